@@ -1,0 +1,39 @@
+# `make demo` runs the main job, `make test` passes the tests; README.md tells the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := streamplex proxy-service device oauth-stub
+SOURCES := $(PACKAGES:%=%/src)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: $(VENV)/.installed ## make the virtual environment (Python 3.11 or later)
+
+$(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip flit_core
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --group dev $(PACKAGES:%=--editable %)
+	@touch $@
+
+.PHONY: test
+test: setup ## run all tests that need no containers, with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --include='streamplex/src/streamplex/*.py' --fail-under=100
+	$(BIN)/coverage report --fail-under=90
+
+.PHONY: lint
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint test ## all there is to know before a commit

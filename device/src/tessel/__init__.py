@@ -1,0 +1,1 @@
+"""A simulated Tessel runtime: what a program on the device imports."""

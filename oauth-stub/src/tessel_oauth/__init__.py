@@ -1,0 +1,1 @@
+"""A stand-in for the Tessel token server."""

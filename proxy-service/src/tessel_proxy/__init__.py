@@ -1,0 +1,1 @@
+"""The multiplexing proxy: authenticates devices, opens connections for them, relays."""

@@ -1,0 +1,1 @@
+"""Many streams over one connection: the tunnel protocol of the Tessel 1 proxy."""

@@ -1,0 +1,25 @@
+"""What can go wrong, told apart by who is to blame."""
+
+
+class StreamplexError(Exception):
+    """The base of every error of this library."""
+
+
+class LocalError(StreamplexError):
+    """Our caller asked for what the protocol does not allow: a bug on this side, so let it rise."""
+
+
+class ChannelsExhaustedError(LocalError):
+    """Every channel number of this side has been used; open further substreams on a new tunnel."""
+
+
+class RemoteError(StreamplexError):
+    """The peer broke the protocol. It costs the peer this tunnel and nobody anything else."""
+
+
+class SubstreamError(StreamplexError):
+    """One substream failed while its tunnel lives on; the text is the peer's."""
+
+
+class TunnelLostError(StreamplexError):
+    """The tunnel ended, however cleanly, while this substream was open: what came may be cut."""
