@@ -1,0 +1,190 @@
+"""Every setting of the proxy, read once from the environment, all faults named at once.
+
+The fields below are the one table: from them come the values, `tessel-proxy --help` and the
+page of the docs. Nothing else reads the environment.
+"""
+
+# ruff: noqa: RUF009 -- setting() declares a field, as dataclasses.field() does
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tessel_proxy.settings import (
+    METADATA_KEY,
+    ConfigError,
+    Network,
+    Setting,
+    TokenService,
+    integer,
+    listening_address,
+    networks,
+    one_of,
+    optional,
+    passphrase,
+    path,
+    plugin_name,
+    seconds,
+    setting,
+    shared_password,
+    token_service,
+)
+
+MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
+NO_AUTHENTICATOR = (
+    "no authenticator is set; allowed: AUTH_HARDCODED=<a token that all devices share>, "
+    "AUTH_TESSEL_OA2=http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT], "
+    "or AUTH_PLUGIN=package.module:callable"
+)
+
+
+class EgressMode(StrEnum):
+    ENFORCE = "enforce"  # addresses inside are refused unless EGRESS_ALLOW names them
+    OPEN = "open"  # every address may be dialled
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one proxy. What is not given has its default, which suits tests as well."""
+
+    host: str = setting(
+        "HOST",
+        "",
+        "address to listen on; nothing: all interfaces, IPv4 and IPv6",
+        listening_address,
+    )
+    port: int = setting(
+        "PORT", "5005", "port to listen on; 0: any free one, which the log tells", integer(0, 65535)
+    )
+    cert_file: Path = setting(
+        "CERT_FILE", "config/public-cert.pem", "the server's certificate and its chain, PEM", path
+    )
+    key_file: Path = setting(
+        "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", path
+    )
+    key_pass: bytes | None = setting(
+        "KEY_PASS", "", "passphrase of the private key", optional(passphrase), secret=True
+    )
+    auth_tessel_oa2: TokenService | None = setting(
+        "AUTH_TESSEL_OA2",
+        "",
+        "the token service that knows the devices' tokens: http(s)://CLIENT_ID:CLIENT_SECRET@HOST",
+        optional(token_service),
+        secret=True,
+    )
+    auth_hardcoded: str | None = setting(
+        "AUTH_HARDCODED",
+        "",
+        "one token that all devices share; AUTH_TESSEL_OA2 wins over it",
+        optional(shared_password),
+        secret=True,
+    )
+    auth_plugin: str | None = setting(
+        "AUTH_PLUGIN",
+        "",
+        "a validator of your own, package.module:callable, instead of the two above",
+        optional(plugin_name),
+    )
+    target_ca_file: Path | None = setting(
+        "TARGET_CA_FILE",
+        "",
+        "authorities to trust for TLS targets besides the system's, PEM",
+        optional(path),
+    )
+    egress_mode: EgressMode = setting(
+        "EGRESS_MODE",
+        "enforce",
+        "enforce: refuse loopback, private and other inner addresses; open: refuse none",
+        one_of(EgressMode),
+    )
+    egress_allow: tuple[Network, ...] = setting(
+        "EGRESS_ALLOW",
+        "",
+        "inner networks that may be reached all the same, separated by blanks or commas",
+        networks,
+    )
+    auth_timeout_s: float = setting(
+        "AUTH_TIMEOUT_S",
+        "10",
+        "seconds for a token: to arrive after the handshake, and to be checked",
+        seconds,
+    )
+    handshake_timeout_s: float = setting(
+        "HANDSHAKE_TIMEOUT_S", "10", "seconds for a device's TLS handshake", seconds
+    )
+    max_unauthenticated: int = setting(
+        "MAX_UNAUTHENTICATED",
+        "256",
+        "connections that may be without an accepted token at a time",
+        integer(1, 1_000_000),
+    )
+    connect_timeout_s: float = setting(
+        "CONNECT_TIMEOUT_S", "30", "seconds to look up, reach and secure a target", seconds
+    )
+    max_substreams: int = setting(
+        "MAX_SUBSTREAMS",
+        "1024",
+        "open substreams per tunnel",
+        integer(1, MAX_CHANNELS_PER_SIDE),
+    )
+    log_level: LogLevel = setting(
+        "LOG_LEVEL", "info", "least level that is logged", one_of(LogLevel)
+    )
+    log_format: LogFormat = setting(
+        "LOG_FORMAT", "text", "text or json, a line each on standard error", one_of(LogFormat)
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Config:
+        """The settings of this environment; raises ConfigError with all that is wrong."""
+        config, faults = cls.read(environ)
+        if faults:
+            raise ConfigError(faults)
+        return config
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> tuple[Config, list[str]]:
+        """As from_env, but with defaults in place of what is faulty, so that checks can go on."""
+        values: dict[str, Any] = {}  # setting() has tied each parser to its field's type
+        faults: list[str] = []
+        for field in fields(cls):
+            try:
+                values[field.name] = field.metadata[METADATA_KEY].read(environ)
+            except ConfigError as error:
+                faults += error.faults
+        return replace(cls(), **values), faults + _authenticator_faults(environ)
+
+
+SETTINGS: tuple[Setting, ...] = tuple(field.metadata[METADATA_KEY] for field in fields(Config))
+
+
+def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:
+    # Judged by what is set, not by what could be read: an authenticator with a fault of its own
+    # is reported once, and not as missing besides.
+    own = environ.get("AUTH_PLUGIN")
+    others = [
+        name
+        for name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED")
+        if environ.get(name) or environ.get(name + "_FILE")
+    ]
+    if own and others:
+        return [f"AUTH_PLUGIN={own!r} and {' and '.join(others)} are set; allowed: one of them"]
+    if not own and not others:
+        return [NO_AUTHENTICATOR]
+    return []
