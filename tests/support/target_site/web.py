@@ -1,0 +1,130 @@
+"""The site's web pages, and the pages of its control port, whose visitors are not counted."""
+
+import hashlib
+import json
+
+from twisted.protocols.basic import FileSender
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from support.target_site.octets import Octets, sha256_of
+
+
+class _Visit(Request):
+    """A request that is counted, and whose body is summed as it comes rather than stored."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.body_octets = 0
+        self.body_digest = hashlib.sha256()
+
+    def handleContentChunk(self, data):
+        self.body_octets += len(data)
+        self.body_digest.update(data)
+
+    def process(self):
+        self.channel.site.ledger.requested(self.getClientAddress().host)
+        super().process()
+
+
+class _Page(Resource):
+    """The front page; `?format=text` gives the visitor's address alone, as ipcalf.com did."""
+
+    def __init__(self, site_name):
+        super().__init__()
+        self._site_name = site_name
+        self.putChild(b"", self)
+
+    def render_GET(self, request):
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        peer = request.getClientAddress().host
+        if request.args.get(b"format") == [b"text"]:
+            return f"{peer}\n".encode()
+        scheme = "https" if request.isSecure() else "http"
+        return f"Hello from the {self._site_name} site, by {scheme}, to {peer}\n".encode()
+
+
+class _Say(Resource):
+    """Gives back the query's `text`: what was said to the site was understood by it."""
+
+    isLeaf = True
+
+    def render_GET(self, request):
+        return request.args[b"text"][0]
+
+
+class _Download(Resource):
+    """As many octets as the query's `octets` asks for, with their SHA-256 in a header."""
+
+    isLeaf = True
+
+    def render_GET(self, request):
+        count = int(request.args[b"octets"][0])
+        request.setHeader(b"content-type", b"application/octet-stream")
+        request.setHeader(b"content-length", b"%d" % count)
+        request.setHeader(b"x-sha256", sha256_of(count).encode())
+        sending = FileSender().beginFileTransfer(Octets(count), request)
+        # a visitor who leaves early stops the sender; then nothing is left to finish
+        sending.addCallbacks(lambda _: request.finish(), lambda _: None)
+        return NOT_DONE_YET
+
+
+class _Upload(Resource):
+    """What came, by its number of octets and SHA-256."""
+
+    isLeaf = True
+
+    def render_POST(self, request):
+        told = {"octets": request.body_octets, "sha256": request.body_digest.hexdigest()}
+        return _json(request, told)
+
+    render_PUT = render_POST
+
+
+class _Counts(Resource):
+    isLeaf = True
+
+    def __init__(self, ledger):
+        super().__init__()
+        self._ledger = ledger
+
+    def render_GET(self, request):
+        return _json(request, self._ledger.counts())
+
+
+class _Recorded(Resource):
+    """The records of the service named by the query, oldest first."""
+
+    isLeaf = True
+
+    def __init__(self, ledger):
+        super().__init__()
+        self._ledger = ledger
+
+    def render_GET(self, request):
+        name = request.args[b"service"][0].decode()
+        return _json(request, [r.as_json() for r in self._ledger.service(name).records])
+
+
+def _json(request, value):
+    request.setHeader(b"content-type", b"application/json")
+    return json.dumps(value).encode() + b"\n"
+
+
+def visitors_site(site_name, service_ledger):
+    """The pages for visitors, counted in `service_ledger`."""
+    root = _Page(site_name)
+    root.putChild(b"say", _Say())
+    root.putChild(b"download", _Download())
+    root.putChild(b"upload", _Upload())
+    site = Site(root, requestFactory=_Visit)
+    site.ledger = service_ledger
+    return site
+
+
+def control_site(ledger):
+    """The pages for those who watch the site."""
+    root = Resource()
+    root.putChild(b"counts", _Counts(ledger))
+    root.putChild(b"recorded", _Recorded(ledger))
+    return Site(root)
