@@ -1,0 +1,50 @@
+"""A response's body, read whole up to a limit, its connection closed when it is not wanted."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IResponse
+
+
+class BodyTooLargeError(Exception):
+    """The body is larger than whoever reads it allows."""
+
+
+def read_body(response: IResponse, max_octets: int) -> Deferred[bytes]:
+    """The whole body. treq's and Twisted's own readers have no limit, and go on when cancelled."""
+    body = _Body(max_octets)
+    response.deliverBody(body)  # type: ignore[no-untyped-call] # Twisted has no types here
+    return body.whole
+
+
+class _Body(Protocol):
+    def __init__(self, max_octets: int) -> None:
+        self._max_octets = max_octets
+        self._octets = bytearray()
+        self.whole: Deferred[bytes] = Deferred(self._cut)
+
+    def _cut(self, _cancelled: object = None) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.whole.called:
+            return
+        self._octets += data
+        if len(self._octets) > self._max_octets:
+            self._octets.clear()
+            self._cut()
+            self.whole.errback(BodyTooLargeError(f"more than {self._max_octets} octets"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.whole.called:
+            return
+        # Without a stated length the close is the end; cut JSON is found out by its reader.
+        if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
+            self.whole.callback(bytes(self._octets))
+        else:
+            self.whole.errback(reason)

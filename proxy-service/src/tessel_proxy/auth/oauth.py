@@ -1,0 +1,156 @@
+"""Tokens are API keys of a token service, asked over HTTP.
+
+    POST /oauth/token     the key, as this proxy's client  ->  an access token
+    POST /users/profile   the access token                 ->  the owner's username
+
+The service answers 400 for many reasons; its `error` word tells whose fault it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.client import RequestTransmissionFailed, ResponseFailed
+from twisted.web.iweb import IAgent
+
+from tessel_proxy.auth.body import BodyTooLargeError, read_body
+from tessel_proxy.auth.deadline import within
+from tessel_proxy.auth.interface import (
+    Account,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+)
+from tessel_proxy.settings import TokenService
+
+GRANT_TYPE = "https://tessel-grant"
+MAX_ANSWER_OCTETS = 64 * 1024  # a grant or a profile has a few hundred
+MAX_KEY_CHARACTERS = 4096  # a key has 32; a stranger's longer ones go no further than here
+
+# What the network, TLS and HTTP can do to a request; anything else is a bug of ours and rises.
+_LOST = (
+    OSError,  # DNSLookupError is one
+    ConnectError,
+    ConnectionClosed,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    BodyTooLargeError,
+)
+
+# Error words of RFC 6749 and whose fault they are; the original knows the first of each.
+_OPERATORS_FAULT = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
+_TOKENS_FAULT = frozenset({"invalid_request", "invalid_grant"})
+
+_Fields = Mapping[str, object]
+
+
+class TesselOAuth:
+    """Asks the token service about every token; nothing is remembered."""
+
+    def __init__(
+        self, service: TokenService, agent: IAgent, clock: IReactorTime, timeout_s: float
+    ) -> None:
+        self._service = service
+        self._clock = clock
+        self._timeout_s = timeout_s
+        # Cookies of one check must not accompany the next: that is another device's.
+        no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._http = HTTPClient(agent, no_cookies)
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        if not _can_be_a_key(token):
+            return succeed(Refused())
+        return within(self._timeout_s, self._clock, self._ask(token))
+
+    async def _ask(self, token: str) -> Account | Refused:
+        access_token = await self._grant(token)
+        if isinstance(access_token, Refused):
+            return access_token
+        status, profile = await self._post("/users/profile", {"access_token": access_token})
+        if status != HTTPStatus.OK:
+            # The token it has just granted: no word about the device's key.
+            raise _unusable("/users/profile", status)
+        try:
+            return Account.named(profile.get("username"))
+        except ValueError as error:
+            raise AuthUnavailableError(f"the token service's answer: {error}") from None
+
+    async def _grant(self, token: str) -> str | Refused:
+        path = "/oauth/token"
+        status, grant = await self._post(path, {"grant_type": GRANT_TYPE, "api_key": token})
+        access_token = grant.get("access_token")
+        if status == HTTPStatus.OK and isinstance(access_token, str) and access_token:
+            return access_token
+        if not _is_clients_fault(status):
+            raise _unusable(path, status)
+        word = str(grant.get("error"))
+        if word in _TOKENS_FAULT:
+            return Refused()
+        if word in _OPERATORS_FAULT:
+            raise AuthMisconfiguredError(
+                f"the token service answered {word}: check client id and secret of AUTH_TESSEL_OA2"
+            )
+        raise _unusable(path, status)
+
+    async def _post(self, path: str, form: dict[str, str]) -> tuple[int, _Fields]:
+        service = self._service
+        try:
+            response = await self._http.post(
+                service.url + path,
+                data=form,
+                auth=(service.client_id, service.client_secret),
+                allow_redirects=False,  # the form is for this service and no other
+                unbuffered=True,
+                reactor=self._clock,  # type: ignore[arg-type] # only treq's own timeout needs more
+            )
+            body = await read_body(response, MAX_ANSWER_OCTETS)
+        except _LOST as error:
+            raise AuthUnavailableError(
+                f"the token service at {service.url} cannot be asked: {_reason(error)}"
+            ) from None
+        return response.code, _fields(path, response.code, body)
+
+
+def _can_be_a_key(token: str) -> bool:
+    try:
+        token.encode()  # unpaired surrogates have no octets to send
+    except UnicodeEncodeError:
+        return False
+    return len(token) <= MAX_KEY_CHARACTERS
+
+
+def _is_clients_fault(status: int) -> bool:
+    return status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
+
+
+def _fields(path: str, status: int, body: bytes) -> _Fields:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return {}  # often a page of a load balancer; the status says it all
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise AuthUnavailableError(
+            f"the token service's answer {status} to {path} is not an object"
+        )
+    return fields
+
+
+def _unusable(path: str, status: int) -> AuthUnavailableError:
+    # Nothing of the body is quoted: it may hold the key.
+    return AuthUnavailableError(f"the token service's answer {status} to {path} is of no use")
+
+
+def _reason(error: Exception) -> str:
+    """HTTP's own errors wrap what happened; the innermost says it."""
+    wrapped = getattr(error, "reasons", None)
+    return str(wrapped[-1].getErrorMessage() if wrapped else error)

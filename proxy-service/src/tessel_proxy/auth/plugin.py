@@ -1,0 +1,68 @@
+"""An operator's own validator, named by AUTH_PLUGIN=package.module:callable.
+
+The callable takes the token (text) and gives the account's name, or None if the token is
+wrong. It may be a function, an `async def` that awaits Deferreds, or give a Deferred. What it
+raises counts as 'cannot say now'. It runs in the reactor's thread, so it must not block.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from tessel_proxy.auth.deadline import within
+from tessel_proxy.auth.interface import Account, AuthUnavailableError, Refused
+from tessel_proxy.settings import ConfigError
+
+Validator = Callable[[str], "str | Awaitable[str | None] | None"]
+
+
+class Plugin:
+    """Asks an operator's callable, and believes only what it is allowed to answer."""
+
+    def __init__(self, validate: Validator, clock: IReactorTime, timeout_s: float) -> None:
+        self._validate = validate
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        return within(self._timeout_s, self._clock, self._ask(token))
+
+    async def _ask(self, token: str) -> Account | Refused:
+        try:
+            answer: object = self._validate(token)
+            if isinstance(answer, Awaitable):
+                answer = await answer
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- foreign code may raise anything
+            # From None: its message may well be the token (KeyError does that).
+            raise AuthUnavailableError(f"the plug-in raised {_place(error)}") from None
+        try:
+            return Refused() if answer is None else Account.named(answer)
+        except ValueError as error:
+            raise AuthUnavailableError(f"the plug-in's answer: {error}") from None
+
+
+def load_validator(name: str) -> Validator:
+    """The callable named package.module:callable; raises ConfigError."""
+    module_name, _, attribute = name.partition(":")
+    source = f"AUTH_PLUGIN={name!r}"
+    try:
+        module = import_module(module_name)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError([f"{source} cannot be imported: {why}"]) from error
+    found: object = getattr(module, attribute, None)
+    if not callable(found):
+        raise ConfigError([f"{source}: {module_name} has no callable of the name {attribute!r}"])
+    return found
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {last.filename}:{last.lineno}"
