@@ -1,1 +1,28 @@
-"""Many streams over one connection: the tunnel protocol of the Tessel 1 proxy."""
+"""Many streams over one connection: the tunnel protocol of the Tessel 1 proxy.
+
+The core does no I/O: `Tunnel` turns octets into events and queued calls into octets.
+`streamplex.tx` binds it to Twisted, where a substream is a transport.
+"""
+
+from streamplex.channels import Side
+from streamplex.errors import (
+    ChannelsExhaustedError,
+    LocalError,
+    RemoteError,
+    StreamplexError,
+    SubstreamError,
+    TunnelLostError,
+)
+from streamplex.tunnel import Limits, Tunnel
+
+__all__ = [
+    "ChannelsExhaustedError",
+    "Limits",
+    "LocalError",
+    "RemoteError",
+    "Side",
+    "StreamplexError",
+    "SubstreamError",
+    "Tunnel",
+    "TunnelLostError",
+]

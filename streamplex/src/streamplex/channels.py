@@ -1,0 +1,85 @@
+"""Which channel numbers a tunnel may open, and which it has seen; pure.
+
+Side A opens odd numbers, side B even ones, each counting up. When they run out they are used
+again, the one unused for longest first, if the peer has agreed to `reuse/1`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from streamplex.errors import ChannelsExhaustedError, RemoteError
+from streamplex.messages import MAX_CHANNEL
+
+
+class Side(Enum):
+    """An end of the tunnel; the value is the first channel that it opens."""
+
+    A = 1
+    """The server."""
+
+    B = 2
+    """The device."""
+
+    @property
+    def other(self) -> Side:
+        """The peer's side."""
+        return Side.B if self is Side.A else Side.A
+
+
+class OwnChannels:
+    """The numbers that this side opens."""
+
+    __slots__ = ("_next", "_released", "reuse")
+
+    def __init__(self, side: Side) -> None:
+        self._next = side.value
+        self._released: deque[int] = deque()
+        self.reuse = False  # may numbers be used again?
+
+    def allocate(self) -> int:
+        """A number to open. Raises ChannelsExhaustedError when there is none."""
+        if self._next <= MAX_CHANNEL:
+            self._next += 2
+            return self._next - 2
+        if self.reuse and self._released:
+            return self._released.popleft()
+        raise ChannelsExhaustedError(
+            "all substreams of this tunnel are in use"
+            if self.reuse
+            else "all channel numbers of this tunnel were used; the peer does not do reuse/1"
+        )
+
+    def release(self, channel: int) -> None:
+        """Both ends are done with a number."""
+        self._released.append(channel)
+
+    def was_opened(self, channel: int) -> bool:
+        """Has the number ever been allocated?"""
+        return channel < self._next
+
+
+class PeerChannels:
+    """The numbers that the peer opens."""
+
+    __slots__ = ("_highest", "_side")
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._highest = 0
+
+    def open(self, channel: int) -> None:
+        """The peer opens a number. Raises RemoteError for one that is not its to open."""
+        first = self._side.value
+        if not first <= channel <= MAX_CHANNEL or channel % 2 != first % 2:
+            kind = "odd" if first % 2 else "even"
+            raise RemoteError(
+                f"substream number {channel}; side {self._side.name} opens "
+                f"{kind} numbers from {first} to {MAX_CHANNEL}"
+            )
+        self._highest = max(self._highest, channel)
+
+    def was_opened(self, channel: int) -> bool:
+        """Has the peer ever opened the number, or a higher one?"""
+        return channel <= self._highest

@@ -1,0 +1,186 @@
+"""What messages mean, layer 3 of the wire: the control channel and the substreams.
+
+`decode` gives the typed meaning of a message; the functions below it make the frames that
+say the same to a peer, keys in the order in which the original writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streamplex.errors import RemoteError
+from streamplex.jsontext import Json
+from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, encode_json
+
+MAX_ERROR_CHARACTERS = 1024
+"""Characters of a substream's error text: one line for a person, never a way to flood."""
+
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """The peer opened a substream."""
+
+    channel: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataReceived:
+    """Octets of a substream; never empty."""
+
+    channel: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """The peer will send no more data on this substream."""
+
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFailed:
+    """The peer's end of this substream failed."""
+
+    channel: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomReceived:
+    """An event of the layer above, on a substream."""
+
+    channel: int
+    name: str
+    args: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A message of the layer above, on the control channel."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something this version does not know, which the protocol says to pass over."""
+
+    channel: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The peer broke the protocol; the tunnel is over and nothing follows."""
+
+    error: RemoteError
+
+
+Meaning: TypeAlias = (
+    StreamOpened
+    | DataReceived
+    | StreamEnded
+    | StreamFailed
+    | CustomReceived
+    | MessageReceived
+    | Ignored
+)
+Event: TypeAlias = Meaning | Fault
+
+
+def decode(message: DataMessage | JsonMessage) -> Meaning:
+    """The meaning of one message. Raises RemoteError if it can have none."""
+    if isinstance(message, DataMessage):
+        if message.channel == CONTROL_CHANNEL:
+            raise RemoteError("data on the control channel; allowed there: JSON")
+        return DataReceived(message.channel, message.payload)
+    if not isinstance(message.value, dict):
+        raise RemoteError(
+            f"JSON {_shown(message.value)} on channel {message.channel}; an object is expected"
+        )
+    if message.channel == CONTROL_CHANNEL:
+        return _decode_control(message.value)
+    return _decode_substream(message.channel, message.value)
+
+
+def _decode_control(said: dict[str, Json]) -> Meaning:
+    match said.get("type"):
+        case "stream":
+            name = said.get("name")
+            return StreamOpened(
+                _channel_number(said.get("sock")), name if isinstance(name, str) else None
+            )
+        case "message":
+            return MessageReceived(said.get("object"))
+        case other:
+            return Ignored(CONTROL_CHANNEL, f"control message of type {_shown(other)}")
+
+
+def _channel_number(sock: Json) -> int:
+    if type(sock) is not int:  # a boolean is an int to isinstance
+        raise RemoteError(f"substream number {_shown(sock)}; an integer is expected")
+    return sock
+
+
+def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
+    match said.get("event"):
+        case "end":
+            return StreamEnded(channel)
+        case "error":
+            return StreamFailed(channel, _error_text(channel, said.get("message", "")))
+        case "custom":
+            return _decode_custom(channel, said.get("emitArgs"))
+        case other:
+            return Ignored(channel, f"event {_shown(other)}")
+
+
+def _error_text(channel: int, text: Json) -> str:
+    if not isinstance(text, str):
+        raise RemoteError(f"error message {_shown(text)} on channel {channel}; text is expected")
+    return text[:MAX_ERROR_CHARACTERS]
+
+
+def _decode_custom(channel: int, args: Json) -> CustomReceived:
+    match args:
+        case [str(name), *rest]:
+            return CustomReceived(channel, name, tuple(rest))
+        case _:
+            raise RemoteError(
+                f"emitArgs {_shown(args)} on channel {channel}; a list that begins with "
+                "the event's name is expected"
+            )
+
+
+def _shown(value: Json) -> str:
+    return ascii(value)[:_SHOWN_CHARACTERS]
+
+
+def stream_opened(channel: int, name: str | None) -> bytes:
+    """The frame that opens a substream."""
+    said = {"type": "stream", "sock": channel}
+    return encode_json(CONTROL_CHANNEL, said if name is None else said | {"name": name})
+
+
+def message(value: Json) -> bytes:
+    """The frame of an application message."""
+    return encode_json(CONTROL_CHANNEL, {"type": "message", "object": value})
+
+
+def stream_ended(channel: int) -> bytes:
+    """The frame of a half close."""
+    return encode_json(channel, {"event": "end"})
+
+
+def stream_failed(channel: int, text: str) -> bytes:
+    """The frame that tells the peer that our end of a substream failed."""
+    return encode_json(channel, {"event": "error", "message": text[:MAX_ERROR_CHARACTERS]})
+
+
+def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
+    """The frame of an event of the layer above."""
+    return encode_json(channel, {"event": "custom", "emitArgs": [name, *args]})

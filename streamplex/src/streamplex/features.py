@@ -1,0 +1,29 @@
+"""Names of the negotiated extensions, and how both ends agree on them.
+
+A feature is on when both ends name it. A peer that does not send the key `features`
+gets the original protocol to the letter.
+"""
+
+from __future__ import annotations
+
+from streamplex.jsontext import Json
+
+REUSE = "reuse/1"
+"""Channel numbers may be used again."""
+
+HALFCLOSE = "halfclose/1"
+"""A target's `end` leaves the other direction of a `net` substream open."""
+
+RETRY = "retry/1"
+"""A refusal of the token says whether trying again makes sense."""
+
+DEVICE = "device/1"
+"""The device tells its name along with the token."""
+
+
+def offered(first_object: Json) -> frozenset[str]:
+    """The features that a peer's first object names; what is not a name is passed over."""
+    names = first_object.get("features") if isinstance(first_object, dict) else None
+    if not isinstance(names, list):
+        return frozenset()
+    return frozenset(name for name in names if isinstance(name, str))

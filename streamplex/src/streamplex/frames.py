@@ -1,0 +1,74 @@
+"""Octets <-> frame bodies, layer 1 of the wire.
+
++----------------+---------------------+
+| length: uint16 | body: length octets |        big-endian; length counts the body alone
++----------------+---------------------+
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from streamplex.errors import LocalError, RemoteError
+
+MAX_BODY_OCTETS = 0xFFFF
+PREFIX_OCTETS = 2
+
+_LENGTH = Struct(">H")
+
+
+def encode_frame(body: bytes) -> bytes:
+    """The frame that carries `body`."""
+    if not 0 < len(body) <= MAX_BODY_OCTETS:
+        raise LocalError(f"frame body of {len(body)} octets; allowed: 1 to {MAX_BODY_OCTETS}")
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a stream that arrives in arbitrary pieces into frame bodies.
+
+    Holds less than one frame between calls, whatever the peer does. An empty body is
+    handed up like any other: the layer above knows why there is none.
+    """
+
+    __slots__ = ("_missing", "_partial")
+
+    def __init__(self) -> None:
+        self._partial = bytearray()
+        self._missing = 0  # octets until it is worth looking at the partial frame again
+
+    def feed(self, octets: bytes) -> list[memoryview]:
+        """The bodies completed by `octets`, in order."""
+        if self._partial:
+            # Collected in place and looked at only when it can be whole: a frame that comes
+            # one octet at a time costs its length, not the square of it.
+            self._partial += octets
+            self._missing -= len(octets)
+            if self._missing > 0:
+                return []
+            octets = bytes(self._partial)
+            self._partial.clear()
+        return self._cut(octets)
+
+    def _cut(self, octets: bytes) -> list[memoryview]:
+        bodies = []
+        view = memoryview(octets)
+        at, stop, end = 0, PREFIX_OCTETS, len(octets)
+        while stop <= end:
+            start = stop
+            stop = start + (octets[at] << 8 | octets[at + 1])
+            if stop > end:
+                break
+            bodies.append(view[start:stop])
+            at, stop = stop, stop + PREFIX_OCTETS
+        if at < end:
+            self._partial += view[at:]
+            self._missing = stop - end
+        return bodies
+
+    def end(self) -> None:
+        """The stream has ended. Raises RemoteError if that cuts a frame."""
+        if self._partial:
+            raise RemoteError(
+                f"the stream ends inside a frame, after {len(self._partial)} octets of it"
+            )

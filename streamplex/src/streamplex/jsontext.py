@@ -1,0 +1,94 @@
+"""JSON as the wire has it: written without blanks, read strictly.
+
+Foreign JSON must cost nobody anything: no NaN, no infinity, no lone surrogates, and neither
+numbers of thousands of digits nor nesting of thousands of levels get past the parser.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Never, TypeAlias
+
+from streamplex.errors import LocalError, RemoteError
+
+# A JSON value. Narrow it with isinstance before use; `type(x) is int` keeps booleans out.
+Json: TypeAlias = Any
+
+MAX_DIGITS = 308
+"""Digits of an integer: what a double, JavaScript's only number, can hold. Python's own
+limit of 4,300 would let one frame cost milliseconds."""
+
+MAX_DEPTH = 64
+"""Levels of nesting: far beyond any message's, far below Python's recursion limit."""
+
+_SHOWN_CHARACTERS = 40
+
+
+def dumps(value: Json) -> bytes:
+    """`value` as JavaScript's JSON.stringify writes it. Raises LocalError if it cannot be."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise LocalError(f"not a JSON value: {fault}") from fault
+
+
+def loads(octets: bytes) -> Json:
+    """The value of a UTF-8 JSON text. Raises RemoteError that says what is wrong with it."""
+    try:
+        text = octets.decode()
+        value = _DECODER.decode(text)
+    except (ValueError, RecursionError) as fault:
+        raise RemoteError(f"invalid JSON {_shown(octets)}: {fault}") from fault
+    # Only texts that could hide one of these are searched: they are rare.
+    if "\\u" in text:
+        _refuse_lone_surrogates(octets, value)
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise RemoteError(f"JSON nested over {MAX_DEPTH} levels deep {_shown(octets)}")
+    return value
+
+
+def _shown(octets: bytes) -> str:
+    return ascii(octets[:_SHOWN_CHARACTERS].decode(errors="replace"))
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"integer of {len(digits)} digits; allowed: {MAX_DIGITS}")
+    return int(digits)
+
+
+def _real(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_constant)
+
+
+def _refuse_lone_surrogates(octets: bytes, value: Json) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as fault:
+        raise RemoteError(f"lone surrogate or deep nesting in JSON {_shown(octets)}") from fault
+
+
+def _depth(value: Json) -> int:
+    """Levels of nesting, found without recursion."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth

@@ -1,0 +1,71 @@
+"""Frame body <-> message on a channel, layer 2 of the wire.
+
++-----------------+-------------+------------------------+
+| channel: uint16 | type: uint8 | payload                |        big-endian
++-----------------+-------------+------------------------+
+
+type 0x00 data: raw octets     type 0x01 JSON: one UTF-8 JSON value
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from streamplex import jsontext
+from streamplex.errors import LocalError, RemoteError
+from streamplex.frames import MAX_BODY_OCTETS, encode_frame
+from streamplex.jsontext import Json
+
+CONTROL_CHANNEL = 0
+MAX_CHANNEL = 0xFFFF
+HEADER_OCTETS = 3
+MAX_PAYLOAD_OCTETS = MAX_BODY_OCTETS - HEADER_OCTETS
+
+DATA = 0x00
+JSON = 0x01
+
+_HEADER = Struct(">HB")
+_PREFIXED_HEADER = Struct(">HHB")  # the frame's length as well: data skips a copy of the body
+
+
+@dataclass(frozen=True, slots=True)
+class DataMessage:
+    """Octets of a substream."""
+
+    channel: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMessage:
+    """A JSON value on a channel."""
+
+    channel: int
+    value: Json
+
+
+def decode_message(body: memoryview) -> DataMessage | JsonMessage:
+    """What a frame body says. Raises RemoteError for what no peer may send."""
+    if len(body) < HEADER_OCTETS:
+        raise RemoteError(f"frame body of {len(body)} octets; at least {HEADER_OCTETS} are needed")
+    channel, kind = _HEADER.unpack_from(body)
+    payload = bytes(body[HEADER_OCTETS:])
+    if kind == DATA:
+        return DataMessage(channel, payload)
+    if kind == JSON:
+        return JsonMessage(channel, jsontext.loads(payload))
+    raise RemoteError(f"message type {kind:#04x} on channel {channel}; known: data 0x00, JSON 0x01")
+
+
+def data_header(channel: int, payload_octets: int) -> bytes:
+    """The frame's and the message's header in front of `payload_octets` of data."""
+    return _PREFIXED_HEADER.pack(payload_octets + HEADER_OCTETS, channel, DATA)
+
+
+def encode_json(channel: int, value: Json) -> bytes:
+    """The whole frame that carries `value`. Raises LocalError if it is too large."""
+    payload = jsontext.dumps(value)
+    if len(payload) > MAX_PAYLOAD_OCTETS:
+        raise LocalError(f"JSON of {len(payload)} octets; allowed: {MAX_PAYLOAD_OCTETS}")
+    return encode_frame(_HEADER.pack(channel, JSON) + payload)

@@ -1,0 +1,167 @@
+"""Whose turn it is to be sent; pure.
+
+What is to be sent waits in lanes, one for each channel that has something:
+
+    urgent  ------------------------------------>  first, always: channel 0
+    lane 2  [data data end]  ---+
+    lane 4  [custom data]    ---+--> in turn --->  a piece of at most FAIR_TURN_OCTETS while
+    lane 9  [data]           ---+                  others wait, whole frames when alone
+
+Only the urgent lane overtakes. Everything on a substream keeps its place behind that
+substream's own data: an `end` that passed data would cut the stream short.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import NamedTuple, TypeAlias
+
+from streamplex.messages import MAX_PAYLOAD_OCTETS, data_header
+
+FAIR_TURN_OCTETS = 16 * 1024
+"""Octets a substream may send in its turn while others wait: one TLS record, so that a key
+pressed in one waits for little of the bulk in another."""
+
+Octets: TypeAlias = bytes | memoryview
+
+
+class Batch(NamedTuple):
+    """What one call of `take` hands out."""
+
+    pieces: list[Octets]
+    """Octets for the wire, in order; headers and payloads apart, to be joined once."""
+
+    served: list[int]
+    """The channels whose lanes grew shorter, each at least once."""
+
+
+class _Frame(bytes):
+    """A whole frame in a lane; what is not one is payload, to be cut into frames."""
+
+    __slots__ = ()
+
+
+class _Lane:
+    """What one substream has to send."""
+
+    __slots__ = ("_items", "frame_octets", "octets")
+
+    def __init__(self) -> None:
+        self._items: deque[Octets] = deque()
+        self.octets = 0
+        self.frame_octets = 0  # of these, in whole frames
+
+    def append_frame(self, frame: bytes) -> None:
+        self._items.append(_Frame(frame))
+        self.octets += len(frame)
+        self.frame_octets += len(frame)
+
+    def append_payload(self, payload: bytes) -> None:
+        self._items.append(payload)
+        self.octets += len(payload)
+
+    def drop_payload(self) -> None:
+        self._items = deque(item for item in self._items if isinstance(item, _Frame))
+        self.octets = self.frame_octets
+
+    def take(self, channel: int, turn_octets: int, into: list[Octets]) -> int:
+        """Move about a turn's octets out, framed. Returns how many."""
+        taken = 0
+        while self._items and taken < turn_octets:
+            if isinstance(self._items[0], _Frame):
+                frame = self._items.popleft()
+                into.append(frame)
+                taken += len(frame)
+                self.frame_octets -= len(frame)
+            else:
+                taken += self._take_payload(channel, turn_octets - taken, into)
+        self.octets -= taken
+        return taken
+
+    def _take_payload(self, channel: int, turn_octets: int, into: list[Octets]) -> int:
+        """One data frame of all payload in front: small writes share a frame."""
+        room = limit = min(turn_octets, MAX_PAYLOAD_OCTETS)
+        header_at = len(into)
+        into.append(b"")
+        while room and self._items and not isinstance(self._items[0], _Frame):
+            item = self._items.popleft()
+            if len(item) > room:
+                view = memoryview(item)
+                self._items.appendleft(view[room:])
+                item = view[:room]
+            into.append(item)
+            room -= len(item)
+        into[header_at] = data_header(channel, limit - room)
+        return limit - room
+
+
+class Scheduler:
+    """The order in which queued frames and payload leave."""
+
+    __slots__ = ("_lanes", "_urgent", "frame_octets")
+
+    def __init__(self) -> None:
+        self._urgent: deque[bytes] = deque()
+        self._lanes: OrderedDict[int, _Lane] = OrderedDict()  # in the order of their turns
+        self.frame_octets = 0  # octets of whole frames that wait, in all lanes
+
+    def __bool__(self) -> bool:
+        return bool(self._urgent or self._lanes)
+
+    def waiting_octets(self, channel: int) -> int:
+        """Octets that wait in a substream's lane."""
+        lane = self._lanes.get(channel)
+        return lane.octets if lane else 0
+
+    def add_urgent(self, frame: bytes) -> None:
+        """Queue a whole frame that overtakes every substream."""
+        self._urgent.append(frame)
+        self.frame_octets += len(frame)
+
+    def add_frame(self, channel: int, frame: bytes) -> None:
+        """Queue a whole frame behind what the substream has queued before."""
+        self._lane(channel).append_frame(frame)
+        self.frame_octets += len(frame)
+
+    def add_payload(self, channel: int, payload: bytes) -> None:
+        """Queue payload of any size behind what the substream has queued before."""
+        if payload:
+            self._lane(channel).append_payload(payload)
+
+    def drop_payload(self, channel: int) -> None:
+        """Forget the payload that a substream has queued; its frames stay."""
+        lane = self._lanes.get(channel)
+        if lane is None:
+            return
+        lane.drop_payload()
+        if not lane.octets:
+            del self._lanes[channel]
+
+    def _lane(self, channel: int) -> _Lane:
+        lane = self._lanes.get(channel)
+        if lane is None:
+            lane = self._lanes[channel] = _Lane()
+        return lane
+
+    def take(self, max_octets: int) -> Batch:
+        """Hand out what goes next: at most one turn more than `max_octets`."""
+        pieces: list[Octets] = []
+        served: list[int] = []
+        room = max_octets
+        while self._urgent and room > 0:
+            frame = self._urgent.popleft()
+            pieces.append(frame)
+            self.frame_octets -= len(frame)
+            room -= len(frame)
+        while self._lanes and room > 0:
+            channel, lane = next(iter(self._lanes.items()))
+            turn = FAIR_TURN_OCTETS if len(self._lanes) > 1 else MAX_PAYLOAD_OCTETS
+            frame_octets = lane.frame_octets
+            room -= lane.take(channel, turn, pieces)
+            self.frame_octets -= frame_octets - lane.frame_octets
+            served.append(channel)
+            if lane.octets:
+                self._lanes.move_to_end(channel)
+            else:
+                del self._lanes[channel]
+        return Batch(pieces, served)

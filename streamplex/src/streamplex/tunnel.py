@@ -1,0 +1,232 @@
+"""One end of a tunnel: octets in, events out; what is to be sent waits until it is taken.
+
+    receive(octets) -> [Event]                       open / send / end / fail / emit / message
+           |                                                        |
+      FrameReader -> messages -> events -> states              Scheduler -> take(max_octets)
+
+No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streamplex import events, features
+from streamplex.channels import OwnChannels, PeerChannels, Side
+from streamplex.errors import LocalError, RemoteError
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    Event,
+    Fault,
+    Ignored,
+    Meaning,
+    MessageReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamOpened,
+)
+from streamplex.frames import FrameReader
+from streamplex.jsontext import Json
+from streamplex.messages import decode_message
+from streamplex.schedule import Batch, Scheduler
+from streamplex.states import TRANSITIONS, Input, State
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a peer may cost. Sizes in octets."""
+
+    max_unread_answer_octets: int = 4 * 1024 * 1024
+    """Frames other than data that wait because the peer does not read: ten or so for each of
+    10,000 substreams. A peer that keeps asking without taking the answers is at fault."""
+
+
+class Tunnel:
+    """The protocol's state on one side of one tunnel."""
+
+    def __init__(self, side: Side, limits: Limits | None = None) -> None:
+        self._own = OwnChannels(side)
+        self._peers = PeerChannels(side.other)
+        self._own_parity = side.value % 2
+        self._limits = limits or Limits()
+        self._reader = FrameReader()
+        self._states: dict[int, State] = {}
+        self._scheduler = Scheduler()
+        self._leaving: set[int] = set()  # released, but still with something to send
+        self._failed = False
+
+    # --- what the peer says -----------------------------------------------------------
+
+    def receive(self, octets: bytes) -> list[Event]:
+        """What the peer says with these octets.
+
+        If it breaks the protocol, the last event is the Fault; what came before it stands.
+        """
+        if self._failed:
+            raise LocalError("octets for a tunnel that has failed")
+        said: list[Event] = []
+        try:
+            self._refuse_hoarded_answers()
+            for body in self._reader.feed(octets):
+                meaning = self._accept(events.decode(decode_message(body)))
+                if meaning is not None:
+                    said.append(meaning)
+        except RemoteError as error:
+            self._failed = True
+            said.append(Fault(error))
+        return said
+
+    def _refuse_hoarded_answers(self) -> None:
+        waiting = self._scheduler.frame_octets
+        if waiting > self._limits.max_unread_answer_octets:
+            raise RemoteError(
+                f"the peer asks without reading: {waiting} octets of answers wait; "
+                f"allowed: {self._limits.max_unread_answer_octets}"
+            )
+
+    def receive_end(self) -> None:
+        """The peer's octets have ended. Raises RemoteError if that cuts a frame."""
+        self._reader.end()
+
+    def _accept(self, meaning: Meaning) -> Meaning | None:
+        """Move the substream on; None for what is to be passed over silently."""
+        match meaning:
+            case StreamOpened(channel):
+                self._open_peers(channel)
+            case MessageReceived() | Ignored(channel=0):
+                pass
+            case DataReceived(channel, data):
+                if not self._is_open(channel):
+                    return None
+                self._move(channel, Input.RECEIVE)
+                return meaning if data else None
+            case StreamEnded(channel):
+                if not self._is_open(channel):
+                    return None
+                self._move(channel, Input.REMOTE_END)
+            case StreamFailed(channel) | CustomReceived(channel) | Ignored(channel):
+                return meaning if self._is_open(channel) else None
+        return meaning
+
+    def _open_peers(self, channel: int) -> None:
+        self._peers.open(channel)
+        if channel in self._states:
+            raise RemoteError(f"substream {channel} opened while it is in use")
+        self._states[channel] = State.OPEN
+
+    def _is_open(self, channel: int) -> bool:
+        """Is the substream still of interest? Raises RemoteError if it never was."""
+        if channel in self._states:
+            return True
+        owner = self._own if channel % 2 == self._own_parity else self._peers
+        if not owner.was_opened(channel):
+            raise RemoteError(f"message for channel {channel}, which was never opened")
+        return False  # it was in flight when this side was done with the substream
+
+    def _move(self, channel: int, what: Input) -> None:
+        state = self._states[channel]
+        try:
+            self._states[channel] = TRANSITIONS[state][what]
+        except KeyError:
+            raise RemoteError(
+                f"{'a second end' if what is Input.REMOTE_END else 'data after the end'} "
+                f"on substream {channel}"
+            ) from None
+
+    # --- what we say ------------------------------------------------------------------
+
+    def open(self, name: str | None) -> int:
+        """Open a substream; its channel. Raises ChannelsExhaustedError when there is none."""
+        channel = self._own.allocate()
+        self._states[channel] = State.OPEN
+        self._scheduler.add_urgent(events.stream_opened(channel, name))
+        return channel
+
+    def message(self, value: Json) -> None:
+        """Queue an application message on the control channel."""
+        self._scheduler.add_urgent(events.message(value))
+
+    def send(self, channel: int, data: bytes) -> None:
+        """Queue octets of any number. Raises LocalError after `end`."""
+        self._step(channel, Input.SEND)
+        self._scheduler.add_payload(channel, data)
+
+    def end(self, channel: int) -> None:
+        """Queue the end of this side's data. Raises LocalError if it has been said."""
+        self._step(channel, Input.LOCAL_END)
+        self._scheduler.add_frame(channel, events.stream_ended(channel))
+
+    def fail(self, channel: int, message: str) -> None:
+        """Tell the peer that this end of the substream failed; changes no state."""
+        self._require(channel)
+        self._scheduler.add_frame(channel, events.stream_failed(channel, message))
+
+    def emit(self, channel: int, name: str, *args: Json) -> None:
+        """Queue an event of the layer above."""
+        self._require(channel)
+        self._scheduler.add_frame(channel, events.custom(channel, name, args))
+
+    def drop_unsent(self, channel: int) -> None:
+        """Forget the data that waits to be sent; what is not data stays."""
+        self._scheduler.drop_payload(channel)
+
+    def release(self, channel: int) -> None:
+        """This side is done with a substream: what still comes for it is dropped.
+
+        The opener must have sent `end`, and know that the peer is done too.
+        """
+        state = self.state(channel)
+        own = channel % 2 == self._own_parity
+        if own and not state.local_ended:
+            raise LocalError(f"substream {channel} released by its opener before its end")
+        del self._states[channel]
+        if not own:
+            return
+        if self._scheduler.waiting_octets(channel):
+            # `stream` overtakes what waits on the channel: opened again now, the number's
+            # old `end` would end the new substream.
+            self._leaving.add(channel)
+        else:
+            self._own.release(channel)
+
+    def enable(self, names: Iterable[str]) -> None:
+        """Turn on the features that both ends have named."""
+        self._own.reuse = features.REUSE in frozenset(names)
+
+    def state(self, channel: int) -> State:
+        """The half-close state of a substream that has not been released."""
+        self._require(channel)
+        return self._states[channel]
+
+    def _require(self, channel: int) -> None:
+        if channel not in self._states:
+            raise LocalError(f"substream {channel} is not open")
+
+    def _step(self, channel: int, what: Input) -> None:
+        self._require(channel)
+        try:
+            self._states[channel] = TRANSITIONS[self._states[channel]][what]
+        except KeyError:
+            raise LocalError(f"substream {channel} has ended; nothing may follow") from None
+
+    # --- what leaves ------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        """Does anything wait to be taken?"""
+        return bool(self._scheduler)
+
+    def waiting_octets(self, channel: int) -> int:
+        """Octets that wait to be taken on a substream."""
+        return self._scheduler.waiting_octets(channel)
+
+    def take(self, max_octets: int) -> Batch:
+        """What goes to the wire next; at most one turn more than `max_octets`."""
+        batch = self._scheduler.take(max_octets)
+        if self._leaving:
+            for channel in batch.served:
+                if channel in self._leaving and not self.waiting_octets(channel):
+                    self._leaving.remove(channel)
+                    self._own.release(channel)
+        return batch

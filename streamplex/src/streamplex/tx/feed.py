@@ -1,0 +1,75 @@
+"""The producer that feeds a substream, and when it has to pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from twisted.internet.interfaces import IProducer, IPullProducer, IPushProducer
+
+from streamplex.errors import LocalError
+from streamplex.tx.flow import MAX_WAITING_OCTETS, RESUME_WAITING_OCTETS
+
+
+class Feed:
+    """Paces one producer by the octets that wait to be sent."""
+
+    __slots__ = ("_later", "_paused", "_producer", "_streaming", "_waiting_octets")
+
+    def __init__(
+        self,
+        waiting_octets: Callable[[], int],
+        later: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._waiting_octets = waiting_octets
+        self._later = later
+        self._producer: IProducer | None = None
+        self._streaming = False
+        self._paused = False
+
+    def __bool__(self) -> bool:
+        return self._producer is not None
+
+    def register(self, producer: IProducer, streaming: bool) -> None:
+        """Pace this producer: a push producer if it streams, else one that is asked."""
+        if self._producer is not None:
+            raise LocalError(f"{self._producer!r} feeds this substream already")
+        self._producer = producer
+        self._streaming = streaming
+        self._paused = False
+        if streaming:
+            self.written()
+        else:
+            self._later(self._pull)
+
+    def unregister(self) -> None:
+        """The producer is done."""
+        self._producer = None
+
+    def stop(self) -> None:
+        """Nothing can be sent any more."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+
+    def written(self) -> None:
+        """More waits than before."""
+        if self._producer is None or not self._streaming or self._paused:
+            return
+        if self._waiting_octets() > MAX_WAITING_OCTETS:
+            self._paused = True
+            cast("IPushProducer", self._producer).pauseProducing()
+
+    def sent(self) -> None:
+        """Less waits than before."""
+        if self._producer is None:
+            return
+        if not self._streaming:
+            self._later(self._pull)
+        elif self._paused and self._waiting_octets() <= RESUME_WAITING_OCTETS:
+            self._paused = False
+            cast("IPushProducer", self._producer).resumeProducing()
+
+    def _pull(self) -> None:
+        if self._producer is not None and not self._streaming and not self._waiting_octets():
+            cast("IPullProducer", self._producer).resumeProducing()

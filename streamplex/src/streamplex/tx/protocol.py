@@ -1,0 +1,275 @@
+"""The pump: moves octets between a transport and a `Tunnel`, and events to the substreams.
+
+It decides nothing: what is sent next is the core's to say, what happens is the listener's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
+from typing import Protocol as Interface
+from typing import assert_never, cast
+
+from twisted.internet import error
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHandshakeListener,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamplex.channels import Side
+from streamplex.errors import LocalError, RemoteError
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    Event,
+    Fault,
+    Ignored,
+    MessageReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamOpened,
+)
+from streamplex.jsontext import Json
+from streamplex.tunnel import Limits, Tunnel
+from streamplex.tx.flow import HeldOctets
+from streamplex.tx.interfaces import ITunnelListener
+from streamplex.tx.substream import Substream
+
+BATCH_OCTETS = 64 * 1024
+"""What is handed to the transport at once: what it takes before it asks for a pause."""
+
+CLOSE_TIMEOUT_S = 10.0
+"""How long a closing tunnel waits for its peer to take what is queued."""
+
+
+class _Transport(Interface):
+    """What every stream transport of Twisted can do, TLS and TCP alike."""
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+
+
+class _Phase(Enum):
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()  # what is queued still leaves
+    CUT = auto()  # nothing leaves and nothing is heard any more
+    LOST = auto()
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class TunnelProtocol(Protocol):
+    """One end of a tunnel as a Twisted protocol."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        side: Side,
+        listener: ITunnelListener,
+        clock: IReactorTime,
+        limits: Limits | None = None,
+    ) -> None:
+        self.core = Tunnel(side, limits)
+        self.clock = clock
+        self._listener = listener
+        self._phase = _Phase.CONNECTING
+        self._paused = False  # by the transport: it has enough to send
+        self._flushing = False
+        self._fault: RemoteError | None = None
+        self._substreams: dict[int, Substream] = {}
+        self._close_deadline: IDelayedCall | None = None
+        self.held = HeldOctets(self._stop_reading, self._resume_reading)
+
+    @property
+    def _wire(self) -> _Transport:
+        return cast("_Transport", self.transport)
+
+    # --- for the code above -----------------------------------------------------------
+
+    @property
+    def substreams(self) -> Mapping[int, Substream]:
+        """Those that have not been released, by channel."""
+        return self._substreams
+
+    def open(self, name: str | None) -> Substream:
+        """Open a substream. Raises ChannelsExhaustedError, or LocalError on a dead tunnel."""
+        if self._phase is not _Phase.OPEN:
+            raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
+        substream = self._add(self.core.open(name), name)
+        self.flush()
+        return substream
+
+    def message(self, value: Json) -> None:
+        """Send an application message on the control channel."""
+        self.core.message(value)
+        self.flush()
+
+    def enable(self, features: Iterable[str]) -> None:
+        """Turn on the features that both ends have named."""
+        self.core.enable(features)
+
+    def loseConnection(self) -> None:
+        """Send what is queued, then close the transport. Substreams still open are cut."""
+        if self._phase is not _Phase.OPEN:
+            return
+        self._phase = _Phase.CLOSING
+        self._close_deadline = self.clock.callLater(CLOSE_TIMEOUT_S, self.abortConnection)
+        self.flush()
+
+    def abortConnection(self) -> None:
+        """Cut the transport, whatever is queued."""
+        if self._phase not in (_Phase.CONNECTING, _Phase.LOST):
+            self._phase = _Phase.CUT
+            self._wire.abortConnection()
+
+    # --- for substreams ---------------------------------------------------------------
+
+    def forget(self, channel: int) -> None:
+        """A substream has been released."""
+        self._substreams.pop(channel, None)
+
+    def call_guarded(self, substream: Substream, call: Callable[[], None]) -> None:
+        """Run code of a substream's protocol; what it raises costs that substream alone."""
+        try:
+            call()
+        except Exception:  # noqa: BLE001  # whatever foreign code raises
+            self._log.failure("substream {channel} failed", channel=substream.channel)
+            substream.crashed()
+
+    def flush(self) -> None:
+        """Hand to the transport what it has room for."""
+        if self._flushing:
+            return  # whoever flushes further up the stack goes on until nothing is left
+        self._flushing = True
+        try:
+            while self._has_room() and self.core:
+                batch = self.core.take(BATCH_OCTETS)
+                self._wire.write(b"".join(batch.pieces))
+                for channel in batch.served:
+                    substream = self._substreams.get(channel)
+                    if substream is not None:
+                        substream.served()
+        finally:
+            self._flushing = False
+        if self._phase is _Phase.CLOSING and not self.core:
+            self._close()
+
+    def _has_room(self) -> bool:
+        return not self._paused and self._phase in (_Phase.OPEN, _Phase.CLOSING)
+
+    def _close(self) -> None:
+        self._phase = _Phase.CUT
+        self._wire.unregisterProducer()  # a transport waits for its producer before it closes
+        self._wire.loseConnection()
+
+    # --- from the transport -----------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """The transport stands."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)  # else each small frame waits for an ACK, 40 ms
+        self._wire.registerProducer(self, True)
+        self._phase = _Phase.OPEN
+        self._listener.tunnelMade(self)
+
+    def handshakeCompleted(self) -> None:
+        """TLS stands."""
+        self._listener.tunnelSecured()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets came: tell those whom they concern, then send all their answers at once."""
+        if self._phase not in (_Phase.OPEN, _Phase.CLOSING):
+            return
+        outermost = not self._flushing
+        self._flushing = True
+        try:
+            for event in self.core.receive(data):
+                self._dispatch(event)
+        finally:
+            if outermost:
+                self._flushing = False
+        self.flush()
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case (
+                DataReceived(channel)
+                | StreamEnded(channel)
+                | StreamFailed(channel)
+                | CustomReceived(channel)
+            ):
+                # A handler of an event before this one may have released the substream.
+                substream = self._substreams.get(channel)
+                if substream is not None:
+                    substream.deliver(event)
+            case StreamOpened(channel, name):
+                self._listener.substreamOpened(self._add(channel, name))
+            case MessageReceived(value):
+                self._listener.messageReceived(value)
+            case Ignored(channel, what):
+                self._log.debug("ignored {what} on {channel}", what=what, channel=channel)
+            case Fault(fault):
+                self._fault = fault
+                self.abortConnection()
+            case _:
+                assert_never(event)
+
+    def _add(self, channel: int, name: str | None) -> Substream:
+        substream = self._substreams[channel] = Substream(channel, name, self)
+        return substream
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport is gone, and every substream with it."""
+        self._phase = _Phase.LOST
+        if self._close_deadline is not None and self._close_deadline.active():
+            self._close_deadline.cancel()
+        why = self._why_lost(reason)
+        for substream in list(self._substreams.values()):
+            substream.tunnel_lost(why)
+        self._substreams.clear()
+        self._listener.tunnelLost(why)
+
+    def _why_lost(self, reason: Failure) -> Failure:
+        if self._fault is not None:
+            return Failure(self._fault)
+        try:
+            self.core.receive_end()
+        except RemoteError:
+            if reason.check(error.ConnectionDone):
+                return Failure()
+        return reason
+
+    # --- as the transport's producer --------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The transport has room."""
+        self._paused = False
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The transport is going; connectionLost tells the rest."""
+        self._paused = True
+
+    def _stop_reading(self) -> None:
+        self._wire.pauseProducing()
+
+    def _resume_reading(self) -> None:
+        if self._phase in (_Phase.OPEN, _Phase.CLOSING):
+            self._wire.resumeProducing()

@@ -1,0 +1,331 @@
+"""A substream as a Twisted transport, so that any protocol, TLS included, runs over it.
+
+tunnel --> deliver --> Intake --> protocol --> write --> core: its lane --> tunnel
+                       holds while paused                ^
+                                       Feed: pauses the producer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, assert_never
+
+from twisted.internet import error
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IProducer,
+    IProtocol,
+    IPushProducer,
+    ITCPTransport,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamplex.errors import SubstreamError, TunnelLostError
+from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
+from streamplex.jsontext import Json
+from streamplex.tx.feed import Feed
+from streamplex.tx.intake import Delivery, Intake
+from streamplex.tx.interfaces import ISubstreamProtocol
+
+if TYPE_CHECKING:
+    from streamplex.tx.protocol import TunnelProtocol
+
+
+@implementer(IAddress)
+@dataclass(frozen=True, slots=True)
+class SubstreamAddress:
+    """Where a substream leads, as far as the tunnel knows."""
+
+    channel: int
+    name: str | None
+
+
+class _Phase(Enum):
+    """How much of what comes the protocol still gets."""
+
+    WAITING = auto()  # there is no protocol yet
+    OPEN = auto()
+    DISCARDING = auto()  # it closed its end: no more data
+    LOST = auto()  # it has had its connectionLost
+
+
+@implementer(ITCPTransport, IPushProducer, IConsumer)
+class Substream:
+    """One stream of a tunnel.
+
+    `peer_address` and `host_address` are what getPeer and getHost answer; whoever knows
+    better may set them.
+    """
+
+    disconnecting = False
+
+    def __init__(self, channel: int, name: str | None, pump: TunnelProtocol) -> None:
+        self.channel = channel
+        self.name = name
+        self.peer_address: IAddress = SubstreamAddress(channel, name)
+        self.host_address: IAddress = SubstreamAddress(channel, name)
+        self.protocol: IProtocol | None = None
+        self._pump = pump
+        self._phase = _Phase.WAITING
+        self._released = False
+        self._end_wanted = False  # as soon as the producer is done
+        self._end_sent = False  # it has left, all data before it
+        self._intake = Intake(self._hand_on, pump.held)
+        self._feed = Feed(self._waiting_octets, self._later)
+
+    # --- the protocol over it ---------------------------------------------------------
+
+    def attach(self, protocol: IProtocol) -> None:
+        """Give the substream its protocol, and that what has been held for it."""
+        self.protocol = protocol
+        if self._phase is _Phase.WAITING:
+            self._phase = _Phase.OPEN
+            self._guarded(lambda: protocol.makeConnection(self))
+            self._intake.open()
+
+    @property
+    def _aware(self) -> bool:
+        return ISubstreamProtocol.providedBy(self.protocol)
+
+    @property
+    def peer_ended(self) -> bool:
+        """The peer has said that it will send no more data, or never will."""
+        return self._released or self._pump.core.state(self.channel).remote_ended
+
+    @property
+    def _local_ended(self) -> bool:
+        return self._released or self._pump.core.state(self.channel).local_ended
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        self._pump.call_guarded(self, call)
+
+    def _later(self, call: Callable[[], None]) -> None:
+        """Call in a turn of its own, as Twisted's transports do: never inside a call to us."""
+        self._pump.clock.callLater(0, self._guarded, call)
+
+    # --- from the tunnel --------------------------------------------------------------
+
+    def deliver(self, event: Delivery) -> None:
+        """Something came for this substream."""
+        if isinstance(event, StreamFailed):
+            self._intake.drop()
+            self._hand_on(event)  # however long the consumer pauses, it can be aborted
+        else:
+            self._intake.deliver(event)
+
+    def _hand_on(self, event: Delivery) -> None:
+        self._guarded(lambda: self._tell(event))
+        self._release_if_over()
+
+    def _tell(self, event: Delivery) -> None:
+        match event:
+            case DataReceived():
+                if self._phase is _Phase.OPEN and self.protocol is not None:
+                    self.protocol.dataReceived(event.data)
+            case StreamEnded():
+                self._tell_end()
+            case StreamFailed():
+                self._tell_failed(event.message)
+            case CustomReceived():
+                if ISubstreamProtocol.providedBy(self.protocol) and self._phase is not _Phase.LOST:
+                    self.protocol.customReceived(event.name, event.args)
+            case _:
+                assert_never(event)
+
+    def _tell_end(self) -> None:
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            if self._phase is _Phase.OPEN:
+                self.protocol.readConnectionLost()
+        elif not self._aware:
+            self._lose(Failure(error.ConnectionDone()))
+
+    def _tell_failed(self, message: str) -> None:
+        if not ISubstreamProtocol.providedBy(self.protocol):
+            self._lose(Failure(SubstreamError(message)))
+        elif self._phase is not _Phase.LOST:
+            self.protocol.errorReceived(message)
+
+    def served(self) -> None:
+        """Some of what was queued has left."""
+        self._guarded(self._feed.sent)
+        if self._local_ended and not self._waiting_octets() and not self._end_sent:
+            self._end_sent = True
+            self._later(self._tell_written)
+
+    def _tell_written(self) -> None:
+        if self._phase is _Phase.DISCARDING and not self._aware:
+            self._lose(Failure(error.ConnectionDone()))
+        elif self._phase is _Phase.OPEN and IHalfCloseableProtocol.providedBy(self.protocol):
+            self.protocol.writeConnectionLost()
+
+    def _waiting_octets(self) -> int:
+        return self._pump.core.waiting_octets(self.channel)
+
+    def tunnel_lost(self, reason: Failure) -> None:
+        """The tunnel is gone: what came may be cut, however cleanly the tunnel ended."""
+        self._released = True
+        lost = TunnelLostError("the tunnel ended while the substream was open")
+        lost.__cause__ = reason.value
+        self._lose(Failure(lost))
+
+    def crashed(self) -> None:
+        """Its protocol raised: end this substream, and only this one."""
+        self.fail("internal error")
+        self.release()
+
+    # --- its end ----------------------------------------------------------------------
+
+    def release(self) -> None:
+        """This side is done with the substream: its number and record are freed."""
+        self._end()
+        if self._released:
+            return
+        self._released = True
+        self._pump.core.release(self.channel)
+        self._pump.forget(self.channel)
+        self._lose(Failure(error.ConnectionDone()))
+
+    def _release_if_over(self) -> None:
+        """A protocol that is not aware of substreams is done when both directions are."""
+        if not self._aware and self.peer_ended and self._local_ended:
+            self.release()
+
+    def _end(self) -> None:
+        self._end_wanted = True
+        if not self._local_ended:
+            self._pump.core.end(self.channel)
+            self._pump.flush()
+            self._release_if_over()
+
+    def _lose(self, reason: Failure) -> None:
+        """Tell the protocol that it is over, once; end what it had not ended."""
+        if self._phase is _Phase.LOST:
+            return
+        protocol = None if self._phase is _Phase.WAITING else self.protocol
+        self._phase = _Phase.LOST
+        self._intake.drop()
+        self._intake.open()
+        self._guarded(self._feed.stop)
+        self._end()
+        if protocol is not None:
+            self._guarded(lambda: protocol.connectionLost(reason))
+
+    def _discard(self) -> None:
+        """Hand on no more data; the events among what waits still count."""
+        if self._phase is _Phase.OPEN:
+            self._phase = _Phase.DISCARDING
+            self._intake.open()
+
+    # --- ITransport, ITCPTransport ----------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Queue octets of any number; after the end they are passed over, as by TCP."""
+        if self._local_ended or not data:
+            return
+        self._pump.core.send(self.channel, bytes(data))
+        self._pump.flush()
+        self._feed.written()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Queue pieces as one."""
+        self.write(b"".join(data))
+
+    def loseWriteConnection(self) -> None:
+        """Half close: `end` behind the data, when a registered producer is done."""
+        self._end_wanted = True
+        if not self._feed:
+            self._end()
+
+    def loseConnection(self) -> None:
+        """Close as TCP does: what is queued leaves, what comes is not handed on.
+
+        connectionLost follows when all has left. A protocol that is aware of substreams goes
+        on getting events, and its connectionLost from `release`.
+        """
+        self.disconnecting = True
+        self._discard()
+        self.loseWriteConnection()
+
+    def abortConnection(self) -> None:
+        """Drop what is queued and tell the peer that this end failed."""
+        if self._released or self._phase is _Phase.LOST:
+            return
+        self._discard()
+        self._feed.unregister()
+        self._pump.core.drop_unsent(self.channel)
+        self.fail("aborted")
+        self._end()
+        if not self._aware:
+            self._later(lambda: self._lose(Failure(error.ConnectionAborted())))
+
+    def getPeer(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
+        """What is at the other end."""
+        return self.peer_address
+
+    def getHost(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
+        """What is at this end."""
+        return self.host_address
+
+    def getTcpNoDelay(self) -> bool:
+        """Always so: the tunnel waits for nothing."""
+        return True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Nothing to do: the tunnel waits for nothing."""
+
+    def getTcpKeepAlive(self) -> bool:
+        """Never: keeping alive is the tunnel's business."""
+        return False
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Nothing to do: keeping alive is the tunnel's business."""
+
+    # --- what TCP does not have -------------------------------------------------------
+
+    def emit(self, name: str, *args: Json) -> None:
+        """Send an event of the layer above, behind the data written before it."""
+        if not self._released:
+            self._pump.core.emit(self.channel, name, *args)
+            self._pump.flush()
+
+    def fail(self, message: str) -> None:
+        """Tell the peer that this end failed; it changes nothing else."""
+        if not self._released:
+            self._pump.core.fail(self.channel, message)
+            self._pump.flush()
+
+    # --- IConsumer: who writes here ---------------------------------------------------
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Ask this producer for a pause whenever enough is queued."""
+        if self._local_ended:
+            producer.stopProducing()
+        else:
+            self._feed.register(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """The producer is done."""
+        self._feed.unregister()
+        if self._end_wanted:
+            self._end()
+
+    # --- IPushProducer: what it is to whoever reads here -------------------------------
+
+    def pauseProducing(self) -> None:
+        """Hand on nothing for now."""
+        if self._phase is _Phase.OPEN:
+            self._intake.close()
+
+    def resumeProducing(self) -> None:
+        """Hand on what waits, and all that comes."""
+        if self._phase is _Phase.OPEN:
+            self._intake.open()
+
+    def stopProducing(self) -> None:
+        """The consumer wants no more data; events still come."""
+        self._discard()
