@@ -1,0 +1,105 @@
+"""EventEmitter in the Node manner: named events, their listeners, and the error nobody heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self, TypeAlias
+
+from tessel.errors import NodeError
+
+Listener: TypeAlias = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    listener: Listener
+    once: bool
+
+
+class EventEmitter:
+    """Calls its listeners, in the order they came, with what `emit` is given.
+
+    An `error` without a listener is raised out of `emit`, and so ends the program.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, list[_Entry]] = {}
+
+    def on(self, event: str, listener: Listener) -> Self:
+        return self._insert(event, _Entry(listener, once=False), first=False)
+
+    def once(self, event: str, listener: Listener) -> Self:
+        return self._insert(event, _Entry(listener, once=True), first=False)
+
+    def prepend_listener(self, event: str, listener: Listener) -> Self:
+        return self._insert(event, _Entry(listener, once=False), first=True)
+
+    def prepend_once_listener(self, event: str, listener: Listener) -> Self:
+        return self._insert(event, _Entry(listener, once=True), first=True)
+
+    def add_listener(self, event: str, listener: Listener) -> Self:
+        return self.on(event, listener)
+
+    def off(self, event: str, listener: Listener) -> Self:
+        """Take out the listener that was added last, if there is such a one."""
+        entries = self._entries.get(event, [])
+        for entry in reversed(entries):
+            if entry.listener == listener:
+                self._discard(event, entry)
+                break
+        return self
+
+    def remove_listener(self, event: str, listener: Listener) -> Self:
+        return self.off(event, listener)
+
+    def remove_all_listeners(self, event: str | None = None) -> Self:
+        for name in list(self._entries) if event is None else [event]:
+            for entry in reversed(self._entries.get(name, [])[:]):
+                self._discard(name, entry)
+        return self
+
+    def emit(self, event: str, *args: object) -> bool:
+        """Call the listeners; say whether there were any."""
+        entries = self._entries.get(event)
+        if not entries:
+            if event == "error":
+                raise _unheard(args)
+            return False
+        for entry in entries[:]:  # as in Node, listeners changed meanwhile count next time
+            if entry.once:
+                self._discard(event, entry)
+            entry.listener(*args)
+        return True
+
+    def listeners(self, event: str) -> list[Listener]:
+        return [entry.listener for entry in self._entries.get(event, ())]
+
+    def listener_count(self, event: str) -> int:
+        return len(self._entries.get(event, ()))
+
+    def event_names(self) -> list[str]:
+        return list(self._entries)
+
+    def _insert(self, event: str, entry: _Entry, *, first: bool) -> Self:
+        if event != "new_listener" and "new_listener" in self._entries:
+            self.emit("new_listener", event, entry.listener)  # before it is added, as in Node
+        entries = self._entries.setdefault(event, [])
+        entries.insert(0 if first else len(entries), entry)
+        return self
+
+    def _discard(self, event: str, entry: _Entry) -> None:
+        entries = self._entries.get(event, [])
+        if entry not in entries:
+            return  # emitted from within its own event: already taken out
+        entries.remove(entry)
+        if not entries:
+            del self._entries[event]
+        if "remove_listener" in self._entries:
+            self.emit("remove_listener", event, entry.listener)
+
+
+def _unheard(args: tuple[object, ...]) -> BaseException:
+    if args and isinstance(args[0], BaseException):
+        return args[0]
+    return NodeError(f"Unhandled error. ({args[0] if args else None!r})", "ERR_UNHANDLED_ERROR")

@@ -1,0 +1,64 @@
+"""What keeps a program alive: sockets, servers, timers, look-ups and requests that are open.
+
+The one register of them. An idle tunnel and its timer are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Handle:
+    """Something open. While it is referenced, the process does not end."""
+
+    def __init__(self, handles: Handles, what: str) -> None:
+        self._handles = handles
+        self.what = what
+        self._open = True
+        self._referenced = True
+        handles.changed(self, counted=True)
+
+    def ref(self) -> None:
+        self._set(is_open=self._open, referenced=True)
+
+    def unref(self) -> None:
+        self._set(is_open=self._open, referenced=False)
+
+    def close(self) -> None:
+        """It is no longer open. More than once is no fault."""
+        self._set(is_open=False, referenced=self._referenced)
+
+    def has_ref(self) -> bool:
+        return self._open and self._referenced
+
+    def _set(self, *, is_open: bool, referenced: bool) -> None:
+        before = self.has_ref()
+        self._open, self._referenced = is_open, referenced
+        if before != self.has_ref():
+            self._handles.changed(self, counted=self.has_ref())
+
+
+class Handles:
+    """The register. `idle` is called whenever the last counted handle goes."""
+
+    def __init__(self, idle: Callable[[], None] = lambda: None) -> None:
+        self._idle = idle
+        self._counted: set[Handle] = set()
+
+    def open(self, what: str) -> Handle:
+        return Handle(self, what)
+
+    def __len__(self) -> int:
+        return len(self._counted)
+
+    def names(self) -> list[str]:
+        """What is open, for a person who wonders why the process does not end."""
+        return sorted(handle.what for handle in self._counted)
+
+    def changed(self, handle: Handle, *, counted: bool) -> None:
+        if counted:
+            self._counted.add(handle)
+            return
+        self._counted.discard(handle)
+        if not self._counted:
+            self._idle()

@@ -1,0 +1,98 @@
+"""HTTP header fields: checked and spelled for sending, joined as Node joins them when received.
+
+Names match without regard to case; outgoing ones keep the spelling the program gave. Text is
+latin-1, as on Node: HTTP has no other encoding for header values.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+HeaderValue = str | int | Sequence[str]
+HeaderPairs = Sequence[tuple[bytes, bytes]]
+
+# RFC 9110, 5.6.2 and 5.5. A line break in a value would let its author write headers of his own.
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+# Of these a message has one; Node keeps the first, since joining two would make nonsense.
+_FIRST_ONE_COUNTS = frozenset(
+    "age authorization content-length content-type etag expires from host if-modified-since"
+    " if-unmodified-since last-modified location max-forwards proxy-authorization referer"
+    " retry-after server user-agent".split()
+)
+
+
+class InvalidHeaderError(ValueError):
+    """A header's name or value that HTTP cannot carry: the program's fault."""
+
+
+def is_token(text: str) -> bool:
+    return _TOKEN.fullmatch(text) is not None
+
+
+class OutgoingHeaders:
+    """The header fields of a message being made."""
+
+    def __init__(self, headers: Mapping[str, HeaderValue] | None = None) -> None:
+        self._fields: dict[str, tuple[str, HeaderValue]] = {}
+        for name, value in (headers or {}).items():
+            self.set(name, value)
+
+    def set(self, name: str, value: HeaderValue) -> None:
+        """Replace the field; a list of values becomes a line for each."""
+        if not is_token(name):
+            raise InvalidHeaderError(f"header name {name!r}; allowed: letters, digits, !#$%&'*+-.^_`|~")
+        for line in _lines(value):
+            if _VALUE.fullmatch(line) is None:
+                raise InvalidHeaderError(
+                    f"value {line!r} of header {name}; allowed: latin-1 text without control characters"
+                )
+        self._fields[name.lower()] = (name, value)
+
+    def get(self, name: str) -> HeaderValue | None:
+        field = self._fields.get(name.lower())
+        return None if field is None else field[1]
+
+    def remove(self, name: str) -> None:
+        self._fields.pop(name.lower(), None)
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def says(self, name: str, word: str) -> bool:
+        """Is this word among the comma-separated ones of the field?"""
+        lines = _lines(self.get(name) or "")
+        return word in {part.strip().lower() for line in lines for part in line.split(",")}
+
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        return [
+            (name.encode("ascii"), line.strip().encode("latin-1"))
+            for name, value in self._fields.values()
+            for line in _lines(value)
+        ]
+
+
+def _lines(value: HeaderValue) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Sequence):
+        return [str(each) for each in value]
+    return [str(value)]
+
+
+def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:
+    """Received fields by lower-case name, as Node has them: `set-cookie` is always a list."""
+    found: dict[str, str | list[str]] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        before = found.get(name, [] if name == "set-cookie" else None)
+        if isinstance(before, list):
+            found[name] = [*before, value]
+        elif before is None:
+            found[name] = value
+        elif name not in _FIRST_ONE_COUNTS:
+            found[name] = before + ("; " if name == "cookie" else ", ") + value
+    return found

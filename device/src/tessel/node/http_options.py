@@ -1,0 +1,166 @@
+"""A URL or a mapping of options, as a program gives it, into what a request and its socket need.
+
+What HTTP has no use for itself (`proxy`, `ca`, `servername`, `reject_unauthorized`, `family`, ...)
+is handed on to `net.connect` or `tls.connect` as it is.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from urllib.parse import quote, unquote, urlsplit
+
+from tessel.node.http_headers import HeaderValue, InvalidHeaderError, OutgoingHeaders, is_token
+
+# Node's default; a whole header block, the first line included, must fit in.
+MAX_HEADER_OCTETS = 16 * 1024
+# What an URL may hold as it is; anything else in it is percent-encoded, as browsers do.
+_URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
+
+_OF_HTTP = frozenset(
+    "protocol hostname method path headers auth agent timeout set_host default_port"
+    " max_header_size max_body_size".split()
+)
+
+
+class InvalidRequestError(ValueError):
+    """A URL, method or option no request can be made of: the program's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """One request before it is sent; `connection` is for the socket."""
+
+    method: str
+    path: str
+    headers: OutgoingHeaders
+    connection: Mapping[str, object]
+    timeout_ms: float | None
+    max_header_octets: int
+    max_body_octets: int | None
+
+
+Target = str | Mapping[str, object]
+
+
+def request_options(target: Target, extra: Mapping[str, object] | None, scheme: str) -> RequestOptions:
+    """`extra` goes over what the URL says."""
+    given = _of_url(target, scheme) if isinstance(target, str) else dict(target)
+    given |= extra or {}
+    default_port = _number(given, "default_port", {"http": 80, "https": 443}[scheme])
+    _check_protocol(given, scheme)
+    host = str(given.get("hostname") or given.get("host") or "localhost")
+    port = _number(given, "port", default_port)
+    return RequestOptions(
+        method=_method(given),
+        path=_path(given),
+        headers=_headers(given, host, None if port == default_port else port),
+        connection={
+            **{name: value for name, value in given.items() if name not in _OF_HTTP},
+            "host": host,
+            "port": port,
+        },
+        timeout_ms=_timeout(given),
+        max_header_octets=_number(given, "max_header_size", MAX_HEADER_OCTETS),
+        max_body_octets=_limit(given, "max_body_size"),
+    )
+
+
+def _of_url(url: str, scheme: str) -> dict[str, object]:
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise InvalidRequestError(f"URL {url!r}; expected {scheme}://host[:port][/path][?query]")
+    path = quote(parts.path or "/", safe=_URL_CHARACTERS)
+    found: dict[str, object] = {
+        "protocol": f"{parts.scheme}:",
+        "host": _ascii_host(parts.hostname),
+        "path": path + ("?" + quote(parts.query, safe=_URL_CHARACTERS) if parts.query else ""),
+    }
+    try:
+        port = parts.port
+    except ValueError as problem:
+        raise InvalidRequestError(f"URL {url!r}: {problem}") from problem
+    if port is not None:
+        found["port"] = port
+    if parts.username is not None:
+        found["auth"] = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return found
+
+
+def _ascii_host(host: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as problem:
+        raise InvalidRequestError(f"host {host!r}: {problem}") from problem
+
+
+def _check_protocol(given: Mapping[str, object], scheme: str) -> None:
+    protocol = given.get("protocol", f"{scheme}:")
+    if protocol != f"{scheme}:":
+        raise InvalidRequestError(f"protocol {protocol!r} not supported; expected '{scheme}:'")
+
+
+def _method(given: Mapping[str, object]) -> str:
+    method = given.get("method", "GET")
+    if not isinstance(method, str) or not is_token(method):
+        raise InvalidRequestError(f"method {method!r}; expected a word such as GET")
+    return method.upper()
+
+
+def _path(given: Mapping[str, object]) -> str:
+    path = given.get("path", "/")
+    # A blank or line break in the path would end it, and begin what its author likes.
+    if not isinstance(path, str) or not all("!" <= each <= "~" for each in path):
+        raise InvalidRequestError(f"path {path!r}; allowed: printable ASCII without blanks")
+    return path or "/"
+
+
+def _headers(given: Mapping[str, object], host: str, port: int | None) -> OutgoingHeaders:
+    named = given.get("headers") or {}
+    if not isinstance(named, Mapping):
+        raise InvalidHeaderError(f"headers {named!r}; expected a mapping of names to values")
+    headers = OutgoingHeaders(named)
+    if "host" not in headers and given.get("set_host", True):
+        headers.set("Host", _host_header(host, port))
+    auth = given.get("auth")
+    if auth is not None and "authorization" not in headers:
+        credentials = base64.b64encode(str(auth).encode()).decode("ascii")
+        headers.set("Authorization", f"Basic {credentials}")
+    return headers
+
+
+def _host_header(host: str, port: int | None) -> str:
+    shown = f"[{host}]" if _is_ipv6(host) else host
+    return shown if port is None else f"{shown}:{port}"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(given: Mapping[str, object], name: str, default: int) -> int:
+    value = given.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
+        raise InvalidRequestError(f"{name} {value!r}; expected a whole number")
+    return int(value)
+
+
+def _limit(given: Mapping[str, object], name: str) -> int | None:
+    return None if given.get(name) is None else _number(given, name, 0)
+
+
+def _timeout(given: Mapping[str, object]) -> float | None:
+    value = given.get("timeout")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise InvalidRequestError(f"timeout {value!r}; expected milliseconds, 0 or more")
+    return value

@@ -1,0 +1,1 @@
+"""What carries octets off the board, behind one interface."""
