@@ -17,7 +17,7 @@ class BodyTooLargeError(Exception):
 def read_body(response: IResponse, max_octets: int) -> Deferred[bytes]:
     """The whole body. treq's and Twisted's own readers have no limit, and go on when cancelled."""
     body = _Body(max_octets)
-    response.deliverBody(body)  # type: ignore[no-untyped-call] # Twisted has no types here
+    response.deliverBody(body)
     return body.whole
 
 

@@ -22,10 +22,10 @@ def authenticator_for(config: Config, reactor: IReactorTime) -> Authenticator:
     if config.auth_plugin is not None:
         return Plugin(load_validator(config.auth_plugin), reactor, config.auth_timeout_s)
     if config.auth_tessel_oa2 is not None:
-        pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call] # Twisted has no types
+        pool = HTTPConnectionPool(reactor)
         pool.cachedConnectionTimeout = IDLE_CONNECTION_S
         pool.retryAutomatically = False
-        agent = Agent(reactor, pool=pool)  # type: ignore[no-untyped-call] # as above
+        agent = Agent(reactor, pool=pool)
         return TesselOAuth(config.auth_tessel_oa2, agent, reactor, config.auth_timeout_s)
     if config.auth_hardcoded is not None:
         return Hardcoded(config.auth_hardcoded)

@@ -1,0 +1,130 @@
+"""`tessel-proxy make-cert`: names and addresses -> the files that a proxy and its devices need.
+
+Devices trust the authority, which is kept: a renewal makes the server's certificate and key
+anew and does not touch the devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tessel_proxy.issuing import Issued, general_name, new_authority, new_server
+from tessel_proxy.keyfiles import certificate_file, key_file, write_together
+
+SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
+MAX_DAYS = 3650
+
+SERVER_CERT = "public-cert.pem"
+SERVER_KEY = "private-key.pem"
+AUTHORITY_CERT = "authority-cert.pem"
+AUTHORITY_KEY = "authority-key.pem"
+
+
+class CertificateError(Exception):
+    """No certificate can be made of this; the text says what was seen and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made; the files in the order they were put in place."""
+
+    written: tuple[Path, ...]
+    authority_file: Path
+    authority: x509.Certificate
+    authority_is_new: bool
+    server: x509.Certificate
+
+
+def make_certificates(
+    names: Sequence[str],
+    folder: Path,
+    now: datetime,
+    *,
+    days: int = SERVER_DAYS,
+    key_pass: bytes | None = None,
+) -> Made:
+    """Write the server's certificate and key to `folder`, and an authority if it has none.
+
+    Raises CertificateError, or OSError if the folder cannot be read or written.
+    """
+    wanted = _general_names(names)
+    if not 0 < days <= MAX_DAYS:
+        raise CertificateError(f"{days} days; allowed: 1 to {MAX_DAYS}")
+    kept = _kept_authority(folder, now, key_pass)
+    authority = kept or new_authority(now)
+    server = new_server(wanted, timedelta(days=days), authority, now)
+    files = [
+        key_file(folder / SERVER_KEY, server.key, key_pass),
+        certificate_file(folder / SERVER_CERT, server.certificate),
+    ]
+    if kept is None:
+        files += [
+            key_file(folder / AUTHORITY_KEY, authority.key, key_pass),
+            certificate_file(folder / AUTHORITY_CERT, authority.certificate),
+        ]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_together(files)
+    return Made(
+        written=tuple(file.path for file in files),
+        authority_file=folder / AUTHORITY_CERT,
+        authority=authority.certificate,
+        authority_is_new=kept is None,
+        server=server.certificate,
+    )
+
+
+def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
+    wanted: list[x509.GeneralName] = []
+    faults = []
+    for name in names:
+        try:
+            wanted.append(general_name(name))
+        except ValueError as error:
+            faults.append(str(error))
+    if faults or not wanted:
+        raise CertificateError("\n".join(faults) or "no name; allowed: 1 or more")
+    return list(dict.fromkeys(wanted))
+
+
+def _kept_authority(folder: Path, now: datetime, key_pass: bytes | None) -> Issued | None:
+    """The authority of an earlier run. One that cannot be used is never written over."""
+    cert, key = folder / AUTHORITY_CERT, folder / AUTHORITY_KEY
+    if not cert.exists() and not key.exists():
+        return None
+    if not cert.exists() or not key.exists():
+        there, missing = (cert, key) if cert.exists() else (key, cert)
+        raise CertificateError(f"{there} is there without {missing}; allowed: both or neither")
+    authority = Issued(_certificate(cert), _key(key, key_pass))
+    if authority.certificate.public_key() != authority.key.public_key():
+        raise CertificateError(f"{key} is not the key of {cert}; allowed: those of one run")
+    if now > authority.certificate.not_valid_after_utc:
+        raise CertificateError(
+            f"{cert} expired at {authority.certificate.not_valid_after_utc:%F %T} UTC; "
+            "move both authority files away for a new one, which devices must then be given"
+        )
+    return authority
+
+
+def _certificate(file: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes())
+    except ValueError as error:
+        raise CertificateError(f"{file} holds no certificate; allowed: PEM ({error})") from error
+
+
+def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
+    octets = file.read_bytes()
+    try:
+        key = load_pem_private_key(octets, key_pass if b"ENCRYPTED" in octets else None)
+    except (ValueError, TypeError) as error:
+        raise CertificateError(f"{file} cannot be read with this KEY_PASS ({error})") from error
+    if not isinstance(key, RSAPrivateKey):
+        raise CertificateError(f"{file} holds no RSA key; the Tessel 1 knows no other")
+    return key

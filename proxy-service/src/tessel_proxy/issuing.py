@@ -1,0 +1,143 @@
+"""Authority and server certificates as X.509 has them: values in, values out.
+
+All is RSA with SHA-256 and ends before 2050: the Tessel 1 knows nothing else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import idna
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+KEY_BITS = 2048
+AUTHORITY_LIFETIME = timedelta(days=3650)
+LAST_MOMENT = datetime(2049, 12, 31, tzinfo=UTC)  # later is GeneralizedTime, unknown to axTLS
+BACKDATED = timedelta(hours=1)  # for devices whose clock is a little behind
+MAX_COMMON_NAME = 64  # X.520
+MAX_NAME = 253  # RFC 1035, without the last dot
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate and the key of whom it names."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey = field(repr=False)
+
+
+def new_authority(now: datetime) -> Issued:
+    """An authority of its own name, so that two of them are never taken for one another."""
+    key = rsa.generate_private_key(65537, KEY_BITS)
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    name = _name(f"Tessel proxy authority {now:%Y-%m-%d} {key_id.digest.hex()[:8]}")
+    builder = (
+        _builder(name, name, key, now, now + AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(key_id, critical=False)
+    )
+    return Issued(builder.sign(key, SHA256()), key)
+
+
+def new_server(
+    names: Sequence[x509.GeneralName], lifetime: timedelta, authority: Issued, now: datetime
+) -> Issued:
+    """A server's certificate for these names; it does not outlive its authority."""
+    key = rsa.generate_private_key(65537, KEY_BITS)
+    issuer = authority.certificate
+    until = min(now - BACKDATED + lifetime, issuer.not_valid_after_utc)
+    builder = (
+        _builder(_name(_common_name(names)), issuer.subject, key, now, until)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_key_identifier_of(issuer), critical=False)
+    )
+    return Issued(builder.sign(authority.key, SHA256()), key)
+
+
+def general_name(text: str) -> x509.GeneralName:
+    """An address, or a name (IDNA, wildcards in front); raises ValueError with what is allowed."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        pass
+    name = text.removesuffix(".").lower()
+    if not name.isascii():
+        name = _to_ascii(name, text)
+    labels = name.removeprefix("*.").split(".")
+    if len(name) > MAX_NAME or not all(_LABEL.fullmatch(label) for label in labels):
+        raise _bad_name(text)
+    if labels[-1].isdigit():  # 10.0.0.256 is a slip and no name
+        raise _bad_name(text)
+    return x509.DNSName(name)
+
+
+def _to_ascii(name: str, text: str) -> str:
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        raise _bad_name(text) from None
+
+
+def _bad_name(text: str) -> ValueError:
+    return ValueError(f"{text!r}; allowed: a name as proxy.example.com or an address, no port")
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: rsa.RSAPrivateKey,
+    now: datetime,
+    until: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(min(until, LAST_MOMENT))
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _common_name(names: Sequence[x509.GeneralName]) -> str:
+    """The first name; verifiers look at the alternative names, people at this one."""
+    first = str(names[0].value)
+    return first if len(first) <= MAX_COMMON_NAME else "Tessel proxy"
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_encipherment=not signs_certificates,  # RSA key exchange, as the Tessel 1 does it
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key_identifier_of(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    subject = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject.value)
