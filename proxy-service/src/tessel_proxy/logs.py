@@ -1,0 +1,141 @@
+"""twisted.logger events -> records on a stream, as text for people or JSON for programs.
+
+    text   2026-11-22T15:35:03.123Z info listening listening on 0.0.0.0:5005
+    json   {"time":"2026-…Z","level":"info","event":"listening","message":"…","port":5005}
+
+An event is named by the `event` of its log call; one without (a library's) by where it came
+from. A failure and its traceback are one record: in JSON the field `traceback`, in text lines
+that begin with blanks. Peers choose some of the text, so whatever could break or forge a line, or
+order a terminal about, is escaped, and nothing is of unlimited length.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from typing import TextIO
+
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+)
+from twisted.python.failure import Failure
+
+from tessel_proxy import config
+
+MAX_TEXT = 8 * 1024  # characters of one message or field; what is longer is a peer's play
+MAX_TRACEBACK = 64 * 1024
+INTEGER_BITS = 64
+MAX_DEPTH = 8  # of containers in a field
+
+# Keys that logging itself adds, today's (log_*) and those of the older twisted.python.log.
+_OLDER_KEYS = frozenset({"message", "time", "system", "isError", "failure", "why", "format"})
+_OWN_KEYS = _OLDER_KEYS | {"event", "level", "traceback"}
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+def observer(stream: TextIO, level: config.LogLevel, form: config.LogFormat) -> ILogObserver:
+    """Writes the events of this level and above to the stream."""
+    formats: dict[config.LogFormat, Callable[[LogEvent], str]] = {
+        config.LogFormat.TEXT: text_record,
+        config.LogFormat.JSON: json_record,
+    }
+    return FilteringLogObserver(FileLogObserver(stream, formats[form]), [_at_least(level)])
+
+
+def text_record(event: LogEvent) -> str:
+    head = " ".join((_time(event), _level(event), _name(event), _message(event)))
+    continued = "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
+    return f"{head}\n{continued}"
+
+
+def json_record(event: LogEvent) -> str:
+    record: dict[str, Json] = {
+        "time": _time(event),
+        "level": _level(event),
+        "event": _name(event),
+        "message": _message(event),
+    }
+    for key, value in event.items():
+        if not key.startswith("log_") and key not in _OWN_KEYS:
+            record[key] = _plain(value, MAX_DEPTH)
+    if traceback := _traceback(event):
+        record["traceback"] = traceback
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _at_least(level: config.LogLevel) -> LogLevelFilterPredicate:
+    least = LogLevel.lookupByName(level.value)
+    predicate = LogLevelFilterPredicate(defaultLogLevel=least)
+    if least is LogLevel.info:
+        # Twisted tells of each factory that starts and stops: for those who debug.
+        predicate.setLogLevelForNamespace("twisted", LogLevel.warn)
+        predicate.setLogLevelForNamespace("log_legacy", LogLevel.warn)
+    return predicate
+
+
+def _time(event: LogEvent) -> str:
+    moment = datetime.fromtimestamp(event["log_time"], UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _level(event: LogEvent) -> str:
+    return str(event["log_level"].name)
+
+
+def _name(event: LogEvent) -> str:
+    return _printable(str(event.get("event") or event.get("log_namespace") or "-"))
+
+
+def _message(event: LogEvent) -> str:
+    message = formatEvent(event)
+    failure = event.get("log_failure")
+    if not message and isinstance(failure, Failure):
+        message = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
+    return _printable(_limited(message, MAX_TEXT))
+
+
+def _traceback(event: LogEvent) -> str:
+    failure = event.get("log_failure")
+    return _limited(failure.getTraceback(), MAX_TRACEBACK) if isinstance(failure, Failure) else ""
+
+
+def _printable(text: str) -> str:
+    """Controls, line ends and the like as backslash escapes; letters of all scripts as they are."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _limited(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _plain(value: object, depth: int) -> Json:
+    """The value as JSON has it; what JSON does not know by its text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        # Python refuses to write thousands of digits, and readers of JSON have 64 bits or fewer.
+        return value if value.bit_length() < INTEGER_BITS else _limited(hex(value), MAX_TEXT)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (Mapping, AbstractSet, list, tuple)) and depth > 0:
+        return _plain_container(value, depth - 1)
+    return _limited(str(value), MAX_TEXT)
+
+
+def _plain_container(value: Mapping[object, object] | Iterable[object], depth: int) -> Json:
+    if isinstance(value, Mapping):
+        return {_limited(str(key), MAX_TEXT): _plain(item, depth) for key, item in value.items()}
+    plain = [_plain(item, depth) for item in value]
+    return sorted(plain, key=str) if isinstance(value, AbstractSet) else plain
