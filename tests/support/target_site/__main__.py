@@ -14,19 +14,9 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from support.target_site.ledger import Ledger, Tap
+from support.target_site.ports import FIXED_PORTS
 from support.target_site.raw import SERVICES
 from support.target_site.web import control_site, visitors_site
-
-FIXED_PORTS = {
-    "http": 8080,
-    "https": 8443,
-    "echo": 7001,
-    "count": 7002,
-    "source": 7003,
-    "trickle": 7004,
-    "reset": 7005,
-    "control": 8090,
-}
 
 
 def main():

@@ -82,4 +82,26 @@ class Reset(Protocol):
         self.transport.abortConnection()
 
 
-SERVICES = {"echo": Echo, "count": Count, "source": Source, "trickle": Trickle, "reset": Reset}
+@implementer(IHalfCloseableProtocol)
+class Farewell(Protocol):
+    """Says its word, ends its own side at once, and hears its peer out."""
+
+    def connectionMade(self):
+        self.transport.write(b"farewell\n")
+        self.transport.loseWriteConnection()
+
+    def readConnectionLost(self):
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self):
+        """The reading side goes on."""
+
+
+SERVICES = {
+    "echo": Echo,
+    "count": Count,
+    "source": Source,
+    "trickle": Trickle,
+    "reset": Reset,
+    "farewell": Farewell,
+}

@@ -1,0 +1,35 @@
+"""upload.py HOST PORT OCTETS: sends random octets, ends, and prints its own sum and the target's.
+
+It writes while it is told to go on, and waits for `drain` when not.
+"""
+
+import hashlib
+import os
+import sys
+
+from tessel import net
+
+BLOCK = 64 * 1024
+host, port, octets = sys.argv[1:]
+digest = hashlib.sha256()
+left = int(octets)
+waits = 0
+
+
+def write_on():
+    global left, waits
+    while left:
+        block = os.urandom(min(left, BLOCK))
+        left -= len(block)
+        digest.update(block)
+        if not socket.write(block):
+            waits += 1
+            socket.once("drain", write_on)
+            return
+    socket.end()
+
+
+socket = net.connect(int(port), host, write_on)
+socket.on("data", lambda data: print("counted", data.decode(), end=""))
+socket.on("close", lambda *_: print("sent", octets, digest.hexdigest()))
+socket.on("close", lambda *_: print("waited", waits))

@@ -1,0 +1,152 @@
+"""The system in containers: docker-compose.yml, with a device that waits for programs.
+
+Compose builds, starts and removes; all else is the engine's own interface, as an operator has it.
+"""
+
+import json
+import shlex
+import subprocess
+import threading
+from itertools import count
+from pathlib import Path
+
+import docker
+
+from support.deployment.base import SERVICE_SECONDS, Deployment, Site
+from support.target_site.ports import FIXED_PORTS
+from support.waiting import eventually
+
+ROOT = Path(__file__).parents[3]
+PROJECT = "tessel-e2e"
+COMPOSE = [
+    *("docker", "compose", "--project-name", PROJECT, "--project-directory", ROOT),
+    *("--file", ROOT / "docker-compose.yml"),
+    *("--file", ROOT / "tests" / "e2e" / "compose.override.yml"),
+]
+UP_SECONDS = 600  # with images to be built
+DOWN_SECONDS = 120
+KILL_AFTER_SECONDS = 300  # more than any program takes; the device keeps none for ever
+ASK = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
+
+
+class ComposeDeployment(Deployment):
+    """Up when it is made, and down, volumes included, when it is closed."""
+
+    far = Site("far", "far", FIXED_PORTS)
+    near = Site("near", "near", FIXED_PORTS)
+    proxy_address = ("proxy", 5005)
+    proxy_authority = "/srv/authorities/proxy.pem"
+    target_authority = "/srv/authorities/sites.pem"
+
+    def __init__(self):
+        self._engine = docker.from_env()
+        self._run_numbers = count(1)
+        try:
+            _compose("up", "--build", "--detach", within=UP_SECONDS)
+            self._proxy = self._container("proxy")
+            self._device = self._container("device")
+            self._token_service = self._container("tokens")
+            self._sites = {site.name: self._container(site.name) for site in (self.far, self.near)}
+            self._proxy_starts = 1
+        except BaseException:
+            self.close()
+            raise
+
+    def _container(self, service):
+        labels = [f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}"]
+        (container,) = self._engine.containers.list(all=True, filters={"label": labels})
+        return container
+
+    def start(self, command, settings):
+        return _Execution(self._device, command, settings, next(self._run_numbers))
+
+    def program(self, name):
+        return f"/srv/programs/{name}"
+
+    def ask(self, site, path):
+        url = f"http://127.0.0.1:{site.ports['control']}{path}"
+        code, output = self._sites[site.name].exec_run(["python", "-c", ASK, url])
+        if code != 0:
+            raise RuntimeError(f"{url} at {site.name}: {output.decode()}")
+        return json.loads(output)
+
+    def proxy_log_text(self):
+        return self._proxy.logs().decode()
+
+    def kill_proxy(self):
+        self._proxy.kill()
+        self._proxy.wait(timeout=DOWN_SECONDS)
+
+    def start_proxy(self):
+        self._proxy.start()
+        self._proxy_starts += 1
+        self.wait_for_proxy(self._proxy_starts)
+
+    def stop_token_service(self):
+        self._token_service.stop()
+
+    def start_token_service(self):
+        self._token_service.start()
+        eventually(self._token_service_is_healthy, SERVICE_SECONDS)
+
+    def _token_service_is_healthy(self):
+        self._token_service.reload()
+        return self._token_service.health == "healthy"
+
+    def close(self):
+        _compose("down", "--volumes", "--timeout", "5", within=DOWN_SECONDS)
+        self._engine.close()
+
+
+class _Execution:
+    """One program on the device's container; its output comes in on a thread of its own."""
+
+    def __init__(self, container, command, settings, number):
+        self._container = container
+        self._api = container.client.api
+        self._pid_file = f"/tmp/program-{number}.pid"
+        # The engine can start a program in a container but not signal it: its id is written down.
+        # `timeout` sees to its end even if whoever started it is gone.
+        script = (
+            f"echo $$ >{self._pid_file}; exec timeout {KILL_AFTER_SECONDS} {shlex.join(command)}"
+        )
+        created = self._api.exec_create(
+            container.id, ["sh", "-c", script], environment=dict(settings)
+        )
+        self._id = created["Id"]
+        self._output = (bytearray(), bytearray())
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for stdout, stderr in self._api.exec_start(self._id, stream=True, demux=True):
+            self._output[0].extend(stdout or b"")
+            self._output[1].extend(stderr or b"")
+
+    @property
+    def stdout(self):
+        return self._output[0].decode(errors="replace")
+
+    @property
+    def stderr(self):
+        return self._output[1].decode(errors="replace")
+
+    def wait(self, within):
+        self._reader.join(within)
+        if self._reader.is_alive():
+            self.kill()
+            raise TimeoutError(f"ran for more than {within:g} s\n{self.stdout}{self.stderr}")
+        return self._api.exec_inspect(self._id)["ExitCode"]
+
+    def kill(self):
+        # `timeout` hands the signal on to the program
+        self._container.exec_run(["sh", "-c", f"kill -TERM $(cat {self._pid_file})"])
+        self._reader.join(DOWN_SECONDS)
+
+
+def _compose(*args, within):
+    done = subprocess.run(
+        [*COMPOSE, *args], capture_output=True, text=True, timeout=within, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"docker compose {' '.join(args)}\n{done.stdout}{done.stderr}")

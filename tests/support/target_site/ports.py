@@ -1,0 +1,13 @@
+"""The ports of the site where it is the only one on its host, as in a container."""
+
+FIXED_PORTS = {
+    "http": 8080,
+    "https": 8443,
+    "echo": 7001,
+    "count": 7002,
+    "source": 7003,
+    "trickle": 7004,
+    "reset": 7005,
+    "farewell": 7006,
+    "control": 8090,
+}
