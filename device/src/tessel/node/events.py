@@ -82,8 +82,8 @@ class EventEmitter:
         return list(self._entries)
 
     def _insert(self, event: str, entry: _Entry, *, first: bool) -> Self:
-        if event != "new_listener" and "new_listener" in self._entries:
-            self.emit("new_listener", event, entry.listener)  # before it is added, as in Node
+        if event != "newListener" and "newListener" in self._entries:
+            self.emit("newListener", event, entry.listener)  # before it is added, as in Node
         entries = self._entries.setdefault(event, [])
         entries.insert(0 if first else len(entries), entry)
         return self
@@ -95,8 +95,8 @@ class EventEmitter:
         entries.remove(entry)
         if not entries:
             del self._entries[event]
-        if "remove_listener" in self._entries:
-            self.emit("remove_listener", event, entry.listener)
+        if "removeListener" in self._entries:
+            self.emit("removeListener", event, entry.listener)
 
 
 def _unheard(args: tuple[object, ...]) -> BaseException:

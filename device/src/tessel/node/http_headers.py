@@ -7,6 +7,8 @@ latin-1, as on Node: HTTP has no other encoding for header values.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tessel.errors import NodeError
+
 HeaderValue = str | int | Sequence[str]
 HeaderPairs = Sequence[tuple[bytes, bytes]]
 
@@ -20,10 +22,6 @@ _FIRST_ONE_COUNTS = frozenset(
     " if-unmodified-since last-modified location max-forwards proxy-authorization referer"
     " retry-after server user-agent".split()
 )
-
-
-class InvalidHeaderError(ValueError):
-    """A header's name or value that HTTP cannot carry: the program's fault."""
 
 
 def is_token(text: str) -> bool:
@@ -41,11 +39,15 @@ class OutgoingHeaders:
     def set(self, name: str, value: HeaderValue) -> None:
         """Replace the field; a list of values becomes a line for each."""
         if not is_token(name):
-            raise InvalidHeaderError(f"header name {name!r}; allowed: letters, digits, !#$%&'*+-.^_`|~")
+            raise NodeError(
+                f"header name {name!r}; allowed: letters, digits, !#$%&'*+-.^_`|~",
+                "ERR_INVALID_HTTP_TOKEN",
+            )
         for line in _lines(value):
             if _VALUE.fullmatch(line) is None:
-                raise InvalidHeaderError(
-                    f"value {line!r} of header {name}; allowed: latin-1 text without control characters"
+                raise NodeError(
+                    f"value {line!r} of header {name}; allowed: latin-1 text on one line",
+                    "ERR_INVALID_CHAR",
                 )
         self._fields[name.lower()] = (name, value)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urlsplit
 
-from tessel.node.http_headers import HeaderValue, InvalidHeaderError, OutgoingHeaders, is_token
+from tessel.errors import NodeError
+from tessel.node.http_headers import OutgoingHeaders, is_token
 
 # Node's default; a whole header block, the first line included, must fit in.
 MAX_HEADER_OCTETS = 16 * 1024
@@ -21,10 +22,6 @@ _OF_HTTP = frozenset(
     "protocol hostname method path headers auth agent timeout set_host default_port"
     " max_header_size max_body_size".split()
 )
-
-
-class InvalidRequestError(ValueError):
-    """A URL, method or option no request can be made of: the program's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,7 @@ class RequestOptions:
     timeout_ms: float | None
     max_header_octets: int
     max_body_octets: int | None
+    agent: object
 
 
 Target = str | Mapping[str, object]
@@ -63,13 +61,16 @@ def request_options(target: Target, extra: Mapping[str, object] | None, scheme: 
         timeout_ms=_timeout(given),
         max_header_octets=_number(given, "max_header_size", MAX_HEADER_OCTETS),
         max_body_octets=_limit(given, "max_body_size"),
+        agent=given.get("agent"),
     )
 
 
 def _of_url(url: str, scheme: str) -> dict[str, object]:
     parts = urlsplit(url)
     if not parts.hostname:
-        raise InvalidRequestError(f"URL {url!r}; expected {scheme}://host[:port][/path][?query]")
+        raise NodeError(
+            f"URL {url!r}; expected {scheme}://host[:port][/path][?query]", "ERR_INVALID_URL"
+        )
     path = quote(parts.path or "/", safe=_URL_CHARACTERS)
     found: dict[str, object] = {
         "protocol": f"{parts.scheme}:",
@@ -79,7 +80,7 @@ def _of_url(url: str, scheme: str) -> dict[str, object]:
     try:
         port = parts.port
     except ValueError as problem:
-        raise InvalidRequestError(f"URL {url!r}: {problem}") from problem
+        raise NodeError(f"URL {url!r}: {problem}", "ERR_INVALID_URL") from problem
     if port is not None:
         found["port"] = port
     if parts.username is not None:
@@ -93,19 +94,21 @@ def _ascii_host(host: str) -> str:
     try:
         return host.encode("idna").decode("ascii")
     except UnicodeError as problem:
-        raise InvalidRequestError(f"host {host!r}: {problem}") from problem
+        raise NodeError(f"host {host!r}: {problem}", "ERR_INVALID_URL") from problem
 
 
 def _check_protocol(given: Mapping[str, object], scheme: str) -> None:
     protocol = given.get("protocol", f"{scheme}:")
     if protocol != f"{scheme}:":
-        raise InvalidRequestError(f"protocol {protocol!r} not supported; expected '{scheme}:'")
+        raise NodeError(
+            f"protocol {protocol!r} not supported; expected '{scheme}:'", "ERR_INVALID_PROTOCOL"
+        )
 
 
 def _method(given: Mapping[str, object]) -> str:
     method = given.get("method", "GET")
     if not isinstance(method, str) or not is_token(method):
-        raise InvalidRequestError(f"method {method!r}; expected a word such as GET")
+        raise NodeError(f"method {method!r}; expected a word such as GET", "ERR_INVALID_HTTP_TOKEN")
     return method.upper()
 
 
@@ -113,14 +116,18 @@ def _path(given: Mapping[str, object]) -> str:
     path = given.get("path", "/")
     # A blank or line break in the path would end it, and begin what its author likes.
     if not isinstance(path, str) or not all("!" <= each <= "~" for each in path):
-        raise InvalidRequestError(f"path {path!r}; allowed: printable ASCII without blanks")
+        raise NodeError(
+            f"path {path!r}; allowed: printable ASCII without blanks", "ERR_UNESCAPED_CHARACTERS"
+        )
     return path or "/"
 
 
 def _headers(given: Mapping[str, object], host: str, port: int | None) -> OutgoingHeaders:
     named = given.get("headers") or {}
     if not isinstance(named, Mapping):
-        raise InvalidHeaderError(f"headers {named!r}; expected a mapping of names to values")
+        raise NodeError(
+            f"headers {named!r}; expected a mapping of names to values", "ERR_INVALID_ARG_TYPE"
+        )
     headers = OutgoingHeaders(named)
     if "host" not in headers and given.get("set_host", True):
         headers.set("Host", _host_header(host, port))
@@ -149,7 +156,7 @@ def _number(given: Mapping[str, object], name: str, default: int) -> int:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
-        raise InvalidRequestError(f"{name} {value!r}; expected a whole number")
+        raise NodeError(f"{name} {value!r}; expected a whole number", "ERR_INVALID_ARG_VALUE")
     return int(value)
 
 
@@ -162,5 +169,7 @@ def _timeout(given: Mapping[str, object]) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise InvalidRequestError(f"timeout {value!r}; expected milliseconds, 0 or more")
+        raise NodeError(
+            f"timeout {value!r}; expected milliseconds, 0 or more", "ERR_INVALID_ARG_VALUE"
+        )
     return value

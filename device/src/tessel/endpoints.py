@@ -1,0 +1,161 @@
+"""The network of the board in the Twisted manner: endpoints for any protocol, and for web agents.
+
+    endpoint = TesselEndpoint("example.com", 7)
+    agent = Agent.usingEndpointFactory(reactor, TesselAgentEndpoints())
+
+Both go the way `net`, `tls`, `http` and `https` go: directly, or through the tunnel. An open
+connection keeps the process alive, as a socket does. `tessel.agent` has a ready-made web agent.
+"""
+
+from collections.abc import Sequence
+
+from twisted.internet import error
+from twisted.internet.address import HostnameAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+    ITransport,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import URI
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import directlyProvides, implementer, providedBy
+
+from tessel.errors import NodeError
+from tessel.network.interface import Target, TlsOptions
+from tessel.node import runtime
+from tessel.node.handles import Handle
+
+
+class ConnectFailedError(NodeError, error.ConnectError):
+    """A connection could not be made. Node's code word is in `code`; Twisted's programs catch the
+    class."""
+
+    def __init__(self, message: str, code: str) -> None:
+        NodeError.__init__(self, message, code)
+        self.osError = None
+
+    __str__ = NodeError.__str__
+
+
+class RefusedError(ConnectFailedError, error.ConnectionRefusedError):
+    pass
+
+
+class TimedOutError(ConnectFailedError, error.TimeoutError):
+    pass
+
+
+class NoRouteError(ConnectFailedError, error.NoRouteError):
+    pass
+
+
+class UnknownHostError(ConnectFailedError, error.UnknownHostError):
+    pass
+
+
+_BY_CODE: dict[str, type[ConnectFailedError]] = {
+    "ECONNREFUSED": RefusedError,
+    "ETIMEDOUT": TimedOutError,
+    "EHOSTUNREACH": NoRouteError,
+    "ENETUNREACH": NoRouteError,
+    "ENOTFOUND": UnknownHostError,
+}
+
+
+@implementer(IStreamClientEndpoint)
+class TesselEndpoint:
+    """A place to connect to over the board's network.
+
+    `tls` is True, or says more about the TLS to do; `proxy` False goes around the tunnel.
+    `counted` False: the connection, once it stands, does not keep the process alive.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: bool | TlsOptions = False,
+        proxy: bool | None = None,
+        counted: bool = True,
+    ) -> None:
+        self._target = Target(host, port)
+        self._tls = TlsOptions() if tls is True else tls
+        self._proxy = proxy is not False
+        self._counted = counted
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Fails with a ConnectFailedError; it is a Twisted ConnectError, too."""
+        handle = runtime.current().handles.open(f"connection to {self._target}")
+        return Deferred.fromCoroutine(self._connected(protocolFactory, handle))
+
+    async def _connected(self, factory: IProtocolFactory, handle: Handle) -> IProtocol:
+        factory.doStart()
+        try:
+            relay = await self._dialled(factory, handle)
+        except BaseException as problem:  # cancellation and all: nothing stays behind
+            handle.close()
+            factory.doStop()
+            if isinstance(problem, NodeError):
+                raise _in_twisted_words(problem) from problem
+            raise
+        if not self._counted:
+            handle.unref()
+        return relay
+
+    async def _dialled(self, factory: IProtocolFactory, handle: Handle) -> IProtocol:
+        address = HostnameAddress(self._target.host.encode("utf-8"), self._target.port)
+
+        def build() -> IProtocol:
+            protocol = factory.buildProtocol(address)
+            if protocol is None:
+                raise error.NoProtocol
+            return _Counted(protocol, factory, handle)
+
+        network = runtime.current().network
+        if self._tls is False:
+            relay = await network.connect(self._target, build, proxy=self._proxy)
+        else:
+            relay = await network.connect_tls(self._target, build, self._tls, proxy=self._proxy)
+        assert isinstance(relay, _Counted)
+        return relay.protocol
+
+
+class _Counted:
+    """Stands before a protocol and is like it, but that it knows when the connection is over."""
+
+    def __init__(self, protocol: IProtocol, factory: IProtocolFactory, handle: Handle) -> None:
+        self.protocol = protocol
+        self._factory = factory
+        self._handle = handle
+        kinds = (IHalfCloseableProtocol, IHandshakeListener)
+        directlyProvides(self, IProtocol, *(kind for kind in kinds if kind in providedBy(protocol)))
+
+    def makeConnection(self, transport: ITransport) -> None:
+        self.protocol.makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.protocol.dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        try:
+            self.protocol.connectionLost(reason)
+        finally:
+            self._handle.close()
+            self._factory.doStop()
+
+    def readConnectionLost(self) -> None:
+        IHalfCloseableProtocol(self.protocol).readConnectionLost()
+
+    def writeConnectionLost(self) -> None:
+        IHalfCloseableProtocol(self.protocol).writeConnectionLost()
+
+    def handshakeCompleted(self) -> None:
+        IHandshakeListener(self.protocol).handshakeCompleted()

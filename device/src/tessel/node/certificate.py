@@ -1,0 +1,59 @@
+"""A certificate as Node shows it to programs: DER -> dict."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
+from cryptography.x509.oid import NameOID
+
+_SHORT = {
+    NameOID.COMMON_NAME: "CN",
+    NameOID.ORGANIZATION_NAME: "O",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
+    NameOID.COUNTRY_NAME: "C",
+    NameOID.STATE_OR_PROVINCE_NAME: "ST",
+    NameOID.LOCALITY_NAME: "L",
+}
+_DATE = "%b %d %H:%M:%S %Y GMT"
+
+
+def described(der: bytes) -> dict[str, object]:
+    """`subject`, `issuer`, `subjectaltname`, the dates, serial number, fingerprints and `raw`."""
+    certificate = x509.load_der_x509_certificate(der)
+    return {
+        "subject": _name(certificate.subject),
+        "issuer": _name(certificate.issuer),
+        "subjectaltname": _alternative_names(certificate),
+        "valid_from": certificate.not_valid_before_utc.strftime(_DATE),
+        "valid_to": certificate.not_valid_after_utc.strftime(_DATE),
+        "serial_number": f"{certificate.serial_number:X}",
+        "fingerprint": _fingerprint(certificate, SHA1()),  # noqa: S303 - Node names it so; a label
+        "fingerprint256": _fingerprint(certificate, SHA256()),
+        "raw": der,
+    }
+
+
+def _name(name: x509.Name) -> dict[str, str]:
+    return {
+        _SHORT.get(part.oid, part.oid.dotted_string): _text(part.value) for part in name
+    }
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.hex()
+
+
+def _alternative_names(certificate: x509.Certificate) -> str:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    return ", ".join(
+        f"{word}:{value}"
+        for word, kind in (("DNS", x509.DNSName), ("IP Address", x509.IPAddress))
+        for value in names.get_values_for_type(kind)  # type: ignore[type-var]  # one kind each
+    )
+
+
+def _fingerprint(certificate: x509.Certificate, algorithm: HashAlgorithm) -> str:
+    return certificate.fingerprint(algorithm).hex(":").upper()

@@ -1,0 +1,177 @@
+"""Where a socket meets Twisted: the protocol its connection talks to, and the way back down.
+
+All that comes up goes through `Runtime.call`, so that what a program's listeners raise ends the
+program rather than being swallowed by the reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol as Shape
+from typing import cast
+
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+    ITransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.errors import NodeError
+from tessel.network.interface import IConnectWatcher, IDiscardable, IIdleWatch, ISecured
+from tessel.node.runtime import Runtime
+
+DISCARD_LIMIT_S = 2.0  # a destroyed socket's last octets: a reader who is there takes them at once
+
+
+class Upward(Shape):
+    """The socket, as its link sees it."""
+
+    def link_opened(self) -> None: ...
+    def link_looked_up(
+        self, error: NodeError | None, address: str | None, family: int | None
+    ) -> None: ...
+    def link_connected(self) -> None: ...
+    def link_received(self, data: bytes) -> None: ...
+    def link_drained(self) -> None: ...
+    def link_peer_ended(self) -> None: ...
+    def link_lost(self, reason: Failure) -> None: ...
+
+
+class _Transport(ITransport, ITCPTransport, IConsumer, IPushProducer):
+    """What every transport of the network provides; for the type checker."""
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer, IConnectWatcher)
+class Link(Protocol):
+    """One connection of a socket, from the attempt to the loss."""
+
+    def __init__(self, socket: Upward, runtime: Runtime) -> None:
+        self._socket = socket
+        self._runtime = runtime
+        self._below: _Transport | None = None
+        self._lost = False
+        self.congested = False  # the transport asks to write no more for now
+
+    @property
+    def usable(self) -> bool:
+        """There is a transport, and it was not lost."""
+        return self._below is not None and not self._lost
+
+    # Down: what the socket asks for. Only while `usable`.
+
+    def write(self, data: bytes) -> None:
+        self._transport().write(data)
+
+    def end(self) -> None:
+        """Half-close behind what was written."""
+        self._transport().unregisterProducer()  # Twisted ends nothing while a producer may go on
+        self._transport().loseWriteConnection()
+
+    def discard(self) -> None:
+        """Close quietly: drop what comes, send what was written if it goes at once."""
+        transport = self._transport()
+        transport.unregisterProducer()
+        if IDiscardable.providedBy(transport):
+            cast(IDiscardable, transport).discard()
+        else:
+            transport.resumeProducing()  # a paused reader would not see the end
+            transport.loseConnection()
+        if not self._lost:
+            limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self.abort)
+            self._stop_limit: Callable[[], None] = limit.cancel
+
+    def abort(self) -> None:
+        self._stop_limit = lambda: None
+        if self.usable:
+            self._transport().abortConnection()
+
+    def pause(self) -> None:
+        self._transport().pauseProducing()
+
+    def resume(self) -> None:
+        self._transport().resumeProducing()
+
+    def set_no_delay(self, enabled: bool) -> None:
+        self._transport().setTcpNoDelay(enabled)
+
+    def set_keep_alive(self, enabled: bool) -> None:
+        self._transport().setTcpKeepAlive(enabled)
+
+    def watch_idle(self, timeout_ms: float, expired: Callable[[], None]) -> bool:
+        """Have the far end watch; False: it cannot, so the socket must."""
+        transport = self._transport()
+        if not IIdleWatch.providedBy(transport):
+            return False
+        cast(IIdleWatch, transport).watch_idle(timeout_ms, lambda: self._runtime.call(expired))
+        return True
+
+    def local_address(self) -> IAddress:
+        return self._transport().getHost()
+
+    def peer_address(self) -> IAddress:
+        return self._transport().getPeer()
+
+    def secured(self) -> ISecured | None:
+        transport = self._transport()
+        return cast(ISecured, transport) if ISecured.providedBy(transport) else None
+
+    def _transport(self) -> _Transport:
+        assert self._below is not None
+        return self._below
+
+    # Up: IConnectWatcher.
+
+    def opened(self, transport: ITransport) -> None:
+        if self._below is None:
+            self._below = cast(_Transport, transport)
+            self._below.registerProducer(self, True)
+            self._runtime.call(self._socket.link_opened)
+
+    def looked_up(self, error: NodeError | None, address: str | None, family: int | None) -> None:
+        self._runtime.call(self._socket.link_looked_up, error, address, family)
+
+    def connected(self) -> None:
+        self._runtime.call(self._socket.link_connected)
+
+    # Up: IHalfCloseableProtocol.
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.opened(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._runtime.call(self._socket.link_received, data)
+
+    def readConnectionLost(self) -> None:
+        self._runtime.call(self._socket.link_peer_ended)
+
+    def writeConnectionLost(self) -> None:
+        pass  # the socket knows: it asked for it
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
+        self._stop_limit()
+        self._runtime.call(self._socket.link_lost, reason)
+
+    # Up: IPushProducer, the socket as seen by its transport.
+
+    def pauseProducing(self) -> None:
+        self.congested = True
+
+    def resumeProducing(self) -> None:
+        if self.congested:
+            self.congested = False
+            self._runtime.call(self._socket.link_drained)
+
+    def stopProducing(self) -> None:
+        pass  # connectionLost follows, and says why
+
+    def _stop_limit(self) -> None:
+        """There is none, until `discard`."""

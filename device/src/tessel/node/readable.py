@@ -1,0 +1,262 @@
+"""The reading half of a stream: what is pushed in comes out as `data`, `readable` or `read`.
+
+Flowing (a `data` listener, `resume` or `pipe`) it hands chunks on as they come. Paused it holds
+them, and `push` says when its source should stop. `end` comes when all of it was taken, not before.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from typing import TYPE_CHECKING, Self
+
+from tessel.node.stream_base import Chunk, Stream
+
+if TYPE_CHECKING:
+    from tessel.node.events import Listener
+    from tessel.node.writable import Writable
+
+HIGH_WATER_MARK = 64 * 1024  # octets held before the source is told to stop; Node's own size
+
+
+class Readable(Stream):
+    """A stream to read from. A source either pushes as it likes, or overrides `_read`."""
+
+    def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
+        super().__init__()
+        self.readable_high_water_mark = high_water_mark
+        self.readable_length = 0
+        self.readable_flowing: bool | None = None  # None: nobody has said yet
+        self.readable_ended = False  # `end` was emitted
+        self._held: deque[Chunk] = deque()
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._source_ended = False
+        self._source_waits = True  # it was told to stop, or was never asked
+        self._flow_due = self._readable_due = self._end_due = False
+        self._pipes: dict[Writable, _Pipe] = {}
+
+    # What the source calls.
+
+    def push(self, chunk: Chunk | None) -> bool:
+        """Hand in a chunk; None: there are no more. False: push no more until `_read` is called."""
+        if self.destroyed or self._source_ended:
+            return False
+        if chunk is None:
+            return self._push_end()
+        self._take_in(self._decoded(chunk, final=False))
+        self._source_waits = self.readable_length >= self.readable_high_water_mark
+        return not self._source_waits
+
+    def _read(self) -> None:
+        """Overridden by sources: more is wanted."""
+
+    # What the program calls.
+
+    def on(self, event: str, listener: Listener) -> Self:
+        super().on(event, listener)
+        return self._listened(event)
+
+    def once(self, event: str, listener: Listener) -> Self:
+        super().once(event, listener)
+        return self._listened(event)
+
+    def resume(self) -> Self:
+        """Let it flow, though nobody may listen: then the data is lost, as in Node."""
+        if self.readable_flowing is not True:
+            self.readable_flowing = True
+            self.emit("resume")
+        self._flow_soon()
+        return self
+
+    def pause(self) -> Self:
+        if self.readable_flowing is not False:
+            self.readable_flowing = False
+            self.emit("pause")
+        return self
+
+    def is_paused(self) -> bool:
+        return self.readable_flowing is False
+
+    def read(self, size: int | None = None) -> Chunk | None:
+        """What is held, or `size` octets of it; None: there is not so much yet."""
+        wanted = self.readable_length if size is None else size
+        if self._source_ended:
+            wanted = min(wanted, self.readable_length)
+        chunk = self._take_out(wanted) if 0 < wanted <= self.readable_length else None
+        self._ask_source()
+        self._end_soon()
+        return chunk
+
+    def set_encoding(self, encoding: str = "utf-8") -> Self:
+        """From now on chunks are text; a character is never cut in two."""
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        held, self._held = self._held, deque()
+        self.readable_length = 0
+        for chunk in held:
+            self._hold(self._decoded(chunk, final=False))
+        return self
+
+    def pipe(self, destination: Writable, *, end: bool = True) -> Writable:
+        """Write all of it to `destination`, at the speed that can take it; then end that, too."""
+        self._pipes[destination] = _Pipe(self, destination, end=end)
+        destination.emit("pipe", self)
+        if self.readable_flowing is not True:
+            self.resume()
+        return destination
+
+    def unpipe(self, destination: Writable | None = None) -> Self:
+        for one in list(self._pipes) if destination is None else [destination]:
+            pipe = self._pipes.pop(one, None)
+            if pipe is not None:
+                pipe.undo()
+                one.emit("unpipe", self)
+        if not self._pipes:
+            self.pause()
+        return self
+
+    @property
+    def readable(self) -> bool:
+        return not self.destroyed and not self.readable_ended
+
+    # The flow.
+
+    def _listened(self, event: str) -> Self:
+        if event == "data" and self.readable_flowing is not False:
+            self.resume()
+        elif event == "readable":
+            self.readable_flowing = False  # `readable` wins over `data`, as in Node
+            self._readable_soon()
+            self._ask_source()
+        return self
+
+    def _take_in(self, chunk: Chunk) -> None:
+        if not chunk:
+            return
+        if self.readable_flowing and not self._held and not self._flow_due:
+            self.emit("data", chunk)
+            return
+        self._hold(chunk)
+        self._readable_soon()
+
+    def _hold(self, chunk: Chunk) -> None:
+        if chunk:
+            self._held.append(chunk)
+            self.readable_length += len(chunk)
+
+    def _take_out(self, size: int) -> Chunk:
+        parts: list[Chunk] = []
+        left = size
+        while left:
+            chunk = self._held.popleft()
+            if len(chunk) > left:
+                self._held.appendleft(chunk[left:])
+                chunk = chunk[:left]
+            parts.append(chunk)
+            left -= len(chunk)
+        self.readable_length -= size
+        return parts[0] if len(parts) == 1 else type(parts[0])().join(parts)  # type: ignore[arg-type]  # all text or all octets: set_encoding converts what is held
+
+    def _flow_soon(self) -> None:
+        if not self._flow_due and not self.destroyed:
+            self._flow_due = True
+            self._runtime.next_tick(self._flow)
+
+    def _flow(self) -> None:
+        self._flow_due = False
+        while self.readable_flowing and self._held:
+            chunk = self._held.popleft()
+            self.readable_length -= len(chunk)
+            self.emit("data", chunk)
+        if self.readable_flowing:
+            self._ask_source()
+            self._end_soon()
+
+    def _ask_source(self) -> None:
+        wanted = self.readable_length < self.readable_high_water_mark
+        if self._source_waits and wanted and not self._source_ended and not self.destroyed:
+            self._source_waits = False
+            self._read()
+
+    def _readable_soon(self) -> None:
+        if self._readable_due or not self.listener_count("readable"):
+            return
+        self._readable_due = True
+        self._runtime.next_tick(self._emit_readable)
+
+    def _emit_readable(self) -> None:
+        self._readable_due = False
+        if not self.destroyed and (self._held or self._source_ended):
+            self.emit("readable")
+
+    # The end.
+
+    def _push_end(self) -> bool:
+        self._take_in(self._decoded(b"", final=True))
+        self._source_ended = True
+        self._readable_soon()
+        if self.readable_flowing:
+            self._end_soon()
+        return False
+
+    def _end_soon(self) -> None:
+        if self._source_ended and not self._held and not self._end_due:
+            self._end_due = True
+            self._runtime.next_tick(self._emit_end)
+
+    def _emit_end(self) -> None:
+        if self.destroyed:
+            return
+        self.readable_ended = True
+        self.emit("end")
+        self._settled()
+
+    def _is_over(self) -> bool:
+        return self.readable_ended and super()._is_over()
+
+    def _drop(self) -> None:
+        self._held.clear()
+        self.readable_length = 0
+        super()._drop()
+
+    def _decoded(self, chunk: Chunk, *, final: bool) -> Chunk:
+        if self._decoder is None or isinstance(chunk, str):
+            return chunk
+        return self._decoder.decode(chunk, final)
+
+
+class _Pipe:
+    """One destination of a stream, and whether the stream waits for it."""
+
+    def __init__(self, source: Readable, destination: Writable, *, end: bool) -> None:
+        self._source, self._destination = source, destination
+        self._listening: list[tuple[Stream, str, Listener]] = []
+        self._waits = False
+        self._listen(source, "data", self._on_data)
+        if end:
+            self._listen(source, "end", self._on_end)
+        self._listen(destination, "drain", self._on_drain)
+        self._listen(destination, "close", self._on_close)
+
+    def undo(self) -> None:
+        for stream, event, listener in self._listening:
+            stream.off(event, listener)
+
+    def _listen(self, stream: Stream, event: str, listener: Listener) -> None:
+        stream.add_listener(event, listener)
+        self._listening.append((stream, event, listener))
+
+    def _on_data(self, chunk: Chunk) -> None:
+        if not self._destination.write(chunk):
+            self._waits = True
+            self._source.pause()
+
+    def _on_drain(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._source.resume()
+
+    def _on_end(self) -> None:
+        self._destination.end()
+
+    def _on_close(self) -> None:
+        self._source.unpipe(self._destination)
