@@ -1,0 +1,87 @@
+"""The command line: `tessel-oauth [serve]` and `tessel-oauth renew-key ACCOUNT`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import cast
+
+from twisted.internet import reactor
+from twisted.logger import globalLogBeginner
+
+from tessel_oauth import tokens
+from tessel_oauth.config import IN_MEMORY, Config, described
+from tessel_oauth.errors import ConfigError, StoreError
+from tessel_oauth.logs import Lines
+from tessel_oauth.server import IServerReactor, Process, Server
+from tessel_oauth.store import Store
+
+FAILED = 1
+MISUSED = 2  # as argparse's own
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        config = Config.from_env(os.environ)
+    except ConfigError as error:
+        return _fail(error, MISUSED)
+    if arguments.command == "renew-key":
+        return _renew_key(config, arguments.account)
+    return _serve(config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tessel-oauth",
+        description="A stand-in for the Tessel token server, for development and tests.",
+        epilog=f"settings, from the environment:\n{described()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="answer requests until SIGTERM (this is the default)")
+    renew = commands.add_parser(
+        "renew-key", help="make a new API key for an account in DATABASE, and print it"
+    )
+    renew.add_argument("account", metavar="ACCOUNT")
+    return parser
+
+
+def _serve(config: Config) -> int:
+    lines = Lines(sys.stderr, config.log_level, config.log_format)
+    globalLogBeginner.beginLoggingTo([lines], redirectStandardIO=False)
+    server_reactor = cast("IServerReactor", reactor)
+    server = Server(config, server_reactor, os.urandom, _show_key)
+    return Process(server, server_reactor).run()
+
+
+def _show_key(account: str, api_key: str) -> None:
+    print(f"API key of account {account}, shown this once: {api_key}", flush=True)
+
+
+def _renew_key(config: Config, account: str) -> int:
+    if config.database == IN_MEMORY:
+        return _fail("renew-key needs DATABASE to be a file: one in memory is its server's alone")
+    api_key = tokens.new_api_key(os.urandom)
+    try:
+        with closing(Store.open_existing(config.database)) as store:
+            renewed = store.renew_key(account, api_key)
+    except StoreError as error:
+        return _fail(error)
+    if not renewed:
+        return _fail(f"there is no account {account!r} in {config.database}")
+    print(api_key)
+    return 0
+
+
+def _fail(why: object, exit_code: int = FAILED) -> int:
+    for line in str(why).splitlines():
+        print(f"tessel-oauth: {line}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

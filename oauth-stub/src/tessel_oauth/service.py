@@ -1,0 +1,138 @@
+"""API key -> access token -> account: what the service decides, without HTTP.
+
+Nothing here blocks: the store has a thread of its own, and so has scrypt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+
+from tessel_oauth import tokens
+from tessel_oauth.config import Config
+from tessel_oauth.errors import StoreError, invalid_client, invalid_request, invalid_token
+from tessel_oauth.parameters import Credentials
+from tessel_oauth.store import Account, Client, Store, TokenRecord
+from tessel_oauth.worker import Worker
+
+DEVICE_GRANT: Final = "https://tessel-grant"
+GRANT_TYPES: Final = frozenset({DEVICE_GRANT})
+
+# A connection waits for one answer at a time, so MAX_CONNECTIONS of them stay below this unless
+# clients hang up early. Past it, a 503 at once is better than a late answer.
+MAX_WAITING: Final = 512
+HASHING_THREADS: Final = 2  # each takes a core and the memory of tokens.SCRYPT_N
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An access token, for whom, and for how many seconds; None: for ever."""
+
+    access_token: str = field(repr=False)
+    account: str
+    expires_in: int | None
+
+
+class TokenService:
+    """The token service: opened once, asked often, closed once."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: IReactorTime,
+        threads: IReactorFromThreads,
+        random: tokens.Random,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._random = random
+        self._storing = Worker(threads, "store", threads=1, max_waiting=MAX_WAITING)
+        self._hashing = Worker(threads, "hashing", threads=HASHING_THREADS, max_waiting=MAX_WAITING)
+        self._opened: Store | None = None
+        self._decoy = ""
+
+    async def open(self) -> str | None:
+        """Open the database and bring it up to the settings.
+
+        Returns the API key made for the seed account, to be shown this once; None if the account
+        was there already, or its key was set.
+        """
+        self._storing.start()
+        self._hashing.start()
+        self._opened = await self._storing.run(
+            Store.open, self._config.database, now=self._clock.seconds()
+        )
+        self._decoy = await self._hash(tokens.new_api_key(self._random))
+        await self._seed_client()
+        return await self._seed_account()
+
+    async def close(self) -> None:
+        """End what runs and close the database; what still waits gets UnavailableError."""
+        await self._hashing.stop(lambda: None)
+        await self._storing.stop(self._close_store)
+
+    async def grant(self, who: Credentials, grant_type: str, api_key: str | None) -> Grant:
+        """A new access token for the account with this API key."""
+        client = await self._authenticated(who)
+        if grant_type not in client.grants:
+            raise invalid_client("this client may not use this grant_type")
+        if api_key is None:
+            raise invalid_request("api_key is missing")
+        access_token = tokens.new_access_token(self._random)
+        now = self._clock.seconds()
+        lifetime = self._config.token_lifetime_s
+        record = TokenRecord(tokens.digest(access_token), client.id, tokens.expiry(now, lifetime))
+        account = await self._storing.run(self._store.add_token, record, api_key=api_key, now=now)
+        if account is None:
+            raise invalid_request("api_key is unknown")
+        return Grant(access_token, account, lifetime)
+
+    async def account(self, access_token: str) -> Account:
+        """Whose token this is."""
+        account = await self._storing.run(
+            self._store.holder, tokens.digest(access_token), now=self._clock.seconds()
+        )
+        if account is None:
+            raise invalid_token("the access token is unknown or expired")
+        return account
+
+    async def _authenticated(self, who: Credentials) -> Client:
+        client = await self._storing.run(self._store.client, who.client_id)
+        # An unknown client costs as much time as a wrong secret, and gets the same words.
+        stored = client.secret_hash if client else self._decoy
+        matches = await self._hashing.run(tokens.secret_matches, who.client_secret, stored)
+        if client is None or not matches:
+            raise invalid_client("no such client, or its secret is wrong")
+        return client
+
+    async def _seed_client(self) -> None:
+        # The settings are the truth about the client: a changed secret holds from now on.
+        secret_hash = await self._hash(self._config.client_secret)
+        client = Client(self._config.client_id, secret_hash, GRANT_TYPES)
+        await self._storing.run(self._store.put_client, client)
+
+    async def _seed_account(self) -> str | None:
+        # The database is the truth about the account: a key that was renewed stays renewed.
+        name = self._config.seed_account
+        given = self._config.seed_api_key
+        api_key = given or tokens.new_api_key(self._random)
+        made = await self._storing.run(
+            self._store.add_account, Account(name, f"{name}@localhost", name, api_key)
+        )
+        return api_key if made and given is None else None
+
+    async def _hash(self, secret: str) -> str:
+        return await self._hashing.run(tokens.hash_secret, secret, self._random)
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            raise StoreError("the database is not open")
+        return self._opened
+
+    def _close_store(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None

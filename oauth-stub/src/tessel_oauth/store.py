@@ -1,0 +1,266 @@
+"""Clients, accounts and access tokens <-> one SQLite database. Blocking: runs in a worker's thread.
+
+    client        who may ask for tokens: the proxies
+    account       whose devices they are; one API key each
+    access_token  digest of a token, who got it, for whom, until when; expires_at NULL: for ever
+
+Another process may write to the same file meanwhile (`tessel-oauth renew-key`): the write-ahead
+log lets it, and each transaction waits for its turn.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tessel_oauth.config import IN_MEMORY
+from tessel_oauth.errors import StoreError
+
+BUSY_TIMEOUT_S: Final = 5.0  # others hold the file for milliseconds; past this it is stuck
+
+# A token that never expires is superseded once its client got this many newer ones for the same
+# account. An owner's devices share one account, and each may have a tunnel whose token is asked
+# about again: so it is far above the devices of an owner, and still only some 100 KiB.
+TOKENS_KEPT: Final = 1000
+
+SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = (
+    """CREATE TABLE client (
+        id TEXT PRIMARY KEY,
+        secret_hash TEXT NOT NULL,
+        grants TEXT NOT NULL  -- grant types, separated by blanks
+    )""",
+    """CREATE TABLE account (
+        username TEXT PRIMARY KEY,
+        email TEXT NOT NULL,
+        name TEXT NOT NULL,
+        api_key TEXT NOT NULL UNIQUE
+    )""",
+    """CREATE TABLE access_token (
+        serial INTEGER PRIMARY KEY,  -- grows with each grant
+        digest BLOB NOT NULL UNIQUE,
+        client_id TEXT NOT NULL REFERENCES client (id),
+        username TEXT NOT NULL REFERENCES account (username),
+        expires_at REAL
+    )""",
+    "CREATE INDEX access_token_by_holder ON access_token (client_id, username, serial)",
+    "CREATE INDEX access_token_by_expiry ON access_token (expires_at)",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who may trade API keys for tokens."""
+
+    id: str
+    secret_hash: str
+    grants: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A device's owner."""
+
+    username: str
+    email: str
+    name: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """What is kept of an access token."""
+
+    digest: bytes
+    client_id: str
+    expires_at: float | None
+
+
+class Store:
+    """One connection. Opened, used and closed in one thread; each method is one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, tokens_kept: int) -> None:
+        self._connection = connection
+        self._tokens_kept = tokens_kept
+
+    @classmethod
+    def open(cls, database: str, *, now: float, tokens_kept: int = TOKENS_KEPT) -> Store:
+        """Open `database`, or make it. A file is readable by its owner alone: keys are in it."""
+        try:
+            if database != IN_MEMORY:
+                Path(database).touch(mode=0o600)
+            connection = _connect(database)
+        except (OSError, sqlite3.Error) as error:
+            raise _unopened(database, error) from error
+        with _closed_on_failure(connection, database):
+            connection.execute("PRAGMA journal_mode = WAL")
+            _ensure_schema(connection)
+            store = cls(connection, tokens_kept)
+            with store._transaction():
+                store._forget_expired(now)
+        return store
+
+    @classmethod
+    def open_existing(cls, database: str) -> Store:
+        """Open a file that a server has made; never make one."""
+        if not Path(database).is_file():
+            raise StoreError(f"there is no database {database!r}; a server makes it when it starts")
+        try:
+            connection = _connect(database)
+        except sqlite3.Error as error:
+            raise _unopened(database, error) from error
+        with _closed_on_failure(connection, database):
+            if _schema_version(connection) != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError("it is not a database of this service")
+        return cls(connection, TOKENS_KEPT)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def put_client(self, client: Client) -> None:
+        """Make or replace a client; tokens it got before stay valid."""
+        with self._transaction() as run:
+            run.execute(
+                "INSERT INTO client (id, secret_hash, grants) VALUES (?, ?, ?) ON CONFLICT (id)"
+                " DO UPDATE SET secret_hash = excluded.secret_hash, grants = excluded.grants",
+                (client.id, client.secret_hash, " ".join(sorted(client.grants))),
+            )
+
+    def client(self, client_id: str) -> Client | None:
+        row = self._row("SELECT id, secret_hash, grants FROM client WHERE id = ?", client_id)
+        return Client(row[0], row[1], frozenset(row[2].split())) if row else None
+
+    def add_account(self, account: Account) -> bool:
+        """Make an account unless there is one of this name; was it made?"""
+        with self._transaction() as run:
+            made = run.execute(
+                "INSERT INTO account (username, email, name, api_key) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (username) DO NOTHING",
+                (account.username, account.email, account.name, account.api_key),
+            )
+        return made.rowcount == 1
+
+    def renew_key(self, username: str, api_key: str) -> bool:
+        """Replace an account's API key; is there such an account?"""
+        with self._transaction() as run:
+            renewed = run.execute(
+                "UPDATE account SET api_key = ? WHERE username = ?", (api_key, username)
+            )
+        return renewed.rowcount == 1
+
+    def add_token(self, token: TokenRecord, *, api_key: str, now: float) -> str | None:
+        """Note a token for the account with this key, forget what it makes superfluous.
+
+        Returns the account's name, or None (and notes nothing) for an unknown key. Key and token
+        are one transaction: a key that is renewed meanwhile either still counts or no longer.
+        """
+        with self._transaction() as run:
+            account = run.execute(
+                "SELECT username FROM account WHERE api_key = ?", (api_key,)
+            ).fetchone()
+            if account is None:
+                return None
+            username: str = account[0]
+            run.execute(
+                "INSERT INTO access_token (digest, client_id, username, expires_at)"
+                " VALUES (?, ?, ?, ?)",
+                (token.digest, token.client_id, username, token.expires_at),
+            )
+            self._forget_expired(now)
+            self._forget_superseded(token.client_id, username)
+        return username
+
+    def holder(self, digest: bytes, *, now: float) -> Account | None:
+        """Whose token this is, unless it is unknown or expired."""
+        row = self._row(
+            "SELECT username, email, name, api_key FROM access_token JOIN account"
+            " USING (username) WHERE digest = ? AND (expires_at IS NULL OR expires_at > ?)",
+            digest,
+            now,
+        )
+        return Account(*row) if row else None
+
+    def _forget_expired(self, now: float) -> None:
+        self._connection.execute("DELETE FROM access_token WHERE expires_at <= ?", (now,))
+
+    def _forget_superseded(self, client_id: str, username: str) -> None:
+        self._connection.execute(
+            "DELETE FROM access_token WHERE client_id = :client AND username = :username"
+            " AND serial <= (SELECT serial FROM access_token WHERE client_id = :client"
+            " AND username = :username ORDER BY serial DESC LIMIT 1 OFFSET :kept)",
+            {"client": client_id, "username": username, "kept": self._tokens_kept},
+        )
+
+    def _row(self, query: str, *values: str | bytes | float) -> tuple[Any, ...] | None:
+        """The one row there is. A lone SELECT sees one state, and waits for no other writer."""
+        with _store_errors():
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing."""
+        with _store_errors(), _transaction(self._connection) as connection:
+            yield connection
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"the database failed: {error}") from error
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    # isolation_level None: no transaction is begun behind our back.
+    connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    # IMMEDIATE: a transaction that reads first and writes later could find the file changed in
+    # between, which no busy timeout waits for.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself rolls back on some errors
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _ensure_schema(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):  # two servers may start on one new file
+        if _schema_version(connection) == SCHEMA_VERSION:
+            return
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise sqlite3.DatabaseError("it is not a database of this service")
+        for statement in _SCHEMA:
+            connection.execute(statement)
+
+
+@contextmanager
+def _closed_on_failure(connection: sqlite3.Connection, database: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, StoreError) as error:
+        connection.close()
+        raise _unopened(database, error) from error
+
+
+def _unopened(database: str, error: Exception) -> StoreError:
+    return StoreError(f"the database {database!r} cannot be opened: {error}")
