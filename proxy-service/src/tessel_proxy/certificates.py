@@ -15,14 +15,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tessel_proxy.config import Config
 from tessel_proxy.issuing import Issued, general_name, new_authority, new_server
-from tessel_proxy.keyfiles import certificate_file, key_file, write_together
+from tessel_proxy.keyfiles import NewFile, certificate_file, key_file, write_together
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650
 
-SERVER_CERT = "public-cert.pem"
-SERVER_KEY = "private-key.pem"
 AUTHORITY_CERT = "authority-cert.pem"
 AUTHORITY_KEY = "authority-key.pem"
 
@@ -42,42 +41,60 @@ class Made:
     server: x509.Certificate
 
 
-def make_certificates(
-    names: Sequence[str],
-    folder: Path,
-    now: datetime,
-    *,
-    days: int = SERVER_DAYS,
-    key_pass: bytes | None = None,
-) -> Made:
-    """Write the server's certificate and key to `folder`, and an authority if it has none.
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The server's files as set; the authority's have fixed names beside the certificate."""
 
-    Raises CertificateError, or OSError if the folder cannot be read or written.
+    cert: Path
+    key: Path
+
+    @property
+    def authority_cert(self) -> Path:
+        return self.cert.with_name(AUTHORITY_CERT)
+
+    @property
+    def authority_key(self) -> Path:
+        return self.cert.with_name(AUTHORITY_KEY)
+
+    def check(self) -> None:
+        every = (self.cert, self.key, self.authority_cert, self.authority_key)
+        if len({file.absolute() for file in every}) < len(every):
+            shown = ", ".join(map(str, every))
+            raise CertificateError(f"files to write: {shown}; allowed: four different ones")
+
+
+def make_certificates(
+    names: Sequence[str], config: Config, now: datetime, *, days: int = SERVER_DAYS
+) -> Made:
+    """Write CERT_FILE and KEY_FILE, and an authority beside CERT_FILE if there is none.
+
+    Raises CertificateError, or OSError if a file cannot be read or written.
     """
     wanted = _general_names(names)
     if not 0 < days <= MAX_DAYS:
         raise CertificateError(f"{days} days; allowed: 1 to {MAX_DAYS}")
-    kept = _kept_authority(folder, now, key_pass)
+    files = _Files(config.cert_file, config.key_file)
+    files.check()
+    kept = _kept_authority(files, now, config.key_pass)
     authority = kept or new_authority(now)
     server = new_server(wanted, timedelta(days=days), authority, now)
-    files = [
-        key_file(folder / SERVER_KEY, server.key, key_pass),
-        certificate_file(folder / SERVER_CERT, server.certificate),
-    ]
+    new = _pair(files.cert, files.key, server, config.key_pass)
     if kept is None:
-        files += [
-            key_file(folder / AUTHORITY_KEY, authority.key, key_pass),
-            certificate_file(folder / AUTHORITY_CERT, authority.certificate),
-        ]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_together(files)
+        new += _pair(files.authority_cert, files.authority_key, authority, config.key_pass)
+    for file in new:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+    write_together(new)
     return Made(
-        written=tuple(file.path for file in files),
-        authority_file=folder / AUTHORITY_CERT,
+        written=tuple(file.path for file in new),
+        authority_file=files.authority_cert,
         authority=authority.certificate,
         authority_is_new=kept is None,
         server=server.certificate,
     )
+
+
+def _pair(cert: Path, key: Path, issued: Issued, passphrase: bytes | None) -> list[NewFile]:
+    return [key_file(key, issued.key, passphrase), certificate_file(cert, issued.certificate)]
 
 
 def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
@@ -93,9 +110,9 @@ def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     return list(dict.fromkeys(wanted))
 
 
-def _kept_authority(folder: Path, now: datetime, key_pass: bytes | None) -> Issued | None:
+def _kept_authority(files: _Files, now: datetime, key_pass: bytes | None) -> Issued | None:
     """The authority of an earlier run. One that cannot be used is never written over."""
-    cert, key = folder / AUTHORITY_CERT, folder / AUTHORITY_KEY
+    cert, key = files.authority_cert, files.authority_key
     if not cert.exists() and not key.exists():
         return None
     if not cert.exists() or not key.exists():
@@ -116,7 +133,7 @@ def _certificate(file: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(file.read_bytes())
     except ValueError as error:
-        raise CertificateError(f"{file} holds no certificate; allowed: PEM ({error})") from error
+        raise CertificateError(f"{file} holds no certificate; allowed: PEM") from error
 
 
 def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
@@ -124,7 +141,9 @@ def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(octets, key_pass if b"ENCRYPTED" in octets else None)
     except (ValueError, TypeError) as error:
-        raise CertificateError(f"{file} cannot be read with this KEY_PASS ({error})") from error
+        raise CertificateError(
+            f"{file} cannot be read with this KEY_PASS; allowed: that of its first run"
+        ) from error
     if not isinstance(key, RSAPrivateKey):
         raise CertificateError(f"{file} holds no RSA key; the Tessel 1 knows no other")
     return key

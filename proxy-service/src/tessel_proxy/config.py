@@ -13,11 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tessel_proxy.settings import (
-    METADATA_KEY,
-    ConfigError,
-    Network,
-    Setting,
+from tessel_proxy.parsers import (
     TokenService,
     integer,
     listening_address,
@@ -28,10 +24,10 @@ from tessel_proxy.settings import (
     path,
     plugin_name,
     seconds,
-    setting,
     shared_password,
     token_service,
 )
+from tessel_proxy.settings import METADATA_KEY, ConfigError, Network, Setting, setting
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 NO_AUTHENTICATOR = (
@@ -161,17 +157,37 @@ class Config:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Config, list[str]]:
         """As from_env, but with defaults in place of what is faulty, so that checks can go on."""
+        config, faults = cls._read(environ, [field.name for field in fields(cls)])
+        return config, faults + _authenticator_faults(environ)
+
+    @classmethod
+    def for_certificates(cls, environ: Mapping[str, str]) -> Config:
+        """Only what make-cert needs is read, for much else may not be set yet."""
+        config, faults = cls._read(environ, ["cert_file", "key_file", "key_pass"])
+        if faults:
+            raise ConfigError(faults)
+        return config
+
+    @classmethod
+    def _read(cls, environ: Mapping[str, str], names: list[str]) -> tuple[Config, list[str]]:
         values: dict[str, Any] = {}  # setting() has tied each parser to its field's type
         faults: list[str] = []
-        for field in fields(cls):
+        for name in names:
             try:
-                values[field.name] = field.metadata[METADATA_KEY].read(environ)
+                values[name] = _BY_FIELD[name].read(environ)
             except ConfigError as error:
                 faults += error.faults
-        return replace(cls(), **values), faults + _authenticator_faults(environ)
+        return replace(cls(), **values), faults
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Name and value of each setting, of the secret ones only whether they are set."""
+        return [(each.name, each.show(getattr(self, field))) for field, each in _BY_FIELD.items()]
 
 
-SETTINGS: tuple[Setting, ...] = tuple(field.metadata[METADATA_KEY] for field in fields(Config))
+_BY_FIELD: dict[str, Setting] = {
+    field.name: field.metadata[METADATA_KEY] for field in fields(Config)
+}
+SETTINGS: tuple[Setting, ...] = tuple(_BY_FIELD.values())
 
 
 def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:

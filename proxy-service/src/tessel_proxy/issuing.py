@@ -75,17 +75,28 @@ def general_name(text: str) -> x509.GeneralName:
     except ValueError:
         pass
     name = text.removesuffix(".").lower()
-    if not name.isascii():
-        name = _to_ascii(name, text)
-    labels = name.removeprefix("*.").split(".")
+    wildcard = "*." if name.startswith("*.") else ""
+    name = _to_ascii(name.removeprefix(wildcard), text)
+    labels = name.split(".")
     if len(name) > MAX_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise _bad_name(text)
     if labels[-1].isdigit():  # 10.0.0.256 is a slip and no name
         raise _bad_name(text)
-    return x509.DNSName(name)
+    return x509.DNSName(wildcard + name)
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """The names and addresses a certificate is for."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return [str(each.value) for each in found.value]
 
 
 def _to_ascii(name: str, text: str) -> str:
+    if name.isascii():
+        return name  # not to IDNA's rules, which know no underscore
     try:
         return idna.encode(name, uts46=True).decode()
     except idna.IDNAError:

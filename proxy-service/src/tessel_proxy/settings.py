@@ -1,28 +1,21 @@
-"""One setting <- one text of the environment: what it is called, means, allows, and how it is read.
-
-A parser turns the text into a value or raises ValueError with the words that follow "allowed:".
-"""
+"""A setting: what it is called and means, and its value in an environment, or why it has none."""
 
 from __future__ import annotations
 
-import math
-import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
 
-Network = IPv4Network | IPv6Network
 T = TypeVar("T")
-E = TypeVar("E", bound=Enum)
+Network = IPv4Network | IPv6Network  # an entry of EGRESS_ALLOW
 
 METADATA_KEY = "setting"
 MAX_SECRET_OCTETS = 64 * 1024  # a secret's file; a wrong path may name a disk
-MAX_SECONDS = 24 * 3600.0
+HELP_COLUMNS = 98
 LOOKALIKE = 0.85  # AUTH_HARDCODE is one of ours misspelt, SSL_CERT_FILE is somebody else's
 FILE_SUFFIX = "_FILE"
 
@@ -69,6 +62,16 @@ class Setting:
         except ValueError as error:
             raise ConfigError([f"{source}; allowed: {error}"]) from None
 
+    def show(self, value: object) -> str:
+        """A value as an operator may see it."""
+        if value is None:
+            return ""
+        if self.secret:
+            return "(set)"
+        if isinstance(value, tuple):
+            return " ".join(map(str, value))
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
 
 def setting(
     name: str, default: str, meaning: str, parse: Callable[[str], T], *, secret: bool = False
@@ -76,6 +79,28 @@ def setting(
     """Declare a field of a frozen dataclass together with the setting it is read from."""
     described = Setting(name, default, meaning, parse, secret)
     return field(default=parse(default), repr=not secret, metadata={METADATA_KEY: described})
+
+
+def described(settings: tuple[Setting, ...]) -> str:
+    """The table of settings as `--help` shows it."""
+    width = max(len(each.name) for each in settings) + 4
+    indent = " " * width
+    paragraphs = []
+    for each in settings:
+        more = [f"default: {each.default}"] if each.default else []
+        more += [f"or from a file: {each.name + FILE_SUFFIX}"] if each.secret else []
+        text = each.meaning + (f" ({'; '.join(more)})" if more else "")
+        head = f"  {each.name}".ljust(width)
+        paragraphs.append(
+            textwrap.fill(
+                text,
+                HELP_COLUMNS,
+                initial_indent=head,
+                subsequent_indent=indent,
+                break_on_hyphens=False,
+            )
+        )
+    return "\n".join(paragraphs)
 
 
 def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> list[str]:
@@ -104,121 +129,3 @@ def _secret_in(path: Path, source: str) -> str:
     if not octets:
         raise ConfigError([f"{source} is empty; allowed: a file that holds the secret"])
     return octets.decode("utf-8", "surrogateescape")  # as os.environ has it
-
-
-# --- parsers
-
-
-def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
-    """Nothing, or what `parse` reads."""
-    return lambda text: parse(text) if text else None
-
-
-def listening_address(text: str) -> str:
-    try:
-        return str(ip_address(text)) if text else text
-    except ValueError:
-        raise ValueError("an IPv4 or IPv6 address, or nothing for all interfaces") from None
-
-
-def integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        # int() would take '1_000', ' 5 ' and other scripts' digits; ten suffice for any limit.
-        if not re.fullmatch(r"[0-9]{1,10}", text) or not low <= int(text) <= high:
-            raise ValueError(f"an integer from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= MAX_SECONDS:  # NaN is not
-        raise ValueError(f"seconds, more than 0 and at most {MAX_SECONDS:.0f}")
-    return value
-
-
-def one_of(kind: type[E]) -> Callable[[str], E]:
-    def parse(text: str) -> E:
-        try:
-            return kind(text.lower())
-        except ValueError:
-            raise ValueError(" or ".join(str(each.value) for each in kind)) from None
-
-    return parse
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Separated by blanks or commas; an address stands for itself alone."""
-    return tuple(_network(word) for word in re.split(r"[\s,]+", text) if word)
-
-
-def _network(word: str) -> Network:
-    try:
-        return ip_network(word)
-    except ValueError:
-        pass
-    try:
-        meant = f"{ip_network(word, strict=False)} rather than {word}"
-    except ValueError:
-        meant = f"{word!r} is none"
-    raise ValueError(f"networks as 10.0.0.0/8 or fd00::/8, or addresses; {meant}")
-
-
-def path(text: str) -> Path:
-    return Path(text)
-
-
-def passphrase(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def shared_password(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("text in UTF-8, as tokens are on the wire") from None
-    return text
-
-
-def plugin_name(text: str) -> str:
-    module, colon, name = text.partition(":")
-    if not colon or not all(word.isidentifier() for word in [*module.split("."), name]):
-        raise ValueError("package.module:callable")
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class TokenService:
-    """Where the token service is, and who this proxy is to it."""
-
-    url: str  # without credentials and trailing slash
-    client_id: str
-    client_secret: str = field(repr=False)
-
-
-def token_service(text: str) -> TokenService:
-    try:
-        parts = urlsplit(text)
-        port = parts.port  # raises on one that is out of range
-    except ValueError:
-        raise _bad_service("a URL is malformed") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise _bad_service("scheme or host is missing")
-    if not parts.username or not parts.password:
-        raise _bad_service("client id or secret is missing")
-    if parts.query or parts.fragment or not text.isprintable() or " " in text:
-        raise _bad_service("it has more than that")
-    where = parts.netloc.rpartition("@")[2]
-    return TokenService(
-        url=f"{parts.scheme}://{where}{parts.path.rstrip('/')}",
-        client_id=unquote(parts.username),
-        client_secret=unquote(parts.password),
-    )
-
-
-def _bad_service(why: str) -> ValueError:
-    return ValueError(f"http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT][/PATH]; {why}")

@@ -59,6 +59,7 @@ class ServerTLS:
         options = _options(identity)
         options.getContext()
         self._options = options
+        self.identity = identity
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return self._options.serverConnectionForTLS(protocol)
@@ -94,7 +95,7 @@ def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(octets)
     except ValueError as error:
-        raise ConfigError([f"{source} holds no certificate; allowed: PEM ({error})"]) from error
+        raise ConfigError([f"{source} holds no certificate; allowed: PEM"]) from error
 
 
 def _options(identity: Identity) -> CertificateOptions:
@@ -118,9 +119,8 @@ def _private_key(file: Path, passphrase: bytes | None) -> PrivateKeyTypes:
     try:
         return load_pem_private_key(octets, passphrase)
     except ValueError as error:
-        wrong = "or KEY_PASS is wrong " if passphrase else ""
-        why = f"{source} holds no private key {wrong}; allowed: PEM ({error})"
-        raise ConfigError([why]) from error
+        wrong = ", or KEY_PASS is wrong" if passphrase else ""
+        raise ConfigError([f"{source} holds no private key{wrong}; allowed: PEM"]) from error
 
 
 def _read(file: Path, source: str) -> bytes:

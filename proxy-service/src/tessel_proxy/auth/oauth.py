@@ -29,7 +29,7 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.settings import TokenService
+from tessel_proxy.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
 MAX_ANSWER_OCTETS = 64 * 1024  # a grant or a profile has a few hundred

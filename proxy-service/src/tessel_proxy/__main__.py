@@ -1,0 +1,165 @@
+"""The command `tessel-proxy`: serve, check-config, make-cert.
+
+Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are at fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import cast
+
+from twisted.internet import reactor as installed_reactor
+from twisted.logger import Logger, globalLogBeginner
+
+from tessel_proxy.certificates import (
+    MAX_DAYS,
+    SERVER_DAYS,
+    CertificateError,
+    Made,
+    make_certificates,
+)
+from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.issuing import names_of
+from tessel_proxy.logs import observer
+from tessel_proxy.parsers import integer
+from tessel_proxy.ready import Ready, get_ready
+from tessel_proxy.serving import FAILED, OK, IServingReactor, Serving
+from tessel_proxy.settings import ConfigError, described
+from tessel_proxy.tls import utc
+
+AT_FAULT = 2  # argparse has the same
+
+reactor = cast("IServingReactor", installed_reactor)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        match arguments.command:
+            case "make-cert":
+                return _make_cert(arguments.names, arguments.out, arguments.days)
+            case "check-config":
+                return _check_config()
+            case _:
+                return _serve()
+    except ConfigError as error:
+        _complain("the settings are at fault", *error.faults)
+        return AT_FAULT
+    except CertificateError as error:
+        _complain("no certificate was made", *str(error).splitlines())
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tessel-proxy",
+        description="One TLS tunnel in from each Tessel, real TCP and TLS connections out.",
+        epilog=f"settings, from the environment:\n{described(SETTINGS)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version("tessel-proxy"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve devices until SIGTERM (this is the default)")
+    commands.add_parser("check-config", help="say what the settings come to, or all their faults")
+    make = commands.add_parser(
+        "make-cert",
+        help="make a server certificate, and the authority that devices are to trust",
+        description="Write CERT_FILE and KEY_FILE for the names and addresses by which devices "
+        "reach the proxy. The authority beside them is made once and kept, so a renewal does "
+        "not touch the devices. Keys are encrypted if KEY_PASS is set.",
+    )
+    make.add_argument("names", nargs="+", metavar="NAME_OR_ADDRESS")
+    make.add_argument("--out", type=Path, metavar="DIR", help="instead of CERT_FILE's folder")
+    make.add_argument(
+        "--days",
+        type=_days,
+        default=SERVER_DAYS,
+        help="the server certificate's life (default: %(default)s)",
+    )
+    return parser
+
+
+def _days(text: str) -> int:
+    try:
+        return integer(1, MAX_DAYS)(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {error}") from None
+
+
+def _serve() -> int:
+    ready = get_ready(os.environ, reactor)
+    config = ready.config
+    log_to = observer(sys.stderr, config.log_level, config.log_format)
+    globalLogBeginner.beginLoggingTo([log_to], redirectStandardIO=False)
+    for hint in ready.hints:
+        Logger().warn("{hint}", event="setting_hint", hint=hint)
+    from tessel_proxy.service import ProxyService
+
+    service = ProxyService(config, reactor, ready.authenticator, ready.tls)
+    return Serving(service, reactor).run()
+
+
+def _check_config() -> int:
+    ready = get_ready(os.environ, reactor)
+    print(_report(ready))
+    for hint in ready.hints:
+        print(f"hint: {hint}", file=sys.stderr)
+    return OK
+
+
+def _report(ready: Ready) -> str:
+    certificate = ready.tls.identity.certificate
+    lines = [f"{name}={value}" for name, value in ready.config.shown()]
+    lines += [
+        f"authenticator: {type(ready.authenticator).__name__}",
+        f"certificate: {', '.join(names_of(certificate)) or 'no names'}",
+        f"certificate valid until: {certificate.not_valid_after_utc:%F %T} UTC",
+        "the settings can be used",
+    ]
+    return "\n".join(lines)
+
+
+def _make_cert(names: Sequence[str], out: Path | None, days: int) -> int:
+    config = Config.for_certificates(os.environ)
+    if out is not None:
+        config = replace(
+            config, cert_file=out / config.cert_file.name, key_file=out / config.key_file.name
+        )
+    try:
+        made = make_certificates(names, config, utc(reactor.seconds()), days=days)
+    except OSError as error:
+        _complain("no certificate was made", f"{error.filename}: {error.strerror}")
+        return FAILED
+    print(_account_of(made))
+    return OK
+
+
+def _account_of(made: Made) -> str:
+    lines = [f"wrote {file}" for file in made.written]
+    if not made.authority_is_new:
+        lines.append(f"kept {made.authority_file}: devices need nothing new")
+    return "\n".join(
+        [
+            *lines,
+            f"the server's certificate is for {', '.join(names_of(made.server))}",
+            f"renew it before {made.server.not_valid_after_utc:%F} by running this again",
+            f"the authority is valid until {made.authority.not_valid_after_utc:%F}",
+            f"devices trust this proxy with PROXY_CERT_FILE={made.authority_file}",
+        ]
+    )
+
+
+def _complain(what: str, *reasons: str) -> None:
+    print(
+        f"tessel-proxy: {what}:", *(f"  {reason}" for reason in reasons), sep="\n", file=sys.stderr
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
