@@ -37,3 +37,28 @@ lint: setup ## ruff, mypy --strict, import-linter
 
 .PHONY: check
 check: lint test ## all there is to know before a commit
+
+.PHONY: demo
+demo: setup ## run the main job: a device, a proxy and two sites on this machine, without containers
+	PYTHONPATH=tests $(BIN)/python -m demo
+
+.PHONY: e2e-local
+e2e-local: setup ## run the end-to-end scenarios on processes of this machine
+	$(BIN)/pytest tests/e2e --deployment=local
+
+.PHONY: e2e
+e2e: setup ## run the end-to-end scenarios in containers
+	$(BIN)/pytest tests/e2e --deployment=compose
+
+.PHONY: up
+up: ## run the demo in containers
+	docker compose up --build --exit-code-from device
+
+.PHONY: down
+down: ## remove the demo's containers, networks and certificates
+	docker compose down --volumes
+
+.PHONY: clean
+clean: ## remove what was made here, the virtual environment included
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	find $(PACKAGES) tests demo examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from support.proxy_log import ProxyLog
-from support.waiting import eventually
+from support.service_log import ServiceLog
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # the API key the token service comes up with
 CLIENT = "tessel-proxy-dev:the-tessel-devenv"  # the proxy's credentials there, public since 2014
@@ -20,7 +19,7 @@ PROGRAM_SECONDS = 60.0  # what a device program may take, if a scenario does not
 SERVICE_SECONDS = 30.0  # what a service may take to start
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """A target site by the name under which the device and the proxy know it."""
 
@@ -121,10 +120,10 @@ class Deployment(ABC):
         """Run a program of the scenarios to its end."""
         return finish(self.launch(program, *args, **settings), within)
 
-    def run_python(self, program, *args, within=PROGRAM_SECONDS):
-        """Run a program that is a device by itself, on Python alone."""
+    def launch_python(self, program, *args):
+        """Start a program that is a device by itself, on Python alone."""
         command = ["python", self.program(program), *map(str, args)]
-        return finish(self.start(command, self.device_settings()), within)
+        return self.start(command, self.device_settings())
 
     def _with(self, settings):
         merged = {**self.device_settings(), **settings}
@@ -139,15 +138,7 @@ class Deployment(ABC):
         return self.ask(site, f"/recorded?service={service}")
 
     def proxy_log(self):
-        return ProxyLog.parsed(self.proxy_log_text())
-
-    def wait_for_proxy(self, starts):
-        """Wait until the proxy has said for the `starts`th time that it listens; those lines."""
-        return eventually(
-            lambda: self.proxy_log().events("listening")[starts - 1 :],
-            within=SERVICE_SECONDS,
-            what=lambda: f"the proxy listens\n{self.proxy_log_text()}",
-        )
+        return ServiceLog.parsed(self.proxy_log_text())
 
 
 def finish(running, within):

@@ -47,7 +47,6 @@ class ComposeDeployment(Deployment):
             self._device = self._container("device")
             self._token_service = self._container("tokens")
             self._sites = {site.name: self._container(site.name) for site in (self.far, self.near)}
-            self._proxy_starts = 1
         except BaseException:
             self.close()
             raise
@@ -78,20 +77,21 @@ class ComposeDeployment(Deployment):
         self._proxy.wait(timeout=DOWN_SECONDS)
 
     def start_proxy(self):
-        self._proxy.start()
-        self._proxy_starts += 1
-        self.wait_for_proxy(self._proxy_starts)
+        self._start(self._proxy)
 
     def stop_token_service(self):
         self._token_service.stop()
 
     def start_token_service(self):
-        self._token_service.start()
-        eventually(self._token_service_is_healthy, SERVICE_SECONDS)
+        self._start(self._token_service)
 
-    def _token_service_is_healthy(self):
-        self._token_service.reload()
-        return self._token_service.health == "healthy"
+    def _start(self, container):
+        def healthy():
+            container.reload()
+            return container.health == "healthy"
+
+        container.start()
+        eventually(healthy, SERVICE_SECONDS, lambda: container.logs().decode())
 
     def close(self):
         _compose("down", "--volumes", "--timeout", "5", within=DOWN_SECONDS)

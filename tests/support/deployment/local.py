@@ -5,19 +5,13 @@ a device's settings, though both are on the same interface.
 """
 
 import json
-import socket
 import sys
 import urllib.request
 from pathlib import Path
 
-from support.deployment.base import (
-    CLIENT,
-    SERVICE_SECONDS,
-    TOKEN,
-    Deployment,
-    Site,
-)
+from support.deployment.base import CLIENT, SERVICE_SECONDS, TOKEN, Deployment, Site
 from support.processes import Process
+from support.service_log import ServiceLog
 from support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -43,32 +37,25 @@ class LocalDeployment(Deployment):
         site_certificates = self._make_certificates("sites")
         self.proxy_authority = str(proxy_certificates / "authority-cert.pem")
         self.target_authority = str(site_certificates / "authority-cert.pem")
-        self._token_service_port = free_port()
-        self.start_token_service()
         self.far = self._start_site("far", "localhost", site_certificates)
         self.near = self._start_site("near", LOOPBACK, site_certificates)
-        self._proxy_settings = {
-            "HOST": LOOPBACK,
-            "PORT": "0",
+        self._token_service = _Service(self._start, "tessel-oauth", {"SEED_API_KEY": TOKEN})
+        proxy_settings = {
             "CERT_FILE": str(proxy_certificates / "public-cert.pem"),
             "KEY_FILE": str(proxy_certificates / "private-key.pem"),
-            "AUTH_TESSEL_OA2": f"http://{CLIENT}@{LOOPBACK}:{self._token_service_port}",
+            "AUTH_TESSEL_OA2": f"http://{CLIENT}@{LOOPBACK}:{self._token_service.port}",
             "EGRESS_ALLOW": "127.0.0.0/8 ::1/128",  # the sites are on loopback
             "TARGET_CA_FILE": self.target_authority,
-            "LOG_FORMAT": "json",
         }
-        self._proxy_starts = 0
-        self.start_proxy()
+        self._proxy = _Service(self._start, "tessel-proxy", proxy_settings)
+        self.proxy_address = (LOOPBACK, self._proxy.port)
 
     def _make_certificates(self, name):
         folder = self._folder / name
         folder.mkdir()
         making = self._start(
-            [command("tessel-proxy"), "make-cert", "localhost", LOOPBACK],
-            {
-                "CERT_FILE": str(folder / "public-cert.pem"),
-                "KEY_FILE": str(folder / "private-key.pem"),
-            },
+            [_command("tessel-proxy"), "make-cert", "--out", folder, "localhost", LOOPBACK],
+            {},
             f"make-cert-{name}",
         )
         if making.wait(SERVICE_SECONDS) != 0:
@@ -88,15 +75,15 @@ class LocalDeployment(Deployment):
         line = eventually(lambda: site.stdout, SERVICE_SECONDS, lambda: f"{name}\n{site.stderr}")
         return Site(name, host, json.loads(line)["listening"])
 
-    def _start(self, argv, settings, name):
-        process = Process(argv, settings, self._folder, name)
+    def _start(self, command_line, settings, name):
+        process = Process(command_line, settings, self._folder, name)
         self._processes.append(process)
         return process
 
     def start(self, command_line, settings):
         self._runs += 1
         name, *args = command_line
-        return self._start([command(name), *args], settings, f"device-{self._runs}")
+        return self._start([_command(name), *args], settings, f"device-{self._runs}")
 
     def program(self, name):
         return str(PROGRAMS / name)
@@ -107,54 +94,52 @@ class LocalDeployment(Deployment):
             return json.load(answer)
 
     def proxy_log_text(self):
-        return self._proxy.stderr
+        return self._proxy.process.stderr
 
     def kill_proxy(self):
-        self._proxy.kill()
+        self._proxy.process.kill()
 
     def start_proxy(self):
-        self._proxy = self._start([command("tessel-proxy")], self._proxy_settings, "tessel-proxy")
-        self._proxy_starts += 1
-        port = self.wait_for_proxy(self._proxy_starts)[0]["port"]
-        self.proxy_address = (LOOPBACK, port)
-        self._proxy_settings["PORT"] = str(port)  # a restarted one is found where it was
+        self._proxy.start()
 
     def stop_token_service(self):
-        self._token_service.stop()
+        self._token_service.process.stop()
 
     def start_token_service(self):
-        settings = {
-            "HOST": LOOPBACK,
-            "PORT": str(self._token_service_port),
-            "SEED_API_KEY": TOKEN,
-        }
-        self._token_service = self._start([command("tessel-oauth")], settings, "tessel-oauth")
-        eventually(
-            lambda: accepts(self._token_service_port),
-            SERVICE_SECONDS,
-            lambda: f"tessel-oauth\n{self._token_service.stderr}",
-        )
+        self._token_service.start()
 
     def close(self):
         for process in reversed(self._processes):
             process.stop()
 
 
-def command(name):
+class _Service:
+    """A service of ours, which tells its port in its log and keeps it when started again."""
+
+    def __init__(self, start_process, name, settings):
+        self._start_process = start_process
+        self._name = name
+        self._starts = 0
+        self._settings = {**settings, "HOST": LOOPBACK, "LOG_FORMAT": "json"}
+        self.port = 0
+        self.start()
+
+    def start(self):
+        self._starts += 1
+        settings = {**self._settings, "PORT": str(self.port)}
+        self.process = self._start_process([_command(self._name)], settings, self._name)
+        self.port = eventually(self._listening, SERVICE_SECONDS, self._why_not)[0]["port"]
+
+    def _listening(self):
+        """The line of this start; empty before it and, to be told at once, if there is an end."""
+        if self.process.exit_code is not None:
+            raise RuntimeError(self._why_not())
+        return ServiceLog.parsed(self.process.stderr).events("listening")[self._starts - 1 :]
+
+    def _why_not(self):
+        return f"{self._name} does not listen\n{self.process.stderr}"
+
+
+def _command(name):
     """That command of the virtual environment this runs in."""
     return Path(sys.executable).with_name(name)
-
-
-def free_port():
-    """A port nobody listens on now. It is not kept: for a service that cannot take port 0."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
-
-
-def accepts(port):
-    try:
-        socket.create_connection((LOOPBACK, port), 1).close()
-    except ConnectionRefusedError:
-        return False
-    return True

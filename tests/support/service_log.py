@@ -1,23 +1,23 @@
-"""The proxy's log, line by line of JSON, as what happened to tunnels and substreams."""
+"""The log of a service (LOG_FORMAT=json), as the events it tells."""
 
 import json
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ProxyLog:
+class ServiceLog:
     """The lines from one moment on."""
 
     lines: tuple[dict, ...]
 
     @classmethod
     def parsed(cls, text):
-        """Of a log that may end in the middle of a line; what is not JSON is not the proxy's."""
+        """Of a log that may end in the middle of a line; what is not JSON is not the service's."""
         complete = text[: text.rfind("\n") + 1]
         return cls(tuple(json.loads(x) for x in complete.splitlines() if x.startswith("{")))
 
     def after(self, count):
-        return ProxyLog(self.lines[count:])
+        return ServiceLog(self.lines[count:])
 
     def events(self, name, **fields):
         """The lines of that event whose fields have these values."""

@@ -1,0 +1,34 @@
+"""`pytest tests/e2e --deployment=local|compose`: the scenarios, on processes or in containers."""
+
+import pytest
+
+from support.deployment.compose import ComposeDeployment
+from support.deployment.local import LocalDeployment
+from support.watch import Watch
+
+SCENARIO_SECONDS = 300  # one of them; starting the system has limits of its own
+
+
+def pytest_addoption(parser):
+    parser.addoption("--deployment", choices=["local", "compose"], default="local")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.timeout(SCENARIO_SECONDS, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def deployment(request, tmp_path_factory):
+    if request.config.getoption("--deployment") == "compose":
+        system = ComposeDeployment()
+    else:
+        system = LocalDeployment(tmp_path_factory.mktemp("system"))
+    yield system
+    system.close()
+
+
+@pytest.fixture
+def watch(deployment):
+    """What the sites and the proxy see while the scenario runs."""
+    return Watch(deployment)

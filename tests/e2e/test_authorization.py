@@ -1,0 +1,41 @@
+"""Who may use the proxy, and which proxy may be used."""
+
+WRONG_TOKEN = "fedcba9876543210fedcba9876543210"
+
+
+def test_a_wrong_token_opens_nothing(deployment, watch):
+    done = deployment.run("get.py", deployment.far.url(), PROXY_TOKEN=WRONG_TOKEN)
+
+    assert done.exit_code == 1, done
+    assert "Authorization failed." in done.stderr
+    assert watch.log.events("tunnel_refused")
+    assert watch.tunnels == []
+    assert watch.visits(deployment.far, "http") == 0
+    assert WRONG_TOKEN not in deployment.proxy_log_text()
+
+
+def test_without_the_token_service_nothing_opens_until_it_is_back(deployment, watch):
+    deployment.stop_token_service()
+    try:
+        refused = deployment.run("get.py", deployment.far.url())
+    finally:
+        deployment.start_token_service()
+    assert refused.exit_code == 1, refused
+    assert watch.tunnels == []
+    assert watch.visits(deployment.far, "http") == 0
+
+    done = deployment.run("get.py", deployment.far.url())
+    assert done.exit_code == 0, done
+    assert len(watch.tunnels) == 1
+    assert watch.visits(deployment.far, "http") == 1
+
+
+def test_a_proxy_with_an_untrusted_certificate_is_told_nothing(deployment, watch):
+    done = deployment.run(
+        "get.py", deployment.far.url(), PROXY_CERT_FILE=deployment.target_authority
+    )
+
+    assert done.exit_code == 1, done
+    assert watch.tunnels == []
+    assert watch.log.events("tunnel_refused") == []
+    assert watch.visits(deployment.far, "http") == 0

@@ -1,0 +1,99 @@
+"""Which way a connection takes, told by the sites' counts and the proxy's log."""
+
+MARKER = "a-word-for-the-target-alone"
+
+
+def test_an_http_page_comes_through_the_proxy(deployment, watch):
+    done = deployment.run("get.py", deployment.far.url())
+
+    assert done.exit_code == 0, done
+    assert done.stdout.startswith("Hello from the far site, by http")
+    (substream,) = watch.substreams(1)
+    assert substream["kind"] == "net"
+    assert substream["target"] == deployment.far.address("http")
+    assert substream["account"] == "tessel-dev"
+    assert watch.visits(deployment.far, "http") == 1
+
+
+def test_an_https_page_comes_directly_by_default(deployment, watch):
+    done = deployment.run("get.py", deployment.near.url(scheme="https"))
+
+    assert done.exit_code == 0, done
+    assert done.stdout.startswith("Hello from the near site, by https")
+    assert watch.visits(deployment.near, "https") == 1
+    assert watch.tunnels == []
+
+
+def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployment, watch):
+    done = deployment.run("get.py", deployment.far.url(scheme="https"), PROXY_TRUSTED=1)
+
+    assert done.exit_code == 0, done
+    assert done.stdout.startswith("Hello from the far site, by https")
+    (substream,) = watch.substreams(1)
+    assert substream["kind"] == "tls"
+    assert watch.visits(deployment.far, "https") == 1
+
+
+def test_what_is_asked_by_http_can_be_found_in_what_the_proxy_relayed(deployment, watch):
+    """Without this, not finding it in the next scenario would say nothing."""
+    done = deployment.run("get.py", deployment.far.url(f"/say?text={MARKER}"))
+
+    assert (done.exit_code, done.stdout) == (0, MARKER), done
+    (substream,) = watch.substreams(1)
+    asked, answered = watch.relayed(deployment.far, "http")
+    assert MARKER.encode() in asked
+    assert MARKER.encode() in answered
+    assert len(asked) == substream["octets_from_device"]
+    assert len(answered) == substream["octets_from_target"]
+
+
+def test_what_is_asked_end_to_end_cannot_be_found_in_what_the_proxy_relayed(deployment, watch):
+    url = deployment.far.url(f"/say?text={MARKER}", "https")
+    done = deployment.run("get.py", url, PROXY_TLS="end-to-end")
+
+    assert (done.exit_code, done.stdout) == (0, MARKER), done
+    (substream,) = watch.substreams(1)
+    assert substream["kind"] == "net"
+    asked, answered = watch.relayed(deployment.far, "https")
+    assert MARKER.encode() not in asked
+    assert MARKER.encode() not in answered
+    # ... and that was all there was to read: the proxy relayed just these octets, unchanged
+    assert len(asked) == substream["octets_from_device"]
+    assert len(answered) == substream["octets_from_target"]
+
+
+def test_end_to_end_goes_before_a_trusted_proxy(deployment, watch):
+    url = deployment.far.url(scheme="https")
+    done = deployment.run("get.py", url, PROXY_TLS="end-to-end", PROXY_TRUSTED=1)
+
+    assert done.exit_code == 0, done
+    (substream,) = watch.substreams(1)
+    assert substream["kind"] == "net"
+
+
+def test_the_option_proxy_false_leads_around_the_proxy(deployment, watch):
+    done = deployment.run("get.py", deployment.near.url(), "direct")
+
+    assert done.exit_code == 0, done
+    assert done.stdout.startswith("Hello from the near site, by http")
+    assert watch.visits(deployment.near, "http") == 1
+    assert watch.tunnels == []
+
+
+def test_a_target_that_proxy_local_names_is_reached_around_the_proxy(deployment, watch):
+    done = deployment.run(
+        "get.py", deployment.near.url(), PROXY_LOCAL=f"other.invalid {deployment.near.host}"
+    )
+
+    assert done.exit_code == 0, done
+    assert watch.visits(deployment.near, "http") == 1
+    assert watch.tunnels == []
+
+
+def test_a_target_that_proxy_local_does_not_name_is_reached_through_the_proxy(deployment, watch):
+    done = deployment.run("get.py", deployment.near.url(), PROXY_LOCAL="other.invalid")
+
+    assert done.exit_code == 0, done
+    (substream,) = watch.substreams(1)
+    assert substream["target"] == deployment.near.address("http")
+    assert watch.visits(deployment.near, "http") == 1

@@ -1,0 +1,60 @@
+"""Octets in number: large transfers, many sockets, and ends of one side only."""
+
+from support.target_site.octets import sha256_of
+
+LARGE = 100_000_000
+TRANSFER_SECONDS = 120
+SOCKETS = 50
+
+
+def test_100_mb_come_down_unchanged(deployment, watch):
+    host, port = deployment.far.host, deployment.far.ports["source"]
+    done = deployment.run("download.py", host, port, LARGE, within=TRANSFER_SECONDS)
+
+    assert done.exit_code == 0, done
+    assert done.stdout.split() == [str(LARGE), sha256_of(LARGE)]
+    (substream,) = watch.substreams(1)
+    assert substream["octets_from_target"] == LARGE
+
+
+def test_100_mb_go_up_unchanged(deployment, watch):
+    host, port = deployment.far.host, deployment.far.ports["count"]
+    done = deployment.run("upload.py", host, port, LARGE, within=TRANSFER_SECONDS)
+
+    assert done.exit_code == 0, done
+    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert told["counted"] == told["sent"]
+    assert int(told["waited"]) > 0, "back pressure never reached the program"
+    (substream,) = watch.substreams(1)
+    assert substream["octets_from_device"] == LARGE
+
+
+def test_many_sockets_at_once_share_one_tunnel(deployment, watch):
+    host, port = deployment.far.host, deployment.far.ports["echo"]
+    done = deployment.run("many.py", host, port, SOCKETS)
+
+    assert done.exit_code == 0, done
+    assert done.stdout.splitlines() == ["all stand", "all heard their own word"]
+    assert len(watch.substreams(SOCKETS)) == SOCKETS
+    assert len(watch.tunnels) == 1
+    assert deployment.counts(deployment.far)["echo"]["most_open"] >= SOCKETS
+
+
+def test_a_target_answers_after_the_device_has_ended(deployment, watch):
+    host, port = deployment.far.host, deployment.far.ports["count"]
+    done = deployment.run("upload.py", host, port, 5)
+
+    assert done.exit_code == 0, done
+    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert told["counted"] == told["sent"]
+
+
+def test_a_device_goes_on_after_the_target_has_ended(deployment, watch):
+    host, port = deployment.far.host, deployment.far.ports["farewell"]
+    done = deployment.run("farewell.py", host, port, "said after the end")
+
+    assert done.exit_code == 0, done
+    assert done.stdout.splitlines() == ["heard farewell", "end", "close"]
+    watch.substreams(1)
+    heard, _ = watch.relayed(deployment.far, "farewell")
+    assert heard == b"said after the end"
