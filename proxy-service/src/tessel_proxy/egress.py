@@ -1,0 +1,121 @@
+"""May this address be dialled? An address and the operator's policy -> a verdict. Pure.
+
+By default nothing inside is reached: a device's owner must not read the metadata service of the
+cloud that the proxy runs on, nor the router at home. Addresses that carry an IPv4 address within
+them (mapped, NAT64, 6to4, Teredo) are judged as that one, since that is where the octets go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+from tessel_proxy.config import EgressMode
+from tessel_proxy.settings import Network
+
+Address = IPv4Address | IPv6Address
+
+
+class Verdict(Enum):
+    """Why an address may not be dialled, or that it may."""
+
+    ALLOWED = "allowed"
+    UNSPECIFIED = "unspecified"
+    LOOPBACK = "loopback"
+    PRIVATE = "private"
+    SHARED = "shared"  # carrier-grade NAT
+    LINK_LOCAL = "link_local"
+    METADATA = "metadata"
+    UNIQUE_LOCAL = "unique_local"
+    MULTICAST = "multicast"
+    BROADCAST = "broadcast"
+    RESERVED = "reserved"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator has set."""
+
+    mode: EgressMode = EgressMode.ENFORCE
+    allow: tuple[Network, ...] = ()
+
+
+# The first that contains the address decides. Source: IANA's special-purpose registries.
+_INSIDE: tuple[tuple[Network, Verdict], ...] = tuple(
+    (ip_network(network), verdict)
+    for network, verdict in (
+        ("169.254.169.254/32", Verdict.METADATA),  # AWS, Azure, Google and most others
+        ("100.100.100.200/32", Verdict.METADATA),  # Alibaba
+        ("168.63.129.16/32", Verdict.METADATA),  # Azure's own services, at a public address
+        ("192.0.0.192/32", Verdict.METADATA),  # Oracle
+        ("0.0.0.0/8", Verdict.UNSPECIFIED),
+        ("10.0.0.0/8", Verdict.PRIVATE),
+        ("100.64.0.0/10", Verdict.SHARED),
+        ("127.0.0.0/8", Verdict.LOOPBACK),
+        ("169.254.0.0/16", Verdict.LINK_LOCAL),
+        ("172.16.0.0/12", Verdict.PRIVATE),
+        ("192.0.0.0/24", Verdict.RESERVED),
+        ("192.0.2.0/24", Verdict.RESERVED),  # documentation, as the two below
+        ("198.51.100.0/24", Verdict.RESERVED),
+        ("203.0.113.0/24", Verdict.RESERVED),
+        ("192.88.99.0/24", Verdict.RESERVED),  # relays of 6to4
+        ("192.168.0.0/16", Verdict.PRIVATE),
+        ("198.18.0.0/15", Verdict.RESERVED),  # benchmarks
+        ("224.0.0.0/4", Verdict.MULTICAST),
+        ("255.255.255.255/32", Verdict.BROADCAST),
+        ("240.0.0.0/4", Verdict.RESERVED),
+        ("fd00:ec2::254/128", Verdict.METADATA),  # AWS
+        ("fd20:ce::254/128", Verdict.METADATA),  # Google
+        ("::/128", Verdict.UNSPECIFIED),
+        ("::1/128", Verdict.LOOPBACK),
+        ("fe80::/10", Verdict.LINK_LOCAL),
+        ("fec0::/10", Verdict.PRIVATE),  # site-local, the forerunner of unique-local
+        ("fc00::/7", Verdict.UNIQUE_LOCAL),
+        ("ff00::/8", Verdict.MULTICAST),
+        ("2001::/23", Verdict.RESERVED),  # protocol assignments; Teredo is judged before
+        ("2001:db8::/32", Verdict.RESERVED),  # documentation, as the next
+        ("3fff::/20", Verdict.RESERVED),
+    )
+)
+_GLOBAL_UNICAST = ip_network("2000::/3")  # nothing else of IPv6 is on the Internet
+
+_LAST_32_BITS = tuple(
+    ip_network(network)
+    for network in (
+        "::ffff:0:0/96",  # mapped
+        "::ffff:0:0:0/96",  # translated (SIIT)
+        "64:ff9b::/96",  # NAT64
+    )
+)
+_COMPATIBLE = ip_network("::/96")  # deprecated form; :: and ::1 lie within
+
+
+def judge(address: Address, policy: Policy) -> Verdict:
+    """May it be dialled?"""
+    if policy.mode is EgressMode.OPEN or any(address in network for network in policy.allow):
+        return Verdict.ALLOWED
+    carried = _carried(address) if isinstance(address, IPv6Address) else None
+    if carried is not None:
+        return judge(carried, policy)
+    for network, verdict in _INSIDE:
+        if address in network:
+            return verdict
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return Verdict.RESERVED
+    return Verdict.ALLOWED
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address at which such an address arrives."""
+    if any(address in network for network in _LAST_32_BITS):
+        return _last_32_bits(address)
+    if address in _COMPATIBLE and int(address) > 1:
+        return _last_32_bits(address)
+    if address.teredo is not None:
+        return address.teredo[1]
+    return address.sixtofour
+
+
+def _last_32_bits(address: IPv6Address) -> IPv4Address:
+    return IPv4Address(int(address) & 0xFFFF_FFFF)

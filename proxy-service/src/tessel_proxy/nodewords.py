@@ -1,0 +1,74 @@
+"""What went wrong with a target, in the words Node has for it: programs match on the code word."""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.internet import error
+from twisted.python.failure import Failure
+
+from tessel_proxy.egress import Address
+from tessel_proxy.record import Outcome
+
+READ_RESET = "read ECONNRESET"
+WRITE_BROKEN = "write EPIPE"
+SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
+TOO_MANY_SUBSTREAMS = "connect EMFILE: too many substreams of this tunnel are open"
+TOO_MUCH_EARLY_DATA = "write ENOBUFS: too much data before _pls_connect"
+INTERNAL_ERROR = "connect ECONNABORTED: internal error of the proxy"
+
+
+class TargetError(Exception):
+    """A target could not be had. The text is for the device, the rest for the log."""
+
+    def __init__(self, message: str, outcome: Outcome, address: Address | str = "") -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.address = str(address)
+
+
+def not_found(host: str) -> TargetError:
+    return TargetError(f"getaddrinfo ENOTFOUND {host}", Outcome.LOOKUP_FAILED)
+
+
+def lookup_timed_out(host: str) -> TargetError:
+    return TargetError(f"getaddrinfo ETIMEDOUT {host}", Outcome.LOOKUP_FAILED)
+
+
+def denied(host: str, port: int, address: Address) -> TargetError:
+    # The device is told what it asked for: what a name stands for inside is not its business.
+    return TargetError(f"connect EACCES {host}:{port}", Outcome.REFUSED_BY_POLICY, address)
+
+
+def not_connected(address: Address, port: int, failure: Failure) -> TargetError:
+    message = f"connect {_code(failure)} {address}:{port}"
+    return TargetError(message, Outcome.CONNECT_FAILED, address)
+
+
+def connect_timed_out(address: Address, port: int) -> TargetError:
+    return TargetError(f"connect ETIMEDOUT {address}:{port}", Outcome.CONNECT_FAILED, address)
+
+
+def tls_timed_out(address: Address, port: int) -> TargetError:
+    message = f"connect ETIMEDOUT {address}:{port}: during the TLS handshake"
+    return TargetError(message, Outcome.TLS_FAILED)
+
+
+def tls_cut() -> TargetError:
+    return TargetError(f"{READ_RESET}: during the TLS handshake", Outcome.TLS_FAILED)
+
+
+def tls_failed(address: Address, port: int, why: str) -> TargetError:
+    return TargetError(f"connect EPROTO {address}:{port}: {why}", Outcome.TLS_FAILED)
+
+
+def not_verified(code: str, text: str) -> TargetError:
+    return TargetError(f"{code}: {text}", Outcome.TLS_FAILED)
+
+
+def _code(failure: Failure) -> str:
+    """The system's name of the error. Twisted's own time limit on an attempt has no number."""
+    number = getattr(failure.value, "osError", None)
+    if isinstance(number, int):
+        return errno.errorcode.get(number, "ECONNABORTED")
+    return "ETIMEDOUT" if failure.check(error.TimeoutError) else "ECONNABORTED"

@@ -1,0 +1,157 @@
+"""Host and port -> an open socket: look up, judge, dial, and for `tls` secure, within one deadline.
+
+Whoever asks is told of each step when it is done. Cancelling the asking stops whatever step is
+under way: the look-up's place in the queue, the dials, the half-done handshake (with a reset).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol as Interface
+from typing import TypeVar
+
+from OpenSSL import SSL
+from twisted.internet import error
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Factory
+
+from tessel_proxy import hosts, nodewords
+from tessel_proxy.dial import Dialling, IDiallingReactor, in_turn
+from tessel_proxy.egress import Address, Policy, Verdict, judge
+from tessel_proxy.lookup import Lookups
+from tessel_proxy.nodewords import TargetError
+from tessel_proxy.target import Owner, SecureFactory, Target
+from tessel_proxy.target_tls import TargetTrust, Verification, openssl_reason
+from tessel_proxy.wire import ConnectRequest
+
+T = TypeVar("T")
+
+
+class Kind(Enum):
+    """What a device wants; the names of substreams."""
+
+    NET = "net"
+    TLS = "tls"
+
+
+class Asker(Owner, Interface):
+    """Who wants a socket, and will own it."""
+
+    def looked_up(self) -> None: ...
+    def connected(self, address: Address) -> None: ...
+    def secured(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """What it takes to open sockets; one for the whole proxy."""
+
+    reactor: IDiallingReactor
+    lookups: Lookups
+    trust: TargetTrust
+    policy: Policy
+    timeout_s: float
+    sockets: set[Target] = field(default_factory=set)  # all that are open
+
+    def open(
+        self, request: ConnectRequest, kind: Kind, account: str, tunnel: int, asker: Asker
+    ) -> Deferred[Target]:
+        """The open socket, or a TargetError. May be cancelled."""
+        opening = _Opening(self, request, asker)
+        return Deferred.fromCoroutine(opening.run(kind, account, tunnel))
+
+
+class _Opening:
+    """One socket on its way."""
+
+    def __init__(self, opener: Opener, request: ConnectRequest, asker: Asker) -> None:
+        self._opener = opener
+        self._request = request
+        self._asker = asker
+        self._deadline = opener.reactor.seconds() + opener.timeout_s
+        self._target = Target(asker, opener.reactor, opener.sockets)
+
+    async def run(self, kind: Kind, account: str, tunnel: int) -> Target:
+        host = self._host()
+        addresses = await self._addresses(host, account, tunnel)
+        self._judge(addresses)
+        match kind:
+            case Kind.NET:
+                await self._dial(addresses, _built(self._target))
+            case Kind.TLS:
+                await self._dial_and_secure(addresses, Verification(self._opener.trust, host))
+        return self._target
+
+    def _host(self) -> Address | str:
+        try:
+            return hosts.canonical(self._request.host)
+        except ValueError:
+            self._asker.looked_up()
+            raise nodewords.not_found(self._request.host) from None
+
+    async def _addresses(self, host: Address | str, account: str, tunnel: int) -> Sequence[Address]:
+        if isinstance(host, IPv4Address | IPv6Address):
+            return (host,)
+        try:
+            addresses = await self._in_time(
+                self._opener.lookups.resolve(host, account, tunnel),
+                lambda: nodewords.lookup_timed_out(self._request.host),
+            )
+        except TargetError:
+            self._asker.looked_up()
+            raise
+        self._asker.looked_up()  # also when it has brought nothing
+        if not addresses:
+            raise nodewords.not_found(self._request.host)
+        return addresses
+
+    def _judge(self, addresses: Sequence[Address]) -> None:
+        for address in addresses:
+            if judge(address, self._opener.policy) is not Verdict.ALLOWED:
+                # One bad address spoils the name: an honest one has none.
+                raise nodewords.denied(self._request.host, self._request.port, address)
+
+    async def _dial(self, addresses: Sequence[Address], factory: IProtocolFactory) -> Address:
+        port = self._request.port
+        dialling = Dialling(
+            self._opener.reactor, in_turn(addresses), port, factory, self._opener.timeout_s
+        )
+        dialled = await self._in_time(
+            dialling.start(), lambda: nodewords.connect_timed_out(addresses[0], port)
+        )
+        self._asker.connected(dialled.address)
+        return dialled.address
+
+    async def _dial_and_secure(
+        self, addresses: Sequence[Address], verification: Verification
+    ) -> None:
+        secured = self._target.secured()
+        below = SecureFactory(verification, True, _built(self._target), self._opener.reactor)
+        address = await self._dial(addresses, below)
+        port = self._request.port
+        try:
+            await self._in_time(secured, lambda: nodewords.tls_timed_out(address, port))
+        except SSL.Error as why:
+            failed = nodewords.tls_failed(address, port, openssl_reason(why))
+            raise verification.fault or failed from why
+        except (error.ConnectionLost, error.ConnectionDone):
+            raise nodewords.tls_cut() from None
+        self._asker.secured()
+
+    async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
+        def expired(_result: object, _timeout_s: float) -> T:
+            raise too_late()
+
+        left_s = max(0.0, self._deadline - self._opener.reactor.seconds())
+        return await step.addTimeout(left_s, self._opener.reactor, expired)
+
+
+def _built(target: Target) -> Factory:
+    """The factory of one protocol that is there already."""
+    factory = Factory.forProtocol(lambda: target)
+    factory.noisy = False
+    return factory

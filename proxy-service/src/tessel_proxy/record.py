@@ -1,0 +1,154 @@
+"""What a tunnel or substream did -> its one closing line in the log.
+
+Accounts, devices and targets are other people's text: they go in as fields, never into a format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger, LogLevel
+
+_log = Logger()
+
+
+class Outcome(Enum):
+    """How a substream ended."""
+
+    ENDED = "ended"
+    ENDED_WITHOUT_CLOSE_NOTIFY = "ended_without_close_notify"
+    BAD_REQUEST = "bad_request"
+    TOO_MANY_SUBSTREAMS = "too_many_substreams"
+    TOO_MUCH_EARLY_DATA = "too_much_early_data"
+    LOOKUP_FAILED = "lookup_failed"
+    REFUSED_BY_POLICY = "refused_by_policy"
+    CONNECT_FAILED = "connect_failed"
+    TLS_FAILED = "tls_failed"
+    RESET_BY_TARGET = "reset_by_target"
+    FAILED_BY_DEVICE = "failed_by_device"
+    TUNNEL_LOST = "tunnel_lost"
+    INTERNAL_ERROR = "internal_error"
+
+
+class TunnelOutcome(Enum):
+    """How a tunnel ended."""
+
+    ENDED = "ended"
+    LOST = "lost"
+    PROTOCOL_FAULT = "protocol_fault"
+    HANDSHAKE_FAILED = "handshake_failed"
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    AUTH_TIMEOUT = "auth_timeout"
+    TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
+    NOT_AUTHORIZED = "not_authorized"
+    STOPPED = "stopped"
+
+
+_AT_WARN = (TunnelOutcome.PROTOCOL_FAULT, TunnelOutcome.TOO_MANY_WRONG_TOKENS)
+
+
+@dataclass(slots=True, kw_only=True)
+class TunnelRecord:
+    """One tunnel, from its first octet on."""
+
+    tunnel: int
+    peer: str
+    started_at: float
+    account: str | None = None
+    device: str | None = None
+    substreams: int = 0
+    octets_from_device: int = 0
+    octets_from_target: int = 0
+
+    def add(self, substream: SubstreamRecord) -> None:
+        """Count what a substream moved, when it has closed."""
+        self.substreams += 1
+        self.octets_from_device += substream.octets_from_device
+        self.octets_from_target += substream.octets_from_target
+
+    def log_authenticated(self, features: frozenset[str]) -> None:
+        _log.info(
+            "tunnel {tunnel} of {peer} is {account}'s",
+            event="tunnel_authenticated",
+            tunnel=self.tunnel,
+            peer=self.peer,
+            account=self.account,
+            device=self.device,
+            features=sorted(features),
+        )
+
+    def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
+        _log.emit(
+            LogLevel.warn if outcome in _AT_WARN else LogLevel.info,
+            "tunnel {tunnel} of {peer} closed: {outcome}, {substreams} substreams",
+            event="tunnel_closed",
+            tunnel=self.tunnel,
+            peer=self.peer,
+            account=self.account,
+            device=self.device,
+            substreams=self.substreams,
+            octets_from_device=self.octets_from_device,
+            octets_from_target=self.octets_from_target,
+            seconds=round(now - self.started_at, 3),
+            outcome=outcome.value,
+            why=why,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class SubstreamRecord:
+    """One substream, from its opening on."""
+
+    of: TunnelRecord
+    substream: int
+    kind: str
+    started_at: float
+    target: str = ""
+    address: str = ""
+    octets_from_device: int = 0
+    octets_from_target: int = 0
+
+    def close(self, now: float, outcome: Outcome) -> None:
+        """Write the closing line, and add up what was moved."""
+        self.of.add(self)
+        _log.info(
+            "substream {substream} of tunnel {tunnel} to {target} closed: {outcome}",
+            event="substream_closed",
+            tunnel=self.of.tunnel,
+            substream=self.substream,
+            account=self.of.account,
+            device=self.of.device,
+            kind=self.kind,
+            target=self.target,
+            address=self.address,
+            octets_from_device=self.octets_from_device,
+            octets_from_target=self.octets_from_target,
+            seconds=round(now - self.started_at, 3),
+            outcome=outcome.value,
+        )
+
+
+def log_refused(tunnel: int | None, peer: str, why: str) -> None:
+    """A tunnel, or a token that came over it, was turned away."""
+    _log.warn(
+        "tunnel {tunnel} of {peer} refused: {why}",
+        event="tunnel_refused",
+        tunnel=tunnel,
+        peer=peer,
+        why=why,
+    )
+
+
+def peer_name(address: IAddress) -> str:
+    """An address as it stands in the log: IPv4 that came in over IPv6 as IPv4."""
+    match address:
+        case IPv4Address():
+            return f"{address.host}:{address.port}"
+        case IPv6Address():
+            host = address.host.removeprefix("::ffff:")
+            return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+        case _:
+            return str(address)

@@ -1,0 +1,195 @@
+"""A target's socket, plain or under TLS, as its owner sees it.
+
+Where TLS is, it lies between TCP and the Target:
+
+    reactor -> TCP -> SecureTransport -> Target -> owner
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Protocol as Interface
+from typing import cast
+
+from twisted.internet import error
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IProducer,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+LINGER_S = 120.0
+"""How long a closed target may take for what it was sent before: some hundred KiB at most."""
+
+
+class Loss(Enum):
+    """How a target's socket came to its end, when its owner did not close it."""
+
+    ENDED = auto()  # under TLS, where the target's end is the connection's
+    ENDED_WITHOUT_CLOSE_NOTIFY = auto()
+    RESET = auto()
+
+
+class Owner(Interface):
+    """Who is told what a target does."""
+
+    def target_received(self, data: bytes) -> None: ...
+    def target_ended(self) -> None: ...
+    def target_lost(self, loss: Loss) -> None: ...
+
+
+class _Transport(Interface):
+    def write(self, data: bytes) -> None: ...
+    def loseWriteConnection(self) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def setTcpNoDelay(self, enabled: bool) -> None: ...
+
+
+class SecureTransport(BufferingTLSTransport):
+    """Twisted's TLS with a half close, and with a memory of how TCP ended below it."""
+
+    tcp_reason: Failure | None = None
+
+    def loseWriteConnection(self) -> None:
+        """close_notify, then FIN, as Node does. What the target still sends is delivered."""
+        super().loseConnection()
+        cast("_Transport", self.transport).loseWriteConnection()
+
+    def loseConnection(self) -> None:
+        """After a half close there is no second one to wait for: TCP is closed."""
+        if self.disconnecting:
+            cast("_Transport", self.transport).loseConnection()
+        else:
+            super().loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.tcp_reason = reason
+        super().connectionLost(reason)
+
+
+class SecureFactory(TLSMemoryBIOFactory):
+    """Puts TLS below the protocols of another factory."""
+
+    protocol = SecureTransport
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class Target(Protocol):
+    """One socket that has been opened for a device."""
+
+    def __init__(self, owner: Owner, clock: IReactorTime, sockets: set[Target]) -> None:
+        self._owner = owner
+        self._clock = clock
+        self._sockets = sockets  # all that are open: this one is among them while it is
+        self._linger: IDelayedCall | None = None
+        self._securing: Deferred[None] | None = None
+
+    # --- for the owner
+
+    @property
+    def _wire(self) -> _Transport:
+        return cast("_Transport", self.transport)
+
+    def secured(self) -> Deferred[None]:
+        """Fires when the TLS handshake is done, fails with how the connection was lost."""
+        self._securing = Deferred(lambda _: self.abort())
+        return self._securing
+
+    def write(self, data: bytes) -> None:
+        self._wire.write(data)
+
+    def end(self) -> None:
+        """Half close, behind what was written."""
+        self._wire.unregisterProducer()
+        self._wire.loseWriteConnection()
+
+    def close(self) -> None:
+        """Close, when what was written has left. The owner hears nothing more of it."""
+        self._owner = _NOBODY
+        self._linger = self._clock.callLater(LINGER_S, self.abort)
+        self._wire.unregisterProducer()
+        self._wire.loseConnection()
+
+    def abort(self) -> None:
+        """Reset the connection. The owner hears nothing more of it."""
+        self._owner = _NOBODY
+        self._wire.abortConnection()
+
+    def pace(self, producer: IPushProducer) -> None:
+        """Pause this producer whenever the target does not take what is written."""
+        self._wire.registerProducer(producer, True)
+
+    def unpace(self) -> None:
+        self._wire.unregisterProducer()
+
+    def pause(self) -> None:
+        """Read nothing for now."""
+        self._wire.pauseProducing()
+
+    def resume(self) -> None:
+        self._wire.resumeProducing()
+
+    # --- from the transport
+
+    def connectionMade(self) -> None:
+        self._sockets.add(self)
+        self._wire.setTcpNoDelay(True)
+
+    def handshakeCompleted(self) -> None:
+        if self._securing is not None and not self._securing.called:
+            self._securing.callback(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._owner.target_received(data)
+
+    def readConnectionLost(self) -> None:
+        self._owner.target_ended()
+
+    def writeConnectionLost(self) -> None:
+        """Our own end has left."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._sockets.discard(self)
+        if self._linger is not None and self._linger.active():
+            self._linger.cancel()
+        if self._securing is not None and not self._securing.called:
+            self._securing.errback(reason)
+        else:
+            self._owner.target_lost(self._loss(reason))
+
+    def _loss(self, reason: Failure) -> Loss:
+        if reason.check(error.ConnectionDone):
+            return Loss.ENDED
+        tcp_reason = getattr(self.transport, "tcp_reason", None)
+        if tcp_reason is not None and tcp_reason.check(error.ConnectionDone):
+            return Loss.ENDED_WITHOUT_CLOSE_NOTIFY
+        return Loss.RESET
+
+
+class _Nobody:
+    """The owner of a socket that its owner has done with."""
+
+    def target_received(self, data: bytes) -> None:
+        pass
+
+    def target_ended(self) -> None:
+        pass
+
+    def target_lost(self, loss: Loss) -> None:
+        pass
+
+
+_NOBODY = _Nobody()

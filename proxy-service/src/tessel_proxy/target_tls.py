@@ -1,0 +1,131 @@
+"""Whom to trust among TLS targets, and why one is not trusted, in Node's words."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from service_identity.exceptions import CertificateError, VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import CertificateOptions, TLSVersion, platformTrust
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from tessel_proxy.egress import Address
+from tessel_proxy.nodewords import TargetError, not_verified
+from tessel_proxy.settings import ConfigError
+
+# OpenSSL's X509_V_ERR_*, by the names that Node gives them.
+_ISSUER_UNKNOWN = 20
+_LEAF_UNVERIFIED = 21
+_FAULTS = {
+    2: ("UNABLE_TO_GET_ISSUER_CERT", "the issuer's certificate is not to be had"),
+    4: ("UNABLE_TO_DECRYPT_CERT_SIGNATURE", "the certificate's signature cannot be read"),
+    6: ("UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY", "the issuer's public key cannot be read"),
+    7: ("CERT_SIGNATURE_FAILURE", "a signature is wrong"),
+    9: ("CERT_NOT_YET_VALID", "certificate is not yet valid"),
+    10: ("CERT_HAS_EXPIRED", "certificate has expired"),
+    13: ("ERROR_IN_CERT_NOT_BEFORE_FIELD", "format error in the certificate's dates"),
+    14: ("ERROR_IN_CERT_NOT_AFTER_FIELD", "format error in the certificate's dates"),
+    18: ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
+    19: ("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain"),
+    _ISSUER_UNKNOWN: (
+        "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+        "unable to get local issuer certificate",
+    ),
+    _LEAF_UNVERIFIED: ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate"),
+    22: ("CERT_CHAIN_TOO_LONG", "certificate chain too long"),
+    23: ("CERT_REVOKED", "certificate revoked"),
+    24: ("INVALID_CA", "invalid certificate of an authority"),
+    25: ("PATH_LENGTH_EXCEEDED", "path length constraint exceeded"),
+    26: ("INVALID_PURPOSE", "certificate is for another purpose"),
+    27: ("CERT_UNTRUSTED", "certificate not trusted"),
+    28: ("CERT_REJECTED", "certificate rejected"),
+}
+_WRONG_NAME = (
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+    "Hostname/IP does not match certificate's altnames",
+)
+
+
+class TargetTrust:
+    """The authorities that targets are judged by: the system's, and those of a file."""
+
+    def __init__(self, ca_file: Path | None) -> None:
+        """Raises ConfigError if the file is of no use."""
+        self._options = CertificateOptions(
+            trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2
+        )
+        if ca_file is not None:
+            self._trust_also(ca_file)
+
+    def _trust_also(self, ca_file: Path) -> None:
+        try:
+            self._options.getContext().load_verify_locations(str(ca_file))
+        except SSL.Error as error:
+            raise ConfigError(
+                [f"TARGET_CA_FILE='{ca_file}' holds no certificates; allowed: a file of PEM"]
+            ) from error
+
+    def connection(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        return self._options.clientConnectionForTLS(protocol)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Verification:
+    """One target's TLS: makes the client's end, and keeps why the target was not accepted."""
+
+    def __init__(self, trust: TargetTrust, host: Address | str) -> None:
+        self._trust = trust
+        self._host = host
+        self.fault: TargetError | None = None
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        connection = self._trust.connection(tlsProtocol)
+        if isinstance(self._host, str):
+            connection.set_tlsext_host_name(self._host.encode("ascii"))
+        connection.set_verify(SSL.VERIFY_PEER, self._judge)
+        return connection
+
+    def _judge(
+        self, _connection: SSL.Connection, certificate: X509, number: int, depth: int, ok: int
+    ) -> bool:
+        """OpenSSL asks for each certificate, the target's own last. False ends the handshake."""
+        if not ok:
+            self.fault = not_verified(*_fault(number, depth))
+        elif depth == 0 and not _names(certificate, self._host):
+            self.fault = not_verified(*_WRONG_NAME)
+        return self.fault is None
+
+
+def _fault(number: int, depth: int) -> tuple[str, str]:
+    if number == _ISSUER_UNKNOWN and depth == 0:
+        # Node lets OpenSSL go on; a target that sends its own certificate alone comes to this.
+        number = _LEAF_UNVERIFIED
+    return _FAULTS.get(number, ("ERR_TLS_CERT_INVALID", f"OpenSSL's reason {number}"))
+
+
+def _names(certificate: X509, host: Address | str) -> bool:
+    """Is the certificate for this host?"""
+    expected: ServiceID
+    match host:
+        case IPv4Address() | IPv6Address():
+            expected = IPAddress_ID(str(host))
+        case str():
+            expected = DNS_ID(host)
+    try:
+        verify_service_identity(extract_patterns(certificate), [expected], [])
+    except (VerificationError, CertificateError, ValueError):  # also names that are malformed
+        return False
+    return True
+
+
+def openssl_reason(error: SSL.Error) -> str:
+    """Why a handshake failed, in OpenSSL's words."""
+    queue = error.args[0] if error.args else ()
+    reasons = [entry[-1] for entry in queue if isinstance(entry, tuple)]
+    return ", ".join(reasons) or "TLS failed"
