@@ -7,13 +7,12 @@ Both go the way `net`, `tls`, `http` and `https` go: directly, or through the tu
 connection keeps the process alive, as a socket does. `tessel.agent` has a ready-made web agent.
 """
 
-from collections.abc import Sequence
+from typing import cast
 
 from twisted.internet import error
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
-    IAddress,
     IHalfCloseableProtocol,
     IHandshakeListener,
     IProtocol,
@@ -21,9 +20,10 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     ITransport,
 )
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import URI
+from twisted.web.error import SchemeNotSupported
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import directlyProvides, implementer, providedBy
 
@@ -35,7 +35,8 @@ from tessel.node.handles import Handle
 
 class ConnectFailedError(NodeError, error.ConnectError):
     """A connection could not be made. Node's code word is in `code`; Twisted's programs catch the
-    class."""
+    class.
+    """
 
     def __init__(self, message: str, code: str) -> None:
         NodeError.__init__(self, message, code)
@@ -124,11 +125,10 @@ class TesselEndpoint:
             relay = await network.connect(self._target, build, proxy=self._proxy)
         else:
             relay = await network.connect_tls(self._target, build, self._tls, proxy=self._proxy)
-        assert isinstance(relay, _Counted)
-        return relay.protocol
+        return cast("_Counted", relay).protocol
 
 
-class _Counted:
+class _Counted(Protocol):
     """Stands before a protocol and is like it, but that it knows when the connection is over."""
 
     def __init__(self, protocol: IProtocol, factory: IProtocolFactory, handle: Handle) -> None:
@@ -136,7 +136,7 @@ class _Counted:
         self._factory = factory
         self._handle = handle
         kinds = (IHalfCloseableProtocol, IHandshakeListener)
-        directlyProvides(self, IProtocol, *(kind for kind in kinds if kind in providedBy(protocol)))
+        directlyProvides(self, *(kind for kind in kinds if kind in providedBy(protocol)))
 
     def makeConnection(self, transport: ITransport) -> None:
         self.protocol.makeConnection(transport)
@@ -159,3 +159,33 @@ class _Counted:
 
     def handshakeCompleted(self) -> None:
         IHandshakeListener(self.protocol).handshakeCompleted()
+
+
+def _in_twisted_words(problem: NodeError) -> ConnectFailedError:
+    return _BY_CODE.get(problem.code, ConnectFailedError)(str(problem), problem.code)
+
+
+@implementer(IAgentEndpointFactory)
+class TesselAgentEndpoints:
+    """For `twisted.web.client.Agent.usingEndpointFactory`.
+
+    `tls` says more about the TLS of https; `proxy` False goes around the tunnel. With a persistent
+    pool an idle connection keeps the process alive until the pool closes it, unless `counted` is
+    False.
+    """
+
+    def __init__(
+        self, *, tls: TlsOptions | None = None, proxy: bool | None = None, counted: bool = True
+    ) -> None:
+        self._tls = tls or TlsOptions()
+        self._proxy = proxy
+        self._counted = counted
+
+    def endpointForURI(self, uri: URI) -> TesselEndpoint:
+        kinds: dict[bytes, bool | TlsOptions] = {b"http": False, b"https": self._tls}
+        if uri.scheme not in kinds:
+            raise SchemeNotSupported(f"scheme {uri.scheme!r}; known: http, https")
+        secure = kinds[uri.scheme]
+        return TesselEndpoint(
+            uri.host.decode("ascii"), uri.port, tls=secure, proxy=self._proxy, counted=self._counted
+        )

@@ -18,9 +18,9 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 # Of these a message has one; Node keeps the first, since joining two would make nonsense.
 _FIRST_ONE_COUNTS = frozenset(
-    "age authorization content-length content-type etag expires from host if-modified-since"
-    " if-unmodified-since last-modified location max-forwards proxy-authorization referer"
-    " retry-after server user-agent".split()
+    {"age", "authorization", "content-length", "content-type", "etag", "expires", "from", "host"}
+    | {"if-modified-since", "if-unmodified-since", "last-modified", "location", "max-forwards"}
+    | {"proxy-authorization", "referer", "retry-after", "server", "user-agent"}
 )
 
 

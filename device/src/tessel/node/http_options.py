@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from tessel.errors import NodeError
 from tessel.node.http_headers import OutgoingHeaders, is_token
+from tessel.node.options import valid_timeout
 
 # Node's default; a whole header block, the first line included, must fit in.
 MAX_HEADER_OCTETS = 16 * 1024
@@ -19,8 +20,8 @@ MAX_HEADER_OCTETS = 16 * 1024
 _URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
 
 _OF_HTTP = frozenset(
-    "protocol hostname method path headers auth agent timeout set_host default_port"
-    " max_header_size max_body_size".split()
+    {"protocol", "hostname", "method", "path", "headers", "auth", "agent", "timeout", "set_host"}
+    | {"default_port", "max_header_size", "max_body_size"}
 )
 
 
@@ -41,14 +42,16 @@ class RequestOptions:
 Target = str | Mapping[str, object]
 
 
-def request_options(target: Target, extra: Mapping[str, object] | None, scheme: str) -> RequestOptions:
+def request_options(
+    target: Target, extra: Mapping[str, object] | None, scheme: str
+) -> RequestOptions:
     """`extra` goes over what the URL says."""
     given = _of_url(target, scheme) if isinstance(target, str) else dict(target)
     given |= extra or {}
-    default_port = _number(given, "default_port", {"http": 80, "https": 443}[scheme])
+    default_port = number(given, "default_port", {"http": 80, "https": 443}[scheme])
     _check_protocol(given, scheme)
     host = str(given.get("hostname") or given.get("host") or "localhost")
-    port = _number(given, "port", default_port)
+    port = number(given, "port", default_port)
     return RequestOptions(
         method=_method(given),
         path=_path(given),
@@ -59,14 +62,18 @@ def request_options(target: Target, extra: Mapping[str, object] | None, scheme: 
             "port": port,
         },
         timeout_ms=_timeout(given),
-        max_header_octets=_number(given, "max_header_size", MAX_HEADER_OCTETS),
+        max_header_octets=number(given, "max_header_size", MAX_HEADER_OCTETS),
         max_body_octets=_limit(given, "max_body_size"),
         agent=given.get("agent"),
     )
 
 
 def _of_url(url: str, scheme: str) -> dict[str, object]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as problem:
+        raise NodeError(f"URL {url!r}: {problem}", "ERR_INVALID_URL") from problem
     if not parts.hostname:
         raise NodeError(
             f"URL {url!r}; expected {scheme}://host[:port][/path][?query]", "ERR_INVALID_URL"
@@ -77,10 +84,6 @@ def _of_url(url: str, scheme: str) -> dict[str, object]:
         "host": _ascii_host(parts.hostname),
         "path": path + ("?" + quote(parts.query, safe=_URL_CHARACTERS) if parts.query else ""),
     }
-    try:
-        port = parts.port
-    except ValueError as problem:
-        raise NodeError(f"URL {url!r}: {problem}", "ERR_INVALID_URL") from problem
     if port is not None:
         found["port"] = port
     if parts.username is not None:
@@ -151,7 +154,7 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-def _number(given: Mapping[str, object], name: str, default: int) -> int:
+def number(given: Mapping[str, object], name: str, default: int) -> int:
     value = given.get(name)
     if value is None:
         return default
@@ -161,15 +164,8 @@ def _number(given: Mapping[str, object], name: str, default: int) -> int:
 
 
 def _limit(given: Mapping[str, object], name: str) -> int | None:
-    return None if given.get(name) is None else _number(given, name, 0)
+    return None if given.get(name) is None else number(given, name, 0)
 
 
 def _timeout(given: Mapping[str, object]) -> float | None:
-    value = given.get("timeout")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise NodeError(
-            f"timeout {value!r}; expected milliseconds, 0 or more", "ERR_INVALID_ARG_VALUE"
-        )
-    return value
+    return None if given.get("timeout") is None else valid_timeout(given["timeout"])

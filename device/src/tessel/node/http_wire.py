@@ -1,15 +1,14 @@
-"""One connection's HTTP/1.1: octets into events and events into octets, by h11, with limits on both.
+"""One connection's HTTP/1.1: octets into events and back, by h11, with limits on what comes in.
 
 An event is h11's: Request, InformationalResponse, Response, Data, EndOfMessage. No I/O here.
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import h11
 
 from tessel.errors import NodeError
-
-Head = h11.Request | h11.Response | h11.InformationalResponse
 
 # Node's default too. Many short fields cost more memory than their octets tell.
 MAX_HEADER_FIELDS = 2000
@@ -27,7 +26,10 @@ class HttpWire:
     """h11's connection with its limits made exact, and a limit on the received body."""
 
     def __init__(
-        self, role: type[h11.CLIENT] | type[h11.SERVER], max_header_octets: int, max_body_octets: int | None
+        self,
+        role: type[h11.CLIENT] | type[h11.SERVER],
+        max_header_octets: int,
+        max_body_octets: int | None,
     ) -> None:
         self._h11 = h11.Connection(role, max_incomplete_event_size=max_header_octets)
         self._max_header_octets = max_header_octets
@@ -49,11 +51,9 @@ class HttpWire:
         yield from self.events()
 
     def events(self) -> Iterator[h11.Event]:
-        while True:
-            event = self._next()
-            if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+        while isinstance(event := self._next(), h11.Event):
+            if isinstance(event, h11.ConnectionClosed):
                 return
-            assert isinstance(event, h11.Event)
             self._judge(event)
             yield event
 
@@ -67,6 +67,16 @@ class HttpWire:
         """Both messages are whole, nobody asked to close, and nothing came behind them."""
         done = self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
         return done and self._h11.trailing_data == (b"", False)
+
+    @property
+    def peer_stays(self) -> bool:
+        """The peer's message is whole, and it did not ask to close."""
+        return self._h11.their_state is h11.DONE
+
+    @property
+    def we_stay(self) -> bool:
+        """Our message is whole, and nobody asked to close."""
+        return self._h11.our_state is h11.DONE
 
     @property
     def done(self) -> bool:
@@ -87,7 +97,7 @@ class HttpWire:
         try:
             return self._h11.next_event()
         except h11.RemoteProtocolError as problem:
-            if problem.error_status_hint == 431:
+            if problem.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
                 raise self._header_overflow() from problem
             raise HttpWireError("HPE_INVALID_MESSAGE", f"Parse Error: {problem}", 400) from problem
 
@@ -107,12 +117,13 @@ class HttpWire:
             raise HttpWireError(
                 "ERR_HTTP_BODY_TOO_LARGE",
                 f"body is longer than the {self._max_body_octets} octets allowed",
-                413,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
 
     def _header_overflow(self) -> HttpWireError:
         return HttpWireError(
             "HPE_HEADER_OVERFLOW",
-            f"Parse Error: headers exceed {self._max_header_octets} octets or {MAX_HEADER_FIELDS} fields",
-            431,
+            f"Parse Error: headers exceed {self._max_header_octets} octets"
+            f" or {MAX_HEADER_FIELDS} fields",
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         )

@@ -1,0 +1,85 @@
+"""A web agent over the board's network, as treq and twisted.web take one.
+
+client = treq.client.HTTPClient(tessel.agent.agent())
+"""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.components import proxyForInterface
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from tessel.endpoints import TesselAgentEndpoints
+from tessel.network.interface import TlsOptions
+from tessel.node import runtime
+from tessel.node.handles import Handle
+
+# As the pool of `http`: shorter than servers keep theirs.
+IDLE_TIMEOUT_S = 5
+
+
+def agent(*, tls: TlsOptions | None = None, proxy: bool | None = None) -> IAgent:
+    """An agent with a pool of its own: its connections are alike in TLS and route."""
+    pool = HTTPConnectionPool(runtime.current().clock, persistent=True)
+    pool.cachedConnectionTimeout = IDLE_TIMEOUT_S
+    endpoints = TesselAgentEndpoints(tls=tls, proxy=proxy, counted=False)
+    return _CountedAgent(Agent.usingEndpointFactory(runtime.current().clock, endpoints, pool))
+
+
+@implementer(IAgent)
+class _CountedAgent:
+    """Keeps the process alive while a request is under way, until its body was delivered; an idle
+    connection does not.
+    """
+
+    def __init__(self, agent: IAgent) -> None:
+        self._agent = agent
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        handle = runtime.current().handles.open(f"request {method!r} {uri!r}")
+        answered = self._agent.request(method, uri, headers, bodyProducer)
+        return answered.addCallbacks(
+            _counted, _ended, callbackArgs=(handle,), errbackArgs=(handle,)
+        )
+
+
+def _counted(response: IResponse, handle: Handle) -> IResponse:
+    if response.length == 0:
+        handle.close()  # programs do not ask for a body that is not there
+    return _CountedResponse(response, handle)
+
+
+def _ended(failure: Failure, handle: Handle) -> Failure:
+    handle.close()
+    return failure
+
+
+class _CountedResponse(proxyForInterface(IResponse)):  # type: ignore[misc]  # made at run time
+    def __init__(self, response: IResponse, handle: Handle) -> None:
+        super().__init__(response)
+        self._handle = handle
+
+    def deliverBody(self, protocol: IProtocol) -> None:
+        self.original.deliverBody(_CountedBody(protocol, self._handle))
+
+
+class _CountedBody(proxyForInterface(IProtocol)):  # type: ignore[misc]  # made at run time
+    def __init__(self, protocol: IProtocol, handle: Handle) -> None:
+        super().__init__(protocol)
+        self._handle = handle
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        try:
+            self.original.connectionLost(reason)
+        finally:
+            self._handle.close()

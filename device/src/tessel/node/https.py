@@ -1,0 +1,43 @@
+"""`https`: as `http`, over TLS. Options such as `ca` and `reject_unauthorized` are handed on to
+`tls.connect`, and connections that differ in them are never shared.
+"""
+
+from collections.abc import Mapping
+
+from tessel.node import http, tls
+from tessel.node.http import Callback, Options
+from tessel.node.http_options import Target
+from tessel.node.http_request import ClientRequest
+from tessel.node.net import Socket
+
+__all__ = ["Agent", "get", "global_agent", "request"]
+
+
+class Agent(http.Agent):
+    """A pool of TLS connections."""
+
+    protocol = "https:"
+
+    def create_connection(self, options: Mapping[str, object]) -> Socket:
+        return tls.connect(options)
+
+
+global_agent = Agent(keep_alive=True)
+
+
+def request(
+    target: Target,
+    options: Options | Callback | None = None,
+    callback: Callback | None = None,
+) -> ClientRequest:
+    """As `http.request`, with TLS."""
+    return http.made(target, options, callback, global_agent)
+
+
+def get(
+    target: Target,
+    options: Options | Callback | None = None,
+    callback: Callback | None = None,
+) -> ClientRequest:
+    """As `request`, and sent at once."""
+    return request(target, options, callback).end()
