@@ -36,7 +36,7 @@ class App:
     """The token service on the web."""
 
     routes = Klein()
-    routes.url_map.merge_slashes = False  # '//x' is an unknown path, not a redirect to '/x'
+    routes.url_map.merge_slashes = False  # 'a//b' is an unknown path, not a redirect to 'a/b'
     _log = Logger()
 
     def __init__(self, service: TokenService) -> None:

@@ -91,13 +91,11 @@ class Store:
     @classmethod
     def open(cls, database: str, *, now: float, tokens_kept: int = TOKENS_KEPT) -> Store:
         """Open `database`, or make it. A file is readable by its owner alone: keys are in it."""
-        try:
-            if database != IN_MEMORY:
-                Path(database).touch(mode=0o600)
-            connection = _connect(database)
-        except (OSError, sqlite3.Error) as error:
-            raise _unopened(database, error) from error
+        if database != IN_MEMORY:
+            _ensure_file(database)
+        connection = _connect(database)
         with _closed_on_failure(connection, database):
+            connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA journal_mode = WAL")
             _ensure_schema(connection)
             store = cls(connection, tokens_kept)
@@ -110,10 +108,7 @@ class Store:
         """Open a file that a server has made; never make one."""
         if not Path(database).is_file():
             raise StoreError(f"there is no database {database!r}; a server makes it when it starts")
-        try:
-            connection = _connect(database)
-        except sqlite3.Error as error:
-            raise _unopened(database, error) from error
+        connection = _connect(database)
         with _closed_on_failure(connection, database):
             if _schema_version(connection) != SCHEMA_VERSION:
                 raise sqlite3.DatabaseError("it is not a database of this service")
@@ -217,11 +212,19 @@ def _store_errors() -> Iterator[None]:
         raise StoreError(f"the database failed: {error}") from error
 
 
+def _ensure_file(database: str) -> None:
+    try:
+        Path(database).touch(mode=0o600)
+    except OSError as error:
+        raise _unopened(database, error) from error
+
+
 def _connect(database: str) -> sqlite3.Connection:
-    # isolation_level None: no transaction is begun behind our back.
-    connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
+    try:
+        # isolation_level None: no transaction is begun behind our back.
+        return sqlite3.connect(database, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _unopened(database, error) from error
 
 
 @contextmanager

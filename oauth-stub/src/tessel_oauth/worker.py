@@ -39,7 +39,7 @@ class Worker:
         counts until it is done: else clients that hang up at once could fill it without end.
         """
         if self._waiting >= self._max_waiting:
-            return fail(OverloadError(f"{self._waiting} jobs wait for the {self._name} already"))
+            return fail(OverloadError(f"{self._name}: {self._waiting} jobs wait already"))
         self._waiting += 1
         job = deferToThreadPool(self._reactor, self._pool, self._job(lambda: work(*args, **kwargs)))
         job.addBoth(self._done)
@@ -58,7 +58,7 @@ class Worker:
         def unless_stopping() -> T:
             # Read in the thread, when its turn comes: a full queue would hold up the stop.
             if self._stopping:
-                raise OverloadError(f"the {self._name} is stopping")
+                raise OverloadError(f"{self._name}: stopping")
             return work()
 
         return unless_stopping

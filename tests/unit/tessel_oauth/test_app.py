@@ -1,0 +1,279 @@
+"""The HTTP interface over loopback: each row of its table, to the letter."""
+
+import json
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import ensureDeferred, gatherResults
+
+from tessel_oauth.store import Client
+
+GRANT_TYPE = "https://tessel-grant"
+FORM = {"grant_type": GRANT_TYPE, "api_key": "DEV-CRED"}
+CLIENT = ("tessel-proxy-dev", "the-tessel-devenv")
+BODY_CLIENT = {"client_id": CLIENT[0], "client_secret": CLIENT[1]}
+
+
+def header(response, name):
+    return list(response.headers.getRawHeaders(name, []))
+
+
+def assert_refused(answer, status, word):
+    code, body, response = answer
+    assert (code, body["code"], body["error"]) == (status, status, word)
+    assert list(body) == ["code", "error", "error_description"]
+    assert body["error_description"]
+    assert header(response, "content-type") == ["application/json"]
+    assert header(response, "cache-control") == ["no-store"]
+    assert header(response, "pragma") == ["no-cache"]
+    expected = {
+        "invalid_client": ['Basic realm="Service"'],
+        "invalid_token": ['Bearer realm="Service", error="invalid_token"'],
+    }
+    assert header(response, "www-authenticate") == expected.get(word, [])
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_api_key_is_traded_for_a_token_that_never_expires(serve):
+    serving = await serve()
+
+    status, answer, response = await serving.grant()
+
+    assert status == 200
+    assert list(answer) == ["token_type", "access_token"]
+    assert answer["token_type"] == "bearer"
+    assert len(bytes.fromhex(answer["access_token"])) == 20
+    assert header(response, "cache-control") == ["no-store"]
+    assert header(response, "pragma") == ["no-cache"]
+    assert header(response, "content-type") == ["application/json"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_client_credentials_may_come_in_the_body(serve):
+    serving = await serve()
+
+    status, _, _ = await serving.grant(auth=None, **BODY_CLIENT)
+
+    assert status == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_with_a_lifetime_says_so_and_expires(serve):
+    serving = await serve(token_lifetime_s=60)
+    _, answer, _ = await serving.grant()
+    token = answer["access_token"]
+
+    assert answer == {"token_type": "bearer", "access_token": token, "expires_in": 60}
+    serving.clock.advance(59)
+    assert (await serving.profile(token))[0] == 200
+    serving.clock.advance(1)
+    assert_refused(await serving.profile(token), 401, "invalid_token")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "BREW"])
+async def test_a_grant_is_asked_for_by_post_alone(serve, method):
+    serving = await serve()
+
+    answer = await serving.ask(method, "/oauth/token", data=FORM, auth=CLIENT)
+
+    assert_refused(answer, 400, "invalid_request")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_grant_is_asked_for_by_a_form_alone(serve):
+    serving = await serve()
+
+    for kwargs in (
+        {"json": FORM},
+        {"data": json.dumps(FORM).encode()},
+        {"files": {"api_key": ("f", b"DEV-CRED")}},
+    ):
+        answer = await serving.ask("POST", "/oauth/token", auth=CLIENT, **kwargs)
+        assert_refused(answer, 400, "invalid_request")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("grant_type", ["", "password", "https://other-grant"])
+async def test_an_unknown_grant_type_is_an_invalid_request(serve, grant_type):
+    serving = await serve()
+
+    # Judged before the client's credentials, as in the original.
+    answer = await serving.grant(auth=("nobody", "x"), grant_type=grant_type)
+
+    assert_refused(answer, 400, "invalid_request")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    ("auth", "data"),
+    [
+        (None, {}),
+        (None, {"client_id": CLIENT[0]}),
+        (None, {"client_secret": CLIENT[1]}),
+        (None, {"client_id": CLIENT[0], "client_secret": "wrong"}),
+        ((CLIENT[0], "wrong"), {}),
+        ((CLIENT[0], ""), {}),
+        (("nobody", CLIENT[1]), {}),
+        (CLIENT, {"client_id": "another"}),
+    ],
+)
+async def test_what_is_wrong_with_the_client_is_an_invalid_client(serve, auth, data):
+    serving = await serve()
+
+    answer = await serving.grant(auth=auth, **data)
+
+    assert_refused(answer, 400, "invalid_client")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_gets_the_grants_it_is_allowed(serve):
+    serving = await serve()
+    allowed = await serving.service._storing.run(serving.service._store.client, CLIENT[0])
+    other = Client(CLIENT[0], allowed.secret_hash, frozenset({"password"}))
+    await serving.service._storing.run(serving.service._store.put_client, other)
+
+    assert_refused(await serving.grant(), 400, "invalid_client")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("api_key", ["", "wrong", "dev-cred", "DEV-CRED ", "'; DROP TABLE account"])
+async def test_an_unknown_api_key_is_an_invalid_request(serve, api_key):
+    serving = await serve()
+
+    assert_refused(await serving.grant(api_key), 400, "invalid_request")
+    assert (await serving.grant())[0] == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_is_judged_before_the_api_key(serve):
+    serving = await serve()
+
+    assert_refused(await serving.grant("wrong", auth=("nobody", "x")), 400, "invalid_client")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_profile_is_told_for_a_token_in_any_one_place(serve):
+    serving = await serve()
+    token = await serving.token()
+    bearer = {"Authorization": f"Bearer {token}"}
+
+    answers = [
+        await serving.ask("GET", f"/users/profile?access_token={token}"),
+        await serving.ask("POST", f"/users/profile?access_token={token}"),
+        await serving.ask("GET", "/users/profile", headers=bearer),
+        await serving.ask("POST", "/users/profile", headers=bearer),
+        await serving.ask("POST", "/users/profile", data={"access_token": token}),
+    ]
+
+    profile = {
+        "username": "tessel-dev",
+        "email": "tessel-dev@localhost",
+        "apiKey": "DEV-CRED",
+        "name": "tessel-dev",
+    }
+    assert [(status, body) for status, body, _ in answers] == [(200, profile)] * 5
+    assert all(header(each, "cache-control") == ["no-store"] for _, _, each in answers)
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_token_or_more_than_one_is_an_invalid_request(serve):
+    serving = await serve()
+    token = await serving.token()
+    query, bearer = f"?access_token={token}", {"Authorization": f"Bearer {token}"}
+    form = {"access_token": token}
+
+    for answer in (
+        await serving.ask("GET", "/users/profile"),
+        await serving.ask("POST", "/users/profile", json=form),
+        await serving.ask("GET", "/users/profile" + query, headers=bearer),
+        await serving.ask("POST", "/users/profile" + query, data=form),
+        await serving.ask("POST", "/users/profile", data=form, headers=bearer),
+        await serving.ask("GET", "/users/profile", data=form),
+    ):
+        assert_refused(answer, 400, "invalid_request")
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_token_is_an_invalid_token(serve):
+    serving = await serve()
+
+    assert_refused(await serving.profile("0" * 40), 401, "invalid_token")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_profile_is_read_and_nothing_else(serve):
+    serving = await serve()
+
+    answer = await serving.ask("DELETE", "/users/profile")
+
+    assert_refused(answer, 405, "method_not_allowed")
+    assert header(answer[2], "allow") == ["GET, HEAD, POST"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_renewed_key_replaces_the_old_one_at_once_and_tokens_stay(serve):
+    serving = await serve()
+    token = await serving.token()
+
+    await serving.service._storing.run(serving.service._store.renew_key, "tessel-dev", "NEW")
+
+    assert_refused(await serving.grant("DEV-CRED"), 400, "invalid_request")
+    assert (await serving.grant("NEW"))[0] == 200
+    status, profile, _ = await serving.profile(token)
+    assert (status, profile["apiKey"]) == (200, "NEW")
+
+
+@pytest_twisted.ensureDeferred
+async def test_health_is_asked_without_credentials(serve):
+    serving = await serve()
+
+    status, body, _ = await serving.ask("GET", "/healthz")
+    assert (status, body) == (200, {"status": "ok"})
+    status, body, _ = await serving.ask("HEAD", "/healthz")
+    assert (status, body) == (200, None)
+    assert_refused(await serving.ask("POST", "/healthz"), 405, "method_not_allowed")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    "path", ["/", "/oauth", "/oauth/token/", "/oauth//token", "/%FF", "/users/profile/x", "/a%00b"]
+)
+async def test_an_unknown_path_is_not_found(serve, path):
+    serving = await serve()
+
+    assert_refused(await serving.ask("GET", path), 404, "not_found")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_store_that_fails_is_a_server_error(serve):
+    serving = await serve()
+    token = await serving.token()
+    await serving.service._storing.run(serving.service._close_store)
+
+    assert_refused(await serving.grant(), 503, "server_error")
+    assert_refused(await serving.profile(token), 503, "server_error")
+    assert (await serving.ask("GET", "/healthz"))[0] == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_of_ours_costs_one_request_and_is_logged(serve, monkeypatch, logged_failures):
+    serving = await serve()
+
+    async def broken(token):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(serving.service, "account", broken)
+
+    assert_refused(await serving.profile("0" * 40), 500, "server_error")
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+    assert (await serving.grant())[0] == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_grants_at_once_are_all_answered(serve):
+    serving = await serve()
+
+    tokens = await gatherResults([ensureDeferred(serving.token()) for _ in range(30)])
+
+    assert len(set(tokens)) == 30

@@ -1,0 +1,219 @@
+"""The command `tessel-oauth`: in this process where it can be, as a real process where it must."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from contextlib import closing
+
+import pytest
+
+from tessel_oauth.__main__ import main
+from tessel_oauth.store import Account, Store
+
+COMMAND = [sys.executable, "-W", "error", "-m", "tessel_oauth"]
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def file(database, monkeypatch):
+    """A database with one account, and the environment that names it."""
+    with closing(Store.open(database, now=0.0)) as store:
+        store.add_account(Account("anna", "", "", "old key"))
+    monkeypatch.setenv("DATABASE", database)
+    return database
+
+
+def test_help_tells_every_setting(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    assert "CLIENT_SECRET_FILE" in told
+    assert "renew-key" in told
+
+
+def test_faulty_settings_are_all_told_and_nothing_starts(monkeypatch, capsys):
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("LOG_LEVEL", "x")
+
+    assert main([]) == 2
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("tessel-oauth: PORT='x'; allowed: ")
+    assert second.startswith("tessel-oauth: LOG_LEVEL='x'; allowed: ")
+
+
+def test_renew_key_prints_the_new_key(file, capsys):
+    assert main(["renew-key", "anna"]) == 0
+
+    key = capsys.readouterr().out.strip()
+    assert len(bytes.fromhex(key)) == 16
+    with closing(Store.open_existing(file)) as store:
+        assert store._row("SELECT api_key FROM account") == (key,)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (
+            "anna",
+            ":memory:",
+            "renew-key needs DATABASE to be a file: one in memory is its server's alone",
+        ),
+        (
+            "anna",
+            "/nowhere.sqlite",
+            "there is no database '/nowhere.sqlite'; a server makes it when it starts",
+        ),
+    ],
+)
+def test_renew_key_says_why_it_cannot(file, monkeypatch, capsys, told):
+    account, path, why = told
+    monkeypatch.setenv("DATABASE", path or file)
+
+    assert main(["renew-key", account]) == 1
+
+    assert capsys.readouterr() == ("", f"tessel-oauth: {why}\n")
+
+
+def test_renew_key_knows_the_accounts_of_the_file_alone(file, capsys):
+    assert main(["renew-key", "berta"]) == 1
+
+    assert capsys.readouterr() == ("", f"tessel-oauth: there is no account 'berta' in {file}\n")
+
+
+@pytest.mark.parametrize("argv", [[], ["serve"]])
+def test_to_serve_is_the_default(monkeypatch, capsys, argv):
+    made = []
+
+    class FakeProcess:
+        def __init__(self, server, _reactor):
+            server._show_key("anna", "the key")
+
+        def run(self):
+            return 7
+
+    class FakeBeginner:
+        def beginLoggingTo(self, observers, redirectStandardIO):
+            made.append((observers, redirectStandardIO))
+
+    monkeypatch.setattr("tessel_oauth.__main__.Process", FakeProcess)
+    monkeypatch.setattr("tessel_oauth.__main__.globalLogBeginner", FakeBeginner())
+
+    assert main(argv) == 7
+    assert capsys.readouterr().out == "API key of account anna, shown this once: the key\n"
+    assert len(made) == 1
+
+
+class Running:
+    """A `tessel-oauth` of its own, on a free port."""
+
+    def __init__(self, **environ):
+        self.environ = {"PATH": os.environ["PATH"], "PORT": "0", "LOG_FORMAT": "json"} | environ
+        self.process = subprocess.Popen(
+            COMMAND,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        self.listening = json.loads(self.process.stderr.readline())
+        assert self.listening["event"] == "listening"
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def ask(self, path, form=None):
+        url = f"http://{self.listening['host']}:{self.listening['port']}{path}"
+        data = urllib.parse.urlencode(form).encode() if form else None
+        basic = base64.b64encode(b"tessel-proxy-dev:the-tessel-devenv").decode()
+        request = urllib.request.Request(url, data, {"Authorization": f"Basic {basic}"})
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def grant(self, api_key):
+        form = {"grant_type": "https://tessel-grant", "api_key": api_key}
+        return self.ask("/oauth/token", form)
+
+    def renew_key(self, account):
+        return subprocess.run(
+            [*COMMAND, "renew-key", account],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def stop(self):
+        """Exit code, and what stood on the standard streams since."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, out, [json.loads(line) for line in err.splitlines()]
+
+
+def test_a_server_serves_and_its_owner_renews_the_key_meanwhile(database):
+    with Running(DATABASE=database, SEED_API_KEY="DEV-CRED") as running:
+        assert running.ask("/healthz") == (200, {"status": "ok"})
+        status, granted = running.grant("DEV-CRED")
+        assert status == 200
+
+        renewed = running.renew_key("tessel-dev")
+        assert (renewed.returncode, renewed.stderr) == (0, "")
+        key = renewed.stdout.strip()
+
+        status, refused = running.grant("DEV-CRED")
+        assert (status, refused["error"]) == (400, "invalid_request")
+        assert running.grant(key)[0] == 200
+        _, profile = running.ask("/users/profile", {"access_token": granted["access_token"]})
+        assert profile["apiKey"] == key
+
+        exit_code, out, log = running.stop()
+
+    assert exit_code == 0
+    assert out == ""
+    assert log[-1]["event"] == "stopped"
+    assert not any(secret in str(log) for secret in ("DEV-CRED", key, granted["access_token"]))
+
+
+def test_a_key_that_was_made_is_shown_once_and_works():
+    with Running() as running:
+        shown = running.process.stdout.readline()
+        assert shown.startswith("API key of account tessel-dev, shown this once: ")
+        assert running.grant(shown.split()[-1])[0] == 200
+
+        exit_code, out, _ = running.stop()
+
+    assert (exit_code, out) == (0, "")
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path):
+    missing = str(tmp_path / "missing" / "x.sqlite")
+
+    done = subprocess.run(
+        COMMAND,
+        env={"PATH": os.environ["PATH"], "PORT": "0", "DATABASE": missing},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"start_failed cannot start: the database '{missing}' cannot be opened" in done.stderr
+    assert "Traceback" not in done.stderr
