@@ -15,7 +15,7 @@ from http.cookiejar import DefaultCookiePolicy
 
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
@@ -113,8 +113,11 @@ class TesselOAuth:
             )
             body = await read_body(response, MAX_ANSWER_OCTETS)
         except _LOST as error:
+            reason = _innermost(error)
+            if isinstance(reason, CancelledError):
+                raise reason from None  # our caller does not wait any more
             raise AuthUnavailableError(
-                f"the token service at {service.url} cannot be asked: {_reason(error)}"
+                f"the token service at {service.url} cannot be asked: {reason}"
             ) from None
         return response.code, _fields(path, response.code, body)
 
@@ -150,7 +153,10 @@ def _unusable(path: str, status: int) -> AuthUnavailableError:
     return AuthUnavailableError(f"the token service's answer {status} to {path} is of no use")
 
 
-def _reason(error: Exception) -> str:
-    """HTTP's own errors wrap what happened; the innermost says it."""
-    wrapped = getattr(error, "reasons", None)
-    return str(wrapped[-1].getErrorMessage() if wrapped else error)
+def _innermost(error: BaseException) -> BaseException:
+    """HTTP's own errors wrap what happened."""
+    match error:
+        case RequestTransmissionFailed(reasons=[*_, last]) | ResponseFailed(reasons=[*_, last]):
+            return _innermost(last.value)
+        case _:
+            return error

@@ -1,0 +1,203 @@
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from tessel_proxy.auth import (
+    Account,
+    AuthUnavailableError,
+    Hardcoded,
+    Plugin,
+    Refused,
+    TesselOAuth,
+    authenticator_for,
+)
+from tessel_proxy.auth import hardcoded as hardcoded_module
+from tessel_proxy.auth.interface import MAX_ACCOUNT_CHARACTERS
+from tessel_proxy.auth.plugin import load_validator
+from tessel_proxy.config import Config
+from tessel_proxy.settings import ConfigError
+
+TOKEN = "5ecret-t0ken"
+
+
+class Outcome:
+    """What a Deferred came to."""
+
+    def __init__(self, deferred):
+        self.value = self.error = None
+        deferred.addCallbacks(self._got, self._failed)
+
+    def _got(self, value):
+        self.value = value
+
+    def _failed(self, failure):
+        self.error = failure.value
+
+    @property
+    def pending(self):
+        return self.value is None and self.error is None
+
+
+def ask(validate, *, clock=None, timeout_s=10.0):
+    return Outcome(Plugin(validate, clock or Clock(), timeout_s).check(TOKEN))
+
+
+# --- accounts
+
+
+@pytest.mark.parametrize("name", ["a", "tessel-dev", "Zoë", "a b", "x" * MAX_ACCOUNT_CHARACTERS])
+def test_an_account_has_a_printable_name(name):
+    assert Account.named(name) == Account(name)
+
+
+@pytest.mark.parametrize(
+    "name", [None, 7, True, b"x", "", "a\nb", "\x1b[2J", "x" * (MAX_ACCOUNT_CHARACTERS + 1)]
+)
+def test_what_cannot_name_an_account_is_told_without_being_quoted(name):
+    with pytest.raises(ValueError, match=r"^an account's name (is \w+|of \d+ characters); allowed"):
+        Account.named(name)
+
+
+# --- the shared password
+
+
+def test_the_shared_password_is_accepted():
+    assert Outcome(Hardcoded("DEV-CRED").check("DEV-CRED")).value == Account("hardcoded")
+
+
+@pytest.mark.parametrize("token", ["", "DEV-CRE", "DEV-CREDS", "dev-cred", "ÐEV-CRED", "\ud800"])
+def test_any_other_token_is_refused(token):
+    assert Outcome(Hardcoded("DEV-CRED").check(token)).value == Refused()
+
+
+def test_passwords_beyond_ascii_are_compared_as_octets():
+    assert Outcome(Hardcoded("pässwörd").check("pässwörd")).value == Account("hardcoded")
+
+
+def test_the_comparison_takes_constant_time(monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        hardcoded_module.hmac, "compare_digest", lambda *pair: compared.append(pair) or True
+    )
+    Hardcoded("DEV-CRED").check("guess")
+    assert compared == [(b"DEV-CRED", b"guess")]
+
+
+# --- plug-ins
+
+
+def test_a_plugin_answers_with_an_account():
+    asked = []
+    outcome = ask(lambda token: asked.append(token) or "ada")
+    assert (outcome.value, asked) == (Account("ada"), [TOKEN])
+
+
+def test_a_plugin_refuses_with_none():
+    assert ask(lambda _token: None).value == Refused()
+
+
+def test_a_plugin_may_be_a_coroutine():
+    async def validate(_token):
+        return "ada"
+
+    assert ask(validate).value == Account("ada")
+
+
+def test_a_plugin_may_answer_later():
+    answer = Deferred()
+    outcome = ask(lambda _token: answer)
+    assert outcome.pending
+    answer.callback(None)
+    assert outcome.value == Refused()
+
+
+def test_a_plugin_that_takes_too_long_is_cancelled_and_cannot_say():
+    clock, cancelled = Clock(), []
+    outcome = ask(lambda _token: Deferred(cancelled.append), clock=clock, timeout_s=3)
+    clock.advance(2.9)
+    assert outcome.pending
+    clock.advance(0.2)
+    assert isinstance(outcome.error, AuthUnavailableError)
+    assert str(outcome.error) == "no answer within 3 s"
+    assert len(cancelled) == 1
+
+
+def test_a_check_can_be_cancelled():
+    clock, cancelled = Clock(), []
+    check = Plugin(lambda _token: Deferred(cancelled.append), clock, 3).check(TOKEN)
+    outcome = Outcome(check)
+    check.cancel()
+    assert isinstance(outcome.error, CancelledError)
+    assert (len(cancelled), clock.getDelayedCalls()) == (1, [])
+
+
+def test_a_plugin_that_raises_cannot_say_and_its_message_which_may_be_the_token_is_not_told():
+    outcome = ask(lambda token: {}[token])
+    assert isinstance(outcome.error, AuthUnavailableError)
+    assert str(outcome.error).startswith(f"the plug-in raised KeyError at {__file__}:")
+    assert outcome.error.__suppress_context__
+
+
+def test_a_plugin_whose_deferred_fails_cannot_say():
+    answer = Deferred()
+    outcome = ask(lambda _token: answer)
+    answer.errback(OSError(TOKEN))
+    assert isinstance(outcome.error, AuthUnavailableError)
+    assert TOKEN not in str(outcome.error)
+
+
+@pytest.mark.parametrize("answer", [True, 7, "", b"ada", object(), "a\nb"])
+def test_a_plugin_that_answers_anything_else_cannot_say(answer):
+    error = ask(lambda _token: answer).error
+    assert isinstance(error, AuthUnavailableError)
+    assert str(error).startswith("the plug-in's answer: an account's name ")
+
+
+# --- loading
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    (tmp_path / "own_plugins.py").write_text(
+        "number = 7\ndef validate(token):\n    return 'ada' if token == '5ecret-t0ken' else None\n"
+    )
+    (tmp_path / "broken_plugins.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_plugin_is_loaded_by_name(plugins):
+    config = Config(auth_plugin="own_plugins:validate")
+    authenticator = authenticator_for(config, Clock())
+    assert Outcome(authenticator.check(TOKEN)).value == Account("ada")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("own_plugins:missing", ": own_plugins has no callable of the name 'missing'"),
+        ("own_plugins:number", ": own_plugins has no callable of the name 'number'"),
+        ("no_such_plugins:x", " cannot be imported: ModuleNotFoundError: No module named"),
+        ("broken_plugins:x", " cannot be imported: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_a_fault_of_the_settings(plugins, name, why):
+    with pytest.raises(ConfigError) as raised:
+        load_validator(name)
+    assert raised.value.faults[0].startswith(f"AUTH_PLUGIN={name!r}{why}")
+
+
+# --- the choice
+
+
+def test_the_token_service_wins_over_the_shared_password():
+    environ = {"AUTH_HARDCODED": "x", "AUTH_TESSEL_OA2": "http://id:secret@localhost"}
+    assert isinstance(authenticator_for(Config.from_env(environ), Clock()), TesselOAuth)
+
+
+def test_the_shared_password_serves_alone():
+    assert isinstance(authenticator_for(Config(auth_hardcoded="x"), Clock()), Hardcoded)
+
+
+def test_without_an_authenticator_there_is_no_proxy():
+    with pytest.raises(ConfigError, match="no authenticator is set"):
+        authenticator_for(Config(), Clock())

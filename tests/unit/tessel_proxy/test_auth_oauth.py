@@ -1,0 +1,371 @@
+"""TesselOAuth against a real HTTP server on loopback that answers as a test tells it to."""
+
+import base64
+import gzip
+import json
+from urllib.parse import parse_qs
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.web.client import Agent
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from tessel_proxy.auth import (
+    Account,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+    TesselOAuth,
+    authenticator_for,
+)
+from tessel_proxy.auth.body import BodyTooLargeError, read_body
+from tessel_proxy.auth.oauth import MAX_ANSWER_OCTETS, MAX_KEY_CHARACTERS
+from tessel_proxy.config import Config
+from tessel_proxy.parsers import TokenService
+
+KEY = "00112233445566778899aabbccddeeff"
+GRANT = {"token_type": "bearer", "access_token": "a" * 40}
+PROFILE = {"username": "tessel-dev", "email": "t@example.com", "apiKey": KEY, "name": "T"}
+
+
+def oauth_error(word, code=400):
+    return code, {"code": code, "error": word, "error_description": f"{word} {KEY}"}
+
+
+class TokenSite(Resource):
+    """Answers each path with what is set for it, and keeps what it was asked."""
+
+    isLeaf = True
+
+    def __init__(self):
+        super().__init__()
+        self.answers = {"/oauth/token": (200, GRANT), "/users/profile": (200, PROFILE)}
+        self.headers = {}
+        self.asked = []
+        self.arrived = Deferred()
+        self.gone = Deferred()
+
+    def render(self, request):
+        path = request.path.decode()
+        form = {
+            name: values[0] for name, values in parse_qs(request.content.read().decode()).items()
+        }
+        self.asked.append((request.method.decode(), path, form, request.requestHeaders.copy()))
+        answer = self.answers[path]
+        if answer is None:  # never answers
+            request.notifyFinish().addBoth(lambda _lost: self.gone.callback(None))
+            self.arrived.callback(None)
+            return NOT_DONE_YET
+        status, body = answer
+        request.setResponseCode(status)
+        for name, value in self.headers.items():
+            request.setHeader(name, value)
+        return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+class Listening:
+    def __init__(self, factory):
+        self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.url = f"http://127.0.0.1:{self._port.getHost().port}"
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_error):
+        await self._port.stopListening()
+
+
+def oauth(url, clock=None):
+    service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
+    return TesselOAuth(service, Agent(reactor), clock or Clock(), 10)
+
+
+async def answer_of(site):
+    async with Listening(Site(site)) as server:
+        return await oauth(server.url).check(KEY)
+
+
+async def error_of(site):
+    with pytest.raises(AuthUnavailableError) as raised:
+        await answer_of(site)
+    shown = str(raised.value)
+    assert not any(secret in shown for secret in (KEY, "a" * 40, "the-tessel-devenv"))
+    return raised.value
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_known_key_is_its_owners_account():
+    site = TokenSite()
+    assert await answer_of(site) == Account("tessel-dev")
+    (grant, profile) = site.asked
+    assert grant[:3] == (
+        "POST",
+        "/oauth/token",
+        {"grant_type": "https://tessel-grant", "api_key": KEY},
+    )
+    assert profile[:3] == ("POST", "/users/profile", {"access_token": "a" * 40})
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_proxy_names_itself_by_http_basic():
+    site = TokenSite()
+    await answer_of(site)
+    credentials = base64.b64encode(b"tessel-proxy-dev:the-tessel-devenv").decode()
+    assert site.asked[0][3].getRawHeaders("authorization") == [f"Basic {credentials}"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_access_token_that_expires_serves_as_well():
+    site = TokenSite()
+    site.answers["/oauth/token"] = (200, {**GRANT, "expires_in": 3600})
+    assert await answer_of(site) == Account("tessel-dev")
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_key_is_refused_and_nothing_more_is_asked():
+    site = TokenSite()
+    site.answers["/oauth/token"] = oauth_error("invalid_request")
+    assert await answer_of(site) == Refused()
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("code", [400, 401])
+@pytest.mark.parametrize(
+    "word", ["invalid_client", "unauthorized_client", "unsupported_grant_type"]
+)
+@pytest_twisted.ensureDeferred
+async def test_wrong_client_credentials_are_the_operators_fault(word, code):
+    site = TokenSite()
+    site.answers["/oauth/token"] = oauth_error(word, code)
+    error = await error_of(site)
+    assert isinstance(error, AuthMisconfiguredError)
+    assert str(error) == (
+        f"the token service answered {word}: check client id and secret of AUTH_TESSEL_OA2"
+    )
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/users/profile"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        oauth_error("server_error", 503),
+        (500, b"<html>sorry</html>"),
+        (404, b"{}"),
+        (301, {"error": "invalid_request"}),
+        (304, {}),
+        (400, {"error": "what_else"}),
+        (400, {"error": ["invalid_client"]}),
+        (400, {"error": {}}),
+        (400, b"Bad Request"),
+        (200, b""),
+        (200, b'"text"'),
+        (200, b"[1]"),
+        (200, b"\xff\xfe{}"),
+        (200, b"[" * 60_000),
+        (200, {}),
+        (200, {"access_token": None, "username": None}),
+        (200, {"access_token": "", "username": ""}),
+        (200, {"access_token": 7, "username": 7}),
+        (201, {**GRANT, **PROFILE}),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_any_other_answer_means_that_nothing_is_known(path, answer):
+    site = TokenSite()
+    site.answers[path] = answer
+    assert type(await error_of(site)) is AuthUnavailableError
+
+
+@pytest.mark.parametrize(
+    "answer", [oauth_error("invalid_request"), oauth_error("invalid_token", 401)]
+)
+@pytest_twisted.ensureDeferred
+async def test_an_access_token_refused_right_after_its_grant_says_nothing_of_the_key(answer):
+    site = TokenSite()
+    site.answers["/users/profile"] = answer
+    error = await error_of(site)
+    assert type(error) is AuthUnavailableError
+    assert str(error) == (f"the token service's answer {answer[0]} to /users/profile is of no use")
+
+
+@pytest.mark.parametrize("username", ["a\nb", "x" * 1000])
+@pytest_twisted.ensureDeferred
+async def test_a_name_that_no_log_could_show_is_not_taken(username):
+    site = TokenSite()
+    site.answers["/users/profile"] = (200, {**PROFILE, "username": username})
+    assert "allowed: 1 to 256 that can be printed" in str(await error_of(site))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_redirect_is_not_followed():
+    site = TokenSite()
+    site.answers["/oauth/token"] = (307, {})
+    site.headers["location"] = "/users/profile"
+    await error_of(site)
+    assert len(site.asked) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_cookie_of_one_check_accompanies_the_next():
+    site = TokenSite()
+    site.headers["set-cookie"] = "session=ada; Path=/"
+    async with Listening(Site(site)) as server:
+        checker = oauth(server.url)
+        await checker.check(KEY)
+        await checker.check(KEY)
+    assert [asked[3].getRawHeaders("cookie") for asked in site.asked] == [None] * 4
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_an_answer_without_end_is_cut_off(packed):
+    site = TokenSite()
+    body = b'{"access_token": "' + b"a" * 4 * MAX_ANSWER_OCTETS + b'"}'
+    if packed:
+        site.headers["content-encoding"] = "gzip"
+        body = gzip.compress(body)
+    site.answers["/oauth/token"] = (200, body)
+    assert str(await error_of(site)).endswith(
+        f"cannot be asked: more than {MAX_ANSWER_OCTETS} octets"
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_that_does_not_answer_is_given_up_after_the_deadline():
+    site, clock = TokenSite(), Clock()
+    site.answers["/users/profile"] = None
+    async with Listening(Site(site)) as server:
+        check = oauth(server.url, clock).check(KEY)
+        await site.arrived
+        clock.advance(9.9)
+        assert not check.called
+        clock.advance(0.2)
+        with pytest.raises(AuthUnavailableError, match="no answer within 10 s"):
+            await check
+        await site.gone  # the connection is closed, not left waiting
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_check_that_nobody_waits_for_any_more_can_be_cancelled():
+    site = TokenSite()
+    site.answers["/oauth/token"] = None
+    async with Listening(Site(site)) as server:
+        check = oauth(server.url).check(KEY)
+        await site.arrived
+        check.cancel()
+        with pytest.raises(CancelledError):
+            await check
+        await site.gone
+
+
+class Says(Protocol):
+    """Says its piece to whoever asks anything, and hangs up."""
+
+    def __init__(self, words):
+        self._words = words
+
+    def dataReceived(self, data):
+        self.transport.write(self._words)
+        self.transport.loseConnection()
+
+
+def speaker(words):
+    return Factory.forProtocol(lambda: Says(words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Encoding: gzip\r\n\r\nhello",
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_what_is_no_http_or_is_cut_means_that_nothing_is_known(words):
+    factory = speaker(words)
+    async with Listening(factory) as server:
+        with pytest.raises(AuthUnavailableError, match=r"^the token service"):
+            await oauth(server.url).check(KEY)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_answer_that_ends_with_its_connection_is_whole():
+    body = json.dumps({"error": "invalid_request"}).encode()
+    factory = speaker(b"HTTP/1.0 400 Bad Request\r\n\r\n" + body)
+    async with Listening(factory) as server:
+        assert await oauth(server.url).check(KEY) == Refused()
+
+
+class HalfAResponse:
+    """A body under way."""
+
+    def __init__(self):
+        self.transport = StringTransport()
+
+    def deliverBody(self, protocol):
+        protocol.makeConnection(self.transport)
+        protocol.dataReceived(b'{"access')
+        self.protocol = protocol
+
+
+def test_a_body_that_nobody_waits_for_any_more_closes_its_connection():
+    response = HalfAResponse()
+    body = read_body(response, 100)
+    body.cancel()
+    body.addErrback(lambda failure: failure.trap(CancelledError))
+    assert response.transport.disconnecting
+    response.protocol.dataReceived(b'_token"}')
+    response.protocol.connectionLost()
+
+
+def test_a_body_is_not_kept_once_it_is_too_large():
+    response = HalfAResponse()
+    body = read_body(response, 10)
+    response.protocol.dataReceived(b"x" * 3)
+    body.addErrback(lambda failure: failure.trap(BodyTooLargeError))
+    assert response.transport.disconnecting
+    response.protocol.dataReceived(b"x" * 3)
+    assert not response.protocol._octets
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_that_is_down_means_that_nothing_is_known():
+    async with Listening(Factory()) as server:
+        url = server.url
+    with pytest.raises(AuthUnavailableError) as raised:
+        await oauth(url).check(KEY)
+    assert str(raised.value).startswith(f"the token service at {url} cannot be asked: ")
+    assert "refused" in str(raised.value)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_whose_certificate_is_not_trusted_means_that_nothing_is_known():
+    factory = speaker(b"HTTP/1.1 200 OK\r\n\r\n")
+    async with Listening(factory) as server:
+        with pytest.raises(AuthUnavailableError, match="cannot be asked"):
+            await oauth(server.url.replace("http:", "https:")).check(KEY)
+
+
+@pytest.mark.parametrize("token", ["\ud800", "x" * (MAX_KEY_CHARACTERS + 1)])
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_a_key_is_refused_without_asking(token):
+    assert await oauth("http://127.0.0.1:1").check(token) == Refused()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_authenticator_that_the_settings_ask_for_works_like_this():
+    site = TokenSite()
+    site.headers["connection"] = "close"  # else one would be kept beyond this test
+    async with Listening(Site(site)) as server:
+        service = TokenService(server.url, "tessel-proxy-dev", "the-tessel-devenv")
+        authenticator = authenticator_for(Config(auth_tessel_oa2=service), reactor)
+        assert await authenticator.check(KEY) == Account("tessel-dev")
