@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from OpenSSL import SSL
-from OpenSSL.crypto import X509, PKey
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -99,10 +98,12 @@ def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
 
 
 def _options(identity: Identity) -> CertificateOptions:
+    # Twisted's types know pyOpenSSL's own objects alone, which pyOpenSSL has deprecated; it
+    # hands what it is given on to pyOpenSSL.
     return CertificateOptions(
-        privateKey=PKey.from_cryptography_key(identity.key),  # type: ignore[arg-type] # DH keys, which no certificate has
-        certificate=X509.from_cryptography(identity.certificate),
-        extraCertChain=[X509.from_cryptography(each) for each in identity.chain],
+        privateKey=identity.key,  # type: ignore[arg-type] # as above
+        certificate=identity.certificate,  # type: ignore[arg-type] # as above
+        extraCertChain=list(identity.chain),  # type: ignore[arg-type] # as above
         raiseMinimumTo=TLSVersion.TLSv1_2,
         acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
     )

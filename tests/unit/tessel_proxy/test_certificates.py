@@ -1,0 +1,324 @@
+import errno
+import os
+import stat
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tessel_proxy import issuing
+from tessel_proxy.certificates import CertificateError, make_certificates
+from tessel_proxy.config import Config
+from tessel_proxy.issuing import LAST_MOMENT, general_name, names_of
+from tessel_proxy.keyfiles import PRIVATE, PUBLIC, NewFile, write_together
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NAMES = ["localhost", "proxy.example.com", "127.0.0.1", "::1"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(
+        cert_file=tmp_path / "config" / "public-cert.pem",
+        key_file=tmp_path / "config" / "private-key.pem",
+    )
+
+
+def extension(certificate, kind):
+    return certificate.extensions.get_extension_for_class(kind)
+
+
+def mode(file):
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("localhost", x509.DNSName("localhost")),
+        ("Proxy.Example.COM.", x509.DNSName("proxy.example.com")),
+        ("*.example.com", x509.DNSName("*.example.com")),
+        ("*.Bücher.example", x509.DNSName("*.xn--bcher-kva.example")),
+        ("my_host", x509.DNSName("my_host")),
+        ("127.0.0.1", x509.IPAddress(ip_address("127.0.0.1"))),
+        ("::1", x509.IPAddress(ip_address("::1"))),
+        ("[::1]", x509.IPAddress(ip_address("::1"))),
+    ],
+)
+def test_names_and_addresses_are_told_apart(text, name):
+    assert general_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ".", "a..b", "-a.example", "a-.example", "a.*.example", "*.", "*"),
+        *("proxy:443", "https://proxy", "a b", "10.0.0.256", "10.0.0.0/8", "x" * 64),
+        *("a." * 130 + "a", "bü cher", "ü" * 64),
+    ],
+)
+def test_what_is_neither_is_refused_with_what_is_allowed(text):
+    with pytest.raises(ValueError, match=r"allowed: a name as proxy\.example\.com or an address"):
+        general_name(text)
+
+
+# --- what is made
+
+
+def test_the_servers_certificate_is_what_devices_and_browsers_ask_for(config):
+    made = make_certificates(NAMES, config, NOW)
+    server = made.server
+    assert names_of(server) == NAMES
+    assert server.subject.rfc4514_string() == "CN=localhost"
+    assert server.issuer == made.authority.subject
+    assert isinstance(server.public_key(), rsa.RSAPublicKey)
+    assert server.public_key().key_size == 2048
+    assert isinstance(server.signature_hash_algorithm, SHA256)
+    assert extension(server, x509.BasicConstraints).critical
+    assert not extension(server, x509.BasicConstraints).value.ca
+    usages = extension(server, x509.ExtendedKeyUsage).value
+    assert list(usages) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert (
+        extension(server, x509.AuthorityKeyIdentifier).value.key_identifier
+        == extension(made.authority, x509.SubjectKeyIdentifier).value.digest
+    )
+
+
+def test_it_lives_397_days_from_an_hour_ago(config):
+    server = make_certificates(NAMES, config, NOW).server
+    assert server.not_valid_before_utc == NOW - timedelta(hours=1)
+    assert server.not_valid_after_utc - server.not_valid_before_utc == timedelta(days=397)
+
+
+def test_the_authority_lives_ten_years_and_signs_servers_alone(config):
+    authority = make_certificates(NAMES, config, NOW).authority
+    assert authority.not_valid_after_utc == NOW + timedelta(days=3650)
+    constraints = extension(authority, x509.BasicConstraints)
+    assert (constraints.critical, constraints.value.ca) == (True, True)
+    assert constraints.value.path_length == 0
+    usage = extension(authority, x509.KeyUsage).value
+    assert (usage.key_cert_sign, usage.crl_sign, usage.digital_signature) == (True, True, False)
+
+
+def test_a_strict_verifier_accepts_the_chain(config):
+    made = make_certificates(NAMES, config, NOW)
+    verifier = (
+        verification.PolicyBuilder()
+        .store(verification.Store([made.authority]))
+        .time(NOW)
+        .build_server_verifier(x509.DNSName("proxy.example.com"))
+    )
+    assert verifier.verify(made.server, []) == [made.server, made.authority]
+
+
+def test_openssl_accepts_the_chain(config):
+    make_certificates(NAMES, config, datetime.now(UTC))
+    folder = config.cert_file.parent
+    checks = ["-x509_strict", "-purpose", "sslserver", "-verify_ip", "::1"]
+    subprocess.run(
+        ["openssl", "verify", *checks, "-CAfile", "authority-cert.pem", "public-cert.pem"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_nothing_ends_in_2050_or_later_for_the_tessel_1_cannot_read_such_times(config):
+    made = make_certificates(NAMES, config, datetime(2049, 6, 1, tzinfo=UTC))
+    assert made.authority.not_valid_after_utc == made.server.not_valid_after_utc == LAST_MOMENT
+
+
+def test_a_server_does_not_outlive_its_authority(config):
+    made = make_certificates(NAMES, config, NOW)
+    later = made.authority.not_valid_after_utc - timedelta(days=30)
+    renewed = make_certificates(NAMES, config, later)
+    assert renewed.server.not_valid_after_utc == made.authority.not_valid_after_utc
+
+
+def test_a_name_too_long_for_a_common_name_stands_among_the_alternative_names_alone(config):
+    name = ".".join(["x" * 60] * 3)
+    server = make_certificates([name], config, NOW).server
+    assert server.subject.rfc4514_string() == "CN=Tessel proxy"
+    assert names_of(server) == [name]
+
+
+def test_a_name_given_twice_stands_once(config):
+    server = make_certificates(["a.example", "A.example."], config, NOW).server
+    assert names_of(server) == ["a.example"]
+
+
+def test_a_certificate_without_alternative_names_has_no_names():
+    authority = issuing.new_authority(NOW).certificate
+    assert names_of(authority) == []
+
+
+# --- files
+
+
+def test_four_files_are_written_where_the_settings_say_keys_for_their_owner_alone(config):
+    old_umask = os.umask(0)
+    try:
+        made = make_certificates(NAMES, config, NOW)
+    finally:
+        os.umask(old_umask)
+    folder = config.cert_file.parent
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "authority-cert.pem",
+        "authority-key.pem",
+        "private-key.pem",
+        "public-cert.pem",
+    ]
+    assert set(made.written) == set(folder.iterdir())
+    assert made.authority_file == folder / "authority-cert.pem"
+    for name in ("private-key.pem", "authority-key.pem"):
+        assert mode(folder / name) == PRIVATE
+    for name in ("public-cert.pem", "authority-cert.pem"):
+        assert mode(folder / name) == PUBLIC
+
+
+def test_a_key_is_never_readable_by_others_even_for_a_moment(config, monkeypatch):
+    modes = []
+    real_open = os.open
+
+    def watched(path, flags, mode=0o777, **more):
+        if "key" in Path(path).name and flags & os.O_CREAT:
+            assert flags & os.O_EXCL
+            modes.append(mode)
+        return real_open(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", watched)
+    make_certificates(NAMES, config, NOW)
+    assert modes == [PRIVATE, PRIVATE]
+
+
+def test_a_renewal_keeps_the_authority_and_makes_a_new_server_key(config):
+    first = make_certificates(NAMES, config, NOW)
+    authority_key = config.cert_file.with_name("authority-key.pem").read_bytes()
+    second = make_certificates(["new.example"], config, NOW + timedelta(days=300))
+    assert (first.authority_is_new, second.authority_is_new) == (True, False)
+    assert second.authority == first.authority
+    assert config.cert_file.with_name("authority-key.pem").read_bytes() == authority_key
+    assert second.server.public_key() != first.server.public_key()
+    assert set(second.written) == {config.cert_file, config.key_file}
+    assert mode(config.key_file) == PRIVATE
+
+
+def test_two_authorities_have_different_names(config, tmp_path):
+    first = make_certificates(NAMES, config, NOW)
+    other = replace(config, cert_file=tmp_path / "b" / "c.pem", key_file=tmp_path / "b" / "k.pem")
+    assert make_certificates(NAMES, other, NOW).authority.subject != first.authority.subject
+
+
+def test_keys_are_encrypted_with_key_pass(config):
+    config = replace(config, key_pass=b"open sesame")
+    make_certificates(NAMES, config, NOW)
+    for file in (config.key_file, config.cert_file.with_name("authority-key.pem")):
+        assert file.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        load_pem_private_key(file.read_bytes(), b"open sesame")
+    assert not make_certificates(NAMES, config, NOW).authority_is_new
+
+
+@pytest.mark.parametrize("key_pass", [None, b"wrong"])
+def test_an_encrypted_authority_needs_its_key_pass(config, key_pass):
+    make_certificates(NAMES, replace(config, key_pass=b"open sesame"), NOW)
+    with pytest.raises(CertificateError, match="cannot be read with this KEY_PASS"):
+        make_certificates(NAMES, replace(config, key_pass=key_pass), NOW)
+
+
+def test_an_authority_of_before_key_pass_was_set_is_kept(config):
+    make_certificates(NAMES, config, NOW)
+    assert not make_certificates(NAMES, replace(config, key_pass=b"x"), NOW).authority_is_new
+
+
+@pytest.mark.parametrize("missing", ["authority-cert.pem", "authority-key.pem"])
+def test_half_an_authority_is_not_written_over(config, missing):
+    make_certificates(NAMES, config, NOW)
+    config.cert_file.with_name(missing).unlink()
+    with pytest.raises(CertificateError, match=f"is there without .*{missing}; allowed: both or"):
+        make_certificates(NAMES, config, NOW)
+
+
+def test_an_expired_authority_is_not_written_over(config):
+    make_certificates(NAMES, config, NOW)
+    with pytest.raises(CertificateError, match=r"expired at 2036-11-19 12:00:00 UTC; move both"):
+        make_certificates(NAMES, config, NOW + timedelta(days=3651))
+
+
+def test_what_is_no_authority_is_not_written_over(config, tmp_path):
+    make_certificates(NAMES, config, NOW)
+    cert, key = (config.cert_file.with_name(f"authority-{x}.pem") for x in ("cert", "key"))
+    good_key = key.read_bytes()
+    for octets, why in [
+        (issuing_key(rsa.generate_private_key(65537, 2048)), "is not the key of"),
+        (issuing_key(ec.generate_private_key(ec.SECP256R1())), "holds no RSA key"),
+        (b"rubbish", "cannot be read with this KEY_PASS"),
+    ]:
+        key.write_bytes(octets)
+        with pytest.raises(CertificateError, match=why):
+            make_certificates(NAMES, config, NOW)
+    key.write_bytes(good_key)
+    cert.write_bytes(b"rubbish")
+    with pytest.raises(CertificateError, match="holds no certificate; allowed: PEM"):
+        make_certificates(NAMES, config, NOW)
+
+
+def issuing_key(key):
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def test_all_faulty_names_are_told_at_once_and_nothing_is_written(config):
+    with pytest.raises(CertificateError) as raised:
+        make_certificates(["a:1", "ok.example", "b/2"], config, NOW)
+    assert [line[:5] for line in str(raised.value).splitlines()] == ["'a:1'", "'b/2'"]
+    assert not config.cert_file.parent.exists()
+
+
+@pytest.mark.parametrize("names", [[]])
+def test_no_name_is_a_fault(config, names):
+    with pytest.raises(CertificateError, match="no name; allowed: 1 or more"):
+        make_certificates(names, config, NOW)
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651])
+def test_a_certificate_lives_a_day_to_ten_years(config, days):
+    with pytest.raises(CertificateError, match=f"{days} days; allowed: 1 to 3650"):
+        make_certificates(NAMES, config, NOW, days=days)
+
+
+def test_one_file_cannot_hold_two_of_them(config):
+    with pytest.raises(CertificateError, match="allowed: four different ones"):
+        make_certificates(NAMES, replace(config, key_file=config.cert_file), NOW)
+
+
+def test_a_failed_write_leaves_everything_as_it_was(tmp_path, monkeypatch):
+    old = tmp_path / "a.pem"
+    old.write_bytes(b"old")
+    synced = []
+
+    def full_disk(descriptor):
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_together([NewFile(old, b"new", PUBLIC), NewFile(tmp_path / "b.pem", b"new", PRIVATE)])
+    assert [file.name for file in tmp_path.iterdir()] == ["a.pem"]
+    assert old.read_bytes() == b"old"

@@ -1,0 +1,280 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.test.iosim import connectedServerAndClient
+from zope.interface import implementer
+
+from tessel_proxy.certificates import make_certificates
+from tessel_proxy.config import Config
+from tessel_proxy.keyfiles import certificate_file, key_file, write_together
+from tessel_proxy.settings import ConfigError
+from tessel_proxy.tls import Identity, certificates_in, load_identity, server_tls, utc
+
+NOW = datetime.now(UTC)  # OpenSSL has no other clock
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = Config(cert_file=tmp_path / "public-cert.pem", key_file=tmp_path / "private-key.pem")
+    make_certificates(["proxy.example"], config, NOW)
+    return config
+
+
+class End(Protocol):
+    """One end of a TLS connection, and what came to it."""
+
+    def __init__(self):
+        self.received = b""
+        self.lost = None
+
+    def dataReceived(self, data):
+        self.received += data
+
+    def connectionLost(self, reason):
+        self.lost = reason.value
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Client:
+    """A client that offers what its context says, and looks at no certificate."""
+
+    def __init__(self, context):
+        self._context = context
+
+    def clientConnectionForTLS(self, protocol):
+        return SSL.Connection(self._context, None)
+
+
+def trusting(config, name="proxy.example", **more):
+    authority = config.cert_file.with_name("authority-cert.pem").read_bytes()
+    return optionsForClientTLS(
+        name, trustRoot=Certificate.loadPEM(authority), extraCertificateOptions=more
+    )
+
+
+def shake_hands(server_options, client_options):
+    server, client, clock = End(), End(), Clock()
+    server_factory = Factory.forProtocol(lambda: server)
+    client_factory = Factory.forProtocol(lambda: client)
+    tls_server = TLSMemoryBIOFactory(server_options, False, server_factory, clock)
+    tls_client = TLSMemoryBIOFactory(client_options, True, client_factory, clock)
+    _, _, pump = connectedServerAndClient(
+        lambda: tls_server.buildProtocol(None), lambda: tls_client.buildProtocol(None)
+    )
+
+    def flush():
+        clock.advance(0)  # TLS gathers what is written in one turn
+        pump.flush()
+
+    flush()
+    return server, client, flush
+
+
+def shown_to(client):
+    """The certificate that this client was shown, as it is on the wire."""
+    return client.transport.getPeerCertificate().to_cryptography()
+
+
+# --- a real handshake
+
+
+@pytest.mark.parametrize("version", [TLSVersion.TLSv1_2, TLSVersion.TLSv1_3])
+def test_a_device_that_trusts_the_authority_speaks_with_the_proxy(config, version):
+    client_options = trusting(
+        config, insecurelyLowerMinimumTo=version, lowerMaximumSecurityTo=version
+    )
+    server, client, flush = shake_hands(server_tls(config, NOW), client_options)
+    client.transport.write(b"ping")
+    server.transport.write(b"pong")
+    flush()
+    assert (server.received, client.received) == (b"ping", b"pong")
+    name = client.transport.getHandle().get_protocol_version_name()
+    assert name.replace(".", "_") == version.name
+
+
+def test_a_device_that_asks_for_another_name_does_not(config):
+    _server, client, _flush = shake_hands(
+        server_tls(config, NOW), trusting(config, "other.example")
+    )
+    assert client.lost is not None
+
+
+def test_a_device_with_no_more_than_tls_1_1_is_turned_away(config):
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(b"AES128-SHA:ALL:@SECLEVEL=0")
+    context.set_max_proto_version(SSL.TLS1_1_VERSION)
+    server, client, _flush = shake_hands(server_tls(config, NOW), Client(context))
+    assert isinstance(server.lost, SSL.Error)
+    assert client.lost is not None
+
+
+@pytest.mark.parametrize("ciphers", [b"AES128-GCM-SHA256", b"ECDHE-RSA-AES128-SHA"])
+def test_ciphers_without_forward_secrecy_or_authentication_are_not_taken(config, ciphers):
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(ciphers)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    server, _client, _flush = shake_hands(server_tls(config, NOW), Client(context))
+    assert isinstance(server.lost, SSL.Error)
+
+
+def test_the_whole_chain_is_sent(tmp_path):
+    authority = trustme.CA()
+    middle = authority.create_child_ca()
+    leaf = middle.issue_cert("proxy.example")
+    config = Config(cert_file=tmp_path / "c.pem", key_file=tmp_path / "k.pem")
+    config.cert_file.write_bytes(b"".join(each.bytes() for each in leaf.cert_chain_pems))
+    config.key_file.write_bytes(leaf.private_key_pem.bytes())
+    trust = Certificate.loadPEM(authority.cert_pem.bytes())
+    options = optionsForClientTLS("proxy.example", trustRoot=trust)
+    server, client, flush = shake_hands(server_tls(config, NOW), options)
+    client.transport.write(b"ping")
+    flush()
+    assert server.received == b"ping"
+
+
+def test_a_new_identity_is_shown_to_new_connections_and_leaves_open_ones_alone(config):
+    tls = server_tls(config, NOW)
+    server, client, flush = shake_hands(tls, trusting(config))
+    renewed = make_certificates(["proxy.example"], config, NOW).server
+    tls.use(load_identity(config, NOW))
+    _server, later_client, _flush = shake_hands(tls, trusting(config))
+    client.transport.write(b"still here")
+    flush()
+    assert server.received == b"still here"
+    assert shown_to(later_client) == renewed != shown_to(client)
+    assert tls.identity.certificate == renewed
+
+
+def test_an_identity_that_openssl_refuses_leaves_the_former_in_place(config):
+    tls = server_tls(config, NOW)
+    good = tls.identity
+    other = rsa.generate_private_key(65537, 2048)
+    with pytest.raises(SSL.Error):
+        tls.use(Identity(good.certificate, (), other))
+    assert tls.identity is good
+    _server, client, _flush = shake_hands(tls, trusting(config))
+    assert shown_to(client) == good.certificate
+
+
+# --- faults of the files
+
+
+def faults(config, now=NOW):
+    with pytest.raises(ConfigError) as raised:
+        server_tls(config, now)
+    return list(raised.value.faults)
+
+
+def test_both_missing_files_are_told_at_once(tmp_path):
+    config = Config(cert_file=tmp_path / "c.pem", key_file=tmp_path / "k.pem")
+    assert faults(config) == [
+        f"{name}='{file}' cannot be read: No such file or directory; "
+        "`tessel-proxy make-cert` makes one"
+        for name, file in (("CERT_FILE", config.cert_file), ("KEY_FILE", config.key_file))
+    ]
+
+
+def test_files_that_hold_something_else_are_told(config, tmp_path):
+    config.cert_file.write_bytes(b"rubbish")
+    config.key_file.write_bytes(b"rubbish")
+    assert faults(config) == [
+        f"CERT_FILE='{config.cert_file}' holds no certificate; allowed: PEM",
+        f"KEY_FILE='{config.key_file}' holds no private key; allowed: PEM",
+    ]
+
+
+def test_a_file_that_cannot_be_opened_is_told(config, tmp_path):
+    assert faults(replace(config, cert_file=tmp_path)) == [
+        f"CERT_FILE='{tmp_path}' cannot be read: Is a directory"
+    ]
+
+
+def test_a_file_without_end_is_not_read_to_it(config):
+    (fault,) = faults(replace(config, cert_file=Path("/dev/zero")))
+    assert fault.startswith("CERT_FILE='/dev/zero' is too large; allowed: ")
+
+
+def test_a_key_of_another_certificate_is_told(config, tmp_path):
+    other = Config(cert_file=tmp_path / "b" / "c.pem", key_file=tmp_path / "b" / "k.pem")
+    make_certificates(["proxy.example"], other, NOW)
+    mixed = replace(config, key_file=other.key_file)
+    (fault,) = faults(mixed)
+    assert fault == (
+        f"CERT_FILE='{config.cert_file}', KEY_FILE='{other.key_file}': "
+        "the key is not that of the first certificate"
+    )
+
+
+def test_an_expired_certificate_is_told(config):
+    (fault,) = faults(config, NOW + timedelta(days=400))
+    until = NOW - timedelta(hours=1) + timedelta(days=397)
+    assert fault == (
+        f"CERT_FILE='{config.cert_file}': CN=proxy.example expired at {until:%F %T} UTC"
+    )
+
+
+def test_a_certificate_of_the_future_is_told(config):
+    (fault,) = faults(config, NOW - timedelta(days=1))
+    assert f"CN=proxy.example is valid only from {NOW - timedelta(hours=1):%F %T} UTC" in fault
+
+
+def test_an_encrypted_key_is_opened_with_key_pass(config):
+    encrypted = replace(config, key_pass=b"open sesame")
+    config.cert_file.with_name("authority-key.pem").unlink()
+    config.cert_file.with_name("authority-cert.pem").unlink()
+    made = make_certificates(["proxy.example"], encrypted, NOW)
+    assert server_tls(encrypted, NOW).identity.certificate == made.server
+    source = f"KEY_FILE='{config.key_file}'"
+    assert faults(config) == [f"{source} is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"]
+    assert faults(replace(config, key_pass=b"wrong")) == [
+        f"{source} holds no private key, or KEY_PASS is wrong; allowed: PEM"
+    ]
+
+
+def test_a_key_pass_for_a_key_that_is_not_encrypted_does_no_harm(config):
+    assert server_tls(replace(config, key_pass=b"unused"), NOW)
+
+
+def test_what_openssl_refuses_is_told_in_its_words(tmp_path):
+    config = Config(cert_file=tmp_path / "c.pem", key_file=tmp_path / "k.pem")
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    write_together(
+        [certificate_file(config.cert_file, certificate), key_file(config.key_file, key, None)]
+    )
+    (fault,) = faults(config)
+    assert fault == (
+        f"CERT_FILE='{config.cert_file}', KEY_FILE='{config.key_file}' cannot be used: "
+        "ee key too small"
+    )
+
+
+def test_certificates_of_a_file_are_counted_in_all(config):
+    both = (
+        config.cert_file.read_bytes()
+        + config.cert_file.with_name("authority-cert.pem").read_bytes()
+    )
+    config.cert_file.write_bytes(both)
+    assert len(certificates_in(config.cert_file, "TARGET_CA_FILE")) == 2
+
+
+def test_a_reactors_seconds_are_universal_time():
+    assert utc(0) == datetime(1970, 1, 1, tzinfo=UTC)
