@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from sys import getsizeof
 from typing import Any, Never, TypeAlias
 
 from streamplex.errors import LocalError, RemoteError
@@ -49,6 +51,11 @@ def loads(octets: bytes) -> Json:
     return value
 
 
+def size_in_memory(value: Json) -> int:
+    """Octets of memory that a value takes: many times those of its text, if it is made for it."""
+    return sum(getsizeof(inner) for level in _levels(value) for inner in level)
+
+
 def _shown(octets: bytes) -> str:
     return ascii(octets[:_SHOWN_CHARACTERS].decode(errors="replace"))
 
@@ -81,14 +88,18 @@ def _refuse_lone_surrogates(octets: bytes, value: Json) -> None:
 
 
 def _depth(value: Json) -> int:
-    """Levels of nesting, found without recursion."""
-    depth, level = 0, [value]
+    """Levels of lists and objects."""
+    return sum(any(isinstance(inner, (dict, list)) for inner in level) for level in _levels(value))
+
+
+def _levels(value: Json) -> Iterator[list[Json]]:
+    """The values of each level of nesting, keys too, outermost first, found without recursion."""
+    level = [value]
     while level:
-        depth += 1
+        yield level
         level = [
             inner
             for outer in level
             if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            for inner in ((*outer, *outer.values()) if isinstance(outer, dict) else outer)
         ]
-    return depth

@@ -14,6 +14,7 @@ substream's own data: an `end` that passed data would cut the stream short.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from streamplex.messages import MAX_PAYLOAD_OCTETS, data_header
@@ -60,8 +61,12 @@ class _Lane:
         self._items.append(payload)
         self.octets += len(payload)
 
-    def drop_payload(self) -> None:
-        self._items = deque(item for item in self._items if isinstance(item, _Frame))
+    def replace_payload(self, frame: bytes) -> None:
+        items = list(self._items)
+        frames = [item for item in items if isinstance(item, _Frame)]
+        before = sum(1 for _ in takewhile(lambda item: isinstance(item, _Frame), items))
+        self._items = deque([*frames[:before], _Frame(frame), *frames[before:]])
+        self.frame_octets += len(frame)
         self.octets = self.frame_octets
 
     def take(self, channel: int, turn_octets: int, into: list[Octets]) -> int:
@@ -128,14 +133,14 @@ class Scheduler:
         if payload:
             self._lane(channel).append_payload(payload)
 
-    def drop_payload(self, channel: int) -> None:
-        """Forget the payload that a substream has queued; its frames stay."""
-        lane = self._lanes.get(channel)
-        if lane is None:
-            return
-        lane.drop_payload()
-        if not lane.octets:
-            del self._lanes[channel]
+    def replace_payload(self, channel: int, frame: bytes) -> None:
+        """Forget the payload that a substream has queued; its frames stay.
+
+        `frame` goes where the first of it was: an `end` that came first would make what is
+        cut look whole.
+        """
+        self._lane(channel).replace_payload(frame)
+        self.frame_octets += len(frame)
 
     def _lane(self, channel: int) -> _Lane:
         lane = self._lanes.get(channel)

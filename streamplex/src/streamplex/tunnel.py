@@ -140,8 +140,8 @@ class Tunnel:
     def open(self, name: str | None) -> int:
         """Open a substream; its channel. Raises ChannelsExhaustedError when there is none."""
         channel = self._own.allocate()
-        self._states[channel] = State.OPEN
         self._scheduler.add_urgent(events.stream_opened(channel, name))
+        self._states[channel] = State.OPEN
         return channel
 
     def message(self, value: Json) -> None:
@@ -168,9 +168,10 @@ class Tunnel:
         self._require(channel)
         self._scheduler.add_frame(channel, events.custom(channel, name, args))
 
-    def drop_unsent(self, channel: int) -> None:
-        """Forget the data that waits to be sent; what is not data stays."""
-        self._scheduler.drop_payload(channel)
+    def abort(self, channel: int, message: str) -> None:
+        """Forget the data that waits to be sent; in its place tell that this end failed."""
+        self._require(channel)
+        self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
     def release(self, channel: int) -> None:
         """This side is done with a substream: what still comes for it is dropped.

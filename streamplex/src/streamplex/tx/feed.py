@@ -14,7 +14,7 @@ from streamplex.tx.flow import MAX_WAITING_OCTETS, RESUME_WAITING_OCTETS
 class Feed:
     """Paces one producer by the octets that wait to be sent."""
 
-    __slots__ = ("_later", "_paused", "_producer", "_streaming", "_waiting_octets")
+    __slots__ = ("_later", "_paused", "_producer", "_pull_due", "_streaming", "_waiting_octets")
 
     def __init__(
         self,
@@ -26,6 +26,7 @@ class Feed:
         self._producer: IProducer | None = None
         self._streaming = False
         self._paused = False
+        self._pull_due = False
 
     def __bool__(self) -> bool:
         return self._producer is not None
@@ -40,7 +41,7 @@ class Feed:
         if streaming:
             self.written()
         else:
-            self._later(self._pull)
+            self._pull_later()
 
     def unregister(self) -> None:
         """The producer is done."""
@@ -65,11 +66,18 @@ class Feed:
         if self._producer is None:
             return
         if not self._streaming:
-            self._later(self._pull)
+            self._pull_later()
         elif self._paused and self._waiting_octets() <= RESUME_WAITING_OCTETS:
             self._paused = False
             cast("IPushProducer", self._producer).resumeProducing()
 
+    def _pull_later(self) -> None:
+        # Only one is due at a time: a write that leaves in several batches is one answer.
+        if not self._pull_due:
+            self._pull_due = True
+            self._later(self._pull)
+
     def _pull(self) -> None:
+        self._pull_due = False
         if self._producer is not None and not self._streaming and not self._waiting_octets():
             cast("IPullProducer", self._producer).resumeProducing()

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
+from streamplex.jsontext import size_in_memory
 from streamplex.tx.flow import HeldOctets
 
 HELD_EVENT_OCTETS = 256
-"""What a held event without data is taken to cost: about what its objects do."""
+"""What a held event is taken to cost besides its data: about what its objects do."""
 
 Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived
 
@@ -23,28 +24,44 @@ class Intake:
     def __init__(self, hand_on: Callable[[Delivery], None], held: HeldOctets) -> None:
         self._hand_on = hand_on
         self._held = held  # of the whole tunnel
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[tuple[Delivery, int]] = deque()  # with its cost
         self._open = False
         self._busy = False  # handing on: what comes meanwhile waits behind
+
+    def __bool__(self) -> bool:
+        """Does anything wait?"""
+        return bool(self._waiting)
 
     def deliver(self, event: Delivery) -> None:
         """Something came."""
         if self._open and not self._busy and not self._waiting:
             self._hand_on(event)
         else:
-            self._waiting.append(event)
-            self._held.add(_cost(event))
+            cost = _cost(event)
+            self._waiting.append((event, cost))
+            self._held.add(cost)
+
+    def begin(self, call: Callable[[], None]) -> None:
+        """Open, but make this call first; it may close."""
+        self._open = self._busy = True
+        try:
+            call()
+        finally:
+            self._busy = False
+        self._hand_on_waiting()
 
     def open(self) -> None:
         """Hand on what waits, and all that comes."""
         self._open = True
-        if self._busy:
-            return
+        if not self._busy:
+            self._hand_on_waiting()
+
+    def _hand_on_waiting(self) -> None:
         self._busy = True
         try:
             while self._open and self._waiting:
-                event = self._waiting.popleft()
-                self._held.remove(_cost(event))
+                event, cost = self._waiting.popleft()
+                self._held.remove(cost)
                 self._hand_on(event)
         finally:
             self._busy = False
@@ -56,8 +73,15 @@ class Intake:
     def drop(self) -> None:
         """Forget what waits."""
         while self._waiting:
-            self._held.remove(_cost(self._waiting.popleft()))
+            _, cost = self._waiting.popleft()
+            self._held.remove(cost)
 
 
 def _cost(event: Delivery) -> int:
-    return len(event.data) if isinstance(event, DataReceived) else HELD_EVENT_OCTETS
+    match event:
+        case DataReceived():
+            return HELD_EVENT_OCTETS + len(event.data)
+        case CustomReceived():
+            return HELD_EVENT_OCTETS + size_in_memory([event.name, *event.args])
+        case _:
+            return HELD_EVENT_OCTETS

@@ -68,6 +68,11 @@ class _Phase(Enum):
     CUT = auto()  # nothing leaves and nothing is heard any more
     LOST = auto()
 
+    @property
+    def alive(self) -> bool:
+        """Octets are taken and given."""
+        return self in (_Phase.OPEN, _Phase.CLOSING)
+
 
 @implementer(IPushProducer, IHandshakeListener)
 class TunnelProtocol(Protocol):
@@ -113,9 +118,10 @@ class TunnelProtocol(Protocol):
         return substream
 
     def message(self, value: Json) -> None:
-        """Send an application message on the control channel."""
-        self.core.message(value)
-        self.flush()
+        """Send an application message on the control channel; none from a dead tunnel."""
+        if self._phase not in (_Phase.CUT, _Phase.LOST):
+            self.core.message(value)
+            self.flush()
 
     def enable(self, features: Iterable[str]) -> None:
         """Turn on the features that both ends have named."""
@@ -145,9 +151,9 @@ class TunnelProtocol(Protocol):
         """Run code of a substream's protocol; what it raises costs that substream alone."""
         try:
             call()
-        except Exception:  # noqa: BLE001  # whatever foreign code raises
+        except Exception as fault:  # noqa: BLE001  # whatever foreign code raises
             self._log.failure("substream {channel} failed", channel=substream.channel)
-            substream.crashed()
+            substream.crashed(fault)
 
     def flush(self) -> None:
         """Hand to the transport what it has room for."""
@@ -168,10 +174,12 @@ class TunnelProtocol(Protocol):
             self._close()
 
     def _has_room(self) -> bool:
-        return not self._paused and self._phase in (_Phase.OPEN, _Phase.CLOSING)
+        return not self._paused and self._phase.alive
 
     def _close(self) -> None:
         self._phase = _Phase.CUT
+        if self.held.stopped:
+            self._wire.resumeProducing()  # to hear, with TLS, the peer's close_notify
         self._wire.unregisterProducer()  # a transport waits for its producer before it closes
         self._wire.loseConnection()
 
@@ -184,6 +192,7 @@ class TunnelProtocol(Protocol):
         self._wire.registerProducer(self, True)
         self._phase = _Phase.OPEN
         self._listener.tunnelMade(self)
+        self.flush()
 
     def handshakeCompleted(self) -> None:
         """TLS stands."""
@@ -191,13 +200,14 @@ class TunnelProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Octets came: tell those whom they concern, then send all their answers at once."""
-        if self._phase not in (_Phase.OPEN, _Phase.CLOSING):
+        if not self._phase.alive:
             return
         outermost = not self._flushing
         self._flushing = True
         try:
             for event in self.core.receive(data):
-                self._dispatch(event)
+                if self._phase.alive:  # else the one before has cut the tunnel
+                    self._dispatch(event)
         finally:
             if outermost:
                 self._flushing = False
@@ -233,10 +243,10 @@ class TunnelProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone, and every substream with it."""
+        why = self._why_lost(reason)
         self._phase = _Phase.LOST
         if self._close_deadline is not None and self._close_deadline.active():
             self._close_deadline.cancel()
-        why = self._why_lost(reason)
         for substream in list(self._substreams.values()):
             substream.tunnel_lost(why)
         self._substreams.clear()
@@ -245,10 +255,10 @@ class TunnelProtocol(Protocol):
     def _why_lost(self, reason: Failure) -> Failure:
         if self._fault is not None:
             return Failure(self._fault)
-        try:
-            self.core.receive_end()
-        except RemoteError:
-            if reason.check(error.ConnectionDone):
+        if self._phase.alive and reason.check(error.ConnectionDone):
+            try:
+                self.core.receive_end()
+            except RemoteError:
                 return Failure()
         return reason
 
@@ -271,5 +281,5 @@ class TunnelProtocol(Protocol):
         self._wire.pauseProducing()
 
     def _resume_reading(self) -> None:
-        if self._phase in (_Phase.OPEN, _Phase.CLOSING):
+        if self._phase.alive:
             self._wire.resumeProducing()

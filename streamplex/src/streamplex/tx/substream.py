@@ -25,7 +25,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.errors import SubstreamError, TunnelLostError
+from streamplex.errors import LocalError, SubstreamError, TunnelLostError
 from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
 from streamplex.jsontext import Json
 from streamplex.tx.feed import Feed
@@ -50,7 +50,7 @@ class _Phase(Enum):
 
     WAITING = auto()  # there is no protocol yet
     OPEN = auto()
-    DISCARDING = auto()  # it closed its end: no more data
+    DISCARDING = auto()  # it wants no more data
     LOST = auto()  # it has had its connectionLost
 
 
@@ -73,29 +73,40 @@ class Substream:
         self._pump = pump
         self._phase = _Phase.WAITING
         self._released = False
+        self._peer_ended = False  # told to us: the core may have read ahead
         self._end_wanted = False  # as soon as the producer is done
         self._end_sent = False  # it has left, all data before it
+        self._why_closed: Exception = error.ConnectionDone()  # for when this side closes
+        self._lost: Failure | None = None  # what connectionLost is told
         self._intake = Intake(self._hand_on, pump.held)
         self._feed = Feed(self._waiting_octets, self._later)
 
     # --- the protocol over it ---------------------------------------------------------
 
     def attach(self, protocol: IProtocol) -> None:
-        """Give the substream its protocol, and that what has been held for it."""
+        """Give the substream its protocol, and that what has been held for it.
+
+        However late it comes, it is told all: of a substream that is over already as well.
+        """
+        if self.protocol is not None:
+            raise LocalError(f"substream {self.channel} has a protocol already")
         self.protocol = protocol
+        lost = self._lost
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.OPEN
-            self._guarded(lambda: protocol.makeConnection(self))
-            self._intake.open()
+        self._intake.begin(lambda: self._guarded(lambda: protocol.makeConnection(self)))
+        if lost is not None:
+            self._guarded(lambda: protocol.connectionLost(lost))
 
     @property
     def _aware(self) -> bool:
-        return ISubstreamProtocol.providedBy(self.protocol)
+        """Does the protocol say when the substream is over?"""
+        return ISubstreamProtocol.providedBy(self.protocol) and self._phase is not _Phase.LOST
 
     @property
     def peer_ended(self) -> bool:
         """The peer has said that it will send no more data, or never will."""
-        return self._released or self._pump.core.state(self.channel).remote_ended
+        return self._released or self._peer_ended
 
     @property
     def _local_ended(self) -> bool:
@@ -112,11 +123,14 @@ class Substream:
 
     def deliver(self, event: Delivery) -> None:
         """Something came for this substream."""
-        if isinstance(event, StreamFailed):
+        if isinstance(event, StreamEnded):
+            self._peer_ended = True
+        elif isinstance(event, StreamFailed):
             self._intake.drop()
-            self._hand_on(event)  # however long the consumer pauses, it can be aborted
-        else:
-            self._intake.deliver(event)
+            if self._phase is not _Phase.WAITING:
+                self._hand_on(event)  # however long the consumer pauses, it can be aborted
+                return
+        self._intake.deliver(event)
 
     def _hand_on(self, event: Delivery) -> None:
         self._guarded(lambda: self._tell(event))
@@ -141,7 +155,7 @@ class Substream:
         if IHalfCloseableProtocol.providedBy(self.protocol):
             if self._phase is _Phase.OPEN:
                 self.protocol.readConnectionLost()
-        elif not self._aware:
+        elif not self._aware and not self.disconnecting:
             self._lose(Failure(error.ConnectionDone()))
 
     def _tell_failed(self, message: str) -> None:
@@ -159,9 +173,10 @@ class Substream:
 
     def _tell_written(self) -> None:
         if self._phase is _Phase.DISCARDING and not self._aware:
-            self._lose(Failure(error.ConnectionDone()))
+            self._lose(Failure(self._why_closed))
         elif self._phase is _Phase.OPEN and IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
+        self._release_if_over()
 
     def _waiting_octets(self) -> int:
         return self._pump.core.waiting_octets(self.channel)
@@ -173,10 +188,12 @@ class Substream:
         lost.__cause__ = reason.value
         self._lose(Failure(lost))
 
-    def crashed(self) -> None:
+    def crashed(self, fault: Exception) -> None:
         """Its protocol raised: end this substream, and only this one."""
-        self.fail("internal error")
-        self.release()
+        if self._phase is not _Phase.LOST:
+            self._pump.core.abort(self.channel, "internal error")
+            self._pump.flush()
+            self._lose(Failure(fault))
 
     # --- its end ----------------------------------------------------------------------
 
@@ -188,11 +205,15 @@ class Substream:
         self._released = True
         self._pump.core.release(self.channel)
         self._pump.forget(self.channel)
-        self._lose(Failure(error.ConnectionDone()))
+        self._lose(Failure(self._why_closed))
 
     def _release_if_over(self) -> None:
-        """A protocol that is not aware of substreams is done when both directions are."""
-        if not self._aware and self.peer_ended and self._local_ended:
+        """A protocol that is not aware of substreams is done when both directions are.
+
+        The peer's is when nothing that came waits any more, ours when our `end` has left.
+        """
+        ended = self._end_sent or self._phase is _Phase.LOST
+        if ended and self.peer_ended and not self._intake and not self._aware:
             self.release()
 
     def _end(self) -> None:
@@ -200,24 +221,25 @@ class Substream:
         if not self._local_ended:
             self._pump.core.end(self.channel)
             self._pump.flush()
-            self._release_if_over()
 
     def _lose(self, reason: Failure) -> None:
         """Tell the protocol that it is over, once; end what it had not ended."""
         if self._phase is _Phase.LOST:
             return
-        protocol = None if self._phase is _Phase.WAITING else self.protocol
+        protocol = self.protocol
         self._phase = _Phase.LOST
+        self._lost = reason
         self._intake.drop()
         self._intake.open()
         self._guarded(self._feed.stop)
         self._end()
+        self._release_if_over()
         if protocol is not None:
             self._guarded(lambda: protocol.connectionLost(reason))
 
     def _discard(self) -> None:
         """Hand on no more data; the events among what waits still count."""
-        if self._phase is _Phase.OPEN:
+        if self._phase in (_Phase.WAITING, _Phase.OPEN):
             self._phase = _Phase.DISCARDING
             self._intake.open()
 
@@ -249,19 +271,26 @@ class Substream:
         """
         self.disconnecting = True
         self._discard()
-        self.loseWriteConnection()
+        if self._end_sent:
+            self._later(self._tell_written)
+        else:
+            self.loseWriteConnection()
 
     def abortConnection(self) -> None:
         """Drop what is queued and tell the peer that this end failed."""
-        if self._released or self._phase is _Phase.LOST:
+        if self._phase is _Phase.LOST or isinstance(self._why_closed, error.ConnectionAborted):
             return
+        self.disconnecting = True
+        self._why_closed = error.ConnectionAborted()
         self._discard()
-        self._feed.unregister()
-        self._pump.core.drop_unsent(self.channel)
-        self.fail("aborted")
+        self._pump.core.abort(self.channel, "aborted")
+        self._pump.flush()
         self._end()
-        if not self._aware:
-            self._later(lambda: self._lose(Failure(error.ConnectionAborted())))
+        self._later(self._tell_aborted)
+
+    def _tell_aborted(self) -> None:
+        self._feed.stop()
+        self._tell_written()
 
     def getPeer(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
         """What is at the other end."""

@@ -1,0 +1,194 @@
+"""What messages mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamplex import LocalError, RemoteError, events
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    Ignored,
+    MessageReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamOpened,
+)
+from streamplex.frames import FrameReader
+from streamplex.messages import DataMessage, JsonMessage, decode_message
+from streamplex.testing import cut
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+substreams = st.integers(1, 0xFFFF)
+
+
+def meanings(*pieces):
+    reader = FrameReader()
+    return [events.decode(decode_message(body)) for piece in pieces for body in reader.feed(piece)]
+
+
+EVERYTHING = (
+    events.stream_opened(2, "net")
+    + events.custom(2, "_pls_connect", (80, "example.com"))
+    + b"\x00\x05\x00\x02\x00hi"
+    + events.stream_failed(2, "read ECONNRESET")
+    + events.stream_ended(2)
+    + events.message({"token": "DEV-CRED"})
+)
+SAID = [
+    StreamOpened(2, "net"),
+    CustomReceived(2, "_pls_connect", (80, "example.com")),
+    DataReceived(2, b"hi"),
+    StreamFailed(2, "read ECONNRESET"),
+    StreamEnded(2),
+    MessageReceived({"token": "DEV-CRED"}),
+]
+
+
+def test_every_event_is_read_whole():
+    assert meanings(EVERYTHING) == SAID
+
+
+def test_every_event_is_read_octet_by_octet():
+    assert meanings(*(bytes([octet]) for octet in EVERYTHING)) == SAID
+
+
+def test_octets_of_the_next_event_may_trail():
+    assert meanings(EVERYTHING + b"\x00\x09\x00\x02\x01{}") == SAID
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (events.stream_opened(2, "net"), '\0\0\1{"type":"stream","sock":2,"name":"net"}'),
+        (events.stream_opened(65535, None), '\0\0\1{"type":"stream","sock":65535}'),
+        (events.message({"authed": True}), '\0\0\1{"type":"message","object":{"authed":true}}'),
+        (events.message(None), '\0\0\1{"type":"message","object":null}'),
+        (events.stream_ended(3), '\0\3\1{"event":"end"}'),
+        (events.stream_failed(3, "no"), '\0\3\1{"event":"error","message":"no"}'),
+        (events.custom(3, "close", ()), '\0\3\1{"event":"custom","emitArgs":["close"]}'),
+        (events.custom(3, "x", (1, [])), '\0\3\1{"event":"custom","emitArgs":["x",1,[]]}'),
+    ],
+)
+def test_events_are_written_as_the_original_writes_them(frame, text):
+    assert frame[2:] == text.encode()
+
+
+def control(value):
+    return events.decode(JsonMessage(0, value))
+
+
+def substream(value):
+    return events.decode(JsonMessage(5, value))
+
+
+def test_a_stream_may_have_no_name_or_one_that_is_not_text():
+    assert control({"type": "stream", "sock": 4}) == StreamOpened(4, None)
+    assert control({"type": "stream", "sock": 4, "name": 7}) == StreamOpened(4, None)
+
+
+@pytest.mark.parametrize("sock", [True, False, None, 2.0, "2", [2], {}])
+def test_a_substream_number_that_is_no_integer_is_the_peers_fault(sock):
+    with pytest.raises(RemoteError) as caught:
+        control({"type": "stream", "sock": sock})
+    assert str(caught.value) == f"substream number {sock!r}; an integer is expected"
+
+
+def test_a_missing_substream_number_is_the_peers_fault():
+    with pytest.raises(RemoteError, match="substream number None; an integer is expected"):
+        control({"type": "stream"})
+
+
+def test_a_message_without_an_object_says_null():
+    assert control({"type": "message"}) == MessageReceived(None)
+
+
+@pytest.mark.parametrize("value", [{}, {"type": 1}, {"type": ["stream"]}, {"type": "ping"}])
+def test_a_control_message_of_unknown_type_is_ignored(value):
+    kind = ascii(value.get("type"))
+    assert control(value) == Ignored(0, f"control message of type {kind}")
+
+
+@pytest.mark.parametrize("value", [{}, {"event": 1}, {"event": {}}, {"event": "credit"}])
+def test_an_unknown_event_is_ignored(value):
+    assert substream(value) == Ignored(5, f"event {value.get('event')!a}")
+
+
+def test_what_is_ignored_is_shown_shortened():
+    ignored = substream({"event": "é" * 60_000})
+    assert len(ignored.what) < 80
+    assert ignored.what.isascii()
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, "end", [], ["event", "end"]])
+@pytest.mark.parametrize("channel", [0, 5])
+def test_json_that_is_no_object_is_the_peers_fault(channel, value):
+    with pytest.raises(RemoteError) as caught:
+        events.decode(JsonMessage(channel, value))
+    assert str(caught.value) == f"JSON {value!r} on channel {channel}; an object is expected"
+
+
+def test_data_on_the_control_channel_is_the_peers_fault():
+    with pytest.raises(RemoteError, match="data on the control channel; allowed there: JSON"):
+        events.decode(DataMessage(0, b"x"))
+
+
+def test_an_error_may_have_no_message():
+    assert substream({"event": "error"}) == StreamFailed(5, "")
+
+
+@pytest.mark.parametrize("text", [None, 5, ["no"], {}])
+def test_an_error_message_that_is_no_text_is_the_peers_fault(text):
+    with pytest.raises(RemoteError) as caught:
+        substream({"event": "error", "message": text})
+    assert str(caught.value) == f"error message {text!r} on channel 5; text is expected"
+
+
+def test_the_text_of_an_error_is_cut_on_both_sides():
+    assert substream({"event": "error", "message": "é" * 9999}) == StreamFailed(5, "é" * 1024)
+    assert meanings(events.stream_failed(5, "é" * 9999)) == [StreamFailed(5, "é" * 1024)]
+
+
+@pytest.mark.parametrize("args", [None, [], [1], [None, "x"], "name", {"0": "name"}])
+def test_a_custom_event_without_a_name_is_the_peers_fault(args):
+    with pytest.raises(RemoteError) as caught:
+        substream({"event": "custom", "emitArgs": args})
+    assert str(caught.value) == (
+        f"emitArgs {args!r} on channel 5; a list that begins with the event's name is expected"
+    )
+
+
+def test_an_event_too_large_for_a_frame_is_the_callers_fault():
+    with pytest.raises(LocalError, match="allowed: 65532"):
+        events.custom(5, "x", ("y" * 65_532,))
+
+
+@given(
+    substreams, st.text(max_size=9), st.lists(json_values, max_size=3), st.lists(st.integers(0, 9))
+)
+def test_custom_events_come_out_as_they_went_in(channel, name, args, sizes):
+    frame = events.custom(channel, name, tuple(args))
+    assert meanings(*cut(frame, sizes)) == [CustomReceived(channel, name, tuple(args))]
+
+
+@given(json_values, st.lists(st.integers(0, 9)))
+def test_messages_come_out_as_they_went_in(value, sizes):
+    assert meanings(*cut(events.message(value), sizes)) == [MessageReceived(value)]
+
+
+@given(substreams, st.none() | st.text(), st.text(max_size=1024))
+def test_openings_errors_and_ends_come_out_as_they_went_in(channel, name, text):
+    stream = (
+        events.stream_opened(channel, name)
+        + events.stream_failed(channel, text)
+        + events.stream_ended(channel)
+    )
+    assert meanings(stream) == [
+        StreamOpened(channel, name),
+        StreamFailed(channel, text),
+        StreamEnded(channel),
+    ]

@@ -1,0 +1,235 @@
+"""Whose turn it is."""
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from streamplex.frames import MAX_BODY_OCTETS, FrameReader, encode_frame
+from streamplex.messages import MAX_PAYLOAD_OCTETS
+from streamplex.schedule import FAIR_TURN_OCTETS, Scheduler
+
+HEADER = 5
+LARGEST_FRAME = MAX_BODY_OCTETS + 2
+EVERYTHING = 1 << 30
+
+
+def frame(channel, text):
+    return encode_frame(bytes([channel >> 8, channel & 255, 1]) + text)
+
+
+def bodies(batch):
+    reader = FrameReader()
+    taken = [bytes(body) for body in reader.feed(b"".join(batch.pieces))]
+    reader.end()
+    return taken
+
+
+def turns(batch):
+    """The frames of a batch as (channel, octets of payload)."""
+    return [(body[0] << 8 | body[1], len(body) - 3) for body in bodies(batch)]
+
+
+@pytest.fixture
+def scheduler():
+    return Scheduler()
+
+
+def test_nothing_queued_is_nothing_taken(scheduler):
+    assert not scheduler
+    assert scheduler.take(EVERYTHING) == ([], [])
+    scheduler.add_payload(2, b"")
+    assert not scheduler
+
+
+def test_payload_alone_leaves_in_whole_frames(scheduler):
+    scheduler.add_payload(2, bytes(MAX_PAYLOAD_OCTETS + 1))
+    assert turns(scheduler.take(EVERYTHING)) == [(2, MAX_PAYLOAD_OCTETS), (2, 1)]
+    assert not scheduler
+
+
+def test_payload_takes_turns_while_others_wait(scheduler):
+    scheduler.add_payload(2, bytes(40_000))
+    scheduler.add_payload(4, bytes(20_000))
+    assert turns(scheduler.take(EVERYTHING)) == [
+        (2, FAIR_TURN_OCTETS),
+        (4, FAIR_TURN_OCTETS),
+        (2, FAIR_TURN_OCTETS),
+        (4, 20_000 - FAIR_TURN_OCTETS),
+        (2, 40_000 - 2 * FAIR_TURN_OCTETS),
+    ]
+
+
+def test_a_small_write_waits_for_one_turn_of_a_bulky_one_only(scheduler):
+    scheduler.add_payload(2, bytes(1 << 20))
+    scheduler.take(1)
+    scheduler.add_payload(4, b"key")
+    assert turns(scheduler.take(FAIR_TURN_OCTETS + 1)) == [(2, FAIR_TURN_OCTETS), (4, 3)]
+
+
+def test_the_control_channel_goes_first(scheduler):
+    scheduler.add_payload(2, b"data")
+    scheduler.add_frame(2, frame(2, b"end"))
+    scheduler.add_urgent(frame(0, b"first"))
+    scheduler.add_urgent(frame(0, b"second"))
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [
+        b"first",
+        b"second",
+        b"data",
+        b"end",
+    ]
+
+
+def test_the_control_channel_too_keeps_to_the_octets_asked_for(scheduler):
+    for _ in range(3):
+        scheduler.add_urgent(frame(0, b"x" * 95))
+    scheduler.add_payload(2, b"data")
+    assert turns(scheduler.take(101)) == [(0, 95), (0, 95)]
+    assert turns(scheduler.take(100)) == [(0, 95)]
+    assert turns(scheduler.take(100)) == [(2, 4)]
+
+
+def test_small_writes_share_a_frame(scheduler):
+    for octet in b"hello":
+        scheduler.add_payload(2, bytes([octet]))
+    assert bodies(scheduler.take(EVERYTHING)) == [b"\x00\x02\x00hello"]
+
+
+def test_writes_before_and_after_an_event_stay_on_their_sides_of_it(scheduler):
+    scheduler.add_payload(2, b"a")
+    scheduler.add_payload(2, b"b")
+    scheduler.add_frame(2, frame(2, b"!"))
+    scheduler.add_payload(2, b"c")
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [b"ab", b"!", b"c"]
+
+
+def test_a_batch_names_the_channels_it_served(scheduler):
+    scheduler.add_urgent(frame(0, b""))
+    scheduler.add_payload(2, bytes(FAIR_TURN_OCTETS))
+    scheduler.add_frame(4, frame(4, b"end"))
+    assert scheduler.take(FAIR_TURN_OCTETS).served == [2]
+    assert scheduler.take(1).served == [4]
+
+
+def test_a_lane_counts_what_waits_in_it(scheduler):
+    assert scheduler.waiting_octets(2) == 0
+    scheduler.add_payload(2, b"data")
+    scheduler.add_frame(2, frame(2, b"end"))
+    assert scheduler.waiting_octets(2) == 4 + HEADER + 3
+    scheduler.take(EVERYTHING)
+    assert scheduler.waiting_octets(2) == 0
+
+
+def test_frames_are_counted_apart_from_payload(scheduler):
+    scheduler.add_payload(2, bytes(1000))
+    scheduler.add_frame(2, frame(2, b"end"))
+    scheduler.add_urgent(frame(0, b"x"))
+    assert scheduler.frame_octets == (HEADER + 3) + (HEADER + 1)
+    scheduler.take(EVERYTHING)
+    assert scheduler.frame_octets == 0
+
+
+def test_a_frame_takes_the_place_of_payload_while_other_frames_stay(scheduler):
+    for text in (b"1", b"2"):
+        scheduler.add_frame(2, frame(2, text))
+        scheduler.add_payload(2, b"data")
+    scheduler.add_frame(2, frame(2, b"end"))
+    scheduler.replace_payload(2, frame(2, b"error"))
+    waiting = 4 * HEADER + len(b"12errorend")
+    assert scheduler.waiting_octets(2) == scheduler.frame_octets == waiting
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [
+        b"1",
+        b"error",
+        b"2",
+        b"end",
+    ]
+
+
+def test_the_rest_of_a_write_that_has_left_in_part_is_replaced_as_well(scheduler):
+    scheduler.add_payload(2, bytes(MAX_PAYLOAD_OCTETS + 1000))
+    scheduler.add_frame(2, frame(2, b"end"))
+    scheduler.take(1)
+    scheduler.replace_payload(2, frame(2, b"error"))
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [b"error", b"end"]
+
+
+def test_without_payload_the_frame_goes_behind_the_others(scheduler):
+    scheduler.replace_payload(4, frame(4, b"error"))
+    scheduler.add_frame(2, frame(2, b"end"))
+    scheduler.replace_payload(2, frame(2, b"error"))
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [b"error", b"end", b"error"]
+
+
+def test_every_lane_gets_its_share_of_a_long_queue(scheduler):
+    for channel in range(1, 11):
+        scheduler.add_payload(channel, bytes(FAIR_TURN_OCTETS * 4))
+    served = [channel for channel, _ in turns(scheduler.take(FAIR_TURN_OCTETS * 20))]
+    assert served == [*range(1, 11), *range(1, 11)]
+
+
+sizes = st.integers(0, 5000) | st.integers(60_000, 140_000)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Random adds and takes, against a plain list of octets per channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.scheduler = Scheduler()
+        self.queued = defaultdict(bytes)  # per channel; an event counts as its text
+        self.left = defaultdict(bytes)
+        self.stamp = 0
+
+    def _text(self, size):
+        self.stamp += 1
+        return (b"%08d" % self.stamp * (size // 8 + 1))[:size]
+
+    @rule(channel=st.integers(1, 4), size=sizes)
+    def add_payload(self, channel, size):
+        payload = self._text(size)
+        self.scheduler.add_payload(channel, payload)
+        self.queued[channel] += payload
+
+    @rule(channel=st.integers(0, 4), size=st.integers(0, 200) | st.just(MAX_PAYLOAD_OCTETS))
+    def add_event(self, channel, size):
+        text = self._text(size)
+        if channel:
+            self.scheduler.add_frame(channel, frame(channel, text))
+        else:
+            self.scheduler.add_urgent(frame(0, text))
+        self.queued[channel] += text
+
+    @rule(max_octets=st.integers(1, 200_000))
+    def take(self, max_octets):
+        urgent_waits = len(self.left[0]) < len(self.queued[0])
+        batch = self.scheduler.take(max_octets)
+        octets = sum(len(piece) for piece in batch.pieces)
+        assert octets <= max_octets + MAX_PAYLOAD_OCTETS + LARGEST_FRAME
+        taken = bodies(batch)  # every frame whole and legal
+        for body in taken:
+            assert len(body) >= 3
+            self.left[body[0] << 8 | body[1]] += body[3:]
+        if urgent_waits:
+            assert taken[0][:2] == b"\x00\x00"
+        assert {body[1] for body in taken} - {0} == set(batch.served)
+
+    @invariant()
+    def nothing_is_lost_or_overtakes_within_a_channel(self):
+        for channel, octets in self.queued.items():
+            assert octets.startswith(self.left[channel])
+            rest = len(octets) - len(self.left[channel])
+            if channel:
+                assert bool(self.scheduler.waiting_octets(channel)) >= bool(rest)
+
+    def teardown(self):
+        while self.scheduler:
+            self.take(100_000)
+        assert self.left == self.queued
+        assert self.scheduler.frame_octets == 0
+
+
+def test_in_any_order_of_adds_and_takes_each_channels_octets_leave_in_order():
+    some = settings(max_examples=60, stateful_step_count=25, deadline=None)
+    run_state_machine_as_test(AnyOrder, settings=some)

@@ -1,0 +1,31 @@
+"""What ships for the tests of others."""
+
+from streamplex import Side, Tunnel
+from streamplex.events import DataReceived, MessageReceived, StreamOpened
+from streamplex.testing import cut, exchange, octets_of
+
+
+def test_the_octets_of_a_tunnel_are_what_it_sends_next():
+    tunnel = Tunnel(Side.B)
+    tunnel.message(1)
+    tunnel.message(2)
+    assert b'"object":1' in octets_of(tunnel, 1)
+    assert b'"object":2' in octets_of(tunnel)
+    assert octets_of(tunnel) == b""
+
+
+def test_octets_are_cut_at_the_sizes_given_and_the_rest_follows():
+    assert list(cut(b"abcdef", [1, 0, 3])) == [b"a", b"", b"bcd", b"ef"]
+    assert list(cut(b"ab", [5])) == [b"ab", b""]
+
+
+def test_an_exchange_carries_what_is_queued_both_ways():
+    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    channel = device.open("net")
+    device.send(channel, b"hi")
+    server.message("welcome")
+    assert exchange(device, server) == (
+        [MessageReceived("welcome")],
+        [StreamOpened(channel, "net"), DataReceived(channel, b"hi")],
+    )
+    assert exchange(device, server) == ([], [])
