@@ -1,5 +1,7 @@
 """Which way a connection takes, told by the sites' counts and the proxy's log."""
 
+from support.deployment.base import ACCOUNT
+
 MARKER = "a-word-for-the-target-alone"
 
 
@@ -11,7 +13,7 @@ def test_an_http_page_comes_through_the_proxy(deployment, watch):
     (substream,) = watch.substreams(1)
     assert substream["kind"] == "net"
     assert substream["target"] == deployment.far.address("http")
-    assert substream["account"] == "tessel-dev"
+    assert substream["account"] == ACCOUNT
     assert watch.visits(deployment.far, "http") == 1
 
 

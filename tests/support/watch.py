@@ -41,6 +41,15 @@ class Watch:
         )
         return closed()
 
+    def closed_tunnels(self):
+        """The closing lines of these tunnels, when all of them are closed."""
+
+        def lines():
+            closed = [self.log.events("tunnel_closed", tunnel=x["tunnel"]) for x in self.tunnels]
+            return [line for lines in closed for line in lines] if all(closed) else []
+
+        return eventually(lines, what=lambda: f"all tunnels closed; {self.log.lines}")
+
     def relayed(self, site, service):
         """What passed through the port of that service on its last connection, both ways."""
         record = self._deployment.recorded(site, service)[-1]

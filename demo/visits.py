@@ -1,0 +1,23 @@
+"""visits.py URL...: prints the page of each, one after another."""
+
+import sys
+from urllib.parse import urlsplit
+
+from tessel import http, https
+
+
+def visit(urls):
+    if not urls:
+        return
+    url, *others = urls
+    client = https if urlsplit(url).scheme == "https" else http
+
+    def print_page(response):
+        response.set_encoding("utf8")
+        response.on("data", lambda text: print(f"{url} says: {text}", end=""))
+        response.on("end", lambda: visit(others))
+
+    client.get(url, print_page)
+
+
+visit(sys.argv[1:])

@@ -1,0 +1,194 @@
+"""A board whose network is a row of string transports: what stands below `tessel.node` in tests."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.network.interface import INetwork
+from tessel.node import runtime
+from tessel.node.handles import Handles
+from tessel.node.runtime import Runtime
+
+TURNS = 20  # of the clock: what a program starts in one callback may end several ticks later
+
+
+class Wire(StringTransport):
+    """A transport that keeps what is written, and whose end is told to its protocol."""
+
+    def __init__(self):
+        super().__init__()
+        self.protocol = None
+        self.lost = self.aborted = self.half_closed = False
+
+    def loseConnection(self):
+        self.lose(ConnectionDone())
+
+    def abortConnection(self):
+        self.aborted = True
+        self.lose(ConnectionLost())
+
+    def loseWriteConnection(self):
+        self.half_closed = True
+
+    def unregisterProducer(self):
+        self.producer = None  # as TCP's, and unlike StringTransport's, twice is no fault
+
+    def setTcpNoDelay(self, enabled):
+        self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled):
+        self.keep_alive = enabled
+
+    def lose(self, reason):
+        if not self.lost:
+            self.lost = True
+            self.protocol.connectionLost(Failure(reason))
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One connection that a program asked for, and the far end of it."""
+
+    board: "Board"
+    target: object
+    factory: object
+    proxy: bool
+    tls: object = None
+    wire: Wire = field(default_factory=Wire)
+
+    def __post_init__(self):
+        self.cancelled = False
+        self.answer = Deferred(self._cancel)
+
+    def _cancel(self, _):
+        self.cancelled = True
+
+    def stand(self):
+        protocol = self.wire.protocol = self.factory()
+        protocol.makeConnection(self.wire)
+        self.answer.callback(protocol)
+        self.board.run()
+        return self
+
+    def fail(self, error):
+        self.answer.errback(Failure(error))
+        self.board.run()
+
+    def send(self, octets):
+        self.wire.protocol.dataReceived(octets)
+        self.board.run()
+
+    def end(self):
+        self.wire.protocol.readConnectionLost()
+        self.board.run()
+
+    def lose(self, reason=None):
+        self.wire.lose(ConnectionDone() if reason is None else reason)
+        self.board.run()
+
+    def take(self):
+        """What was written since the last time."""
+        self.board.run()
+        written = self.wire.value()
+        self.wire.clear()
+        return written
+
+
+@implementer(INetwork)
+class FakeNetwork:
+    def __init__(self, board):
+        self._board = board
+        self.attempts = []
+        self.listening = None
+
+    def connect(self, target, factory, *, proxy=True, watcher=None):
+        return self._attempt(Attempt(self._board, target, factory, proxy))
+
+    def connect_tls(self, target, factory, tls, *, proxy=True, watcher=None):
+        return self._attempt(Attempt(self._board, target, factory, proxy, tls))
+
+    def lookup(self, name, family=0):
+        raise NotImplementedError
+
+    def listen(self, port, factory, *, host="", backlog=511):
+        self.listening = Listening(factory)
+        return succeed(self.listening)
+
+    def _attempt(self, attempt):
+        self.attempts.append(attempt)
+        return attempt.answer
+
+
+class Listening:
+    def __init__(self, factory):
+        self.factory = factory
+        self.stopped = False
+
+    def getHost(self):
+        return StringTransport().getHost()
+
+    def stop(self):
+        self.stopped = True
+        return succeed(None)
+
+
+class Board:
+    def __init__(self):
+        self.clock = Clock()
+        self.network = FakeNetwork(self)
+        self.handles = Handles()
+        self.uncaught = []
+        self.runtime = Runtime(self.clock, self.network, self.handles, self.uncaught.append)
+
+    @property
+    def attempts(self):
+        return self.network.attempts
+
+    def run(self):
+        """All that is due now."""
+        for _ in range(TURNS):
+            self.clock.advance(0)
+
+    def pass_time(self, seconds):
+        self.run()
+        self.clock.advance(seconds)
+        self.run()
+
+    def accept(self):
+        """A client comes to the port that is listened on."""
+        attempt = Attempt(self, None, self.network.listening.factory, proxy=False)
+        attempt.wire.protocol = attempt.factory()
+        attempt.wire.protocol.makeConnection(attempt.wire)
+        self.run()
+        return attempt
+
+
+@contextmanager
+def powered_board():
+    """What a program raised and no test took is the test's failure."""
+    board = Board()
+    runtime.install(board.runtime)
+    try:
+        yield board
+        board.run()
+        assert not board.uncaught, board.uncaught
+    finally:
+        runtime.install(None)
+
+
+def record(emitter, *events):
+    """The events as they come: (name, *arguments)."""
+    heard = []
+
+    def keep(event):
+        emitter.on(event, lambda *args: heard.append((event, *args)))
+
+    for event in events:
+        keep(event)
+    return heard
