@@ -41,9 +41,9 @@ class Kind(Enum):
 class Asker(Owner, Interface):
     """Who wants a socket, and will own it."""
 
-    def looked_up(self) -> None: ...
-    def connected(self, address: Address) -> None: ...
-    def secured(self) -> None: ...
+    def target_looked_up(self) -> None: ...
+    def target_connected(self, address: Address) -> None: ...
+    def target_secured(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class _Opening:
         try:
             return hosts.canonical(self._request.host)
         except ValueError:
-            self._asker.looked_up()
+            self._asker.target_looked_up()
             raise nodewords.not_found(self._request.host) from None
 
     async def _addresses(self, host: Address | str, account: str, tunnel: int) -> Sequence[Address]:
@@ -102,9 +102,9 @@ class _Opening:
                 lambda: nodewords.lookup_timed_out(self._request.host),
             )
         except TargetError:
-            self._asker.looked_up()
+            self._asker.target_looked_up()
             raise
-        self._asker.looked_up()  # also when it has brought nothing
+        self._asker.target_looked_up()  # also when it has brought nothing
         if not addresses:
             raise nodewords.not_found(self._request.host)
         return addresses
@@ -123,7 +123,7 @@ class _Opening:
         dialled = await self._in_time(
             dialling.start(), lambda: nodewords.connect_timed_out(addresses[0], port)
         )
-        self._asker.connected(dialled.address)
+        self._asker.target_connected(dialled.address)
         return dialled.address
 
     async def _dial_and_secure(
@@ -140,7 +140,7 @@ class _Opening:
             raise verification.fault or failed from why
         except (error.ConnectionLost, error.ConnectionDone):
             raise nodewords.tls_cut() from None
-        self._asker.secured()
+        self._asker.target_secured()
 
     async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
         def expired(_result: object, _timeout_s: float) -> T:
@@ -150,8 +150,8 @@ class _Opening:
         return await step.addTimeout(left_s, self._opener.reactor, expired)
 
 
-def _built(target: Target) -> Factory:
+def _built(target: Target) -> IProtocolFactory:
     """The factory of one protocol that is there already."""
-    factory = Factory.forProtocol(lambda: target)
+    factory: Factory[Target] = Factory.forProtocol(lambda: target)
     factory.noisy = False
     return factory

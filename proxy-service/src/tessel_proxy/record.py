@@ -45,6 +45,7 @@ class TunnelOutcome(Enum):
     TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
     NOT_AUTHORIZED = "not_authorized"
     STOPPED = "stopped"
+    INTERNAL_ERROR = "internal_error"
 
 
 _AT_WARN = (TunnelOutcome.PROTOCOL_FAULT, TunnelOutcome.TOO_MANY_WRONG_TOKENS)

@@ -1,0 +1,60 @@
+"""What a device sends before its target stands, kept until it does.
+
+An original device sends its first request's data before it says where to, so what is kept cannot
+simply be left with the tunnel: the request waits behind it.
+"""
+
+from __future__ import annotations
+
+PAUSE_OCTETS = 64 * 1024
+"""Kept for one substream whose target is on its way before its device is paused: a full frame."""
+
+TUNNEL_OCTETS = 1024 * 1024
+"""Kept for all substreams of a tunnel together: no device of this kind has the memory for more."""
+
+
+class Allowance:
+    """What a tunnel may still keep."""
+
+    def __init__(self, octets: int = TUNNEL_OCTETS) -> None:
+        self._left = octets
+
+    def take(self, octets: int) -> bool:
+        """Take so much of it, if there is as much."""
+        if octets > self._left:
+            return False
+        self._left -= octets
+        return True
+
+    def give_back(self, octets: int) -> None:
+        self._left += octets
+
+
+class EarlyData:
+    """One substream's data, and whether its end has come too."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._pieces: list[bytes] = []
+        self._octets = 0
+        self.ended = False
+
+    def add(self, data: bytes) -> bool:
+        """Keep it, unless the tunnel keeps too much already."""
+        if not self._allowance.take(len(data)):
+            return False
+        self._pieces.append(data)
+        self._octets += len(data)
+        return True
+
+    @property
+    def is_much(self) -> bool:
+        return self._octets >= PAUSE_OCTETS
+
+    def hand_over(self) -> bytes:
+        """All that was kept. Nothing is kept after."""
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._allowance.give_back(self._octets)
+        self._octets = 0
+        return data

@@ -1,0 +1,50 @@
+"""The port that devices come to: the one place that knows how it is made."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IReactorSocket,
+    IReactorTCP,
+)
+from twisted.internet.protocol import ServerFactory
+
+BACKLOG = 1024  # all devices of a site come back at once after a power cut
+
+
+class IListeningReactor(IReactorTCP, IReactorSocket):
+    """What listening needs of the reactor."""
+
+
+def listen(
+    reactor: IListeningReactor, host: str, port: int, factory: ServerFactory[Any]
+) -> IListeningPort:
+    """Listen there, on all interfaces if no host is named. Raises CannotListenError."""
+    if host:
+        return reactor.listenTCP(port, factory, backlog=BACKLOG, interface=host)
+    return _listen_everywhere(reactor, port, factory)
+
+
+def _listen_everywhere(
+    reactor: IListeningReactor, port: int, factory: ServerFactory[Any]
+) -> IListeningPort:
+    """One socket for IPv4 and IPv6, whatever the system's default for such sockets is."""
+    try:
+        listener = _everywhere(port)
+    except OSError as error:
+        raise CannotListenError("", port, error) from error
+    with listener:  # the reactor takes a copy
+        listener.setblocking(False)
+        return reactor.adoptStreamPort(listener.fileno(), listener.family, factory)
+
+
+def _everywhere(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
+        )
+    return socket.create_server(("", port), backlog=BACKLOG)

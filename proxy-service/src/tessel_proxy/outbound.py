@@ -1,0 +1,342 @@
+"""One substream of a device <-> one connection to a target (docs/wire.md, layer 4, steps 4 to 9).
+
+              _pls_connect          target stands             device ends
+    WAITING --------------> OPENING -------------> RELAYING ---------------> DEVICE_ENDED
+                                                      |                           |
+                                                      | target ends, halfclose/1  | target ends
+                                                      v        device ends        v
+                                                 TARGET_ENDED ---------------> CLOSED
+
+From each state anything that goes wrong leads to CLOSED, and so does the tunnel's end. On the way
+there the device is told `end` and `close`, and the record is written: once, in `_close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import assert_never, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamplex import TunnelLostError
+from streamplex.jsontext import Json
+from streamplex.tx import ISubstreamProtocol, Substream
+from tessel_proxy import nodewords, wire
+from tessel_proxy.early import Allowance, EarlyData
+from tessel_proxy.egress import Address
+from tessel_proxy.idle import IdleTimer
+from tessel_proxy.nodewords import TargetError
+from tessel_proxy.opening import Kind, Opener
+from tessel_proxy.record import Outcome, SubstreamRecord
+from tessel_proxy.target import Loss, Target
+from tessel_proxy.wire import BadRequestError
+
+
+class State(Enum):
+    WAITING = auto()  # for the device to say where to
+    OPENING = auto()
+    RELAYING = auto()
+    DEVICE_ENDED = auto()  # from the target to the device alone
+    TARGET_ENDED = auto()  # from the device to the target alone
+    CLOSED = auto()
+
+
+class Input(Enum):
+    CONNECT = auto()
+    STANDS = auto()
+    DEVICE_END = auto()
+    TARGET_END = auto()
+    CLOSE = auto()
+
+
+TRANSITIONS: dict[State, dict[Input, State]] = {
+    State.WAITING: {Input.CONNECT: State.OPENING, Input.CLOSE: State.CLOSED},
+    State.OPENING: {Input.STANDS: State.RELAYING, Input.CLOSE: State.CLOSED},
+    State.RELAYING: {
+        Input.DEVICE_END: State.DEVICE_ENDED,
+        Input.TARGET_END: State.TARGET_ENDED,
+        Input.CLOSE: State.CLOSED,
+    },
+    State.DEVICE_ENDED: {Input.CLOSE: State.CLOSED},
+    State.TARGET_ENDED: {Input.CLOSE: State.CLOSED},
+    State.CLOSED: {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the substreams of one tunnel have in common."""
+
+    opener: Opener
+    clock: IReactorTime
+    account: str
+    tunnel: int
+    half_close: bool
+    allowance: Allowance
+
+
+@implementer(ISubstreamProtocol, IHalfCloseableProtocol)
+class Outbound(Protocol):
+    """The protocol over a device's substream, and the owner of its target's socket."""
+
+    _log = Logger()
+
+    def __init__(self, terms: Terms, kind: Kind, record: SubstreamRecord) -> None:
+        self._terms = terms
+        self._kind = kind
+        self._record = record
+        self._state = State.WAITING
+        self._early = EarlyData(terms.allowance)
+        self._idle = IdleTimer(terms.clock, self._tell_idle)
+        self._opening: Deferred[None] | None = None
+        self._target: Target | None = None
+
+    @property
+    def _substream(self) -> Substream:
+        return cast("Substream", self.transport)
+
+    def _move(self, what: Input) -> None:
+        self._state = TRANSITIONS[self._state][what]
+
+    # --- from the device
+
+    def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
+        if self._state is State.CLOSED:
+            return
+        try:
+            match name:
+                case wire.CONNECT:
+                    self._connect(wire.parse_connect(args))
+                case wire.TIMEOUT:
+                    self._set_timeout(wire.parse_timeout(args))
+                case _:
+                    self._log.debug("event {name} passed over", name=name)
+        except BadRequestError as fault:
+            self._fail(str(fault), Outcome.BAD_REQUEST)
+
+    def _connect(self, request: wire.ConnectRequest) -> None:
+        if self._state is not State.WAITING:
+            raise BadRequestError(nodewords.SECOND_CONNECT)
+        self._move(Input.CONNECT)
+        self._record.target = f"{request.host}:{request.port}"
+        terms = self._terms
+        opening = terms.opener.open(request, self._kind, terms.account, terms.tunnel, self)
+        self._opening = opening.addCallback(self._stands).addErrback(self._not_opened)
+
+    def _set_timeout(self, limit_s: float) -> None:
+        if limit_s:
+            self._idle.arm(limit_s)
+        else:
+            self._idle.disarm()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._idle.touch()
+        match self._state:
+            case State.WAITING | State.OPENING:
+                self._keep(data)
+            case State.RELAYING | State.TARGET_ENDED:
+                self._write(data)
+            case State.DEVICE_ENDED | State.CLOSED:
+                pass
+            case _:
+                assert_never(self._state)
+
+    def _keep(self, data: bytes) -> None:
+        if not self._early.add(data):
+            self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
+        elif self._state is State.OPENING and self._early.is_much:
+            self._substream.pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        match self._state:
+            case State.WAITING | State.OPENING:
+                self._early.ended = True
+            case State.RELAYING:
+                self._move(Input.DEVICE_END)
+                self._socket.end()
+            case State.TARGET_ENDED:
+                self._finish(Outcome.ENDED)
+            case State.DEVICE_ENDED | State.CLOSED:
+                pass
+            case _:
+                assert_never(self._state)
+
+    def writeConnectionLost(self) -> None:
+        """The device has our `end`; `close` may be long after."""
+
+    def errorReceived(self, message: str) -> None:  # noqa: ARG002 -- its words help nobody here
+        if self._state is not State.CLOSED:
+            self._abort_socket()
+            self._close(Outcome.FAILED_BY_DEVICE)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._state is State.CLOSED:
+            return  # this side let it go
+        # All that the device had to say has been handed to the target: it may keep it. Anything
+        # else must not look whole.
+        if self._state is State.DEVICE_ENDED:
+            self._socket.close()
+        else:
+            self._abort_socket()
+        lost = reason.check(TunnelLostError)
+        self._put_away(Outcome.TUNNEL_LOST if lost else Outcome.INTERNAL_ERROR)
+
+    # --- on the way to the target
+
+    def target_looked_up(self) -> None:
+        self._substream.emit(wire.LOOKED_UP)
+
+    def target_connected(self, address: Address) -> None:
+        self._idle.touch()
+        self._record.address = str(address)
+        self._substream.emit(wire.CONNECTED)
+
+    def target_secured(self) -> None:
+        self._substream.emit(wire.SECURED)
+
+    def _stands(self, target: Target) -> None:
+        self._target = target
+        self._move(Input.STANDS)
+        target.pace(_Pace(self._substream.pauseProducing, self._resume_device))
+        self._substream.registerProducer(_Pace(target.pause, target.resume), True)
+        if early := self._early.hand_over():
+            self._write(early)
+        if self._early.ended:
+            self.readConnectionLost()
+        self._substream.resumeProducing()
+
+    def _resume_device(self) -> None:
+        self._idle.touch()  # the target has taken something
+        self._substream.resumeProducing()
+
+    def _not_opened(self, failure: Failure) -> None:
+        match failure.value:
+            case TargetError() as why:
+                self._record.address = why.address or self._record.address
+                self._fail(str(why), why.outcome)
+            case CancelledError():
+                pass  # by `_put_away`
+            case _:
+                self._log.failure("a target could not be opened", failure=failure)
+                self._fail(nodewords.INTERNAL_ERROR, Outcome.INTERNAL_ERROR)
+
+    # --- from the target
+
+    def target_received(self, data: bytes) -> None:
+        self._idle.touch()
+        self._record.octets_from_target += len(data)
+        self._substream.write(data)
+
+    def target_ended(self) -> None:
+        self._end_substream()
+        if self._state is State.DEVICE_ENDED:
+            self._finish(Outcome.ENDED)
+        elif self._terms.half_close:
+            self._move(Input.TARGET_END)
+        else:
+            self._finish_after_what_is_held()
+
+    def _finish_after_what_is_held(self) -> None:
+        """An original device takes the target's end for the end of both directions."""
+        self._socket.unpace()
+        self._substream.resumeProducing()  # hands on what was held for the target, at once
+        if self._state is not State.CLOSED:
+            self._finish(Outcome.ENDED)
+
+    def target_lost(self, loss: Loss) -> None:
+        self._target = None
+        match loss:
+            case Loss.ENDED:
+                self._close(Outcome.ENDED)
+            case Loss.ENDED_WITHOUT_CLOSE_NOTIFY:
+                # To Node it is an end, and many servers know no other; the log tells.
+                self._close(Outcome.ENDED_WITHOUT_CLOSE_NOTIFY)
+            case Loss.RESET if self._state is State.TARGET_ENDED:
+                self._fail(nodewords.WRITE_BROKEN, Outcome.RESET_BY_TARGET)
+            case Loss.RESET:
+                self._fail(nodewords.READ_RESET, Outcome.RESET_BY_TARGET)
+            case _:
+                assert_never(loss)
+
+    # --- both
+
+    @property
+    def _socket(self) -> Target:
+        return cast("Target", self._target)
+
+    def _write(self, data: bytes) -> None:
+        self._record.octets_from_device += len(data)
+        self._socket.write(data)
+
+    def _tell_idle(self) -> None:
+        self._substream.emit(wire.IDLE)
+
+    def _finish(self, outcome: Outcome) -> None:
+        """All is done: the target gets what is still on its way there."""
+        self._socket.close()
+        self._close(outcome)
+
+    def _fail(self, message: str, outcome: Outcome) -> None:
+        self._substream.fail(message)
+        self._abort_socket()
+        self._close(outcome)
+
+    def _abort_socket(self) -> None:
+        if self._target is not None:
+            self._target.abort()
+
+    def _end_substream(self) -> None:
+        self._substream.unregisterProducer()  # `end` would wait for it
+        self._substream.loseWriteConnection()
+
+    def _close(self, outcome: Outcome) -> None:
+        """The last that is said on this substream."""
+        self._put_away(outcome)
+        self._end_substream()
+        self._substream.emit(wire.CLOSED)
+        self._substream.release()
+
+    def _put_away(self, outcome: Outcome) -> None:
+        self._move(Input.CLOSE)
+        self._idle.disarm()
+        if self._opening is not None:
+            self._opening.cancel()
+        self._early.hand_over()
+        self._record.close(self._terms.clock.seconds(), outcome)
+
+
+def refuse(substream: Substream, message: str) -> None:
+    """Turn a substream away before anything is done for it."""
+    substream.fail(message)
+    substream.loseWriteConnection()
+    substream.emit(wire.CLOSED)
+    substream.release()
+
+
+@implementer(IPushProducer)
+class _Pace:
+    """One side as the other knows it: to be paused and resumed, and no more.
+
+    A transport that is lost stops its producer; here each side hears of the other's loss in its
+    own way.
+    """
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._pause = pause
+        self._resume = resume
+
+    def pauseProducing(self) -> None:
+        self._pause()
+
+    def resumeProducing(self) -> None:
+        self._resume()
+
+    def stopProducing(self) -> None:
+        """Nothing: see above."""

@@ -1,0 +1,171 @@
+"""The proxy as a whole: what is joined to what; start and stop.
+
+device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import cast
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IReactorThreads,
+)
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+
+from streamplex import Side
+from streamplex.tx import TunnelProtocol
+from tessel_proxy.auth import Authenticator
+from tessel_proxy.config import Config
+from tessel_proxy.dial import IDiallingReactor
+from tessel_proxy.egress import Policy
+from tessel_proxy.listening import IListeningReactor, listen
+from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.opening import Opener
+from tessel_proxy.record import TunnelRecord, log_refused, peer_name
+from tessel_proxy.session import House, Session
+from tessel_proxy.target_tls import TargetTrust
+
+STOP_GRACE_S = 5.0
+"""How long a stop waits for devices and targets to take what is on its way to them."""
+
+STOP_LOOK_S = 0.05
+"""How often it looks whether they have."""
+
+
+class IProxyReactor(IDiallingReactor, IListeningReactor, IReactorThreads):
+    """What the proxy needs of the reactor."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningAddress:
+    host: str
+    port: int
+
+
+class ProxyService(Service):
+    """One proxy."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: IProxyReactor,
+        authenticator: Authenticator,
+        server_tls: IOpenSSLServerConnectionCreator,
+    ) -> None:
+        """Raises ConfigError if TARGET_CA_FILE is of no use."""
+        self._config = config
+        self._reactor = reactor
+        self._threads = lookup_threads()
+        self._lookups = Lookups(system_resolver(reactor, self._threads))
+        opener = Opener(
+            reactor,
+            self._lookups,
+            TargetTrust(config.target_ca_file),
+            Policy(config.egress_mode, config.egress_allow),
+            config.connect_timeout_s,
+        )
+        self._house = House(config, reactor, authenticator, opener)
+        tunnels = TLSMemoryBIOFactory(server_tls, False, Tunnels(self._house), reactor)
+        self._door = Door(self._house, tunnels)
+        self._ports: list[IListeningPort] = []
+
+    @property
+    def addresses(self) -> Sequence[ListeningAddress]:
+        """Where it listens: with PORT=0 there is no other way to know."""
+        hosts = [cast("IPv4Address | IPv6Address", port.getHost()) for port in self._ports]
+        return [ListeningAddress(each.host, each.port) for each in hosts]
+
+    def startService(self) -> None:
+        """Listen. Raises CannotListenError."""
+        port = listen(self._reactor, self._config.host, self._config.port, self._door)
+        self._ports.append(port)
+        self._threads.start()
+        super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
+        for each in self.addresses:
+            self._log.info(
+                "listening on {host}, port {port}",
+                event="listening",
+                host=each.host,
+                port=each.port,
+            )
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more tunnels, end those there are, with them their targets: within a limit."""
+        super().stopService()  # type: ignore[no-untyped-call] # Twisted's has no types
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+        for session in list(self._house.census.all):
+            session.stop()
+        await self._all_gone(STOP_GRACE_S)
+        for session in list(self._house.census.all):
+            session.abort()
+        for target in list(self._house.opener.sockets):
+            target.abort()
+        await self._all_gone(STOP_LOOK_S)
+        if self._lookups.under_way:
+            # Their threads do not keep the process, and waiting for them would.
+            self._log.warn("{count} look-ups are left behind", count=self._lookups.under_way)
+        elif self._threads.started:
+            self._threads.stop()
+
+    async def _all_gone(self, within_s: float) -> None:
+        deadline = self._reactor.seconds() + within_s
+        while self._house.census.all or self._house.opener.sockets:
+            if self._reactor.seconds() >= deadline:
+                return
+            await deferLater(self._reactor, STOP_LOOK_S)
+
+
+class Tunnels(ServerFactory[TunnelProtocol]):
+    """Makes a tunnel of each connection."""
+
+    noisy = False
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._numbers = count(1)
+
+    def buildProtocol(self, addr: IAddress | None) -> TunnelProtocol:
+        record = TunnelRecord(
+            tunnel=next(self._numbers), peer=_peer(addr), started_at=self._house.clock.seconds()
+        )
+        return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
+
+
+class Door(ServerFactory[TLSMemoryBIOProtocol]):
+    """Lets connections in, TLS below their tunnels, while not too many are without a token."""
+
+    noisy = False
+
+    def __init__(self, house: House, tunnels: TLSMemoryBIOFactory) -> None:
+        self._census = house.census
+        self._room = house.config.max_unauthenticated
+        self._tunnels = tunnels
+
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
+        if len(self._census.unauthenticated) >= self._room:
+            log_refused(None, _peer(addr), "too many tunnels without a token")
+            return None  # the connection is closed at once
+        return self._tunnels.buildProtocol(addr)
+
+
+def _peer(addr: IAddress | None) -> str:
+    return "" if addr is None else peer_name(addr)

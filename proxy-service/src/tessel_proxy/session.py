@@ -1,0 +1,340 @@
+"""One device's tunnel on the proxy: who is this, and then a target for each substream.
+
+                        token                      right
+    UNAUTHENTICATED --------------> CHECKING -------------> OPEN
+            ^                          |
+            +--------------------------+
+              wrong, or not to be checked now
+
+From each state to CLOSED: by the tunnel's end, or by ours. What comes while a token is being
+checked is held in its order and nothing is done for it before the answer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TypeAlias, assert_never
+
+from OpenSSL import SSL
+from twisted.internet import error
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamplex import RemoteError, features
+from streamplex.jsontext import Json
+from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from tessel_proxy import nodewords, wire
+from tessel_proxy.auth import (
+    Account,
+    Authenticator,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+)
+from tessel_proxy.config import Config
+from tessel_proxy.early import Allowance
+from tessel_proxy.opening import Kind, Opener
+from tessel_proxy.outbound import Outbound, Terms, refuse
+from tessel_proxy.record import (
+    Outcome,
+    SubstreamRecord,
+    TunnelOutcome,
+    TunnelRecord,
+    log_refused,
+)
+from tessel_proxy.wire import Hello
+
+MAX_AUTH_FAILURES = 5
+"""Answers of `false` on one tunnel: enough for a device that is told its token again, too few to
+guess."""
+
+MAX_HELD = 64
+"""Substreams and tokens that wait for a pending answer. Devices of ours send none; an original
+one may open the few sockets of a start-up at once."""
+
+
+class State(Enum):
+    UNAUTHENTICATED = auto()
+    CHECKING = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class Input(Enum):
+    TOKEN = auto()
+    RIGHT = auto()
+    WRONG = auto()
+    CLOSE = auto()
+
+
+TRANSITIONS: dict[State, dict[Input, State]] = {
+    State.UNAUTHENTICATED: {Input.TOKEN: State.CHECKING, Input.CLOSE: State.CLOSED},
+    State.CHECKING: {
+        Input.RIGHT: State.OPEN,
+        Input.WRONG: State.UNAUTHENTICATED,
+        Input.CLOSE: State.CLOSED,
+    },
+    State.OPEN: {Input.CLOSE: State.CLOSED},
+    State.CLOSED: {},
+}
+
+_Held: TypeAlias = Hello | Substream
+
+
+@dataclass(slots=True)
+class Census:
+    """The tunnels there are, and those among them that nobody answers for yet."""
+
+    all: set[Session] = field(default_factory=set)
+    unauthenticated: set[Session] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all tunnels of one proxy share."""
+
+    config: Config
+    clock: IReactorTime
+    authenticator: Authenticator
+    opener: Opener
+    census: Census = field(default_factory=Census)
+
+
+@implementer(ITunnelListener)
+class Session:
+    """What a tunnel's device may do, and what is done for it."""
+
+    _log = Logger()
+
+    def __init__(self, house: House, record: TunnelRecord) -> None:
+        self._house = house
+        self._record = record
+        self._state = State.UNAUTHENTICATED
+        self._failures = 0
+        self._held: deque[_Held] = deque()
+        self._secured = False
+        self._deadline: IDelayedCall | None = None
+        self._checking: Deferred[Account | Refused] | None = None
+        self._outcome: TunnelOutcome | None = None  # if the end is our doing
+        house.census.all.add(self)
+        house.census.unauthenticated.add(self)
+
+    def _move(self, what: Input) -> None:
+        self._state = TRANSITIONS[self._state][what]
+
+    # --- the tunnel's life
+
+    def tunnelMade(self, tunnel: TunnelProtocol) -> None:
+        self._tunnel = tunnel
+        if ITCPTransport.providedBy(tunnel.transport):
+            tunnel.transport.setTcpKeepAlive(True)  # a device that loses its power says nothing
+        self._give_time(self._house.config.handshake_timeout_s, TunnelOutcome.HANDSHAKE_TIMEOUT)
+
+    def tunnelSecured(self) -> None:
+        self._secured = True
+        if self._state is State.UNAUTHENTICATED:
+            self._await_token()
+
+    def _await_token(self) -> None:
+        self._give_time(self._house.config.auth_timeout_s, TunnelOutcome.AUTH_TIMEOUT)
+
+    def _give_time(self, seconds: float, else_: TunnelOutcome) -> None:
+        self._stop_waiting()
+        self._deadline = self._house.clock.callLater(seconds, self._too_late, else_)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+
+    def _too_late(self, outcome: TunnelOutcome) -> None:
+        log_refused(self._record.tunnel, self._record.peer, outcome.value)
+        self._close(outcome)
+        self._tunnel.abortConnection()
+
+    def stop(self) -> None:
+        """The proxy is going: end the tunnel, its targets with it."""
+        self._end(TunnelOutcome.STOPPED)
+
+    def abort(self) -> None:
+        """There was time enough for a clean end."""
+        self._tunnel.abortConnection()
+
+    def _end(self, outcome: TunnelOutcome) -> None:
+        """Send what is queued, then close."""
+        if self._state is not State.CLOSED:
+            self._close(outcome)
+            self._tunnel.loseConnection()
+
+    def _close(self, outcome: TunnelOutcome) -> None:
+        self._outcome = outcome
+        self._put_away()
+
+    def _put_away(self) -> None:
+        self._move(Input.CLOSE)
+        self._stop_waiting()
+        self._held.clear()
+        if self._checking is not None:
+            self._checking.cancel()
+
+    def tunnelLost(self, reason: Failure) -> None:
+        if self._state is not State.CLOSED:
+            self._put_away()
+        self._house.census.all.discard(self)
+        self._house.census.unauthenticated.discard(self)
+        outcome = self._outcome or self._found_in(reason)
+        self._record.log_closed(self._house.clock.seconds(), outcome, reason.getErrorMessage())
+
+    def _found_in(self, reason: Failure) -> TunnelOutcome:
+        if reason.check(RemoteError):
+            return TunnelOutcome.PROTOCOL_FAULT
+        if reason.check(SSL.Error) or not self._secured:
+            return TunnelOutcome.HANDSHAKE_FAILED
+        if reason.check(error.ConnectionDone):
+            return TunnelOutcome.ENDED
+        return TunnelOutcome.LOST
+
+    # --- who is this?
+
+    def messageReceived(self, value: Json) -> None:
+        self._told(wire.parse_hello(value))
+
+    def _told(self, hello: Hello) -> None:
+        match self._state:
+            case State.UNAUTHENTICATED:
+                self._check(hello)
+            case State.CHECKING:
+                self._hold(hello, self._flooded)
+            case State.OPEN:
+                self._tunnel.message(wire.ALREADY_ACCEPTED)
+            case State.CLOSED:
+                pass
+            case _:
+                assert_never(self._state)
+
+    def _hold(self, what: _Held, else_: Callable[[], None]) -> None:
+        if len(self._held) < MAX_HELD:
+            self._held.append(what)
+        else:
+            else_()
+
+    def _flooded(self) -> None:
+        self._turn_away("too many messages before the answer")
+
+    def _check(self, hello: Hello) -> None:
+        self._move(Input.TOKEN)
+        self._stop_waiting()
+        # The deadline of a check is the authenticator's own.
+        answer = self._checking = self._ask(hello)
+        answer.addCallbacks(
+            self._answered, self._not_answered, callbackArgs=(hello,), errbackArgs=(hello,)
+        ).addErrback(self._broken)
+
+    def _ask(self, hello: Hello) -> Deferred[Account | Refused]:
+        if hello.token is None:
+            return succeed(Refused())
+        return self._house.authenticator.check(hello.token)
+
+    def _answered(self, answer: Account | Refused, hello: Hello) -> None:
+        match answer:
+            case Account():
+                self._accept(hello, answer)
+            case Refused():
+                self._refuse(hello, "wrong token", try_again=False)
+            case _:
+                assert_never(answer)
+
+    def _not_answered(self, failure: Failure, hello: Hello) -> None:
+        if self._state is State.CLOSED:
+            failure.trap(CancelledError)  # by us
+            return
+        failure.trap(AuthUnavailableError)
+        mine = failure.check(AuthMisconfiguredError) is not None
+        self._log.emit(
+            LogLevel.error if mine else LogLevel.warn,
+            "a token could not be checked: {why}",
+            event="auth_unavailable",
+            tunnel=self._record.tunnel,
+            why=failure.getErrorMessage(),
+        )
+        self._refuse(hello, "the token could not be checked", try_again=True)
+
+    def _broken(self, failure: Failure) -> None:
+        self._log.failure("tunnel {tunnel}", failure=failure, tunnel=self._record.tunnel)
+        self._end(TunnelOutcome.INTERNAL_ERROR)
+
+    def _accept(self, hello: Hello, account: Account) -> None:
+        self._move(Input.RIGHT)
+        self._house.census.unauthenticated.discard(self)
+        self._record.account = account.name
+        self._record.device = hello.device
+        if hello.device_faulty:
+            self._log.warn("unusable device name", event="bad_device", tunnel=self._record.tunnel)
+        self._record.log_authenticated(hello.common)
+        self._tunnel.message(wire.accepted(hello))
+        self._tunnel.enable(hello.common)
+        self._terms = Terms(
+            opener=self._house.opener,
+            clock=self._house.clock,
+            account=account.name,
+            tunnel=self._record.tunnel,
+            half_close=features.HALFCLOSE in hello.common,
+            allowance=Allowance(),
+        )
+        self._go_on_with_held()
+
+    def _refuse(self, hello: Hello, why: str, *, try_again: bool) -> None:
+        self._move(Input.WRONG)
+        self._failures += 1
+        log_refused(self._record.tunnel, self._record.peer, why)
+        self._tunnel.message(wire.refused(hello, try_again=try_again))
+        if self._failures >= MAX_AUTH_FAILURES:
+            self._end(TunnelOutcome.TOO_MANY_WRONG_TOKENS)
+        else:
+            self._await_token()
+            self._go_on_with_held()
+
+    def _go_on_with_held(self) -> None:
+        while self._held and self._state is not State.CHECKING:
+            match self._held.popleft():
+                case Hello() as hello:
+                    self._told(hello)
+                case Substream() as substream:
+                    self.substreamOpened(substream)
+
+    # --- what does it want?
+
+    def substreamOpened(self, substream: Substream) -> None:
+        match self._state:
+            case State.UNAUTHENTICATED:
+                self._turn_away("substream before a right token")
+            case State.CHECKING:
+                self._hold(substream, lambda: refuse(substream, nodewords.TOO_MANY_SUBSTREAMS))
+            case State.OPEN:
+                self._serve(substream)
+            case State.CLOSED:
+                pass  # it goes with the tunnel
+            case _:
+                assert_never(self._state)
+
+    def _turn_away(self, why: str) -> None:
+        log_refused(self._record.tunnel, self._record.peer, why)
+        self._tunnel.message(wire.NOT_AUTHORIZED)
+        self._end(TunnelOutcome.NOT_AUTHORIZED)
+
+    def _serve(self, substream: Substream) -> None:
+        kind = Kind.TLS if substream.name == Kind.TLS.value else Kind.NET
+        now = self._house.clock.seconds()
+        record = SubstreamRecord(
+            of=self._record, substream=substream.channel, kind=kind.value, started_at=now
+        )
+        if len(self._tunnel.substreams) > self._house.config.max_substreams:
+            refuse(substream, nodewords.TOO_MANY_SUBSTREAMS)
+            record.close(now, Outcome.TOO_MANY_SUBSTREAMS)
+        else:
+            substream.attach(Outbound(self._terms, kind, record))
