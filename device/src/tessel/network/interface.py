@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tessel.errors import NodeError
 
 ProtocolFactory: TypeAlias = Callable[[], IProtocol]
+BACKLOG = 511  # connections that wait to be accepted; Node's own number
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,6 @@ class INetwork(Interface):
         """The addresses of a name, best first; `family` 4, 6 or 0 for either. Always direct."""
 
     def listen(
-        port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = 511
+        port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
         """Accept connections on a port; 0: any free one. `host` "" : all addresses."""

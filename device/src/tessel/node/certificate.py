@@ -34,9 +34,7 @@ def described(der: bytes) -> dict[str, object]:
 
 
 def _name(name: x509.Name) -> dict[str, str]:
-    return {
-        _SHORT.get(part.oid, part.oid.dotted_string): _text(part.value) for part in name
-    }
+    return {_SHORT.get(part.oid, part.oid.dotted_string): _text(part.value) for part in name}
 
 
 def _text(value: str | bytes) -> str:

@@ -115,9 +115,6 @@ class Link(Protocol):
     def local_address(self) -> IAddress:
         return self._transport().getHost()
 
-    def peer_address(self) -> IAddress:
-        return self._transport().getPeer()
-
     def secured(self) -> ISecured | None:
         transport = self._transport()
         return cast(ISecured, transport) if ISecured.providedBy(transport) else None

@@ -57,7 +57,6 @@ class Socket(Duplex):
         self._handle: Handle | None = None
         self._referenced = True
         self._idle = IdleTimer(self._runtime.clock, self._timed_out)
-        self._bytes_passed_on = 0
         self._waiting_write: tuple[bytes, Done] | None = None
         self._waiting_final: Done | None = None
         self._write_done: Done | None = None
@@ -106,7 +105,10 @@ class Socket(Duplex):
 
     def _attempt_succeeded(self, _: IProtocol) -> None:
         self._attempt = None
-        self._runtime.call(self._established)
+        if self.destroyed:
+            self._link.discard()  # it came before the attempt could be cancelled
+        else:
+            self._runtime.call(self._established)
 
     def _attempt_failed(self, failure: Failure) -> None:
         self._attempt = None
@@ -200,7 +202,7 @@ class Socket(Duplex):
     @property
     def bytes_written(self) -> int:
         """Passed on and queued."""
-        return self._bytes_passed_on + self.writable_length
+        return self._octets_accepted
 
     @property
     def remote_family(self) -> str | None:
@@ -233,16 +235,11 @@ class Socket(Duplex):
 
     def _pass_on(self, chunk: bytes, done: Done) -> None:
         self._idle.touch()
-        self._bytes_passed_on += len(chunk)
         self._link.write(chunk)
         if self._link.congested:
-            self._write_done = lambda error: self._passed_on(len(chunk), done, error)
-            return
-        self._passed_on(len(chunk), done, None)
-
-    def _passed_on(self, size: int, done: Done, error: BaseException | None) -> None:
-        del size
-        done(error)
+            self._write_done = done
+        else:
+            done(None)
 
     def _final(self, done: Done) -> None:
         if self._state is State.LOST:
@@ -263,6 +260,8 @@ class Socket(Duplex):
     # What comes up from the link.
 
     def link_opened(self) -> None:
+        if self.destroyed:
+            return
         if self._no_delay is not None:
             self._link.set_no_delay(self._no_delay)
         if self._keep_alive is not None:
@@ -322,13 +321,14 @@ class Socket(Duplex):
     def _destroy(self, error: BaseException | None, done: Done) -> None:
         self._idle.stop()
         self._waiting_write = self._waiting_final = self._write_done = None
-        if self._link.usable:
+        if self._attempt is not None:
+            self._runtime.next_tick(self._attempt.cancel)  # never from within the attempt itself
+            done(error)
+        elif self._link.usable:
             self._close_done = lambda: done(error)
             self._link.discard()
         else:
             done(error)
-        if self._attempt is not None:
-            self._attempt.cancel()
 
     def _close_args(self) -> tuple[object, ...]:
         return (self.errored is not None,)

@@ -99,9 +99,7 @@ def _host(host: object) -> str:
 def _text_or_none(value: object, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise NodeError(
-        f"The option {name!r} must be text. Received {value!r}", "ERR_INVALID_ARG_TYPE"
-    )
+    raise NodeError(f"The option {name!r} must be text. Received {value!r}", "ERR_INVALID_ARG_TYPE")
 
 
 def _flag_or_none(value: object) -> bool | None:

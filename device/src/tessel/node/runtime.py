@@ -68,6 +68,10 @@ def current() -> Runtime:
     return _current
 
 
+def is_on() -> bool:
+    return _current is not None
+
+
 def install(runtime: Runtime | None) -> None:
     """Make this board the one programs run on; None: power is off."""
     global _current  # noqa: PLW0603 - a program has one board, as a device has

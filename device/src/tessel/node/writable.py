@@ -30,6 +30,7 @@ class Writable(Stream):
         self._queue: list[tuple[bytes, Callable[..., None] | None]] = []
         self._under_way: list[Callable[..., None]] | None = None
         self._final_begun = False
+        self._octets_accepted = 0
 
     # What the sink overrides.
 
@@ -50,6 +51,7 @@ class Writable(Stream):
             self._refuse(callback)
             return False
         self.writable_length += len(octets)
+        self._octets_accepted += len(octets)
         self._queue.append((octets, callback))
         below = self.writable_length < self.writable_high_water_mark
         self.writable_need_drain |= not below
@@ -131,7 +133,9 @@ class Writable(Stream):
 
     def _refuse(self, callback: Callable[..., None] | None) -> None:
         if self.destroyed:
-            error = NodeError("Cannot call write after a stream was destroyed", "ERR_STREAM_DESTROYED")
+            error = NodeError(
+                "Cannot call write after a stream was destroyed", "ERR_STREAM_DESTROYED"
+            )
         else:
             error = NodeError("write after end", "ERR_STREAM_WRITE_AFTER_END")
         if callback is not None:

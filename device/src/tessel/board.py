@@ -1,0 +1,94 @@
+"""The board: the one place that joins radio, ways, and what programs stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IReactorTime
+
+from tessel.config import Settings
+from tessel.errors import BoardError
+from tessel.network.direct import DirectNetwork
+from tessel.network.interface import ProtocolFactory, Target, TlsOptions
+from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
+from tessel.network.tunneled import TunneledNetwork
+from tessel.node import runtime
+from tessel.node.handles import Handles
+from tessel.node.runtime import Runtime
+from tessel.radio.host import HostRadio, IHostReactor
+from tessel.radio.interface import IRadio
+
+
+class Board:
+    """A device. Its radio is switched on, and its settings are read, when a program first needs
+    the network; `environ` is the live environment.
+    """
+
+    def __init__(
+        self,
+        reactor: IHostReactor,
+        environ: Mapping[str, str],
+        random: Callable[[], float],
+        *,
+        uncaught: Callable[[BaseException], None],
+        idle: Callable[[], None] = lambda: None,
+        clock: IReactorTime | None = None,
+    ) -> None:
+        """`uncaught` is told what a program's callbacks raise; `idle`, that nothing is open."""
+        self._reactor = reactor
+        self._environ = environ
+        self._random = random
+        self._clock = clock or reactor
+        self.handles = Handles(idle)
+        self.radio: IRadio | None = None
+        self._network = RoutedNetwork(self._join)
+        self.runtime = Runtime(self._clock, self._network, self.handles, uncaught)
+
+    def power_on(self) -> None:
+        """From now on `tessel.net` and the like work on this board."""
+        if runtime.is_on():
+            raise BoardError("another board is on; a program has one")
+        runtime.install(self.runtime)
+
+    async def power_off(self) -> None:
+        """Close the tunnel, then switch the radio off."""
+        if runtime.is_on() and runtime.current() is self.runtime:
+            runtime.install(None)
+        await self._network.close()
+        if self.radio is not None:
+            await self.radio.power_off()
+
+    async def _join(self) -> Joined:
+        settings = Settings.from_env(self._environ)
+        radio = self.radio = self._chosen_radio(settings)
+        await radio.power_on()
+        direct = DirectNetwork(radio, self._clock)
+        return Joined(settings, direct, self._tunneled(settings, direct))
+
+    def _chosen_radio(self, settings: Settings) -> IRadio:
+        assert settings.radio == "host"  # the settings allow no other yet
+        return cast(IRadio, HostRadio(self._reactor))
+
+    def _tunneled(self, settings: Settings, direct: DirectNetwork) -> TunneledNetwork | None:
+        if settings.token is None:
+            return None
+
+        def dial(target: Target, factory: ProtocolFactory, tls: TlsOptions) -> Deferred[IProtocol]:
+            return direct.connect_tls(target, factory, tls, NobodyWatches())
+
+        return TunneledNetwork(settings, dial, self._clock, self._random)
+
+
+def power_on(
+    reactor: IHostReactor,
+    environ: Mapping[str, str],
+    random: Callable[[], float],
+    *,
+    uncaught: Callable[[BaseException], None],
+) -> Board:
+    """A board with its power on, for programs that are not started by `tessel run`."""
+    board = Board(reactor, environ, random, uncaught=uncaught)
+    board.power_on()
+    return board

@@ -1,0 +1,259 @@
+"""The settings of a device: the live environment -> Settings, once, at the first connection.
+
+A program may set `TM_API_KEY` and the like itself before it connects, as programs for the original
+do, so nothing is read earlier; but what is malformed when it starts, it is told then (`malformed`).
+An empty value counts as unset. A secret may stand in a file instead: `NAME_FILE` names it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from OpenSSL import SSL, crypto
+
+from tessel.errors import NodeError
+
+DEFAULT_LOCAL = (
+    "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 127.0.0.0/8 localhost "
+    "::1/128 fe80::/10 fc00::/7"
+)
+DEFAULT_PORT = 443  # passes most firewalls, though it is not HTTPS
+DEFAULT_IDLE_MS = 90_000
+HIGHEST_PORT = 65_535
+HIGHEST_IDLE_MS = 2**31 - 1  # Node's timers go no further
+LONGEST_DEVICE_NAME = 64  # as the wire allows
+RADIOS = ("host",)
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+T = TypeVar("T")
+
+
+class SettingsFault(NodeError):
+    """Settings that cannot be used: each named, with what is expected. Secrets are not shown."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults), "ERR_SETTINGS")
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTargets:
+    """PROXY_LOCAL: the targets that are always reached directly."""
+
+    networks: tuple[Network, ...]
+    domains: frozenset[str]  # without the leading dot; all below them belong to them
+    names: frozenset[str]
+    addresses: frozenset[Address]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment said at the first connection."""
+
+    token: str | None
+    proxy_host: str | None
+    proxy_port: int
+    proxy_cert: bytes | None  # PEM; None: the system's trust store
+    trusted: bool
+    end_to_end: bool
+    local: LocalTargets
+    idle_s: float
+    device: str | None
+    radio: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read them all; SettingsFault names every fault at once."""
+        reader = _Reader(environ)
+        settings = cls(
+            token=reader.token(),
+            proxy_host=reader.value("PROXY_HOST", _host, None),
+            proxy_port=reader.value("PROXY_PORT", _port, DEFAULT_PORT),
+            proxy_cert=reader.certificates(),
+            trusted=reader.value("PROXY_TRUSTED", _flag, False),
+            end_to_end=reader.value("PROXY_TLS", _tls_mode, False),
+            local=reader.value("PROXY_LOCAL", _local, _local(DEFAULT_LOCAL)),
+            idle_s=reader.value("PROXY_IDLE", _idle_ms, DEFAULT_IDLE_MS) / 1000,
+            device=reader.value("PROXY_DEVICE", _device, None),
+            radio=reader.value("RADIO", _radio, RADIOS[0]),
+        )
+        if settings.token is not None and settings.proxy_host is None and not reader.faults:
+            reader.faults.append(
+                "PROXY_HOST is not set, though there is a token: "
+                "the name or address of your proxy server is expected"
+            )
+        if reader.faults:
+            raise SettingsFault(reader.faults)
+        return settings
+
+
+def malformed(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The faults of what is set now. What is missing may still be set by the program."""
+    try:
+        Settings.from_env({"PROXY_HOST": "set.later.invalid", **_filled(environ)})
+    except SettingsFault as fault:
+        return fault.faults
+    return ()
+
+
+def _filled(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if value}
+
+
+class _Expected(Exception):  # noqa: N818 - carries what is expected; never leaves this file
+    pass
+
+
+class _Reader:
+    """Takes values out of an environment and gathers what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.faults: list[str] = []
+
+    def value(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        text = self._environ.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except _Expected as expected:
+            self.faults.append(f"{name} is {text!r}; expected: {expected}")
+            return default
+
+    def token(self) -> str | None:
+        for name in ("PROXY_TOKEN", "TM_API_KEY"):
+            text = self._text_or_file(name)
+            if text is not None:
+                return self._utf8(name, text.strip()) or None
+        return None
+
+    def certificates(self) -> bytes | None:
+        text = self._text_or_file("PROXY_CERT")
+        if text is None:
+            return None
+        pem = text.encode(errors="surrogateescape")
+        if not _has_certificate(pem):
+            self.faults.append(
+                f"PROXY_CERT is {len(pem)} octets in which no certificate was found; "
+                "expected: certificates as PEM text"
+            )
+        return pem
+
+    def _text_or_file(self, name: str) -> str | None:
+        if self._environ.get(name):
+            return self._environ[name]
+        path = self._environ.get(f"{name}_FILE")
+        if not path:
+            return None
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            self.faults.append(f"{name}_FILE is {path!r}; expected: a readable text file ({error})")
+            return None
+
+    def _utf8(self, name: str, text: str) -> str | None:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.faults.append(f"{name} (not shown) is not UTF-8; expected: text")
+            return None
+        return text
+
+
+def _host(text: str) -> str:
+    host = text.removeprefix("[").removesuffix("]")
+    if "/" in host or "@" in host or any(c.isspace() for c in host):
+        raise _Expected("a name or an address, without a scheme or path")
+    if ":" in host and not isinstance(literal(host), ipaddress.IPv6Address):
+        raise _Expected("a name or an address; the port stands in PROXY_PORT")
+    return host
+
+
+def _port(text: str) -> int:
+    return _number(text, 1, HIGHEST_PORT)
+
+
+def _idle_ms(text: str) -> int:
+    return _number(text, 0, HIGHEST_IDLE_MS)
+
+
+def _number(text: str, lowest: int, highest: int) -> int:
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
+    if not digits or not lowest <= int(text) <= highest:
+        raise _Expected(f"a whole number from {lowest} to {highest}")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    try:
+        return int(text[:20]) != 0
+    except ValueError:
+        raise _Expected("0, or a number other than 0 for yes") from None
+
+
+def _tls_mode(text: str) -> bool:
+    if text != "end-to-end":
+        raise _Expected("end-to-end, or nothing")
+    return True
+
+
+def _device(text: str) -> str:
+    if len(text) > LONGEST_DEVICE_NAME or not text.isprintable():
+        raise _Expected(f"a printable name of at most {LONGEST_DEVICE_NAME} characters")
+    return text
+
+
+def _radio(text: str) -> str:
+    if text not in RADIOS:
+        raise _Expected(" or ".join(RADIOS))
+    return text
+
+
+def _local(text: str) -> LocalTargets:
+    entries = [entry.lower().rstrip(".") for entry in text.split()]
+    exact = [e for e in entries if "/" not in e and not e.startswith(".")]
+    found = {entry: literal(entry) for entry in exact}
+    return LocalTargets(
+        networks=tuple(_network(e) for e in entries if "/" in e),
+        domains=frozenset(_domain(e) for e in entries if "/" not in e and e.startswith(".")),
+        names=frozenset(e for e, address in found.items() if address is None),
+        addresses=frozenset(address for address in found.values() if address is not None),
+    )
+
+
+def _network(entry: str) -> Network:
+    try:
+        return ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        raise _Expected(
+            f"addresses, networks such as 10.0.0.0/8, names, or domains such as .example.com, "
+            f"separated by blanks ({entry!r} is none)"
+        ) from None
+
+
+def _domain(entry: str) -> str:
+    return entry.removeprefix(".")
+
+
+def literal(host: str) -> Address | None:
+    """The address that a host is, if it is one and no name. IPv4 in IPv6 is that IPv4 address."""
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _has_certificate(pem: bytes) -> bool:
+    try:
+        crypto.load_certificate(SSL.FILETYPE_PEM, pem)
+    except crypto.Error:
+        return False
+    return True

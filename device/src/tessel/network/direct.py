@@ -1,0 +1,116 @@
+"""Connections that the radio makes itself, straight to the target."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IReactorTime
+
+from tessel.config import literal
+from tessel.errors import NodeError
+from tessel.network.interface import (
+    IConnectWatcher,
+    IListening,
+    ProtocolFactory,
+    Target,
+    TlsOptions,
+)
+from tessel.network.limits import CONNECT_TIMEOUT_S, within
+from tessel.network.secure import Handshake
+from tessel.radio.interface import IRadio, RadioError
+
+IPV4, IPV6 = 4, 6
+
+
+class DirectNetwork:
+    """The radio, in the network's terms: names, TLS, and Node's words for what fails."""
+
+    def __init__(self, radio: IRadio, clock: IReactorTime) -> None:
+        self._radio = radio
+        self._clock = clock
+
+    def connect(
+        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
+    ) -> Deferred[IProtocol]:
+        return self._limited(target, self._connect(target, factory, watcher))
+
+    def connect_tls(
+        self, target: Target, factory: ProtocolFactory, tls: TlsOptions, watcher: IConnectWatcher
+    ) -> Deferred[IProtocol]:
+        return self._limited(target, self._connect_tls(target, factory, tls, watcher))
+
+    async def lookup(self, name: str, family: int = 0) -> Sequence[str]:
+        """The addresses of a name; of an address, itself."""
+        if literal(name) is not None:
+            return [name]
+        try:
+            found = await self._radio.lookup(name)
+        except RadioError as error:
+            raise NodeError(f"getaddrinfo {error.code} {name}", error.code) from error
+        usable = [address for address in found if self._suits(address, family)]
+        if not usable:
+            raise NodeError(f"getaddrinfo ENOTFOUND {name}", "ENOTFOUND")
+        return usable
+
+    async def listen(
+        self, port: int, factory: ProtocolFactory, host: str, backlog: int
+    ) -> IListening:
+        address = (await self.lookup(host))[0] if host else ""
+        try:
+            return await self._radio.listen(port, factory, address=address, backlog=backlog)
+        except RadioError as error:
+            where = Target(host or "::", port)
+            raise NodeError(f"listen {error.code}: {where}", error.code) from error
+
+    def _limited(
+        self, target: Target, attempt: Coroutine[Deferred[object], object, IProtocol]
+    ) -> Deferred[IProtocol]:
+        error = NodeError(f"connect ETIMEDOUT {target}", "ETIMEDOUT")
+        return within(CONNECT_TIMEOUT_S, self._clock, Deferred.fromCoroutine(attempt), error)
+
+    async def _connect(
+        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
+    ) -> IProtocol:
+        protocol = await self._dial(target, factory, watcher)
+        watcher.connected()
+        return protocol
+
+    async def _connect_tls(
+        self, target: Target, factory: ProtocolFactory, tls: TlsOptions, watcher: IConnectWatcher
+    ) -> IProtocol:
+        handshake = Handshake(target, tls, factory, self._clock)
+        await self._dial(target, lambda: handshake.transport, watcher)
+        watcher.connected()
+        return await handshake.done
+
+    async def _dial(
+        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
+    ) -> IProtocol:
+        addresses = await self._told(target.host, watcher)
+        try:
+            return await self._radio.connect(addresses, target.port, factory)
+        except RadioError as error:
+            tried = Target(addresses[0], target.port)
+            raise NodeError(f"connect {error.code} {tried}", error.code) from error
+
+    async def _told(self, host: str, watcher: IConnectWatcher) -> Sequence[str]:
+        """The addresses of the target; if it is a name, the watcher is told."""
+        address = literal(host)
+        if address is not None:
+            return [host.removeprefix("[").removesuffix("]")]
+        try:
+            addresses = await self.lookup(host)
+        except NodeError as error:
+            watcher.looked_up(error, None, None)
+            raise
+        watcher.looked_up(None, addresses[0], _family(addresses[0]))
+        return addresses
+
+    def _suits(self, address: str, family: int) -> bool:
+        own = _family(address)
+        return family in (0, own) and (own == IPV4 or self._radio.capabilities.ipv6)
+
+
+def _family(address: str) -> int:
+    return IPV6 if ":" in address else IPV4

@@ -1,0 +1,76 @@
+"""Which socket a connection gets: target, options, settings -> Route. Pure.
+
+In this order; the first that applies decides:
+
+1. no token                      directly
+2. proxy=False                   directly
+3. the target is local           directly
+4. not TLS                       `net` substream
+5. TLS, PROXY_TLS=end-to-end     the device's own TLS over a `net` substream; before the next, for
+                                 setting both must not weaken
+6. TLS, PROXY_TRUSTED            `tls` substream: the proxy does the TLS; but as in 5 if the
+                                 connection has TLS options of its own, which the wire cannot carry
+7. TLS                           directly
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from tessel.config import LocalTargets, Settings, literal
+from tessel.network.interface import TlsOptions
+
+
+class Way(Enum):
+    """How a connection reaches its target."""
+
+    DIRECT = auto()
+    NET_SUBSTREAM = auto()
+    TLS_SUBSTREAM = auto()
+    END_TO_END = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The choice, and the reason for it in words."""
+
+    way: Way
+    reason: str
+
+
+def route(host: str, tls: TlsOptions | None, settings: Settings, *, proxy: bool) -> Route:
+    """Choose. `tls` None: the connection is not TLS."""
+    if settings.token is None:
+        return Route(Way.DIRECT, "there is no token")
+    if not proxy:
+        return Route(Way.DIRECT, "the connection says proxy=False")
+    if is_local(host, settings.local):
+        return Route(Way.DIRECT, "PROXY_LOCAL names the target")
+    if tls is None:
+        return Route(Way.NET_SUBSTREAM, "there is a token")
+    return _route_tls(tls, settings)
+
+
+def _route_tls(tls: TlsOptions, settings: Settings) -> Route:
+    if settings.end_to_end:
+        return Route(Way.END_TO_END, "PROXY_TLS=end-to-end")
+    if not settings.trusted:
+        return Route(Way.DIRECT, "TLS, and neither PROXY_TLS=end-to-end nor PROXY_TRUSTED is set")
+    if tls.named:
+        return Route(Way.END_TO_END, "PROXY_TRUSTED, but the connection has TLS options of its own")
+    return Route(Way.TLS_SUBSTREAM, "PROXY_TRUSTED")
+
+
+def is_local(host: str, local: LocalTargets) -> bool:
+    """Does PROXY_LOCAL name this target? Names are not resolved for it."""
+    name = host.lower().rstrip(".")
+    address = literal(name)
+    if address is None:
+        return name in local.names or _is_below(name, local.domains)
+    return address in local.addresses or any(address in network for network in local.networks)
+
+
+def _is_below(name: str, domains: frozenset[str]) -> bool:
+    labels = name.split(".")
+    return any(".".join(labels[start:]) in domains for start in range(len(labels)))

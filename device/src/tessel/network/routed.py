@@ -1,0 +1,176 @@
+"""The network as programs see it: every connection goes the way its route says.
+
+Settings are read, and the ways joined, at the first use, not before: a program may set them itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.config import Settings
+from tessel.errors import NodeError
+from tessel.network.direct import DirectNetwork
+from tessel.network.interface import (
+    BACKLOG,
+    IConnectWatcher,
+    IListening,
+    INetwork,
+    ProtocolFactory,
+    Target,
+    TlsOptions,
+)
+from tessel.network.route import Route, Way, route
+from tessel.network.tunneled import TunneledNetwork
+
+log = Logger(namespace="tessel")
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The settings, and the ways they leave open."""
+
+    settings: Settings
+    direct: DirectNetwork
+    tunneled: TunneledNetwork | None  # None: there is no token
+
+
+@implementer(INetwork)
+class RoutedNetwork:
+    """Chooses, for every connection, and says so in the log."""
+
+    def __init__(self, join: Callable[[], Coroutine[Deferred[object], object, Joined]]) -> None:
+        """`join` is called when the network is first needed, and again if it failed then."""
+        self._join = join
+        self._joining = False
+        self._joined: Joined | None = None
+        self._waiting: list[Deferred[Joined]] = []
+
+    def connect(
+        self,
+        target: Target,
+        factory: ProtocolFactory,
+        *,
+        proxy: bool = True,
+        watcher: IConnectWatcher | None = None,
+    ) -> Deferred[IProtocol]:
+        watching = cast(IConnectWatcher, watcher or NobodyWatches())
+        return Deferred.fromCoroutine(self._connect(target, factory, watching, proxy=proxy))
+
+    def connect_tls(
+        self,
+        target: Target,
+        factory: ProtocolFactory,
+        tls: TlsOptions,
+        *,
+        proxy: bool = True,
+        watcher: IConnectWatcher | None = None,
+    ) -> Deferred[IProtocol]:
+        watching = cast(IConnectWatcher, watcher or NobodyWatches())
+        return Deferred.fromCoroutine(
+            self._connect_tls(target, factory, tls, watching, proxy=proxy)
+        )
+
+    def lookup(self, name: str, family: int = 0) -> Deferred[Sequence[str]]:
+        async def look_up() -> Sequence[str]:
+            return await (await self._ready()).direct.lookup(name, family)
+
+        return Deferred.fromCoroutine(look_up())
+
+    def listen(
+        self, port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
+    ) -> Deferred[IListening]:
+        async def listen() -> IListening:
+            return await (await self._ready()).direct.listen(port, factory, host, backlog)
+
+        return Deferred.fromCoroutine(listen())
+
+    def close(self) -> Deferred[None]:
+        """End the tunnels."""
+        if self._joined is None or self._joined.tunneled is None:
+            return succeed(None)
+        return self._joined.tunneled.close()
+
+    # The choice.
+
+    async def _connect(
+        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, *, proxy: bool
+    ) -> IProtocol:
+        joined = await self._ready()
+        chosen = route(target.host, None, joined.settings, proxy=proxy)
+        if chosen.way is Way.DIRECT or joined.tunneled is None:
+            _log_direct(f"{target} (net)", chosen)
+            return await joined.direct.connect(target, factory, watcher)
+        return await joined.tunneled.connect(target, factory, watcher, chosen.reason)
+
+    async def _connect_tls(
+        self,
+        target: Target,
+        factory: ProtocolFactory,
+        tls: TlsOptions,
+        watcher: IConnectWatcher,
+        *,
+        proxy: bool,
+    ) -> IProtocol:
+        joined = await self._ready()
+        chosen = route(target.host, tls, joined.settings, proxy=proxy)
+        tunneled = joined.tunneled
+        if chosen.way is Way.DIRECT or tunneled is None:
+            _log_direct(f"{target} (tls)", chosen)
+            return await joined.direct.connect_tls(target, factory, tls, watcher)
+        if chosen.way is Way.TLS_SUBSTREAM:
+            return await tunneled.connect_tls_at_proxy(target, factory, watcher, chosen.reason)
+        return await tunneled.connect_end_to_end(target, factory, tls, watcher, chosen.reason)
+
+    # Joining.
+
+    def _ready(self) -> Deferred[Joined]:
+        if self._joined is not None:
+            return succeed(self._joined)
+        waiter: Deferred[Joined] = Deferred(self._waiting.remove)
+        self._waiting.append(waiter)
+        if not self._joining:
+            self._joining = True
+            joining = Deferred.fromCoroutine(self._join())
+            joining.addCallbacks(self._has_joined, self._has_failed)
+        return waiter
+
+    def _has_joined(self, joined: Joined) -> None:
+        self._joining = False
+        self._joined = joined
+        for waiter in self._taken():
+            waiter.callback(joined)
+
+    def _has_failed(self, failure: Failure) -> None:
+        self._joining = False
+        for waiter in self._taken():
+            waiter.errback(failure.value)
+
+    def _taken(self) -> list[Deferred[Joined]]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+
+@implementer(IConnectWatcher)
+class NobodyWatches:
+    """For those who want the connection alone."""
+
+    def opened(self, transport: ITransport) -> None:
+        pass
+
+    def looked_up(self, error: NodeError | None, address: str | None, family: int | None) -> None:
+        pass
+
+    def connected(self) -> None:
+        pass
+
+
+def _log_direct(what: str, chosen: Route) -> None:
+    log.debug("{what} directly: {why}", what=what, why=chosen.reason)

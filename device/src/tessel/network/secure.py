@@ -1,0 +1,145 @@
+"""The device's own TLS, over whatever transport: a TCP connection, or a substream of the tunnel."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHandshakeListener,
+    IProtocol,
+    IReactorTime,
+    ITransport,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.errors import NodeError
+from tessel.network.interface import (
+    IDiscardable,
+    ISecured,
+    ProtocolFactory,
+    Target,
+    TlsOptions,
+)
+from tessel.network.trust import Verification, peer_der
+
+
+class _Below(ITransport, IConsumer):
+    """What TLS runs over; for the type checker."""
+
+
+@implementer(ISecured, IDiscardable)
+class TlsTransport(BufferingTLSTransport):
+    """A TLS connection as a transport. Idle watching, addresses and the like are those of what it
+    runs over (Twisted's ProtocolWrapper hands on what it does not know).
+    """
+
+    authorized = False
+    authorization_error: NodeError | None = None
+    _peer: bytes | None = None
+
+    def judged(self, error: NodeError | None, peer: bytes | None) -> None:
+        self.authorized = error is None
+        self.authorization_error = error
+        self._peer = peer
+
+    def peer_certificate(self) -> bytes | None:
+        return self._peer
+
+    def loseWriteConnection(self) -> None:
+        """Say close_notify. What the target still sends arrives, until it says the same."""
+        self.loseConnection()
+
+    def discard(self) -> None:
+        """Say close_notify, and close below without waiting for the target's."""
+        self.loseConnection()
+        below = cast(_Below, self.transport)
+        below.unregisterProducer()  # else what is below would wait for this layer to finish
+        if IDiscardable.providedBy(below):
+            cast(IDiscardable, below).discard()
+        else:
+            below.loseConnection()
+
+
+class Handshake:
+    """A TLS handshake under way: `transport` goes over a connection, `done` says how it went."""
+
+    def __init__(
+        self, target: Target, tls: TlsOptions, factory: ProtocolFactory, clock: IReactorTime
+    ) -> None:
+        """Raises NodeError if the options make no sense."""
+        self._verification = Verification(target.host, tls)
+        self._factory = factory
+        self.done: Deferred[IProtocol] = Deferred(lambda _: self._give_up())
+        layer = TLSMemoryBIOFactory(self._verification, True, Factory(), clock)
+        self.transport = TlsTransport(layer, _Awaiting(self))
+
+    def completed(self) -> None:
+        connection = self.transport.getHandle()
+        fault = self._verification.verdict(connection)
+        self.transport.judged(fault, peer_der(connection))
+        if fault is not None and self._verification.rejects:
+            self.failed(Failure(fault))
+            self.transport.abortConnection()
+            return
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        protocol = self._factory()
+        self.transport.wrappedProtocol = protocol  # the waiting one is not needed any more
+        protocol.makeConnection(self.transport)
+        if IHandshakeListener.providedBy(protocol):
+            cast(IHandshakeListener, protocol).handshakeCompleted()
+        self.done.callback(protocol)
+
+    def failed(self, reason: Failure) -> None:
+        if not self.done.called:
+            self.done.errback(_explained(reason))
+
+    def _give_up(self) -> None:
+        if self.transport.connected:
+            self.transport.abortConnection()
+
+
+@implementer(IHandshakeListener)
+class _Awaiting(Protocol):
+    """What TLS runs for until the handshake is done."""
+
+    def __init__(self, handshake: Handshake) -> None:
+        self._handshake = handshake
+
+    def handshakeCompleted(self) -> None:
+        self._handshake.completed()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._handshake.failed(reason)
+
+
+def _explained(reason: Failure) -> Failure:
+    fault = reason.value
+    if isinstance(fault, NodeError):
+        return reason
+    if isinstance(fault, SSL.Error):
+        return Failure(NodeError(f"TLS handshake failed: {_openssl_text(fault)}", "EPROTO"))
+    if isinstance(fault, ConnectionClosed):
+        return Failure(
+            NodeError(
+                "Client network socket disconnected before secure TLS connection was established",
+                "ECONNRESET",
+            )
+        )
+    return reason
+
+
+def _openssl_text(fault: SSL.Error) -> str:
+    """`[("SSL routines", "", "wrong version number")]` -> its last words."""
+    queue = fault.args[0] if fault.args else None
+    if isinstance(queue, list) and queue:
+        return "; ".join(str(entry[-1]) for entry in queue)
+    return str(fault) or type(fault).__name__

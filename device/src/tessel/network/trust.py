@@ -1,0 +1,137 @@
+"""Whom the device believes: a target's chain and name are checked, and told in Node's words.
+
+As in Node the handshake is let through and judged at its end, before any octet of the program's is
+sent: so the error can say what the matter is, and `reject_unauthorized=False` can look the other way.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL, crypto
+from service_identity import CertificateError, VerificationError
+from service_identity.pyopenssl import verify_hostname, verify_ip_address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from tessel.config import literal
+from tessel.errors import NodeError
+from tessel.network.interface import TlsOptions
+
+CONTEXTS_KEPT = 8  # a program has few authorities; loading the system's takes tens of ms
+
+# X509_V_ERR_* of OpenSSL -> Node's code word and OpenSSL's text
+_VERDICTS = {
+    2: ("UNABLE_TO_GET_ISSUER_CERT", "unable to get issuer certificate"),
+    7: ("CERT_SIGNATURE_FAILURE", "certificate signature failure"),
+    9: ("CERT_NOT_YET_VALID", "certificate is not yet valid"),
+    10: ("CERT_HAS_EXPIRED", "certificate has expired"),
+    18: ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
+    19: ("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain"),
+    20: ("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate"),
+    21: ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate"),
+    22: ("CERT_CHAIN_TOO_LONG", "certificate chain too long"),
+    23: ("CERT_REVOKED", "certificate revoked"),
+    24: ("INVALID_CA", "invalid CA certificate"),
+    25: ("PATH_LENGTH_EXCEEDED", "path length constraint exceeded"),
+    26: ("INVALID_PURPOSE", "unsuitable certificate purpose"),
+    27: ("CERT_UNTRUSTED", "certificate not trusted"),
+    28: ("CERT_REJECTED", "certificate rejected"),
+}
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Verification:
+    """The check of one connection's target."""
+
+    def __init__(self, host: str, tls: TlsOptions) -> None:
+        self._name = tls.servername or host  # Node checks the name that SNI asked for
+        self._sends_name = tls.servername != ""
+        self._context = _context(tls.ca)  # raises NodeError if `ca` is no PEM
+        self._chain_fault: int | None = None
+        self.rejects = tls.reject_unauthorized is not False
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        del tlsProtocol
+        connection = SSL.Connection(self._context, None)
+        connection.set_app_data(self)
+        if self._sends_name and literal(self._name) is None:
+            connection.set_tlsext_host_name(_idna(self._name))
+        return connection
+
+    def saw(self, fault: int) -> None:
+        """The chain has this fault; the last one is the one Node tells."""
+        self._chain_fault = fault
+
+    def verdict(self, connection: SSL.Connection) -> NodeError | None:
+        """What is wrong with the target, now that the handshake is done."""
+        if self._chain_fault is not None:
+            return _chain_error(self._chain_fault)
+        try:
+            self._check_name(connection)
+        except (VerificationError, CertificateError):
+            return NodeError(
+                "Hostname/IP does not match certificate's altnames: "
+                f"{self._name} is not in the certificate",
+                "ERR_TLS_CERT_ALTNAME_INVALID",
+            )
+        return None
+
+    def _check_name(self, connection: SSL.Connection) -> None:
+        address = literal(self._name)
+        if address is None:
+            verify_hostname(connection, _idna(self._name).decode())
+        else:
+            verify_ip_address(connection, str(address))
+
+
+def peer_der(connection: SSL.Connection) -> bytes | None:
+    certificate = connection.get_peer_certificate(as_cryptography=True)
+    return None if certificate is None else certificate.public_bytes(Encoding.DER)
+
+
+def _idna(name: str) -> bytes:
+    try:
+        return name.rstrip(".").encode("ascii")
+    except UnicodeEncodeError:
+        return name.rstrip(".").encode("idna")
+
+
+def _chain_error(fault: int) -> NodeError:
+    code, text = _VERDICTS.get(fault, ("ERR_TLS_CERT_VERIFY", f"certificate error {fault}"))
+    return NodeError(text, code)
+
+
+def _let_through(
+    connection: SSL.Connection, certificate: crypto.X509, fault: int, depth: int, fine: int
+) -> bool:
+    del certificate, depth
+    if not fine:
+        cast(Verification, connection.get_app_data()).saw(fault)
+    return True
+
+
+@lru_cache(CONTEXTS_KEPT)
+def _context(ca: tuple[bytes, ...] | None) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_verify(SSL.VERIFY_PEER, _let_through)
+    if ca is None:
+        context.set_default_verify_paths()
+        return context
+    store = context.get_cert_store()
+    assert store is not None
+    for certificate in _authorities(ca):
+        store.add_cert(crypto.X509.from_cryptography(certificate))
+    return context
+
+
+def _authorities(ca: tuple[bytes, ...]) -> list[x509.Certificate]:
+    try:
+        return [one for pem in ca for one in x509.load_pem_x509_certificates(pem)]
+    except ValueError as error:
+        raise NodeError(f"The option 'ca' is not PEM: {error}", "ERR_INVALID_ARG_VALUE") from error

@@ -1,0 +1,30 @@
+"""When a proxy that could not be reached may be tried again: full jitter, capped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tessel.network.limits import BACKOFF_BASE_S, BACKOFF_CAP_S
+
+_MOST_DOUBLINGS = 16  # past the cap anyway; keeps the power small
+
+
+class Backoff:
+    """Counts failures in a row. `random` gives numbers from 0 to 1."""
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._failures = 0
+        self._not_before_s = 0.0
+
+    def failed(self, now_s: float) -> None:
+        longest = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(self._failures, _MOST_DOUBLINGS))
+        self._failures += 1
+        self._not_before_s = now_s + self._random() * longest
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._not_before_s = 0.0
+
+    def wait_s(self, now_s: float) -> float:
+        return max(0.0, self._not_before_s - now_s)

@@ -1,0 +1,120 @@
+"""Connections through the tunnel, in the network's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamplex import ChannelsExhaustedError
+from streamplex.tx import Substream
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IReactorTime, ITransport
+from zope.interface import implementer
+
+from tessel.config import Settings
+from tessel.errors import NodeError
+from tessel.network.interface import IConnectWatcher, ProtocolFactory, Target, TlsOptions
+from tessel.network.limits import CONNECT_TIMEOUT_S, within
+from tessel.network.secure import Handshake
+from tessel.network.tunneled.connection import ProxiedConnection
+from tessel.network.tunneled.pool import Dial, Tunnels
+from tessel.network.tunneled.tunnel import Tunnel, log
+
+
+class TunneledNetwork:
+    """Opens substreams on the shared tunnel. `why` is the reason of the route, for the log."""
+
+    def __init__(
+        self, settings: Settings, dial: Dial, clock: IReactorTime, random: Callable[[], float]
+    ) -> None:
+        self._clock = clock
+        self._tunnels = Tunnels(settings, dial, clock, random)
+
+    async def connect(
+        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
+    ) -> IProtocol:
+        """The proxy makes a TCP connection."""
+        return await self._proxied("net", target, factory, watcher, why)
+
+    async def connect_tls_at_proxy(
+        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
+    ) -> IProtocol:
+        """The proxy makes a TLS connection, and sees the plain text."""
+        return await self._proxied("tls", target, factory, watcher, why)
+
+    async def connect_end_to_end(
+        self,
+        target: Target,
+        factory: ProtocolFactory,
+        tls: TlsOptions,
+        watcher: IConnectWatcher,
+        why: str,
+    ) -> IProtocol:
+        """The proxy makes a TCP connection, and this device TLS with the target over it."""
+        handshake = Handshake(target, tls, factory, self._clock)
+        tunnel, substream = await self._substream("net", f"{target} (tls, end to end)", why)
+        connection = ProxiedConnection(
+            tunnel,
+            target,
+            lambda: handshake.transport,
+            _WithoutTransport(watcher),
+            self._clock,
+            early=handshake.transport,  # its first octets need not wait for `connect`
+        )
+        substream.attach(connection)
+
+        async def both() -> IProtocol:
+            await connection.stands
+            return await handshake.done
+
+        return await self._limited(target, Deferred.fromCoroutine(both()))
+
+    def close(self) -> Deferred[None]:
+        """End the tunnels there are."""
+        return self._tunnels.close()
+
+    async def _proxied(
+        self,
+        name: str,
+        target: Target,
+        factory: ProtocolFactory,
+        watcher: IConnectWatcher,
+        why: str,
+    ) -> IProtocol:
+        tunnel, substream = await self._substream(name, f"{target} ({name})", why)
+        connection = ProxiedConnection(tunnel, target, factory, watcher, self._clock)
+        substream.attach(connection)
+        return await self._limited(target, connection.stands)
+
+    async def _substream(self, name: str, what: str, why: str) -> tuple[Tunnel, Substream]:
+        """One on the tunnel that is open; when its numbers are used up, on the next."""
+        while True:
+            tunnel = await self._tunnels.tunnel()
+            try:
+                substream = tunnel.open(name)
+            except ChannelsExhaustedError:
+                continue
+            log.debug(
+                "{what} through the tunnel as {name} substream {channel}: {why}",
+                what=what,
+                name=name,
+                channel=substream.channel,
+                why=why,
+            )
+            return tunnel, substream
+
+    def _limited(self, target: Target, attempt: Deferred[IProtocol]) -> Deferred[IProtocol]:
+        error = NodeError(f"connect ETIMEDOUT {target}", "ETIMEDOUT")
+        return within(CONNECT_TIMEOUT_S, self._clock, attempt, error)
+
+
+@implementer(IConnectWatcher)
+class _WithoutTransport:
+    """Keeps the transport under TLS from a watcher: what it writes must go through TLS."""
+
+    def __init__(self, watcher: IConnectWatcher) -> None:
+        self._watcher = watcher
+        self.looked_up = watcher.looked_up
+        self.connected = watcher.connected
+
+    def opened(self, transport: ITransport) -> None:
+        pass

@@ -1,0 +1,160 @@
+"""The tunnels of a device: one that is shared, the attempt at it, and those that end by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol as Shape
+
+from streamplex import Side
+from streamplex.tx import TunnelProtocol
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from tessel.config import Settings
+from tessel.errors import NodeError
+from tessel.network.interface import ProtocolFactory, Target, TlsOptions
+from tessel.network.limits import CLOSE_TIMEOUT_S, TUNNEL_SETUP_TIMEOUT_S, within
+from tessel.network.tunneled.backoff import Backoff
+from tessel.network.tunneled.tunnel import AuthorizationFailed, Phase, Tunnel, log
+
+
+class Dial(Shape):
+    """How the proxy is reached: TLS, checked, and never through the tunnel."""
+
+    def __call__(
+        self, target: Target, factory: ProtocolFactory, tls: TlsOptions
+    ) -> Deferred[IProtocol]: ...
+
+
+class Tunnels:
+    """Hands out the tunnel that is open, or makes it; all who wait share one attempt."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dial: Dial,
+        clock: IReactorTime,
+        random: Callable[[], float],
+    ) -> None:
+        assert settings.proxy_host is not None  # a token without a host is a settings fault
+        self._settings = settings
+        self._proxy = Target(settings.proxy_host, settings.proxy_port)
+        self._dial = dial
+        self._clock = clock
+        self._backoff = Backoff(random)
+        self._tunnels: list[Tunnel] = []  # all that have a connection
+        self._attempt: Deferred[Tunnel] | None = None
+        self._waiting: list[Deferred[Tunnel]] = []
+        self._closed: list[Deferred[None]] = []
+
+    def tunnel(self) -> Deferred[Tunnel]:
+        """The tunnel that is open, else the next one."""
+        for tunnel in self._tunnels:
+            if tunnel.phase is Phase.OPEN:
+                return succeed(tunnel)
+        waiter: Deferred[Tunnel] = Deferred(self._stop_waiting)
+        self._waiting.append(waiter)
+        if self._attempt is None:
+            self._begin()
+        return waiter
+
+    def close(self) -> Deferred[None]:
+        """Give up what is being made; end what there is. Fires when all are gone."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+        for tunnel in list(self._tunnels):
+            tunnel.close()
+        if not self._tunnels:
+            return succeed(None)
+        closed: Deferred[None] = Deferred()
+        self._closed.append(closed)
+        return closed.addTimeout(CLOSE_TIMEOUT_S, self._clock, lambda *_: self._cut())
+
+    # The attempt.
+
+    def _begin(self) -> None:
+        attempt = self._attempt = Deferred.fromCoroutine(self._reach())
+        attempt.addCallbacks(self._reached, self._failed)
+        attempt.addErrback(lambda failure: log.failure("a tunnel's attempt", failure))
+
+    async def _reach(self) -> Tunnel:
+        """Wait if need be, dial, and have the token accepted."""
+        await self._wait_if_failing()
+        log.debug("opening the tunnel to {proxy}", proxy=self._proxy)
+        tunnel = Tunnel(self._settings, self._clock, self._lost)
+        late = NodeError("no answer: ETIMEDOUT", "ETIMEDOUT")
+        set_up = Deferred.fromCoroutine(self._set_up(tunnel))
+        try:
+            await within(TUNNEL_SETUP_TIMEOUT_S, self._clock, set_up, late)
+        except (NodeError, CancelledError):
+            tunnel.abort()
+            raise
+        return tunnel
+
+    async def _wait_if_failing(self) -> None:
+        wait_s = self._backoff.wait_s(self._clock.seconds())
+        if wait_s:
+            log.debug("next attempt to reach the proxy in {wait_s:.1f} s", wait_s=wait_s)
+            await deferLater(self._clock, wait_s)
+
+    async def _set_up(self, tunnel: Tunnel) -> None:
+        authorities = self._settings.proxy_cert
+        tls = TlsOptions(ca=None if authorities is None else (authorities,))
+        await self._dial(self._proxy, lambda: self._protocol(tunnel), tls)
+        await tunnel.answered
+
+    def _protocol(self, tunnel: Tunnel) -> TunnelProtocol:
+        self._tunnels.append(tunnel)
+        return TunnelProtocol(Side.B, tunnel, self._clock)
+
+    def _reached(self, tunnel: Tunnel) -> None:
+        self._attempt = None
+        self._backoff.succeeded()
+        for waiter in self._taken():
+            waiter.callback(tunnel)
+
+    def _failed(self, failure: Failure) -> None:
+        self._attempt = None
+        error = self._explained(failure)
+        for waiter in self._taken():
+            waiter.errback(error)
+
+    def _explained(self, failure: Failure) -> BaseException:
+        error = failure.value
+        if isinstance(error, AuthorizationFailed):
+            self._backoff.succeeded()  # it was reached
+            return error
+        if isinstance(error, NodeError):
+            self._backoff.failed(self._clock.seconds())
+            log.debug("the proxy was not reached: {error}", error=error)
+            return NodeError(f"proxy {self._proxy}: {error}", error.code)
+        return error  # given up, as those who wait asked, or at the way out
+
+    # Those who wait for it.
+
+    def _taken(self) -> Iterator[Deferred[Tunnel]]:
+        """Those who wait now. One of them may make another give up meanwhile."""
+        waiting, self._waiting = self._waiting, []
+        return (waiter for waiter in waiting if not waiter.called)
+
+    def _stop_waiting(self, waiter: Deferred[Tunnel]) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+        if not self._waiting and self._attempt is not None:
+            self._attempt.cancel()
+
+    # The end.
+
+    def _lost(self, tunnel: Tunnel) -> None:
+        self._tunnels.remove(tunnel)
+        if self._tunnels:
+            return
+        closed, self._closed = self._closed, []
+        for waiter in closed:
+            waiter.callback(None)
+
+    def _cut(self) -> None:
+        for tunnel in list(self._tunnels):
+            tunnel.abort()

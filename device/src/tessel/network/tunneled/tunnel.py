@@ -1,0 +1,199 @@
+"""One tunnel to the proxy, from the dial to its loss: the device's side of the conversation.
+
+The device says its token and what features it has, and opens nothing before the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from streamplex import ChannelsExhaustedError
+from streamplex.events import Json
+from streamplex.features import DEVICE, HALFCLOSE, RETRY, REUSE, offered
+from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.config import Settings
+from tessel.errors import NodeError
+
+log = Logger(namespace="tessel")
+
+
+class Phase(Enum):
+    """How far a tunnel is."""
+
+    CONNECTING = auto()
+    ASKING = auto()  # the token is said, the answer is to come
+    OPEN = auto()
+    RETIRED = auto()  # its numbers are used up: it ends with its last substream
+    CLOSING = auto()
+    LOST = auto()
+
+
+class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
+    """The proxy refused the token. Trying again by oneself makes no sense."""
+
+    def __init__(self) -> None:
+        super().__init__("Authorization failed.", "ERR_PROXY_AUTHORIZATION")
+
+
+@implementer(ITunnelListener)
+class Tunnel:
+    """A tunnel. `answered` fires when the token was accepted; `lost` is called at its end."""
+
+    def __init__(
+        self, settings: Settings, clock: IReactorTime, lost: Callable[[Tunnel], None]
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lost = lost
+        self._features = frozenset[str]()
+        self._open_substreams = 0
+        self._idle: IDelayedCall | None = None
+        self._protocol: TunnelProtocol | None = None
+        self.phase = Phase.CONNECTING
+        self.answered: Deferred[None] = Deferred()
+
+    # What the pool asks for.
+
+    def open(self, name: str) -> Substream:
+        """A new substream. Raises ChannelsExhaustedError: the tunnel is then retired."""
+        if self.phase not in (Phase.OPEN, Phase.RETIRED):
+            raise NodeError("the tunnel ended: ECONNRESET", "ECONNRESET")
+        try:
+            substream = self._pump().open(name)
+        except ChannelsExhaustedError:
+            self._retire()
+            raise
+        self._open_substreams += 1
+        self._stop_idle_timer()
+        return substream
+
+    def substream_over(self) -> None:
+        """One that `open` gave no longer counts."""
+        self._open_substreams -= 1
+        self._watch_idle()
+
+    @property
+    def understands_failure(self) -> bool:
+        """The proxy is one of ours: it aborts the target when a substream fails."""
+        return bool(self._features)
+
+    def close(self) -> None:
+        """Send what is queued and end it."""
+        self._stop_idle_timer()
+        if self.phase in (Phase.OPEN, Phase.RETIRED, Phase.ASKING):
+            self.phase = Phase.CLOSING
+            log.debug("the tunnel is being closed")
+            self._pump().loseConnection()
+
+    def abort(self) -> None:
+        """Cut it at once."""
+        self._stop_idle_timer()
+        if self._protocol is not None and self.phase is not Phase.LOST:
+            self.phase = Phase.CLOSING
+            self._protocol.abortConnection()
+
+    # ITunnelListener.
+
+    def tunnelMade(self, tunnel: TunnelProtocol) -> None:
+        """TLS stands and the proxy's certificate was accepted, for so the dial delivers it."""
+        self._protocol = tunnel
+        self.phase = Phase.ASKING
+        tunnel.message(self._introduction())
+
+    def tunnelSecured(self) -> None:
+        """Told behind tunnelMade here; nothing is left to do."""
+
+    def messageReceived(self, value: Json) -> None:
+        """The first message is the answer, whatever it says; later ones mean nothing."""
+        if self.phase is not Phase.ASKING:
+            return
+        answer = value if isinstance(value, dict) else {}
+        if answer.get("authed") is not True:
+            self._refused(temporarily=answer.get("retry") is True)
+            return
+        self._features = offered(answer) & self._own_features()
+        self._pump().enable(self._features)
+        self.phase = Phase.OPEN
+        log.debug("the tunnel is authorized")
+        self._watch_idle()
+        self.answered.callback(None)
+
+    def substreamOpened(self, substream: Substream) -> None:
+        """A proxy has nothing to open on a device."""
+        substream.fail("this device accepts no substreams")
+        substream.release()
+
+    def tunnelLost(self, reason: Failure) -> None:
+        self._stop_idle_timer()
+        self.phase = Phase.LOST
+        log.debug("the tunnel is closed: {why}", why=reason.getErrorMessage())
+        self._fail_answer(NodeError(_early_end(reason), "ECONNRESET"))
+        self._lost(self)
+
+    # The conversation.
+
+    def _introduction(self) -> Json:
+        said: dict[str, Json] = {
+            "token": self._settings.token,
+            "features": sorted(self._own_features()),
+        }
+        if self._settings.device is not None:
+            said["device"] = self._settings.device
+        return said
+
+    def _own_features(self) -> frozenset[str]:
+        device = {DEVICE} if self._settings.device is not None else set()
+        return frozenset({REUSE, HALFCLOSE, RETRY} | device)
+
+    def _refused(self, *, temporarily: bool) -> None:
+        if temporarily:
+            log.debug("the proxy cannot check the token now")
+            self._fail_answer(NodeError("the proxy cannot check the token now", "EAGAIN"))
+        else:
+            log.debug("the proxy refused the token")
+            self._fail_answer(AuthorizationFailed())
+        self.close()
+
+    def _fail_answer(self, error: NodeError) -> None:
+        if not self.answered.called:
+            self.answered.errback(error)
+
+    # Its end.
+
+    def _retire(self) -> None:
+        self.phase = Phase.RETIRED
+        log.debug("the tunnel's numbers are used up: a new one takes over")
+        self._watch_idle()
+
+    def _watch_idle(self) -> None:
+        if self._open_substreams:
+            return
+        if self.phase is Phase.RETIRED:
+            self.close()
+        elif self.phase is Phase.OPEN:
+            self._idle = self._clock.callLater(self._settings.idle_s, self._idle_too_long)
+
+    def _idle_too_long(self) -> None:
+        self._idle = None
+        log.debug("the tunnel was idle for {seconds:g} s", seconds=self._settings.idle_s)
+        self.close()
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _pump(self) -> TunnelProtocol:
+        assert self._protocol is not None
+        return self._protocol
+
+
+def _early_end(reason: Failure) -> str:
+    return f"the tunnel ended before it was authorized ({reason.getErrorMessage()}): ECONNRESET"

@@ -1,0 +1,290 @@
+"""RADIO=host: the machine's own sockets, through the reactor handed in."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+from weakref import WeakSet
+
+from twisted.internet import error, tcp
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
+from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
+    IHostResolution,
+    IListeningPort,
+    IProtocol,
+    IReactorPluggableNameResolver,
+    IReactorTCP,
+    IReactorTime,
+    IReactorUDP,
+    IResolutionReceiver,
+)
+from twisted.internet.protocol import ClientFactory, DatagramProtocol, Factory, Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.radio import interface as radio
+from tessel.radio.eyeballs import interleaved, race
+from tessel.radio.interface import Capabilities, IRadio, IRadioPort, LinkState, RadioError
+
+DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
+LOOKUP_TIMEOUT_S = 30.0  # a system's resolver gives up sooner, if it is well
+
+
+class IHostReactor(IReactorTCP, IReactorUDP, IReactorTime, IReactorPluggableNameResolver):
+    """What of a reactor this radio needs."""
+
+
+@implementer(IRadio)
+class HostRadio:
+    """Sockets of this machine. Its link is up whenever its power is."""
+
+    capabilities = Capabilities(
+        half_close=True, no_delay=True, ipv6=True, parallel_connects=True, max_sockets=None
+    )
+
+    def __init__(self, reactor: IHostReactor) -> None:
+        self._reactor = reactor
+        self.link = LinkState.OFF
+        self.connections_opened = 0
+        self._watchers: list[Callable[[LinkState], None]] = []
+        self._connectors: WeakSet[IConnector] = WeakSet()
+        self._ports: WeakSet[IListeningPort] = WeakSet()
+
+    def power_on(self) -> Deferred[None]:
+        self._change_link(LinkState.UP)
+        return succeed(None)
+
+    def power_off(self) -> Deferred[None]:
+        self._change_link(LinkState.OFF)
+        for connector in list(self._connectors):
+            connector.disconnect()
+        stopping = [maybeDeferred(port.stopListening) for port in list(self._ports)]
+        return gatherResults(stopping).addCallback(lambda _: None)
+
+    def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
+
+    def owns(self, selectable: object) -> bool:
+        """Is this, among the reactor's, a socket of this radio?"""
+        return (
+            selectable in self._ports
+            or getattr(selectable, "connector", None) in self._connectors
+            or getattr(selectable, "server", None) in self._ports
+        )
+
+    # Connections.
+
+    def connect(
+        self, addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
+    ) -> Deferred[IProtocol]:
+        if self.link is not LinkState.UP:
+            return fail(radio.NetworkUnreachableError("the radio is off"))
+        dials = [partial(self._dial, address, port, factory) for address in interleaved(addresses)]
+        return race(dials, self._reactor)
+
+    def _dial(
+        self, address: str, port: int, factory: Callable[[], IProtocol]
+    ) -> Deferred[IProtocol]:
+        dial = _Dial(self, factory)
+        connector = self._reactor.connectTCP(address, port, dial, timeout=DIAL_TIMEOUT_S)
+        self._connectors.add(connector)
+        dial.result.addErrback(_as_radio_error)
+        return dial.result
+
+    # Ports.
+
+    def listen(
+        self, port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
+    ) -> Deferred[IRadioPort]:
+        accepting = Factory.forProtocol(factory)
+        accepting.noisy = False
+        everywhere = ["::", "0.0.0.0"] if not address else [address]  # noqa: S104 - as asked for
+        try:
+            return succeed(self._listen(port, accepting, everywhere, backlog))
+        except error.CannotListenError as fault:
+            return fail(_listen_error(fault))
+
+    def _listen(
+        self, port: int, factory: Factory, addresses: Sequence[str], backlog: int
+    ) -> IRadioPort:
+        first, *others = addresses
+        try:
+            listening = self._reactor.listenTCP(port, factory, backlog, first)
+        except error.CannotListenError as fault:
+            if not others or _errno(fault) not in _NO_IPV6:
+                raise
+            return self._listen(port, factory, others, backlog)
+        return self._kept(listening)
+
+    def bind_udp(
+        self, port: int, protocol: DatagramProtocol, *, address: str
+    ) -> Deferred[IRadioPort]:
+        try:
+            return succeed(self._kept(self._reactor.listenUDP(port, protocol, address)))
+        except error.CannotListenError as fault:
+            return fail(_listen_error(fault))
+
+    def _kept(self, port: IListeningPort) -> IRadioPort:
+        self._ports.add(port)
+        return _HostPort(port)
+
+    # Names.
+
+    def lookup(self, name: str) -> Deferred[Sequence[str]]:
+        if self.link is not LinkState.UP:
+            return fail(radio.NetworkUnreachableError("the radio is off"))
+        question = _Question(name)
+        self._reactor.nameResolver.resolveHostName(question, name)
+        return question.answer.addTimeout(
+            LOOKUP_TIMEOUT_S, self._reactor, lambda *_: _unanswered(name)
+        )
+
+    def _change_link(self, state: LinkState) -> None:
+        changed, self.link = self.link is not state, state
+        if changed:
+            for watcher in list(self._watchers):
+                watcher(state)
+
+
+class _Dial(ClientFactory):
+    """One attempt, as Twisted's reactor wants it, and its result."""
+
+    noisy = False
+
+    def __init__(self, owner: HostRadio, build: Callable[[], IProtocol]) -> None:
+        self._owner = owner
+        self._build = build
+        self._connector: IConnector | None = None
+        self.result: Deferred[IProtocol] = Deferred(self._give_up)
+
+    def startedConnecting(self, connector: IConnector) -> None:
+        self._connector = connector
+
+    def buildProtocol(self, addr: IAddress) -> _Arrival:  # type: ignore[override]  # stands in
+        del addr
+        return _Arrival(self)
+
+    def arrived(self, transport: tcp.Client) -> None:
+        self._owner.connections_opened += 1
+        protocol = self._build()
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        self.result.callback(protocol)
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        del connector
+        self.result.errback(reason)
+
+    def _give_up(self, _: Deferred[IProtocol]) -> None:
+        if self._connector is not None:
+            self._connector.stopConnecting()
+
+
+class _Arrival(Protocol):
+    """Stands in until the transport is there, and then makes room for the real protocol.
+
+    Twisted calls makeConnection behind buildProtocol's back; the attempt's result must come after
+    it, and before another attempt of the same race can stand.
+    """
+
+    def __init__(self, dial: _Dial) -> None:
+        self._dial = dial
+
+    def connectionMade(self) -> None:
+        self._dial.arrived(cast(tcp.Client, self.transport))
+
+
+@implementer(IRadioPort)
+class _HostPort:
+    def __init__(self, port: IListeningPort) -> None:
+        self._port = port
+
+    def getHost(self) -> IAddress:
+        return self._port.getHost()
+
+    def stop(self) -> Deferred[None]:
+        return maybeDeferred(self._port.stopListening)
+
+
+@implementer(IResolutionReceiver)
+class _Question:
+    """Gathers what the reactor's resolver finds for a name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: list[str] = []
+        self._resolution: IHostResolution | None = None
+        self.answer: Deferred[Sequence[str]] = Deferred(self._give_up)
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        self._resolution = resolutionInProgress
+
+    def addressResolved(self, address: IAddress) -> None:
+        if isinstance(address, IPv4Address | IPv6Address):
+            self._found.append(address.host)
+
+    def resolutionComplete(self) -> None:
+        if self.answer.called:
+            return  # given up
+        if self._found:
+            self.answer.callback(list(dict.fromkeys(self._found)))
+        else:
+            self.answer.errback(radio.NameNotFoundError(f"no address for {self._name}"))
+
+    def _give_up(self, _: Deferred[Sequence[str]]) -> None:
+        # The thread that asks cannot be stopped; its answer will be passed over.
+        if self._resolution is not None:
+            self._resolution.cancel()
+
+
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+_BY_ERRNO: dict[int, type[RadioError]] = {
+    errno.ECONNREFUSED: radio.RefusedError,
+    errno.ETIMEDOUT: radio.TimedOutError,
+    errno.EHOSTUNREACH: radio.HostUnreachableError,
+    errno.ENETUNREACH: radio.NetworkUnreachableError,
+    errno.ECONNRESET: radio.ResetError,
+    errno.EADDRINUSE: radio.AddressInUseError,
+    errno.EADDRNOTAVAIL: radio.AddressNotAvailableError,
+    errno.EACCES: radio.PermissionDeniedError,
+    errno.EPERM: radio.PermissionDeniedError,
+    errno.EMFILE: radio.NoSocketError,
+    errno.ENFILE: radio.NoSocketError,
+}
+
+
+def _as_radio_error(failure: Failure) -> Failure:
+    """A failed attempt in the radio's terms; a cancelled one stays as it is."""
+    if not failure.check(error.ConnectError):
+        return failure
+    if failure.check(error.UserError):
+        return failure
+    return Failure(_radio_error(failure.value))
+
+
+def _radio_error(fault: BaseException) -> RadioError:
+    if isinstance(fault, error.TimeoutError):
+        return radio.TimedOutError(str(fault))
+    return _BY_ERRNO.get(_errno(fault), RadioError)(str(fault))
+
+
+def _listen_error(fault: error.CannotListenError) -> RadioError:
+    return _BY_ERRNO.get(_errno(fault), RadioError)(str(fault))
+
+
+def _errno(fault: BaseException) -> int:
+    number = getattr(fault, "osError", None)
+    if number is None:
+        number = getattr(getattr(fault, "socketError", None), "errno", None)
+    return number if isinstance(number, int) else 0
+
+
+def _unanswered(name: str) -> Sequence[str]:
+    raise radio.NameUnansweredError(f"no answer for {name} within {LOOKUP_TIMEOUT_S:g} s")

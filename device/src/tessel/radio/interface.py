@@ -1,0 +1,141 @@
+"""What the network sees of a radio: power, link, connections to addresses, listening, UDP, names.
+
+It is cut so that a weak chip fits: a handful of sockets, no half close, no TCP_NODELAY, IPv4 alone,
+a `connect` that keeps everything else waiting. What a radio lacks it says in its `Capabilities`.
+
+Its connections are Twisted transports: `ITransport`, `IConsumer`, `IPushProducer`, and the methods
+of `ITCPTransport`. Where `half_close` is False, `loseWriteConnection` closes whole; where
+`no_delay` is False, `setTcpNoDelay` changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, ClassVar
+
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.protocol import DatagramProtocol
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+
+class LinkState(Enum):
+    """How far a radio is from carrying octets."""
+
+    OFF = auto()
+    DOWN = auto()  # power is on
+    JOINING = auto()
+    UP = auto()  # there is an address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a radio can do."""
+
+    half_close: bool
+    no_delay: bool
+    ipv6: bool
+    parallel_connects: bool  # False: one attempt keeps all else waiting
+    max_sockets: int | None  # None: more than a program will want
+
+
+class RadioError(Exception):
+    """A radio could not do it. `code` is Node's word for why."""
+
+    code: ClassVar[str] = "EIO"
+
+
+class RefusedError(RadioError):
+    code = "ECONNREFUSED"
+
+
+class TimedOutError(RadioError):
+    code = "ETIMEDOUT"
+
+
+class HostUnreachableError(RadioError):
+    code = "EHOSTUNREACH"
+
+
+class NetworkUnreachableError(RadioError):
+    """Also: the link is not up."""
+
+    code = "ENETUNREACH"
+
+
+class ResetError(RadioError):
+    code = "ECONNRESET"
+
+
+class AddressInUseError(RadioError):
+    code = "EADDRINUSE"
+
+
+class AddressNotAvailableError(RadioError):
+    code = "EADDRNOTAVAIL"
+
+
+class PermissionDeniedError(RadioError):
+    code = "EACCES"
+
+
+class NoSocketError(RadioError):
+    """All of the radio's sockets are in use."""
+
+    code = "EMFILE"
+
+
+class NameNotFoundError(RadioError):
+    code = "ENOTFOUND"
+
+
+class NameUnansweredError(RadioError):
+    """No name server answered in time."""
+
+    code = "EAI_AGAIN"
+
+
+class IRadioPort(Interface):
+    """A port that listens, or a bound UDP port."""
+
+    def getHost() -> IAddress: ...
+
+    def stop() -> Deferred[None]:
+        """Stop; connections that were accepted stay."""
+
+
+class IRadio(Interface):
+    """A radio. Every Deferred may be cancelled and fails with a RadioError."""
+
+    capabilities: Capabilities = Attribute("what it can do")
+    link: LinkState = Attribute("the state of the link now")
+    connections_opened: int = Attribute("TCP connections that stood, since power was on")
+
+    def power_on() -> Deferred[None]: ...
+
+    def power_off() -> Deferred[None]:
+        """Connections are cut, ports stop listening."""
+
+    def watch_link(changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        """Be told of every change of the link; call what is returned to be told no more."""
+
+    def connect(
+        addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
+    ) -> Deferred[IProtocol]:
+        """Dial the addresses, best first: several at once (RFC 8305) where the radio can, else
+        one after the other. The factory is called for the connection that stands."""
+
+    def listen(
+        port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
+    ) -> Deferred[IRadioPort]:
+        """Accept TCP connections; port 0: any free one; address "": all."""
+
+    def bind_udp(port: int, protocol: DatagramProtocol, *, address: str) -> Deferred[IRadioPort]:
+        """Give the protocol a UDP port: Twisted's `IUDPTransport`."""
+
+    def lookup(name: str) -> Deferred[Sequence[str]]:
+        """The addresses of a name, at least one, best first."""
