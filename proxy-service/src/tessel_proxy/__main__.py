@@ -29,13 +29,19 @@ from tessel_proxy.issuing import names_of
 from tessel_proxy.logs import observer
 from tessel_proxy.parsers import integer
 from tessel_proxy.ready import Ready, get_ready
+from tessel_proxy.service import IProxyReactor, ProxyService
 from tessel_proxy.serving import FAILED, OK, IServingReactor, Serving
 from tessel_proxy.settings import ConfigError, described
 from tessel_proxy.tls import utc
 
 AT_FAULT = 2  # argparse has the same
 
-reactor = cast("IServingReactor", installed_reactor)
+
+class IReactor(IProxyReactor, IServingReactor):
+    """All that is asked of the reactor."""
+
+
+reactor = cast("IReactor", installed_reactor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,8 +105,6 @@ def _serve() -> int:
     globalLogBeginner.beginLoggingTo([log_to], redirectStandardIO=False)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
-    from tessel_proxy.service import ProxyService
-
     service = ProxyService(config, reactor, ready.authenticator, ready.tls)
     return Serving(service, reactor).run()
 

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.auth import Authenticator, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.settings import ConfigError, lookalikes
-from tessel_proxy.tls import ServerTLS, certificates_in, server_tls, utc
+from tessel_proxy.target_tls import TargetTrust
+from tessel_proxy.tls import ServerTLS, server_tls, utc
 
 T = TypeVar("T")
 
@@ -39,13 +40,8 @@ def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
 
     tls = collect(lambda: server_tls(config, utc(reactor.seconds())))
     authenticator = collect(lambda: authenticator_for(config, reactor))
-    collect(lambda: _check_target_authorities(config))
+    collect(lambda: TargetTrust(config.target_ca_file))
     hints = lookalikes(environ, SETTINGS)
     if faults or tls is None or authenticator is None:
         raise ConfigError(faults + hints)
     return Ready(config, tls, authenticator, tuple(hints))
-
-
-def _check_target_authorities(config: Config) -> None:
-    if config.target_ca_file is not None:
-        certificates_in(config.target_ca_file, f"TARGET_CA_FILE='{config.target_ca_file}'")

@@ -22,7 +22,7 @@ FAILED = 1
 Handler = Callable[[int, FrameType | None], None]
 
 
-class IServingReactor(IReactorCore, IReactorFromThreads, IReactorTime):
+class IServingReactor(IReactorCore, IReactorTime, IReactorFromThreads):
     """What of the reactor a run needs."""
 
 
