@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from OpenSSL import SSL, crypto
+from OpenSSL import crypto
 
 from tessel.errors import NodeError
 
@@ -253,7 +253,7 @@ def literal(host: str) -> Address | None:
 
 def _has_certificate(pem: bytes) -> bool:
     try:
-        crypto.load_certificate(SSL.FILETYPE_PEM, pem)
+        crypto.load_certificate(crypto.FILETYPE_PEM, pem)
     except crypto.Error:
         return False
     return True

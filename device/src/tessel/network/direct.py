@@ -7,6 +7,8 @@ from collections.abc import Coroutine, Sequence
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 
+from typing import cast
+
 from tessel.config import literal
 from tessel.errors import NodeError
 from tessel.network.interface import (
@@ -58,10 +60,11 @@ class DirectNetwork:
     ) -> IListening:
         address = (await self.lookup(host))[0] if host else ""
         try:
-            return await self._radio.listen(port, factory, address=address, backlog=backlog)
+            listening = await self._radio.listen(port, factory, address=address, backlog=backlog)
         except RadioError as error:
             where = Target(host or "::", port)
             raise NodeError(f"listen {error.code}: {where}", error.code) from error
+        return cast(IListening, listening)  # the radio's has the same shape
 
     def _limited(
         self, target: Target, attempt: Coroutine[Deferred[object], object, IProtocol]

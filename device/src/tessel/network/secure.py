@@ -7,13 +7,7 @@ from typing import cast
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
-from twisted.internet.interfaces import (
-    IConsumer,
-    IHandshakeListener,
-    IProtocol,
-    IReactorTime,
-    ITransport,
-)
+from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -24,14 +18,11 @@ from tessel.network.interface import (
     IDiscardable,
     ISecured,
     ProtocolFactory,
+    StreamTransport,
     Target,
     TlsOptions,
 )
 from tessel.network.trust import Verification, peer_der
-
-
-class _Below(ITransport, IConsumer):
-    """What TLS runs over; for the type checker."""
 
 
 @implementer(ISecured, IDiscardable)
@@ -59,7 +50,7 @@ class TlsTransport(BufferingTLSTransport):
     def discard(self) -> None:
         """Say close_notify, and close below without waiting for the target's."""
         self.loseConnection()
-        below = cast(_Below, self.transport)
+        below = cast(StreamTransport, self.transport)
         below.unregisterProducer()  # else what is below would wait for this layer to finish
         if IDiscardable.providedBy(below):
             cast(IDiscardable, below).discard()
@@ -81,12 +72,12 @@ class Handshake:
         self.transport = TlsTransport(layer, _Awaiting(self))
 
     def completed(self) -> None:
-        connection = self.transport.getHandle()
+        connection = self.transport.getHandle()  # type: ignore[no-untyped-call]  # Twisted's
         fault = self._verification.verdict(connection)
         self.transport.judged(fault, peer_der(connection))
         if fault is not None and self._verification.rejects:
             self.failed(Failure(fault))
-            self.transport.abortConnection()
+            self.transport.abortConnection()  # type: ignore[no-untyped-call]  # Twisted's
             return
         self._hand_over()
 
@@ -104,7 +95,7 @@ class Handshake:
 
     def _give_up(self) -> None:
         if self.transport.connected:
-            self.transport.abortConnection()
+            self.transport.abortConnection()  # type: ignore[no-untyped-call]  # Twisted's
 
 
 @implementer(IHandshakeListener)

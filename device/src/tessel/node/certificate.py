@@ -49,7 +49,7 @@ def _alternative_names(certificate: x509.Certificate) -> str:
     return ", ".join(
         f"{word}:{value}"
         for word, kind in (("DNS", x509.DNSName), ("IP Address", x509.IPAddress))
-        for value in names.get_values_for_type(kind)  # type: ignore[type-var]  # one kind each
+        for value in names.get_values_for_type(kind)
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
 from tessel.node import runtime
-from tessel.node.net import is_ip
+from tessel.node.addresses import is_ip
 from tessel.node.options import Callback
 
 FAMILIES = {"A": 4, "AAAA": 6}
@@ -40,13 +40,15 @@ def lookup(
 def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | None = None) -> None:
     """Call back with `(error, addresses)`. A radio answers for A and AAAA alone."""
     if callable(rrtype):
-        rrtype, callback = "A", rrtype
-    if rrtype not in FAMILIES:
+        wanted, callback = "A", rrtype
+    else:
+        wanted = rrtype
+    if wanted not in FAMILIES:
         raise NodeError(
-            f"The record type must be one of {', '.join(FAMILIES)}. Received {rrtype!r}",
+            f"The record type must be one of {', '.join(FAMILIES)}. Received {wanted!r}",
             "ERR_INVALID_ARG_VALUE",
         )
-    _ask(hostname, FAMILIES[rrtype], lambda found: (list(found),), callback)
+    _ask(hostname, FAMILIES[wanted], lambda found: (list(found),), callback)
 
 
 def resolve4(hostname: str, callback: Callback) -> None:
@@ -90,6 +92,6 @@ def _everything(found: Sequence[str]) -> tuple[object, ...]:
 
 
 def _valid_family(family: object) -> int:
-    if family in (0, 4, 6):
-        return cast(int, family)
+    if isinstance(family, int) and family in (0, 4, 6):
+        return family
     raise NodeError(f"The family must be 0, 4 or 6. Received {family!r}", "ERR_INVALID_ARG_VALUE")

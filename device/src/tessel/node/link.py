@@ -12,19 +12,23 @@ from typing import cast
 
 from twisted.internet.interfaces import (
     IAddress,
-    IConsumer,
+    IDelayedCall,
     IHalfCloseableProtocol,
     IPushProducer,
-    IReactorTime,
-    ITCPTransport,
     ITransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.errors import NodeError
-from tessel.network.interface import IConnectWatcher, IDiscardable, IIdleWatch, ISecured
+from tessel.network.interface import (
+    IConnectWatcher,
+    IDiscardable,
+    IIdleWatch,
+    ISecured,
+    StreamTransport,
+)
 from tessel.node.runtime import Runtime
 
 DISCARD_LIMIT_S = 2.0  # a destroyed socket's last octets: a reader who is there takes them at once
@@ -44,18 +48,15 @@ class Upward(Shape):
     def link_lost(self, reason: Failure) -> None: ...
 
 
-class _Transport(ITransport, ITCPTransport, IConsumer, IPushProducer):
-    """What every transport of the network provides; for the type checker."""
-
-
 @implementer(IHalfCloseableProtocol, IPushProducer, IConnectWatcher)
-class Link(Protocol):
+class Link:
     """One connection of a socket, from the attempt to the loss."""
 
     def __init__(self, socket: Upward, runtime: Runtime) -> None:
         self._socket = socket
         self._runtime = runtime
-        self._below: _Transport | None = None
+        self._below: StreamTransport | None = None
+        self._limit: IDelayedCall | None = None
         self._lost = False
         self.congested = False  # the transport asks to write no more for now
 
@@ -84,13 +85,15 @@ class Link(Protocol):
             transport.resumeProducing()  # a paused reader would not see the end
             transport.loseConnection()
         if not self._lost:
-            limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self.abort)
-            self._stop_limit: Callable[[], None] = limit.cancel
+            self._limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self._cut)
 
     def abort(self) -> None:
-        self._stop_limit = lambda: None
-        if self.usable:
-            self._transport().abortConnection()
+        """Cut it at once (RST)."""
+        self._transport().abortConnection()
+
+    def _cut(self) -> None:
+        self._limit = None
+        self.abort()
 
     def pause(self) -> None:
         self._transport().pauseProducing()
@@ -115,11 +118,14 @@ class Link(Protocol):
     def local_address(self) -> IAddress:
         return self._transport().getHost()
 
+    def peer_address(self) -> IAddress:
+        return self._transport().getPeer()
+
     def secured(self) -> ISecured | None:
         transport = self._transport()
         return cast(ISecured, transport) if ISecured.providedBy(transport) else None
 
-    def _transport(self) -> _Transport:
+    def _transport(self) -> StreamTransport:
         assert self._below is not None
         return self._below
 
@@ -127,7 +133,7 @@ class Link(Protocol):
 
     def opened(self, transport: ITransport) -> None:
         if self._below is None:
-            self._below = cast(_Transport, transport)
+            self._below = cast(StreamTransport, transport)
             self._below.registerProducer(self, True)
             self._runtime.call(self._socket.link_opened)
 
@@ -139,9 +145,11 @@ class Link(Protocol):
 
     # Up: IHalfCloseableProtocol.
 
+    def makeConnection(self, transport: ITransport) -> None:
+        self.opened(transport)
+
     def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.opened(self.transport)
+        """Part of Twisted's interface; makeConnection has done it."""
 
     def dataReceived(self, data: bytes) -> None:
         self._runtime.call(self._socket.link_received, data)
@@ -154,7 +162,9 @@ class Link(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
-        self._stop_limit()
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
         self._runtime.call(self._socket.link_lost, reason)
 
     # Up: IPushProducer, the socket as seen by its transport.
@@ -169,6 +179,3 @@ class Link(Protocol):
 
     def stopProducing(self) -> None:
         pass  # connectionLost follows, and says why
-
-    def _stop_limit(self) -> None:
-        """There is none, until `discard`."""

@@ -12,12 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 
 from tessel.errors import NodeError
-from tessel.node import net
 from tessel.node.certificate import described
 from tessel.node.options import ConnectOptions
+from tessel.node.socket import Socket
 
 
-class TLSSocket(net.Socket):
+class TLSSocket(Socket):
     """A socket over TLS. Besides a socket's events: `secureConnect`, after `connect`."""
 
     encrypted = True

@@ -7,14 +7,13 @@ all that was written before `end` has been handed on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self, TypeAlias
+from functools import partial
+from typing import Self
 
 from tessel.errors import NodeError
 from tessel.node.stream_base import Chunk, Done, Stream
 
 HIGH_WATER_MARK = 16 * 1024  # octets queued before `write` answers False; Node's own size
-
-Written: TypeAlias = Callable[[], None] | Callable[[BaseException | None], None]
 
 
 class Writable(Stream):
@@ -81,8 +80,7 @@ class Writable(Stream):
         queue, self._queue = self._queue, []
         chunk = queue[0][0] if len(queue) == 1 else b"".join(octets for octets, _ in queue)
         self._under_way = [callback for _, callback in queue if callback is not None]
-        size = len(chunk)
-        self._write(chunk, lambda error=None: self._written(size, error))
+        self._write(chunk, partial(self._written, len(chunk)))
 
     def _written(self, size: int, error: BaseException | None) -> None:
         callbacks, self._under_way = self._under_way, None

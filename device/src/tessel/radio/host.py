@@ -23,7 +23,7 @@ from twisted.internet.interfaces import (
     IReactorUDP,
     IResolutionReceiver,
 )
-from twisted.internet.protocol import ClientFactory, DatagramProtocol, Factory, Protocol
+from twisted.internet.protocol import ClientFactory, DatagramProtocol, Protocol, ServerFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +32,7 @@ from tessel.radio.eyeballs import interleaved, race
 from tessel.radio.interface import Capabilities, IRadio, IRadioPort, LinkState, RadioError
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
+LARGEST_DATAGRAM = 65_507  # what IPv4 can carry
 LOOKUP_TIMEOUT_S = 30.0  # a system's resolver gives up sooner, if it is well
 
 
@@ -63,7 +64,7 @@ class HostRadio:
         self._change_link(LinkState.OFF)
         for connector in list(self._connectors):
             connector.disconnect()
-        stopping = [maybeDeferred(port.stopListening) for port in list(self._ports)]
+        stopping = [_HostPort(port).stop() for port in list(self._ports)]
         return gatherResults(stopping).addCallback(lambda _: None)
 
     def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
@@ -102,8 +103,7 @@ class HostRadio:
     def listen(
         self, port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
     ) -> Deferred[IRadioPort]:
-        accepting = Factory.forProtocol(factory)
-        accepting.noisy = False
+        accepting = _Accepting(factory)
         everywhere = ["::", "0.0.0.0"] if not address else [address]  # noqa: S104 - as asked for
         try:
             return succeed(self._listen(port, accepting, everywhere, backlog))
@@ -111,7 +111,7 @@ class HostRadio:
             return fail(_listen_error(fault))
 
     def _listen(
-        self, port: int, factory: Factory, addresses: Sequence[str], backlog: int
+        self, port: int, factory: _Accepting, addresses: Sequence[str], backlog: int
     ) -> IRadioPort:
         first, *others = addresses
         try:
@@ -126,7 +126,9 @@ class HostRadio:
         self, port: int, protocol: DatagramProtocol, *, address: str
     ) -> Deferred[IRadioPort]:
         try:
-            return succeed(self._kept(self._reactor.listenUDP(port, protocol, address)))
+            return succeed(
+                self._kept(self._reactor.listenUDP(port, protocol, address, LARGEST_DATAGRAM))
+            )
         except error.CannotListenError as fault:
             return fail(_listen_error(fault))
 
@@ -150,6 +152,19 @@ class HostRadio:
         if changed:
             for watcher in list(self._watchers):
                 watcher(state)
+
+
+class _Accepting(ServerFactory):
+    """What comes to a port."""
+
+    noisy = False
+
+    def __init__(self, build: Callable[[], IProtocol]) -> None:
+        self._build = build
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol:  # type: ignore[override]  # any protocol
+        del addr
+        return self._build()
 
 
 class _Dial(ClientFactory):
@@ -209,7 +224,7 @@ class _HostPort:
         return self._port.getHost()
 
     def stop(self) -> Deferred[None]:
-        return maybeDeferred(self._port.stopListening)
+        return cast("Deferred[None]", maybeDeferred(self._port.stopListening))  # type: ignore[call-overload]  # it may answer None
 
 
 @implementer(IResolutionReceiver)
@@ -269,7 +284,7 @@ def _as_radio_error(failure: Failure) -> Failure:
     return Failure(_radio_error(failure.value))
 
 
-def _radio_error(fault: BaseException) -> RadioError:
+def _radio_error(fault: BaseException | None) -> RadioError:
     if isinstance(fault, error.TimeoutError):
         return radio.TimedOutError(str(fault))
     return _BY_ERRNO.get(_errno(fault), RadioError)(str(fault))
@@ -279,7 +294,7 @@ def _listen_error(fault: error.CannotListenError) -> RadioError:
     return _BY_ERRNO.get(_errno(fault), RadioError)(str(fault))
 
 
-def _errno(fault: BaseException) -> int:
+def _errno(fault: BaseException | None) -> int:
     number = getattr(fault, "osError", None)
     if number is None:
         number = getattr(getattr(fault, "socketError", None), "errno", None)

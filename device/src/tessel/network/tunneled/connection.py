@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import cast
 
-from streamplex.events import Json
+from streamplex.jsontext import Json
 from streamplex.tx import ISubstreamProtocol, Substream
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred

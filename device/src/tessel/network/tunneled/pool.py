@@ -123,6 +123,7 @@ class Tunnels:
 
     def _explained(self, failure: Failure) -> BaseException:
         error = failure.value
+        assert error is not None
         if isinstance(error, AuthorizationFailed):
             self._backoff.succeeded()  # it was reached
             return error

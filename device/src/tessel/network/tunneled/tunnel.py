@@ -9,8 +9,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from streamplex import ChannelsExhaustedError
-from streamplex.events import Json
 from streamplex.features import DEVICE, HALFCLOSE, RETRY, REUSE, offered
+from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime

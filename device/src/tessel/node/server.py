@@ -1,0 +1,187 @@
+"""A server in the Node manner: it listens on the radio and hands out sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Self
+
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.python.failure import Failure
+
+from tessel.errors import NodeError
+from tessel.network.interface import BACKLOG, IListening
+from tessel.node import runtime
+from tessel.node.addresses import family_word
+from tessel.node.events import EventEmitter
+from tessel.node.handles import Handle
+from tessel.node.options import Callback, valid_port
+from tessel.node.socket import Socket, State
+
+
+class _Phase(Enum):
+    IDLE = auto()
+    STARTING = auto()
+    LISTENING = auto()
+    CLOSING = auto()  # no more is accepted; connections are still open
+
+
+class Server(EventEmitter):
+    """Events: listening, connection, drop, error, close."""
+
+    def __init__(self, listener: Callback | None = None, *, allow_half_open: bool = False) -> None:
+        super().__init__()
+        self.allow_half_open = allow_half_open
+        self.max_connections: int | None = None  # past it connections are dropped
+        self._runtime = runtime.current()
+        self._phase = _Phase.IDLE
+        self._port: IListening | None = None
+        self._handle: Handle | None = None
+        self._referenced = True
+        self._sockets: set[Socket] = set()
+        if listener is not None:
+            self.on("connection", listener)
+
+    def listen(
+        self,
+        port: int | str | Mapping[str, object] = 0,
+        *rest: object,
+        host: str | None = None,
+        backlog: int = BACKLOG,
+        callback: Callback | None = None,
+    ) -> Self:
+        """`listen(port=0, host, backlog, callback)` or `listen(options, callback)`."""
+        if self._phase is not _Phase.IDLE:
+            raise NodeError(
+                "Listen method has been called more than once without closing.",
+                "ERR_SERVER_ALREADY_LISTEN",
+            )
+        given: dict[str, object] = {"port": port, "host": host, "backlog": backlog}
+        if isinstance(port, Mapping):
+            given.update({"port": 0, **port})
+        for argument in rest:
+            if callable(argument):
+                callback = argument
+            elif argument is not None:
+                given["host" if isinstance(argument, str) else "backlog"] = argument
+        if callback is not None:
+            self.once("listening", callback)
+        self._start(valid_port(given["port"]), str(given["host"] or ""), int(str(given["backlog"])))
+        return self
+
+    def close(self, callback: Callback | None = None) -> Self:
+        """Accept no more. `close` comes when the connections there are have ended, too."""
+        if self._phase is not _Phase.LISTENING:
+            if callback is not None:
+                error = NodeError("Server is not running.", "ERR_SERVER_NOT_RUNNING")
+                self._runtime.next_tick(callback, error)
+            return self
+        if callback is not None:
+            self.once("close", callback)
+        self._phase = _Phase.CLOSING
+        port, self._port = self._port, None
+        assert port is not None
+        port.stop().addCallback(lambda _: self._close_if_over())
+        return self
+
+    def address(self) -> dict[str, object] | None:
+        """`{address, port, family}` while it listens."""
+        if self._port is None:
+            return None
+        host, port = _parts(self._port.getHost())
+        return {"address": host, "port": port, "family": family_word(host)}
+
+    @property
+    def listening(self) -> bool:
+        return self._phase is _Phase.LISTENING
+
+    def get_connections(self, callback: Callback) -> Self:
+        """Call back with `(error, number)`."""
+        self._runtime.next_tick(callback, None, len(self._sockets))
+        return self
+
+    def ref(self) -> Self:
+        self._referenced = True
+        if self._handle is not None:
+            self._handle.ref()
+        return self
+
+    def unref(self) -> Self:
+        """Do not keep the program alive for this server."""
+        self._referenced = False
+        if self._handle is not None:
+            self._handle.unref()
+        return self
+
+    # Listening.
+
+    def _start(self, port: int, host: str, backlog: int) -> None:
+        self._phase = _Phase.STARTING
+        self._handle = self._runtime.handles.open(f"server on port {port}")
+        if not self._referenced:
+            self._handle.unref()
+        starting = self._runtime.network.listen(port, self._accept, host=host, backlog=backlog)
+        starting.addCallbacks(self._started, self._not_started)
+
+    def _started(self, port: IListening) -> None:
+        self._port = port
+        self._phase = _Phase.LISTENING
+        self._runtime.next_tick(self.emit, "listening")  # `listen` has not returned yet
+
+    def _not_started(self, failure: Failure) -> None:
+        failure.trap(NodeError)
+        self._phase = _Phase.IDLE
+        self._runtime.next_tick(self.emit, "error", failure.value)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
+    def _close_if_over(self) -> None:
+        if self._phase is _Phase.CLOSING and not self._sockets:
+            self._phase = _Phase.IDLE
+            self._runtime.next_tick(self.emit, "close")
+            self._let_go()
+
+    # Accepting.
+
+    def _accept(self) -> IProtocol:
+        return _Accepted(self).protocol()
+
+    def accepted(self, socket: Socket) -> None:
+        """A socket of this server stands."""
+        if self.max_connections is not None and len(self._sockets) >= self.max_connections:
+            socket.destroy()
+            self.emit("drop", {"remote_address": socket.remote_address})
+            return
+        self._sockets.add(socket)
+        socket.once("close", lambda *_: self._ended(socket))
+        self.emit("connection", socket)
+
+    def _ended(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+        self._close_if_over()
+
+
+class _Accepted(Socket):
+    """A socket that came to a server."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(allow_half_open=server.allow_half_open)
+        self._server = server
+        self._state = State.CONNECTED
+
+    def protocol(self) -> IProtocol:
+        return self._link
+
+    def link_opened(self) -> None:
+        self.remote_address, self.remote_port = _parts(self._link.peer_address())
+        self._open_handle(f"socket from {self.remote_address}")
+        super().link_opened()
+        self._server.accepted(self)
+
+
+def _parts(address: IAddress) -> tuple[str | None, int | None]:
+    return getattr(address, "host", None), getattr(address, "port", None)

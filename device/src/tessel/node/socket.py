@@ -1,0 +1,359 @@
+"""A socket in the Node manner, whichever way its connection goes.
+
+A socket does not show whether its octets go directly or through the tunnel: what is called before
+that is known (writes, end, destroy, timeouts, pauses) is kept and applied once it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Self
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
+
+from tessel.errors import NodeError
+from tessel.node.addresses import family_word
+from tessel.node.handles import Handle
+from tessel.node.idle import IdleTimer
+from tessel.node.link import Link
+from tessel.node.options import Callback, ConnectOptions, connect_arguments, valid_timeout
+from tessel.node.stream import Duplex
+from tessel.node.stream_base import Done
+
+
+class State(Enum):
+    """How far a socket's connection is."""
+
+    IDLE = auto()  # connect was not called
+    CONNECTING = auto()
+    CONNECTED = auto()
+    LOST = auto()  # the connection is gone; what was read may still be held
+
+
+_AFTER_CONNECT = {State.CONNECTING: State.CONNECTED}
+
+
+class Socket(Duplex):
+    """A connection. Events: lookup, connect, ready, data, drain, timeout, end, error, close."""
+
+    def __init__(
+        self, options: Mapping[str, object] | None = None, *, allow_half_open: bool | None = None
+    ) -> None:
+        if allow_half_open is None:
+            allow_half_open = bool((options or {}).get("allow_half_open", False))
+        super().__init__(allow_half_open=allow_half_open)
+        self.bytes_read = 0
+        self.timeout: float = 0
+        self.remote_address: str | None = None
+        self.remote_port: int | None = None
+        self._state = State.IDLE
+        self._link = Link(self, self._runtime)
+        self._attempt: Deferred[IProtocol] | None = None
+        self._handle: Handle | None = None
+        self._referenced = True
+        self._idle = IdleTimer(self._runtime.clock, self._timed_out)
+        self._waiting_write: tuple[bytes, Done] | None = None
+        self._waiting_final: Done | None = None
+        self._write_done: Done | None = None
+        self._close_done: Callable[[], None] | None = None
+        self._no_delay: bool | None = None
+        self._keep_alive: bool | None = None
+        self._held_up = False  # the connection was asked to stop reading
+
+    # Connecting.
+
+    def connect(
+        self,
+        port: int | str | Mapping[str, object] | None = None,
+        *rest: object,
+        **options: object,
+    ) -> Self:
+        """`connect(port, host="127.0.0.1", callback)` or `connect(options, callback)`."""
+        parsed, callback = connect_arguments(port, rest, options)
+        if callback is not None:
+            self.once(self._connect_event(), callback)
+        return self._connect(parsed)
+
+    def _connect(self, options: ConnectOptions) -> Self:
+        if self._state is not State.IDLE or self.destroyed:
+            raise NodeError("This socket was connected before", "ERR_SOCKET_ALREADY_CONNECTED")
+        self._state = State.CONNECTING
+        self.remote_address, self.remote_port = options.target.host, options.target.port
+        self._open_handle(f"socket to {options.target}")
+        self._apply(options)
+        self._attempt = self._dial(options)
+        self._attempt.addCallbacks(self._attempt_succeeded, self._attempt_failed)
+        return self
+
+    def _apply(self, options: ConnectOptions) -> None:
+        if options.timeout_ms:
+            self.set_timeout(options.timeout_ms)
+        if options.no_delay:
+            self.set_no_delay()
+        if options.keep_alive:
+            self.set_keep_alive(True)
+
+    def _dial(self, options: ConnectOptions) -> Deferred[IProtocol]:
+        return self._runtime.network.connect(
+            options.target, lambda: self._link, proxy=options.proxy, watcher=self._link
+        )
+
+    def _attempt_succeeded(self, _: IProtocol) -> None:
+        self._attempt = None
+        if self.destroyed:
+            self._link.discard()  # it came before the attempt could be cancelled
+        else:
+            self._runtime.call(self._established)
+
+    def _attempt_failed(self, failure: Failure) -> None:
+        self._attempt = None
+        if self.destroyed and failure.check(CancelledError):
+            return
+        error = failure.value
+        if not isinstance(error, NodeError):  # a bug below: it must not look like the network's
+            failure.raiseException()
+        self._state = State.LOST
+        self._runtime.call(self.destroy, error)
+
+    def _established(self) -> None:
+        self._state = _AFTER_CONNECT.get(self._state, self._state)
+        self._idle.touch()
+        for event in self._established_events():
+            if not self.destroyed:
+                self.emit(event)
+
+    def _connect_event(self) -> str:
+        return "connect"
+
+    def _established_events(self) -> tuple[str, ...]:
+        return ("connect", "ready")
+
+    # What a program asks of the socket itself.
+
+    def set_timeout(self, timeout_ms: float, callback: Callback | None = None) -> Self:
+        """`timeout` comes after so long without octets either way, and closes nothing. 0: never."""
+        self.timeout = valid_timeout(timeout_ms)
+        if callback is not None:
+            (self.once if timeout_ms else self.off)("timeout", callback)
+        self._watch_idle()
+        return self
+
+    def set_no_delay(self, enabled: bool = True) -> Self:
+        self._no_delay = enabled
+        if self._link.usable:
+            self._link.set_no_delay(enabled)
+        return self
+
+    def set_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> Self:  # noqa: ARG002 - Node's signature; the delay is the system's
+        self._keep_alive = enabled
+        if self._link.usable:
+            self._link.set_keep_alive(enabled)
+        return self
+
+    def reset_and_destroy(self) -> Self:
+        """Cut the connection at once (RST)."""
+        if self._link.usable:
+            self._link.abort()
+        return self.destroy()
+
+    def destroy_soon(self) -> None:
+        """Destroy when all that was written is sent."""
+        if self.writable_finished:
+            self.destroy()
+        else:
+            self.once("finish", self.destroy)
+            self.end()
+
+    def ref(self) -> Self:
+        self._referenced = True
+        if self._handle is not None:
+            self._handle.ref()
+        return self
+
+    def unref(self) -> Self:
+        """Do not keep the program alive for this socket."""
+        self._referenced = False
+        if self._handle is not None:
+            self._handle.unref()
+        return self
+
+    @property
+    def connecting(self) -> bool:
+        return self._state is State.CONNECTING
+
+    @property
+    def pending(self) -> bool:
+        return self._state in (State.IDLE, State.CONNECTING)
+
+    @property
+    def ready_state(self) -> str:
+        if self.connecting:
+            return "opening"
+        if self._state is State.CONNECTED and not self.destroyed:
+            halves = {(True, True): "open", (True, False): "readOnly", (False, True): "writeOnly"}
+            return halves.get((self.readable, self.writable), "closed")
+        return "closed"
+
+    @property
+    def bytes_written(self) -> int:
+        """Passed on and queued."""
+        return self._octets_accepted
+
+    @property
+    def remote_family(self) -> str | None:
+        return family_word(self.remote_address)
+
+    @property
+    def local_address(self) -> str | None:
+        return getattr(self._link.local_address(), "host", None) if self._link.usable else None
+
+    @property
+    def local_port(self) -> int | None:
+        return getattr(self._link.local_address(), "port", None) if self._link.usable else None
+
+    def address(self) -> dict[str, object]:
+        """Where the socket is bound on this side; empty where there is no such place."""
+        host = self.local_address
+        if host is None:
+            return {}
+        return {"address": host, "port": self.local_port, "family": family_word(host)}
+
+    # The writing half: what is asked for before there is a transport waits.
+
+    def _write(self, chunk: bytes, done: Done) -> None:
+        if self._state is State.LOST:
+            done(NodeError("write EPIPE", "EPIPE"))
+        elif not self._link.usable:
+            self._waiting_write = chunk, done
+        else:
+            self._pass_on(chunk, done)
+
+    def _pass_on(self, chunk: bytes, done: Done) -> None:
+        self._idle.touch()
+        self._link.write(chunk)
+        if self._link.congested:
+            self._write_done = done
+        else:
+            done(None)
+
+    def _final(self, done: Done) -> None:
+        if self._state is State.LOST:
+            done(None)
+        elif not self._link.usable:
+            self._waiting_final = done
+        else:
+            self._link.end()
+            done(None)
+
+    # The reading half.
+
+    def _read(self) -> None:
+        if self._held_up and self._link.usable:
+            self._held_up = False
+            self._link.resume()
+
+    # What comes up from the link.
+
+    def link_opened(self) -> None:
+        if self.destroyed:
+            return
+        if self._no_delay is not None:
+            self._link.set_no_delay(self._no_delay)
+        if self._keep_alive is not None:
+            self._link.set_keep_alive(self._keep_alive)
+        if self.timeout:
+            self._watch_idle()
+        waiting, self._waiting_write = self._waiting_write, None
+        if waiting is not None:
+            self._pass_on(*waiting)
+        final, self._waiting_final = self._waiting_final, None
+        if final is not None:
+            self._final(final)
+
+    def link_looked_up(
+        self, error: NodeError | None, address: str | None, family: int | None
+    ) -> None:
+        if not self.destroyed:
+            self.emit("lookup", error, address, family, self.remote_address)
+
+    def link_connected(self) -> None:
+        """TCP stands; a plain socket hears so by the attempt itself."""
+
+    def link_received(self, data: bytes) -> None:
+        self._idle.touch()
+        self.bytes_read += len(data)
+        if not self.push(data) and not self.destroyed and self._link.usable:
+            self._held_up = True
+            self._link.pause()
+
+    def link_drained(self) -> None:
+        done, self._write_done = self._write_done, None
+        if done is not None:
+            self._idle.touch()
+            done(None)
+
+    def link_peer_ended(self) -> None:
+        self.push(None)
+
+    def link_lost(self, reason: Failure) -> None:
+        self._state = State.LOST
+        self._idle.stop()
+        if self._close_done is not None:
+            self._close_done()
+        elif reason.check(ConnectionDone):
+            self._lost_cleanly()
+        else:
+            self.destroy(_loss(reason))
+
+    def _lost_cleanly(self) -> None:
+        unsent, self._write_done = self._write_done, None
+        if unsent is not None:
+            unsent(NodeError("write EPIPE", "EPIPE"))
+        self.push(None)
+
+    # The end.
+
+    def _destroy(self, error: BaseException | None, done: Done) -> None:
+        self._idle.stop()
+        self._waiting_write = self._waiting_final = self._write_done = None
+        if self._attempt is not None:
+            self._runtime.next_tick(self._attempt.cancel)  # never from within the attempt itself
+            done(error)
+        elif self._link.usable:
+            self._close_done = lambda: done(error)
+            self._link.discard()
+        else:
+            done(error)
+
+    def _close_args(self) -> tuple[object, ...]:
+        return (self.errored is not None,)
+
+    def _emit_close(self) -> None:
+        try:
+            super()._emit_close()
+        finally:
+            if self._handle is not None:
+                self._handle.close()
+
+    def _open_handle(self, what: str) -> None:
+        self._handle = self._runtime.handles.open(what)
+        if not self._referenced:
+            self._handle.unref()
+
+    def _watch_idle(self) -> None:
+        far = self._link.usable and self._link.watch_idle(self.timeout, self._timed_out)
+        self._idle.set(0 if far or self.destroyed else self.timeout)
+
+    def _timed_out(self) -> None:
+        if not self.destroyed:
+            self._runtime.call(self.emit, "timeout")
+
+
+def _loss(reason: Failure) -> NodeError:
+    if isinstance(reason.value, NodeError):
+        return reason.value
+    return NodeError("read ECONNRESET", "ECONNRESET")
