@@ -6,11 +6,11 @@ Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from os import environ
 from pathlib import Path
 from typing import cast
 
@@ -99,7 +99,7 @@ def _days(text: str) -> int:
 
 
 def _serve() -> int:
-    ready = get_ready(os.environ, reactor)
+    ready = get_ready(environ, reactor)
     config = ready.config
     log_to = observer(sys.stderr, config.log_level, config.log_format)
     globalLogBeginner.beginLoggingTo([log_to], redirectStandardIO=False)
@@ -110,7 +110,7 @@ def _serve() -> int:
 
 
 def _check_config() -> int:
-    ready = get_ready(os.environ, reactor)
+    ready = get_ready(environ, reactor)
     print(_report(ready))
     for hint in ready.hints:
         print(f"hint: {hint}", file=sys.stderr)
@@ -130,7 +130,7 @@ def _report(ready: Ready) -> str:
 
 
 def _make_cert(names: Sequence[str], out: Path | None, days: int) -> int:
-    config = Config.for_certificates(os.environ)
+    config = Config.for_certificates(environ)
     if out is not None:
         config = replace(
             config, cert_file=out / config.cert_file.name, key_file=out / config.key_file.name

@@ -8,8 +8,8 @@ from types import FrameType
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.error import CannotListenError
-from twisted.internet.error import TimeoutError as TookTooLongError
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure

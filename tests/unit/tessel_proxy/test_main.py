@@ -1,0 +1,375 @@
+"""The command line, from inside; only the last tests start a process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
+
+from tessel_proxy import __main__ as command
+from tessel_proxy.config import Config, LogFormat
+from tessel_proxy.ready import get_ready
+from tessel_proxy.serving import FAILED, OK, STOP_TIMEOUT_S, Serving
+from tessel_proxy.settings import ConfigError
+from tessel_proxy.tls import ServerTLS
+
+NOW = datetime.now(UTC).timestamp()  # OpenSSL has no other clock
+
+
+class Reactor(MemoryReactorClock):
+    """Returns from `run` once all has started; holds what a signal hands over for the next turn."""
+
+    def __init__(self):
+        super().__init__()
+        self.stops = 0
+        self.advance(NOW)
+
+    def run(self):
+        for hook, args, more in self.whenRunningHooks:
+            hook(*args, **more)
+
+    def callFromThread(self, function, *args):
+        self.callLater(0, function, *args)
+
+    def stop(self):
+        super().stop()
+        self.stops += 1
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to be in, with no settings but these."""
+    environ = {}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "environ", environ)
+    monkeypatch.setattr(command, "reactor", Reactor())
+    return environ
+
+
+def lines(capsys):
+    out, err = capsys.readouterr()
+    return out.splitlines(), err.splitlines()
+
+
+# --- make-cert
+
+
+def test_make_cert_writes_four_files_and_says_what_a_device_needs(place, tmp_path, capsys):
+    assert command.main(["make-cert", "localhost", "127.0.0.1"]) == 0
+    out, err = lines(capsys)
+    assert err == []
+    assert sorted(out[:4]) == [
+        "wrote config/authority-cert.pem",
+        "wrote config/authority-key.pem",
+        "wrote config/private-key.pem",
+        "wrote config/public-cert.pem",
+    ]
+    assert "the server's certificate is for localhost, 127.0.0.1" in out
+    assert out[-1] == "devices trust this proxy with PROXY_CERT_FILE=config/authority-cert.pem"
+
+
+def test_a_renewal_says_that_devices_need_nothing(place, capsys):
+    command.main(["make-cert", "localhost"])
+    capsys.readouterr()
+    assert command.main(["make-cert", "localhost", "--days", "30"]) == 0
+    out, _err = lines(capsys)
+    assert "kept config/authority-cert.pem: devices need nothing new" in out
+    assert len([line for line in out if line.startswith("wrote")]) == 2
+
+
+def test_make_cert_writes_where_the_settings_or_the_option_say(place, tmp_path, capsys):
+    place.update(CERT_FILE="certs/c.pem", KEY_FILE="keys/k.pem", PORT="not looked at")
+    assert command.main(["make-cert", "localhost"]) == 0
+    assert (tmp_path / "certs/c.pem").exists()
+    assert (tmp_path / "keys/k.pem").exists()
+    assert command.main(["make-cert", "localhost", "--out", "other"]) == 0
+    assert sorted(file.name for file in (tmp_path / "other").iterdir()) == [
+        "authority-cert.pem",
+        "authority-key.pem",
+        "c.pem",
+        "k.pem",
+    ]
+
+
+def test_make_cert_encrypts_keys_with_key_pass(place, tmp_path):
+    (tmp_path / "pass").write_text("open sesame\n")
+    place.update(KEY_PASS_FILE="pass")
+    assert command.main(["make-cert", "localhost"]) == 0
+    assert "ENCRYPTED" in (tmp_path / "config/private-key.pem").read_text()
+
+
+def test_make_cert_tells_each_faulty_name(place, capsys):
+    assert command.main(["make-cert", "a:1", "b/2"]) == 1
+    _out, err = lines(capsys)
+    assert err[0] == "tessel-proxy: no certificate was made:"
+    assert [line[:7] for line in err[1:]] == ["  'a:1'", "  'b/2'"]
+
+
+def test_make_cert_tells_what_cannot_be_written(place, tmp_path, capsys):
+    (tmp_path / "config").write_text("a file")
+    assert command.main(["make-cert", "localhost"]) == 1
+    _out, err = lines(capsys)
+    assert err[0] == "tessel-proxy: no certificate was made:"
+    assert err[1].startswith("  config")
+
+
+def test_make_cert_with_a_faulty_setting_is_a_fault_of_the_settings(place, capsys):
+    place.update(KEY_PASS_FILE="nowhere")
+    assert command.main(["make-cert", "localhost"]) == 2
+    _out, err = lines(capsys)
+    assert err == [
+        "tessel-proxy: the settings are at fault:",
+        "  KEY_PASS_FILE='nowhere' cannot be read: No such file or directory",
+    ]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["make-cert"],
+        ["make-cert", "localhost", "--days", "0"],
+        ["make-cert", "localhost", "--days", "x"],
+        ["dance"],
+        ["serve", "now"],
+    ],
+)
+def test_faulty_arguments_end_with_2(place, argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(argv)
+    assert ended.value.code == 2
+
+
+def test_help_has_the_table_of_settings(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    out, _err = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "EGRESS_ALLOW" in out
+    assert "default: config/private-key.pem" in out
+
+
+# --- check-config
+
+
+@pytest.fixture
+def usable(place, capsys):
+    command.main(["make-cert", "localhost"])
+    capsys.readouterr()
+    place.update(AUTH_HARDCODED="DEV-CRED")
+    return place
+
+
+def test_check_config_shows_what_the_settings_come_to_and_no_secret(usable, capsys):
+    assert command.main(["check-config"]) == 0
+    out, err = lines(capsys)
+    assert {"PORT=5005", "AUTH_HARDCODED=(set)", "certificate: localhost"} <= set(out)
+    assert "authenticator: Hardcoded" in out
+    assert out[-1] == "the settings can be used"
+    assert (err, "DEV-CRED" in "".join(out)) == ([], False)
+
+
+def test_check_config_hints_at_misspelt_settings(usable, capsys):
+    usable.update(EGRES_ALLOW="::1")
+    assert command.main(["check-config"]) == 0
+    _out, err = lines(capsys)
+    assert err == ["hint: EGRES_ALLOW is not a setting: is EGRESS_ALLOW meant?"]
+
+
+@pytest.mark.parametrize("argv", [["check-config"], ["serve"], []])
+def test_all_faults_of_settings_files_and_plugin_are_told_at_once(place, argv, capsys):
+    place.update(PORT="x", AUTH_PLUGIN="no_such:x", AUTH_PLUGIN_FILE="x", TARGET_CA_FILE="none.pem")
+    assert command.main(argv) == 2
+    _out, err = lines(capsys)
+    assert [line.split("=")[0].split()[0] for line in err] == [
+        "tessel-proxy:",
+        "PORT",
+        "CERT_FILE",
+        "KEY_FILE",
+        "AUTH_PLUGIN",
+        "TARGET_CA_FILE",
+        "AUTH_PLUGIN_FILE",
+    ]
+
+
+def test_a_missing_authenticator_is_told_once(place):
+    with pytest.raises(ConfigError) as raised:
+        get_ready({}, Reactor())
+    assert len([fault for fault in raised.value.faults if "no authenticator" in fault]) == 1
+
+
+def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
+    ready = get_ready(usable, Reactor())
+    assert ready.config == Config(auth_hardcoded="DEV-CRED")
+    assert isinstance(ready.tls, ServerTLS)
+
+
+# --- serving
+
+
+class House(Service):
+    """A service that starts and stops as a test says."""
+
+    def __init__(self, *, start=None, stop=None):
+        self._start = start or (lambda: None)
+        self._stop = stop or (lambda: succeed(None))
+        self.stopped = 0
+
+    def startService(self):
+        super().startService()
+        return self._start()
+
+    def stopService(self):
+        super().stopService()
+        self.stopped += 1
+        return self._stop()
+
+
+class Run:
+    """A Serving, and the signals that it caught."""
+
+    def __init__(self, house):
+        self.house = house
+        self.reactor = Reactor()
+        self.handlers = {}
+        self._serving = Serving(house, self.reactor, self.handlers.__setitem__)
+        self.exit_code = self._serving.run()
+
+    def signal(self, number):
+        self.handlers[number](number, None)
+        assert self.reactor.getDelayedCalls()  # nothing happens inside the signal itself
+        self.reactor.advance(0)
+
+    @property
+    def final_code(self):
+        return self._serving._exit_code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_service_and_then_the_process_with_0(number):
+    stopping = Deferred()
+    run = Run(House(stop=lambda: stopping))
+    assert run.house.running
+    run.signal(number)
+    assert (run.house.stopped, run.reactor.stops) == (1, 0)
+    stopping.callback(None)
+    assert (run.final_code, run.reactor.stops) == (OK, 1)
+    assert run.reactor.getDelayedCalls() == []
+
+
+def test_a_second_signal_does_not_wait_for_a_clean_end():
+    stopping = Deferred()
+    run = Run(House(stop=lambda: stopping))
+    run.signal(signal.SIGTERM)
+    run.signal(signal.SIGTERM)
+    assert (run.house.stopped, run.final_code, run.reactor.stops) == (1, OK, 1)
+    stopping.callback(None)
+    assert run.reactor.stops == 1
+
+
+def test_a_service_that_does_not_stop_is_left_after_a_while():
+    run = Run(House(stop=Deferred))
+    run.signal(signal.SIGTERM)
+    with capturedLogs() as logged:
+        run.reactor.advance(STOP_TIMEOUT_S)
+    assert (run.final_code, run.reactor.stops) == (OK, 1)
+    assert [each["event"] for each in logged] == ["stopping"]
+
+
+def test_a_port_in_use_ends_the_process_with_1_and_says_so():
+    def refuse():
+        raise CannotListenError("127.0.0.1", 443, OSError(98, "Address already in use"))
+
+    with capturedLogs() as logged:
+        run = Run(House(start=refuse))
+    assert (run.exit_code, run.reactor.stops) == (FAILED, 1)
+    (event,) = logged
+    assert (event["event"], event["host"], event["port"]) == ("cannot_listen", "127.0.0.1", 443)
+    assert "Address already in use" in event["why"]
+
+
+def test_an_unforeseen_fault_at_the_start_ends_the_process_with_1(logged_failures):
+    run = Run(House(start=lambda: 1 / 0))
+    assert (run.exit_code, run.reactor.stops) == (FAILED, 1)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_an_unforeseen_fault_while_stopping_ends_the_process_with_1(logged_failures):
+    run = Run(House(stop=lambda: 1 / 0))
+    run.signal(signal.SIGTERM)
+    assert (run.final_code, run.reactor.stops) == (FAILED, 1)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_serve_starts_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monkeypatch):
+    begun, made = [], []
+
+    class Proxy(House):
+        def __init__(self, *parts):
+            super().__init__()
+            made.append(parts)
+
+    monkeypatch.setattr(command, "ProxyService", Proxy)
+    monkeypatch.setattr(
+        command.globalLogBeginner,
+        "beginLoggingTo",
+        lambda observers, redirectStandardIO: begun.append((observers, redirectStandardIO)),
+    )
+    monkeypatch.setattr(signal, "signal", lambda *_args: None)
+    usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
+    with capturedLogs() as logged:
+        assert command.main([]) == 0
+    ((config, reactor, authenticator, tls),) = made
+    assert (config.log_format, reactor) == (LogFormat.JSON, command.reactor)
+    assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
+    assert len(begun) == 1
+    assert [each["event"] for each in logged if "event" in each] == ["setting_hint"] * 2
+
+
+# --- as a process
+
+
+def start(tmp_path, **settings):
+    environ = {"PATH": os.environ["PATH"], "HOST": "127.0.0.1", "PORT": "0", "LOG_FORMAT": "json"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tessel_proxy"],
+        env={**environ, "AUTH_HARDCODED": "DEV-CRED", **settings},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_listens_where_it_says_and_stops_on_sigterm(usable, tmp_path):
+    with start(tmp_path) as process:
+        try:
+            listening = json.loads(process.stderr.readline())
+            with socket.create_connection((listening["host"], listening["port"]), timeout=10):
+                pass
+            process.send_signal(signal.SIGTERM)
+            _out, rest = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert listening["event"] == "listening"
+    assert process.returncode == 0
+    assert all(json.loads(line)["level"] != "critical" for line in rest.splitlines())
+
+
+def test_the_command_ends_with_1_when_its_port_is_taken(usable, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with start(tmp_path, PORT=str(port)) as process:
+            try:
+                _out, err = process.communicate(timeout=20)
+            finally:
+                process.kill()
+    assert process.returncode == 1
+    assert json.loads(err)["event"] == "cannot_listen"
