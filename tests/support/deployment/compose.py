@@ -6,13 +6,13 @@ Compose builds, starts and removes; all else is the engine's own interface, as a
 import json
 import shlex
 import subprocess
-import threading
 from itertools import count
 from pathlib import Path
 
 import docker
 
 from support.deployment.base import SERVICE_SECONDS, Deployment, Site
+from support.processes import STOP_SECONDS
 from support.target_site.ports import FIXED_PORTS
 from support.waiting import eventually
 
@@ -99,49 +99,64 @@ class ComposeDeployment(Deployment):
 
 
 class _Execution:
-    """One program on the device's container; its output comes in on a thread of its own."""
+    """One program in the device's container. Its output goes to files there, as it does locally.
+
+    The engine can start a program in a container but not signal it, so its id is written down.
+    """
 
     def __init__(self, container, command, settings, number):
         self._container = container
         self._api = container.client.api
-        self._pid_file = f"/tmp/program-{number}.pid"
-        # The engine can start a program in a container but not signal it: its id is written down.
-        # `timeout` sees to its end even if whoever started it is gone.
+        self._files = f"/tmp/program-{number}"
+        # `timeout` sees to its end even if whoever started it is gone
+        bounded = shlex.join(["timeout", str(KILL_AFTER_SECONDS), *command])
         script = (
-            f"echo $$ >{self._pid_file}; exec timeout {KILL_AFTER_SECONDS} {shlex.join(command)}"
+            f"echo $$ >{self._files}.pid; exec {bounded} >{self._files}.out 2>{self._files}.err"
         )
         created = self._api.exec_create(
             container.id, ["sh", "-c", script], environment=dict(settings)
         )
         self._id = created["Id"]
-        self._output = (bytearray(), bytearray())
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for stdout, stderr in self._api.exec_start(self._id, stream=True, demux=True):
-            self._output[0].extend(stdout or b"")
-            self._output[1].extend(stderr or b"")
+        self._api.exec_start(self._id, detach=True)
 
     @property
     def stdout(self):
-        return self._output[0].decode(errors="replace")
+        return self._read("out")
 
     @property
     def stderr(self):
-        return self._output[1].decode(errors="replace")
+        return self._read("err")
 
-    def wait(self, within):
-        self._reader.join(within)
-        if self._reader.is_alive():
-            self.kill()
-            raise TimeoutError(f"ran for more than {within:g} s\n{self.stdout}{self.stderr}")
+    def _read(self, kind):
+        """Nothing, if it has not yet come to write."""
+        _, output = self._container.exec_run(["cat", f"{self._files}.{kind}"], stderr=False)
+        return output.decode(errors="replace")
+
+    @property
+    def exit_code(self):
+        """None while it runs."""
         return self._api.exec_inspect(self._id)["ExitCode"]
 
+    def wait(self, within):
+        try:
+            self._ends(within)
+        except TimeoutError:
+            self.kill()
+            raise
+        return self.exit_code
+
     def kill(self):
-        # `timeout` hands the signal on to the program
-        self._container.exec_run(["sh", "-c", f"kill -TERM $(cat {self._pid_file})"])
-        self._reader.join(DOWN_SECONDS)
+        """End it, if it still runs; `timeout` hands the signal on."""
+        if self.exit_code is None:
+            self._container.exec_run(["sh", "-c", f"kill $(cat {self._files}.pid)"])
+            self._ends(STOP_SECONDS)
+
+    def _ends(self, within):
+        eventually(
+            lambda: self.exit_code is not None,
+            within,
+            lambda: f"the program ends\n{self.stdout}{self.stderr}",
+        )
 
 
 def _compose(*args, within):

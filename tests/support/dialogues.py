@@ -1,0 +1,101 @@
+"""The recorded dialogues between the original's server and client, as frames in their order.
+
+A line tells one frame, the lines under it its octets:
+
+    +0.046 C>S len=51 chan=0 type=1 JSON {"type":"message","object":{"token":"DEV-CRED"}}
+            0000  00 33 00 00 01 7b 22 74 79 70 65 22 3a 22 6d 65  |.3...{"type":"me|
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FRAME = re.compile(r"\+[0-9.]+ (C>S|S>C) len=([0-9]+) chan=([0-9]+) type=([01]) ")
+OCTETS = re.compile(r" +[0-9a-f]{4}  ((?:[0-9a-f]{2} )+)")
+HEADER_OCTETS = 5
+DATA = 0
+
+# Here the client let go of the tunnel: what is noted after that was never sent.
+CLIENT_ENDS = re.compile(r"-- client: socket\.end\(\)")
+LETS_GO = re.compile(r"-- client: socket\.end\(\)|-- TLS socket error|-- scenario over")
+
+
+@dataclass(frozen=True)
+class Frame:
+    from_client: bool
+    channel: int
+    is_data: bool
+    payload: bytes
+
+    @property
+    def wire(self):
+        body = len(self.payload) + HEADER_OCTETS - 2
+        kind = 0 if self.is_data else 1
+        head = body.to_bytes(2, "big") + self.channel.to_bytes(2, "big") + bytes([kind])
+        return head + self.payload
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    name: str
+    frames: tuple[Frame, ...]
+    client_ends: bool
+
+    @property
+    def from_server(self):
+        return [frame for frame in self.frames if not frame.from_client]
+
+
+def parse(path: Path) -> Dialogue:
+    """One file of the recording."""
+    frames, heading, octets = [], None, bytearray()
+    lines = path.read_text().splitlines()
+    for line in lines:
+        if found := OCTETS.match(line):
+            octets += bytes.fromhex(found[1])
+            continue
+        if heading:
+            frames.append(_frame(heading, bytes(octets)))
+        heading = FRAME.match(line)
+        octets = bytearray()
+        if LETS_GO.search(line):
+            break
+    text = "\n".join(lines)
+    return Dialogue(path.stem, tuple(frames), CLIENT_ENDS.search(text) is not None)
+
+
+def _frame(heading, wire):
+    direction, length, channel, kind = heading.groups()
+    assert len(wire) == int(length) + 2, "the dump is cut"
+    return Frame(direction == "C>S", int(channel), int(kind) == DATA, wire[HEADER_OCTETS:])
+
+
+def frames_in(octets):
+    """The whole frames in these octets, and how many octets are left over."""
+    frames = []
+    while len(octets) >= HEADER_OCTETS:
+        length = int.from_bytes(octets[:2], "big")
+        if len(octets) < length + 2:
+            break
+        channel = int.from_bytes(octets[2:4], "big")
+        payload = bytes(octets[HEADER_OCTETS : length + 2])
+        frames.append(Frame(False, channel, octets[4] == DATA, payload))
+        octets = octets[length + 2 :]
+    return frames, len(octets)
+
+
+def by_channel(frames):
+    """What was said on each channel: JSON as it is, data joined, for how it is cut is free."""
+    said = {}
+    for frame in frames:
+        channel = said.setdefault(frame.channel, [])
+        if frame.is_data and channel and isinstance(channel[-1], Data):
+            channel[-1] = Data(channel[-1].octets + frame.payload)
+        else:
+            channel.append(Data(frame.payload) if frame.is_data else frame.payload)
+    return said
+
+
+@dataclass(frozen=True)
+class Data:
+    octets: bytes
