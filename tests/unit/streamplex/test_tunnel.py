@@ -1,0 +1,481 @@
+"""The core: octets in, events out; calls in, octets out."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamplex import (
+    ChannelsExhaustedError,
+    Limits,
+    LocalError,
+    RemoteError,
+    Side,
+    Tunnel,
+    events,
+)
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    Fault,
+    Ignored,
+    MessageReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamOpened,
+)
+from streamplex.features import RETRY, REUSE
+from streamplex.frames import encode_frame
+from streamplex.messages import data_header
+from streamplex.states import State
+from streamplex.testing import cut, exchange, octets_of
+
+LAST_OF_DEVICE = 65534
+
+
+def data(channel, octets):
+    return data_header(channel, len(octets)) + octets
+
+
+def said(channel, value):
+    return encode_frame(bytes([channel >> 8, channel & 255, 1]) + json.dumps(value).encode())
+
+
+def fault_of(tunnel, octets):
+    """The text of the fault that these octets are, what came before it being delivered."""
+    *_, last = tunnel.receive(octets)
+    assert isinstance(last, Fault)
+    assert isinstance(last.error, RemoteError)
+    return str(last.error)
+
+
+@pytest.fixture
+def device():
+    return Tunnel(Side.B)
+
+
+@pytest.fixture
+def server():
+    return Tunnel(Side.A)
+
+
+@pytest.fixture
+def pair(device, server):
+    """A device and a server with substream 2 open."""
+    device.open("net")
+    exchange(device, server)
+    return device, server
+
+
+DIALOGUE = (
+    events.message({"token": "x"})
+    + events.stream_opened(2, "net")
+    + events.custom(2, "_pls_connect", (80, "example.com"))
+    + data(2, b"GET")
+    + said(2, {"event": "later"})
+    + said(0, {"type": "later"})
+    + events.stream_failed(2, "oops")
+    + events.stream_ended(2)
+)
+HEARD = [
+    MessageReceived({"token": "x"}),
+    StreamOpened(2, "net"),
+    CustomReceived(2, "_pls_connect", (80, "example.com")),
+    DataReceived(2, b"GET"),
+    Ignored(2, "event 'later'"),
+    Ignored(0, "control message of type 'later'"),
+    StreamFailed(2, "oops"),
+    StreamEnded(2),
+]
+
+
+def test_a_dialogue_in_one_read_is_heard(server):
+    assert server.receive(DIALOGUE) == HEARD
+
+
+def test_a_dialogue_octet_by_octet_is_heard(server):
+    heard = [event for octet in DIALOGUE for event in server.receive(bytes([octet]))]
+    assert heard == HEARD
+
+
+def test_octets_behind_a_dialogue_wait(server):
+    assert server.receive(DIALOGUE + b"\x00\x1c\x00") == HEARD
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_a_dialogue_cut_anywhere_is_heard(sizes):
+    server = Tunnel(Side.A)
+    assert [e for piece in cut(DIALOGUE, sizes) for e in server.receive(piece)] == HEARD
+
+
+def test_empty_data_is_no_event(pair):
+    _, server = pair
+    assert server.receive(data(2, b"")) == []
+
+
+# --- the peer's faults
+
+
+@pytest.mark.parametrize(
+    ("octets", "why"),
+    [
+        (b"\x00\x00", "frame body of 0 octets; at least 3 are needed"),
+        (b"\x00\x01\x00", "frame body of 1 octets; at least 3 are needed"),
+        (b"\x00\x02\x00\x02", "frame body of 2 octets; at least 3 are needed"),
+        (encode_frame(b"\x00\x02\x09"), "message type 0x09 on channel 2; known: data 0x00, JSON"),
+        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON '\\ufffd': 'utf-8' codec can't decode"),
+        (encode_frame(b"\x00\x02\x01NaN"), "invalid JSON 'NaN': NaN is not JSON"),
+        (said(0, []), "JSON [] on channel 0; an object is expected"),
+        (data(0, b"x"), "data on the control channel; allowed there: JSON"),
+        (said(0, {"type": "stream", "sock": True}), "substream number True; an integer"),
+        (said(0, {"type": "stream", "sock": 4.0}), "substream number 4.0; an integer"),
+        (said(0, {"type": "stream", "sock": 3}), "substream number 3; side B opens even numbers"),
+        (said(0, {"type": "stream", "sock": 0}), "substream number 0; side B opens even numbers"),
+        (said(0, {"type": "stream", "sock": -2}), "substream number -2; side B opens even"),
+        (said(0, {"type": "stream", "sock": 65536}), "number 65536; side B opens even numbers"),
+        (said(0, {"type": "stream", "sock": 2}), "substream 2 opened while it is in use"),
+        (data(4, b"x"), "message for channel 4, which was never opened"),
+        (data(1, b"x"), "message for channel 1, which was never opened"),
+        (events.stream_ended(4), "message for channel 4, which was never opened"),
+        (events.stream_failed(65535, ""), "message for channel 65535, which was never opened"),
+        (events.custom(6, "x", ()), "message for channel 6, which was never opened"),
+        (said(8, {"event": "later"}), "message for channel 8, which was never opened"),
+        (events.stream_ended(2) * 2, "a second end on substream 2"),
+        (events.stream_ended(2) + data(2, b"x"), "data after the end on substream 2"),
+        (events.stream_ended(2) + data(2, b""), "data after the end on substream 2"),
+    ],
+)
+def test_a_fault_is_the_last_event_and_says_what_was_seen(server, octets, why):
+    heard = server.receive(events.stream_opened(2, "net") + octets)
+    assert heard[0] == StreamOpened(2, "net")
+    assert isinstance(heard[-1], Fault)
+    assert why in str(heard[-1].error)
+    assert not any(isinstance(event, Fault) for event in heard[:-1])
+
+
+def test_what_came_before_a_fault_stands_and_nothing_follows_it(server):
+    heard = server.receive(DIALOGUE + b"\x00\x00" + DIALOGUE)
+    assert heard[:-1] == HEARD
+    assert isinstance(heard[-1], Fault)
+
+
+def test_octets_after_a_fault_are_the_callers_mistake(server):
+    server.receive(b"\x00\x00")
+    with pytest.raises(LocalError, match="a tunnel that has failed"):
+        server.receive(b"\x00")
+
+
+def test_a_stream_that_ends_inside_a_frame_is_a_fault(server):
+    server.receive(b"\x00\x05\x00")
+    with pytest.raises(RemoteError, match="ends inside a frame, after 3 octets"):
+        server.receive_end()
+
+
+def test_a_stream_may_end_between_frames(server):
+    server.receive(DIALOGUE)
+    server.receive_end()
+
+
+@given(st.binary(max_size=200))
+def test_no_octets_raise_anything(octets):
+    server = Tunnel(Side.A)
+    server.receive(events.stream_opened(2, None))
+    for event in server.receive(octets):
+        assert isinstance(event, Fault) or event is not None
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_no_damage_to_a_dialogue_raises_anything(draw):
+    damaged = bytearray(DIALOGUE)
+    for _ in range(draw.draw(st.integers(1, 4))):
+        damaged[draw.draw(st.integers(0, len(damaged) - 1))] = draw.draw(st.integers(0, 255))
+    heard = Tunnel(Side.A).receive(bytes(damaged))
+    assert not any(isinstance(event, Fault) for event in heard[:-1])
+
+
+def test_a_peer_that_asks_without_reading_is_at_fault():
+    server = Tunnel(Side.A, Limits(max_unread_answer_octets=1000))
+    for number in range(30):
+        server.message({"answer": number})
+    assert fault_of(server, b"\x00") == (
+        "the peer asks without reading: 1370 octets of answers wait; allowed: 1000"
+    )
+
+
+def test_a_peer_that_reads_its_answers_may_ask_on():
+    server = Tunnel(Side.A, Limits(max_unread_answer_octets=1000))
+    for number in range(30):
+        server.message({"answer": number})
+        octets_of(server)
+        assert server.receive(events.message(number)) == [MessageReceived(number)]
+
+
+def test_data_that_waits_is_no_fault_of_the_peers(pair):
+    device, server = pair
+    server.send(2, bytes(64 << 20))
+    device.message(1)
+    assert server.receive(octets_of(device)) == [MessageReceived(1)]
+
+
+# --- messages in flight
+
+
+def test_messages_for_a_substream_that_is_done_are_dropped(pair):
+    device, server = pair
+    server.end(2)
+    server.release(2)
+    device.send(2, b"in flight")
+    device.emit(2, "x")
+    device.fail(2, "y")
+    device.end(2)
+    for_device, for_server = exchange(device, server)
+    assert for_server == []
+    assert for_device == [StreamEnded(2)]
+    assert server.receive(said(2, {"event": "later"})) == []
+
+
+def test_messages_for_a_substream_that_the_opener_has_released_are_dropped(pair):
+    device, server = pair
+    device.end(2)
+    device.release(2)
+    server.send(2, b"in flight")
+    server.end(2)
+    assert exchange(device, server)[0] == []
+
+
+def test_a_number_below_the_highest_counts_as_opened(server):
+    server.receive(events.stream_opened(8, None))
+    assert server.receive(data(4, b"skipped")) == []
+
+
+# --- what we say
+
+
+def test_what_is_said_is_heard(pair):
+    device, server = pair
+    device.send(2, b"hello")
+    device.emit(2, "event", 1, None)
+    device.fail(2, "oops")
+    device.end(2)
+    device.message([1])
+    assert exchange(device, server)[1] == [
+        MessageReceived([1]),
+        DataReceived(2, b"hello"),
+        CustomReceived(2, "event", (1, None)),
+        StreamFailed(2, "oops"),
+        StreamEnded(2),
+    ]
+
+
+def test_a_tunnel_with_nothing_to_say_is_false(device):
+    assert not device
+    device.open("net")
+    assert device
+    octets_of(device)
+    assert not device
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tunnel: tunnel.send(4, b"x"),
+        lambda tunnel: tunnel.end(4),
+        lambda tunnel: tunnel.fail(4, "x"),
+        lambda tunnel: tunnel.emit(4, "x"),
+        lambda tunnel: tunnel.abort(4, "x"),
+        lambda tunnel: tunnel.release(4),
+        lambda tunnel: tunnel.state(4),
+    ],
+)
+def test_calls_on_a_substream_that_is_not_open_are_the_callers_fault(pair, call):
+    for tunnel in pair:
+        with pytest.raises(LocalError, match="substream 4 is not open"):
+            call(tunnel)
+
+
+def test_data_after_the_end_is_the_callers_fault(device):
+    device.open(None)
+    device.end(2)
+    with pytest.raises(LocalError, match="substream 2 has ended; nothing may follow"):
+        device.send(2, b"x")
+    with pytest.raises(LocalError, match="substream 2 has ended; nothing may follow"):
+        device.end(2)
+
+
+def test_an_event_that_is_not_json_changes_nothing(device):
+    device.open(None)
+    octets_of(device)
+    for call in (lambda: device.emit(2, "x", b""), lambda: device.open("\ud800")):
+        with pytest.raises(LocalError, match="not a JSON value"):
+            call()
+    assert not device
+    with pytest.raises(LocalError, match="substream 4 is not open"):
+        device.state(4)
+
+
+def test_an_opener_may_not_release_before_its_end(pair):
+    device, server = pair
+    with pytest.raises(LocalError, match="substream 2 released by its opener before its end"):
+        device.release(2)
+    server.release(2)
+
+
+def test_an_abort_comes_in_place_of_the_data_and_before_the_end(pair):
+    device, server = pair
+    device.emit(2, "first")
+    device.send(2, b"never")
+    device.end(2)
+    device.abort(2, "aborted")
+    assert exchange(device, server)[1] == [
+        CustomReceived(2, "first", ()),
+        StreamFailed(2, "aborted"),
+        StreamEnded(2),
+    ]
+
+
+def test_a_write_larger_than_a_frame_leaves_in_several(pair):
+    device, _ = pair
+    device.send(2, bytes(70_000))
+    assert octets_of(device) == data(2, bytes(65_532)) + data(2, bytes(4_468))
+
+
+# --- numbers
+
+
+def open_and_finish(opener, other):
+    """A substream's whole life, both ends."""
+    channel = opener.open(None)
+    opener.end(channel)
+    exchange(opener, other)
+    other.end(channel)
+    other.release(channel)
+    exchange(opener, other)
+    opener.release(channel)
+    return channel
+
+
+@pytest.mark.parametrize("side", [Side.A, Side.B])
+def test_seventy_thousand_substreams_in_sequence_reuse_their_numbers(side):
+    opener, other = Tunnel(side), Tunnel(side.other)
+    opener.enable([REUSE])
+    numbers = [open_and_finish(opener, other) for _ in range(70_000)]
+    once = list(range(side.value, 65_536, 2))
+    assert numbers == (once * 3)[:70_000]
+    assert not opener._states
+    assert not other._states
+
+
+def test_without_reuse_a_device_opens_32767_substreams():
+    device = Tunnel(Side.B)
+    device.enable([RETRY])
+    for _ in range(32_767):
+        device.end(device.open(None))
+    with pytest.raises(ChannelsExhaustedError, match="the peer does not do reuse/1"):
+        device.open(None)
+
+
+def test_a_feature_is_off_again_when_it_is_not_among_those_named(device):
+    device.enable({REUSE})
+    assert device._own.reuse
+    device.enable([])
+    assert not device._own.reuse
+
+
+@pytest.fixture
+def last_numbers(device, server):
+    """A device with one number left, that it may use again."""
+    device.enable([REUSE])
+    device._own._next = LAST_OF_DEVICE
+    server._peers._highest = LAST_OF_DEVICE - 2
+    return device, server
+
+
+def test_a_released_number_is_not_opened_again_until_what_it_had_queued_has_left(last_numbers):
+    device, server = last_numbers
+    channel = device.open(None)
+    exchange(device, server)
+    device.send(channel, bytes(100_000))
+    device.end(channel)
+    device.release(channel)
+    octets = octets_of(device, 1)
+    with pytest.raises(ChannelsExhaustedError, match="are in use"):
+        device.open(None)
+    octets += octets_of(device)
+    assert device.open(None) == channel
+    *_, end = server.receive(octets)
+    assert end == StreamEnded(channel)
+
+
+def test_while_one_number_is_leaving_others_may_leave_too(last_numbers):
+    device, _ = last_numbers
+    device._own._next -= 2
+    one, other = device.open(None), device.open(None)
+    octets_of(device)
+    for channel in (one, other):
+        device.end(channel)
+    device.release(other)
+    octets_of(device)
+    assert device.open(None) == other
+    assert device.state(one) is State.LOCAL_ENDED
+
+
+def test_an_accepter_takes_a_number_again_that_it_is_done_with(pair):
+    _, server = pair
+    server.release(2)
+    assert server.receive(events.stream_opened(2, "again")) == [StreamOpened(2, "again")]
+    assert server.state(2) is State.OPEN
+
+
+# --- as recorded from the original
+
+TOKEN = bytes.fromhex("0033000001" + b'{"type":"message","object":{"token":"DEV-CRED"}}'.hex())
+AUTHED = bytes.fromhex("002e000001" + b'{"type":"message","object":{"authed":true}}'.hex())
+OPEN_NET = bytes.fromhex(
+    "002a0000017b2274797065223a2273747265616d222c22736f636b223a322c226e616d65223a226e6574227d"
+)
+PLS_CONNECT = bytes.fromhex(
+    "00430002017b226576656e74223a22637573746f6d222c22656d697441726773223a5b225f706c735f636f6e6e"
+    "656374222c31373030302c223132372e302e302e31225d7d"
+)
+CONNECT = bytes.fromhex(
+    "002c0002017b226576656e74223a22637573746f6d222c22656d697441726773223a5b22636f6e6e656374225d7d"
+)
+TEN_OCTETS = bytes.fromhex("000d00020030313233343536373839")
+END = bytes.fromhex("00120002017b226576656e74223a22656e64227d")
+CLOSE = bytes.fromhex(
+    "002a0002017b226576656e74223a22637573746f6d222c22656d697441726773223a5b22636c6f7365225d7d"
+)
+
+
+def test_the_authentication_is_as_recorded(device, server):
+    device.message({"token": "DEV-CRED"})
+    server.message({"authed": True})
+    assert octets_of(device) == TOKEN
+    assert octets_of(server) == AUTHED
+    assert device.receive(AUTHED) == [MessageReceived({"authed": True})]
+    assert server.receive(TOKEN) == [MessageReceived({"token": "DEV-CRED"})]
+
+
+def test_an_echo_of_ten_octets_is_as_recorded(device):
+    channel = device.open("net")
+    device.emit(channel, "_pls_connect", 17000, "127.0.0.1")
+    assert octets_of(device) == OPEN_NET + PLS_CONNECT
+    assert device.receive(CONNECT) == [CustomReceived(2, "connect", ())]
+    device.send(channel, b"0123456789")
+    assert octets_of(device) == TEN_OCTETS
+    assert device.receive(TEN_OCTETS) == [DataReceived(2, b"0123456789")]
+    device.end(channel)
+    assert octets_of(device) == END
+    assert device.receive(END + CLOSE) == [StreamEnded(2), CustomReceived(2, "close", ())]
+
+
+def test_where_the_original_throws_seventy_thousand_octets_are_two_frames(device):
+    channel = device.open("net")
+    device.emit(channel, "_pls_connect", 17000, "127.0.0.1")
+    assert octets_of(device) == OPEN_NET + PLS_CONNECT
+    device.receive(CONNECT)
+    device.send(channel, b"x" * 70_000)
+    first = bytes.fromhex("ffff000200") + b"x" * 65_532
+    assert octets_of(device) == first + bytes.fromhex("1177000200") + b"x" * 4_468
