@@ -64,9 +64,12 @@ class SecureTransport(BufferingTLSTransport):
     tcp_reason: Failure | None = None
 
     def loseWriteConnection(self) -> None:
-        """close_notify, then FIN, as Node does. What the target still sends is delivered."""
+        """close_notify; what the target still sends is delivered until it sends its own.
+
+        No FIN behind it: TLS needs none, and TCP in Twisted, once half closed, ends its
+        connection inside the call that TLS makes when all is done, which TLS does not survive.
+        """
         super().loseConnection()
-        cast("_Transport", self.transport).loseWriteConnection()
 
     def loseConnection(self) -> None:
         """After a half close there is no second one to wait for: TCP is closed."""
