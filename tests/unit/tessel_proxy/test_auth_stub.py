@@ -1,0 +1,67 @@
+"""TesselOAuth and the token service of this repository, each the other's proof."""
+
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.web.client import Agent
+
+from tessel_oauth.config import Config as StubConfig
+from tessel_oauth.server import Server
+from tessel_proxy.auth import (
+    Account,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+    TesselOAuth,
+)
+from tessel_proxy.parsers import TokenService
+
+
+@asynccontextmanager
+async def token_service(port=0, **settings):
+    config = StubConfig(port=port, seed_account="ada", seed_api_key="KEY", **settings)
+    server = Server(config, reactor, os.urandom, None)
+    with capturedLogs() as logged:
+        await server.start()
+    (port,) = [event["port"] for event in logged if event.get("event") == "listening"]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await server.stop()
+
+
+def oauth(url, secret="the-tessel-devenv"):
+    service = TokenService(url, "tessel-proxy-dev", secret)
+    return TesselOAuth(service, Agent(reactor), Clock(), 10)
+
+
+@pytest.mark.parametrize("settings", [{}, {"token_lifetime_s": 60}])
+@pytest_twisted.ensureDeferred
+async def test_the_token_services_accounts_are_known_and_strangers_refused(settings):
+    async with token_service(**settings) as url:
+        assert await oauth(url).check("KEY") == Account("ada")
+        for stranger in ("wrong", "", "key", "KEY ", "ключ", "a&api_key=KEY"):
+            assert await oauth(url).check(stranger) == Refused()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_proxy_with_a_wrong_secret_learns_that_it_is_its_own_fault():
+    async with token_service() as url:
+        with pytest.raises(AuthMisconfiguredError, match="invalid_client"):
+            await oauth(url, "wrong").check("KEY")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_service_that_went_down_and_came_up_again_is_asked_again():
+    async with token_service() as url:
+        checker = oauth(url)
+        assert await checker.check("KEY") == Account("ada")
+    with pytest.raises(AuthUnavailableError):
+        await checker.check("KEY")
+    async with token_service(port=int(url.rpartition(":")[2])):
+        assert await checker.check("KEY") == Account("ada")
