@@ -4,16 +4,18 @@ client = treq.client.HTTPClient(tessel.agent.agent())
 """
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.components import proxyForInterface
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
+from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from tessel.endpoints import TesselAgentEndpoints
+from tessel.endpoints import TesselAgentEndpoints, ending
 from tessel.network.interface import TlsOptions
 from tessel.node import runtime
 from tessel.node.handles import Handle
@@ -80,6 +82,16 @@ class _CountedBody(proxyForInterface(IProtocol)):  # type: ignore[misc]  # made 
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
-            self.original.connectionLost(reason)
+            self.original.connectionLost(_honest(reason))
         finally:
             self._handle.close()
+
+
+def _honest(reason: Failure) -> Failure:
+    """Treq takes a body without a length for whole when its connection ends. It is, if that ended
+    cleanly; not if it was reset, or lost with the tunnel.
+    """
+    loss = ending.get()
+    if reason.check(PotentialDataLoss) and loss is not None and not loss.check(ConnectionDone):
+        return Failure(ResponseFailed([loss, reason]))
+    return reason

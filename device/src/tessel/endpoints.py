@@ -7,6 +7,7 @@ Both go the way `net`, `tls`, `http` and `https` go: directly, or through the tu
 connection keeps the process alive, as a socket does. `tessel.agent` has a ready-made web agent.
 """
 
+from contextvars import ContextVar
 from typing import cast
 
 from twisted.internet import error
@@ -39,10 +40,11 @@ class ConnectFailedError(NodeError, error.ConnectError):
     """
 
     def __init__(self, message: str, code: str) -> None:
-        NodeError.__init__(self, message, code)
-        self.osError = None
+        error.ConnectError.__init__(self, None, message)
+        self.code = code
 
-    __str__ = NodeError.__str__
+    def __str__(self) -> str:
+        return str(self.args[0])  # Twisted's would put a sentence of its own before it
 
 
 class RefusedError(ConnectFailedError, error.ConnectionRefusedError):
@@ -60,6 +62,10 @@ class NoRouteError(ConnectFailedError, error.NoRouteError):
 class UnknownHostError(ConnectFailedError, error.UnknownHostError):
     pass
 
+
+# Why the connection is lost whose protocol is just being told so. Twisted's web client forgets the
+# reason where a body ends with its connection: cut or finished is the same to it.
+ending: ContextVar[Failure | None] = ContextVar("ending", default=None)
 
 _BY_CODE: dict[str, type[ConnectFailedError]] = {
     "ECONNREFUSED": RefusedError,
@@ -145,9 +151,11 @@ class _Counted(Protocol):
         self.protocol.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        token = ending.set(reason)
         try:
             self.protocol.connectionLost(reason)
         finally:
+            ending.reset(token)
             self._handle.close()
             self._factory.doStop()
 

@@ -57,8 +57,8 @@ class Phase(Enum):
 class Site(Protocol):
     """A server, as far as its connections know it."""
 
-    closing: bool
-
+    @property
+    def listening(self) -> bool: ...
     def emit(self, event: str, *args: object) -> bool: ...
 
 
@@ -160,7 +160,7 @@ class ServerConnection:
         if self._phase is not Phase.ANSWER or not self._is_answered():
             return
         self._request = self._response = None
-        if self._wire.done and not self._site.closing:
+        if self._wire.done and self._site.listening:
             self._wire.next_cycle()
             self._enter(Phase.IDLE)
             self.socket.resume()
@@ -175,7 +175,8 @@ class ServerConnection:
     def _on_left_over(self) -> None:
         """The next request may have come already."""
         if self._phase is Phase.IDLE and self._wire.left_over:
-            self._on_data(b"")
+            self._enter(Phase.HEAD)
+            self._take(self._wire.events())
 
     # What must not go on.
 

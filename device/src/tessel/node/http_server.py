@@ -1,47 +1,34 @@
 """HTTP servers in the Node manner: `http.create_server(lambda request, response: ...)`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 from tessel.node import net
-from tessel.node.events import EventEmitter
 from tessel.node.http_connection import Limits, ServerConnection
 from tessel.node.http_response import ServerResponse
+from tessel.node.options import Callback
 
 __all__ = ["Server", "ServerResponse", "create_server"]
 
-RequestListener = Callable[..., object]
 
-
-class Server(EventEmitter):
-    """Events: request, checkContinue, connection, listening, clientError, error, close.
+class Server(net.Server):
+    """Events besides those of `net.Server`: request, checkContinue, clientError.
 
     Options: `max_header_size`, `max_body_size` (octets), `headers_timeout`, `request_timeout`,
     `keep_alive_timeout` (milliseconds).
     """
 
     def __init__(self, options: Mapping[str, object] | None = None) -> None:
-        super().__init__()
+        # Half open: a client may end its side behind its request and wait for the answer
+        super().__init__(self._serve, allow_half_open=True)
         self.limits = Limits.from_options(options or {})
         self._connections: set[ServerConnection] = set()
-        self.closing = False
-        # Half open: a client may end its side behind its request and wait for the answer
-        self._server = net.create_server({"allow_half_open": True}, self._accepted)
-        for event in ("listening", "error", "close"):
-            self._server.on(event, self._relay(event))
 
-    def listen(self, *args: object, **options: object) -> Self:
-        """As `net.Server.listen`."""
-        self._server.listen(*args, **options)
-        return self
-
-    def address(self) -> dict[str, object] | None:
-        return self._server.address()
-
-    def close(self, callback: Callable[..., object] | None = None) -> Self:
-        """Accept no more; close the connections that wait for a next request."""
-        self.closing = True
-        self._server.close(callback)
+    def close(self, callback: Callback | None = None) -> Self:
+        """Accept no more, close the connections that wait for a next request, and the others
+        once they have answered.
+        """
+        super().close(callback)
         self.close_idle_connections()
         return self
 
@@ -53,19 +40,15 @@ class Server(EventEmitter):
         for connection in list(self._connections):
             connection.socket.destroy()
 
-    def _accepted(self, socket: net.Socket) -> None:
+    def _serve(self, socket: net.Socket) -> None:
         connection = ServerConnection(self, socket, self.limits)
         self._connections.add(connection)
         socket.once("close", lambda *_: self._connections.discard(connection))
-        self.emit("connection", socket)
-
-    def _relay(self, event: str) -> Callable[..., object]:
-        return lambda *args: self.emit(event, *args)
 
 
 def create_server(
-    options: Mapping[str, object] | RequestListener | None = None,
-    request_listener: RequestListener | None = None,
+    options: Mapping[str, object] | Callback | None = None,
+    request_listener: Callback | None = None,
 ) -> Server:
     """`create_server(listener)` or `create_server(options, listener)`."""
     if callable(options):
