@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.logger import Logger
 
 from tessel.config import Settings
 from tessel.errors import BoardError
@@ -19,6 +19,10 @@ from tessel.node.handles import Handles
 from tessel.node.runtime import Runtime
 from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio
+
+log = Logger(namespace="tessel")
+
+_RADIOS: dict[str, Callable[[IHostReactor], IRadio]] = {"host": HostRadio}
 
 
 class Board:
@@ -52,12 +56,20 @@ class Board:
             raise BoardError("another board is on; a program has one")
         runtime.install(self.runtime)
 
+    def owns(self, selectable: object) -> bool:
+        """Is this, among what the reactor watches, the radio's?"""
+        return self.radio is not None and self.radio.owns(selectable)
+
     async def power_off(self) -> None:
         """Close the tunnel, then switch the radio off."""
         if runtime.is_on() and runtime.current() is self.runtime:
             runtime.install(None)
         await self._network.close()
         if self.radio is not None:
+            log.debug(
+                "the device opened {count} TCP connections in all",
+                count=self.radio.connections_opened,
+            )
             await self.radio.power_off()
 
     async def _join(self) -> Joined:
@@ -68,8 +80,7 @@ class Board:
         return Joined(settings, direct, self._tunneled(settings, direct))
 
     def _chosen_radio(self, settings: Settings) -> IRadio:
-        assert settings.radio == "host"  # the settings allow no other yet
-        return cast(IRadio, HostRadio(self._reactor))
+        return _RADIOS[settings.radio](self._reactor)
 
     def _tunneled(self, settings: Settings, direct: DirectNetwork) -> TunneledNetwork | None:
         if settings.token is None:

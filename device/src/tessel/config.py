@@ -33,7 +33,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
 
 
-class SettingsFault(NodeError):
+class SettingsError(NodeError):
     """Settings that cannot be used: each named, with what is expected. Secrets are not shown."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -68,7 +68,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read them all; SettingsFault names every fault at once."""
+        """Read them all; SettingsError names every fault at once."""
         reader = _Reader(environ)
         settings = cls(
             token=reader.token(),
@@ -88,7 +88,7 @@ class Settings:
                 "the name or address of your proxy server is expected"
             )
         if reader.faults:
-            raise SettingsFault(reader.faults)
+            raise SettingsError(reader.faults)
         return settings
 
 
@@ -96,7 +96,7 @@ def malformed(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The faults of what is set now. What is missing may still be set by the program."""
     try:
         Settings.from_env({"PROXY_HOST": "set.later.invalid", **_filled(environ)})
-    except SettingsFault as fault:
+    except SettingsError as fault:
         return fault.faults
     return ()
 

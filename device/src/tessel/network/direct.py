@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
-
-from typing import cast
 
 from tessel.config import literal
 from tessel.errors import NodeError
@@ -64,7 +63,7 @@ class DirectNetwork:
         except RadioError as error:
             where = Target(host or "::", port)
             raise NodeError(f"listen {error.code}: {where}", error.code) from error
-        return cast(IListening, listening)  # the radio's has the same shape
+        return cast("IListening", listening)  # the radio's has the same shape
 
     def _limited(
         self, target: Target, attempt: Coroutine[Deferred[object], object, IProtocol]

@@ -72,7 +72,8 @@ class IConnectWatcher(Interface):
     def opened(transport: ITransport) -> None:
         """The kind of the connection is known, though it does not stand yet: what is written (and
         half-closed) from now on is sent as soon as it can be. Not called where there is nothing to
-        gain; `makeConnection` follows with the same transport."""
+        gain; `makeConnection` follows with the same transport.
+        """
 
     def looked_up(error: NodeError | None, address: str | None, family: int | None) -> None:
         """The name was looked up (addresses are not). Through the tunnel, by the proxy."""
@@ -116,7 +117,8 @@ class IListening(Interface):
 
 class INetwork(Interface):
     """Connections, directly or through the tunnel as the settings say. Every Deferred may be
-    cancelled, and then gives up at once."""
+    cancelled, and then gives up at once.
+    """
 
     def connect(
         target: Target,

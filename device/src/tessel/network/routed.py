@@ -61,7 +61,7 @@ class RoutedNetwork:
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        watching = cast(IConnectWatcher, watcher or NobodyWatches())
+        watching = cast("IConnectWatcher", watcher or NobodyWatches())
         return Deferred.fromCoroutine(self._connect(target, factory, watching, proxy=proxy))
 
     def connect_tls(
@@ -73,7 +73,7 @@ class RoutedNetwork:
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        watching = cast(IConnectWatcher, watcher or NobodyWatches())
+        watching = cast("IConnectWatcher", watcher or NobodyWatches())
         return Deferred.fromCoroutine(
             self._connect_tls(target, factory, tls, watching, proxy=proxy)
         )

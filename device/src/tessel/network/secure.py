@@ -50,10 +50,10 @@ class TlsTransport(BufferingTLSTransport):
     def discard(self) -> None:
         """Say close_notify, and close below without waiting for the target's."""
         self.loseConnection()
-        below = cast(StreamTransport, self.transport)
+        below = cast("StreamTransport", self.transport)
         below.unregisterProducer()  # else what is below would wait for this layer to finish
         if IDiscardable.providedBy(below):
-            cast(IDiscardable, below).discard()
+            cast("IDiscardable", below).discard()
         else:
             below.loseConnection()
 
@@ -86,7 +86,7 @@ class Handshake:
         self.transport.wrappedProtocol = protocol  # the waiting one is not needed any more
         protocol.makeConnection(self.transport)
         if IHandshakeListener.providedBy(protocol):
-            cast(IHandshakeListener, protocol).handshakeCompleted()
+            cast("IHandshakeListener", protocol).handshakeCompleted()
         self.done.callback(protocol)
 
     def failed(self, reason: Failure) -> None:

@@ -1,7 +1,7 @@
 """Whom the device believes: a target's chain and name are checked, and told in Node's words.
 
 As in Node the handshake is let through and judged at its end, before any octet of the program's is
-sent: so the error can say what the matter is, and `reject_unauthorized=False` can look the other way.
+sent: so the error can say what the matter is, and `reject_unauthorized=False` can overlook it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import cast
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
+from OpenSSL.crypto import X509Store
 from service_identity import CertificateError, VerificationError
 from service_identity.pyopenssl import verify_hostname, verify_ip_address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -111,7 +112,7 @@ def _let_through(
 ) -> bool:
     del certificate, depth
     if not fine:
-        cast(Verification, connection.get_app_data()).saw(fault)
+        cast("Verification", connection.get_app_data()).saw(fault)
     return True
 
 
@@ -123,8 +124,7 @@ def _context(ca: tuple[bytes, ...] | None) -> SSL.Context:
     if ca is None:
         context.set_default_verify_paths()
         return context
-    store = context.get_cert_store()
-    assert store is not None
+    store = cast("X509Store", context.get_cert_store())
     for certificate in _authorities(ca):
         store.add_cert(crypto.X509.from_cryptography(certificate))
     return context

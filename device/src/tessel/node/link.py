@@ -80,7 +80,7 @@ class Link:
         transport = self._transport()
         transport.unregisterProducer()
         if IDiscardable.providedBy(transport):
-            cast(IDiscardable, transport).discard()
+            cast("IDiscardable", transport).discard()
         else:
             transport.resumeProducing()  # a paused reader would not see the end
             transport.loseConnection()
@@ -112,7 +112,7 @@ class Link:
         transport = self._transport()
         if not IIdleWatch.providedBy(transport):
             return False
-        cast(IIdleWatch, transport).watch_idle(timeout_ms, lambda: self._runtime.call(expired))
+        cast("IIdleWatch", transport).watch_idle(timeout_ms, lambda: self._runtime.call(expired))
         return True
 
     def local_address(self) -> IAddress:
@@ -123,17 +123,16 @@ class Link:
 
     def secured(self) -> ISecured | None:
         transport = self._transport()
-        return cast(ISecured, transport) if ISecured.providedBy(transport) else None
+        return cast("ISecured", transport) if ISecured.providedBy(transport) else None
 
     def _transport(self) -> StreamTransport:
-        assert self._below is not None
-        return self._below
+        return cast("StreamTransport", self._below)  # asked for only while `usable`
 
     # Up: IConnectWatcher.
 
     def opened(self, transport: ITransport) -> None:
         if self._below is None:
-            self._below = cast(StreamTransport, transport)
+            self._below = cast("StreamTransport", transport)
             self._below.registerProducer(self, True)
             self._runtime.call(self._socket.link_opened)
 

@@ -7,7 +7,7 @@ ignored, as in Node: `http` hands all of its own on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tessel.errors import NodeError
@@ -24,7 +24,7 @@ class ConnectOptions:
 
     target: Target
     proxy: bool = True  # False: never through the tunnel
-    tls: TlsOptions = TlsOptions()
+    tls: TlsOptions = field(default_factory=TlsOptions)
     timeout_ms: float = 0
     no_delay: bool = False
     keep_alive: bool = False

@@ -32,9 +32,16 @@ class Runtime:
         self._uncaught = uncaught
         self._ticks: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._tick_handle: Handle | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """The program is ending: from now on it hears nothing."""
+        self._stopped = True
 
     def call(self, function: Callable[..., object], *args: object) -> None:
         """Call into the program. What it raises, SystemExit included, ends the program."""
+        if self._stopped:
+            return
         try:
             function(*args)
         except BaseException as error:  # noqa: BLE001 - the program's edge: told, never swallowed

@@ -80,8 +80,8 @@ class Server(EventEmitter):
             self.once("close", callback)
         self._phase = _Phase.CLOSING
         port, self._port = self._port, None
-        assert port is not None
-        port.stop().addCallback(lambda _: self._close_if_over())
+        if port is not None:
+            port.stop().addCallback(lambda _: self._close_if_over())
         return self
 
     def address(self) -> dict[str, object] | None:
@@ -174,7 +174,7 @@ class _Accepted(Socket):
         self._state = State.CONNECTED
 
     def protocol(self) -> IProtocol:
-        return self._link
+        return self._protocol()
 
     def link_opened(self) -> None:
         self.remote_address, self.remote_port = _parts(self._link.peer_address())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import Self
+from typing import Self, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
@@ -97,9 +97,12 @@ class Socket(Duplex):
         if options.keep_alive:
             self.set_keep_alive(True)
 
+    def _protocol(self) -> IProtocol:
+        return cast("IProtocol", self._link)
+
     def _dial(self, options: ConnectOptions) -> Deferred[IProtocol]:
         return self._runtime.network.connect(
-            options.target, lambda: self._link, proxy=options.proxy, watcher=self._link
+            options.target, self._protocol, proxy=options.proxy, watcher=self._link
         )
 
     def _attempt_succeeded(self, _: IProtocol) -> None:

@@ -13,7 +13,7 @@ Done: TypeAlias = Callable[[BaseException | None], None]
 
 
 class Stream(EventEmitter):
-    """A stream that can be destroyed. `close` comes once, last, and after `error` if there was one."""
+    """A stream that can be destroyed. `close` comes once and last, also after `error`."""
 
     def __init__(self) -> None:
         super().__init__()

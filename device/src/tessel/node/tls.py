@@ -49,7 +49,7 @@ class TLSSocket(Socket):
     def _dial(self, options: ConnectOptions) -> Deferred[IProtocol]:
         return self._runtime.network.connect_tls(
             options.target,
-            lambda: self._link,
+            self._protocol,
             options.tls,
             proxy=options.proxy,
             watcher=self._link,

@@ -212,7 +212,7 @@ class _Arrival(Protocol):
         self._dial = dial
 
     def connectionMade(self) -> None:
-        self._dial.arrived(cast(tcp.Client, self.transport))
+        self._dial.arrived(cast("tcp.Client", self.transport))
 
 
 @implementer(IRadioPort)
@@ -224,7 +224,7 @@ class _HostPort:
         return self._port.getHost()
 
     def stop(self) -> Deferred[None]:
-        return cast("Deferred[None]", maybeDeferred(self._port.stopListening))  # type: ignore[call-overload]  # it may answer None
+        return cast("Deferred[None]", maybeDeferred(self._port.stopListening))
 
 
 @implementer(IResolutionReceiver)

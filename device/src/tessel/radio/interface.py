@@ -115,6 +115,9 @@ class IRadio(Interface):
     link: LinkState = Attribute("the state of the link now")
     connections_opened: int = Attribute("TCP connections that stood, since power was on")
 
+    def owns(selectable: object) -> bool:
+        """Is this, among what the reactor watches, this radio's?"""
+
     def power_on() -> Deferred[None]: ...
 
     def power_off() -> Deferred[None]:
@@ -127,7 +130,8 @@ class IRadio(Interface):
         addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
     ) -> Deferred[IProtocol]:
         """Dial the addresses, best first: several at once (RFC 8305) where the radio can, else
-        one after the other. The factory is called for the connection that stands."""
+        one after the other. The factory is called for the connection that stands.
+        """
 
     def listen(
         port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import cast
 
-from streamplex.jsontext import Json
-from streamplex.tx import ISubstreamProtocol, Substream
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -33,6 +31,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex.jsontext import Json
+from streamplex.tx import ISubstreamProtocol, Substream
 from tessel.errors import NodeError
 from tessel.network.interface import (
     IConnectWatcher,
@@ -74,6 +74,7 @@ class ProxiedConnection(Protocol):
         target: Target,
         factory: ProtocolFactory,
         watcher: IConnectWatcher,
+        *,
         clock: IReactorTime,
         early: IProtocol | None = None,
     ) -> None:
@@ -98,7 +99,7 @@ class ProxiedConnection(Protocol):
 
     @property
     def _substream(self) -> Substream:
-        return cast(Substream, self.transport)
+        return cast("Substream", self.transport)
 
     # From the substream.
 
@@ -134,13 +135,13 @@ class ProxiedConnection(Protocol):
         if self._phase is not _Phase.OPEN:
             return
         if IHalfCloseableProtocol.providedBy(self._protocol):
-            cast(IHalfCloseableProtocol, self._protocol).readConnectionLost()
+            cast("IHalfCloseableProtocol", self._protocol).readConnectionLost()
         else:
             self._leave(Failure(ConnectionDone()))
 
     def writeConnectionLost(self) -> None:
         if self._phase is _Phase.OPEN and IHalfCloseableProtocol.providedBy(self._protocol):
-            cast(IHalfCloseableProtocol, self._protocol).writeConnectionLost()
+            cast("IHalfCloseableProtocol", self._protocol).writeConnectionLost()
 
     def errorReceived(self, message: str) -> None:
         self._leave(Failure(NodeError.worded(message)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamplex import ChannelsExhaustedError
-from streamplex.tx import Substream
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime, ITransport
 from zope.interface import implementer
 
+from streamplex import ChannelsExhaustedError
+from streamplex.tx import Substream
 from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import IConnectWatcher, ProtocolFactory, Target, TlsOptions
@@ -57,7 +57,7 @@ class TunneledNetwork:
             target,
             lambda: handshake.transport,
             _WithoutTransport(watcher),
-            self._clock,
+            clock=self._clock,
             early=handshake.transport,  # its first octets need not wait for `connect`
         )
         substream.attach(connection)
@@ -81,7 +81,7 @@ class TunneledNetwork:
         why: str,
     ) -> IProtocol:
         tunnel, substream = await self._substream(name, f"{target} ({name})", why)
-        connection = ProxiedConnection(tunnel, target, factory, watcher, self._clock)
+        connection = ProxiedConnection(tunnel, target, factory, watcher, clock=self._clock)
         substream.attach(connection)
         return await self._limited(target, connection.stands)
 

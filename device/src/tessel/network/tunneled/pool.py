@@ -1,17 +1,17 @@
-"""The tunnels of a device: one that is shared, the attempt at it, and those that end by themselves."""
+"""The tunnels of a device: the shared one, the attempt at it, and those that are ending."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Protocol as Shape
 
-from streamplex import Side
-from streamplex.tx import TunnelProtocol
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from streamplex import Side
+from streamplex.tx import TunnelProtocol
 from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
@@ -38,9 +38,9 @@ class Tunnels:
         clock: IReactorTime,
         random: Callable[[], float],
     ) -> None:
-        assert settings.proxy_host is not None  # a token without a host is a settings fault
         self._settings = settings
-        self._proxy = Target(settings.proxy_host, settings.proxy_port)
+        # a token without a host is a settings fault, so there is one
+        self._proxy = Target(settings.proxy_host or "", settings.proxy_port)
         self._dial = dial
         self._clock = clock
         self._backoff = Backoff(random)
@@ -119,11 +119,10 @@ class Tunnels:
         self._attempt = None
         error = self._explained(failure)
         for waiter in self._taken():
-            waiter.errback(error)
+            waiter.errback(Failure(error))
 
-    def _explained(self, failure: Failure) -> BaseException:
+    def _explained(self, failure: Failure) -> BaseException | None:
         error = failure.value
-        assert error is not None
         if isinstance(error, AuthorizationFailed):
             self._backoff.succeeded()  # it was reached
             return error

@@ -1,0 +1,79 @@
+"""Is a program that uses Twisted by itself still at something? Reactor -> yes or no.
+
+What `tessel.node` has open it counts itself. A program may also call the reactor directly, and the
+reactor tells nobody when its last timer or socket is gone: so it is looked at, leaving out what is
+this runtime's own (an idle tunnel must not keep a program alive).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+from weakref import WeakSet
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+
+class Watched(Protocol):
+    """What of a reactor is looked at."""
+
+    threadpool: ThreadPool | None
+
+    def getReaders(self) -> Sequence[object]: ...
+    def getWriters(self) -> Sequence[object]: ...
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]: ...
+
+
+@implementer(IReactorTime)
+class OwnClock:
+    """The reactor's time, for the runtime itself: remembers which calls are its own."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._calls: WeakSet[IDelayedCall] = WeakSet()
+
+    def seconds(self) -> float:
+        return self._clock.seconds()
+
+    def callLater(
+        self, delay: float, call: Callable[..., object], *args: object, **kw: object
+    ) -> IDelayedCall:
+        delayed = self._clock.callLater(delay, call, *args, **kw)
+        self._calls.add(delayed)
+        return delayed
+
+    def getDelayedCalls(self) -> list[IDelayedCall]:
+        return [call for call in self._clock.getDelayedCalls() if call in self._calls]
+
+    def made(self, call: IDelayedCall) -> bool:
+        return call in self._calls
+
+
+class Liveness:
+    """What a reactor has open beyond what it had before, and beyond what is our own."""
+
+    def __init__(self, reactor: Watched, clock: OwnClock) -> None:
+        self._reactor = reactor
+        self._clock = clock
+        self._before = frozenset(self._selectables())  # its wakers
+
+    def busy(self, owns: Callable[[object], bool]) -> bool:
+        return self._waits() or self._has_open(owns) or self._has_threads()
+
+    def _waits(self) -> bool:
+        return any(not self._clock.made(call) for call in self._reactor.getDelayedCalls())
+
+    def _has_open(self, owns: Callable[[object], bool]) -> bool:
+        return any(
+            selectable not in self._before and not owns(selectable)
+            for selectable in self._selectables()
+        )
+
+    def _has_threads(self) -> bool:
+        pool = self._reactor.threadpool
+        return pool is not None and bool(pool.working)
+
+    def _selectables(self) -> Iterable[object]:
+        return [*self._reactor.getReaders(), *self._reactor.getWriters()]
