@@ -36,6 +36,7 @@ from tessel_proxy.opening import Opener
 from tessel_proxy.record import TunnelRecord, log_refused, peer_name
 from tessel_proxy.session import House, Session
 from tessel_proxy.target_tls import TargetTrust
+from tessel_proxy.tls_transport import TLSTransport
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""
@@ -79,7 +80,7 @@ class ProxyService(Service):
             config.connect_timeout_s,
         )
         self._house = House(config, reactor, authenticator, opener)
-        tunnels = TLSMemoryBIOFactory(server_tls, False, Tunnels(self._house), reactor)
+        tunnels = _TLSFactory(server_tls, False, Tunnels(self._house), reactor)
         self._door = Door(self._house, tunnels)
         self._ports: list[IListeningPort] = []
 
@@ -148,6 +149,10 @@ class Tunnels(ServerFactory[TunnelProtocol]):
             tunnel=next(self._numbers), peer=_peer(addr), started_at=self._house.clock.seconds()
         )
         return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
+
+
+class _TLSFactory(TLSMemoryBIOFactory):
+    protocol = TLSTransport
 
 
 class Door(ServerFactory[TLSMemoryBIOProtocol]):

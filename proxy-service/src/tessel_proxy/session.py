@@ -48,6 +48,7 @@ from tessel_proxy.record import (
     TunnelRecord,
     log_refused,
 )
+from tessel_proxy.tls_transport import tcp_ended_cleanly
 from tessel_proxy.wire import Hello
 
 MAX_AUTH_FAILURES = 5
@@ -195,7 +196,7 @@ class Session:
             return TunnelOutcome.PROTOCOL_FAULT
         if reason.check(SSL.Error) or not self._secured:
             return TunnelOutcome.HANDSHAKE_FAILED
-        if reason.check(error.ConnectionDone):
+        if reason.check(error.ConnectionDone) or tcp_ended_cleanly(self._tunnel.transport):
             return TunnelOutcome.ENDED
         return TunnelOutcome.LOST
 

@@ -22,9 +22,11 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from tessel_proxy.tls_transport import TLSTransport, tcp_ended_cleanly
 
 LINGER_S = 120.0
 """How long a closed target may take for what it was sent before: some hundred KiB at most."""
@@ -58,10 +60,8 @@ class _Transport(Interface):
     def setTcpNoDelay(self, enabled: bool) -> None: ...
 
 
-class SecureTransport(BufferingTLSTransport):
-    """Twisted's TLS with a half close, and with a memory of how TCP ended below it."""
-
-    tcp_reason: Failure | None = None
+class SecureTransport(TLSTransport):
+    """TLS with a half close."""
 
     def loseWriteConnection(self) -> None:
         """close_notify; what the target still sends is delivered until it sends its own.
@@ -77,10 +77,6 @@ class SecureTransport(BufferingTLSTransport):
             cast("_Transport", self.transport).loseConnection()
         else:
             super().loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.tcp_reason = reason
-        super().connectionLost(reason)
 
 
 class SecureFactory(TLSMemoryBIOFactory):
@@ -176,8 +172,7 @@ class Target(Protocol):
     def _loss(self, reason: Failure) -> Loss:
         if reason.check(error.ConnectionDone):
             return Loss.ENDED
-        tcp_reason = getattr(self.transport, "tcp_reason", None)
-        if tcp_reason is not None and tcp_reason.check(error.ConnectionDone):
+        if tcp_ended_cleanly(self.transport):
             return Loss.ENDED_WITHOUT_CLOSE_NOTIFY
         return Loss.RESET
 
