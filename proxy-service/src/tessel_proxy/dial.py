@@ -105,9 +105,7 @@ class Dialling:
             self._try_next()
         elif not self._attempts:
             # The resolver puts first what fits this host best, so its failure tells the most.
-            self._won.errback(
-                not_connected(self._first, self._port, self._failures[self._first])
-            )
+            self._won.errback(not_connected(self._first, self._port, self._failures[self._first]))
 
     def _stop(self) -> None:
         self._left.clear()

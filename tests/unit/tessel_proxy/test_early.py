@@ -1,0 +1,35 @@
+"""Data that comes before its target stands."""
+
+from tessel_proxy.early import PAUSE_OCTETS, Allowance, EarlyData
+
+
+def test_what_was_kept_is_handed_over_in_order_and_once():
+    early = EarlyData(Allowance())
+    assert early.add(b"one ")
+    assert early.add(b"two")
+    assert early.hand_over() == b"one two"
+    assert early.hand_over() == b""
+
+
+def test_a_tunnel_keeps_no_more_than_its_allowance_for_all_its_substreams():
+    allowance = Allowance(10)
+    one, other = EarlyData(allowance), EarlyData(allowance)
+    assert one.add(b"123456")
+    assert not other.add(b"12345")
+    assert other.add(b"1234")
+
+
+def test_what_was_handed_over_may_be_kept_again():
+    allowance = Allowance(10)
+    early = EarlyData(allowance)
+    for _ in range(5):
+        assert early.add(b"1234567890")
+        early.hand_over()
+
+
+def test_a_full_frame_is_much():
+    early = EarlyData(Allowance())
+    early.add(bytes(PAUSE_OCTETS - 1))
+    assert not early.is_much
+    early.add(b"x")
+    assert early.is_much
