@@ -38,9 +38,13 @@ class OwnClock:
         return self._clock.seconds()
 
     def callLater(
-        self, delay: float, call: Callable[..., object], *args: object, **kw: object
+        self,
+        delay: float,
+        callable: Callable[..., object],  # noqa: A002 - the interface names it so
+        *args: object,
+        **kw: object,
     ) -> IDelayedCall:
-        delayed = self._clock.callLater(delay, call, *args, **kw)
+        delayed = self._clock.callLater(delay, callable, *args, **kw)
         self._calls.add(delayed)
         return delayed
 

@@ -87,6 +87,10 @@ class Link:
         if not self._lost:
             self._limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self._cut)
 
+    def give_up(self) -> None:
+        """The attempt failed: what `opened` gave never stood, and no loss of it will be told."""
+        self._lost = True
+
     def abort(self) -> None:
         """Cut it at once (RST)."""
         self._transport().abortConnection()

@@ -114,6 +114,7 @@ class Socket(Duplex):
 
     def _attempt_failed(self, failure: Failure) -> None:
         self._attempt = None
+        self._link.give_up()
         if self.destroyed and failure.check(CancelledError):
             return
         error = failure.value
