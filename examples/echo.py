@@ -1,0 +1,23 @@
+"""A plain socket: says a line to an echo server, and prints what comes back.
+
+tessel run examples/echo.py HOST PORT
+"""
+
+import sys
+
+from tessel import net
+
+host, port = sys.argv[1:]
+
+
+def connected():
+    socket.write("Hello from the device\n")
+
+
+def answered(octets):
+    print(octets.decode(), end="")
+    socket.end()  # we are done; the program ends with its last socket
+
+
+socket = net.connect(int(port), host, connected)
+socket.on("data", answered)
