@@ -8,9 +8,9 @@ treq does not come with the device: `pip install treq`.
 import sys
 
 from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
 
 from tessel.agent import agent
-from tessel.tasks import start
 
 
 async def main(url):
@@ -19,4 +19,5 @@ async def main(url):
     print(response.code, await response.text())
 
 
-start(main(sys.argv[1]))  # if it fails, so does the program
+# No reactor to run: it runs already. An error nobody handles ends the program with exit code 1.
+Deferred.fromCoroutine(main(sys.argv[1]))

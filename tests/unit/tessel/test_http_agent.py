@@ -323,3 +323,11 @@ def test_a_request_for_a_port_there_cannot_be_is_refused_at_once(board):
     with pytest.raises(NodeError) as refused:
         http.get({"host": "example.com", "port": 70_000})
     assert refused.value.code == "ERR_SOCKET_BAD_PORT"
+
+
+def test_a_pool_does_not_outlive_its_board(monkeypatch):
+    monkeypatch.setattr(http, "global_agent", http.Agent(keep_alive=True))
+    for _ in range(2):
+        with powered_board() as board:
+            assert not fetch(board).reused_socket
+            assert len(board.attempts) == 1

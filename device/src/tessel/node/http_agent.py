@@ -14,6 +14,7 @@ from tessel.errors import NodeError
 from tessel.node import net, runtime
 from tessel.node.events import EventEmitter
 from tessel.node.net import Socket
+from tessel.node.runtime import Runtime
 
 # Node's defaults.
 MAX_FREE_SOCKETS = 256
@@ -54,6 +55,7 @@ class Agent(EventEmitter):
         self.free_sockets: dict[PoolKey, list[Socket]] = {}
         self.requests: dict[PoolKey, deque[Customer]] = {}
         self._parked: dict[Socket, _Parked] = {}
+        self._board: Runtime | None = None
 
     @property
     def reuses(self) -> bool:
@@ -72,6 +74,7 @@ class Agent(EventEmitter):
 
     def add_request(self, request: Customer, options: Mapping[str, object]) -> None:
         """Give it a connection, now or when one is free. It hears of it on a later tick."""
+        self._settle_on_board()
         key = self.get_name(options)
         parked = self._take_parked(key)
         if parked is not None:
@@ -115,6 +118,14 @@ class Agent(EventEmitter):
         for pool in (self.free_sockets, self.sockets):
             for socket in [each for sockets in pool.values() for each in sockets]:
                 socket.destroy()
+
+    def _settle_on_board(self) -> None:
+        """A pool lives as long as the board that was on when it was filled: when that is
+        switched off, its connections are gone.
+        """
+        if self._board is not runtime.current():
+            self._board = runtime.current()
+            self.sockets, self.free_sockets, self.requests, self._parked = {}, {}, {}, {}
 
     # Connections in use.
 
