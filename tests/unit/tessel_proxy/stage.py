@@ -1,0 +1,237 @@
+"""A proxy's tunnel on a stage: a device at one end, targets and a resolver that tests play."""
+
+from twisted.internet import error
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IHostnameResolver, ITCPTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from zope.interface import directlyProvides, implementer
+
+from streamplex import Side
+from streamplex.tx import TunnelProtocol
+from tessel_proxy.auth import Hardcoded
+from tessel_proxy.config import Config
+from tessel_proxy.egress import Policy
+from tessel_proxy.lookup import Lookups
+from tessel_proxy.opening import Opener
+from tessel_proxy.record import TunnelRecord
+from tessel_proxy.session import House, Session
+from tessel_proxy.target_tls import TargetTrust
+from unit.streamplex.wiring import Aware, Connection, Listener, MemoryTransport
+
+PUBLIC = "93.184.216.34"  # an address that may be dialled
+TOKEN = "DEV-CRED"
+SEND_BUFFER_OCTETS = 64 * 1024
+
+
+class DeviceTransport(MemoryTransport):
+    """TCP between a device and the proxy."""
+
+    keep_alive = False
+
+    def setTcpKeepAlive(self, enabled):
+        self.keep_alive = enabled
+
+
+class DeviceConnection(Connection):
+    """A device and the proxy, connected."""
+
+    def __init__(self, device, server, clock):
+        self.clock = clock
+        self.ends = (DeviceTransport(device), DeviceTransport(server))
+        for end in self.ends:
+            directlyProvides(end, ITCPTransport)
+            end.protocol.makeConnection(end)
+        self.pump()
+
+
+class TargetTransport(StringTransport):
+    """TCP to a target, as the reactor would give it."""
+
+    def __init__(self, protocol):
+        super().__init__()
+        self.protocol = protocol
+        self.reading = True
+        self.ended = self.closed = self.aborted = False
+        self.no_delay = False
+        self.full = False
+
+    def setTcpNoDelay(self, enabled):
+        self.no_delay = enabled
+
+    def write(self, data):
+        if not self.ended:
+            super().write(data)
+            if self.full and self.producer:
+                self.producer.pauseProducing()
+
+    def loseWriteConnection(self):
+        self.ended = True
+
+    def loseConnection(self):
+        self.closed = True
+
+    def abortConnection(self):
+        self.aborted = True
+
+    def unregisterProducer(self):
+        self.producer = None  # TCP does not mind if there is none
+
+    def pauseProducing(self):
+        self.reading = False
+
+    def resumeProducing(self):
+        self.reading = True
+
+    # what the target does
+
+    def send(self, data):
+        self.protocol.dataReceived(data)
+
+    def end(self):
+        self.protocol.readConnectionLost()
+
+    def lose(self, reason):
+        producer, self.producer = self.producer, None
+        if producer:
+            producer.stopProducing()
+        self.protocol.connectionLost(Failure(reason))
+
+    def reset(self):
+        self.lose(error.ConnectionLost())
+
+    def takes_nothing(self):
+        self.full = True
+
+    def takes_all(self):
+        self.full = False
+        self.producer.resumeProducing()
+
+
+@implementer(IHostnameResolver)
+class Resolver:
+    """Answers when it is told to."""
+
+    def __init__(self):
+        self.asked = {}
+
+    def resolveHostName(self, receiver, name, *_args):
+        self.asked.setdefault(name, []).append(receiver)
+        receiver.resolutionBegan(None)
+
+    def answer(self, name, *addresses):
+        receiver = self.asked[name].pop(0)
+        for address in addresses:
+            kind = IPv6Address if ":" in address else IPv4Address
+            receiver.addressResolved(kind("TCP", address, 0))
+        receiver.resolutionComplete()
+
+
+class Dial:
+    """One connection attempt that the reactor was asked for."""
+
+    def __init__(self, reactor, number):
+        self.host, self.port, self.factory, self.timeout, _ = reactor.tcpClients[number]
+        self.connector = reactor.connectors[number]
+
+    @property
+    def stopped(self):
+        return self.connector.stoppedConnecting
+
+    def protocol(self):
+        return self.factory.buildProtocol(IPv4Address("TCP", self.host, self.port))
+
+    def stands(self):
+        protocol = self.protocol()
+        transport = TargetTransport(protocol)
+        protocol.makeConnection(transport)
+        return transport
+
+    def fails(self, reason):
+        self.factory.clientConnectionFailed(self.connector, Failure(reason))
+
+
+class Stage:
+    """One tunnel of a proxy, with its device."""
+
+    def __init__(self, authenticator=None, trust=None, **config):
+        self.clock = self.reactor = MemoryReactorClock()
+        self.resolver = Resolver()
+        self.config = Config(**config)
+        policy = Policy(self.config.egress_mode, self.config.egress_allow)
+        self.opener = Opener(
+            self.reactor,
+            Lookups(self.resolver),
+            trust or TargetTrust(None),
+            policy,
+            self.config.connect_timeout_s,
+        )
+        authenticator = authenticator or Hardcoded(TOKEN)
+        self.house = House(self.config, self.clock, authenticator, self.opener)
+        self.record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=self.clock.seconds())
+        self.session = Session(self.house, self.record)
+        self.server = TunnelProtocol(Side.A, self.session, self.clock)
+        self.listener = Listener()
+        self.device = TunnelProtocol(Side.B, self.listener, self.clock)
+        self.connection = DeviceConnection(self.device, self.server, self.clock)
+        self.session.tunnelSecured()
+        self.pump = self.connection.pump
+
+    # what the device does
+
+    def say(self, value):
+        self.device.message(value)
+        self.pump()
+
+    def authenticate(self, *features, **said):
+        offered = {"features": list(features)} if features else {}
+        self.say({"token": TOKEN, **offered, **said})
+
+    def open(self, name="net"):
+        protocol = Aware()
+        self.device.open(name).attach(protocol)
+        self.pump()
+        return protocol
+
+    def connect(self, host=PUBLIC, port=80, name="net"):
+        """A substream whose device has said where to."""
+        protocol = self.open(name)
+        protocol.transport.emit("_pls_connect", port, host)
+        self.pump()
+        return protocol
+
+    def relay(self, name="net"):
+        """A substream and its target's transport, which stands."""
+        number = len(self.reactor.tcpClients)
+        protocol = self.connect(name=name)
+        transport = self.dial(number).stands()
+        self.pump()
+        return protocol, transport
+
+    def dial(self, number=0):
+        return Dial(self.reactor, number)
+
+    @property
+    def dials(self):
+        return [self.dial(number) for number in range(len(self.reactor.tcpClients))]
+
+    @property
+    def heard(self):
+        """The messages that the device has got."""
+        return self.listener.messages
+
+
+class LoggedEvents:
+    """What was logged under a name, while in its `with`."""
+
+    def __enter__(self):
+        self._events = []
+        globalLogPublisher.addObserver(self._events.append)
+        return self
+
+    def __exit__(self, *_):
+        globalLogPublisher.removeObserver(self._events.append)
+
+    def named(self, name):
+        return [event for event in self._events if event.get("event") == name]
