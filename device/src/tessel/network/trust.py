@@ -59,14 +59,10 @@ class Verification:
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         del tlsProtocol
         connection = SSL.Connection(self._context, None)
-        connection.set_app_data(self)
+        connection.set_verify(SSL.VERIFY_PEER, self._let_through)
         if self._sends_name and literal(self._name) is None:
             connection.set_tlsext_host_name(_idna(self._name))
         return connection
-
-    def saw(self, fault: int) -> None:
-        """The chain has this fault; the last one is the one Node tells."""
-        self._chain_fault = fault
 
     def verdict(self, connection: SSL.Connection) -> NodeError | None:
         """What is wrong with the target, now that the handshake is done."""
@@ -81,6 +77,19 @@ class Verification:
                 "ERR_TLS_CERT_ALTNAME_INVALID",
             )
         return None
+
+    def _let_through(
+        self,
+        connection: SSL.Connection,
+        certificate: crypto.X509,
+        fault: int,
+        depth: int,
+        fine: int,
+    ) -> bool:
+        del connection, certificate, depth
+        if not fine:
+            self._chain_fault = fault  # the last one is the one Node tells
+        return True
 
     def _check_name(self, connection: SSL.Connection) -> None:
         address = literal(self._name)
@@ -107,20 +116,10 @@ def _chain_error(fault: int) -> NodeError:
     return NodeError(text, code)
 
 
-def _let_through(
-    connection: SSL.Connection, certificate: crypto.X509, fault: int, depth: int, fine: int
-) -> bool:
-    del certificate, depth
-    if not fine:
-        cast("Verification", connection.get_app_data()).saw(fault)
-    return True
-
-
 @lru_cache(CONTEXTS_KEPT)
 def _context(ca: tuple[bytes, ...] | None) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_verify(SSL.VERIFY_PEER, _let_through)
     if ca is None:
         context.set_default_verify_paths()
         return context
