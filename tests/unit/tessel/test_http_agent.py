@@ -313,7 +313,9 @@ def test_an_agent_must_be_one_for_the_protocol(board, agent):
         http.get(URL, {"agent": agent})
 
 
-@pytest.mark.parametrize("options", [{"max_sockets": -1}, {"max_free_sockets": "many"}])
+@pytest.mark.parametrize(
+    "options", [{"max_sockets": 0}, {"max_free_sockets": -1}, {"max_free_sockets": "many"}]
+)
 def test_an_agents_limits_are_numbers(options):
     with pytest.raises(NodeError, match="expected a number"):
         http.Agent(options)

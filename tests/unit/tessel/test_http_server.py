@@ -68,6 +68,16 @@ def test_a_request_tells_what_is_asked(board):
     assert heard == [("data", b"he"), ("data", b"llo"), ("end",), ("close",)]
 
 
+def test_a_request_may_come_octet_by_octet(board):
+    site = Site(board)
+    for octet in POST + b"hello":
+        site.client.send(bytes([octet]))
+    heard = record(site.request, "data", "end")
+    board.run()
+    assert b"".join(event[1] for event in heard if event[0] == "data") == b"hello"
+    assert heard[-1] == ("end",)
+
+
 def test_requests_on_one_connection_are_answered_in_turn(board):
     site = Site(board)
     site.client.send(GET + GET)

@@ -47,7 +47,7 @@ class Agent(EventEmitter):
         super().__init__()
         given = {**(options or {}), **named}
         self.keep_alive = bool(given.pop("keep_alive", False))
-        self.max_sockets = _limit(given, "max_sockets", inf)
+        self.max_sockets = _limit(given, "max_sockets", inf, lowest=1)
         self.max_free_sockets = _limit(given, "max_free_sockets", MAX_FREE_SOCKETS)
         self.free_socket_timeout_ms = _limit(given, "free_socket_timeout", FREE_SOCKET_TIMEOUT_MS)
         self.options = given
@@ -228,12 +228,14 @@ def _forget_if_empty(pool: dict[PoolKey, _Several], key: PoolKey) -> None:
         pool.pop(key, None)
 
 
-def _limit(given: dict[str, object], name: str, default: float) -> float:
+def _limit(given: dict[str, object], name: str, default: float, lowest: int = 0) -> float:
     value = given.pop(name, None)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise NodeError(f"{name} {value!r}; expected a number, 0 or more", "ERR_INVALID_ARG_VALUE")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= lowest:
+        raise NodeError(
+            f"{name} {value!r}; expected a number, {lowest} or more", "ERR_INVALID_ARG_VALUE"
+        )
     return value
 
 

@@ -19,7 +19,6 @@ from tessel.node.stream_base import Done
 # With these, no body is the same as saying nothing; with all others its length of 0 is said.
 _BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
-
 _REDIRECTION = 300  # status codes below, from 200 on, mean success
 
 
