@@ -104,9 +104,10 @@ def tell(account, settings):
             print(f"  {relayed}: through the tunnel, and the proxy carried TLS it cannot read.")
         else:
             print(f"  {relayed}: through the tunnel, as PROXY_LOCAL does not name it.")
+    print(f"* The proxy logged {account.tunnels} tunnel, shared by {account.relayed} connections.")
     print(
-        f"* TCP connections the device opened in all: {account.connections_of_the_device},"
-        f" with the proxy {account.tunnels}."
+        f"* TCP connections the device opened in all: {account.tunnels + account.direct},"
+        f" {account.tunnels} to the proxy and {account.direct} to sites."
     )
 
 

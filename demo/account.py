@@ -27,8 +27,12 @@ class Account:
     ways: tuple[Way, ...]
 
     @property
-    def connections_of_the_device(self):
-        return self.tunnels + sum(way.direct for way in self.ways)
+    def relayed(self):
+        return sum(way.relayed.total() for way in self.ways)
+
+    @property
+    def direct(self):
+        return sum(way.direct for way in self.ways)
 
     @classmethod
     def of(cls, watch, sites):
