@@ -126,6 +126,6 @@ def _names(certificate: X509, host: Address | str) -> bool:
 
 def openssl_reason(error: SSL.Error) -> str:
     """Why a handshake failed, in OpenSSL's words."""
-    queue = error.args[0] if error.args else ()
-    reasons = [entry[-1] for entry in queue if isinstance(entry, tuple)]
+    queue = error.args[0] if error.args else None
+    reasons = [entry[-1] for entry in queue] if isinstance(queue, list) else []
     return ", ".join(reasons) or "TLS failed"
