@@ -1,0 +1,123 @@
+"""Names and their addresses."""
+
+import socket
+import threading
+from ipaddress import ip_address
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import CancelledError
+
+from tessel_proxy import lookup
+from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.turns import LOOKUPS_PER_TUNNEL
+from unit.tessel_proxy.stage import Resolver
+
+
+@pytest.fixture
+def resolver():
+    return Resolver()
+
+
+@pytest.fixture
+def lookups(resolver):
+    return Lookups(resolver)
+
+
+def results(deferred):
+    collected = []
+    deferred.addBoth(collected.append)
+    return collected
+
+
+def test_the_answer_is_in_the_resolvers_order_each_address_once(lookups, resolver):
+    found = results(lookups.resolve("example.com", "kim", 1))
+    resolver.answer("example.com", "2001:4860::1", "192.0.2.1", "2001:4860::1")
+    assert found == [(ip_address("2001:4860::1"), ip_address("192.0.2.1"))]
+
+
+def test_a_name_without_addresses_has_none(lookups, resolver):
+    found = results(lookups.resolve("nothing.invalid", "kim", 1))
+    resolver.answer("nothing.invalid")
+    assert found == [()]
+
+
+def test_those_over_the_limit_wait_for_the_turn_of_another(lookups, resolver):
+    for number in range(LOOKUPS_PER_TUNNEL + 1):
+        results(lookups.resolve(f"name{number}", "kim", 1))
+    last = f"name{LOOKUPS_PER_TUNNEL}"
+    assert last not in resolver.asked
+    assert lookups.under_way == LOOKUPS_PER_TUNNEL
+    resolver.answer("name0", "192.0.2.1")
+    assert last in resolver.asked
+
+
+def test_cancelled_while_it_waits_it_is_never_asked(lookups, resolver):
+    for number in range(LOOKUPS_PER_TUNNEL):
+        results(lookups.resolve(f"name{number}", "kim", 1))
+    waiting = lookups.resolve("never", "kim", 1)
+    found = results(waiting)
+    waiting.cancel()
+    found[0].trap(CancelledError)
+    resolver.answer("name0")
+    assert "never" not in resolver.asked
+
+
+def test_cancelled_while_under_way_it_keeps_its_turn_until_the_answer(lookups, resolver):
+    under_way = [lookups.resolve(f"name{number}", "kim", 1) for number in range(LOOKUPS_PER_TUNNEL)]
+    for each in under_way:
+        results(each)
+        each.cancel()
+    found = results(lookups.resolve("next", "kim", 1))
+    assert "next" not in resolver.asked
+    resolver.answer("name0", "192.0.2.1")
+    resolver.answer("next", "192.0.2.2")
+    assert found == [(ip_address("192.0.2.2"),)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_systems_resolver_asks_in_threads_of_its_own():
+    asked_in = []
+
+    def getaddrinfo(*_args):
+        asked_in.append(threading.current_thread())
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    found = await _resolved(getaddrinfo)
+    assert found == (ip_address("192.0.2.1"),)
+    assert asked_in[0].daemon  # a stuck one cannot keep the process
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [socket.gaierror(-2, "unknown"), OSError(24, "EAI_SYSTEM"), UnicodeError("label too long")],
+)
+@pytest_twisted.ensureDeferred
+async def test_whatever_the_system_raises_the_look_up_ends(failure):
+    def getaddrinfo(*_args):
+        raise failure
+
+    assert await _resolved(getaddrinfo) == ()
+
+
+async def _resolved(getaddrinfo):
+    threads = lookup_threads()
+    threads.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
+            lookups = Lookups(system_resolver(reactor, threads))
+        return await lookups.resolve("example.com", "kim", 1)
+    finally:
+        threads.stop()
+
+
+def test_addresses_of_the_resolver_are_read_whatever_else_they_carry():
+    collected = []
+    receiver = lookup._Receiver(collected.append)
+    receiver.resolutionBegan(None)
+    receiver.addressResolved(IPv4Address("TCP", "192.0.2.1", 80))
+    receiver.resolutionComplete()
+    assert collected == [(ip_address("192.0.2.1"),)]

@@ -1,0 +1,241 @@
+"""The proxy as a whole, on the running reactor."""
+
+import socket
+
+import pytest
+import pytest_twisted
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from streamplex import Side
+from streamplex.tx import TunnelProtocol
+from tessel_proxy import listening, service
+from tessel_proxy.auth import Hardcoded
+from tessel_proxy.config import Config, EgressMode
+from tessel_proxy.listening import listen
+from tessel_proxy.service import ProxyService
+from unit.streamplex.wiring import Aware, Listener
+from unit.tessel_proxy.stage import TOKEN, LoggedEvents
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority):
+    return Shows(authority.issue_cert("localhost"))
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Shows:
+    def __init__(self, leaf):
+        self._context = SSL.Context(SSL.TLS_METHOD)
+        self._context.use_certificate(
+            x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
+        )
+        self._context.use_privatekey(load_pem_private_key(leaf.private_key_pem.bytes(), None))
+
+    def serverConnectionForTLS(self, _protocol):
+        return SSL.Connection(self._context, None)
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    with LoggedEvents() as logged:
+        yield logged
+
+
+@pytest.fixture
+def make(server_tls):
+    """Makes proxies that are stopped when the test is over."""
+    made = []
+
+    def make(**config):
+        settings = {"host": "127.0.0.1", "port": 0, "egress_mode": EgressMode.OPEN, **config}
+        proxy = ProxyService(Config(**settings), reactor, Hardcoded(TOKEN), server_tls)
+        made.append(proxy)
+        proxy.startService()
+        return proxy
+
+    yield make
+    for proxy in made:
+        pytest_twisted.blockon(proxy.stopService())
+
+
+class Device(Listener):
+    """A device's end of a tunnel, that can be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.answered = Deferred()
+        self.gone = Deferred()
+
+    def messageReceived(self, value):
+        super().messageReceived(value)
+        if not self.answered.called:
+            self.answered.callback(value)
+
+    def tunnelLost(self, reason):
+        super().tunnelLost(reason)
+        self.gone.callback(None)
+
+
+async def connected(proxy, authority):
+    """A device whose TCP and TLS stand, or are about to."""
+    pem = authority.cert_pem.bytes()
+    trust = trustRootFromCertificates([Certificate.loadPEM(pem)])
+    plain = HostnameEndpoint(reactor, "127.0.0.1", proxy.addresses[0].port)
+    endpoint = wrapClientTLS(optionsForClientTLS("localhost", trust), plain)
+    device = Device()
+    factory = Factory.forProtocol(lambda: TunnelProtocol(Side.B, device, reactor))
+    factory.noisy = False
+    await endpoint.connect(factory)
+    return device
+
+
+class Told(Aware):
+    """A substream that can be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = {}
+
+    def customReceived(self, name, args):
+        super().customReceived(name, args)
+        if name in self.waiting:
+            self.waiting.pop(name).callback(None)
+
+    def until(self, name):
+        return self.waiting.setdefault(name, Deferred())
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_reaches_a_target_over_tls(make, authority, logged):
+    proxy = make()
+    device = await connected(proxy, authority)
+    device.tunnel.message({"token": TOKEN})
+    assert await device.answered == {"authed": True}
+    greeter = Factory.forProtocol(Greeter)
+    greeter.noisy = False
+    target = reactor.listenTCP(0, greeter, interface="127.0.0.1")
+    substream = Told()
+    device.tunnel.open("net").attach(substream)
+    substream.transport.emit("_pls_connect", target.getHost().port, "127.0.0.1")
+    await substream.until("close")
+    assert substream.data == b"hello"
+    await target.stopListening()
+    await proxy.stopService()
+    await device.gone
+    assert logged.named("tunnel_closed")[0]["outcome"] == "stopped"
+    assert logged.named("listening")[0]["port"] > 0
+
+
+class Greeter(Protocol):
+    def connectionMade(self):
+        self.transport.write(b"hello")
+        self.transport.loseConnection()
+
+
+@pytest_twisted.ensureDeferred
+async def test_connections_beyond_the_limit_are_cut_until_there_is_room(make, authority, logged):
+    proxy = make(max_unauthenticated=1)
+    first = await connected(proxy, authority)
+    second = await connected(proxy, authority)
+    await second.gone
+    assert logged.named("tunnel_refused")[0]["why"] == "too many tunnels without a token"
+    first.tunnel.message({"token": TOKEN})
+    await first.answered
+    third = await connected(proxy, authority)
+    third.tunnel.message({"token": TOKEN})
+    assert await third.answered == {"authed": True}
+    for device in (first, third):
+        device.tunnel.loseConnection()
+        await device.gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
+    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    proxy = make()
+    silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
+    while not proxy._house.census.all:
+        await deferLater(reactor, 0.01)
+    (session,) = proxy._house.census.all
+    monkeypatch.setattr(session, "stop", lambda: None)
+    await proxy.stopService()
+    assert not proxy._house.census.all
+    assert proxy.addresses == []
+    silent.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_resets_targets_that_linger_and_leaves_stuck_look_ups(
+    make, monkeypatch, logged
+):
+    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    proxy = make()
+    lingering = Lingering(proxy._house.opener.sockets)
+    proxy._lookups.under_way = 1
+    await proxy.stopService()
+    assert lingering.aborted
+    assert any("left behind" in event.get("log_format", "") for event in logged._events)
+    proxy._lookups.under_way = 0
+
+
+class Lingering:
+    def __init__(self, sockets):
+        self._sockets = sockets
+        self._sockets.add(self)
+        self.aborted = False
+
+    def abort(self):
+        self.aborted = True
+        self._sockets.discard(self)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_without_a_host_it_listens_on_all_interfaces(make, address):
+    if address == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    proxy = make(host="")
+    with socket.create_connection((address, proxy.addresses[0].port), 5):
+        pass
+
+
+def test_where_there_is_no_ipv6_it_listens_on_ipv4_alone(make, monkeypatch):
+    monkeypatch.setattr(listening.socket, "has_dualstack_ipv6", lambda: False)
+    proxy = make(host="")
+    assert proxy.addresses[0].host == "0.0.0.0"
+    with socket.create_connection(("127.0.0.1", proxy.addresses[0].port), 5):
+        pass
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1"])
+def test_a_port_in_use_is_an_error_that_names_it(make, host):
+    port = make(host=host).addresses[0].port
+    with pytest.raises(CannotListenError, match=str(port)):
+        listen(reactor, host, port, Factory())
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_proxy_that_never_started_can_be_stopped(server_tls):
+    proxy = ProxyService(Config(), reactor, Hardcoded(TOKEN), server_tls)
+    await proxy.stopService()
+    assert not proxy.running
+
+
+def test_a_connection_without_an_address_has_no_name():
+    assert service._peer(None) == ""
