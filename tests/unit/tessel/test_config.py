@@ -1,0 +1,179 @@
+"""The environment -> Settings, or all its faults at once."""
+
+import ipaddress
+
+import pytest
+import trustme
+
+from tessel.config import Settings, SettingsError, literal, malformed
+
+HOST = {"PROXY_HOST": "proxy.example"}
+
+
+def faults(environ):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(environ)
+    assert caught.value.code == "ERR_SETTINGS"
+    return caught.value.faults
+
+
+def test_with_nothing_set_there_are_defaults_and_no_token():
+    settings = Settings.from_env({})
+    assert settings.token is None
+    assert settings.proxy_host is None
+    assert settings.proxy_port == 443
+    assert settings.proxy_cert is None
+    assert settings.trusted is False
+    assert settings.end_to_end is False
+    assert settings.idle_s == 90
+    assert settings.device is None
+    assert settings.radio == "host"
+    assert "localhost" in settings.local.names
+    assert ipaddress.ip_network("10.0.0.0/8") in settings.local.networks
+
+
+def test_everything_can_be_set():
+    settings = Settings.from_env(
+        HOST
+        | {
+            "PROXY_PORT": "5005",
+            "PROXY_TOKEN": " secret\n",
+            "PROXY_TRUSTED": "1",
+            "PROXY_TLS": "end-to-end",
+            "PROXY_IDLE": "1500",
+            "PROXY_DEVICE": "kitchen",
+            "PROXY_LOCAL": "192.0.2.0/24 .Example.COM. exact.test 2001:db8::1",
+            "RADIO": "host",
+        }
+    )
+    assert settings.token == "secret"
+    assert (settings.proxy_host, settings.proxy_port) == ("proxy.example", 5005)
+    assert settings.trusted
+    assert settings.end_to_end
+    assert settings.idle_s == 1.5
+    assert settings.device == "kitchen"
+    assert settings.local.domains == {"example.com"}
+    assert settings.local.names == {"exact.test"}
+    assert settings.local.addresses == {ipaddress.ip_address("2001:db8::1")}
+
+
+def test_an_empty_value_counts_as_unset():
+    names = ("PROXY_HOST", "PROXY_TOKEN", "TM_API_KEY", "PROXY_PORT", "PROXY_LOCAL", "PROXY_CERT")
+    assert Settings.from_env(dict.fromkeys(names, "")) == Settings.from_env({})
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({"PROXY_TOKEN": "a", "TM_API_KEY": "b"}, "a"),
+        ({"TM_API_KEY": "b"}, "b"),
+        ({"TM_API_KEY": "  "}, None),
+    ],
+)
+def test_the_token_is_proxy_token_else_tm_api_key(environ, token):
+    assert Settings.from_env(HOST | environ).token == token
+
+
+def test_a_token_may_stand_in_a_file(tmp_path):
+    path = tmp_path / "token"
+    path.write_text("from-file\n")
+    assert Settings.from_env(HOST | {"PROXY_TOKEN_FILE": str(path)}).token == "from-file"
+    both = {"PROXY_TOKEN": "direct", "PROXY_TOKEN_FILE": str(path)}
+    assert Settings.from_env(HOST | both).token == "direct"
+
+
+def test_a_token_without_a_host_is_a_fault_that_says_so():
+    (fault,) = faults({"TM_API_KEY": "secret"})
+    assert "PROXY_HOST" in fault
+    assert "token" in fault
+    assert "secret" not in fault
+
+
+def test_a_certificate_may_be_text_or_stand_in_a_file(tmp_path):
+    pem = trustme.CA().cert_pem.bytes()
+    path = tmp_path / "authority.pem"
+    path.write_bytes(pem)
+    assert Settings.from_env({"PROXY_CERT": pem.decode()}).proxy_cert == pem
+    assert Settings.from_env({"PROXY_CERT_FILE": str(path)}).proxy_cert == pem
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PROXY_PORT", "0", "1 to 65535"),
+        ("PROXY_PORT", "65536", "1 to 65535"),
+        ("PROXY_PORT", "https", "1 to 65535"),
+        ("PROXY_PORT", "9" * 5000, "1 to 65535"),
+        ("PROXY_HOST", "https://proxy.example", "without a scheme"),
+        ("PROXY_HOST", "proxy.example:443", "PROXY_PORT"),
+        ("PROXY_HOST", "two words", "a name or an address"),
+        ("PROXY_TRUSTED", "yes", "0, or a number"),
+        ("PROXY_TLS", "yes", "end-to-end"),
+        ("PROXY_IDLE", "-1", "0 to"),
+        ("PROXY_IDLE", "1.5", "0 to"),
+        ("PROXY_LOCAL", "10.0.0.0/33", "10.0.0.0/33"),
+        ("PROXY_LOCAL", "example.com/8", "example.com/8"),
+        ("PROXY_DEVICE", "x" * 65, "64"),
+        ("PROXY_DEVICE", "a\x07b", "printable"),
+        ("RADIO", "cc3000x", "host"),
+    ],
+)
+def test_a_malformed_setting_is_named_with_its_value_and_what_is_expected(name, value, expected):
+    (fault,) = faults({name: value})
+    assert fault.startswith(f"{name} is ")
+    assert value[:20] in fault or repr(value) in fault
+    assert expected in fault
+
+
+def test_all_faults_are_told_at_once():
+    assert len(faults({"PROXY_PORT": "x", "RADIO": "x", "TM_API_KEY": "t"})) == 2
+
+
+def test_a_certificate_that_is_none_is_a_fault_without_its_text():
+    (fault,) = faults({"PROXY_CERT": "rubbish"})
+    assert "PROXY_CERT is 7 octets" in fault
+    assert "rubbish" not in fault
+
+
+@pytest.mark.parametrize("name", ["PROXY_TOKEN_FILE", "TM_API_KEY_FILE", "PROXY_CERT_FILE"])
+def test_a_file_that_cannot_be_read_is_a_fault(name, tmp_path):
+    (fault,) = faults(HOST | {name: str(tmp_path / "missing")})
+    assert fault.startswith(f"{name} is ")
+
+
+def test_a_file_that_is_no_text_is_a_fault(tmp_path):
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe")
+    (fault,) = faults(HOST | {"PROXY_TOKEN_FILE": str(path)})
+    assert "readable text" in fault
+
+
+def test_a_token_that_is_no_text_is_a_fault_and_not_shown():
+    (fault,) = faults(HOST | {"PROXY_TOKEN": "abc\udcff"})
+    assert "not shown" in fault
+    assert "abc" not in fault
+
+
+def test_an_ipv6_proxy_may_stand_in_brackets():
+    assert Settings.from_env({"PROXY_HOST": "[::1]"}).proxy_host == "::1"
+    assert Settings.from_env({"PROXY_HOST": "::1"}).proxy_host == "::1"
+
+
+def test_at_the_start_only_what_is_malformed_is_told():
+    assert malformed({"TM_API_KEY": "the program may set PROXY_HOST itself", "PROXY_HOST": ""}) == ()
+    (fault,) = malformed({"PROXY_PORT": "x"})
+    assert fault.startswith("PROXY_PORT")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("[::1]", "::1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("10.0.0.1.evil.com", None),
+        ("10.1", None),
+    ],
+)
+def test_a_host_is_an_address_only_if_it_is_one_whole(host, address):
+    assert literal(host) == (None if address is None else ipaddress.ip_address(address))
