@@ -160,7 +160,9 @@ def test_an_ipv6_proxy_may_stand_in_brackets():
 
 
 def test_at_the_start_only_what_is_malformed_is_told():
-    assert malformed({"TM_API_KEY": "the program may set PROXY_HOST itself", "PROXY_HOST": ""}) == ()
+    assert (
+        malformed({"TM_API_KEY": "the program may set PROXY_HOST itself", "PROXY_HOST": ""}) == ()
+    )
     (fault,) = malformed({"PROXY_PORT": "x"})
     assert fault.startswith("PROXY_PORT")
 
