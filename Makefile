@@ -9,7 +9,7 @@ SOURCES := $(PACKAGES:%=%/src)
 
 .PHONY: help
 help: ## show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
 setup: $(VENV)/.installed ## make the virtual environment (Python 3.11 or later)

@@ -23,6 +23,7 @@ COMPOSE = [
     *("--file", ROOT / "docker-compose.yml"),
     *("--file", ROOT / "tests" / "e2e" / "compose.override.yml"),
 ]
+DOWN = ("down", "--volumes", "--timeout", "5")
 UP_SECONDS = 600  # with images to be built
 DOWN_SECONDS = 120
 KILL_AFTER_SECONDS = 300  # more than any program takes; the device keeps none for ever
@@ -42,6 +43,7 @@ class ComposeDeployment(Deployment):
         self._engine = docker.from_env()
         self._run_numbers = count(1)
         try:
+            _compose(*DOWN, within=DOWN_SECONDS)  # what a run that was killed has left
             _compose("up", "--build", "--detach", within=UP_SECONDS)
             self._proxy = self._container("proxy")
             self._device = self._container("device")
@@ -94,7 +96,7 @@ class ComposeDeployment(Deployment):
         eventually(healthy, SERVICE_SECONDS, lambda: container.logs().decode())
 
     def close(self):
-        _compose("down", "--volumes", "--timeout", "5", within=DOWN_SECONDS)
+        _compose(*DOWN, within=DOWN_SECONDS)
         self._engine.close()
 
 

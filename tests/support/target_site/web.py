@@ -1,6 +1,5 @@
 """The site's web pages, and the pages of its control port, whose visitors are not counted."""
 
-import hashlib
 import json
 
 from twisted.protocols.basic import FileSender
@@ -11,16 +10,7 @@ from support.target_site.octets import Octets, sha256_of
 
 
 class _Visit(Request):
-    """A request that is counted, and whose body is summed as it comes rather than stored."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.body_octets = 0
-        self.body_digest = hashlib.sha256()
-
-    def handleContentChunk(self, data):
-        self.body_octets += len(data)
-        self.body_digest.update(data)
+    """A request that is counted."""
 
     def process(self):
         self.channel.site.ledger.requested(self.getClientAddress().host)
@@ -69,18 +59,6 @@ class _Download(Resource):
         return NOT_DONE_YET
 
 
-class _Upload(Resource):
-    """What came, by its number of octets and SHA-256."""
-
-    isLeaf = True
-
-    def render_POST(self, request):
-        told = {"octets": request.body_octets, "sha256": request.body_digest.hexdigest()}
-        return _json(request, told)
-
-    render_PUT = render_POST
-
-
 class _Counts(Resource):
     isLeaf = True
 
@@ -116,7 +94,6 @@ def visitors_site(site_name, service_ledger):
     root = _Page(site_name)
     root.putChild(b"say", _Say())
     root.putChild(b"download", _Download())
-    root.putChild(b"upload", _Upload())
     site = Site(root, requestFactory=_Visit)
     site.ledger = service_ledger
     return site
