@@ -336,6 +336,13 @@ def test_the_tunnels_end_closes_a_target_whose_device_had_ended(stage, authority
     target.connection.cut()
 
 
+def test_closed_while_it_is_whole_it_says_close_notify(stage, authority):
+    target = Target(stage, Shows(leaf(authority)))
+    stage.server.substreams[2].protocol._socket.close()
+    target.pump()
+    assert target.site.lost.check(error.ConnectionDone)
+
+
 # --- the file of authorities
 
 

@@ -430,6 +430,7 @@ def test_nothing_more_is_said_of_a_target_that_was_aborted(stage):
     device.transport.fail("trouble")
     stage.pump()
     target.send(b"late")
+    target.end()
     target.lose(error.ConnectionAborted())
     stage.pump()
     assert device.events[-1] == ("close",)

@@ -11,8 +11,8 @@ from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.task import deferLater
@@ -141,6 +141,54 @@ async def test_a_device_reaches_a_target_over_tls(make, authority, logged):
     await device.gone
     assert logged.named("tunnel_closed")[0]["outcome"] == "stopped"
     assert logged.named("listening")[0]["port"] > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_tunnels_end_resets_its_targets_but_those_whose_device_has_ended(make, authority):
+    proxy = make()
+    device = await connected(proxy, authority)
+    device.tunnel.message({"token": TOKEN})
+    await device.answered
+    keepers = [Keeper(), Keeper()]
+    factory = Factory.forProtocol(iter(keepers).__next__)
+    factory.noisy = False
+    site = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    for keeper in keepers:
+        substream = Told()
+        device.tunnel.open("net").attach(substream)
+        substream.transport.emit("_pls_connect", site.getHost().port, "127.0.0.1")
+        substream.transport.write(b"upload")
+        if keeper is keepers[1]:
+            substream.transport.loseWriteConnection()
+        await keeper.read
+    await keepers[1].ended
+    device.tunnel.loseConnection()
+    assert (await keepers[0].lost)[0].check(ConnectionLost)
+    assert not keepers[0].ended.called
+    keepers[1].transport.loseConnection()
+    assert (await keepers[1].lost)[0].check(ConnectionDone)
+    await site.stopListening()
+    await device.gone
+
+
+@implementer(IHalfCloseableProtocol)
+class Keeper(Protocol):
+    """A target that reads, and never ends by itself."""
+
+    def __init__(self):
+        self.read, self.ended, self.lost = Deferred(), Deferred(), Deferred()
+
+    def dataReceived(self, data):
+        self.read.callback(data)
+
+    def readConnectionLost(self):
+        self.ended.callback(None)
+
+    def writeConnectionLost(self):
+        pass
+
+    def connectionLost(self, reason):
+        self.lost.callback([reason])
 
 
 class Greeter(Protocol):
