@@ -1,25 +1,16 @@
 """One substream of a device <-> one connection to a target (docs/wire.md, layer 4, steps 4 to 9).
 
-              _pls_connect          target stands             device ends
-    WAITING --------------> OPENING -------------> RELAYING ---------------> DEVICE_ENDED
-                                                      |                           |
-                                                      | target ends, halfclose/1  | target ends
-                                                      v        device ends        v
-                                                 TARGET_ENDED ---------------> CLOSED
-
-From each state anything that goes wrong leads to CLOSED, and so does the tunnel's end. On the way
-there the device is told `end` and `close`, and the record is written: once, in `_close`.
+What has happened so far is in a table (outbound_states.py). Whatever leads to its end, the device
+is told `end` and `close` and the record is written, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import assert_never, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,40 +25,11 @@ from tessel_proxy.egress import Address
 from tessel_proxy.idle import IdleTimer
 from tessel_proxy.nodewords import TargetError
 from tessel_proxy.opening import Kind, Opener
+from tessel_proxy.outbound_states import TRANSITIONS, Input, State
+from tessel_proxy.pace import Pace
 from tessel_proxy.record import Outcome, SubstreamRecord
 from tessel_proxy.target import Loss, Target
 from tessel_proxy.wire import BadRequestError
-
-
-class State(Enum):
-    WAITING = auto()  # for the device to say where to
-    OPENING = auto()
-    RELAYING = auto()
-    DEVICE_ENDED = auto()  # from the target to the device alone
-    TARGET_ENDED = auto()  # from the device to the target alone
-    CLOSED = auto()
-
-
-class Input(Enum):
-    CONNECT = auto()
-    STANDS = auto()
-    DEVICE_END = auto()
-    TARGET_END = auto()
-    CLOSE = auto()
-
-
-TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.WAITING: {Input.CONNECT: State.OPENING, Input.CLOSE: State.CLOSED},
-    State.OPENING: {Input.STANDS: State.RELAYING, Input.CLOSE: State.CLOSED},
-    State.RELAYING: {
-        Input.DEVICE_END: State.DEVICE_ENDED,
-        Input.TARGET_END: State.TARGET_ENDED,
-        Input.CLOSE: State.CLOSED,
-    },
-    State.DEVICE_ENDED: {Input.CLOSE: State.CLOSED},
-    State.TARGET_ENDED: {Input.CLOSE: State.CLOSED},
-    State.CLOSED: {},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +166,8 @@ class Outbound(Protocol):
     def _stands(self, target: Target) -> None:
         self._target = target
         self._move(Input.STANDS)
-        target.pace(_Pace(self._substream.pauseProducing, self._resume_device))
-        self._substream.registerProducer(_Pace(target.pause, target.resume), True)
+        target.pace(Pace(self._substream.pauseProducing, self._resume_device))
+        self._substream.registerProducer(Pace(target.pause, target.resume), True)
         if early := self._early.hand_over():
             self._write(early)
         if self._early.ended:
@@ -318,25 +280,3 @@ def refuse(substream: Substream, message: str) -> None:
     substream.loseWriteConnection()
     substream.emit(wire.CLOSED)
     substream.release()
-
-
-@implementer(IPushProducer)
-class _Pace:
-    """One side as the other knows it: to be paused and resumed, and no more.
-
-    A transport that is lost stops its producer; here each side hears of the other's loss in its
-    own way.
-    """
-
-    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._pause = pause
-        self._resume = resume
-
-    def pauseProducing(self) -> None:
-        self._pause()
-
-    def resumeProducing(self) -> None:
-        self._resume()
-
-    def stopProducing(self) -> None:
-        """Nothing: see above."""

@@ -30,11 +30,12 @@ from tessel_proxy.auth import Authenticator
 from tessel_proxy.config import Config
 from tessel_proxy.dial import IDiallingReactor
 from tessel_proxy.egress import Policy
+from tessel_proxy.house import House
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.opening import Opener
 from tessel_proxy.record import TunnelRecord, log_refused, peer_name
-from tessel_proxy.session import House, Session
+from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
 from tessel_proxy.tls_transport import TLSTransport
 

@@ -1,27 +1,19 @@
 """One device's tunnel on the proxy: who is this, and then a target for each substream.
 
-                        token                      right
-    UNAUTHENTICATED --------------> CHECKING -------------> OPEN
-            ^                          |
-            +--------------------------+
-              wrong, or not to be checked now
-
-From each state to CLOSED: by the tunnel's end, or by ours. What comes while a token is being
-checked is held in its order and nothing is done for it before the answer.
+How far it has come is in a table (session_states.py). What comes while a token is being checked is
+held in its order, and nothing is done for it before the answer.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TypeAlias, assert_never
 
 from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,14 +24,13 @@ from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from tessel_proxy import nodewords, wire
 from tessel_proxy.auth import (
     Account,
-    Authenticator,
     AuthMisconfiguredError,
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.config import Config
 from tessel_proxy.early import Allowance
-from tessel_proxy.opening import Kind, Opener
+from tessel_proxy.house import House
+from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
 from tessel_proxy.record import (
     Outcome,
@@ -48,6 +39,7 @@ from tessel_proxy.record import (
     TunnelRecord,
     log_refused,
 )
+from tessel_proxy.session_states import TRANSITIONS, Input, State
 from tessel_proxy.tls_transport import tcp_ended_cleanly
 from tessel_proxy.wire import Hello
 
@@ -60,51 +52,7 @@ MAX_HELD = 64
 one may open the few sockets of a start-up at once."""
 
 
-class State(Enum):
-    UNAUTHENTICATED = auto()
-    CHECKING = auto()
-    OPEN = auto()
-    CLOSED = auto()
-
-
-class Input(Enum):
-    TOKEN = auto()
-    RIGHT = auto()
-    WRONG = auto()
-    CLOSE = auto()
-
-
-TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.UNAUTHENTICATED: {Input.TOKEN: State.CHECKING, Input.CLOSE: State.CLOSED},
-    State.CHECKING: {
-        Input.RIGHT: State.OPEN,
-        Input.WRONG: State.UNAUTHENTICATED,
-        Input.CLOSE: State.CLOSED,
-    },
-    State.OPEN: {Input.CLOSE: State.CLOSED},
-    State.CLOSED: {},
-}
-
 _Held: TypeAlias = Hello | Substream
-
-
-@dataclass(slots=True)
-class Census:
-    """The tunnels there are, and those among them that nobody answers for yet."""
-
-    all: set[Session] = field(default_factory=set)
-    unauthenticated: set[Session] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all tunnels of one proxy share."""
-
-    config: Config
-    clock: IReactorTime
-    authenticator: Authenticator
-    opener: Opener
-    census: Census = field(default_factory=Census)
 
 
 @implementer(ITunnelListener)

@@ -13,10 +13,11 @@ from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config
 from tessel_proxy.egress import Policy
+from tessel_proxy.house import House
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.opening import Opener
 from tessel_proxy.record import TunnelRecord
-from tessel_proxy.session import House, Session
+from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
 from unit.streamplex.wiring import Aware, Connection, Listener, MemoryTransport
 

@@ -5,7 +5,7 @@ from twisted.internet import error
 
 from tessel_proxy import opening, outbound
 from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
-from tessel_proxy.outbound import TRANSITIONS, Input, State
+from tessel_proxy.outbound_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]

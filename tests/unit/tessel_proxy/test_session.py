@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
 from tessel_proxy.record import TunnelOutcome
-from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD, TRANSITIONS, Input, State
+from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD
+from tessel_proxy.session_states import TRANSITIONS, Input, State
 from tessel_proxy.tls_transport import TLSTransport
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 

@@ -1,0 +1,38 @@
+"""What all tunnels of one proxy share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol as Interface
+
+from twisted.internet.interfaces import IReactorTime
+
+from tessel_proxy.auth import Authenticator
+from tessel_proxy.config import Config
+from tessel_proxy.opening import Opener
+
+
+class Tunnel(Interface):
+    """A device's tunnel, as far as the house has to do with it."""
+
+    def stop(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Census:
+    """The tunnels there are, and those among them that nobody answers for yet."""
+
+    all: set[Tunnel] = field(default_factory=set)
+    unauthenticated: set[Tunnel] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The settings, and those who work for every tunnel."""
+
+    config: Config
+    clock: IReactorTime
+    authenticator: Authenticator
+    opener: Opener
+    census: Census = field(default_factory=Census)
