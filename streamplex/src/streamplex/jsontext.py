@@ -30,8 +30,7 @@ _SHOWN_CHARACTERS = 40
 def dumps(value: Json) -> bytes:
     """`value` as JavaScript's JSON.stringify writes it. Raises LocalError if it cannot be."""
     try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode()
+        return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as fault:
         raise LocalError(f"not a JSON value: {fault}") from fault
 
@@ -77,6 +76,7 @@ def _constant(name: str) -> Never:
     raise ValueError(f"{name} is not JSON")
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_constant)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 from streamplex import events, features
 from streamplex.channels import OwnChannels, PeerChannels, Side
@@ -108,6 +109,8 @@ class Tunnel:
                 self._move(channel, Input.REMOTE_END)
             case StreamFailed(channel) | CustomReceived(channel) | Ignored(channel):
                 return meaning if self._is_open(channel) else None
+            case _:
+                assert_never(meaning)
         return meaning
 
     def _open_peers(self, channel: int) -> None:

@@ -344,29 +344,6 @@ def test_a_write_larger_than_a_frame_leaves_in_several(pair):
 # --- numbers
 
 
-def open_and_finish(opener, other):
-    """A substream's whole life, both ends."""
-    channel = opener.open(None)
-    opener.end(channel)
-    exchange(opener, other)
-    other.end(channel)
-    other.release(channel)
-    exchange(opener, other)
-    opener.release(channel)
-    return channel
-
-
-@pytest.mark.parametrize("side", [Side.A, Side.B])
-def test_seventy_thousand_substreams_in_sequence_reuse_their_numbers(side):
-    opener, other = Tunnel(side), Tunnel(side.other)
-    opener.enable([REUSE])
-    numbers = [open_and_finish(opener, other) for _ in range(70_000)]
-    once = list(range(side.value, 65_536, 2))
-    assert numbers == (once * 3)[:70_000]
-    assert not opener._states
-    assert not other._states
-
-
 def test_without_reuse_a_device_opens_32767_substreams():
     device = Tunnel(Side.B)
     device.enable([RETRY])

@@ -628,6 +628,20 @@ def test_an_exception_over_an_event_costs_the_substream(method, provoke, logged_
     assert not tunnels.server.substreams
 
 
+def test_a_protocol_that_has_failed_hears_nothing_more(logged_failures):
+    tunnels = Tunnels(faulty_on("dataReceived", Aware))
+    near, far = tunnels.open(Aware())
+    near.transport.write(b"x")
+    near.transport.emit("event")
+    near.transport.fail("error")
+    tunnels.pump()
+    assert len(logged_failures.flush(FaultyError)) == 1
+    assert far.calls == ["made", "data", "lost"]
+    near.transport.loseConnection()
+    tunnels.pump()
+    assert not tunnels.server.substreams
+
+
 def test_an_exception_in_connection_lost_is_logged_once(logged_failures):
     tunnels = Tunnels(faulty_on("connectionLost"))
     near, far = tunnels.open(Plain())

@@ -2,6 +2,7 @@
 
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -130,12 +131,12 @@ class Listener:
         self.lost = reason
 
 
-class Plain:
+class Plain(Protocol):
     """A protocol as Twisted's are, that notes what it is told."""
 
     def __init__(self):
         self.calls = []
-        self.data = b""
+        self.data = bytearray()
         self.lost = None
 
     def makeConnection(self, transport):

@@ -1,0 +1,460 @@
+"""Back pressure, in both directions."""
+
+import pytest
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from zope.interface import implementer
+
+from streamplex import LocalError
+from streamplex.tx.flow import (
+    MAX_HELD_OCTETS,
+    MAX_WAITING_OCTETS,
+    RESUME_HELD_OCTETS,
+    HeldOctets,
+)
+from streamplex.tx.intake import HELD_EVENT_OCTETS
+from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
+
+
+@implementer(IPushProducer)
+class Push:
+    """Writes pieces until it is paused; notes what it is told."""
+
+    def __init__(self, consumer, pieces=10_000, size=10_000):
+        self.consumer = consumer
+        self.pieces = pieces
+        self.size = size
+        self.paused = False
+        self.calls = []
+
+    def produce(self):
+        while self.pieces and not self.paused:
+            self.pieces -= 1
+            self.consumer.write(bytes(self.size))
+
+    def pauseProducing(self):
+        self.paused = True
+        self.calls.append("pause")
+
+    def resumeProducing(self):
+        self.paused = False
+        self.calls.append("resume")
+        self.produce()
+
+    def stopProducing(self):
+        self.pieces = 0
+        self.calls.append("stop")
+
+
+@implementer(IPullProducer)
+class Pull:
+    """Writes one piece whenever it is asked, and finishes after the last."""
+
+    def __init__(self, consumer, pieces=5, size=100_000):
+        self.consumer = consumer
+        self.pieces = pieces
+        self.size = size
+        self.asked = 0
+        self.stopped = False
+
+    def resumeProducing(self):
+        self.asked += 1
+        self.pieces -= 1
+        self.consumer.write(bytes(self.size))
+        if not self.pieces:
+            self.consumer.unregisterProducer()
+
+    def stopProducing(self):
+        self.stopped = True
+
+
+@pytest.fixture
+def tunnels():
+    return Tunnels()
+
+
+def waiting(tunnel, substream):
+    return tunnel.core.waiting_octets(substream.channel)
+
+
+# --- towards the tunnel
+
+
+def test_a_push_producer_is_paused_while_much_waits_and_goes_on_later(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    push = Push(near.transport, pieces=50)
+    near.transport.registerProducer(push, True)
+    push.produce()
+    assert push.calls == ["pause"]
+    assert (
+        MAX_WAITING_OCTETS < waiting(tunnels.device, near.transport) <= MAX_WAITING_OCTETS + 10_000
+    )
+    tunnels.device.resumeProducing()
+    tunnels.pump()
+    assert len(far.data) == 500_000
+    assert push.calls.count("pause") == push.calls.count("resume")
+
+
+def test_memory_stays_bounded_when_the_peer_does_not_read(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.server_end.pauseProducing()
+    push = Push(near.transport, pieces=2000)
+    near.transport.registerProducer(push, True)
+    push.produce()
+    tunnels.pump()
+    queued = waiting(tunnels.device, near.transport) + len(tunnels.device_end.sent)
+    assert push.paused
+    assert queued < 4 * MAX_WAITING_OCTETS
+    tunnels.server_end.resumeProducing()
+    tunnels.pump()
+    assert len(far.data) == 20_000_000
+
+
+def test_a_producer_that_registers_while_much_waits_is_paused_at_once(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    near.transport.write(bytes(MAX_WAITING_OCTETS + 1))
+    push = Push(near.transport)
+    near.transport.registerProducer(push, True)
+    assert push.calls == ["pause"]
+
+
+def test_writes_of_a_paused_producer_pause_it_only_once(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    push = Push(near.transport)
+    near.transport.registerProducer(push, True)
+    near.transport.write(bytes(MAX_WAITING_OCTETS + 1))
+    near.transport.write(b"more")
+    assert push.calls == ["pause"]
+
+
+def test_a_producer_goes_on_only_when_half_has_left(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    push = Push(near.transport, pieces=0)
+    near.transport.registerProducer(push, True)
+    near.transport.write(bytes(2 * MAX_WAITING_OCTETS))
+    tunnels.device.core.take(1)
+    near.transport.served()
+    assert push.paused
+    tunnels.device.core.take(1)
+    near.transport.served()
+    assert not push.paused
+
+
+def test_a_pull_producer_is_asked_whenever_all_has_left(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    pull = Pull(near.transport)
+    near.transport.registerProducer(pull, False)
+    assert pull.asked == 0
+    tunnels.pump()
+    assert pull.asked == 5
+    assert len(far.data) == 500_000
+
+
+def test_a_pull_producer_is_asked_once_however_many_batches_its_answer_fills(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    pull = Pull(near.transport, pieces=100, size=300_000)
+    near.transport.registerProducer(pull, False)
+    tunnels.clock.advance(0)
+    assert pull.asked == 1
+    tunnels.server_end.pauseProducing()
+    tunnels.pump()
+    asked = pull.asked
+    tunnels.pump()
+    assert pull.asked == asked <= 2
+    tunnels.server_end.resumeProducing()
+    tunnels.pump()
+    assert len(far.data) == 30_000_000
+
+
+def test_a_pull_producer_is_not_asked_while_something_waits(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    near.transport.write(b"waits")
+    pull = Pull(near.transport)
+    near.transport.registerProducer(pull, False)
+    tunnels.pump()
+    assert pull.asked == 0
+    tunnels.device.resumeProducing()
+    tunnels.pump()
+    assert pull.asked == 5
+
+
+def test_a_producer_that_has_unregistered_is_left_alone(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    push, pull = Push(near.transport), Pull(near.transport)
+    near.transport.registerProducer(pull, False)
+    near.transport.unregisterProducer()
+    near.transport.registerProducer(push, True)
+    near.transport.unregisterProducer()
+    near.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    assert push.calls == []
+    assert pull.asked == 0
+
+
+def test_one_producer_feeds_a_substream_at_a_time(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    near.transport.registerProducer(Push(near.transport), True)
+    with pytest.raises(LocalError, match="feeds this substream already"):
+        near.transport.registerProducer(Push(near.transport), True)
+
+
+def test_a_producer_for_a_substream_that_has_ended_is_stopped(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    near.transport.loseWriteConnection()
+    push = Push(near.transport)
+    near.transport.registerProducer(push, True)
+    assert push.calls == ["stop"]
+
+
+@pytest.mark.parametrize("close", ["loseConnection", "loseWriteConnection"])
+def test_a_close_waits_for_the_registered_producer(tunnels, close):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.registerProducer(Push(near.transport), True)
+    getattr(near.transport, close)()
+    near.transport.write(b"the rest")
+    tunnels.pump()
+    assert far.calls == ["made", "data"]
+    near.transport.unregisterProducer()
+    tunnels.pump()
+    assert far.calls == ["made", "data", "read lost"]
+
+
+def test_a_producer_is_stopped_when_its_substream_is_aborted(tunnels):
+    near, _ = tunnels.open(Aware())
+    push = Push(near.transport)
+    near.transport.registerProducer(push, True)
+    near.transport.abortConnection()
+    tunnels.pump()
+    assert push.calls == ["stop"]
+
+
+def test_a_producer_is_stopped_when_the_peer_is_gone():
+    tunnels = Tunnels(Plain)
+    near, far = tunnels.open(HalfCloseable())
+    push = Push(far.transport)
+    far.transport.registerProducer(push, True)
+    near.transport.abortConnection()
+    tunnels.pump()
+    assert push.calls == ["stop"]
+
+
+def test_producers_are_stopped_when_the_tunnel_is_lost(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    producers = [Push(near.transport), Push(far.transport)]
+    for producer in producers:
+        producer.consumer.registerProducer(producer, True)
+    tunnels.connection.cut()
+    assert [producer.calls for producer in producers] == [["stop"], ["stop"]]
+
+
+class FaultyError(Exception):
+    """What a faulty producer raises."""
+
+
+@pytest.mark.parametrize("end", ["resumeProducing", "stopProducing"])
+def test_an_exception_in_a_producer_costs_its_substream(tunnels, end, logged_failures):
+    class Faulty(Push):
+        pass
+
+    def fail(self):
+        raise FaultyError
+
+    setattr(Faulty, end, fail)
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    near.transport.registerProducer(Faulty(near.transport), True)
+    near.transport.write(bytes(MAX_WAITING_OCTETS + 1))
+    near.transport.write(bytes(MAX_WAITING_OCTETS))
+    tunnels.device.resumeProducing()
+    tunnels.pump()
+    if end == "stopProducing":
+        far.transport.abortConnection()
+        tunnels.pump()
+    assert logged_failures.flush(FaultyError)
+    assert near.lost is not None
+    assert tunnels.near.lost is None
+
+
+def test_two_substreams_share_the_tunnel_fairly(tunnels):
+    bulk, far_bulk = tunnels.open(HalfCloseable())
+    key, far_key = tunnels.open(HalfCloseable())
+    tunnels.server_end.pauseProducing()
+    bulk.transport.write(bytes(5_000_000))
+    key.transport.write(b"key")
+    tunnels.server_end.resumeProducing()
+    tunnels.connection._carry(tunnels.device_end, tunnels.server_end)
+    tunnels.connection._carry(tunnels.device_end, tunnels.server_end)
+    assert far_key.data == b"key"
+    assert len(far_bulk.data) < 500_000
+    tunnels.pump()
+    assert len(far_bulk.data) == 5_000_000
+
+
+# --- from the tunnel
+
+
+def test_a_paused_consumer_gets_nothing_until_it_resumes(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(b"a")
+    far.transport.emit("event")
+    far.transport.loseWriteConnection()
+    tunnels.pump()
+    assert near.calls == ["made"]
+    near.transport.resumeProducing()
+    assert near.calls == ["made", "data", "read lost"]
+
+
+def test_a_consumer_may_pause_again_while_it_is_served(tunnels):
+    class Sipping(HalfCloseable):
+        def dataReceived(self, data):
+            super().dataReceived(data)
+            self.transport.pauseProducing()
+
+    near, far = tunnels.open(Sipping())
+    far.transport.write(bytes(200_000))
+    tunnels.pump()
+    sips = 1
+    while len(near.data) < 200_000:
+        assert near.calls.count("data") == sips
+        near.transport.resumeProducing()
+        sips += 1
+    assert near.data == bytes(200_000)
+
+
+def test_a_consumer_that_resumes_while_it_is_served_is_not_served_inside_the_call(tunnels):
+    class Eager(HalfCloseable):
+        depth = deepest = 0
+
+        def dataReceived(self, data):
+            self.depth += 1
+            self.deepest = max(self.deepest, self.depth)
+            super().dataReceived(data)
+            self.transport.pauseProducing()
+            self.transport.resumeProducing()
+            self.depth -= 1
+
+    near, far = tunnels.open(Eager())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(200_000))
+    tunnels.pump()
+    near.transport.resumeProducing()
+    assert len(near.data) == 200_000
+    assert near.deepest == 1
+
+
+def test_the_tunnel_stops_reading_when_much_is_held_and_goes_on_when_half_is_taken(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(10_000_000))
+    tunnels.pump()
+    assert not tunnels.device_end.reading
+    assert MAX_HELD_OCTETS < tunnels.device.held._octets < MAX_HELD_OCTETS + 2 * 65_536
+    near.transport.resumeProducing()
+    assert tunnels.device_end.reading
+    tunnels.pump()
+    assert len(near.data) == 10_000_000
+    assert tunnels.device.held._octets == 0
+
+
+def test_everyone_waits_for_a_slow_consumer_and_nothing_is_lost(tunnels):
+    slow, far_slow = tunnels.open(HalfCloseable())
+    other, far_other = tunnels.open(HalfCloseable())
+    slow.transport.pauseProducing()
+    far_slow.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    far_other.transport.write(b"waits")
+    tunnels.pump()
+    assert other.data == b""
+    slow.transport.resumeProducing()
+    tunnels.pump()
+    assert other.data == b"waits"
+    assert len(slow.data) == 1_000_000
+
+
+@pytest.mark.parametrize("way_out", ["stopProducing", "loseConnection", "abortConnection"])
+def test_a_consumer_that_wants_no_more_sets_the_tunnel_free(tunnels, way_out):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    assert not tunnels.device_end.reading
+    getattr(near.transport, way_out)()
+    tunnels.pump()
+    assert tunnels.device_end.reading
+    assert near.data == b""
+    assert tunnels.device.held._octets == 0
+
+
+def test_pausing_what_has_closed_holds_nothing(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.loseConnection()
+    near.transport.pauseProducing()
+    near.transport.resumeProducing()
+    far.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    assert tunnels.device.held._octets == 0
+
+
+def test_a_protocol_that_has_stopped_reading_still_learns_of_the_end():
+    tunnels = Tunnels(Plain)
+    near, far = tunnels.open(Plain())
+    far.transport.stopProducing()
+    near.transport.loseConnection()
+    tunnels.pump()
+    assert far.calls == ["made", "lost"]
+    assert not tunnels.server.substreams
+
+
+def test_what_waits_for_a_protocol_counts_as_held():
+    tunnels = Tunnels(lambda: None)
+    near, _ = tunnels.open(HalfCloseable())
+    near.transport.write(bytes(MAX_HELD_OCTETS + 1))
+    tunnels.pump()
+    assert not tunnels.server_end.reading
+    late = HalfCloseable()
+    tunnels.far.opened[0].attach(late)
+    tunnels.pump()
+    assert len(late.data) == MAX_HELD_OCTETS + 1
+    assert tunnels.server_end.reading
+
+
+def test_held_events_count_at_their_size_in_memory():
+    tunnels = Tunnels(lambda: None)
+    near, _ = tunnels.open(Aware())
+    for _ in range(10):
+        near.transport.emit("x", [[] for _ in range(10_000)], {"key" * 1000: None})
+    tunnels.pump()
+    assert not tunnels.server_end.reading
+    assert tunnels.server.held._octets > 10_000 * 56
+    tunnels.connection.cut()
+    assert tunnels.server.held._octets == 0
+
+
+def test_tiny_pieces_count_at_what_their_objects_take():
+    tunnels = Tunnels(lambda: None)
+    near, _ = tunnels.open(Aware())
+    for _ in range(100):
+        near.transport.write(b"x")
+        near.transport.emit("y")
+    tunnels.pump()
+    assert tunnels.server.held._octets > 200 * HELD_EVENT_OCTETS
+
+
+def test_the_tunnels_reading_is_stopped_and_resumed_once_each():
+    calls = []
+    held = HeldOctets(lambda: calls.append("stop"), lambda: calls.append("resume"))
+    held.add(MAX_HELD_OCTETS)
+    assert calls == []
+    held.add(1)
+    held.add(1)
+    assert calls == ["stop"]
+    held.remove(MAX_HELD_OCTETS - RESUME_HELD_OCTETS)
+    assert calls == ["stop"]
+    held.remove(2)
+    held.remove(1)
+    assert calls == ["stop", "resume"]

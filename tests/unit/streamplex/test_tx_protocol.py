@@ -1,0 +1,369 @@
+"""The pump: transports, listeners and what ends a tunnel."""
+
+import pytest
+from twisted.internet import error
+from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from zope.interface.verify import verifyObject
+
+from streamplex import (
+    ChannelsExhaustedError,
+    Limits,
+    LocalError,
+    RemoteError,
+    Side,
+    TunnelLostError,
+    events,
+)
+from streamplex.features import REUSE
+from streamplex.messages import data_header, encode_json
+from streamplex.tx import ISubstreamProtocol, ITunnelListener, TunnelProtocol
+from streamplex.tx.protocol import CLOSE_TIMEOUT_S
+from unit.streamplex.wiring import Aware, Connection, HalfCloseable, Listener, Plain, Tunnels
+
+
+@pytest.fixture
+def tunnels():
+    return Tunnels()
+
+
+def connected():
+    """A server's tunnel on a transport that keeps what is written."""
+    listener = Listener()
+    tunnel = TunnelProtocol(Side.A, listener, Clock())
+    transport = StringTransport()
+    tunnel.makeConnection(transport)
+    return tunnel, listener, transport
+
+
+def test_a_tunnel_provides_what_twisted_asks_of_it(tunnels):
+    for interface in (IProtocol, IPushProducer, IHandshakeListener):
+        assert verifyObject(interface, tunnels.device)
+    assert verifyObject(ITunnelListener, tunnels.near)
+    assert verifyObject(ISubstreamProtocol, Aware())
+
+
+def test_the_listener_is_told_in_this_order(tunnels):
+    tunnels.device.message({"token": "x"})
+    tunnels.open(Plain())
+    tunnels.connection.cut()
+    assert tunnels.far.calls == ["made", "message", "opened", "lost"]
+    assert tunnels.far.tunnel is tunnels.server
+    assert tunnels.far.messages == [{"token": "x"}]
+
+
+def test_small_frames_do_not_wait_for_acknowledgements(tunnels):
+    assert tunnels.device_end.no_delay is True
+
+
+def test_a_transport_without_tcp_will_do():
+    _, listener, _ = connected()
+    assert listener.calls == ["made"]
+
+
+def test_a_finished_handshake_is_passed_on(tunnels):
+    tunnels.device.handshakeCompleted()
+    assert tunnels.near.calls == ["made", "secured"]
+
+
+def test_answers_to_one_read_leave_in_one_write():
+    tunnel, listener, transport = connected()
+    listener.on_open = lambda substream: substream.emit("hello")
+    writes = []
+    transport.write = writes.append
+    tunnel.dataReceived(events.stream_opened(2, None) + events.stream_opened(4, None))
+    assert writes == [events.custom(2, "hello", ()) + events.custom(4, "hello", ())]
+
+
+def test_a_message_from_before_the_connection_leaves_with_it():
+    tunnel = TunnelProtocol(Side.B, Listener(), Clock())
+    tunnel.message(1)
+    transport = StringTransport()
+    tunnel.makeConnection(transport)
+    assert transport.value() == events.message(1)
+
+
+def test_what_is_not_known_is_ignored(tunnels):
+    _, far = tunnels.open(Aware())
+    tunnels.device_end.write(encode_json(0, {"type": "later"}) + encode_json(2, {"event": "later"}))
+    tunnels.pump()
+    assert far.calls == ["made"]
+    assert tunnels.far.lost is None
+
+
+def test_features_are_the_cores_business(tunnels):
+    tunnels.device.enable({REUSE})
+    assert tunnels.device.core._own.reuse
+
+
+# --- opening
+
+
+@pytest.mark.parametrize("phase", ["connecting", "closing", "cut", "lost"])
+def test_a_tunnel_that_is_not_open_opens_nothing(tunnels, phase):
+    tunnel = tunnels.device
+    match phase:
+        case "connecting":
+            tunnel = TunnelProtocol(Side.B, Listener(), Clock())
+        case "closing":
+            tunnel.pauseProducing()
+            tunnel.message("queued")
+            tunnel.loseConnection()
+        case "cut":
+            tunnel.abortConnection()
+        case "lost":
+            tunnels.connection.cut()
+    with pytest.raises(LocalError, match=f"on a tunnel that is {phase}"):
+        tunnel.open("net")
+
+
+def test_an_exhausted_tunnel_says_so_and_goes_on(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.device.core._own._next = 65_536
+    with pytest.raises(ChannelsExhaustedError):
+        tunnels.device.open("net")
+    near.transport.write(b"on")
+    tunnels.pump()
+    assert far.data == b"on"
+
+
+# --- the tunnel's end
+
+
+@pytest.mark.parametrize("reason", [error.ConnectionDone(), error.ConnectionLost()])
+def test_the_tunnels_end_however_clean_is_no_clean_end_of_its_substreams(tunnels, reason):
+    one, far_one = tunnels.open(HalfCloseable())
+    two, far_two = tunnels.open(Aware())
+    tunnels.connection.cut(reason)
+    for protocol in (one, two, far_one, far_two):
+        assert protocol.lost.check(TunnelLostError)
+        assert protocol.lost.value.__cause__ is reason
+        assert protocol.calls == ["made", "lost"]
+    assert tunnels.near.lost.value is tunnels.far.lost.value is reason
+    assert not tunnels.device.substreams
+
+
+def test_the_listener_hears_of_the_end_after_every_substream():
+    tunnels = Tunnels()
+    near, _ = tunnels.open(Plain())
+    near.connectionLost = lambda reason: tunnels.near.calls.append("substream lost")
+    tunnels.connection.cut()
+    assert tunnels.near.calls == ["made", "substream lost", "lost"]
+
+
+def test_a_substream_that_is_released_is_not_lost_with_the_tunnel(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.loseConnection()
+    far.transport.loseConnection()
+    tunnels.pump()
+    tunnels.connection.cut()
+    assert near.lost.check(error.ConnectionDone)
+
+
+def test_calls_on_the_substreams_of_a_lost_tunnel_do_nothing(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.connection.cut()
+    near.transport.write(b"x")
+    near.transport.emit("x")
+    near.transport.loseConnection()
+    near.transport.abortConnection()
+    near.transport.release()
+    tunnels.clock.advance(0)
+    assert near.calls == ["made", "lost"]
+
+
+def test_messages_for_a_lost_tunnel_are_not_hoarded(tunnels):
+    tunnels.connection.cut()
+    tunnels.device.message("x" * 1000)
+    tunnels.device.loseConnection()
+    tunnels.device.abortConnection()
+    assert not tunnels.device.core
+
+
+def test_the_peers_fault_ends_its_tunnel_and_no_other(tunnels):
+    other = Tunnels()
+    _, far = tunnels.open(Plain())
+    tunnels.device_end.write(data_header(4, 1) + b"x")
+    tunnels.pump()
+    assert tunnels.far.lost.check(RemoteError)
+    assert tunnels.far.lost.getErrorMessage() == "message for channel 4, which was never opened"
+    assert tunnels.near.lost.check(error.ConnectionLost)
+    assert far.lost.check(TunnelLostError)
+    assert other.far.lost is None
+
+
+def test_what_came_before_a_fault_is_delivered(tunnels):
+    _, far = tunnels.open(HalfCloseable())
+    tunnels.device_end.write(data_header(2, 2) + b"hi" + b"\x00\x00")
+    tunnels.pump()
+    assert far.data == b"hi"
+    assert tunnels.far.lost.check(RemoteError)
+
+
+def test_a_stream_that_ends_inside_a_frame_is_the_peers_fault(tunnels):
+    tunnels.device_end.write(b"\x00\x05\x00")
+    tunnels.device_end.loseConnection()
+    tunnels.pump()
+    assert tunnels.far.lost.check(RemoteError)
+    assert tunnels.near.lost.check(error.ConnectionDone)
+
+
+def test_a_connection_that_breaks_inside_a_frame_is_nobodys_fault(tunnels):
+    tunnels.device_end.write(b"\x00\x05\x00")
+    tunnels.pump()
+    tunnels.connection.cut()
+    assert tunnels.far.lost.check(error.ConnectionLost)
+
+
+def test_our_own_close_inside_a_frame_of_the_peers_is_not_its_fault(tunnels):
+    tunnels.device_end.write(b"\x00\x05\x00")
+    tunnels.pump()
+    tunnels.server.loseConnection()
+    tunnels.pump()
+    assert tunnels.far.lost.check(error.ConnectionDone)
+
+
+def test_a_peer_that_asks_without_reading_is_cut():
+    tunnels = Tunnels(limits=Limits(max_unread_answer_octets=1000))
+    tunnels.server.pauseProducing()
+    for _ in range(100):
+        tunnels.server.message("answer")
+    tunnels.device.message("question")
+    tunnels.pump()
+    assert tunnels.far.lost.check(RemoteError)
+    assert "asks without reading" in tunnels.far.lost.getErrorMessage()
+
+
+# --- closing
+
+
+def test_closing_sends_what_is_queued_first(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.write(bytes(1_000_000))
+    tunnels.device.message("bye")
+    tunnels.device.loseConnection()
+    tunnels.device.loseConnection()
+    tunnels.pump()
+    assert len(far.data) == 1_000_000
+    assert tunnels.far.messages == ["bye"]
+    assert tunnels.near.lost.check(error.ConnectionDone)
+    assert far.lost.check(TunnelLostError)
+    assert not tunnels.clock.getDelayedCalls()
+
+
+def test_closing_waits_for_a_transport_that_has_enough(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.server_end.pauseProducing()
+    near.transport.write(bytes(1_000_000))
+    tunnels.device.loseConnection()
+    tunnels.pump()
+    assert tunnels.near.lost is None
+    tunnels.server_end.resumeProducing()
+    tunnels.pump()
+    assert len(far.data) == 1_000_000
+    assert tunnels.near.lost.check(error.ConnectionDone)
+
+
+def test_a_peer_that_does_not_take_what_is_queued_is_cut_in_the_end(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.server_end.pauseProducing()
+    near.transport.write(bytes(1_000_000))
+    tunnels.device.loseConnection()
+    tunnels.clock.advance(CLOSE_TIMEOUT_S - 1)
+    tunnels.pump()
+    assert tunnels.near.lost is None
+    tunnels.clock.advance(1)
+    tunnels.pump()
+    assert tunnels.near.lost.check(error.ConnectionAborted)
+    assert not tunnels.clock.getDelayedCalls()
+
+
+def test_a_tunnel_may_be_closed_by_what_it_receives(tunnels):
+    tunnels.far.messageReceived = lambda value: (
+        tunnels.server.message({"authed": False}),
+        tunnels.server.loseConnection(),
+    )
+    tunnels.device.message({"token": "wrong"})
+    tunnels.pump()
+    assert tunnels.near.messages == [{"authed": False}]
+    assert tunnels.near.calls[-1] == tunnels.far.calls[-1] == "lost"
+
+
+def test_a_closing_tunnel_still_hears(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    near.transport.write(b"queued")
+    tunnels.device.loseConnection()
+    far.transport.write(b"heard")
+    tunnels.pump()
+    assert near.data == b"heard"
+
+
+def test_a_closing_tunnel_reads_again_though_a_consumer_is_paused(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    assert not tunnels.device_end.reading
+    tunnels.device.loseConnection()
+    assert tunnels.device_end.reading
+    tunnels.pump()
+    assert tunnels.near.lost.check(error.ConnectionDone)
+    assert near.data == b""
+
+
+def test_nothing_is_heard_after_a_cut(tunnels):
+    tunnels.far.on_open = lambda substream: tunnels.server.abortConnection()
+    tunnels.device.open("net")
+    tunnels.device.open("net")
+    tunnels.device.message("later")
+    tunnels.device.pauseProducing()
+    tunnels.pump()
+    assert tunnels.far.calls.count("opened") <= 1
+    tunnels.server.dataReceived(events.message("after"))
+    assert tunnels.far.calls[-1] == "lost"
+
+
+def test_events_of_the_read_in_which_the_tunnel_was_cut_are_not_delivered():
+    tunnel, listener, _ = connected()
+    listener.on_open = lambda substream: tunnel.abortConnection()
+    tunnel.dataReceived(events.stream_opened(2, None) + events.message("later"))
+    assert listener.calls == ["made", "opened"]
+
+
+def test_cutting_an_unconnected_tunnel_does_nothing():
+    tunnel = TunnelProtocol(Side.B, Listener(), Clock())
+    tunnel.abortConnection()
+    tunnel.loseConnection()
+    Connection(tunnel, TunnelProtocol(Side.A, Listener(), tunnel.clock), tunnel.clock)
+    assert tunnel.open("net").channel == 2
+
+
+def test_a_cut_drops_what_is_queued(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    tunnels.server_end.pauseProducing()
+    near.transport.write(bytes(1_000_000))
+    tunnels.device.abortConnection()
+    tunnels.server_end.resumeProducing()
+    tunnels.pump()
+    assert far.data == b""
+    assert tunnels.near.lost.check(error.ConnectionAborted)
+    assert tunnels.far.lost.check(error.ConnectionLost)
+
+
+def test_substreams_that_hold_much_when_the_tunnel_is_lost_leave_it_alone(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    tunnels.connection.cut()
+    assert near.calls == ["made", "lost"]
+    assert not tunnels.device_end.reading
+
+
+def test_the_transports_producer_is_stopped_when_it_goes(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.device.stopProducing()
+    near.transport.write(b"kept")
+    assert tunnels.device.core.waiting_octets(2) == 4

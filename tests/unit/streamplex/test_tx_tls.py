@@ -1,0 +1,228 @@
+"""TLS over a substream, and a tunnel over TLS."""
+
+import pytest
+import trustme
+from OpenSSL import SSL
+from twisted.internet import error
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+)
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from streamplex import Side, TunnelLostError
+from streamplex.tx import TunnelProtocol
+from unit.streamplex.wiring import Connection, HalfCloseable, Listener, Plain, Tunnels
+
+
+@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
+class Creator:
+    """Connections of one OpenSSL context; Twisted's own options take no certificate in memory
+    without a warning of pyOpenSSL's.
+    """
+
+    def __init__(self):
+        self.context = SSL.Context(SSL.TLS_METHOD)
+
+    def clientConnectionForTLS(self, protocol):
+        return SSL.Connection(self.context)
+
+    serverConnectionForTLS = clientConnectionForTLS
+
+
+def client_that_trusts(authority):
+    client = Creator()
+    authority.configure_trust(client.context)
+    client.context.set_verify(SSL.VERIFY_PEER)
+    return client
+
+
+@pytest.fixture(scope="module")
+def contexts():
+    """Contexts of a client and of a server that it trusts."""
+    authority = trustme.CA()
+    server = Creator()
+    authority.issue_cert("target.example").configure_cert(server.context)
+    return client_that_trusts(authority), server
+
+
+def over_tls(context, protocol, clock, *, is_client):
+    factory = Factory.forProtocol(lambda: protocol)
+    wrapped = TLSMemoryBIOFactory(context, is_client, factory, clock)
+    return wrapped.buildProtocol(None)
+
+
+class Secured:
+    """TLS over a substream, both ends."""
+
+    def __init__(self, contexts):
+        client, server = contexts
+        self.near, self.far = Plain(), Plain()
+        self.tunnels = Tunnels(
+            lambda: over_tls(server, self.far, self.tunnels.clock, is_client=False)
+        )
+        clock = self.tunnels.clock
+        self.substream = self.tunnels.device.open("net")
+        self.substream.attach(over_tls(client, self.near, clock, is_client=True))
+        self.pump = self.tunnels.pump
+        self.pump()
+
+
+@pytest.fixture
+def secured(contexts):
+    return Secured(contexts)
+
+
+def test_data_of_any_size_flows_both_ways(secured):
+    secured.near.transport.write(b"q" * 1_000_000)
+    secured.far.transport.write(b"a" * 1_000_000)
+    secured.pump()
+    assert secured.far.data == b"q" * 1_000_000
+    assert secured.near.data == b"a" * 1_000_000
+
+
+def test_what_the_tunnel_carries_is_not_the_plain_text(secured):
+    seen = bytearray()
+    deliver = secured.tunnels.server.dataReceived
+    secured.tunnels.server.dataReceived = lambda octets: (seen.extend(octets), deliver(octets))
+    secured.near.transport.write(b"marker")
+    secured.pump()
+    assert secured.far.data == b"marker"
+    assert len(seen) > 6
+    assert b"marker" not in seen
+
+
+def test_a_close_is_clean_at_both_ends(secured):
+    secured.near.transport.write(b"last words")
+    secured.near.transport.loseConnection()
+    secured.pump()
+    assert secured.far.data == b"last words"
+    assert secured.near.lost.check(error.ConnectionDone)
+    assert secured.far.lost.check(error.ConnectionDone)
+    assert not secured.tunnels.device.substreams
+    assert not secured.tunnels.server.substreams
+
+
+def test_an_abort_is_unclean_at_both_ends(secured):
+    secured.near.transport.abortConnection()
+    secured.pump()
+    assert secured.near.lost is not None
+    assert not secured.far.lost.check(error.ConnectionDone)
+
+
+def test_a_tunnel_that_is_lost_does_not_look_like_a_clean_close(secured):
+    secured.tunnels.connection.cut(error.ConnectionDone())
+    assert secured.near.lost.check(error.ConnectionLost)
+    assert secured.far.lost.check(error.ConnectionLost)
+
+
+def test_a_paused_reader_over_tls_pauses_the_writer_at_the_other_end(secured):
+    secured.near.transport.pauseProducing()
+    secured.far.transport.write(bytes(5_000_000))
+    secured.pump()
+    held = len(secured.near.data)
+    assert held < 1_000_000
+    secured.near.transport.resumeProducing()
+    secured.pump()
+    assert len(secured.near.data) == 5_000_000
+
+
+class OverTLS:
+    """A tunnel over TLS over a connection in memory."""
+
+    def __init__(self, contexts):
+        client, server = contexts
+        clock = Clock()
+        self.near = Listener()
+        self.served = HalfCloseable()
+        self.far = Listener(lambda substream: substream.attach(self.served))
+        self.device = TunnelProtocol(Side.B, self.near, clock)
+        self.server = TunnelProtocol(Side.A, self.far, clock)
+        self.connection = Connection(
+            over_tls(client, self.device, clock, is_client=True),
+            over_tls(server, self.server, clock, is_client=False),
+            clock,
+        )
+        self.pump = self.connection.pump
+
+
+@pytest.fixture
+def over(contexts):
+    return OverTLS(contexts)
+
+
+def test_the_listener_is_told_when_the_handshake_is_done(over):
+    assert over.near.calls == over.far.calls == ["made", "secured"]
+    assert over.connection.ends[0].no_delay is True
+
+
+def test_what_is_sent_before_the_handshake_arrives_after_it(contexts):
+    clock = Clock()
+    near, far = Listener(), Listener()
+    near.tunnelMade = lambda tunnel: tunnel.message({"token": "x"})
+    device = TunnelProtocol(Side.B, near, clock)
+    client, server = contexts
+    Connection(
+        over_tls(client, device, clock, is_client=True),
+        over_tls(server, TunnelProtocol(Side.A, far, clock), clock, is_client=False),
+        clock,
+    )
+    assert far.messages == [{"token": "x"}]
+    assert far.calls == ["made", "secured", "message"]
+
+
+def test_a_tunnel_over_tls_carries_and_closes(over):
+    near = HalfCloseable()
+    over.device.open("net").attach(near)
+    near.transport.write(bytes(1_000_000))
+    over.device.message("bye")
+    over.device.loseConnection()
+    over.pump()
+    assert len(over.served.data) == 1_000_000
+    assert over.far.messages == ["bye"]
+    assert over.near.lost.check(error.ConnectionDone)
+    assert over.far.lost.check(error.ConnectionDone)
+    assert over.served.lost.check(TunnelLostError)
+    assert not over.connection.clock.getDelayedCalls()
+
+
+def test_a_tunnel_over_tls_closes_though_a_consumer_is_paused(over):
+    near = HalfCloseable()
+    over.device.open("net").attach(near)
+    over.pump()
+    near.transport.pauseProducing()
+    over.served.transport.write(bytes(1_000_000))
+    over.pump()
+    assert not over.connection.ends[0].reading
+    over.device.loseConnection()
+    over.pump()
+    assert over.near.lost.check(error.ConnectionDone)
+
+
+def test_back_pressure_passes_through_tls(over):
+    near = HalfCloseable()
+    over.device.open("net").attach(near)
+    over.pump()
+    over.connection.ends[1].pauseProducing()
+    near.transport.write(bytes(5_000_000))
+    over.pump()
+    assert over.device.core.waiting_octets(2) > 4_000_000
+    over.connection.ends[1].resumeProducing()
+    over.pump()
+    assert len(over.served.data) == 5_000_000
+
+
+def test_a_failed_handshake_is_the_tunnels_end(contexts):
+    clock = Clock()
+    near, far = Listener(), Listener()
+    client = client_that_trusts(trustme.CA())
+    Connection(
+        over_tls(client, TunnelProtocol(Side.B, near, clock), clock, is_client=True),
+        over_tls(contexts[1], TunnelProtocol(Side.A, far, clock), clock, is_client=False),
+        clock,
+    )
+    assert near.calls == far.calls == ["made", "lost"]
+    assert near.lost.check(SSL.Error)
