@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := streamplex proxy-service device oauth-stub
+PACKAGES := streamplex service-kit proxy-service device oauth-stub
 SOURCES := $(PACKAGES:%=%/src)
 
 .DEFAULT_GOAL := help

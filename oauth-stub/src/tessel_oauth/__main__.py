@@ -9,18 +9,23 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import cast
 
-from twisted.internet import reactor
-from twisted.logger import globalLogBeginner
+from twisted.internet import reactor as installed_reactor
 
+from servicekit.logs import begin_logging
+from servicekit.serving import AT_FAULT, FAILED, IServingReactor, Serving
+from servicekit.settings import ConfigError, described
 from tessel_oauth import tokens
-from tessel_oauth.config import IN_MEMORY, Config, described
-from tessel_oauth.errors import ConfigError, StoreError
-from tessel_oauth.logs import Lines
-from tessel_oauth.server import IServerReactor, Process, Server
+from tessel_oauth.config import IN_MEMORY, SETTINGS, Config
+from tessel_oauth.errors import StoreError, UnavailableError
+from tessel_oauth.server import IServerReactor, Server
 from tessel_oauth.store import Store
 
-FAILED = 1
-MISUSED = 2  # as argparse's own
+
+class IReactor(IServerReactor, IServingReactor):
+    """All that is asked of the reactor."""
+
+
+reactor = cast("IReactor", installed_reactor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = Config.from_env(os.environ)
     except ConfigError as error:
-        return _fail(error, MISUSED)
+        return _fail(error, AT_FAULT)
     if arguments.command == "renew-key":
         return _renew_key(config, arguments.account)
     return _serve(config)
@@ -38,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tessel-oauth",
         description="A stand-in for the Tessel token server, for development and tests.",
-        epilog=f"settings, from the environment:\n{described()}",
+        epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -51,11 +56,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(config: Config) -> int:
-    lines = Lines(sys.stderr, config.log_level, config.log_format)
-    globalLogBeginner.beginLoggingTo([lines], redirectStandardIO=False)
-    server_reactor = cast("IServerReactor", reactor)
-    server = Server(config, server_reactor, os.urandom, _show_key)
-    return Process(server, server_reactor).run()
+    begin_logging(sys.stderr, config.log_level, config.log_format)
+    server = Server(config, reactor, os.urandom, _show_key)
+    return Serving(server.start, server.stop, reactor, foreseen=(UnavailableError,)).run()
 
 
 def _show_key(account: str, api_key: str) -> None:

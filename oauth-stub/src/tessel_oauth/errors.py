@@ -1,16 +1,8 @@
-"""What can go wrong, by who is to blame: the settings, the store, or the one who asked."""
+"""What can go wrong, by who is to blame: the store, or the one who asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-
-class ConfigError(Exception):
-    """The settings cannot be used as they are; `faults` has a sentence for each reason."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
 
 
 class UnavailableError(Exception):

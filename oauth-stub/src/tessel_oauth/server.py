@@ -1,4 +1,4 @@
-"""What is joined to what: token service, web site, listening port; and the life of the process."""
+"""What is joined to what: token service, web site, listening port."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import (
     IListeningPort,
-    IReactorCore,
     IReactorFromThreads,
     IReactorTCP,
     IReactorTime,
 )
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tessel_oauth.app import App
 from tessel_oauth.config import Config
-from tessel_oauth.errors import UnavailableError
 from tessel_oauth.service import TokenService
 from tessel_oauth.site import BoundedConnections, Site
 from tessel_oauth.tokens import Random
@@ -29,7 +25,7 @@ from tessel_oauth.tokens import Random
 ShowKey = Callable[[str, str], None]  # an account's name, and the API key made for it
 
 
-class IServerReactor(IReactorCore, IReactorTCP, IReactorTime, IReactorFromThreads):
+class IServerReactor(IReactorTCP, IReactorTime, IReactorFromThreads):
     """What a server needs of a reactor."""
 
 
@@ -71,40 +67,3 @@ class Server:
             await maybeDeferred(self._port.stopListening)
         await self._service.close()
         self._log.info("stopped", event="stopped")
-
-
-class Process:
-    """A server's life from the reactor's start to its stop (SIGTERM, SIGINT or a failed start)."""
-
-    _log = Logger()
-
-    def __init__(self, server: Server, reactor: IServerReactor) -> None:
-        self._server = server
-        self._reactor = reactor
-        self._started: Deferred[None] = Deferred()
-        self._exit_code = 0
-
-    def run(self) -> int:
-        """Serve until the reactor stops; the process's exit code."""
-        self._reactor.callWhenRunning(self._start)
-        self._reactor.addSystemEventTrigger("before", "shutdown", self._stop)
-        self._reactor.run()
-        return self._exit_code
-
-    def _start(self) -> None:
-        self._started = Deferred.fromCoroutine(self._server.start())
-        self._started.addErrback(self._not_started)
-
-    def _not_started(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
-            return  # stopped while it started
-        if failure.check(UnavailableError, CannotListenError):
-            self._log.critical("cannot start: {why}", event="start_failed", why=failure.value)
-        else:
-            self._log.failure("cannot start", failure=failure, event="start_failed")
-        self._exit_code = 1
-        self._reactor.stop()
-
-    def _stop(self) -> Deferred[None]:
-        self._started.cancel()
-        return Deferred.fromCoroutine(self._server.stop())

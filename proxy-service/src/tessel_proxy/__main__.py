@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import cast
 
 from twisted.internet import reactor as installed_reactor
-from twisted.logger import Logger, globalLogBeginner
+from twisted.logger import Logger
 
+from servicekit.logs import begin_logging
+from servicekit.parsers import integer
+from servicekit.serving import AT_FAULT, FAILED, OK, IServingReactor, Serving
+from servicekit.settings import ConfigError, described
 from tessel_proxy.certificates import (
     MAX_DAYS,
     SERVER_DAYS,
@@ -26,15 +30,9 @@ from tessel_proxy.certificates import (
 )
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.issuing import names_of
-from tessel_proxy.logs import observer
-from tessel_proxy.parsers import integer
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
-from tessel_proxy.serving import FAILED, OK, IServingReactor, Serving
-from tessel_proxy.settings import ConfigError, described
 from tessel_proxy.tls import utc
-
-AT_FAULT = 2  # argparse has the same
 
 
 class IReactor(IProxyReactor, IServingReactor):
@@ -101,12 +99,11 @@ def _days(text: str) -> int:
 def _serve() -> int:
     ready = get_ready(environ, reactor)
     config = ready.config
-    log_to = observer(sys.stderr, config.log_level, config.log_format)
-    globalLogBeginner.beginLoggingTo([log_to], redirectStandardIO=False)
+    begin_logging(sys.stderr, config.log_level, config.log_format)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
     service = ProxyService(config, reactor, ready.authenticator, ready.tls)
-    return Serving(service, reactor).run()
+    return Serving(service.startService, service.stopService, reactor).run()
 
 
 def _check_config() -> int:

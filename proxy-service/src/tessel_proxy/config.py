@@ -8,26 +8,23 @@ page of the docs. Nothing else reads the environment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Final, Self
 
+from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
+from servicekit.parsers import integer, listening_address, one_of, optional, seconds
+from servicekit.settings import Settings, setting
 from tessel_proxy.parsers import (
+    Network,
     TokenService,
-    integer,
-    listening_address,
     networks,
-    one_of,
-    optional,
     passphrase,
-    path,
     plugin_name,
-    seconds,
     shared_password,
     token_service,
 )
-from tessel_proxy.settings import METADATA_KEY, ConfigError, Network, Setting, setting
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 NO_AUTHENTICATOR = (
@@ -42,21 +39,8 @@ class EgressMode(StrEnum):
     OPEN = "open"  # every address may be dialled
 
 
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARN = "warn"
-    ERROR = "error"
-    CRITICAL = "critical"
-
-
-class LogFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Settings):
     """The settings of one proxy. What is not given has its default, which suits tests as well."""
 
     host: str = setting(
@@ -69,10 +53,10 @@ class Config:
         "PORT", "5005", "port to listen on; 0: any free one, which the log tells", integer(0, 65535)
     )
     cert_file: Path = setting(
-        "CERT_FILE", "config/public-cert.pem", "the server's certificate and its chain, PEM", path
+        "CERT_FILE", "config/public-cert.pem", "the server's certificate and its chain, PEM", Path
     )
     key_file: Path = setting(
-        "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", path
+        "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", Path
     )
     key_pass: bytes | None = setting(
         "KEY_PASS", "", "passphrase of the private key", optional(passphrase), secret=True
@@ -101,7 +85,7 @@ class Config:
         "TARGET_CA_FILE",
         "",
         "authorities to trust for TLS targets besides the system's, PEM",
-        optional(path),
+        optional(Path),
     )
     egress_mode: EgressMode = setting(
         "EGRESS_MODE",
@@ -139,55 +123,21 @@ class Config:
         "open substreams per tunnel",
         integer(1, MAX_CHANNELS_PER_SIDE),
     )
-    log_level: LogLevel = setting(
-        "LOG_LEVEL", "info", "least level that is logged", one_of(LogLevel)
-    )
-    log_format: LogFormat = setting(
-        "LOG_FORMAT", "text", "text or json, a line each on standard error", one_of(LogFormat)
-    )
+    log_level: LogLevel = level_setting()
+    log_format: LogFormat = format_setting()
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Config:
-        """The settings of this environment; raises ConfigError with all that is wrong."""
-        config, faults = cls.read(environ)
-        if faults:
-            raise ConfigError(faults)
-        return config
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> tuple[Config, list[str]]:
-        """As from_env, but with defaults in place of what is faulty, so that checks can go on."""
-        config, faults = cls._read(environ, [field.name for field in fields(cls)])
+    def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
+        config, faults = cls.read_only(environ, cls.table())
         return config, faults + _authenticator_faults(environ)
 
     @classmethod
-    def for_certificates(cls, environ: Mapping[str, str]) -> Config:
-        """Only what make-cert needs is read, for much else may not be set yet."""
-        config, faults = cls._read(environ, ["cert_file", "key_file", "key_pass"])
-        if faults:
-            raise ConfigError(faults)
-        return config
-
-    @classmethod
-    def _read(cls, environ: Mapping[str, str], names: list[str]) -> tuple[Config, list[str]]:
-        values: dict[str, Any] = {}  # setting() has tied each parser to its field's type
-        faults: list[str] = []
-        for name in names:
-            try:
-                values[name] = _BY_FIELD[name].read(environ)
-            except ConfigError as error:
-                faults += error.faults
-        return replace(cls(), **values), faults
-
-    def shown(self) -> list[tuple[str, str]]:
-        """Name and value of each setting, of the secret ones only whether they are set."""
-        return [(each.name, each.show(getattr(self, field))) for field, each in _BY_FIELD.items()]
+    def for_certificates(cls, environ: Mapping[str, str]) -> Self:
+        """Only what make-cert needs; raises ConfigError."""
+        return cls.some_from_env(environ, "cert_file", "key_file", "key_pass")
 
 
-_BY_FIELD: dict[str, Setting] = {
-    field.name: field.metadata[METADATA_KEY] for field in fields(Config)
-}
-SETTINGS: tuple[Setting, ...] = tuple(_BY_FIELD.values())
+SETTINGS: Final = tuple(Config.table().values())
 
 
 def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:

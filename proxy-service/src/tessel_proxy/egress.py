@@ -12,7 +12,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from tessel_proxy.config import EgressMode
-from tessel_proxy.settings import Network
+from tessel_proxy.parsers import Network
 
 Address = IPv4Address | IPv6Address
 

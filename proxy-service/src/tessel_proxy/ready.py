@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
+from servicekit.settings import ConfigError, lookalikes
 from tessel_proxy.auth import Authenticator, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
-from tessel_proxy.settings import ConfigError, lookalikes
 from tessel_proxy.target_tls import TargetTrust
 from tessel_proxy.tls import ServerTLS, server_tls, utc
 

@@ -15,9 +15,9 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from servicekit.settings import ConfigError
 from tessel_proxy.egress import Address
 from tessel_proxy.nodewords import TargetError, not_verified
-from tessel_proxy.settings import ConfigError
 
 # OpenSSL's X509_V_ERR_*, by the names that Node gives them.
 _ISSUER_UNKNOWN = 20

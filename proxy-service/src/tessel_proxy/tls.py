@@ -21,8 +21,8 @@ from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersi
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from servicekit.settings import ConfigError
 from tessel_proxy.config import Config
-from tessel_proxy.settings import ConfigError
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+from servicekit.logs import LogFormat, LogLevel
 from tessel_oauth.__main__ import main
 from tessel_oauth.store import Account, Store
 
@@ -90,25 +91,22 @@ def test_renew_key_knows_the_accounts_of_the_file_alone(file, capsys):
 
 @pytest.mark.parametrize("argv", [[], ["serve"]])
 def test_to_serve_is_the_default(monkeypatch, capsys, argv):
-    made = []
+    begun = []
 
-    class FakeProcess:
-        def __init__(self, server, _reactor):
-            server._show_key("anna", "the key")
+    class FakeServing:
+        def __init__(self, start, stop, _reactor, foreseen):
+            assert start.__self__ is stop.__self__
+            start.__self__._show_key("anna", "the key")
 
         def run(self):
             return 7
 
-    class FakeBeginner:
-        def beginLoggingTo(self, observers, redirectStandardIO):
-            made.append((observers, redirectStandardIO))
-
-    monkeypatch.setattr("tessel_oauth.__main__.Process", FakeProcess)
-    monkeypatch.setattr("tessel_oauth.__main__.globalLogBeginner", FakeBeginner())
+    monkeypatch.setattr("tessel_oauth.__main__.Serving", FakeServing)
+    monkeypatch.setattr("tessel_oauth.__main__.begin_logging", lambda *how: begun.append(how))
 
     assert main(argv) == 7
     assert capsys.readouterr().out == "API key of account anna, shown this once: the key\n"
-    assert len(made) == 1
+    assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.TEXT)]
 
 
 class Running:

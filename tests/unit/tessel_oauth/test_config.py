@@ -2,8 +2,9 @@
 
 import pytest
 
-from tessel_oauth.config import SETTINGS, Config, LogFormat, LogLevel, described
-from tessel_oauth.errors import ConfigError
+from servicekit.logs import LogFormat, LogLevel
+from servicekit.settings import ConfigError
+from tessel_oauth.config import SETTINGS, Config
 
 
 def faults_of(**environ):
@@ -52,14 +53,6 @@ def test_every_setting_is_read():
         log_level=LogLevel.DEBUG,
         log_format=LogFormat.JSON,
     )
-
-
-def test_set_but_empty_counts_as_not_set():
-    assert Config.from_env({each.name: "" for each in SETTINGS}) == Config()
-
-
-def test_localhost_is_an_address_without_asking_anybody():
-    assert Config.from_env({"HOST": "localhost"}).host == "127.0.0.1"
 
 
 def test_all_faults_are_named_at_once():
@@ -114,34 +107,16 @@ def test_the_secret_may_come_from_a_file(tmp_path):
     assert Config.from_env({"CLIENT_SECRET_FILE": str(file)}).client_secret == "from a file"
 
 
-@pytest.mark.parametrize(
-    ("octets", "why"),
-    [
-        (None, "cannot be read: No such file"),
-        (b"\n", "is empty"),
-        (b"x" * 1025, "is too large; allowed: 1024"),
-        (b"\xff", "allowed: 1 to 256 printable"),
-    ],
-)
-def test_a_file_without_a_usable_secret_is_a_fault(tmp_path, octets, why):
+@pytest.mark.parametrize("octets", [b"x" * 257, b"\xff", b"two\nlines"])
+def test_a_file_without_a_usable_secret_is_a_fault(tmp_path, octets):
     file = tmp_path / "secret"
-    if octets is not None:
-        file.write_bytes(octets)
+    file.write_bytes(octets)
 
     (fault,) = faults_of(CLIENT_SECRET_FILE=str(file))
 
-    assert fault.startswith("CLIENT_SECRET_FILE=")
-    assert why in fault
+    words = "1 to 256 printable characters in UTF-8"
+    assert fault == f"CLIENT_SECRET_FILE={str(file)!r}; allowed: {words}"
 
 
-def test_the_secret_comes_from_one_place():
-    (fault,) = faults_of(CLIENT_SECRET="a", CLIENT_SECRET_FILE="b")
-
-    assert fault == "CLIENT_SECRET and CLIENT_SECRET_FILE are both set; allowed: one of them"
-
-
-def test_the_table_for_people_has_every_setting_with_its_default():
-    table = described()
-
-    assert all(f"  {name} " in table for each in SETTINGS for name in each.names)
-    assert "(default: tessel-proxy-dev)" in table
+def test_each_setting_is_a_field_of_its_name():
+    assert [each.name.lower() for each in SETTINGS] == list(Config.__dataclass_fields__)

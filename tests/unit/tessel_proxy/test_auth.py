@@ -2,6 +2,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from servicekit.settings import ConfigError
 from tessel_proxy.auth import (
     Account,
     AuthUnavailableError,
@@ -15,7 +16,6 @@ from tessel_proxy.auth import hardcoded as hardcoded_module
 from tessel_proxy.auth.interface import MAX_ACCOUNT_CHARACTERS
 from tessel_proxy.auth.plugin import load_validator
 from tessel_proxy.config import Config
-from tessel_proxy.settings import ConfigError
 
 TOKEN = "5ecret-t0ken"
 

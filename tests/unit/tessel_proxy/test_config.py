@@ -2,12 +2,11 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tessel_proxy.config import SETTINGS, Config, EgressMode, LogFormat, LogLevel
-from tessel_proxy.parsers import MAX_SECONDS, TokenService
-from tessel_proxy.settings import MAX_SECRET_OCTETS, ConfigError, described, lookalikes
+from servicekit.logs import LogFormat, LogLevel
+from servicekit.settings import ConfigError, described, lookalikes
+from tessel_proxy.config import SETTINGS, Config, EgressMode
+from tessel_proxy.parsers import TokenService
 
 PASSWORD = {"AUTH_HARDCODED": "DEV-CRED"}
 OA2 = "http://tessel-proxy-dev:the-tessel-devenv@localhost:3002"
@@ -90,24 +89,13 @@ def test_set_but_empty_counts_as_not_set():
 
 
 def test_all_faults_are_named_at_once_with_name_value_and_what_is_allowed():
-    found = faults(PORT="99999", HOST="localhost", EGRESS_MODE="report", LOG_FORMAT="xml")
+    found = faults(PORT="99999", HOST="proxy", EGRESS_MODE="report", LOG_FORMAT="xml")
     assert found == [
-        "HOST='localhost'; allowed: an IPv4 or IPv6 address, or nothing for all interfaces",
+        "HOST='proxy'; allowed: an IPv4 or IPv6 address; 0.0.0.0 or :: for all interfaces",
         "PORT='99999'; allowed: an integer from 0 to 65535",
         "EGRESS_MODE='report'; allowed: enforce or open",
         "LOG_FORMAT='xml'; allowed: text or json",
     ]
-
-
-def test_the_exception_reads_as_its_faults():
-    assert str(ConfigError(["one", "two"])) == "one\ntwo"
-
-
-@pytest.mark.parametrize("name", ["PORT", "MAX_SUBSTREAMS", "MAX_UNAUTHENTICATED"])
-@pytest.mark.parametrize("text", ["-1", "1.5", "x", " 5", "1_0", "٣", "9" * 5000])
-def test_what_is_no_integer_in_range_is_a_fault(name, text):
-    (fault,) = faults(**{name: text})
-    assert fault.startswith(f"{name}={text!r}; allowed: an integer from ")
 
 
 @pytest.mark.parametrize("text", ["0", "32768"])
@@ -115,17 +103,6 @@ def test_a_tunnel_has_at_least_one_and_at_most_32767_substreams(text):
     assert faults(MAX_SUBSTREAMS=text) == [
         f"MAX_SUBSTREAMS={text!r}; allowed: an integer from 1 to 32767"
     ]
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", "86401"])
-def test_a_wait_has_a_positive_finite_length(text):
-    (fault,) = faults(CONNECT_TIMEOUT_S=text)
-    assert fault == f"CONNECT_TIMEOUT_S={text!r}; allowed: seconds, more than 0 and at most 86400"
-
-
-@given(st.floats(min_value=0, max_value=MAX_SECONDS, exclude_min=True))
-def test_any_positive_number_of_seconds_in_a_day_is_read_as_written(value):
-    assert read(AUTH_TIMEOUT_S=repr(value)).auth_timeout_s == value
 
 
 def test_a_network_with_bits_behind_its_mask_is_a_fault_that_names_the_likely_one():
@@ -240,23 +217,6 @@ def test_a_fault_in_a_secrets_file_names_the_file_and_not_what_it_holds(tmp_path
     file.write_text("SECRET")
     (fault,) = faults(AUTH_TESSEL_OA2_FILE=str(file))
     assert fault.startswith(f"AUTH_TESSEL_OA2_FILE={str(file)!r}; allowed: http(s)://")
-
-
-def test_a_secret_set_twice_is_a_fault(tmp_path):
-    (fault,) = faults(AUTH_HARDCODED_FILE=str(tmp_path / "secret"))
-    assert fault == "AUTH_HARDCODED and AUTH_HARDCODED_FILE are both set; allowed: one of them"
-
-
-def test_a_secrets_file_that_is_missing_empty_or_endless_is_a_fault(tmp_path):
-    empty = tmp_path / "empty"
-    empty.write_text("\n")
-    missing = tmp_path / "missing"
-    for file, why in [
-        (missing, "cannot be read: No such file or directory"),
-        (empty, "is empty; allowed: a file that holds the secret"),
-        (Path("/dev/zero"), f"is too large; allowed: {MAX_SECRET_OCTETS} octets"),
-    ]:
-        assert faults(KEY_PASS_FILE=str(file)) == [f"KEY_PASS_FILE={str(file)!r} {why}"]
 
 
 def test_secrets_are_not_shown():

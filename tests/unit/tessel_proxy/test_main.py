@@ -10,39 +10,25 @@ from datetime import UTC, datetime
 
 import pytest
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 
+from servicekit.logs import LogFormat, LogLevel
+from servicekit.settings import ConfigError
 from tessel_proxy import __main__ as command
-from tessel_proxy.config import Config, LogFormat
+from tessel_proxy.config import Config
 from tessel_proxy.ready import get_ready
-from tessel_proxy.serving import FAILED, OK, STOP_TIMEOUT_S, Serving
-from tessel_proxy.settings import ConfigError
 from tessel_proxy.tls import ServerTLS
 
 NOW = datetime.now(UTC).timestamp()  # OpenSSL has no other clock
 
 
 class Reactor(MemoryReactorClock):
-    """Returns from `run` once all has started; holds what a signal hands over for the next turn."""
+    """One whose clock is right."""
 
     def __init__(self):
         super().__init__()
-        self.stops = 0
         self.advance(NOW)
-
-    def run(self):
-        for hook, args, more in self.whenRunningHooks:
-            hook(*args, **more)
-
-    def callFromThread(self, function, *args):
-        self.callLater(0, function, *args)
-
-    def stop(self):
-        super().stop()
-        self.stops += 1
 
 
 @pytest.fixture
@@ -215,123 +201,32 @@ def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
 # --- serving
 
 
-class House(Service):
-    """A service that starts and stops as a test says."""
+def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monkeypatch):
+    begun, made, run = [], [], []
 
-    def __init__(self, *, start=None, stop=None):
-        self._start = start or (lambda: None)
-        self._stop = stop or (lambda: succeed(None))
-        self.stopped = 0
-
-    def startService(self):
-        super().startService()
-        return self._start()
-
-    def stopService(self):
-        super().stopService()
-        self.stopped += 1
-        return self._stop()
-
-
-class Run:
-    """A Serving, and the signals that it caught."""
-
-    def __init__(self, house):
-        self.house = house
-        self.reactor = Reactor()
-        self.handlers = {}
-        self._serving = Serving(house, self.reactor, self.handlers.__setitem__)
-        self.exit_code = self._serving.run()
-
-    def signal(self, number):
-        self.handlers[number](number, None)
-        assert self.reactor.getDelayedCalls()  # nothing happens inside the signal itself
-        self.reactor.advance(0)
-
-    @property
-    def final_code(self):
-        return self._serving._exit_code
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_the_service_and_then_the_process_with_0(number):
-    stopping = Deferred()
-    run = Run(House(stop=lambda: stopping))
-    assert run.house.running
-    run.signal(number)
-    assert (run.house.stopped, run.reactor.stops) == (1, 0)
-    stopping.callback(None)
-    assert (run.final_code, run.reactor.stops) == (OK, 1)
-    assert run.reactor.getDelayedCalls() == []
-
-
-def test_a_second_signal_does_not_wait_for_a_clean_end():
-    stopping = Deferred()
-    run = Run(House(stop=lambda: stopping))
-    run.signal(signal.SIGTERM)
-    run.signal(signal.SIGTERM)
-    assert (run.house.stopped, run.final_code, run.reactor.stops) == (1, OK, 1)
-    stopping.callback(None)
-    assert run.reactor.stops == 1
-
-
-def test_a_service_that_does_not_stop_is_left_after_a_while():
-    run = Run(House(stop=Deferred))
-    run.signal(signal.SIGTERM)
-    with capturedLogs() as logged:
-        run.reactor.advance(STOP_TIMEOUT_S)
-    assert (run.final_code, run.reactor.stops) == (OK, 1)
-    assert [each["event"] for each in logged] == ["stopping"]
-
-
-def test_a_port_in_use_ends_the_process_with_1_and_says_so():
-    def refuse():
-        raise CannotListenError("127.0.0.1", 443, OSError(98, "Address already in use"))
-
-    with capturedLogs() as logged:
-        run = Run(House(start=refuse))
-    assert (run.exit_code, run.reactor.stops) == (FAILED, 1)
-    (event,) = logged
-    assert (event["event"], event["host"], event["port"]) == ("cannot_listen", "127.0.0.1", 443)
-    assert "Address already in use" in event["why"]
-
-
-def test_an_unforeseen_fault_at_the_start_ends_the_process_with_1(logged_failures):
-    run = Run(House(start=lambda: 1 / 0))
-    assert (run.exit_code, run.reactor.stops) == (FAILED, 1)
-    assert len(logged_failures.flush(ZeroDivisionError)) == 1
-
-
-def test_an_unforeseen_fault_while_stopping_ends_the_process_with_1(logged_failures):
-    run = Run(House(stop=lambda: 1 / 0))
-    run.signal(signal.SIGTERM)
-    assert (run.final_code, run.reactor.stops) == (FAILED, 1)
-    assert len(logged_failures.flush(ZeroDivisionError)) == 1
-
-
-def test_serve_starts_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monkeypatch):
-    begun, made = [], []
-
-    class Proxy(House):
+    class Proxy(Service):
         def __init__(self, *parts):
-            super().__init__()
             made.append(parts)
 
+    class Run:
+        def __init__(self, start, stop, reactor):
+            run.append((start.__name__, stop.__name__, reactor))
+
+        def run(self):
+            return 7
+
     monkeypatch.setattr(command, "ProxyService", Proxy)
-    monkeypatch.setattr(
-        command.globalLogBeginner,
-        "beginLoggingTo",
-        lambda observers, redirectStandardIO: begun.append((observers, redirectStandardIO)),
-    )
-    monkeypatch.setattr(signal, "signal", lambda *_args: None)
+    monkeypatch.setattr(command, "Serving", Run)
+    monkeypatch.setattr(command, "begin_logging", lambda *how: begun.append(how))
     usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
     with capturedLogs() as logged:
-        assert command.main([]) == 0
+        assert command.main([]) == 7
     ((config, reactor, authenticator, tls),) = made
-    assert (config.log_format, reactor) == (LogFormat.JSON, command.reactor)
+    assert (config.auth_hardcoded, reactor) == ("DEV-CRED", command.reactor)
     assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
-    assert len(begun) == 1
-    assert [each["event"] for each in logged if "event" in each] == ["setting_hint"] * 2
+    assert run == [("startService", "stopService", command.reactor)]
+    assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]
+    assert [each["event"] for each in logged] == ["setting_hint"] * 2
 
 
 # --- as a process

@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from tessel_proxy.settings import ConfigError
+from servicekit.settings import ConfigError
 from tessel_proxy.target_tls import TargetTrust, _fault, openssl_reason
 from unit.streamplex.wiring import Connection
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage

@@ -16,10 +16,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test.iosim import connectedServerAndClient
 from zope.interface import implementer
 
+from servicekit.settings import ConfigError
 from tessel_proxy.certificates import make_certificates
 from tessel_proxy.config import Config
 from tessel_proxy.keyfiles import certificate_file, key_file, write_together
-from tessel_proxy.settings import ConfigError
 from tessel_proxy.tls import Identity, certificates_in, load_identity, server_tls, utc
 
 NOW = datetime.now(UTC)  # OpenSSL has no other clock

@@ -5,12 +5,12 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool
 
+from servicekit.settings import ConfigError
 from tessel_proxy.auth.hardcoded import Hardcoded
 from tessel_proxy.auth.interface import Authenticator
 from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin, load_validator
 from tessel_proxy.config import NO_AUTHENTICATOR, Config
-from tessel_proxy.settings import ConfigError
 
 # A check makes two requests at once after each other, so the connection is worth keeping; but
 # servers close idle ones after 5 s and more, and a POST that meets the close is lost.

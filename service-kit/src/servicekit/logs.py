@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TextIO
 
 from twisted.logger import (
@@ -23,13 +24,15 @@ from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
-    LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
+    globalLogBeginner,
 )
+from twisted.logger import LogLevel as TwistedLevel
 from twisted.python.failure import Failure
 
-from tessel_proxy import config
+from servicekit.parsers import one_of
+from servicekit.settings import setting
 
 MAX_TEXT = 8 * 1024  # characters of one message or field; what is longer is a peer's play
 MAX_TRACEBACK = 64 * 1024
@@ -43,11 +46,41 @@ _OWN_KEYS = _OLDER_KEYS | {"event", "level", "traceback"}
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
-def observer(stream: TextIO, level: config.LogLevel, form: config.LogFormat) -> ILogObserver:
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def level_setting() -> LogLevel:
+    """Declare the field of Settings that says what is logged."""
+    return setting("LOG_LEVEL", "info", "least level that is logged", one_of(LogLevel))
+
+
+def format_setting() -> LogFormat:
+    """Declare the field of Settings that says how it is logged."""
+    return setting(
+        "LOG_FORMAT", "text", "text or json, a line each on standard error", one_of(LogFormat)
+    )
+
+
+def begin_logging(stream: TextIO, level: LogLevel, form: LogFormat) -> None:
+    """Write all that this process logs to the stream; once, before the service starts."""
+    globalLogBeginner.beginLoggingTo([observer(stream, level, form)], redirectStandardIO=False)
+
+
+def observer(stream: TextIO, level: LogLevel, form: LogFormat) -> ILogObserver:
     """Writes the events of this level and above to the stream."""
-    formats: dict[config.LogFormat, Callable[[LogEvent], str]] = {
-        config.LogFormat.TEXT: text_record,
-        config.LogFormat.JSON: json_record,
+    formats: dict[LogFormat, Callable[[LogEvent], str]] = {
+        LogFormat.TEXT: text_record,
+        LogFormat.JSON: json_record,
     }
     return FilteringLogObserver(FileLogObserver(stream, formats[form]), [_at_least(level)])
 
@@ -73,13 +106,12 @@ def json_record(event: LogEvent) -> str:
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def _at_least(level: config.LogLevel) -> LogLevelFilterPredicate:
-    least = LogLevel.lookupByName(level.value)
-    predicate = LogLevelFilterPredicate(defaultLogLevel=least)
-    if least is LogLevel.info:
+def _at_least(level: LogLevel) -> LogLevelFilterPredicate:
+    predicate = LogLevelFilterPredicate(defaultLogLevel=TwistedLevel.lookupByName(level.value))
+    if level is LogLevel.INFO:
         # Twisted tells of each factory that starts and stops: for those who debug.
-        predicate.setLogLevelForNamespace("twisted", LogLevel.warn)
-        predicate.setLogLevelForNamespace("log_legacy", LogLevel.warn)
+        predicate.setLogLevelForNamespace("twisted", TwistedLevel.warn)
+        predicate.setLogLevelForNamespace("log_legacy", TwistedLevel.warn)
     return predicate
 
 

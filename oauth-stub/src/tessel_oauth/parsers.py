@@ -1,0 +1,28 @@
+"""Text of the environment -> typed values, for what only a token service is told.
+
+A parser raises ValueError with the words that follow "allowed:" in the fault's sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_TEXT: Final = 256  # of names and keys: all of a request's must fit its limits
+
+
+def printable(text: str) -> str:
+    if not text.isprintable() or len(text) > MAX_TEXT:  # surrogates are not printable either
+        raise ValueError(f"1 to {MAX_TEXT} printable characters in UTF-8")
+    return text
+
+
+def client_id(text: str) -> str:
+    if ":" in text:
+        raise ValueError("no colon, at which HTTP Basic parts the id from the secret")
+    return printable(text)
+
+
+def database(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("a path, or :memory:")
+    return text

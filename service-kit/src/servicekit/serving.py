@@ -1,0 +1,127 @@
+"""One run of a service: started, serving, stopped by a signal -> the exit code that tells how."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as TookTooLongError
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+STOP_TIMEOUT_S: Final = 10.0  # what docker and systemd's users wait before they kill
+
+OK: Final = 0
+FAILED: Final = 1
+AT_FAULT: Final = 2  # settings or arguments; argparse has the same
+
+Handler = Callable[[int, FrameType | None], None]
+Step = Callable[[], object]  # what it returns may be a Deferred or a coroutine
+
+
+class IServingReactor(IReactorCore, IReactorTime, IReactorFromThreads):
+    """What of the reactor a run needs."""
+
+
+class Serving:
+    """Runs a service until SIGTERM or SIGINT; a second one does not wait for a clean end.
+
+    `stop` follows every start, one that failed or was cancelled by a signal included.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        start: Step,
+        stop: Step,
+        reactor: IServingReactor,
+        *,
+        foreseen: tuple[type[Exception], ...] = (),
+        catch: Callable[[int, Handler], object] = signal.signal,
+    ) -> None:
+        """A start may fail for `foreseen` reasons, which need no traceback to be understood."""
+        self._start = start
+        self._stop = stop
+        self._reactor = reactor
+        self._foreseen = foreseen
+        self._catch = catch
+        self._starting: Deferred[object] = Deferred()
+        self._stopping = False
+        self._ended = False
+        self._exit_code = OK
+
+    def run(self) -> int:
+        """Serve until the reactor stops; the process's exit code."""
+        self._reactor.callWhenRunning(self._begin)
+        self._reactor.run()
+        return self._exit_code
+
+    def _begin(self) -> None:
+        # Twisted's own handlers log a failure when a second signal comes while all is stopping.
+        self._catch(signal.SIGTERM, self._signalled)
+        self._catch(signal.SIGINT, self._signalled)
+        self._starting = maybeDeferred(self._start)
+        self._starting.addErrback(self._not_started)
+
+    def _not_started(self, failure: Failure) -> None:
+        if self._stopping and failure.check(CancelledError):
+            return  # a signal came while it started
+        self._exit_code = FAILED
+        if isinstance(failure.value, CannotListenError):
+            self._log_cannot_listen(failure.value)
+        elif failure.check(*self._foreseen):
+            self._log.critical("cannot start: {why}", event="start_failed", why=failure.value)
+        else:
+            self._log.failure("cannot start", failure=failure, event="start_failed")
+        self._wind_up()
+
+    def _log_cannot_listen(self, error: CannotListenError) -> None:
+        self._log.critical(
+            "cannot listen on port {port} of {host}: {why}",
+            event="cannot_listen",
+            host=error.interface or "all interfaces",
+            port=error.port,
+            why=str(error.socketError),
+        )
+
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        # It comes between any two instructions: all else is done in a turn of the reactor.
+        self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
+
+    def _stop_on(self, name: str) -> None:
+        if self._stopping:
+            self._log.warn("{signal} again: stopping at once", event="stopping", signal=name)
+            self._end()
+            return
+        self._log.info("stopping on {signal}", event="stopping", signal=name)
+        self._wind_up()
+
+    def _wind_up(self) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        self._starting.cancel()
+        stopped = maybeDeferred(self._stop)
+        stopped.addTimeout(STOP_TIMEOUT_S, self._reactor)
+        stopped.addErrback(self._not_stopped)
+        stopped.addCallback(lambda _stopped: self._end())
+
+    def _not_stopped(self, failure: Failure) -> None:
+        if failure.check(TookTooLongError):
+            self._log.warn(
+                "not all has ended within {seconds:g} s", event="stopping", seconds=STOP_TIMEOUT_S
+            )
+        else:
+            self._exit_code = FAILED
+            self._log.failure("cannot stop cleanly", failure=failure, event="stop_failed")
+
+    def _end(self) -> None:
+        if not self._ended:  # the reactor may be stopped once only
+            self._ended = True
+            self._reactor.stop()

@@ -1,0 +1,246 @@
+import json
+from io import StringIO
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import Logger, LogPublisher, globalLogBeginner
+from twisted.python import log as older_log
+from twisted.python.failure import Failure
+
+from servicekit.logs import MAX_TEXT, LogFormat, LogLevel, begin_logging, observer
+
+LINE = r"2026-11-22T15:27:07.500Z"
+TIME = 1795361227.5
+
+
+class Log:
+    """A logger with its own publisher, and what one observer made of its events."""
+
+    def __init__(self, form=LogFormat.JSON, level=LogLevel.INFO, namespace="service.session"):
+        self.stream = StringIO()
+        publisher = LogPublisher(self._at_a_fixed_time, observer(self.stream, level, form))
+        self.out = Logger(namespace, observer=publisher)
+
+    def _at_a_fixed_time(self, event):
+        event["log_time"] = TIME
+
+    @property
+    def text(self):
+        return self.stream.getvalue()
+
+    @property
+    def record(self):
+        (line,) = self.text.splitlines()
+        return json.loads(line)
+
+
+def fail(message):
+    raise ValueError(message)
+
+
+def failure(message="broken"):
+    try:
+        fail(message)
+    except ValueError:
+        return Failure()
+
+
+# --- text
+
+
+def test_text_is_time_level_event_and_message():
+    log = Log(LogFormat.TEXT)
+    log.out.info("listening on {host}:{port}", event="listening", host="::", port=5005)
+    assert log.text == f"{LINE} info listening listening on :::5005\n"
+
+
+def test_an_event_without_a_name_is_named_by_where_it_came_from():
+    log = Log(LogFormat.TEXT, namespace="twisted.internet.base")
+    log.out.warn("careful")
+    assert log.text == f"{LINE} warn twisted.internet.base careful\n"
+
+
+@pytest.mark.parametrize(
+    ("char", "shown"),
+    [
+        ("\n", r"\n"),
+        ("\r", r"\r"),
+        ("\x1b", r"\x1b"),
+        ("\x00", r"\x00"),
+        ("\x7f", r"\x7f"),
+        ("\x85", r"\x85"),
+        ("\u2028", r"\u2028"),
+        ("\u202e", r"\u202e"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_what_a_peer_says_cannot_break_a_line_or_order_a_terminal_about(char, shown):
+    log = Log(LogFormat.TEXT)
+    log.out.info("refused {why}", event="x", why=f"a{char}b")
+    assert log.text == f"{LINE} info x refused a{shown}b\n"
+
+
+def test_the_name_of_an_event_cannot_break_a_line_either():
+    log = Log(LogFormat.TEXT)
+    log.out.info("m", event="a\nb")
+    assert log.text == rf"{LINE} info a\nb m" + "\n"
+
+
+def test_letters_of_all_scripts_stay_as_they_are():
+    log = Log(LogFormat.TEXT)
+    log.out.info("account {name}", event="x", name="Zoë 北 🦊")
+    assert log.text.endswith("account Zoë 北 🦊\n")
+
+
+def test_a_failure_is_one_record_whose_further_lines_begin_with_blanks():
+    log = Log(LogFormat.TEXT)
+    log.out.failure("cannot go on", failure=failure("x\n2026 info listening forged"))
+    first, *more = log.text.splitlines()
+    assert first == f"{LINE} critical service.session cannot go on"
+    assert more[0] == "    Traceback (most recent call last):"
+    assert all(line.startswith("    ") for line in more)
+    assert any("ValueError: x" in line for line in more)
+
+
+def test_a_failure_without_words_is_told_by_its_own():
+    log = Log(LogFormat.TEXT)
+    log.out.error(log_failure=failure("x\ny"))
+    assert log.text.splitlines()[0].endswith(r" error service.session ValueError: x\ny")
+
+
+# --- json
+
+
+def test_json_is_one_object_a_line_with_all_fields():
+    log = Log()
+    log.out.info(
+        "substream {substream} closed", event="substream_closed", substream=2, seconds=0.25
+    )
+    assert log.text.endswith("}\n")
+    assert log.record == {
+        "time": LINE,
+        "level": "info",
+        "event": "substream_closed",
+        "message": "substream 2 closed",
+        "substream": 2,
+        "seconds": 0.25,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, None),
+        (True, True),
+        (2**53, 2**53),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (LogFormat.JSON, "json"),
+        (ip_address("::1"), "::1"),
+        ((ip_network("10.0.0.0/8"), 1), ["10.0.0.0/8", 1]),
+        (frozenset({"reuse/1", "device/1"}), ["device/1", "reuse/1"]),
+        ({"a": {1: [b"x"]}}, {"a": {"1": ["b'x'"]}}),
+        ("a\nb\x7f", "a\nb\x7f"),
+        ("\ud800", "\ud800"),
+    ],
+)
+def test_every_value_has_a_form_in_json(value, shown):
+    log = Log()
+    log.out.info("m", event="x", field=value)
+    assert log.record["field"] == shown
+
+
+def test_numbers_of_thousands_of_digits_cost_nobody_anything():
+    log = Log()
+    log.out.info("port {port}", event="x", port=10**5000)
+    assert log.record["port"] == hex(10**5000)
+
+
+def test_a_failures_traceback_is_a_field_of_the_same_record():
+    log = Log()
+    log.out.failure("cannot go on", failure=failure())
+    assert log.record["message"] == "cannot go on"
+    assert log.record["level"] == "critical"
+    assert "ValueError: broken" in log.record["traceback"]
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_nothing_is_of_unlimited_length(form):
+    log = Log(form)
+    log.out.info("{name}", event="x", name="n" * 10**6, more={"k" * 10**6: ["v" * 10**6]})
+    assert len(log.text) < 5 * MAX_TEXT
+    assert "… (1000000 characters)" in (log.record["message"] if form == "json" else log.text)
+
+
+def test_containers_deeper_than_any_of_ours_are_cut():
+    log, deep = Log(), []
+    for _ in range(100):
+        deep = [deep]
+    log.out.info("m", event="x", field=deep)
+    assert json.dumps(log.record["field"]).startswith('[[[[[[[["[[[')
+
+
+def test_a_field_cannot_pass_for_one_of_the_records_own():
+    log = Log()
+    log.out.info("m", event="x", time="never", traceback="none")
+    assert set(log.record) == {"time", "level", "event", "message"}
+    assert (log.record["time"], log.record["level"]) == (LINE, "info")
+
+
+@given(st.text(), st.text())
+def test_whatever_is_logged_is_one_line_of_either_form(message, value):
+    for form in LogFormat:
+        log = Log(form)
+        log.out.info("{message} {value}", event="x", value=value, message=message)
+        log.out.info("second", event="x")
+        assert len(log.text.split("\n")) == 3
+        assert len(log.text.splitlines()) == 2
+
+
+# --- levels
+
+
+@pytest.mark.parametrize("level", LogLevel)
+def test_the_level_set_and_those_above_are_logged(level):
+    log, levels = Log(level=level), list(LogLevel)
+    for each in levels:
+        getattr(log.out, each.value)("m", event="x")
+    logged = [json.loads(line)["level"] for line in log.text.splitlines()]
+    assert logged == levels[levels.index(level) :]
+
+
+def test_twisteds_own_chatter_is_for_those_who_debug():
+    for level, chatters in ((LogLevel.INFO, False), (LogLevel.DEBUG, True)):
+        log = Log(level=level, namespace="twisted.web.client._HTTP11ClientFactory")
+        log.out.info("Starting factory")
+        assert bool(log.text) is chatters
+        log.out.warn("Trouble")
+        assert "Trouble" in log.text
+
+
+def test_events_of_twisteds_older_log_are_written_too():
+    stream, publisher = StringIO(), LogPublisher()
+    publisher.addObserver(observer(stream, LogLevel.DEBUG, LogFormat.JSON))
+    older = older_log.LogPublisher(observerPublisher=publisher, publishPublisher=publisher)
+    older.msg("hello", "there", system="-")
+    older.msg(why="trouble", isError=True, failure=failure())
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert (first["message"], first["level"]) == ("hello there", "info")
+    assert (second["level"], "ValueError: broken" in second["message"]) == ("critical", True)
+
+
+def test_a_process_writes_all_that_it_logs_and_leaves_its_standard_streams_alone(monkeypatch):
+    begun = []
+    monkeypatch.setattr(
+        globalLogBeginner,
+        "beginLoggingTo",
+        lambda observers, redirectStandardIO: begun.append((observers, redirectStandardIO)),
+    )
+    stream = StringIO()
+    begin_logging(stream, LogLevel.INFO, LogFormat.TEXT)
+    (((observe,), redirected),) = begun
+    Logger("service", observer=observe).info("up", event="started")
+    assert stream.getvalue().endswith(" info started up\n")
+    assert not redirected

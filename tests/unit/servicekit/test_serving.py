@@ -1,0 +1,169 @@
+import signal
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
+
+from servicekit.serving import FAILED, OK, STOP_TIMEOUT_S, Serving
+
+
+class Reactor(MemoryReactorClock):
+    """Returns from `run` once all has started; holds what a signal hands over for the next turn."""
+
+    def __init__(self):
+        super().__init__()
+        self.stops = 0
+
+    def run(self):
+        for hook, args, more in self.whenRunningHooks:
+            hook(*args, **more)
+
+    def callFromThread(self, function, *args):
+        self.callLater(0, function, *args)
+
+    def stop(self):
+        super().stop()
+        self.stops += 1
+
+
+class Run:
+    """A Serving of a service that starts and stops as a test says, and the signals it caught."""
+
+    def __init__(self, *, start=lambda: None, stop=lambda: None):
+        self._start_with, self._stop_with = start, stop
+        self.started = self.stopped = 0
+        self.reactor = Reactor()
+        self.handlers = {}
+        self._serving = Serving(
+            self._start,
+            self._stop,
+            self.reactor,
+            foreseen=(LookupError,),
+            catch=self.handlers.__setitem__,
+        )
+        self.exit_code = self._serving.run()
+
+    def _start(self):
+        self.started += 1
+        return self._start_with()
+
+    def _stop(self):
+        self.stopped += 1
+        return self._stop_with()
+
+    def signal(self, number):
+        self.handlers[number](number, None)
+        assert self.reactor.getDelayedCalls()  # nothing happens inside the signal itself
+        self.reactor.advance(0)
+
+    @property
+    def final_code(self):
+        return self._serving._exit_code
+
+
+def failing_with(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_service_and_then_the_process_with_0(number):
+    stopping = Deferred()
+    run = Run(stop=lambda: stopping)
+    assert (run.started, run.stopped) == (1, 0)
+    run.signal(number)
+    assert (run.stopped, run.reactor.stops) == (1, 0)
+    stopping.callback(None)
+    assert (run.final_code, run.reactor.stops) == (OK, 1)
+    assert run.reactor.getDelayedCalls() == []
+
+
+def test_a_second_signal_does_not_wait_for_a_clean_end():
+    stopping = Deferred()
+    run = Run(stop=lambda: stopping)
+    run.signal(signal.SIGTERM)
+    run.signal(signal.SIGTERM)
+    assert (run.stopped, run.final_code, run.reactor.stops) == (1, OK, 1)
+    stopping.callback(None)
+    assert run.reactor.stops == 1
+
+
+def test_a_service_that_does_not_stop_is_left_after_a_while():
+    run = Run(stop=Deferred)
+    run.signal(signal.SIGTERM)
+    with capturedLogs() as logged:
+        run.reactor.advance(STOP_TIMEOUT_S)
+    assert (run.final_code, run.reactor.stops) == (OK, 1)
+    assert [each["event"] for each in logged] == ["stopping"]
+
+
+def test_start_and_stop_may_be_coroutines():
+    async def step():
+        pass
+
+    run = Run(start=step, stop=step)
+    run.signal(signal.SIGTERM)
+    assert (run.final_code, run.reactor.stops) == (OK, 1)
+
+
+def test_a_signal_while_it_starts_cancels_the_start_and_stops_the_service():
+    cancelled = []
+    starting = Deferred(cancelled.append)
+    run = Run(start=lambda: starting)
+    with capturedLogs() as logged:
+        run.signal(signal.SIGTERM)
+    assert cancelled == [starting]
+    assert (run.stopped, run.final_code, run.reactor.stops) == (1, OK, 1)
+    assert [each["event"] for each in logged] == ["stopping"]
+
+
+def test_a_start_that_breaks_when_cancelled_ends_the_process_with_1(logged_failures):
+    starting = Deferred(lambda it: it.errback(ZeroDivisionError()))
+    run = Run(start=lambda: starting)
+    run.signal(signal.SIGTERM)
+    assert (run.stopped, run.final_code, run.reactor.stops) == (1, FAILED, 1)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_a_port_in_use_ends_the_process_with_1_and_says_so():
+    refused = CannotListenError("127.0.0.1", 443, OSError(98, "Address already in use"))
+    with capturedLogs() as logged:
+        run = Run(start=failing_with(refused))
+    assert (run.exit_code, run.stopped, run.reactor.stops) == (FAILED, 1, 1)
+    (event,) = logged
+    assert (event["event"], event["host"], event["port"]) == ("cannot_listen", "127.0.0.1", 443)
+    assert "Address already in use" in event["why"]
+
+
+def test_a_foreseen_fault_at_the_start_ends_the_process_with_1_and_one_line():
+    with capturedLogs() as logged:
+        run = Run(start=failing_with(LookupError("no disk")))
+    assert (run.exit_code, run.stopped, run.reactor.stops) == (FAILED, 1, 1)
+    (event,) = logged
+    assert (event["event"], str(event["why"])) == ("start_failed", "no disk")
+    assert "log_failure" not in event
+
+
+def test_an_unforeseen_fault_at_the_start_ends_the_process_with_1(logged_failures):
+    run = Run(start=failing_with(ZeroDivisionError()))
+    assert (run.exit_code, run.stopped, run.reactor.stops) == (FAILED, 1, 1)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_a_signal_after_a_failed_start_does_not_make_it_a_success():
+    stopping = Deferred()
+    run = Run(start=failing_with(LookupError()), stop=lambda: stopping)
+    run.signal(signal.SIGTERM)
+    assert (run.final_code, run.reactor.stops) == (FAILED, 1)
+    stopping.callback(None)
+
+
+def test_an_unforeseen_fault_while_stopping_ends_the_process_with_1(logged_failures):
+    run = Run(stop=failing_with(ZeroDivisionError()))
+    run.signal(signal.SIGTERM)
+    assert (run.final_code, run.reactor.stops) == (FAILED, 1)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1

@@ -1,0 +1,170 @@
+# ruff: noqa: RUF009 -- setting() declares a field, as dataclasses.field() does
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from servicekit.parsers import integer, optional, seconds
+from servicekit.settings import (
+    MAX_SECRET_OCTETS,
+    ConfigError,
+    Settings,
+    described,
+    lookalikes,
+    setting,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(Settings):
+    """One setting of each kind."""
+
+    port: int = setting("PORT", "80", "where it listens", integer(0, 65535))
+    wait_s: float = setting("WAIT_S", "10", "how long it waits", seconds)
+    folder: Path | None = setting("FOLDER", "", "what it keeps is kept here", optional(Path))
+    words: tuple[str, ...] = setting("WORDS", "a b", "what it says", lambda text: (*text.split(),))
+    pin: int = setting("PIN", "1234", "what opens it", integer(0, 9999), secret=True)
+    seed: str = setting("SEED", "s", "what it grows from", str, secret=True, from_file=False)
+
+
+SETTINGS = tuple(Config.table().values())
+
+
+def faults(**environ):
+    with pytest.raises(ConfigError) as raised:
+        Config.from_env(environ)
+    return list(raised.value.faults)
+
+
+def test_each_setting_is_a_field_with_its_default():
+    assert {name: each.name for name, each in Config.table().items()} == {
+        name: name.upper() for name in Config.__dataclass_fields__
+    }
+    assert Config.from_env({}) == Config()
+    assert (Config().port, Config().wait_s, Config().folder) == (80, 10.0, None)
+
+
+def test_what_is_set_is_read_and_the_rest_of_the_environment_is_nobodys_business():
+    environ = {"PORT": "0", "WORDS": "x", "PIN": "7", "SOMETHING_ELSE": "1"}
+    assert Config.from_env(environ) == Config(port=0, words=("x",), pin=7)
+
+
+def test_set_but_empty_counts_as_not_set():
+    assert Config.from_env({name: "" for each in SETTINGS for name in each.names}) == Config()
+
+
+def test_all_faults_are_named_at_once_with_name_value_and_what_is_allowed():
+    assert faults(WAIT_S="soon", PORT="99999") == [
+        "PORT='99999'; allowed: an integer from 0 to 65535",
+        "WAIT_S='soon'; allowed: seconds, more than 0 and at most 86400",
+    ]
+
+
+def test_what_is_faulty_has_its_default_where_checks_go_on():
+    config, found = Config.read({"PORT": "x", "WAIT_S": "3"})
+    assert config == Config(wait_s=3.0)
+    assert len(found) == 1
+
+
+def test_some_settings_may_be_read_alone():
+    environ = {"WAIT_S": "3", "PORT": "x", "PIN": "y"}
+    assert Config.some_from_env(environ, "wait_s") == Config(wait_s=3.0)
+    with pytest.raises(ConfigError, match="PIN"):
+        Config.some_from_env(environ, "wait_s", "pin")
+
+
+def test_the_exception_reads_as_its_faults():
+    assert str(ConfigError(["one", "two"])) == "one\ntwo"
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_secret_may_come_from_a_file_with_or_without_a_line_end(tmp_path, ending):
+    file = tmp_path / "pin"
+    file.write_bytes(b"0042" + ending.encode())
+    assert Config.from_env({"PIN_FILE": str(file)}).pin == 42
+
+
+def test_of_a_files_line_ends_only_the_last_is_taken_off():
+    each = setting("X", "", "", str, secret=True).metadata["setting"]
+    assert each.read({"X_FILE": __file__}) == Path(__file__).read_text().removesuffix("\n")
+
+
+def test_a_fault_in_a_secrets_file_names_the_file_and_not_what_it_holds(tmp_path):
+    file = tmp_path / "pin"
+    file.write_text("HUSH")
+    assert faults(PIN_FILE=str(file)) == [
+        f"PIN_FILE={str(file)!r}; allowed: an integer from 0 to 9999"
+    ]
+
+
+def test_a_secret_set_twice_is_a_fault():
+    assert faults(PIN="1", PIN_FILE="x") == ["PIN and PIN_FILE are both set; allowed: one of them"]
+
+
+def test_a_secrets_file_that_is_missing_empty_or_endless_is_a_fault(tmp_path):
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    missing = tmp_path / "missing"
+    for file, why in [
+        (missing, "cannot be read: No such file or directory"),
+        (empty, "is empty; allowed: a file that holds the secret"),
+        (Path("/dev/zero"), f"is too large; allowed: {MAX_SECRET_OCTETS} octets"),
+    ]:
+        assert faults(PIN_FILE=str(file)) == [f"PIN_FILE={str(file)!r} {why}"]
+
+
+def test_a_secret_that_no_file_may_hold_is_read_from_its_own_variable_alone(tmp_path):
+    assert Config.table()["seed"].names == ("SEED",)
+    assert Config.from_env({"SEED_FILE": str(tmp_path)}) == Config()
+
+
+def test_secrets_are_not_shown():
+    assert faults(PIN="HUSH") == ["PIN; allowed: an integer from 0 to 9999"]
+    config = Config(pin=4711, seed="HUSH")
+    for shown in (repr(config), str(config.shown())):
+        assert "4711" not in shown
+        assert "HUSH" not in shown
+
+
+def test_a_config_shows_each_setting_as_it_could_be_written():
+    assert Config().shown() == [
+        ("PORT", "80"),
+        ("WAIT_S", "10"),
+        ("FOLDER", ""),
+        ("WORDS", "a b"),
+        ("PIN", "(set)"),
+        ("SEED", "(set)"),
+    ]
+
+
+# --- the table
+
+
+def test_the_table_for_people_tells_defaults_and_files():
+    assert described(SETTINGS).splitlines() == [
+        "  PORT    where it listens (default: 80)",
+        "  WAIT_S  how long it waits (default: 10)",
+        "  FOLDER  what it keeps is kept here",
+        "  WORDS   what it says (default: a b)",
+        "  PIN     what opens it (default: 1234; or from a file: PIN_FILE)",
+        "  SEED    what it grows from (default: s)",
+    ]
+
+
+def test_the_table_for_people_is_folded_beside_the_names():
+    long = setting("X", "", "word " * 40, str).metadata["setting"]
+    first, *more = described((long,)).splitlines()
+    assert first.startswith("  X  word word")
+    assert all(line.startswith("     word") for line in more)
+    assert max(map(len, [first, *more])) <= 98
+
+
+def test_variables_that_look_like_ours_are_hinted_at():
+    environ = {"FOLDERS": "x", "WORDS_FILE": "x", "PATH": "x", "PORTAL": "x", "PORT": "1"}
+    assert lookalikes(environ, SETTINGS) == [
+        "FOLDERS is not a setting: is FOLDER meant?",
+        "WORDS_FILE is not a setting: WORDS cannot be read from a file",
+    ]
