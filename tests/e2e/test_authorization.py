@@ -21,6 +21,7 @@ def test_without_the_token_service_nothing_opens_until_it_is_back(deployment, wa
     finally:
         deployment.start_token_service()
     assert refused.exit_code == 1, refused
+    assert "cannot check the token now" in refused.stderr
     assert watch.tunnels == []
     assert watch.visits(deployment.far, "http") == 0
 
@@ -36,6 +37,7 @@ def test_a_proxy_with_an_untrusted_certificate_is_told_nothing(deployment, watch
     )
 
     assert done.exit_code == 1, done
+    assert "unable to verify the first certificate" in done.stderr
     assert watch.tunnels == []
-    assert watch.log.events("tunnel_refused") == []
+    assert watch.log.events("tunnel_refused") == []  # no token came
     assert watch.visits(deployment.far, "http") == 0
