@@ -444,7 +444,7 @@ class TestEnds:
 
 class TestAlive:
     def test_an_open_socket_keeps_the_program_alive_unless_unreferenced(self, board):
-        socket, attempt = connected(board)
+        socket, _attempt = connected(board)
         assert len(board.handles) == 1
         socket.unref()
         assert len(board.handles) == 0
@@ -505,7 +505,7 @@ class TestTimeouts:
         assert socket.listener_count("timeout") == 0
 
     def test_a_socket_that_is_gone_is_not_watched(self, board):
-        socket, attempt = connected(board)
+        socket, _attempt = connected(board)
         heard = record(socket, "timeout")
         socket.set_timeout(1000)
         socket.destroy()

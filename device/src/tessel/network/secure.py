@@ -6,7 +6,6 @@ from typing import cast
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
@@ -43,15 +42,21 @@ class TlsTransport(BufferingTLSTransport):
     def peer_certificate(self) -> bytes | None:
         return self._peer
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if isinstance(reason.value, NodeError):
+            # Twisted would find an end without close_notify and tell that instead
+            self._reason = reason
+        super().connectionLost(reason)
+
     def loseWriteConnection(self) -> None:
         """Say close_notify. What the target still sends arrives, until it says the same."""
         self.loseConnection()
 
     def discard(self) -> None:
         """Say close_notify, and close below without waiting for the target's."""
+        self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's; else both layers wait for it
         self.loseConnection()
         below = cast("StreamTransport", self.transport)
-        below.unregisterProducer()  # else what is below would wait for this layer to finish
         if IDiscardable.providedBy(below):
             cast("IDiscardable", below).discard()
         else:
@@ -118,14 +123,12 @@ def _explained(reason: Failure) -> Failure:
         return reason
     if isinstance(fault, SSL.Error):
         return Failure(NodeError(f"TLS handshake failed: {_openssl_text(fault)}", "EPROTO"))
-    if isinstance(fault, ConnectionClosed):
-        return Failure(
-            NodeError(
-                "Client network socket disconnected before secure TLS connection was established",
-                "ECONNRESET",
-            )
+    return Failure(
+        NodeError(
+            "Client network socket disconnected before secure TLS connection was established",
+            "ECONNRESET",
         )
-    return reason
+    )
 
 
 def _openssl_text(fault: SSL.Error) -> str:

@@ -279,8 +279,6 @@ def _as_radio_error(failure: Failure) -> Failure:
     """A failed attempt in the radio's terms; a cancelled one stays as it is."""
     if not failure.check(error.ConnectError):
         return failure
-    if failure.check(error.UserError):
-        return failure
     return Failure(_radio_error(failure.value))
 
 

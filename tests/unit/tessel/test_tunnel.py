@@ -1,0 +1,332 @@
+"""The tunnel's life: one attempt for all, the token, idle time, back-off, and its ends."""
+
+import pytest
+import trustme
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone
+
+from streamplex import ChannelsExhaustedError
+from tessel.errors import NodeError
+from tessel.network.interface import Target, TlsOptions
+from tessel.network.limits import CLOSE_TIMEOUT_S, TUNNEL_SETUP_TIMEOUT_S
+from unit.streamplex.wiring import Aware, HalfCloseable, Plain
+from unit.tessel.fake_proxy import OURS, Device
+
+UNREACHABLE = NodeError("connect ECONNREFUSED 192.0.2.1:443", "ECONNREFUSED")
+
+
+def test_the_token_and_the_features_come_first_and_nothing_before_the_answer():
+    device = Device(answer=None, PROXY_DEVICE="kitchen")
+    device.connect(Plain)
+    assert device.proxy.said == [
+        {
+            "token": "t0ken",
+            "features": ["device/1", "halfclose/1", "retry/1", "reuse/1"],
+            "device": "kitchen",
+        }
+    ]
+    assert device.proxy.served == []
+    device.proxy.tunnels[0].message(OURS)
+    device.pump()
+    assert len(device.proxy.served) == 1
+
+
+def test_a_device_without_a_name_does_not_offer_to_have_one():
+    device = Device()
+    device.connect(Plain)
+    assert device.proxy.said == [
+        {"token": "t0ken", "features": ["halfclose/1", "retry/1", "reuse/1"]}
+    ]
+
+
+def test_the_proxy_is_dialled_with_its_certificate():
+    pem = trustme.CA().cert_pem.bytes()
+    device = Device(PROXY_CERT=pem.decode(), PROXY_PORT="5005")
+    device.connect(Plain)
+    assert device.proxy.dials == [(Target("proxy.example", 5005), TlsOptions(ca=(pem,)))]
+
+
+def test_all_share_one_tunnel():
+    device = Device(answer=None)
+    for _ in range(3):
+        device.connect(Plain)
+    device.proxy.tunnels[0].message(OURS)
+    device.pump()
+    device.connect(Plain)
+    assert len(device.proxy.dials) == 1
+    assert [served.transport.channel for served in device.proxy.served] == [2, 4, 6, 8]
+
+
+def test_a_refused_token_fails_all_who_wait_and_the_connection_is_closed():
+    device = Device(answer=None)
+    attempts = [device.connect(Plain) for _ in range(2)]
+    device.proxy.tunnels[0].message({"authed": False, "retry": False})
+    device.pump()
+    assert [str(attempt.error) for attempt in attempts] == ["Authorization failed."] * 2
+    assert len(device.proxy.lost) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [{"authed": False}, {"authed": "true"}, {"error": "Not authorized!"}, "rubbish", 1]
+)
+def test_anything_but_a_clear_yes_is_a_no(answer):
+    device = Device(answer=answer)
+    assert str(device.connect(Plain).error) == "Authorization failed."
+
+
+def test_after_a_refusal_the_next_connection_tries_anew_at_once():
+    device = Device(answer={"authed": False})
+    device.connect(Plain)
+    device.proxy.answer = OURS
+    device.connect(Plain)
+    assert len(device.proxy.served) == 1
+
+
+def test_a_token_that_cannot_be_checked_now_counts_as_a_proxy_not_reached():
+    device = Device(answer={"authed": False, "retry": True})
+    attempt = device.connect(Plain)
+    assert attempt.error.code == "EAGAIN"
+    assert "Authorization failed." not in str(attempt.error)
+    device.connect(Plain)
+    assert len(device.proxy.dials) == 1
+    device.pass_time(1.0)
+    assert len(device.proxy.dials) == 2
+
+
+def test_a_proxy_that_cannot_be_reached_is_named_in_the_error():
+    device = Device()
+    device.proxy.refusal = UNREACHABLE
+    error = device.connect(Plain).error
+    assert error.code == "ECONNREFUSED"
+    assert str(error) == "proxy proxy.example:443: connect ECONNREFUSED 192.0.2.1:443"
+
+
+def test_after_failures_the_next_attempt_waits_longer_and_longer():
+    device = Device()
+    device.proxy.refusal = UNREACHABLE
+    device.connect(Plain)
+    for number, wait_s in enumerate((1, 2, 4, 8), 1):
+        waiting = device.connect(Plain)
+        device.pass_time(wait_s - 0.01)
+        assert waiting.error is None
+        assert len(device.proxy.dials) == number
+        device.pass_time(0.02)
+        assert waiting.error.code == "ECONNREFUSED"
+    device.proxy.refusal = None
+    device.connect(Plain)
+    device.pass_time(60)
+    assert len(device.proxy.served) == 1
+
+
+def test_a_proxy_that_does_not_answer_is_given_up():
+    device = Device(answer=None)
+    attempt = device.connect(Plain)
+    device.pass_time(TUNNEL_SETUP_TIMEOUT_S)
+    assert attempt.error.code == "ETIMEDOUT"
+    assert len(device.proxy.lost) == 1
+    assert not device.clock.getDelayedCalls()
+
+
+def test_a_late_answer_means_nothing():
+    device = Device(answer=None)
+    device.connect(Plain)
+    device.proxy.connections[0].ends[0].reading = False
+    device.proxy.tunnels[0].message(OURS)
+    device.clock.advance(TUNNEL_SETUP_TIMEOUT_S)
+    device.proxy.connections[0].ends[0].protocol.dataReceived(b"")
+    device.pump()
+    assert device.proxy.served == []
+
+
+def test_a_tunnel_that_ends_before_the_answer_is_an_error():
+    device = Device(answer=None)
+    attempt = device.connect(Plain)
+    device.proxy.connections[0].cut(ConnectionDone())
+    assert attempt.error.code == "ECONNRESET"
+
+
+def test_whoever_gives_up_waiting_does_not_disturb_the_others():
+    device = Device(answer=None)
+    first, second = device.connect(Plain), device.connect(Plain)
+    first.deferred.cancel()
+    assert isinstance(first.error, CancelledError)
+    device.proxy.tunnels[0].message(OURS)
+    device.pump()
+    assert len(device.proxy.served) == 1
+    assert second.error is None
+
+
+def test_when_the_last_gives_up_so_does_the_attempt():
+    device = Device()
+    device.proxy.hangs = True
+    device.connect(Plain).deferred.cancel()
+    assert device.proxy.given_up == 1
+    assert not device.clock.getDelayedCalls()
+    device.proxy.hangs = False
+    device.connect(Plain)
+    assert len(device.proxy.served) == 1
+
+
+def test_one_who_fails_may_make_another_give_up():
+    device = Device(answer=None)
+    first = device.connect(Plain)
+    second = device.connect(Plain)
+    first.deferred.addCallback(lambda _: second.deferred.cancel())
+    device.proxy.tunnels[0].message({"authed": False})
+    device.pump()
+    assert isinstance(second.error, CancelledError)
+
+
+def test_messages_after_the_answer_mean_nothing():
+    device = Device()
+    device.connect(Plain)
+    device.proxy.tunnels[0].message({"authed": False})
+    device.pump()
+    assert device.proxy.lost == []
+
+
+def test_a_substream_that_the_proxy_opens_is_refused():
+    device = Device()
+    device.connect(Plain)
+    substream = device.proxy.tunnels[0].open("net")
+    opened = Aware()
+    substream.attach(opened)
+    device.pump()
+    assert opened.calls == ["made", "error", "read lost"]
+
+
+class TestIdle:
+    def test_a_tunnel_with_nothing_open_is_closed_and_made_anew(self):
+        device = Device(PROXY_IDLE="1000")
+        _above, served = device.stand(HalfCloseable)
+        device.pass_time(5)
+        assert device.proxy.lost == []
+        served.ends()
+        served.closes()
+        device.pump()
+        device.pass_time(0.9)
+        assert device.proxy.lost == []
+        device.pass_time(0.2)
+        assert len(device.proxy.lost) == 1
+        device.stand(HalfCloseable)
+        assert len(device.proxy.dials) == 2
+
+    def test_a_new_substream_keeps_it(self):
+        device = Device(PROXY_IDLE="1000")
+        _, served = device.stand(HalfCloseable)
+        served.ends()
+        served.closes()
+        device.pump()
+        device.pass_time(0.9)
+        device.stand(HalfCloseable)
+        device.pass_time(5)
+        assert device.proxy.lost == []
+
+    def test_one_that_was_authorized_with_nothing_to_open_is_closed_too(self):
+        device = Device(answer=None, PROXY_IDLE="1000")
+        protocol = device.connect(Plain)
+        device.network._tunnels._waiting.clear()  # as if all had given up in that very moment
+        device.proxy.tunnels[0].message(OURS)
+        device.pump()
+        assert device.proxy.served == []
+        device.pass_time(1.1)
+        assert len(device.proxy.lost) == 1
+        assert protocol.error is None
+
+
+class TestExhaustion:
+    def exhausted(self, device, monkeypatch):
+        protocol = device.proxy.connections[0].ends[0].protocol
+
+        def none_left(name):
+            raise ChannelsExhaustedError("all used")
+
+        monkeypatch.setattr(protocol, "open", none_left)
+
+    def test_a_second_tunnel_takes_over_and_the_first_ends_with_its_last(self, monkeypatch):
+        device = Device()
+        _, served = device.stand(HalfCloseable)
+        self.exhausted(device, monkeypatch)
+        device.stand(HalfCloseable)
+        assert len(device.proxy.dials) == 2
+        assert device.proxy.lost == []
+        served.ends()
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+        device.connect(Plain)
+        assert len(device.proxy.dials) == 2
+
+    def test_one_with_nothing_open_ends_at_once(self, monkeypatch):
+        device = Device()
+        _, served = device.stand(HalfCloseable)
+        served.ends()
+        served.closes()
+        device.pump()
+        self.exhausted(device, monkeypatch)
+        device.stand(HalfCloseable)
+        assert len(device.proxy.lost) == 1
+
+
+class TestClose:
+    def closing(self, device):
+        done = []
+        device.network.close().addCallback(done.append)
+        return done
+
+    def test_with_no_tunnel_there_is_nothing_to_wait_for(self):
+        assert self.closing(Device()) == [None]
+
+    def test_it_waits_for_the_tunnel_to_end(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        done = self.closing(device)
+        assert done == []
+        device.pump()
+        assert done == [None]
+        assert above.lost.value.code == "ECONNRESET"
+
+    def test_but_not_for_long(self):
+        device = Device()
+        device.stand(HalfCloseable)
+        connection = device.proxy.connections[0]
+        connection.ends[0].loseConnection = lambda: None
+        done = self.closing(device)
+        device.clock.advance(CLOSE_TIMEOUT_S)
+        assert done == [None]
+        assert connection.ends[0].aborted
+
+    def test_an_attempt_is_given_up(self):
+        device = Device()
+        device.proxy.hangs = True
+        attempt = device.connect(Plain)
+        assert self.closing(device) == [None]
+        assert isinstance(attempt.error, CancelledError)
+
+    def test_a_tunnel_that_is_being_closed_opens_nothing(self):
+        device = Device()
+        device.stand(HalfCloseable)
+        tunnel = device.proxy.connections[0].ends[0].protocol._listener
+        self.closing(device)
+        with pytest.raises(NodeError, match="ECONNRESET"):
+            tunnel.open("net")
+        tunnel.close()
+        tunnel.abort()
+        tunnel.tunnelSecured()
+        device.pump()
+        tunnel.abort()
+
+
+def test_after_its_loss_the_next_connection_makes_a_new_tunnel():
+    device = Device()
+    above, _ = device.stand(HalfCloseable)
+    device.proxy.connections[0].cut(ConnectionDone())
+    assert above.lost.value.code == "ECONNRESET"
+    device.stand(HalfCloseable)
+    assert len(device.proxy.dials) == 2
+
+
+def test_a_bug_in_the_dial_is_told_as_it_is():
+    device = Device()
+    device.proxy.refusal = ZeroDivisionError()
+    assert isinstance(device.connect(Plain).error, ZeroDivisionError)
