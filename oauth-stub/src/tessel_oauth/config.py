@@ -38,7 +38,6 @@ class Config(Settings):
         "API key of that account when it is made; unset: generated, shown once on standard output",
         optional(printable),
         secret=True,
-        from_file=False,
     )
     client_id: str = setting(
         "CLIENT_ID", "tessel-proxy-dev", "the client that may trade keys for tokens", client_id

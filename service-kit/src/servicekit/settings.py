@@ -38,13 +38,12 @@ class Setting:
     default: str
     meaning: str
     parse: Callable[[str], object]
-    secret: bool  # its value is never shown
-    from_file: bool  # NAME_FILE may name a file that holds the value
+    secret: bool  # its value is never shown, and NAME_FILE may name a file that holds it
 
     @property
     def names(self) -> tuple[str, ...]:
         """All variables that set it."""
-        return (self.name, self.name + FILE_SUFFIX) if self.from_file else (self.name,)
+        return (self.name, self.name + FILE_SUFFIX) if self.secret else (self.name,)
 
     def read(self, environ: Mapping[str, str]) -> object:
         """Its value in this environment; raises ConfigError. Set but empty counts as not set."""
@@ -80,15 +79,12 @@ def setting(
     parse: Callable[[str], T],
     *,
     secret: bool = False,
-    from_file: bool | None = None,
 ) -> T:
-    """Declare a field of Settings. A secret may come from a file unless that is ruled out.
+    """Declare a field of Settings. A secret may come from a file.
 
     `parse` turns a text into the value or raises ValueError with the words that follow "allowed:".
     """
-    described = Setting(
-        name, default, meaning, parse, secret, secret if from_file is None else from_file
-    )
+    described = Setting(name, default, meaning, parse, secret)
     return field(default=parse(default), repr=not secret, metadata={METADATA_KEY: described})
 
 

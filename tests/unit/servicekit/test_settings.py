@@ -24,7 +24,7 @@ class Config(Settings):
     folder: Path | None = setting("FOLDER", "", "what it keeps is kept here", optional(Path))
     words: tuple[str, ...] = setting("WORDS", "a b", "what it says", lambda text: (*text.split(),))
     pin: int = setting("PIN", "1234", "what opens it", integer(0, 9999), secret=True)
-    seed: str = setting("SEED", "s", "what it grows from", str, secret=True, from_file=False)
+    seed: str = setting("SEED", "s", "what it grows from", str, secret=True)
 
 
 SETTINGS = tuple(Config.table().values())
@@ -116,11 +116,6 @@ def test_a_secrets_file_that_is_missing_empty_or_endless_is_a_fault(tmp_path):
         assert faults(PIN_FILE=str(file)) == [f"PIN_FILE={str(file)!r} {why}"]
 
 
-def test_a_secret_that_no_file_may_hold_is_read_from_its_own_variable_alone(tmp_path):
-    assert Config.table()["seed"].names == ("SEED",)
-    assert Config.from_env({"SEED_FILE": str(tmp_path)}) == Config()
-
-
 def test_secrets_are_not_shown():
     assert faults(PIN="HUSH") == ["PIN; allowed: an integer from 0 to 9999"]
     config = Config(pin=4711, seed="HUSH")
@@ -150,7 +145,7 @@ def test_the_table_for_people_tells_defaults_and_files():
         "  FOLDER  what it keeps is kept here",
         "  WORDS   what it says (default: a b)",
         "  PIN     what opens it (default: 1234; or from a file: PIN_FILE)",
-        "  SEED    what it grows from (default: s)",
+        "  SEED    what it grows from (default: s; or from a file: SEED_FILE)",
     ]
 
 
