@@ -47,18 +47,24 @@ class Echo(Protocol):
         self.transport.write(data)
 
 
-class Asker(Protocol):
-    """Sends a word, takes the answer and ends."""
+class Count(Protocol):
+    """Counts the octets that all of its kind have got."""
+
+    octets = 0
+
+    def dataReceived(self, data):
+        Count.octets += len(data)
+
+
+class Visitor(Protocol):
+    """Sends a word and its end, and waits for the peer's."""
 
     def __init__(self, done):
         self.done = done
 
     def connectionMade(self):
         self.transport.write(b"hello")
-
-    def dataReceived(self, data):
-        assert data == b"hello"
-        self.transport.loseConnection()
+        self.transport.loseWriteConnection()
 
     def connectionLost(self, reason):
         self.done()
@@ -72,7 +78,7 @@ def in_sequence(tunnel, total):
     def begin():
         nonlocal begun
         begun += 1
-        tunnel.open("net").attach(Asker(one_done))
+        tunnel.open("net").attach(Visitor(one_done))
 
     def one_done():
         nonlocal ended
@@ -183,9 +189,9 @@ def test_two_tunnels_in_memory_hold_16_000_substreams_at_once_each_way():
 
 
 @asynccontextmanager
-async def over_sockets():
+async def over_sockets(serve):
     """A device's and a server's tunnel over TCP on this machine."""
-    near, far = Listener(), Listener(lambda substream: substream.attach(Echo()))
+    near, far = Listener(), Listener(lambda substream: substream.attach(serve()))
     near.opened = far.opened = NotKept()
     near.calls = far.calls = NotKept()
     near.on_open = far.on_open
@@ -210,20 +216,22 @@ async def over_sockets():
 
 @pytest_twisted.ensureDeferred
 async def test_two_tunnels_over_sockets_survive_200_000_substreams_in_sequence():
-    async with over_sockets() as (device, server):
+    async with over_sockets(Count) as (device, server):
         device.enable([REUSE])
         await in_sequence(device, IN_FLIGHT)
         await until_released(device, server)
         before = objects()
+        Count.octets = 0
         await in_sequence(device, SEQUENTIAL)
         await until_released(device, server)
         assert objects() - before < OBJECTS_OF_NOTE
+        assert Count.octets == SEQUENTIAL * len(b"hello")
         assert_clean(device, server)
 
 
 @pytest_twisted.ensureDeferred
 async def test_two_tunnels_over_sockets_hold_16_000_substreams_at_once_each_way():
-    async with over_sockets() as (device, server):
+    async with over_sockets(Echo) as (device, server):
         own = open_16_000_each_way(device, server)
         answered = Deferred()
         waiting = set(range(2 * AT_ONCE))
