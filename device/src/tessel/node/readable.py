@@ -258,5 +258,5 @@ class _Pipe:
     def _on_end(self) -> None:
         self._destination.end()
 
-    def _on_close(self) -> None:
+    def _on_close(self, *_: object) -> None:
         self._source.unpipe(self._destination)

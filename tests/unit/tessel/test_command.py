@@ -1,0 +1,194 @@
+"""`tessel run` as a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tessel import __main__ as command
+from tessel.__main__ import main
+
+TESSEL = str(Path(sys.executable).with_name("tessel"))
+LIMIT_S = 30
+
+
+def environment(**more):
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | more
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Writes a program; runs it; gives the finished process."""
+
+    def run(text, *arguments, options=(), **environ):
+        path = tmp_path / "program.py"
+        path.write_text(text)
+        return subprocess.run(
+            [TESSEL, "run", *options, str(path), *arguments],
+            env=environment(**environ),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_program_without_any_network_runs_as_main_with_its_arguments(program, tmp_path):
+    (tmp_path / "beside.py").write_text("WORD = 'beside'")
+    done = program(
+        "import sys, os, beside\n"
+        "print(__name__, sys.argv[1:], os.environ['COLOUR'], beside.WORD)\n"
+        "print(sys.modules['__main__'].beside is beside)",
+        "a",
+        "--env",
+        options=("--env", "COLOUR=blue"),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "__main__ ['a', '--env'] blue beside\nTrue\n"
+
+
+def test_sockets_over_loopback_and_then_the_end(program):
+    done = program(
+        "from tessel import net\n"
+        "server = net.create_server(lambda socket: socket.pipe(socket))\n"
+        "def talk():\n"
+        "    client = net.connect(server.address()['port'], 'localhost')\n"
+        "    client.end('hello')\n"
+        "    client.on('data', lambda data: print(data.decode()))\n"
+        "    client.on('close', lambda had_error: (print('close', had_error), server.close()))\n"
+        "server.listen(0, talk)\n",
+        _PROXY_DBG="1",
+    )
+    assert done.returncode == 0
+    assert done.stdout == "hello\nclose False\n"
+    assert "(net) directly: there is no token" in done.stderr
+    assert "opened 1 TCP connections in all" in done.stderr
+
+
+def test_an_error_that_nobody_listens_for_ends_it(program):
+    done = program("from tessel import net\nnet.connect(1, '127.0.0.1')\n")
+    assert done.returncode == 1
+    assert "connect ECONNREFUSED 127.0.0.1:1" in done.stderr
+
+
+def test_twisted_itself_may_be_used(program):
+    done = program(
+        "from twisted.internet import reactor, threads\n"
+        "from twisted.internet.defer import Deferred\n"
+        "from twisted.internet.task import deferLater\n"
+        "async def main():\n"
+        "    await deferLater(reactor, 0.2)\n"
+        "    print(await threads.deferToThread(lambda: 'from a thread'))\n"
+        "    raise RuntimeError('nobody handled it')\n"
+        "Deferred.fromCoroutine(main())\n"
+    )
+    assert done.stdout == "from a thread\n"
+    assert done.returncode == 1
+    assert "nobody handled it" in done.stderr
+
+
+def test_an_error_in_a_call_of_the_reactors_ends_it(program):
+    done = program(
+        "from twisted.internet import reactor\n"
+        "reactor.callLater(0, lambda: 1 / 0)\n"
+        "reactor.callLater(60, print)\n"
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_warnings_go_where_python_sends_them(program):
+    done = program("import warnings\nwarnings.warn('mind this')\n")
+    assert done.returncode == 0
+    assert "mind this" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_program_that_would_go_on(tmp_path, number):
+    path = tmp_path / "program.py"
+    path.write_text(
+        "from tessel import net\n"
+        "net.create_server().listen(0, '127.0.0.1', lambda: print('up', flush=True))\n"
+    )
+    process = subprocess.Popen(
+        [TESSEL, "run", str(path)], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        assert process.wait(LIMIT_S) == 128 + number
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_malformed_setting_is_told_before_the_program_starts(program):
+    done = program("print('started')", PROXY_PORT="many", PROXY_TLS="perhaps")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "tessel: PROXY_PORT is 'many'" in done.stderr
+    assert "tessel: PROXY_TLS is 'perhaps'" in done.stderr
+
+
+def test_a_program_may_set_its_settings_itself(program):
+    done = program(
+        "import os\n"
+        "from tessel import net\n"
+        "os.environ['TM_API_KEY'] = 'key'\n"
+        "net.connect(1, 'example.invalid').on('error', lambda error: print(error.code, error))\n"
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("ERR_SETTINGS PROXY_HOST is not set")
+
+
+def test_a_program_that_is_not_there_is_told(capsys, monkeypatch):
+    monkeypatch.delenv("PROXY_PORT", raising=False)
+    assert main(["run", "/nowhere/program.py"]) == 2
+    assert "/nowhere/program.py is not a file" in capsys.readouterr().err
+
+
+def test_a_program_is_executed_as_python_would(tmp_path, monkeypatch):
+    seen = []
+
+    class Inside:
+        """Runs the program's text, with no reactor around it."""
+
+        def __init__(self, *parts):
+            self.observe = seen.append
+
+        def run(self, main):
+            main()
+            return 7
+
+    path = tmp_path / "program.py"
+    path.write_text("import sys\nsys.argv.append(__name__)\n")
+    monkeypatch.setattr(command, "Program", Inside)
+    monkeypatch.setattr(command.globalLogBeginner, "beginLoggingTo", lambda *args, **options: None)
+    monkeypatch.setattr(sys, "argv", ["tessel"])
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setenv("COLOUR", "red")
+    assert main(["run", "--env", "COLOUR=blue", str(path), "a"]) == 7
+    assert sys.argv == [str(path), "a", "__main__"]
+    assert sys.path == [str(tmp_path)]
+    assert os.environ["COLOUR"] == "blue"
+
+
+def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
+    monkeypatch.setenv("PROXY_PORT", "x")
+    assert main(["run", "program.py"]) == 1
+    assert "PROXY_PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["run", "--env", "NOVALUE", "x.py"]])
+def test_a_call_that_makes_no_sense_is_told(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: tessel" in capsys.readouterr().err

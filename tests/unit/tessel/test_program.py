@@ -1,0 +1,302 @@
+"""The run of a program, around a reactor in memory: what ends it, and with what code."""
+
+import io
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import Logger, LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+
+from tessel.errors import NodeError
+from tessel.liveness import Liveness, OwnClock
+from tessel.node import net, runtime, timers
+from tessel.node.events import EventEmitter
+from tessel.program import FOREIGN_POLL_S, Program
+
+
+class Reactor(MemoryReactorClock):
+    """Runs a program in the memory of a test, for a limited time."""
+
+    STEP_S = 0.01
+    STEPS = 200
+
+    def __init__(self):
+        super().__init__()
+        self.threadpool = None
+        self.begin = []
+        self.stopped = False
+        self.selectables = ["waker"]
+
+    def callWhenRunning(self, call, *args):
+        self.begin.append((call, args))
+
+    def run(self):
+        for call, args in self.begin:
+            call(*args)
+        for _ in range(self.STEPS):
+            if self.stopped:
+                return
+            self.advance(self.STEP_S)
+        raise AssertionError("the program goes on")
+
+    def stop(self):
+        self.stopped = True
+
+    def callFromThread(self, call, *args):
+        self.callLater(0, call, *args)
+
+    def getReaders(self):
+        return self.selectables
+
+    def getWriters(self):
+        return []
+
+
+class Run:
+    def __init__(self, main, **environ):
+        self.reactor = Reactor()
+        self.errors = io.StringIO()
+        self.left = []
+        self.program = Program(self.reactor, environ, lambda: 1.0, self.errors, self.left.append)
+        self.main = main
+
+    def __call__(self):
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return self.program.run(self.main)
+        finally:
+            runtime.install(None)
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    @property
+    def said(self):
+        return self.errors.getvalue()
+
+
+def run(main, **environ):
+    a_run = Run(main, **environ)
+    return a_run(), a_run.said
+
+
+def nothing():
+    pass
+
+
+def test_a_program_that_opens_nothing_ends_at_once():
+    assert run(nothing) == (0, "")
+
+
+def test_it_goes_on_until_its_last_timer():
+    fired = []
+    assert run(lambda: timers.set_timeout(fired.append, 500, "x")) == (0, "")
+    assert fired == ["x"]
+
+
+def test_an_unreferenced_timer_does_not_keep_it():
+    fired = []
+    run(lambda: timers.set_timeout(fired.append, 500, "x").unref())
+    assert fired == []
+
+
+def fail_now():
+    raise NodeError("it broke", "EBROKE")
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        fail_now,
+        lambda: timers.set_timeout(fail_now, 5),
+        lambda: EventEmitter().emit("error", NodeError("it broke", "EBROKE")),
+        lambda: timers.next_tick(fail_now),
+    ],
+)
+def test_an_error_that_nobody_handles_ends_it_with_its_message(main):
+    code, said = run(main)
+    assert code == 1
+    assert "it broke" in said
+
+
+def test_only_the_first_error_is_told():
+    def main():
+        timers.next_tick(fail_now)
+        raise NodeError("the first", "EFIRST")
+
+    code, said = run(main)
+    assert code == 1
+    assert "the first" in said
+    assert "it broke" not in said
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [(0, 0, ""), (None, 0, ""), (3, 3, ""), ("words", 1, "words\n"), (True, 1, "")],
+)
+def test_sys_exit_is_honoured(status, code, said):
+    assert run(lambda: sys.exit(status)) == (code, said)
+    assert run(lambda: timers.set_timeout(sys.exit, 5, status)) == (code, said)
+
+
+def test_ctrl_c_in_the_program_itself_is_a_signal():
+    def main():
+        raise KeyboardInterrupt
+
+    assert run(main) == (130, "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_program_that_waits(number, code):
+    heard = []
+
+    def main():
+        timers.set_timeout(signal.raise_signal, 5, number)
+        timers.set_timeout(heard.append, 100, "x")
+
+    assert run(main) == (code, "")
+    assert heard == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_breaks_into_a_program_that_is_busy(number, code):
+    def main():
+        signal.raise_signal(number)
+        raise AssertionError("it went on")
+
+    assert run(main) == (code, "")
+
+
+def test_a_second_signal_ends_it_at_once():
+    a_run = Run(nothing)
+
+    def main():
+        a_run.reactor.stop = lambda: None  # it hangs on the way out
+        timers.set_timeout(signal.raise_signal, 5, signal.SIGTERM)
+        a_run.reactor.callLater(0.5, signal.raise_signal, signal.SIGTERM)
+
+    a_run.main = main
+    with pytest.raises(AssertionError, match="goes on"):
+        a_run()
+    assert a_run.left == [143]
+
+
+class TestTwistedsOwn:
+    def test_a_timer_of_the_reactor_keeps_it(self):
+        fired = []
+        a_run = Run(nothing)
+        a_run.main = lambda: a_run.reactor.callLater(0.5, fired.append, "x")
+        assert a_run() == 0
+        assert fired == ["x"]
+
+    def test_a_socket_of_the_reactor_keeps_it(self):
+        a_run = Run(nothing)
+
+        def main():
+            a_run.reactor.selectables.append("socket")
+            timers.set_timeout(a_run.reactor.selectables.remove, 5 * FOREIGN_POLL_S, "socket")
+
+        a_run.main = main
+        assert a_run() == 0
+
+    def test_a_thread_of_the_reactor_keeps_it(self):
+        pool = SimpleNamespace(working=[None])
+        a_run = Run(nothing)
+
+        def main():
+            a_run.reactor.threadpool = pool
+            timers.set_timeout(pool.working.clear, 5)
+
+        a_run.main = main
+        assert a_run() == 0
+
+    def test_what_the_runtime_has_for_itself_does_not(self):
+        reactor = Reactor()
+        clock = OwnClock(reactor)
+        liveness = Liveness(reactor, clock)
+        call = clock.callLater(5, nothing)
+        reactor.selectables.append("tunnel")
+        assert clock.getDelayedCalls() == [call]
+        assert not liveness.busy(lambda selectable: selectable == "tunnel")
+        assert liveness.busy(lambda selectable: False)
+        reactor.callLater(5, nothing)
+        assert clock.getDelayedCalls() == [call]
+        assert liveness.busy(lambda selectable: selectable == "tunnel")
+
+    def test_own_time_is_the_reactors(self):
+        clock = Clock()
+        clock.advance(5)
+        assert OwnClock(clock).seconds() == 5
+
+
+class TestLog:
+    def observed(self, main, **environ):
+        a_run = Run(main, **environ)
+        globalLogPublisher.addObserver(a_run.program.observe)
+        try:
+            return a_run(), a_run.said
+        finally:
+            globalLogPublisher.removeObserver(a_run.program.observe)
+
+    def test_what_twisted_caught_ends_it_too(self, logged_failures):
+        def main():
+            Logger().failure("Unhandled", Failure(NodeError("in Twisted", "E")))
+
+        code, said = self.observed(main)
+        assert code == 1
+        assert "in Twisted" in said
+        logged_failures.flush(NodeError)
+
+    def test_a_deferreds_error_that_nobody_handled_ends_it_too(self, logged_failures):
+        def main():
+            dropped = Deferred()
+            dropped.cycle = dropped  # told only when the collector finds it
+            dropped.errback(NodeError("dropped", "E"))
+
+        code, said = self.observed(main)
+        assert code == 1
+        assert "dropped" in said
+        logged_failures.flush(NodeError)
+
+    def test_the_log_is_shown_to_who_asks(self):
+        def main():
+            Logger(namespace="tessel").debug("the tunnel {what}", what="speaks")
+            Logger(namespace="other").debug("silence")
+
+        assert self.observed(main, _PROXY_DBG="") == (0, "tessel: the tunnel speaks\n")
+        assert self.observed(main) == (0, "")
+
+    def test_a_failure_that_is_not_critical_is_no_end(self):
+        def main():
+            failure = Failure(NodeError("handled", "E"))
+            Logger().emit(LogLevel.info, "seen", log_failure=failure)
+
+        assert self.observed_without_failures(main) == (0, "")
+
+    def observed_without_failures(self, main):
+        a_run = Run(main)
+        event = {"log_level": LogLevel.info, "log_failure": Failure(NodeError("handled", "E"))}
+        a_run.main = lambda: a_run.program.observe(event)
+        return a_run(), a_run.said
+
+
+def test_a_fault_on_the_way_out_is_told(monkeypatch):
+    a_run = Run(nothing)
+
+    async def broken():
+        raise NodeError("stuck", "ESTUCK")
+
+    monkeypatch.setattr(a_run.program._board, "power_off", broken)
+    assert a_run() == 0
+    assert "stuck" in a_run.said
+
+
+def test_the_radio_is_asked_what_is_its_own():
+    a_run = Run(nothing)
+    a_run.main = lambda: net.connect(1, "192.0.2.1").unref()
+    assert a_run() == 0
+    assert a_run.reactor.tcpClients
