@@ -346,6 +346,15 @@ def test_end_to_end_a_target_that_cannot_be_reached_is_an_error():
     assert results[0].code == "ECONNREFUSED"
 
 
+@pytest.mark.parametrize("host", ["", "nul\0.example", "\udcff"])
+def test_what_is_no_host_is_not_found_whichever_way_it_would_go(host):
+    routed = Routed()
+    plain = outcome(routed.network.connect(Target(host, 80), Plain))
+    tls = outcome(routed.network.connect_tls(Target(host, 443), Plain, TlsOptions()))
+    assert [plain[0].code, tls[0].code] == ["ENOTFOUND", "ENOTFOUND"]
+    assert routed.proxy.dials == routed.radio.dials == []
+
+
 def test_look_ups_and_listening_are_direct():
     routed = Routed()
     assert outcome(routed.network.lookup("example.com")) == [["192.0.2.1"]]

@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.radio import interface as radio
-from tessel.radio.host import LOOKUP_TIMEOUT_S, HostRadio
+from tessel.radio.host import HostRadio
 from tessel.radio.interface import LinkState
+from tessel.radio.names import LOOKUP_TIMEOUT_S
 from unit.streamplex.wiring import Plain
 
 
@@ -167,6 +168,12 @@ def test_a_name_has_its_addresses_each_once(host):
 
 def test_a_name_without_addresses_is_not_found(host):
     assert isinstance(told(host.radio.lookup("h"))[0], radio.NameNotFoundError)
+
+
+@pytest.mark.parametrize("name", ["a" * 64 + ".example", "a..b", "nul\0.example", "\udcff"])
+def test_what_is_no_name_is_not_found_without_asking(host, name):
+    assert isinstance(told(host.radio.lookup(name))[0], radio.NameNotFoundError)
+    assert host.names.receiver is None
 
 
 def test_a_look_up_without_an_answer_is_given_up_and_a_late_answer_passed_over(host):

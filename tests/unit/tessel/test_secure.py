@@ -206,6 +206,17 @@ def test_a_ca_that_is_no_pem_is_told():
         Handshake(Target("h", 1), TlsOptions(ca=(b"rubbish",)), Plain, Clock())
 
 
+@pytest.mark.parametrize("name", ["a\0b", "x" * 256, "ü" * 300, ".", "\udcff"])
+def test_what_is_no_name_is_told(name):
+    with pytest.raises(NodeError, match="no name"):
+        Handshake(Target(name, 1), TlsOptions(), Plain, Clock())
+
+
+def test_a_name_that_no_certificate_can_have_is_not_in_it():
+    meeting = Meeting(issued("example.com"), servername="not a name")
+    assert meeting.error.code == "ERR_TLS_CERT_ALTNAME_INVALID"
+
+
 def test_contexts_are_made_once_per_authority():
     pem = (AUTHORITY.cert_pem.bytes(),)
     assert _context(pem) is _context(pem)

@@ -103,6 +103,7 @@ class RoutedNetwork:
     async def _connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, *, proxy: bool
     ) -> IProtocol:
+        _check(target)
         joined = await self._ready()
         chosen = route(target.host, None, joined.settings, proxy=proxy)
         if chosen.way is Way.DIRECT or joined.tunneled is None:
@@ -119,6 +120,7 @@ class RoutedNetwork:
         *,
         proxy: bool,
     ) -> IProtocol:
+        _check(target)
         joined = await self._ready()
         chosen = route(target.host, tls, joined.settings, proxy=proxy)
         tunneled = joined.tunneled
@@ -170,6 +172,20 @@ class NobodyWatches:
 
     def connected(self) -> None:
         pass
+
+
+def _check(target: Target) -> None:
+    """What no look-up could be asked for, and no tunnel could carry, is not found."""
+    if not target.host or "\0" in target.host or not _is_utf8(target.host):
+        raise NodeError(f"getaddrinfo ENOTFOUND {target.host!r}", "ENOTFOUND")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _log_direct(what: str, chosen: Route) -> None:

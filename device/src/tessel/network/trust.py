@@ -23,6 +23,7 @@ from tessel.config import literal
 from tessel.errors import NodeError
 from tessel.network.interface import TlsOptions
 
+LONGEST_NAME = 255  # what TLS libraries take
 CONTEXTS_KEPT = 8  # a program has few authorities; loading the system's takes tens of ms
 
 # X509_V_ERR_* of OpenSSL -> Node's code word and OpenSSL's text
@@ -51,7 +52,8 @@ class Verification:
 
     def __init__(self, host: str, tls: TlsOptions) -> None:
         self._name = tls.servername or host  # Node checks the name that SNI asked for
-        self._sends_name = tls.servername != ""
+        self._ascii = _idna(self._name)  # raises NodeError if it is none
+        self._sends_name = tls.servername != "" and literal(self._name) is None
         self._context = _context(tls.ca)  # raises NodeError if `ca` is no PEM
         self._chain_fault: int | None = None
         self.rejects = tls.reject_unauthorized is not False
@@ -60,8 +62,8 @@ class Verification:
         del tlsProtocol
         connection = SSL.Connection(self._context, None)
         connection.set_verify(SSL.VERIFY_PEER, self._let_through)
-        if self._sends_name and literal(self._name) is None:
-            connection.set_tlsext_host_name(_idna(self._name))
+        if self._sends_name:
+            connection.set_tlsext_host_name(self._ascii)
         return connection
 
     def verdict(self, connection: SSL.Connection) -> NodeError | None:
@@ -70,7 +72,7 @@ class Verification:
             return _chain_error(self._chain_fault)
         try:
             self._check_name(connection)
-        except (VerificationError, CertificateError):
+        except (VerificationError, CertificateError, ValueError):  # the last: no host's name
             return NodeError(
                 "Hostname/IP does not match certificate's altnames: "
                 f"{self._name} is not in the certificate",
@@ -94,7 +96,7 @@ class Verification:
     def _check_name(self, connection: SSL.Connection) -> None:
         address = literal(self._name)
         if address is None:
-            verify_hostname(connection, _idna(self._name).decode())
+            verify_hostname(connection, self._ascii.decode())
         else:
             verify_ip_address(connection, str(address))
 
@@ -105,10 +107,15 @@ def peer_der(connection: SSL.Connection) -> bytes | None:
 
 
 def _idna(name: str) -> bytes:
+    """As it stands in the ClientHello and in certificates."""
+    bare = name.rstrip(".")
     try:
-        return name.rstrip(".").encode("ascii")
-    except UnicodeEncodeError:
-        return name.rstrip(".").encode("idna")
+        octets = bare.encode("ascii") if bare.isascii() else bare.encode("idna")
+    except UnicodeError:
+        octets = b""
+    if not 0 < len(octets) <= LONGEST_NAME or b"\0" in octets:
+        raise NodeError(f"{name!r} is no name for TLS", "ERR_INVALID_ARG_VALUE")
+    return octets
 
 
 def _chain_error(fault: int) -> NodeError:

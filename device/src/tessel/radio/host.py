@@ -9,19 +9,16 @@ from typing import cast
 from weakref import WeakSet
 
 from twisted.internet import error, tcp
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
-    IHostResolution,
     IListeningPort,
     IProtocol,
     IReactorPluggableNameResolver,
     IReactorTCP,
     IReactorTime,
     IReactorUDP,
-    IResolutionReceiver,
 )
 from twisted.internet.protocol import ClientFactory, DatagramProtocol, Protocol, ServerFactory
 from twisted.python.failure import Failure
@@ -30,10 +27,10 @@ from zope.interface import implementer
 from tessel.radio import interface as radio
 from tessel.radio.eyeballs import interleaved, race
 from tessel.radio.interface import Capabilities, IRadio, IRadioPort, LinkState, RadioError
+from tessel.radio.names import asked
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
 LARGEST_DATAGRAM = 65_507  # what IPv4 can carry
-LOOKUP_TIMEOUT_S = 30.0  # a system's resolver gives up sooner, if it is well
 
 
 class IHostReactor(IReactorTCP, IReactorUDP, IReactorTime, IReactorPluggableNameResolver):
@@ -141,11 +138,7 @@ class HostRadio:
     def lookup(self, name: str) -> Deferred[Sequence[str]]:
         if self.link is not LinkState.UP:
             return fail(radio.NetworkUnreachableError("the radio is off"))
-        question = _Question(name)
-        self._reactor.nameResolver.resolveHostName(question, name)
-        return question.answer.addTimeout(
-            LOOKUP_TIMEOUT_S, self._reactor, lambda *_: _unanswered(name)
-        )
+        return asked(name, self._reactor.nameResolver, self._reactor)
 
     def _change_link(self, state: LinkState) -> None:
         changed, self.link = self.link is not state, state
@@ -227,37 +220,6 @@ class _HostPort:
         return cast("Deferred[None]", maybeDeferred(self._port.stopListening))
 
 
-@implementer(IResolutionReceiver)
-class _Question:
-    """Gathers what the reactor's resolver finds for a name."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._found: list[str] = []
-        self._resolution: IHostResolution | None = None
-        self.answer: Deferred[Sequence[str]] = Deferred(self._give_up)
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        self._resolution = resolutionInProgress
-
-    def addressResolved(self, address: IAddress) -> None:
-        if isinstance(address, IPv4Address | IPv6Address):
-            self._found.append(address.host)
-
-    def resolutionComplete(self) -> None:
-        if self.answer.called:
-            return  # given up
-        if self._found:
-            self.answer.callback(list(dict.fromkeys(self._found)))
-        else:
-            self.answer.errback(radio.NameNotFoundError(f"no address for {self._name}"))
-
-    def _give_up(self, _: Deferred[Sequence[str]]) -> None:
-        # The thread that asks cannot be stopped; its answer will be passed over.
-        if self._resolution is not None:
-            self._resolution.cancel()
-
-
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 _BY_ERRNO: dict[int, type[RadioError]] = {
@@ -297,7 +259,3 @@ def _errno(fault: BaseException | None) -> int:
     if number is None:
         number = getattr(getattr(fault, "socketError", None), "errno", None)
     return number if isinstance(number, int) else 0
-
-
-def _unanswered(name: str) -> Sequence[str]:
-    raise radio.NameUnansweredError(f"no answer for {name} within {LOOKUP_TIMEOUT_S:g} s")
