@@ -24,7 +24,7 @@ from tessel_proxy.dial import Dialling, IDiallingReactor, in_turn
 from tessel_proxy.egress import Address, Policy, Verdict, judge
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.nodewords import TargetError
-from tessel_proxy.target import Owner, SecureFactory, Target
+from tessel_proxy.target import Owner, SecureFactory, SecureTarget, Target
 from tessel_proxy.target_tls import TargetTrust, Verification, openssl_reason
 from tessel_proxy.wire import ConnectRequest
 
@@ -73,7 +73,6 @@ class _Opening:
         self._request = request
         self._asker = asker
         self._deadline = opener.reactor.seconds() + opener.timeout_s
-        self._target = Target(asker, opener.reactor, opener.sockets)
 
     async def run(self, kind: Kind, account: str, tunnel: int) -> Target:
         host = self._host()
@@ -81,10 +80,9 @@ class _Opening:
         self._judge(addresses)
         match kind:
             case Kind.NET:
-                await self._dial(addresses, _built(self._target))
+                return await self._dialled(addresses)
             case Kind.TLS:
-                await self._dial_and_secure(addresses, Verification(self._opener.trust, host))
-        return self._target
+                return await self._secured(addresses, Verification(self._opener.trust, host))
 
     def _host(self) -> Address | str:
         try:
@@ -126,21 +124,27 @@ class _Opening:
         self._asker.target_connected(dialled.address)
         return dialled.address
 
-    async def _dial_and_secure(
-        self, addresses: Sequence[Address], verification: Verification
-    ) -> None:
-        secured = self._target.secured()
-        below = SecureFactory(verification, True, _built(self._target), self._opener.reactor)
+    async def _dialled(self, addresses: Sequence[Address]) -> Target:
+        opener = self._opener
+        target = Target(self._asker, opener.reactor, opener.sockets)
+        await self._dial(addresses, _built(target))
+        return target
+
+    async def _secured(self, addresses: Sequence[Address], verification: Verification) -> Target:
+        opener = self._opener
+        target = SecureTarget(self._asker, opener.reactor, opener.sockets)
+        below = SecureFactory(verification, True, _built(target), opener.reactor)
         address = await self._dial(addresses, below)
         port = self._request.port
         try:
-            await self._in_time(secured, lambda: nodewords.tls_timed_out(address, port))
+            await self._in_time(target.secured, lambda: nodewords.tls_timed_out(address, port))
         except SSL.Error as why:
             failed = nodewords.tls_failed(address, port, openssl_reason(why))
             raise verification.fault or failed from why
         except (error.ConnectionLost, error.ConnectionDone):
             raise nodewords.tls_cut() from None
         self._asker.target_secured()
+        return target
 
     async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
         def expired(_result: object, _timeout_s: float) -> T:

@@ -85,7 +85,7 @@ class SecureFactory(TLSMemoryBIOFactory):
     protocol = SecureTransport
 
 
-@implementer(IHalfCloseableProtocol, IHandshakeListener)
+@implementer(IHalfCloseableProtocol)
 class Target(Protocol):
     """One socket that has been opened for a device."""
 
@@ -94,18 +94,12 @@ class Target(Protocol):
         self._clock = clock
         self._sockets = sockets  # all that are open: this one is among them while it is
         self._linger: IDelayedCall | None = None
-        self._securing: Deferred[None] | None = None
 
     # --- for the owner
 
     @property
     def _wire(self) -> _Transport:
         return cast("_Transport", self.transport)
-
-    def secured(self) -> Deferred[None]:
-        """Fires when the TLS handshake is done, fails with how the connection was lost."""
-        self._securing = Deferred(lambda _: self.abort())
-        return self._securing
 
     def write(self, data: bytes) -> None:
         self._wire.write(data)
@@ -147,10 +141,6 @@ class Target(Protocol):
         self._sockets.add(self)
         self._wire.setTcpNoDelay(True)
 
-    def handshakeCompleted(self) -> None:
-        if self._securing is not None and not self._securing.called:
-            self._securing.callback(None)
-
     def dataReceived(self, data: bytes) -> None:
         self._owner.target_received(data)
 
@@ -164,10 +154,7 @@ class Target(Protocol):
         self._sockets.discard(self)
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        if self._securing is not None and not self._securing.called:
-            self._securing.errback(reason)
-        else:
-            self._owner.target_lost(self._loss(reason))
+        self._owner.target_lost(self._loss(reason))
 
     def _loss(self, reason: Failure) -> Loss:
         if reason.check(error.ConnectionDone):
@@ -175,6 +162,27 @@ class Target(Protocol):
         if tcp_ended_cleanly(self.transport):
             return Loss.ENDED_WITHOUT_CLOSE_NOTIFY
         return Loss.RESET
+
+
+# A class of its own: Twisted's endpoints pass on one interface of the protocol that they wrap.
+@implementer(IHandshakeListener)
+class SecureTarget(Target):
+    """One under TLS."""
+
+    def __init__(self, owner: Owner, clock: IReactorTime, sockets: set[Target]) -> None:
+        super().__init__(owner, clock, sockets)
+        self.secured: Deferred[None] = Deferred(lambda _: self.abort())
+        """Fires when the TLS handshake is done, fails with how the connection was lost."""
+
+    def handshakeCompleted(self) -> None:
+        if not self.secured.called:
+            self.secured.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.secured.called:
+            self._owner = _NOBODY  # whoever waits for the handshake is told
+            self.secured.errback(reason)
+        super().connectionLost(reason)
 
 
 class _Nobody:

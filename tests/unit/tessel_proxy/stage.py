@@ -2,7 +2,7 @@
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IHostnameResolver, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHostnameResolver, ITCPTransport
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
@@ -91,7 +91,10 @@ class TargetTransport(StringTransport):
         self.protocol.dataReceived(data)
 
     def end(self):
-        self.protocol.readConnectionLost()
+        if IHalfCloseableProtocol.providedBy(self.protocol):  # as TCP in Twisted asks
+            self.protocol.readConnectionLost()
+        else:
+            self.lose(error.ConnectionDone())
 
     def lose(self, reason):
         producer, self.producer = self.producer, None
