@@ -208,7 +208,12 @@ def test_without_ipv6_all_addresses_are_those_of_ipv4(host):
     (port,) = told(host.radio.listen(80, Plain, address="", backlog=5))
     assert ports == ["::", "0.0.0.0"]
     assert port.getHost().port == 80
-    assert isinstance(host.reactor.tcpServers[0][1].buildProtocol(None), Plain)
+    transport = StringTransport()
+    host.reactor.tcpServers[0][1].buildProtocol(None).makeConnection(transport)
+    assert isinstance(transport.protocol, Plain)
+    assert host.radio.owns(transport)
+    host.radio.power_off()
+    assert transport.disconnecting
     assert host.reactor.tcpServers[0][2] == 5
 
 

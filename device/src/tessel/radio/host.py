@@ -52,6 +52,7 @@ class HostRadio:
         self._watchers: list[Callable[[LinkState], None]] = []
         self._connectors: WeakSet[IConnector] = WeakSet()
         self._ports: WeakSet[IListeningPort] = WeakSet()
+        self._accepted: WeakSet[tcp.Server] = WeakSet()
 
     def power_on(self) -> Deferred[None]:
         self._change_link(LinkState.UP)
@@ -61,6 +62,8 @@ class HostRadio:
         self._change_link(LinkState.OFF)
         for connector in list(self._connectors):
             connector.disconnect()
+        for transport in list(self._accepted):
+            transport.loseConnection()
         stopping = [_HostPort(port).stop() for port in list(self._ports)]
         return gatherResults(stopping).addCallback(lambda _: None)
 
@@ -73,7 +76,7 @@ class HostRadio:
         return (
             selectable in self._ports
             or getattr(selectable, "connector", None) in self._connectors
-            or getattr(selectable, "server", None) in self._ports
+            or selectable in self._accepted
         )
 
     # Connections.
@@ -100,7 +103,7 @@ class HostRadio:
     def listen(
         self, port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
     ) -> Deferred[IRadioPort]:
-        accepting = _Accepting(factory)
+        accepting = _Accepting(factory, self._accepted)
         everywhere = ["::", "0.0.0.0"] if not address else [address]  # noqa: S104 - as asked for
         try:
             return succeed(self._listen(port, accepting, everywhere, backlog))
@@ -152,12 +155,17 @@ class _Accepting(ServerFactory):
 
     noisy = False
 
-    def __init__(self, build: Callable[[], IProtocol]) -> None:
+    def __init__(self, build: Callable[[], IProtocol], accepted: WeakSet[tcp.Server]) -> None:
         self._build = build
+        self._accepted = accepted
 
-    def buildProtocol(self, addr: IAddress) -> IProtocol:  # type: ignore[override]  # any protocol
+    def buildProtocol(self, addr: IAddress) -> _Arrival:  # type: ignore[override]  # stands in
         del addr
-        return self._build()
+        return _Arrival(self._arrived)
+
+    def _arrived(self, transport: tcp.Connection) -> None:
+        self._accepted.add(cast("tcp.Server", transport))
+        _take_over(transport, self._build())
 
 
 class _Dial(ClientFactory):
@@ -176,13 +184,12 @@ class _Dial(ClientFactory):
 
     def buildProtocol(self, addr: IAddress) -> _Arrival:  # type: ignore[override]  # stands in
         del addr
-        return _Arrival(self)
+        return _Arrival(self._arrived)
 
-    def arrived(self, transport: tcp.Client) -> None:
+    def _arrived(self, transport: tcp.Connection) -> None:
         self._owner.connections_opened += 1
         protocol = self._build()
-        transport.protocol = protocol
-        protocol.makeConnection(transport)
+        _take_over(transport, protocol)
         self.result.callback(protocol)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
@@ -197,15 +204,20 @@ class _Dial(ClientFactory):
 class _Arrival(Protocol):
     """Stands in until the transport is there, and then makes room for the real protocol.
 
-    Twisted calls makeConnection behind buildProtocol's back; the attempt's result must come after
+    Twisted calls makeConnection behind buildProtocol's back; an attempt's result must come after
     it, and before another attempt of the same race can stand.
     """
 
-    def __init__(self, dial: _Dial) -> None:
-        self._dial = dial
+    def __init__(self, arrived: Callable[[tcp.Connection], None]) -> None:
+        self._arrived = arrived
 
     def connectionMade(self) -> None:
-        self._dial.arrived(cast("tcp.Client", self.transport))
+        self._arrived(cast("tcp.Connection", self.transport))
+
+
+def _take_over(transport: tcp.Connection, protocol: IProtocol) -> None:
+    transport.protocol = protocol
+    protocol.makeConnection(transport)
 
 
 @implementer(IRadioPort)
