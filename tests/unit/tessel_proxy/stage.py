@@ -54,7 +54,7 @@ class TargetTransport(StringTransport):
         super().__init__()
         self.protocol = protocol
         self.reading = True
-        self.ended = self.closed = self.aborted = False
+        self.ended = self.closed = self.aborted = self.lost = False
         self.no_delay = False
         self.full = False
 
@@ -97,6 +97,9 @@ class TargetTransport(StringTransport):
             self.lose(error.ConnectionDone())
 
     def lose(self, reason):
+        if self.lost:
+            return  # a connection is lost once
+        self.lost = True
         producer, self.producer = self.producer, None
         if producer:
             producer.stopProducing()
