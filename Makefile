@@ -26,7 +26,9 @@ test: setup ## run all tests that need no containers, with coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report --include='streamplex/src/streamplex/*.py' --fail-under=100
-	$(BIN)/coverage report --fail-under=90
+	@for package in $(filter-out streamplex,$(PACKAGES)); do \
+	  $(BIN)/coverage report --include="$$package/src/*" --fail-under=90 || exit 1; \
+	done
 
 .PHONY: lint
 lint: setup ## ruff, mypy --strict, import-linter
