@@ -151,7 +151,7 @@ def _account_of(made: Made) -> str:
             f"the server's certificate is for {', '.join(names_of(made.server))}",
             f"renew it before {made.server.not_valid_after_utc:%F} by running this again",
             f"the authority is valid until {made.authority.not_valid_after_utc:%F}",
-            f"devices trust this proxy with PROXY_CERT_FILE={made.authority_file}",
+            f"devices trust this proxy with a copy of {made.authority_file}, as PROXY_CERT_FILE",
         ]
     )
 

@@ -117,7 +117,10 @@ def _kept_authority(files: _Files, now: datetime, key_pass: bytes | None) -> Iss
         return None
     if not cert.exists() or not key.exists():
         there, missing = (cert, key) if cert.exists() else (key, cert)
-        raise CertificateError(f"{there} is there without {missing}; allowed: both or neither")
+        raise CertificateError(
+            f"{there} is there without {missing}; to renew, put {missing.name} back beside it "
+            "(without both a new authority is made, which no device trusts yet)"
+        )
     authority = Issued(_certificate(cert), _key(key, key_pass))
     if authority.certificate.public_key() != authority.key.public_key():
         raise CertificateError(f"{key} is not the key of {cert}; allowed: those of one run")

@@ -131,6 +131,11 @@ class Config(Settings):
         config, faults = cls.read_only(environ, cls.table())
         return config, faults + _authenticator_faults(environ)
 
+    @property
+    def has_authenticator(self) -> bool:
+        """Somebody says whose token is right."""
+        return bool(self.auth_plugin or self.auth_tessel_oa2 or self.auth_hardcoded)
+
     @classmethod
     def for_certificates(cls, environ: Mapping[str, str]) -> Self:
         """Only what make-cert needs; raises ConfigError."""
@@ -150,7 +155,9 @@ def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:
         if environ.get(name) or environ.get(name + "_FILE")
     ]
     if own and others:
-        return [f"AUTH_PLUGIN={own!r} and {' and '.join(others)} are set; allowed: one of them"]
+        return [
+            f"AUTH_PLUGIN={own!r} and {' and '.join(others)} are set; allowed: AUTH_PLUGIN alone"
+        ]
     if not own and not others:
         return [NO_AUTHENTICATOR]
     return []

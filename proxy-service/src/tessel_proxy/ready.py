@@ -39,7 +39,9 @@ def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
             return None
 
     tls = collect(lambda: server_tls(config, utc(reactor.seconds())))
-    authenticator = collect(lambda: authenticator_for(config, reactor))
+    authenticator = None
+    if config.has_authenticator:  # else that is among the faults
+        authenticator = collect(lambda: authenticator_for(config, reactor))
     collect(lambda: TargetTrust(config.target_ca_file))
     hints = lookalikes(environ, SETTINGS)
     if faults or tls is None or authenticator is None:

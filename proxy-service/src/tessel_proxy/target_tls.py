@@ -65,7 +65,12 @@ class TargetTrust:
 
     def _trust_also(self, ca_file: Path) -> None:
         try:
+            ca_file.read_bytes()  # OpenSSL would not say why it cannot
             self._options.getContext().load_verify_locations(str(ca_file))
+        except OSError as error:
+            raise ConfigError(
+                [f"TARGET_CA_FILE='{ca_file}' cannot be read: {error.strerror}; allowed: PEM"]
+            ) from error
         except SSL.Error as error:
             raise ConfigError(
                 [f"TARGET_CA_FILE='{ca_file}' holds no certificates; allowed: a file of PEM"]

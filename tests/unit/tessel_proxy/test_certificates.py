@@ -251,7 +251,7 @@ def test_an_authority_of_before_key_pass_was_set_is_kept(config):
 def test_half_an_authority_is_not_written_over(config, missing):
     make_certificates(NAMES, config, NOW)
     config.cert_file.with_name(missing).unlink()
-    with pytest.raises(CertificateError, match=f"is there without .*{missing}; allowed: both or"):
+    with pytest.raises(CertificateError, match=f"is there without .*{missing}; to renew, put"):
         make_certificates(NAMES, config, NOW)
 
 

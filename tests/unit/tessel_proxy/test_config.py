@@ -135,7 +135,7 @@ def test_a_plugin_beside_another_authenticator_is_a_fault(other):
     with pytest.raises(ConfigError) as raised:
         Config.from_env({"AUTH_PLUGIN": "a:b", other: OA2})
     assert list(raised.value.faults) == [
-        f"AUTH_PLUGIN='a:b' and {other} are set; allowed: one of them"
+        f"AUTH_PLUGIN='a:b' and {other} are set; allowed: AUTH_PLUGIN alone"
     ]
 
 

@@ -60,7 +60,10 @@ def test_make_cert_writes_four_files_and_says_what_a_device_needs(place, tmp_pat
         "wrote config/public-cert.pem",
     ]
     assert "the server's certificate is for localhost, 127.0.0.1" in out
-    assert out[-1] == "devices trust this proxy with PROXY_CERT_FILE=config/authority-cert.pem"
+    assert (
+        out[-1]
+        == "devices trust this proxy with a copy of config/authority-cert.pem, as PROXY_CERT_FILE"
+    )
 
 
 def test_a_renewal_says_that_devices_need_nothing(place, capsys):
@@ -190,6 +193,12 @@ def test_a_missing_authenticator_is_told_once(place):
     with pytest.raises(ConfigError) as raised:
         get_ready({}, Reactor())
     assert len([fault for fault in raised.value.faults if "no authenticator" in fault]) == 1
+
+
+def test_a_faulty_authenticator_is_not_missing_as_well(place):
+    with pytest.raises(ConfigError) as raised:
+        get_ready({"AUTH_PLUGIN": "nope"}, Reactor())
+    assert not [fault for fault in raised.value.faults if "no authenticator" in fault]
 
 
 def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
