@@ -27,12 +27,10 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ITCPTransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.jsontext import Json
-from streamplex.tx import ISubstreamProtocol, Substream
+from streamplex.tx import Substream
 from tessel.errors import NodeError
 from tessel.network.interface import (
     IConnectWatcher,
@@ -42,6 +40,7 @@ from tessel.network.interface import (
     Target,
 )
 from tessel.network.limits import LINGER_LIMIT_S
+from tessel.network.tunneled.face import Face
 from tessel.network.tunneled.tunnel import Tunnel
 
 
@@ -56,21 +55,14 @@ class _Phase(Enum):
 _NOT_LEFT = (_Phase.CONNECTING, _Phase.OPEN)
 
 
-@implementer(
-    ISubstreamProtocol,
-    IHalfCloseableProtocol,
-    ITCPTransport,
-    IPushProducer,
-    IConsumer,
-    IIdleWatch,
-    IDiscardable,
-)
-class ProxiedConnection(Protocol):
+@implementer(ITCPTransport, IPushProducer, IConsumer, IIdleWatch, IDiscardable)
+class ProxiedConnection:
     """A connection to `target` through the tunnel. `stands` fires when the server has made it."""
 
     def __init__(
         self,
         tunnel: Tunnel,
+        substream: Substream,
         target: Target,
         factory: ProtocolFactory,
         watcher: IConnectWatcher,
@@ -82,6 +74,7 @@ class ProxiedConnection(Protocol):
         one when it does.
         """
         self._tunnel = tunnel
+        self._substream = substream
         self._target = target
         self._factory = factory
         self._watcher = watcher
@@ -97,20 +90,19 @@ class ProxiedConnection(Protocol):
         self.disconnecting = False
         self.stands: Deferred[IProtocol] = Deferred(lambda _: self._give_up())
 
-    @property
-    def _substream(self) -> Substream:
-        return cast("Substream", self.transport)
+    def begin(self) -> None:
+        """Ask the server for it."""
+        self._substream.attach(Face(self))
 
     # From the substream.
 
-    def connectionMade(self) -> None:
+    def heard_made(self) -> None:
         self._substream.emit("_pls_connect", self._target.port, self._target.host)
         if self._protocol is not None:
             self._protocol.makeConnection(self)
         self._watcher.opened(self)
 
-    def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
-        del args  # none of them carries any that the device needs
+    def heard_event(self, name: str) -> None:
         match name:
             case "lookup":
                 self._heard_lookup()
@@ -123,14 +115,14 @@ class ProxiedConnection(Protocol):
             case "close":
                 self._heard_close()
 
-    def dataReceived(self, data: bytes) -> None:
+    def heard_data(self, data: bytes) -> None:
         self._establish()  # at the latest: octets are proof
         if self._phase is _Phase.OPEN and self._protocol is not None:
             self._protocol.dataReceived(data)
         elif self._phase in (_Phase.LEAVING, _Phase.LEFT):
             self._refuse_data()
 
-    def readConnectionLost(self) -> None:
+    def heard_end(self) -> None:
         self._peer_ended = True
         if self._phase is not _Phase.OPEN:
             return
@@ -139,14 +131,14 @@ class ProxiedConnection(Protocol):
         else:
             self._leave(Failure(ConnectionDone()))
 
-    def writeConnectionLost(self) -> None:
+    def heard_own_end_sent(self) -> None:
         if self._phase is _Phase.OPEN and IHalfCloseableProtocol.providedBy(self._protocol):
             cast("IHalfCloseableProtocol", self._protocol).writeConnectionLost()
 
-    def errorReceived(self, message: str) -> None:
+    def heard_error(self, message: str) -> None:
         self._leave(Failure(NodeError.worded(message)))
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def heard_lost(self, reason: Failure) -> None:
         """Released, or the tunnel is gone: then it is a reset, however cleanly it went."""
         if self._phase in _NOT_LEFT:  # also: a protocol above raised, and so lost it
             reason = _reset()

@@ -54,13 +54,14 @@ class TunneledNetwork:
         tunnel, substream = await self._substream("net", f"{target} (tls, end to end)", why)
         connection = ProxiedConnection(
             tunnel,
+            substream,
             target,
             lambda: handshake.transport,
             _WithoutTransport(watcher),
             clock=self._clock,
             early=handshake.transport,  # its first octets need not wait for `connect`
         )
-        substream.attach(connection)
+        connection.begin()
 
         async def both() -> IProtocol:
             await connection.stands
@@ -81,8 +82,10 @@ class TunneledNetwork:
         why: str,
     ) -> IProtocol:
         tunnel, substream = await self._substream(name, f"{target} ({name})", why)
-        connection = ProxiedConnection(tunnel, target, factory, watcher, clock=self._clock)
-        substream.attach(connection)
+        connection = ProxiedConnection(
+            tunnel, substream, target, factory, watcher, clock=self._clock
+        )
+        connection.begin()
         return await self._limited(target, connection.stands)
 
     async def _substream(self, name: str, what: str, why: str) -> tuple[Tunnel, Substream]:

@@ -1,0 +1,64 @@
+"""What a substream talks to: the face of a proxied connection that nothing above it sees.
+
+Twisted's TLS claims all that its transport provides, and hands on to it what it does not know
+itself. A connection that were a half-closeable protocol, too, would make TLS look like one, and
+be told its own end by way of TLS, again and again.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol as Shape
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streamplex.jsontext import Json
+from streamplex.tx import ISubstreamProtocol
+
+
+class Connection(Shape):
+    """The connection, as its substream sees it."""
+
+    def heard_made(self) -> None: ...
+    def heard_event(self, name: str) -> None: ...
+    def heard_data(self, data: bytes) -> None: ...
+    def heard_end(self) -> None: ...
+    def heard_own_end_sent(self) -> None: ...
+    def heard_error(self, message: str) -> None: ...
+    def heard_lost(self, reason: Failure) -> None: ...
+
+
+@implementer(ISubstreamProtocol, IHalfCloseableProtocol)
+class Face:
+    """Hands on what a substream says."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def makeConnection(self, transport: ITransport) -> None:
+        del transport  # the connection has its substream
+        self.connection.heard_made()
+
+    def connectionMade(self) -> None:
+        """Part of Twisted's interface; makeConnection has done it."""
+
+    def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
+        del args  # none of them carries any that the device needs
+        self.connection.heard_event(name)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.connection.heard_data(data)
+
+    def readConnectionLost(self) -> None:
+        self.connection.heard_end()
+
+    def writeConnectionLost(self) -> None:
+        self.connection.heard_own_end_sent()
+
+    def errorReceived(self, message: str) -> None:
+        self.connection.heard_error(message)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.connection.heard_lost(reason)
