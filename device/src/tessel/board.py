@@ -60,6 +60,11 @@ class Board:
         """Is this, among what the reactor watches, the radio's?"""
         return self.radio is not None and self.radio.owns(selectable)
 
+    async def finish(self) -> None:
+        """The program is done: close what is idle still in order, then as `power_off`."""
+        await self._network.finish()
+        await self.power_off()
+
     async def power_off(self) -> None:
         """Close the tunnel, then switch the radio off."""
         if runtime.is_on() and runtime.current() is self.runtime:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import gc
 import signal
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import FrameType
-from typing import TextIO, cast
+from typing import TextIO, TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
@@ -27,6 +27,8 @@ FOREIGN_POLL_S = 0.05  # how often a reactor that the program uses by itself is 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_EXIT = 128  # a shell's way to say which signal ended a process
 DEBUG_SETTING = "_PROXY_DBG"
+
+_WayOut: TypeAlias = Callable[[], Coroutine[Deferred[object], object, None]]
 
 log = Logger(namespace="tessel")
 
@@ -97,16 +99,19 @@ class Program:
             self._clock.callLater(FOREIGN_POLL_S, self._look)
             return
         gc.collect()  # a Deferred's error that nobody handled is told when it is collected
-        self._end(0)
+        self._leave(0, self._board.finish)
 
     # Its end.
 
     def _end(self, code: int) -> None:
+        self._leave(code, self._board.power_off)
+
+    def _leave(self, code: int, way_out: _WayOut) -> None:
         if self._exit_code is not None:
             return
         self._exit_code = code
         self._board.runtime.stop()
-        ending = Deferred.fromCoroutine(self._board.power_off())
+        ending = Deferred.fromCoroutine(way_out())
         ending.addErrback(self._tell_failure)
         ending.addBoth(lambda _: self._reactor.stop())
 

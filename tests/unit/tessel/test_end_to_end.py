@@ -144,6 +144,20 @@ def test_the_devices_own_end_goes_by_without_a_word_to_tls():
     assert above.lost is not None
 
 
+def test_at_the_programs_end_tls_is_ended_before_the_substream():
+    device, above, target = connected(Plain, Plain)
+    finished = Deferred.fromCoroutine(device.network.finish())
+    target.take()
+    target.give()
+    assert target.disconnecting  # as TLS does that was told close_notify
+    assert target.served.calls[-1] == "read lost"
+    target.served.ends()
+    target.served.closes()
+    device.pump()
+    assert finished.called
+    assert above.lost is not None
+
+
 # Over real sockets.
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 import trustme
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 
 from streamplex import ChannelsExhaustedError
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
-from tessel.network.limits import CLOSE_TIMEOUT_S, TUNNEL_SETUP_TIMEOUT_S
+from tessel.network.limits import CLOSE_TIMEOUT_S, FAREWELL_LIMIT_S, TUNNEL_SETUP_TIMEOUT_S
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain
 from unit.tessel.fake_proxy import OURS, Device
 
@@ -330,3 +330,79 @@ def test_a_bug_in_the_dial_is_told_as_it_is():
     device = Device()
     device.proxy.refusal = ZeroDivisionError()
     assert isinstance(device.connect(Plain).error, ZeroDivisionError)
+
+
+class TestFarewell:
+    """The natural end of a program: what is idle still is closed in order, then the tunnel."""
+
+    def leaving(self, device):
+        done = []
+        Deferred.fromCoroutine(device.network.finish()).addCallback(done.append)
+        device.pump()
+        return done
+
+    def test_idle_connections_are_ended_and_the_tunnel_waits_for_their_close(self):
+        device = Device()
+        above, served = device.stand(HalfCloseable)
+        done = self.leaving(device)
+        assert served.calls[-1] == "read lost"
+        assert above.lost.check(ConnectionDone)
+        assert device.proxy.lost == []
+        served.ends()
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+        assert done == [None]
+        assert not device.clock.getDelayedCalls()
+
+    def test_a_target_that_stays_silent_is_not_waited_for_long(self):
+        device = Device()
+        device.stand(HalfCloseable)
+        done = self.leaving(device)
+        device.pass_time(FAREWELL_LIMIT_S - 0.1)
+        assert device.proxy.lost == []
+        device.pass_time(0.2)
+        assert len(device.proxy.lost) == 1
+        assert done == [None]
+
+    def test_a_connection_that_does_not_stand_yet_is_given_up(self):
+        device = Device()
+        attempt = device.connect(Plain)
+        self.leaving(device)
+        assert attempt.error.code == "ECONNRESET"
+        served = device.proxy.served[0]
+        assert served.events[-1] == ("error", "aborted")
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+
+    def test_one_that_the_program_has_left_needs_only_its_close(self):
+        device = Device()
+        above, served = device.stand(HalfCloseable)
+        above.transport.loseConnection()
+        device.pump()
+        self.leaving(device)
+        assert device.proxy.lost == []
+        served.ends()
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+
+    def test_a_tunnel_with_nothing_open_is_closed_at_once(self):
+        device = Device()
+        _above, served = device.stand(HalfCloseable)
+        served.ends()
+        served.closes()
+        device.pump()
+        done = self.leaving(device)
+        assert done == [None]
+        assert not device.clock.getDelayedCalls()
+
+    def test_without_a_tunnel_it_is_over(self):
+        assert self.leaving(Device()) == [None]
+
+    def test_an_attempt_is_given_up(self):
+        device = Device(answer=None)
+        attempt = device.connect(Plain)
+        assert self.leaving(device) == [None]
+        assert isinstance(attempt.error, CancelledError)

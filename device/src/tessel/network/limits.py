@@ -23,6 +23,10 @@ LINGER_LIMIT_S = 30.0
 """How long a substream that its socket has left still counts as open, if its target stays silent:
 past that it does not keep an idle tunnel."""
 
+FAREWELL_LIMIT_S = 1.0
+"""How long a program that has ended waits for the targets of its idle connections to close, too.
+Servers do so within a round trip or two; nobody would wait longer for those that do not."""
+
 CLOSE_TIMEOUT_S = 5.0
 """How long the way out waits for a tunnel to flush and close."""
 

@@ -92,6 +92,11 @@ class RoutedNetwork:
 
         return Deferred.fromCoroutine(listen())
 
+    async def finish(self) -> None:
+        """End what goes through the tunnels in order, then the tunnels."""
+        if self._joined is not None and self._joined.tunneled is not None:
+            await self._joined.tunneled.finish()
+
     def close(self) -> Deferred[None]:
         """End the tunnels."""
         if self._joined is None or self._joined.tunneled is None:

@@ -206,6 +206,15 @@ class ProxiedConnection:
         self._substream.loseWriteConnection()
         self._substream.resumeProducing()  # a paused reader would not see the events behind
 
+    def take_leave(self) -> None:
+        """The program has ended: close in order, beginning with the TLS over it, if there is."""
+        if self._phase is _Phase.CONNECTING:
+            self._abort()
+            self._tell_lost(_reset())
+        elif self._phase is _Phase.OPEN:
+            above = self._protocol if IDiscardable.providedBy(self._protocol) else self
+            cast("IDiscardable", above).discard()
+
     def _give_up(self) -> None:
         """The attempt was cancelled."""
         self._abort()

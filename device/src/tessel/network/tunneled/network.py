@@ -69,6 +69,10 @@ class TunneledNetwork:
 
         return await self._limited(target, Deferred.fromCoroutine(both()))
 
+    async def finish(self) -> None:
+        """Close the connections that are open still in order, then the tunnels."""
+        await self._tunnels.finish()
+
     def close(self) -> Deferred[None]:
         """End the tunnels there are."""
         return self._tunnels.close()

@@ -15,7 +15,12 @@ from streamplex.tx import TunnelProtocol
 from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
-from tessel.network.limits import CLOSE_TIMEOUT_S, TUNNEL_SETUP_TIMEOUT_S, within
+from tessel.network.limits import (
+    CLOSE_TIMEOUT_S,
+    FAREWELL_LIMIT_S,
+    TUNNEL_SETUP_TIMEOUT_S,
+    within,
+)
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.tunnel import AuthorizationFailed, Phase, Tunnel, log
 
@@ -60,6 +65,16 @@ class Tunnels:
             self._begin()
         return waiter
 
+    async def finish(self) -> None:
+        """As `close`, but the connections there are take their leave first, for a limited time."""
+        for tunnel in list(self._tunnels):
+            tunnel.finish()
+        if any(tunnel.phase is Phase.RETIRED for tunnel in self._tunnels):
+            gone = self._all_gone()
+            gone.addTimeout(FAREWELL_LIMIT_S, self._clock, lambda *_: None)
+            await gone
+        await self.close()
+
     def close(self) -> Deferred[None]:
         """Give up what is being made; end what there is. Fires when all are gone."""
         if self._attempt is not None:
@@ -68,9 +83,7 @@ class Tunnels:
             tunnel.close()
         if not self._tunnels:
             return succeed(None)
-        closed: Deferred[None] = Deferred()
-        self._closed.append(closed)
-        return closed.addTimeout(CLOSE_TIMEOUT_S, self._clock, lambda *_: self._cut())
+        return self._all_gone().addTimeout(CLOSE_TIMEOUT_S, self._clock, lambda *_: self._cut())
 
     # The attempt.
 
@@ -154,6 +167,11 @@ class Tunnels:
         closed, self._closed = self._closed, []
         for waiter in closed:
             waiter.callback(None)
+
+    def _all_gone(self) -> Deferred[None]:
+        gone: Deferred[None] = Deferred(self._closed.remove)
+        self._closed.append(gone)
+        return gone
 
     def _cut(self) -> None:
         for tunnel in list(self._tunnels):

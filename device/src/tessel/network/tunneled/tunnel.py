@@ -21,6 +21,7 @@ from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from tessel.config import Settings
 from tessel.errors import NodeError
+from tessel.network.tunneled.face import Face
 
 log = Logger(namespace="tessel")
 
@@ -31,7 +32,7 @@ class Phase(Enum):
     CONNECTING = auto()
     ASKING = auto()  # the token is said, the answer is to come
     OPEN = auto()
-    RETIRED = auto()  # its numbers are used up: it ends with its last substream
+    RETIRED = auto()  # its numbers are used up, or the program ends: so does it, with its last one
     CLOSING = auto()
     LOST = auto()
 
@@ -84,6 +85,20 @@ class Tunnel:
     def understands_failure(self) -> bool:
         """The proxy is one of ours: it aborts the target when a substream fails."""
         return bool(self._features)
+
+    def finish(self) -> None:
+        """Open nothing more: have what is open take its leave, and close behind the last.
+
+        One that is not authorized yet has nothing open: it is its attempt's to give up.
+        """
+        if self.phase not in (Phase.OPEN, Phase.RETIRED):
+            return
+        self._stop_idle_timer()
+        self.phase = Phase.RETIRED
+        for substream in list(self._pump().substreams.values()):
+            face = cast("Face", substream.protocol)  # a substream of ours has it from the start
+            face.connection.take_leave()
+        self._watch_idle()
 
     def close(self) -> None:
         """Send what is queued and end it."""
