@@ -40,18 +40,23 @@ def _can_be_asked(name: str) -> bool:
 
 @implementer(IResolutionReceiver)
 class _Question:
-    """Gathers what the reactor's resolver finds for a name."""
+    """Gathers what the reactor's resolver finds for a name.
+
+    The thread that asks cannot be stopped (Twisted's `HostResolution.cancel` raises); so whoever
+    gives up simply hears nothing more, and what the thread says later is passed over.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._found: list[str] = []
-        self._resolution: IHostResolution | None = None
-        self.answer: Deferred[Sequence[str]] = Deferred(self._give_up)
+        self.answer: Deferred[Sequence[str]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        self._resolution = resolutionInProgress
+        """Part of Twisted's interface; it could only be cancelled, and cannot."""
 
     def addressResolved(self, address: IAddress) -> None:
+        if self.answer.called:
+            return  # given up
         if isinstance(address, IPv4Address | IPv6Address):
             self._found.append(address.host)
 
@@ -62,11 +67,6 @@ class _Question:
             self.answer.callback(list(dict.fromkeys(self._found)))
         else:
             self.answer.errback(NameNotFoundError(f"no address for {self._name}"))
-
-    def _give_up(self, _: Deferred[Sequence[str]]) -> None:
-        # The thread that asks cannot be stopped; its answer will be passed over.
-        if self._resolution is not None:
-            self._resolution.cancel()
 
 
 def _unanswered(name: str) -> Sequence[str]:
