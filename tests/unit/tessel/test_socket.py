@@ -190,6 +190,35 @@ class TestBeforeItIsConnected:
         socket.write(b" later")
         assert attempt.take() == b" later"
 
+    def test_its_end_is_sent_then_too_but_finish_waits_until_it_stands(self, board):
+        socket = net.connect(80)
+        heard = record(socket, *EVENTS, "finish")
+        socket.write(b"upload")
+        socket.destroy_soon()
+        attempt = board.attempts[0]
+        attempt.watcher.opened(attempt.wire)
+        board.run()
+        assert attempt.take() == b"upload"
+        assert attempt.wire.half_closed
+        assert heard == []
+        attempt.stand()
+        assert not attempt.cancelled
+        assert heard == [("connect",), ("ready",), ("finish",), ("close", False)]
+
+    def test_an_end_asked_for_then_is_sent_once(self, board):
+        socket = net.connect(80)
+        attempt = board.attempts[0]
+        attempt.watcher.opened(attempt.wire)
+        heard = record(socket, "finish", "close")
+        socket.end(b"late")
+        board.run()
+        assert attempt.take() == b"late"
+        assert attempt.wire.half_closed
+        attempt.wire.loseWriteConnection = lambda: heard.append("again")
+        socket.on("connect", socket.destroy)
+        attempt.stand()
+        assert heard == [("close", False)]
+
     def test_destroying_then_means_giving_up_too(self, board):
         socket = net.connect(80)
         attempt = board.attempts[0]

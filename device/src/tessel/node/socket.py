@@ -129,6 +129,9 @@ class Socket(Duplex):
         for event in self._established_events():
             if not self.destroyed:
                 self.emit(event)
+        final, self._waiting_final = self._waiting_final, None
+        if final is not None:
+            final(None)
 
     def _connect_event(self) -> str:
         return "connect"
@@ -245,12 +248,11 @@ class Socket(Duplex):
             done(None)
 
     def _final(self, done: Done) -> None:
-        if self._state is State.LOST:
-            done(None)
-        elif not self._link.usable:
-            self._waiting_final = done
-        else:
+        if self._link.usable:
             self._link.end()
+        if self.pending:
+            self._waiting_final = done  # `finish` before it stands would have uploads given up
+        else:
             done(None)
 
     # The reading half.
@@ -274,9 +276,8 @@ class Socket(Duplex):
         waiting, self._waiting_write = self._waiting_write, None
         if waiting is not None:
             self._pass_on(*waiting)
-        final, self._waiting_final = self._waiting_final, None
-        if final is not None:
-            self._final(final)
+        elif self._waiting_final is not None:
+            self._link.end()
 
     def link_looked_up(
         self, error: NodeError | None, address: str | None, family: int | None
