@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import os
 import random
 import sys
@@ -16,14 +17,24 @@ from twisted.logger import ILogObserver, globalLogBeginner
 
 from tessel.config import malformed
 from tessel.program import IProgramReactor, Program
+from tessel.settings import described, lookalikes
 
 USAGE_EXIT = 2  # as argparse's own
+
+_RUN = """\
+Run a program as on the device, until nothing is open any more. Options go before PROGRAM.py; what
+stands behind it is the program's own.
+
+Exit code: 0 if all went well; 1 for an error that nobody listened for, or a setting that cannot be
+used; what the program gave to sys.exit; 130 and 143 when it was stopped by a signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     given = _parser().parse_args(arguments)
     os.environ.update(dict(given.env))
+    for hint in lookalikes(os.environ):
+        print(f"tessel: warning: {hint}", file=sys.stderr)
     faults = malformed(os.environ)
     for fault in faults:
         print(f"tessel: {fault}", file=sys.stderr)
@@ -65,8 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tessel", description="Runs programs as on a Tessel 1, with its network."
     )
+    parser.add_argument("--version", action=_TellVersion, nargs=0, help="tell it and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run a program until nothing is open any more")
+    run = commands.add_parser(
+        "run",
+        help="run a program until nothing is open any more",
+        usage="tessel run [-h] [--env NAME=VALUE]... PROGRAM.py [ARG...]",
+        description=_RUN,
+        epilog=f"settings, from the environment or --env:\n{described()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     run.add_argument(
         "--env",
         metavar="NAME=VALUE",
@@ -75,9 +94,22 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="set a variable of the environment for the program",
     )
-    run.add_argument("program", metavar="PROGRAM.py")
-    run.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER)
+    run.add_argument("program", metavar="PROGRAM.py", help="the program to run")
+    run.add_argument(
+        "arguments",
+        metavar="ARG",
+        nargs=argparse.REMAINDER,
+        help="what the program finds in sys.argv: all that stands behind PROGRAM.py",
+    )
     return parser
+
+
+class _TellVersion(argparse.Action):
+    """argparse's own would look the version up at each start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"tessel {importlib.metadata.version('tessel')}")
+        parser.exit()
 
 
 def _assignment(text: str) -> tuple[str, str]:

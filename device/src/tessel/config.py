@@ -8,6 +8,7 @@ An empty value counts as unset. A secret may stand in a file instead: `NAME_FILE
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +17,16 @@ from typing import TypeAlias, TypeVar
 from OpenSSL import crypto
 
 from tessel.errors import NodeError
+from tessel.settings import DEFAULT_IDLE_MS, DEFAULT_LOCAL, DEFAULT_PORT, RADIOS
 
-DEFAULT_LOCAL = (
-    "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 127.0.0.0/8 localhost "
-    "::1/128 fe80::/10 fc00::/7"
-)
-DEFAULT_PORT = 443  # passes most firewalls, though it is not HTTPS
-DEFAULT_IDLE_MS = 90_000
 HIGHEST_PORT = 65_535
 HIGHEST_IDLE_MS = 2**31 - 1  # Node's timers go no further
+TOKENS = ("PROXY_TOKEN", "TM_API_KEY")  # the first that is set counts
 LONGEST_DEVICE_NAME = 64  # as the wire allows
-RADIOS = ("host",)
+
+_SEPARATORS = re.compile(r"[\s,]+")
+_NAME = re.compile(r"[\w-]+(\.[\w-]+)*")  # a host's, in any script
+_FILE_HINT = "; a file of them is named by PROXY_CERT_FILE"
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,6 +56,7 @@ class Settings:
     """What the environment said at the first connection."""
 
     token: str | None
+    token_setting: str | None  # the variable that it came from
     proxy_host: str | None
     proxy_port: int
     proxy_cert: bytes | None  # PEM; None: the system's trust store
@@ -70,8 +71,10 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read them all; SettingsError names every fault at once."""
         reader = _Reader(environ)
+        token_setting, token = reader.token()
         settings = cls(
-            token=reader.token(),
+            token=token,
+            token_setting=token_setting,
             proxy_host=reader.value("PROXY_HOST", _host, None),
             proxy_port=reader.value("PROXY_PORT", _port, DEFAULT_PORT),
             proxy_cert=reader.certificates(),
@@ -126,12 +129,15 @@ class _Reader:
             self.faults.append(f"{name} is {text!r}; expected: {expected}")
             return default
 
-    def token(self) -> str | None:
-        for name in ("PROXY_TOKEN", "TM_API_KEY"):
+    def token(self) -> tuple[str | None, str | None]:
+        """It, and before it the variable that it came from."""
+        for name in TOKENS:
             text = self._text_or_file(name)
             if text is not None:
-                return self._utf8(name, text.strip()) or None
-        return None
+                source = name if self._environ.get(name) else f"{name}_FILE"
+                token = self._utf8(name, text.strip()) or None
+                return (source if token else None), token
+        return None, None
 
     def certificates(self) -> bytes | None:
         text = self._text_or_file("PROXY_CERT")
@@ -141,7 +147,7 @@ class _Reader:
         if not _has_certificate(pem):
             self.faults.append(
                 f"PROXY_CERT is {len(pem)} octets in which no certificate was found; "
-                "expected: certificates as PEM text"
+                f"expected: certificates as PEM text{_FILE_HINT if _is_path(text) else ''}"
             )
         return pem
 
@@ -216,9 +222,9 @@ def _radio(text: str) -> str:
 
 
 def _local(text: str) -> LocalTargets:
-    entries = [entry.lower().rstrip(".") for entry in text.split()]
+    entries = [entry.lower().rstrip(".") for entry in _SEPARATORS.split(text) if entry]
     exact = [e for e in entries if "/" not in e and not e.startswith(".")]
-    found = {entry: literal(entry) for entry in exact}
+    found = {entry: _exact(entry) for entry in exact}
     return LocalTargets(
         networks=tuple(_network(e) for e in entries if "/" in e),
         domains=frozenset(_domain(e) for e in entries if "/" not in e and e.startswith(".")),
@@ -231,14 +237,29 @@ def _network(entry: str) -> Network:
     try:
         return ipaddress.ip_network(entry, strict=False)
     except ValueError:
-        raise _Expected(
-            f"addresses, networks such as 10.0.0.0/8, names, or domains such as .example.com, "
-            f"separated by blanks ({entry!r} is none)"
-        ) from None
+        raise _no_target(entry) from None
 
 
 def _domain(entry: str) -> str:
-    return entry.removeprefix(".")
+    domain = entry.removeprefix(".")
+    if not _NAME.fullmatch(domain):
+        raise _no_target(entry)
+    return domain
+
+
+def _exact(entry: str) -> Address | None:
+    """The address that it is; None: it is a name."""
+    address = literal(entry)
+    if address is None and not _NAME.fullmatch(entry):
+        raise _no_target(entry)  # 127.0.0.1:80, *.example.com: nothing would ever match it
+    return address
+
+
+def _no_target(entry: str) -> _Expected:
+    return _Expected(
+        "addresses and names without a port, networks such as 10.0.0.0/8, or domains such as "
+        f".example.com, separated by blanks or commas ({entry!r} is none)"
+    )
 
 
 def literal(host: str) -> Address | None:
@@ -249,6 +270,10 @@ def literal(host: str) -> Address | None:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped or address
+
+
+def _is_path(text: str) -> bool:
+    return "\n" not in text.strip() and "-----" not in text
 
 
 def _has_certificate(pem: bytes) -> bool:

@@ -22,11 +22,11 @@ from twisted.python.failure import Failure
 from tessel.board import Board
 from tessel.liveness import Liveness, OwnClock, Watched
 from tessel.radio.host import IHostReactor
+from tessel.settings import DEBUG_SETTING
 
 FOREIGN_POLL_S = 0.05  # how often a reactor that the program uses by itself is looked at
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_EXIT = 128  # a shell's way to say which signal ended a process
-DEBUG_SETTING = "_PROXY_DBG"
 
 _WayOut: TypeAlias = Callable[[], Coroutine[Deferred[object], object, None]]
 

@@ -10,6 +10,7 @@ import pytest
 
 from tessel import __main__ as command
 from tessel.__main__ import main
+from tessel.settings import described
 
 TESSEL = str(Path(sys.executable).with_name("tessel"))
 LIMIT_S = 30
@@ -134,6 +135,32 @@ def test_a_malformed_setting_is_told_before_the_program_starts(program):
     assert done.stdout == ""
     assert "tessel: PROXY_PORT is 'many'" in done.stderr
     assert "tessel: PROXY_TLS is 'perhaps'" in done.stderr
+
+
+def test_a_setting_misspelt_is_warned_about(program):
+    done = program("print('runs')", PROXI_HOST="x", options=("--env", "PROXY_TOKN=y"))
+    assert (done.returncode, done.stdout) == (0, "runs\n")
+    assert done.stderr.splitlines() == [
+        "tessel: warning: PROXI_HOST is not a setting: is PROXY_HOST meant?",
+        "tessel: warning: PROXY_TOKN is not a setting: is PROXY_TOKEN meant?",
+    ]
+
+
+def test_help_tells_where_options_go_and_what_may_be_set(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "--help"])
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    assert told.startswith("usage: tessel run [-h] [--env NAME=VALUE]... PROGRAM.py [ARG...]\n")
+    assert "Options go before PROGRAM.py" in told
+    assert described() in told
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("tessel 0.")
 
 
 def test_a_program_may_set_its_settings_itself(program):

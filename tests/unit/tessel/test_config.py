@@ -57,6 +57,14 @@ def test_everything_can_be_set():
     assert settings.local.addresses == {ipaddress.ip_address("2001:db8::1")}
 
 
+def test_local_targets_may_be_separated_by_commas_too():
+    local = Settings.from_env({"PROXY_LOCAL": "10.0.0.0/8, bücher.example,.a.test ,,::1"}).local
+    assert local.networks == (ipaddress.ip_network("10.0.0.0/8"),)
+    assert local.names == {"bücher.example"}
+    assert local.domains == {"a.test"}
+    assert local.addresses == {ipaddress.ip_address("::1")}
+
+
 def test_an_empty_value_counts_as_unset():
     names = ("PROXY_HOST", "PROXY_TOKEN", "TM_API_KEY", "PROXY_PORT", "PROXY_LOCAL", "PROXY_CERT")
     assert Settings.from_env(dict.fromkeys(names, "")) == Settings.from_env({})
@@ -80,6 +88,15 @@ def test_a_token_may_stand_in_a_file(tmp_path):
     assert Settings.from_env(HOST | {"PROXY_TOKEN_FILE": str(path)}).token == "from-file"
     both = {"PROXY_TOKEN": "direct", "PROXY_TOKEN_FILE": str(path)}
     assert Settings.from_env(HOST | both).token == "direct"
+
+
+@pytest.mark.parametrize("name", ["PROXY_TOKEN", "TM_API_KEY"])
+def test_it_is_known_which_variable_the_token_came_from(name, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("x")
+    assert Settings.from_env(HOST | {name: "x"}).token_setting == name
+    assert Settings.from_env(HOST | {f"{name}_FILE": str(path)}).token_setting == f"{name}_FILE"
+    assert Settings.from_env(HOST).token_setting is None
 
 
 def test_a_token_without_a_host_is_a_fault_that_says_so():
@@ -113,6 +130,13 @@ def test_a_certificate_may_be_text_or_stand_in_a_file(tmp_path):
         ("PROXY_IDLE", "1.5", "0 to"),
         ("PROXY_LOCAL", "10.0.0.0/33", "10.0.0.0/33"),
         ("PROXY_LOCAL", "example.com/8", "example.com/8"),
+        ("PROXY_LOCAL", "127.0.0.1:80", "without a port"),
+        ("PROXY_LOCAL", "localhost:80", "without a port"),
+        ("PROXY_LOCAL", "[::1]:80", "without a port"),
+        ("PROXY_LOCAL", "*.example.com", "domains such as .example.com"),
+        ("PROXY_LOCAL", "http://example.com", "names without a port"),
+        ("PROXY_LOCAL", ".*.example.com", "'.*.example.com' is none"),
+        ("PROXY_LOCAL", ".", "'' is none"),
         ("PROXY_DEVICE", "x" * 65, "64"),
         ("PROXY_DEVICE", "a\x07b", "printable"),
         ("RADIO", "cc3000x", "host"),
@@ -133,6 +157,13 @@ def test_a_certificate_that_is_none_is_a_fault_without_its_text():
     (fault,) = faults({"PROXY_CERT": "rubbish"})
     assert "PROXY_CERT is 7 octets" in fault
     assert "rubbish" not in fault
+
+
+def test_a_certificate_that_looks_like_a_files_name_is_a_fault_that_names_the_other_setting():
+    (fault,) = faults({"PROXY_CERT": "config/authority-cert.pem"})
+    assert fault.endswith("named by PROXY_CERT_FILE")
+    (fault,) = faults({"PROXY_CERT": "-----BEGIN CERTIFICATE-----"})
+    assert "PROXY_CERT_FILE" not in fault
 
 
 @pytest.mark.parametrize("name", ["PROXY_TOKEN_FILE", "TM_API_KEY_FILE", "PROXY_CERT_FILE"])
