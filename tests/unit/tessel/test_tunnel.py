@@ -65,6 +65,7 @@ def test_a_refused_token_fails_all_who_wait_and_the_connection_is_closed():
     assert [str(attempt.error) for attempt in attempts] == ["Authorization failed."] * 2
     assert len(device.proxy.lost) == 1
 
+    assert not device.proxy.connections[0].ends[0].aborted
 
 @pytest.mark.parametrize(
     "answer", [{"authed": False}, {"authed": "true"}, {"error": "Not authorized!"}, "rubbish", 1]
@@ -130,6 +131,22 @@ def test_a_proxy_that_does_not_answer_is_given_up():
 def test_a_late_answer_means_nothing():
     device = Device(answer=None)
     device.connect(Plain)
+def test_a_refused_token_does_not_undo_the_failures_before_it():
+    device = Device()
+    device.proxy.refusal = UNREACHABLE
+    device.connect(Plain)
+    device.proxy.refusal, device.proxy.answer = None, {"authed": False}
+    device.connect(Plain)
+    device.pass_time(1)
+    device.proxy.refusal = UNREACHABLE
+    device.connect(Plain)
+    waiting = device.connect(Plain)
+    device.pass_time(1.99)
+    assert waiting.error is None
+    device.pass_time(0.02)
+    assert waiting.error.code == "ECONNREFUSED"
+
+
     device.proxy.connections[0].ends[0].reading = False
     device.proxy.tunnels[0].message(OURS)
     device.clock.advance(TUNNEL_SETUP_TIMEOUT_S)
@@ -338,6 +355,17 @@ class TestFarewell:
     def leaving(self, device):
         done = []
         Deferred.fromCoroutine(device.network.finish()).addCallback(done.append)
+def test_between_its_fault_and_its_loss_the_next_connection_makes_a_new_tunnel():
+    device = Device()
+    above, _ = device.stand(HalfCloseable)
+    device.proxy.connections[0].ends[0].protocol.dataReceived(b"\0\0")  # an empty frame
+    attempt = device.connect(HalfCloseable)
+    assert attempt.error is None
+    assert len(device.proxy.dials) == 2
+    assert len(device.proxy.served) == 2
+    assert above.lost.value.code == "ECONNRESET"
+
+
         device.pump()
         return done
 

@@ -70,17 +70,14 @@ def _ask(hostname: str, family: int, shape: Found, callback: Callback | None) ->
         board.call(told, None, *shape(found))
 
     def failed(failure: Failure) -> None:
-        failure.trap(NodeError)
-        board.call(told, failure.value)
+        if failure.check(NodeError):
+            board.call(told, failure.value)
+        else:
+            board.call(failure.raiseException)  # a bug below
 
     looking = board.network.lookup(hostname, family)
     looking.addCallbacks(answered, failed)
-    looking.addBoth(lambda result: _closing(handle.close, result))
-
-
-def _closing(close: Callable[[], None], result: object) -> object:
-    close()
-    return result  # a failure that is no NodeError is a bug, and is logged as such
+    looking.addBoth(lambda _: handle.close())
 
 
 def _first(found: Sequence[str]) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Self
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.python.failure import Failure
 
@@ -36,6 +37,7 @@ class Server(EventEmitter):
         self._runtime = runtime.current()
         self._phase = _Phase.IDLE
         self._port: IListening | None = None
+        self._starting: Deferred[None] | None = None
         self._handle: Handle | None = None
         self._referenced = True
         self._sockets: set[Socket] = set()
@@ -71,7 +73,7 @@ class Server(EventEmitter):
 
     def close(self, callback: Callback | None = None) -> Self:
         """Accept no more. `close` comes when the connections there are have ended, too."""
-        if self._phase is not _Phase.LISTENING:
+        if self._phase not in (_Phase.STARTING, _Phase.LISTENING):
             if callback is not None:
                 error = NodeError("Server is not running.", "ERR_SERVER_NOT_RUNNING")
                 self._runtime.next_tick(callback, error)
@@ -81,7 +83,9 @@ class Server(EventEmitter):
         self._phase = _Phase.CLOSING
         port, self._port = self._port, None
         if port is not None:
-            port.stop().addCallback(lambda _: self._close_if_over())
+            self._stop(port)
+        elif self._starting is not None:
+            self._starting.cancel()
         return self
 
     def address(self) -> dict[str, object] | None:
@@ -121,21 +125,36 @@ class Server(EventEmitter):
         if not self._referenced:
             self._handle.unref()
         starting = self._runtime.network.listen(port, self._accept, host=host, backlog=backlog)
-        starting.addCallbacks(self._started, self._not_started)
+        self._starting = starting.addCallbacks(self._started, self._not_started)
 
     def _started(self, port: IListening) -> None:
         self._port = port
         self._phase = _Phase.LISTENING
-        self._runtime.next_tick(self.emit, "listening")  # `listen` has not returned yet
+        if self._phase is _Phase.CLOSING:
+            self._stop(port)  # it came before it could be given up
+            return
+        self._runtime.next_tick(self._tell_listening)  # `listen` has not returned yet
+
+    def _tell_listening(self) -> None:
+        if self._phase is _Phase.LISTENING:
+            self.emit("listening")
 
     def _not_started(self, failure: Failure) -> None:
-        failure.trap(NodeError)
+        if self._phase is _Phase.CLOSING:
+            self._close_if_over()  # given up
+            return
+        if not failure.check(NodeError):
+            self._runtime.call(failure.raiseException)  # a bug below
+            return
         self._phase = _Phase.IDLE
         self._runtime.next_tick(self.emit, "error", failure.value)
         self._let_go()
 
     def _let_go(self) -> None:
         handle, self._handle = self._handle, None
+    def _stop(self, port: IListening) -> None:
+        port.stop().addCallback(lambda _: self._close_if_over())
+
         if handle is not None:
             handle.close()
 

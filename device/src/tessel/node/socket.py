@@ -119,7 +119,8 @@ class Socket(Duplex):
             return
         error = failure.value
         if not isinstance(error, NodeError):  # a bug below: it must not look like the network's
-            failure.raiseException()
+            self._runtime.call(failure.raiseException)
+            return
         self._state = State.LOST
         self._runtime.call(self.destroy, error)
 

@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime, ITransport
 from zope.interface import implementer
 
-from streamplex import ChannelsExhaustedError
 from streamplex.tx import Substream
 from tessel.config import Settings
 from tessel.errors import NodeError
@@ -17,7 +16,7 @@ from tessel.network.limits import CONNECT_TIMEOUT_S, within
 from tessel.network.secure import Handshake
 from tessel.network.tunneled.connection import ProxiedConnection
 from tessel.network.tunneled.pool import Dial, Tunnels
-from tessel.network.tunneled.tunnel import Tunnel, log
+from tessel.network.tunneled.tunnel import Tunnel, TunnelSpentError, log
 
 
 class TunneledNetwork:
@@ -93,12 +92,12 @@ class TunneledNetwork:
         return await self._limited(target, connection.stands)
 
     async def _substream(self, name: str, what: str, why: str) -> tuple[Tunnel, Substream]:
-        """One on the tunnel that is open; when its numbers are used up, on the next."""
+        """One on the tunnel that is open; if that is spent, on the next."""
         while True:
             tunnel = await self._tunnels.tunnel()
             try:
                 substream = tunnel.open(name)
-            except ChannelsExhaustedError:
+            except TunnelSpentError:
                 continue
             log.debug(
                 "{what} through the tunnel as {name} substream {channel}: {why}",

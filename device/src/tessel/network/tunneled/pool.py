@@ -102,7 +102,8 @@ class Tunnels:
         try:
             await within(TUNNEL_SETUP_TIMEOUT_S, self._clock, set_up, late)
         except (NodeError, CancelledError):
-            tunnel.abort()
+            if tunnel.phase is not Phase.CLOSING:  # a refused one ends in order
+                tunnel.abort()
             raise
         return tunnel
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import ChannelsExhaustedError
+from streamplex import ChannelsExhaustedError, LocalError
 from streamplex.features import DEVICE, HALFCLOSE, RETRY, REUSE, offered
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
@@ -44,6 +44,10 @@ class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
         super().__init__("Authorization failed.", "ERR_PROXY_AUTHORIZATION")
 
 
+class TunnelSpentError(Exception):
+    """This tunnel opens nothing more, though the way to the proxy is open."""
+
+
 @implementer(ITunnelListener)
 class Tunnel:
     """A tunnel. `answered` fires when the token was accepted; `lost` is called at its end."""
@@ -64,14 +68,17 @@ class Tunnel:
     # What the pool asks for.
 
     def open(self, name: str) -> Substream:
-        """A new substream. Raises ChannelsExhaustedError: the tunnel is then retired."""
+        """A new substream. Raises TunnelSpentError: open it on the next tunnel."""
         if self.phase not in (Phase.OPEN, Phase.RETIRED):
             raise NodeError("the tunnel ended: ECONNRESET", "ECONNRESET")
         try:
             substream = self._pump().open(name)
-        except ChannelsExhaustedError:
+        except ChannelsExhaustedError as error:
             self._retire()
-            raise
+            raise TunnelSpentError from error
+        except LocalError as error:  # cut for the proxy's fault, and not lost yet
+            self.phase = Phase.CLOSING
+            raise TunnelSpentError from error
         self._open_substreams += 1
         self._stop_idle_timer()
         return substream
@@ -169,13 +176,12 @@ class Tunnel:
         return frozenset({REUSE, HALFCLOSE, RETRY} | device)
 
     def _refused(self, *, temporarily: bool) -> None:
+        error: NodeError = AuthorizationFailed()
         if temporarily:
-            log.debug("the proxy cannot check the token now")
-            self._fail_answer(NodeError("the proxy cannot check the token now", "EAGAIN"))
-        else:
-            log.debug("the proxy refused the token")
-            self._fail_answer(AuthorizationFailed())
-        self.close()
+            error = NodeError("the proxy cannot check the token now", "EAGAIN")
+        log.debug("the tunnel is not authorized: {error}", error=error)
+        self.close()  # before those who wait hear of it, and would cut it
+        self._fail_answer(error)
 
     def _fail_answer(self, error: NodeError) -> None:
         if not self.answered.called:
