@@ -32,6 +32,7 @@ from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
 from tessel.node import runtime
 from tessel.node.handles import Handle
+from tessel.places import here
 
 
 class ConnectFailedError(NodeError, error.ConnectError):
@@ -101,9 +102,11 @@ class TesselEndpoint:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Fails with a ConnectFailedError; it is a Twisted ConnectError, too."""
         handle = runtime.current().handles.open(f"connection to {self._target}")
-        return Deferred.fromCoroutine(self._connected(protocolFactory, handle))
+        return Deferred.fromCoroutine(self._connected(protocolFactory, handle, here()))
 
-    async def _connected(self, factory: IProtocolFactory, handle: Handle) -> IProtocol:
+    async def _connected(
+        self, factory: IProtocolFactory, handle: Handle, opened_at: str | None
+    ) -> IProtocol:
         factory.doStart()
         try:
             relay = await self._dialled(factory, handle)
@@ -111,7 +114,7 @@ class TesselEndpoint:
             handle.close()
             factory.doStop()
             if isinstance(problem, NodeError):
-                raise _in_twisted_words(problem) from problem
+                raise _in_twisted_words(problem, opened_at) from problem
             raise
         if not self._counted:
             handle.unref()
@@ -169,8 +172,11 @@ class _Counted(Protocol):
         IHandshakeListener(self.protocol).handshakeCompleted()
 
 
-def _in_twisted_words(problem: NodeError) -> ConnectFailedError:
-    return _BY_CODE.get(problem.code, ConnectFailedError)(str(problem), problem.code)
+def _in_twisted_words(problem: NodeError, opened_at: str | None) -> ConnectFailedError:
+    worded = _BY_CODE.get(problem.code, ConnectFailedError)(str(problem), problem.code)
+    worded.opened_at = opened_at
+    worded.hint = problem.hint
+    return worded
 
 
 @implementer(IAgentEndpointFactory)

@@ -12,9 +12,15 @@ _CODE_WORD = re.compile(r"\b(E[A-Z][A-Z_]{2,}|(?:CERT|ERR|UNABLE|DEPTH|SELF)_[A-
 
 
 class NodeError(Exception):
-    """An error with Node's code word."""
+    """An error with Node's code word.
+
+    What a person may need beside its text, on which programs match, stands apart from that: the
+    line of the program that opened what failed, and what may help.
+    """
 
     code: str
+    opened_at: str | None = None
+    hint: str | None = None
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from types import FrameType
 from typing import TextIO, TypeAlias, cast
@@ -22,6 +21,7 @@ from twisted.python.failure import Failure
 from tessel.board import Board
 from tessel.liveness import Liveness, OwnClock, Watched
 from tessel.radio.host import IHostReactor
+from tessel.report import report
 from tessel.settings import DEBUG_SETTING
 
 FOREIGN_POLL_S = 0.05  # how often a reactor that the program uses by itself is looked at
@@ -123,7 +123,7 @@ class Program:
             self._end(SIGNAL_EXIT + signal.SIGINT)
         else:
             if self._exit_code is None:
-                self._errors.write("".join(traceback.format_exception(error)))
+                self._errors.write(report(error))
             self._end(1)
 
     def _asked_for(self, code: object) -> int:

@@ -75,7 +75,19 @@ def test_sockets_over_loopback_and_then_the_end(program):
 def test_an_error_that_nobody_listens_for_ends_it(program):
     done = program("from tessel import net\nnet.connect(1, '127.0.0.1')\n")
     assert done.returncode == 1
-    assert "connect ECONNREFUSED 127.0.0.1:1" in done.stderr
+    told, place = done.stderr.splitlines()
+    assert told == "tessel: connect ECONNREFUSED 127.0.0.1:1"
+    assert place.startswith("  opened at ")
+    assert place.endswith("program.py:2")
+
+
+def test_a_proxy_that_is_not_named_is_told_in_a_line(program):
+    done = program("from tessel import net\nnet.connect(1, 'example.com')\n", TM_API_KEY="key")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "tessel: PROXY_HOST is not set, though there is a token: "
+        "the name or address of your proxy server is expected\n"
+    )
 
 
 def test_twisted_itself_may_be_used(program):

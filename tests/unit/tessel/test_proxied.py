@@ -64,8 +64,16 @@ class TestConnecting:
         served.closes()
         device.pump()
         assert attempt.error.code == "ECONNREFUSED"
+        assert attempt.error.hint is None
         assert "read lost" in served.calls  # the device answered `end`
         assert not device.proxy.connections[0].ends[0].protocol.substreams
+
+    def test_a_refusal_by_the_proxys_rules_has_a_hint_beside_the_error(self, device):
+        attempt = device.connect(HalfCloseable)
+        device.proxy.served[0].fails("connect EACCES 10.0.0.1:80")
+        device.pump()
+        assert str(attempt.error) == "connect EACCES 10.0.0.1:80"
+        assert "EGRESS_ALLOW" in attempt.error.hint
 
     def test_octets_are_proof_that_it_stands(self, device):
         attempt = device.connect(HalfCloseable)

@@ -63,9 +63,10 @@ def test_a_refused_token_fails_all_who_wait_and_the_connection_is_closed():
     device.proxy.tunnels[0].message({"authed": False, "retry": False})
     device.pump()
     assert [str(attempt.error) for attempt in attempts] == ["Authorization failed."] * 2
+    assert attempts[0].error.hint == "the proxy proxy.example:443 refused PROXY_TOKEN"
     assert len(device.proxy.lost) == 1
-
     assert not device.proxy.connections[0].ends[0].aborted
+
 
 @pytest.mark.parametrize(
     "answer", [{"authed": False}, {"authed": "true"}, {"error": "Not authorized!"}, "rubbish", 1]
@@ -100,6 +101,17 @@ def test_a_proxy_that_cannot_be_reached_is_named_in_the_error():
     error = device.connect(Plain).error
     assert error.code == "ECONNREFUSED"
     assert str(error) == "proxy proxy.example:443: connect ECONNREFUSED 192.0.2.1:443"
+    assert error.hint is None
+
+
+def test_a_proxy_whose_authority_is_not_known_has_a_hint_beside_the_error():
+    device = Device()
+    code = "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    device.proxy.refusal = NodeError("unable to verify the first certificate", code)
+    error = device.connect(Plain).error
+    assert error.code == code
+    assert str(error) == "proxy proxy.example:443: unable to verify the first certificate"
+    assert "PROXY_CERT_FILE" in error.hint
 
 
 def test_after_failures_the_next_attempt_waits_longer_and_longer():
@@ -119,18 +131,6 @@ def test_after_failures_the_next_attempt_waits_longer_and_longer():
     assert len(device.proxy.served) == 1
 
 
-def test_a_proxy_that_does_not_answer_is_given_up():
-    device = Device(answer=None)
-    attempt = device.connect(Plain)
-    device.pass_time(TUNNEL_SETUP_TIMEOUT_S)
-    assert attempt.error.code == "ETIMEDOUT"
-    assert len(device.proxy.lost) == 1
-    assert not device.clock.getDelayedCalls()
-
-
-def test_a_late_answer_means_nothing():
-    device = Device(answer=None)
-    device.connect(Plain)
 def test_a_refused_token_does_not_undo_the_failures_before_it():
     device = Device()
     device.proxy.refusal = UNREACHABLE
@@ -147,6 +147,18 @@ def test_a_refused_token_does_not_undo_the_failures_before_it():
     assert waiting.error.code == "ECONNREFUSED"
 
 
+def test_a_proxy_that_does_not_answer_is_given_up():
+    device = Device(answer=None)
+    attempt = device.connect(Plain)
+    device.pass_time(TUNNEL_SETUP_TIMEOUT_S)
+    assert attempt.error.code == "ETIMEDOUT"
+    assert len(device.proxy.lost) == 1
+    assert not device.clock.getDelayedCalls()
+
+
+def test_a_late_answer_means_nothing():
+    device = Device(answer=None)
+    device.connect(Plain)
     device.proxy.connections[0].ends[0].reading = False
     device.proxy.tunnels[0].message(OURS)
     device.clock.advance(TUNNEL_SETUP_TIMEOUT_S)
@@ -343,6 +355,17 @@ def test_after_its_loss_the_next_connection_makes_a_new_tunnel():
     assert len(device.proxy.dials) == 2
 
 
+def test_between_its_fault_and_its_loss_the_next_connection_makes_a_new_tunnel():
+    device = Device()
+    above, _ = device.stand(HalfCloseable)
+    device.proxy.connections[0].ends[0].protocol.dataReceived(b"\0\0")  # an empty frame
+    attempt = device.connect(HalfCloseable)
+    assert attempt.error is None
+    assert len(device.proxy.dials) == 2
+    assert len(device.proxy.served) == 2
+    assert above.lost.value.code == "ECONNRESET"
+
+
 def test_a_bug_in_the_dial_is_told_as_it_is():
     device = Device()
     device.proxy.refusal = ZeroDivisionError()
@@ -355,17 +378,6 @@ class TestFarewell:
     def leaving(self, device):
         done = []
         Deferred.fromCoroutine(device.network.finish()).addCallback(done.append)
-def test_between_its_fault_and_its_loss_the_next_connection_makes_a_new_tunnel():
-    device = Device()
-    above, _ = device.stand(HalfCloseable)
-    device.proxy.connections[0].ends[0].protocol.dataReceived(b"\0\0")  # an empty frame
-    attempt = device.connect(HalfCloseable)
-    assert attempt.error is None
-    assert len(device.proxy.dials) == 2
-    assert len(device.proxy.served) == 2
-    assert above.lost.value.code == "ECONNRESET"
-
-
         device.pump()
         return done
 

@@ -44,6 +44,7 @@ _VERDICTS = {
     27: ("CERT_UNTRUSTED", "certificate not trusted"),
     28: ("CERT_REJECTED", "certificate rejected"),
 }
+UNKNOWN_AUTHORITY = frozenset(_VERDICTS[fault][0] for fault in (2, 18, 19, 20, 21))
 
 
 @implementer(IOpenSSLClientConnectionCreator)

@@ -23,6 +23,8 @@ class EventEmitter:
     An `error` without a listener is raised out of `emit`, and so ends the program.
     """
 
+    opened_at: str | None = None  # the line of the program to name when nobody hears its error
+
     def __init__(self) -> None:
         self._entries: dict[str, list[_Entry]] = {}
 
@@ -64,7 +66,7 @@ class EventEmitter:
         entries = self._entries.get(event)
         if not entries:
             if event == "error":
-                raise _unheard(args)
+                raise _unheard(args, self.opened_at)
             return False
         for entry in entries[:]:  # as in Node, listeners changed meanwhile count next time
             if entry.once:
@@ -99,7 +101,9 @@ class EventEmitter:
             self.emit("removeListener", event, entry.listener)
 
 
-def _unheard(args: tuple[object, ...]) -> BaseException:
+def _unheard(args: tuple[object, ...], opened_at: str | None) -> BaseException:
     if args and isinstance(args[0], BaseException):
+        if isinstance(args[0], NodeError) and opened_at is not None:
+            args[0].opened_at = opened_at
         return args[0]
     return NodeError(f"Unhandled error. ({args[0] if args else None!r})", "ERR_UNHANDLED_ERROR")

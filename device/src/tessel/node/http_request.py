@@ -15,6 +15,7 @@ from tessel.node.http_options import RequestOptions
 from tessel.node.http_wire import HttpWire, HttpWireError
 from tessel.node.net import Socket
 from tessel.node.stream_base import Done
+from tessel.places import here
 
 # With these, no body is the same as saying nothing; with all others its length of 0 is said.
 _BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -32,6 +33,7 @@ class ClientRequest(OutgoingMessage):
     def __init__(self, options: RequestOptions, agent: Agent) -> None:
         wire = HttpWire(h11.CLIENT, options.max_header_octets, options.max_body_octets)
         super().__init__(wire, options.headers)
+        self.opened_at = here()
         self._options = options
         self.method = options.method
         self.path = options.path

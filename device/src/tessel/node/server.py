@@ -18,6 +18,7 @@ from tessel.node.events import EventEmitter
 from tessel.node.handles import Handle
 from tessel.node.options import Callback, valid_port
 from tessel.node.socket import Socket, State
+from tessel.places import here
 
 
 class _Phase(Enum):
@@ -36,8 +37,8 @@ class Server(EventEmitter):
         self.max_connections: int | None = None  # past it connections are dropped
         self._runtime = runtime.current()
         self._phase = _Phase.IDLE
-        self._port: IListening | None = None
         self._starting: Deferred[None] | None = None
+        self._port: IListening | None = None
         self._handle: Handle | None = None
         self._referenced = True
         self._sockets: set[Socket] = set()
@@ -121,6 +122,7 @@ class Server(EventEmitter):
 
     def _start(self, port: int, host: str, backlog: int) -> None:
         self._phase = _Phase.STARTING
+        self.opened_at = here()
         self._handle = self._runtime.handles.open(f"server on port {port}")
         if not self._referenced:
             self._handle.unref()
@@ -128,11 +130,11 @@ class Server(EventEmitter):
         self._starting = starting.addCallbacks(self._started, self._not_started)
 
     def _started(self, port: IListening) -> None:
-        self._port = port
-        self._phase = _Phase.LISTENING
         if self._phase is _Phase.CLOSING:
             self._stop(port)  # it came before it could be given up
             return
+        self._port = port
+        self._phase = _Phase.LISTENING
         self._runtime.next_tick(self._tell_listening)  # `listen` has not returned yet
 
     def _tell_listening(self) -> None:
@@ -150,11 +152,11 @@ class Server(EventEmitter):
         self._runtime.next_tick(self.emit, "error", failure.value)
         self._let_go()
 
-    def _let_go(self) -> None:
-        handle, self._handle = self._handle, None
     def _stop(self, port: IListening) -> None:
         port.stop().addCallback(lambda _: self._close_if_over())
 
+    def _let_go(self) -> None:
+        handle, self._handle = self._handle, None
         if handle is not None:
             handle.close()
 

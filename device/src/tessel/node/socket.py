@@ -23,6 +23,7 @@ from tessel.node.link import Link
 from tessel.node.options import Callback, ConnectOptions, connect_arguments, valid_timeout
 from tessel.node.stream import Duplex
 from tessel.node.stream_base import Done
+from tessel.places import here
 
 
 class State(Enum):
@@ -82,6 +83,7 @@ class Socket(Duplex):
         if self._state is not State.IDLE or self.destroyed:
             raise NodeError("This socket was connected before", "ERR_SOCKET_ALREADY_CONNECTED")
         self._state = State.CONNECTING
+        self.opened_at = here()
         self.remote_address, self.remote_port = options.target.host, options.target.port
         self._open_handle(f"socket to {options.target}")
         self._apply(options)

@@ -43,6 +43,8 @@ from tessel.network.limits import LINGER_LIMIT_S
 from tessel.network.tunneled.face import Face
 from tessel.network.tunneled.tunnel import Tunnel
 
+REFUSED_HINT = "refused by the proxy's rules (EGRESS_ALLOW there)"
+
 
 class _Phase(Enum):
     CONNECTING = auto()  # the server dials
@@ -136,7 +138,9 @@ class ProxiedConnection:
             cast("IHalfCloseableProtocol", self._protocol).writeConnectionLost()
 
     def heard_error(self, message: str) -> None:
-        self._leave(Failure(NodeError.worded(message)))
+        error = NodeError.worded(message)
+        error.hint = REFUSED_HINT if error.code == "EACCES" else None
+        self._leave(Failure(error))
 
     def heard_lost(self, reason: Failure) -> None:
         """Released, or the tunnel is gone: then it is a reset, however cleanly it went."""

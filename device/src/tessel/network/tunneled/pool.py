@@ -21,8 +21,11 @@ from tessel.network.limits import (
     TUNNEL_SETUP_TIMEOUT_S,
     within,
 )
+from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.tunnel import AuthorizationFailed, Phase, Tunnel, log
+
+CERTIFICATE_HINT = "PROXY_CERT_FILE names the authority to trust for the proxy's certificate"
 
 
 class Dial(Shape):
@@ -138,12 +141,15 @@ class Tunnels:
     def _explained(self, failure: Failure) -> BaseException | None:
         error = failure.value
         if isinstance(error, AuthorizationFailed):
-            self._backoff.succeeded()  # it was reached
+            # it was reached: no failure, but what failed before is not undone
+            error.hint = f"the proxy {self._proxy} refused {self._settings.token_setting}"
             return error
         if isinstance(error, NodeError):
             self._backoff.failed(self._clock.seconds())
             log.debug("the proxy was not reached: {error}", error=error)
-            return NodeError(f"proxy {self._proxy}: {error}", error.code)
+            explained = NodeError(f"proxy {self._proxy}: {error}", error.code)
+            explained.hint = CERTIFICATE_HINT if error.code in UNKNOWN_AUTHORITY else None
+            return explained
         return error  # given up, as those who wait asked, or at the way out
 
     # Those who wait for it.
