@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from OpenSSL import crypto
+from cryptography import x509
 
 from tessel.errors import NodeError
 from tessel.settings import DEFAULT_IDLE_MS, DEFAULT_LOCAL, DEFAULT_PORT, RADIOS
@@ -22,10 +22,12 @@ from tessel.settings import DEFAULT_IDLE_MS, DEFAULT_LOCAL, DEFAULT_PORT, RADIOS
 HIGHEST_PORT = 65_535
 HIGHEST_IDLE_MS = 2**31 - 1  # Node's timers go no further
 TOKENS = ("PROXY_TOKEN", "TM_API_KEY")  # the first that is set counts
+IPV4_MAPPED_BITS = 96  # of ::ffff:0:0/96
 LONGEST_DEVICE_NAME = 64  # as the wire allows
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*")  # a host's, in any script
+_CERTIFICATE_BEGINS = b"-----BEGIN CERTIFICATE-----"
 _FILE_HINT = "; a file of them is named by PROXY_CERT_FILE"
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -132,36 +134,42 @@ class _Reader:
     def token(self) -> tuple[str | None, str | None]:
         """It, and before it the variable that it came from."""
         for name in TOKENS:
-            text = self._text_or_file(name)
+            source, text = self._text_or_file(name)
             if text is not None:
-                source = name if self._environ.get(name) else f"{name}_FILE"
-                token = self._utf8(name, text.strip()) or None
-                return (source if token else None), token
+                return source, self._utf8(source, text.strip())
         return None, None
 
     def certificates(self) -> bytes | None:
-        text = self._text_or_file("PROXY_CERT")
+        source, text = self._text_or_file("PROXY_CERT")
         if text is None:
             return None
         pem = text.encode(errors="surrogateescape")
-        if not _has_certificate(pem):
+        if not _are_certificates(pem):
             self.faults.append(
-                f"PROXY_CERT is {len(pem)} octets in which no certificate was found; "
+                f"{source} is {len(pem)} octets that cannot be read as certificates; "
                 f"expected: certificates as PEM text{_FILE_HINT if _is_path(text) else ''}"
             )
         return pem
 
-    def _text_or_file(self, name: str) -> str | None:
-        if self._environ.get(name):
-            return self._environ[name]
-        path = self._environ.get(f"{name}_FILE")
-        if not path:
-            return None
+    def _text_or_file(self, name: str) -> tuple[str, str | None]:
+        """The variable that it came from, and its text, which is not blank; None: not set."""
+        text = self._environ.get(name, "")
+        if text.strip():
+            return name, text
+        source = f"{name}_FILE"
+        path = self._environ.get(source, "")
+        return source, self._from_file(source, path) if path else None
+
+    def _from_file(self, source: str, path: str) -> str | None:
         try:
-            return Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            self.faults.append(f"{name}_FILE is {path!r}; expected: a readable text file ({error})")
+            self.faults.append(f"{source} is {path!r}; expected: a readable text file ({error})")
             return None
+        if not text.strip():
+            self.faults.append(f"{source} is {path!r}; expected: a file that is not empty")
+            return None
+        return text
 
     def _utf8(self, name: str, text: str) -> str | None:
         try:
@@ -235,9 +243,14 @@ def _local(text: str) -> LocalTargets:
 
 def _network(entry: str) -> Network:
     try:
-        return ipaddress.ip_network(entry, strict=False)
+        network = ipaddress.ip_network(entry, strict=False)
     except ValueError:
         raise _no_target(entry) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < IPV4_MAPPED_BITS:
+        return network
+    # a target in it counts as IPv4, as `literal` says
+    return ipaddress.IPv4Network((mapped, network.prefixlen - IPV4_MAPPED_BITS))
 
 
 def _domain(entry: str) -> str:
@@ -276,9 +289,9 @@ def _is_path(text: str) -> bool:
     return "\n" not in text.strip() and "-----" not in text
 
 
-def _has_certificate(pem: bytes) -> bool:
+def _are_certificates(pem: bytes) -> bool:
+    """All of them, for all are loaded when the tunnel is opened. One that breaks off is none."""
     try:
-        crypto.load_certificate(crypto.FILETYPE_PEM, pem)
-    except crypto.Error:
+        return len(x509.load_pem_x509_certificates(pem)) == pem.count(_CERTIFICATE_BEGINS)
+    except ValueError:
         return False
-    return True

@@ -76,6 +76,7 @@ def test_an_empty_value_counts_as_unset():
         ({"PROXY_TOKEN": "a", "TM_API_KEY": "b"}, "a"),
         ({"TM_API_KEY": "b"}, "b"),
         ({"TM_API_KEY": "  "}, None),
+        ({"PROXY_TOKEN": " \n", "TM_API_KEY": "b"}, "b"),
     ],
 )
 def test_the_token_is_proxy_token_else_tm_api_key(environ, token):
@@ -97,6 +98,23 @@ def test_it_is_known_which_variable_the_token_came_from(name, tmp_path):
     assert Settings.from_env(HOST | {name: "x"}).token_setting == name
     assert Settings.from_env(HOST | {f"{name}_FILE": str(path)}).token_setting == f"{name}_FILE"
     assert Settings.from_env(HOST).token_setting is None
+
+
+def test_a_blank_value_does_not_hide_the_file(tmp_path):
+    path = tmp_path / "token"
+    path.write_text("from-file\n")
+    environ = HOST | {"PROXY_TOKEN": " ", "PROXY_TOKEN_FILE": str(path), "TM_API_KEY": "b"}
+    settings = Settings.from_env(environ)
+    assert (settings.token, settings.token_setting) == ("from-file", "PROXY_TOKEN_FILE")
+
+
+@pytest.mark.parametrize("name", ["PROXY_TOKEN_FILE", "TM_API_KEY_FILE", "PROXY_CERT_FILE"])
+def test_a_file_with_nothing_in_it_is_a_fault(name, tmp_path):
+    path = tmp_path / "empty"
+    path.write_text(" \n")
+    (fault,) = faults(HOST | {name: str(path)})
+    assert fault.startswith(f"{name} is ")
+    assert "not empty" in fault
 
 
 def test_a_token_without_a_host_is_a_fault_that_says_so():
@@ -164,6 +182,16 @@ def test_a_certificate_that_looks_like_a_files_name_is_a_fault_that_names_the_ot
     assert fault.endswith("named by PROXY_CERT_FILE")
     (fault,) = faults({"PROXY_CERT": "-----BEGIN CERTIFICATE-----"})
     assert "PROXY_CERT_FILE" not in fault
+
+
+def test_every_certificate_must_be_one():
+    pem = trustme.CA().cert_pem.bytes().decode()
+    assert Settings.from_env({"PROXY_CERT": pem + pem}).proxy_cert == (pem + pem).encode()
+    broken = pem[:100] + "!" + pem[101:]
+    cut = pem[: len(pem) // 2]
+    for second in (broken, cut):
+        (fault,) = faults({"PROXY_CERT": pem + second})
+        assert fault.startswith("PROXY_CERT is ")
 
 
 @pytest.mark.parametrize("name", ["PROXY_TOKEN_FILE", "TM_API_KEY_FILE", "PROXY_CERT_FILE"])
