@@ -7,6 +7,9 @@ import sys
 
 from tessel import net
 
+if len(sys.argv) != 3:
+    print("usage: tessel run examples/echo.py HOST PORT", file=sys.stderr)
+    sys.exit(2)
 host, port = sys.argv[1:]
 
 

@@ -2,7 +2,10 @@
 
     tessel run --env PROXY_HOST=proxy.example.com examples/ipcalf.py [URL]
 
-Through the tunnel, the site sees the proxy's address; directly, the device's own.
+Through the tunnel, the site sees the proxy's address; directly, the device's own. To try it without
+a proxy, take the token away:
+
+    tessel run --env TM_API_KEY= examples/ipcalf.py [URL]
 """
 
 import os

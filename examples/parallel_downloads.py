@@ -13,6 +13,9 @@ from tessel import http
 
 DOWNLOADS = 20
 
+if len(sys.argv) != 2:
+    print("usage: tessel run examples/parallel_downloads.py URL", file=sys.stderr)
+    sys.exit(2)
 url = sys.argv[1]
 sums = []
 

@@ -2,7 +2,7 @@
 
     tessel run --env PROXY_HOST=... --env PROXY_TOKEN=... examples/treq_over_tunnel.py URL
 
-treq does not come with the device: `pip install treq`.
+treq does not come with the device, but `make setup` has it; elsewhere, `pip install treq`.
 """
 
 import sys
@@ -18,6 +18,10 @@ async def main(url):
     response = await client.get(url)
     print(response.code, await response.text())
 
+
+if len(sys.argv) != 2:
+    print("usage: tessel run examples/treq_over_tunnel.py URL", file=sys.stderr)
+    sys.exit(2)
 
 # No reactor to run: it runs already. An error nobody handles ends the program with exit code 1.
 Deferred.fromCoroutine(main(sys.argv[1]))

@@ -13,12 +13,25 @@ from tessel.__main__ import main
 from tessel.settings import described
 
 TESSEL = str(Path(sys.executable).with_name("tessel"))
+EXAMPLES = Path(__file__).parents[3] / "examples"
 LIMIT_S = 30
 
 
 def environment(**more):
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | more
+
+
+def command_line(*arguments, **environ):
+    """`tessel run` with these; the finished process."""
+    return subprocess.run(
+        [TESSEL, "run", *map(str, arguments)],
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -28,14 +41,7 @@ def program(tmp_path):
     def run(text, *arguments, options=(), **environ):
         path = tmp_path / "program.py"
         path.write_text(text)
-        return subprocess.run(
-            [TESSEL, "run", *options, str(path), *arguments],
-            env=environment(**environ),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        return command_line(*options, path, *arguments, **environ)
 
     return run
 
@@ -156,6 +162,27 @@ def test_a_setting_misspelt_is_warned_about(program):
         "tessel: warning: PROXI_HOST is not a setting: is PROXY_HOST meant?",
         "tessel: warning: PROXY_TOKN is not a setting: is PROXY_TOKEN meant?",
     ]
+
+
+@pytest.mark.parametrize("name", ["echo", "parallel_downloads", "treq_over_tunnel"])
+def test_an_example_without_its_arguments_tells_its_usage(name):
+    done = command_line(EXAMPLES / f"{name}.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"usage: tessel run examples/{name}.py ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_originals_sample_without_a_proxy_says_what_is_missing():
+    done = command_line(EXAMPLES / "ipcalf.py")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tessel: PROXY_HOST is not set")
+
+
+def test_the_originals_sample_goes_directly_when_its_token_is_taken_away():
+    url = "http://127.0.0.1:1/"
+    done = command_line("--env", "TM_API_KEY=", EXAMPLES / "ipcalf.py", url)
+    assert "tessel: connect ECONNREFUSED 127.0.0.1:1\n" in done.stderr
 
 
 def test_help_tells_where_options_go_and_what_may_be_set(capsys):
