@@ -3,6 +3,8 @@
 client = treq.client.HTTPClient(tessel.agent.agent())
 """
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol
@@ -34,8 +36,8 @@ def agent(*, tls: TlsOptions | None = None, proxy: bool | None = None) -> IAgent
 
 @implementer(IAgent)
 class _CountedAgent:
-    """Keeps the process alive while a request is under way, until its body was delivered; an idle
-    connection does not.
+    """Keeps the process alive while a request is under way, and while its body is delivered; an
+    idle connection does not, nor does a body that nobody asked for, as that of a redirection.
     """
 
     def __init__(self, agent: IAgent) -> None:
@@ -48,31 +50,29 @@ class _CountedAgent:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
-        handle = runtime.current().handles.open(f"request {method!r} {uri!r}")
-        answered = self._agent.request(method, uri, headers, bodyProducer)
-        return answered.addCallbacks(
-            _counted, _ended, callbackArgs=(handle,), errbackArgs=(handle,)
-        )
+        answered = self._agent.request(method, uri, headers, bodyProducer)  # may raise
+        what = f"{method.decode(errors='replace')} {uri.decode(errors='replace')}"
+        board = runtime.current()
+        handle = board.handles.open(f"request {what}")
 
+        def counted(response: IResponse) -> IResponse:
+            board.next_tick(handle.close)  # by then the program has asked for the body
+            return _CountedResponse(response, lambda: board.handles.open(f"body of {what}"))
 
-def _counted(response: IResponse, handle: Handle) -> IResponse:
-    if response.length == 0:
-        handle.close()  # programs do not ask for a body that is not there
-    return _CountedResponse(response, handle)
+        def ended(failure: Failure) -> Failure:
+            handle.close()
+            return failure
 
-
-def _ended(failure: Failure, handle: Handle) -> Failure:
-    handle.close()
-    return failure
+        return answered.addCallbacks(counted, ended)
 
 
 class _CountedResponse(proxyForInterface(IResponse)):  # type: ignore[misc]  # made at run time
-    def __init__(self, response: IResponse, handle: Handle) -> None:
+    def __init__(self, response: IResponse, opened: Callable[[], Handle]) -> None:
         super().__init__(response)
-        self._handle = handle
+        self._opened = opened
 
     def deliverBody(self, protocol: IProtocol) -> None:
-        self.original.deliverBody(_CountedBody(protocol, self._handle))
+        self.original.deliverBody(_CountedBody(protocol, self._opened()))
 
 
 class _CountedBody(proxyForInterface(IProtocol)):  # type: ignore[misc]  # made at run time

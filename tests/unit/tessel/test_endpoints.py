@@ -10,7 +10,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory, Protocol
-from twisted.web.client import URI, Agent, ResponseFailed
+from twisted.web.client import URI, Agent, RedirectAgent, ResponseFailed
 from twisted.web.error import SchemeNotSupported
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
@@ -240,10 +240,11 @@ def test_our_agent_keeps_connections_but_not_the_process(board):
         wire = board.attempts[0]
         if wire.wire.protocol is None:
             wire.stand()
-        wire.send(OK)
-        assert len(board.handles) == 1  # the body is not delivered yet
+        wire.send(OK[:-1])
         bodies = []
         treq.content(got[0]).addCallback(bodies.append)
+        assert board.handles.names() == ["body of GET http://example.com/x"]
+        wire.send(OK[-1:])
         assert bodies == [b"hello"]
         assert len(board.handles) == 0
     assert len(board.attempts) == 1
@@ -260,10 +261,39 @@ def test_a_response_without_a_body_ends_the_request(board):
     board.pass_time(tessel_agent.IDLE_TIMEOUT_S)
 
 
+def test_a_body_that_nobody_asks_for_keeps_nothing_alive(board):
+    asked = RedirectAgent(tessel_agent.agent())
+    got = request(board, asked)
+    wire = board.attempts[0].stand()
+    wire.send(b"HTTP/1.1 302 Found\r\nLocation: http://b/\r\nContent-Length: 2\r\n\r\n")
+    board.attempts[1].stand().send(OK)
+    assert got[0].code == 200
+    assert len(board.handles) == 0
+    board.pass_time(tessel_agent.IDLE_TIMEOUT_S)
+
+
+def test_a_program_has_the_turn_of_the_answer_to_ask_for_the_body(board):
+    open_then = []
+    got = []
+    answered = tessel_agent.agent().request(b"GET", b"http://example.com/x").addBoth(got.append)
+    answered.addCallback(lambda _: open_then.extend(board.handles.names()))
+    board.run()
+    board.attempts[0].stand().send(OK)
+    assert open_then == ["next tick", "request GET http://example.com/x"]
+    assert len(board.handles) == 0
+    board.pass_time(tessel_agent.IDLE_TIMEOUT_S)
+
+
 def test_a_request_that_fails_keeps_nothing_alive(board):
     got = request(board, tessel_agent.agent(proxy=False, tls=TlsOptions(servername="b")))
     board.attempts[0].fail(NodeError("connect ECONNREFUSED", "ECONNREFUSED"))
     assert got[0].check(error.ConnectionRefusedError)
+    assert len(board.handles) == 0
+
+
+def test_what_is_no_uri_keeps_nothing_alive(board):
+    with pytest.raises(ValueError, match="Invalid URI"):
+        tessel_agent.agent().request(b"GET", b"http://a b/")
     assert len(board.handles) == 0
 
 
