@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
-from pathlib import Path
+from importlib.util import find_spec
 from types import FrameType
 
+
+def _homes(package: str) -> list[str]:
+    spec = find_spec(package)  # beside the libraries, if it was installed to be worked on
+    homes = spec.submodule_search_locations if spec else None
+    return [home + os.sep for home in homes or ()]
+
+
 _LIBRARIES = (
-    str(Path(__file__).parent),
+    *_homes("tessel"),
+    *_homes("streamplex"),
     *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
     "<",  # <string>, <frozen runpy>
 )

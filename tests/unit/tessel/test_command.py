@@ -248,8 +248,11 @@ def test_a_program_is_executed_as_python_would(tmp_path, monkeypatch):
 
 def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
     monkeypatch.setenv("PROXY_PORT", "x")
+    monkeypatch.setenv("PROXY_HOTS", "y")
     assert main(["run", "program.py"]) == 1
-    assert "PROXY_PORT" in capsys.readouterr().err
+    warning, fault = capsys.readouterr().err.splitlines()
+    assert warning == "tessel: warning: PROXY_HOTS is not a setting: is PROXY_HOST meant?"
+    assert fault.startswith("tessel: PROXY_PORT is 'x'")
 
 
 @pytest.mark.parametrize("arguments", [[], ["run"], ["run", "--env", "NOVALUE", "x.py"]])

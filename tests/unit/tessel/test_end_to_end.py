@@ -248,7 +248,7 @@ def uncaught(proxy, monkeypatch):
     monkeypatch.setattr(board._network, "_joined", Joined(settings, None, network))
     board.power_on()
     yield raised
-    pytest_twisted.blockon(Deferred.fromCoroutine(board.power_off()))
+    pytest_twisted.blockon(Deferred.fromCoroutine(board.finish()))
 
 
 def page(url):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import streamplex
 from support.fake_board import powered_board
 from tessel import places
 from tessel.config import SettingsError
@@ -85,7 +86,10 @@ class TestPlaces:
         monkeypatch.setattr(places, "is_programs", lambda filename: False)
         assert places.here() is None
 
-    @pytest.mark.parametrize("filename", [places.__file__, json.__file__, pytest.__file__, "<x>"])
+    @pytest.mark.parametrize(
+        "filename",
+        [places.__file__, streamplex.__file__, json.__file__, pytest.__file__, "<x>"],
+    )
     def test_runtime_and_libraries_are_not_the_program(self, filename):
         assert not places.is_programs(filename)
         assert places.is_programs("hello.py")

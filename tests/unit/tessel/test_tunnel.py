@@ -63,7 +63,7 @@ def test_a_refused_token_fails_all_who_wait_and_the_connection_is_closed():
     device.proxy.tunnels[0].message({"authed": False, "retry": False})
     device.pump()
     assert [str(attempt.error) for attempt in attempts] == ["Authorization failed."] * 2
-    assert attempts[0].error.hint == "the proxy proxy.example:443 refused PROXY_TOKEN"
+    assert attempts[0].error.hint == "the proxy proxy.example:443 refused the token in PROXY_TOKEN"
     assert len(device.proxy.lost) == 1
     assert not device.proxy.connections[0].ends[0].aborted
 

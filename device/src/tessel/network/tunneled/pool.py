@@ -142,7 +142,8 @@ class Tunnels:
         error = failure.value
         if isinstance(error, AuthorizationFailed):
             # it was reached: no failure, but what failed before is not undone
-            error.hint = f"the proxy {self._proxy} refused {self._settings.token_setting}"
+            source = self._settings.token_setting
+            error.hint = f"the proxy {self._proxy} refused the token in {source}"
             return error
         if isinstance(error, NodeError):
             self._backoff.failed(self._clock.seconds())
