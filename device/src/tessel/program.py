@@ -145,7 +145,12 @@ class Program:
         elif self._in_main:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(code)
         else:
-            self._reactor.callFromThread(self._end, code)
+            self._reactor.callFromThread(self._end_by, signal.Signals(number))
+
+    def _end_by(self, number: signal.Signals) -> None:
+        found = ", ".join(self._board.handles.names()) or "nothing"
+        log.debug("ended by {signal}; open was: {found}", signal=number.name, found=found)
+        self._end(SIGNAL_EXIT + number)
 
     # The log.
 

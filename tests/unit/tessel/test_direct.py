@@ -346,13 +346,21 @@ def test_end_to_end_a_target_that_cannot_be_reached_is_an_error():
     assert results[0].code == "ECONNREFUSED"
 
 
-@pytest.mark.parametrize("host", ["", "nul\0.example", "\udcff"])
+@pytest.mark.parametrize("host", ["", "nul\0.example", "\udcff", "a." * 128])
 def test_what_is_no_host_is_not_found_whichever_way_it_would_go(host):
     routed = Routed()
     plain = outcome(routed.network.connect(Target(host, 80), Plain))
     tls = outcome(routed.network.connect_tls(Target(host, 443), Plain, TlsOptions()))
     assert [plain[0].code, tls[0].code] == ["ENOTFOUND", "ENOTFOUND"]
     assert routed.proxy.dials == routed.radio.dials == []
+
+
+def test_the_longest_name_there_can_be_is_passed_on():
+    routed = Routed()
+    name = "a." * 127
+    routed.network.connect(Target(name, 80), Plain)
+    routed.proxy.pump()
+    assert routed.proxy.served[0].events == [("_pls_connect", 80, name)]
 
 
 def test_look_ups_and_listening_are_direct():

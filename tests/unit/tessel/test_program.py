@@ -270,6 +270,16 @@ class TestLog:
         assert self.observed(main, _PROXY_DBG="") == (0, "tessel: the tunnel speaks\n")
         assert self.observed(main) == (0, "")
 
+    def test_who_asks_is_told_what_a_signal_found_open(self):
+        def main():
+            timers.set_timeout(signal.raise_signal, 5, signal.SIGTERM)
+            runtime.current().handles.open("socket to example.com:80")
+
+        code, said = self.observed(main, _PROXY_DBG="1")
+        assert code == 143
+        assert "tessel: ended by SIGTERM; open was: socket to example.com:80\n" in said
+        assert self.observed(main) == (143, "")
+
     def test_a_failure_that_is_not_critical_is_no_end(self):
         def main():
             failure = Failure(NodeError("handled", "E"))

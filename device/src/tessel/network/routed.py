@@ -30,6 +30,8 @@ from tessel.network.interface import (
 from tessel.network.route import Route, Way, route
 from tessel.network.tunneled import TunneledNetwork
 
+LONGEST_HOST = 253  # a name of the DNS, without the dot behind it; addresses are shorter
+
 log = Logger(namespace="tessel")
 
 
@@ -181,8 +183,11 @@ class NobodyWatches:
 
 def _check(target: Target) -> None:
     """What no look-up could be asked for, and no tunnel could carry, is not found."""
-    if not target.host or "\0" in target.host or not _is_utf8(target.host):
-        raise NodeError(f"getaddrinfo ENOTFOUND {target.host!r}", "ENOTFOUND")
+    host = target.host
+    fits = 0 < len(host.removesuffix(".")) <= LONGEST_HOST
+    if not fits or "\0" in host or not _is_utf8(host):
+        shown = repr(host[: LONGEST_HOST + 1])
+        raise NodeError(f"getaddrinfo ENOTFOUND {shown}", "ENOTFOUND")
 
 
 def _is_utf8(text: str) -> bool:
