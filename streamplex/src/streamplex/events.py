@@ -101,7 +101,8 @@ def decode(message: DataMessage | JsonMessage) -> Meaning:
         return DataReceived(message.channel, message.payload)
     if not isinstance(message.value, dict):
         raise RemoteError(
-            f"JSON {_shown(message.value)} on channel {message.channel}; an object is expected"
+            f"JSON of type {type(message.value).__name__} on channel {message.channel}; "
+            "an object is expected"
         )
     if message.channel == CONTROL_CHANNEL:
         return _decode_control(message.value)
@@ -123,7 +124,7 @@ def _decode_control(said: dict[str, Json]) -> Meaning:
 
 def _channel_number(sock: Json) -> int:
     if type(sock) is not int:  # a boolean is an int to isinstance
-        raise RemoteError(f"substream number {_shown(sock)}; an integer is expected")
+        raise RemoteError(f"substream number of type {type(sock).__name__}; an integer is expected")
     return sock
 
 

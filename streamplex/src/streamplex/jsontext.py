@@ -24,8 +24,6 @@ limit of 4,300 would let one frame cost milliseconds."""
 MAX_DEPTH = 64
 """Levels of nesting: far beyond any message's, far below Python's recursion limit."""
 
-_SHOWN_CHARACTERS = 40
-
 
 def dumps(value: Json) -> bytes:
     """`value` as JavaScript's JSON.stringify writes it. Raises LocalError if it cannot be."""
@@ -36,27 +34,26 @@ def dumps(value: Json) -> bytes:
 
 
 def loads(octets: bytes) -> Json:
-    """The value of a UTF-8 JSON text. Raises RemoteError that says what is wrong with it."""
+    """The value of a UTF-8 JSON text. Raises RemoteError that says what is wrong with it.
+
+    It quotes nothing: errors stand in logs, and the text may hold a token.
+    """
     try:
         text = octets.decode()
         value = _DECODER.decode(text)
     except (ValueError, RecursionError) as fault:
-        raise RemoteError(f"invalid JSON {_shown(octets)}: {fault}") from fault
+        raise RemoteError(f"invalid JSON of {len(octets)} octets: {fault}") from fault
     # Only texts that could hide one of these are searched: they are rare.
     if "\\u" in text:
-        _refuse_lone_surrogates(octets, value)
+        _refuse_lone_surrogates(value)
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise RemoteError(f"JSON nested over {MAX_DEPTH} levels deep {_shown(octets)}")
+        raise RemoteError(f"JSON nested deeper than {MAX_DEPTH} levels")
     return value
 
 
 def size_in_memory(value: Json) -> int:
     """Octets of memory that a value takes: many times those of its text, if it is made for it."""
     return sum(getsizeof(inner) for level in _levels(value) for inner in level)
-
-
-def _shown(octets: bytes) -> str:
-    return ascii(octets[:_SHOWN_CHARACTERS].decode(errors="replace"))
 
 
 def _integer(digits: str) -> int:
@@ -80,11 +77,11 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_constant)
 
 
-def _refuse_lone_surrogates(octets: bytes, value: Json) -> None:
+def _refuse_lone_surrogates(value: Json) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError) as fault:
-        raise RemoteError(f"lone surrogate or deep nesting in JSON {_shown(octets)}") from fault
+        raise RemoteError("lone surrogate or deep nesting in JSON") from fault
 
 
 def _depth(value: Json) -> int:

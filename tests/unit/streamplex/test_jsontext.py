@@ -99,11 +99,11 @@ def test_what_is_not_strictly_json_is_the_peers_fault(octets, why):
         loads(octets)
 
 
-def test_the_error_shows_the_beginning_of_what_came_and_no_more():
+def test_the_error_tells_the_size_of_what_came_and_quotes_nothing():
     with pytest.raises(RemoteError) as caught:
-        loads(b'{"token": \xff\x00' + b"A" * 60_000)
-    assert str(caught.value).startswith('invalid JSON \'{"token": \\ufffd\\x00AAA')
-    assert len(str(caught.value)) < 200
+        loads(b'{"token": "S3CRET"' + b" " * 60_000)
+    assert str(caught.value).startswith("invalid JSON of 60018 octets: Expecting ',' delimiter")
+    assert "S3CRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_error_shows_the_beginning_of_what_came_and_no_more():
     [rb'"\ud800"', rb'["\udc00\ud800"]', rb'{"\udfff":1}', rb'{"a":{"b":["x\ud83dx"]}}'],
 )
 def test_a_lone_surrogate_is_the_peers_fault_in_keys_too(octets):
-    with pytest.raises(RemoteError, match="lone surrogate or deep nesting in JSON '"):
+    with pytest.raises(RemoteError, match="lone surrogate or deep nesting in JSON"):
         loads(octets)
 
 
@@ -122,7 +122,7 @@ def test_numbers_that_a_double_holds_are_read():
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 500, 900, 30_000])
 def test_nesting_of_too_many_levels_is_the_peers_fault(levels):
-    with pytest.raises(RemoteError, match=r"nested over 64 levels deep|recursion depth exceeded"):
+    with pytest.raises(RemoteError, match=r"nested deeper than 64 levels|recursion depth exceeded"):
         loads(nested(levels))
 
 
@@ -133,7 +133,7 @@ def test_deep_nesting_beside_an_escape_is_the_peers_fault():
 
 def test_objects_nest_as_lists_do():
     assert loads(b'{"":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH)
-    with pytest.raises(RemoteError, match="nested over 64 levels deep"):
+    with pytest.raises(RemoteError, match="nested deeper than 64 levels"):
         loads(b'{"":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1))
 
 

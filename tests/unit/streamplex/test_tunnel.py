@@ -124,12 +124,12 @@ def test_empty_data_is_no_event(pair):
         (b"\x00\x01\x00", "frame body of 1 octets; at least 3 are needed"),
         (b"\x00\x02\x00\x02", "frame body of 2 octets; at least 3 are needed"),
         (encode_frame(b"\x00\x02\x09"), "message type 0x09 on channel 2; known: data 0x00, JSON"),
-        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON '\\ufffd': 'utf-8' codec can't decode"),
-        (encode_frame(b"\x00\x02\x01NaN"), "invalid JSON 'NaN': NaN is not JSON"),
-        (said(0, []), "JSON [] on channel 0; an object is expected"),
+        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON of 1 octets: 'utf-8' codec"),
+        (encode_frame(b"\x00\x02\x01NaN"), "invalid JSON of 3 octets: NaN is not JSON"),
+        (said(0, []), "JSON of type list on channel 0; an object is expected"),
         (data(0, b"x"), "data on the control channel; allowed there: JSON"),
-        (said(0, {"type": "stream", "sock": True}), "substream number True; an integer"),
-        (said(0, {"type": "stream", "sock": 4.0}), "substream number 4.0; an integer"),
+        (said(0, {"type": "stream", "sock": True}), "substream number of type bool; an integer"),
+        (said(0, {"type": "stream", "sock": 4.0}), "substream number of type float; an integer"),
         (said(0, {"type": "stream", "sock": 3}), "substream number 3; side B opens even numbers"),
         (said(0, {"type": "stream", "sock": 0}), "substream number 0; side B opens even numbers"),
         (said(0, {"type": "stream", "sock": -2}), "substream number -2; side B opens even"),
@@ -152,6 +152,30 @@ def test_a_fault_is_the_last_event_and_says_what_was_seen(server, octets, why):
     assert isinstance(heard[-1], Fault)
     assert why in str(heard[-1].error)
     assert not any(isinstance(event, Fault) for event in heard[:-1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"type":"message","object":{"token":"S3CRET"}',
+        b'{"type":"message","object":{"token":"S3CRET","x":NaN}}',
+        b'{"type":"message","object":{"token":"S3CRET\xff"}}',
+        rb'{"type":"message","object":{"token":"S3CRET\ud800"}}',
+        rb'{"type":"message","object":{"token":"S3CRET\x"}}',
+        b'{"type":"message","object":{"token":"S3CRET\n"}}',
+        b'{"type":"message","object":{"token":"S3CRET","x":' + b"[" * 70 + b"]" * 70 + b"}}",
+        b'{"type":"message","object":{"token":"S3CRET","x":' + b"9" * 400 + b"}}",
+        b'["token","S3CRET"]',
+        b'"S3CRET"',
+        b"S3CRET",
+        b'{"type":"stream","sock":{"token":"S3CRET"}}',
+    ],
+    ids=lambda text: ascii(text)[:60],
+)
+def test_no_fault_quotes_a_message_of_the_control_channel_which_may_hold_a_token(server, text):
+    (fault,) = server.receive(encode_frame(b"\x00\x00\x01" + text))
+    assert isinstance(fault, Fault)
+    assert "S3CRET" not in str(fault.error)
 
 
 def test_what_came_before_a_fault_stands_and_nothing_follows_it(server):

@@ -2,13 +2,15 @@
 
 import pytest
 from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
-from streamplex import LocalError
+from streamplex import LocalError, SubstreamError
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import (
     MAX_HELD_OCTETS,
+    MAX_STALL_S,
     MAX_WAITING_OCTETS,
     RESUME_HELD_OCTETS,
     HeldOctets,
@@ -443,16 +445,134 @@ def test_tiny_pieces_count_at_what_their_objects_take():
     assert tunnels.server.held._octets > 200 * HELD_EVENT_OCTETS
 
 
-def test_the_tunnels_reading_is_stopped_and_resumed_once_each():
-    calls = []
-    held = HeldOctets(lambda: calls.append("stop"), lambda: calls.append("resume"))
+# --- stalls
+
+
+class Reading:
+    """Notes what is done about a tunnel whose substreams hold too much."""
+
+    def __init__(self):
+        self.calls = []
+
+    def stop_reading(self):
+        self.calls.append("stop")
+
+    def resume_reading(self):
+        self.calls.append("resume")
+
+    def end_stall(self):
+        self.calls.append("end stall")
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def reading():
+    return Reading()
+
+
+@pytest.fixture
+def held(reading, clock):
+    return HeldOctets(reading, clock)
+
+
+def test_the_tunnels_reading_is_stopped_and_resumed_once_each(held, reading, clock):
     held.add(MAX_HELD_OCTETS)
-    assert calls == []
+    assert reading.calls == []
     held.add(1)
     held.add(1)
-    assert calls == ["stop"]
+    assert reading.calls == ["stop"]
     held.remove(MAX_HELD_OCTETS - RESUME_HELD_OCTETS)
-    assert calls == ["stop"]
+    assert reading.calls == ["stop"]
     held.remove(2)
     held.remove(1)
-    assert calls == ["stop", "resume"]
+    assert reading.calls == ["stop", "resume"]
+    assert not clock.getDelayedCalls()
+
+
+def test_a_tunnel_that_reads_is_not_watched(held, clock):
+    held.add(MAX_HELD_OCTETS)
+    assert not clock.getDelayedCalls()
+
+
+def test_when_nothing_was_taken_for_so_long_the_stall_is_ended_and_so_is_the_next(
+    held, reading, clock
+):
+    held.add(MAX_HELD_OCTETS + 1)
+    clock.advance(MAX_STALL_S - 1)
+    assert reading.calls == ["stop"]
+    clock.advance(1)
+    assert reading.calls == ["stop", "end stall"]
+    clock.advance(MAX_STALL_S)
+    assert reading.calls == ["stop", "end stall", "end stall"]
+
+
+def test_a_consumer_that_takes_a_little_is_no_stall(held, reading, clock):
+    held.add(2 * MAX_HELD_OCTETS)
+    for _ in range(10):
+        held.remove(1)
+        clock.advance(MAX_STALL_S)
+    assert reading.calls == ["stop"]
+    clock.advance(MAX_STALL_S)
+    assert reading.calls == ["stop", "end stall"]
+
+
+def test_the_substream_that_stalls_the_tunnel_is_ended_on_both_sides_and_the_others_go_on(tunnels):
+    slow, far_slow = tunnels.open(HalfCloseable())
+    other, far_other = tunnels.open(HalfCloseable())
+    for near in (slow, other):
+        near.transport.pauseProducing()
+    far_other.transport.write(b"little")
+    tunnels.pump()
+    far_slow.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    tunnels.clock.advance(MAX_STALL_S)
+    tunnels.pump()
+    for protocol in (slow, far_slow):
+        assert protocol.lost.check(SubstreamError)
+        assert protocol.lost.getErrorMessage().startswith("ETIMEDOUT: nothing was taken for 120 s")
+    assert list(tunnels.device.substreams) == list(tunnels.server.substreams) == [4]
+    far_other.transport.write(b" by little")
+    tunnels.pump()
+    other.transport.resumeProducing()
+    assert other.data == b"little by little"
+    assert not tunnels.clock.getDelayedCalls()
+
+
+def test_a_protocol_aware_of_substreams_is_told_that_it_stalled_however_it_pauses(tunnels):
+    near, far = tunnels.open(Aware())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    tunnels.clock.advance(MAX_STALL_S)
+    tunnels.pump()
+    assert near.calls == ["made", "error"]
+    assert tunnels.device_end.reading
+    assert tunnels.device.held._octets == 0
+
+
+def test_a_substream_that_nobody_attended_to_is_ended_too():
+    tunnels = Tunnels(lambda: None)
+    near, _ = tunnels.open(HalfCloseable())
+    near.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    tunnels.clock.advance(MAX_STALL_S)
+    tunnels.pump()
+    assert near.lost.check(SubstreamError)
+    assert tunnels.server_end.reading
+    tunnels.far.opened[0].attach(late := Plain())
+    assert late.data == b""
+    assert late.lost.check(SubstreamError)
+
+
+def test_a_tunnel_that_is_lost_is_watched_no_more(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(bytes(1_000_000))
+    tunnels.pump()
+    assert tunnels.clock.getDelayedCalls()
+    tunnels.connection.cut()
+    assert not tunnels.clock.getDelayedCalls()

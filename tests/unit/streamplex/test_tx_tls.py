@@ -1,4 +1,4 @@
-"""TLS over a substream, and a tunnel over TLS."""
+"""TLS over a substream, a tunnel over TLS, and how TLS ends."""
 
 import pytest
 import trustme
@@ -7,15 +7,19 @@ from twisted.internet import error
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
+    IPushProducer,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import Side, TunnelLostError
+from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
+from streamplex.tx.tls import LAST_OCTETS_S, TLSFactory, TLSTransport, ended_by_fin
 from unit.streamplex.wiring import Connection, HalfCloseable, Listener, Plain, Tunnels
+
+NOT_TLS = b"\x17\x03\x03\x00\x40" + b"?" * 64  # a record that nobody has encrypted
 
 
 @implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
@@ -51,8 +55,7 @@ def contexts():
 
 def over_tls(context, protocol, clock, *, is_client):
     factory = Factory.forProtocol(lambda: protocol)
-    wrapped = TLSMemoryBIOFactory(context, is_client, factory, clock)
-    return wrapped.buildProtocol(None)
+    return TLSFactory(context, is_client, factory, clock).buildProtocol(None)
 
 
 class Secured:
@@ -226,3 +229,127 @@ def test_a_failed_handshake_is_the_tunnels_end(contexts):
     )
     assert near.calls == far.calls == ["made", "lost"]
     assert near.lost.check(SSL.Error)
+
+
+def test_a_tunnel_over_tls_that_ends_inside_a_frame_is_the_peers_fault(over):
+    over.device.transport.write(b"\x00\x05\x00")
+    over.pump()
+    over.connection.ends[0].loseConnection()  # a FIN, and no close_notify
+    over.pump()
+    assert over.far.lost.check(RemoteError)
+    assert "ends inside a frame" in over.far.lost.getErrorMessage()
+
+
+def test_a_tunnel_over_tls_that_breaks_inside_a_frame_is_nobodys_fault(over):
+    over.device.transport.write(b"\x00\x05\x00")
+    over.pump()
+    over.connection.cut()
+    assert over.far.lost.check(error.ConnectionLost)
+
+
+def test_what_is_not_tls_is_told_as_that_however_tcp_ends_behind_it(over):
+    over.device.transport.write(b"\x00\x05\x00")
+    over.pump()
+    over.connection.ends[0].write(NOT_TLS)
+    over.pump()
+    assert over.far.lost.check(SSL.Error)
+
+
+# --- how TLS ends
+
+
+@implementer(IPushProducer)
+class Producer:
+    """Writes until it is paused; notes what it is told."""
+
+    def __init__(self, consumer, pieces=100):
+        self.calls = []
+        self._consumer = consumer
+        self._pieces = pieces
+        consumer.registerProducer(self, True)
+        self.produce()
+
+    def produce(self):
+        while self._pieces and self.calls[-1:] != ["pause"]:
+            self._pieces -= 1
+            self._consumer.write(bytes(10_000))
+
+    def pauseProducing(self):
+        self.calls.append("pause")
+
+    def resumeProducing(self):
+        self.calls.append("resume")
+        self.produce()
+
+    def stopProducing(self):
+        self.calls.append("stop")
+
+
+class Ending:
+    """A peer whose TLS is over while this side still has something to send."""
+
+    def __init__(self, contexts, pieces):
+        client, server = contexts
+        self.clock = Clock()
+        self.near, self.far = Plain(), Plain()
+        self.connection = Connection(
+            over_tls(client, self.near, self.clock, is_client=True),
+            over_tls(server, self.far, self.clock, is_client=False),
+            self.clock,
+        )
+        self.near_end, self.far_end = self.connection.ends
+        self.near_end.pauseProducing()
+        self.producer = Producer(self.far.transport, pieces)
+        self.near.transport._shutdownTLS()  # its close_notify; TCP below goes on
+        self.connection.pump()
+
+
+@pytest.mark.parametrize("pieces", [0, 100])
+def test_when_tls_is_over_tcp_closes_and_the_producer_above_stays_paused(contexts, pieces):
+    ending = Ending(contexts, pieces)
+    ending.near_end.resumeProducing()
+    ending.connection.pump()
+    assert ending.far.lost.check(error.ConnectionDone)
+    assert ending.producer.calls == ["pause"]
+    assert not ending.clock.getDelayedCalls()
+
+
+def test_when_tls_is_over_tcp_has_so_long_for_its_last_octets(contexts):
+    ending = Ending(contexts, pieces=100)
+    ending.clock.advance(LAST_OCTETS_S - 1)
+    ending.connection.pump()
+    assert ending.far.lost is None
+    ending.clock.advance(1)
+    ending.connection.pump()
+    assert ending.far_end.aborted
+    assert ending.far.lost.check(error.ConnectionAborted)
+    assert not ending.clock.getDelayedCalls()
+
+
+def test_when_tcp_is_lost_below_tls_nothing_is_waited_for(over):
+    over.connection.cut(error.ConnectionDone())
+    assert over.near.lost.check(error.ConnectionLost)
+    assert not over.connection.clock.getDelayedCalls()
+
+
+def under_tls(tcp_reason):
+    transport = TLSTransport.__new__(TLSTransport)
+    transport.tcp_reason = None if tcp_reason is None else Failure(tcp_reason)
+    return transport
+
+
+@pytest.mark.parametrize(
+    ("reason", "transport", "by_fin"),
+    [
+        (error.ConnectionDone(), None, True),
+        (error.ConnectionDone(), under_tls(error.ConnectionDone()), True),
+        (error.ConnectionLost(), under_tls(error.ConnectionDone()), True),
+        (error.ConnectionLost(), under_tls(error.ConnectionLost()), False),
+        (error.ConnectionLost(), under_tls(None), False),
+        (error.ConnectionLost(), None, False),
+        (SSL.Error(), under_tls(error.ConnectionDone()), False),
+        (error.ConnectionAborted(), under_tls(error.ConnectionAborted()), False),
+    ],
+)
+def test_an_end_by_fin_is_told_from_all_others(reason, transport, by_fin):
+    assert ended_by_fin(Failure(reason), transport) is by_fin

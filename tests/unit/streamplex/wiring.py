@@ -21,13 +21,17 @@ class MemoryTransport(StringTransport):
         super().__init__()
         self.protocol = protocol
         self.reading = self.connected = True
-        self.producer_paused = False
+        self.producer_paused = self.waits_for_producer = False
         self.sent = bytearray()
         self.no_delay = None
+        self.keep_alive = False
         self.aborted = False
 
     def setTcpNoDelay(self, enabled):
         self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled):
+        self.keep_alive = enabled
 
     def write(self, data):
         if self.connected and not self.disconnecting:
@@ -36,12 +40,21 @@ class MemoryTransport(StringTransport):
                 self.producer_paused = True
                 self.producer.pauseProducing()
 
+    @property
+    def is_done(self):
+        return not self.sent and not self.waits_for_producer
+
     def left(self):
         """All that was written has left."""
         self.sent.clear()
         if self.producer and self.producer_paused:
             self.producer_paused = False
+            self.waits_for_producer = self.disconnecting  # TCP's close does, until it is gone
             self.producer.resumeProducing()
+
+    def unregisterProducer(self):
+        super().unregisterProducer()
+        self.producer_paused = self.waits_for_producer = False
 
     def pauseProducing(self):
         self.reading = False
@@ -51,6 +64,7 @@ class MemoryTransport(StringTransport):
 
     def abortConnection(self):
         self.aborted = self.disconnecting = True
+        self.waits_for_producer = False
         self.sent.clear()
 
     def lose(self, reason):
@@ -83,7 +97,7 @@ class Connection:
             sender.left()
             receiver.protocol.dataReceived(octets)
             return True
-        if sender.disconnecting and sender.connected and not sender.sent:
+        if sender.disconnecting and sender.connected and sender.is_done:
             why = error.ConnectionAborted() if sender.aborted else error.ConnectionDone()
             sender.lose(why)
             receiver.lose(error.ConnectionLost() if sender.aborted else error.ConnectionDone())

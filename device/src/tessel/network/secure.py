@@ -8,10 +8,10 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex.tx.tls import TLSFactory, TLSTransport
 from tessel.errors import NodeError
 from tessel.network.interface import (
     IDiscardable,
@@ -25,7 +25,7 @@ from tessel.network.trust import Verification, peer_der
 
 
 @implementer(ISecured, IDiscardable)
-class TlsTransport(BufferingTLSTransport):
+class TlsTransport(TLSTransport):
     """A TLS connection as a transport. Idle watching, addresses and the like are those of what it
     runs over (Twisted's ProtocolWrapper hands on what it does not know).
     """
@@ -73,7 +73,7 @@ class Handshake:
         self._verification = Verification(target.host, tls)
         self._factory = factory
         self.done: Deferred[IProtocol] = Deferred(lambda _: self._give_up())
-        layer = TLSMemoryBIOFactory(self._verification, True, Factory(), clock)
+        layer = TLSFactory(self._verification, True, Factory(), clock)
         self.transport = TlsTransport(layer, _Awaiting(self))
 
     def completed(self) -> None:

@@ -1,4 +1,8 @@
-"""The Twisted binding: a tunnel over any transport, its substreams as transports themselves."""
+"""The Twisted binding: a tunnel over any transport, its substreams as transports themselves.
+
+For TLS, below a tunnel or over a substream, there is streamplex.tx.tls: over Twisted's own a tunnel
+that has much to send does not notice that its peer has ended TLS.
+"""
 
 from streamplex.tx.interfaces import ISubstreamProtocol, ITunnelListener
 from streamplex.tx.protocol import TunnelProtocol

@@ -5,11 +5,15 @@ Without flow control of its own the protocol has one brake, TCP's, on the whole 
     tunnel's transport --> substream --> consumer
             ^                  | its consumer is paused: held here ...
             +------------------+ ... until too much is held, then everyone waits
+
+and when for too long nothing has been taken, the substream that holds most is ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 MAX_HELD_OCTETS = 256 * 1024
 """What a tunnel's substreams may hold together for consumers that are paused: enough for a
@@ -25,15 +29,31 @@ RESUME_WAITING_OCTETS = MAX_WAITING_OCTETS // 2
 """Its producer goes on when half of it has left."""
 
 
+MAX_STALL_S = 120.0
+"""How long a tunnel's reading may be stopped without anything being taken. All its substreams
+wait for one meanwhile, and whether its peer is still there cannot be seen."""
+
+
+class TunnelReading(Protocol):
+    """What is done about a tunnel whose substreams hold too much."""
+
+    def stop_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def end_stall(self) -> None: ...
+
+
 class HeldOctets:
     """What the substreams of one tunnel hold; stops the tunnel's reading at the limit."""
 
-    __slots__ = ("_octets", "_resume", "_stop", "stopped")
+    __slots__ = ("_clock", "_look", "_octets", "_taken", "_tunnel", "stopped")
 
-    def __init__(self, stop: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._stop = stop
-        self._resume = resume
+    _look: IDelayedCall  # at whether something has been taken: due while reading is stopped
+
+    def __init__(self, tunnel: TunnelReading, clock: IReactorTime) -> None:
+        self._tunnel = tunnel
+        self._clock = clock
         self._octets = 0
+        self._taken = False  # something, since the last look
         self.stopped = False
 
     def add(self, octets: int) -> None:
@@ -41,11 +61,24 @@ class HeldOctets:
         self._octets += octets
         if self._octets > MAX_HELD_OCTETS and not self.stopped:
             self.stopped = True
-            self._stop()
+            self._tunnel.stop_reading()
+            self._watch()
 
     def remove(self, octets: int) -> None:
         """So much has been taken, or dropped."""
         self._octets -= octets
+        self._taken = True
         if self._octets <= RESUME_HELD_OCTETS and self.stopped:
             self.stopped = False
-            self._resume()
+            self._look.cancel()
+            self._tunnel.resume_reading()
+
+    def _watch(self) -> None:
+        self._taken = False
+        self._look = self._clock.callLater(MAX_STALL_S, self._looked)
+
+    def _looked(self) -> None:
+        stalled = not self._taken
+        self._watch()
+        if stalled:
+            self._tunnel.end_stall()

@@ -32,6 +32,11 @@ class Intake:
         """Does anything wait?"""
         return bool(self._waiting)
 
+    @property
+    def octets(self) -> int:
+        """What waits is taken to cost so much."""
+        return sum(cost for _, cost in self._waiting)
+
     def deliver(self, event: Delivery) -> None:
         """Something came."""
         if self._open and not self._busy and not self._waiting:

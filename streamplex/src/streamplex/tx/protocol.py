@@ -10,7 +10,6 @@ from enum import Enum, auto
 from typing import Protocol as Interface
 from typing import assert_never, cast
 
-from twisted.internet import error
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
@@ -41,6 +40,7 @@ from streamplex.tunnel import Limits, Tunnel
 from streamplex.tx.flow import HeldOctets
 from streamplex.tx.interfaces import ITunnelListener
 from streamplex.tx.substream import Substream
+from streamplex.tx.tls import ended_by_fin
 
 BATCH_OCTETS = 64 * 1024
 """What is handed to the transport at once: what it takes before it asks for a pause."""
@@ -96,7 +96,7 @@ class TunnelProtocol(Protocol):
         self._fault: RemoteError | None = None
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
-        self.held = HeldOctets(self._stop_reading, self._resume_reading)
+        self.held = HeldOctets(self, clock)
 
     @property
     def _wire(self) -> _Transport:
@@ -255,7 +255,7 @@ class TunnelProtocol(Protocol):
     def _why_lost(self, reason: Failure) -> Failure:
         if self._fault is not None:
             return Failure(self._fault)
-        if self._phase.alive and reason.check(error.ConnectionDone):
+        if self._phase.alive and ended_by_fin(reason, self.transport):
             try:
                 self.core.receive_end()
             except RemoteError:
@@ -277,9 +277,19 @@ class TunnelProtocol(Protocol):
         """The transport is going; connectionLost tells the rest."""
         self._paused = True
 
-    def _stop_reading(self) -> None:
+    # --- for what the substreams hold -------------------------------------------------
+
+    def stop_reading(self) -> None:
+        """They hold too much."""
         self._wire.pauseProducing()
 
-    def _resume_reading(self) -> None:
+    def resume_reading(self) -> None:
+        """There is room again."""
         if self._phase.alive:
             self._wire.resumeProducing()
+
+    def end_stall(self) -> None:
+        """They have taken nothing for too long: end the one that holds most."""
+        substream = max(self._substreams.values(), key=lambda each: each.held_octets)
+        self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
+        substream.end_stall()

@@ -29,6 +29,7 @@ from streamplex.errors import LocalError, SubstreamError, TunnelLostError
 from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
 from streamplex.jsontext import Json
 from streamplex.tx.feed import Feed
+from streamplex.tx.flow import MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
 from streamplex.tx.interfaces import ISubstreamProtocol
 
@@ -59,7 +60,7 @@ class Substream:
     """One stream of a tunnel.
 
     `peer_address` and `host_address` are what getPeer and getHost answer; whoever knows
-    better may set them.
+    better may set them. `stalled` tells why it failed: its consumer took nothing for too long.
     """
 
     disconnecting = False
@@ -70,6 +71,7 @@ class Substream:
         self.peer_address: IAddress = SubstreamAddress(channel, name)
         self.host_address: IAddress = SubstreamAddress(channel, name)
         self.protocol: IProtocol | None = None
+        self.stalled = False
         self._pump = pump
         self._phase = _Phase.WAITING
         self._released = False
@@ -180,6 +182,20 @@ class Substream:
 
     def _waiting_octets(self) -> int:
         return self._pump.core.waiting_octets(self.channel)
+
+    @property
+    def held_octets(self) -> int:
+        """What is held for its consumer."""
+        return self._intake.octets
+
+    def end_stall(self) -> None:
+        """Its consumer has held up the whole tunnel for too long: end it, on both sides."""
+        self.stalled = True
+        why = f"ETIMEDOUT: nothing was taken for {MAX_STALL_S:g} s, and the tunnel waited"
+        self.fail(why)
+        self._intake.drop()
+        self._discard()  # what is still on its way must not stall it again
+        self.deliver(StreamFailed(self.channel, why))
 
     def tunnel_lost(self, reason: Failure) -> None:
         """The tunnel is gone: what came may be cut, however cleanly the tunnel ended."""
