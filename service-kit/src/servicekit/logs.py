@@ -40,7 +40,7 @@ INTEGER_BITS = 64
 MAX_DEPTH = 8  # of containers in a field
 
 # Keys that logging itself adds, today's (log_*) and those of the older twisted.python.log.
-_OLDER_KEYS = frozenset({"message", "time", "system", "isError", "failure", "why", "format"})
+_OLDER_KEYS = frozenset({"message", "time", "system", "isError", "failure", "format"})
 _OWN_KEYS = _OLDER_KEYS | {"event", "level", "traceback"}
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]

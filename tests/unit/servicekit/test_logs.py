@@ -129,6 +129,12 @@ def test_json_is_one_object_a_line_with_all_fields():
     }
 
 
+def test_why_is_a_field_like_any_other():
+    log = Log()
+    log.out.warn("refused: {why}", event="x", why="wrong token")
+    assert (log.record["message"], log.record["why"]) == ("refused: wrong token", "wrong token")
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
