@@ -35,26 +35,23 @@ class EarlyData:
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
-        self._pieces: list[bytes] = []
-        self._octets = 0
+        self._data = bytearray()  # one piece, however many it came in
         self.ended = False
 
     def add(self, data: bytes) -> bool:
         """Keep it, unless the tunnel keeps too much already."""
         if not self._allowance.take(len(data)):
             return False
-        self._pieces.append(data)
-        self._octets += len(data)
+        self._data += data
         return True
 
     @property
     def is_much(self) -> bool:
-        return self._octets >= PAUSE_OCTETS
+        return len(self._data) >= PAUSE_OCTETS
 
     def hand_over(self) -> bytes:
         """All that was kept. Nothing is kept after."""
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self._allowance.give_back(self._octets)
-        self._octets = 0
+        data = bytes(self._data)
+        self._data.clear()
+        self._allowance.give_back(len(data))
         return data

@@ -87,7 +87,7 @@ class Outbound(Protocol):
         if self._state is not State.WAITING:
             raise BadRequestError(nodewords.SECOND_CONNECT)
         self._move(Input.CONNECT)
-        self._record.target = f"{request.host}:{request.port}"
+        self._record.target = str(request)
         terms = self._terms
         opening = terms.opener.open(request, self._kind, terms.account, terms.tunnel, self)
         self._opening = opening.addCallback(self._stands).addErrback(self._not_opened)
@@ -136,7 +136,8 @@ class Outbound(Protocol):
     def errorReceived(self, message: str) -> None:  # noqa: ARG002 -- its words help nobody here
         if self._state is not State.CLOSED:
             self._abort_socket()
-            self._close(Outcome.FAILED_BY_DEVICE)
+            stalled = self._substream.stalled
+            self._close(Outcome.STALLED if stalled else Outcome.FAILED_BY_DEVICE)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._state is State.CLOSED:
@@ -166,10 +167,12 @@ class Outbound(Protocol):
     def _stands(self, target: Target) -> None:
         self._target = target
         self._move(Input.STANDS)
-        target.pace(Pace(self._substream.pauseProducing, self._resume_device))
-        self._substream.registerProducer(Pace(target.pause, target.resume), True)
+        # Written before there is anyone to pause: who is paused now and resumed below, TLS
+        # would hold for paused ever after.
         if early := self._early.hand_over():
             self._write(early)
+        target.pace(Pace(self._substream.pauseProducing, self._resume_device))
+        self._substream.registerProducer(Pace(target.pause, target.resume), True)
         if self._early.ended:
             self.readConnectionLost()
         self._substream.resumeProducing()
@@ -224,6 +227,8 @@ class Outbound(Protocol):
                 self._fail(nodewords.WRITE_BROKEN, Outcome.RESET_BY_TARGET)
             case Loss.RESET:
                 self._fail(nodewords.READ_RESET, Outcome.RESET_BY_TARGET)
+            case Loss.TLS_BROKEN:
+                self._fail(nodewords.READ_TLS_BROKEN, Outcome.TLS_FAILED)
             case _:
                 assert_never(loss)
 

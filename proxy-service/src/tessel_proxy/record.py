@@ -29,6 +29,7 @@ class Outcome(Enum):
     TLS_FAILED = "tls_failed"
     RESET_BY_TARGET = "reset_by_target"
     FAILED_BY_DEVICE = "failed_by_device"
+    STALLED = "stalled"  # the target took nothing, and all substreams of the tunnel waited
     TUNNEL_LOST = "tunnel_lost"
     INTERNAL_ERROR = "internal_error"
 
@@ -43,12 +44,17 @@ class TunnelOutcome(Enum):
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     AUTH_TIMEOUT = "auth_timeout"
     TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
+    AUTH_UNAVAILABLE = "auth_unavailable"
     NOT_AUTHORIZED = "not_authorized"
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal_error"
 
 
-_AT_WARN = (TunnelOutcome.PROTOCOL_FAULT, TunnelOutcome.TOO_MANY_WRONG_TOKENS)
+_AT_WARN = (
+    TunnelOutcome.PROTOCOL_FAULT,
+    TunnelOutcome.TOO_MANY_WRONG_TOKENS,
+    TunnelOutcome.AUTH_UNAVAILABLE,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,7 +90,9 @@ class TunnelRecord:
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
         _log.emit(
             LogLevel.warn if outcome in _AT_WARN else LogLevel.info,
-            "tunnel {tunnel} of {peer} closed: {outcome}, {substreams} substreams",
+            "tunnel {tunnel} of {peer} closed: {outcome}; account {account}, device {device}, "
+            "{substreams} substreams, {octets_from_device} octets from the device, "
+            "{octets_from_target} from targets, {seconds} s: {why}",
             event="tunnel_closed",
             tunnel=self.tunnel,
             peer=self.peer,
@@ -116,7 +124,9 @@ class SubstreamRecord:
         """Write the closing line, and add up what was moved."""
         self.of.add(self)
         _log.info(
-            "substream {substream} of tunnel {tunnel} to {target} closed: {outcome}",
+            "substream {substream} of tunnel {tunnel} to {target} ({address}) closed: {outcome}; "
+            "account {account}, device {device}, {kind}, {octets_from_device} octets from the "
+            "device, {octets_from_target} from the target, {seconds} s",
             event="substream_closed",
             tunnel=self.of.tunnel,
             substream=self.substream,

@@ -22,10 +22,11 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from streamplex.tx.tls import TLSFactory
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.config import Config
 from tessel_proxy.dial import IDiallingReactor
@@ -37,7 +38,6 @@ from tessel_proxy.opening import Opener
 from tessel_proxy.record import TunnelRecord, log_refused, peer_name
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
-from tessel_proxy.tls_transport import TLSTransport
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""
@@ -81,7 +81,7 @@ class ProxyService(Service):
             config.connect_timeout_s,
         )
         self._house = House(config, reactor, authenticator, opener)
-        tunnels = _TLSFactory(server_tls, False, Tunnels(self._house), reactor)
+        tunnels = TLSFactory(server_tls, False, Tunnels(self._house), reactor)
         self._door = Door(self._house, tunnels)
         self._ports: list[IListeningPort] = []
 
@@ -152,16 +152,12 @@ class Tunnels(ServerFactory[TunnelProtocol]):
         return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
 
 
-class _TLSFactory(TLSMemoryBIOFactory):
-    protocol = TLSTransport
-
-
 class Door(ServerFactory[TLSMemoryBIOProtocol]):
     """Lets connections in, TLS below their tunnels, while not too many are without a token."""
 
     noisy = False
 
-    def __init__(self, house: House, tunnels: TLSMemoryBIOFactory) -> None:
+    def __init__(self, house: House, tunnels: TLSFactory) -> None:
         self._census = house.census
         self._room = house.config.max_unauthenticated
         self._tunnels = tunnels

@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
-from OpenSSL import SSL
-from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.logger import Logger, LogLevel
@@ -21,6 +19,7 @@ from zope.interface import implementer
 from streamplex import RemoteError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from streamplex.tx.tls import ended_by_fin
 from tessel_proxy import nodewords, wire
 from tessel_proxy.auth import (
     Account,
@@ -40,12 +39,11 @@ from tessel_proxy.record import (
     log_refused,
 )
 from tessel_proxy.session_states import TRANSITIONS, Input, State
-from tessel_proxy.tls_transport import tcp_ended_cleanly
 from tessel_proxy.wire import Hello
 
 MAX_AUTH_FAILURES = 5
 """Answers of `false` on one tunnel: enough for a device that is told its token again, too few to
-guess."""
+guess. A token that could not be checked counts, too: each costs a request to whoever checks."""
 
 MAX_HELD = 64
 """Substreams and tokens that wait for a pending answer. Devices of ours send none; an original
@@ -142,9 +140,9 @@ class Session:
     def _found_in(self, reason: Failure) -> TunnelOutcome:
         if reason.check(RemoteError):
             return TunnelOutcome.PROTOCOL_FAULT
-        if reason.check(SSL.Error) or not self._secured:
+        if not self._secured:
             return TunnelOutcome.HANDSHAKE_FAILED
-        if reason.check(error.ConnectionDone) or tcp_ended_cleanly(self._tunnel.transport):
+        if ended_by_fin(reason, self._tunnel.transport):
             return TunnelOutcome.ENDED
         return TunnelOutcome.LOST
 
@@ -243,7 +241,9 @@ class Session:
         log_refused(self._record.tunnel, self._record.peer, why)
         self._tunnel.message(wire.refused(hello, try_again=try_again))
         if self._failures >= MAX_AUTH_FAILURES:
-            self._end(TunnelOutcome.TOO_MANY_WRONG_TOKENS)
+            self._end(
+                TunnelOutcome.AUTH_UNAVAILABLE if try_again else TunnelOutcome.TOO_MANY_WRONG_TOKENS
+            )
         else:
             self._await_token()
             self._go_on_with_held()
@@ -263,7 +263,7 @@ class Session:
             case State.UNAUTHENTICATED:
                 self._turn_away("substream before a right token")
             case State.CHECKING:
-                self._hold(substream, lambda: refuse(substream, nodewords.TOO_MANY_SUBSTREAMS))
+                self._hold(substream, lambda: self._refuse_substream(substream))
             case State.OPEN:
                 self._serve(substream)
             case State.CLOSED:
@@ -277,13 +277,25 @@ class Session:
         self._end(TunnelOutcome.NOT_AUTHORIZED)
 
     def _serve(self, substream: Substream) -> None:
-        kind = Kind.TLS if substream.name == Kind.TLS.value else Kind.NET
-        now = self._house.clock.seconds()
-        record = SubstreamRecord(
-            of=self._record, substream=substream.channel, kind=kind.value, started_at=now
-        )
         if len(self._tunnel.substreams) > self._house.config.max_substreams:
-            refuse(substream, nodewords.TOO_MANY_SUBSTREAMS)
-            record.close(now, Outcome.TOO_MANY_SUBSTREAMS)
+            self._refuse_substream(substream)
         else:
-            substream.attach(Outbound(self._terms, kind, record))
+            kind = _kind(substream)
+            substream.attach(Outbound(self._terms, kind, self._record_of(substream)))
+
+    def _refuse_substream(self, substream: Substream) -> None:
+        record = self._record_of(substream)
+        refuse(substream, nodewords.TOO_MANY_SUBSTREAMS)
+        record.close(self._house.clock.seconds(), Outcome.TOO_MANY_SUBSTREAMS)
+
+    def _record_of(self, substream: Substream) -> SubstreamRecord:
+        return SubstreamRecord(
+            of=self._record,
+            substream=substream.channel,
+            kind=_kind(substream).value,
+            started_at=self._house.clock.seconds(),
+        )
+
+
+def _kind(substream: Substream) -> Kind:
+    return Kind.TLS if substream.name == Kind.TLS.value else Kind.NET

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Protocol as Interface
 from typing import cast
 
+from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -22,11 +23,10 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tessel_proxy.tls_transport import TLSTransport, tcp_ended_cleanly
+from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
 LINGER_S = 120.0
 """How long a closed target may take for what it was sent before: some hundred KiB at most."""
@@ -38,6 +38,7 @@ class Loss(Enum):
     ENDED = auto()  # under TLS, where the target's end is the connection's
     ENDED_WITHOUT_CLOSE_NOTIFY = auto()
     RESET = auto()
+    TLS_BROKEN = auto()  # what came is not TLS, or the target said so of ours
 
 
 class Owner(Interface):
@@ -58,6 +59,7 @@ class _Transport(Interface):
     def pauseProducing(self) -> None: ...
     def resumeProducing(self) -> None: ...
     def setTcpNoDelay(self, enabled: bool) -> None: ...
+    def setTcpKeepAlive(self, enabled: bool) -> None: ...
 
 
 class SecureTransport(TLSTransport):
@@ -79,7 +81,7 @@ class SecureTransport(TLSTransport):
             super().loseConnection()
 
 
-class SecureFactory(TLSMemoryBIOFactory):
+class SecureFactory(TLSFactory):
     """Puts TLS below the protocols of another factory."""
 
     protocol = SecureTransport
@@ -140,6 +142,7 @@ class Target(Protocol):
     def connectionMade(self) -> None:
         self._sockets.add(self)
         self._wire.setTcpNoDelay(True)
+        self._wire.setTcpKeepAlive(True)  # a target that loses its power says nothing
 
     def dataReceived(self, data: bytes) -> None:
         self._owner.target_received(data)
@@ -159,7 +162,9 @@ class Target(Protocol):
     def _loss(self, reason: Failure) -> Loss:
         if reason.check(error.ConnectionDone):
             return Loss.ENDED
-        if tcp_ended_cleanly(self.transport):
+        if reason.check(SSL.Error):
+            return Loss.TLS_BROKEN
+        if ended_by_fin(reason, self.transport):
             return Loss.ENDED_WITHOUT_CLOSE_NOTIFY
         return Loss.RESET
 

@@ -101,6 +101,9 @@ class ConnectRequest:
     port: int
     host: str
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def parse_connect(args: tuple[Json, ...]) -> ConnectRequest:
     """The arguments of `_pls_connect`; raises BadRequestError."""

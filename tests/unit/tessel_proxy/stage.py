@@ -2,11 +2,11 @@
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHostnameResolver, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHostnameResolver
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
-from zope.interface import directlyProvides, implementer
+from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
@@ -19,32 +19,11 @@ from tessel_proxy.opening import Opener
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
-from unit.streamplex.wiring import Aware, Connection, Listener, MemoryTransport
+from unit.streamplex.wiring import Aware, Connection, Listener
 
 PUBLIC = "93.184.216.34"  # an address that may be dialled
 TOKEN = "DEV-CRED"
 SEND_BUFFER_OCTETS = 64 * 1024
-
-
-class DeviceTransport(MemoryTransport):
-    """TCP between a device and the proxy."""
-
-    keep_alive = False
-
-    def setTcpKeepAlive(self, enabled):
-        self.keep_alive = enabled
-
-
-class DeviceConnection(Connection):
-    """A device and the proxy, connected."""
-
-    def __init__(self, device, server, clock):
-        self.clock = clock
-        self.ends = (DeviceTransport(device), DeviceTransport(server))
-        for end in self.ends:
-            directlyProvides(end, ITCPTransport)
-            end.protocol.makeConnection(end)
-        self.pump()
 
 
 class TargetTransport(StringTransport):
@@ -55,11 +34,14 @@ class TargetTransport(StringTransport):
         self.protocol = protocol
         self.reading = True
         self.ended = self.closed = self.aborted = self.lost = False
-        self.no_delay = False
+        self.no_delay = self.keep_alive = False
         self.full = False
 
     def setTcpNoDelay(self, enabled):
         self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled):
+        self.keep_alive = enabled
 
     def write(self, data):
         if not self.ended:
@@ -181,7 +163,7 @@ class Stage:
         self.server = TunnelProtocol(Side.A, self.session, self.clock)
         self.listener = Listener()
         self.device = TunnelProtocol(Side.B, self.listener, self.clock)
-        self.connection = DeviceConnection(self.device, self.server, self.clock)
+        self.connection = Connection(self.device, self.server, self.clock)
         self.session.tunnelSecured()
         self.pump = self.connection.pump
 

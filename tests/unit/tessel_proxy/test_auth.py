@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -120,6 +122,40 @@ def test_a_plugin_that_takes_too_long_is_cancelled_and_cannot_say():
     assert isinstance(outcome.error, AuthUnavailableError)
     assert str(outcome.error) == "no answer within 3 s"
     assert len(cancelled) == 1
+
+
+async def stubborn(_token):
+    """A validator that goes on when it is cancelled."""
+    while True:
+        with suppress(CancelledError):
+            await Deferred()
+
+
+def test_a_plugin_that_will_not_be_cancelled_cannot_say_at_the_deadline_either():
+    clock = Clock()
+    outcome = ask(stubborn, clock=clock, timeout_s=3)
+    clock.advance(3)
+    assert isinstance(outcome.error, AuthUnavailableError)
+    assert str(outcome.error) == "no answer within 3 s"
+
+
+def test_a_check_can_be_cancelled_though_its_plugin_cannot():
+    clock = Clock()
+    check = Plugin(stubborn, clock, 3).check(TOKEN)
+    outcome = Outcome(check)
+    check.cancel()
+    assert isinstance(outcome.error, CancelledError)
+    assert not clock.getDelayedCalls()
+
+
+def test_an_answer_after_the_deadline_is_nobodys():
+    clock, late = Clock(), Deferred(lambda _: None)
+    late.cancel = lambda: None
+    outcome = ask(lambda _token: late, clock=clock, timeout_s=3)
+    clock.advance(3)
+    late.callback("ada")
+    assert isinstance(outcome.error, AuthUnavailableError)
+    assert outcome.value is None
 
 
 def test_a_check_can_be_cancelled():

@@ -1,5 +1,7 @@
 """Data that comes before its target stands."""
 
+import tracemalloc
+
 from tessel_proxy.early import PAUSE_OCTETS, Allowance, EarlyData
 
 
@@ -25,6 +27,18 @@ def test_what_was_handed_over_may_be_kept_again():
     for _ in range(5):
         assert early.add(b"1234567890")
         early.hand_over()
+
+
+def test_many_tiny_pieces_cost_about_their_size():
+    early, pieces = EarlyData(Allowance()), 20_000
+    tracemalloc.start()
+    try:
+        for number in range(pieces):
+            early.add(number.to_bytes(3))
+        cost, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert cost < 2 * 3 * pieces
 
 
 def test_a_full_frame_is_much():

@@ -14,6 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from servicekit.settings import ConfigError
+from tessel_proxy.early import PAUSE_OCTETS
 from tessel_proxy.target_tls import TargetTrust, _fault, openssl_reason
 from unit.streamplex.wiring import Connection
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
@@ -89,10 +90,21 @@ class Shows:
         return SSL.Connection(self._context, None)
 
 
+def hear_once(protocol):
+    """Let the protocol read nothing behind what it gets first."""
+    hear = protocol.dataReceived
+
+    def hear_and_stop(octets):
+        hear(octets)
+        protocol.transport.pauseProducing()
+
+    protocol.dataReceived = hear_and_stop
+
+
 class Target:
     """A TLS target that has been dialled."""
 
-    def __init__(self, stage, shows, host=NAME, early=lambda device: None):
+    def __init__(self, stage, shows, host=NAME, early=lambda device: None, deaf=False):
         self.device = stage.connect(host, 443, "tls")
         early(self.device)
         if host == NAME:
@@ -101,6 +113,9 @@ class Target:
         factory = Factory.forProtocol(lambda: self.site)
         factory.noisy = False
         above_tcp = TLSMemoryBIOFactory(shows, False, factory, stage.clock).buildProtocol(None)
+        self.hear = above_tcp.dataReceived
+        if deaf:
+            hear_once(above_tcp)
         self.connection = Connection(stage.dial().protocol(), above_tcp, stage.clock)
         self.proxy_end, self.target_end = self.connection.ends
         self._stage = stage
@@ -155,6 +170,22 @@ def test_early_data_and_end_reach_the_target_after_the_handshake(stage, authorit
     target = Target(stage, Shows(leaf(authority)), early=early)
     assert target.site.data == b"GET /"
     assert target.site.lost.check(error.ConnectionDone)
+
+
+@pytest.mark.parametrize("early", [0, 2 * PAUSE_OCTETS])
+def test_a_target_that_takes_nothing_pauses_its_device_whatever_came_early(stage, authority, early):
+    def write_early(device):
+        device.transport.write(bytes(early))
+        stage.pump()
+
+    target = Target(stage, Shows(leaf(authority)), early=write_early, deaf=True)
+    target.device.transport.write(bytes(1_000_000))
+    target.pump()
+    assert len(target.proxy_end.sent) < early + 500_000
+    target.target_end.protocol.dataReceived = target.hear
+    target.target_end.resumeProducing()
+    target.pump()
+    assert len(target.site.data) == early + 1_000_000
 
 
 def test_names_are_sent_to_the_target_and_addresses_are_not(stage, trust, authority):
@@ -315,6 +346,32 @@ def test_a_target_that_resets_is_an_error(stage, authority, logged):
     target.pump()
     assert refusal(target.device) == "read ECONNRESET"
     assert logged.named("substream_closed")[0]["outcome"] == "reset_by_target"
+
+
+def test_a_target_that_breaks_tls_is_an_error_of_its_own(stage, authority, logged):
+    target = Target(stage, Shows(leaf(authority)))
+    target.target_end.write(b"\x17\x03\x03\x00\x40" + b"?" * 64)
+    target.pump()
+    assert refusal(target.device) == "read EPROTO"
+    assert logged.named("substream_closed")[0]["outcome"] == "tls_failed"
+    assert target.site.lost
+
+
+def test_a_target_that_ends_tls_while_its_device_is_paused_ends_the_substream(
+    stage, authority, logged
+):
+    target = Target(stage, Shows(leaf(authority)))
+    target.target_end.pauseProducing()
+    target.device.transport.write(bytes(5_000_000))
+    target.pump()
+    target.site.transport.write(b"no more, please")
+    target.site.transport.loseConnection()
+    target.pump()
+    target.target_end.resumeProducing()
+    target.pump()
+    assert target.device.data == b"no more, please"
+    assert target.device.calls[-2:] == ["read lost", "close"]
+    assert logged.named("substream_closed")[0]["outcome"] == "ended"
 
 
 def test_the_devices_error_resets_a_target_under_tls(stage, authority):

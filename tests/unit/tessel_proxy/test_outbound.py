@@ -3,6 +3,7 @@
 import pytest
 from twisted.internet import error
 
+from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy import opening, outbound
 from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
@@ -58,9 +59,17 @@ def test_octets_go_to_the_target_and_back(stage):
 def test_the_target_is_dialled_where_the_device_says_without_delay_for_small_pieces(stage):
     device = stage.connect("2606:4700:4700::1111", "443")
     assert (stage.dial().host, stage.dial().port) == ("2606:4700:4700::1111", 443)
-    assert stage.dial().stands().no_delay
+    target = stage.dial().stands()
+    assert target.no_delay
+    assert target.keep_alive
     stage.pump()
     assert device.events == [("connect",)]
+
+
+def test_an_ipv6_target_stands_in_the_log_as_in_a_url(stage, logged):
+    stage.connect("2606:4700:4700::1111", 443)
+    stage.connection.cut()
+    assert closing_line(logged)["target"] == "[2606:4700:4700::1111]:443"
 
 
 def test_a_substream_of_another_name_is_plain(stage):
@@ -129,7 +138,7 @@ def test_much_early_data_pauses_the_device_until_the_target_stands(stage):
         device.transport.write(bytes(PAUSE_OCTETS))
     stage.pump()
     substream = stage.server.substreams[2]
-    assert len(substream.protocol._early._pieces) < 4
+    assert len(substream.protocol._early._data) < 2 * PAUSE_OCTETS
     target = stage.dial().stands()
     stage.pump()
     assert len(target.value()) == 3 * PAUSE_OCTETS
@@ -524,6 +533,21 @@ def test_a_target_that_takes_nothing_pauses_its_device_and_no_other(stage):
     assert other_target.value() == b"x"
     target.takes_all()
     assert target.value() == b"12345" * 3
+
+
+def test_a_target_that_holds_up_the_tunnel_for_too_long_is_given_up(stage, logged):
+    device, target = stage.relay()
+    _, other = stage.relay()
+    target.takes_nothing()
+    device.transport.write(bytes(1_000_000))
+    stage.pump()
+    stage.clock.advance(MAX_STALL_S)
+    stage.pump()
+    assert device.events[-2][1].startswith("ETIMEDOUT: nothing was taken for 120 s")
+    assert device.events[-1] == ("close",)
+    assert target.aborted
+    assert not other.aborted
+    assert closing_line(logged)["outcome"] == "stalled"
 
 
 def test_a_device_that_takes_nothing_pauses_the_target(stage):

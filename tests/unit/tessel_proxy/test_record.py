@@ -1,9 +1,13 @@
 """What is told in the log."""
 
+import json
+
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from tessel_proxy.record import peer_name
+from servicekit.logs import json_record, text_record
+from tessel_proxy.record import TunnelOutcome, TunnelRecord, peer_name
+from unit.tessel_proxy.stage import LoggedEvents
 
 
 @pytest.mark.parametrize(
@@ -17,3 +21,12 @@ from tessel_proxy.record import peer_name
 )
 def test_a_peer_is_named_by_address_and_port(address, name):
     assert peer_name(address) == name
+
+
+def test_why_a_tunnel_ended_is_told_to_people_and_to_programs():
+    with LoggedEvents() as logged:
+        record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=1.0)
+        record.log_closed(2.0, TunnelOutcome.PROTOCOL_FAULT, "message for channel 4")
+    (event,) = logged.named("tunnel_closed")
+    assert json.loads(json_record(event))["why"] == "message for channel 4"
+    assert text_record(event).endswith(": message for channel 4\n")

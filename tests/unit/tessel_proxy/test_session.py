@@ -6,11 +6,11 @@ from twisted.internet import error
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
+from streamplex.tx.tls import TLSTransport
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
 from tessel_proxy.record import TunnelOutcome
 from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD
 from tessel_proxy.session_states import TRANSITIONS, Input, State
-from tessel_proxy.tls_transport import TLSTransport
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
 OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1"]
@@ -103,6 +103,15 @@ def test_after_a_few_wrong_tokens_the_tunnel_is_closed(logged):
     assert is_cut(stage)
     assert stage.heard == [{"authed": False}] * MAX_AUTH_FAILURES
     assert outcome(logged) == "too_many_wrong_tokens"
+
+
+def test_a_tunnel_whose_token_can_never_be_checked_is_closed_as_that(logged):
+    stage = Stage(Says(AuthUnavailableError("down")))
+    for _ in range(MAX_AUTH_FAILURES):
+        stage.device.message({"token": TOKEN})
+    assert is_cut(stage)
+    (line,) = logged.named("tunnel_closed")
+    assert (line["outcome"], line["log_level"].name) == ("auth_unavailable", "warn")
 
 
 def test_tokens_never_appear_in_the_log(logged):
@@ -235,24 +244,30 @@ def test_what_waits_is_taken_in_its_order(slow):
     assert len(stage.dials) == 1
 
 
-def test_no_more_than_so_many_substreams_wait(slow):
+def test_no_more_than_so_many_substreams_wait(slow, logged):
     stage = Stage(slow)
     stage.say({"token": "x"})
     devices = [stage.open() for _ in range(MAX_HELD + 1)]
     assert devices[-1].events[0][1].startswith("connect EMFILE")
     assert devices[-1].events[-1] == ("close",)
     assert not devices[0].events
+    (line,) = logged.named("substream_closed")
+    assert (line["outcome"], line["substream"]) == (
+        "too_many_substreams",
+        devices[-1].transport.channel,
+    )
     slow.accept()
     stage.pump()
     assert len(stage.server.substreams) == MAX_HELD
 
 
-def test_no_more_than_so_many_tokens_wait(slow):
+def test_no_more_than_so_many_tokens_wait(slow, logged):
     stage = Stage(slow)
     for _ in range(MAX_HELD + 2):
         stage.device.message({"token": "x"})
     assert is_cut(stage)
     assert slow.cancelled == 1
+    assert outcome(logged) == "not_authorized"
 
 
 def test_what_comes_behind_the_end_is_passed_over():
@@ -392,7 +407,8 @@ def test_a_peer_that_breaks_the_protocol_is_named(logged):
         (error.ConnectionLost(), True, "lost"),
         (error.ConnectionLost(), False, "handshake_failed"),
         (error.ConnectionDone(), False, "handshake_failed"),
-        (SSL.Error([("SSL routines", "", "no shared cipher")]), True, "handshake_failed"),
+        (SSL.Error([("SSL routines", "", "no shared cipher")]), False, "handshake_failed"),
+        (SSL.Error([("SSL routines", "", "decryption failed")]), True, "lost"),
     ],
 )
 def test_how_a_tunnel_ended_is_told(logged, reason, secured, expected):
@@ -402,12 +418,17 @@ def test_how_a_tunnel_ended_is_told(logged, reason, secured, expected):
     assert outcome(logged) == expected
 
 
-def test_a_peer_that_ends_without_close_notify_has_ended(logged):
+@pytest.mark.parametrize(
+    ("reason", "expected"), [(error.ConnectionLost(), "ended"), (SSL.Error(), "lost")]
+)
+def test_a_peer_that_ends_without_close_notify_has_ended_but_not_one_that_breaks_tls(
+    logged, reason, expected
+):
     stage = Stage()
     stage.server.transport = under_tls = TLSTransport.__new__(TLSTransport)
     under_tls.tcp_reason = Failure(error.ConnectionDone())
-    stage.session.tunnelLost(Failure(error.ConnectionLost()))
-    assert outcome(logged) == "ended"
+    stage.session.tunnelLost(Failure(reason))
+    assert outcome(logged) == expected
 
 
 def test_stopped_it_ends_cleanly_and_its_targets_are_reset(logged):

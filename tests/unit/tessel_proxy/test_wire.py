@@ -169,3 +169,15 @@ def test_a_refusal_quotes_only_the_beginning():
     with pytest.raises(BadRequestError) as refusal:
         parse_connect(("9" * 10_000, "h"))
     assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("example.com", "example.com:80"),
+        ("192.0.2.1", "192.0.2.1:80"),
+        ("2001:db8::1", "[2001:db8::1]:80"),
+    ],
+)
+def test_a_target_is_written_as_in_a_url(host, shown):
+    assert str(ConnectRequest(80, host)) == shown
