@@ -1,1 +1,1 @@
-"""What a program imports: events, stream, timers, dns, net, tls, http and https in the Node manner."""
+"""What programs import, in the Node manner: events, stream, timers, dns, net, tls, http, https."""
