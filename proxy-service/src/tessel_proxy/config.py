@@ -123,6 +123,12 @@ class Config(Settings):
         "open substreams per tunnel",
         integer(1, MAX_CHANNELS_PER_SIDE),
     )
+    reload_look_s: float = setting(
+        "RELOAD_LOOK_S",
+        "5",
+        "seconds between looks whether certificates or other files have changed",
+        seconds,
+    )
     log_level: LogLevel = level_setting()
     log_format: LogFormat = format_setting()
 
