@@ -131,6 +131,9 @@ class Session:
         if self._checking is not None:
             self._checking.cancel()
 
+    def goAwayReceived(self, after_ms: int) -> None:
+        """Never told: it is the server's to say."""
+
     def tunnelLost(self, reason: Failure) -> None:
         if self._state is not State.CLOSED:
             self._put_away()

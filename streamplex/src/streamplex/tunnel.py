@@ -21,6 +21,7 @@ from streamplex.events import (
     DataReceived,
     Event,
     Fault,
+    GoAway,
     Ignored,
     Meaning,
     MessageReceived,
@@ -51,6 +52,9 @@ class Tunnel:
         self._own = OwnChannels(side)
         self._peers = PeerChannels(side.other)
         self._own_parity = side.value % 2
+        self._side = side
+        self._goes_away = False  # goaway/1 is on; the server says it, the device hears it
+        self._heard: frozenset[str] = frozenset()  # features with messages for this side
         self._limits = limits or Limits()
         self._reader = FrameReader()
         self._states: dict[int, State] = {}
@@ -71,7 +75,7 @@ class Tunnel:
         try:
             self._refuse_hoarded_answers()
             for body in self._reader.feed(octets):
-                meaning = self._accept(events.decode(decode_message(body)))
+                meaning = self._accept(events.decode(decode_message(body), self._heard))
                 if meaning is not None:
                     said.append(meaning)
         except RemoteError as error:
@@ -96,7 +100,7 @@ class Tunnel:
         match meaning:
             case StreamOpened(channel):
                 self._open_peers(channel)
-            case MessageReceived() | Ignored(channel=0):
+            case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
             case DataReceived(channel, data):
                 if not self._is_open(channel):
@@ -151,6 +155,14 @@ class Tunnel:
         """Queue an application message on the control channel."""
         self._scheduler.add_urgent(events.message(value))
 
+    def goaway(self, after_ms: int) -> None:
+        """Ask the device to open nothing new. Raises LocalError if it does not know the word."""
+        if self._side is not Side.A or not self._goes_away:
+            raise LocalError("goaway without goaway/1, or not by the server")
+        if not 0 <= after_ms <= events.MAX_AFTER_MS:
+            raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
+        self._scheduler.add_urgent(events.go_away(after_ms))
+
     def send(self, channel: int, data: bytes) -> None:
         """Queue octets of any number. Raises LocalError after `end`."""
         self._step(channel, Input.SEND)
@@ -197,7 +209,10 @@ class Tunnel:
 
     def enable(self, names: Iterable[str]) -> None:
         """Turn on the features that both ends have named."""
-        self._own.reuse = features.REUSE in frozenset(names)
+        enabled = frozenset(names)
+        self._own.reuse = features.REUSE in enabled
+        self._goes_away = features.GOAWAY in enabled
+        self._heard = enabled if self._side is Side.B else enabled - {features.GOAWAY}
 
     def state(self, channel: int) -> State:
         """The half-close state of a substream that has not been released."""
