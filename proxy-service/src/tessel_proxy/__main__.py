@@ -102,8 +102,8 @@ def _serve() -> int:
     begin_logging(sys.stderr, config.log_level, config.log_format)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
-    service = ProxyService(config, reactor, ready.authenticator, ready.tls)
-    return Serving(service.startService, service.stopService, reactor).run()
+    service = ProxyService(config, reactor, ready.authenticator, ready.tls, ready.reloadables)
+    return Serving(service.startService, service.stopService, reactor, reload=service.reload).run()
 
 
 def _check_config() -> int:

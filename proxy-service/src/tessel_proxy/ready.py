@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from servicekit.settings import ConfigError, lookalikes
 from tessel_proxy.auth import Authenticator, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.reload import Reloadable
 from tessel_proxy.target_tls import TargetTrust
 from tessel_proxy.tls import ServerTLS, server_tls, utc
 
@@ -25,6 +26,7 @@ class Ready:
     tls: ServerTLS
     authenticator: Authenticator
     hints: tuple[str, ...]
+    reloadables: tuple[Reloadable, ...] = ()
 
 
 def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:

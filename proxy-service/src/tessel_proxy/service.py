@@ -35,6 +35,7 @@ from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.opening import Opener
 from tessel_proxy.record import TunnelRecord, log_refused, peer_name
+from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
 from tessel_proxy.tls_transport import TLSTransport
@@ -67,16 +68,19 @@ class ProxyService(Service):
         reactor: IProxyReactor,
         authenticator: Authenticator,
         server_tls: IOpenSSLServerConnectionCreator,
+        reloadables: Sequence[Reloadable] = (),
     ) -> None:
         """Raises ConfigError if TARGET_CA_FILE is of no use."""
         self._config = config
         self._reactor = reactor
         self._threads = lookup_threads()
         self._lookups = Lookups(system_resolver(reactor, self._threads))
+        trust = TargetTrust(config.target_ca_file)
+        self._reloader = Reloader(reactor, [trust, *reloadables], config.reload_look_s)
         opener = Opener(
             reactor,
             self._lookups,
-            TargetTrust(config.target_ca_file),
+            trust,
             Policy(config.egress_mode, config.egress_allow),
             config.connect_timeout_s,
         )
@@ -96,6 +100,7 @@ class ProxyService(Service):
         port = listen(self._reactor, self._config.host, self._config.port, self._door)
         self._ports.append(port)
         self._threads.start()
+        self._reloader.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         for each in self.addresses:
             self._log.info(
@@ -105,12 +110,17 @@ class ProxyService(Service):
                 port=each.port,
             )
 
+    def reload(self) -> None:
+        """Use all files as they are now, those that cannot be used excepted."""
+        self._reloader.reload_all()
+
     def stopService(self) -> Deferred[None]:
         """Take no more tunnels, end those there are, with them their targets: within a limit."""
         super().stopService()  # type: ignore[no-untyped-call] # Twisted's has no types
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._reloader.stop()
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)

@@ -42,12 +42,17 @@ class Serving:
         stop: Step,
         reactor: IServingReactor,
         *,
+        reload: Callable[[], object] | None = None,
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
-        """A start may fail for `foreseen` reasons, which need no traceback to be understood."""
+        """SIGHUP calls `reload`; without one it ends the process, as is its custom.
+
+        A start may fail for `foreseen` reasons, which need no traceback to be understood.
+        """
         self._start = start
         self._stop = stop
+        self._reload = reload
         self._reactor = reactor
         self._foreseen = foreseen
         self._catch = catch
@@ -66,6 +71,8 @@ class Serving:
         # Twisted's own handlers log a failure when a second signal comes while all is stopping.
         self._catch(signal.SIGTERM, self._signalled)
         self._catch(signal.SIGINT, self._signalled)
+        if self._reload is not None:
+            self._catch(signal.SIGHUP, self._hung_up)
         self._starting = maybeDeferred(self._start)
         self._starting.addErrback(self._not_started)
 
@@ -93,6 +100,14 @@ class Serving:
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         # It comes between any two instructions: all else is done in a turn of the reactor.
         self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
+
+    def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._reload_now)
+
+    def _reload_now(self) -> None:
+        if self._reload is not None and not self._stopping:
+            self._log.info("reloading on SIGHUP", event="reloading")
+            self._reload()
 
     def _stop_on(self, name: str) -> None:
         if self._stopping:

@@ -31,7 +31,7 @@ class Reactor(MemoryReactorClock):
 class Run:
     """A Serving of a service that starts and stops as a test says, and the signals it caught."""
 
-    def __init__(self, *, start=lambda: None, stop=lambda: None):
+    def __init__(self, *, start=lambda: None, stop=lambda: None, reload=None):
         self._start_with, self._stop_with = start, stop
         self.started = self.stopped = 0
         self.reactor = Reactor()
@@ -40,6 +40,7 @@ class Run:
             self._start,
             self._stop,
             self.reactor,
+            reload=reload,
             foreseen=(LookupError,),
             catch=self.handlers.__setitem__,
         )
@@ -61,6 +62,20 @@ class Run:
     @property
     def final_code(self):
         return self._serving._exit_code
+
+
+def test_sighup_reloads_until_a_stop_is_under_way():
+    calls = []
+    run = Run(reload=lambda: calls.append("reload"), stop=Deferred)
+    run.signal(signal.SIGHUP)
+    assert (calls, run.stopped) == (["reload"], 0)
+    run.signal(signal.SIGTERM)
+    run.signal(signal.SIGHUP)
+    assert calls == ["reload"]
+
+
+def test_a_service_with_nothing_to_reload_leaves_sighup_alone():
+    assert signal.SIGHUP not in Run().handlers
 
 
 def failing_with(error):

@@ -208,9 +208,12 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
         def __init__(self, *parts):
             made.append(parts)
 
+        def reload(self):
+            """As the proxy's."""
+
     class Run:
-        def __init__(self, start, stop, reactor):
-            run.append((start.__name__, stop.__name__, reactor))
+        def __init__(self, start, stop, reactor, reload):
+            run.append((start.__name__, stop.__name__, reactor, reload.__name__))
 
         def run(self):
             return 7
@@ -221,10 +224,10 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
     with capturedLogs() as logged:
         assert command.main([]) == 7
-    ((config, reactor, authenticator, tls),) = made
+    ((config, reactor, authenticator, tls, *_more),) = made
     assert (config.auth_hardcoded, reactor) == ("DEV-CRED", command.reactor)
     assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
-    assert run == [("startService", "stopService", command.reactor)]
+    assert run == [("startService", "stopService", command.reactor, "reload")]
     assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]
     assert [each["event"] for each in logged] == ["setting_hint"] * 2
 
