@@ -10,11 +10,14 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.config import Config
 from tessel_proxy.opening import Opener
+from tessel_proxy.record import Nobody, Witness
 
 
 class Tunnel(Interface):
     """A device's tunnel, as far as the house has to do with it."""
 
+    def drain(self, after_ms: int) -> bool: ...
+    def end_if_idle(self) -> None: ...
     def stop(self) -> None: ...
     def abort(self) -> None: ...
 
@@ -36,3 +39,4 @@ class House:
     authenticator: Authenticator
     opener: Opener
     census: Census = field(default_factory=Census)
+    witness: Witness = field(default_factory=Nobody)

@@ -1,12 +1,13 @@
-"""What a tunnel or substream did -> its one closing line in the log.
+"""What a tunnel or substream did -> its one closing line in the log, and whoever counts.
 
 Accounts, devices and targets are other people's text: they go in as fields, never into a format.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol as Interface
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
@@ -48,21 +49,57 @@ class TunnelOutcome(Enum):
     INTERNAL_ERROR = "internal_error"
 
 
+class Refusal(Enum):
+    """Why a tunnel, or a token that came over it, was turned away."""
+
+    TOO_MANY_UNAUTHENTICATED = "too many tunnels without a token"
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    AUTH_TIMEOUT = "auth_timeout"
+    WRONG_TOKEN = "wrong token"  # noqa: S105 -- the words of the log
+    NOT_CHECKED = "the token could not be checked"
+    FLOODED = "too many messages before the answer"
+    NOT_AUTHORIZED = "substream before a right token"
+
+
+class Witness(Interface):
+    """Who counts. Records are open while they move: `octets_…` grow until they are closed."""
+
+    def tunnel_opened(self, record: TunnelRecord) -> None: ...
+    def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
+    def substream_opened(self, record: SubstreamRecord) -> None: ...
+    def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
+    def refused(self, why: Refusal) -> None: ...
+
+
+class Nobody:
+    """Counts nothing."""
+
+    def tunnel_opened(self, record: TunnelRecord) -> None: ...
+    def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
+    def substream_opened(self, record: SubstreamRecord) -> None: ...
+    def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
+    def refused(self, why: Refusal) -> None: ...
+
+
 _AT_WARN = (TunnelOutcome.PROTOCOL_FAULT, TunnelOutcome.TOO_MANY_WRONG_TOKENS)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class TunnelRecord:
     """One tunnel, from its first octet on."""
 
     tunnel: int
     peer: str
     started_at: float
+    witness: Witness = field(default_factory=Nobody)
     account: str | None = None
     device: str | None = None
     substreams: int = 0
     octets_from_device: int = 0
     octets_from_target: int = 0
+
+    def __post_init__(self) -> None:
+        self.witness.tunnel_opened(self)
 
     def add(self, substream: SubstreamRecord) -> None:
         """Count what a substream moved, when it has closed."""
@@ -81,7 +118,11 @@ class TunnelRecord:
             features=sorted(features),
         )
 
+    def log_refused(self, why: Refusal) -> None:
+        log_refused(self.tunnel, self.peer, why, self.witness)
+
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
+        self.witness.tunnel_closed(self, outcome)
         _log.emit(
             LogLevel.warn if outcome in _AT_WARN else LogLevel.info,
             "tunnel {tunnel} of {peer} closed: {outcome}, {substreams} substreams",
@@ -99,7 +140,7 @@ class TunnelRecord:
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class SubstreamRecord:
     """One substream, from its opening on."""
 
@@ -109,12 +150,17 @@ class SubstreamRecord:
     started_at: float
     target: str = ""
     address: str = ""
+    rule: str = ""  # that refused the target
     octets_from_device: int = 0
     octets_from_target: int = 0
+
+    def __post_init__(self) -> None:
+        self.of.witness.substream_opened(self)
 
     def close(self, now: float, outcome: Outcome) -> None:
         """Write the closing line, and add up what was moved."""
         self.of.add(self)
+        self.of.witness.substream_closed(self, outcome)
         _log.info(
             "substream {substream} of tunnel {tunnel} to {target} closed: {outcome}",
             event="substream_closed",
@@ -129,17 +175,32 @@ class SubstreamRecord:
             octets_from_target=self.octets_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
+            rule=self.rule,
         )
 
 
-def log_refused(tunnel: int | None, peer: str, why: str) -> None:
+def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule: str) -> None:
+    """EGRESS_MODE=report: this target was let through all the same."""
+    _log.warn(
+        "{target} of tunnel {tunnel} would be refused: {rule}",
+        event="egress_would_refuse",
+        tunnel=tunnel,
+        account=account,
+        target=target,
+        address=address,
+        rule=rule,
+    )
+
+
+def log_refused(tunnel: int | None, peer: str, why: Refusal, witness: Witness) -> None:
     """A tunnel, or a token that came over it, was turned away."""
+    witness.refused(why)
     _log.warn(
         "tunnel {tunnel} of {peer} refused: {why}",
         event="tunnel_refused",
         tunnel=tunnel,
         peer=peer,
-        why=why,
+        why=why.value,
     )
 
 

@@ -34,7 +34,7 @@ from tessel_proxy.house import House
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.opening import Opener
-from tessel_proxy.record import TunnelRecord, log_refused, peer_name
+from tessel_proxy.record import Refusal, TunnelRecord, log_refused, peer_name
 from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
@@ -157,7 +157,10 @@ class Tunnels(ServerFactory[TunnelProtocol]):
 
     def buildProtocol(self, addr: IAddress | None) -> TunnelProtocol:
         record = TunnelRecord(
-            tunnel=next(self._numbers), peer=_peer(addr), started_at=self._house.clock.seconds()
+            tunnel=next(self._numbers),
+            peer=_peer(addr),
+            started_at=self._house.clock.seconds(),
+            witness=self._house.witness,
         )
         return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
 
@@ -173,12 +176,14 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
 
     def __init__(self, house: House, tunnels: TLSMemoryBIOFactory) -> None:
         self._census = house.census
+        self._witness = house.witness
         self._room = house.config.max_unauthenticated
         self._tunnels = tunnels
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
         if len(self._census.unauthenticated) >= self._room:
-            log_refused(None, _peer(addr), "too many tunnels without a token")
+            why = Refusal.TOO_MANY_UNAUTHENTICATED
+            log_refused(None, _peer(addr), why, self._witness)
             return None  # the connection is closed at once
         return self._tunnels.buildProtocol(addr)
 

@@ -34,10 +34,10 @@ from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
 from tessel_proxy.record import (
     Outcome,
+    Refusal,
     SubstreamRecord,
     TunnelOutcome,
     TunnelRecord,
-    log_refused,
 )
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from tessel_proxy.tls_transport import tcp_ended_cleanly
@@ -71,6 +71,7 @@ class Session:
         self._deadline: IDelayedCall | None = None
         self._checking: Deferred[Account | Refused] | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
+        self._goes_away = False  # the device knows goaway/1
         house.census.all.add(self)
         house.census.unauthenticated.add(self)
 
@@ -83,7 +84,7 @@ class Session:
         self._tunnel = tunnel
         if ITCPTransport.providedBy(tunnel.transport):
             tunnel.transport.setTcpKeepAlive(True)  # a device that loses its power says nothing
-        self._give_time(self._house.config.handshake_timeout_s, TunnelOutcome.HANDSHAKE_TIMEOUT)
+        self._give_time(self._house.config.handshake_timeout_s, Refusal.HANDSHAKE_TIMEOUT)
 
     def tunnelSecured(self) -> None:
         self._secured = True
@@ -91,9 +92,9 @@ class Session:
             self._await_token()
 
     def _await_token(self) -> None:
-        self._give_time(self._house.config.auth_timeout_s, TunnelOutcome.AUTH_TIMEOUT)
+        self._give_time(self._house.config.auth_timeout_s, Refusal.AUTH_TIMEOUT)
 
-    def _give_time(self, seconds: float, else_: TunnelOutcome) -> None:
+    def _give_time(self, seconds: float, else_: Refusal) -> None:
         self._stop_waiting()
         self._deadline = self._house.clock.callLater(seconds, self._too_late, else_)
 
@@ -101,10 +102,28 @@ class Session:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
 
-    def _too_late(self, outcome: TunnelOutcome) -> None:
-        log_refused(self._record.tunnel, self._record.peer, outcome.value)
-        self._close(outcome)
+    def _too_late(self, why: Refusal) -> None:
+        self._record.log_refused(why)
+        self._close(TunnelOutcome(why.value))
         self._tunnel.abortConnection()
+
+    def drain(self, after_ms: int) -> bool:
+        """The proxy is going: nothing new here. Was the device told, and when to come back?
+
+        A tunnel without a right token ends at once, the others when `end_if_idle` finds them so.
+        """
+        if self._state is not State.OPEN:
+            self.stop()
+            return False
+        if not self._goes_away:
+            return False
+        self._tunnel.goaway(after_ms)
+        return True
+
+    def end_if_idle(self) -> None:
+        """End the tunnel unless a substream is open, or what it sent is still on its way."""
+        if not self._tunnel.substreams and not self._tunnel.has_more_to_send:
+            self.stop()
 
     def stop(self) -> None:
         """The proxy is going: end the tunnel, its targets with it."""
@@ -176,7 +195,7 @@ class Session:
             else_()
 
     def _flooded(self) -> None:
-        self._turn_away("too many messages before the answer")
+        self._turn_away(Refusal.FLOODED)
 
     def _check(self, hello: Hello) -> None:
         self._move(Input.TOKEN)
@@ -197,7 +216,7 @@ class Session:
             case Account():
                 self._accept(hello, answer)
             case Refused():
-                self._refuse(hello, "wrong token", try_again=False)
+                self._refuse(hello, Refusal.WRONG_TOKEN, try_again=False)
             case _:
                 assert_never(answer)
 
@@ -214,7 +233,7 @@ class Session:
             tunnel=self._record.tunnel,
             why=failure.getErrorMessage(),
         )
-        self._refuse(hello, "the token could not be checked", try_again=True)
+        self._refuse(hello, Refusal.NOT_CHECKED, try_again=True)
 
     def _broken(self, failure: Failure) -> None:
         self._log.failure("tunnel {tunnel}", failure=failure, tunnel=self._record.tunnel)
@@ -230,6 +249,7 @@ class Session:
         self._record.log_authenticated(hello.common)
         self._tunnel.message(wire.accepted(hello))
         self._tunnel.enable(hello.common)
+        self._goes_away = features.GOAWAY in hello.common
         self._terms = Terms(
             opener=self._house.opener,
             clock=self._house.clock,
@@ -240,10 +260,10 @@ class Session:
         )
         self._go_on_with_held()
 
-    def _refuse(self, hello: Hello, why: str, *, try_again: bool) -> None:
+    def _refuse(self, hello: Hello, why: Refusal, *, try_again: bool) -> None:
         self._move(Input.WRONG)
         self._failures += 1
-        log_refused(self._record.tunnel, self._record.peer, why)
+        self._record.log_refused(why)
         self._tunnel.message(wire.refused(hello, try_again=try_again))
         if self._failures >= MAX_AUTH_FAILURES:
             self._end(TunnelOutcome.TOO_MANY_WRONG_TOKENS)
@@ -264,7 +284,7 @@ class Session:
     def substreamOpened(self, substream: Substream) -> None:
         match self._state:
             case State.UNAUTHENTICATED:
-                self._turn_away("substream before a right token")
+                self._turn_away(Refusal.NOT_AUTHORIZED)
             case State.CHECKING:
                 self._hold(substream, lambda: refuse(substream, nodewords.TOO_MANY_SUBSTREAMS))
             case State.OPEN:
@@ -274,8 +294,8 @@ class Session:
             case _:
                 assert_never(self._state)
 
-    def _turn_away(self, why: str) -> None:
-        log_refused(self._record.tunnel, self._record.peer, why)
+    def _turn_away(self, why: Refusal) -> None:
+        self._record.log_refused(why)
         self._tunnel.message(wire.NOT_AUTHORIZED)
         self._end(TunnelOutcome.NOT_AUTHORIZED)
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from streamplex import features
 from streamplex.jsontext import Json
 
-OUR_FEATURES = (features.REUSE, features.HALFCLOSE, features.RETRY, features.DEVICE)
+OUR_FEATURES = (
+    features.REUSE,
+    features.HALFCLOSE,
+    features.RETRY,
+    features.DEVICE,
+    features.GOAWAY,
+)
 
 # Events of a substream. A device sends the first two, the server the others.
 CONNECT = "_pls_connect"

@@ -13,7 +13,7 @@ from tessel_proxy.session_states import TRANSITIONS, Input, State
 from tessel_proxy.tls_transport import TLSTransport
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
-OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1"]
+OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1"]
 NOT_AUTHORIZED = {"error": "Not authorized!"}
 
 
