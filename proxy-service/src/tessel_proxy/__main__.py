@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from os import environ
 from pathlib import Path
@@ -25,8 +24,9 @@ from tessel_proxy.certificates import (
     MAX_DAYS,
     SERVER_DAYS,
     CertificateError,
+    Family,
     Made,
-    make_certificates,
+    make_files,
 )
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.issuing import names_of
@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         match arguments.command:
             case "make-cert":
-                return _make_cert(arguments.names, arguments.out, arguments.days)
+                family = Family.TESSEL_1 if arguments.for_tessel_1 else Family.CURRENT
+                return _make_cert(arguments.names, family, arguments.out, arguments.days)
             case "check-config":
                 return _check_config()
             case _:
@@ -78,8 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         "reach the proxy. The authority beside them is made once and kept, so a renewal does "
         "not touch the devices. Keys are encrypted if KEY_PASS is set.",
     )
+    make.add_argument(
+        "--for-tessel-1",
+        action="store_true",
+        help="write LEGACY_CERT_FILE and LEGACY_KEY_FILE, and an authority for such boards alone",
+    )
     make.add_argument("names", nargs="+", metavar="NAME_OR_ADDRESS")
-    make.add_argument("--out", type=Path, metavar="DIR", help="instead of CERT_FILE's folder")
+    make.add_argument("--out", type=Path, metavar="DIR", help="instead of the files' folder")
     make.add_argument(
         "--days",
         type=_days,
@@ -102,7 +108,14 @@ def _serve() -> int:
     begin_logging(sys.stderr, config.log_level, config.log_format)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
-    service = ProxyService(config, reactor, ready.authenticator, ready.tls, ready.reloadables)
+    service = ProxyService(
+        config,
+        reactor,
+        ready.authenticator,
+        ready.tls,
+        ready.reloadables,
+        legacy_tls=ready.legacy_tls,
+    )
     return Serving(service.startService, service.stopService, reactor, reload=service.reload).run()
 
 
@@ -126,14 +139,12 @@ def _report(ready: Ready) -> str:
     return "\n".join(lines)
 
 
-def _make_cert(names: Sequence[str], out: Path | None, days: int) -> int:
-    config = Config.for_certificates(environ)
+def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int) -> int:
+    files = family.files(Config.for_certificates(environ))
     if out is not None:
-        config = replace(
-            config, cert_file=out / config.cert_file.name, key_file=out / config.key_file.name
-        )
+        files = files.moved_to(out)
     try:
-        made = make_certificates(names, config, utc(reactor.seconds()), days=days)
+        made = make_files(names, files, utc(reactor.seconds()), days=days)
     except OSError as error:
         _complain("no certificate was made", f"{error.filename}: {error.strerror}")
         return FAILED

@@ -59,7 +59,32 @@ class Config(Settings):
         "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", Path
     )
     key_pass: bytes | None = setting(
-        "KEY_PASS", "", "passphrase of the private key", optional(passphrase), secret=True
+        "KEY_PASS", "", "passphrase of the private keys", optional(passphrase), secret=True
+    )
+    client_ca_file: Path | None = setting(
+        "CLIENT_CA_FILE",
+        "",
+        "authorities of the certificates that devices must show besides their token, PEM; "
+        "nothing: none is asked for. Tessel 1 boards have none, and are never asked",
+        optional(Path),
+    )
+    legacy_port: int | None = setting(
+        "LEGACY_PORT",
+        "",
+        "a second port, for Tessel 1 boards, whose TLS stops at 1.1; nothing: none",
+        optional(integer(0, 65535)),
+    )
+    legacy_cert_file: Path = setting(
+        "LEGACY_CERT_FILE",
+        "config/tessel-1-cert.pem",
+        "the certificate shown there, `make-cert --for-tessel-1` makes one, PEM",
+        Path,
+    )
+    legacy_key_file: Path = setting(
+        "LEGACY_KEY_FILE",
+        "config/tessel-1-key.pem",
+        "the private key of that certificate, PEM",
+        Path,
     )
     auth_tessel_oa2: TokenService | None = setting(
         "AUTH_TESSEL_OA2",
@@ -135,15 +160,23 @@ class Config(Settings):
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
         config, faults = cls.read_only(environ, cls.table())
-        return config, faults + _authenticator_faults(environ)
+        return config, faults + _authenticator_faults(environ) + _port_faults(config)
 
     @classmethod
     def for_certificates(cls, environ: Mapping[str, str]) -> Self:
         """Only what make-cert needs; raises ConfigError."""
-        return cls.some_from_env(environ, "cert_file", "key_file", "key_pass")
+        return cls.some_from_env(
+            environ, "cert_file", "key_file", "key_pass", "legacy_cert_file", "legacy_key_file"
+        )
 
 
 SETTINGS: Final = tuple(Config.table().values())
+
+
+def _port_faults(config: Config) -> list[str]:
+    if config.legacy_port and config.legacy_port == config.port:
+        return [f"LEGACY_PORT={config.legacy_port} is PORT, too; allowed: another one"]
+    return []
 
 
 def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:

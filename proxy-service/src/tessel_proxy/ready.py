@@ -13,9 +13,19 @@ from tessel_proxy.auth import Authenticator, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.reload import Reloadable
 from tessel_proxy.target_tls import TargetTrust
-from tessel_proxy.tls import ServerTLS, server_tls, utc
+from tessel_proxy.tls import ServerTLS, server_tls
+from tessel_proxy.tls_tessel_1 import tessel_1_tls
 
 T = TypeVar("T")
+
+
+NOT_ASKED = (
+    "CLIENT_CA_FILE does not hold at LEGACY_PORT: Tessel 1 boards have no certificate to show"
+)
+ONE_KEY = (
+    "LEGACY_KEY_FILE is KEY_FILE: who breaks the weak TLS of LEGACY_PORT could pass for PORT, too; "
+    "`tessel-proxy make-cert --for-tessel-1` makes a key of its own"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +34,18 @@ class Ready:
 
     config: Config
     tls: ServerTLS
+    legacy_tls: ServerTLS | None
     authenticator: Authenticator
     hints: tuple[str, ...]
     reloadables: tuple[Reloadable, ...] = ()
+
+
+def _legacy_hints(config: Config) -> list[str]:
+    if config.legacy_port is None:
+        return []
+    asked = [NOT_ASKED] if config.client_ca_file is not None else []
+    same = config.legacy_key_file.absolute() == config.key_file.absolute()
+    return [*asked, ONE_KEY] if same else asked
 
 
 def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
@@ -40,10 +59,13 @@ def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
             faults.extend(fault for fault in error.faults if fault not in faults)
             return None
 
-    tls = collect(lambda: server_tls(config, utc(reactor.seconds())))
+    tls = collect(lambda: server_tls(config, reactor))
+    legacy_tls = collect(lambda: tessel_1_tls(config, reactor))
     authenticator = collect(lambda: authenticator_for(config, reactor))
     collect(lambda: TargetTrust(config.target_ca_file))
     hints = lookalikes(environ, SETTINGS)
     if faults or tls is None or authenticator is None:
         raise ConfigError(faults + hints)
-    return Ready(config, tls, authenticator, tuple(hints))
+    hints += _legacy_hints(config)
+    reloadables = [each for each in (tls, legacy_tls) if each is not None]
+    return Ready(config, tls, legacy_tls, authenticator, tuple(hints), tuple(reloadables))

@@ -81,6 +81,13 @@ class Nobody:
     def refused(self, why: Refusal) -> None: ...
 
 
+class Listener(Enum):
+    """Where devices come to."""
+
+    MAIN = "main"
+    LEGACY = "legacy"  # Tessel 1 boards, and what passes for one
+
+
 _AT_WARN = (TunnelOutcome.PROTOCOL_FAULT, TunnelOutcome.TOO_MANY_WRONG_TOKENS)
 
 
@@ -91,6 +98,7 @@ class TunnelRecord:
     tunnel: int
     peer: str
     started_at: float
+    listener: Listener = Listener.MAIN
     witness: Witness = field(default_factory=Nobody)
     account: str | None = None
     device: str | None = None
@@ -115,6 +123,7 @@ class TunnelRecord:
             peer=self.peer,
             account=self.account,
             device=self.device,
+            listener=self.listener.value,
             features=sorted(features),
         )
 
@@ -131,6 +140,7 @@ class TunnelRecord:
             peer=self.peer,
             account=self.account,
             device=self.device,
+            listener=self.listener.value,
             substreams=self.substreams,
             octets_from_device=self.octets_from_device,
             octets_from_target=self.octets_from_target,

@@ -5,7 +5,7 @@ device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import cast
@@ -34,7 +34,7 @@ from tessel_proxy.house import House
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.opening import Opener
-from tessel_proxy.record import Refusal, TunnelRecord, log_refused, peer_name
+from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
 from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
@@ -42,6 +42,11 @@ from tessel_proxy.tls_transport import TLSTransport
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""
+
+LEGACY_WARNING = (
+    "port {port} takes TLS 1.0 and 1.1 without forward secrecy: let nothing but Tessel 1 boards "
+    "come to it"
+)
 
 STOP_LOOK_S = 0.05
 """How often it looks whether they have."""
@@ -55,6 +60,7 @@ class IProxyReactor(IDiallingReactor, IListeningReactor, IReactorThreads):
 class ListeningAddress:
     host: str
     port: int
+    listener: Listener = Listener.MAIN
 
 
 class ProxyService(Service):
@@ -69,6 +75,8 @@ class ProxyService(Service):
         authenticator: Authenticator,
         server_tls: IOpenSSLServerConnectionCreator,
         reloadables: Sequence[Reloadable] = (),
+        *,
+        legacy_tls: IOpenSSLServerConnectionCreator | None = None,
     ) -> None:
         """Raises ConfigError if TARGET_CA_FILE is of no use."""
         self._config = config
@@ -85,20 +93,29 @@ class ProxyService(Service):
             config.connect_timeout_s,
         )
         self._house = House(config, reactor, authenticator, opener)
-        tunnels = _TLSFactory(server_tls, False, Tunnels(self._house), reactor)
-        self._door = Door(self._house, tunnels)
-        self._ports: list[IListeningPort] = []
+        self._numbers = count(1)  # of tunnels, whatever port they come to
+        self._door = self._door_with(server_tls, Listener.MAIN)
+        self._legacy_door = legacy_tls and self._door_with(legacy_tls, Listener.LEGACY)
+        self._ports: list[tuple[Listener, IListeningPort]] = []
+
+    def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Door:
+        tunnels = Tunnels(self._house, self._numbers, listener)
+        return Door(self._house, _TLSFactory(tls, False, tunnels, self._reactor))
 
     @property
     def addresses(self) -> Sequence[ListeningAddress]:
         """Where it listens: with PORT=0 there is no other way to know."""
-        hosts = [cast("IPv4Address | IPv6Address", port.getHost()) for port in self._ports]
-        return [ListeningAddress(each.host, each.port) for each in hosts]
+        hosts = [
+            (listener, cast("IPv4Address | IPv6Address", port.getHost()))
+            for listener, port in self._ports
+        ]
+        return [ListeningAddress(each.host, each.port, listener) for listener, each in hosts]
 
     def startService(self) -> None:
         """Listen. Raises CannotListenError."""
-        port = listen(self._reactor, self._config.host, self._config.port, self._door)
-        self._ports.append(port)
+        self._listen(Listener.MAIN, self._config.port, self._door)
+        if self._legacy_door and self._config.legacy_port is not None:
+            self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy_door)
         self._threads.start()
         self._reloader.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
@@ -108,7 +125,13 @@ class ProxyService(Service):
                 event="listening",
                 host=each.host,
                 port=each.port,
+                listener=each.listener.value,
             )
+            if each.listener is Listener.LEGACY:
+                self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
+
+    def _listen(self, listener: Listener, port: int, door: Door) -> None:
+        self._ports.append((listener, listen(self._reactor, self._config.host, port, door)))
 
     def reload(self) -> None:
         """Use all files as they are now, those that cannot be used excepted."""
@@ -122,7 +145,7 @@ class ProxyService(Service):
     async def _stop(self) -> None:
         self._reloader.stop()
         ports, self._ports = self._ports, []
-        for port in ports:
+        for _listener, port in ports:
             await maybeDeferred(port.stopListening)
         for session in list(self._house.census.all):
             session.stop()
@@ -151,15 +174,17 @@ class Tunnels(ServerFactory[TunnelProtocol]):
 
     noisy = False
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, numbers: Iterator[int], listener: Listener) -> None:
         self._house = house
-        self._numbers = count(1)
+        self._numbers = numbers
+        self._listener = listener
 
     def buildProtocol(self, addr: IAddress | None) -> TunnelProtocol:
         record = TunnelRecord(
             tunnel=next(self._numbers),
             peer=_peer(addr),
             started_at=self._house.clock.seconds(),
+            listener=self._listener,
             witness=self._house.witness,
         )
         return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)

@@ -205,8 +205,8 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     begun, made, run = [], [], []
 
     class Proxy(Service):
-        def __init__(self, *parts):
-            made.append(parts)
+        def __init__(self, *parts, **more):
+            made.append((*parts, more))
 
         def reload(self):
             """As the proxy's."""
