@@ -17,14 +17,13 @@ from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
 from servicekit.parsers import integer, listening_address, one_of, optional, seconds
 from servicekit.settings import Settings, setting
 from tessel_proxy.parsers import (
-    Network,
     TokenService,
-    networks,
     passphrase,
     plugin_name,
     shared_password,
     token_service,
 )
+from tessel_proxy.rules import Rule, narrow_rules, rules
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 NO_AUTHENTICATOR = (
@@ -36,7 +35,8 @@ NO_AUTHENTICATOR = (
 
 class EgressMode(StrEnum):
     ENFORCE = "enforce"  # addresses inside are refused unless EGRESS_ALLOW names them
-    OPEN = "open"  # every address may be dialled
+    REPORT = "report"  # what would be refused is logged and let through
+    OPEN = "open"  # nothing is refused but what a rule denies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +115,28 @@ class Config(Settings):
     egress_mode: EgressMode = setting(
         "EGRESS_MODE",
         "enforce",
-        "enforce: refuse loopback, private and other inner addresses; open: refuse none",
+        "enforce: refuse loopback, private and other inner addresses; report: log what would be "
+        "refused and let it through; open: refuse only what a rule denies",
         one_of(EgressMode),
     )
-    egress_allow: tuple[Network, ...] = setting(
+    egress_allow: tuple[Rule, ...] = setting(
         "EGRESS_ALLOW",
         "",
-        "inner networks that may be reached all the same, separated by blanks or commas",
-        networks,
+        "inner networks, addresses, names and .suffixes, each with optional :ports, that may be "
+        "reached all the same, separated by blanks or commas",
+        narrow_rules,
+    )
+    egress_deny: tuple[Rule, ...] = setting(
+        "EGRESS_DENY",
+        "",
+        "targets that may not be reached, written as in EGRESS_ALLOW, or * for all; wins over it",
+        rules,
+    )
+    policy_file: Path | None = setting(
+        "POLICY_FILE",
+        "",
+        "egress rules for each account; read again on SIGHUP and when it changes",
+        optional(Path),
     )
     auth_timeout_s: float = setting(
         "AUTH_TIMEOUT_S",

@@ -182,6 +182,7 @@ class Outbound(Protocol):
         match failure.value:
             case TargetError() as why:
                 self._record.address = why.address or self._record.address
+                self._record.rule = why.rule
                 self._fail(str(why), why.outcome)
             case CancelledError():
                 pass  # by `_put_away`

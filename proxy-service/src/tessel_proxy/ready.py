@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from servicekit.settings import ConfigError, lookalikes
 from tessel_proxy.auth import Authenticator, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.policies import Policies
 from tessel_proxy.reload import Reloadable
 from tessel_proxy.target_tls import TargetTrust
 from tessel_proxy.tls import ServerTLS, server_tls
@@ -63,7 +64,8 @@ def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
     legacy_tls = collect(lambda: tessel_1_tls(config, reactor))
     authenticator = collect(lambda: authenticator_for(config, reactor))
     collect(lambda: TargetTrust(config.target_ca_file))
-    hints = lookalikes(environ, SETTINGS)
+    policies = collect(lambda: Policies(config))
+    hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     if faults or tls is None or authenticator is None:
         raise ConfigError(faults + hints)
     hints += _legacy_hints(config)

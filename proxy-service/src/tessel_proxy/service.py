@@ -29,11 +29,12 @@ from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.config import Config
 from tessel_proxy.dial import IDiallingReactor
-from tessel_proxy.egress import Policy
 from tessel_proxy.house import House
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.opening import Opener
+from tessel_proxy.own import OwnAddresses
+from tessel_proxy.policies import Policies
 from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
 from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
@@ -78,18 +79,21 @@ class ProxyService(Service):
         *,
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
     ) -> None:
-        """Raises ConfigError if TARGET_CA_FILE is of no use."""
+        """Raises ConfigError if TARGET_CA_FILE or POLICY_FILE is of no use."""
         self._config = config
         self._reactor = reactor
         self._threads = lookup_threads()
         self._lookups = Lookups(system_resolver(reactor, self._threads))
         trust = TargetTrust(config.target_ca_file)
-        self._reloader = Reloader(reactor, [trust, *reloadables], config.reload_look_s)
+        self._own = OwnAddresses()
+        self.policies = Policies(config)
+        self._reloader = Reloader(reactor, [trust, self.policies, *reloadables], config.reload_look_s)
         opener = Opener(
             reactor,
             self._lookups,
             trust,
-            Policy(config.egress_mode, config.egress_allow),
+            self.policies,
+            self._own,
             config.connect_timeout_s,
         )
         self._house = House(config, reactor, authenticator, opener)
@@ -120,6 +124,7 @@ class ProxyService(Service):
         self._reloader.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         for each in self.addresses:
+            self._own.add_listener(each.host, each.port)
             self._log.info(
                 "listening on {host}, port {port}",
                 event="listening",

@@ -12,10 +12,11 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config
-from tessel_proxy.egress import Policy
 from tessel_proxy.house import House
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.opening import Opener
+from tessel_proxy.own import OwnAddresses
+from tessel_proxy.policies import Policies
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
@@ -163,12 +164,14 @@ class Stage:
         self.clock = self.reactor = MemoryReactorClock()
         self.resolver = Resolver()
         self.config = Config(**config)
-        policy = Policy(self.config.egress_mode, self.config.egress_allow)
+        self.own = OwnAddresses(is_local=lambda _address: False)
+        self.policies = Policies(self.config)
         self.opener = Opener(
             self.reactor,
             Lookups(self.resolver),
             trust or TargetTrust(None),
-            policy,
+            self.policies,
+            self.own,
             self.config.connect_timeout_s,
         )
         authenticator = authenticator or Hardcoded(TOKEN)
