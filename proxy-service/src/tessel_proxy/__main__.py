@@ -20,6 +20,7 @@ from servicekit.logs import begin_logging
 from servicekit.parsers import integer
 from servicekit.serving import AT_FAULT, FAILED, OK, IServingReactor, Serving
 from servicekit.settings import ConfigError, described
+from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.certificates import (
     MAX_DAYS,
     SERVER_DAYS,
@@ -35,7 +36,7 @@ from tessel_proxy.service import IProxyReactor, ProxyService
 from tessel_proxy.tls import utc
 
 
-class IReactor(IProxyReactor, IServingReactor):
+class IReactor(IProxyReactor, IServingReactor, IAuthReactor):
     """All that is asked of the reactor."""
 
 
@@ -131,7 +132,7 @@ def _report(ready: Ready) -> str:
     certificate = ready.tls.identity.certificate
     lines = [f"{name}={value}" for name, value in ready.config.shown()]
     lines += [
-        f"authenticator: {type(ready.authenticator).__name__}",
+        f"tokens are checked by: {', then '.join(ready.chosen.settings)}",
         f"certificate: {', '.join(names_of(certificate)) or 'no names'}",
         f"certificate valid until: {certificate.not_valid_after_utc:%F %T} UTC",
         "the settings can be used",

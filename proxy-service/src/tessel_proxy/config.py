@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
-from servicekit.parsers import integer, listening_address, one_of, optional, seconds
+from servicekit.parsers import (
+    integer,
+    listening_address,
+    one_of,
+    optional,
+    seconds,
+    seconds_or_none,
+)
 from servicekit.settings import Settings, setting
 from tessel_proxy.parsers import (
     TokenService,
@@ -29,6 +36,7 @@ MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one 
 NO_AUTHENTICATOR = (
     "no authenticator is set; allowed: AUTH_HARDCODED=<a token that all devices share>, "
     "AUTH_TESSEL_OA2=http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT], "
+    "AUTH_FILE=<accounts and hashes of their tokens>, "
     "or AUTH_PLUGIN=package.module:callable"
 )
 
@@ -103,8 +111,15 @@ class Config(Settings):
     auth_plugin: str | None = setting(
         "AUTH_PLUGIN",
         "",
-        "a validator of your own, package.module:callable, instead of the two above",
+        "a validator of your own, package.module:callable, instead of all others",
         optional(plugin_name),
+    )
+    auth_file: Path | None = setting(
+        "AUTH_FILE",
+        "",
+        "accounts and hashes of their tokens, made by tessel-proxy hash-token; asked first, the "
+        "token service or else the shared token about what it does not know",
+        optional(Path),
     )
     target_ca_file: Path | None = setting(
         "TARGET_CA_FILE",
@@ -143,6 +158,24 @@ class Config(Settings):
         "10",
         "seconds for a token: to arrive after the handshake, and to be checked",
         seconds,
+    )
+    auth_cache_s: float = setting(
+        "AUTH_CACHE_S",
+        "30",
+        "seconds for which an answer about a token serves whoever sends it again; 0: none",
+        seconds_or_none,
+    )
+    auth_stale_s: float = setting(
+        "AUTH_STALE_S",
+        "300",
+        "seconds for which a token that was good still is while it cannot be checked; 0: none",
+        seconds_or_none,
+    )
+    auth_recheck_s: float = setting(
+        "AUTH_RECHECK_S",
+        "60",
+        "seconds after which an open tunnel's token is checked again; 0: never",
+        seconds_or_none,
     )
     handshake_timeout_s: float = setting(
         "HANDSHAKE_TIMEOUT_S", "10", "seconds for a device's TLS handshake", seconds
@@ -198,9 +231,10 @@ def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:
     # is reported once, and not as missing besides.
     own = environ.get("AUTH_PLUGIN")
     others = [
-        name
-        for name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED")
-        if environ.get(name) or environ.get(name + "_FILE")
+        each.name
+        for each in SETTINGS
+        if each.name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED", "AUTH_FILE")
+        and any(environ.get(name) for name in each.names)
     ]
     if own and others:
         return [f"AUTH_PLUGIN={own!r} and {' and '.join(others)} are set; allowed: one of them"]

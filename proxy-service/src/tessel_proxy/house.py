@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
@@ -40,3 +42,4 @@ class House:
     opener: Opener
     census: Census = field(default_factory=Census)
     witness: Witness = field(default_factory=Nobody)
+    jitter: Callable[[], float] = random.random  # from 0 to 1

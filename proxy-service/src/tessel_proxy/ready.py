@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from twisted.internet.interfaces import IReactorTime
-
 from servicekit.settings import ConfigError, lookalikes
-from tessel_proxy.auth import Authenticator, authenticator_for
+from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.policies import Policies
 from tessel_proxy.reload import Reloadable
@@ -36,9 +34,13 @@ class Ready:
     config: Config
     tls: ServerTLS
     legacy_tls: ServerTLS | None
-    authenticator: Authenticator
+    chosen: Chosen
     hints: tuple[str, ...]
     reloadables: tuple[Reloadable, ...] = ()
+
+    @property
+    def authenticator(self) -> Authenticator:
+        return self.chosen.authenticator
 
 
 def _legacy_hints(config: Config) -> list[str]:
@@ -49,7 +51,7 @@ def _legacy_hints(config: Config) -> list[str]:
     return [*asked, ONE_KEY] if same else asked
 
 
-def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
+def get_ready(environ: Mapping[str, str], reactor: IAuthReactor) -> Ready:
     """Raises ConfigError with the faults of settings, files and plug-in together, and hints."""
     config, faults = Config.read(environ)
 
@@ -62,12 +64,12 @@ def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
 
     tls = collect(lambda: server_tls(config, reactor))
     legacy_tls = collect(lambda: tessel_1_tls(config, reactor))
-    authenticator = collect(lambda: authenticator_for(config, reactor))
+    chosen = collect(lambda: authenticator_for(config, reactor))
     collect(lambda: TargetTrust(config.target_ca_file))
     policies = collect(lambda: Policies(config))
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
-    if faults or tls is None or authenticator is None:
+    if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
     hints += _legacy_hints(config)
-    reloadables = [each for each in (tls, legacy_tls) if each is not None]
-    return Ready(config, tls, legacy_tls, authenticator, tuple(hints), tuple(reloadables))
+    reloadables = [each for each in (tls, legacy_tls, chosen.by_file) if each is not None]
+    return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables))

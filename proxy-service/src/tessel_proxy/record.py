@@ -45,6 +45,8 @@ class TunnelOutcome(Enum):
     AUTH_TIMEOUT = "auth_timeout"
     TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
     NOT_AUTHORIZED = "not_authorized"
+    REVOKED = "revoked"
+    UNCONFIRMED = "unconfirmed"
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal_error"
 

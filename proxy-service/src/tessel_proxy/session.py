@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias, assert_never
 
 from OpenSSL import SSL
@@ -32,6 +33,7 @@ from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
 from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
+from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
     Refusal,
@@ -70,6 +72,7 @@ class Session:
         self._secured = False
         self._deadline: IDelayedCall | None = None
         self._checking: Deferred[Account | Refused] | None = None
+        self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
         self._goes_away = False  # the device knows goaway/1
         house.census.all.add(self)
@@ -149,6 +152,8 @@ class Session:
         self._held.clear()
         if self._checking is not None:
             self._checking.cancel()
+        if self._recheck is not None:
+            self._recheck.stop()
 
     def goAwayReceived(self, after_ms: int) -> None:
         """Never told: it is the server's to say."""
@@ -258,7 +263,26 @@ class Session:
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
         )
+        self._check_again(hello, account)
         self._go_on_with_held()
+
+    def _check_again(self, hello: Hello, account: Account) -> None:
+        self._recheck = Recheck(
+            authenticator=self._house.authenticator,
+            clock=self._house.clock,
+            every_s=self._house.config.auth_recheck_s,
+            jitter=self._house.jitter,
+            token=hello.token or "",  # it was accepted, so there is one
+            account=account,
+            ended=partial(self._holds_no_longer, hello),
+            broken=self._broken,
+        )
+        self._recheck.start()
+
+    def _holds_no_longer(self, hello: Hello, doubt: Doubt) -> None:
+        try_again = doubt is Doubt.UNCONFIRMED
+        self._tunnel.message(wire.refused(hello, try_again=try_again))
+        self._end(TunnelOutcome(doubt.value))
 
     def _refuse(self, hello: Hello, why: Refusal, *, try_again: bool) -> None:
         self._move(Input.WRONG)

@@ -163,7 +163,7 @@ class Stage:
     def __init__(self, authenticator=None, trust=None, **config):
         self.clock = self.reactor = MemoryReactorClock()
         self.resolver = Resolver()
-        self.config = Config(**config)
+        self.config = Config(**{"auth_recheck_s": 0.0, **config})  # a timer for those who ask
         self.own = OwnAddresses(is_local=lambda _address: False)
         self.policies = Policies(self.config)
         self.opener = Opener(

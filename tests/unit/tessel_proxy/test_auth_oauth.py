@@ -442,5 +442,5 @@ async def test_the_authenticator_that_the_settings_ask_for_works_like_this():
     site.headers["connection"] = "close"  # else one would be kept beyond this test
     async with Listening(Site(site)) as server:
         service = TokenService(server.url, "tessel-proxy-dev", "the-tessel-devenv")
-        authenticator = authenticator_for(Config(auth_tessel_oa2=service), reactor)
+        authenticator = authenticator_for(Config(auth_tessel_oa2=service), reactor).authenticator
         assert await authenticator.check(KEY) == Account("tessel-dev")

@@ -158,7 +158,7 @@ def test_check_config_shows_what_the_settings_come_to_and_no_secret(usable, caps
     assert command.main(["check-config"]) == 0
     out, err = lines(capsys)
     assert {"PORT=5005", "AUTH_HARDCODED=(set)", "certificate: localhost"} <= set(out)
-    assert "authenticator: Hardcoded" in out
+    assert "tokens are checked by: AUTH_HARDCODED" in out
     assert out[-1] == "the settings can be used"
     assert (err, "DEV-CRED" in "".join(out)) == ([], False)
 

@@ -82,7 +82,7 @@ def read_accounts(text: str) -> tuple[Accounts, list[str]]:
         try:
             account, recipe, hashed = _entry(line)
         except ValueError as error:
-            faults.append(f"line {number}; allowed: {error}")
+            faults.append(f"line {number}: {error}")
             continue
         before = lines.setdefault((recipe, hashed), number)
         if before != number:

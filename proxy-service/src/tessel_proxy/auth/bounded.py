@@ -31,6 +31,3 @@ class Bounded(Generic[V]):
 
     def drop(self, key: bytes) -> None:
         self._entries.pop(key, None)
-
-    def clear(self) -> None:
-        self._entries.clear()

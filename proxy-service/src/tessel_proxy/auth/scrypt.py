@@ -76,21 +76,23 @@ def written(recipe: Recipe, hashed: bytes) -> str:
 
 
 def read(text: str) -> tuple[Recipe, bytes]:
-    """Recipe and hash; raises ValueError with the words that follow "allowed:"."""
+    """Recipe and hash; raises ValueError that tells what is allowed, and does not quote it."""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise ValueError("ACCOUNT $scrypt$ln=N,r=N,p=N$SALT$HASH, as tessel-proxy hash-token makes")
+        raise ValueError(
+            "allowed: ACCOUNT $scrypt$ln=N,r=N,p=N$SALT$HASH, as tessel-proxy hash-token makes"
+        )
     log_n, block, passes, salt, hashed = found.groups()
     costs = Costs(int(log_n), int(block), int(passes))
     if not costs.are_bearable:
         raise ValueError(
-            f"scrypt's costs from ln=10,r=1,p=1 up to {MAX_MEMORY_OCTETS >> 20} MiB "
+            f"allowed: scrypt's costs from ln=10,r=1,p=1 up to {MAX_MEMORY_OCTETS >> 20} MiB "
             f"and p={MAX_PASSES}"
         )
     try:
         return Recipe(_octets(salt), costs), _octets(hashed)
     except ValueError:
-        raise ValueError("base64 without padding for salt and hash") from None
+        raise ValueError("allowed: base64 without padding for salt and hash") from None
 
 
 def _base64(octets: bytes) -> str:
