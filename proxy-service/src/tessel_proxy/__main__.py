@@ -33,7 +33,7 @@ from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.issuing import names_of
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
-from tessel_proxy.tls import utc
+from tessel_proxy.tls import ServerTLS, utc
 
 
 class IReactor(IProxyReactor, IServingReactor, IAuthReactor):
@@ -129,15 +129,22 @@ def _check_config() -> int:
 
 
 def _report(ready: Ready) -> str:
-    certificate = ready.tls.identity.certificate
     lines = [f"{name}={value}" for name, value in ready.config.shown()]
     lines += [
         f"tokens are checked by: {', then '.join(ready.chosen.settings)}",
-        f"certificate: {', '.join(names_of(certificate)) or 'no names'}",
-        f"certificate valid until: {certificate.not_valid_after_utc:%F %T} UTC",
+        *_shown("certificate", ready.tls),
+        *(_shown("certificate for Tessel 1", ready.legacy_tls) if ready.legacy_tls else ()),
         "the settings can be used",
     ]
     return "\n".join(lines)
+
+
+def _shown(what: str, tls: ServerTLS) -> Sequence[str]:
+    certificate = tls.identity.certificate
+    return (
+        f"{what}: {', '.join(names_of(certificate)) or 'no names'}",
+        f"{what} valid until: {certificate.not_valid_after_utc:%F %T} UTC",
+    )
 
 
 def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int) -> int:
@@ -163,9 +170,18 @@ def _account_of(made: Made) -> str:
             f"the server's certificate is for {', '.join(names_of(made.server))}",
             f"renew it before {made.server.not_valid_after_utc:%F} by running this again",
             f"the authority is valid until {made.authority.not_valid_after_utc:%F}",
-            f"devices trust this proxy with PROXY_CERT_FILE={made.authority_file}",
+            f"devices trust this proxy with {_trust(made)}",
         ]
     )
+
+
+def _trust(made: Made) -> str:
+    file = made.authority_file
+    match made.family:
+        case Family.CURRENT:
+            return f"PROXY_CERT_FILE={file}"
+        case Family.TESSEL_1:
+            return f"PROXY_CERT set to the text of {file}; docs/tessel-1.md tells how"
 
 
 def _complain(what: str, *reasons: str) -> None:

@@ -36,6 +36,7 @@ class Made:
     authority_file: Path
     authority: x509.Certificate
     authority_is_new: bool
+    family: Family
     server: x509.Certificate
 
 
@@ -46,15 +47,15 @@ class Files:
     cert: Path
     key: Path
     key_pass: bytes | None = field(repr=False)
-    authority: str
+    family: Family
 
     @property
     def authority_cert(self) -> Path:
-        return self.cert.with_name(f"{self.authority}-cert.pem")
+        return self.cert.with_name(f"{self.family.value}-cert.pem")
 
     @property
     def authority_key(self) -> Path:
-        return self.cert.with_name(f"{self.authority}-key.pem")
+        return self.cert.with_name(f"{self.family.value}-key.pem")
 
     def moved_to(self, folder: Path) -> Files:
         return replace(self, cert=folder / self.cert.name, key=folder / self.key.name)
@@ -82,7 +83,7 @@ class Family(Enum):
                 pair = (config.cert_file, config.key_file)
             case Family.TESSEL_1:
                 pair = (config.legacy_cert_file, config.legacy_key_file)
-        return Files(*pair, config.key_pass, self.value)
+        return Files(*pair, config.key_pass, self)
 
 
 def make_certificates(
@@ -122,6 +123,7 @@ def make_files(
         authority_file=files.authority_cert,
         authority=authority.certificate,
         authority_is_new=kept is None,
+        family=files.family,
         server=server.certificate,
     )
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, X509Store
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.ssl import (
     AcceptableCiphers,
@@ -107,8 +108,7 @@ def _options(identity: Identity) -> CertificateOptions:
 
 def _ask_for_certificates(context: SSL.Context, authorities: Sequence[x509.Certificate]) -> None:
     """Every device must show one that comes from these, and is told their names."""
-    store = context.get_cert_store()
-    assert store is not None  # every context has one
+    store = cast("X509Store", context.get_cert_store())  # every context has one
     for each in authorities:
         store.add_cert(X509.from_cryptography(each))
         context.add_client_ca(each)

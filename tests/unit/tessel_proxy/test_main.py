@@ -86,6 +86,22 @@ def test_make_cert_writes_where_the_settings_or_the_option_say(place, tmp_path, 
     ]
 
 
+def test_make_cert_for_tessel_1_has_files_and_an_authority_of_its_own(place, tmp_path, capsys):
+    command.main(["make-cert", "localhost"])
+    capsys.readouterr()
+    assert command.main(["make-cert", "--for-tessel-1", "localhost"]) == 0
+    out, _err = lines(capsys)
+    assert [line for line in out if line.startswith("wrote")] == [
+        "wrote config/tessel-1-key.pem",
+        "wrote config/tessel-1-cert.pem",
+        "wrote config/tessel-1-authority-key.pem",
+        "wrote config/tessel-1-authority-cert.pem",
+    ]
+    assert out[-1].startswith("devices trust this proxy with PROXY_CERT set to the text of config/")
+    files = [tmp_path / "config" / f"{each}authority-key.pem" for each in ("", "tessel-1-")]
+    assert files[0].read_bytes() != files[1].read_bytes()
+
+
 def test_make_cert_encrypts_keys_with_key_pass(place, tmp_path):
     (tmp_path / "pass").write_text("open sesame\n")
     place.update(KEY_PASS_FILE="pass")
@@ -196,6 +212,39 @@ def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
     ready = get_ready(usable, Reactor())
     assert ready.config == Config(auth_hardcoded="DEV-CRED")
     assert isinstance(ready.tls, ServerTLS)
+
+
+def test_a_listener_for_tessel_1_is_ready_with_its_own_certificate(usable, capsys):
+    command.main(["make-cert", "--for-tessel-1", "board.example"])
+    usable.update(LEGACY_PORT="5006")
+    capsys.readouterr()
+    assert command.main(["check-config"]) == 0
+    out, err = lines(capsys)
+    assert "certificate for Tessel 1: board.example" in out
+    assert err == []
+    ready = get_ready(usable, Reactor())
+    assert ready.reloadables[:2] == (ready.tls, ready.legacy_tls)
+
+
+def test_check_config_hints_at_what_is_weak_about_a_listener_for_tessel_1(usable, capsys):
+    usable.update(
+        LEGACY_PORT="5006",
+        LEGACY_CERT_FILE="config/public-cert.pem",
+        LEGACY_KEY_FILE="config/private-key.pem",
+        CLIENT_CA_FILE="config/authority-cert.pem",
+    )
+    assert command.main(["check-config"]) == 0
+    _out, err = lines(capsys)
+    assert [line.split(" ")[1] for line in err] == ["CLIENT_CA_FILE", "LEGACY_KEY_FILE"]
+
+
+def test_a_port_can_be_for_one_listener_alone(usable, capsys):
+    command.main(["make-cert", "--for-tessel-1", "board.example"])
+    usable.update(LEGACY_PORT="5005")
+    capsys.readouterr()
+    assert command.main(["check-config"]) == 2
+    _out, err = lines(capsys)
+    assert err[1:] == ["  LEGACY_PORT=5005 is PORT, too; allowed: another one"]
 
 
 # --- serving
