@@ -1,4 +1,4 @@
-"""The command `tessel-proxy`: serve, check-config, make-cert.
+"""The command `tessel-proxy`: serve, check-config, make-cert, hash-token.
 
 Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are at fault.
 """
@@ -21,6 +21,13 @@ from servicekit.parsers import integer
 from servicekit.serving import AT_FAULT, FAILED, OK, IServingReactor, Serving
 from servicekit.settings import ConfigError, described
 from tessel_proxy.auth import IAuthReactor
+from tessel_proxy.auth.new_token import (
+    TokenError,
+    generated_token,
+    given_token,
+    line_for,
+    recipe_for,
+)
 from tessel_proxy.certificates import (
     MAX_DAYS,
     SERVER_DAYS,
@@ -50,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "make-cert":
                 family = Family.TESSEL_1 if arguments.for_tessel_1 else Family.CURRENT
                 return _make_cert(arguments.names, family, arguments.out, arguments.days)
+            case "hash-token":
+                return _hash_token(arguments.account, given=arguments.stdin)
             case "check-config":
                 return _check_config()
             case _:
@@ -59,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return AT_FAULT
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
+        return FAILED
+    except TokenError as error:
+        _complain("no token was hashed", str(error))
         return FAILED
 
 
@@ -92,6 +104,17 @@ def _parser() -> argparse.ArgumentParser:
         type=_days,
         default=SERVER_DAYS,
         help="the server certificate's life (default: %(default)s)",
+    )
+    hashing = commands.add_parser(
+        "hash-token",
+        help="make a token for an account, and the line of AUTH_FILE that accepts it",
+        description="Print a line for AUTH_FILE: add it to the file, which a serving proxy reads "
+        "again. The token itself is shown on standard error, once, and written nowhere. With "
+        "AUTH_FILE set the line gets the file's own salt.",
+    )
+    hashing.add_argument("account", metavar="ACCOUNT")
+    hashing.add_argument(
+        "--stdin", action="store_true", help="read the token from standard input, make none"
     )
     return parser
 
@@ -173,6 +196,15 @@ def _account_of(made: Made) -> str:
             f"devices trust this proxy with {_trust(made)}",
         ]
     )
+
+
+def _hash_token(account: str, *, given: bool) -> int:
+    config = Config.for_tokens(environ)
+    token = given_token(sys.stdin.buffer) if given else generated_token()
+    print(line_for(account, token, recipe_for(config.auth_file)))
+    if not given:
+        print(f"the token of {account}, shown this once: {token}", file=sys.stderr)
+    return OK
 
 
 def _trust(made: Made) -> str:

@@ -23,6 +23,7 @@ from servicekit.parsers import (
     seconds_or_none,
 )
 from servicekit.settings import Settings, setting
+from tessel_proxy.networks import Networks, networks
 from tessel_proxy.parsers import (
     TokenService,
     passphrase,
@@ -201,6 +202,31 @@ class Config(Settings):
         "seconds between looks whether certificates or other files have changed",
         seconds,
     )
+    proxy_protocol_from: Networks = setting(
+        "PROXY_PROTOCOL_FROM",
+        "",
+        "load balancers whose connections begin with the PROXY protocol (version 1 or 2): networks "
+        "or addresses, separated by blanks or commas",
+        networks,
+    )
+    drain_s: float = setting(
+        "DRAIN_S",
+        "30",
+        "seconds for open substreams to finish after SIGTERM; 0: none",
+        seconds_or_none,
+    )
+    admin_host: str = setting(
+        "ADMIN_HOST",
+        "127.0.0.1",
+        "address for /healthz, /readyz and /metrics, which anybody there may ask",
+        listening_address,
+    )
+    admin_port: int | None = setting(
+        "ADMIN_PORT",
+        "",
+        "port for them; 0: any free one, which the log tells; unset: none",
+        optional(integer(0, 65535)),
+    )
     log_level: LogLevel = level_setting()
     log_format: LogFormat = format_setting()
 
@@ -215,6 +241,11 @@ class Config(Settings):
         return cls.some_from_env(
             environ, "cert_file", "key_file", "key_pass", "legacy_cert_file", "legacy_key_file"
         )
+
+    @classmethod
+    def for_tokens(cls, environ: Mapping[str, str]) -> Self:
+        """Only what hash-token needs; raises ConfigError."""
+        return cls.some_from_env(environ, "auth_file")
 
 
 SETTINGS: Final = tuple(Config.table().values())
