@@ -142,7 +142,7 @@ def test_no_authenticator_is_a_fault_that_says_what_to_do():
         Config.from_env({})
 
 
-@pytest.mark.parametrize("other", ["AUTH_HARDCODED", "AUTH_TESSEL_OA2"])
+@pytest.mark.parametrize("other", ["AUTH_HARDCODED", "AUTH_TESSEL_OA2", "AUTH_FILE"])
 def test_a_plugin_beside_another_authenticator_is_a_fault(other):
     with pytest.raises(ConfigError) as raised:
         Config.from_env({"AUTH_PLUGIN": "a:b", other: OA2})
@@ -198,6 +198,14 @@ def test_a_shared_password_that_no_device_could_send_is_a_fault():
     assert faults(AUTH_HARDCODED="\udcff") == [
         "AUTH_HARDCODED; allowed: text in UTF-8, as tokens are on the wire"
     ]
+
+
+@pytest.mark.parametrize("name", ["AUTH_CACHE_S", "AUTH_STALE_S", "AUTH_RECHECK_S"])
+def test_what_is_remembered_of_tokens_and_asked_again_can_be_turned_off(name):
+    assert getattr(read(**{name: "0"}), name.lower()) == 0
+    assert getattr(read(**{name: "1.5"}), name.lower()) == 1.5
+    (fault,) = faults(**{name: "-1"})
+    assert fault == f"{name}='-1'; allowed: 0, or seconds, more than 0 and at most 86400"
 
 
 # --- secrets
