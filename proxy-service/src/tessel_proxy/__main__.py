@@ -38,6 +38,7 @@ from tessel_proxy.certificates import (
 )
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.issuing import names_of
+from tessel_proxy.policies import Policies
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
 from tessel_proxy.tls import ServerTLS, utc
@@ -157,6 +158,7 @@ def _report(ready: Ready) -> str:
         f"tokens are checked by: {', then '.join(ready.chosen.settings)}",
         *_shown("certificate", ready.tls),
         *(_shown("certificate for Tessel 1", ready.legacy_tls) if ready.legacy_tls else ()),
+        Policies(ready.config).summary(),
         "the settings can be used",
     ]
     return "\n".join(lines)
