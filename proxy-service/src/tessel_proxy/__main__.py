@@ -13,12 +13,13 @@ from os import environ
 from pathlib import Path
 from typing import cast
 
+from cryptography import x509
 from twisted.internet import reactor as installed_reactor
 from twisted.logger import Logger
 
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
-from servicekit.serving import AT_FAULT, FAILED, OK, IServingReactor, Serving
+from servicekit.serving import AT_FAULT, FAILED, OK, STOP_TIMEOUT_S, IServingReactor, Serving
 from servicekit.settings import ConfigError, described
 from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.auth.new_token import (
@@ -140,8 +141,21 @@ def _serve() -> int:
         ready.tls,
         ready.reloadables,
         legacy_tls=ready.legacy_tls,
+        certificate_ends=lambda: _end_of(ready.tls.identity.certificate),
     )
-    return Serving(service.startService, service.stopService, reactor, reload=service.reload).run()
+    serving = Serving(
+        service.startService,
+        service.stopService,
+        reactor,
+        reload=service.reload,
+        halt=service.abort,
+        stop_timeout_s=config.drain_s + STOP_TIMEOUT_S,
+    )
+    return serving.run()
+
+
+def _end_of(certificate: x509.Certificate) -> float:
+    return certificate.not_valid_after_utc.timestamp()
 
 
 def _check_config() -> int:

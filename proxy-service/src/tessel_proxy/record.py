@@ -13,6 +13,8 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
+from tessel_proxy.numbers import number_of
+
 _log = Logger()
 
 
@@ -148,6 +150,7 @@ class TunnelRecord:
             octets_from_target=self.octets_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
+            error=number_of(outcome),
             why=why,
         )
 
@@ -187,6 +190,7 @@ class SubstreamRecord:
             octets_from_target=self.octets_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
+            error=number_of(outcome),
             rule=self.rule,
         )
 
@@ -213,6 +217,7 @@ def log_refused(tunnel: int | None, peer: str, why: Refusal, witness: Witness) -
         tunnel=tunnel,
         peer=peer,
         why=why.value,
+        error=number_of(why),
     )
 
 

@@ -5,9 +5,10 @@ device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from random import SystemRandom
 from typing import cast
 
 from twisted.application.service import Service
@@ -26,15 +27,23 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.auth import Authenticator
+from tessel_proxy.auth.watched import AuthResult, Watched
 from tessel_proxy.config import Config
 from tessel_proxy.dial import IDiallingReactor
+from tessel_proxy.drain import Drain
+from tessel_proxy.expiry import ExpiryWatch
+from tessel_proxy.front import Front
 from tessel_proxy.house import House
+from tessel_proxy.ledger import Ledger
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.metrics import Sources, registry_of
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
 from tessel_proxy.policies import Policies
+from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
 from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
@@ -78,8 +87,12 @@ class ProxyService(Service):
         reloadables: Sequence[Reloadable] = (),
         *,
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
+        certificate_ends: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """Raises ConfigError if TARGET_CA_FILE or POLICY_FILE is of no use."""
+        """`certificate_ends` tells when what devices are shown expires, in seconds since 1970.
+
+        Raises ConfigError if TARGET_CA_FILE or POLICY_FILE is of no use.
+        """
         self._config = config
         self._reactor = reactor
         self._threads = lookup_threads()
@@ -87,7 +100,9 @@ class ProxyService(Service):
         trust = TargetTrust(config.target_ca_file)
         self._own = OwnAddresses()
         self.policies = Policies(config)
-        self._reloader = Reloader(reactor, [trust, self.policies, *reloadables], config.reload_look_s)
+        self._reloader = Reloader(
+            reactor, [trust, self.policies, *reloadables], config.reload_look_s
+        )
         opener = Opener(
             reactor,
             self._lookups,
@@ -96,15 +111,50 @@ class ProxyService(Service):
             self._own,
             config.connect_timeout_s,
         )
-        self._house = House(config, reactor, authenticator, opener)
+        self._readiness = Readiness(reactor, lambda: bool(self._ports))
+        self._ledger = Ledger()
+        watched = Watched(authenticator, self._token_checked)
+        self._house = House(config, reactor, watched, opener, witness=self._ledger)
+        self._expiry = ExpiryWatch(reactor, certificate_ends)
+        self._admin = AdminPort(
+            config,
+            reactor,
+            admin_site(
+                self._readiness,
+                registry_of(
+                    Sources(
+                        config=config,
+                        ledger=self._ledger,
+                        census=self._house.census,
+                        lookups=self._lookups,
+                        readiness=self._readiness,
+                        certificate_ends=certificate_ends,
+                    )
+                ),
+            ),
+        )
         self._numbers = count(1)  # of tunnels, whatever port they come to
         self._door = self._door_with(server_tls, Listener.MAIN)
         self._legacy_door = legacy_tls and self._door_with(legacy_tls, Listener.LEGACY)
         self._ports: list[tuple[Listener, IListeningPort]] = []
 
-    def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Door:
+    def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Front:
         tunnels = Tunnels(self._house, self._numbers, listener)
-        return Door(self._house, _TLSFactory(tls, False, tunnels, self._reactor))
+        door = Door(self._house, _TLSFactory(tls, False, tunnels, self._reactor))
+        config = self._config
+        return Front(door, config.proxy_protocol_from, self._reactor, config.max_unauthenticated)
+
+    def _token_checked(self, result: AuthResult) -> None:
+        self._ledger.auth_answers[result] += 1
+        if result is AuthResult.MISCONFIGURED:
+            self._readiness.credentials_wrong()
+        elif result in (AuthResult.ACCEPTED, AuthResult.REFUSED):
+            self._readiness.credentials_right()
+
+    @property
+    def admin_port(self) -> int | None:
+        """Where health and metrics are, if anywhere."""
+        return self._admin.port
 
     @property
     def addresses(self) -> Sequence[ListeningAddress]:
@@ -117,11 +167,13 @@ class ProxyService(Service):
 
     def startService(self) -> None:
         """Listen. Raises CannotListenError."""
+        self._admin.start()
         self._listen(Listener.MAIN, self._config.port, self._door)
         if self._legacy_door and self._config.legacy_port is not None:
             self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy_door)
         self._threads.start()
         self._reloader.start()
+        self._expiry.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         for each in self.addresses:
             self._own.add_listener(each.host, each.port)
@@ -135,7 +187,7 @@ class ProxyService(Service):
             if each.listener is Listener.LEGACY:
                 self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
 
-    def _listen(self, listener: Listener, port: int, door: Door) -> None:
+    def _listen(self, listener: Listener, port: int, door: Front) -> None:
         self._ports.append((listener, listen(self._reactor, self._config.host, port, door)))
 
     def reload(self) -> None:
@@ -143,23 +195,45 @@ class ProxyService(Service):
         self._reloader.reload_all()
 
     def stopService(self) -> Deferred[None]:
-        """Take no more tunnels, end those there are, with them their targets: within a limit."""
+        """Take no more tunnels; end those there are, when they are done or time is up."""
         super().stopService()  # type: ignore[no-untyped-call] # Twisted's has no types
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._readiness.draining = True
         self._reloader.stop()
+        self._expiry.stop()
+        await self._stop_listening()
+        await Drain(self._house.census, self._reactor, SystemRandom().randint).run(
+            self._config.drain_s
+        )
+        await self._end_all()
+        await self._admin.stop()
+        self._stop_lookups()
+
+    async def _stop_listening(self) -> None:
         ports, self._ports = self._ports, []
         for _listener, port in ports:
             await maybeDeferred(port.stopListening)
+        for door in (self._door, self._legacy_door):
+            if door:
+                door.abort()
+
+    async def _end_all(self) -> None:
         for session in list(self._house.census.all):
             session.stop()
         await self._all_gone(STOP_GRACE_S)
+        self.abort()
+        await self._all_gone(STOP_LOOK_S)
+
+    def abort(self) -> None:
+        """Cut everything now: with a reset, for nothing that is cut may look whole."""
         for session in list(self._house.census.all):
             session.abort()
         for target in list(self._house.opener.sockets):
             target.abort()
-        await self._all_gone(STOP_LOOK_S)
+
+    def _stop_lookups(self) -> None:
         if self._lookups.under_way:
             # Their threads do not keep the process, and waiting for them would.
             self._log.warn("{count} look-ups are left behind", count=self._lookups.under_way)

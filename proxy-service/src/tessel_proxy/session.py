@@ -31,6 +31,7 @@ from tessel_proxy.auth import (
 )
 from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
+from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
 from tessel_proxy.recheck import Doubt, Recheck
@@ -237,6 +238,7 @@ class Session:
             event="auth_unavailable",
             tunnel=self._record.tunnel,
             why=failure.getErrorMessage(),
+            error=(Number.CREDENTIALS if mine else Number.NOT_CHECKED).value,
         )
         self._refuse(hello, Refusal.NOT_CHECKED, try_again=True)
 

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 STOP_TIMEOUT_S: Final = 10.0  # what docker and systemd's users wait before they kill
+HALT_S: Final = 0.05  # for what is cut to be told so before the process ends
 
 OK: Final = 0
 FAILED: Final = 1
@@ -43,16 +44,21 @@ class Serving:
         reactor: IServingReactor,
         *,
         reload: Callable[[], object] | None = None,
+        halt: Callable[[], object] = lambda: None,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
         """SIGHUP calls `reload`; without one it ends the process, as is its custom.
 
+        A second signal while it stops calls `halt`, which ends everything without waiting.
         A start may fail for `foreseen` reasons, which need no traceback to be understood.
         """
         self._start = start
         self._stop = stop
         self._reload = reload
+        self._halt = halt
+        self._stop_timeout_s = stop_timeout_s
         self._reactor = reactor
         self._foreseen = foreseen
         self._catch = catch
@@ -112,7 +118,8 @@ class Serving:
     def _stop_on(self, name: str) -> None:
         if self._stopping:
             self._log.warn("{signal} again: stopping at once", event="stopping", signal=name)
-            self._end()
+            self._halt()
+            self._reactor.callLater(HALT_S, self._end)
             return
         self._log.info("stopping on {signal}", event="stopping", signal=name)
         self._wind_up()
@@ -123,14 +130,16 @@ class Serving:
         self._stopping = True
         self._starting.cancel()
         stopped = maybeDeferred(self._stop)
-        stopped.addTimeout(STOP_TIMEOUT_S, self._reactor)
+        stopped.addTimeout(self._stop_timeout_s, self._reactor)
         stopped.addErrback(self._not_stopped)
         stopped.addCallback(lambda _stopped: self._end())
 
     def _not_stopped(self, failure: Failure) -> None:
         if failure.check(TookTooLongError):
             self._log.warn(
-                "not all has ended within {seconds:g} s", event="stopping", seconds=STOP_TIMEOUT_S
+                "not all has ended within {seconds:g} s",
+                event="stopping",
+                seconds=self._stop_timeout_s,
             )
         else:
             self._exit_code = FAILED

@@ -260,8 +260,12 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
         def reload(self):
             """As the proxy's."""
 
+        def abort(self):
+            """As the proxy's."""
+
     class Run:
-        def __init__(self, start, stop, reactor, reload):
+        def __init__(self, start, stop, reactor, reload, halt, stop_timeout_s):
+            assert (halt.__name__, stop_timeout_s) == ("abort", 40)
             run.append((start.__name__, stop.__name__, reactor, reload.__name__))
 
         def run(self):
