@@ -14,6 +14,7 @@ from tessel_oauth.config import Config as StubConfig
 from tessel_oauth.server import Server
 from tessel_oauth.store import Store
 from tessel_proxy.auth import authenticator_for
+from tessel_proxy.auth.new_token import line_for, recipe_for
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.parsers import TokenService
 from tessel_proxy.service import ProxyService
@@ -52,22 +53,21 @@ async def token_service(database):
 
 
 @pytest.fixture
-def proxy_for(authority):
+def proxy_with(authority):
     made = []
 
-    def make(url, **times):
-        service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
+    def make(**settings):
         config = Config(
             host="127.0.0.1",
             port=0,
             egress_mode=EgressMode.OPEN,
-            auth_tessel_oa2=service,
             auth_cache_s=0.0,
-            **times,
+            **settings,
         )
-        authenticator = authenticator_for(config, reactor).authenticator
+        chosen = authenticator_for(config, reactor)
         tls = Shows(authority.issue_cert("localhost"))
-        proxy = ProxyService(config, reactor, authenticator, tls)
+        files = [chosen.by_file] if chosen.by_file else []
+        proxy = ProxyService(config, reactor, chosen.authenticator, tls, files)
         made.append(proxy)
         proxy.startService()
         return proxy
@@ -75,6 +75,15 @@ def proxy_for(authority):
     yield make
     for proxy in made:
         pytest_twisted.blockon(proxy.stopService())
+
+
+@pytest.fixture
+def proxy_for(proxy_with):
+    def make(url, **times):
+        service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
+        return proxy_with(auth_tessel_oa2=service, **times)
+
+    return make
 
 
 async def comes(proxy, authority, token):
@@ -133,3 +142,23 @@ async def test_when_the_grace_is_over_nobody_gets_in_and_live_tunnels_end(
     assert (device.messages[-1]["authed"], device.messages[-1]["retry"]) == (False, True)
     _device, told = await comes(proxy, authority, "OLD")
     assert told == (False, True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_token_taken_out_of_the_file_ends_its_tunnels_and_one_put_in_is_taken(
+    proxy_with, authority, tmp_path
+):
+    recipe = recipe_for(None)
+    file = tmp_path / "accounts"
+    file.write_text(line_for("kim", "one", recipe))
+    proxy = proxy_with(auth_file=file, auth_recheck_s=RECHECK_S)
+    device, told = await comes(proxy, authority, "one")
+    assert told == (True, None)
+    file.write_text(line_for("kim", "two", recipe))
+    proxy.reload()
+    await device.gone
+    assert (device.messages[-1]["authed"], device.messages[-1]["retry"]) == (False, False)
+    _device, told = await comes(proxy, authority, "one")
+    assert told == (False, False)
+    _device, told = await comes(proxy, authority, "two")
+    assert told == (True, None)
