@@ -8,6 +8,7 @@ them (mapped, NAT64, 6to4, Teredo) are judged as that one, since that is where t
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -89,6 +90,7 @@ def classify(address: Address) -> Verdict:
     return _listed(address)
 
 
+@lru_cache(maxsize=256)  # every rule asks anew about the same few
 def carried(address: Address) -> tuple[IPv4Address, ...]:
     """The IPv4 addresses at which packets for such an address may arrive."""
     if isinstance(address, IPv4Address):

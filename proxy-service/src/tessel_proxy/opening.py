@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 
-from tessel_proxy import hosts, nodewords
+from tessel_proxy import hosts, nodewords, policy
 from tessel_proxy.config import EgressMode
 from tessel_proxy.dial import Dialling, IDiallingReactor, in_turn
 from tessel_proxy.egress import Address
@@ -33,6 +33,11 @@ from tessel_proxy.target_tls import TargetTrust, Verification, openssl_reason
 from tessel_proxy.wire import ConnectRequest
 
 T = TypeVar("T")
+
+MAX_ANSWERS = 64
+"""Addresses of one name. Each is judged by every rule, and whoever owns a name chooses their number;
+the most that are known of an honest one are some thirty.
+"""
 
 
 class Kind(Enum):
@@ -90,6 +95,10 @@ class _Opening:
         wanted = Wanted(host, self._request.port)
         self._judge(self._policy.refusal_of_name(wanted))
         addresses = await self._addresses(host)
+        if len(addresses) > MAX_ANSWERS:
+            raise nodewords.denied(
+                self._request.host, self._request.port, "", policy.TOO_MANY_ADDRESSES
+            )
         for address in addresses:  # one bad address spoils the name: an honest one has none
             self._judge(self._policy.refusal(wanted, address, self._opener.own), address)
         match kind:

@@ -17,6 +17,7 @@ from tessel_proxy.rules import Named, Rule
 
 OWN_LISTENER = "own_listener"
 OWN_ADDRESS = "own_address"
+TOO_MANY_ADDRESSES = "too_many_addresses"  # of a name; holds whatever the mode is
 
 
 class Own(Protocol):

@@ -5,6 +5,7 @@ from twisted.internet.defer import succeed
 
 from tessel_proxy.auth import Account
 from tessel_proxy.config import Config
+from tessel_proxy.opening import MAX_ANSWERS
 from tessel_proxy.target_tls import TargetTrust
 from unit.tessel_proxy.egress_table import ACCOUNT, OWN_ADDRESS, OWN_PORT, TABLE
 from unit.tessel_proxy.stage import LoggedEvents, Stage
@@ -95,12 +96,16 @@ def test_a_name_that_changes_to_an_inner_address_is_judged_anew_at_the_next_open
     assert (line["rule"], line["address"]) == ("loopback", "127.0.0.1")
 
 
-def test_no_part_of_a_name_with_many_addresses_escapes_judgement(staged):
+@pytest.mark.parametrize(
+    ("number", "rule"), [(MAX_ANSWERS - 1, "loopback"), (MAX_ANSWERS, "too_many_addresses")]
+)
+def test_no_part_of_a_name_with_many_addresses_escapes_judgement(staged, logged, number, rule):
     stage = staged()
     stage.connect("many.example")
-    stage.resolver.answer("many.example", *(f"8.8.8.{n}" for n in range(100)), "127.0.0.1")
+    stage.resolver.answer("many.example", *(f"8.8.8.{n}" for n in range(number)), "127.0.0.1")
     stage.pump()
     assert not stage.dials
+    assert logged.named("substream_closed")[0]["rule"] == rule
 
 
 def test_a_policy_that_is_reloaded_holds_for_tunnels_that_are_open(staged, logged):
