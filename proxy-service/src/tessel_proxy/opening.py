@@ -35,8 +35,8 @@ from tessel_proxy.wire import ConnectRequest
 T = TypeVar("T")
 
 MAX_ANSWERS = 64
-"""Addresses of one name. Each is judged by every rule, and whoever owns a name chooses their number;
-the most that are known of an honest one are some thirty.
+"""Addresses of one name. Each is judged by every rule, and whoever owns a name chooses their
+number; honest ones have some thirty at most.
 """
 
 
