@@ -175,6 +175,8 @@ class ProxyService(Service):
         self._reloader.start()
         self._expiry.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
+        if self.admin_port is not None:
+            self._own.add_listener(self._config.admin_host or "::", self.admin_port)
         for each in self.addresses:
             self._own.add_listener(each.host, each.port)
             self._log.info(

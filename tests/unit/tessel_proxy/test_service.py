@@ -24,6 +24,7 @@ from tessel_proxy import listening, service
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.listening import listen
+from tessel_proxy.rules import rules
 from tessel_proxy.service import ProxyService
 from unit.streamplex.wiring import Aware, Listener
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents
@@ -141,6 +142,23 @@ async def test_a_device_reaches_a_target_over_tls(make, authority, logged):
     await device.gone
     assert logged.named("tunnel_closed")[0]["outcome"] == "stopped"
     assert logged.named("listening")[0]["port"] > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_proxy_listens_on_is_not_reached_through_it(make, authority, logged):
+    allowed = {"egress_mode": EgressMode.ENFORCE, "egress_allow": rules("127.0.0.0/8")}
+    proxy = make(admin_port=0, **allowed)
+    device = await connected(proxy, authority)
+    device.tunnel.message({"token": TOKEN})
+    await device.answered
+    for port in (proxy.addresses[0].port, proxy.admin_port):
+        substream = Told()
+        device.tunnel.open("net").attach(substream)
+        substream.transport.emit("_pls_connect", port, "127.0.0.1")
+        await substream.until("close")
+        assert substream.events[0] == ("error", f"connect EACCES 127.0.0.1:{port}")
+    told = [line["rule"] for line in logged.named("substream_closed")]
+    assert told == ["own_listener", "own_listener"]
 
 
 @pytest_twisted.ensureDeferred
