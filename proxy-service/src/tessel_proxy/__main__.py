@@ -13,7 +13,6 @@ from os import environ
 from pathlib import Path
 from typing import cast
 
-from cryptography import x509
 from twisted.internet import reactor as installed_reactor
 from twisted.logger import Logger
 
@@ -141,7 +140,7 @@ def _serve() -> int:
         ready.tls,
         ready.reloadables,
         legacy_tls=ready.legacy_tls,
-        certificate_ends=lambda: _end_of(ready.tls.identity.certificate),
+        certificate_ends=lambda: _first_end(ready),
     )
     serving = Serving(
         service.startService,
@@ -154,8 +153,10 @@ def _serve() -> int:
     return serving.run()
 
 
-def _end_of(certificate: x509.Certificate) -> float:
-    return certificate.not_valid_after_utc.timestamp()
+def _first_end(ready: Ready) -> float:
+    """When the first of the certificates shown expires; a reload changes it."""
+    shown = [each.identity.certificate for each in (ready.tls, ready.legacy_tls) if each]
+    return min(each.not_valid_after_utc.timestamp() for each in shown)
 
 
 def _check_config() -> int:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tessel_proxy.record import (
+    Listener,
     Outcome,
     Refusal,
     SubstreamRecord,
@@ -24,18 +25,18 @@ class Ledger:
 
     tunnels: set[TunnelRecord] = field(default_factory=set)
     substreams: set[SubstreamRecord] = field(default_factory=set)
-    tunnels_accepted: int = 0
+    tunnels_accepted: Counter[Listener] = field(default_factory=Counter)
     tunnels_closed: Counter[TunnelOutcome] = field(default_factory=Counter)
     substreams_opened: Counter[str] = field(default_factory=Counter)
     substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)
     auth_answers: Counter[str] = field(default_factory=Counter)
-    _from_device: int = 0  # of the closed ones
-    _from_target: int = 0
+    _from_device: Counter[Listener] = field(default_factory=Counter)  # of the closed ones
+    _from_target: Counter[Listener] = field(default_factory=Counter)
 
     def tunnel_opened(self, record: TunnelRecord) -> None:
         self.tunnels.add(record)
-        self.tunnels_accepted += 1
+        self.tunnels_accepted[record.listener] += 1
 
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None:
         self.tunnels.discard(record)
@@ -48,16 +49,18 @@ class Ledger:
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None:
         self.substreams.discard(record)
         self.substreams_closed[record.kind, outcome] += 1
-        self._from_device += record.octets_from_device
-        self._from_target += record.octets_from_target
+        self._from_device[record.of.listener] += record.octets_from_device
+        self._from_target[record.of.listener] += record.octets_from_target
 
     def refused(self, why: Refusal) -> None:
         self.refusals[why] += 1
 
-    @property
-    def octets_from_device(self) -> int:
-        return self._from_device + sum(each.octets_from_device for each in self.substreams)
+    def octets_from_device(self, listener: Listener) -> int:
+        return self._from_device[listener] + sum(
+            each.octets_from_device for each in self.substreams if each.of.listener is listener
+        )
 
-    @property
-    def octets_from_target(self) -> int:
-        return self._from_target + sum(each.octets_from_target for each in self.substreams)
+    def octets_from_target(self, listener: Listener) -> int:
+        return self._from_target[listener] + sum(
+            each.octets_from_target for each in self.substreams if each.of.listener is listener
+        )

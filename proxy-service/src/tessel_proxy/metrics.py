@@ -26,7 +26,7 @@ from tessel_proxy.ledger import Ledger
 from tessel_proxy.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.opening import Kind
 from tessel_proxy.readiness import Readiness
-from tessel_proxy.record import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.record import Listener, Outcome, Refusal, TunnelOutcome
 
 PREFIX = "tessel_proxy_"
 KINDS = [kind.value for kind in Kind]
@@ -83,7 +83,12 @@ class ProxyCollector(Collector):
             "MAX_UNAUTHENTICATED.",
             self._sources.config.max_unauthenticated,
         )
-        yield _counter("tunnels_accepted", "Tunnels taken in.", ledger.tunnels_accepted)
+        yield _labelled_counter(
+            "tunnels_accepted",
+            "Tunnels taken in, by where they came to; legacy: Tessel 1 boards.",
+            ["listener"],
+            [([each.value], ledger.tunnels_accepted[each]) for each in Listener],
+        )
         yield _labelled_counter(
             "tunnels_closed",
             "Tunnels that have ended, by how; handshake_failed is one of the ways.",
@@ -122,10 +127,14 @@ class ProxyCollector(Collector):
         yield _labelled_counter(
             "relayed_octets",
             "Octets relayed, those of open substreams included.",
-            ["direction"],
+            ["listener", "direction"],
             [
-                (["device_to_target"], ledger.octets_from_device),
-                (["target_to_device"], ledger.octets_from_target),
+                ([each.value, direction], octets(each))
+                for each in Listener
+                for direction, octets in (
+                    ("device_to_target", ledger.octets_from_device),
+                    ("target_to_device", ledger.octets_from_target),
+                )
             ],
         )
 
@@ -162,10 +171,6 @@ class ProxyCollector(Collector):
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(PREFIX + name, meaning, float(value))
-
-
-def _counter(name: str, meaning: str, value: float) -> Metric:
-    return CounterMetricFamily(PREFIX + name, meaning, float(value))
 
 
 def _labelled_gauge(

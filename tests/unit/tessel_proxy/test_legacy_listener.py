@@ -15,7 +15,8 @@ from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.certificates import Family, make_certificates
 from tessel_proxy.config import Config, EgressMode
-from tessel_proxy.record import Listener
+from tessel_proxy.ledger import Ledger
+from tessel_proxy.record import Listener, Outcome, SubstreamRecord, TunnelRecord
 from tessel_proxy.service import ProxyService
 from tessel_proxy.tls import server_tls
 from tessel_proxy.tls_tessel_1 import tessel_1_tls
@@ -199,6 +200,20 @@ async def test_frames_of_one_turn_come_to_a_board_in_one_record(proxy, config):
     assert len(data_records(tap.heard)) - before == 1
     board.tunnel.loseConnection()
     await board.gone
+
+
+def test_what_boards_move_is_counted_apart():
+    ledger = Ledger()
+    for listener, octets in ((Listener.MAIN, 1), (Listener.LEGACY, 10)):
+        tunnel = TunnelRecord(tunnel=1, peer="", started_at=0, listener=listener, witness=ledger)
+        for closed in (True, False):
+            substream = SubstreamRecord(of=tunnel, substream=2, kind="net", started_at=0)
+            substream.octets_from_device, substream.octets_from_target = octets, 2 * octets
+            if closed:
+                substream.close(1, Outcome.ENDED)
+    assert ledger.tunnels_accepted == {Listener.MAIN: 1, Listener.LEGACY: 1}
+    assert [ledger.octets_from_device(each) for each in Listener] == [2, 20]
+    assert [ledger.octets_from_target(each) for each in Listener] == [4, 40]
 
 
 def test_the_operator_is_told_of_both_listeners_and_warned_of_one(proxy, logged):
