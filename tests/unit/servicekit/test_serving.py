@@ -186,6 +186,7 @@ def test_a_signal_after_a_failed_start_does_not_make_it_a_success():
     stopping = Deferred()
     run = Run(start=failing_with(LookupError()), stop=lambda: stopping)
     run.signal(signal.SIGTERM)
+    run.reactor.advance(HALT_S)
     assert (run.final_code, run.reactor.stops) == (FAILED, 1)
     stopping.callback(None)
 
