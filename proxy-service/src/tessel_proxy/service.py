@@ -29,7 +29,7 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.auth import Authenticator
-from tessel_proxy.auth.watched import AuthResult, Watched
+from tessel_proxy.auth.watched import AuthResult, News, Watched
 from tessel_proxy.config import Config
 from tessel_proxy.dial import IDiallingReactor
 from tessel_proxy.drain import Drain
@@ -88,6 +88,7 @@ class ProxyService(Service):
         *,
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
         certificate_ends: Callable[[], float | None] = lambda: None,
+        token_service: News | None = None,
     ) -> None:
         """`certificate_ends` tells when what devices are shown expires, in seconds since 1970.
 
@@ -114,6 +115,8 @@ class ProxyService(Service):
         self._readiness = Readiness(reactor, lambda: bool(self._ports))
         self._ledger = Ledger()
         watched = Watched(authenticator, self._token_checked)
+        if token_service is not None:
+            token_service.listener = self._token_service_answered
         self._house = House(config, reactor, watched, opener, witness=self._ledger)
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
@@ -146,6 +149,8 @@ class ProxyService(Service):
 
     def _token_checked(self, result: AuthResult) -> None:
         self._ledger.auth_answers[result] += 1
+
+    def _token_service_answered(self, result: AuthResult) -> None:
         if result is AuthResult.MISCONFIGURED:
             self._readiness.credentials_wrong()
         elif result in (AuthResult.ACCEPTED, AuthResult.REFUSED):

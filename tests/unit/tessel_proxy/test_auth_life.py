@@ -67,7 +67,14 @@ def proxy_with(authority):
         chosen = authenticator_for(config, reactor)
         tls = Shows(authority.issue_cert("localhost"))
         files = [chosen.by_file] if chosen.by_file else []
-        proxy = ProxyService(config, reactor, chosen.authenticator, tls, files)
+        proxy = ProxyService(
+            config,
+            reactor,
+            chosen.authenticator,
+            tls,
+            files,
+            token_service=chosen.token_service,
+        )
         made.append(proxy)
         proxy.startService()
         return proxy
@@ -79,8 +86,8 @@ def proxy_with(authority):
 
 @pytest.fixture
 def proxy_for(proxy_with):
-    def make(url, **times):
-        service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
+    def make(url, secret="the-tessel-devenv", **times):
+        service = TokenService(url, "tessel-proxy-dev", secret)
         return proxy_with(auth_tessel_oa2=service, **times)
 
     return make
@@ -162,3 +169,17 @@ async def test_a_token_taken_out_of_the_file_ends_its_tunnels_and_one_put_in_is_
     assert told == (False, False)
     _device, told = await comes(proxy, authority, "two")
     assert told == (True, None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_proxy_whose_credentials_are_wrong_is_not_ready_though_its_file_lets_devices_in(
+    proxy_for, authority, database, tmp_path
+):
+    file = tmp_path / "accounts"
+    file.write_text(line_for("kim", "one", recipe_for(None)))
+    async with token_service(database) as url:
+        proxy = proxy_for(url, secret="wrong", auth_file=file)
+        for token, known in (("OLD", False), ("one", True)):
+            _device, told = await comes(proxy, authority, token)
+            assert told[0] is known
+        assert len(proxy._readiness.obstacles) == 1

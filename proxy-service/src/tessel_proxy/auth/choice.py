@@ -24,6 +24,7 @@ from tessel_proxy.auth.interface import Authenticator
 from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin, load_validator
 from tessel_proxy.auth.remembered import Remembered, Times
+from tessel_proxy.auth.watched import News, Watched
 from tessel_proxy.config import NO_AUTHENTICATOR, Config
 from tessel_proxy.parsers import TokenService
 
@@ -42,23 +43,27 @@ class Chosen:
 
     authenticator: Authenticator
     settings: tuple[str, ...]
-    by_file: ByFile | None = None  # to be reloaded when its file changes
+    by_file: ByFile | None  # to be reloaded when its file changes
+    token_service: (
+        News  # what it answers itself: neither a memory nor the grace tells of its health
+    )
 
 
 def authenticator_for(config: Config, reactor: IAuthReactor) -> Chosen:
     """The one authenticator of this proxy; raises ConfigError."""
-    named = _named(config, reactor)
+    news = News()
+    named = _named(config, reactor, news)
     if not named:
         raise ConfigError([NO_AUTHENTICATOR])
     authenticators = tuple(named.values())
     by_file = next((each for each in authenticators if isinstance(each, ByFile)), None)
     alone = len(authenticators) == 1
     return Chosen(
-        authenticators[0] if alone else InTurn(authenticators), tuple(named), by_file=by_file
+        authenticators[0] if alone else InTurn(authenticators), tuple(named), by_file, news
     )
 
 
-def _named(config: Config, reactor: IAuthReactor) -> dict[str, Authenticator]:
+def _named(config: Config, reactor: IAuthReactor, news: News) -> dict[str, Authenticator]:
     if config.auth_plugin is not None:
         plugin = Plugin(load_validator(config.auth_plugin), reactor, config.auth_timeout_s)
         return {"AUTH_PLUGIN": _remembered(plugin, config, reactor)}
@@ -70,7 +75,7 @@ def _named(config: Config, reactor: IAuthReactor) -> dict[str, Authenticator]:
         )
     if config.auth_tessel_oa2 is not None:
         oauth = _oauth(config.auth_tessel_oa2, config, reactor)
-        named["AUTH_TESSEL_OA2"] = _remembered(oauth, config, reactor)
+        named["AUTH_TESSEL_OA2"] = _remembered(Watched(oauth, news.tell), config, reactor)
     elif config.auth_hardcoded is not None:
         named["AUTH_HARDCODED"] = Hardcoded(config.auth_hardcoded)
     return named

@@ -28,6 +28,17 @@ class AuthResult(StrEnum):
     BROKEN = "broken"  # a bug, or a plug-in's
 
 
+class News:
+    """How checks end, for whoever comes to listen later."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[AuthResult], None] | None = None
+
+    def tell(self, result: AuthResult) -> None:
+        if self.listener is not None:
+            self.listener(result)
+
+
 class Watched:
     """Tells how each check ended."""
 
