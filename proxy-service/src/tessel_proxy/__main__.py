@@ -141,6 +141,7 @@ def _serve() -> int:
         ready.reloadables,
         legacy_tls=ready.legacy_tls,
         certificate_ends=lambda: _first_end(ready),
+        token_service=ready.chosen.token_service,
     )
     serving = Serving(
         service.startService,

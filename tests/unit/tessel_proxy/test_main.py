@@ -277,7 +277,8 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
     with capturedLogs() as logged:
         assert command.main([]) == 7
-    ((config, reactor, authenticator, tls, *_more),) = made
+    ((config, reactor, authenticator, tls, *_more, named),) = made
+    assert named["token_service"] is not None
     assert (config.auth_hardcoded, reactor) == ("DEV-CRED", command.reactor)
     assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
     assert run == [("startService", "stopService", command.reactor, "reload")]
