@@ -57,9 +57,13 @@ class Device:
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         plain.settimeout(ANSWER_SECONDS)
-        plain.connect(("127.0.0.1", port))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = context.wrap_socket(plain, server_hostname="localhost")
+        try:
+            plain.connect(("127.0.0.1", port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = context.wrap_socket(plain, server_hostname="localhost")
+        except OSError:
+            plain.close()
+            raise
         self._octets = bytearray()
         self._frames = []
 

@@ -33,6 +33,7 @@ class Proxy:
             **settings,
         }
         self._starts = 0
+        self.expected_faults = []  # events
         self.port = 0
         self.start()
 
@@ -48,6 +49,7 @@ class Proxy:
         self.process = Process(self._command, environ, self._folder, "tessel-proxy")
         listening = eventually(self._listening, START_SECONDS, lambda: self.process.stderr)
         self.port = listening[0]["port"]
+        self.held_at_first = self.held
 
     def _listening(self):
         assert self.process.exit_code is None, self.process.stderr
@@ -93,6 +95,6 @@ def running_proxy(folder, authority, settings, **more):
     proxy = Proxy(folder, authority, settings, **more)
     try:
         yield proxy
-        assert proxy.faults() == []
+        assert [line["event"] for line in proxy.faults()] == proxy.expected_faults, proxy.faults()
     finally:
         proxy.process.stop()
