@@ -19,7 +19,8 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.web.resource import Resource
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from tessel_proxy.config import Config
@@ -32,11 +33,16 @@ IDLE_S: Final = 30.0
 
 def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
     """The factory for the admin port."""
-    root = Resource()
-    root.putChild(b"healthz", Healthz())  # type: ignore[no-untyped-call] # Twisted's has no types
+    root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
+    root.putChild(b"healthz", Healthz())  # type: ignore[no-untyped-call] # as above
     root.putChild(b"readyz", Readyz(readiness))
     root.putChild(b"metrics", MetricsResource(registry))  # type: ignore[no-untyped-call] # as above
     return _Site(root, timeout=IDLE_S)  # type: ignore[no-untyped-call] # as above
+
+
+class _Root(Resource):
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: ARG002 -- Twisted's
+        return notFound()
 
 
 class _Site(Site):
