@@ -38,6 +38,7 @@ from tessel_proxy.certificates import (
 )
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.issuing import names_of
+from tessel_proxy.numbers import Number
 from tessel_proxy.policies import Policies
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case _:
                 return _serve()
     except ConfigError as error:
-        _complain("the settings are at fault", *error.faults)
+        _complain(f"the settings are at fault ({Number.SETTINGS.value})", *error.faults)
         return AT_FAULT
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
@@ -150,6 +151,7 @@ def _serve() -> int:
         reload=service.reload,
         halt=service.abort,
         stop_timeout_s=config.drain_s + STOP_TIMEOUT_S,
+        numbers={"cannot_listen": Number.CANNOT_LISTEN.value},
     )
     return serving.run()
 

@@ -48,6 +48,7 @@ class Number(StrEnum):
     CERTIFICATE_EXPIRES = "TP3004"
     PROXY_HEADER = "TP3005"
     INTERNAL_ERROR = "TP3006"
+    RELOAD_FAILED = "TP3007"
 
 
 def number_of(what: Enum) -> str | None:

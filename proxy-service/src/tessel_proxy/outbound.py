@@ -24,6 +24,7 @@ from tessel_proxy.early import Allowance, EarlyData
 from tessel_proxy.egress import Address
 from tessel_proxy.idle import IdleTimer
 from tessel_proxy.nodewords import TargetError
+from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind, Opener
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
 from tessel_proxy.pace import Pace
@@ -187,7 +188,11 @@ class Outbound(Protocol):
             case CancelledError():
                 pass  # by `_put_away`
             case _:
-                self._log.failure("a target could not be opened", failure=failure)
+                self._log.failure(
+                    "a target could not be opened",
+                    failure=failure,
+                    error=Number.INTERNAL_ERROR.value,
+                )
                 self._fail(nodewords.INTERNAL_ERROR, Outcome.INTERNAL_ERROR)
 
     # --- from the target

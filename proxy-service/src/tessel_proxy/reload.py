@@ -20,6 +20,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from servicekit.settings import ConfigError
+from tessel_proxy.numbers import Number
 
 # A rename brings another inode, a write in place another size or time, a chmod another ctime.
 _Stamp: TypeAlias = tuple[int, int, int, int] | None
@@ -114,7 +115,11 @@ class _Watched:
     def _failed(self, fault: str) -> None:
         if fault != self.fault:
             self._log.error(
-                "{what} stays as it was: {why}", event="reload_failed", what=self._name, why=fault
+                "{what} stays as it was: {why}",
+                event="reload_failed",
+                what=self._name,
+                why=fault,
+                error=Number.RELOAD_FAILED.value,
             )
         self.fault = fault
 

@@ -243,7 +243,12 @@ class Session:
         self._refuse(hello, Refusal.NOT_CHECKED, try_again=True)
 
     def _broken(self, failure: Failure) -> None:
-        self._log.failure("tunnel {tunnel}", failure=failure, tunnel=self._record.tunnel)
+        self._log.failure(
+            "tunnel {tunnel}",
+            failure=failure,
+            tunnel=self._record.tunnel,
+            error=Number.INTERNAL_ERROR.value,
+        )
         self._end(TunnelOutcome.INTERNAL_ERROR)
 
     def _accept(self, hello: Hello, account: Account) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Mapping
+from types import FrameType, MappingProxyType
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -46,18 +46,21 @@ class Serving:
         reload: Callable[[], object] | None = None,
         halt: Callable[[], object] = lambda: None,
         stop_timeout_s: float = STOP_TIMEOUT_S,
+        numbers: Mapping[str, str] = MappingProxyType({}),
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
         """SIGHUP calls `reload`; without one it ends the process, as is its custom.
 
         A second signal while it stops calls `halt`, which ends everything without waiting.
+        `numbers` are the service's own for the errors that are told here, by their events.
         A start may fail for `foreseen` reasons, which need no traceback to be understood.
         """
         self._start = start
         self._stop = stop
         self._reload = reload
         self._halt = halt
+        self._numbers = numbers
         self._stop_timeout_s = stop_timeout_s
         self._reactor = reactor
         self._foreseen = foreseen
@@ -101,6 +104,7 @@ class Serving:
             host=error.interface or "all interfaces",
             port=error.port,
             why=str(error.socketError),
+            error=self._numbers.get("cannot_listen"),
         )
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:

@@ -129,7 +129,7 @@ def test_make_cert_with_a_faulty_setting_is_a_fault_of_the_settings(place, capsy
     assert command.main(["make-cert", "localhost"]) == 2
     _out, err = lines(capsys)
     assert err == [
-        "tessel-proxy: the settings are at fault:",
+        "tessel-proxy: the settings are at fault (TP3001):",
         "  KEY_PASS_FILE='nowhere' cannot be read: No such file or directory",
     ]
 
@@ -264,8 +264,9 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
             """As the proxy's."""
 
     class Run:
-        def __init__(self, start, stop, reactor, reload, halt, stop_timeout_s):
+        def __init__(self, start, stop, reactor, *, reload, halt, stop_timeout_s, numbers):
             assert (halt.__name__, stop_timeout_s) == ("abort", 40)
+            assert numbers == {"cannot_listen": "TP3002"}
             run.append((start.__name__, stop.__name__, reactor, reload.__name__))
 
         def run(self):
@@ -324,4 +325,5 @@ def test_the_command_ends_with_1_when_its_port_is_taken(usable, tmp_path):
             finally:
                 process.kill()
     assert process.returncode == 1
-    assert json.loads(err)["event"] == "cannot_listen"
+    line = json.loads(err)
+    assert (line["event"], line["error"]) == ("cannot_listen", "TP3002")
