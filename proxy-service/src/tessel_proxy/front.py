@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tessel_proxy.networks import Networks
-from tessel_proxy.numbers import Number
+from tessel_proxy.numbers import number_of
 from tessel_proxy.proxy_header import HeaderError, read_header
-from tessel_proxy.record import peer_name
+from tessel_proxy.record import Refusal, Witness, peer_name
 
 HEADER_S: Final = 5.0
 """How long a balancer has for its header, which is the first thing it sends."""
@@ -35,6 +35,7 @@ class Front(ServerFactory[Any]):
     """Before another factory, which is given the true addresses."""
 
     noisy = False
+    _log = Logger()
 
     def __init__(
         self,
@@ -42,20 +43,33 @@ class Front(ServerFactory[Any]):
         balancers: Networks,
         clock: IReactorTime,
         max_waiting: int,
+        witness: Witness,
     ) -> None:
         self.behind = behind
         self.clock = clock
         self.waiting: set[AwaitHeader] = set()
         self._balancers = balancers
         self._max_waiting = max_waiting
+        self._witness = witness
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
         if not isinstance(addr, IPv4Address | IPv6Address) or addr.host not in self._balancers:
             return cast("IProtocol | None", self.behind.buildProtocol(addr))
         if len(self.waiting) >= self._max_waiting:
-            log_no_header(addr, "too many connections without a header")
+            self.refuse(addr, "too many connections without a header")
             return None
         return AwaitHeader(self, addr)
+
+    def refuse(self, balancer: IAddress, why: str) -> None:
+        """Tell of a balancer's connection that is turned away."""
+        self._witness.refused(Refusal.PROXY_HEADER)
+        self._log.warn(
+            "connection of the load balancer {peer} refused: {why}",
+            event="proxy_header_refused",
+            peer=peer_name(balancer),
+            why=why,
+            error=number_of(Refusal.PROXY_HEADER),
+        )
 
     def abort(self) -> None:
         """Wait for nobody any more."""
@@ -104,7 +118,7 @@ class AwaitHeader(Protocol):
             protocol.dataReceived(rest)
 
     def _fail(self, why: str) -> None:
-        log_no_header(self._balancer, why)
+        self._front.refuse(self._balancer, why)
         self.abort()
 
     def abort(self) -> None:
@@ -119,16 +133,3 @@ class AwaitHeader(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 -- any
         """Before its header: many balancers look so whether the port is open."""
         self._stop_waiting()
-
-
-_log = Logger()
-
-
-def log_no_header(balancer: IAddress, why: str) -> None:
-    _log.warn(
-        "connection of the load balancer {peer} refused: {why}",
-        event="proxy_header_refused",
-        peer=peer_name(balancer),
-        why=why,
-        error=Number.PROXY_HEADER.value,
-    )

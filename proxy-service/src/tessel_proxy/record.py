@@ -63,6 +63,7 @@ class Refusal(Enum):
     NOT_CHECKED = "the token could not be checked"
     FLOODED = "too many messages before the answer"
     NOT_AUTHORIZED = "substream before a right token"
+    PROXY_HEADER = "no header of the PROXY protocol from a load balancer"
 
 
 class Witness(Interface):

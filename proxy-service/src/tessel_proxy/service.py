@@ -145,7 +145,13 @@ class ProxyService(Service):
         tunnels = Tunnels(self._house, self._numbers, listener)
         door = Door(self._house, _TLSFactory(tls, False, tunnels, self._reactor))
         config = self._config
-        return Front(door, config.proxy_protocol_from, self._reactor, config.max_unauthenticated)
+        return Front(
+            door,
+            config.proxy_protocol_from,
+            self._reactor,
+            config.max_unauthenticated,
+            self._ledger,
+        )
 
     def _token_checked(self, result: AuthResult) -> None:
         self._ledger.auth_answers[result] += 1

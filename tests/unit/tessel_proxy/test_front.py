@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tessel_proxy.front import HEADER_S, Front
+from tessel_proxy.ledger import Ledger
 from tessel_proxy.networks import networks
 from unit.tessel_proxy.stage import LoggedEvents
 
@@ -42,7 +43,10 @@ class Scene:
     def __init__(self, max_waiting=2):
         self.clock = Clock()
         self.behind = Behind()
-        self.front = Front(self.behind, networks("10.0.0.0/8 fd00::/8"), self.clock, max_waiting)
+        self.ledger = Ledger()
+        self.front = Front(
+            self.behind, networks("10.0.0.0/8 fd00::/8"), self.clock, max_waiting, self.ledger
+        )
 
     def comes(self, addr=BALANCER):
         protocol = self.front.buildProtocol(addr)
@@ -117,6 +121,7 @@ def test_a_missing_header_costs_the_connection(scene, logged):
     assert transport.aborted
     assert refusals(logged) == ["no header of the PROXY protocol"]
     assert logged.named("proxy_header_refused")[0]["error"] == "TP3005"
+    assert scene.ledger.refusals.total() == 1
     assert not scene.front.waiting
 
 
