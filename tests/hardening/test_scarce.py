@@ -1,14 +1,16 @@
 """Descriptors and processor time used up by strangers: who is served goes on to be."""
 
+import json
 import socket
 import subprocess
+import threading
 import time
 from contextlib import ExitStack, suppress
 
 import pytest
 
 from support.hardening.bystander import Bystander
-from support.hardening.device import connecting, data, hello
+from support.hardening.device import Device, connecting, control, data, hello
 from support.hardening.proxy import COMMAND, TOKEN
 from support.waiting import eventually
 
@@ -16,6 +18,9 @@ FEW_DESCRIPTORS = 64
 STRANGERS = 100
 GUESSERS, GUESSES = 40, 5
 WAIT_SECONDS = 5.0
+SHOUTERS = 16
+# Of all that a frame can hold, what takes longest to read: lists as deep as is allowed.
+COSTLY = control(type="x", value=[json.loads("[" * 60 + "]" * 60)] * 530)
 LONG_TOKEN = "0123456789abcdef"
 
 
@@ -42,6 +47,30 @@ def is_served(proxy, device_of, site):
         return device.octets(2, 5) == b"alive"
     except OSError:
         return False
+
+
+def test_strangers_who_send_the_costliest_json_leave_others_their_turn(
+    proxy_with, bystander_of, context
+):
+    proxy = proxy_with()
+    stopping = threading.Event()
+
+    def shout():
+        while not stopping.is_set():
+            with suppress(OSError), Device(proxy.port, context) as device:
+                while True:  # until the proxy has had enough of it
+                    device.send(COSTLY)
+
+    with bystander_of(proxy, longest_wait=WAIT_SECONDS) as bystander:
+        shouters = [threading.Thread(target=shout) for _ in range(SHOUTERS)]
+        for thread in shouters:
+            thread.start()
+        before = bystander.octets
+        time.sleep(4)
+        assert bystander.octets > before
+        stopping.set()
+        for thread in shouters:
+            thread.join(20)
 
 
 @pytest.fixture

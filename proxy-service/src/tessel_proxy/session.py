@@ -55,6 +55,12 @@ MAX_HELD = 64
 one may open the few sockets of a start-up at once."""
 
 
+MAX_OCTETS_WITHOUT_TOKEN = 64 * 1024
+"""What a stranger may say besides a token: the largest frame. JSON made for it takes 300 ms of the
+processor for each megabyte, so that a few strangers could keep it from everybody else. After a
+wrong token as much may follow."""
+
+
 _Held: TypeAlias = Hello | Substream
 
 
@@ -86,6 +92,7 @@ class Session:
 
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
         self._tunnel = tunnel
+        tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
         if ITCPTransport.providedBy(tunnel.transport):
             tunnel.transport.setTcpKeepAlive(True)  # a device that loses its power says nothing
         self._give_time(self._house.config.handshake_timeout_s, Refusal.HANDSHAKE_TIMEOUT)
@@ -206,6 +213,7 @@ class Session:
     def _check(self, hello: Hello) -> None:
         self._move(Input.TOKEN)
         self._stop_waiting()
+        self._tunnel.hear_at_most(None)  # what comes meanwhile is held, within limits of its own
         # The deadline of a check is the authenticator's own.
         answer = self._checking = self._ask(hello)
         answer.addCallbacks(
@@ -300,6 +308,7 @@ class Session:
             self._end(TunnelOutcome.TOO_MANY_WRONG_TOKENS)
         else:
             self._await_token()
+            self._tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
             self._go_on_with_held()
 
     def _go_on_with_held(self) -> None:

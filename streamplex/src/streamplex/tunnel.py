@@ -61,6 +61,7 @@ class Tunnel:
         self._scheduler = Scheduler()
         self._leaving: set[int] = set()  # released, but still with something to send
         self._failed = False
+        self._may_say: int | None = None  # octets; None: any number
 
     # --- what the peer says -----------------------------------------------------------
 
@@ -74,6 +75,7 @@ class Tunnel:
         said: list[Event] = []
         try:
             self._refuse_hoarded_answers()
+            self._refuse_long_speech(len(octets))
             for body in self._reader.feed(octets):
                 meaning = self._accept(events.decode(decode_message(body), self._heard))
                 if meaning is not None:
@@ -90,6 +92,20 @@ class Tunnel:
                 f"the peer asks without reading: {waiting} octets of answers wait; "
                 f"allowed: {self._limits.max_unread_answer_octets}"
             )
+
+    def hear_at_most(self, octets: int | None) -> None:
+        """What a peer may say of which nothing is known: to read it costs more than to send it.
+
+        Octets that come together with the last allowed ones are heard. None: any number.
+        """
+        self._may_say = octets
+
+    def _refuse_long_speech(self, octets: int) -> None:
+        if self._may_say is None:
+            return
+        if self._may_say <= 0:
+            raise RemoteError("the peer says too much before it is known who it is")
+        self._may_say -= octets
 
     def receive_end(self) -> None:
         """The peer's octets have ended. Raises RemoteError if that cuts a frame."""

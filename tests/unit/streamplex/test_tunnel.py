@@ -213,6 +213,19 @@ def test_a_peer_that_reads_its_answers_may_ask_on():
         assert server.receive(events.message(number)) == [MessageReceived(number)]
 
 
+def test_a_peer_that_says_more_than_it_may_is_at_fault(server):
+    server.hear_at_most(30)
+    assert len(server.receive(said(0, {"type": "x"}) * 2)) == 2  # what comes together is heard
+    assert "before it is known who it is" in fault_of(server, b"\0")
+
+
+def test_a_peer_that_may_say_what_it_likes_again_is_heard(server):
+    server.hear_at_most(1)
+    assert server.receive(said(0, {"type": "x"}))
+    server.hear_at_most(None)
+    assert server.receive(said(0, {"type": "x"}))
+
+
 def test_data_that_waits_is_no_fault_of_the_peers(pair):
     device, server = pair
     server.send(2, bytes(64 << 20))

@@ -139,6 +139,10 @@ class TunnelProtocol(Protocol):
         """Turn on the features that both ends have named."""
         self.core.enable(features)
 
+    def hear_at_most(self, octets: int | None) -> None:
+        """Cut the peer when it says more; None: it may say what it likes from now on."""
+        self.core.hear_at_most(octets)
+
     def loseConnection(self) -> None:
         """Send what is queued, then close the transport. Substreams still open are cut."""
         if self._phase is not _Phase.OPEN:
