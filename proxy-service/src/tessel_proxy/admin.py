@@ -10,6 +10,8 @@ unless ADMIN_HOST says otherwise. It changes nothing: whatever is asked, GET or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -31,11 +33,14 @@ IDLE_S: Final = 30.0
 """How long a connection may be silent: scrapers ask every 15 s or so, and may keep theirs."""
 
 
+Answer = tuple[HTTPStatus, list[str]]  # and the lines of its body
+
+
 def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
     """The factory for the admin port."""
     root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
-    root.putChild(b"healthz", Healthz())  # type: ignore[no-untyped-call] # as above
-    root.putChild(b"readyz", Readyz(readiness))
+    root.putChild(b"healthz", _Answer(_health))
+    root.putChild(b"readyz", _Answer(partial(_readiness, readiness)))
     root.putChild(b"metrics", MetricsResource(registry))  # type: ignore[no-untyped-call] # as above
     return _Site(root, timeout=IDLE_S)  # type: ignore[no-untyped-call] # as above
 
@@ -57,34 +62,26 @@ class _Answer(Resource):
 
     isLeaf = True
 
-    def answer(self) -> tuple[HTTPStatus, list[str]]:
-        raise NotImplementedError
+    def __init__(self, answer: Callable[[], Answer]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # as above
+        self._answer = answer
 
     def render_GET(self, request: Request) -> bytes:
-        status, lines = self.answer()
+        status, lines = self._answer()
         request.setResponseCode(status.value)
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
         return "".join(f"{line}\n" for line in lines).encode()
 
 
-class Healthz(_Answer):
+def _health() -> Answer:
     """That there is an answer is the answer."""
-
-    def answer(self) -> tuple[HTTPStatus, list[str]]:
-        return HTTPStatus.OK, ["ok"]
+    return HTTPStatus.OK, ["ok"]
 
 
-class Readyz(_Answer):
-    """Are new tunnels welcome?"""
-
-    def __init__(self, readiness: Readiness) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # as above
-        self._readiness = readiness
-
-    def answer(self) -> tuple[HTTPStatus, list[str]]:
-        obstacles = self._readiness.obstacles
-        return (HTTPStatus.SERVICE_UNAVAILABLE, obstacles) if obstacles else (HTTPStatus.OK, ["ok"])
+def _readiness(readiness: Readiness) -> Answer:
+    obstacles = readiness.obstacles
+    return (HTTPStatus.SERVICE_UNAVAILABLE, obstacles) if obstacles else (HTTPStatus.OK, ["ok"])
 
 
 class AdminPort:
