@@ -4,6 +4,8 @@ import threading
 import time
 from random import Random
 
+import pytest
+
 from support.hardening.device import Device, connecting, data, end, opening
 from support.hardening.growth import slope
 from support.hardening.proxy import TOKEN
@@ -96,6 +98,7 @@ USES = [
 ]
 
 
+@pytest.mark.timeout(300)  # a slow machine takes longer to settle; the soak itself is bounded
 def test_a_minute_of_comings_and_goings_leaves_nothing_behind(
     proxy_with, bystander_of, context, site, seed
 ):
