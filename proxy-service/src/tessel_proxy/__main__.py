@@ -37,6 +37,7 @@ from tessel_proxy.certificates import (
     make_files,
 )
 from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.descriptors import raise_descriptors
 from tessel_proxy.issuing import names_of
 from tessel_proxy.numbers import Number
 from tessel_proxy.policies import Policies
@@ -143,6 +144,7 @@ def _serve() -> int:
         legacy_tls=ready.legacy_tls,
         certificate_ends=lambda: _first_end(ready),
         token_service=ready.chosen.token_service,
+        descriptors=raise_descriptors(),
     )
     serving = Serving(
         service.startService,

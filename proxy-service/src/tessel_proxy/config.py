@@ -187,6 +187,24 @@ class Config(Settings):
         "connections that may be without an accepted token at a time",
         integer(1, 1_000_000),
     )
+    max_handshakes: int = setting(
+        "MAX_HANDSHAKES",
+        "128",
+        "TLS handshakes of devices that may be under way at a time",
+        integer(1, 1_000_000),
+    )
+    max_tunnels: int = setting(
+        "MAX_TUNNELS",
+        "4096",
+        "tunnels in all; fewer if the descriptors that the system allows do not suffice",
+        integer(1, 1_000_000),
+    )
+    max_tunnels_per_account: int = setting(
+        "MAX_TUNNELS_PER_ACCOUNT",
+        "256",
+        "tunnels per account; devices with a shared token are one account",
+        integer(1, 1_000_000),
+    )
     connect_timeout_s: float = setting(
         "CONNECT_TIMEOUT_S", "30", "seconds to look up, reach and secure a target", seconds
     )
@@ -195,6 +213,18 @@ class Config(Settings):
         "1024",
         "open substreams per tunnel",
         integer(1, MAX_CHANNELS_PER_SIDE),
+    )
+    max_substreams_per_account: int = setting(
+        "MAX_SUBSTREAMS_PER_ACCOUNT",
+        "4096",
+        "open substreams per account, over all its tunnels",
+        integer(1, 1_000_000),
+    )
+    opens_per_s: int = setting(
+        "OPENS_PER_S",
+        "200",
+        "substreams that an account may open per second, ten seconds' worth of them at once",
+        integer(1, 1_000_000),
     )
     reload_look_s: float = setting(
         "RELOAD_LOOK_S",

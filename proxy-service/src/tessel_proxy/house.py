@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.config import Config
+from tessel_proxy.limits import Limits
 from tessel_proxy.opening import Opener
 from tessel_proxy.record import Nobody, Witness
 
@@ -30,6 +31,7 @@ class Census:
 
     all: set[Tunnel] = field(default_factory=set)
     unauthenticated: set[Tunnel] = field(default_factory=set)
+    handshaking: set[Tunnel] = field(default_factory=set)  # of those, whose TLS is not done
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class House:
     clock: IReactorTime
     authenticator: Authenticator
     opener: Opener
+    limits: Limits
     census: Census = field(default_factory=Census)
     witness: Witness = field(default_factory=Nobody)
     jitter: Callable[[], float] = random.random  # from 0 to 1

@@ -14,6 +14,11 @@ READ_RESET = "read ECONNRESET"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
 TOO_MANY_SUBSTREAMS = "connect EMFILE: too many substreams of this tunnel are open"
+TOO_MANY_OPENS = {
+    Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT: "connect EMFILE: too many substreams of this account",
+    Outcome.TOO_MANY_SUBSTREAMS_IN_ALL: "connect EMFILE: too many substreams at this proxy",
+    Outcome.OPENS_TOO_FAST: "connect EMFILE: too many substreams in too short a time",
+}
 TOO_MUCH_EARLY_DATA = "write ENOBUFS: too much data before _pls_connect"
 INTERNAL_ERROR = "connect ECONNABORTED: internal error of the proxy"
 

@@ -25,6 +25,9 @@ class Number(StrEnum):
     RESET_BY_TARGET = "TP1008"
     FAILED_BY_DEVICE = "TP1009"
     TUNNEL_LOST = "TP1010"
+    TOO_MANY_SUBSTREAMS_OF_ACCOUNT = "TP1011"
+    TOO_MANY_SUBSTREAMS_IN_ALL = "TP1012"
+    OPENS_TOO_FAST = "TP1013"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"
@@ -40,6 +43,9 @@ class Number(StrEnum):
     LOST = "TP2011"
     REVOKED = "TP2012"
     UNCONFIRMED = "TP2013"
+    TOO_MANY_TUNNELS = "TP2014"
+    TOO_MANY_HANDSHAKES = "TP2015"
+    TOO_MANY_TUNNELS_OF_ACCOUNT = "TP2016"
 
     # the operator is asked to do something
     SETTINGS = "TP3001"
@@ -49,6 +55,7 @@ class Number(StrEnum):
     PROXY_HEADER = "TP3005"
     INTERNAL_ERROR = "TP3006"
     RELOAD_FAILED = "TP3007"
+    FEW_DESCRIPTORS = "TP3008"
 
 
 def number_of(what: Enum) -> str | None:

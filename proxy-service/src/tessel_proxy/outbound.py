@@ -23,6 +23,7 @@ from tessel_proxy import nodewords, wire
 from tessel_proxy.early import Allowance, EarlyData
 from tessel_proxy.egress import Address
 from tessel_proxy.idle import IdleTimer
+from tessel_proxy.limits import Tally
 from tessel_proxy.nodewords import TargetError
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind, Opener
@@ -43,6 +44,7 @@ class Terms:
     tunnel: int
     half_close: bool
     allowance: Allowance
+    tally: Tally
 
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
@@ -277,6 +279,7 @@ class Outbound(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()
+        self._terms.tally.close_substream()
         self._record.close(self._terms.clock.seconds(), outcome)
 
 

@@ -25,6 +25,9 @@ class Outcome(Enum):
     ENDED_WITHOUT_CLOSE_NOTIFY = "ended_without_close_notify"
     BAD_REQUEST = "bad_request"
     TOO_MANY_SUBSTREAMS = "too_many_substreams"
+    TOO_MANY_SUBSTREAMS_OF_ACCOUNT = "too_many_substreams_of_account"
+    TOO_MANY_SUBSTREAMS_IN_ALL = "too_many_substreams_in_all"
+    OPENS_TOO_FAST = "opens_too_fast"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"
     REFUSED_BY_POLICY = "refused_by_policy"
@@ -47,6 +50,7 @@ class TunnelOutcome(Enum):
     AUTH_TIMEOUT = "auth_timeout"
     TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
     NOT_AUTHORIZED = "not_authorized"
+    TOO_MANY_TUNNELS_OF_ACCOUNT = "too_many_tunnels_of_account"
     REVOKED = "revoked"
     UNCONFIRMED = "unconfirmed"
     STOPPED = "stopped"
@@ -57,6 +61,9 @@ class Refusal(Enum):
     """Why a tunnel, or a token that came over it, was turned away."""
 
     TOO_MANY_UNAUTHENTICATED = "too many tunnels without a token"
+    TOO_MANY_HANDSHAKES = "too many TLS handshakes under way"
+    TOO_MANY_TUNNELS = "too many tunnels"
+    TOO_MANY_TUNNELS_OF_ACCOUNT = "too many tunnels of the account"
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     AUTH_TIMEOUT = "auth_timeout"
     WRONG_TOKEN = "wrong token"  # noqa: S105 -- the words of the log

@@ -31,15 +31,18 @@ from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.watched import AuthResult, News, Watched
 from tessel_proxy.config import Config
+from tessel_proxy.descriptors import PLENTY
 from tessel_proxy.dial import IDiallingReactor
 from tessel_proxy.drain import Drain
 from tessel_proxy.expiry import ExpiryWatch
 from tessel_proxy.front import Front
 from tessel_proxy.house import House
 from tessel_proxy.ledger import Ledger
+from tessel_proxy.limits import Limits
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.metrics import Sources, registry_of
+from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
 from tessel_proxy.policies import Policies
@@ -89,6 +92,7 @@ class ProxyService(Service):
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
         certificate_ends: Callable[[], float | None] = lambda: None,
         token_service: News | None = None,
+        descriptors: int = PLENTY,
     ) -> None:
         """`certificate_ends` tells when what devices are shown expires, in seconds since 1970.
 
@@ -117,7 +121,10 @@ class ProxyService(Service):
         watched = Watched(authenticator, self._token_checked)
         if token_service is not None:
             token_service.listener = self._token_service_answered
-        self._house = House(config, reactor, watched, opener, witness=self._ledger)
+        limits = Limits(config, reactor, descriptors)
+        if limits.shares.is_short:
+            self._warn_of_few(descriptors, limits.shares.tunnels)
+        self._house = House(config, reactor, watched, opener, limits, witness=self._ledger)
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
             config,
@@ -151,6 +158,17 @@ class ProxyService(Service):
             self._reactor,
             config.max_unauthenticated,
             self._ledger,
+        )
+
+    def _warn_of_few(self, descriptors: int, tunnels: int) -> None:
+        self._log.warn(
+            "MAX_TUNNELS={asked}, but {descriptors} descriptors leave room for {tunnels}: raise "
+            "the hard limit of open files (LimitNOFILE=, ulimits)",
+            event="few_descriptors",
+            error=Number.FEW_DESCRIPTORS.value,
+            asked=self._config.max_tunnels,
+            descriptors=descriptors,
+            tunnels=tunnels,
         )
 
     def _token_checked(self, result: AuthResult) -> None:
@@ -287,22 +305,32 @@ class _TLSFactory(TLSMemoryBIOFactory):
 
 
 class Door(ServerFactory[TLSMemoryBIOProtocol]):
-    """Lets connections in, TLS below their tunnels, while not too many are without a token."""
+    """Lets connections in, TLS below their tunnels, while there is room for one more stranger."""
 
     noisy = False
 
     def __init__(self, house: House, tunnels: TLSMemoryBIOFactory) -> None:
         self._census = house.census
         self._witness = house.witness
-        self._room = house.config.max_unauthenticated
+        self._config = house.config
+        self._shares = house.limits.shares
         self._tunnels = tunnels
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
-        if len(self._census.unauthenticated) >= self._room:
-            why = Refusal.TOO_MANY_UNAUTHENTICATED
+        if why := self._no_room():
             log_refused(None, _peer(addr), why, self._witness)
             return None  # the connection is closed at once
         return self._tunnels.buildProtocol(addr)
+
+    def _no_room(self) -> Refusal | None:
+        census, config = self._census, self._config
+        if len(census.all) >= self._shares.tunnels:
+            return Refusal.TOO_MANY_TUNNELS
+        if len(census.unauthenticated) >= config.max_unauthenticated:
+            return Refusal.TOO_MANY_UNAUTHENTICATED
+        if len(census.handshaking) >= config.max_handshakes:
+            return Refusal.TOO_MANY_HANDSHAKES
+        return None
 
 
 def _peer(addr: IAddress | None) -> str:

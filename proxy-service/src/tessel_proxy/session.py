@@ -31,6 +31,7 @@ from tessel_proxy.auth import (
 )
 from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
+from tessel_proxy.limits import Tally
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
@@ -81,9 +82,11 @@ class Session:
         self._checking: Deferred[Account | Refused] | None = None
         self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
+        self._tally: Tally | None = None  # what the account has open
         self._goes_away = False  # the device knows goaway/1
         house.census.all.add(self)
         house.census.unauthenticated.add(self)
+        house.census.handshaking.add(self)
 
     def _move(self, what: Input) -> None:
         self._state = TRANSITIONS[self._state][what]
@@ -99,6 +102,7 @@ class Session:
 
     def tunnelSecured(self) -> None:
         self._secured = True
+        self._house.census.handshaking.discard(self)
         if self._state is State.UNAUTHENTICATED:
             self._await_token()
 
@@ -171,6 +175,9 @@ class Session:
             self._put_away()
         self._house.census.all.discard(self)
         self._house.census.unauthenticated.discard(self)
+        self._house.census.handshaking.discard(self)
+        if self._tally is not None:
+            self._tally.tunnels -= 1
         outcome = self._outcome or self._found_in(reason)
         self._record.log_closed(self._house.clock.seconds(), outcome, reason.getErrorMessage())
 
@@ -260,6 +267,10 @@ class Session:
         self._end(TunnelOutcome.INTERNAL_ERROR)
 
     def _accept(self, hello: Hello, account: Account) -> None:
+        tally = self._tally = self._house.limits.open_tunnel(account.name)
+        if tally is None:
+            self._turn_away_for_now(hello, account)
+            return
         self._move(Input.RIGHT)
         self._house.census.unauthenticated.discard(self)
         self._record.account = account.name
@@ -277,9 +288,16 @@ class Session:
             tunnel=self._record.tunnel,
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
+            tally=tally,
         )
         self._check_again(hello, account)
         self._go_on_with_held()
+
+    def _turn_away_for_now(self, hello: Hello, account: Account) -> None:
+        self._record.account = account.name
+        self._record.log_refused(Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
+        self._tunnel.message(wire.refused(hello, try_again=True))
+        self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
 
     def _check_again(self, hello: Hello, account: Account) -> None:
         self._recheck = Recheck(
@@ -348,5 +366,8 @@ class Session:
         if len(self._tunnel.substreams) > self._house.config.max_substreams:
             refuse(substream, nodewords.TOO_MANY_SUBSTREAMS)
             record.close(now, Outcome.TOO_MANY_SUBSTREAMS)
+        elif too_many := self._terms.tally.open_substream():
+            refuse(substream, nodewords.TOO_MANY_OPENS[too_many])
+            record.close(now, too_many)
         else:
             substream.attach(Outbound(self._terms, kind, record))

@@ -13,6 +13,7 @@ from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config
 from tessel_proxy.house import House
+from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
@@ -175,7 +176,8 @@ class Stage:
             self.config.connect_timeout_s,
         )
         authenticator = authenticator or Hardcoded(TOKEN)
-        self.house = House(self.config, self.clock, authenticator, self.opener)
+        self.limits = Limits(self.config, self.clock)
+        self.house = House(self.config, self.clock, authenticator, self.opener, self.limits)
         self.record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=self.clock.seconds())
         self.session = Session(self.house, self.record)
         self.server = TunnelProtocol(Side.A, self.session, self.clock)
