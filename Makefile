@@ -44,6 +44,10 @@ check: lint test ## all there is to know before a commit
 demo: setup ## run the main job: a device, a proxy and two sites on this machine, without containers
 	PYTHONPATH=tests $(BIN)/python -m demo
 
+.PHONY: hardening
+hardening: setup ## let strangers loose on the proxy: fuzzing, silence, kills, a soak; some minutes
+	$(BIN)/pytest tests/hardening
+
 .PHONY: e2e-local
 e2e-local: setup ## run the end-to-end scenarios on processes of this machine
 	$(BIN)/pytest tests/e2e --deployment=local

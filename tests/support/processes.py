@@ -34,9 +34,16 @@ class Process:
         return self._stderr.read_text(errors="replace")
 
     @property
+    def id(self):
+        return self._popen.pid
+
+    @property
     def exit_code(self):
         """None while it runs."""
         return self._popen.poll()
+
+    def signal(self, number):
+        self._popen.send_signal(number)
 
     def wait(self, within):
         """Its exit code; TimeoutError, and its end by force, if it takes longer."""

@@ -1,4 +1,4 @@
-"""The command `tessel-proxy`: serve, check-config, make-cert.
+"""The command `tessel-proxy`: serve, check-config, make-cert, hash-token.
 
 Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are at fault.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from os import environ
 from pathlib import Path
@@ -19,23 +18,35 @@ from twisted.logger import Logger
 
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
-from servicekit.serving import AT_FAULT, FAILED, OK, IServingReactor, Serving
+from servicekit.serving import AT_FAULT, FAILED, OK, STOP_TIMEOUT_S, IServingReactor, Serving
 from servicekit.settings import ConfigError, described
+from tessel_proxy.auth import IAuthReactor
+from tessel_proxy.auth.new_token import (
+    TokenError,
+    generated_token,
+    given_token,
+    line_for,
+    recipe_for,
+)
 from tessel_proxy.certificates import (
     MAX_DAYS,
     SERVER_DAYS,
     CertificateError,
+    Family,
     Made,
-    make_certificates,
+    make_files,
 )
 from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.descriptors import raise_descriptors
 from tessel_proxy.issuing import names_of
+from tessel_proxy.numbers import Number
+from tessel_proxy.policies import Policies
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
-from tessel_proxy.tls import utc
+from tessel_proxy.tls import ServerTLS, utc
 
 
-class IReactor(IProxyReactor, IServingReactor):
+class IReactor(IProxyReactor, IServingReactor, IAuthReactor):
     """All that is asked of the reactor."""
 
 
@@ -47,16 +58,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         match arguments.command:
             case "make-cert":
-                return _make_cert(arguments.names, arguments.out, arguments.days)
+                family = Family.TESSEL_1 if arguments.for_tessel_1 else Family.CURRENT
+                return _make_cert(arguments.names, family, arguments.out, arguments.days)
+            case "hash-token":
+                return _hash_token(arguments.account, given=arguments.stdin)
             case "check-config":
                 return _check_config()
             case _:
                 return _serve()
     except ConfigError as error:
-        _complain("the settings are at fault", *error.faults)
+        _complain(f"the settings are at fault ({Number.SETTINGS.value})", *error.faults)
         return AT_FAULT
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
+        return FAILED
+    except TokenError as error:
+        _complain("no token was hashed", str(error))
         return FAILED
 
 
@@ -78,13 +95,29 @@ def _parser() -> argparse.ArgumentParser:
         "reach the proxy. The authority beside them is made once and kept, so a renewal does "
         "not touch the devices. Keys are encrypted if KEY_PASS is set.",
     )
+    make.add_argument(
+        "--for-tessel-1",
+        action="store_true",
+        help="write LEGACY_CERT_FILE and LEGACY_KEY_FILE, and an authority for such boards alone",
+    )
     make.add_argument("names", nargs="+", metavar="NAME_OR_ADDRESS")
-    make.add_argument("--out", type=Path, metavar="DIR", help="instead of CERT_FILE's folder")
+    make.add_argument("--out", type=Path, metavar="DIR", help="instead of the files' folder")
     make.add_argument(
         "--days",
         type=_days,
         default=SERVER_DAYS,
         help="the server certificate's life (default: %(default)s)",
+    )
+    hashing = commands.add_parser(
+        "hash-token",
+        help="make a token for an account, and the line of AUTH_FILE that accepts it",
+        description="Print a line for AUTH_FILE: add it to the file, which a serving proxy reads "
+        "again. The token itself is shown on standard error, once, and written nowhere. With "
+        "AUTH_FILE set the line gets the file's own salt.",
+    )
+    hashing.add_argument("account", metavar="ACCOUNT")
+    hashing.add_argument(
+        "--stdin", action="store_true", help="read the token from standard input, make none"
     )
     return parser
 
@@ -102,8 +135,33 @@ def _serve() -> int:
     begin_logging(sys.stderr, config.log_level, config.log_format)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
-    service = ProxyService(config, reactor, ready.authenticator, ready.tls)
-    return Serving(service.startService, service.stopService, reactor).run()
+    service = ProxyService(
+        config,
+        reactor,
+        ready.authenticator,
+        ready.tls,
+        ready.reloadables,
+        legacy_tls=ready.legacy_tls,
+        certificate_ends=lambda: _first_end(ready),
+        token_service=ready.chosen.token_service,
+        descriptors=raise_descriptors(),
+    )
+    serving = Serving(
+        service.startService,
+        service.stopService,
+        reactor,
+        reload=service.reload,
+        halt=service.abort,
+        stop_timeout_s=config.drain_s + STOP_TIMEOUT_S,
+        numbers={"cannot_listen": Number.CANNOT_LISTEN.value},
+    )
+    return serving.run()
+
+
+def _first_end(ready: Ready) -> float:
+    """When the first of the certificates shown expires; a reload changes it."""
+    shown = [each.identity.certificate for each in (ready.tls, ready.legacy_tls) if each]
+    return min(each.not_valid_after_utc.timestamp() for each in shown)
 
 
 def _check_config() -> int:
@@ -115,25 +173,31 @@ def _check_config() -> int:
 
 
 def _report(ready: Ready) -> str:
-    certificate = ready.tls.identity.certificate
     lines = [f"{name}={value}" for name, value in ready.config.shown()]
     lines += [
-        f"authenticator: {type(ready.authenticator).__name__}",
-        f"certificate: {', '.join(names_of(certificate)) or 'no names'}",
-        f"certificate valid until: {certificate.not_valid_after_utc:%F %T} UTC",
+        f"tokens are checked by: {', then '.join(ready.chosen.settings)}",
+        *_shown("certificate", ready.tls),
+        *(_shown("certificate for Tessel 1", ready.legacy_tls) if ready.legacy_tls else ()),
+        Policies(ready.config).summary(),
         "the settings can be used",
     ]
     return "\n".join(lines)
 
 
-def _make_cert(names: Sequence[str], out: Path | None, days: int) -> int:
-    config = Config.for_certificates(environ)
+def _shown(what: str, tls: ServerTLS) -> Sequence[str]:
+    certificate = tls.identity.certificate
+    return (
+        f"{what}: {', '.join(names_of(certificate)) or 'no names'}",
+        f"{what} valid until: {certificate.not_valid_after_utc:%F %T} UTC",
+    )
+
+
+def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int) -> int:
+    files = family.files(Config.for_certificates(environ))
     if out is not None:
-        config = replace(
-            config, cert_file=out / config.cert_file.name, key_file=out / config.key_file.name
-        )
+        files = files.moved_to(out)
     try:
-        made = make_certificates(names, config, utc(reactor.seconds()), days=days)
+        made = make_files(names, files, utc(reactor.seconds()), days=days)
     except OSError as error:
         _complain("no certificate was made", f"{error.filename}: {error.strerror}")
         return FAILED
@@ -151,9 +215,27 @@ def _account_of(made: Made) -> str:
             f"the server's certificate is for {', '.join(names_of(made.server))}",
             f"renew it before {made.server.not_valid_after_utc:%F} by running this again",
             f"the authority is valid until {made.authority.not_valid_after_utc:%F}",
-            f"devices trust this proxy with a copy of {made.authority_file}, as PROXY_CERT_FILE",
+            f"devices trust this proxy with {_trust(made)}",
         ]
     )
+
+
+def _hash_token(account: str, *, given: bool) -> int:
+    config = Config.for_tokens(environ)
+    token = given_token(sys.stdin.buffer) if given else generated_token()
+    print(line_for(account, token, recipe_for(config.auth_file)))
+    if not given:
+        print(f"the token of {account}, shown this once: {token}", file=sys.stderr)
+    return OK
+
+
+def _trust(made: Made) -> str:
+    file = made.authority_file
+    match made.family:
+        case Family.CURRENT:
+            return f"a copy of {file}, as PROXY_CERT_FILE"
+        case Family.TESSEL_1:
+            return f"PROXY_CERT set to the text of {file}; docs/tessel-1.md tells how"
 
 
 def _complain(what: str, *reasons: str) -> None:

@@ -7,8 +7,9 @@ anew and does not touch the devices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
 
 from cryptography import x509
@@ -21,9 +22,6 @@ from tessel_proxy.keyfiles import NewFile, certificate_file, key_file, write_tog
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650
-
-AUTHORITY_CERT = "authority-cert.pem"
-AUTHORITY_KEY = "authority-key.pem"
 
 
 class CertificateError(Exception):
@@ -38,23 +36,29 @@ class Made:
     authority_file: Path
     authority: x509.Certificate
     authority_is_new: bool
+    family: Family
     server: x509.Certificate
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
+class Files:
     """The server's files as set; the authority's have fixed names beside the certificate."""
 
     cert: Path
     key: Path
+    key_pass: bytes | None = field(repr=False)
+    family: Family
 
     @property
     def authority_cert(self) -> Path:
-        return self.cert.with_name(AUTHORITY_CERT)
+        return self.cert.with_name(f"{self.family.value}-cert.pem")
 
     @property
     def authority_key(self) -> Path:
-        return self.cert.with_name(AUTHORITY_KEY)
+        return self.cert.with_name(f"{self.family.value}-key.pem")
+
+    def moved_to(self, folder: Path) -> Files:
+        return replace(self, cert=folder / self.cert.name, key=folder / self.key.name)
 
     def check(self) -> None:
         every = (self.cert, self.key, self.authority_cert, self.authority_key)
@@ -63,24 +67,54 @@ class _Files:
             raise CertificateError(f"files to write: {shown}; allowed: four different ones")
 
 
+class Family(Enum):
+    """For whom a certificate is.
+
+    Each has an authority of its own: who breaks the weak TLS of a Tessel 1 comes to a key that
+    no other device trusts.
+    """
+
+    CURRENT = "authority"
+    TESSEL_1 = "tessel-1-authority"
+
+    def files(self, config: Config) -> Files:
+        match self:
+            case Family.CURRENT:
+                pair = (config.cert_file, config.key_file)
+            case Family.TESSEL_1:
+                pair = (config.legacy_cert_file, config.legacy_key_file)
+        return Files(*pair, config.key_pass, self)
+
+
 def make_certificates(
-    names: Sequence[str], config: Config, now: datetime, *, days: int = SERVER_DAYS
+    names: Sequence[str],
+    config: Config,
+    now: datetime,
+    family: Family = Family.CURRENT,
+    *,
+    days: int = SERVER_DAYS,
 ) -> Made:
-    """Write CERT_FILE and KEY_FILE, and an authority beside CERT_FILE if there is none.
+    """As make_files, to the files that the settings name."""
+    return make_files(names, family.files(config), now, days=days)
+
+
+def make_files(
+    names: Sequence[str], files: Files, now: datetime, *, days: int = SERVER_DAYS
+) -> Made:
+    """Write the server's certificate and key, and an authority beside them if there is none.
 
     Raises CertificateError, or OSError if a file cannot be read or written.
     """
     wanted = _general_names(names)
     if not 0 < days <= MAX_DAYS:
         raise CertificateError(f"{days} days; allowed: 1 to {MAX_DAYS}")
-    files = _Files(config.cert_file, config.key_file)
     files.check()
-    kept = _kept_authority(files, now, config.key_pass)
+    kept = _kept_authority(files, now)
     authority = kept or new_authority(now)
     server = new_server(wanted, timedelta(days=days), authority, now)
-    new = _pair(files.cert, files.key, server, config.key_pass)
+    new = _pair(files.cert, files.key, server, files.key_pass)
     if kept is None:
-        new += _pair(files.authority_cert, files.authority_key, authority, config.key_pass)
+        new += _pair(files.authority_cert, files.authority_key, authority, files.key_pass)
     for file in new:
         file.path.parent.mkdir(parents=True, exist_ok=True)
     write_together(new)
@@ -89,6 +123,7 @@ def make_certificates(
         authority_file=files.authority_cert,
         authority=authority.certificate,
         authority_is_new=kept is None,
+        family=files.family,
         server=server.certificate,
     )
 
@@ -110,7 +145,7 @@ def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     return list(dict.fromkeys(wanted))
 
 
-def _kept_authority(files: _Files, now: datetime, key_pass: bytes | None) -> Issued | None:
+def _kept_authority(files: Files, now: datetime) -> Issued | None:
     """The authority of an earlier run. One that cannot be used is never written over."""
     cert, key = files.authority_cert, files.authority_key
     if not cert.exists() and not key.exists():
@@ -121,7 +156,7 @@ def _kept_authority(files: _Files, now: datetime, key_pass: bytes | None) -> Iss
             f"{there} is there without {missing}; to renew, put {missing.name} back beside it "
             "(without both a new authority is made, which no device trusts yet)"
         )
-    authority = Issued(_certificate(cert), _key(key, key_pass))
+    authority = Issued(_certificate(cert), _key(key, files.key_pass))
     if authority.certificate.public_key() != authority.key.public_key():
         raise CertificateError(f"{key} is not the key of {cert}; allowed: those of one run")
     if now > authority.certificate.not_valid_after_utc:

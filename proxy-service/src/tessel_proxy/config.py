@@ -14,29 +14,38 @@ from pathlib import Path
 from typing import Final, Self
 
 from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
-from servicekit.parsers import integer, listening_address, one_of, optional, seconds
+from servicekit.parsers import (
+    integer,
+    listening_address,
+    one_of,
+    optional,
+    seconds,
+    seconds_or_none,
+)
 from servicekit.settings import Settings, setting
+from tessel_proxy.networks import Networks, networks
 from tessel_proxy.parsers import (
-    Network,
     TokenService,
-    networks,
     passphrase,
     plugin_name,
     shared_password,
     token_service,
 )
+from tessel_proxy.rules import Rule, narrow_rules, rules
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 NO_AUTHENTICATOR = (
     "no authenticator is set; allowed: AUTH_HARDCODED=<a token that all devices share>, "
     "AUTH_TESSEL_OA2=http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT], "
+    "AUTH_FILE=<accounts and hashes of their tokens>, "
     "or AUTH_PLUGIN=package.module:callable"
 )
 
 
 class EgressMode(StrEnum):
     ENFORCE = "enforce"  # addresses inside are refused unless EGRESS_ALLOW names them
-    OPEN = "open"  # every address may be dialled
+    REPORT = "report"  # what would be refused is logged and let through
+    OPEN = "open"  # nothing is refused but what a rule denies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,32 @@ class Config(Settings):
         "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", Path
     )
     key_pass: bytes | None = setting(
-        "KEY_PASS", "", "passphrase of the private key", optional(passphrase), secret=True
+        "KEY_PASS", "", "passphrase of the private keys", optional(passphrase), secret=True
+    )
+    client_ca_file: Path | None = setting(
+        "CLIENT_CA_FILE",
+        "",
+        "authorities of the certificates that devices must show besides their token, PEM; "
+        "nothing: none is asked for. Tessel 1 boards have none, and are never asked",
+        optional(Path),
+    )
+    legacy_port: int | None = setting(
+        "LEGACY_PORT",
+        "",
+        "a second port, for Tessel 1 boards, whose TLS stops at 1.1; nothing: none",
+        optional(integer(0, 65535)),
+    )
+    legacy_cert_file: Path = setting(
+        "LEGACY_CERT_FILE",
+        "config/tessel-1-cert.pem",
+        "the certificate shown there, `make-cert --for-tessel-1` makes one, PEM",
+        Path,
+    )
+    legacy_key_file: Path = setting(
+        "LEGACY_KEY_FILE",
+        "config/tessel-1-key.pem",
+        "the private key of that certificate, PEM",
+        Path,
     )
     auth_tessel_oa2: TokenService | None = setting(
         "AUTH_TESSEL_OA2",
@@ -78,8 +112,15 @@ class Config(Settings):
     auth_plugin: str | None = setting(
         "AUTH_PLUGIN",
         "",
-        "a validator of your own, package.module:callable, instead of the two above",
+        "a validator of your own, package.module:callable, instead of all others",
         optional(plugin_name),
+    )
+    auth_file: Path | None = setting(
+        "AUTH_FILE",
+        "",
+        "accounts and hashes of their tokens, made by tessel-proxy hash-token; asked first, the "
+        "token service or else the shared token about what it does not know",
+        optional(Path),
     )
     target_ca_file: Path | None = setting(
         "TARGET_CA_FILE",
@@ -90,20 +131,52 @@ class Config(Settings):
     egress_mode: EgressMode = setting(
         "EGRESS_MODE",
         "enforce",
-        "enforce: refuse loopback, private and other inner addresses; open: refuse none",
+        "enforce: refuse loopback, private and other inner addresses; report: log what would be "
+        "refused and let it through; open: refuse only what a rule denies",
         one_of(EgressMode),
     )
-    egress_allow: tuple[Network, ...] = setting(
+    egress_allow: tuple[Rule, ...] = setting(
         "EGRESS_ALLOW",
         "",
-        "inner networks that may be reached all the same, separated by blanks or commas",
-        networks,
+        "inner networks, addresses, names and .suffixes, each with optional :ports, that may be "
+        "reached all the same, separated by blanks or commas",
+        narrow_rules,
+    )
+    egress_deny: tuple[Rule, ...] = setting(
+        "EGRESS_DENY",
+        "",
+        "targets that may not be reached, written as in EGRESS_ALLOW, or * for all; wins over it",
+        rules,
+    )
+    policy_file: Path | None = setting(
+        "POLICY_FILE",
+        "",
+        "egress rules for each account; read again on SIGHUP and when it changes",
+        optional(Path),
     )
     auth_timeout_s: float = setting(
         "AUTH_TIMEOUT_S",
         "10",
         "seconds for a token: to arrive after the handshake, and to be checked",
         seconds,
+    )
+    auth_cache_s: float = setting(
+        "AUTH_CACHE_S",
+        "30",
+        "seconds for which an answer about a token serves whoever sends it again; 0: none",
+        seconds_or_none,
+    )
+    auth_stale_s: float = setting(
+        "AUTH_STALE_S",
+        "300",
+        "seconds for which a token that was good still is while it cannot be checked; 0: none",
+        seconds_or_none,
+    )
+    auth_recheck_s: float = setting(
+        "AUTH_RECHECK_S",
+        "60",
+        "seconds after which an open tunnel's token is checked again; 0: never",
+        seconds_or_none,
     )
     handshake_timeout_s: float = setting(
         "HANDSHAKE_TIMEOUT_S", "10", "seconds for a device's TLS handshake", seconds
@@ -112,6 +185,24 @@ class Config(Settings):
         "MAX_UNAUTHENTICATED",
         "256",
         "connections that may be without an accepted token at a time",
+        integer(1, 1_000_000),
+    )
+    max_handshakes: int = setting(
+        "MAX_HANDSHAKES",
+        "128",
+        "TLS handshakes of devices that may be under way at a time",
+        integer(1, 1_000_000),
+    )
+    max_tunnels: int = setting(
+        "MAX_TUNNELS",
+        "4096",
+        "tunnels in all; fewer if the descriptors that the system allows do not suffice",
+        integer(1, 1_000_000),
+    )
+    max_tunnels_per_account: int = setting(
+        "MAX_TUNNELS_PER_ACCOUNT",
+        "256",
+        "tunnels per account; devices with a shared token are one account",
         integer(1, 1_000_000),
     )
     connect_timeout_s: float = setting(
@@ -123,26 +214,84 @@ class Config(Settings):
         "open substreams per tunnel",
         integer(1, MAX_CHANNELS_PER_SIDE),
     )
+    max_substreams_per_account: int = setting(
+        "MAX_SUBSTREAMS_PER_ACCOUNT",
+        "4096",
+        "open substreams per account, over all its tunnels",
+        integer(1, 1_000_000),
+    )
+    opens_per_s: int = setting(
+        "OPENS_PER_S",
+        "200",
+        "substreams that an account may open per second, ten seconds' worth of them at once",
+        integer(1, 1_000_000),
+    )
+    reload_look_s: float = setting(
+        "RELOAD_LOOK_S",
+        "5",
+        "seconds between looks whether certificates or other files have changed",
+        seconds,
+    )
+    proxy_protocol_from: Networks = setting(
+        "PROXY_PROTOCOL_FROM",
+        "",
+        "load balancers whose connections begin with the PROXY protocol (version 1 or 2): networks "
+        "or addresses, separated by blanks or commas",
+        networks,
+    )
+    drain_s: float = setting(
+        "DRAIN_S",
+        "30",
+        "seconds for open substreams to finish after SIGTERM; 0: none",
+        seconds_or_none,
+    )
+    admin_host: str = setting(
+        "ADMIN_HOST",
+        "127.0.0.1",
+        "address for /healthz, /readyz and /metrics, which anybody there may ask",
+        listening_address,
+    )
+    admin_port: int | None = setting(
+        "ADMIN_PORT",
+        "",
+        "port for them; 0: any free one, which the log tells; unset: none",
+        optional(integer(0, 65535)),
+    )
     log_level: LogLevel = level_setting()
     log_format: LogFormat = format_setting()
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
         config, faults = cls.read_only(environ, cls.table())
-        return config, faults + _authenticator_faults(environ)
+        return config, faults + _authenticator_faults(environ) + _port_faults(config)
 
     @property
     def has_authenticator(self) -> bool:
         """Somebody says whose token is right."""
-        return bool(self.auth_plugin or self.auth_tessel_oa2 or self.auth_hardcoded)
+        return bool(
+            self.auth_plugin or self.auth_file or self.auth_tessel_oa2 or self.auth_hardcoded
+        )
 
     @classmethod
     def for_certificates(cls, environ: Mapping[str, str]) -> Self:
         """Only what make-cert needs; raises ConfigError."""
-        return cls.some_from_env(environ, "cert_file", "key_file", "key_pass")
+        return cls.some_from_env(
+            environ, "cert_file", "key_file", "key_pass", "legacy_cert_file", "legacy_key_file"
+        )
+
+    @classmethod
+    def for_tokens(cls, environ: Mapping[str, str]) -> Self:
+        """Only what hash-token needs; raises ConfigError."""
+        return cls.some_from_env(environ, "auth_file")
 
 
 SETTINGS: Final = tuple(Config.table().values())
+
+
+def _port_faults(config: Config) -> list[str]:
+    if config.legacy_port and config.legacy_port == config.port:
+        return [f"LEGACY_PORT={config.legacy_port} is PORT, too; allowed: another one"]
+    return []
 
 
 def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:
@@ -150,9 +299,10 @@ def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:
     # is reported once, and not as missing besides.
     own = environ.get("AUTH_PLUGIN")
     others = [
-        name
-        for name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED")
-        if environ.get(name) or environ.get(name + "_FILE")
+        each.name
+        for each in SETTINGS
+        if each.name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED", "AUTH_FILE")
+        and any(environ.get(name) for name in each.names)
     ]
     if own and others:
         return [

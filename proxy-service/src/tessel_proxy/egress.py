@@ -1,4 +1,4 @@
-"""May this address be dialled? An address and the operator's policy -> a verdict. Pure.
+"""What kind of address is this? An address -> a verdict, whatever the operator's rules say. Pure.
 
 By default nothing inside is reached: a device's owner must not read the metadata service of the
 cloud that the proxy runs on, nor the router at home. Addresses that carry an IPv4 address within
@@ -7,14 +7,12 @@ them (mapped, NAT64, 6to4, Teredo) are judged as that one, since that is where t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Address, IPv6Address, ip_network
-
-from tessel_proxy.config import EgressMode
-from tessel_proxy.parsers import Network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 
 class Verdict(Enum):
@@ -31,14 +29,6 @@ class Verdict(Enum):
     MULTICAST = "multicast"
     BROADCAST = "broadcast"
     RESERVED = "reserved"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator has set."""
-
-    mode: EgressMode = EgressMode.ENFORCE
-    allow: tuple[Network, ...] = ()
 
 
 # The first that contains the address decides. Source: IANA's special-purpose registries.
@@ -91,30 +81,36 @@ _LAST_32_BITS = tuple(
 _COMPATIBLE = ip_network("::/96")  # deprecated form; :: and ::1 lie within
 
 
-def judge(address: Address, policy: Policy) -> Verdict:
-    """May it be dialled?"""
-    if policy.mode is EgressMode.OPEN or any(address in network for network in policy.allow):
-        return Verdict.ALLOWED
-    carried = _carried(address) if isinstance(address, IPv6Address) else None
-    if carried is not None:
-        return judge(carried, policy)
+def classify(address: Address) -> Verdict:
+    """What it is by itself, or by the first address within it that lies inside."""
+    within = carried(address)
+    if within:
+        verdicts = [_listed(each) for each in within]
+        return next((each for each in verdicts if each is not Verdict.ALLOWED), Verdict.ALLOWED)
+    return _listed(address)
+
+
+@lru_cache(maxsize=256)  # every rule asks anew about the same few
+def carried(address: Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses at which packets for such an address may arrive."""
+    if isinstance(address, IPv4Address):
+        return ()
+    if any(address in network for network in _LAST_32_BITS):
+        return (_last_32_bits(address),)
+    if address in _COMPATIBLE and int(address) > 1:
+        return (_last_32_bits(address),)
+    if address.teredo is not None:
+        return address.teredo  # the first packet goes to the server, the others to the client
+    return () if address.sixtofour is None else (address.sixtofour,)
+
+
+def _listed(address: Address) -> Verdict:
     for network, verdict in _INSIDE:
         if address in network:
             return verdict
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return Verdict.RESERVED
     return Verdict.ALLOWED
-
-
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address at which such an address arrives."""
-    if any(address in network for network in _LAST_32_BITS):
-        return _last_32_bits(address)
-    if address in _COMPATIBLE and int(address) > 1:
-        return _last_32_bits(address)
-    if address.teredo is not None:
-        return address.teredo[1]
-    return address.sixtofour
 
 
 def _last_32_bits(address: IPv6Address) -> IPv4Address:

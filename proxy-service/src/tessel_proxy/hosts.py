@@ -1,13 +1,13 @@
 """The host a device asks for -> an address, or the one way to write a name. Pure.
 
-The system's resolver takes many texts for addresses (`127.1`, `0x7f.1`, `017700000001`), so a text
-that is neither an address in its usual form nor a name that can exist goes no further.
+The system's resolver takes many texts for addresses (`127.1`, `0x7f.1`, `017700000001`). They are
+read here as it reads them, so that what is judged is an address and the resolver gets names alone.
 """
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import idna
 
@@ -17,6 +17,11 @@ MAX_NAME_CHARACTERS = 253  # RFC 1035, without the trailing dot
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as a name's last label: an IPv4 address is meant
+_OCTAL = re.compile(r"0[0-7]*")
+_DECIMAL = re.compile(r"[1-9][0-9]*")
+_HEXADECIMAL = re.compile(r"0x[0-9a-f]+")
+_MAX_PARTS = 4
+_OCTET_MAX = 0xFF
 
 
 def canonical(host: str) -> Address | str:
@@ -43,10 +48,26 @@ def _in_ascii(host: str) -> str:
     return idna.encode(host, uts46=True).decode("ascii")  # its errors are ValueErrors
 
 
-def _name(bare: str) -> str:
+def _name(bare: str) -> Address | str:
     labels = bare.split(".")
     if len(bare) > MAX_NAME_CHARACTERS or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError("not a name of the DNS")
-    if _NUMBER.fullmatch(labels[-1]):
-        raise ValueError("neither an IPv4 address in its usual form nor a name")
-    return bare
+    return _odd_ipv4(labels) if _NUMBER.fullmatch(labels[-1]) else bare
+
+
+def _odd_ipv4(parts: list[str]) -> IPv4Address:
+    """As inet_aton(3): one to four numbers, the last of which fills the octets that are left."""
+    if len(parts) > _MAX_PARTS:
+        raise ValueError("an IPv4 address has at most four parts")
+    *octets, last = map(_number, parts)
+    left = _MAX_PARTS - len(octets)
+    if any(each > _OCTET_MAX for each in octets) or last >= 256**left:
+        raise ValueError("a part of an IPv4 address is too large")
+    return IPv4Address(bytes(octets) + last.to_bytes(left, "big"))
+
+
+def _number(text: str) -> int:
+    for pattern, base in ((_HEXADECIMAL, 16), (_OCTAL, 8), (_DECIMAL, 10)):
+        if pattern.fullmatch(text):
+            return int(text, base)  # at most 63 characters, which no limit of int() is below
+    raise ValueError("neither an IPv4 address nor a name")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
@@ -9,12 +11,16 @@ from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.config import Config
+from tessel_proxy.limits import Limits
 from tessel_proxy.opening import Opener
+from tessel_proxy.record import Nobody, Witness
 
 
 class Tunnel(Interface):
     """A device's tunnel, as far as the house has to do with it."""
 
+    def drain(self, after_ms: int) -> bool: ...
+    def end_if_idle(self) -> None: ...
     def stop(self) -> None: ...
     def abort(self) -> None: ...
 
@@ -25,6 +31,7 @@ class Census:
 
     all: set[Tunnel] = field(default_factory=set)
     unauthenticated: set[Tunnel] = field(default_factory=set)
+    handshaking: set[Tunnel] = field(default_factory=set)  # of those, whose TLS is not done
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +42,7 @@ class House:
     clock: IReactorTime
     authenticator: Authenticator
     opener: Opener
+    limits: Limits
     census: Census = field(default_factory=Census)
+    witness: Witness = field(default_factory=Nobody)
+    jitter: Callable[[], float] = random.random  # from 0 to 1

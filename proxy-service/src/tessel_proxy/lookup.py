@@ -28,7 +28,7 @@ from zope.interface import implementer
 from tessel_proxy.egress import Address
 from tessel_proxy.turns import Ticket, Turns
 
-LOOKUP_THREADS = 64  # made when needed; four accounts with nothing but dead names fill them
+LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
 
 _GetAddrInfo = Callable[..., Sequence[Any]]  # as socket.getaddrinfo, with what it is to return
 

@@ -14,7 +14,12 @@ READ_RESET = "read ECONNRESET"
 READ_TLS_BROKEN = "read EPROTO"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
-TOO_MANY_SUBSTREAMS = "connect EMFILE: too many substreams of this tunnel are open"
+TOO_MANY_OPENS = {
+    Outcome.TOO_MANY_SUBSTREAMS: "connect EMFILE: too many substreams of this tunnel are open",
+    Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT: "connect EMFILE: too many substreams of this account",
+    Outcome.TOO_MANY_SUBSTREAMS_IN_ALL: "connect EMFILE: too many substreams at this proxy",
+    Outcome.OPENS_TOO_FAST: "connect EMFILE: too many substreams in too short a time",
+}
 TOO_MUCH_EARLY_DATA = "write ENOBUFS: too much data before _pls_connect"
 INTERNAL_ERROR = "connect ECONNABORTED: internal error of the proxy"
 
@@ -22,10 +27,13 @@ INTERNAL_ERROR = "connect ECONNABORTED: internal error of the proxy"
 class TargetError(Exception):
     """A target could not be had. The text is for the device, the rest for the log."""
 
-    def __init__(self, message: str, outcome: Outcome, address: Address | str = "") -> None:
+    def __init__(
+        self, message: str, outcome: Outcome, address: Address | str = "", rule: str = ""
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.address = str(address)
+        self.rule = rule
 
 
 def not_found(host: str) -> TargetError:
@@ -36,9 +44,10 @@ def lookup_timed_out(host: str) -> TargetError:
     return TargetError(f"getaddrinfo ETIMEDOUT {host}", Outcome.LOOKUP_FAILED)
 
 
-def denied(host: str, port: int, address: Address) -> TargetError:
+def denied(host: str, port: int, address: Address | str, rule: str) -> TargetError:
     # The device is told what it asked for: what a name stands for inside is not its business.
-    return TargetError(f"connect EACCES {host}:{port}", Outcome.REFUSED_BY_POLICY, address)
+    message = f"connect EACCES {host}:{port}"
+    return TargetError(message, Outcome.REFUSED_BY_POLICY, address, rule)
 
 
 def not_connected(address: Address, port: int, failure: Failure) -> TargetError:

@@ -19,16 +19,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 
-from tessel_proxy import hosts, nodewords
+from tessel_proxy import hosts, nodewords, policy
+from tessel_proxy.config import EgressMode
 from tessel_proxy.dial import Dialling, IDiallingReactor, in_turn
-from tessel_proxy.egress import Address, Policy, Verdict, judge
+from tessel_proxy.egress import Address
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.nodewords import TargetError
+from tessel_proxy.policies import Policies
+from tessel_proxy.policy import Own, Wanted
+from tessel_proxy.record import log_would_refuse
 from tessel_proxy.target import Owner, SecureFactory, SecureTarget, Target
 from tessel_proxy.target_tls import TargetTrust, Verification, openssl_reason
 from tessel_proxy.wire import ConnectRequest
 
 T = TypeVar("T")
+
+MAX_ANSWERS = 64
+"""Addresses of one name. Each is judged by every rule, and whoever owns a name chooses their
+number; honest ones have some thirty at most.
+"""
 
 
 class Kind(Enum):
@@ -53,7 +62,8 @@ class Opener:
     reactor: IDiallingReactor
     lookups: Lookups
     trust: TargetTrust
-    policy: Policy
+    policies: Policies
+    own: Own
     timeout_s: float
     sockets: set[Target] = field(default_factory=set)  # all that are open
 
@@ -61,23 +71,36 @@ class Opener:
         self, request: ConnectRequest, kind: Kind, account: str, tunnel: int, asker: Asker
     ) -> Deferred[Target]:
         """The open socket, or a TargetError. May be cancelled."""
-        opening = _Opening(self, request, asker)
-        return Deferred.fromCoroutine(opening.run(kind, account, tunnel))
+        opening = _Opening(self, request, account, tunnel, asker)
+        return Deferred.fromCoroutine(opening.run(kind))
 
 
 class _Opening:
     """One socket on its way."""
 
-    def __init__(self, opener: Opener, request: ConnectRequest, asker: Asker) -> None:
+    def __init__(
+        self, opener: Opener, request: ConnectRequest, account: str, tunnel: int, asker: Asker
+    ) -> None:
         self._opener = opener
         self._request = request
+        self._account = account
+        self._tunnel = tunnel
         self._asker = asker
+        self._policy = opener.policies.of(account)
+        self._reported = False
         self._deadline = opener.reactor.seconds() + opener.timeout_s
 
-    async def run(self, kind: Kind, account: str, tunnel: int) -> Target:
+    async def run(self, kind: Kind) -> Target:
         host = self._host()
-        addresses = await self._addresses(host, account, tunnel)
-        self._judge(addresses)
+        wanted = Wanted(host, self._request.port)
+        self._judge(self._policy.refusal_of_name(wanted))
+        addresses = await self._addresses(host)
+        if len(addresses) > MAX_ANSWERS:
+            raise nodewords.denied(
+                self._request.host, self._request.port, "", policy.TOO_MANY_ADDRESSES
+            )
+        for address in addresses:  # one bad address spoils the name: an honest one has none
+            self._judge(self._policy.refusal(wanted, address, self._opener.own), address)
         match kind:
             case Kind.NET:
                 return await self._dialled(addresses)
@@ -91,12 +114,12 @@ class _Opening:
             self._asker.target_looked_up()
             raise nodewords.not_found(self._request.host) from None
 
-    async def _addresses(self, host: Address | str, account: str, tunnel: int) -> Sequence[Address]:
+    async def _addresses(self, host: Address | str) -> Sequence[Address]:
         if isinstance(host, IPv4Address | IPv6Address):
             return (host,)
         try:
             addresses = await self._in_time(
-                self._opener.lookups.resolve(host, account, tunnel),
+                self._opener.lookups.resolve(host, self._account, self._tunnel),
                 lambda: nodewords.lookup_timed_out(self._request.host),
             )
         except TargetError:
@@ -107,11 +130,16 @@ class _Opening:
             raise nodewords.not_found(self._request.host)
         return addresses
 
-    def _judge(self, addresses: Sequence[Address]) -> None:
-        for address in addresses:
-            if judge(address, self._opener.policy) is not Verdict.ALLOWED:
-                # One bad address spoils the name: an honest one has none.
-                raise nodewords.denied(self._request.host, self._request.port, address)
+    def _judge(self, rule: str | None, address: Address | str = "") -> None:
+        if rule is None:
+            return
+        host, port = self._request.host, self._request.port
+        if self._policy.mode is not EgressMode.REPORT:
+            raise nodewords.denied(host, port, address, rule)
+        if not self._reported:  # once for each open, as a refusal
+            self._reported = True
+            target = f"{host}:{port}"
+            log_would_refuse(self._tunnel, self._account, target, str(address), rule)
 
     async def _dial(self, addresses: Sequence[Address], factory: IProtocolFactory) -> Address:
         port = self._request.port

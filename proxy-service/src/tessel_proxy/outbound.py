@@ -23,7 +23,9 @@ from tessel_proxy import nodewords, wire
 from tessel_proxy.early import Allowance, EarlyData
 from tessel_proxy.egress import Address
 from tessel_proxy.idle import IdleTimer
+from tessel_proxy.limits import Tally
 from tessel_proxy.nodewords import TargetError
+from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind, Opener
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
 from tessel_proxy.pace import Pace
@@ -42,6 +44,7 @@ class Terms:
     tunnel: int
     half_close: bool
     allowance: Allowance
+    tally: Tally
 
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
@@ -185,11 +188,16 @@ class Outbound(Protocol):
         match failure.value:
             case TargetError() as why:
                 self._record.address = why.address or self._record.address
+                self._record.rule = why.rule
                 self._fail(str(why), why.outcome)
             case CancelledError():
                 pass  # by `_put_away`
             case _:
-                self._log.failure("a target could not be opened", failure=failure)
+                self._log.failure(
+                    "a target could not be opened",
+                    failure=failure,
+                    error=Number.INTERNAL_ERROR.value,
+                )
                 self._fail(nodewords.INTERNAL_ERROR, Outcome.INTERNAL_ERROR)
 
     # --- from the target
@@ -276,6 +284,7 @@ class Outbound(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()
+        self._terms.tally.close_substream()
         self._record.close(self._terms.clock.seconds(), outcome)
 
 

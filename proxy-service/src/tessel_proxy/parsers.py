@@ -5,29 +5,8 @@ A parser raises ValueError with the words that follow "allowed:" in the fault's 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import unquote, urlsplit
-
-Network = IPv4Network | IPv6Network  # an entry of EGRESS_ALLOW
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Separated by blanks or commas; an address stands for itself alone."""
-    return tuple(_network(word) for word in re.split(r"[\s,]+", text) if word)
-
-
-def _network(word: str) -> Network:
-    try:
-        return ip_network(word)
-    except ValueError:
-        pass
-    try:
-        meant = f"{ip_network(word, strict=False)} rather than {word}"
-    except ValueError:
-        meant = f"{word!r} is none"
-    raise ValueError(f"networks as 10.0.0.0/8 or fd00::/8, or addresses; {meant}")
 
 
 def passphrase(text: str) -> bytes:

@@ -6,15 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from twisted.internet.interfaces import IReactorTime
-
 from servicekit.settings import ConfigError, lookalikes
-from tessel_proxy.auth import Authenticator, authenticator_for
+from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.policies import Policies
+from tessel_proxy.reload import Reloadable
 from tessel_proxy.target_tls import TargetTrust
-from tessel_proxy.tls import ServerTLS, server_tls, utc
+from tessel_proxy.tls import ServerTLS, server_tls
+from tessel_proxy.tls_tessel_1 import tessel_1_tls
 
 T = TypeVar("T")
+
+
+NOT_ASKED = (
+    "CLIENT_CA_FILE does not hold at LEGACY_PORT: Tessel 1 boards have no certificate to show"
+)
+ONE_KEY = (
+    "LEGACY_KEY_FILE is KEY_FILE: who breaks the weak TLS of LEGACY_PORT could pass for PORT, too; "
+    "`tessel-proxy make-cert --for-tessel-1` makes a key of its own"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +33,25 @@ class Ready:
 
     config: Config
     tls: ServerTLS
-    authenticator: Authenticator
+    legacy_tls: ServerTLS | None
+    chosen: Chosen
     hints: tuple[str, ...]
+    reloadables: tuple[Reloadable, ...] = ()
+
+    @property
+    def authenticator(self) -> Authenticator:
+        return self.chosen.authenticator
 
 
-def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
+def _legacy_hints(config: Config) -> list[str]:
+    if config.legacy_port is None:
+        return []
+    asked = [NOT_ASKED] if config.client_ca_file is not None else []
+    same = config.legacy_key_file.absolute() == config.key_file.absolute()
+    return [*asked, ONE_KEY] if same else asked
+
+
+def get_ready(environ: Mapping[str, str], reactor: IAuthReactor) -> Ready:
     """Raises ConfigError with the faults of settings, files and plug-in together, and hints."""
     config, faults = Config.read(environ)
 
@@ -38,12 +62,16 @@ def get_ready(environ: Mapping[str, str], reactor: IReactorTime) -> Ready:
             faults.extend(fault for fault in error.faults if fault not in faults)
             return None
 
-    tls = collect(lambda: server_tls(config, utc(reactor.seconds())))
-    authenticator = None
+    tls = collect(lambda: server_tls(config, reactor))
+    legacy_tls = collect(lambda: tessel_1_tls(config, reactor))
+    chosen = None
     if config.has_authenticator:  # else that is among the faults
-        authenticator = collect(lambda: authenticator_for(config, reactor))
+        chosen = collect(lambda: authenticator_for(config, reactor))
     collect(lambda: TargetTrust(config.target_ca_file))
-    hints = lookalikes(environ, SETTINGS)
-    if faults or tls is None or authenticator is None:
+    policies = collect(lambda: Policies(config))
+    hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
+    if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
-    return Ready(config, tls, authenticator, tuple(hints))
+    hints += _legacy_hints(config)
+    reloadables = [each for each in (tls, legacy_tls, chosen.by_file) if each is not None]
+    return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables))

@@ -1,16 +1,19 @@
-"""What a tunnel or substream did -> its one closing line in the log.
+"""What a tunnel or substream did -> its one closing line in the log, and whoever counts.
 
 Accounts, devices and targets are other people's text: they go in as fields, never into a format.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol as Interface
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
+
+from tessel_proxy.numbers import number_of
 
 _log = Logger()
 
@@ -22,6 +25,9 @@ class Outcome(Enum):
     ENDED_WITHOUT_CLOSE_NOTIFY = "ended_without_close_notify"
     BAD_REQUEST = "bad_request"
     TOO_MANY_SUBSTREAMS = "too_many_substreams"
+    TOO_MANY_SUBSTREAMS_OF_ACCOUNT = "too_many_substreams_of_account"
+    TOO_MANY_SUBSTREAMS_IN_ALL = "too_many_substreams_in_all"
+    OPENS_TOO_FAST = "opens_too_fast"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"
     REFUSED_BY_POLICY = "refused_by_policy"
@@ -46,8 +52,54 @@ class TunnelOutcome(Enum):
     TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
     AUTH_UNAVAILABLE = "auth_unavailable"
     NOT_AUTHORIZED = "not_authorized"
+    TOO_MANY_TUNNELS_OF_ACCOUNT = "too_many_tunnels_of_account"
+    REVOKED = "revoked"
+    UNCONFIRMED = "unconfirmed"
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal_error"
+
+
+class Refusal(Enum):
+    """Why a tunnel, or a token that came over it, was turned away."""
+
+    TOO_MANY_UNAUTHENTICATED = "too many tunnels without a token"
+    TOO_MANY_HANDSHAKES = "too many TLS handshakes under way"
+    TOO_MANY_TUNNELS = "too many tunnels"
+    TOO_MANY_TUNNELS_OF_ACCOUNT = "too many tunnels of the account"
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    AUTH_TIMEOUT = "auth_timeout"
+    WRONG_TOKEN = "wrong token"  # noqa: S105 -- the words of the log
+    NOT_CHECKED = "the token could not be checked"
+    FLOODED = "too many messages before the answer"
+    NOT_AUTHORIZED = "substream before a right token"
+    PROXY_HEADER = "no header of the PROXY protocol from a load balancer"
+
+
+class Witness(Interface):
+    """Who counts. Records are open while they move: `octets_…` grow until they are closed."""
+
+    def tunnel_opened(self, record: TunnelRecord) -> None: ...
+    def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
+    def substream_opened(self, record: SubstreamRecord) -> None: ...
+    def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
+    def refused(self, why: Refusal) -> None: ...
+
+
+class Nobody:
+    """Counts nothing."""
+
+    def tunnel_opened(self, record: TunnelRecord) -> None: ...
+    def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
+    def substream_opened(self, record: SubstreamRecord) -> None: ...
+    def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
+    def refused(self, why: Refusal) -> None: ...
+
+
+class Listener(Enum):
+    """Where devices come to."""
+
+    MAIN = "main"
+    LEGACY = "legacy"  # Tessel 1 boards, and what passes for one
 
 
 _AT_WARN = (
@@ -57,18 +109,23 @@ _AT_WARN = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class TunnelRecord:
     """One tunnel, from its first octet on."""
 
     tunnel: int
     peer: str
     started_at: float
+    listener: Listener = Listener.MAIN
+    witness: Witness = field(default_factory=Nobody)
     account: str | None = None
     device: str | None = None
     substreams: int = 0
     octets_from_device: int = 0
     octets_from_target: int = 0
+
+    def __post_init__(self) -> None:
+        self.witness.tunnel_opened(self)
 
     def add(self, substream: SubstreamRecord) -> None:
         """Count what a substream moved, when it has closed."""
@@ -84,10 +141,15 @@ class TunnelRecord:
             peer=self.peer,
             account=self.account,
             device=self.device,
+            listener=self.listener.value,
             features=sorted(features),
         )
 
+    def log_refused(self, why: Refusal) -> None:
+        log_refused(self.tunnel, self.peer, why, self.witness)
+
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
+        self.witness.tunnel_closed(self, outcome)
         _log.emit(
             LogLevel.warn if outcome in _AT_WARN else LogLevel.info,
             "tunnel {tunnel} of {peer} closed: {outcome}; account {account}, device {device}, "
@@ -98,16 +160,18 @@ class TunnelRecord:
             peer=self.peer,
             account=self.account,
             device=self.device,
+            listener=self.listener.value,
             substreams=self.substreams,
             octets_from_device=self.octets_from_device,
             octets_from_target=self.octets_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
+            error=number_of(outcome),
             why=why,
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class SubstreamRecord:
     """One substream, from its opening on."""
 
@@ -117,12 +181,17 @@ class SubstreamRecord:
     started_at: float
     target: str = ""
     address: str = ""
+    rule: str = ""  # that refused the target
     octets_from_device: int = 0
     octets_from_target: int = 0
+
+    def __post_init__(self) -> None:
+        self.of.witness.substream_opened(self)
 
     def close(self, now: float, outcome: Outcome) -> None:
         """Write the closing line, and add up what was moved."""
         self.of.add(self)
+        self.of.witness.substream_closed(self, outcome)
         _log.info(
             "substream {substream} of tunnel {tunnel} to {target} ({address}) closed: {outcome}; "
             "account {account}, device {device}, {kind}, {octets_from_device} octets from the "
@@ -139,17 +208,34 @@ class SubstreamRecord:
             octets_from_target=self.octets_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
+            error=number_of(outcome),
+            rule=self.rule,
         )
 
 
-def log_refused(tunnel: int | None, peer: str, why: str) -> None:
+def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule: str) -> None:
+    """EGRESS_MODE=report: this target was let through all the same."""
+    _log.warn(
+        "{target} of tunnel {tunnel} would be refused: {rule}",
+        event="egress_would_refuse",
+        tunnel=tunnel,
+        account=account,
+        target=target,
+        address=address,
+        rule=rule,
+    )
+
+
+def log_refused(tunnel: int | None, peer: str, why: Refusal, witness: Witness) -> None:
     """A tunnel, or a token that came over it, was turned away."""
+    witness.refused(why)
     _log.warn(
         "tunnel {tunnel} of {peer} refused: {why}",
         event="tunnel_refused",
         tunnel=tunnel,
         peer=peer,
-        why=why,
+        why=why.value,
+        error=number_of(why),
     )
 
 

@@ -5,9 +5,10 @@ device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from random import SystemRandom
 from typing import cast
 
 from twisted.application.service import Service
@@ -27,20 +28,38 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
+from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.auth import Authenticator
+from tessel_proxy.auth.watched import AuthResult, News, Watched
 from tessel_proxy.config import Config
+from tessel_proxy.descriptors import PLENTY
 from tessel_proxy.dial import IDiallingReactor
-from tessel_proxy.egress import Policy
+from tessel_proxy.drain import Drain
+from tessel_proxy.expiry import ExpiryWatch
+from tessel_proxy.front import Front
 from tessel_proxy.house import House
+from tessel_proxy.ledger import Ledger
+from tessel_proxy.limits import Limits
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.metrics import Sources, registry_of
+from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Opener
-from tessel_proxy.record import TunnelRecord, log_refused, peer_name
+from tessel_proxy.own import OwnAddresses
+from tessel_proxy.policies import Policies
+from tessel_proxy.readiness import Readiness
+from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
+from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""
+
+LEGACY_WARNING = (
+    "port {port} takes TLS 1.0 and 1.1 without forward secrecy: let nothing but Tessel 1 boards "
+    "come to it"
+)
 
 STOP_LOOK_S = 0.05
 """How often it looks whether they have."""
@@ -54,6 +73,7 @@ class IProxyReactor(IDiallingReactor, IListeningReactor, IReactorThreads):
 class ListeningAddress:
     host: str
     port: int
+    listener: Listener = Listener.MAIN
 
 
 class ProxyService(Service):
@@ -67,61 +87,184 @@ class ProxyService(Service):
         reactor: IProxyReactor,
         authenticator: Authenticator,
         server_tls: IOpenSSLServerConnectionCreator,
+        reloadables: Sequence[Reloadable] = (),
+        *,
+        legacy_tls: IOpenSSLServerConnectionCreator | None = None,
+        certificate_ends: Callable[[], float | None] = lambda: None,
+        token_service: News | None = None,
+        descriptors: int = PLENTY,
     ) -> None:
-        """Raises ConfigError if TARGET_CA_FILE is of no use."""
+        """`certificate_ends` tells when what devices are shown expires, in seconds since 1970.
+
+        Raises ConfigError if TARGET_CA_FILE or POLICY_FILE is of no use.
+        """
         self._config = config
         self._reactor = reactor
         self._threads = lookup_threads()
         self._lookups = Lookups(system_resolver(reactor, self._threads))
+        trust = TargetTrust(config.target_ca_file)
+        self._own = OwnAddresses()
+        self.policies = Policies(config)
+        self._reloader = Reloader(
+            reactor, [trust, self.policies, *reloadables], config.reload_look_s
+        )
         opener = Opener(
             reactor,
             self._lookups,
-            TargetTrust(config.target_ca_file),
-            Policy(config.egress_mode, config.egress_allow),
+            trust,
+            self.policies,
+            self._own,
             config.connect_timeout_s,
         )
-        self._house = House(config, reactor, authenticator, opener)
-        tunnels = TLSFactory(server_tls, False, Tunnels(self._house), reactor)
-        self._door = Door(self._house, tunnels)
-        self._ports: list[IListeningPort] = []
+        self._readiness = Readiness(reactor, lambda: bool(self._ports))
+        self._ledger = Ledger()
+        watched = Watched(authenticator, self._token_checked)
+        if token_service is not None:
+            token_service.listener = self._token_service_answered
+        limits = Limits(config, reactor, descriptors)
+        if limits.shares.is_short:
+            self._warn_of_few(descriptors, limits.shares.tunnels)
+        self._house = House(config, reactor, watched, opener, limits, witness=self._ledger)
+        self._expiry = ExpiryWatch(reactor, certificate_ends)
+        self._admin = AdminPort(
+            config,
+            reactor,
+            admin_site(
+                self._readiness,
+                registry_of(
+                    Sources(
+                        config=config,
+                        ledger=self._ledger,
+                        census=self._house.census,
+                        lookups=self._lookups,
+                        readiness=self._readiness,
+                        certificate_ends=certificate_ends,
+                    )
+                ),
+            ),
+        )
+        self._numbers = count(1)  # of tunnels, whatever port they come to
+        self._door = self._door_with(server_tls, Listener.MAIN)
+        self._legacy_door = legacy_tls and self._door_with(legacy_tls, Listener.LEGACY)
+        self._ports: list[tuple[Listener, IListeningPort]] = []
+
+    def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Front:
+        tunnels = Tunnels(self._house, self._numbers, listener)
+        door = Door(self._house, TLSFactory(tls, False, tunnels, self._reactor))
+        config = self._config
+        return Front(
+            door,
+            config.proxy_protocol_from,
+            self._reactor,
+            config.max_unauthenticated,
+            self._ledger,
+        )
+
+    def _warn_of_few(self, descriptors: int, tunnels: int) -> None:
+        self._log.warn(
+            "MAX_TUNNELS={asked}, but {descriptors} descriptors leave room for {tunnels}: raise "
+            "the hard limit of open files (LimitNOFILE=, ulimits)",
+            event="few_descriptors",
+            error=Number.FEW_DESCRIPTORS.value,
+            asked=self._config.max_tunnels,
+            descriptors=descriptors,
+            tunnels=tunnels,
+        )
+
+    def _token_checked(self, result: AuthResult) -> None:
+        self._ledger.auth_answers[result] += 1
+
+    def _token_service_answered(self, result: AuthResult) -> None:
+        if result is AuthResult.MISCONFIGURED:
+            self._readiness.credentials_wrong()
+        elif result in (AuthResult.ACCEPTED, AuthResult.REFUSED):
+            self._readiness.credentials_right()
+
+    @property
+    def admin_port(self) -> int | None:
+        """Where health and metrics are, if anywhere."""
+        return self._admin.port
 
     @property
     def addresses(self) -> Sequence[ListeningAddress]:
         """Where it listens: with PORT=0 there is no other way to know."""
-        hosts = [cast("IPv4Address | IPv6Address", port.getHost()) for port in self._ports]
-        return [ListeningAddress(each.host, each.port) for each in hosts]
+        hosts = [
+            (listener, cast("IPv4Address | IPv6Address", port.getHost()))
+            for listener, port in self._ports
+        ]
+        return [ListeningAddress(each.host, each.port, listener) for listener, each in hosts]
 
     def startService(self) -> None:
         """Listen. Raises CannotListenError."""
-        port = listen(self._reactor, self._config.host, self._config.port, self._door)
-        self._ports.append(port)
+        self._admin.start()
+        self._listen(Listener.MAIN, self._config.port, self._door)
+        if self._legacy_door and self._config.legacy_port is not None:
+            self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy_door)
         self._threads.start()
+        self._reloader.start()
+        self._expiry.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
+        if self.admin_port is not None:
+            self._own.add_listener(self._config.admin_host or "::", self.admin_port)
         for each in self.addresses:
+            self._own.add_listener(each.host, each.port)
             self._log.info(
                 "listening on {host}, port {port}",
                 event="listening",
                 host=each.host,
                 port=each.port,
+                listener=each.listener.value,
             )
+            if each.listener is Listener.LEGACY:
+                self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
+
+    def _listen(self, listener: Listener, port: int, door: Front) -> None:
+        self._ports.append((listener, listen(self._reactor, self._config.host, port, door)))
+
+    def reload(self) -> None:
+        """Use all files as they are now, those that cannot be used excepted."""
+        self._reloader.reload_all()
 
     def stopService(self) -> Deferred[None]:
-        """Take no more tunnels, end those there are, with them their targets: within a limit."""
+        """Take no more tunnels; end those there are, when they are done or time is up."""
         super().stopService()  # type: ignore[no-untyped-call] # Twisted's has no types
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._readiness.draining = True
+        self._reloader.stop()
+        self._expiry.stop()
+        await self._stop_listening()
+        await Drain(self._house.census, self._reactor, SystemRandom().randint).run(
+            self._config.drain_s
+        )
+        await self._end_all()
+        await self._admin.stop()
+        self._stop_lookups()
+
+    async def _stop_listening(self) -> None:
         ports, self._ports = self._ports, []
-        for port in ports:
+        for _listener, port in ports:
             await maybeDeferred(port.stopListening)
+        for door in (self._door, self._legacy_door):
+            if door:
+                door.abort()
+
+    async def _end_all(self) -> None:
         for session in list(self._house.census.all):
             session.stop()
         await self._all_gone(STOP_GRACE_S)
+        self.abort()
+        await self._all_gone(STOP_LOOK_S)
+
+    def abort(self) -> None:
+        """Cut everything now: with a reset, for nothing that is cut may look whole."""
         for session in list(self._house.census.all):
             session.abort()
         for target in list(self._house.opener.sockets):
             target.abort()
-        await self._all_gone(STOP_LOOK_S)
+
+    def _stop_lookups(self) -> None:
         if self._lookups.under_way:
             # Their threads do not keep the process, and waiting for them would.
             self._log.warn("{count} look-ups are left behind", count=self._lookups.under_way)
@@ -141,32 +284,49 @@ class Tunnels(ServerFactory[TunnelProtocol]):
 
     noisy = False
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, numbers: Iterator[int], listener: Listener) -> None:
         self._house = house
-        self._numbers = count(1)
+        self._numbers = numbers
+        self._listener = listener
 
     def buildProtocol(self, addr: IAddress | None) -> TunnelProtocol:
         record = TunnelRecord(
-            tunnel=next(self._numbers), peer=_peer(addr), started_at=self._house.clock.seconds()
+            tunnel=next(self._numbers),
+            peer=_peer(addr),
+            started_at=self._house.clock.seconds(),
+            listener=self._listener,
+            witness=self._house.witness,
         )
         return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
 
 
 class Door(ServerFactory[TLSMemoryBIOProtocol]):
-    """Lets connections in, TLS below their tunnels, while not too many are without a token."""
+    """Lets connections in, TLS below their tunnels, while there is room for one more stranger."""
 
     noisy = False
 
     def __init__(self, house: House, tunnels: TLSFactory) -> None:
         self._census = house.census
-        self._room = house.config.max_unauthenticated
+        self._witness = house.witness
+        self._config = house.config
+        self._shares = house.limits.shares
         self._tunnels = tunnels
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
-        if len(self._census.unauthenticated) >= self._room:
-            log_refused(None, _peer(addr), "too many tunnels without a token")
+        if why := self._no_room():
+            log_refused(None, _peer(addr), why, self._witness)
             return None  # the connection is closed at once
         return self._tunnels.buildProtocol(addr)
+
+    def _no_room(self) -> Refusal | None:
+        census, config = self._census, self._config
+        if len(census.all) >= self._shares.tunnels:
+            return Refusal.TOO_MANY_TUNNELS
+        if len(census.unauthenticated) >= config.max_unauthenticated:
+            return Refusal.TOO_MANY_UNAUTHENTICATED
+        if len(census.handshaking) >= config.max_handshakes:
+            return Refusal.TOO_MANY_HANDSHAKES
+        return None
 
 
 def _peer(addr: IAddress | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -29,14 +30,17 @@ from tessel_proxy.auth import (
 )
 from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
+from tessel_proxy.limits import Tally
+from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
+from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
+    Refusal,
     SubstreamRecord,
     TunnelOutcome,
     TunnelRecord,
-    log_refused,
 )
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from tessel_proxy.wire import Hello
@@ -48,6 +52,12 @@ guess. A token that could not be checked counts, too: each costs a request to wh
 MAX_HELD = 64
 """Substreams and tokens that wait for a pending answer. Devices of ours send none; an original
 one may open the few sockets of a start-up at once."""
+
+
+MAX_OCTETS_WITHOUT_TOKEN = 64 * 1024
+"""What a stranger may say besides a token: the largest frame. JSON made for it takes 300 ms of the
+processor for each megabyte, so that a few strangers could keep it from everybody else. After a
+wrong token as much may follow."""
 
 
 _Held: TypeAlias = Hello | Substream
@@ -68,9 +78,13 @@ class Session:
         self._secured = False
         self._deadline: IDelayedCall | None = None
         self._checking: Deferred[Account | Refused] | None = None
+        self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
+        self._tally: Tally | None = None  # what the account has open
+        self._goes_away = False  # the device knows goaway/1
         house.census.all.add(self)
         house.census.unauthenticated.add(self)
+        house.census.handshaking.add(self)
 
     def _move(self, what: Input) -> None:
         self._state = TRANSITIONS[self._state][what]
@@ -79,19 +93,21 @@ class Session:
 
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
         self._tunnel = tunnel
+        tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
         if ITCPTransport.providedBy(tunnel.transport):
             tunnel.transport.setTcpKeepAlive(True)  # a device that loses its power says nothing
-        self._give_time(self._house.config.handshake_timeout_s, TunnelOutcome.HANDSHAKE_TIMEOUT)
+        self._give_time(self._house.config.handshake_timeout_s, Refusal.HANDSHAKE_TIMEOUT)
 
     def tunnelSecured(self) -> None:
         self._secured = True
+        self._house.census.handshaking.discard(self)
         if self._state is State.UNAUTHENTICATED:
             self._await_token()
 
     def _await_token(self) -> None:
-        self._give_time(self._house.config.auth_timeout_s, TunnelOutcome.AUTH_TIMEOUT)
+        self._give_time(self._house.config.auth_timeout_s, Refusal.AUTH_TIMEOUT)
 
-    def _give_time(self, seconds: float, else_: TunnelOutcome) -> None:
+    def _give_time(self, seconds: float, else_: Refusal) -> None:
         self._stop_waiting()
         self._deadline = self._house.clock.callLater(seconds, self._too_late, else_)
 
@@ -99,10 +115,28 @@ class Session:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
 
-    def _too_late(self, outcome: TunnelOutcome) -> None:
-        log_refused(self._record.tunnel, self._record.peer, outcome.value)
-        self._close(outcome)
+    def _too_late(self, why: Refusal) -> None:
+        self._record.log_refused(why)
+        self._close(TunnelOutcome(why.value))
         self._tunnel.abortConnection()
+
+    def drain(self, after_ms: int) -> bool:
+        """The proxy is going: nothing new here. Was the device told, and when to come back?
+
+        A tunnel without a right token ends at once, the others when `end_if_idle` finds them so.
+        """
+        if self._state is not State.OPEN:
+            self.stop()
+            return False
+        if not self._goes_away:
+            return False
+        self._tunnel.goaway(after_ms)
+        return True
+
+    def end_if_idle(self) -> None:
+        """End the tunnel unless a substream is open, or what it sent is still on its way."""
+        if not self._tunnel.substreams and not self._tunnel.has_more_to_send:
+            self.stop()
 
     def stop(self) -> None:
         """The proxy is going: end the tunnel, its targets with it."""
@@ -128,12 +162,20 @@ class Session:
         self._held.clear()
         if self._checking is not None:
             self._checking.cancel()
+        if self._recheck is not None:
+            self._recheck.stop()
+
+    def goAwayReceived(self, after_ms: int) -> None:
+        """Never told: it is the server's to say."""
 
     def tunnelLost(self, reason: Failure) -> None:
         if self._state is not State.CLOSED:
             self._put_away()
         self._house.census.all.discard(self)
         self._house.census.unauthenticated.discard(self)
+        self._house.census.handshaking.discard(self)
+        if self._tally is not None:
+            self._tally.tunnels -= 1
         outcome = self._outcome or self._found_in(reason)
         self._record.log_closed(self._house.clock.seconds(), outcome, reason.getErrorMessage())
 
@@ -171,11 +213,12 @@ class Session:
             else_()
 
     def _flooded(self) -> None:
-        self._turn_away("too many messages before the answer")
+        self._turn_away(Refusal.FLOODED)
 
     def _check(self, hello: Hello) -> None:
         self._move(Input.TOKEN)
         self._stop_waiting()
+        self._tunnel.hear_at_most(None)  # what comes meanwhile is held, within limits of its own
         # The deadline of a check is the authenticator's own.
         answer = self._checking = self._ask(hello)
         answer.addCallbacks(
@@ -192,7 +235,7 @@ class Session:
             case Account():
                 self._accept(hello, answer)
             case Refused():
-                self._refuse(hello, "wrong token", try_again=False)
+                self._refuse(hello, Refusal.WRONG_TOKEN, try_again=False)
             case _:
                 assert_never(answer)
 
@@ -208,14 +251,24 @@ class Session:
             event="auth_unavailable",
             tunnel=self._record.tunnel,
             why=failure.getErrorMessage(),
+            error=(Number.CREDENTIALS if mine else Number.NOT_CHECKED).value,
         )
-        self._refuse(hello, "the token could not be checked", try_again=True)
+        self._refuse(hello, Refusal.NOT_CHECKED, try_again=True)
 
     def _broken(self, failure: Failure) -> None:
-        self._log.failure("tunnel {tunnel}", failure=failure, tunnel=self._record.tunnel)
+        self._log.failure(
+            "tunnel {tunnel}",
+            failure=failure,
+            tunnel=self._record.tunnel,
+            error=Number.INTERNAL_ERROR.value,
+        )
         self._end(TunnelOutcome.INTERNAL_ERROR)
 
     def _accept(self, hello: Hello, account: Account) -> None:
+        tally = self._tally = self._house.limits.open_tunnel(account.name)
+        if tally is None:
+            self._turn_away_for_now(hello, account)
+            return
         self._move(Input.RIGHT)
         self._house.census.unauthenticated.discard(self)
         self._record.account = account.name
@@ -225,6 +278,7 @@ class Session:
         self._record.log_authenticated(hello.common)
         self._tunnel.message(wire.accepted(hello))
         self._tunnel.enable(hello.common)
+        self._goes_away = features.GOAWAY in hello.common
         self._terms = Terms(
             opener=self._house.opener,
             clock=self._house.clock,
@@ -232,13 +286,39 @@ class Session:
             tunnel=self._record.tunnel,
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
+            tally=tally,
         )
+        self._check_again(hello, account)
         self._go_on_with_held()
 
-    def _refuse(self, hello: Hello, why: str, *, try_again: bool) -> None:
+    def _turn_away_for_now(self, hello: Hello, account: Account) -> None:
+        self._record.account = account.name
+        self._record.log_refused(Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
+        self._tunnel.message(wire.refused(hello, try_again=True))
+        self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
+
+    def _check_again(self, hello: Hello, account: Account) -> None:
+        self._recheck = Recheck(
+            authenticator=self._house.authenticator,
+            clock=self._house.clock,
+            every_s=self._house.config.auth_recheck_s,
+            jitter=self._house.jitter,
+            token=hello.token or "",  # it was accepted, so there is one
+            account=account,
+            ended=partial(self._holds_no_longer, hello),
+            broken=self._broken,
+        )
+        self._recheck.start()
+
+    def _holds_no_longer(self, hello: Hello, doubt: Doubt) -> None:
+        try_again = doubt is Doubt.UNCONFIRMED
+        self._tunnel.message(wire.refused(hello, try_again=try_again))
+        self._end(TunnelOutcome(doubt.value))
+
+    def _refuse(self, hello: Hello, why: Refusal, *, try_again: bool) -> None:
         self._move(Input.WRONG)
         self._failures += 1
-        log_refused(self._record.tunnel, self._record.peer, why)
+        self._record.log_refused(why)
         self._tunnel.message(wire.refused(hello, try_again=try_again))
         if self._failures >= MAX_AUTH_FAILURES:
             self._end(
@@ -246,6 +326,7 @@ class Session:
             )
         else:
             self._await_token()
+            self._tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
             self._go_on_with_held()
 
     def _go_on_with_held(self) -> None:
@@ -261,9 +342,12 @@ class Session:
     def substreamOpened(self, substream: Substream) -> None:
         match self._state:
             case State.UNAUTHENTICATED:
-                self._turn_away("substream before a right token")
+                self._turn_away(Refusal.NOT_AUTHORIZED)
             case State.CHECKING:
-                self._hold(substream, lambda: self._refuse_substream(substream))
+                self._hold(
+                    substream,
+                    lambda: self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS),
+                )
             case State.OPEN:
                 self._serve(substream)
             case State.CLOSED:
@@ -271,22 +355,24 @@ class Session:
             case _:
                 assert_never(self._state)
 
-    def _turn_away(self, why: str) -> None:
-        log_refused(self._record.tunnel, self._record.peer, why)
+    def _turn_away(self, why: Refusal) -> None:
+        self._record.log_refused(why)
         self._tunnel.message(wire.NOT_AUTHORIZED)
         self._end(TunnelOutcome.NOT_AUTHORIZED)
 
     def _serve(self, substream: Substream) -> None:
         if len(self._tunnel.substreams) > self._house.config.max_substreams:
-            self._refuse_substream(substream)
+            self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS)
+        elif too_many := self._terms.tally.open_substream():
+            self._refuse_substream(substream, too_many)
         else:
             kind = _kind(substream)
             substream.attach(Outbound(self._terms, kind, self._record_of(substream)))
 
-    def _refuse_substream(self, substream: Substream) -> None:
+    def _refuse_substream(self, substream: Substream, why: Outcome) -> None:
         record = self._record_of(substream)
-        refuse(substream, nodewords.TOO_MANY_SUBSTREAMS)
-        record.close(self._house.clock.seconds(), Outcome.TOO_MANY_SUBSTREAMS)
+        refuse(substream, nodewords.TOO_MANY_OPENS[why])
+        record.close(self._house.clock.seconds(), why)
 
     def _record_of(self, substream: Substream) -> SubstreamRecord:
         return SubstreamRecord(

@@ -55,29 +55,36 @@ _WRONG_NAME = (
 class TargetTrust:
     """The authorities that targets are judged by: the system's, and those of a file."""
 
+    name = "trust in targets"
+
     def __init__(self, ca_file: Path | None) -> None:
         """Raises ConfigError if the file is of no use."""
-        self._options = CertificateOptions(
-            trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2
-        )
-        if ca_file is not None:
-            self._trust_also(ca_file)
+        self.paths = () if ca_file is None else (ca_file,)
+        self.reload()
 
-    def _trust_also(self, ca_file: Path) -> None:
-        try:
-            ca_file.read_bytes()  # OpenSSL would not say why it cannot
-            self._options.getContext().load_verify_locations(str(ca_file))
-        except OSError as error:
-            raise ConfigError(
-                [f"TARGET_CA_FILE='{ca_file}' cannot be read: {error.strerror}; allowed: PEM"]
-            ) from error
-        except SSL.Error as error:
-            raise ConfigError(
-                [f"TARGET_CA_FILE='{ca_file}' holds no certificates; allowed: a file of PEM"]
-            ) from error
+    def reload(self) -> None:
+        """Judge new connections by the files as they are now, the system's as well."""
+        options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
+        for ca_file in self.paths:
+            _trust_also(options, ca_file)
+        self._options = options
 
     def connection(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return self._options.clientConnectionForTLS(protocol)
+
+
+def _trust_also(options: CertificateOptions, ca_file: Path) -> None:
+    try:
+        ca_file.read_bytes()  # OpenSSL would not say why it cannot
+        options.getContext().load_verify_locations(str(ca_file))
+    except OSError as error:
+        raise ConfigError(
+            [f"TARGET_CA_FILE='{ca_file}' cannot be read: {error.strerror}; allowed: PEM"]
+        ) from error
+    except SSL.Error as error:
+        raise ConfigError(
+            [f"TARGET_CA_FILE='{ca_file}' holds no certificates; allowed: a file of PEM"]
+        ) from error
 
 
 @implementer(IOpenSSLClientConnectionCreator)

@@ -10,8 +10,8 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-LOOKUPS_PER_TUNNEL = 4
-LOOKUPS_PER_ACCOUNT = 16  # a shared password makes all devices one account
+LOOKUPS_PER_TUNNEL = 12  # ten dead names, and a live one beside them
+LOOKUPS_PER_ACCOUNT = 48  # a shared password makes all devices one account
 
 
 @dataclass(frozen=True, slots=True, eq=False)

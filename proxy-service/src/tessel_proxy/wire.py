@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamplex import features
 from streamplex.jsontext import Json
 
-OUR_FEATURES = (features.REUSE, features.HALFCLOSE, features.RETRY, features.DEVICE)
+OUR_FEATURES = (
+    features.REUSE,
+    features.HALFCLOSE,
+    features.RETRY,
+    features.DEVICE,
+    features.GOAWAY,
+)
 
 # Events of a substream. A device sends the first two, the server the others.
 CONNECT = "_pls_connect"
@@ -40,7 +46,7 @@ class BadRequestError(Exception):
 class Hello:
     """A device's message that carries a token, or should."""
 
-    token: str | None
+    token: str | None = field(repr=False)
     features: frozenset[str] | None  # None: the peer does not know of features
     device: str | None
     device_faulty: bool

@@ -98,8 +98,9 @@ def json_record(event: LogEvent) -> str:
         "event": _name(event),
         "message": _message(event),
     }
+    not_fields = _OWN_KEYS - {"why"} if "event" in event else _OWN_KEYS  # a word of ours, too
     for key, value in event.items():
-        if not key.startswith("log_") and key not in _OWN_KEYS:
+        if not key.startswith("log_") and key not in not_fields:
             record[key] = _plain(value, MAX_DEPTH)
     if traceback := _traceback(event):
         record["traceback"] = traceback

@@ -53,6 +53,16 @@ def seconds(text: str) -> float:
     return value
 
 
+def seconds_or_none(text: str) -> float:
+    """0 turns off whatever would take so long."""
+    if text == "0":
+        return 0.0
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise ValueError(f"0, or {error}") from None
+
+
 def one_of(kind: type[E]) -> Callable[[str], E]:
     def parse(text: str) -> E:
         try:

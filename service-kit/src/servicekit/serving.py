@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Mapping
+from types import FrameType, MappingProxyType
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 STOP_TIMEOUT_S: Final = 10.0  # what docker and systemd's users wait before they kill
+HALT_S: Final = 0.05  # for what is cut to be told so before the process ends
 
 OK: Final = 0
 FAILED: Final = 1
@@ -42,12 +43,25 @@ class Serving:
         stop: Step,
         reactor: IServingReactor,
         *,
+        reload: Callable[[], object] | None = None,
+        halt: Callable[[], object] = lambda: None,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+        numbers: Mapping[str, str] = MappingProxyType({}),
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
-        """A start may fail for `foreseen` reasons, which need no traceback to be understood."""
+        """SIGHUP calls `reload`; without one it ends the process, as is its custom.
+
+        A second signal while it stops calls `halt`, which ends everything without waiting.
+        `numbers` are the service's own for the errors that are told here, by their events.
+        A start may fail for `foreseen` reasons, which need no traceback to be understood.
+        """
         self._start = start
         self._stop = stop
+        self._reload = reload
+        self._halt = halt
+        self._numbers = numbers
+        self._stop_timeout_s = stop_timeout_s
         self._reactor = reactor
         self._foreseen = foreseen
         self._catch = catch
@@ -66,6 +80,8 @@ class Serving:
         # Twisted's own handlers log a failure when a second signal comes while all is stopping.
         self._catch(signal.SIGTERM, self._signalled)
         self._catch(signal.SIGINT, self._signalled)
+        if self._reload is not None:
+            self._catch(signal.SIGHUP, self._hung_up)
         self._starting = maybeDeferred(self._start)
         self._starting.addErrback(self._not_started)
 
@@ -88,16 +104,26 @@ class Serving:
             host=error.interface or "all interfaces",
             port=error.port,
             why=str(error.socketError),
+            error=self._numbers.get("cannot_listen"),
         )
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         # It comes between any two instructions: all else is done in a turn of the reactor.
         self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
 
+    def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._reload_now)
+
+    def _reload_now(self) -> None:
+        if self._reload is not None and not self._stopping:
+            self._log.info("reloading on SIGHUP", event="reloading")
+            self._reload()
+
     def _stop_on(self, name: str) -> None:
         if self._stopping:
             self._log.warn("{signal} again: stopping at once", event="stopping", signal=name)
-            self._end()
+            self._halt()
+            self._reactor.callLater(HALT_S, self._end)
             return
         self._log.info("stopping on {signal}", event="stopping", signal=name)
         self._wind_up()
@@ -108,14 +134,16 @@ class Serving:
         self._stopping = True
         self._starting.cancel()
         stopped = maybeDeferred(self._stop)
-        stopped.addTimeout(STOP_TIMEOUT_S, self._reactor)
+        stopped.addTimeout(self._stop_timeout_s, self._reactor)
         stopped.addErrback(self._not_stopped)
         stopped.addCallback(lambda _stopped: self._end())
 
     def _not_stopped(self, failure: Failure) -> None:
         if failure.check(TookTooLongError):
             self._log.warn(
-                "not all has ended within {seconds:g} s", event="stopping", seconds=STOP_TIMEOUT_S
+                "not all has ended within {seconds:g} s",
+                event="stopping",
+                seconds=self._stop_timeout_s,
             )
         else:
             self._exit_code = FAILED

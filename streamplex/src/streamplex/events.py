@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from streamplex import features
 from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
 from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, encode_json
@@ -16,7 +17,11 @@ from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, encod
 MAX_ERROR_CHARACTERS = 1024
 """Characters of a substream's error text: one line for a person, never a way to flood."""
 
+MAX_AFTER_MS = 2**31 - 1
+"""The longest delay that every language's timers can count."""
+
 _SHOWN_CHARACTERS = 60
+_NO_FEATURES: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,13 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class GoAway:
+    """The server opens its door to nothing new: the next tunnel is for after so long."""
+
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Something this version does not know, which the protocol says to pass over."""
 
@@ -88,13 +100,17 @@ Meaning: TypeAlias = (
     | StreamFailed
     | CustomReceived
     | MessageReceived
+    | GoAway
     | Ignored
 )
 Event: TypeAlias = Meaning | Fault
 
 
-def decode(message: DataMessage | JsonMessage) -> Meaning:
-    """The meaning of one message. Raises RemoteError if it can have none."""
+def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:
+    """The meaning of one message, to who knows these features besides the original protocol.
+
+    Raises RemoteError if it can have none.
+    """
     if isinstance(message, DataMessage):
         if message.channel == CONTROL_CHANNEL:
             raise RemoteError("data on the control channel; allowed there: JSON")
@@ -105,11 +121,11 @@ def decode(message: DataMessage | JsonMessage) -> Meaning:
             "an object is expected"
         )
     if message.channel == CONTROL_CHANNEL:
-        return _decode_control(message.value)
+        return _decode_control(message.value, known)
     return _decode_substream(message.channel, message.value)
 
 
-def _decode_control(said: dict[str, Json]) -> Meaning:
+def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:
     match said.get("type"):
         case "stream":
             name = said.get("name")
@@ -118,6 +134,8 @@ def _decode_control(said: dict[str, Json]) -> Meaning:
             )
         case "message":
             return MessageReceived(said.get("object"))
+        case "goaway" if features.GOAWAY in known:
+            return GoAway(_delay_ms(said.get("after_ms")))
         case other:
             return Ignored(CONTROL_CHANNEL, f"control message of type {_shown(other)}")
 
@@ -126,6 +144,14 @@ def _channel_number(sock: Json) -> int:
     if type(sock) is not int:  # a boolean is an int to isinstance
         raise RemoteError(f"substream number of type {type(sock).__name__}; an integer is expected")
     return sock
+
+
+def _delay_ms(after_ms: Json) -> int:
+    if type(after_ms) is not int or not 0 <= after_ms <= MAX_AFTER_MS:
+        raise RemoteError(
+            f"goaway after {_shown(after_ms)} ms; an integer from 0 to {MAX_AFTER_MS} is expected"
+        )
+    return after_ms
 
 
 def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
@@ -170,6 +196,11 @@ def stream_opened(channel: int, name: str | None) -> bytes:
 def message(value: Json) -> bytes:
     """The frame of an application message."""
     return encode_json(CONTROL_CHANNEL, {"type": "message", "object": value})
+
+
+def go_away(after_ms: int) -> bytes:
+    """The frame that asks the peer to open nothing new."""
+    return encode_json(CONTROL_CHANNEL, {"type": "goaway", "after_ms": after_ms})
 
 
 def stream_ended(channel: int) -> bytes:

@@ -20,6 +20,9 @@ RETRY = "retry/1"
 DEVICE = "device/1"
 """The device tells its name along with the token."""
 
+GOAWAY = "goaway/1"
+"""The server tells the device to open nothing new here, and when to make its next tunnel."""
+
 
 def offered(first_object: Json) -> frozenset[str]:
     """The features that a peer's first object names; what is not a name is passed over."""

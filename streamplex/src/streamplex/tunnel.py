@@ -21,6 +21,7 @@ from streamplex.events import (
     DataReceived,
     Event,
     Fault,
+    GoAway,
     Ignored,
     Meaning,
     MessageReceived,
@@ -51,12 +52,16 @@ class Tunnel:
         self._own = OwnChannels(side)
         self._peers = PeerChannels(side.other)
         self._own_parity = side.value % 2
+        self._side = side
+        self._goes_away = False  # goaway/1 is on; the server says it, the device hears it
+        self._heard: frozenset[str] = frozenset()  # features with messages for this side
         self._limits = limits or Limits()
         self._reader = FrameReader()
         self._states: dict[int, State] = {}
         self._scheduler = Scheduler()
         self._leaving: set[int] = set()  # released, but still with something to send
         self._failed = False
+        self._may_say: int | None = None  # octets; None: any number
 
     # --- what the peer says -----------------------------------------------------------
 
@@ -70,8 +75,9 @@ class Tunnel:
         said: list[Event] = []
         try:
             self._refuse_hoarded_answers()
+            self._refuse_long_speech(len(octets))
             for body in self._reader.feed(octets):
-                meaning = self._accept(events.decode(decode_message(body)))
+                meaning = self._accept(events.decode(decode_message(body), self._heard))
                 if meaning is not None:
                     said.append(meaning)
         except RemoteError as error:
@@ -87,6 +93,20 @@ class Tunnel:
                 f"allowed: {self._limits.max_unread_answer_octets}"
             )
 
+    def hear_at_most(self, octets: int | None) -> None:
+        """What a peer may say of which nothing is known: to read it costs more than to send it.
+
+        Octets that come together with the last allowed ones are heard. None: any number.
+        """
+        self._may_say = octets
+
+    def _refuse_long_speech(self, octets: int) -> None:
+        if self._may_say is None:
+            return
+        if self._may_say <= 0:
+            raise RemoteError("the peer says too much before it is known who it is")
+        self._may_say -= octets
+
     def receive_end(self) -> None:
         """The peer's octets have ended. Raises RemoteError if that cuts a frame."""
         self._reader.end()
@@ -96,7 +116,7 @@ class Tunnel:
         match meaning:
             case StreamOpened(channel):
                 self._open_peers(channel)
-            case MessageReceived() | Ignored(channel=0):
+            case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
             case DataReceived(channel, data):
                 if not self._is_open(channel):
@@ -151,6 +171,14 @@ class Tunnel:
         """Queue an application message on the control channel."""
         self._scheduler.add_urgent(events.message(value))
 
+    def goaway(self, after_ms: int) -> None:
+        """Ask the device to open nothing new. Raises LocalError if it does not know the word."""
+        if self._side is not Side.A or not self._goes_away:
+            raise LocalError("goaway without goaway/1, or not by the server")
+        if not 0 <= after_ms <= events.MAX_AFTER_MS:
+            raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
+        self._scheduler.add_urgent(events.go_away(after_ms))
+
     def send(self, channel: int, data: bytes) -> None:
         """Queue octets of any number. Raises LocalError after `end`."""
         self._step(channel, Input.SEND)
@@ -197,7 +225,10 @@ class Tunnel:
 
     def enable(self, names: Iterable[str]) -> None:
         """Turn on the features that both ends have named."""
-        self._own.reuse = features.REUSE in frozenset(names)
+        enabled = frozenset(names)
+        self._own.reuse = features.REUSE in enabled
+        self._goes_away = features.GOAWAY in enabled
+        self._heard = enabled if self._side is Side.B else enabled - {features.GOAWAY}
 
     def state(self, channel: int) -> State:
         """The half-close state of a substream that has not been released."""

@@ -44,6 +44,8 @@ class LocalDeployment(Deployment):
             "CERT_FILE": str(proxy_certificates / "public-cert.pem"),
             "KEY_FILE": str(proxy_certificates / "private-key.pem"),
             "AUTH_TESSEL_OA2": f"http://{CLIENT}@{LOOPBACK}:{self._token_service.port}",
+            "AUTH_CACHE_S": "0",  # the scenarios take the token service away, and mean it
+            "AUTH_STALE_S": "0",
             "EGRESS_ALLOW": "127.0.0.0/8 ::1/128",  # the sites are on loopback
             "TARGET_CA_FILE": self.target_authority,
         }

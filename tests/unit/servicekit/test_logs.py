@@ -250,3 +250,9 @@ def test_a_process_writes_all_that_it_logs_and_leaves_its_standard_streams_alone
     Logger("service", observer=observe).info("up", event="started")
     assert stream.getvalue().endswith(" info started up\n")
     assert not redirected
+
+
+def test_why_is_a_field_of_an_event_that_has_a_name():
+    log = Log()
+    log.out.warn("refused: {why}", event="tunnel_refused", why="wrong token")
+    assert log.record["why"] == "wrong token"

@@ -6,7 +6,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 
-from servicekit.serving import FAILED, OK, STOP_TIMEOUT_S, Serving
+from servicekit.serving import FAILED, HALT_S, OK, STOP_TIMEOUT_S, Serving
 
 
 class Reactor(MemoryReactorClock):
@@ -31,7 +31,7 @@ class Reactor(MemoryReactorClock):
 class Run:
     """A Serving of a service that starts and stops as a test says, and the signals it caught."""
 
-    def __init__(self, *, start=lambda: None, stop=lambda: None):
+    def __init__(self, *, start=lambda: None, stop=lambda: None, reload=None, **more):
         self._start_with, self._stop_with = start, stop
         self.started = self.stopped = 0
         self.reactor = Reactor()
@@ -40,8 +40,10 @@ class Run:
             self._start,
             self._stop,
             self.reactor,
+            reload=reload,
             foreseen=(LookupError,),
             catch=self.handlers.__setitem__,
+            **more,
         )
         self.exit_code = self._serving.run()
 
@@ -61,6 +63,20 @@ class Run:
     @property
     def final_code(self):
         return self._serving._exit_code
+
+
+def test_sighup_reloads_until_a_stop_is_under_way():
+    calls = []
+    run = Run(reload=lambda: calls.append("reload"), stop=Deferred)
+    run.signal(signal.SIGHUP)
+    assert (calls, run.stopped) == (["reload"], 0)
+    run.signal(signal.SIGTERM)
+    run.signal(signal.SIGHUP)
+    assert calls == ["reload"]
+
+
+def test_a_service_with_nothing_to_reload_leaves_sighup_alone():
+    assert signal.SIGHUP not in Run().handlers
 
 
 def failing_with(error):
@@ -84,11 +100,23 @@ def test_a_signal_stops_the_service_and_then_the_process_with_0(number):
 
 def test_a_second_signal_does_not_wait_for_a_clean_end():
     stopping = Deferred()
-    run = Run(stop=lambda: stopping)
+    halted = []
+    run = Run(stop=lambda: stopping, halt=lambda: halted.append(1))
     run.signal(signal.SIGTERM)
     run.signal(signal.SIGTERM)
-    assert (run.stopped, run.final_code, run.reactor.stops) == (1, OK, 1)
+    assert (run.stopped, run.reactor.stops, halted) == (1, 0, [1])
+    run.reactor.advance(HALT_S)
+    assert (run.final_code, run.reactor.stops) == (OK, 1)
     stopping.callback(None)
+    assert run.reactor.stops == 1
+
+
+def test_a_service_may_take_its_time_to_stop():
+    run = Run(stop=Deferred, stop_timeout_s=40)
+    run.signal(signal.SIGTERM)
+    run.reactor.advance(39)
+    assert run.reactor.stops == 0
+    run.reactor.advance(1)
     assert run.reactor.stops == 1
 
 
@@ -158,6 +186,7 @@ def test_a_signal_after_a_failed_start_does_not_make_it_a_success():
     stopping = Deferred()
     run = Run(start=failing_with(LookupError()), stop=lambda: stopping)
     run.signal(signal.SIGTERM)
+    run.reactor.advance(HALT_S)
     assert (run.final_code, run.reactor.stops) == (FAILED, 1)
     stopping.callback(None)
 

@@ -8,12 +8,14 @@ from streamplex import LocalError, RemoteError, events
 from streamplex.events import (
     CustomReceived,
     DataReceived,
+    GoAway,
     Ignored,
     MessageReceived,
     StreamEnded,
     StreamFailed,
     StreamOpened,
 )
+from streamplex.features import GOAWAY
 from streamplex.frames import FrameReader
 from streamplex.messages import DataMessage, JsonMessage, decode_message
 from streamplex.testing import cut
@@ -68,6 +70,7 @@ def test_octets_of_the_next_event_may_trail():
         (events.stream_opened(65535, None), '\0\0\1{"type":"stream","sock":65535}'),
         (events.message({"authed": True}), '\0\0\1{"type":"message","object":{"authed":true}}'),
         (events.message(None), '\0\0\1{"type":"message","object":null}'),
+        (events.go_away(1800), '\0\0\1{"type":"goaway","after_ms":1800}'),
         (events.stream_ended(3), '\0\3\1{"event":"end"}'),
         (events.stream_failed(3, "no"), '\0\3\1{"event":"error","message":"no"}'),
         (events.custom(3, "close", ()), '\0\3\1{"event":"custom","emitArgs":["close"]}'),
@@ -112,6 +115,29 @@ def test_a_message_without_an_object_says_null():
 def test_a_control_message_of_unknown_type_is_ignored(value):
     kind = ascii(value.get("type"))
     assert control(value) == Ignored(0, f"control message of type {kind}")
+
+
+def going(after_ms, known=frozenset({GOAWAY})):
+    return events.decode(JsonMessage(0, {"type": "goaway", "after_ms": after_ms}), known)
+
+
+@pytest.mark.parametrize("after_ms", [0, 1800, 2**31 - 1])
+def test_to_go_away_is_understood_by_those_who_know_it(after_ms):
+    assert going(after_ms) == GoAway(after_ms)
+
+
+@pytest.mark.parametrize("after_ms", [1800, None, -1])
+def test_to_go_away_is_ignored_by_those_who_do_not(after_ms):
+    assert going(after_ms, frozenset()) == Ignored(0, "control message of type 'goaway'")
+
+
+@pytest.mark.parametrize("after_ms", [None, True, -1, 2**31, 1.0, "5", []])
+def test_a_delay_that_is_no_integer_in_range_is_the_peers_fault(after_ms):
+    with pytest.raises(RemoteError) as caught:
+        going(after_ms)
+    assert str(caught.value) == (
+        f"goaway after {after_ms!r} ms; an integer from 0 to 2147483647 is expected"
+    )
 
 
 @pytest.mark.parametrize("value", [{}, {"event": 1}, {"event": {}}, {"event": "credit"}])

@@ -19,13 +19,14 @@ from streamplex.events import (
     CustomReceived,
     DataReceived,
     Fault,
+    GoAway,
     Ignored,
     MessageReceived,
     StreamEnded,
     StreamFailed,
     StreamOpened,
 )
-from streamplex.features import RETRY, REUSE
+from streamplex.features import GOAWAY, RETRY, REUSE
 from streamplex.frames import encode_frame
 from streamplex.messages import data_header
 from streamplex.states import State
@@ -234,6 +235,19 @@ def test_a_peer_that_reads_its_answers_may_ask_on():
         server.message({"answer": number})
         octets_of(server)
         assert server.receive(events.message(number)) == [MessageReceived(number)]
+
+
+def test_a_peer_that_says_more_than_it_may_is_at_fault(server):
+    server.hear_at_most(30)
+    assert len(server.receive(said(0, {"type": "x"}) * 2)) == 2  # what comes together is heard
+    assert "before it is known who it is" in fault_of(server, b"\0")
+
+
+def test_a_peer_that_may_say_what_it_likes_again_is_heard(server):
+    server.hear_at_most(1)
+    assert server.receive(said(0, {"type": "x"}))
+    server.hear_at_most(None)
+    assert server.receive(said(0, {"type": "x"}))
 
 
 def test_data_that_waits_is_no_fault_of_the_peers(pair):
@@ -480,3 +494,50 @@ def test_where_the_original_throws_seventy_thousand_octets_are_two_frames(device
     device.send(channel, b"x" * 70_000)
     first = bytes.fromhex("ffff000200") + b"x" * 65_532
     assert octets_of(device) == first + bytes.fromhex("1177000200") + b"x" * 4_468
+
+
+# --- going away
+
+
+def test_a_server_asks_a_device_that_knows_the_word_to_open_nothing_new(pair):
+    device, server = pair
+    for end in pair:
+        end.enable({GOAWAY})
+    server.goaway(1800)
+    assert device.receive(octets_of(server)) == [GoAway(1800)]
+    assert device.open("net") == 4  # whether to obey is for the layer above
+
+
+def test_a_device_that_did_not_name_it_passes_it_over(device, server):
+    server.enable({GOAWAY})
+    server.goaway(0)
+    assert device.receive(octets_of(server)) == [Ignored(0, "control message of type 'goaway'")]
+
+
+@pytest.mark.parametrize("after_ms", [5, "soon"])
+def test_a_server_is_not_sent_away(server, after_ms):
+    server.enable({GOAWAY})
+    octets = said(0, {"type": "goaway", "after_ms": after_ms})
+    assert server.receive(octets) == [Ignored(0, "control message of type 'goaway'")]
+
+
+def test_a_malformed_one_is_the_servers_fault(device):
+    device.enable({GOAWAY})
+    assert "goaway after 'soon' ms" in fault_of(
+        device, said(0, {"type": "goaway", "after_ms": "soon"})
+    )
+
+
+def test_to_send_it_uninvited_or_as_a_device_is_our_fault(device, server):
+    device.enable({GOAWAY})
+    for end in (device, server):
+        with pytest.raises(LocalError, match="goaway without goaway/1, or not by the server"):
+            end.goaway(0)
+        assert not end
+
+
+@pytest.mark.parametrize("after_ms", [-1, 2**31])
+def test_a_delay_out_of_range_is_our_fault(server, after_ms):
+    server.enable({GOAWAY})
+    with pytest.raises(LocalError, match="allowed: 0 to 2147483647"):
+        server.goaway(after_ms)

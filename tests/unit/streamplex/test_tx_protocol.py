@@ -16,7 +16,7 @@ from streamplex import (
     TunnelLostError,
     events,
 )
-from streamplex.features import REUSE
+from streamplex.features import GOAWAY, REUSE
 from streamplex.messages import data_header, encode_json
 from streamplex.tx import ISubstreamProtocol, ITunnelListener, TunnelProtocol
 from streamplex.tx.protocol import CLOSE_TIMEOUT_S
@@ -95,6 +95,27 @@ def test_what_is_not_known_is_ignored(tunnels):
 def test_features_are_the_cores_business(tunnels):
     tunnels.device.enable({REUSE})
     assert tunnels.device.core._own.reuse
+
+
+def test_a_device_is_told_to_go_away_a_dead_tunnel_is_not(tunnels):
+    for end in (tunnels.device, tunnels.server):
+        end.enable({GOAWAY})
+    tunnels.server.goaway(1800)
+    tunnels.pump()
+    assert tunnels.near.calls[-1] == "go away after 1800"
+    tunnels.connection.cut()
+    tunnels.server.goaway(0)
+    assert not tunnels.server.core
+
+
+def test_a_tunnel_tells_whether_the_transport_has_yet_to_take_something(tunnels):
+    substream = tunnels.device.open("net")
+    assert not tunnels.device.has_more_to_send
+    for _ in range(3):
+        substream.write(b"x" * 100_000)
+    assert tunnels.device.has_more_to_send
+    tunnels.pump()
+    assert not tunnels.device.has_more_to_send
 
 
 # --- opening

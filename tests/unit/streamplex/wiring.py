@@ -140,6 +140,9 @@ class Listener:
         self.opened.append(substream)
         self.on_open(substream)
 
+    def goAwayReceived(self, after_ms):
+        self.calls.append(f"go away after {after_ms}")
+
     def tunnelLost(self, reason):
         self.calls.append("lost")
         self.lost = reason

@@ -78,6 +78,9 @@ class FakeProxy:
 
     def messageReceived(self, value):
         self.said.append(value)
+
+    def goAwayReceived(self, after_ms):
+        """A proxy is not sent away."""
         if self.answer is not None:
             self.tunnels[-1].message(self.answer)
 

@@ -12,10 +12,12 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config
-from tessel_proxy.egress import Policy
 from tessel_proxy.house import House
+from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.opening import Opener
+from tessel_proxy.own import OwnAddresses
+from tessel_proxy.policies import Policies
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
@@ -147,17 +149,20 @@ class Stage:
     def __init__(self, authenticator=None, trust=None, **config):
         self.clock = self.reactor = MemoryReactorClock()
         self.resolver = Resolver()
-        self.config = Config(**config)
-        policy = Policy(self.config.egress_mode, self.config.egress_allow)
+        self.config = Config(**{"auth_recheck_s": 0.0, **config})  # a timer for those who ask
+        self.own = OwnAddresses(is_local=lambda _address: False)
+        self.policies = Policies(self.config)
         self.opener = Opener(
             self.reactor,
             Lookups(self.resolver),
             trust or TargetTrust(None),
-            policy,
+            self.policies,
+            self.own,
             self.config.connect_timeout_s,
         )
         authenticator = authenticator or Hardcoded(TOKEN)
-        self.house = House(self.config, self.clock, authenticator, self.opener)
+        self.limits = Limits(self.config, self.clock)
+        self.house = House(self.config, self.clock, authenticator, self.opener, self.limits)
         self.record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=self.clock.seconds())
         self.session = Session(self.house, self.record)
         self.server = TunnelProtocol(Side.A, self.session, self.clock)

@@ -3,15 +3,17 @@ from contextlib import suppress
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 
 from servicekit.settings import ConfigError
 from tessel_proxy.auth import (
     Account,
     AuthUnavailableError,
+    ByFile,
     Hardcoded,
     Plugin,
     Refused,
-    TesselOAuth,
+    Remembered,
     authenticator_for,
 )
 from tessel_proxy.auth import hardcoded as hardcoded_module
@@ -203,7 +205,7 @@ def plugins(tmp_path, monkeypatch):
 
 def test_a_plugin_is_loaded_by_name(plugins):
     config = Config(auth_plugin="own_plugins:validate")
-    authenticator = authenticator_for(config, Clock())
+    authenticator = authenticator_for(config, Clock()).authenticator
     assert Outcome(authenticator.check(TOKEN)).value == Account("ada")
 
 
@@ -225,13 +227,45 @@ def test_a_plugin_that_cannot_be_loaded_is_a_fault_of_the_settings(plugins, name
 # --- the choice
 
 
+def chosen(environ):
+    return authenticator_for(Config.from_env(environ), MemoryReactorClock())
+
+
 def test_the_token_service_wins_over_the_shared_password():
-    environ = {"AUTH_HARDCODED": "x", "AUTH_TESSEL_OA2": "http://id:secret@localhost"}
-    assert isinstance(authenticator_for(Config.from_env(environ), Clock()), TesselOAuth)
+    found = chosen({"AUTH_HARDCODED": "x", "AUTH_TESSEL_OA2": "http://id:secret@localhost"})
+    assert isinstance(found.authenticator, Remembered)
+    assert found.settings == ("AUTH_TESSEL_OA2",)
 
 
-def test_the_shared_password_serves_alone():
-    assert isinstance(authenticator_for(Config(auth_hardcoded="x"), Clock()), Hardcoded)
+def test_the_shared_password_serves_alone_and_needs_no_memory():
+    found = chosen({"AUTH_HARDCODED": "x"})
+    assert isinstance(found.authenticator, Hardcoded)
+    assert (found.settings, found.by_file) == (("AUTH_HARDCODED",), None)
+
+
+def test_a_file_serves_alone(tmp_path):
+    file = tmp_path / "accounts"
+    file.write_text("")
+    found = chosen({"AUTH_FILE": str(file)})
+    assert isinstance(found.authenticator, ByFile)
+    assert found.by_file is found.authenticator
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AUTH_TESSEL_OA2", "http://id:secret@localhost"), ("AUTH_HARDCODED", "x")],
+)
+def test_a_file_is_asked_before_any_other(tmp_path, name, value):
+    file = tmp_path / "accounts"
+    file.write_text("")
+    found = chosen({"AUTH_FILE": str(file), name: value})
+    assert found.settings == ("AUTH_FILE", name)
+    assert found.by_file.paths == (file,)
+
+
+def test_a_file_that_cannot_be_read_is_a_fault_of_the_settings():
+    with pytest.raises(ConfigError, match="AUTH_FILE='none' cannot be read: No such file"):
+        chosen({"AUTH_FILE": "none"})
 
 
 def test_without_an_authenticator_there_is_no_proxy():

@@ -26,6 +26,7 @@ from tessel_proxy.auth import (
 )
 from tessel_proxy.auth.body import BodyTooLargeError, read_body
 from tessel_proxy.auth.oauth import MAX_ANSWER_OCTETS, MAX_KEY_CHARACTERS
+from tessel_proxy.auth.retry import PAUSES_S
 from tessel_proxy.config import Config
 from tessel_proxy.parsers import TokenService
 
@@ -47,6 +48,7 @@ class TokenSite(Resource):
         super().__init__()
         self.answers = {"/oauth/token": (200, GRANT), "/users/profile": (200, PROFILE)}
         self.headers = {}
+        self.troubles = 0  # answers of 503 before any other
         self.asked = []
         self.arrived = Deferred()
         self.gone = Deferred()
@@ -58,6 +60,9 @@ class TokenSite(Resource):
         }
         self.asked.append((request.method.decode(), path, form, request.requestHeaders.copy()))
         answer = self.answers[path]
+        if self.troubles:
+            self.troubles -= 1
+            answer = (503, b"")
         if answer is None:  # never answers
             request.notifyFinish().addBoth(lambda _lost: self.gone.callback(None))
             self.arrived.callback(None)
@@ -83,7 +88,7 @@ class Listening:
 
 def oauth(url, clock=None):
     service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
-    return TesselOAuth(service, Agent(reactor), clock or Clock(), 10)
+    return TesselOAuth(service, Agent(reactor), clock or reactor, 10, jitter=lambda: 0.0)
 
 
 async def answer_of(site):
@@ -179,7 +184,7 @@ async def test_wrong_client_credentials_are_the_operators_fault(word, code):
 async def test_any_other_answer_means_that_nothing_is_known(path, answer):
     site = TokenSite()
     site.answers[path] = answer
-    assert type(await error_of(site)) is AuthUnavailableError
+    assert not isinstance(await error_of(site), AuthMisconfiguredError)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +224,7 @@ async def test_no_cookie_of_one_check_accompanies_the_next():
         checker = oauth(server.url)
         await checker.check(KEY)
         await checker.check(KEY)
-    assert [asked[3].getRawHeaders("cookie") for asked in site.asked] == [None] * 4
+    assert [asked[3].getRawHeaders("cookie") for asked in site.asked] == [None] * 3
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -262,6 +267,76 @@ async def test_a_check_that_nobody_waits_for_any_more_can_be_cancelled():
         with pytest.raises(CancelledError):
             await check
         await site.gone
+
+
+# --- again
+
+
+def paths(site):
+    return [asked[1] for asked in site.asked]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_was_good_is_asked_about_by_the_profile_alone():
+    site = TokenSite()
+    async with Listening(Site(site)) as server:
+        checker = oauth(server.url)
+        assert [await checker.check(KEY) for _ in range(3)] == [Account("tessel-dev")] * 3
+    assert paths(site) == ["/oauth/token", "/users/profile", "/users/profile", "/users/profile"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_was_renewed_is_refused_though_its_access_token_lives_on():
+    site = TokenSite()
+    async with Listening(Site(site)) as server:
+        checker = oauth(server.url)
+        await checker.check(KEY)
+        site.answers["/users/profile"] = (200, {**PROFILE, "apiKey": "another"})
+        site.answers["/oauth/token"] = oauth_error("invalid_request")
+        assert await checker.check(KEY) == Refused()
+        assert await checker.check(KEY) == Refused()
+    assert paths(site)[2:] == ["/users/profile", "/oauth/token", "/oauth/token"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [oauth_error("invalid_token", 401), (200, {"username": "tessel-dev"}), (200, {"apiKey": 7})],
+)
+@pytest_twisted.ensureDeferred
+async def test_where_the_profile_does_not_tell_a_new_grant_does(answer):
+    site = TokenSite()
+    async with Listening(Site(site)) as server:
+        checker = oauth(server.url)
+        await checker.check(KEY)
+        site.answers["/users/profile"] = answer
+        asked = checker.check(KEY)
+        asked.addErrback(lambda failure: failure.trap(AuthUnavailableError))
+        await asked
+    assert paths(site)[2:] == ["/users/profile", "/oauth/token", "/users/profile"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_in_a_moments_trouble_is_asked_again():
+    site = TokenSite()
+    site.troubles = len(PAUSES_S)
+    assert await answer_of(site) == Account("tessel-dev")
+    assert paths(site) == ["/oauth/token"] * 3 + ["/users/profile"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_service_in_lasting_trouble_is_asked_so_often_and_no_more():
+    site = TokenSite()
+    site.troubles = 100
+    await error_of(site)
+    assert len(site.asked) == 1 + len(PAUSES_S)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_service_has_decided_is_not_asked_again():
+    site = TokenSite()
+    site.answers["/oauth/token"] = oauth_error("invalid_client")
+    await error_of(site)
+    assert len(site.asked) == 1
 
 
 class Says(Protocol):
@@ -367,5 +442,5 @@ async def test_the_authenticator_that_the_settings_ask_for_works_like_this():
     site.headers["connection"] = "close"  # else one would be kept beyond this test
     async with Listening(Site(site)) as server:
         service = TokenService(server.url, "tessel-proxy-dev", "the-tessel-devenv")
-        authenticator = authenticator_for(Config(auth_tessel_oa2=service), reactor)
+        authenticator = authenticator_for(Config(auth_tessel_oa2=service), reactor).authenticator
         assert await authenticator.check(KEY) == Account("tessel-dev")

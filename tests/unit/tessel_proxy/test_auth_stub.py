@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.web.client import Agent
 
@@ -37,7 +36,7 @@ async def token_service(port=0, **settings):
 
 def oauth(url, secret="the-tessel-devenv"):
     service = TokenService(url, "tessel-proxy-dev", secret)
-    return TesselOAuth(service, Agent(reactor), Clock(), 10)
+    return TesselOAuth(service, Agent(reactor), reactor, 10, jitter=lambda: 0.0)
 
 
 @pytest.mark.parametrize("settings", [{}, {"token_lifetime_s": 60}])

@@ -1,4 +1,3 @@
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -7,6 +6,7 @@ from servicekit.logs import LogFormat, LogLevel
 from servicekit.settings import ConfigError, described, lookalikes
 from tessel_proxy.config import SETTINGS, Config, EgressMode
 from tessel_proxy.parsers import TokenService
+from tessel_proxy.rules import rules
 
 PASSWORD = {"AUTH_HARDCODED": "DEV-CRED"}
 OA2 = "http://tessel-proxy-dev:the-tessel-devenv@localhost:3002"
@@ -32,6 +32,7 @@ def test_the_defaults_are_those_of_the_table():
     assert config.cert_file == Path("config/public-cert.pem")
     assert config.key_file == Path("config/private-key.pem")
     assert (config.key_pass, config.target_ca_file, config.egress_allow) == (None, None, ())
+    assert (config.egress_deny, config.policy_file) == ((), None)
     assert config.egress_mode is EgressMode.ENFORCE
     assert (config.auth_timeout_s, config.handshake_timeout_s, config.connect_timeout_s) == (
         10.0,
@@ -54,6 +55,8 @@ def test_every_setting_is_read():
             "TARGET_CA_FILE": "ca.pem",
             "EGRESS_MODE": "OPEN",
             "EGRESS_ALLOW": "127.0.0.0/8 ::1/128,10.1.2.3",
+            "EGRESS_DENY": "*:25 .Example.com",
+            "POLICY_FILE": "policy",
             "AUTH_TIMEOUT_S": "0.5",
             "HANDSHAKE_TIMEOUT_S": "3",
             "MAX_UNAUTHENTICATED": "7",
@@ -72,7 +75,9 @@ def test_every_setting_is_read():
         auth_plugin="package.module:validate",
         target_ca_file=Path("ca.pem"),
         egress_mode=EgressMode.OPEN,
-        egress_allow=tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "10.1.2.3/32"))),
+        egress_allow=rules("127.0.0.0/8 ::1 10.1.2.3"),
+        egress_deny=rules("*:25 .example.com"),
+        policy_file=Path("policy"),
         auth_timeout_s=0.5,
         handshake_timeout_s=3.0,
         max_unauthenticated=7,
@@ -89,11 +94,11 @@ def test_set_but_empty_counts_as_not_set():
 
 
 def test_all_faults_are_named_at_once_with_name_value_and_what_is_allowed():
-    found = faults(PORT="99999", HOST="proxy", EGRESS_MODE="report", LOG_FORMAT="xml")
+    found = faults(PORT="99999", HOST="proxy", EGRESS_MODE="closed", LOG_FORMAT="xml")
     assert found == [
         "HOST='proxy'; allowed: an IPv4 or IPv6 address; 0.0.0.0 or :: for all interfaces",
         "PORT='99999'; allowed: an integer from 0 to 65535",
-        "EGRESS_MODE='report'; allowed: enforce or open",
+        "EGRESS_MODE='closed'; allowed: enforce or report or open",
         "LOG_FORMAT='xml'; allowed: text or json",
     ]
 
@@ -110,9 +115,16 @@ def test_a_network_with_bits_behind_its_mask_is_a_fault_that_names_the_likely_on
     assert fault.endswith("10.0.0.0/8 rather than 10.0.0.1/8")
 
 
-def test_a_word_that_is_no_network_is_a_fault_that_quotes_it():
-    (fault,) = faults(EGRESS_ALLOW="127.0.0.0/8 example.com")
-    assert fault.endswith("networks as 10.0.0.0/8 or fd00::/8, or addresses; 'example.com' is none")
+def test_words_that_are_no_rules_are_a_fault_that_quotes_them_all():
+    (fault,) = faults(EGRESS_DENY="127.0.0.0/8 exa_mple!.com 1.2.3.4:0")
+    assert fault.endswith(
+        "'exa_mple!.com' is none; '1.2.3.4:0': ports are 1 to 65535, ranges as 8000-8999"
+    )
+
+
+def test_nobody_allows_everything_by_one_sign():
+    (fault,) = faults(EGRESS_ALLOW="*:443")
+    assert fault.endswith("* is not, for it would take the metadata service in")
 
 
 @pytest.mark.parametrize("text", ["module", "module:", ":name", "a b:name", "a..b:c", "a:b:c"])
@@ -130,7 +142,7 @@ def test_no_authenticator_is_a_fault_that_says_what_to_do():
         Config.from_env({})
 
 
-@pytest.mark.parametrize("other", ["AUTH_HARDCODED", "AUTH_TESSEL_OA2"])
+@pytest.mark.parametrize("other", ["AUTH_HARDCODED", "AUTH_TESSEL_OA2", "AUTH_FILE"])
 def test_a_plugin_beside_another_authenticator_is_a_fault(other):
     with pytest.raises(ConfigError) as raised:
         Config.from_env({"AUTH_PLUGIN": "a:b", other: OA2})
@@ -186,6 +198,14 @@ def test_a_shared_password_that_no_device_could_send_is_a_fault():
     assert faults(AUTH_HARDCODED="\udcff") == [
         "AUTH_HARDCODED; allowed: text in UTF-8, as tokens are on the wire"
     ]
+
+
+@pytest.mark.parametrize("name", ["AUTH_CACHE_S", "AUTH_STALE_S", "AUTH_RECHECK_S"])
+def test_what_is_remembered_of_tokens_and_asked_again_can_be_turned_off(name):
+    assert getattr(read(**{name: "0"}), name.lower()) == 0
+    assert getattr(read(**{name: "1.5"}), name.lower()) == 1.5
+    (fault,) = faults(**{name: "-1"})
+    assert fault == f"{name}='-1'; allowed: 0, or seconds, more than 0 and at most 86400"
 
 
 # --- secrets

@@ -1,11 +1,10 @@
-"""Which addresses may be dialled: a truth table."""
+"""What kind of address is this? By IANA's registries, at the borders of each range."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 
 import pytest
 
-from tessel_proxy.config import EgressMode
-from tessel_proxy.egress import Policy, Verdict, judge
+from tessel_proxy.egress import Verdict, carried, classify
 
 TABLE = [
     ("8.8.8.8", Verdict.ALLOWED),
@@ -76,26 +75,11 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("address", "verdict"), TABLE)
-def test_by_default_nothing_inside_may_be_dialled(address, verdict):
-    assert judge(ip_address(address), Policy()) is verdict
+def test_an_address_is_what_the_registries_say(address, verdict):
+    assert classify(ip_address(address)) is verdict
 
 
-@pytest.mark.parametrize(("address", "_verdict"), TABLE)
-def test_an_open_policy_lets_everything_through(address, _verdict):
-    assert judge(ip_address(address), Policy(EgressMode.OPEN)) is Verdict.ALLOWED
-
-
-@pytest.mark.parametrize(
-    ("address", "verdict"),
-    [
-        ("127.0.0.1", Verdict.ALLOWED),
-        ("::ffff:127.0.0.1", Verdict.ALLOWED),  # it is the same socket
-        ("::1", Verdict.LOOPBACK),
-        ("10.1.2.3", Verdict.PRIVATE),
-        ("fd12::7", Verdict.ALLOWED),
-        ("fd13::7", Verdict.UNIQUE_LOCAL),
-    ],
-)
-def test_a_network_that_the_operator_names_may_be_dialled_and_no_other(address, verdict):
-    allow = (ip_network("127.0.0.0/8"), ip_network("fd12::/16"))
-    assert judge(ip_address(address), Policy(allow=allow)) is verdict
+def test_teredo_carries_its_server_too():
+    inside = IPv6Address("2001:0:a00:1:8000:63bf:f7f7:f7f7")  # server 10.0.0.1, client 8.8.8.8
+    assert carried(inside) == (ip_address("10.0.0.1"), ip_address("8.8.8.8"))
+    assert classify(inside) is Verdict.PRIVATE

@@ -89,6 +89,22 @@ def test_make_cert_writes_where_the_settings_or_the_option_say(place, tmp_path, 
     ]
 
 
+def test_make_cert_for_tessel_1_has_files_and_an_authority_of_its_own(place, tmp_path, capsys):
+    command.main(["make-cert", "localhost"])
+    capsys.readouterr()
+    assert command.main(["make-cert", "--for-tessel-1", "localhost"]) == 0
+    out, _err = lines(capsys)
+    assert [line for line in out if line.startswith("wrote")] == [
+        "wrote config/tessel-1-key.pem",
+        "wrote config/tessel-1-cert.pem",
+        "wrote config/tessel-1-authority-key.pem",
+        "wrote config/tessel-1-authority-cert.pem",
+    ]
+    assert out[-1].startswith("devices trust this proxy with PROXY_CERT set to the text of config/")
+    files = [tmp_path / "config" / f"{each}authority-key.pem" for each in ("", "tessel-1-")]
+    assert files[0].read_bytes() != files[1].read_bytes()
+
+
 def test_make_cert_encrypts_keys_with_key_pass(place, tmp_path):
     (tmp_path / "pass").write_text("open sesame\n")
     place.update(KEY_PASS_FILE="pass")
@@ -116,7 +132,7 @@ def test_make_cert_with_a_faulty_setting_is_a_fault_of_the_settings(place, capsy
     assert command.main(["make-cert", "localhost"]) == 2
     _out, err = lines(capsys)
     assert err == [
-        "tessel-proxy: the settings are at fault:",
+        "tessel-proxy: the settings are at fault (TP3001):",
         "  KEY_PASS_FILE='nowhere' cannot be read: No such file or directory",
     ]
 
@@ -161,7 +177,7 @@ def test_check_config_shows_what_the_settings_come_to_and_no_secret(usable, caps
     assert command.main(["check-config"]) == 0
     out, err = lines(capsys)
     assert {"PORT=5005", "AUTH_HARDCODED=(set)", "certificate: localhost"} <= set(out)
-    assert "authenticator: Hardcoded" in out
+    assert "tokens are checked by: AUTH_HARDCODED" in out
     assert out[-1] == "the settings can be used"
     assert (err, "DEV-CRED" in "".join(out)) == ([], False)
 
@@ -207,6 +223,39 @@ def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
     assert isinstance(ready.tls, ServerTLS)
 
 
+def test_a_listener_for_tessel_1_is_ready_with_its_own_certificate(usable, capsys):
+    command.main(["make-cert", "--for-tessel-1", "board.example"])
+    usable.update(LEGACY_PORT="5006")
+    capsys.readouterr()
+    assert command.main(["check-config"]) == 0
+    out, err = lines(capsys)
+    assert "certificate for Tessel 1: board.example" in out
+    assert err == []
+    ready = get_ready(usable, Reactor())
+    assert ready.reloadables[:2] == (ready.tls, ready.legacy_tls)
+
+
+def test_check_config_hints_at_what_is_weak_about_a_listener_for_tessel_1(usable, capsys):
+    usable.update(
+        LEGACY_PORT="5006",
+        LEGACY_CERT_FILE="config/public-cert.pem",
+        LEGACY_KEY_FILE="config/private-key.pem",
+        CLIENT_CA_FILE="config/authority-cert.pem",
+    )
+    assert command.main(["check-config"]) == 0
+    _out, err = lines(capsys)
+    assert [line.split(" ")[1] for line in err] == ["CLIENT_CA_FILE", "LEGACY_KEY_FILE"]
+
+
+def test_a_port_can_be_for_one_listener_alone(usable, capsys):
+    command.main(["make-cert", "--for-tessel-1", "board.example"])
+    usable.update(LEGACY_PORT="5005")
+    capsys.readouterr()
+    assert command.main(["check-config"]) == 2
+    _out, err = lines(capsys)
+    assert err[1:] == ["  LEGACY_PORT=5005 is PORT, too; allowed: another one"]
+
+
 # --- serving
 
 
@@ -214,12 +263,20 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     begun, made, run = [], [], []
 
     class Proxy(Service):
-        def __init__(self, *parts):
-            made.append(parts)
+        def __init__(self, *parts, **more):
+            made.append((*parts, more))
+
+        def reload(self):
+            """As the proxy's."""
+
+        def abort(self):
+            """As the proxy's."""
 
     class Run:
-        def __init__(self, start, stop, reactor):
-            run.append((start.__name__, stop.__name__, reactor))
+        def __init__(self, start, stop, reactor, *, reload, halt, stop_timeout_s, numbers):
+            assert (halt.__name__, stop_timeout_s) == ("abort", 40)
+            assert numbers == {"cannot_listen": "TP3002"}
+            run.append((start.__name__, stop.__name__, reactor, reload.__name__))
 
         def run(self):
             return 7
@@ -230,10 +287,11 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
     with capturedLogs() as logged:
         assert command.main([]) == 7
-    ((config, reactor, authenticator, tls),) = made
+    ((config, reactor, authenticator, tls, *_more, named),) = made
+    assert named["token_service"] is not None
     assert (config.auth_hardcoded, reactor) == ("DEV-CRED", command.reactor)
     assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
-    assert run == [("startService", "stopService", command.reactor)]
+    assert run == [("startService", "stopService", command.reactor, "reload")]
     assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]
     assert [each["event"] for each in logged] == ["setting_hint"] * 2
 
@@ -276,4 +334,5 @@ def test_the_command_ends_with_1_when_its_port_is_taken(usable, tmp_path):
             finally:
                 process.kill()
     assert process.returncode == 1
-    assert json.loads(err)["event"] == "cannot_listen"
+    line = json.loads(err)
+    assert (line["event"], line["error"]) == ("cannot_listen", "TP3002")

@@ -38,6 +38,10 @@ def trust(authority, tmp_path_factory):
 
 @pytest.fixture
 def stage(trust):
+    return judging_by(trust)
+
+
+def judging_by(trust):
     stage = Stage(trust=trust)
     stage.authenticate("halfclose/1")  # which says nothing about `tls`
     return stage
@@ -410,3 +414,25 @@ def test_a_file_without_certificates_is_a_fault_of_the_settings(tmp_path):
         TargetTrust(file)
     with pytest.raises(ConfigError, match="TARGET_CA_FILE"):
         TargetTrust(tmp_path / "missing.pem")
+
+
+def test_authorities_that_are_renewed_are_those_that_new_targets_are_judged_by(authority, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(trustme.CA().cert_pem.bytes())
+    trust = TargetTrust(file)
+    former = Target(judging_by(trust), Shows(leaf(authority)))
+    assert refusal(former.device).startswith("UNABLE_TO_")
+    file.write_bytes(authority.cert_pem.bytes())
+    trust.reload()
+    assert trust.paths == (file,)
+    assert Target(judging_by(trust), Shows(leaf(authority))).device.events == SECURED
+
+
+def test_a_renewal_without_certificates_leaves_the_former_authorities_in_place(authority, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(authority.cert_pem.bytes())
+    trust = TargetTrust(file)
+    file.write_text("half of")
+    with pytest.raises(ConfigError, match="TARGET_CA_FILE"):
+        trust.reload()
+    assert Target(judging_by(trust), Shows(leaf(authority))).device.events == SECURED

@@ -4,9 +4,10 @@ import pytest
 from twisted.internet import error
 
 from streamplex.tx.flow import MAX_STALL_S
-from tessel_proxy import opening, outbound
+from tessel_proxy import outbound
 from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
+from tessel_proxy.policy import Policy
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]
@@ -214,7 +215,7 @@ def test_a_name_is_looked_up_and_that_is_told(stage):
     assert device.events == [("lookup",), ("connect",)]
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "127.1", "exa mple"])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "08.1", "exa mple"])
 def test_a_name_that_does_not_resolve_is_told_as_looked_up_all_the_same(stage, logged, host):
     device = stage.connect(host)
     if host in stage.resolver.asked:
@@ -238,7 +239,9 @@ def test_a_look_up_has_a_deadline(stage):
 # --- policy
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "::ffff:10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "0x7f.1", "169.254.169.254", "::ffff:10.0.0.1"]
+)
 def test_an_inner_address_is_refused(stage, logged, host):
     device = stage.connect(host)
     assert failed_with(device, f"connect EACCES {host}:80")
@@ -292,7 +295,7 @@ def test_a_connection_has_a_deadline(stage):
 
 
 def test_a_bug_costs_its_substream_alone_and_is_logged(stage, logged, monkeypatch, logged_failures):
-    monkeypatch.setattr(opening, "judge", lambda *_: 1 / 0)
+    monkeypatch.setattr(Policy, "refusal", lambda *_: 1 / 0)
     device = stage.connect()
     assert failed_with(device, "connect ECONNABORTED: internal error of the proxy")
     assert closing_line(logged)["outcome"] == "internal_error"

@@ -22,8 +22,11 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy import listening, service
 from tessel_proxy.auth import Hardcoded
+from tessel_proxy.auth.watched import AuthResult, News
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.listening import listen
+from tessel_proxy.networks import networks
+from tessel_proxy.rules import rules
 from tessel_proxy.service import ProxyService
 from unit.streamplex.wiring import Aware, Listener
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents
@@ -141,6 +144,23 @@ async def test_a_device_reaches_a_target_over_tls(make, authority, logged):
     await device.gone
     assert logged.named("tunnel_closed")[0]["outcome"] == "stopped"
     assert logged.named("listening")[0]["port"] > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_proxy_listens_on_is_not_reached_through_it(make, authority, logged):
+    allowed = {"egress_mode": EgressMode.ENFORCE, "egress_allow": rules("127.0.0.0/8")}
+    proxy = make(admin_port=0, **allowed)
+    device = await connected(proxy, authority)
+    device.tunnel.message({"token": TOKEN})
+    await device.answered
+    for port in (proxy.addresses[0].port, proxy.admin_port):
+        substream = Told()
+        device.tunnel.open("net").attach(substream)
+        substream.transport.emit("_pls_connect", port, "127.0.0.1")
+        await substream.until("close")
+        assert substream.events[0] == ("error", f"connect EACCES 127.0.0.1:{port}")
+    told = [line["rule"] for line in logged.named("substream_closed")]
+    assert told == ["own_listener", "own_listener"]
 
 
 @pytest_twisted.ensureDeferred
@@ -287,3 +307,101 @@ async def test_a_proxy_that_never_started_can_be_stopped(server_tls):
 
 def test_a_connection_without_an_address_has_no_name():
     assert service._peer(None) == ""
+
+
+# --- life
+
+
+async def served(proxy, authority):
+    """A device with a substream whose target has read, and the target."""
+    device = await connected(proxy, authority)
+    device.tunnel.message({"token": TOKEN})
+    await device.answered
+    keeper = Keeper()
+    factory = Factory.forProtocol(lambda: keeper)
+    factory.noisy = False
+    site = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    substream = Told()
+    device.tunnel.open("net").attach(substream)
+    substream.transport.emit("_pls_connect", site.getHost().port, "127.0.0.1")
+    substream.transport.write(b"upload")
+    await keeper.read
+    await site.stopListening()
+    return device, substream, keeper
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_lets_what_is_open_finish(make, authority, logged):
+    proxy = make()
+    _device, substream, keeper = await served(proxy, authority)
+    stopped = proxy.stopService()
+    await deferLater(reactor, 0.2)
+    assert proxy.addresses == []
+    assert not stopped.called
+    keeper.transport.write(b"the answer")
+    keeper.transport.loseConnection()
+    await substream.until("close")
+    assert substream.data == b"the answer"
+    await stopped
+    assert logged.named("substream_closed")[0]["outcome"] == "ended"
+    assert logged.named("tunnel_closed")[0]["outcome"] == "stopped"
+    assert logged.named("drained")[0]["left"] == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_at_once_resets_what_is_open(make, authority):
+    proxy = make()
+    device, _substream, keeper = await served(proxy, authority)
+    stopped = proxy.stopService()
+    proxy.abort()
+    assert (await keeper.lost)[0].check(ConnectionLost)
+    await device.gone
+    await stopped
+
+
+@pytest_twisted.ensureDeferred
+async def test_after_its_time_a_stop_resets_what_is_open(make, authority, monkeypatch):
+    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    proxy = make(drain_s=0.05)
+    device, _substream, keeper = await served(proxy, authority)
+    await proxy.stopService()
+    assert (await keeper.lost)[0].check(ConnectionLost)
+    await device.gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_waits_for_no_balancers_header(make):
+    proxy = make(proxy_protocol_from=networks("127.0.0.1"))
+    waiting = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
+    while not proxy._door.waiting:
+        await deferLater(reactor, 0.01)
+    await proxy.stopService()
+    assert not proxy._door.waiting
+    waiting.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_admin_port_is_open_while_the_proxy_serves(make):
+    proxy = make(admin_port=0)
+    assert proxy.admin_port > 0
+    await proxy.stopService()
+    assert proxy.admin_port is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_proxy_is_ready_once_it_listens_and_while_its_credentials_are_right(server_tls):
+    news = News()
+    settings = Config(host="127.0.0.1", port=0)
+    proxy = ProxyService(settings, reactor, Hardcoded(TOKEN), server_tls, token_service=news)
+    readiness = proxy._readiness
+    assert readiness.obstacles == ["not listening"]
+    proxy.startService()
+    assert readiness.obstacles == []
+    news.tell(AuthResult.MISCONFIGURED)
+    assert len(readiness.obstacles) == 1
+    news.tell(AuthResult.UNAVAILABLE)
+    assert len(readiness.obstacles) == 1
+    news.tell(AuthResult.REFUSED)
+    assert readiness.obstacles == []
+    await proxy.stopService()
+    assert readiness.obstacles == ["draining"]

@@ -6,14 +6,15 @@ from twisted.internet import error
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
+from streamplex.messages import encode_json
 from streamplex.tx.tls import TLSTransport
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
 from tessel_proxy.record import TunnelOutcome
-from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD
+from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD, MAX_OCTETS_WITHOUT_TOKEN
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
-OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1"]
+OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1"]
 NOT_AUTHORIZED = {"error": "Not authorized!"}
 
 
@@ -459,3 +460,30 @@ def test_the_table_has_every_state_and_closed_is_the_end(state, what):
 
 def test_every_outcome_has_a_word_of_its_own():
     assert len({each.value for each in TunnelOutcome}) == len(TunnelOutcome)
+
+
+def talk_too_much(stage):
+    """What no stranger may say, in frames that mean nothing."""
+    nothing = encode_json(0, {"type": "x" * 989})
+    for _ in range(MAX_OCTETS_WITHOUT_TOKEN // 1000 + 2):
+        stage.device.transport.write(nothing)
+        stage.pump()
+
+
+@pytest.mark.parametrize("first", [None, {"token": "wrong"}])
+def test_a_stranger_who_talks_too_much_is_cut(first):
+    stage = Stage(authenticator=Slow())
+    with LoggedEvents() as logged:
+        if first:
+            stage.say(first)
+            stage.house.authenticator.refuse()
+        talk_too_much(stage)
+    (line,) = logged.named("tunnel_closed")
+    assert line["outcome"] == "protocol_fault"
+
+
+def test_an_accepted_device_may_talk_as_it_likes():
+    stage = Stage()
+    stage.authenticate()
+    talk_too_much(stage)
+    assert stage.relay()

@@ -7,22 +7,17 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
-from twisted.internet.task import Clock
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.test.iosim import connectedServerAndClient
-from zope.interface import implementer
 
 from servicekit.settings import ConfigError
 from tessel_proxy.certificates import make_certificates
 from tessel_proxy.config import Config
+from tessel_proxy.identity import Identity, certificates_in
 from tessel_proxy.keyfiles import certificate_file, key_file, write_together
-from tessel_proxy.tls import Identity, certificates_in, load_identity, server_tls, utc
-
-NOW = datetime.now(UTC)  # OpenSSL has no other clock
+from tessel_proxy.tls import server_tls, utc
+from unit.tessel_proxy.handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting
 
 
 @pytest.fixture
@@ -30,61 +25,6 @@ def config(tmp_path):
     config = Config(cert_file=tmp_path / "public-cert.pem", key_file=tmp_path / "private-key.pem")
     make_certificates(["proxy.example"], config, NOW)
     return config
-
-
-class End(Protocol):
-    """One end of a TLS connection, and what came to it."""
-
-    def __init__(self):
-        self.received = b""
-        self.lost = None
-
-    def dataReceived(self, data):
-        self.received += data
-
-    def connectionLost(self, reason):
-        self.lost = reason.value
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class Client:
-    """A client that offers what its context says, and looks at no certificate."""
-
-    def __init__(self, context):
-        self._context = context
-
-    def clientConnectionForTLS(self, protocol):
-        return SSL.Connection(self._context, None)
-
-
-def trusting(config, name="proxy.example", **more):
-    authority = config.cert_file.with_name("authority-cert.pem").read_bytes()
-    return optionsForClientTLS(
-        name, trustRoot=Certificate.loadPEM(authority), extraCertificateOptions=more
-    )
-
-
-def shake_hands(server_options, client_options):
-    server, client, clock = End(), End(), Clock()
-    server_factory = Factory.forProtocol(lambda: server)
-    client_factory = Factory.forProtocol(lambda: client)
-    tls_server = TLSMemoryBIOFactory(server_options, False, server_factory, clock)
-    tls_client = TLSMemoryBIOFactory(client_options, True, client_factory, clock)
-    _, _, pump = connectedServerAndClient(
-        lambda: tls_server.buildProtocol(None), lambda: tls_client.buildProtocol(None)
-    )
-
-    def flush():
-        clock.advance(0)  # TLS gathers what is written in one turn
-        pump.flush()
-
-    flush()
-    return server, client, flush
-
-
-def shown_to(client):
-    """The certificate that this client was shown, as it is on the wire."""
-    return client.transport.getPeerCertificate().to_cryptography()
 
 
 # --- a real handshake
@@ -95,7 +35,7 @@ def test_a_device_that_trusts_the_authority_speaks_with_the_proxy(config, versio
     client_options = trusting(
         config, insecurelyLowerMinimumTo=version, lowerMaximumSecurityTo=version
     )
-    server, client, flush = shake_hands(server_tls(config, NOW), client_options)
+    server, client, flush = shake_hands(server_tls(config, at(NOW)), client_options)
     client.transport.write(b"ping")
     server.transport.write(b"pong")
     flush()
@@ -106,16 +46,13 @@ def test_a_device_that_trusts_the_authority_speaks_with_the_proxy(config, versio
 
 def test_a_device_that_asks_for_another_name_does_not(config):
     _server, client, _flush = shake_hands(
-        server_tls(config, NOW), trusting(config, "other.example")
+        server_tls(config, at(NOW)), trusting(config, "other.example")
     )
     assert client.lost is not None
 
 
 def test_a_device_with_no_more_than_tls_1_1_is_turned_away(config):
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.set_cipher_list(b"AES128-SHA:ALL:@SECLEVEL=0")
-    context.set_max_proto_version(SSL.TLS1_1_VERSION)
-    server, client, _flush = shake_hands(server_tls(config, NOW), Client(context))
+    server, client, _flush = shake_hands(server_tls(config, at(NOW)), axtls())
     assert isinstance(server.lost, SSL.Error)
     assert client.lost is not None
 
@@ -125,7 +62,7 @@ def test_ciphers_without_forward_secrecy_or_authentication_are_not_taken(config,
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_cipher_list(ciphers)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
-    server, _client, _flush = shake_hands(server_tls(config, NOW), Client(context))
+    server, _client, _flush = shake_hands(server_tls(config, at(NOW)), Client(context))
     assert isinstance(server.lost, SSL.Error)
 
 
@@ -138,17 +75,17 @@ def test_the_whole_chain_is_sent(tmp_path):
     config.key_file.write_bytes(leaf.private_key_pem.bytes())
     trust = Certificate.loadPEM(authority.cert_pem.bytes())
     options = optionsForClientTLS("proxy.example", trustRoot=trust)
-    server, client, flush = shake_hands(server_tls(config, NOW), options)
+    server, client, flush = shake_hands(server_tls(config, at(NOW)), options)
     client.transport.write(b"ping")
     flush()
     assert server.received == b"ping"
 
 
 def test_a_new_identity_is_shown_to_new_connections_and_leaves_open_ones_alone(config):
-    tls = server_tls(config, NOW)
+    tls = server_tls(config, at(NOW))
     server, client, flush = shake_hands(tls, trusting(config))
     renewed = make_certificates(["proxy.example"], config, NOW).server
-    tls.use(load_identity(config, NOW))
+    tls.reload()
     _server, later_client, _flush = shake_hands(tls, trusting(config))
     client.transport.write(b"still here")
     flush()
@@ -158,7 +95,7 @@ def test_a_new_identity_is_shown_to_new_connections_and_leaves_open_ones_alone(c
 
 
 def test_an_identity_that_openssl_refuses_leaves_the_former_in_place(config):
-    tls = server_tls(config, NOW)
+    tls = server_tls(config, at(NOW))
     good = tls.identity
     other = rsa.generate_private_key(65537, 2048)
     with pytest.raises(SSL.Error):
@@ -168,12 +105,105 @@ def test_an_identity_that_openssl_refuses_leaves_the_former_in_place(config):
     assert shown_to(client) == good.certificate
 
 
+def test_a_renewal_that_is_half_done_leaves_the_former_pair_in_place(config):
+    tls = server_tls(config, at(NOW))
+    former = config.key_file.read_bytes()
+    renewed = make_certificates(["proxy.example"], config, NOW).server
+    renewed_key = config.key_file.read_bytes()
+    config.key_file.write_bytes(former)
+    with pytest.raises(ConfigError, match="not that of the first certificate"):
+        tls.reload()
+    assert tls.identity.certificate != renewed
+    config.key_file.write_bytes(renewed_key)
+    tls.reload()
+    assert tls.identity.certificate == renewed
+    assert tls.name == "the certificate"
+    assert tls.paths == (config.cert_file, config.key_file)
+
+
+# --- certificates of devices
+
+
+@pytest.fixture
+def devices(tmp_path):
+    return trustme.CA()
+
+
+@pytest.fixture
+def asking(config, devices, tmp_path):
+    file = tmp_path / "devices.pem"
+    file.write_bytes(devices.cert_pem.bytes())
+    return replace(config, client_ca_file=file)
+
+
+def with_certificate(config, leaf):
+    own = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
+    key = load_pem_private_key(leaf.private_key_pem.bytes(), None)
+    return trusting(config, privateKey=key, certificate=own)
+
+
+@pytest.mark.parametrize("version", [TLSVersion.TLSv1_2, TLSVersion.TLSv1_3])
+def test_a_device_without_a_certificate_is_turned_away_where_one_is_asked_for(asking, version):
+    options = trusting(asking, insecurelyLowerMinimumTo=version, lowerMaximumSecurityTo=version)
+    server, client, flush = shake_hands(server_tls(asking, at(NOW)), options)
+    client.transport.write(b"ping")
+    flush()
+    assert isinstance(server.lost, SSL.Error)
+    assert server.received == b""
+
+
+def test_a_device_with_a_certificate_of_the_named_authorities_is_served(asking, devices):
+    options = with_certificate(asking, devices.issue_cert("device-1.example"))
+    server, client, flush = shake_hands(server_tls(asking, at(NOW)), options)
+    client.transport.write(b"ping")
+    flush()
+    assert server.received == b"ping"
+
+
+def test_a_device_with_a_certificate_of_somebody_else_is_not(asking):
+    options = with_certificate(asking, trustme.CA().issue_cert("device-1.example"))
+    server, _client, _flush = shake_hands(server_tls(asking, at(NOW)), options)
+    assert isinstance(server.lost, SSL.Error)
+
+
+def test_the_authorities_of_devices_are_renewed_too(asking, devices):
+    tls = server_tls(asking, at(NOW))
+    successor = trustme.CA()
+    asking.client_ca_file.write_bytes(successor.cert_pem.bytes())
+    tls.reload()
+    former, _client, _flush = shake_hands(
+        tls, with_certificate(asking, devices.issue_cert("device-1.example"))
+    )
+    current, client, flush = shake_hands(
+        tls, with_certificate(asking, successor.issue_cert("device-1.example"))
+    )
+    client.transport.write(b"ping")
+    flush()
+    assert isinstance(former.lost, SSL.Error)
+    assert current.received == b"ping"
+    assert asking.client_ca_file in tls.paths
+
+
+@pytest.mark.parametrize(
+    ("octets", "why"),
+    [
+        (b"rubbish", "holds no certificate; allowed: PEM"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_authorities_of_devices_that_cannot_be_used_are_told(asking, octets, why):
+    asking.client_ca_file.unlink()
+    if octets is not None:
+        asking.client_ca_file.write_bytes(octets)
+    assert faults(asking) == [f"CLIENT_CA_FILE='{asking.client_ca_file}' {why}"]
+
+
 # --- faults of the files
 
 
 def faults(config, now=NOW):
     with pytest.raises(ConfigError) as raised:
-        server_tls(config, now)
+        server_tls(config, at(now))
     return list(raised.value.faults)
 
 
@@ -235,7 +265,7 @@ def test_an_encrypted_key_is_opened_with_key_pass(config):
     config.cert_file.with_name("authority-key.pem").unlink()
     config.cert_file.with_name("authority-cert.pem").unlink()
     made = make_certificates(["proxy.example"], encrypted, NOW)
-    assert server_tls(encrypted, NOW).identity.certificate == made.server
+    assert server_tls(encrypted, at(NOW)).identity.certificate == made.server
     source = f"KEY_FILE='{config.key_file}'"
     assert faults(config) == [f"{source} is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"]
     assert faults(replace(config, key_pass=b"wrong")) == [
@@ -244,7 +274,7 @@ def test_an_encrypted_key_is_opened_with_key_pass(config):
 
 
 def test_a_key_pass_for_a_key_that_is_not_encrypted_does_no_harm(config):
-    assert server_tls(replace(config, key_pass=b"unused"), NOW)
+    assert server_tls(replace(config, key_pass=b"unused"), at(NOW))
 
 
 def test_what_openssl_refuses_is_told_in_its_words(tmp_path):

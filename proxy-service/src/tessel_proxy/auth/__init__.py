@@ -1,6 +1,7 @@
-"""Who is behind a token: one interface, and the three authenticators that are behind it."""
+"""Who is behind a token: one interface, and the authenticators that are behind it."""
 
-from tessel_proxy.auth.choice import authenticator_for
+from tessel_proxy.auth.by_file import ByFile
+from tessel_proxy.auth.choice import Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.auth.hardcoded import Hardcoded
 from tessel_proxy.auth.interface import (
     Account,
@@ -11,15 +12,20 @@ from tessel_proxy.auth.interface import (
 )
 from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin
+from tessel_proxy.auth.remembered import Remembered
 
 __all__ = [
     "Account",
     "AuthMisconfiguredError",
     "AuthUnavailableError",
     "Authenticator",
+    "ByFile",
+    "Chosen",
     "Hardcoded",
+    "IAuthReactor",
     "Plugin",
     "Refused",
+    "Remembered",
     "TesselOAuth",
     "authenticator_for",
 ]

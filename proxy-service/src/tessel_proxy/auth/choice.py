@@ -1,32 +1,94 @@
-"""Settings -> the authenticator they ask for."""
+"""Settings -> the authenticators they ask for, joined to one.
+
+    AUTH_PLUGIN                             alone, or
+    AUTH_FILE                               what it knows; for all else
+      then AUTH_TESSEL_OA2, or AUTH_HARDCODED where there is no token service
+
+The file goes first: what it says needs nobody else to be up.
+"""
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IReactorTime
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool
 
 from servicekit.settings import ConfigError
+from tessel_proxy.auth.by_file import ByFile
+from tessel_proxy.auth.digest import fresh_digest
 from tessel_proxy.auth.hardcoded import Hardcoded
+from tessel_proxy.auth.hashing import Hashing, reactor_threads
+from tessel_proxy.auth.in_turn import InTurn
 from tessel_proxy.auth.interface import Authenticator
 from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin, load_validator
+from tessel_proxy.auth.remembered import Remembered, Times
+from tessel_proxy.auth.watched import News, Watched
 from tessel_proxy.config import NO_AUTHENTICATOR, Config
+from tessel_proxy.parsers import TokenService
 
 # A check makes two requests at once after each other, so the connection is worth keeping; but
 # servers close idle ones after 5 s and more, and a POST that meets the close is lost.
 IDLE_CONNECTION_S = 2
 
 
-def authenticator_for(config: Config, reactor: IReactorTime) -> Authenticator:
+class IAuthReactor(IReactorTime, IReactorThreads):
+    """What authenticators need of the reactor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who is asked about tokens: by the names of their settings, in their order."""
+
+    authenticator: Authenticator
+    settings: tuple[str, ...]
+    by_file: ByFile | None  # to be reloaded when its file changes
+    token_service: (
+        News  # what it answers itself: neither a memory nor the grace tells of its health
+    )
+
+
+def authenticator_for(config: Config, reactor: IAuthReactor) -> Chosen:
     """The one authenticator of this proxy; raises ConfigError."""
+    news = News()
+    named = _named(config, reactor, news)
+    if not named:
+        raise ConfigError([NO_AUTHENTICATOR])
+    authenticators = tuple(named.values())
+    by_file = next((each for each in authenticators if isinstance(each, ByFile)), None)
+    alone = len(authenticators) == 1
+    return Chosen(
+        authenticators[0] if alone else InTurn(authenticators), tuple(named), by_file, news
+    )
+
+
+def _named(config: Config, reactor: IAuthReactor, news: News) -> dict[str, Authenticator]:
     if config.auth_plugin is not None:
-        return Plugin(load_validator(config.auth_plugin), reactor, config.auth_timeout_s)
+        plugin = Plugin(load_validator(config.auth_plugin), reactor, config.auth_timeout_s)
+        return {"AUTH_PLUGIN": _remembered(plugin, config, reactor)}
+    named: dict[str, Authenticator] = {}
+    if config.auth_file is not None:
+        hashing = Hashing(reactor_threads(reactor))
+        named[ByFile.name] = ByFile(
+            config.auth_file, hashing, reactor, config.auth_timeout_s, fresh_digest()
+        )
     if config.auth_tessel_oa2 is not None:
-        pool = HTTPConnectionPool(reactor)
-        pool.cachedConnectionTimeout = IDLE_CONNECTION_S
-        pool.retryAutomatically = False
-        agent = Agent(reactor, pool=pool)
-        return TesselOAuth(config.auth_tessel_oa2, agent, reactor, config.auth_timeout_s)
-    if config.auth_hardcoded is not None:
-        return Hardcoded(config.auth_hardcoded)
-    raise ConfigError([NO_AUTHENTICATOR])
+        oauth = _oauth(config.auth_tessel_oa2, config, reactor)
+        named["AUTH_TESSEL_OA2"] = _remembered(Watched(oauth, news.tell), config, reactor)
+    elif config.auth_hardcoded is not None:
+        named["AUTH_HARDCODED"] = Hardcoded(config.auth_hardcoded)
+    return named
+
+
+def _oauth(service: TokenService, config: Config, reactor: IAuthReactor) -> TesselOAuth:
+    pool = HTTPConnectionPool(reactor)
+    pool.cachedConnectionTimeout = IDLE_CONNECTION_S
+    pool.retryAutomatically = False
+    agent = Agent(reactor, pool=pool)
+    return TesselOAuth(service, agent, reactor, config.auth_timeout_s)
+
+
+def _remembered(other: Authenticator, config: Config, reactor: IAuthReactor) -> Remembered:
+    times = Times(fresh_s=config.auth_cache_s, stale_s=config.auth_stale_s)
+    return Remembered(other, reactor, times, fresh_digest())

@@ -1,17 +1,24 @@
 """Tokens are API keys of a token service, asked over HTTP.
 
     POST /oauth/token     the key, as this proxy's client  ->  an access token
-    POST /users/profile   the access token                 ->  the owner's username
+    POST /users/profile   the access token                 ->  the owner's username and key
+
+To ask again about a key that was good takes the profile alone: each grant is one more row in the
+service's store. An access token outlives its key, so the profile's key is compared with it.
 
 The service answers 400 for many reasons; its `error` word tells whose fault it is.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
@@ -22,18 +29,22 @@ from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 from twisted.web.iweb import IAgent
 
 from tessel_proxy.auth.body import BodyTooLargeError, read_body
+from tessel_proxy.auth.bounded import Bounded
 from tessel_proxy.auth.deadline import within
+from tessel_proxy.auth.digest import fresh_digest
 from tessel_proxy.auth.interface import (
     Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
     Refused,
 )
+from tessel_proxy.auth.retry import Jitter, PassingTroubleError, with_retries
 from tessel_proxy.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
 MAX_ANSWER_OCTETS = 64 * 1024  # a grant or a profile has a few hundred
 MAX_KEY_CHARACTERS = 4096  # a key has 32; a stranger's longer ones go no further than here
+MAX_GRANTS = 50_000  # access tokens that are known, at some 300 octets each; past it one more grant
 
 # What the network, TLS and HTTP can do to a request; anything else is a bug of ours and rises.
 _LOST = (
@@ -50,17 +61,26 @@ _OPERATORS_FAULT = frozenset({"invalid_client", "unauthorized_client", "unsuppor
 _TOKENS_FAULT = frozenset({"invalid_request", "invalid_grant"})
 
 _Fields = Mapping[str, object]
+_Answer = tuple[int, _Fields]  # the status, and what the body's JSON object holds
 
 
 class TesselOAuth:
-    """Asks the token service about every token; nothing is remembered."""
+    """Asks the token service about every token; remembered are the access tokens it granted."""
 
     def __init__(
-        self, service: TokenService, agent: IAgent, clock: IReactorTime, timeout_s: float
+        self,
+        service: TokenService,
+        agent: IAgent,
+        clock: IReactorTime,
+        timeout_s: float,
+        jitter: Jitter = random.random,
     ) -> None:
         self._service = service
         self._clock = clock
         self._timeout_s = timeout_s
+        self._jitter = jitter
+        self._digest = fresh_digest()
+        self._grants: Bounded[str] = Bounded(MAX_GRANTS)
         # Cookies of one check must not accompany the next: that is another device's.
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = HTTPClient(agent, no_cookies)
@@ -71,17 +91,30 @@ class TesselOAuth:
         return within(self._timeout_s, self._clock, self._ask(token))
 
     async def _ask(self, token: str) -> Account | Refused:
+        key = self._digest(token)
+        access_token = self._grants.get(key)
+        if access_token is not None:
+            status, profile = await self._profile(access_token)
+            if status == HTTPStatus.OK and _has_key(profile, token):
+                return _account_in(profile)
+            # Expired, or the key was renewed, or it is not shown: a grant tells which.
+            self._grants.drop(key)
+        return await self._ask_anew(token, key)
+
+    async def _ask_anew(self, token: str, key: bytes) -> Account | Refused:
         access_token = await self._grant(token)
         if isinstance(access_token, Refused):
             return access_token
-        status, profile = await self._post("/users/profile", {"access_token": access_token})
+        status, profile = await self._profile(access_token)
         if status != HTTPStatus.OK:
             # The token it has just granted: no word about the device's key.
             raise _unusable("/users/profile", status)
-        try:
-            return Account.named(profile.get("username"))
-        except ValueError as error:
-            raise AuthUnavailableError(f"the token service's answer: {error}") from None
+        account = _account_in(profile)
+        self._grants.put(key, access_token)
+        return account
+
+    def _profile(self, access_token: str) -> Coroutine[Deferred[Any], Any, _Answer]:
+        return self._post("/users/profile", {"access_token": access_token})
 
     async def _grant(self, token: str) -> str | Refused:
         path = "/oauth/token"
@@ -100,7 +133,10 @@ class TesselOAuth:
             )
         raise _unusable(path, status)
 
-    async def _post(self, path: str, form: dict[str, str]) -> tuple[int, _Fields]:
+    def _post(self, path: str, form: dict[str, str]) -> Coroutine[Deferred[Any], Any, _Answer]:
+        return with_retries(partial(self._try, path, form), self._clock, self._jitter)
+
+    async def _try(self, path: str, form: dict[str, str]) -> _Answer:
         service = self._service
         try:
             response = await self._http.post(
@@ -116,9 +152,12 @@ class TesselOAuth:
             reason = _innermost(error)
             if isinstance(reason, CancelledError):
                 raise reason from None  # our caller does not wait any more
-            raise AuthUnavailableError(
+            raise PassingTroubleError(
                 f"the token service at {service.url} cannot be asked: {reason}"
             ) from None
+        if response.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            # Often a page of a load balancer; the status says it all.
+            raise PassingTroubleError(_of_no_use(path, response.code))
         return response.code, _fields(path, response.code, body)
 
 
@@ -130,13 +169,25 @@ def _can_be_a_key(token: str) -> bool:
     return len(token) <= MAX_KEY_CHARACTERS
 
 
+def _account_in(profile: _Fields) -> Account:
+    try:
+        return Account.named(profile.get("username"))
+    except ValueError as error:
+        raise AuthUnavailableError(f"the token service's answer: {error}") from None
+
+
+def _has_key(profile: _Fields, token: str) -> bool:
+    key = profile.get("apiKey")
+    return isinstance(key, str) and hmac.compare_digest(
+        key.encode("utf-8", "surrogatepass"), token.encode()
+    )
+
+
 def _is_clients_fault(status: int) -> bool:
     return status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
 
 
 def _fields(path: str, status: int, body: bytes) -> _Fields:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return {}  # often a page of a load balancer; the status says it all
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -149,8 +200,12 @@ def _fields(path: str, status: int, body: bytes) -> _Fields:
 
 
 def _unusable(path: str, status: int) -> AuthUnavailableError:
+    return AuthUnavailableError(_of_no_use(path, status))
+
+
+def _of_no_use(path: str, status: int) -> str:
     # Nothing of the body is quoted: it may hold the key.
-    return AuthUnavailableError(f"the token service's answer {status} to {path} is of no use")
+    return f"the token service's answer {status} to {path} is of no use"
 
 
 def _innermost(error: BaseException) -> BaseException:

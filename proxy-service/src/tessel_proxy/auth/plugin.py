@@ -2,7 +2,8 @@
 
 The callable takes the token (text) and gives the account's name, or None if the token is
 wrong. It may be a function, an `async def` that awaits Deferreds, or give a Deferred. What it
-raises counts as 'cannot say now'. It runs in the reactor's thread, so it must not block.
+raises counts as 'cannot say now'. It runs in the reactor's thread, so it must not block. What it
+answers serves for AUTH_CACHE_S, and it is asked again about the tokens of open tunnels.
 """
 
 from __future__ import annotations

@@ -48,6 +48,12 @@ class ITunnelListener(Interface):
     def substreamOpened(substream: Substream) -> None:
         """The peer opened a substream. Attach a protocol now or later: what comes is held."""
 
+    def goAwayReceived(after_ms: int) -> None:
+        """The server asks to open nothing new here, and for the next tunnel after so long.
+
+        Only with `goaway/1`, and only on the device's side.
+        """
+
     def tunnelLost(reason: Failure) -> None:
         """The tunnel is over: `RemoteError` if the peer broke the protocol, else the
         transport's reason. Every substream has had its connectionLost.

@@ -29,6 +29,7 @@ from streamplex.events import (
     DataReceived,
     Event,
     Fault,
+    GoAway,
     Ignored,
     MessageReceived,
     StreamEnded,
@@ -123,9 +124,24 @@ class TunnelProtocol(Protocol):
             self.core.message(value)
             self.flush()
 
+    def goaway(self, after_ms: int) -> None:
+        """Ask the device to open nothing new; none from a dead tunnel. Only with `goaway/1`."""
+        if self._phase not in (_Phase.CUT, _Phase.LOST):
+            self.core.goaway(after_ms)
+            self.flush()
+
+    @property
+    def has_more_to_send(self) -> bool:
+        """Something waits that the transport has had no room for yet."""
+        return bool(self.core)
+
     def enable(self, features: Iterable[str]) -> None:
         """Turn on the features that both ends have named."""
         self.core.enable(features)
+
+    def hear_at_most(self, octets: int | None) -> None:
+        """Cut the peer when it says more; None: it may say what it likes from now on."""
+        self.core.hear_at_most(octets)
 
     def loseConnection(self) -> None:
         """Send what is queued, then close the transport. Substreams still open are cut."""
@@ -229,6 +245,8 @@ class TunnelProtocol(Protocol):
                 self._listener.substreamOpened(self._add(channel, name))
             case MessageReceived(value):
                 self._listener.messageReceived(value)
+            case GoAway(after_ms):
+                self._listener.goAwayReceived(after_ms)
             case Ignored(channel, what):
                 self._log.debug("ignored {what} on {channel}", what=what, channel=channel)
             case Fault(fault):

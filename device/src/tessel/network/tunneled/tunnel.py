@@ -153,6 +153,9 @@ class Tunnel:
         substream.fail("this device accepts no substreams")
         substream.release()
 
+    def goAwayReceived(self, after_ms: int) -> None:
+        """Never told: this device does not offer `goaway/1` yet."""
+
     def tunnelLost(self, reason: Failure) -> None:
         self._stop_idle_timer()
         self.phase = Phase.LOST

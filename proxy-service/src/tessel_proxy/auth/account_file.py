@@ -1,0 +1,110 @@
+"""AUTH_FILE -> whose each token is, by its hash. All that is wrong with it is told at once.
+
+    # the kitchen's
+    kim $scrypt$ln=14,r=8,p=1$c2FsdHNhbHQ...$mZ3...
+
+One token a line, the account's name before it. An account may have several lines; empty ones and
+those that begin with # are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from servicekit.settings import ConfigError
+from tessel_proxy.auth.interface import Account
+from tessel_proxy.auth.scrypt import Recipe, read
+
+MAX_FILE_OCTETS = 8 * 1024 * 1024  # some 60,000 lines
+MAX_RECIPES = 4
+"""Salts and costs in one file: each is one more computation for every token that comes. Two are
+needed while an owner moves to new ones."""
+
+MAX_FAULTS = 20  # told of one file; a wrong file may have one in each line
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What a file says, by recipe and hash."""
+
+    by_recipe: Mapping[Recipe, Mapping[bytes, Account]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def owner(self, token: str) -> Account | None:
+        """Blocking, for as long as the recipes take."""
+        for recipe, owners in self.by_recipe.items():
+            # Which hash a dictionary finds quickly tells nobody about a token.
+            found = owners.get(recipe.hash(token))
+            if found is not None:
+                return found
+        return None
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_recipe.values()))
+
+
+def load_accounts(path: Path) -> Accounts:
+    """Raises ConfigError with each fault and the number of its line."""
+    accounts, faults = read_accounts(_text_of(path))
+    if faults:
+        shown = [f"AUTH_FILE={str(path)!r}, {fault}" for fault in faults[:MAX_FAULTS]]
+        if len(faults) > MAX_FAULTS:
+            shown.append(f"AUTH_FILE={str(path)!r} has {len(faults) - MAX_FAULTS} faults more")
+        raise ConfigError(shown)
+    return accounts
+
+
+def _text_of(path: Path) -> str:
+    source = f"AUTH_FILE={str(path)!r}"
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_FILE_OCTETS + 1)
+    except OSError as error:
+        raise ConfigError([f"{source} cannot be read: {error.strerror}"]) from error
+    if len(octets) > MAX_FILE_OCTETS:
+        raise ConfigError([f"{source} is too large; allowed: {MAX_FILE_OCTETS} octets"])
+    try:
+        return octets.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{source} is not UTF-8 at octet {error.start}"]) from None
+
+
+def read_accounts(text: str) -> tuple[Accounts, list[str]]:
+    """What the lines that can be used say, and what is wrong with the others."""
+    owners: dict[Recipe, dict[bytes, Account]] = {}
+    lines: dict[tuple[Recipe, bytes], int] = {}
+    faults = []
+    for number, line in _lines(text):
+        try:
+            account, recipe, hashed = _entry(line)
+        except ValueError as error:
+            faults.append(f"line {number}: {error}")
+            continue
+        before = lines.setdefault((recipe, hashed), number)
+        if before != number:
+            faults.append(f"line {number} has the token of line {before}; allowed: one line for it")
+        elif recipe not in owners and len(owners) == MAX_RECIPES:
+            faults.append(
+                f"line {number} has one salt more; allowed: {MAX_RECIPES} in a file "
+                "(hash-token takes the file's own when AUTH_FILE is set)"
+            )
+        else:
+            owners.setdefault(recipe, {})[hashed] = account
+    return Accounts(owners), faults
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        said = line.strip()
+        if said and not said.startswith("#"):
+            yield number, said
+
+
+def _entry(line: str) -> tuple[Account, Recipe, bytes]:
+    name, _, hashed = line.rpartition(" ")
+    recipe, octets = read(hashed)
+    return Account.named(name.strip()), recipe, octets

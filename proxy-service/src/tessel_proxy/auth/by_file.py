@@ -1,0 +1,84 @@
+"""Tokens that an operator has put into a file, as hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from tessel_proxy.auth.account_file import Accounts, load_accounts
+from tessel_proxy.auth.bounded import Bounded
+from tessel_proxy.auth.deadline import within
+from tessel_proxy.auth.digest import Digest
+from tessel_proxy.auth.hashing import Hashing
+from tessel_proxy.auth.inflight import InFlight
+from tessel_proxy.auth.interface import Account, Refused
+
+MAX_TOKEN_CHARACTERS: Final = 4096  # one has 43; a stranger's longer ones are not hashed
+MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
+
+
+class ByFile:
+    """Whose a token is by AUTH_FILE. What was found out holds until the file is read again.
+
+    So nobody who guesses can hold up those who are known, for they need no computation any more.
+    """
+
+    name: Final = "AUTH_FILE"
+
+    def __init__(
+        self, path: Path, hashing: Hashing, clock: IReactorTime, timeout_s: float, digest: Digest
+    ) -> None:
+        """Raises ConfigError."""
+        self._path = path
+        self._hashing = hashing
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._digest = digest
+        self._checks: InFlight[Account | Refused] = InFlight()
+        self._use(load_accounts(path))
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        return (self._path,)
+
+    def reload(self) -> None:
+        """Use the file as it is now. Raises ConfigError, and goes on as before."""
+        self._use(load_accounts(self._path))
+
+    def _use(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._accepted: dict[bytes, Account] = {}  # never more than the file has lines
+        self._refused: Bounded[Refused] = Bounded(MAX_REFUSED)
+        self._checks.forget()
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            return succeed(Refused())
+        key = self._digest(token)
+        known = self._accepted.get(key) or self._refused.get(key)
+        if known is not None:
+            return succeed(known)
+        return self._checks.join(key, partial(self._ask, key, token))
+
+    def _ask(self, key: bytes, token: str) -> Deferred[Account | Refused]:
+        return within(self._timeout_s, self._clock, self._find(key, token))
+
+    async def _find(self, key: bytes, token: str) -> Account | Refused:
+        accounts = self._accounts
+        owner = await self._hashing.run(partial(accounts.owner, token))
+        answer = owner or Refused()
+        if accounts is self._accounts:  # else it has been read again meanwhile
+            self._keep(key, answer)
+        return answer
+
+    def _keep(self, key: bytes, answer: Account | Refused) -> None:
+        match answer:
+            case Account():
+                self._accepted[key] = answer
+            case Refused():
+                self._refused.put(key, answer)

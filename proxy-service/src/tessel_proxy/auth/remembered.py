@@ -1,0 +1,121 @@
+"""Answers of a slow authenticator, kept for a short time; and a grace for when it cannot answer.
+
+    fresh_s   an answer, good or bad, serves everybody who asks so soon after it
+    stale_s   a good one serves so long after it where no new one can be had
+
+Past both nobody gets in. Guesses can only push out what is known of other guesses: good and bad
+answers do not share their room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from tessel_proxy.auth.bounded import Bounded
+from tessel_proxy.auth.digest import Digest
+from tessel_proxy.auth.inflight import InFlight
+from tessel_proxy.auth.interface import (
+    Account,
+    Authenticator,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+)
+
+MAX_ACCEPTED = 50_000
+"""Good tokens that are known: more than one process has tunnels, at some 400 octets each."""
+
+MAX_REFUSED = 10_000
+"""Wrong ones. A guesser fills it, and then costs the token service what he did without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    fresh_s: float
+    stale_s: float
+
+
+@dataclass(slots=True)
+class _Good:
+    account: Account
+    answered_at: float  # by the authenticator itself
+    asked_at: float  # with an answer or without
+
+
+class Remembered:
+    """Asks another authenticator, once for all who ask the same."""
+
+    _log = Logger()
+
+    def __init__(
+        self, other: Authenticator, clock: IReactorTime, times: Times, digest: Digest
+    ) -> None:
+        self._other = other
+        self._clock = clock
+        self._times = times
+        self._digest = digest
+        self._accepted: Bounded[_Good] = Bounded(MAX_ACCEPTED)
+        self._refused_at: Bounded[float] = Bounded(MAX_REFUSED)
+        self._checks: InFlight[Account | Refused] = InFlight()
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        key = self._digest(token)
+        known = self._fresh(key)
+        if known is not None:
+            return succeed(known)
+        return self._checks.join(key, partial(self._ask, key, token))
+
+    def _fresh(self, key: bytes) -> Account | Refused | None:
+        after = self._clock.seconds() - self._times.fresh_s
+        good = self._accepted.get(key)
+        if good is not None:
+            in_time = good.asked_at > after and self._is_good_still(good)
+            return good.account if in_time else None
+        refused_at = self._refused_at.get(key)
+        return Refused() if refused_at is not None and refused_at > after else None
+
+    def _is_good_still(self, good: _Good) -> bool:
+        age = self._clock.seconds() - good.answered_at
+        return age < max(self._times.stale_s, self._times.fresh_s)
+
+    def _ask(self, key: bytes, token: str) -> Deferred[Account | Refused]:
+        return self._other.check(token).addCallbacks(
+            self._keep, self._use_stale, callbackArgs=(key,), errbackArgs=(key,)
+        )
+
+    def _keep(self, answer: Account | Refused, key: bytes) -> Account | Refused:
+        now = self._clock.seconds()
+        match answer:
+            case Account():
+                self._refused_at.drop(key)
+                self._accepted.put(key, _Good(answer, now, now))
+            case Refused():
+                self._accepted.drop(key)
+                self._refused_at.put(key, now)
+        return answer
+
+    def _use_stale(self, failure: Failure, key: bytes) -> Account | Failure:
+        good = self._accepted.get(key)
+        if failure.check(AuthUnavailableError) is None or good is None:
+            return failure
+        age = self._clock.seconds() - good.answered_at
+        if age >= self._times.stale_s:
+            self._accepted.drop(key)
+            return failure
+        good.asked_at = self._clock.seconds()  # a service in trouble is not asked at each turn
+        mine = failure.check(AuthMisconfiguredError) is not None
+        self._log.emit(
+            LogLevel.error if mine else LogLevel.warn,
+            "{account} is taken at its word of {age} s ago: {why}",
+            event="auth_stale",
+            account=good.account.name,
+            age=round(age),
+            why=failure.getErrorMessage(),
+        )
+        return good.account

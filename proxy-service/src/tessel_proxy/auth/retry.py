@@ -1,0 +1,38 @@
+"""Another attempt where the first met a moment's weather: a restart, a balancer without a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from tessel_proxy.auth.interface import AuthUnavailableError
+
+T = TypeVar("T")
+
+PAUSES_S: Final = (0.25, 1.0)
+"""The most that is waited before the second attempt and the third; there is no fourth. All of them
+share the one deadline of the check."""
+
+Jitter = Callable[[], float]  # from 0 to 1, as random.random
+
+
+class PassingTroubleError(AuthUnavailableError):
+    """It may well go better in a moment."""
+
+
+async def with_retries(
+    attempt: Callable[[], Coroutine[Any, Any, T]], clock: IReactorTime, jitter: Jitter
+) -> T:
+    """What an attempt gives; raises what the last one raised.
+
+    The whole pause is random: proxies and tunnels that failed together must not come back so.
+    """
+    for most_s in PAUSES_S:
+        try:
+            return await attempt()
+        except PassingTroubleError:
+            await deferLater(clock, most_s * jitter())
+    return await attempt()

@@ -1,0 +1,67 @@
+"""An authenticator as before, and somebody who is told how its checks end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from tessel_proxy.auth.interface import (
+    Account,
+    Authenticator,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+)
+
+
+class AuthResult(StrEnum):
+    """How a check of a token ended."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    MISCONFIGURED = "misconfigured"  # the operator's credentials are wrong
+    CANCELLED = "cancelled"  # the device did not wait
+    BROKEN = "broken"  # a bug, or a plug-in's
+
+
+class News:
+    """How checks end, for whoever comes to listen later."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[AuthResult], None] | None = None
+
+    def tell(self, result: AuthResult) -> None:
+        if self.listener is not None:
+            self.listener(result)
+
+
+class Watched:
+    """Tells how each check ended."""
+
+    def __init__(self, authenticator: Authenticator, tell: Callable[[AuthResult], None]) -> None:
+        self._authenticator = authenticator
+        self._tell = tell
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        return self._authenticator.check(token).addCallbacks(self._answered, self._failed)
+
+    def _answered(self, answer: Account | Refused) -> Account | Refused:
+        accepted = isinstance(answer, Account)
+        self._tell(AuthResult.ACCEPTED if accepted else AuthResult.REFUSED)
+        return answer
+
+    def _failed(self, failure: Failure) -> Failure:
+        self._tell(_result_of(failure))
+        return failure
+
+
+def _result_of(failure: Failure) -> AuthResult:
+    if failure.check(AuthMisconfiguredError):
+        return AuthResult.MISCONFIGURED
+    if failure.check(AuthUnavailableError):
+        return AuthResult.UNAVAILABLE
+    return AuthResult.CANCELLED if failure.check(CancelledError) else AuthResult.BROKEN

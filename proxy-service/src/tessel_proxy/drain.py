@@ -1,0 +1,71 @@
+"""The end of a proxy that serves: its tunnels end one by one, when what is open on them has ended.
+
+    told to go away (those who know the word) -> idle, or time is up -> stopped -> cut
+
+A device that was told may have opened something before it heard: an idle tunnel of such a device is
+left for a moment. One that was not told may open more, and is served until the time is up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from tessel_proxy.house import Census, Tunnel
+
+LOOK_S: Final = 0.05
+"""How often it is looked who is done."""
+
+CROSSING_S: Final = 1.0
+"""What crosses `goaway` on the wire is under way no longer than this, on any usable link."""
+
+RETURN_MS: Final = (100, 5_000)
+"""When devices come back: not all at once, for the next proxy has a handshake with each to do."""
+
+Draw = Callable[[int, int], int]  # random.randint
+
+
+class Drain:
+    """Ends all tunnels within a limit; those that are left after it have had their time."""
+
+    _log = Logger()
+
+    def __init__(self, census: Census, clock: IReactorTime, draw: Draw) -> None:
+        self._census = census
+        self._clock = clock
+        self._draw = draw
+
+    async def run(self, within_s: float) -> None:
+        """Returns when no tunnel is left, or after `within_s`."""
+        if not self._census.all:
+            return
+        started = self._clock.seconds()
+        told = self._tell(list(self._census.all))
+        self._log.info(
+            "draining: {tunnels} tunnels, at most {seconds:g} s",
+            event="draining",
+            tunnels=len(self._census.all),
+            told=len(told),
+            seconds=within_s,
+        )
+        while self._census.all and self._clock.seconds() - started < within_s:
+            crossed = self._clock.seconds() - started >= CROSSING_S
+            self._end_idle(self._census.all if crossed else self._census.all - told)
+            await deferLater(self._clock, LOOK_S)
+        self._log.info(
+            "drained: {left} tunnels are left",
+            event="drained",
+            left=len(self._census.all),
+            seconds=round(self._clock.seconds() - started, 3),
+        )
+
+    def _tell(self, tunnels: Iterable[Tunnel]) -> set[Tunnel]:
+        return {each for each in tunnels if each.drain(self._draw(*RETURN_MS))}
+
+    def _end_idle(self, tunnels: Iterable[Tunnel]) -> None:
+        for tunnel in list(tunnels):
+            tunnel.end_if_idle()

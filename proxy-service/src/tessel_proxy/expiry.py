@@ -1,0 +1,59 @@
+"""A certificate is about to expire -> a warning each day, while there is time to renew it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger, LogLevel
+
+from tessel_proxy.numbers import Number
+
+WARN_BEFORE: Final = timedelta(days=14)
+"""ACME's clients renew 30 days before the end: with 14 left, renewing has failed for two weeks."""
+
+LOOK_S: Final = 24 * 3600.0
+
+_DAY_S: Final = timedelta(days=1).total_seconds()
+
+
+class ExpiryWatch:
+    """Looks at the end of what is in use, which a reload may have moved."""
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, ends: Callable[[], float | None]) -> None:
+        """`ends` tells the end in seconds since 1970, as the clock does; None: there is none."""
+        self._clock = clock
+        self._ends = ends
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = clock
+        self._looking: Deferred[LoopingCall] | None = None
+
+    def start(self) -> None:
+        self._looking = self._looks.start(LOOK_S, now=True)
+        self._looking.addErrback(lambda why: self._log.failure("no more looks", failure=why))
+
+    def stop(self) -> None:
+        if self._looks.running:
+            self._looks.stop()
+
+    def _look(self) -> None:
+        ends = self._ends()
+        if ends is None:
+            return
+        left_s = ends - self._clock.seconds()
+        if left_s > WARN_BEFORE.total_seconds():
+            return
+        self._log.emit(
+            LogLevel.warn if left_s > 0 else LogLevel.error,
+            "the certificate that devices are shown {ends}",
+            event="certificate_expires",
+            ends=f"expires in {left_s / _DAY_S:.1f} days" if left_s > 0 else "has expired",
+            days=round(left_s / _DAY_S, 1),
+            error=Number.CERTIFICATE_EXPIRES.value,
+        )

@@ -1,0 +1,135 @@
+"""The PROXY protocol before TLS: connections of named load balancers say whom they are for.
+
+A balancer's connection is read until its header is whole, and is then handed to what is behind this
+door as if it had come from the address in the header. Everybody else's is handed on as it is: a
+stranger's header would be a lie, and is just a bad TLS handshake.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+from typing import Protocol as Interface
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IReactorTime
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tessel_proxy.networks import Networks
+from tessel_proxy.numbers import number_of
+from tessel_proxy.proxy_header import HeaderError, read_header
+from tessel_proxy.record import Refusal, Witness, peer_name
+
+HEADER_S: Final = 5.0
+"""How long a balancer has for its header, which is the first thing it sends."""
+
+
+class _Transport(Interface):
+    protocol: IProtocol
+
+    def abortConnection(self) -> None: ...
+
+
+class Front(ServerFactory[Any]):
+    """Before another factory, which is given the true addresses."""
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(
+        self,
+        behind: ServerFactory[Any],
+        balancers: Networks,
+        clock: IReactorTime,
+        max_waiting: int,
+        witness: Witness,
+    ) -> None:
+        self.behind = behind
+        self.clock = clock
+        self.waiting: set[AwaitHeader] = set()
+        self._balancers = balancers
+        self._max_waiting = max_waiting
+        self._witness = witness
+
+    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+        if not isinstance(addr, IPv4Address | IPv6Address) or addr.host not in self._balancers:
+            return cast("IProtocol | None", self.behind.buildProtocol(addr))
+        if len(self.waiting) >= self._max_waiting:
+            self.refuse(addr, "too many connections without a header")
+            return None
+        return AwaitHeader(self, addr)
+
+    def refuse(self, balancer: IAddress, why: str) -> None:
+        """Tell of a balancer's connection that is turned away."""
+        self._witness.refused(Refusal.PROXY_HEADER)
+        self._log.warn(
+            "connection of the load balancer {peer} refused: {why}",
+            event="proxy_header_refused",
+            peer=peer_name(balancer),
+            why=why,
+            error=number_of(Refusal.PROXY_HEADER),
+        )
+
+    def abort(self) -> None:
+        """Wait for nobody any more."""
+        for each in list(self.waiting):
+            each.abort()
+
+
+class AwaitHeader(Protocol):
+    """A balancer's connection until its header is whole."""
+
+    def __init__(self, front: Front, balancer: IPv4Address | IPv6Address) -> None:
+        self._front = front
+        self._balancer = balancer
+        self._octets = b""
+        self._deadline: IDelayedCall | None = None
+
+    @property
+    def _wire(self) -> _Transport:
+        return cast("_Transport", self.transport)
+
+    def connectionMade(self) -> None:
+        self._front.waiting.add(self)
+        self._deadline = self._front.clock.callLater(HEADER_S, self._fail, "no header in time")
+
+    def dataReceived(self, data: bytes) -> None:
+        if self not in self._front.waiting:
+            return  # it was given up
+        self._octets += data
+        try:
+            header = read_header(self._octets)
+        except HeaderError as error:
+            self._fail(str(error))
+            return
+        if header is not None:
+            self._hand_on(header.source or self._balancer, self._octets[header.octets :])
+
+    def _hand_on(self, source: IPv4Address | IPv6Address, rest: bytes) -> None:
+        self._stop_waiting()
+        protocol = cast("IProtocol | None", self._front.behind.buildProtocol(source))
+        if protocol is None:
+            self._wire.abortConnection()
+            return
+        self._wire.protocol = protocol
+        protocol.makeConnection(self._wire)  # type: ignore[arg-type] # it is the same transport
+        if rest:
+            protocol.dataReceived(rest)
+
+    def _fail(self, why: str) -> None:
+        self._front.refuse(self._balancer, why)
+        self.abort()
+
+    def abort(self) -> None:
+        self._stop_waiting()
+        self._wire.abortConnection()
+
+    def _stop_waiting(self) -> None:
+        self._front.waiting.discard(self)
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 -- any
+        """Before its header: many balancers look so whether the port is open."""
+        self._stop_waiting()

@@ -1,0 +1,66 @@
+"""What has happened since the start, in numbers: fed by the records, read by the metrics.
+
+What is open is counted when it is asked for, from the open records themselves: a relayed octet
+costs no more than the addition its record does anyway.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tessel_proxy.record import (
+    Listener,
+    Outcome,
+    Refusal,
+    SubstreamRecord,
+    TunnelOutcome,
+    TunnelRecord,
+)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The Witness of one proxy."""
+
+    tunnels: set[TunnelRecord] = field(default_factory=set)
+    substreams: set[SubstreamRecord] = field(default_factory=set)
+    tunnels_accepted: Counter[Listener] = field(default_factory=Counter)
+    tunnels_closed: Counter[TunnelOutcome] = field(default_factory=Counter)
+    substreams_opened: Counter[str] = field(default_factory=Counter)
+    substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    refusals: Counter[Refusal] = field(default_factory=Counter)
+    auth_answers: Counter[str] = field(default_factory=Counter)
+    _from_device: Counter[Listener] = field(default_factory=Counter)  # of the closed ones
+    _from_target: Counter[Listener] = field(default_factory=Counter)
+
+    def tunnel_opened(self, record: TunnelRecord) -> None:
+        self.tunnels.add(record)
+        self.tunnels_accepted[record.listener] += 1
+
+    def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None:
+        self.tunnels.discard(record)
+        self.tunnels_closed[outcome] += 1
+
+    def substream_opened(self, record: SubstreamRecord) -> None:
+        self.substreams.add(record)
+        self.substreams_opened[record.kind] += 1
+
+    def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None:
+        self.substreams.discard(record)
+        self.substreams_closed[record.kind, outcome] += 1
+        self._from_device[record.of.listener] += record.octets_from_device
+        self._from_target[record.of.listener] += record.octets_from_target
+
+    def refused(self, why: Refusal) -> None:
+        self.refusals[why] += 1
+
+    def octets_from_device(self, listener: Listener) -> int:
+        return self._from_device[listener] + sum(
+            each.octets_from_device for each in self.substreams if each.of.listener is listener
+        )
+
+    def octets_from_target(self, listener: Listener) -> int:
+        return self._from_target[listener] + sum(
+            each.octets_from_target for each in self.substreams if each.of.listener is listener
+        )

@@ -1,0 +1,199 @@
+"""The ledger -> what Prometheus scrapes. Made when it is asked for, from one look at everything.
+
+Labels are words of enums and nothing else: no account, device, address or target is ever one, for
+each would be a series of its own that a stranger can make. Limits stand beside their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from platform import python_version
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from tessel_proxy.auth.watched import AuthResult
+from tessel_proxy.config import Config
+from tessel_proxy.house import Census
+from tessel_proxy.ledger import Ledger
+from tessel_proxy.lookup import LOOKUP_THREADS, Lookups
+from tessel_proxy.opening import Kind
+from tessel_proxy.readiness import Readiness
+from tessel_proxy.record import Listener, Outcome, Refusal, TunnelOutcome
+
+PREFIX = "tessel_proxy_"
+KINDS = [kind.value for kind in Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Whom the metrics ask."""
+
+    config: Config
+    ledger: Ledger
+    census: Census
+    lookups: Lookups
+    readiness: Readiness
+    certificate_ends: Callable[[], float | None]  # seconds since 1970
+
+
+def registry_of(sources: Sources) -> CollectorRegistry:
+    """A registry of this proxy's own."""
+    registry = CollectorRegistry()
+    registry.register(ProxyCollector(sources))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class ProxyCollector(Collector):
+    """All that is told of one proxy."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._tunnels()
+        yield from self._substreams()
+        yield from self._refusals()
+        yield from self._state()
+
+    def _tunnels(self) -> Iterator[Metric]:
+        census, ledger = self._sources.census, self._sources.ledger
+        unauthenticated = len(census.unauthenticated)
+        yield _labelled_gauge(
+            "tunnels",
+            "Tunnels that are open, by whether their token was accepted.",
+            "state",
+            [
+                ("authenticated", len(census.all) - unauthenticated),
+                ("unauthenticated", unauthenticated),
+            ],
+        )
+        yield _gauge(
+            "tunnels_unauthenticated_limit",
+            "MAX_UNAUTHENTICATED.",
+            self._sources.config.max_unauthenticated,
+        )
+        yield _labelled_counter(
+            "tunnels_accepted",
+            "Tunnels taken in, by where they came to; legacy: Tessel 1 boards.",
+            ["listener"],
+            [([each.value], ledger.tunnels_accepted[each]) for each in Listener],
+        )
+        yield _labelled_counter(
+            "tunnels_closed",
+            "Tunnels that have ended, by how; handshake_failed is one of the ways.",
+            ["outcome"],
+            [([each.value], ledger.tunnels_closed[each]) for each in TunnelOutcome],
+        )
+
+    def _substreams(self) -> Iterator[Metric]:
+        ledger = self._sources.ledger
+        opened = [each.kind for each in ledger.substreams]
+        yield _labelled_gauge(
+            "substreams",
+            "Substreams that are open.",
+            "kind",
+            [(kind, opened.count(kind)) for kind in KINDS],
+        )
+        yield _gauge(
+            "substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", self._sources.config.max_substreams
+        )
+        yield _labelled_counter(
+            "substreams_opened",
+            "Substreams that devices opened.",
+            ["kind"],
+            [([kind], ledger.substreams_opened[kind]) for kind in KINDS],
+        )
+        yield _labelled_counter(
+            "substreams_closed",
+            "Substreams that have ended, by how.",
+            ["kind", "outcome"],
+            [
+                ([kind, each.value], ledger.substreams_closed[kind, each])
+                for kind in KINDS
+                for each in Outcome
+            ],
+        )
+        yield _labelled_counter(
+            "relayed_octets",
+            "Octets relayed, those of open substreams included.",
+            ["listener", "direction"],
+            [
+                ([each.value, direction], octets(each))
+                for each in Listener
+                for direction, octets in (
+                    ("device_to_target", ledger.octets_from_device),
+                    ("target_to_device", ledger.octets_from_target),
+                )
+            ],
+        )
+
+    def _refusals(self) -> Iterator[Metric]:
+        ledger = self._sources.ledger
+        yield _labelled_counter(
+            "refusals",
+            "Tunnels and tokens turned away.",
+            ["reason"],
+            [([each.name.lower()], ledger.refusals[each]) for each in Refusal],
+        )
+        yield _labelled_counter(
+            "auth_checks",
+            "Checks of tokens, by how they ended.",
+            ["result"],
+            [([each.value], ledger.auth_answers[each]) for each in AuthResult],
+        )
+
+    def _state(self) -> Iterator[Metric]:
+        sources = self._sources
+        yield _gauge("lookups", "Look-ups of names under way.", sources.lookups.under_way)
+        yield _gauge("lookups_limit", "Look-ups that can be under way.", LOOKUP_THREADS)
+        yield _gauge("ready", "1: new tunnels are welcome.", not sources.readiness.obstacles)
+        yield _gauge("draining", "1: the proxy is going.", sources.readiness.draining)
+        ends = sources.certificate_ends()
+        if ends is not None:
+            yield _gauge(
+                "certificate_not_after_timestamp_seconds",
+                "When the certificate that devices are shown expires.",
+                ends,
+            )
+        yield _labelled_gauge_of_build()
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, meaning, float(value))
+
+
+def _labelled_gauge(
+    name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]
+) -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, meaning, labels=[label])
+    for word, value in values:
+        family.add_metric([word], float(value))
+    return family
+
+
+def _labelled_counter(
+    name: str, meaning: str, labels: list[str], values: Iterable[tuple[list[str], float]]
+) -> Metric:
+    family = CounterMetricFamily(PREFIX + name, meaning, labels=labels)
+    for words, value in values:
+        family.add_metric(words, float(value))
+    return family
+
+
+def _labelled_gauge_of_build() -> Metric:
+    family = GaugeMetricFamily(
+        PREFIX + "build_info", "Which build this is.", labels=["version", "python"]
+    )
+    family.add_metric([version("tessel-proxy"), python_version()], 1.0)
+    return family

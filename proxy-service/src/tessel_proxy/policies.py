@@ -1,0 +1,69 @@
+"""The egress rules that hold now: those of the environment, and each account's of POLICY_FILE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from servicekit.settings import ConfigError
+from tessel_proxy.config import Config, EgressMode
+from tessel_proxy.policy import Policy, RuleSet
+from tessel_proxy.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
+
+MAX_FILE_OCTETS = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
+
+_NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
+
+
+class Policies:
+    """Asked at every open, so that a new file holds for tunnels that are open, too."""
+
+    name = "policy file"
+
+    def __init__(self, config: Config) -> None:
+        """Raises ConfigError if the file is of no use."""
+        self._everybodys = RuleSet(
+            mode=config.egress_mode, allow=config.egress_allow, deny=config.egress_deny
+        )
+        self._path = config.policy_file
+        self._file = _NOTHING
+        self.reload()
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        return () if self._path is None else (self._path,)
+
+    def reload(self) -> None:
+        """Take up the file as it is now; raises ConfigError, and the rules stay as they were."""
+        if self._path is not None:
+            self._file = _read(self._path)
+
+    def of(self, account: str) -> Policy:
+        """The rules for what this account opens now."""
+        own = self._file.accounts.get(account, self._file.default)
+        return Policy((self._everybodys, own))
+
+    def hints(self) -> list[str]:
+        """What an operator may not have meant."""
+        report = self._everybodys.mode is not EgressMode.ENFORCE
+        return [f"EGRESS_MODE={self._everybodys.mode}: inner addresses are let through"] * report
+
+    def summary(self) -> str:
+        """What it comes to, in a line."""
+        names = ", ".join(sorted(self._file.accounts)) or "none"
+        return f"egress: {self._everybodys.mode}, accounts with rules of their own: {names}"
+
+
+def _read(path: Path) -> PolicyFile:
+    source = f"POLICY_FILE={str(path)!r}"
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_FILE_OCTETS + 1)
+    except OSError as error:
+        raise ConfigError([f"{source} cannot be read: {error.strerror}"]) from error
+    if len(octets) > MAX_FILE_OCTETS:
+        raise ConfigError([f"{source} is too large; allowed: {MAX_FILE_OCTETS} octets"])
+    try:
+        return parse(octets)
+    except PolicyFileError as error:
+        raise ConfigError([f"{source}, {fault}" for fault in error.faults]) from None

@@ -1,0 +1,127 @@
+r"""The PROXY protocol's header, versions 1 and 2 -> who is behind the load balancer. Pure.
+
+    1    PROXY TCP4 192.0.2.9 198.51.100.1 4711 5005\r\n                 107 octets at most
+    2    12 octets of signature | 0x2c | family | length: uint16 | addresses | TLVs
+
+Twisted's parsers take the header apart. They let much pass that no balancer sends (a seventh word,
+ports such as `+80`, names in place of addresses), and fail in their own ways on some of the rest.
+So here the header's octets are bounded before, and what it says is judged after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from struct import Struct
+from typing import Final
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
+from twisted.protocols.haproxy._v1parser import V1Parser
+from twisted.protocols.haproxy._v2parser import V2Parser
+
+from tessel_proxy.networks import plain_address
+
+V1_START: Final = b"PROXY "
+V1_MAX_OCTETS: Final = 107  # the specification's worst case, line end included
+V1_WORDS: Final = 6
+MAX_PORT: Final = 0xFFFF
+V2_START: Final = V2Parser.PREFIX
+V2_HEAD: Final = Struct("!12sBBH")
+V2_MAX_OCTETS: Final = 4096
+"""Addresses and TLVs; a balancer that passes on its client's certificate sends half of it."""
+
+
+class HeaderError(Exception):
+    """What stands where the header should be is none; the text says what was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a balancer says of a connection, and how many octets it took to say it."""
+
+    source: IPv4Address | IPv6Address | None  # None: the connection is the balancer's own
+    octets: int
+
+
+def read_header(octets: bytes) -> Header | None:
+    """The header that the octets begin with; None if more must come. Raises HeaderError."""
+    if octets.startswith(V1_START):
+        return _read_v1(octets)
+    if octets.startswith(V2_START):
+        return _read_v2(octets)
+    if V1_START.startswith(octets) or V2_START.startswith(octets):
+        return None
+    raise HeaderError("no header of the PROXY protocol")
+
+
+def _read_v1(octets: bytes) -> Header | None:
+    end = octets.find(b"\r\n", 0, V1_MAX_OCTETS)
+    if end >= 0:
+        return Header(_source_of_v1(octets[:end]), end + 2)
+    if len(octets) >= V1_MAX_OCTETS:
+        raise HeaderError(f"a header of version 1 without an end within {V1_MAX_OCTETS} octets")
+    return None
+
+
+def _source_of_v1(line: bytes) -> IPv4Address | IPv6Address | None:
+    try:
+        source = V1Parser.parse(line).source
+    except (InvalidProxyHeader, ValueError) as error:
+        raise HeaderError(f"a header of version 1 that is garbled: {_words(error)}") from error
+    if source is None:
+        return None  # PROXY UNKNOWN, with or without more
+    words = line.split(b" ")
+    if len(words) != V1_WORDS or not all(port.isdigit() for port in words[4:]):
+        raise HeaderError("a header of version 1 that is garbled: words or ports")
+    kind = IPv4Address if words[1] == V1Parser.TCP4_PROTO else IPv6Address
+    for host in words[2:4]:
+        _check_kind(host.decode("ascii"), kind)
+    return _true(source)
+
+
+def _check_kind(host: str, kind: type[IPv4Address | IPv6Address]) -> None:
+    try:
+        version = ip_address(host).version
+    except ValueError as error:
+        raise HeaderError(f"a header of version 1 that is garbled: {error}") from error
+    if version != (4 if kind is IPv4Address else 6):
+        raise HeaderError("a header of version 1 that is garbled: an address of the other family")
+
+
+def _read_v2(octets: bytes) -> Header | None:
+    if len(octets) < V2_HEAD.size:
+        return None
+    _signature, _command, _family, length = V2_HEAD.unpack_from(octets)
+    if length > V2_MAX_OCTETS:
+        raise HeaderError(f"a header of {length} octets; allowed: {V2_MAX_OCTETS}")
+    end = V2_HEAD.size + length
+    if len(octets) < end:
+        return None
+    return Header(_source_of_v2(octets[:end]), end)
+
+
+def _source_of_v2(header: bytes) -> IPv4Address | IPv6Address | None:
+    try:
+        source = V2Parser.parse(header).source
+    except (InvalidProxyHeader, KeyError) as error:
+        raise HeaderError(f"a header of version 2 that is garbled: {_words(error)}") from error
+    if not isinstance(source, IPv4Address | IPv6Address):
+        return None  # LOCAL, of no family, or of a UNIX socket
+    if source.type != "TCP":
+        raise HeaderError("a header of version 2 that is garbled: datagrams over TCP")
+    return _true(source)
+
+
+def _true(source: IAddress) -> IPv4Address | IPv6Address:
+    """The address in its usual notation; the ports are judged here, for both versions."""
+    if not isinstance(source, IPv4Address | IPv6Address) or not 0 <= source.port <= MAX_PORT:
+        raise HeaderError("a header that is garbled: port out of range")
+    address = plain_address(source.host)
+    kind = IPv4Address if address.version == 4 else IPv6Address  # noqa: PLR2004 -- IPv4
+    return kind("TCP", str(address), source.port)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,137 @@
+"""Files that change while the proxy serves: looked at now and then, and all at once on SIGHUP.
+
+What was loaded stays in use until its files can be used again: a renewal that is half done (a
+certificate whose key is still to come) is tried again at each look, and told of once.
+
+A change is taken up when it has been quiet for one look. A file that is written in place is then
+not read half way; one that is renamed into place loses nothing but that look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol as Interface
+from typing import TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from servicekit.settings import ConfigError
+from tessel_proxy.numbers import Number
+
+# A rename brings another inode, a write in place another size or time, a chmod another ctime.
+_Stamp: TypeAlias = tuple[int, int, int, int] | None
+
+
+class Reloadable(Interface):
+    """What was made of files, and can be made of them anew."""
+
+    @property
+    def name(self) -> str:
+        """For the log: what it is."""
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files it is made of."""
+
+    def reload(self) -> None:
+        """Use the files as they are now. Raises ConfigError, and goes on as before."""
+
+
+class Reloader:
+    """Keeps all reloadables up with their files."""
+
+    _log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, reloadables: Iterable[Reloadable], look_s: float
+    ) -> None:
+        self._watched = [_Watched(each) for each in reloadables]
+        self._looks = LoopingCall(self.look)
+        self._looks.clock = clock
+        self._look_s = look_s
+        self._looking: Deferred[LoopingCall] | None = None
+
+    def start(self) -> None:
+        """Look from now on."""
+        if self._watched:
+            self._looking = self._looks.start(self._look_s, now=False)
+            self._looking.addErrback(lambda why: self._log.failure("no more looks", failure=why))
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._looks.running:
+            self._looks.stop()
+
+    def look(self) -> None:
+        """Reload what has changed, or has failed before."""
+        for each in self._watched:
+            each.look()
+
+    def reload_all(self) -> None:
+        """Reload everything, changed or not: the operator asks for it."""
+        for each in self._watched:
+            each.fault = None  # what is still wrong is told again
+            each.load()
+
+
+class _Watched:
+    """One reloadable, and its files as they were."""
+
+    _log = Logger()
+
+    def __init__(self, subject: Reloadable) -> None:
+        self._subject = subject
+        self._loaded = self._seen = _stamps(subject.paths)
+        self.fault: str | None = None  # of the last load
+
+    def look(self) -> None:
+        now = _stamps(self._subject.paths)
+        quiet = now == self._seen
+        self._seen = now
+        if quiet and (now != self._loaded or self.fault is not None):
+            self.load()
+
+    def load(self) -> None:
+        # Before the files are read: what changes while they are is a change.
+        self._loaded = self._seen = _stamps(self._subject.paths)
+        try:
+            self._subject.reload()
+        except ConfigError as error:
+            self._failed(str(error))
+        except Exception:  # noqa: BLE001 -- one reloadable's bug must not end the looks at others
+            self._log.failure("cannot reload {what}", event="reload_failed", what=self._name)
+        else:
+            self.fault = None
+            self._log.info("reloaded {what}", event="reloaded", what=self._name)
+
+    @property
+    def _name(self) -> str:
+        return self._subject.name
+
+    def _failed(self, fault: str) -> None:
+        if fault != self.fault:
+            self._log.error(
+                "{what} stays as it was: {why}",
+                event="reload_failed",
+                what=self._name,
+                why=fault,
+                error=Number.RELOAD_FAILED.value,
+            )
+        self.fault = fault
+
+
+def _stamps(paths: Sequence[Path]) -> tuple[_Stamp, ...]:
+    return tuple(map(_stamp, paths))
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes with a file; None if it cannot be looked at, which is a change, too."""
+    try:
+        status = path.stat()  # of what a link leads to: certbot and Kubernetes swap links
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,220 @@
+"""A line of egress rules -> rules, each of which takes some targets. Pure.
+
+    list   = rule *( blanks-or-comma rule )
+    rule   = target [ ":" ports ]
+    ports  = range *( "," range )          as in 10.0.0.0/8:80,443
+    range  = port [ "-" port ]
+    target = "*"                           any target
+           | name                          that name alone
+           | "." name                      that name and all below it
+           | IPv4 address or network       as it stands
+           | IPv6 address or network       as it stands, without ports
+           | "[" IPv6 address or network "]"   with or without ports, as in [fd00::/8]:443
+
+A word of digits behind a comma is one more port of the rule before it: no target looks like that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from tessel_proxy import hosts
+from tessel_proxy.egress import Address, Network, carried
+
+MAX_RULES = 1000  # of one list: all are looked at for every open
+MAX_PORT = 65535
+FORMS = "10.0.0.0/8, 10.0.0.1:80,8000-8999, [fd00::/8]:443, example.com:443 or .example.com"
+
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_SEPARATOR = re.compile(r"(\s+,?\s*|,\s*)")
+_PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
+_MORE_PORTS = re.compile(r"[0-9]+(-[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """`*`"""
+
+    def __str__(self) -> str:
+        return "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name, with all below it if `below`."""
+
+    name: str
+    below: bool = False
+
+    def takes(self, name: str) -> bool:
+        return name == self.name or (self.below and name.endswith("." + self.name))
+
+    def __str__(self) -> str:
+        return "." * self.below + self.name
+
+
+Target = Anything | Named | Network
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Some targets, at some ports: no ports are all ports."""
+
+    target: Target
+    ports: tuple[range, ...] = ()
+
+    def takes_name(self, name: str, port: int) -> bool:
+        """Whatever addresses it has."""
+        match self.target:
+            case Anything():
+                return self._takes_port(port)
+            case Named() as named:
+                return named.takes(name) and self._takes_port(port)
+            case _:
+                return False
+
+    def takes_address(self, address: Address, port: int) -> bool:
+        """Also by an IPv4 address that it carries."""
+        match self.target:
+            case Anything():
+                return self._takes_port(port)
+            case Named():
+                return False
+            case network:
+                within = (address, *carried(address))
+                return self._takes_port(port) and any(each in network for each in within)
+
+    def _takes_port(self, port: int) -> bool:
+        return not self.ports or any(port in each for each in self.ports)
+
+    def __str__(self) -> str:
+        if not self.ports:
+            return str(self.target)
+        bracketed = isinstance(self.target, IPv6Network)
+        target = f"[{self.target}]" if bracketed else str(self.target)
+        return f"{target}:{','.join(map(_range_text, self.ports))}"
+
+
+def rules(text: str) -> tuple[Rule, ...]:
+    """All rules of a list; raises ValueError with every word that is none."""
+    read: list[Rule] = []
+    faults: list[str] = []
+    for word in _words(text):
+        try:
+            read.append(_rule(word))
+        except ValueError as fault:
+            faults.append(str(fault))
+    if len(read) > MAX_RULES:
+        faults.append(f"at most {MAX_RULES} rules")
+    if faults:
+        raise ValueError(f"{FORMS}; {'; '.join(faults)}")
+    return tuple(read)
+
+
+def narrow_rules(text: str) -> tuple[Rule, ...]:
+    """Rules that lift a refusal. None may lift all: metadata services would be among it."""
+    read = rules(text)
+    if any(isinstance(each.target, Anything) for each in read):
+        raise ValueError(f"{FORMS}; * is not, for it would take the metadata service in")
+    return read
+
+
+def _words(text: str) -> Iterator[str]:
+    pieces = _SEPARATOR.split(text)
+    word = pieces[0]
+    for separator, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        if separator == "," and ":" in word and _MORE_PORTS.fullmatch(piece):
+            word += f",{piece}"
+            continue
+        if word:
+            yield word
+        word = piece
+    if word:
+        yield word
+
+
+def _rule(word: str) -> Rule:
+    target, colon, ports = _parted(word)
+    return Rule(_target(target), _ports(ports, word) if colon else ())
+
+
+def _parted(word: str) -> tuple[str, str, str]:
+    """Target and ports. An IPv6 address without brackets is all colons."""
+    if word.startswith("["):
+        inner, bracket, rest = word[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")) or ":" not in inner:
+            raise ValueError(f"{word!r} is none")
+        return inner, rest[:1], rest[1:]
+    return word.partition(":") if word.count(":") == 1 else (word, "", "")
+
+
+def _target(text: str) -> Target:
+    if text == "*":
+        return Anything()
+    if "/" in text or ":" in text:
+        return _network(text)
+    below = text.startswith(".")
+    try:
+        host = hosts.canonical(text[below:])
+    except ValueError:
+        raise ValueError(f"{text!r} is none") from None
+    if isinstance(host, str):
+        return Named(host, below)
+    if below or not _is_usual(text):
+        # What a 0-led part means, programs do not agree on: a rule must not be read in two ways.
+        raise ValueError(f"{text!r} is no address in its usual form")
+    return ip_network(host)
+
+
+def _is_usual(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        pass
+    else:
+        return _plain(network, text)
+    try:
+        meant = f"{ip_network(text, strict=False)} rather than {text}"
+    except ValueError:
+        meant = f"{text!r} is none"
+    raise ValueError(meant)
+
+
+def _plain(network: Network, text: str) -> Network:
+    """Mapped IPv4 as IPv4: devices write the same target in both ways."""
+    if isinstance(network, IPv4Network):
+        return network
+    if network.network_address.scope_id is not None:
+        raise ValueError(f"{text!r} has a scope, which means something on one link alone")
+    if not network.subnet_of(_MAPPED):
+        return network
+    last_32_bits = int(network.network_address) & 0xFFFF_FFFF
+    return IPv4Network((last_32_bits, network.prefixlen - _MAPPED.prefixlen))
+
+
+def _ports(text: str, word: str) -> tuple[range, ...]:
+    try:
+        return tuple(_range(each) for each in text.split(","))
+    except ValueError:
+        raise ValueError(f"{word!r}: ports are 1 to {MAX_PORT}, ranges as 8000-8999") from None
+
+
+def _range(text: str) -> range:
+    low, dash, high = text.partition("-")
+    if not _PORTS.fullmatch(text) or not 1 <= int(low) <= int(high or low) <= MAX_PORT:
+        raise ValueError(text)
+    return range(int(low), int(high if dash else low) + 1)
+
+
+def _range_text(ports: range) -> str:
+    return str(ports[0]) if len(ports) == 1 else f"{ports[0]}-{ports[-1]}"

@@ -1,0 +1,128 @@
+"""The hooks that put a renewed certificate in place, called as certbot and lego call them."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import trustme
+
+ACME = Path(__file__).parents[2] / "deploy" / "acme"
+HOOK_SECONDS = 30
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+
+
+@pytest.fixture
+def made(tmp_path):
+    """What an ACME client has just got: certbot's folder, a link as there."""
+    folder = tmp_path / "live" / "proxy.example.com"
+    folder.mkdir(parents=True)
+    issued = trustme.CA().issue_cert("proxy.example.com")
+    issued.private_key_pem.write_to_path(folder / "privkey1.pem")
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(folder / "fullchain1.pem", append=True)
+    (folder / "privkey.pem").symlink_to("privkey1.pem")
+    (folder / "fullchain.pem").symlink_to("fullchain1.pem")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The proxy's, with a pair of before."""
+    found = tmp_path / "tls"
+    found.mkdir()
+    (found / "public-cert.pem").write_text("old chain")
+    (found / "private-key.pem").write_text("old key")
+    return found
+
+
+def run(hook, folder, *args, **environ):
+    return subprocess.run(
+        [ACME / hook, *args],
+        env={
+            "PATH": os.environ["PATH"],
+            "TESSEL_CERTIFICATES": str(folder),
+            "TESSEL_OWNER": f"{os.getuid()}:{os.getgid()}",
+            "TESSEL_INSTALL": str(ACME / "install-certificate"),
+            **environ,
+        },
+        capture_output=True,
+        text=True,
+        timeout=HOOK_SECONDS,
+        check=False,
+    )
+
+
+def in_place(folder):
+    return (folder / "public-cert.pem").read_text(), (folder / "private-key.pem").read_text()
+
+
+def given(made):
+    return (made / "fullchain.pem").read_text(), (made / "privkey.pem").read_text()
+
+
+def names_in(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_certbots_hook_puts_the_pair_in_place_by_renaming(folder, made, tmp_path):
+    before = (folder / "public-cert.pem").stat().st_ino
+    reload = f"echo reloaded >> {tmp_path}/reloads"
+    done = run("certbot-deploy-hook", folder, RENEWED_LINEAGE=str(made), TESSEL_RELOAD=reload)
+    assert done.returncode == 0, done.stderr
+    assert in_place(folder) == given(made)
+    assert (folder / "public-cert.pem").stat().st_ino != before
+    assert mode(folder / "private-key.pem") == 0o640
+    assert mode(folder / "public-cert.pem") == 0o644
+    assert names_in(folder) == ["private-key.pem", "public-cert.pem"]
+    assert (tmp_path / "reloads").read_text() == "reloaded\n"
+
+
+def test_certbots_hook_leaves_other_certificates_of_the_host_alone(folder, made):
+    done = run(
+        "certbot-deploy-hook", folder, RENEWED_LINEAGE=str(made), TESSEL_NAME="www.example.com"
+    )
+    assert done.returncode == 0, done.stderr
+    assert in_place(folder) == ("old chain", "old key")
+
+
+def test_legos_hook_does_the_same(folder, made):
+    done = run(
+        "lego-hook",
+        folder,
+        LEGO_CERT_PATH=str(made / "fullchain.pem"),
+        LEGO_CERT_KEY_PATH=str(made / "privkey.pem"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert in_place(folder) == given(made)
+
+
+def test_a_key_of_another_certificate_changes_nothing(folder, made):
+    other = made / "other.pem"
+    trustme.CA().issue_cert("x.example.com").private_key_pem.write_to_path(other)
+    done = run("install-certificate", folder, made / "fullchain.pem", other)
+    assert done.returncode == 1
+    assert "is not the key of" in done.stderr
+    assert in_place(folder) == ("old chain", "old key")
+
+
+def test_a_file_that_is_cut_short_changes_nothing(folder, made):
+    (made / "fullchain1.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    done = run("certbot-deploy-hook", folder, RENEWED_LINEAGE=str(made))
+    assert done.returncode != 0
+    assert in_place(folder) == ("old chain", "old key")
+    assert names_in(folder) == ["private-key.pem", "public-cert.pem"]
+
+
+@pytest.mark.parametrize("hook", ["certbot-deploy-hook", "lego-hook", "install-certificate"])
+def test_called_by_hand_without_what_it_needs_a_hook_says_so(folder, hook):
+    done = run(hook, folder)
+    assert done.returncode != 0
+    assert done.stderr

@@ -1,0 +1,162 @@
+"""deploy/compose.yml on the engine: it starts, comes back from a kill, and tells when it is ill."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "tessel-deploy-test"
+UP_SECONDS = 600  # with the image to be built
+SECONDS = 120
+IN_IMAGE = 10001
+# Ports that are free, health that is asked for often, and a folder of the test's own.
+OVERRIDE = """
+services:
+  proxy:
+    ports: !override ["127.0.0.1::5005"]
+    volumes: !override ["{folder}:/srv/config:ro"]
+    healthcheck: {{interval: 1s, timeout: 2s, retries: 2}}
+    environment: {{DRAIN_S: "2", RELOAD_LOOK_S: "1"}}
+"""
+KILL = "kill -{signal} $(grep -l '^tessel-proxy' /proc/[0-9]*/comm | cut -d/ -f3)"
+
+
+def engine():
+    try:
+        found = docker.from_env()
+        found.ping()
+    except DockerException:
+        return None
+    return found
+
+
+ENGINE = engine()
+pytestmark = [
+    pytest.mark.skipif(ENGINE is None, reason="there is no container engine"),
+    pytest.mark.skipif(os.getuid() != 0, reason="files for the image's user take root"),
+    pytest.mark.timeout(UP_SECONDS + SECONDS),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What deploy/secrets is on a host."""
+    made = tmp_path_factory.mktemp("deploy") / "secrets"
+    made.mkdir(mode=0o700)
+    (made / "token").write_text("0123456789abcdef\n")
+    for each in (made, made / "token"):
+        os.chown(each, IN_IMAGE, IN_IMAGE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def container(folder, tmp_path_factory):
+    override = tmp_path_factory.mktemp("compose") / "override.yml"
+    override.write_text(OVERRIDE.format(folder=folder))
+    files = ("--file", ROOT / "deploy" / "compose.yml", "--file", override)
+    command = ("docker", "compose", "--project-name", PROJECT, *files)
+
+    def compose(*args):
+        done = subprocess.run(
+            [*command, *args], capture_output=True, text=True, timeout=UP_SECONDS, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    try:
+        compose("build")
+        make_certificate(folder)
+        compose("up", "--detach")
+        label = f"com.docker.compose.project={PROJECT}"
+        (found,) = ENGINE.containers.list(all=True, filters={"label": label})
+        yield found
+    finally:
+        compose("down", "--timeout", "5")
+
+
+def make_certificate(folder):
+    ENGINE.containers.run(
+        "tessel-proxy",
+        ["make-cert", "--out", "/out", "proxy.example.org"],
+        volumes={str(folder): {"bind": "/out"}},
+        network_mode="none",
+        remove=True,
+    )
+
+
+def health(container):
+    container.reload()
+    return container.attrs["State"]["Health"]["Status"]
+
+
+def becomes(container, status):
+    eventually(lambda: health(container) == status, SECONDS, lambda: container.logs().decode())
+
+
+def to_the_process(container, signal):
+    """Send it inside: what `docker kill` ends stays ended, as its operator meant it to."""
+    done = container.exec_run(["sh", "-c", KILL.format(signal=signal)])
+    assert done.exit_code == 0, done.output
+
+
+def test_it_starts_and_turns_green(container):
+    becomes(container, "healthy")
+
+
+def test_it_comes_back_when_its_process_is_killed(container):
+    becomes(container, "healthy")
+    before = container.attrs["State"]["StartedAt"], container.attrs["RestartCount"]
+    to_the_process(container, "KILL")
+
+    def came_back():
+        container.reload()
+        state = container.attrs["State"]
+        return state["Running"] and (state["StartedAt"], container.attrs["RestartCount"]) > before
+
+    eventually(came_back, SECONDS, lambda: container.attrs["State"])
+    becomes(container, "healthy")
+
+
+def test_its_health_turns_red_while_it_hangs_and_green_after(container):
+    becomes(container, "healthy")
+    to_the_process(container, "STOP")
+    becomes(container, "unhealthy")
+    to_the_process(container, "CONT")
+    becomes(container, "healthy")
+
+
+def test_a_certificate_that_is_renamed_into_place_is_taken_up(container, folder):
+    becomes(container, "healthy")
+    make_certificate(folder)
+    eventually(
+        lambda: b'"event":"reloaded"' in container.logs().replace(b'": "', b'":"'),
+        SECONDS,
+        lambda: container.logs().decode(),
+    )
+
+
+def test_it_drains_and_ends_with_0(container):
+    becomes(container, "healthy")
+    container.stop(timeout=30)
+    container.reload()
+    assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
+
+
+def test_a_stop_leaves_time_for_the_drain():
+    if shutil.which("docker") is None:
+        pytest.skip("docker compose is not installed")
+    done = subprocess.run(
+        ["docker", "compose", "--file", ROOT / "deploy" / "compose.yml", "config", "--format=json"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert '"stop_grace_period": "45s"' in done.stdout
+    assert '"DRAIN_S": "30"' in done.stdout

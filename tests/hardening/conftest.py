@@ -1,0 +1,109 @@
+"""`make hardening`: what strangers do to a proxy, within four minutes. Apart from `make test`.
+
+`--seed=N` makes other inputs; each failure names the seed and the input's number.
+"""
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import trustme
+from twisted.logger import globalLogBeginner
+
+from support.hardening.bystander import Bystander
+from support.hardening.device import Device, trusting
+from support.hardening.proxy import COMMAND, TOKEN, running_proxy
+from support.processes import Process
+from support.waiting import eventually
+
+TESTS = Path(__file__).parents[1]
+
+DEFAULT_SEED = 20261122
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=DEFAULT_SEED, help="of all inputs made by chance")
+
+
+def pytest_report_header(config):
+    return f"hardening: --seed={config.getoption('--seed')}"
+
+
+def pytest_configure(config):
+    # Until logging begins Twisted keeps 65,536 lines, and what they hold: a leak that is none.
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
+
+
+@pytest.fixture(scope="session")
+def seed(request):
+    return request.config.getoption("--seed")
+
+
+@pytest.fixture(scope="session")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def context(authority):
+    """What devices trust."""
+    return trusting(authority)
+
+
+@pytest.fixture(scope="session")
+def site(authority, tmp_path_factory):
+    """The ports of a target site, by service."""
+    folder = tmp_path_factory.mktemp("site")
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    process = Process(
+        [
+            *(sys.executable, "-m", "support.target_site"),
+            *("--certificate", folder / "cert.pem", "--key", folder / "key.pem"),
+        ],
+        {"PYTHONPATH": str(TESTS)},
+        folder,
+        "site",
+    )
+    try:
+        line = eventually(lambda: process.stdout, what=lambda: process.stderr)
+        yield json.loads(line)["listening"]
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def proxy_with(authority, tmp_path):
+    """Start the command with these settings besides those of a proxy for tests."""
+    with ExitStack() as stack:
+
+        def start(command=COMMAND, **settings):
+            merged = {"AUTH_HARDCODED": TOKEN, "EGRESS_ALLOW": "127.0.0.0/8 ::1/128", **settings}
+            set_ones = {name: str(value) for name, value in merged.items() if value is not None}
+            running = running_proxy(tmp_path, authority, set_ones, command=command)
+            return stack.enter_context(running)
+
+        yield start
+
+
+@pytest.fixture
+def device_of(context):
+    """Connect to a proxy; with a token, authenticated."""
+    with ExitStack() as stack:
+
+        def connect(proxy, token=None, **more):
+            device = stack.enter_context(Device(proxy.port, context, **more))
+            if token is not None:
+                assert device.authenticate(token) == {"authed": True}
+            return device
+
+        yield connect
+
+
+@pytest.fixture
+def bystander_of(context, site):
+    """A transfer beside all that happens to the proxy."""
+    return lambda proxy, **more: Bystander(proxy.port, context, TOKEN, site["echo"], **more)

@@ -1,0 +1,177 @@
+"""The process killed, told to reload and told to go, each in the middle of transfers."""
+
+import hashlib
+import json
+import ssl
+import threading
+import time
+import urllib.request
+from functools import partial
+
+import pytest
+import trustme
+
+from support.hardening.device import Device, GoneError, connecting, data, end, trusting
+from support.hardening.proxy import TOKEN
+from support.target_site.octets import sha256_of
+from support.waiting import eventually
+
+DEVICES = 8
+LARGE = 200_000_000  # octets that no device has got when the proxy is killed
+MEDIUM = 20_000_000  # some seconds of transfer for all devices together
+DRAIN_S = 15
+RELOADS = 5
+STOP_SECONDS = 30.0
+
+
+class Downloads:
+    """Devices that download at the same time, each in a thread, and what came of it."""
+
+    def __init__(self, proxy, context, site, octets, features=()):
+        self.octets = octets
+        self.whole, self.cut, self.going = [], [], []
+        self._started = threading.Barrier(DEVICES + 1, timeout=20)
+        self._threads = [
+            threading.Thread(target=self._run, args=(proxy.port, context, site, list(features)))
+            for _ in range(DEVICES)
+        ]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        self._started.wait()
+        return self
+
+    def __exit__(self, *_):
+        self.wait()
+
+    def wait(self):
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive(), "a device waits for ever"
+
+    def _run(self, port, context, site, features):
+        with Device(port, context) as device:
+            try:
+                device.authenticate(TOKEN, **({"features": features} if features else {}))
+                device.send(connecting(2, site["source"]), data(2, b"%d\n" % self.octets))
+                first = device.octets(2, 1)
+                self._started.wait()
+                self._download(device, first)
+            except (GoneError, OSError) as lost:
+                self.cut.append(lost)
+
+    def _download(self, device, first):
+        digest, said = hashlib.sha256(first), None
+        while said != {"event": "custom", "emitArgs": ["close"]}:
+            frame = device.frame()
+            if frame.is_data:
+                digest.update(frame.payload)
+                continue
+            said = json.loads(frame.payload)
+            if said.get("type") == "goaway":
+                self.going.append(said)
+            elif said == {"event": "end"}:
+                device.send(end(2))
+        self.whole.append(digest.hexdigest())
+
+
+@pytest.fixture
+def open_at_targets(site):
+    """How many connections that service of the site has open."""
+
+    def count(service):
+        with urllib.request.urlopen(f"http://127.0.0.1:{site['control']}/counts") as answer:
+            return json.load(answer)["services"][service]["open"]
+
+    return count
+
+
+def test_a_proxy_that_is_killed_looks_to_nobody_like_an_end(
+    proxy_with, context, site, device_of, open_at_targets
+):
+    proxy = proxy_with()
+    with Downloads(proxy, context, site, LARGE) as downloads:
+        time.sleep(0.5)
+        proxy.kill()
+    assert (len(downloads.cut), downloads.whole) == (DEVICES, [])
+    eventually(lambda: open_at_targets("source") == 0)
+    proxy.start()  # on the port it had, whatever still lingers there
+    device = device_of(proxy, TOKEN)
+    device.send(connecting(2, site["echo"]), data(2, b"alive"))
+    assert device.octets(2, 5) == b"alive"
+
+
+def test_reloads_under_load_give_new_connections_the_new_certificate_and_hurt_no_transfer(
+    proxy_with, bystander_of, context, site
+):
+    proxy = proxy_with()
+    with bystander_of(proxy), Downloads(proxy, context, site, MEDIUM) as downloads:
+        for _ in range(RELOADS):
+            renewed = trustme.CA()
+            proxy.issue(renewed)
+            proxy.reload()
+            eventually(partial(is_trusted, proxy, trusting(renewed)))
+            assert not is_trusted(proxy, context)
+    assert downloads.cut == []
+    assert downloads.whole == [sha256_of(MEDIUM)] * DEVICES
+
+
+def is_trusted(proxy, context):
+    try:
+        with Device(proxy.port, context):
+            return True
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+def test_a_broken_certificate_is_not_taken_up(proxy_with, bystander_of, context):
+    proxy = proxy_with()
+    with bystander_of(proxy):
+        proxy.certificate_file.write_text("-----BEGIN CERTIFICATE-----\nhalf of i")
+        proxy.reload()
+        eventually(lambda: [line["event"] for line in proxy.faults()] == ["reload_failed"])
+        assert is_trusted(proxy, context)
+    proxy.expected_faults = ["reload_failed"]  # the operator is told
+
+
+@pytest.mark.parametrize("features", [[], ["goaway/1", "halfclose/1", "reuse/1"]])
+def test_on_sigterm_transfers_end_whole_nobody_new_gets_in_and_the_exit_code_is_0(
+    proxy_with, context, site, features
+):
+    proxy = proxy_with(DRAIN_S=DRAIN_S)
+    with Downloads(proxy, context, site, MEDIUM, features) as downloads:
+        proxy.terminate()
+        eventually(lambda: proxy.log.events("draining"))
+        with pytest.raises(OSError):  # noqa: PT011 -- refused, or cut in the handshake
+            Device(proxy.port, context)
+    assert (downloads.whole, downloads.cut) == ([sha256_of(MEDIUM)] * DEVICES, [])
+    assert len(downloads.going) == (DEVICES if features else 0)
+    assert proxy.process.wait(STOP_SECONDS) == 0
+
+
+def test_what_cannot_end_in_time_is_cut_and_the_exit_code_is_0(proxy_with, context, site):
+    proxy = proxy_with(DRAIN_S=1)
+    device = Device(proxy.port, context)
+    device.authenticate(TOKEN)
+    device.send(connecting(2, site["trickle"]))
+    device.octets(2, 1)
+    began = time.monotonic()
+    proxy.terminate()
+    assert proxy.process.wait(STOP_SECONDS) == 0
+    assert 1 <= time.monotonic() - began < 10
+    with pytest.raises(GoneError):
+        device.octets(2, LARGE)
+    device.socket.close()
+
+
+def test_a_second_signal_stops_at_once(proxy_with, context, site):
+    proxy = proxy_with(DRAIN_S=DRAIN_S)
+    with Downloads(proxy, context, site, LARGE) as downloads:
+        proxy.terminate()
+        eventually(lambda: proxy.log.events("draining"))
+        began = time.monotonic()
+        proxy.terminate()
+        assert proxy.process.wait(STOP_SECONDS) == 0
+        assert time.monotonic() - began < DRAIN_S / 2
+    assert (len(downloads.cut), downloads.whole) == (DEVICES, [])

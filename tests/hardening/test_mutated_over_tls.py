@@ -1,0 +1,103 @@
+"""5,000 spoiled dialogues over real TLS, beside a transfer: the process stays as it was."""
+
+import re
+import socket
+import threading
+from dataclasses import replace
+
+from support.hardening.device import ANSWER_SECONDS, Device
+from support.hardening.mutations import Mutations
+from support.waiting import eventually
+
+INPUTS = 5_000
+WARM_UP = 500
+STRANGERS = 4  # at a time
+MEMORY_TOLERANCE_OCTETS = 12 * 1024 * 1024
+DESCRIPTORS_TOLERANCE = 2
+PORT = re.compile(rb'"_pls_connect",[0-9]+')
+
+
+def on_the_site(site):
+    """What was recorded leads to the echo: nothing else of this machine is to be called on."""
+    real = b'"_pls_connect",%d' % site["echo"]
+    return lambda frame: replace(frame, payload=PORT.sub(real, frame.payload))
+
+
+class Strangers:
+    """Take the inputs one after the other; each a connection of its own."""
+
+    def __init__(self, port, context, mutations):
+        self._port, self._context, self._mutations = port, context, mutations
+        self.kept = []  # inputs whose connection the proxy would not let go of
+
+    def send(self, numbers):
+        todo = iter(numbers)
+        lock = threading.Lock()
+
+        def work():
+            while (number := self._next(todo, lock)) is not None:
+                self._send_one(number)
+
+        threads = [threading.Thread(target=work) for _ in range(STRANGERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _next(self, todo, lock):
+        with lock:
+            return next(todo, None)
+
+    def _send_one(self, number):
+        with Device(self._port, self._context) as device:
+            try:
+                device.send(self._mutations.octets(number))
+                self._read_to_the_end(device.socket)
+            except TimeoutError:
+                self.kept.append(self._mutations.name(number))
+            except OSError:
+                pass  # the proxy has cut it already, as it should
+
+    def _read_to_the_end(self, tls):
+        """End without TLS's goodbye, so that all is read before the end is seen."""
+        tls.settimeout(ANSWER_SECONDS)
+        tls.shutdown(socket.SHUT_WR)
+        while tls.recv(65_536):
+            pass
+
+
+def test_spoiled_dialogues_over_tls_leave_the_process_and_other_tunnels_as_they_were(
+    proxy_with, bystander_of, context, site, seed
+):
+    # Names that chance makes up are nobody's, and nothing beyond this machine is called on.
+    proxy = proxy_with(**only_the_echo(site))
+    strangers = Strangers(proxy.port, context, Mutations(seed, on_the_site(site)))
+    with bystander_of(proxy):
+        strangers.send(range(WARM_UP))
+        before = settled(proxy)
+        strangers.send(range(WARM_UP, INPUTS))
+        after = settled(proxy)
+        assert strangers.kept == []
+        assert proxy.alive
+        assert after.descriptors - before.descriptors <= DESCRIPTORS_TOLERANCE
+        assert after.memory - before.memory < MEMORY_TOLERANCE_OCTETS
+
+
+def only_the_echo(site):
+    return {
+        "EGRESS_ALLOW": f"127.0.0.1:{site['echo']}",
+        "EGRESS_DENY": "0.0.0.0/2 64.0.0.0/3 96.0.0.0/4 112.0.0.0/5 120.0.0.0/6 124.0.0.0/7 "
+        "126.0.0.0/8 128.0.0.0/1 ::/0",
+    }
+
+
+def settled(proxy):
+    """What the process holds when the last strangers' ends have gone through it."""
+    held = []
+
+    def same_twice():
+        held.append(proxy.held)
+        return len(held) > 10 and len({each.descriptors for each in held[-10:]}) == 1
+
+    eventually(same_twice)
+    return held[-1]

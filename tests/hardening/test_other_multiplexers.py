@@ -1,0 +1,143 @@
+"""What has felled other multiplexers, tried on ours.
+
+CVE-2024-32984 (yamux): replies without bound queue for a peer that does not read.
+CVE-2026-32314: a first frame larger than what its receiver is prepared for.
+CVE-2026-31814: overflow of credit. There is no credit on this wire until `credit/1` is offered,
+which the last test holds fast: whoever adds it adds its regression here.
+"""
+
+from contextlib import suppress
+
+import pytest
+
+from support.hardening.device import (
+    Device,
+    connecting,
+    control,
+    data,
+    event,
+    hello,
+    opening,
+)
+from support.hardening.proxy import TOKEN
+from support.waiting import eventually
+from tessel_proxy.wire import OUR_FEATURES
+
+MIB = 1024 * 1024
+# What answers may wait (4 MiB as octets, each with its object), and what arrived meanwhile.
+HOARD_OCTETS = 24 * MIB
+MOST_ASKED = 20 * MIB
+
+
+def tokens():
+    """Each is answered."""
+    while True:
+        yield hello(TOKEN, features=["retry/1"]) * 500
+
+
+def refused_substreams():
+    """Each is answered with an error, an end and a close."""
+    while True:  # the server is done with the number each time, and takes it again
+        yield connecting(2, 0) * 200
+
+
+def bad_events():
+    """A second wish for a target is refused, and so is all that follows; the channel stays."""
+    yield opening(2)
+    while True:
+        yield event(2, "_pls_timeout", -1) * 500
+
+
+def pings():
+    """Not negotiated: there is nothing to answer."""
+    while True:
+        yield control(type="ping", id=1) * 500
+
+
+@pytest.mark.parametrize(
+    ("asking", "is_cut"),
+    [(tokens, True), (refused_substreams, True), (bad_events, False), (pings, False)],
+)
+def test_answers_that_nobody_reads_do_not_pile_up(
+    proxy_with, bystander_of, context, asking, is_cut
+):
+    proxy = proxy_with()
+    with bystander_of(proxy), Device(proxy.port, context, receive_buffer=4096) as deaf:
+        assert deaf.authenticate(TOKEN) == {"authed": True}
+        before = highest = proxy.held.memory
+        asked, cut = 0, False
+        for count, octets in enumerate(asking()):
+            try:
+                deaf.send(octets)
+            except OSError:
+                cut = True
+                break
+            asked += len(octets)
+            if count % 5 == 0:
+                highest = max(highest, proxy.held.memory)
+            if asked > (MOST_ASKED if is_cut else MOST_ASKED / 5):
+                break
+        assert max(highest, proxy.held.memory) - before < HOARD_OCTETS
+        assert cut is is_cut
+    if is_cut:
+        closed = eventually(lambda: proxy.log.events("tunnel_closed", outcome="protocol_fault"))
+        assert len(closed) == 1
+
+
+LARGEST = b"\xff\xff"
+STRANGERS = 20  # at a time
+STRANGER_OCTETS = MIB // 2  # TLS and a frame, each in several hands for a moment
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        LARGEST + b"\0\0\1" + b"[" * 65_532,
+        LARGEST + b"\0\0\1" + b'{"type":"message","object":{"token":"%s"}}' % (b"x" * 65_491),
+        LARGEST + b"\0\2\0" + bytes(65_532),
+        LARGEST + b"\0\0\0" + bytes(65_532),
+        data(2, bytes(65_532)) * 100,
+    ],
+    ids=["nested", "token", "data", "data on 0", "much data"],
+)
+def test_a_largest_first_frame_of_a_stranger_costs_that_stranger_alone(
+    proxy_with, bystander_of, device_of, first
+):
+    proxy = proxy_with(AUTH_TIMEOUT_S=1)
+    with bystander_of(proxy):
+        before = proxy.held.memory
+        strangers = [device_of(proxy) for _ in range(STRANGERS)]
+        for stranger in strangers:
+            with suppress(OSError):  # cut before all of it was sent
+                stranger.send(first)
+        for stranger in strangers:
+            goes_within(stranger, 8)
+        assert proxy.held.memory - before < STRANGERS * STRANGER_OCTETS
+
+
+def goes_within(device, seconds):
+    try:
+        device.wait_until_gone(seconds)
+    except TimeoutError:
+        raise
+    except OSError:
+        pass  # not a clean end, but one
+
+
+def test_largest_frames_before_a_target_is_named_are_kept_within_the_tunnels_allowance(
+    proxy_with, bystander_of, device_of
+):
+    proxy = proxy_with()
+    with bystander_of(proxy):
+        device_of(proxy, TOKEN)
+        before = proxy.held.memory
+        for _ in range(10):
+            device = device_of(proxy, TOKEN)
+            for channel in range(2, 102, 2):
+                device.send(opening(channel), data(channel, bytes(65_532)))
+            assert "ENOBUFS" in device.said()[1]["message"]
+        assert proxy.held.memory - before < 10 * 3 * MIB  # of 33 MB
+
+
+def test_no_credit_is_offered_that_could_overflow():
+    assert not [name for name in OUR_FEATURES if name.startswith(("credit/", "ping/"))]

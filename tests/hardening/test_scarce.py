@@ -1,0 +1,105 @@
+"""Descriptors and processor time used up by strangers: who is served goes on to be."""
+
+import json
+import socket
+import subprocess
+import threading
+import time
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from support.hardening.bystander import Bystander
+from support.hardening.device import Device, connecting, control, data, hello
+from support.hardening.proxy import COMMAND, TOKEN
+from support.waiting import eventually
+
+FEW_DESCRIPTORS = 64
+STRANGERS = 100
+GUESSERS, GUESSES = 40, 5
+WAIT_SECONDS = 5.0
+SHOUTERS = 16
+# Of all that a frame can hold, what takes longest to read: lists as deep as is allowed.
+COSTLY = control(type="x", value=[json.loads("[" * 60 + "]" * 60)] * 530)
+LONG_TOKEN = "0123456789abcdef"
+
+
+def test_strangers_that_use_up_all_descriptors_end_nobodys_tunnel(
+    proxy_with, bystander_of, device_of, site
+):
+    limited = ["prlimit", f"--nofile={FEW_DESCRIPTORS}:{FEW_DESCRIPTORS}", *COMMAND]
+    proxy = proxy_with(command=limited, HANDSHAKE_TIMEOUT_S=2)
+    with bystander_of(proxy):
+        with ExitStack() as stack:
+            for _ in range(STRANGERS):
+                with suppress(OSError):
+                    address = ("127.0.0.1", proxy.port)
+                    stack.enter_context(socket.create_connection(address, 0.5))
+            time.sleep(1)
+        assert proxy.alive
+        eventually(lambda: is_served(proxy, device_of, site), 10)
+
+
+def is_served(proxy, device_of, site):
+    try:
+        device = device_of(proxy, TOKEN)
+        device.send(connecting(2, site["echo"]), data(2, b"alive"))
+        return device.octets(2, 5) == b"alive"
+    except OSError:
+        return False
+
+
+def test_strangers_who_send_the_costliest_json_leave_others_their_turn(
+    proxy_with, bystander_of, context
+):
+    proxy = proxy_with()
+    stopping = threading.Event()
+
+    def shout():
+        while not stopping.is_set():
+            with suppress(OSError), Device(proxy.port, context) as device:
+                while True:  # until the proxy has had enough of it
+                    device.send(COSTLY)
+
+    with bystander_of(proxy, longest_wait=WAIT_SECONDS) as bystander:
+        shouters = [threading.Thread(target=shout) for _ in range(SHOUTERS)]
+        for thread in shouters:
+            thread.start()
+        before = bystander.octets
+        time.sleep(4)
+        assert bystander.octets > before
+        stopping.set()
+        for thread in shouters:
+            thread.join(20)
+
+
+@pytest.fixture
+def auth_file(tmp_path):
+    """Of one account, whose token is LONG_TOKEN."""
+    made = subprocess.run(
+        [*COMMAND, "hash-token", "--stdin", "kim"],
+        input=LONG_TOKEN,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    file = tmp_path / "accounts"
+    file.write_text(made.stdout)
+    file.chmod(0o600)
+    return file
+
+
+def test_guesses_that_cost_the_processor_hold_up_no_transfer(
+    proxy_with, device_of, context, site, auth_file
+):
+    proxy = proxy_with(AUTH_HARDCODED=None, AUTH_FILE=auth_file)
+    with Bystander(proxy.port, context, LONG_TOKEN, site["echo"], longest_wait=WAIT_SECONDS):
+        guessers = [device_of(proxy) for _ in range(GUESSERS)]
+        for number, device in enumerate(guessers):
+            with suppress(OSError):  # turned away for the guesses before
+                device.send(*(hello(f"guess-{number}-{each}") for each in range(GUESSES)))
+        time.sleep(2)
+        began = time.monotonic()
+        assert device_of(proxy).authenticate(LONG_TOKEN) == {"authed": True}
+        assert time.monotonic() - began < WAIT_SECONDS

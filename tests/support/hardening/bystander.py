@@ -1,0 +1,63 @@
+"""A device that minds its own business beside all that happens, and can tell whether it was let."""
+
+import hashlib
+import threading
+import time
+
+from support.hardening.device import Device, connecting, data, end
+
+PIECE_OCTETS = 16_384
+PAUSE_SECONDS = 0.01
+CHANNEL = 2
+
+
+class Bystander:
+    """One transfer to an echo and back, in a thread, for as long as the `with` lasts."""
+
+    def __init__(self, port, context, token, echo_port, longest_wait=5.0):
+        self._device = Device(port, context)
+        self._longest_wait = longest_wait
+        assert self._device.authenticate(token) == {"authed": True}
+        self._device.send(connecting(CHANNEL, echo_port))
+        self._stopping = threading.Event()
+        self._sent, self._got = hashlib.sha256(), hashlib.sha256()
+        self._fault = None
+        self.octets = 0
+        self.waited = 0.0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self._stopping.set()
+        self._thread.join(60)
+        self._device.socket.close()
+        if kind is None:
+            self._assert_untouched()
+
+    def _assert_untouched(self):
+        assert self._fault is None, f"the bystander was hit: {self._fault!r}"
+        assert self.octets, "the bystander had no time"
+        assert self._got.hexdigest() == self._sent.hexdigest()
+        assert self.waited < self._longest_wait, f"the bystander had to wait {self.waited:.1f} s"
+
+    def _run(self):
+        try:
+            while not self._stopping.is_set():
+                self._transfer()
+                time.sleep(PAUSE_SECONDS)
+            self._device.send(end(CHANNEL))
+            assert self._device.events(CHANNEL)[-2:] == ["end", "close"]
+        except Exception as fault:  # noqa: BLE001 -- told when the `with` ends
+            self._fault = fault
+
+    def _transfer(self):
+        piece = hashlib.sha256(b"%d" % self.octets).digest() * (PIECE_OCTETS // 32)
+        began = time.monotonic()
+        self._device.send(data(CHANNEL, piece))
+        self._sent.update(piece)
+        self._got.update(self._device.octets(CHANNEL, len(piece)))
+        self.octets += len(piece)
+        self.waited = max(self.waited, time.monotonic() - began)

@@ -1,0 +1,163 @@
+"""A device on nothing but a TLS socket: it says what tests tell it, however wrong."""
+
+import json
+import socket
+import ssl
+import struct
+
+from support.dialogues import Frame, frames_in
+
+ANSWER_SECONDS = 10.0
+READ_OCTETS = 65_536
+
+
+class GoneError(Exception):
+    """The proxy has ended the connection."""
+
+
+def control(**said):
+    return Frame(True, 0, False, _json(said)).wire
+
+
+def hello(token, **more):
+    return control(type="message", object={"token": token, **more})
+
+
+def opening(channel, name="net"):
+    return control(type="stream", sock=channel, name=name)
+
+
+def event(channel, name, *args):
+    said = {"event": "custom", "emitArgs": [name, *args]}
+    return Frame(True, channel, False, _json(said)).wire
+
+
+def end(channel):
+    return Frame(True, channel, False, b'{"event":"end"}').wire
+
+
+def data(channel, octets):
+    return Frame(True, channel, True, octets).wire
+
+
+def connecting(channel, port, host="127.0.0.1", name="net"):
+    """A substream and where it is to lead."""
+    return opening(channel, name) + event(channel, "_pls_connect", port, host)
+
+
+def _json(value):
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+class Device:
+    """One connection to the proxy, TLS done."""
+
+    def __init__(self, port, context, receive_buffer=None):
+        plain = socket.socket()
+        if receive_buffer:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.settimeout(ANSWER_SECONDS)
+        try:
+            plain.connect(("127.0.0.1", port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = context.wrap_socket(plain, server_hostname="localhost")
+        except OSError:
+            plain.close()
+            raise
+        self._octets = bytearray()
+        self._frames = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, *octets):
+        self.socket.sendall(b"".join(octets))
+
+    def send_until_full(self, octets, most, within):
+        """Send it again and again; how many times, until nothing is taken for so long."""
+        self.socket.settimeout(within)
+        try:
+            for count in range(most):  # noqa: B007 -- it is told
+                self.socket.sendall(octets)
+        except OSError:
+            return count
+        finally:
+            self.socket.settimeout(ANSWER_SECONDS)
+        return most
+
+    def frame(self):
+        """The next that comes. Raises GoneError, or TimeoutError."""
+        while not self._frames:
+            try:
+                octets = self.socket.recv(READ_OCTETS)
+            except ConnectionError as lost:
+                raise GoneError from lost
+            if not octets:
+                raise GoneError
+            self._octets += octets
+            self._frames, left = frames_in(self._octets)
+            del self._octets[: len(self._octets) - left]
+        return self._frames.pop(0)
+
+    def said(self):
+        """The next message that is JSON, as (channel, value); data is passed over."""
+        while (frame := self.frame()).is_data:
+            pass
+        return frame.channel, json.loads(frame.payload)
+
+    def authenticate(self, token, **more):
+        """The answer's object."""
+        self.send(hello(token, **more))
+        return self.said()[1]["object"]
+
+    def events(self, channel):
+        """All that is said on a substream until its `close`: names of events, or error texts."""
+        names = []
+        while not names or names[-1] != "close":
+            where, said = self.said()
+            if where == channel:
+                names.append(_shown(said))
+        return names
+
+    def octets(self, channel, count):
+        """So many octets of data of that substream. What else is said is passed over."""
+        taken = bytearray()
+        while len(taken) < count:
+            frame = self.frame()
+            if frame.is_data and frame.channel == channel:
+                taken += frame.payload
+        return bytes(taken)
+
+    def wait_until_gone(self, within):
+        """Raises TimeoutError if the proxy keeps the connection for longer."""
+        self.socket.settimeout(within)
+        try:
+            while True:
+                self.frame()
+        except GoneError:
+            pass
+
+    def reset(self):
+        """As a device that loses its power, but told at once."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def _shown(said):
+    match said:
+        case {"event": "custom", "emitArgs": [name, *_]}:
+            return name
+        case {"event": "error", "message": text}:
+            return text
+        case {"event": name}:
+            return name
+
+
+def trusting(authority):
+    """The TLS context of devices."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context

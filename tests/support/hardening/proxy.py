@@ -1,0 +1,100 @@
+"""The real command as a process, with what a test may do to it and see of it."""
+
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.hardening.growth import Held
+from support.processes import Process
+from support.service_log import ServiceLog
+from support.waiting import eventually
+
+COMMAND = [Path(sys.executable).with_name("tessel-proxy")]
+TOKEN = "DEV-CRED"
+START_SECONDS = 20.0
+# Nothing of a line of the log may be worse than this when strangers are at it.
+OUR_FAULT = ("error", "critical")
+
+
+class Proxy:
+    """`tessel-proxy`, started; started again it has the port it had."""
+
+    def __init__(self, folder, authority, settings, command=COMMAND):
+        self._folder = folder
+        self._command = command
+        self.certificate_file, self.key_file = folder / "cert.pem", folder / "key.pem"
+        self.issue(authority)
+        self._settings = {
+            "HOST": "127.0.0.1",
+            "CERT_FILE": str(self.certificate_file),
+            "KEY_FILE": str(self.key_file),
+            "LOG_FORMAT": "json",
+            **settings,
+        }
+        self._starts = 0
+        self.expected_faults = []  # events
+        self.port = 0
+        self.start()
+
+    def issue(self, authority):
+        """Put a new certificate where the proxy reads it."""
+        issued = authority.issue_cert("localhost")
+        issued.private_key_pem.write_to_path(self.key_file)
+        issued.cert_chain_pems[0].write_to_path(self.certificate_file)
+
+    def start(self):
+        self._starts += 1
+        environ = {**self._settings, "PORT": str(self.port)}
+        self.process = Process(self._command, environ, self._folder, "tessel-proxy")
+        listening = eventually(self._listening, START_SECONDS, lambda: self.process.stderr)
+        self.port = listening[0]["port"]
+        self.held_at_first = self.held
+
+    def _listening(self):
+        assert self.process.exit_code is None, self.process.stderr
+        return self.log.events("listening")[self._starts - 1 :]
+
+    @property
+    def log(self):
+        return ServiceLog.parsed(self.process.stderr)
+
+    @property
+    def held(self):
+        return Held.by(self.process.id)
+
+    @property
+    def alive(self):
+        return self.process.exit_code is None
+
+    def kill(self):
+        self.process.kill()
+
+    def reload(self):
+        self.process.signal(signal.SIGHUP)
+
+    def terminate(self):
+        self.process.signal(signal.SIGTERM)
+
+    def faults(self):
+        """The lines that tell of faults of ours."""
+        return [line for line in self.log.lines if line["level"] in OUR_FAULT]
+
+    def settles(self, descriptors, within=20.0):
+        """Wait until it holds no more descriptors than that."""
+        eventually(
+            lambda: self.held.descriptors <= descriptors,
+            within,
+            lambda: f"{self.held.descriptors} descriptors; {descriptors} are right",
+        )
+
+
+@contextmanager
+def running_proxy(folder, authority, settings, **more):
+    """Stopped at the end, and then nothing in its log may be its own fault."""
+    proxy = Proxy(folder, authority, settings, **more)
+    try:
+        yield proxy
+        assert [line["event"] for line in proxy.faults()] == proxy.expected_faults, proxy.faults()
+    finally:
+        proxy.process.stop()

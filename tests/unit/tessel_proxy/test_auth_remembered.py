@@ -1,0 +1,289 @@
+"""What is known of tokens: for how long, by whom it is pushed out, and what is used in need."""
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from tessel_proxy.auth import (
+    Account,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+    Remembered,
+)
+from tessel_proxy.auth import remembered as module
+from tessel_proxy.auth.bounded import Bounded
+from tessel_proxy.auth.digest import fresh_digest, keyed_digest
+from tessel_proxy.auth.in_turn import InTurn
+from tessel_proxy.auth.inflight import InFlight
+from tessel_proxy.auth.remembered import Times
+from unit.tessel_proxy.stage import LoggedEvents
+
+KIM = Account("kim")
+DOWN = AuthUnavailableError("the service is down")
+
+
+class Service:
+    """An authenticator that can change its mind."""
+
+    def __init__(self, answer=KIM):
+        self.answer = answer
+        self.asked = []
+
+    def check(self, token):
+        self.asked.append(token)
+        if isinstance(self.answer, Deferred):
+            return self.answer
+        return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
+
+
+class Memory:
+    """One that is asked through a memory."""
+
+    def __init__(self, answer=KIM, fresh_s=30, stale_s=300):
+        self.clock = Clock()
+        self.service = Service(answer)
+        self.remembered = Remembered(
+            self.service, self.clock, Times(fresh_s, stale_s), keyed_digest(b"k")
+        )
+
+    def ask(self, token="token"):
+        """The answer, or the error."""
+        got = []
+        self.remembered.check(token).addBoth(got.append)
+        return getattr(got[0], "value", got[0]) if got else None
+
+    @property
+    def times_asked(self):
+        return len(self.service.asked)
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    with LoggedEvents() as logged:
+        yield logged
+
+
+@pytest.mark.parametrize("answer", [KIM, Refused()])
+def test_an_answer_serves_for_a_short_time(answer):
+    memory = Memory(answer)
+    assert memory.ask() == memory.ask() == answer
+    memory.clock.advance(29)
+    memory.ask()
+    assert memory.times_asked == 1
+    memory.clock.advance(1)
+    assert memory.ask() == answer
+    assert memory.times_asked == 2
+
+
+@pytest.mark.parametrize("answer", [KIM, Refused()])
+def test_0_seconds_is_no_memory(answer):
+    memory = Memory(answer, fresh_s=0, stale_s=0)
+    assert memory.ask() == memory.ask() == answer
+    assert memory.times_asked == 2
+
+
+def test_each_token_has_its_own_answer():
+    memory = Memory()
+    memory.ask("one")
+    memory.service.answer = Refused()
+    assert memory.ask("another") == Refused()
+    assert memory.ask("one") == KIM
+
+
+def test_a_token_that_becomes_good_or_bad_does_so_when_it_is_asked_about_again():
+    memory = Memory(Refused())
+    for answer in (Refused(), KIM, Refused()):
+        memory.service.answer = answer
+        assert memory.ask() == answer
+        memory.clock.advance(30)
+
+
+def test_a_service_that_is_down_leaves_those_in_that_it_knew(logged):
+    memory = Memory()
+    memory.ask()
+    memory.service.answer = DOWN
+    memory.clock.advance(200)
+    assert memory.ask() == KIM
+    (line,) = logged.named("auth_stale")
+    assert (line["account"], line["age"], line["why"]) == ("kim", 200, str(DOWN))
+    assert line["log_level"].name == "warn"
+
+
+def test_a_fault_of_ours_is_told_as_an_error_though_the_grace_hides_it(logged):
+    memory = Memory()
+    memory.ask()
+    memory.service.answer = AuthMisconfiguredError("mend it")
+    memory.clock.advance(200)
+    assert memory.ask() == KIM
+    assert logged.named("auth_stale")[0]["log_level"].name == "error"
+
+
+def test_a_service_that_is_down_is_not_asked_at_each_turn():
+    memory = Memory()
+    memory.ask()
+    memory.service.answer = DOWN
+    memory.clock.advance(100)
+    for _ in range(5):
+        assert memory.ask() == KIM
+    assert memory.times_asked == 2
+
+
+def test_the_grace_is_counted_from_the_last_answer_and_ends():
+    memory = Memory()
+    memory.ask()
+    memory.service.answer = DOWN
+    memory.clock.advance(299)
+    assert memory.ask() == KIM
+    memory.clock.advance(1)
+    assert memory.ask() is DOWN
+    memory.service.answer = KIM
+    assert memory.ask() == KIM
+
+
+def test_strangers_and_those_refused_have_no_grace():
+    memory = Memory(Refused())
+    memory.ask("wrong")
+    memory.clock.advance(30)
+    memory.service.answer = DOWN
+    assert memory.ask("wrong") is DOWN
+    assert memory.ask("never seen") is DOWN
+
+
+def test_that_it_could_not_be_checked_is_not_remembered():
+    memory = Memory(DOWN)
+    assert memory.ask() is DOWN
+    memory.service.answer = KIM
+    assert memory.ask() == KIM
+
+
+def test_a_bug_is_no_reason_for_grace():
+    memory = Memory()
+    memory.ask()
+    memory.clock.advance(100)
+    memory.service.answer = ZeroDivisionError()
+    assert isinstance(memory.ask(), ZeroDivisionError)
+
+
+def test_guesses_push_out_guesses_alone(monkeypatch):
+    monkeypatch.setattr(module, "MAX_REFUSED", 10)
+    memory = Memory()
+    memory.ask("good")
+    memory.service.answer = Refused()
+    for number in range(20):
+        memory.ask(f"guess {number}")
+    assert len(memory.remembered._refused_at) == 10
+    assert memory.ask("good") == KIM
+
+
+def test_neither_a_token_nor_its_plain_hash_is_kept():
+    memory = Memory()
+    memory.ask("S3CRET")
+    assert "S3CRET" not in repr(vars(memory.remembered._accepted))
+    assert fresh_digest()("S3CRET") != fresh_digest()("S3CRET")
+
+
+@pytest.mark.parametrize("token", ["", "ключ", "\ud800", "x" * 100_000])
+def test_any_text_has_a_digest(token):
+    assert len(fresh_digest()(token)) == 32
+
+
+# --- one question for all
+
+
+def test_all_who_ask_the_same_at_once_share_one_question():
+    memory = Memory(Deferred())
+    got = []
+    for _ in range(3):
+        memory.remembered.check("token").addCallback(got.append)
+    assert (memory.times_asked, got) == (1, [])
+    memory.service.answer.callback(KIM)
+    assert got == [KIM] * 3
+
+
+def test_all_are_told_that_there_is_no_answer():
+    memory = Memory(Deferred())
+    got = []
+    for _ in range(2):
+        memory.remembered.check("token").addErrback(lambda failure: got.append(failure.value))
+    memory.service.answer.errback(DOWN)
+    assert got == [DOWN] * 2
+
+
+def ask_twice(flights, question):
+    return [flights.join(b"key", lambda: question) for _ in range(2)]
+
+
+def test_a_question_is_given_up_when_nobody_waits_for_it_any_more():
+    given_up = []
+    flights, question = InFlight(), Deferred(given_up.append)
+    one, another = ask_twice(flights, question)
+    for each in (one, another):
+        each.addErrback(lambda failure: failure.trap(CancelledError))
+    one.cancel()
+    assert not given_up
+    another.cancel()
+    assert len(given_up) == 1
+    assert not len(flights)
+
+
+def test_who_comes_after_one_was_given_up_asks_anew():
+    flights, slow = InFlight(), Deferred(lambda _: None)
+    (one, another) = ask_twice(flights, slow)
+    for each in (one, another):
+        each.addErrback(lambda failure: failure.trap(CancelledError))
+        each.cancel()
+    got = []
+    flights.join(b"key", lambda: succeed("new")).addCallback(got.append)
+    assert got == ["new"]
+
+
+def test_after_a_change_a_question_is_asked_anew_and_the_old_one_still_answered():
+    flights, old, new, got = InFlight(), Deferred(), Deferred(), []
+    flights.join(b"key", lambda: old).addCallback(got.append)
+    flights.forget()
+    flights.join(b"key", lambda: new).addCallback(got.append)
+    old.callback("old")
+    assert len(flights) == 1
+    new.callback("new")
+    assert got == ["old", "new"]
+    assert not len(flights)
+
+
+def test_what_was_used_longest_ago_is_forgotten():
+    memory = Bounded(2)
+    memory.put(b"1", 1)
+    memory.put(b"2", 2)
+    memory.get(b"1")
+    memory.put(b"3", 3)
+    assert [memory.get(key) for key in (b"1", b"2", b"3")] == [1, None, 3]
+    memory.drop(b"1")
+    memory.drop(b"never there")
+    assert len(memory) == 1
+
+
+# --- several in turn
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((KIM, Refused()), KIM),
+        ((Refused(), KIM), KIM),
+        ((Refused(), Refused()), Refused()),
+        ((DOWN, KIM), KIM),
+        ((KIM, DOWN), KIM),
+        ((DOWN, Refused()), DOWN),
+        ((Refused(), DOWN), DOWN),
+    ],
+)
+def test_the_first_that_knows_a_token_answers_and_it_is_wrong_when_all_said_so(answers, expected):
+    got = []
+    InTurn([Service(each) for each in answers]).check("token").addBoth(got.append)
+    assert getattr(got[0], "value", got[0]) == expected
+
+
+def test_who_comes_after_one_that_knows_is_not_asked():
+    later = Service()
+    InTurn([Service(KIM), later]).check("token")
+    assert not later.asked

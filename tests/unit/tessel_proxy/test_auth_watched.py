@@ -1,0 +1,42 @@
+"""Who is told how checks of tokens end."""
+
+import pytest
+from twisted.internet.defer import CancelledError, fail, succeed
+
+from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
+from tessel_proxy.auth.watched import AuthResult, News, Watched
+
+
+class Answering:
+    def __init__(self, answer):
+        self._answer = answer
+
+    def check(self, _token):
+        failed = isinstance(self._answer, Exception)
+        return fail(self._answer) if failed else succeed(self._answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (Account("a"), AuthResult.ACCEPTED),
+        (Refused(), AuthResult.REFUSED),
+        (AuthUnavailableError("down"), AuthResult.UNAVAILABLE),
+        (AuthMisconfiguredError("who?"), AuthResult.MISCONFIGURED),
+        (CancelledError(), AuthResult.CANCELLED),
+        (ZeroDivisionError(), AuthResult.BROKEN),
+    ],
+)
+def test_every_end_is_told_and_stays_what_it_was(answer, result):
+    told, ended = [], []
+    Watched(Answering(answer), told.append).check("t").addBoth(ended.append)
+    assert told == [result]
+    assert getattr(ended[0], "value", ended[0]) == answer
+
+
+def test_news_go_to_whoever_listens():
+    news, told = News(), []
+    news.tell(AuthResult.REFUSED)
+    news.listener = told.append
+    news.tell(AuthResult.ACCEPTED)
+    assert told == [AuthResult.ACCEPTED]

@@ -1,0 +1,53 @@
+"""What the process may have open, and who gets how much of it."""
+
+import resource
+
+import pytest
+
+from tessel_proxy import descriptors
+from tessel_proxy.descriptors import PLENTY, RESERVED, Shares, raise_descriptors
+
+
+@pytest.fixture
+def system(monkeypatch):
+    asked = []
+    system = {"limit": (1024, 4096), "asked": asked, "fault": None}
+
+    def setrlimit(_what, limit):
+        asked.append(limit)
+        if system["fault"]:
+            raise system["fault"]
+
+    monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _what: system["limit"])
+    monkeypatch.setattr(descriptors.resource, "setrlimit", setrlimit)
+    return system
+
+
+def test_all_that_is_allowed_is_taken(system):
+    assert raise_descriptors() == 4096
+    assert system["asked"] == [(4096, 4096)]
+
+
+def test_what_is_not_given_is_not_counted_on(system):
+    system["fault"] = ValueError("not here")
+    assert raise_descriptors() == 1024
+
+
+def test_no_limit_is_plenty(system):
+    system["limit"] = (1024, resource.RLIM_INFINITY)
+    assert raise_descriptors() == PLENTY
+
+
+def test_with_plenty_tunnels_are_as_many_as_were_asked_for():
+    shares = Shares.of(PLENTY, 4096)
+    assert (shares.tunnels, shares.is_short) == (4096, False)
+    assert shares.substreams == PLENTY - RESERVED - 4096
+
+
+def test_with_few_half_is_kept_for_targets():
+    shares = Shares.of(RESERVED + 100, 4096)
+    assert shares == Shares(50, 50, is_short=True)
+
+
+def test_there_is_always_room_for_one():
+    assert Shares.of(3, 4096) == Shares(1, 1, is_short=True)

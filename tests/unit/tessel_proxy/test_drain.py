@@ -1,0 +1,161 @@
+"""The end of a proxy that serves."""
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tessel_proxy.drain import CROSSING_S, LOOK_S, RETURN_MS, Drain
+from tessel_proxy.house import Census
+from unit.tessel_proxy.stage import LoggedEvents, Stage
+
+
+class Tunnel:
+    def __init__(self, census, knows=False, idle=True):
+        self._census, self._knows, self.idle = census, knows, idle
+        self.after_ms = None
+        census.all.add(self)
+
+    def drain(self, after_ms):
+        self.after_ms = after_ms
+        return self._knows
+
+    def end_if_idle(self):
+        if self.idle:
+            self._census.all.discard(self)
+
+
+class Draining:
+    def __init__(self, within_s=30):
+        self.clock = Clock()
+        self.census = Census()
+        self.within_s = within_s
+        self.drain = Drain(self.census, self.clock, lambda low, high: low + high)
+
+    def begin(self):
+        self.done = Deferred.fromCoroutine(self.drain.run(self.within_s))
+
+    def passes(self, seconds):
+        self.clock.pump([LOOK_S] * round(seconds / LOOK_S))
+
+
+@pytest.fixture
+def draining():
+    return Draining()
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    with LoggedEvents() as logged:
+        yield logged
+
+
+def test_with_no_tunnels_there_is_nothing_to_drain(draining, logged):
+    draining.begin()
+    assert draining.done.called
+    assert logged.named("draining") == []
+
+
+def test_every_tunnel_is_asked_to_go_and_when_to_come_back(draining, logged):
+    tunnel = Tunnel(draining.census, knows=True)
+    draining.begin()
+    assert tunnel.after_ms == sum(RETURN_MS)
+    (line,) = logged.named("draining")
+    assert (line["tunnels"], line["told"], line["seconds"]) == (1, 1, 30)
+
+
+def test_an_idle_tunnel_ends_at_once_unless_its_device_may_have_opened_something(draining):
+    Tunnel(draining.census)
+    told = Tunnel(draining.census, knows=True)
+    draining.begin()
+    assert draining.census.all == {told}
+    draining.passes(CROSSING_S + LOOK_S)
+    assert not draining.census.all
+    draining.passes(LOOK_S)
+    assert draining.done.called
+
+
+def test_a_busy_tunnel_ends_when_it_is_idle(draining, logged):
+    busy = Tunnel(draining.census, idle=False)
+    draining.begin()
+    draining.passes(10)
+    assert not draining.done.called
+    busy.idle = True
+    draining.passes(2 * LOOK_S)
+    assert draining.done.called
+    assert logged.named("drained")[0]["left"] == 0
+
+
+def test_time_is_up_for_those_who_do_not_end(draining, logged):
+    Tunnel(draining.census, idle=False)
+    draining.begin()
+    draining.passes(30 + LOOK_S)
+    assert draining.done.called
+    assert logged.named("drained")[0]["left"] == 1
+
+
+def test_without_time_nobody_is_waited_for():
+    draining = Draining(within_s=0)
+    Tunnel(draining.census, idle=False)
+    draining.begin()
+    assert draining.done.called
+
+
+# --- one tunnel's part
+
+
+def goaways(stage):
+    return [call for call in stage.listener.calls if call.startswith("go away")]
+
+
+def test_a_device_that_knows_the_word_is_told():
+    stage = Stage()
+    stage.device.enable({"goaway/1"})
+    stage.authenticate("goaway/1")
+    assert stage.session.drain(1800) is True
+    stage.pump()
+    assert goaways(stage) == ["go away after 1800"]
+
+
+def test_a_device_that_does_not_is_told_nothing():
+    stage = Stage()
+    stage.authenticate()
+    assert stage.session.drain(1800) is False
+    stage.pump()
+    assert goaways(stage) == []
+    assert stage.listener.lost is None
+
+
+def test_a_tunnel_without_a_right_token_ends_at_once():
+    stage = Stage()
+    assert stage.session.drain(1800) is False
+    stage.pump()
+    assert stage.listener.lost is not None
+
+
+def test_a_tunnel_ends_with_its_last_substream():
+    stage = Stage()
+    stage.authenticate()
+    protocol, target = stage.relay()
+    stage.session.drain(0)
+    stage.session.end_if_idle()
+    target.send(b"the rest")
+    stage.pump()
+    assert protocol.data == b"the rest"
+    target.end()
+    stage.pump()
+    stage.session.end_if_idle()
+    stage.pump()
+    assert ("close",) in protocol.events
+    assert stage.listener.lost is not None
+
+
+def test_while_it_drains_a_device_that_was_not_told_is_still_served():
+    stage = Stage()
+    stage.authenticate()
+    _protocol, first = stage.relay()
+    stage.session.drain(0)
+    second, target = stage.relay()
+    target.send(b"hello")
+    stage.pump()
+    assert second.data == b"hello"
+    assert not first.aborted

@@ -1,0 +1,114 @@
+"""What an account may have open, over all its tunnels."""
+
+import pytest
+from twisted.internet.task import Clock
+
+from tessel_proxy import limits as module
+from tessel_proxy import nodewords
+from tessel_proxy.auth.hardcoded import ACCOUNT
+from tessel_proxy.config import Config
+from tessel_proxy.descriptors import RESERVED
+from tessel_proxy.limits import BURST_S, Bucket, Limits
+from tessel_proxy.record import Outcome
+from unit.tessel_proxy.stage import Stage
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_bucket_gives_what_is_in_it_and_fills_with_time():
+    bucket = Bucket(rate=2, size=4, now=0)
+    assert [bucket.take(1, 0) for _ in range(5)] == [True] * 4 + [False]
+    assert not bucket.is_full(1)
+    assert [bucket.take(1, 1) for _ in range(3)] == [True, True, False]
+    assert bucket.is_full(100)
+
+
+def test_a_clock_that_goes_back_takes_nothing_away():
+    bucket = Bucket(rate=1, size=1, now=10)
+    assert bucket.take(1, 5)
+
+
+def test_an_account_has_so_many_tunnels_and_no_more(clock):
+    limits = Limits(Config(max_tunnels_per_account=2), clock)
+    tally = limits.open_tunnel("ann")
+    assert limits.open_tunnel("ann") is tally
+    assert limits.open_tunnel("ann") is None
+    assert limits.open_tunnel("bob")
+    tally.tunnels -= 1
+    assert limits.open_tunnel("ann") is tally
+
+
+def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
+    limits = Limits(Config(max_substreams_per_account=1), clock)
+    tally = limits.open_tunnel("ann")
+    assert tally.open_substream() is None
+    assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
+    assert limits.open_tunnel("bob").open_substream() is None
+    tally.close_substream()
+    assert tally.open_substream() is None
+
+
+def test_substreams_of_all_are_as_many_as_there_are_descriptors_for(clock):
+    limits = Limits(Config(), clock, RESERVED + 2)
+    tally = limits.open_tunnel("ann")
+    assert tally.open_substream() is None
+    assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
+
+
+def test_who_opens_too_fast_waits(clock):
+    tally = Limits(Config(opens_per_s=1), clock).open_tunnel("ann")
+    assert [tally.open_substream() for _ in range(BURST_S)] == [None] * BURST_S
+    assert tally.open_substream() is Outcome.OPENS_TOO_FAST
+    clock.advance(1)
+    assert tally.open_substream() is None
+
+
+def test_coming_again_does_not_fill_the_bucket_even_when_others_are_forgotten(clock, monkeypatch):
+    monkeypatch.setattr(module, "SWEEP_AT", 2)
+    limits = Limits(Config(opens_per_s=1), clock)
+    spent = limits.open_tunnel("spent")
+    spent.open_substream()
+    spent.close_substream()
+    unused = limits.open_tunnel("unused")
+    spent.tunnels = unused.tunnels = 0
+    limits._sweep_at = 2
+    limits.open_tunnel("third")
+    assert limits.open_tunnel("spent") is spent
+    assert limits.open_tunnel("unused") is not unused
+
+
+# --- on a tunnel
+
+
+def test_a_tunnel_too_many_of_an_account_is_told_to_come_later():
+    stage = Stage(max_tunnels_per_account=1)
+    stage.limits.open_tunnel(ACCOUNT.name)  # another device of it
+    stage.authenticate("retry/1")
+    (answer,) = stage.heard
+    assert (answer["authed"], answer["retry"]) == (False, True)
+    assert stage.listener.lost
+
+
+def test_an_open_too_many_is_emfile_and_costs_nothing_else():
+    stage = Stage(max_substreams_per_account=1)
+    stage.authenticate()
+    first, _target = stage.relay()
+    second = stage.open()
+    assert ("error", nodewords.TOO_MANY_OPENS[Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT]) in (
+        second.events
+    )
+    assert "error" not in first.calls
+    assert stage.limits.substreams == 1
+
+
+def test_what_a_tunnel_had_is_given_back_when_it_ends():
+    stage = Stage()
+    stage.authenticate()
+    stage.relay()
+    stage.device.loseConnection()
+    stage.pump()
+    (tally,) = stage.limits._tallies.values()
+    assert (tally.tunnels, tally.substreams, stage.limits.substreams) == (0, 0, 0)

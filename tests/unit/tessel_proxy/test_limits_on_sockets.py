@@ -1,0 +1,77 @@
+"""Limits of a whole proxy, met by real connections."""
+
+import socket
+
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from tessel_proxy.auth import Hardcoded
+from tessel_proxy.config import Config
+from tessel_proxy.descriptors import RESERVED
+from tessel_proxy.service import ProxyService
+from unit.tessel_proxy.stage import TOKEN
+from unit.tessel_proxy.test_service import (  # noqa: F401 -- fixtures
+    authority,
+    connected,
+    logged,
+    make,
+    server_tls,
+)
+
+
+async def accepted(proxy, authority):  # noqa: F811
+    device = await connected(proxy, authority)
+    device.tunnel.message({"token": TOKEN})
+    return device, await device.answered
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_tunnel_too_many_is_cut_and_the_others_stay(make, authority, logged):  # noqa: F811
+    proxy = make(max_tunnels=1)
+    first, answer = await accepted(proxy, authority)
+    assert answer == {"authed": True}
+    second = await connected(proxy, authority)
+    await second.gone
+    assert logged.named("tunnel_refused")[0]["error"] == "TP2014"
+    assert proxy._ledger.refusals.total() == 1
+    first.tunnel.loseConnection()
+    await first.gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_handshake_too_many_is_cut(make, authority, logged):  # noqa: F811
+    proxy = make(max_handshakes=1)
+    silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
+    while not proxy._house.census.handshaking:
+        await deferLater(reactor, 0.01)
+    second = await connected(proxy, authority)
+    await second.gone
+    assert logged.named("tunnel_refused")[0]["error"] == "TP2015"
+    silent.close()
+    while proxy._house.census.handshaking:
+        await deferLater(reactor, 0.01)
+    third, answer = await accepted(proxy, authority)
+    assert answer == {"authed": True}
+    assert not proxy._house.census.handshaking
+    third.tunnel.loseConnection()
+    await third.gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_tunnel_too_many_of_the_account_is_told_so(make, authority, logged):  # noqa: F811
+    proxy = make(max_tunnels_per_account=1)
+    first, _ = await accepted(proxy, authority)
+    second, answer = await accepted(proxy, authority)
+    assert answer["authed"] is False
+    await second.gone
+    assert logged.named("tunnel_refused")[0]["error"] == "TP2016"
+    first.tunnel.loseConnection()
+    await first.gone
+
+
+def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: F811
+    config = Config(max_tunnels=100)
+    proxy = ProxyService(config, reactor, Hardcoded(TOKEN), server_tls, descriptors=RESERVED + 100)
+    (line,) = logged.named("few_descriptors")
+    assert line["tunnels"] == proxy._house.limits.shares.tunnels == 50

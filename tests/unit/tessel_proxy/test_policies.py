@@ -1,0 +1,102 @@
+"""The rules that hold now."""
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+
+from servicekit.settings import ConfigError
+from tessel_proxy.config import Config, EgressMode
+from tessel_proxy.policies import MAX_FILE_OCTETS, Policies
+from tessel_proxy.reload import Reloader
+from tessel_proxy.rules import rules
+
+LOOK_S = 5.0
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "policy"
+    path.write_text("[default]\ndeny a.example\n[account kim]\ndeny b.example\nmode report\n")
+    return path
+
+
+@pytest.fixture
+def policies(path):
+    return Policies(Config(policy_file=path, egress_deny=rules("c.example")))
+
+
+def denied(policies, account):
+    return [str(rule) for each in policies.of(account).sets for rule in each.deny]
+
+
+def test_without_a_file_the_environments_rules_are_everybodys():
+    policies = Policies(Config(egress_mode=EgressMode.OPEN, egress_deny=rules("c.example")))
+    assert policies.paths == ()
+    policies.reload()
+    assert denied(policies, "kim") == ["c.example"]
+    assert policies.of("kim").mode is EgressMode.OPEN
+
+
+def test_an_account_has_its_own_section_instead_of_the_default_and_the_environments(policies, path):
+    assert policies.paths == (path,)
+    assert denied(policies, "kim") == ["c.example", "b.example"]
+    assert denied(policies, "lee") == ["c.example", "a.example"]
+    assert policies.of("kim").mode is EgressMode.REPORT
+    assert policies.of("lee").mode is EgressMode.ENFORCE
+
+
+def test_a_new_file_holds_from_its_reload_on(policies, path):
+    path.write_text("[default]\ndeny d.example")
+    assert denied(policies, "lee") == ["c.example", "a.example"]
+    policies.reload()
+    assert denied(policies, "lee") == ["c.example", "d.example"]
+    assert denied(policies, "kim") == ["c.example", "d.example"]
+
+
+def test_all_faults_of_a_new_file_are_named_and_the_old_rules_stay(policies, path):
+    path.write_text("[account kim]\ndeny !\nallow *\n")
+    with pytest.raises(ConfigError) as raised:
+        policies.reload()
+    first, second = raised.value.faults
+    assert first.startswith(f"POLICY_FILE={str(path)!r}, line 2: ")
+    assert second.startswith(f"POLICY_FILE={str(path)!r}, line 3: ")
+    assert denied(policies, "kim") == ["c.example", "b.example"]
+
+
+def test_a_changed_file_is_taken_up_and_a_faulty_one_is_told_of(policies, path):
+    clock = Clock()
+    reloader = Reloader(clock, [policies], LOOK_S)
+    reloader.start()
+    path.write_text("[default]\ndeny longer.d.example\n")
+    clock.pump([LOOK_S, LOOK_S])
+    assert denied(policies, "lee") == ["c.example", "longer.d.example"]
+    path.write_text("[default]\ndenied d.example\n")
+    with capturedLogs() as logged:
+        clock.pump([LOOK_S, LOOK_S, LOOK_S])
+    reloader.stop()
+    assert [each["event"] for each in logged] == ["reload_failed"]
+    assert denied(policies, "lee") == ["c.example", "longer.d.example"]
+
+
+def test_a_file_that_is_missing_is_a_fault(tmp_path):
+    with pytest.raises(ConfigError, match="nowhere' cannot be read: No such file"):
+        Policies(Config(policy_file=tmp_path / "nowhere"))
+
+
+def test_a_file_that_is_a_disk_is_not_read_whole(path):
+    path.write_bytes(b"#" * (MAX_FILE_OCTETS + 1))
+    with pytest.raises(ConfigError, match="too large"):
+        Policies(Config(policy_file=path))
+
+
+@pytest.mark.parametrize("mode", [EgressMode.REPORT, EgressMode.OPEN])
+def test_a_mode_that_lets_inner_addresses_through_is_hinted_at(mode):
+    assert Policies(Config()).hints() == []
+    assert Policies(Config(egress_mode=mode)).hints() == [
+        f"EGRESS_MODE={mode}: inner addresses are let through"
+    ]
+
+
+def test_they_come_to_a_line(policies):
+    assert policies.summary() == "egress: enforce, accounts with rules of their own: kim"
+    assert Policies(Config()).summary().endswith("own: none")
