@@ -46,6 +46,8 @@ class Number(StrEnum):
     TOO_MANY_TUNNELS = "TP2014"
     TOO_MANY_HANDSHAKES = "TP2015"
     TOO_MANY_TUNNELS_OF_ACCOUNT = "TP2016"
+    TOKEN_PENALTY = "TP2017"  # noqa: S105 -- a number
+    SOURCE_PENALTY = "TP2018"
 
     # the operator is asked to do something
     SETTINGS = "TP3001"

@@ -67,6 +67,8 @@ class Refusal(Enum):
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     AUTH_TIMEOUT = "auth_timeout"
     WRONG_TOKEN = "wrong token"  # noqa: S105 -- the words of the log
+    TOKEN_PENALTY = "the token was wrong too often"  # noqa: S105 -- the words of the log
+    SOURCE_PENALTY = "too many wrong tokens from there"
     NOT_CHECKED = "the token could not be checked"
     FLOODED = "too many messages before the answer"
     NOT_AUTHORIZED = "substream before a right token"

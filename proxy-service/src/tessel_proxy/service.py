@@ -45,6 +45,7 @@ from tessel_proxy.metrics import Sources, registry_of
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
+from tessel_proxy.penalties import Penalties, source_of
 from tessel_proxy.policies import Policies
 from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
@@ -124,7 +125,10 @@ class ProxyService(Service):
         limits = Limits(config, reactor, descriptors)
         if limits.shares.is_short:
             self._warn_of_few(descriptors, limits.shares.tunnels)
-        self._house = House(config, reactor, watched, opener, limits, witness=self._ledger)
+        penalties = Penalties(config.max_wrong_tokens, config.auth_penalty_s)
+        self._house = House(
+            config, reactor, watched, opener, limits, penalties, witness=self._ledger
+        )
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
             config,
@@ -297,7 +301,9 @@ class Tunnels(ServerFactory[TunnelProtocol]):
             listener=self._listener,
             witness=self._house.witness,
         )
-        return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
+        return TunnelProtocol(
+            Side.A, Session(self._house, record, _source(addr)), self._house.clock
+        )
 
 
 class _TLSFactory(TLSMemoryBIOFactory):
@@ -331,6 +337,10 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
         if len(census.handshaking) >= config.max_handshakes:
             return Refusal.TOO_MANY_HANDSHAKES
         return None
+
+
+def _source(addr: IAddress | None) -> str:
+    return source_of(addr.host) if isinstance(addr, IPv4Address | IPv6Address) else ""
 
 
 def _peer(addr: IAddress | None) -> str:
