@@ -219,6 +219,13 @@ class Config(Settings):
         "tunnels per account; devices with a shared token are one account",
         integer(1, 1_000_000),
     )
+    memory_max_mib: int = setting(
+        "MEMORY_MAX_MIB",
+        "1024",
+        "memory of the process: from nine tenths on no new tunnels, then the one that holds most "
+        "ends; 0: no limit",
+        integer(0, 16_777_216),
+    )
     connect_timeout_s: float = setting(
         "CONNECT_TIMEOUT_S", "30", "seconds to look up, reach and secure a target", seconds
     )

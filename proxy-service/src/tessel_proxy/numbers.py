@@ -48,6 +48,8 @@ class Number(StrEnum):
     TOO_MANY_TUNNELS_OF_ACCOUNT = "TP2016"
     TOKEN_PENALTY = "TP2017"  # noqa: S105 -- a number
     SOURCE_PENALTY = "TP2018"
+    MEMORY_FULL = "TP2019"
+    ENDED_FOR_MEMORY = "TP2020"
 
     # the operator is asked to do something
     SETTINGS = "TP3001"

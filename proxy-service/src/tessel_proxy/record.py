@@ -51,6 +51,7 @@ class TunnelOutcome(Enum):
     TOO_MANY_WRONG_TOKENS = "too_many_wrong_tokens"
     NOT_AUTHORIZED = "not_authorized"
     TOO_MANY_TUNNELS_OF_ACCOUNT = "too_many_tunnels_of_account"
+    ENDED_FOR_MEMORY = "ended_for_memory"
     REVOKED = "revoked"
     UNCONFIRMED = "unconfirmed"
     STOPPED = "stopped"
@@ -62,6 +63,7 @@ class Refusal(Enum):
 
     TOO_MANY_UNAUTHENTICATED = "too many tunnels without a token"
     TOO_MANY_HANDSHAKES = "too many TLS handshakes under way"
+    MEMORY_FULL = "the memory is nearly full"
     TOO_MANY_TUNNELS = "too many tunnels"
     TOO_MANY_TUNNELS_OF_ACCOUNT = "too many tunnels of the account"
     HANDSHAKE_TIMEOUT = "handshake_timeout"

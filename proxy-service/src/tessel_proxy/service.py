@@ -41,6 +41,7 @@ from tessel_proxy.ledger import Ledger
 from tessel_proxy.limits import Limits
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.memory import MemoryWatch
 from tessel_proxy.metrics import Sources, registry_of
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Opener
@@ -129,6 +130,7 @@ class ProxyService(Service):
         self._house = House(
             config, reactor, watched, opener, limits, penalties, witness=self._ledger
         )
+        self._memory = MemoryWatch(reactor, config.memory_max_mib, lambda: self._house.census.all)
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
             config,
@@ -154,7 +156,7 @@ class ProxyService(Service):
 
     def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Front:
         tunnels = Tunnels(self._house, self._numbers, listener)
-        door = Door(self._house, _TLSFactory(tls, False, tunnels, self._reactor))
+        door = Door(self._house, self._memory, _TLSFactory(tls, False, tunnels, self._reactor))
         config = self._config
         return Front(
             door,
@@ -207,6 +209,7 @@ class ProxyService(Service):
         self._threads.start()
         self._reloader.start()
         self._expiry.start()
+        self._memory.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         if self.admin_port is not None:
             self._own.add_listener(self._config.admin_host or "::", self.admin_port)
@@ -238,6 +241,7 @@ class ProxyService(Service):
         self._readiness.draining = True
         self._reloader.stop()
         self._expiry.stop()
+        self._memory.stop()
         await self._stop_listening()
         await Drain(self._house.census, self._reactor, SystemRandom().randint).run(
             self._config.drain_s
@@ -315,9 +319,10 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
 
     noisy = False
 
-    def __init__(self, house: House, tunnels: TLSMemoryBIOFactory) -> None:
+    def __init__(self, house: House, memory: MemoryWatch, tunnels: TLSMemoryBIOFactory) -> None:
         self._census = house.census
         self._witness = house.witness
+        self._memory = memory
         self._config = house.config
         self._shares = house.limits.shares
         self._tunnels = tunnels
@@ -330,6 +335,8 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
 
     def _no_room(self) -> Refusal | None:
         census, config = self._census, self._config
+        if self._memory.is_full:
+            return Refusal.MEMORY_FULL
         if len(census.all) >= self._shares.tunnels:
             return Refusal.TOO_MANY_TUNNELS
         if len(census.unauthenticated) >= config.max_unauthenticated:

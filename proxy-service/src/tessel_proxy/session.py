@@ -146,6 +146,18 @@ class Session:
         """The proxy is going: end the tunnel, its targets with it."""
         self._end(TunnelOutcome.STOPPED)
 
+    @property
+    def held_octets(self) -> int:
+        """What waits here for the device."""
+        tunnel = self._tunnel
+        return sum(tunnel.core.waiting_octets(channel) for channel in tunnel.substreams)
+
+    def end_for_memory(self) -> None:
+        """Give back what is held, at once: a clean end would wait for who takes nothing."""
+        if self._state is not State.CLOSED:
+            self._close(TunnelOutcome.ENDED_FOR_MEMORY)
+        self._tunnel.abortConnection()
+
     def abort(self) -> None:
         """There was time enough for a clean end."""
         self._tunnel.abortConnection()
