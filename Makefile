@@ -56,6 +56,10 @@ e2e-local: setup ## run the end-to-end scenarios on processes of this machine
 e2e: setup ## run the end-to-end scenarios in containers
 	$(BIN)/pytest tests/e2e --deployment=compose
 
+.PHONY: deploy-test
+deploy-test: setup ## try what is in deploy/ on systemd, HAProxy and the container engine, those that are here
+	$(BIN)/pytest tests/deploy
+
 .PHONY: up
 up: ## run the demo in containers
 	docker compose up --build --exit-code-from device

@@ -187,6 +187,20 @@ class Config(Settings):
         "connections that may be without an accepted token at a time",
         integer(1, 1_000_000),
     )
+    max_wrong_tokens: int = setting(
+        "MAX_WRONG_TOKENS",
+        "50",
+        "different wrong tokens that one address (IPv6: /64 network) may try in ten minutes; "
+        "beyond them only tokens that were right from there are checked",
+        integer(1, 1_000_000),
+    )
+    auth_penalty_s: float = setting(
+        "AUTH_PENALTY_S",
+        "300",
+        "longest time for which a token that an address keeps sending is not checked again after "
+        "being wrong; it begins with 1 s and doubles; 0: none, and no MAX_WRONG_TOKENS either",
+        seconds_or_none,
+    )
     max_handshakes: int = setting(
         "MAX_HANDSHAKES",
         "128",
@@ -204,6 +218,13 @@ class Config(Settings):
         "256",
         "tunnels per account; devices with a shared token are one account",
         integer(1, 1_000_000),
+    )
+    memory_max_mib: int = setting(
+        "MEMORY_MAX_MIB",
+        "1024",
+        "memory of the process: from nine tenths on no new tunnels, then the one that holds most "
+        "ends; 0: no limit",
+        integer(0, 16_777_216),
     )
     connect_timeout_s: float = setting(
         "CONNECT_TIMEOUT_S", "30", "seconds to look up, reach and secure a target", seconds

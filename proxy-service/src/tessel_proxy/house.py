@@ -10,9 +10,11 @@ from typing import Protocol as Interface
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
+from tessel_proxy.auth.digest import Digest, fresh_digest
 from tessel_proxy.config import Config
 from tessel_proxy.limits import Limits
 from tessel_proxy.opening import Opener
+from tessel_proxy.penalties import Penalties
 from tessel_proxy.record import Nobody, Witness
 
 
@@ -20,6 +22,9 @@ class Tunnel(Interface):
     """A device's tunnel, as far as the house has to do with it."""
 
     def drain(self, after_ms: int) -> bool: ...
+    @property
+    def held_octets(self) -> int: ...
+    def end_for_memory(self) -> None: ...
     def end_if_idle(self) -> None: ...
     def stop(self) -> None: ...
     def abort(self) -> None: ...
@@ -43,6 +48,8 @@ class House:
     authenticator: Authenticator
     opener: Opener
     limits: Limits
+    penalties: Penalties
     census: Census = field(default_factory=Census)
     witness: Witness = field(default_factory=Nobody)
+    digest: Digest = field(default_factory=fresh_digest)  # of tokens, for the penalties
     jitter: Callable[[], float] = random.random  # from 0 to 1

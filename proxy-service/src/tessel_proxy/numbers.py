@@ -38,7 +38,7 @@ class Number(StrEnum):
     WRONG_TOKEN = "TP2005"  # noqa: S105 -- a number
     NOT_CHECKED = "TP2006"
     TOO_MANY_WRONG_TOKENS = "TP2007"
-    AUTH_UNAVAILABLE = "TP2020"
+    AUTH_UNAVAILABLE = "TP2021"
     FLOODED = "TP2008"
     NOT_AUTHORIZED = "TP2009"
     PROTOCOL_FAULT = "TP2010"
@@ -48,6 +48,10 @@ class Number(StrEnum):
     TOO_MANY_TUNNELS = "TP2014"
     TOO_MANY_HANDSHAKES = "TP2015"
     TOO_MANY_TUNNELS_OF_ACCOUNT = "TP2016"
+    TOKEN_PENALTY = "TP2017"  # noqa: S105 -- a number
+    SOURCE_PENALTY = "TP2018"
+    MEMORY_FULL = "TP2019"
+    ENDED_FOR_MEMORY = "TP2020"
 
     # the operator is asked to do something
     SETTINGS = "TP3001"

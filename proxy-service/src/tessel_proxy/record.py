@@ -53,6 +53,7 @@ class TunnelOutcome(Enum):
     AUTH_UNAVAILABLE = "auth_unavailable"
     NOT_AUTHORIZED = "not_authorized"
     TOO_MANY_TUNNELS_OF_ACCOUNT = "too_many_tunnels_of_account"
+    ENDED_FOR_MEMORY = "ended_for_memory"
     REVOKED = "revoked"
     UNCONFIRMED = "unconfirmed"
     STOPPED = "stopped"
@@ -64,11 +65,14 @@ class Refusal(Enum):
 
     TOO_MANY_UNAUTHENTICATED = "too many tunnels without a token"
     TOO_MANY_HANDSHAKES = "too many TLS handshakes under way"
+    MEMORY_FULL = "the memory is nearly full"
     TOO_MANY_TUNNELS = "too many tunnels"
     TOO_MANY_TUNNELS_OF_ACCOUNT = "too many tunnels of the account"
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     AUTH_TIMEOUT = "auth_timeout"
     WRONG_TOKEN = "wrong token"  # noqa: S105 -- the words of the log
+    TOKEN_PENALTY = "the token was wrong too often"  # noqa: S105 -- the words of the log
+    SOURCE_PENALTY = "too many wrong tokens from there"
     NOT_CHECKED = "the token could not be checked"
     FLOODED = "too many messages before the answer"
     NOT_AUTHORIZED = "substream before a right token"

@@ -42,10 +42,12 @@ from tessel_proxy.ledger import Ledger
 from tessel_proxy.limits import Limits
 from tessel_proxy.listening import IListeningReactor, listen
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.memory import MemoryWatch
 from tessel_proxy.metrics import Sources, registry_of
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
+from tessel_proxy.penalties import Penalties, source_of
 from tessel_proxy.policies import Policies
 from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
@@ -124,7 +126,11 @@ class ProxyService(Service):
         limits = Limits(config, reactor, descriptors)
         if limits.shares.is_short:
             self._warn_of_few(descriptors, limits.shares.tunnels)
-        self._house = House(config, reactor, watched, opener, limits, witness=self._ledger)
+        penalties = Penalties(config.max_wrong_tokens, config.auth_penalty_s)
+        self._house = House(
+            config, reactor, watched, opener, limits, penalties, witness=self._ledger
+        )
+        self._memory = MemoryWatch(reactor, config.memory_max_mib, lambda: self._house.census.all)
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
             config,
@@ -150,7 +156,7 @@ class ProxyService(Service):
 
     def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Front:
         tunnels = Tunnels(self._house, self._numbers, listener)
-        door = Door(self._house, TLSFactory(tls, False, tunnels, self._reactor))
+        door = Door(self._house, self._memory, TLSFactory(tls, False, tunnels, self._reactor))
         config = self._config
         return Front(
             door,
@@ -203,6 +209,7 @@ class ProxyService(Service):
         self._threads.start()
         self._reloader.start()
         self._expiry.start()
+        self._memory.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         if self.admin_port is not None:
             self._own.add_listener(self._config.admin_host or "::", self.admin_port)
@@ -234,6 +241,7 @@ class ProxyService(Service):
         self._readiness.draining = True
         self._reloader.stop()
         self._expiry.stop()
+        self._memory.stop()
         await self._stop_listening()
         await Drain(self._house.census, self._reactor, SystemRandom().randint).run(
             self._config.drain_s
@@ -297,7 +305,9 @@ class Tunnels(ServerFactory[TunnelProtocol]):
             listener=self._listener,
             witness=self._house.witness,
         )
-        return TunnelProtocol(Side.A, Session(self._house, record), self._house.clock)
+        return TunnelProtocol(
+            Side.A, Session(self._house, record, _source(addr)), self._house.clock
+        )
 
 
 class Door(ServerFactory[TLSMemoryBIOProtocol]):
@@ -305,9 +315,10 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
 
     noisy = False
 
-    def __init__(self, house: House, tunnels: TLSFactory) -> None:
+    def __init__(self, house: House, memory: MemoryWatch, tunnels: TLSFactory) -> None:
         self._census = house.census
         self._witness = house.witness
+        self._memory = memory
         self._config = house.config
         self._shares = house.limits.shares
         self._tunnels = tunnels
@@ -320,6 +331,8 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
 
     def _no_room(self) -> Refusal | None:
         census, config = self._census, self._config
+        if self._memory.is_full:
+            return Refusal.MEMORY_FULL
         if len(census.all) >= self._shares.tunnels:
             return Refusal.TOO_MANY_TUNNELS
         if len(census.unauthenticated) >= config.max_unauthenticated:
@@ -327,6 +340,10 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
         if len(census.handshaking) >= config.max_handshakes:
             return Refusal.TOO_MANY_HANDSHAKES
         return None
+
+
+def _source(addr: IAddress | None) -> str:
+    return source_of(addr.host) if isinstance(addr, IPv4Address | IPv6Address) else ""
 
 
 def _peer(addr: IAddress | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, assert_never
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -34,6 +34,7 @@ from tessel_proxy.limits import Tally
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound, Terms, refuse
+from tessel_proxy.penalties import Penalty, PenaltyError
 from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
@@ -69,8 +70,9 @@ class Session:
 
     _log = Logger()
 
-    def __init__(self, house: House, record: TunnelRecord) -> None:
+    def __init__(self, house: House, record: TunnelRecord, source: str = "") -> None:
         self._house = house
+        self._source = source  # who pays for wrong tokens
         self._record = record
         self._state = State.UNAUTHENTICATED
         self._failures = 0
@@ -141,6 +143,18 @@ class Session:
     def stop(self) -> None:
         """The proxy is going: end the tunnel, its targets with it."""
         self._end(TunnelOutcome.STOPPED)
+
+    @property
+    def held_octets(self) -> int:
+        """What waits here for the device."""
+        tunnel = self._tunnel
+        return sum(tunnel.core.waiting_octets(channel) for channel in tunnel.substreams)
+
+    def end_for_memory(self) -> None:
+        """Give back what is held, at once: a clean end would wait for who takes nothing."""
+        if self._state is not State.CLOSED:
+            self._close(TunnelOutcome.ENDED_FOR_MEMORY)
+        self._tunnel.abortConnection()
 
     def abort(self) -> None:
         """There was time enough for a clean end."""
@@ -228,9 +242,13 @@ class Session:
     def _ask(self, hello: Hello) -> Deferred[Account | Refused]:
         if hello.token is None:
             return succeed(Refused())
-        return self._house.authenticator.check(hello.token)
+        house, now = self._house, self._house.clock.seconds()
+        if penalty := house.penalties.of(self._source, house.digest(hello.token), now):
+            return fail(PenaltyError(penalty))
+        return house.authenticator.check(hello.token)
 
     def _answered(self, answer: Account | Refused, hello: Hello) -> None:
+        self._remember(answer, hello.token)
         match answer:
             case Account():
                 self._accept(hello, answer)
@@ -239,9 +257,21 @@ class Session:
             case _:
                 assert_never(answer)
 
+    def _remember(self, answer: Account | Refused, token: str | None) -> None:
+        if token is None:
+            return
+        house = self._house
+        if isinstance(answer, Account):
+            house.penalties.was_right(self._source, house.digest(token))
+        else:
+            house.penalties.was_wrong(self._source, house.digest(token), house.clock.seconds())
+
     def _not_answered(self, failure: Failure, hello: Hello) -> None:
         if self._state is State.CLOSED:
             failure.trap(CancelledError)  # by us
+            return
+        if isinstance(failure.value, PenaltyError):
+            self._refuse_unasked(hello, failure.value.penalty)
             return
         failure.trap(AuthUnavailableError)
         mine = failure.check(AuthMisconfiguredError) is not None
@@ -254,6 +284,15 @@ class Session:
             error=(Number.CREDENTIALS if mine else Number.NOT_CHECKED).value,
         )
         self._refuse(hello, Refusal.NOT_CHECKED, try_again=True)
+
+    def _refuse_unasked(self, hello: Hello, penalty: Penalty) -> None:
+        match penalty:
+            case Penalty.OF_TOKEN:  # what was wrong a moment ago is so still
+                self._refuse(hello, Refusal.TOKEN_PENALTY, try_again=False)
+            case Penalty.OF_SOURCE:  # nobody knows
+                self._refuse(hello, Refusal.SOURCE_PENALTY, try_again=True)
+            case _:
+                assert_never(penalty)
 
     def _broken(self, failure: Failure) -> None:
         self._log.failure(

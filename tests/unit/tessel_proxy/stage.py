@@ -17,6 +17,7 @@ from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
+from tessel_proxy.penalties import Penalties
 from tessel_proxy.policies import Policies
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
@@ -162,7 +163,10 @@ class Stage:
         )
         authenticator = authenticator or Hardcoded(TOKEN)
         self.limits = Limits(self.config, self.clock)
-        self.house = House(self.config, self.clock, authenticator, self.opener, self.limits)
+        penalties = Penalties(self.config.max_wrong_tokens, self.config.auth_penalty_s)
+        self.house = House(
+            self.config, self.clock, authenticator, self.opener, self.limits, penalties
+        )
         self.record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=self.clock.seconds())
         self.session = Session(self.house, self.record)
         self.server = TunnelProtocol(Side.A, self.session, self.clock)

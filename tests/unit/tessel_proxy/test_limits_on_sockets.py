@@ -75,3 +75,12 @@ def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: 
     proxy = ProxyService(config, reactor, Hardcoded(TOKEN), server_tls, descriptors=RESERVED + 100)
     (line,) = logged.named("few_descriptors")
     assert line["tunnels"] == proxy._house.limits.shares.tunnels == 50
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_is_let_in_while_the_memory_is_full(make, authority, logged):  # noqa: F811
+    proxy = make(memory_max_mib=1)  # which Python alone takes
+    device = await connected(proxy, authority)
+    await device.gone
+    assert logged.named("memory_full")[0]["error"] == "TP2019"
+    assert logged.named("tunnel_refused")[0]["error"] == "TP2019"

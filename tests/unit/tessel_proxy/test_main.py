@@ -159,7 +159,7 @@ def test_help_has_the_table_of_settings(capsys):
     out, _err = capsys.readouterr()
     assert ended.value.code == 0
     assert "EGRESS_ALLOW" in out
-    assert "default: config/private-key.pem" in " ".join(out.split())
+    assert "default: config/private-key.pem" in " ".join(out.split())  # however it is wrapped
 
 
 # --- check-config
