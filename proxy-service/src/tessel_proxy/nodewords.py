@@ -11,6 +11,7 @@ from tessel_proxy.egress import Address
 from tessel_proxy.record import Outcome
 
 READ_RESET = "read ECONNRESET"
+SILENT_TOO_LONG = "read ETIMEDOUT: nothing was sent either way for too long"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
 TOO_MANY_SUBSTREAMS = "connect EMFILE: too many substreams of this tunnel are open"

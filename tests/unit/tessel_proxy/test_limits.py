@@ -112,3 +112,28 @@ def test_what_a_tunnel_had_is_given_back_when_it_ends():
     stage.pump()
     (tally,) = stage.limits._tallies.values()
     assert (tally.tunnels, tally.substreams, stage.limits.substreams) == (0, 0, 0)
+
+
+def test_a_substream_without_an_octet_either_way_is_ended():
+    stage = Stage(substream_idle_s=60)
+    stage.authenticate()
+    substream, target = stage.relay()
+    for _ in range(3):
+        stage.clock.advance(59)
+        target.send(b"still here")
+        stage.pump()
+    assert "error" not in substream.calls
+    stage.clock.advance(61)
+    stage.pump()
+    assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
+    assert target.aborted
+
+
+def test_an_open_that_never_says_where_to_is_ended_too():
+    stage = Stage(substream_idle_s=60)
+    stage.authenticate()
+    substream = stage.open()
+    stage.clock.advance(60)
+    stage.pump()
+    assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
+    assert stage.limits.substreams == 0
