@@ -7,7 +7,6 @@ from tessel_proxy import limits as module
 from tessel_proxy import nodewords
 from tessel_proxy.auth.hardcoded import ACCOUNT
 from tessel_proxy.config import Config
-from tessel_proxy.descriptors import RESERVED
 from tessel_proxy.limits import BURST_S, Bucket, Limits
 from tessel_proxy.record import Outcome
 from unit.tessel_proxy.stage import Stage
@@ -52,7 +51,7 @@ def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
 
 
 def test_substreams_of_all_are_as_many_as_there_are_descriptors_for(clock):
-    limits = Limits(Config(), clock, RESERVED + 2)
+    limits = Limits(Config(), clock, 4)
     tally = limits.open_tunnel("ann")
     assert tally.open_substream() is None
     assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
