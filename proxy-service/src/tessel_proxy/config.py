@@ -241,6 +241,13 @@ class Config(Settings):
         "open substreams per account, over all its tunnels",
         integer(1, 1_000_000),
     )
+    # Off: a connection that waits for an event is silent for a good reason, and they are counted.
+    substream_idle_s: float = setting(
+        "SUBSTREAM_IDLE_S",
+        "0",
+        "seconds without an octet either way after which a substream is ended; 0: never",
+        seconds_or_none,
+    )
     opens_per_s: int = setting(
         "OPENS_PER_S",
         "200",

@@ -12,7 +12,7 @@ from typing import Final
 
 RESERVED: Final = 128
 """For what is neither tunnel nor target: listeners, files, look-ups, calls of the token service,
-and the second address that is tried while the first one is still silent."""
+and the second address that is tried while the first one is still silent. Half of few."""
 
 PLENTY: Final = 1 << 20
 """What systems without a limit of their own commonly allow."""
@@ -43,6 +43,6 @@ class Shares:
     @classmethod
     def of(cls, descriptors: int, max_tunnels: int) -> Shares:
         """At most half is for tunnels: without targets they are of no use."""
-        room = max(2, descriptors - RESERVED)
+        room = max(2, descriptors - min(RESERVED, descriptors // 2))
         tunnels = min(max_tunnels, room // 2)
         return cls(tunnels, room - tunnels, is_short=max_tunnels > tunnels)

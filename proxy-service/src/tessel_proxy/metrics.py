@@ -24,6 +24,7 @@ from tessel_proxy.config import Config
 from tessel_proxy.house import Census
 from tessel_proxy.ledger import Ledger
 from tessel_proxy.lookup import LOOKUP_THREADS, Lookups
+from tessel_proxy.memory import MIB
 from tessel_proxy.opening import Kind
 from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Listener, Outcome, Refusal, TunnelOutcome
@@ -83,6 +84,11 @@ class ProxyCollector(Collector):
             "MAX_UNAUTHENTICATED.",
             self._sources.config.max_unauthenticated,
         )
+        config = self._sources.config
+        yield _gauge("tunnels_limit", "MAX_TUNNELS.", config.max_tunnels)
+        yield _gauge("handshakes", "TLS handshakes under way.", len(census.handshaking))
+        yield _gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
+        yield _gauge("memory_limit_octets", "MEMORY_MAX_MIB; 0: none.", config.memory_max_mib * MIB)
         yield _labelled_counter(
             "tunnels_accepted",
             "Tunnels taken in, by where they came to; legacy: Tessel 1 boards.",

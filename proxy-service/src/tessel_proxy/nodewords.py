@@ -12,6 +12,7 @@ from tessel_proxy.record import Outcome
 
 READ_RESET = "read ECONNRESET"
 READ_TLS_BROKEN = "read EPROTO"
+SILENT_TOO_LONG = "read ETIMEDOUT: nothing was sent either way for too long"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
 TOO_MANY_OPENS = {

@@ -29,6 +29,7 @@ class Number(StrEnum):
     TOO_MANY_SUBSTREAMS_OF_ACCOUNT = "TP1011"
     TOO_MANY_SUBSTREAMS_IN_ALL = "TP1012"
     OPENS_TOO_FAST = "TP1013"
+    SILENT_TOO_LONG = "TP1014"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"

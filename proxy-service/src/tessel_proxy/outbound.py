@@ -45,6 +45,7 @@ class Terms:
     half_close: bool
     allowance: Allowance
     tally: Tally
+    idle_s: float  # 0: for ever
 
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
@@ -60,6 +61,9 @@ class Outbound(Protocol):
         self._state = State.WAITING
         self._early = EarlyData(terms.allowance)
         self._idle = IdleTimer(terms.clock, self._tell_idle)
+        self._silence = IdleTimer(terms.clock, self._silent_too_long)
+        if terms.idle_s:
+            self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
 
@@ -102,7 +106,7 @@ class Outbound(Protocol):
             self._idle.disarm()
 
     def dataReceived(self, data: bytes) -> None:
-        self._idle.touch()
+        self._touch()
         match self._state:
             case State.WAITING | State.OPENING:
                 self._keep(data)
@@ -160,7 +164,7 @@ class Outbound(Protocol):
         self._substream.emit(wire.LOOKED_UP)
 
     def target_connected(self, address: Address) -> None:
-        self._idle.touch()
+        self._touch()
         self._record.address = str(address)
         self._substream.emit(wire.CONNECTED)
 
@@ -181,7 +185,7 @@ class Outbound(Protocol):
         self._substream.resumeProducing()
 
     def _resume_device(self) -> None:
-        self._idle.touch()  # the target has taken something
+        self._touch()  # the target has taken something
         self._substream.resumeProducing()
 
     def _not_opened(self, failure: Failure) -> None:
@@ -203,7 +207,7 @@ class Outbound(Protocol):
     # --- from the target
 
     def target_received(self, data: bytes) -> None:
-        self._idle.touch()
+        self._touch()
         self._record.octets_from_target += len(data)
         self._substream.write(data)
 
@@ -250,6 +254,13 @@ class Outbound(Protocol):
         self._record.octets_from_device += len(data)
         self._socket.write(data)
 
+    def _touch(self) -> None:
+        self._idle.touch()
+        self._silence.touch()
+
+    def _silent_too_long(self) -> None:
+        self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
+
     def _tell_idle(self) -> None:
         self._substream.emit(wire.IDLE)
 
@@ -281,6 +292,7 @@ class Outbound(Protocol):
     def _put_away(self, outcome: Outcome) -> None:
         self._move(Input.CLOSE)
         self._idle.disarm()
+        self._silence.disarm()
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()

@@ -27,6 +27,7 @@ class Outcome(Enum):
     TOO_MANY_SUBSTREAMS = "too_many_substreams"
     TOO_MANY_SUBSTREAMS_OF_ACCOUNT = "too_many_substreams_of_account"
     TOO_MANY_SUBSTREAMS_IN_ALL = "too_many_substreams_in_all"
+    SILENT_TOO_LONG = "silent_too_long"
     OPENS_TOO_FAST = "opens_too_fast"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"

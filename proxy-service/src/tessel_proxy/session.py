@@ -326,6 +326,7 @@ class Session:
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
             tally=tally,
+            idle_s=self._house.config.substream_idle_s,
         )
         self._check_again(hello, account)
         self._go_on_with_held()

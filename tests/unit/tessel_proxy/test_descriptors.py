@@ -45,8 +45,8 @@ def test_with_plenty_tunnels_are_as_many_as_were_asked_for():
 
 
 def test_with_few_half_is_kept_for_targets():
-    shares = Shares.of(RESERVED + 100, 4096)
-    assert shares == Shares(50, 50, is_short=True)
+    shares = Shares.of(2 * RESERVED, 4096)
+    assert shares == Shares(RESERVED // 2, RESERVED // 2, is_short=True)
 
 
 def test_there_is_always_room_for_one():

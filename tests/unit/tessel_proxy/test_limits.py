@@ -7,7 +7,6 @@ from tessel_proxy import limits as module
 from tessel_proxy import nodewords
 from tessel_proxy.auth.hardcoded import ACCOUNT
 from tessel_proxy.config import Config
-from tessel_proxy.descriptors import RESERVED
 from tessel_proxy.limits import BURST_S, Bucket, Limits
 from tessel_proxy.record import Outcome
 from unit.tessel_proxy.stage import Stage
@@ -52,7 +51,7 @@ def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
 
 
 def test_substreams_of_all_are_as_many_as_there_are_descriptors_for(clock):
-    limits = Limits(Config(), clock, RESERVED + 2)
+    limits = Limits(Config(), clock, 4)
     tally = limits.open_tunnel("ann")
     assert tally.open_substream() is None
     assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
@@ -112,3 +111,28 @@ def test_what_a_tunnel_had_is_given_back_when_it_ends():
     stage.pump()
     (tally,) = stage.limits._tallies.values()
     assert (tally.tunnels, tally.substreams, stage.limits.substreams) == (0, 0, 0)
+
+
+def test_a_substream_without_an_octet_either_way_is_ended():
+    stage = Stage(substream_idle_s=60)
+    stage.authenticate()
+    substream, target = stage.relay()
+    for _ in range(3):
+        stage.clock.advance(59)
+        target.send(b"still here")
+        stage.pump()
+    assert "error" not in substream.calls
+    stage.clock.advance(61)
+    stage.pump()
+    assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
+    assert target.aborted
+
+
+def test_an_open_that_never_says_where_to_is_ended_too():
+    stage = Stage(substream_idle_s=60)
+    stage.authenticate()
+    substream = stage.open()
+    stage.clock.advance(60)
+    stage.pump()
+    assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
+    assert stage.limits.substreams == 0

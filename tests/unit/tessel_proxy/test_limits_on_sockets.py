@@ -72,9 +72,9 @@ async def test_a_tunnel_too_many_of_the_account_is_told_so(make, authority, logg
 
 def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: F811
     config = Config(max_tunnels=100)
-    proxy = ProxyService(config, reactor, Hardcoded(TOKEN), server_tls, descriptors=RESERVED + 100)
+    proxy = ProxyService(config, reactor, Hardcoded(TOKEN), server_tls, descriptors=2 * RESERVED)
     (line,) = logged.named("few_descriptors")
-    assert line["tunnels"] == proxy._house.limits.shares.tunnels == 50
+    assert line["tunnels"] == proxy._house.limits.shares.tunnels == RESERVED // 2
 
 
 @pytest_twisted.ensureDeferred

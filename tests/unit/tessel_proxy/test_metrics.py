@@ -56,6 +56,14 @@ def scrape():
     return Scrape()
 
 
+def test_limits_stand_beside_what_they_limit(scrape):
+    scrape.sources.census.handshaking.add(object())
+    assert scrape.value("handshakes") == 1
+    assert scrape.value("handshakes_limit") == Config().max_handshakes
+    assert scrape.value("tunnels_limit") == Config().max_tunnels
+    assert scrape.value("memory_limit_octets") == Config().memory_max_mib * 1024 * 1024
+
+
 def test_tunnels_are_counted_as_they_come_and_go(scrape):
     record = scrape.tunnel()
     assert scrape.value("tunnels_accepted_total") == 1
