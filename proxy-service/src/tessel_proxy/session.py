@@ -146,9 +146,12 @@ class Session:
 
     @property
     def held_octets(self) -> int:
-        """What waits here for the device."""
+        """What waits here, for the device and for its targets."""
         tunnel = self._tunnel
-        return sum(tunnel.core.waiting_octets(channel) for channel in tunnel.substreams)
+        return sum(
+            tunnel.core.waiting_octets(channel) + substream.held_octets
+            for channel, substream in tunnel.substreams.items()
+        )
 
     def end_for_memory(self) -> None:
         """Give back what is held, at once: a clean end would wait for who takes nothing."""

@@ -415,6 +415,22 @@ def test_a_protocol_that_comes_after_the_tunnels_end_is_told_so():
     assert late.lost.check(TunnelLostError)
 
 
+@pytest.mark.parametrize(
+    ("ended", "calls"),
+    [(True, ["made", "data", "read lost", "lost"]), (False, ["made", "lost"])],
+)
+def test_at_the_tunnels_end_a_paused_consumer_is_handed_what_is_whole(tunnels, ended, calls):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.pauseProducing()
+    far.transport.write(b"precious")
+    if ended:
+        far.transport.loseWriteConnection()
+    tunnels.pump()
+    tunnels.connection.cut()
+    assert near.calls == calls
+    assert near.lost.check(TunnelLostError)
+
+
 def test_a_substream_takes_one_protocol(tunnels):
     near, _ = tunnels.open(HalfCloseable())
     with pytest.raises(LocalError, match="substream 2 has a protocol already"):

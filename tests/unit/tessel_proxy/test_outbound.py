@@ -488,7 +488,7 @@ def test_the_tunnels_end_leaves_what_the_device_had_ended_whole(stage):
     assert not target.aborted
 
 
-def test_an_end_that_has_not_reached_the_target_is_no_end(stage):
+def test_what_a_device_has_ended_is_whole_however_slow_its_target(stage):
     device, target = stage.relay()
     target.takes_nothing()
     device.transport.write(b"one")
@@ -497,6 +497,20 @@ def test_an_end_that_has_not_reached_the_target_is_no_end(stage):
     device.transport.loseWriteConnection()
     stage.pump()
     stage.connection.cut()
+    assert target.value() == b"onetwo"
+    assert target.closed
+    assert not target.aborted
+
+
+def test_what_a_device_has_not_ended_is_reset_however_much_of_it_is_held(stage):
+    device, target = stage.relay()
+    target.takes_nothing()
+    device.transport.write(b"one")
+    stage.pump()
+    device.transport.write(b"two")
+    stage.pump()
+    stage.connection.cut()
+    assert target.value() == b"one"
     assert target.aborted
 
 

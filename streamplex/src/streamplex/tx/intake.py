@@ -71,6 +71,13 @@ class Intake:
         finally:
             self._busy = False
 
+    def hand_over(self) -> None:
+        """Hand on all that waits, whoever asked to wait: nothing comes behind it."""
+        while self._waiting:
+            event, cost = self._waiting.popleft()
+            self._held.remove(cost)
+            self._hand_on(event)
+
     def close(self) -> None:
         """Let everything wait."""
         self._open = False

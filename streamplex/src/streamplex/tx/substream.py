@@ -198,8 +198,13 @@ class Substream:
         self.deliver(StreamFailed(self.channel, why))
 
     def tunnel_lost(self, reason: Failure) -> None:
-        """The tunnel is gone: what came may be cut, however cleanly the tunnel ended."""
+        """The tunnel is gone: what came may be cut, however cleanly the tunnel ended.
+
+        What the peer had ended is whole; it is handed on, though its consumer is paused.
+        """
         self._released = True
+        if self._peer_ended and self._phase is _Phase.OPEN:
+            self._intake.hand_over()
         lost = TunnelLostError("the tunnel ended while the substream was open")
         lost.__cause__ = reason.value
         self._lose(Failure(lost))
