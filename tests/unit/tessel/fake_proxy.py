@@ -78,11 +78,11 @@ class FakeProxy:
 
     def messageReceived(self, value):
         self.said.append(value)
+        if self.answer is not None:
+            self.tunnels[-1].message(self.answer)
 
     def goAwayReceived(self, after_ms):
         """A proxy is not sent away."""
-        if self.answer is not None:
-            self.tunnels[-1].message(self.answer)
 
     def substreamOpened(self, substream):
         served = Served()
