@@ -18,12 +18,13 @@ from tessel_proxy import nodewords
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
 from tessel_proxy.target import Target
-from unit.tessel_proxy.stage import DeviceTransport, Stage, TargetTransport
+from unit.streamplex.wiring import MemoryTransport
+from unit.tessel_proxy.stage import Stage, TargetTransport
 
 ALL_DEADLINES_S = 1000.0
 
 
-class PeerTransport(DeviceTransport):
+class PeerTransport(MemoryTransport):
     """TCP to a peer that tests play octet by octet; knows no more than transports must."""
 
     def __init__(self, protocol):
