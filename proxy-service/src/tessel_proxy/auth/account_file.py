@@ -27,6 +27,15 @@ MAX_FAULTS = 20  # told of one file; a wrong file may have one in each line
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One token's."""
+
+    account: Account
+    recipe: Recipe
+    hashed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """What a file says, by recipe and hash."""
 
@@ -34,14 +43,19 @@ class Accounts:
         default_factory=lambda: MappingProxyType({})
     )
 
-    def owner(self, token: str) -> Account | None:
-        """Blocking, for as long as the recipes take."""
+    def find(self, token: str) -> Line | None:
+        """The token's line, if there is one. Blocking, for as long as the recipes take."""
         for recipe, owners in self.by_recipe.items():
+            hashed = recipe.hash(token)
             # Which hash a dictionary finds quickly tells nobody about a token.
-            found = owners.get(recipe.hash(token))
-            if found is not None:
-                return found
+            if hashed in owners:
+                return Line(owners[hashed], recipe, hashed)
         return None
+
+    def again(self, line: Line) -> Line | None:
+        """What has become in this file of a line of another. No computation."""
+        owner = self.by_recipe.get(line.recipe, {}).get(line.hashed)
+        return None if owner is None else Line(owner, line.recipe, line.hashed)
 
     def __len__(self) -> int:
         return sum(map(len, self.by_recipe.values()))
