@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, assert_never
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -29,6 +29,7 @@ from tessel_proxy.auth import (
     Refused,
 )
 from tessel_proxy.early import Allowance
+from tessel_proxy.first_check import first_check
 from tessel_proxy.house import House
 from tessel_proxy.limits import Tally
 from tessel_proxy.numbers import Number
@@ -245,13 +246,9 @@ class Session:
     def _ask(self, hello: Hello) -> Deferred[Account | Refused]:
         if hello.token is None:
             return succeed(Refused())
-        house, now = self._house, self._house.clock.seconds()
-        if penalty := house.penalties.of(self._source, house.digest(hello.token), now):
-            return fail(PenaltyError(penalty))
-        return house.authenticator.check(hello.token)
+        return first_check(self._house, hello.token, self._source)
 
     def _answered(self, answer: Account | Refused, hello: Hello) -> None:
-        self._remember(answer, hello.token)
         match answer:
             case Account():
                 self._accept(hello, answer)
@@ -259,15 +256,6 @@ class Session:
                 self._refuse(hello, Refusal.WRONG_TOKEN, try_again=False)
             case _:
                 assert_never(answer)
-
-    def _remember(self, answer: Account | Refused, token: str | None) -> None:
-        if token is None:
-            return
-        house = self._house
-        if isinstance(answer, Account):
-            house.penalties.was_right(self._source, house.digest(token))
-        else:
-            house.penalties.was_wrong(self._source, house.digest(token), house.clock.seconds())
 
     def _not_answered(self, failure: Failure, hello: Hello) -> None:
         if self._state is State.CLOSED:
