@@ -5,7 +5,10 @@ Only accounts whose token was right get here, so there are no more of them than 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
+from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -46,6 +49,15 @@ class Bucket:
         self._at = now
 
 
+class Lingering(Interface):
+    """A target whose substream is over: it may still have to take what it was sent."""
+
+    @property
+    def unsent_octets(self) -> int: ...
+    def when_gone(self, call: Callable[[], None]) -> None: ...
+    def abort(self) -> None: ...
+
+
 class Tally:
     """One account's."""
 
@@ -54,6 +66,7 @@ class Tally:
         self.opens = opens
         self.tunnels = 0
         self.substreams = 0
+        self._lingering: set[Lingering] = set()
 
     def open_substream(self) -> Outcome | None:
         """Count one more; or why there may not be one."""
@@ -63,9 +76,31 @@ class Tally:
             self._limits.substreams += 1
         return refused
 
-    def close_substream(self) -> None:
+    def close_substream(self, target: Lingering | None) -> None:
+        """It is over. It counts until its target's socket, if it has one, is closed as well."""
+        if target is None:
+            self._count_no_more()
+            return
+        self._lingering.add(target)
+        target.when_gone(partial(self._gone, target))
+
+    def _gone(self, target: Lingering) -> None:
+        self._lingering.discard(target)
+        self._count_no_more()
+
+    def _count_no_more(self) -> None:
         self.substreams -= 1
         self._limits.substreams -= 1
+
+    @property
+    def held_octets(self) -> int:
+        """What waits for targets whose substreams are over; no tunnel answers for it."""
+        return sum(each.unsent_octets for each in self._lingering)
+
+    def end_for_memory(self) -> None:
+        """Give back what is held."""
+        for target in list(self._lingering):
+            target.abort()
 
 
 class Limits:
@@ -86,6 +121,10 @@ class Limits:
             return None
         tally.tunnels += 1
         return tally
+
+    @property
+    def tallies(self) -> Collection[Tally]:
+        return self._tallies.values()
 
     def _new(self, account: str) -> Tally:
         if len(self._tallies) >= self._sweep_at:

@@ -296,7 +296,7 @@ class Outbound(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()
-        self._terms.tally.close_substream()
+        self._terms.tally.close_substream(self._target)
         self._record.close(self._terms.clock.seconds(), outcome)
 
 

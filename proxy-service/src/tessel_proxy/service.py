@@ -130,7 +130,9 @@ class ProxyService(Service):
         self._house = House(
             config, reactor, watched, opener, limits, penalties, witness=self._ledger
         )
-        self._memory = MemoryWatch(reactor, config.memory_max_mib, lambda: self._house.census.all)
+        self._memory = MemoryWatch(
+            reactor, config.memory_max_mib, lambda: [*self._house.census.all, *limits.tallies]
+        )
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
             config,

@@ -46,7 +46,7 @@ def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
     assert tally.open_substream() is None
     assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
     assert limits.open_tunnel("bob").open_substream() is None
-    tally.close_substream()
+    tally.close_substream(None)
     assert tally.open_substream() is None
 
 
@@ -70,7 +70,7 @@ def test_coming_again_does_not_fill_the_bucket_even_when_others_are_forgotten(cl
     limits = Limits(Config(opens_per_s=1), clock)
     spent = limits.open_tunnel("spent")
     spent.open_substream()
-    spent.close_substream()
+    spent.close_substream(None)
     unused = limits.open_tunnel("unused")
     spent.tunnels = unused.tunnels = 0
     limits._sweep_at = 2
