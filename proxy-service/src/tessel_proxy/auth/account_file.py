@@ -17,6 +17,7 @@ from types import MappingProxyType
 from servicekit.settings import ConfigError
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import Recipe, read
+from tessel_proxy.files import FileError, octets_of
 
 MAX_FILE_OCTETS = 8 * 1024 * 1024  # some 60,000 lines
 MAX_RECIPES = 4
@@ -75,14 +76,9 @@ def load_accounts(path: Path) -> Accounts:
 def _text_of(path: Path) -> str:
     source = f"AUTH_FILE={str(path)!r}"
     try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_FILE_OCTETS + 1)
-    except OSError as error:
-        raise ConfigError([f"{source} cannot be read: {error.strerror}"]) from error
-    if len(octets) > MAX_FILE_OCTETS:
-        raise ConfigError([f"{source} is too large; allowed: {MAX_FILE_OCTETS} octets"])
-    try:
-        return octets.decode()
+        return octets_of(path, MAX_FILE_OCTETS).decode()
+    except FileError as error:
+        raise ConfigError([f"{source} {error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{source} is not UTF-8 at octet {error.start}"]) from None
 
