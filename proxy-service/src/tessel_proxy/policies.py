@@ -10,6 +10,7 @@ from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.files import FileError, octets_of
 from tessel_proxy.policy import Policy, RuleSet
 from tessel_proxy.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
+from tessel_proxy.reload import stamps_of
 
 MAX_FILE_OCTETS = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 
@@ -36,6 +37,7 @@ class Policies:
 
     def reload(self) -> None:
         """Take up the file as it is now; raises ConfigError, and the rules stay as they were."""
+        self.stamps = stamps_of(self.paths)
         if self._path is not None:
             self._file = _read(self._path)
 

@@ -20,6 +20,7 @@ from tessel_proxy.egress import Address
 from tessel_proxy.files import FileError, octets_of
 from tessel_proxy.identity import MAX_PEM_OCTETS
 from tessel_proxy.nodewords import TargetError, not_verified
+from tessel_proxy.reload import stamps_of
 
 # OpenSSL's X509_V_ERR_*, by the names that Node gives them.
 _ISSUER_UNKNOWN = 20
@@ -66,6 +67,7 @@ class TargetTrust:
 
     def reload(self) -> None:
         """Judge new connections by the files as they are now, the system's as well."""
+        self.stamps = stamps_of(self.paths)
         options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
         for ca_file in self.paths:
             _trust_also(options, ca_file)

@@ -17,6 +17,7 @@ from tessel_proxy.auth.digest import Digest
 from tessel_proxy.auth.hashing import Hashing
 from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.interface import Account, Refused
+from tessel_proxy.reload import stamps_of
 
 MAX_TOKEN_CHARACTERS: Final = 4096  # one has 43; a stranger's longer ones are not hashed
 MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
@@ -42,7 +43,7 @@ class ByFile:
         self._digest = digest
         self._checks: InFlight[Account | Refused] = InFlight()
         self._accepted: dict[bytes, Line] = {}  # never more than the file has lines
-        self._use(load_accounts(path))
+        self.reload()
 
     @property
     def paths(self) -> Sequence[Path]:
@@ -50,6 +51,7 @@ class ByFile:
 
     def reload(self) -> None:
         """Use the file as it is now. Raises ConfigError, and goes on as before."""
+        self.stamps = stamps_of(self.paths)
         self._use(load_accounts(self._path))
 
     def _use(self, accounts: Accounts) -> None:
