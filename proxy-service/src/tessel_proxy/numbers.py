@@ -63,6 +63,9 @@ class Number(StrEnum):
     INTERNAL_ERROR = "TP3006"
     RELOAD_FAILED = "TP3007"
     FEW_DESCRIPTORS = "TP3008"
+    NO_THREAD = "TP3009"
+    TAKEN_AT_ITS_WORD = "TP3010"
+    WOULD_BE_REFUSED = "TP3011"
 
 
 def number_of(what: Enum) -> str | None:

@@ -13,7 +13,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
-from tessel_proxy.numbers import number_of
+from tessel_proxy.numbers import Number, number_of
 
 _log = Logger()
 
@@ -228,6 +228,7 @@ def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule:
         target=target,
         address=address,
         rule=rule,
+        error=Number.WOULD_BE_REFUSED.value,
     )
 
 

@@ -107,7 +107,7 @@ def test_a_service_that_is_down_leaves_those_in_that_it_knew(logged):
     assert memory.ask() == KIM
     (line,) = logged.named("auth_stale")
     assert (line["account"], line["age"], line["why"]) == ("kim", 200, str(DOWN))
-    assert line["log_level"].name == "warn"
+    assert (line["log_level"].name, line["error"]) == ("warn", "TP3010")
 
 
 def test_a_fault_of_ours_is_told_as_an_error_though_the_grace_hides_it(logged):
@@ -116,7 +116,8 @@ def test_a_fault_of_ours_is_told_as_an_error_though_the_grace_hides_it(logged):
     memory.service.answer = AuthMisconfiguredError("mend it")
     memory.clock.advance(200)
     assert memory.ask() == KIM
-    assert logged.named("auth_stale")[0]["log_level"].name == "error"
+    (line,) = logged.named("auth_stale")
+    assert (line["log_level"].name, line["error"]) == ("error", "TP3003")
 
 
 def test_a_service_that_is_down_is_not_asked_at_each_turn():
