@@ -254,6 +254,14 @@ class Config(Settings):
         "substreams that an account may open per second, ten seconds' worth of them at once",
         integer(1, 1_000_000),
     )
+    # Off: what a link can do its operator knows, and a token that all share is one account.
+    octets_per_s: int = setting(
+        "OCTETS_PER_S",
+        "0",
+        "octets per second that an account may move each way, over all its tunnels, one second's "
+        "worth of them at once; 0: no limit",
+        integer(0, 1_000_000_000_000),
+    )
     reload_look_s: float = setting(
         "RELOAD_LOOK_S",
         "5",

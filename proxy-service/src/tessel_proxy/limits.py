@@ -1,4 +1,4 @@
-"""What each account has open over all its tunnels, and how fast it opens more.
+"""What each account has open over all its tunnels, and how fast it opens and moves more.
 
 Only accounts whose token was right get here, so there are no more of them than the operator knows.
 """
@@ -12,8 +12,10 @@ from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
+from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
 from tessel_proxy.descriptors import PLENTY, Shares
+from tessel_proxy.rate import PATIENCE_S, Rate
 from tessel_proxy.record import Outcome
 
 BURST_S: Final = 10
@@ -21,32 +23,6 @@ BURST_S: Final = 10
 
 SWEEP_AT: Final = 1024
 """Accounts that are remembered before those that have nothing open are looked for."""
-
-
-class Bucket:
-    """Fills with time and is emptied by use. Its clock is whoever asks."""
-
-    def __init__(self, rate: float, size: float, now: float) -> None:
-        self._rate = rate
-        self._size = size
-        self._level = size
-        self._at = now
-
-    def take(self, amount: float, now: float) -> bool:
-        """Take so much, if it is there."""
-        self._fill(now)
-        if self._level < amount:
-            return False
-        self._level -= amount
-        return True
-
-    def is_full(self, now: float) -> bool:
-        self._fill(now)
-        return self._level >= self._size
-
-    def _fill(self, now: float) -> None:
-        self._level = min(self._size, self._level + self._rate * max(0.0, now - self._at))
-        self._at = now
 
 
 class Lingering(Interface):
@@ -61,9 +37,11 @@ class Lingering(Interface):
 class Tally:
     """One account's."""
 
-    def __init__(self, limits: Limits, opens: Bucket) -> None:
+    def __init__(self, limits: Limits, opens: Bucket, to_targets: Rate, to_devices: Rate) -> None:
         self._limits = limits
         self.opens = opens
+        self.to_targets = to_targets
+        self.to_devices = to_devices
         self.tunnels = 0
         self.substreams = 0
         self._lingering: set[Lingering] = set()
@@ -91,6 +69,12 @@ class Tally:
     def _count_no_more(self) -> None:
         self.substreams -= 1
         self._limits.substreams -= 1
+
+    def is_forgettable(self, now: float) -> bool:
+        """Does forgetting it give the account nothing? Who has spent all it may open is known."""
+        busy = self.tunnels or self.substreams
+        owed = self.to_targets.is_owed or self.to_devices.is_owed
+        return not busy and not owed and self.opens.is_full(now)
 
     @property
     def held_octets(self) -> int:
@@ -129,18 +113,19 @@ class Limits:
     def _new(self, account: str) -> Tally:
         if len(self._tallies) >= self._sweep_at:
             self._sweep()
-        rate = self._config.opens_per_s
-        opens = Bucket(rate, rate * BURST_S, self._clock.seconds())
-        tally = self._tallies[account] = Tally(self, opens)
+        config, clock = self._config, self._clock
+        opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
+        to_targets = Rate(config.octets_per_s, clock, PATIENCE_S)
+        to_devices = Rate(config.octets_per_s, clock)
+        tally = self._tallies[account] = Tally(self, opens, to_targets, to_devices)
         return tally
 
     def _sweep(self) -> None:
-        """Forget whom forgetting does not give anything: not who has spent all it may open."""
         now = self._clock.seconds()
         self._tallies = {
             account: tally
             for account, tally in self._tallies.items()
-            if tally.tunnels or tally.substreams or not tally.opens.is_full(now)
+            if not tally.is_forgettable(now)
         }
         self._sweep_at = max(SWEEP_AT, 2 * len(self._tallies))
 

@@ -28,7 +28,7 @@ from tessel_proxy.nodewords import TargetError
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind, Opener
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
-from tessel_proxy.pace import Pace
+from tessel_proxy.pace import Pace, Pauses, Why
 from tessel_proxy.record import Outcome, SubstreamRecord
 from tessel_proxy.target import Loss, Target
 from tessel_proxy.wire import BadRequestError
@@ -66,6 +66,12 @@ class Outbound(Protocol):
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
+        self._from_target = Pauses(self._pause_target, self._resume_target)
+
+    def connectionMade(self) -> None:
+        substream = self._substream
+        self._from_device = Pauses(substream.pauseProducing, substream.resumeProducing)
+        self._terms.tally.to_targets.admit(self._from_device)
 
     @property
     def _substream(self) -> Substream:
@@ -109,8 +115,10 @@ class Outbound(Protocol):
         self._touch()
         match self._state:
             case State.WAITING | State.OPENING:
+                self._terms.tally.to_targets.moved(len(data), self._from_device)
                 self._keep(data)
             case State.RELAYING | State.TARGET_ENDED:
+                self._terms.tally.to_targets.moved(len(data), self._from_device)
                 self._write(data)
             case State.DEVICE_ENDED | State.CLOSED:
                 pass
@@ -121,7 +129,7 @@ class Outbound(Protocol):
         if not self._early.add(data):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
         elif self._state is State.OPENING and self._early.is_much:
-            self._substream.pauseProducing()
+            self._from_device.add(Why.OPENING)
 
     def readConnectionLost(self) -> None:
         match self._state:
@@ -178,15 +186,20 @@ class Outbound(Protocol):
         # would hold for paused ever after.
         if early := self._early.hand_over():
             self._write(early)
-        target.pace(Pace(self._substream.pauseProducing, self._resume_device))
-        self._substream.registerProducer(Pace(target.pause, target.resume), True)
+        target.pace(Pace(self._from_device, self._touch))  # it has taken something when it resumes
+        self._substream.registerProducer(Pace(self._from_target), True)
+        self._terms.tally.to_devices.admit(self._from_target)
         if self._early.ended:
             self.readConnectionLost()
-        self._substream.resumeProducing()
+        self._from_device.remove(Why.OPENING)
 
-    def _resume_device(self) -> None:
-        self._touch()  # the target has taken something
-        self._substream.resumeProducing()
+    def _pause_target(self) -> None:
+        if self._target is not None:
+            self._target.pause()
+
+    def _resume_target(self) -> None:
+        if self._target is not None:
+            self._target.resume()
 
     def _not_opened(self, failure: Failure) -> None:
         match failure.value:
@@ -209,6 +222,7 @@ class Outbound(Protocol):
     def target_received(self, data: bytes) -> None:
         self._touch()
         self._record.octets_from_target += len(data)
+        self._terms.tally.to_devices.moved(len(data), self._from_target)
         self._substream.write(data)
 
     def target_ended(self) -> None:
@@ -223,7 +237,7 @@ class Outbound(Protocol):
     def _finish_after_what_is_held(self) -> None:
         """An original device takes the target's end for the end of both directions."""
         self._socket.unpace()
-        self._substream.resumeProducing()  # hands on what was held for the target, at once
+        self._from_device.end()  # hands on what was held for the target, at once
         if self._state is not State.CLOSED:
             self._finish(Outcome.ENDED)
 
@@ -259,6 +273,9 @@ class Outbound(Protocol):
         self._silence.touch()
 
     def _silent_too_long(self) -> None:
+        if Why.RATE in self._from_device or Why.RATE in self._from_target:
+            self._silence.touch()  # it was not its own silence
+            return
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
 
     def _tell_idle(self) -> None:
@@ -296,6 +313,8 @@ class Outbound(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()
+        self._terms.tally.to_targets.leave(self._from_device)
+        self._terms.tally.to_devices.leave(self._from_target)
         self._terms.tally.close_substream(self._target)
         self._record.close(self._terms.clock.seconds(), outcome)
 

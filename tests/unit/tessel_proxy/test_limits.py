@@ -6,8 +6,9 @@ from twisted.internet.task import Clock
 from tessel_proxy import limits as module
 from tessel_proxy import nodewords
 from tessel_proxy.auth.hardcoded import ACCOUNT
+from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
-from tessel_proxy.limits import BURST_S, Bucket, Limits
+from tessel_proxy.limits import BURST_S, Limits
 from tessel_proxy.record import Outcome
 from unit.tessel_proxy.stage import Stage
 
