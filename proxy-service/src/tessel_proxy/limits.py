@@ -93,7 +93,7 @@ class Limits:
     def __init__(self, config: Config, clock: IReactorTime, descriptors: int = PLENTY) -> None:
         self._config = config
         self._clock = clock
-        self.shares = Shares.of(descriptors, config.max_tunnels)
+        self.shares = Shares.of(descriptors, config.max_tunnels, _max_waiting(config))
         self.substreams = 0
         self._tallies: dict[str, Tally] = {}
         self._sweep_at = SWEEP_AT
@@ -137,3 +137,9 @@ class Limits:
         if not tally.opens.take(1, self._clock.seconds()):
             return Outcome.OPENS_TOO_FAST
         return None
+
+
+def _max_waiting(config: Config) -> int:
+    """Connections of balancers that may wait for their header (front.py), at all doors."""
+    doors = 1 if config.legacy_port is None else 2
+    return doors * config.max_unauthenticated if config.proxy_protocol_from else 0

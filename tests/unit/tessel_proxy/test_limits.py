@@ -8,7 +8,9 @@ from tessel_proxy import nodewords
 from tessel_proxy.auth.hardcoded import ACCOUNT
 from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
+from tessel_proxy.descriptors import PLENTY, Shares
 from tessel_proxy.limits import BURST_S, Limits
+from tessel_proxy.networks import networks
 from tessel_proxy.record import Outcome
 from unit.tessel_proxy.stage import Stage
 
@@ -137,3 +139,15 @@ def test_an_open_that_never_says_where_to_is_ended_too():
     stage.pump()
     assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
     assert stage.limits.substreams == 0
+
+
+BALANCED = {"proxy_protocol_from": networks("10.0.0.0/8")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "waiting"),
+    [({"legacy_port": 5006}, 0), (BALANCED, 100), ({**BALANCED, "legacy_port": 5006}, 200)],
+)
+def test_connections_that_wait_for_their_header_are_counted_at_each_door(settings, waiting):
+    limits = Limits(Config(max_unauthenticated=100, **settings), Clock(), PLENTY)
+    assert limits.shares == Shares.of(PLENTY, Config().max_tunnels, waiting)
