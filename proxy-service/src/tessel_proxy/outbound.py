@@ -69,8 +69,7 @@ class Outbound(Protocol):
         self._from_target = Pauses(self._pause_target, self._resume_target)
 
     def connectionMade(self) -> None:
-        substream = self._substream
-        self._from_device = Pauses(substream.pauseProducing, substream.resumeProducing)
+        self._from_device = Pauses(self._substream.pauseProducing, self._resume_device)
         self._terms.tally.to_targets.admit(self._from_device)
 
     @property
@@ -193,11 +192,16 @@ class Outbound(Protocol):
             self.readConnectionLost()
         self._from_device.remove(Why.OPENING)
 
+    def _resume_device(self) -> None:
+        self._silence.touch()  # while it was paused the silence was not its own
+        self._substream.resumeProducing()
+
     def _pause_target(self) -> None:
         if self._target is not None:
             self._target.pause()
 
     def _resume_target(self) -> None:
+        self._silence.touch()
         if self._target is not None:
             self._target.resume()
 
@@ -274,7 +278,7 @@ class Outbound(Protocol):
 
     def _silent_too_long(self) -> None:
         if Why.RATE in self._from_device or Why.RATE in self._from_target:
-            self._silence.touch()  # it was not its own silence
+            self._silence.touch()
             return
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
 

@@ -203,8 +203,10 @@ def test_who_waits_for_the_rate_is_neither_silent_nor_stalled():
         for _ in range(4 * 7):
             stage.clock.advance(PATIENCE_S / 4)
             stage.pump()
-    assert len(target.value()) == 8 * 65_000
-    assert not logged.named("substream_closed")
+        assert len(target.value()) == 8 * 65_000
+        assert not logged.named("substream_closed")
+        stage.clock.advance(30)
+        assert logged.named("substream_closed")[0]["outcome"] == "silent_too_long"
 
 
 def test_what_has_ended_waits_no_more(slow):
