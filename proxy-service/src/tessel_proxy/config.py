@@ -68,7 +68,7 @@ class Config(Settings):
         "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", Path
     )
     key_pass: bytes | None = setting(
-        "KEY_PASS", "", "passphrase of the private keys", optional(passphrase), secret=True
+        "KEY_PASS", "", "passphrase of all private keys", optional(passphrase), secret=True
     )
     client_ca_file: Path | None = setting(
         "CLIENT_CA_FILE",
