@@ -262,6 +262,13 @@ class Config(Settings):
         "worth of them at once; 0: no limit",
         integer(0, 1_000_000_000_000),
     )
+    octets_per_day: int = setting(
+        "OCTETS_PER_DAY",
+        "0",
+        "octets that an account may move in 24 hours, both ways together, from its first octet on; "
+        "then its substreams end and new ones are refused; 0: no limit",
+        integer(0, 1_000_000_000_000_000),
+    )
     reload_look_s: float = setting(
         "RELOAD_LOOK_S",
         "5",

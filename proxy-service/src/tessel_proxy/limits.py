@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
 from tessel_proxy.descriptors import PLENTY, Shares
+from tessel_proxy.quota import Quota
 from tessel_proxy.rate import PATIENCE_S, Rate
 from tessel_proxy.record import Outcome
 
@@ -37,11 +38,12 @@ class Lingering(Interface):
 class Tally:
     """One account's."""
 
-    def __init__(self, limits: Limits, opens: Bucket, to_targets: Rate, to_devices: Rate) -> None:
+    def __init__(self, limits: Limits, config: Config, clock: IReactorTime) -> None:
         self._limits = limits
-        self.opens = opens
-        self.to_targets = to_targets
-        self.to_devices = to_devices
+        self.opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
+        self.to_targets = Rate(config.octets_per_s, clock, PATIENCE_S)
+        self.to_devices = Rate(config.octets_per_s, clock)
+        self.quota = Quota(config.octets_per_day, clock)
         self.tunnels = 0
         self.substreams = 0
         self._lingering: set[Lingering] = set()
@@ -73,7 +75,7 @@ class Tally:
     def is_forgettable(self, now: float) -> bool:
         """Does forgetting it give the account nothing? Who has spent all it may open is known."""
         busy = self.tunnels or self.substreams
-        owed = self.to_targets.is_owed or self.to_devices.is_owed
+        owed = self.to_targets.is_owed or self.to_devices.is_owed or self.quota.is_running
         return not busy and not owed and self.opens.is_full(now)
 
     @property
@@ -107,17 +109,18 @@ class Limits:
         return tally
 
     @property
+    def waiting_for_rate(self) -> int:
+        """Substreams that are paused for it, each way for one."""
+        return sum(each.to_targets.waiting + each.to_devices.waiting for each in self.tallies)
+
+    @property
     def tallies(self) -> Collection[Tally]:
         return self._tallies.values()
 
     def _new(self, account: str) -> Tally:
         if len(self._tallies) >= self._sweep_at:
             self._sweep()
-        config, clock = self._config, self._clock
-        opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
-        to_targets = Rate(config.octets_per_s, clock, PATIENCE_S)
-        to_devices = Rate(config.octets_per_s, clock)
-        tally = self._tallies[account] = Tally(self, opens, to_targets, to_devices)
+        tally = self._tallies[account] = Tally(self, self._config, self._clock)
         return tally
 
     def _sweep(self) -> None:
@@ -134,6 +137,8 @@ class Limits:
             return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
         if self.substreams >= self.shares.substreams:
             return Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
+        if tally.quota.is_spent:
+            return Outcome.QUOTA_SPENT
         if not tally.opens.take(1, self._clock.seconds()):
             return Outcome.OPENS_TOO_FAST
         return None

@@ -23,6 +23,7 @@ from tessel_proxy.auth.watched import AuthResult
 from tessel_proxy.config import Config
 from tessel_proxy.house import Census
 from tessel_proxy.ledger import Ledger
+from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.memory import MIB
 from tessel_proxy.opening import Kind
@@ -40,6 +41,7 @@ class Sources:
     config: Config
     ledger: Ledger
     census: Census
+    limits: Limits
     lookups: Lookups
     readiness: Readiness
     certificate_ends: Callable[[], float | None]  # seconds since 1970
@@ -111,9 +113,15 @@ class ProxyCollector(Collector):
             "kind",
             [(kind, opened.count(kind)) for kind in KINDS],
         )
+        config = self._sources.config
+        yield _gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
         yield _gauge(
-            "substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", self._sources.config.max_substreams
+            "substreams_waiting_for_rate",
+            "Substreams paused because their accounts are ahead of OCTETS_PER_S, each way for one.",
+            self._sources.limits.waiting_for_rate,
         )
+        yield _gauge("octets_per_s_limit", "OCTETS_PER_S; 0: none.", config.octets_per_s)
+        yield _gauge("octets_per_day_limit", "OCTETS_PER_DAY; 0: none.", config.octets_per_day)
         yield _labelled_counter(
             "substreams_opened",
             "Substreams that devices opened.",

@@ -6,11 +6,10 @@ is told `end` and `close` and the record is written, once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,32 +19,19 @@ from streamplex import TunnelLostError
 from streamplex.jsontext import Json
 from streamplex.tx import ISubstreamProtocol, Substream
 from tessel_proxy import nodewords, wire
-from tessel_proxy.early import Allowance, EarlyData
+from tessel_proxy.early import EarlyData
 from tessel_proxy.egress import Address
 from tessel_proxy.idle import IdleTimer
-from tessel_proxy.limits import Tally
 from tessel_proxy.nodewords import TargetError
 from tessel_proxy.numbers import Number
-from tessel_proxy.opening import Kind, Opener
+from tessel_proxy.opening import Kind
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
 from tessel_proxy.pace import Pace, Pauses, Why
 from tessel_proxy.record import Outcome, SubstreamRecord
 from tessel_proxy.target import Loss, Target
+from tessel_proxy.terms import Terms
+from tessel_proxy.traffic import Traffic
 from tessel_proxy.wire import BadRequestError
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the substreams of one tunnel have in common."""
-
-    opener: Opener
-    clock: IReactorTime
-    account: str
-    tunnel: int
-    half_close: bool
-    allowance: Allowance
-    tally: Tally
-    idle_s: float  # 0: for ever
 
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
@@ -66,11 +52,12 @@ class Outbound(Protocol):
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
+        self._from_device = Pauses(self._pause_device, self._resume_device)
         self._from_target = Pauses(self._pause_target, self._resume_target)
+        self._traffic = Traffic(terms.tally, self._from_device, self._from_target)
 
     def connectionMade(self) -> None:
-        self._from_device = Pauses(self._substream.pauseProducing, self._resume_device)
-        self._terms.tally.to_targets.admit(self._from_device)
+        self._traffic.device_comes()
 
     @property
     def _substream(self) -> Substream:
@@ -113,14 +100,14 @@ class Outbound(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._touch()
         match self._state:
-            case State.WAITING | State.OPENING:
-                self._terms.tally.to_targets.moved(len(data), self._from_device)
-                self._keep(data)
-            case State.RELAYING | State.TARGET_ENDED:
-                self._terms.tally.to_targets.moved(len(data), self._from_device)
-                self._write(data)
             case State.DEVICE_ENDED | State.CLOSED:
                 pass
+            case _ if not self._traffic.may_pass_to_target(len(data)):
+                self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
+            case State.WAITING | State.OPENING:
+                self._keep(data)
+            case State.RELAYING | State.TARGET_ENDED:
+                self._write(data)
             case _:
                 assert_never(self._state)
 
@@ -187,10 +174,13 @@ class Outbound(Protocol):
             self._write(early)
         target.pace(Pace(self._from_device, self._touch))  # it has taken something when it resumes
         self._substream.registerProducer(Pace(self._from_target), True)
-        self._terms.tally.to_devices.admit(self._from_target)
+        self._traffic.target_comes()
         if self._early.ended:
             self.readConnectionLost()
         self._from_device.remove(Why.OPENING)
+
+    def _pause_device(self) -> None:
+        self._substream.pauseProducing()
 
     def _resume_device(self) -> None:
         self._silence.touch()  # while it was paused the silence was not its own
@@ -225,8 +215,10 @@ class Outbound(Protocol):
 
     def target_received(self, data: bytes) -> None:
         self._touch()
+        if not self._traffic.may_pass_to_device(len(data)):
+            self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
+            return
         self._record.octets_from_target += len(data)
-        self._terms.tally.to_devices.moved(len(data), self._from_target)
         self._substream.write(data)
 
     def target_ended(self) -> None:
@@ -277,7 +269,7 @@ class Outbound(Protocol):
         self._silence.touch()
 
     def _silent_too_long(self) -> None:
-        if Why.RATE in self._from_device or Why.RATE in self._from_target:
+        if self._traffic.waits:
             self._silence.touch()
             return
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
@@ -317,15 +309,6 @@ class Outbound(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()
-        self._terms.tally.to_targets.leave(self._from_device)
-        self._terms.tally.to_devices.leave(self._from_target)
+        self._traffic.end()
         self._terms.tally.close_substream(self._target)
         self._record.close(self._terms.clock.seconds(), outcome)
-
-
-def refuse(substream: Substream, message: str) -> None:
-    """Turn a substream away before anything is done for it."""
-    substream.fail(message)
-    substream.loseWriteConnection()
-    substream.emit(wire.CLOSED)
-    substream.release()

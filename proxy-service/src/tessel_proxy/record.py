@@ -29,6 +29,7 @@ class Outcome(Enum):
     TOO_MANY_SUBSTREAMS_IN_ALL = "too_many_substreams_in_all"
     SILENT_TOO_LONG = "silent_too_long"
     OPENS_TOO_FAST = "opens_too_fast"
+    QUOTA_SPENT = "quota_spent"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"
     REFUSED_BY_POLICY = "refused_by_policy"

@@ -144,6 +144,7 @@ class ProxyService(Service):
                         config=config,
                         ledger=self._ledger,
                         census=self._house.census,
+                        limits=limits,
                         lookups=self._lookups,
                         readiness=self._readiness,
                         certificate_ends=certificate_ends,

@@ -21,7 +21,7 @@ from streamplex import RemoteError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.tls import ended_by_fin
-from tessel_proxy import nodewords, wire
+from tessel_proxy import wire
 from tessel_proxy.auth import (
     Account,
     AuthMisconfiguredError,
@@ -33,18 +33,17 @@ from tessel_proxy.first_check import first_check
 from tessel_proxy.house import House
 from tessel_proxy.limits import Tally
 from tessel_proxy.numbers import Number
-from tessel_proxy.opening import Kind
-from tessel_proxy.outbound import Outbound, Terms, refuse
 from tessel_proxy.penalties import Penalty, PenaltyError
 from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
     Refusal,
-    SubstreamRecord,
     TunnelOutcome,
     TunnelRecord,
 )
+from tessel_proxy.serving import Serving
 from tessel_proxy.session_states import TRANSITIONS, Input, State
+from tessel_proxy.terms import Terms
 from tessel_proxy.wire import Hello
 
 MAX_AUTH_FAILURES = 5
@@ -85,6 +84,7 @@ class Session:
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
         self._tally: Tally | None = None  # what the account has open
         self._goes_away = False  # the device knows goaway/1
+        self._serving = Serving(house, record)
         house.census.all.add(self)
         house.census.unauthenticated.add(self)
         house.census.handshaking.add(self)
@@ -377,10 +377,10 @@ class Session:
             case State.CHECKING:
                 self._hold(
                     substream,
-                    lambda: self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS),
+                    lambda: self._serving.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS),
                 )
             case State.OPEN:
-                self._serve(substream)
+                self._serving.serve(substream, self._terms, len(self._tunnel.substreams))
             case State.CLOSED:
                 pass  # it goes with the tunnel
             case _:
@@ -390,29 +390,3 @@ class Session:
         self._record.log_refused(why)
         self._tunnel.message(wire.NOT_AUTHORIZED)
         self._end(TunnelOutcome.NOT_AUTHORIZED)
-
-    def _serve(self, substream: Substream) -> None:
-        if len(self._tunnel.substreams) > self._house.config.max_substreams:
-            self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS)
-        elif too_many := self._terms.tally.open_substream():
-            self._refuse_substream(substream, too_many)
-        else:
-            kind = _kind(substream)
-            substream.attach(Outbound(self._terms, kind, self._record_of(substream)))
-
-    def _refuse_substream(self, substream: Substream, why: Outcome) -> None:
-        record = self._record_of(substream)
-        refuse(substream, nodewords.TOO_MANY_OPENS[why])
-        record.close(self._house.clock.seconds(), why)
-
-    def _record_of(self, substream: Substream) -> SubstreamRecord:
-        return SubstreamRecord(
-            of=self._record,
-            substream=substream.channel,
-            kind=_kind(substream).value,
-            started_at=self._house.clock.seconds(),
-        )
-
-
-def _kind(substream: Substream) -> Kind:
-    return Kind.TLS if substream.name == Kind.TLS.value else Kind.NET

@@ -26,6 +26,7 @@ class Scrape:
             config=Config(**config),
             ledger=self.ledger,
             census=Census(),
+            limits=self.stage.limits,
             lookups=Lookups(self.stage.resolver),
             readiness=self.readiness,
             certificate_ends=lambda: self.ends,
