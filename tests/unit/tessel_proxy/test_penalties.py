@@ -35,6 +35,12 @@ def test_each_failure_doubles_the_wait_up_to_the_longest(penalties):
     assert waits == [1, 2, 4, 8, 8, 8]
 
 
+def test_failures_of_long_ago_are_forgotten(penalties):
+    wrong(penalties, b"a", FREE_FAILURES)
+    wrong(penalties, b"a", now=REFILL_S + 1)
+    assert penalties.of(HERE, b"a", REFILL_S + 1) is None
+
+
 def test_only_that_token_from_that_source_waits(penalties):
     wrong(penalties, b"a", FREE_FAILURES)
     assert penalties.of(HERE, b"a", 0) is Penalty.OF_TOKEN
