@@ -118,7 +118,9 @@ class ProxyService(Service):
             self._own,
             config.connect_timeout_s,
         )
-        self._readiness = Readiness(reactor, lambda: bool(self._ports))
+        self._readiness = Readiness(
+            reactor, lambda: bool(self._ports), lambda: self._memory.is_full
+        )
         self._ledger = Ledger()
         watched = Watched(authenticator, self._token_checked)
         if token_service is not None:
