@@ -239,20 +239,13 @@ class Outbound(Protocol):
 
     def target_lost(self, loss: Loss) -> None:
         self._target = None
-        match loss:
-            case Loss.ENDED:
-                self._close(Outcome.ENDED)
-            case Loss.ENDED_WITHOUT_CLOSE_NOTIFY:
-                # To Node it is an end, and many servers know no other; the log tells.
-                self._close(Outcome.ENDED_WITHOUT_CLOSE_NOTIFY)
-            case Loss.RESET if self._state is State.TARGET_ENDED:
-                self._fail(nodewords.WRITE_BROKEN, Outcome.RESET_BY_TARGET)
-            case Loss.RESET:
-                self._fail(nodewords.READ_RESET, Outcome.RESET_BY_TARGET)
-            case Loss.TLS_BROKEN:
-                self._fail(nodewords.READ_TLS_BROKEN, Outcome.TLS_FAILED)
-            case _:
-                assert_never(loss)
+        message, outcome = nodewords.LOSSES[loss]
+        if message is None:
+            self._close(outcome)
+        elif loss is Loss.RESET and self._state is State.TARGET_ENDED:
+            self._fail(nodewords.WRITE_BROKEN, outcome)
+        else:
+            self._fail(message, outcome)
 
     # --- both
 
