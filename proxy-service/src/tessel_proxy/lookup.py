@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from tessel_proxy.egress import Address
 from tessel_proxy.numbers import Number
+from tessel_proxy.threads import forget_those_not_started
 from tessel_proxy.turns import Ticket, Turns
 
 LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
@@ -62,7 +63,7 @@ class _LookupThreads(ThreadPool):
         try:
             super().callInThreadWithCallback(onResult, func, *args, **kw)
         except RuntimeError as error:  # "can't start new thread"
-            self._forget_those_not_started()
+            forget_those_not_started(self)
             self._log.error(
                 "a name cannot be looked up: {why}",
                 event="no_thread",
@@ -72,10 +73,6 @@ class _LookupThreads(ThreadPool):
             )
             if onResult is not None:
                 onResult(False, Failure(socket.gaierror(socket.EAI_AGAIN, str(error))))
-
-    def _forget_those_not_started(self) -> None:
-        # The pool counts on all that it has made, and could not join these when it stops.
-        self.threads[:] = [each for each in self.threads if each.ident is not None]
 
 
 def lookup_threads() -> ThreadPool:
