@@ -1,6 +1,7 @@
-"""`make hardening`: what strangers do to a proxy, within four minutes. Apart from `make test`.
+"""`make hardening`: what strangers do to a proxy, within some minutes. Apart from `make test`.
 
-`--seed=N` makes other inputs; each failure names the seed and the input's number.
+`--seed=N` makes other inputs; each failure names the seed and the input's number. `--soak-s=N` lets
+the soak last for so many seconds: a night's worth before a release, say.
 """
 
 import json
@@ -21,10 +22,12 @@ from support.waiting import eventually
 TESTS = Path(__file__).parents[1]
 
 DEFAULT_SEED = 20261122
+DEFAULT_SOAK_S = 30.0  # with its warm-up: in it a thousand substreams come and go
 
 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=DEFAULT_SEED, help="of all inputs made by chance")
+    parser.addoption("--soak-s", type=float, default=DEFAULT_SOAK_S, help="seconds of the soak")
 
 
 def pytest_report_header(config):
@@ -39,6 +42,11 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def seed(request):
     return request.config.getoption("--seed")
+
+
+@pytest.fixture(scope="session")
+def soak_s(request):
+    return request.config.getoption("--soak-s")
 
 
 @pytest.fixture(scope="session")
