@@ -5,6 +5,7 @@ the soak last for so many seconds: a night's worth before a release, say.
 """
 
 import json
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,6 +82,24 @@ def site(authority, tmp_path_factory):
         yield json.loads(line)["listening"]
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def account_of_kim(tmp_path_factory):
+    """An AUTH_FILE with one account, and its token."""
+    token = "0123456789abcdef"
+    made = subprocess.run(
+        [*COMMAND, "hash-token", "--stdin", "kim"],
+        input=token,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    file = tmp_path_factory.mktemp("accounts") / "accounts"
+    file.write_text(made.stdout)
+    file.chmod(0o600)
+    return file, token
 
 
 @pytest.fixture
