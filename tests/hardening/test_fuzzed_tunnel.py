@@ -8,6 +8,7 @@ and nothing after, and that nothing of it is left when the tunnel has gone.
 import json
 
 import hypothesis
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -183,6 +184,7 @@ def name_of(said):
             raise AssertionError(other)
 
 
+@pytest.mark.timeout(400)  # so much to do takes long where others work as well
 def test_a_device_of_bad_manners_is_told_what_the_protocol_says_and_leaves_nothing(seed):
     some = settings(max_examples=400, stateful_step_count=30, deadline=None, database=None)
     run_state_machine_as_test(hypothesis.seed(seed)(BadManners), settings=some)

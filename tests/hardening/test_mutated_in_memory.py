@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from support.hardening.growth import Held, count_objects
 from support.hardening.memory_bystander import Bystander
 from support.hardening.memory_proxy import NO_LIMITS, MemoryProxy
@@ -14,6 +16,7 @@ OBJECTS_TOLERANCE = 400  # an object left by one input in two hundred
 LOOK_EVERY = 500
 
 
+@pytest.mark.timeout(400)  # so much to do takes long where others work as well
 def test_spoiled_dialogues_leave_the_proxy_and_its_other_tunnels_as_they_were(seed):
     mutations = Mutations(seed)
     proxy = MemoryProxy(seed, **NO_LIMITS)

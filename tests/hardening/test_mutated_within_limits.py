@@ -8,6 +8,8 @@ import os
 from collections import Counter
 from enum import Enum
 
+import pytest
+
 from support.hardening.device import hello
 from support.hardening.growth import Held, count_objects
 from support.hardening.memory_bystander import Bystander
@@ -22,6 +24,8 @@ OBJECTS_TOLERANCE = 400
 LOOK_EVERY = 250
 GUESS_EVERY = 3
 STRANGERS = [f"203.0.113.{number}" for number in range(4)] + ["2001:db8::1"]
+
+pytestmark = pytest.mark.timeout(400)  # so much to do takes long where others work as well
 
 
 class Counting(Nobody):
