@@ -237,7 +237,7 @@ async def test_connections_beyond_the_limit_are_cut_until_there_is_room(make, au
 @pytest_twisted.ensureDeferred
 async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
     monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
-    proxy = make()
+    proxy = make(drain_s=0.05)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     while not proxy._house.census.all:
         await deferLater(reactor, 0.01)
