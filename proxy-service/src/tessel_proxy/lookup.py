@@ -97,12 +97,17 @@ def _addresses_of(name: str) -> Sequence[Address]:
     try:
         found = socket.getaddrinfo(name, 0, socket.AF_UNSPEC, socket.SOCK_STREAM)
     except socket.gaierror as error:
-        if error.errno == socket.EAI_AGAIN:
+        if error.errno == socket.EAI_AGAIN and not _never_exists(name):
             raise NotNowError(str(error)) from error
         return ()
     except (OSError, UnicodeError):  # EAI_SYSTEM comes as OSError
         return ()
     return tuple(ip_address(address[0]) for *_, address in found)
+
+
+def _never_exists(name: str) -> bool:
+    """RFC 6761, 6.4. Servers that cannot ask anybody fail where they could say so."""
+    return name.lower().rstrip(".").endswith(".invalid")
 
 
 class Lookups:

@@ -59,6 +59,15 @@ async def test_name_servers_that_cannot_be_asked_are_told_from_names_that_are_no
         await _resolved(getaddrinfo)
 
 
+@pytest.mark.parametrize("name", ["nobody.invalid", "NOBODY.INVALID."])
+@pytest_twisted.ensureDeferred
+async def test_what_never_exists_is_not_left_open_by_servers_that_cannot_ask(name):
+    def getaddrinfo(*_args):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    assert await _resolved(getaddrinfo, name) == ()
+
+
 def test_those_over_the_limit_wait_for_the_turn_of_another(lookups, resolver):
     for number in range(LOOKUPS_PER_TUNNEL + 1):
         results(lookups.resolve(f"name{number}", "kim", 1))
@@ -117,14 +126,14 @@ async def test_whatever_the_system_raises_the_look_up_ends(failure):
     assert await _resolved(getaddrinfo) == ()
 
 
-async def _resolved(getaddrinfo):
+async def _resolved(getaddrinfo, name="example.com"):
     threads = lookup_threads()
     threads.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
             lookups = Lookups(system_resolver(reactor, threads))
-            return await lookups.resolve("example.com", "kim", 1)
+            return await lookups.resolve(name, "kim", 1)
     finally:
         threads.stop()
 
