@@ -5,9 +5,11 @@ The core does no I/O: `Tunnel` turns octets into events and queued calls into oc
 """
 
 from streamplex.channels import Side
+from streamplex.credit import Windows
 from streamplex.errors import (
     ChannelsExhaustedError,
     LocalError,
+    PromisesExhaustedError,
     RemoteError,
     StreamplexError,
     SubstreamError,
@@ -19,10 +21,12 @@ __all__ = [
     "ChannelsExhaustedError",
     "Limits",
     "LocalError",
+    "PromisesExhaustedError",
     "RemoteError",
     "Side",
     "StreamplexError",
     "SubstreamError",
     "Tunnel",
     "TunnelLostError",
+    "Windows",
 ]
