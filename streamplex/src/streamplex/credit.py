@@ -159,7 +159,7 @@ class Window:
 
     def count_event(self, now: float) -> bool:
         """An event came at this time, in seconds. Is it one of those that may?"""
-        since = now - self._events_at
+        since = max(0.0, now - self._events_at)  # the clock of a machine may be set back
         self._events_at = now
         self._events = min(MAX_EVENTS_AT_ONCE, self._events + since * MAX_EVENTS_PER_S)
         if self._events < 1:

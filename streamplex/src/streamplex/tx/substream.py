@@ -135,10 +135,9 @@ class Substream:
         """Something came for this substream."""
         if isinstance(event, StreamEnded):
             self._peer_ended = True
-        elif isinstance(event, CustomReceived):
-            if self._is_flooded():
-                self._end_flood()
-                return
+        elif isinstance(event, CustomReceived) and self._is_flooded():
+            self._end_for("ENOBUFS: too many events")
+            return
         elif isinstance(event, StreamFailed | StreamReset):
             self._drop_held()
             if self._phase is not _Phase.WAITING:
@@ -162,14 +161,12 @@ class Substream:
 
     def _is_flooded(self) -> bool:
         """Events take no credit: do more come, or wait, than may?"""
-        return self._has_window and not (
-            self._intake.event_octets <= MAX_HELD_EVENTS_OCTETS
-            and self._pump.core.flow.count_event(self.channel, self._pump.clock.seconds())
-        )
-
-    def _end_flood(self) -> None:
-        if self._phase in (_Phase.WAITING, _Phase.OPEN):
-            self._end_for("ENOBUFS: too many events")
+        if not self._has_window or self._phase not in (_Phase.WAITING, _Phase.OPEN):
+            return False
+        if self._intake.event_octets > MAX_HELD_EVENTS_OCTETS:
+            return True
+        now = self._pump.clock.seconds()
+        return not self._pump.core.flow.count_event(self.channel, now)
 
     def _tell(self, event: Delivery) -> None:
         match event:
