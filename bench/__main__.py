@@ -1,4 +1,4 @@
-"""`make bench`: the proxy beside its peers, in one run on this machine. README.md tells how to read it.
+"""`make bench`: the proxy beside its peers, in one run. README.md tells how to read it.
 
 Exit codes: 0 measured, 1 something could not be measured. Bars that are missed are no failure.
 """
@@ -12,34 +12,38 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import contenders
-from bench.contenders import Contender, Ground
-from bench.measures import FULL, QUICK, Measure, Sizes, Stage, chosen
+from bench.bars import bars_table
+from bench.contenders import Contender, Ground, Start
+from bench.measures import Figures, Measure, Stage, chosen
 from bench.processes import BenchError
 from bench.results import Results
-from bench.table import comparison_table, figures_table
+from bench.sizes import FULL, QUICK, Sizes
+from bench.table import aligned, comparison_table, figures_table
 
 HERE = Path(__file__).parent
-BUILT = HERE / "build"
+SITE, LOAD = HERE / "build" / "site", HERE / "build" / "load"
 RUNS = 5
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     runs = arguments.runs or (1 if arguments.quick else RUNS)
+    sizes = QUICK if arguments.quick else FULL
+    begun = time.monotonic()
     try:
-        measures = chosen(arguments.only)
+        measures = chosen(arguments.only, sizes)
         earlier = Results.load(arguments.compare) if arguments.compare else None
-        results = measure_all(measures, runs, QUICK if arguments.quick else FULL)
+        results = measure_all(measures, runs, sizes)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    print(figures_table(results))
-    if earlier:
-        print(f"\n{comparison_table(results, earlier)}")
+    print(report(results, earlier))
+    print(f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}")
     for failure in results.failures:
         print(f"not measured: {failure}", file=sys.stderr)
     if arguments.json:
@@ -49,7 +53,9 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="measures that begin like this"
+    )
     parser.add_argument("--runs", type=int, help=f"rounds of all measures (default: {RUNS})")
     parser.add_argument("--quick", action="store_true", help="one run of little: does it work?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the result there")
@@ -60,49 +66,64 @@ def _parser() -> argparse.ArgumentParser:
 def measure_all(measures: Sequence[Measure], runs: int, sizes: Sizes) -> Results:
     """Rounds of all measures, each of all contenders in turn, so that drift hits all alike."""
     results = Results()
-    begun = time.monotonic()
-    with ground() as (where, running):
+    with running_contenders() as (ground, running):
         for run in range(runs):
             for measure in measures:
-                _tell(
-                    f"[{time.monotonic() - begun:4.0f} s] run {run + 1} of {runs}: {measure.name}"
-                )
-                for contender in running:
-                    _measure(measure, Stage(BUILT / "load", where, contender, sizes), results)
+                if run >= (measure.most_runs or runs):
+                    continue
+                for start, contender in running:
+                    if measure.applies(contender):
+                        _tell(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
+                        _measure(measure, start, Stage(LOAD, ground, contender, sizes), results)
     _tell("")
     return results
 
 
 @contextmanager
-def ground() -> Iterator[tuple[Ground, list[Contender]]]:
-    """The site and all contenders that are installed, running until the end."""
+def running_contenders() -> Iterator[tuple[Ground, list[tuple[Start, Contender]]]]:
+    """The site and all contenders that are installed, until the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tessel-bench-")))
         contenders.make_certificate(folder)
-        site, port = contenders.site(BUILT / "site", folder)
+        site, port = contenders.site(SITE, folder)
         stack.callback(site.stop)
-        where = Ground(folder, port)
-        running: list[Contender] = []
+        ground = Ground(folder, port)
+        running: list[tuple[Start, Contender]] = []
         for start in contenders.STARTS:
-            contender = start(where)
+            contender = start(ground)
             if contender is None:
-                print(f"{start.__name__}: not installed, `make bench-peers` does it")
+                print(f"{start.__name__} is not installed; `make bench-peers` does it")
                 continue
             stack.callback(contender.stop)
-            running.append(contender)
-        yield where, running
+            running.append((start, contender))
+        yield ground, running
 
 
-def _measure(measure: Measure, stage: Stage, results: Results) -> None:
-    if not measure.applies(stage.contender):
-        return
+def _measure(measure: Measure, start: Start, stage: Stage, results: Results) -> None:
+    name = stage.contender.name
     try:
-        figures = measure.run(stage)
+        figures = _afresh(measure, start, stage) if measure.fresh else measure.run(stage)
     except BenchError as error:
-        results.failures.append(f"{measure.name}, {stage.contender.name}: {error}")
+        results.failures.append(f"{measure.name}, {name}: {error}")
         return
     for figure, value in figures.items():
-        results.add(figure, stage.contender.name, value)
+        results.add(figure, name, value)
+
+
+def _afresh(measure: Measure, start: Start, stage: Stage) -> Figures:
+    contender = start(stage.ground)
+    assert contender is not None, "it runs already"
+    try:
+        return measure.run(replace(stage, contender=contender))
+    finally:
+        contender.stop()
+
+
+def report(results: Results, earlier: Results | None) -> str:
+    tables = [figures_table(results), aligned(bars_table(results))]
+    if earlier:
+        tables.append(comparison_table(results, earlier))
+    return "\n\n".join(tables)
 
 
 def _commit() -> str:

@@ -12,11 +12,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from bench.processes import BenchError, Server, Usage
 
@@ -42,6 +43,13 @@ class Ground:
     @property
     def key(self) -> Path:
         return self.folder / "private-key.pem"
+
+
+class Serving(TypedDict):
+    """A server that was started, and where."""
+
+    port: int
+    served: Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,15 @@ def direct(ground: Ground) -> Contender:
 
 
 def proxy(ground: Ground) -> Contender:
+    return Contender("proxy", "tunnel", multiplexed=True, credit=True, **_proxy(ground))
+
+
+def proxy_without_credit(ground: Ground) -> Contender:
+    """To a device that does not ask for flow control."""
+    return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(ground))
+
+
+def _proxy(ground: Ground) -> Serving:
     """Ours, with limits that let the load through and else as it comes."""
     settings = {
         "HOST": LOOPBACK,
@@ -113,8 +130,7 @@ def proxy(ground: Ground) -> Contender:
         "OPENS_PER_S": "1000000",
     }
     server = Server("proxy", [command("tessel-proxy")], ground.folder, settings)
-    port = server.awaited(_listening)
-    return Contender("proxy", "tunnel", port, multiplexed=True, served=server)
+    return {"port": _port_of(server, _listening), "served": server}
 
 
 def twisted(ground: Ground) -> Contender:
@@ -127,7 +143,7 @@ def twisted(ground: Ground) -> Contender:
         ground.folder,
         {"PYTHONPATH": str(_ROOT)},
     )
-    return Contender("Twisted forwarder", "tls", server.awaited(_first_line), served=server)
+    return Contender("Twisted forwarder", "tls", port=_port_of(server, _first_line), served=server)
 
 
 def stunnel(ground: Ground) -> Contender | None:
@@ -135,7 +151,7 @@ def stunnel(ground: Ground) -> Contender | None:
     if program is None:
         return None
     port = free_port()
-    settings = ground.folder / "stunnel.conf"
+    settings = ground.folder / f"stunnel-{port}.conf"
     settings.write_text(
         "foreground = yes\npid =\n[relay]\n"
         f"accept = {LOOPBACK}:{port}\nconnect = {LOOPBACK}:{ground.site_port}\n"
@@ -152,8 +168,8 @@ def openssh(ground: Ground) -> Contender | None:
     sshd, ssh, keygen = (_found(name) for name in ("sshd", "ssh", "ssh-keygen"))
     if not (sshd and ssh and keygen):
         return None
-    folder = ground.folder / "ssh"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=ground.folder))
+    folder.chmod(0o711)
     for name in ("host", "user"):
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     user = _UNPRIVILEGED if os.getuid() == 0 else None
@@ -171,14 +187,18 @@ def openssh(ground: Ground) -> Contender | None:
     served = Server("sshd", [sshd, "-D", "-e", "-f", settings], ground.folder, user=user)
     await_port(served, port)
     login = user or pwd.getpwuid(os.getuid()).pw_name
-    client = [
+    client: list[str | Path] = [
         *(ssh, "-N", "-F", "none", "-D", f"{LOOPBACK}:{socks_port}", "-p", str(port)),
         *("-i", folder / "user", "-c", "aes128-gcm@openssh.com", "-o", "BatchMode=yes"),
         *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
         *("-o", "ExitOnForwardFailure=yes", f"{login}@{LOOPBACK}"),
     ]
     beside = Server("ssh", client, ground.folder)
-    await_port(beside, socks_port)
+    try:
+        await_port(beside, socks_port)
+    except BaseException:
+        served.stop()
+        raise
     return Contender(
         "OpenSSH -D", "socks", socks_port, multiplexed=True, served=served, beside=(beside,)
     )
@@ -186,10 +206,13 @@ def openssh(ground: Ground) -> Contender | None:
 
 def site(program: Path, folder: Path) -> tuple[Server, int]:
     server = Server("site", [program, str(SITE_ADDRESSES)], folder)
-    return server, server.awaited(_first_line)
+    return server, _port_of(server, _first_line)
 
 
-STARTS: Sequence[Callable[[Ground], Contender | None]] = (direct, proxy, openssh, stunnel, twisted)
+Start = Callable[[Ground], Contender | None]
+"""None: it is not installed."""
+
+STARTS: Sequence[Start] = (proxy, proxy_without_credit, direct, openssh, stunnel, twisted)
 
 
 def free_port() -> int:
@@ -197,16 +220,24 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def _port_of(server: Server, told: Callable[[str], int | None]) -> int:
+    """What its output tells of it; it is stopped if that never comes."""
+    try:
+        return server.awaited(told)
+    except BaseException:
+        server.stop()
+        raise
+
+
 def await_port(server: Server, port: int) -> None:
-    """Until something listens there, which may be a connection for the server to forget."""
+    """Until something listens there; the server sees a connection that is nothing."""
 
     def answered(_: str) -> int | None:
         with suppress(OSError), socket.create_connection((LOOPBACK, port), 1.0):
             return port
         return None
 
-    server.awaited(answered)
-    time.sleep(0.1)
+    _port_of(server, answered)
 
 
 def _found(name: str) -> str | None:

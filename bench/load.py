@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from bench.processes import BenchError
 
@@ -18,6 +18,7 @@ class Load:
 
     def __init__(self, program: Path, options: Sequence[str], mode: Sequence[object]) -> None:
         command = [str(program), *options, *map(str, mode)]
+        self._command = " ".join(command)
         self._popen = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -29,7 +30,7 @@ class Load:
         self._in = cast("IO[str]", self._popen.stdin)
         self._figures: Figures = {}
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,5 +53,5 @@ class Load:
         line = self._out.readline()
         if not line:
             errors = cast("IO[str]", self._popen.stderr).read()
-            raise BenchError(f"{self._popen.args}: {errors.strip() or 'it ended'}")
+            raise BenchError(f"{self._command}: {errors.strip() or 'it ended'}")
         return line.strip()

@@ -1,61 +1,22 @@
-"""What is measured: each turns one run of the client against one contender into figures."""
+"""What is measured, in the order of the table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contenders import Contender, Ground
 from bench.load import Load
 from bench.processes import BenchError, Usage
+from bench.sizes import Sizes
 
 DOWN, UP = "D", "U"
 _NAMES = {DOWN: "down", UP: "up"}
 _GB = 1e9
 _MB = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much of everything. The quick ones only tell whether the bench works."""
-
-    bulk_octets: int
-    opens: int
-    echoes: int
-    echo_s: float
-    idle_substreams: int
-    idle_tunnels: int
-    stalled_octets: int
-    sequence: int
-    substreams: tuple[int, ...]
-    tunnels: tuple[int, ...]
-
-
-FULL = Sizes(
-    bulk_octets=400 << 20,
-    opens=1000,
-    echoes=3000,
-    echo_s=2.0,
-    idle_substreams=1000,
-    idle_tunnels=100,
-    stalled_octets=200_000_000,
-    sequence=200_000,
-    substreams=(1, 100, 1000, 10_000),
-    tunnels=(1, 10, 200, 2000),
-)
-QUICK = Sizes(
-    bulk_octets=32 << 20,
-    opens=50,
-    echoes=200,
-    echo_s=0.5,
-    idle_substreams=100,
-    idle_tunnels=10,
-    stalled_octets=20_000_000,
-    sequence=500,
-    substreams=(1, 100),
-    tunnels=(1, 10),
-)
+_MIB = 1024  # in KiB
+_SAMPLES = 100  # of held streams that are asked
 
 Figures = Mapping[str, float]
 
@@ -69,11 +30,13 @@ class Stage:
     contender: Contender
     sizes: Sizes
 
-    def load(self, *mode: object, options: tuple[str, ...] = ()) -> Load:
+    def load(self, *mode: object, options: Sequence[str] = ()) -> Load:
         return Load(self.program, [*self.contender.options(self.ground), *options], mode)
 
-    def timed(self, *mode: object, options: tuple[str, ...] = ()) -> tuple[dict[str, float], Usage]:
-        """What the client found between its `ready` and its end, and what that cost the server."""
+    def timed(
+        self, *mode: object, options: Sequence[str] = ()
+    ) -> tuple[Mapping[str, float], Usage]:
+        """What the client found after its `ready`, and what that cost the server."""
         with self.load(*mode, options=options) as load:
             load.until_ready()
             before = self.contender.usage()
@@ -82,15 +45,32 @@ class Stage:
             return found, self.contender.usage() - before
 
 
+def everyone(_: Contender) -> bool:
+    return True
+
+
+def served(contender: Contender) -> bool:
+    return contender.served is not None
+
+
+def ours(contender: Contender) -> bool:
+    return contender.way == "tunnel" and contender.credit
+
+
+def whole(contender: Contender) -> bool:
+    """All but the proxy with less than it can, which is of interest in few."""
+    return contender.way != "tunnel" or contender.credit
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """`name` selects it on the command line. `fresh`: memory tells something of new processes only."""
+    """`name` selects it on the command line; `fresh`: on processes that did nothing before."""
 
     name: str
     run: Callable[[Stage], Figures]
-    applies: Callable[[Contender], bool] = lambda _: True
+    applies: Callable[[Contender], bool] = whole
     fresh: bool = False
-    most_runs: int | None = None
+    most_runs: int | None = None  # of what hardly varies, or takes long
 
 
 def bulk(direction: str, streams: int) -> Measure:
@@ -103,17 +83,145 @@ def bulk(direction: str, streams: int) -> Measure:
             figures[f"{what}, CPU s/GB"] = cost.cpu_s / found["octets"] * _GB
         return figures
 
+    return Measure(what.replace(" ", "-"), run, everyone if streams == 1 else whole)
+
+
+def opens(parallel: int) -> Measure:
+    def run(stage: Stage) -> Figures:
+        found, cost = stage.timed("opens", parallel, stage.sizes.opens, 0)
+        figures = {f"opens {parallel}, per s": found["per_s"]}
+        if stage.contender.served:
+            figures[f"opens {parallel}, CPU ms each"] = cost.cpu_s * 1e3 / stage.sizes.opens
+        return figures
+
+    return Measure(f"opens-{parallel}", run)
+
+
+def echo(direction: str | None) -> Measure:
+    what = f"echo beside {_NAMES[direction]}" if direction else "echo idle"
+
+    def run(stage: Stage) -> Figures:
+        beside = (direction, 1) if direction else ()
+        found, _ = stage.timed("echo", stage.sizes.echoes, stage.sizes.echo_s, *beside)
+        return {f"{what}, {part} ms": found[f"{part}_ms"] for part in ("p50", "p99")}
+
     return Measure(what.replace(" ", "-"), run)
 
 
-MEASURES = [bulk(direction, streams) for streams in (1, 4, 50) for direction in (DOWN, UP)]
+def stall(direction: str) -> Measure:
+    what = "reader stalls" if direction == DOWN else "target stalls"
+
+    def run(stage: Stage) -> Figures:
+        sizes = stage.sizes
+        with stage.load("stall", direction, sizes.stalled_octets, sizes.beside_octets) as load:
+            load.until_ready()
+            before = stage.contender.usage()
+            load.go()
+            found = load.figures()
+            load.until_ready()  # it still stalls
+            grown = stage.contender.usage() - before
+        return {
+            f"{what}, memory MiB": grown.memory_kib / _MIB,
+            f"{what}, others keep": found["beside_per_s"] / found["alone_per_s"],
+        }
+
+    return Measure(what.replace(" ", "-"), run, served, fresh=True, most_runs=3)
 
 
-def chosen(names: list[str]) -> list[Measure]:
+def _held(stage: Stage, tunnels: int, substreams: int) -> tuple[float, Mapping[str, float]]:
+    """KiB that so many take, and what the client found when it asked some of them."""
+    with stage.load("idle", tunnels, substreams, _SAMPLES) as load:
+        load.until_ready()
+        before = stage.contender.usage()
+        load.go()
+        load.until_ready()
+        grown = stage.contender.usage() - before
+        load.go()
+        return grown.memory_kib, load.figures()
+
+
+def _idle_substream(stage: Stage) -> Figures:
+    count = stage.sizes.idle_substreams
+    taken, _ = _held(stage, 1, count)
+    return {"idle substream, KiB": taken / count}
+
+
+def _idle_tunnel(stage: Stage) -> Figures:
+    count = stage.sizes.idle_tunnels
+    if stage.contender.multiplexed:
+        taken, _ = _held(stage, count, 0)
+    else:
+        taken, _ = _held(stage, 1, count)
+    return {"idle tunnel, KiB": taken / count}
+
+
+def many(what: str, count: int) -> Measure:
+    def run(stage: Stage) -> Figures:
+        shape = (1, count) if what == "substreams" else (count, 0)
+        taken, found = _held(stage, *shape)
+        return {
+            f"{count} {what}, KiB each": taken / count,
+            f"{count} {what}, p50 ms": found["p50_ms"],
+            f"{count} {what}, slowest answer ms": found["max_ms"],
+        }
+
+    return Measure(f"{what}-{count}", run, ours, fresh=True, most_runs=1)
+
+
+def frames(piece: int) -> Measure:
+    def run(stage: Stage) -> Figures:
+        octets = min(stage.sizes.bulk_octets, piece * stage.sizes.frames)
+        found, cost = stage.timed("bulk", UP, 1, octets, options=("--piece", str(piece)))
+        return {
+            f"frames of {piece} up, CPU us each": cost.cpu_s * 1e6 / (octets / piece),
+            f"frames of {piece} up, MB/s": found["octets"] / found["seconds"] / _MB,
+        }
+
+    return Measure(f"frames-{piece}", run, ours, most_runs=2)
+
+
+def sequence(count: int) -> Measure:
+    def run(stage: Stage) -> Figures:
+        warm_up = max(count // 50, 500)
+        found, cost = stage.timed("opens", 50, count, warm_up)
+        what = f"{count} in sequence"
+        return {f"{what}, memory MiB": cost.memory_kib / _MIB, f"{what}, per s": found["per_s"]}
+
+    return Measure("sequence", run, ours, fresh=True, most_runs=1)
+
+
+def measures(sizes: Sizes) -> list[Measure]:
+    return [
+        *(bulk(direction, streams) for streams in (1, 4, 50) for direction in (DOWN, UP)),
+        *(opens(parallel) for parallel in (1, 50)),
+        *(echo(beside) for beside in (None, DOWN, UP)),
+        *(stall(direction) for direction in (DOWN, UP)),
+        Measure(
+            "idle-substream",
+            _idle_substream,
+            lambda contender: contender.multiplexed and whole(contender),
+            fresh=True,
+            most_runs=2,
+        ),
+        Measure(
+            "idle-tunnel",
+            _idle_tunnel,
+            # an OpenSSH connection is two processes: nothing to compare with
+            lambda contender: contender.way in ("tls", "tunnel") and whole(contender),
+            fresh=True,
+            most_runs=2,
+        ),
+        *(frames(piece) for piece in sizes.pieces),
+        *(many("substreams", count) for count in sizes.substreams),
+        *(many("tunnels", count) for count in sizes.tunnels),
+        sequence(sizes.sequence),
+    ]
+
+
+def chosen(names: Sequence[str], sizes: Sizes) -> list[Measure]:
     """Those whose name begins with one of these; all, if there are none."""
-    if not names:
-        return MEASURES
-    found = [measure for measure in MEASURES if measure.name.startswith(tuple(names))]
+    known = measures(sizes)
+    found = [one for one in known if not names or one.name.startswith(tuple(names))]
     if not found:
-        raise BenchError(f"no such measure; there are: {', '.join(m.name for m in MEASURES)}")
+        raise BenchError(f"no such measure; there are: {', '.join(one.name for one in known)}")
     return found

@@ -1,4 +1,4 @@
-"""The processes that are measured: started on loopback, looked at through /proc, ended by their id."""
+"""The processes that are measured: started, looked at through /proc, ended by their id."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 START_S = 20.0  # what a server may take until it listens
 STOP_S = 5.0  # what it has for its clean end
+_numbers = count(1)
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -41,7 +43,7 @@ class Server:
         user: str | None = None,
     ) -> None:
         self.name = name
-        self.output = folder / f"{name}.log"
+        self.output = folder / f"{name}-{next(_numbers)}.log"
         with self.output.open("wb") as output:
             self._popen = subprocess.Popen(
                 command,

@@ -1,4 +1,4 @@
-"""What was measured: figure by contender, all runs of it; and as a JSON file, to compare with later."""
+"""What was measured: all runs of each figure by contender; and as JSON, to compare with later."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Spread:
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Run by run: what was measured side by side is compared, so that the machine's drift drops out.
+    """Run by run: what was measured side by side is compared, so that drift drops out.
 
     Runs in which theirs is nothing cannot be compared and are left out.
     """

@@ -1,7 +1,7 @@
 /* usage: load [OPTION VALUE]... MODE ARGUMENTS
 
        bulk D|U STREAMS OCTETS               down or up; the octets of all streams together
-       opens PARALLEL COUNT                  open, echo one octet, close
+       opens PARALLEL COUNT WARM_UP          open, echo one octet, close; so many before, untimed
        echo COUNT SECONDS [D|U STREAMS]      one octet there and back, alone or beside bulk
        idle TUNNELS SUBSTREAMS SAMPLES       hold them, then ask some; 0 substreams: open one to ask
        stall D|U OCTETS OTHERS               one stream stalls, another has so many octets to move
@@ -54,8 +54,8 @@ static void run(int argc, char **argv)
     const char *mode = argv[0];
     if (!strcmp(mode, "bulk") && argc == 4)
         mode_bulk(argv[1][0], atoi(argv[2]), strtoull(argv[3], NULL, 10));
-    else if (!strcmp(mode, "opens") && argc == 3)
-        mode_opens(atoi(argv[1]), atoi(argv[2]));
+    else if (!strcmp(mode, "opens") && argc == 4)
+        mode_opens(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
     else if (!strcmp(mode, "echo") && argc == 3)
         mode_echo(atoi(argv[1]), atof(argv[2]), 'D', 0);
     else if (!strcmp(mode, "echo") && argc == 5)

@@ -133,17 +133,23 @@ void on_close(struct stream *stream)
     free(stream);
 }
 
-void mode_opens(int parallel, int count)
+static void open_in_turn(int parallel, int count)
 {
-    new_carrier();
-    ready();
-    int64_t start = now_ns();
     to_open = count;
-    wanted = count;
+    wanted = closed + count;
     for (int index = 0; index < parallel; index++)
         open_next();
     if (!run_until(all_closed, 10 * WAIT_S))
-        die("%u of %d were closed", closed, count);
+        die("%u of %u were closed", closed, wanted);
+}
+
+void mode_opens(int parallel, int count, int warm_up)
+{
+    new_carrier();
+    open_in_turn(parallel, warm_up);
+    ready();
+    int64_t start = now_ns();
+    open_in_turn(parallel, count);
     double seconds = seconds_since(start);
     printf("{\"seconds\":%.4f,\"per_s\":%.2f}\n", seconds, count / seconds);
 }
