@@ -31,21 +31,22 @@ def read_in_bulk(transport: object) -> None:
         transport.bufferSize = READ_OCTETS
 
 
-def write_at_once(transport: Writable, data: bytes) -> None:
+def write_at_once(transport: Writable, data: bytes | memoryview) -> None:
     """Write; what the kernel has no room for waits in the transport, as ever.
 
     Then whoever produces it is paused at once: what waits here, nothing can overtake. Whoever
-    writes to a transport in this way need not always do so: the order is kept.
+    writes to a transport in this way need not always do so: the order is kept. What waits is a
+    copy, the octets of a view may change after the call.
     """
     if not isinstance(transport, Connection) or not _takes_more(transport):
-        transport.write(data)
+        transport.write(bytes(data))
         return
-    sent = transport.writeSomeData(data)
+    sent = transport.writeSomeData(data)  # type: ignore[arg-type]  # it takes a view of it itself
     # Whatever is wrong, the transport finds it again in a turn of its own: nobody who writes
     # expects to be told inside the call.
     left = data[sent:] if isinstance(sent, int) else data
     if left:
-        transport.write(left)
+        transport.write(bytes(left))
         _pause_producer(transport)
 
 

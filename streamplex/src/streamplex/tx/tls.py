@@ -32,6 +32,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from streamplex.tx.bulk import Writable, read_in_bulk, write_at_once
+from streamplex.tx.openssl import opened, sealed
 
 LAST_OCTETS_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
@@ -41,12 +42,6 @@ there is no progress to look at."""
 PIECE_OCTETS = 4 * 16 * 1024
 """What is encrypted in one call: four full records. Larger pieces make OpenSSL's buffer so large
 that the allocator gives it back to the system each time, which costs more than the encryption."""
-
-SEALED_OCTETS = PIECE_OCTETS + 1024
-"""A piece with the headers of its records, and with whatever little waited before it."""
-
-RECORD_OCTETS = 16 * 1024
-"""The most that a record holds, and that OpenSSL hands out in one call."""
 
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
@@ -84,29 +79,18 @@ class TLSTransport(BufferingTLSTransport):
             self._tlsShutdownFinished(Failure())
 
     def _flushSendBIO(self) -> None:
-        try:
-            sealed = self._tlsConnection.bio_read(SEALED_OCTETS)
-        except SSL.WantReadError:
-            return  # nothing is to be sent
-        write_at_once(cast("Writable", self.transport), sealed)
+        while octets := sealed(self._tlsConnection):
+            write_at_once(cast("Writable", self.transport), octets)
 
     def _flushReceiveBIO(self) -> None:
-        if not self._lostTLSConnection:
-            records, why_no_more = self._opened()
-            if records and not self._aborted:
-                ProtocolWrapper.dataReceived(self, b"".join(records))
-            if not self._lostTLSConnection:
-                self._end_after(why_no_more)
+        why_no_more: SSL.Error | None = None
+        while why_no_more is None and not self._lostTLSConnection:
+            octets, why_no_more = opened(self._tlsConnection)
+            if octets and not self._aborted:
+                ProtocolWrapper.dataReceived(self, octets)
+        if why_no_more is not None and not self._lostTLSConnection:
+            self._end_after(why_no_more)
         self._flushSendBIO()
-
-    def _opened(self) -> tuple[list[bytes], SSL.Error]:
-        """All that can be decrypted, and why it is no more: one read's worth at most."""
-        records: list[bytes] = []
-        try:
-            while True:
-                records.append(self._tlsConnection.recv(RECORD_OCTETS))
-        except SSL.Error as why:
-            return records, why
 
     def _end_after(self, why: SSL.Error) -> None:
         if isinstance(why, SSL.ZeroReturnError):
