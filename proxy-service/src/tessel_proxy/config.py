@@ -181,6 +181,19 @@ class Config(Settings):
     handshake_timeout_s: float = setting(
         "HANDSHAKE_TIMEOUT_S", "10", "seconds for a device's TLS handshake", seconds
     )
+    ping_interval_s: float = setting(
+        "PING_INTERVAL_S",
+        "15",
+        "seconds of silence after which a device that knows ping/1 is asked whether it is there; "
+        "0: never",
+        seconds_or_none,
+    )
+    ping_timeout_s: float = setting(
+        "PING_TIMEOUT_S",
+        "15",
+        "seconds for it to say anything at all, else its tunnel is lost",
+        seconds,
+    )
     max_unauthenticated: int = setting(
         "MAX_UNAUTHENTICATED",
         "256",

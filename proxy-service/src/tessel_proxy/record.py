@@ -46,6 +46,7 @@ class TunnelOutcome(Enum):
 
     ENDED = "ended"
     LOST = "lost"
+    SILENT = "silent"  # it did not answer pings
     PROTOCOL_FAULT = "protocol_fault"
     HANDSHAKE_FAILED = "handshake_failed"
     HANDSHAKE_TIMEOUT = "handshake_timeout"

@@ -17,7 +17,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import RemoteError, features
+from streamplex import RemoteError, SilentPeerError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.tls import ended_by_fin
@@ -199,6 +199,8 @@ class Session:
     def _found_in(self, reason: Failure) -> TunnelOutcome:
         if reason.check(RemoteError):
             return TunnelOutcome.PROTOCOL_FAULT
+        if reason.check(SilentPeerError):
+            return TunnelOutcome.SILENT
         if not self._secured:
             return TunnelOutcome.HANDSHAKE_FAILED
         if ended_by_fin(reason, self._tunnel.transport):
@@ -318,9 +320,12 @@ class Session:
         if hello.device_faulty:
             self._log.warn("unusable device name", event="bad_device", tunnel=self._record.tunnel)
         self._record.log_authenticated(hello.common)
+        config = self._house.config
         self._tunnel.message(wire.accepted(hello))
         self._tunnel.enable(hello.common)
         self._goes_away = features.GOAWAY in hello.common
+        if features.PING in hello.common and config.ping_interval_s:
+            self._tunnel.keep_alive(config.ping_interval_s, config.ping_timeout_s)
         self._terms = Terms(
             opener=self._house.opener,
             clock=self._house.clock,
@@ -329,7 +334,7 @@ class Session:
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
             tally=tally,
-            idle_s=self._house.config.substream_idle_s,
+            idle_s=config.substream_idle_s,
         )
         self._check_again(hello, account)
         self._go_on_with_held()

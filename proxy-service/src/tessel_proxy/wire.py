@@ -18,6 +18,7 @@ OUR_FEATURES = (
     features.RETRY,
     features.DEVICE,
     features.GOAWAY,
+    features.PING,
 )
 
 # Events of a substream. A device sends the first two, the server the others.

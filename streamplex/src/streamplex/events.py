@@ -20,6 +20,12 @@ MAX_ERROR_CHARACTERS = 1024
 MAX_AFTER_MS = 2**31 - 1
 """The longest delay that every language's timers can count."""
 
+MAX_PING_CHARACTERS = 64
+"""Of a ping's id that is text: it comes back in the answer, and is to cost nobody anything."""
+
+MAX_PING_NUMBER = 2**53 - 1
+"""Of a ping's id that is an integer: the highest that every language's JSON keeps exact."""
+
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
 
@@ -79,6 +85,18 @@ class GoAway:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """The peer asks whether this side is still there: a pong with this id is owed."""
+
+    id: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The peer is still there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Something this version does not know, which the protocol says to pass over."""
 
@@ -93,7 +111,7 @@ class Fault:
     error: RemoteError
 
 
-Meaning: TypeAlias = (
+Told: TypeAlias = (
     StreamOpened
     | DataReceived
     | StreamEnded
@@ -103,7 +121,8 @@ Meaning: TypeAlias = (
     | GoAway
     | Ignored
 )
-Event: TypeAlias = Meaning | Fault
+Meaning: TypeAlias = Told | Ping | Pong
+Event: TypeAlias = Told | Fault
 
 
 def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:
@@ -136,6 +155,10 @@ def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:
             return MessageReceived(said.get("object"))
         case "goaway" if features.GOAWAY in known:
             return GoAway(_delay_ms(said.get("after_ms")))
+        case "ping" if features.PING in known:
+            return Ping(_ping_id(said.get("id")))
+        case "pong" if features.PING in known:
+            return Pong()
         case other:
             return Ignored(CONTROL_CHANNEL, f"control message of type {_shown(other)}")
 
@@ -152,6 +175,17 @@ def _delay_ms(after_ms: Json) -> int:
             f"goaway after {_shown(after_ms)} ms; an integer from 0 to {MAX_AFTER_MS} is expected"
         )
     return after_ms
+
+
+def _ping_id(found: Json) -> int | str:
+    if isinstance(found, str) and len(found) <= MAX_PING_CHARACTERS:
+        return found
+    if type(found) is int and abs(found) <= MAX_PING_NUMBER:
+        return found
+    raise RemoteError(
+        f"ping with the id {_shown(found)}; an integer of at most {MAX_PING_NUMBER} either way, "
+        f"or text of at most {MAX_PING_CHARACTERS} characters, is expected"
+    )
 
 
 def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
@@ -201,6 +235,16 @@ def message(value: Json) -> bytes:
 def go_away(after_ms: int) -> bytes:
     """The frame that asks the peer to open nothing new."""
     return encode_json(CONTROL_CHANNEL, {"type": "goaway", "after_ms": after_ms})
+
+
+def ping(number: int) -> bytes:
+    """The frame that asks the peer whether it is still there."""
+    return encode_json(CONTROL_CHANNEL, {"type": "ping", "id": number})
+
+
+def pong(ping_id: int | str) -> bytes:
+    """The frame that answers a ping."""
+    return encode_json(CONTROL_CHANNEL, {"type": "pong", "id": ping_id})
 
 
 def stream_ended(channel: int) -> bytes:

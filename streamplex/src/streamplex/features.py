@@ -23,6 +23,9 @@ DEVICE = "device/1"
 GOAWAY = "goaway/1"
 """The server tells the device to open nothing new here, and when to make its next tunnel."""
 
+PING = "ping/1"
+"""A peer that says nothing is asked whether it is still there."""
+
 
 def offered(first_object: Json) -> frozenset[str]:
     """The features that a peer's first object names; what is not a name is passed over."""

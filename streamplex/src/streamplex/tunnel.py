@@ -25,9 +25,12 @@ from streamplex.events import (
     Ignored,
     Meaning,
     MessageReceived,
+    Ping,
+    Pong,
     StreamEnded,
     StreamFailed,
     StreamOpened,
+    Told,
 )
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
@@ -61,6 +64,7 @@ class Tunnel:
         self._scheduler = Scheduler()
         self._leaving: set[int] = set()  # released, but still with something to send
         self._failed = False
+        self._pings = 0  # sent; the number of the last one
         self._may_say: int | None = None  # octets; None: any number
 
     # --- what the peer says -----------------------------------------------------------
@@ -111,13 +115,18 @@ class Tunnel:
         """The peer's octets have ended. Raises RemoteError if that cuts a frame."""
         self._reader.end()
 
-    def _accept(self, meaning: Meaning) -> Meaning | None:
+    def _accept(self, meaning: Meaning) -> Told | None:
         """Move the substream on; None for what is to be passed over silently."""
         match meaning:
             case StreamOpened(channel):
                 self._open_peers(channel)
             case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
+            case Ping(ping_id):
+                self._scheduler.owe_pong(events.pong(ping_id))
+                return None
+            case Pong():
+                return None  # that it came is all there is to it
             case DataReceived(channel, data):
                 if not self._is_open(channel):
                     return None
@@ -178,6 +187,16 @@ class Tunnel:
         if not 0 <= after_ms <= events.MAX_AFTER_MS:
             raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
         self._scheduler.add_urgent(events.go_away(after_ms))
+
+    def ping(self) -> None:
+        """Ask the peer whether it is still there; any octet of it is an answer.
+
+        Raises LocalError if it does not know the word.
+        """
+        if features.PING not in self._heard:
+            raise LocalError("ping without ping/1")
+        self._pings += 1
+        self._scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: bytes) -> None:
         """Queue octets of any number. Raises LocalError after `end`."""
