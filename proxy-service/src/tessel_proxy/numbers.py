@@ -30,6 +30,7 @@ class Number(StrEnum):
     TOO_MANY_SUBSTREAMS_IN_ALL = "TP1012"
     OPENS_TOO_FAST = "TP1013"
     SILENT_TOO_LONG = "TP1014"
+    WINDOWS_USED_UP = "TP1015"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"

@@ -146,6 +146,12 @@ class Outbound(Protocol):
             stalled = self._substream.stalled
             self._close(Outcome.STALLED if stalled else Outcome.FAILED_BY_DEVICE)
 
+    def resetReceived(self) -> None:
+        """The program reads no more: nobody wants what the target still sends."""
+        if self._state is not State.CLOSED:
+            self._abort_socket()
+            self._close(Outcome.LEFT_BY_DEVICE)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._state is State.CLOSED:
             return  # this side let it go

@@ -29,6 +29,7 @@ class Outcome(Enum):
     TOO_MANY_SUBSTREAMS_IN_ALL = "too_many_substreams_in_all"
     SILENT_TOO_LONG = "silent_too_long"
     OPENS_TOO_FAST = "opens_too_fast"
+    WINDOWS_USED_UP = "windows_used_up"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"
     REFUSED_BY_POLICY = "refused_by_policy"
@@ -36,6 +37,7 @@ class Outcome(Enum):
     TLS_FAILED = "tls_failed"
     RESET_BY_TARGET = "reset_by_target"
     FAILED_BY_DEVICE = "failed_by_device"
+    LEFT_BY_DEVICE = "left_by_device"  # its program reads no more: no error
     STALLED = "stalled"  # the target took nothing, and all substreams of the tunnel waited
     TUNNEL_LOST = "tunnel_lost"
     INTERNAL_ERROR = "internal_error"

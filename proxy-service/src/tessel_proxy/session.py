@@ -147,11 +147,7 @@ class Session:
     @property
     def held_octets(self) -> int:
         """What waits here, for the device and for its targets."""
-        tunnel = self._tunnel
-        return sum(
-            tunnel.core.waiting_octets(channel) + substream.held_octets
-            for channel, substream in tunnel.substreams.items()
-        )
+        return self._tunnel.held_octets
 
     def end_for_memory(self) -> None:
         """Give back what is held, at once: a clean end would wait for who takes nothing."""
@@ -321,8 +317,8 @@ class Session:
             self._log.warn("unusable device name", event="bad_device", tunnel=self._record.tunnel)
         self._record.log_authenticated(hello.common)
         config = self._house.config
-        self._tunnel.message(wire.accepted(hello))
-        self._tunnel.enable(hello.common)
+        self._tunnel.message(wire.accepted(hello, config.windows.first))
+        self._tunnel.enable(hello.common, config.windows, hello.window)
         self._goes_away = features.GOAWAY in hello.common
         if features.PING in hello.common and config.ping_interval_s:
             self._tunnel.keep_alive(config.ping_interval_s, config.ping_timeout_s)
@@ -409,8 +405,10 @@ class Session:
         self._end(TunnelOutcome.NOT_AUTHORIZED)
 
     def _serve(self, substream: Substream) -> None:
-        if len(self._tunnel.substreams) > self._house.config.max_substreams:
+        if self._tunnel.substreams_in_use > self._house.config.max_substreams:
             self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS)
+        elif not substream.is_promised:
+            self._refuse_substream(substream, Outcome.WINDOWS_USED_UP)
         elif too_many := self._terms.tally.open_substream():
             self._refuse_substream(substream, too_many)
         else:

@@ -26,7 +26,12 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex.tx.at_once import write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
+
+READ_OCTETS = 4 * 65531
+"""How much is read at once. What a target sends in bulk is then cut into frames of 65,536 octets,
+headers included, which fill four TLS records each; and the costs of a turn are paid for four."""
 
 LINGER_S = 120.0
 """How long a closed target may take for what it was sent before: some hundred KiB at most."""
@@ -50,6 +55,8 @@ class Owner(Interface):
 
 
 class _Transport(Interface):
+    bufferSize: int
+
     def write(self, data: bytes) -> None: ...
     def loseWriteConnection(self) -> None: ...
     def loseConnection(self) -> None: ...
@@ -104,7 +111,7 @@ class Target(Protocol):
         return cast("_Transport", self.transport)
 
     def write(self, data: bytes) -> None:
-        self._wire.write(data)
+        write_at_once(self._wire, data)
 
     def end(self) -> None:
         """Half close, behind what was written."""
@@ -141,6 +148,7 @@ class Target(Protocol):
 
     def connectionMade(self) -> None:
         self._sockets.add(self)
+        self._wire.bufferSize = READ_OCTETS
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)  # a target that loses its power says nothing
 

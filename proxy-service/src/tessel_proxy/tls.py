@@ -21,6 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from servicekit.settings import ConfigError
+from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.config import Config
 from tessel_proxy.identity import Identity, IdentityFiles
 
@@ -77,7 +78,7 @@ class ServerTLS:
     def use(self, identity: Identity) -> None:
         """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
         options = self._dialect.options(identity)
-        options.getContext()
+        write_whole_pieces(options.getContext())
         self._options = options
         self.identity = identity
 

@@ -5,9 +5,11 @@ The core does no I/O: `Tunnel` turns octets into events and queued calls into oc
 """
 
 from streamplex.channels import Side
+from streamplex.credit import Windows
 from streamplex.errors import (
     ChannelsExhaustedError,
     LocalError,
+    PromisesExhaustedError,
     RemoteError,
     SilentPeerError,
     StreamplexError,
@@ -20,6 +22,7 @@ __all__ = [
     "ChannelsExhaustedError",
     "Limits",
     "LocalError",
+    "PromisesExhaustedError",
     "RemoteError",
     "Side",
     "SilentPeerError",
@@ -27,4 +30,5 @@ __all__ = [
     "SubstreamError",
     "Tunnel",
     "TunnelLostError",
+    "Windows",
 ]

@@ -13,6 +13,10 @@ class ChannelsExhaustedError(LocalError):
     """Every channel number of this side has been used; open further substreams on a new tunnel."""
 
 
+class PromisesExhaustedError(LocalError):
+    """The tunnel's windows are used up; open further substreams when others have ended."""
+
+
 class RemoteError(StreamplexError):
     """The peer broke the protocol. It costs the peer this tunnel and nobody anything else."""
 

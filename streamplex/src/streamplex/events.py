@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from streamplex import features
+from streamplex.credit import MAX_CREDIT_OCTETS
 from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
 from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, encode_json
@@ -71,6 +72,21 @@ class CustomReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditGranted:
+    """The peer has room for so many more octets of a substream."""
+
+    channel: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReset:
+    """The peer reads no more on this substream: what is still sent is in vain."""
+
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A message of the layer above, on the control channel."""
 
@@ -111,17 +127,28 @@ class Fault:
     error: RemoteError
 
 
+OfSubstream: TypeAlias = (
+    DataReceived
+    | StreamEnded
+    | StreamFailed
+    | CustomReceived
+    | StreamReset
+    | CreditGranted
+    | Ignored
+)
+OfControl: TypeAlias = StreamOpened | MessageReceived | GoAway | Ping | Pong | Ignored
+Meaning: TypeAlias = OfControl | OfSubstream
 Told: TypeAlias = (
     StreamOpened
     | DataReceived
     | StreamEnded
     | StreamFailed
     | CustomReceived
+    | StreamReset
     | MessageReceived
     | GoAway
     | Ignored
 )
-Meaning: TypeAlias = Told | Ping | Pong
 Event: TypeAlias = Told | Fault
 
 
@@ -141,7 +168,7 @@ def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATU
         )
     if message.channel == CONTROL_CHANNEL:
         return _decode_control(message.value, known)
-    return _decode_substream(message.channel, message.value)
+    return _decode_substream(message.channel, message.value, known)
 
 
 def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:
@@ -188,7 +215,7 @@ def _ping_id(found: Json) -> int | str:
     )
 
 
-def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
+def _decode_substream(channel: int, said: dict[str, Json], known: frozenset[str]) -> Meaning:
     match said.get("event"):
         case "end":
             return StreamEnded(channel)
@@ -196,6 +223,10 @@ def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
             return StreamFailed(channel, _error_text(channel, said.get("message", "")))
         case "custom":
             return _decode_custom(channel, said.get("emitArgs"))
+        case "credit" if features.CREDIT in known:
+            return CreditGranted(channel, _credit(channel, said.get("bytes")))
+        case "reset" if features.CREDIT in known:
+            return StreamReset(channel)
         case other:
             return Ignored(channel, f"event {_shown(other)}")
 
@@ -204,6 +235,15 @@ def _error_text(channel: int, text: Json) -> str:
     if not isinstance(text, str):
         raise RemoteError(f"error message {_shown(text)} on channel {channel}; text is expected")
     return text[:MAX_ERROR_CHARACTERS]
+
+
+def _credit(channel: int, octets: Json) -> int:
+    if type(octets) is not int or not 1 <= octets <= MAX_CREDIT_OCTETS:
+        raise RemoteError(
+            f"credit of {_shown(octets)} octets on channel {channel}; "
+            f"an integer from 1 to {MAX_CREDIT_OCTETS} is expected"
+        )
+    return octets
 
 
 def _decode_custom(channel: int, args: Json) -> CustomReceived:
@@ -255,6 +295,16 @@ def stream_ended(channel: int) -> bytes:
 def stream_failed(channel: int, text: str) -> bytes:
     """The frame that tells the peer that our end of a substream failed."""
     return encode_json(channel, {"event": "error", "message": text[:MAX_ERROR_CHARACTERS]})
+
+
+def credit_granted(channel: int, octets: int) -> bytes:
+    """The frame that lets the peer send so much more."""
+    return encode_json(channel, {"event": "credit", "bytes": octets})
+
+
+def stream_reset(channel: int) -> bytes:
+    """The frame that tells the peer to send nothing more."""
+    return encode_json(channel, {"event": "reset"})
 
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:

@@ -9,14 +9,16 @@ No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the oc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
 from streamplex import events, features
 from streamplex.channels import OwnChannels, PeerChannels, Side
+from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
 from streamplex.errors import LocalError, RemoteError
 from streamplex.events import (
+    CreditGranted,
     CustomReceived,
     DataReceived,
     Event,
@@ -25,13 +27,16 @@ from streamplex.events import (
     Ignored,
     Meaning,
     MessageReceived,
+    OfSubstream,
     Ping,
     Pong,
     StreamEnded,
     StreamFailed,
     StreamOpened,
+    StreamReset,
     Told,
 )
+from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.messages import decode_message
@@ -62,6 +67,8 @@ class Tunnel:
         self._reader = FrameReader()
         self._states: dict[int, State] = {}
         self._scheduler = Scheduler()
+        self.flow = FlowControl(self._scheduler)
+        """Whose windows these are; with credit/1."""
         self._leaving: set[int] = set()  # released, but still with something to send
         self._failed = False
         self._pings = 0  # sent; the number of the last one
@@ -116,7 +123,7 @@ class Tunnel:
         self._reader.end()
 
     def _accept(self, meaning: Meaning) -> Told | None:
-        """Move the substream on; None for what is to be passed over silently."""
+        """Move what it concerns on; None for what is to be passed over silently."""
         match meaning:
             case StreamOpened(channel):
                 self._open_peers(channel)
@@ -127,26 +134,44 @@ class Tunnel:
                 return None
             case Pong():
                 return None  # that it came is all there is to it
+            case _:
+                return self._accept_on_substream(meaning)
+        return meaning
+
+    def _accept_on_substream(self, meaning: OfSubstream) -> Told | None:
+        match meaning:
             case DataReceived(channel, data):
                 if not self._is_open(channel):
                     return None
                 self._move(channel, Input.RECEIVE)
+                self.flow.received(channel, len(data))
                 return meaning if data else None
             case StreamEnded(channel):
                 if not self._is_open(channel):
                     return None
                 self._move(channel, Input.REMOTE_END)
+                self.flow.ended(channel)
+                return meaning
+            case CreditGranted(channel, octets):
+                self._is_open(channel)  # or was: what it still has to send may need it
+                self.flow.granted(channel, octets)
+                return None
+            case StreamReset(channel):
+                is_open, is_first = self._is_open(channel), self.flow.is_read(channel)
+                self.flow.not_read(channel)
+                self._let_go_if_all_left(channel)
+                return meaning if is_open and is_first else None
             case StreamFailed(channel) | CustomReceived(channel) | Ignored(channel):
                 return meaning if self._is_open(channel) else None
             case _:
                 assert_never(meaning)
-        return meaning
 
     def _open_peers(self, channel: int) -> None:
         self._peers.open(channel)
-        if channel in self._states:
+        if channel in self._states or channel in self._leaving:
             raise RemoteError(f"substream {channel} opened while it is in use")
         self._states[channel] = State.OPEN
+        self.flow.begin(channel)
 
     def _is_open(self, channel: int) -> bool:
         """Is the substream still of interest? Raises RemoteError if it never was."""
@@ -170,10 +195,15 @@ class Tunnel:
     # --- what we say ------------------------------------------------------------------
 
     def open(self, name: str | None) -> int:
-        """Open a substream; its channel. Raises ChannelsExhaustedError when there is none."""
+        """Open a substream; its channel. Raises ChannelsExhaustedError when there is none.
+
+        And PromisesExhaustedError, with credit/1, when the peer cannot be promised a window on it.
+        """
+        self.flow.require_room()
         channel = self._own.allocate()
         self._scheduler.add_urgent(events.stream_opened(channel, name))
         self._states[channel] = State.OPEN
+        self.flow.begin(channel)
         return channel
 
     def message(self, value: Json) -> None:
@@ -199,9 +229,13 @@ class Tunnel:
         self._scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: bytes) -> None:
-        """Queue octets of any number. Raises LocalError after `end`."""
+        """Queue octets of any number. Raises LocalError after `end`.
+
+        For a peer that reads no more nothing is queued.
+        """
         self._step(channel, Input.SEND)
-        self._scheduler.add_payload(channel, data)
+        if self.flow.is_read(channel):
+            self._scheduler.add_payload(channel, data)
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data. Raises LocalError if it has been said."""
@@ -223,6 +257,15 @@ class Tunnel:
         self._require(channel)
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
+    def reset(self, channel: int) -> None:
+        """Read no more: the peer is to drop what it has queued, and to end.
+
+        It will treat the other direction as aborted, so that the data queued here is forgotten.
+        Raises LocalError without credit/1.
+        """
+        self._require(channel)
+        self.flow.stop_reading(channel)
+
     def release(self, channel: int) -> None:
         """This side is done with a substream: what still comes for it is dropped.
 
@@ -233,21 +276,39 @@ class Tunnel:
         if own and not state.local_ended:
             raise LocalError(f"substream {channel} released by its opener before its end")
         del self._states[channel]
-        if not own:
-            return
-        if self._scheduler.waiting_octets(channel):
+        if own or channel in self.flow:
             # `stream` overtakes what waits on the channel: opened again now, the number's
-            # old `end` would end the new substream.
+            # old `end` would end the new substream. And what waits may need credit.
             self._leaving.add(channel)
-        else:
-            self._own.release(channel)
+            if own and channel in self.flow:
+                self._scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
+            self.flow.close(channel)
+            self._let_go_if_all_left(channel)
 
-    def enable(self, names: Iterable[str]) -> None:
-        """Turn on the features that both ends have named."""
+    def _let_go_if_all_left(self, channel: int) -> None:
+        if channel in self._leaving and not self._scheduler.waiting_octets(channel):
+            self._leaving.remove(channel)
+            self._scheduler.unlimit(channel)
+            if channel % 2 == self._own_parity:
+                self._own.release(channel)
+
+    def enable(
+        self,
+        names: Iterable[str],
+        windows: Windows | None = None,
+        peers_first: int = FIRST_WINDOW_OCTETS,
+    ) -> None:
+        """Turn on the features that both ends have named.
+
+        For credit/1: what this side promises, and what the peer's first object does. It holds for
+        the substreams that are opened from now on.
+        """
         enabled = frozenset(names)
         self._own.reuse = features.REUSE in enabled
         self._goes_away = features.GOAWAY in enabled
         self._heard = enabled if self._side is Side.B else enabled - {features.GOAWAY}
+        if features.CREDIT in enabled:
+            self.flow.turn_on(windows or Windows(), peers_first)
 
     def state(self, channel: int) -> State:
         """The half-close state of a substream that has not been released."""
@@ -268,19 +329,27 @@ class Tunnel:
     # --- what leaves ------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        """Does anything wait to be taken?"""
+        """Is there anything to take?"""
         return bool(self._scheduler)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Does anything wait, be it for credit?"""
+        return self._scheduler.has_waiting
 
     def waiting_octets(self, channel: int) -> int:
         """Octets that wait to be taken on a substream."""
         return self._scheduler.waiting_octets(channel)
+
+    @property
+    def leaving(self) -> Collection[int]:
+        """Substreams that were released and have still something to send."""
+        return self._leaving
 
     def take(self, max_octets: int) -> Batch:
         """What goes to the wire next; at most one turn more than `max_octets`."""
         batch = self._scheduler.take(max_octets)
         if self._leaving:
             for channel in batch.served:
-                if channel in self._leaving and not self.waiting_octets(channel):
-                    self._leaving.remove(channel)
-                    self._own.release(channel)
+                self._let_go_if_all_left(channel)
         return batch

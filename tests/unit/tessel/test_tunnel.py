@@ -26,7 +26,16 @@ def test_the_token_and_the_features_come_first_and_nothing_before_the_answer():
     assert device.proxy.said == [
         {
             "token": "t0ken",
-            "features": ["device/1", "goaway/1", "halfclose/1", "ping/1", "retry/1", "reuse/1"],
+            "features": [
+                "credit/1",
+                "device/1",
+                "goaway/1",
+                "halfclose/1",
+                "ping/1",
+                "retry/1",
+                "reuse/1",
+            ],
+            "window": 65_536,
             "device": "kitchen",
         }
     ]
@@ -40,7 +49,11 @@ def test_a_device_without_a_name_does_not_offer_to_have_one():
     device = Device()
     device.connect(Plain)
     assert device.proxy.said == [
-        {"token": "t0ken", "features": ["goaway/1", "halfclose/1", "ping/1", "retry/1", "reuse/1"]}
+        {
+            "token": "t0ken",
+            "features": ["credit/1", "goaway/1", "halfclose/1", "ping/1", "retry/1", "reuse/1"],
+            "window": 65_536,
+        }
     ]
 
 

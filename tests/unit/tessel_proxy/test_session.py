@@ -14,7 +14,7 @@ from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD, MAX_OCTETS_WITHOUT
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
-OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1"]
+OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
 NOT_AUTHORIZED = {"error": "Not authorized!"}
 
 
@@ -131,7 +131,7 @@ def test_tokens_never_appear_in_the_log(logged):
 
 def test_a_peer_that_offers_features_is_answered_with_ours(logged):
     stage = Stage()
-    stage.authenticate("reuse/1", "credit/1", "device/1", device="kitchen")
+    stage.authenticate("reuse/1", "flow/1", "device/1", device="kitchen")
     assert stage.heard == [{"authed": True, "features": OURS}]
     (line,) = logged.named("tunnel_authenticated")
     assert (line["device"], line["features"]) == ("kitchen", ["device/1", "reuse/1"])

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.channels import Side
+from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
 from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
@@ -35,6 +36,7 @@ from streamplex.events import (
     StreamEnded,
     StreamFailed,
     StreamOpened,
+    StreamReset,
 )
 from streamplex.jsontext import Json
 from streamplex.tunnel import Limits, Tunnel
@@ -112,8 +114,20 @@ class TunnelProtocol(Protocol):
         """Those that have not been released, by channel."""
         return self._substreams
 
+    @property
+    def substreams_in_use(self) -> int:
+        """How many there are, with those that were released and have still something to send."""
+        return len(self._substreams) + len(self.core.leaving)
+
+    @property
+    def held_octets(self) -> int:
+        """What waits here in all: for the peer to read, and for the consumers."""
+        core, held = self.core, self._substreams.values()
+        waiting = map(core.waiting_octets, (*self._substreams, *core.leaving))
+        return sum(waiting) + sum(substream.held_octets for substream in held)
+
     def open(self, name: str | None) -> Substream:
-        """Open a substream. Raises ChannelsExhaustedError, or LocalError on a dead tunnel."""
+        """Open a substream. Raises what `Tunnel.open` does, or LocalError on a dead tunnel."""
         if self._phase is not _Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
@@ -135,11 +149,16 @@ class TunnelProtocol(Protocol):
     @property
     def has_more_to_send(self) -> bool:
         """Something waits that the transport has had no room for yet."""
-        return bool(self.core)
+        return self.core.has_waiting
 
-    def enable(self, features: Iterable[str]) -> None:
-        """Turn on the features that both ends have named."""
-        self.core.enable(features)
+    def enable(
+        self,
+        features: Iterable[str],
+        windows: Windows | None = None,
+        peers_first: int = FIRST_WINDOW_OCTETS,
+    ) -> None:
+        """Turn on the features that both ends have named; for credit/1, see `Tunnel.enable`."""
+        self.core.enable(features, windows, peers_first)
 
     def keep_alive(self, interval_s: float, timeout_s: float) -> None:
         """Ask the peer whether it is still there when it has been silent for `interval_s`.
@@ -196,7 +215,7 @@ class TunnelProtocol(Protocol):
                         substream.served()
         finally:
             self._flushing = False
-        if self._phase is _Phase.CLOSING and not self.core:
+        if self._phase is _Phase.CLOSING and not self.core.has_waiting:
             self._close()
 
     def _has_room(self) -> bool:
@@ -248,6 +267,7 @@ class TunnelProtocol(Protocol):
                 | StreamEnded(channel)
                 | StreamFailed(channel)
                 | CustomReceived(channel)
+                | StreamReset(channel)
             ):
                 # A handler of an event before this one may have released the substream.
                 substream = self._substreams.get(channel)

@@ -26,10 +26,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.errors import LocalError, SubstreamError, TunnelLostError
-from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamReset,
+)
 from streamplex.jsontext import Json
 from streamplex.tx.feed import Feed
-from streamplex.tx.flow import MAX_STALL_S
+from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_OCTETS, MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
 from streamplex.tx.interfaces import ISubstreamProtocol
 
@@ -80,7 +86,9 @@ class Substream:
         self._end_sent = False  # it has left, all data before it
         self._why_closed: Exception = error.ConnectionDone()  # for when this side closes
         self._lost: Failure | None = None  # what connectionLost is told
-        self._intake = Intake(self._hand_on, pump.held)
+        self._has_window = channel in pump.core.flow
+        self._reset_sent = False
+        self._intake = Intake(self._hand_on, HELD_BY_WINDOW if self._has_window else pump.held)
         self._feed = Feed(self._waiting_octets, self._later)
 
     # --- the protocol over it ---------------------------------------------------------
@@ -127,8 +135,11 @@ class Substream:
         """Something came for this substream."""
         if isinstance(event, StreamEnded):
             self._peer_ended = True
-        elif isinstance(event, StreamFailed):
-            self._intake.drop()
+        elif isinstance(event, CustomReceived) and self._is_flooded():
+            self._end_for("ENOBUFS: too many events")
+            return
+        elif isinstance(event, StreamFailed | StreamReset):
+            self._drop_held()
             if self._phase is not _Phase.WAITING:
                 self._hand_on(event)  # however long the consumer pauses, it can be aborted
                 return
@@ -136,7 +147,26 @@ class Substream:
 
     def _hand_on(self, event: Delivery) -> None:
         self._guarded(lambda: self._tell(event))
+        if self._has_window and isinstance(event, DataReceived):
+            self._consumed(len(event.data))
         self._release_if_over()
+
+    def _consumed(self, octets: int) -> None:
+        if self._pump.core.flow.consumed(self.channel, octets):
+            self._pump.flush()
+
+    def _drop_held(self) -> None:
+        # It counts as taken: else the peer might never get the credit to come to its end.
+        self._consumed(self._intake.drop())
+
+    def _is_flooded(self) -> bool:
+        """Events take no credit: do more come, or wait, than may?"""
+        if not self._has_window or self._phase not in (_Phase.WAITING, _Phase.OPEN):
+            return False
+        if self._intake.event_octets > MAX_HELD_EVENTS_OCTETS:
+            return True
+        now = self._pump.clock.seconds()
+        return not self._pump.core.flow.count_event(self.channel, now)
 
     def _tell(self, event: Delivery) -> None:
         match event:
@@ -150,6 +180,8 @@ class Substream:
             case CustomReceived():
                 if ISubstreamProtocol.providedBy(self.protocol) and self._phase is not _Phase.LOST:
                     self.protocol.customReceived(event.name, event.args)
+            case StreamReset():
+                self._tell_reset()
             case _:
                 assert_never(event)
 
@@ -165,6 +197,12 @@ class Substream:
             self._lose(Failure(SubstreamError(message)))
         elif self._phase is not _Phase.LOST:
             self.protocol.errorReceived(message)
+
+    def _tell_reset(self) -> None:
+        if not ISubstreamProtocol.providedBy(self.protocol):
+            self._lose(Failure(SubstreamError("the peer reads no more")))
+        elif self._phase is not _Phase.LOST:
+            self.protocol.resetReceived()
 
     def served(self) -> None:
         """Some of what was queued has left."""
@@ -191,9 +229,12 @@ class Substream:
     def end_stall(self) -> None:
         """Its consumer has held up the whole tunnel for too long: end it, on both sides."""
         self.stalled = True
-        why = f"ETIMEDOUT: nothing was taken for {MAX_STALL_S:g} s, and the tunnel waited"
+        self._end_for(f"ETIMEDOUT: nothing was taken for {MAX_STALL_S:g} s, and the tunnel waited")
+
+    def _end_for(self, why: str) -> None:
+        """End it, on both sides."""
         self.fail(why)
-        self._intake.drop()
+        self._drop_held()
         self._discard()  # what is still on its way must not stall it again
         self.deliver(StreamFailed(self.channel, why))
 
@@ -250,7 +291,7 @@ class Substream:
         protocol = self.protocol
         self._phase = _Phase.LOST
         self._lost = reason
-        self._intake.drop()
+        self._drop_held()
         self._intake.open()
         self._guarded(self._feed.stop)
         self._end()
@@ -348,6 +389,35 @@ class Substream:
         if not self._released:
             self._pump.core.fail(self.channel, message)
             self._pump.flush()
+
+    @property
+    def is_promised(self) -> bool:
+        """Could it be promised its first window? If not, whoever is told of it is to refuse it."""
+        return self._pump.core.flow.is_promised(self.channel)
+
+    @property
+    def can_reset(self) -> bool:
+        """Is there flow control, and with it a word for reading no more?"""
+        return self._has_window and not self._released and not self._reset_sent
+
+    def reset(self) -> None:
+        """Read no more: the peer drops what it has queued and ends, and so does this side.
+
+        Only where it `can_reset`; else it does nothing.
+        """
+        if not self.can_reset:
+            return
+        self._reset_sent = self.disconnecting = True
+        self._discard()
+        self._pump.core.reset(self.channel)
+        self._pump.flush()
+        self._end()
+        self._later(self._tell_aborted)
+
+    @property
+    def has_unread(self) -> bool:
+        """Something came that its consumer has not taken."""
+        return bool(self._intake)
 
     # --- IConsumer: who writes here ---------------------------------------------------
 

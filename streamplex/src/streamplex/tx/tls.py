@@ -1,5 +1,9 @@
 """Twisted's TLS, mended where a tunnel, or what a tunnel carries, would notice.
 
+- It encrypts, copies and hands on in pieces of 16 KiB, with some thirty calls of Python's for each.
+  Here a piece has four records, and what one read has brought is handed on as one. With memory
+  BIOs it stays: TLS on the socket itself costs as much to write and more to read
+  (docs/decisions/0010-fast-path.md).
 - It calls every end without close_notify a lost connection, though many peers know no other end
   than TCP's FIN. Here one can ask how TCP ended below it.
 - When TLS is over it asks TCP to close, and TCP waits for the producer above TLS: for ever, if
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -21,12 +26,36 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+
+from streamplex.tx.at_once import Writable, write_at_once
 
 LAST_OCTETS_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
 there is no progress to look at."""
+
+
+PIECE_OCTETS = 4 * 16 * 1024
+"""What is encrypted in one call: four full records. Larger pieces make OpenSSL's buffer so large
+that the allocator gives it back to the system each time, which costs more than the encryption."""
+
+SEALED_OCTETS = PIECE_OCTETS + 1024
+"""A piece with the headers of its records, and with whatever little waited before it."""
+
+RECORD_OCTETS = 16 * 1024
+"""The most that a record holds, and that OpenSSL hands out in one call."""
+
+_PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
+
+
+def write_whole_pieces(context: SSL.Context) -> None:
+    """Have connections of this context encrypt all that they are given in one call.
+
+    Without it a TLSTransport works too, with a call for each record. The context must be new.
+    """
+    context.clear_mode(_PARTIAL_WRITES)
 
 
 class TLSTransport(BufferingTLSTransport):
@@ -34,6 +63,52 @@ class TLSTransport(BufferingTLSTransport):
 
     tcp_reason: Failure | None = None  # how TCP was lost
     _last_octets: IDelayedCall | None = None
+
+    def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
+        if self._lostTLSConnection:
+            return
+        view = memoryview(bytes)
+        sent = 0
+        try:
+            while sent < len(bytes):
+                sent += self._tlsConnection.send(view[sent : sent + PIECE_OCTETS])
+                self._flushSendBIO()
+        except SSL.WantReadError:  # a handshake is under way
+            self._bufferedWrite(bytes[sent:])  # type: ignore[no-untyped-call]  # Twisted's
+        except SSL.Error:
+            self._tlsShutdownFinished(Failure())
+
+    def _flushSendBIO(self) -> None:
+        try:
+            sealed = self._tlsConnection.bio_read(SEALED_OCTETS)
+        except SSL.WantReadError:
+            return  # nothing is to be sent
+        write_at_once(cast("Writable", self.transport), sealed)
+
+    def _flushReceiveBIO(self) -> None:
+        if not self._lostTLSConnection:
+            records, why_no_more = self._opened()
+            if records and not self._aborted:
+                ProtocolWrapper.dataReceived(self, b"".join(records))
+            if not self._lostTLSConnection:
+                self._end_after(why_no_more)
+        self._flushSendBIO()
+
+    def _opened(self) -> tuple[list[bytes], SSL.Error]:
+        """All that can be decrypted, and why it is no more: one read's worth at most."""
+        records: list[bytes] = []
+        try:
+            while True:
+                records.append(self._tlsConnection.recv(RECORD_OCTETS))
+        except SSL.Error as why:
+            return records, why
+
+    def _end_after(self, why: SSL.Error) -> None:
+        if isinstance(why, SSL.ZeroReturnError):
+            self._shutdownTLS()  # type: ignore[no-untyped-call]  # Twisted's
+            self._tlsShutdownFinished(None)  # connectionLost tells how TCP ended
+        elif not isinstance(why, SSL.WantReadError):
+            self._tlsShutdownFinished(Failure(why))
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)  # type: ignore[no-untyped-call]  # Twisted's

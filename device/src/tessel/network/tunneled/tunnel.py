@@ -15,8 +15,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import ChannelsExhaustedError, LocalError
-from streamplex.features import DEVICE, GOAWAY, HALFCLOSE, PING, RETRY, REUSE, offered
+from streamplex import ChannelsExhaustedError, LocalError, PromisesExhaustedError, Windows
+from streamplex.features import (
+    CREDIT,
+    DEVICE,
+    GOAWAY,
+    HALFCLOSE,
+    PING,
+    RETRY,
+    REUSE,
+    first_window,
+    offered,
+)
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from tessel.config import Settings
@@ -24,6 +34,9 @@ from tessel.errors import NodeError
 from tessel.network.tunneled.face import Face
 
 log = Logger(namespace="tessel")
+
+WINDOWS = Windows()
+"""What the proxy may have under way towards this device."""
 
 
 class Phase(Enum):
@@ -81,6 +94,8 @@ class Tunnel:
         except ChannelsExhaustedError as error:
             self._retire("its numbers are used up")
             raise TunnelSpentError from error
+        except PromisesExhaustedError as error:
+            raise NodeError("connect EMFILE: too many connections", "EMFILE") from error
         except LocalError as error:  # cut for the proxy's fault, and not lost yet
             self.phase = Phase.CLOSING
             raise TunnelSpentError from error
@@ -147,7 +162,7 @@ class Tunnel:
             self._refused(temporarily=answer.get("retry") is True)
             return
         self._features = offered(answer) & self._own_features()
-        self._pump().enable(self._features)
+        self._pump().enable(self._features, WINDOWS, first_window(answer))
         self.phase = Phase.OPEN
         if PING in self._features and self._settings.ping_interval_s:
             self._pump().keep_alive(self._settings.ping_interval_s, self._settings.ping_timeout_s)
@@ -179,6 +194,7 @@ class Tunnel:
         said: dict[str, Json] = {
             "token": self._settings.token,
             "features": sorted(self._own_features()),
+            "window": WINDOWS.first,
         }
         if self._settings.device is not None:
             said["device"] = self._settings.device
@@ -186,7 +202,7 @@ class Tunnel:
 
     def _own_features(self) -> frozenset[str]:
         device = {DEVICE} if self._settings.device is not None else set()
-        return frozenset({REUSE, HALFCLOSE, RETRY, GOAWAY, PING} | device)
+        return frozenset({REUSE, HALFCLOSE, RETRY, GOAWAY, PING, CREDIT} | device)
 
     def _refused(self, *, temporarily: bool) -> None:
         error: NodeError = AuthorizationFailed()
