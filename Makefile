@@ -48,6 +48,23 @@ demo: setup ## run the main job: a device, a proxy and two sites on this machine
 hardening: setup ## let strangers loose on the proxy: fuzzing, silence, kills, a soak; some minutes
 	$(BIN)/pytest tests/hardening
 
+BENCH_BUILT := bench/build
+BENCH_NATIVE := bench/native
+
+.PHONY: bench
+bench: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## measure the proxy beside its peers; ARGS=--help tells more
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: ## install what `make bench` compares with, and what it is built with (Debian, as root)
+	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
+
+$(BENCH_BUILT)/site: $(BENCH_NATIVE)/site.c
+$(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c stream.c tunnel.c conn.c) $(BENCH_NATIVE)/load.h
+$(BENCH_BUILT)/%:
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -o $@ $(filter %.c,$^) -lssl -lcrypto
+
 .PHONY: e2e-local
 e2e-local: setup ## run the end-to-end scenarios on processes of this machine
 	$(BIN)/pytest tests/e2e --deployment=local

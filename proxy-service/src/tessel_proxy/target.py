@@ -26,12 +26,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.tx.at_once import write_at_once
+from streamplex.tx.bulk import read_in_bulk, write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
-
-READ_OCTETS = 4 * 65531
-"""How much is read at once. What a target sends in bulk is then cut into frames of 65,536 octets,
-headers included, which fill four TLS records each; and the costs of a turn are paid for four."""
 
 LINGER_S = 120.0
 """How long a closed target may take for what it was sent before: some hundred KiB at most."""
@@ -148,7 +144,7 @@ class Target(Protocol):
 
     def connectionMade(self) -> None:
         self._sockets.add(self)
-        self._wire.bufferSize = READ_OCTETS
+        read_in_bulk(self._wire)
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)  # a target that loses its power says nothing
 

@@ -27,6 +27,7 @@ JSON = 0x01
 
 _HEADER = Struct(">HB")
 _PREFIXED_HEADER = Struct(">HHB")  # the frame's length as well: data skips a copy of the body
+DATA_HEADER_OCTETS = _PREFIXED_HEADER.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,15 @@ from collections import OrderedDict, deque
 from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
-from streamplex.messages import MAX_PAYLOAD_OCTETS, data_header
+from streamplex.messages import DATA_HEADER_OCTETS, MAX_PAYLOAD_OCTETS, data_header
 
 FAIR_TURN_OCTETS = 16 * 1024
 """Octets a substream may send in its turn while others wait: one TLS record, so that a key
 pressed in one waits for little of the bulk in another."""
+
+ALONE_TURN_OCTETS = 4 * 16 * 1024 - DATA_HEADER_OCTETS
+"""Octets in its turn when it is alone: a frame that fills four TLS records, headers included. The
+largest frame would need a fifth, for one octet."""
 
 Octets: TypeAlias = bytes | memoryview
 
@@ -240,7 +244,7 @@ class Scheduler:
         return Batch(pieces, served)
 
     def _take_turn(self, channel: int, lane: _Lane, pieces: list[Octets]) -> int:
-        turn = FAIR_TURN_OCTETS if len(self._lanes) > 1 else MAX_PAYLOAD_OCTETS
+        turn = FAIR_TURN_OCTETS if len(self._lanes) > 1 else ALONE_TURN_OCTETS
         frame_octets = lane.frame_octets
         credit = self._credits.get(channel)
         taken = lane.take(channel, turn, MAX_PAYLOAD_OCTETS if credit is None else credit, pieces)

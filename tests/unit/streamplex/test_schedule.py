@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from streamplex.frames import MAX_BODY_OCTETS, FrameReader, encode_frame
 from streamplex.messages import MAX_PAYLOAD_OCTETS
-from streamplex.schedule import FAIR_TURN_OCTETS, Scheduler
+from streamplex.schedule import ALONE_TURN_OCTETS, FAIR_TURN_OCTETS, Scheduler
 
 HEADER = 5
 LARGEST_FRAME = MAX_BODY_OCTETS + 2
@@ -44,9 +44,11 @@ def test_nothing_queued_is_nothing_taken(scheduler):
     assert not scheduler
 
 
-def test_payload_alone_leaves_in_whole_frames(scheduler):
-    scheduler.add_payload(2, bytes(MAX_PAYLOAD_OCTETS + 1))
-    assert turns(scheduler.take(EVERYTHING)) == [(2, MAX_PAYLOAD_OCTETS), (2, 1)]
+def test_payload_alone_leaves_in_frames_that_fill_their_tls_records(scheduler):
+    scheduler.add_payload(2, bytes(ALONE_TURN_OCTETS + 1))
+    batch = scheduler.take(EVERYTHING)
+    assert sum(map(len, batch.pieces[:2])) == 4 * 16_384
+    assert turns(batch) == [(2, ALONE_TURN_OCTETS), (2, 1)]
     assert not scheduler
 
 

@@ -376,7 +376,7 @@ def test_an_abort_comes_in_place_of_the_data_and_before_the_end(pair):
 def test_a_write_larger_than_a_frame_leaves_in_several(pair):
     device, _ = pair
     device.send(2, bytes(70_000))
-    assert octets_of(device) == data(2, bytes(65_532)) + data(2, bytes(4_468))
+    assert octets_of(device) == data(2, bytes(65_531)) + data(2, bytes(4_469))
 
 
 # --- numbers
@@ -492,8 +492,8 @@ def test_where_the_original_throws_seventy_thousand_octets_are_two_frames(device
     assert octets_of(device) == OPEN_NET + PLS_CONNECT
     device.receive(CONNECT)
     device.send(channel, b"x" * 70_000)
-    first = bytes.fromhex("ffff000200") + b"x" * 65_532
-    assert octets_of(device) == first + bytes.fromhex("1177000200") + b"x" * 4_468
+    first = bytes.fromhex("fffe000200") + b"x" * 65_531
+    assert octets_of(device) == first + bytes.fromhex("1178000200") + b"x" * 4_469
 
 
 # --- going away

@@ -24,13 +24,14 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IReactorTime,
     ITCPTransport,
+    ITransport,
 )
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from streamplex.tx.at_once import Writable, write_at_once
+from streamplex.tx.bulk import Writable, read_in_bulk, write_at_once
 
 LAST_OCTETS_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
@@ -63,6 +64,10 @@ class TLSTransport(BufferingTLSTransport):
 
     tcp_reason: Failure | None = None  # how TCP was lost
     _last_octets: IDelayedCall | None = None
+
+    def makeConnection(self, transport: ITransport) -> None:
+        read_in_bulk(transport)
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
     def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
         if self._lostTLSConnection:

@@ -1,0 +1,55 @@
+"""The table: a line for each figure, a column for each contender, and how ours compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.results import Results
+from bench.stats import Spread, ratios, shown
+
+OURS = "proxy"
+
+
+def figures_table(results: Results) -> str:
+    """Medians with least and greatest; after those of others how many times as much ours is."""
+    contenders = results.contenders
+    head = ["", *contenders]
+    rows = [
+        [figure, *(_cell(results, figure, name) for name in contenders)]
+        for figure in results.figures
+    ]
+    return aligned([head, *rows])
+
+
+def _cell(results: Results, figure: str, contender: str) -> str:
+    spread = results.spread(figure, contender)
+    if spread is None:
+        return "-"
+    ratio = ratios(results.of(figure, OURS), results.of(figure, contender))
+    if contender == OURS or not ratio:
+        return str(spread)
+    return f"{spread} x{shown(Spread.of(ratio).median)}"
+
+
+def comparison_table(now: Results, then: Results) -> str:
+    """Of each figure of ours: now, then, and now as a multiple of then."""
+    rows = [
+        [figure, str(new), str(old), shown(new.median / old.median) if old.median else "-"]
+        for figure in now.figures
+        if (new := now.spread(figure, OURS)) and (old := then.spread(figure, OURS))
+    ]
+    return aligned([["", "now", "then", "now / then"], *rows])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """First column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in rows
+    )
