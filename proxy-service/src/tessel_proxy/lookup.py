@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
 from threading import Thread
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet._resolver import GAIResolver  # where Twisted keeps it: it has no other name
 from twisted.internet.defer import Deferred
@@ -22,14 +22,19 @@ from twisted.internet.interfaces import (
     IReactorThreads,
     IResolutionReceiver,
 )
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from tessel_proxy.egress import Address
+from tessel_proxy.numbers import Number
 from tessel_proxy.turns import Ticket, Turns
 
 LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _GetAddrInfo = Callable[..., Sequence[Any]]  # as socket.getaddrinfo, with what it is to return
 
 
@@ -41,6 +46,36 @@ class _LookupThread(Thread):
 
 class _LookupThreads(ThreadPool):
     threadFactory = _LookupThread
+    _log = Logger()
+
+    def callInThreadWithCallback(
+        self,
+        onResult: Callable[[bool, Any], object] | None,
+        func: Callable[_P, _R],
+        *args: _P.args,
+        **kw: _P.kwargs,
+    ) -> None:
+        """As any pool's; that there is no thread for it is a result, too.
+
+        Raised from here it would be nobody's: GAIResolver does not wait for its own coroutine.
+        """
+        try:
+            super().callInThreadWithCallback(onResult, func, *args, **kw)
+        except RuntimeError as error:  # "can't start new thread"
+            self._forget_those_not_started()
+            self._log.error(
+                "a name cannot be looked up: {why}",
+                event="no_thread",
+                error=Number.NO_THREAD.value,
+                threads=len(self.threads),
+                why=str(error),
+            )
+            if onResult is not None:
+                onResult(False, Failure(socket.gaierror(socket.EAI_AGAIN, str(error))))
+
+    def _forget_those_not_started(self) -> None:
+        # The pool counts on all that it has made, and could not join these when it stops.
+        self.threads[:] = [each for each in self.threads if each.ident is not None]
 
 
 def lookup_threads() -> ThreadPool:

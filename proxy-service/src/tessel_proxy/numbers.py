@@ -30,7 +30,8 @@ class Number(StrEnum):
     TOO_MANY_SUBSTREAMS_IN_ALL = "TP1012"
     OPENS_TOO_FAST = "TP1013"
     SILENT_TOO_LONG = "TP1014"
-    WINDOWS_USED_UP = "TP1015"
+    QUOTA_SPENT = "TP1015"
+    WINDOWS_USED_UP = "TP1016"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"
@@ -41,6 +42,7 @@ class Number(StrEnum):
     NOT_CHECKED = "TP2006"
     TOO_MANY_WRONG_TOKENS = "TP2007"
     AUTH_UNAVAILABLE = "TP2021"
+    SILENT = "TP2022"
     FLOODED = "TP2008"
     NOT_AUTHORIZED = "TP2009"
     PROTOCOL_FAULT = "TP2010"
@@ -64,6 +66,9 @@ class Number(StrEnum):
     INTERNAL_ERROR = "TP3006"
     RELOAD_FAILED = "TP3007"
     FEW_DESCRIPTORS = "TP3008"
+    NO_THREAD = "TP3009"
+    TAKEN_AT_ITS_WORD = "TP3010"
+    WOULD_BE_REFUSED = "TP3011"
 
 
 def number_of(what: Enum) -> str | None:

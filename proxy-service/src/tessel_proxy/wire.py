@@ -19,6 +19,7 @@ OUR_FEATURES = (
     features.RETRY,
     features.DEVICE,
     features.GOAWAY,
+    features.PING,
     features.CREDIT,
 )
 

@@ -21,6 +21,10 @@ class RemoteError(StreamplexError):
     """The peer broke the protocol. It costs the peer this tunnel and nobody anything else."""
 
 
+class SilentPeerError(StreamplexError):
+    """The peer said nothing in time, not even to a ping: it is gone, or the way to it is."""
+
+
 class SubstreamError(StreamplexError):
     """One substream failed while its tunnel lives on; the text is the peer's."""
 

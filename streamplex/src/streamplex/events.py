@@ -21,6 +21,12 @@ MAX_ERROR_CHARACTERS = 1024
 MAX_AFTER_MS = 2**31 - 1
 """The longest delay that every language's timers can count."""
 
+MAX_PING_CHARACTERS = 64
+"""Of a ping's id that is text: it comes back in the answer, and is to cost nobody anything."""
+
+MAX_PING_NUMBER = 2**53 - 1
+"""Of a ping's id that is an integer: the highest that every language's JSON keeps exact."""
+
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
 
@@ -95,6 +101,18 @@ class GoAway:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """The peer asks whether this side is still there: a pong with this id is owed."""
+
+    id: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The peer is still there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Something this version does not know, which the protocol says to pass over."""
 
@@ -109,6 +127,17 @@ class Fault:
     error: RemoteError
 
 
+OfSubstream: TypeAlias = (
+    DataReceived
+    | StreamEnded
+    | StreamFailed
+    | CustomReceived
+    | StreamReset
+    | CreditGranted
+    | Ignored
+)
+OfControl: TypeAlias = StreamOpened | MessageReceived | GoAway | Ping | Pong | Ignored
+Meaning: TypeAlias = OfControl | OfSubstream
 Told: TypeAlias = (
     StreamOpened
     | DataReceived
@@ -120,7 +149,6 @@ Told: TypeAlias = (
     | GoAway
     | Ignored
 )
-Meaning: TypeAlias = Told | CreditGranted
 Event: TypeAlias = Told | Fault
 
 
@@ -154,6 +182,10 @@ def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:
             return MessageReceived(said.get("object"))
         case "goaway" if features.GOAWAY in known:
             return GoAway(_delay_ms(said.get("after_ms")))
+        case "ping" if features.PING in known:
+            return Ping(_ping_id(said.get("id")))
+        case "pong" if features.PING in known:
+            return Pong()
         case other:
             return Ignored(CONTROL_CHANNEL, f"control message of type {_shown(other)}")
 
@@ -170,6 +202,17 @@ def _delay_ms(after_ms: Json) -> int:
             f"goaway after {_shown(after_ms)} ms; an integer from 0 to {MAX_AFTER_MS} is expected"
         )
     return after_ms
+
+
+def _ping_id(found: Json) -> int | str:
+    if isinstance(found, str) and len(found) <= MAX_PING_CHARACTERS:
+        return found
+    if type(found) is int and abs(found) <= MAX_PING_NUMBER:
+        return found
+    raise RemoteError(
+        f"ping with the id {_shown(found)}; an integer of at most {MAX_PING_NUMBER} either way, "
+        f"or text of at most {MAX_PING_CHARACTERS} characters, is expected"
+    )
 
 
 def _decode_substream(channel: int, said: dict[str, Json], known: frozenset[str]) -> Meaning:
@@ -232,6 +275,16 @@ def message(value: Json) -> bytes:
 def go_away(after_ms: int) -> bytes:
     """The frame that asks the peer to open nothing new."""
     return encode_json(CONTROL_CHANNEL, {"type": "goaway", "after_ms": after_ms})
+
+
+def ping(number: int) -> bytes:
+    """The frame that asks the peer whether it is still there."""
+    return encode_json(CONTROL_CHANNEL, {"type": "ping", "id": number})
+
+
+def pong(ping_id: int | str) -> bytes:
+    """The frame that answers a ping."""
+    return encode_json(CONTROL_CHANNEL, {"type": "pong", "id": ping_id})
 
 
 def stream_ended(channel: int) -> bytes:

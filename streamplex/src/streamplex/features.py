@@ -24,6 +24,9 @@ DEVICE = "device/1"
 GOAWAY = "goaway/1"
 """The server tells the device to open nothing new here, and when to make its next tunnel."""
 
+PING = "ping/1"
+"""A peer that says nothing is asked whether it is still there."""
+
 CREDIT = "credit/1"
 """Flow control for each direction of each substream."""
 

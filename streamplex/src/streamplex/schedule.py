@@ -123,10 +123,11 @@ class _Lane:
 class Scheduler:
     """The order in which queued frames and payload leave."""
 
-    __slots__ = ("_aside", "_credits", "_lanes", "_urgent", "frame_octets")
+    __slots__ = ("_aside", "_credits", "_lanes", "_pong", "_urgent", "frame_octets")
 
     def __init__(self) -> None:
         self._urgent: deque[bytes] = deque()
+        self._pong = b""  # the one that is owed, if any
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()  # in the order of their turns
         self._aside: dict[int, _Lane] = {}  # those that wait for credit
         self._credits: dict[int, int] = {}  # by channel; those that are not here have no limit
@@ -134,12 +135,12 @@ class Scheduler:
 
     def __bool__(self) -> bool:
         """Is there anything to take?"""
-        return bool(self._urgent or self._lanes)
+        return bool(self._urgent or self._pong or self._lanes)
 
     @property
     def has_waiting(self) -> bool:
         """Is there anything to take, now or when there is credit?"""
-        return bool(self._urgent or self._lanes or self._aside)
+        return bool(self._urgent or self._pong or self._lanes or self._aside)
 
     def waiting_octets(self, channel: int) -> int:
         """Octets that wait in a substream's lane."""
@@ -162,6 +163,15 @@ class Scheduler:
         """Queue a whole frame that overtakes every substream."""
         self._urgent.append(frame)
         self.frame_octets += len(frame)
+
+    def owe_pong(self, frame: bytes) -> None:
+        """Queue the answer to a ping in place of an older one.
+
+        Else a peer that asks and does not read would have its answers pile up here
+        (CVE-2024-32984, of another multiplexer).
+        """
+        self.frame_octets += len(frame) - len(self._pong)
+        self._pong = frame
 
     def add_frame(self, channel: int, frame: bytes) -> None:
         """Queue a whole frame behind what the substream has queued before."""
@@ -217,6 +227,11 @@ class Scheduler:
         pieces: list[Octets] = []
         served: list[int] = []
         room = max_octets
+        if self._pong:
+            pieces.append(self._pong)
+            self.frame_octets -= len(self._pong)
+            room -= len(self._pong)
+            self._pong = b""
         while self._urgent and room > 0:
             frame = self._urgent.popleft()
             pieces.append(frame)

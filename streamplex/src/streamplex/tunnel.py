@@ -27,6 +27,9 @@ from streamplex.events import (
     Ignored,
     Meaning,
     MessageReceived,
+    OfSubstream,
+    Ping,
+    Pong,
     StreamEnded,
     StreamFailed,
     StreamOpened,
@@ -68,6 +71,7 @@ class Tunnel:
         """Whose windows these are; with credit/1."""
         self._leaving: set[int] = set()  # released, but still with something to send
         self._failed = False
+        self._pings = 0  # sent; the number of the last one
         self._may_say: int | None = None  # octets; None: any number
 
     # --- what the peer says -----------------------------------------------------------
@@ -119,12 +123,23 @@ class Tunnel:
         self._reader.end()
 
     def _accept(self, meaning: Meaning) -> Told | None:
-        """Move the substream on; None for what is to be passed over silently."""
+        """Move what it concerns on; None for what is to be passed over silently."""
         match meaning:
             case StreamOpened(channel):
                 self._open_peers(channel)
             case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
+            case Ping(ping_id):
+                self._scheduler.owe_pong(events.pong(ping_id))
+                return None
+            case Pong():
+                return None  # that it came is all there is to it
+            case _:
+                return self._accept_on_substream(meaning)
+        return meaning
+
+    def _accept_on_substream(self, meaning: OfSubstream) -> Told | None:
+        match meaning:
             case DataReceived(channel, data):
                 if not self._is_open(channel):
                     return None
@@ -136,6 +151,7 @@ class Tunnel:
                     return None
                 self._move(channel, Input.REMOTE_END)
                 self.flow.ended(channel)
+                return meaning
             case CreditGranted(channel, octets):
                 self._is_open(channel)  # or was: what it still has to send may need it
                 self.flow.granted(channel, octets)
@@ -149,7 +165,6 @@ class Tunnel:
                 return meaning if self._is_open(channel) else None
             case _:
                 assert_never(meaning)
-        return meaning
 
     def _open_peers(self, channel: int) -> None:
         self._peers.open(channel)
@@ -202,6 +217,16 @@ class Tunnel:
         if not 0 <= after_ms <= events.MAX_AFTER_MS:
             raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
         self._scheduler.add_urgent(events.go_away(after_ms))
+
+    def ping(self) -> None:
+        """Ask the peer whether it is still there; any octet of it is an answer.
+
+        Raises LocalError if it does not know the word.
+        """
+        if features.PING not in self._heard:
+            raise LocalError("ping without ping/1")
+        self._pings += 1
+        self._scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: bytes) -> None:
         """Queue octets of any number. Raises LocalError after `end`.

@@ -47,8 +47,7 @@ class EchoTransport(TargetTransport):
     """TCP to a target that sends everything back, ends when told to, and now and then resets."""
 
     def __init__(self, protocol, clock, *, resets):
-        super().__init__(protocol)
-        self._clock = clock
+        super().__init__(protocol, clock)
         self._resets = resets
         self._over = False
 
@@ -72,7 +71,7 @@ class EchoTransport(TargetTransport):
         super().lose(reason)
 
     def _later(self, call):
-        self._clock.callLater(0, lambda: None if self._over else call())
+        self.clock.callLater(0, lambda: None if self._over else call())
 
 
 @dataclass

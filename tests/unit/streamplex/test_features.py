@@ -2,12 +2,13 @@
 
 import pytest
 
-from streamplex.features import DEVICE, GOAWAY, HALFCLOSE, RETRY, REUSE, offered
+from streamplex.features import DEVICE, GOAWAY, HALFCLOSE, PING, RETRY, REUSE, offered
 
 
 def test_the_features_are_named_as_on_the_wire():
     assert [REUSE, HALFCLOSE, RETRY, DEVICE] == ["reuse/1", "halfclose/1", "retry/1", "device/1"]
     assert GOAWAY == "goaway/1"
+    assert PING == "ping/1"
 
 
 def test_names_that_are_not_known_are_read_as_well():

@@ -26,7 +26,7 @@ from streamplex.events import (
     StreamFailed,
     StreamOpened,
 )
-from streamplex.features import GOAWAY, RETRY, REUSE
+from streamplex.features import GOAWAY, PING, RETRY, REUSE
 from streamplex.frames import encode_frame
 from streamplex.messages import data_header
 from streamplex.states import State
@@ -541,3 +541,46 @@ def test_a_delay_out_of_range_is_our_fault(server, after_ms):
     server.enable({GOAWAY})
     with pytest.raises(LocalError, match="allowed: 0 to 2147483647"):
         server.goaway(after_ms)
+
+
+# --- is anybody there?
+
+
+def test_a_ping_is_answered_at_once_before_all_else(pair):
+    device, server = pair
+    for end in pair:
+        end.enable({PING})
+    channel = device.open("net")
+    device.send(channel, b"x" * 100)
+    server.ping()
+    assert device.receive(octets_of(server)) == []
+    answer = octets_of(device)
+    assert answer.startswith(events.pong(1))
+    server.receive(answer)
+
+
+def test_pings_are_numbered_and_a_pong_says_nothing_more(device):
+    device.enable({PING})
+    device.ping()
+    device.ping()
+    assert octets_of(device) == events.ping(1) + events.ping(2)
+    assert device.receive(said(0, {"type": "pong", "id": 1})) == []
+
+
+def test_a_peer_that_asks_without_reading_is_owed_one_answer_alone(server):
+    server.enable({PING})
+    for number in range(10_000):
+        assert server.receive(said(0, {"type": "ping", "id": number})) == []
+    assert octets_of(server) == events.pong(9_999)
+    assert not server
+
+
+def test_a_ping_to_a_peer_that_did_not_name_it_is_our_fault(server):
+    with pytest.raises(LocalError, match="ping without ping/1"):
+        server.ping()
+
+
+def test_uninvited_it_is_passed_over(server):
+    octets = said(0, {"type": "ping", "id": 1})
+    assert server.receive(octets) == [Ignored(0, "control message of type 'ping'")]
+    assert not server

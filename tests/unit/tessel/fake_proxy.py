@@ -11,7 +11,10 @@ from tessel.network.interface import IConnectWatcher, Target
 from tessel.network.tunneled import TunneledNetwork
 from unit.streamplex.wiring import Aware, Connection
 
-OURS = {"authed": True, "features": ["reuse/1", "halfclose/1", "retry/1", "device/1"]}
+OURS = {
+    "authed": True,
+    "features": ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1"],
+}
 ORIGINAL = {"authed": True}
 ENVIRON = {"PROXY_HOST": "proxy.example", "PROXY_TOKEN": "t0ken"}
 

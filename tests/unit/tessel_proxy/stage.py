@@ -32,9 +32,11 @@ SEND_BUFFER_OCTETS = 64 * 1024
 class TargetTransport(StringTransport):
     """TCP to a target, as the reactor would give it."""
 
-    def __init__(self, protocol):
+    def __init__(self, protocol, clock):
         super().__init__()
         self.protocol = protocol
+        self.clock = clock
+        self.dataBuffer, self.offset, self._tempDataLen = b"", 0, 0  # as in Twisted's
         self.reading = True
         self.ended = self.closed = self.aborted = self.lost = False
         self.no_delay = self.keep_alive = False
@@ -49,6 +51,8 @@ class TargetTransport(StringTransport):
     def write(self, data):
         if not self.ended:
             super().write(data)
+            if self.full:
+                self._tempDataLen += len(data)
             if self.full and self.producer:
                 self.producer.pauseProducing()
 
@@ -60,6 +64,7 @@ class TargetTransport(StringTransport):
 
     def abortConnection(self):
         self.aborted = True
+        self.clock.callLater(0, self.lose, error.ConnectionAborted())
 
     def unregisterProducer(self):
         self.producer = None  # TCP does not mind if there is none
@@ -96,8 +101,12 @@ class TargetTransport(StringTransport):
     def takes_nothing(self):
         self.full = True
 
+    def takes(self, octets):
+        self._tempDataLen -= octets
+
     def takes_all(self):
         self.full = False
+        self._tempDataLen = 0
         self.producer.resumeProducing()
 
 
@@ -126,6 +135,7 @@ class Dial:
     def __init__(self, reactor, number):
         self.host, self.port, self.factory, self.timeout, _ = reactor.tcpClients[number]
         self.connector = reactor.connectors[number]
+        self.clock = reactor
 
     @property
     def stopped(self):
@@ -136,7 +146,7 @@ class Dial:
 
     def stands(self):
         protocol = self.protocol()
-        transport = TargetTransport(protocol)
+        transport = TargetTransport(protocol, self.clock)
         protocol.makeConnection(transport)
         return transport
 

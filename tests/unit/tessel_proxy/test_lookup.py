@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError
 from tessel_proxy import lookup
 from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.turns import LOOKUPS_PER_TUNNEL
-from unit.tessel_proxy.stage import Resolver
+from unit.tessel_proxy.stage import LoggedEvents, Resolver
 
 
 @pytest.fixture
@@ -112,6 +112,41 @@ async def _resolved(getaddrinfo):
         return await lookups.resolve("example.com", "kim", 1)
     finally:
         threads.stop()
+
+
+class ScarceThread(threading.Thread):
+    """Cannot always be started."""
+
+    daemon = True
+    there_are_none = True
+
+    def start(self):
+        if self.there_are_none:
+            raise RuntimeError("can't start new thread")  # as Python says it
+        super().start()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_look_up_without_a_thread_ends_without_addresses_and_gives_its_turn_back(
+    monkeypatch,
+):
+    def getaddrinfo(*_args):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
+    threads = lookup_threads()
+    threads.threadFactory = ScarceThread
+    threads.start()
+    lookups = Lookups(system_resolver(reactor, threads))
+    names = [f"name{number}" for number in range(2 * LOOKUPS_PER_TUNNEL)]
+    with LoggedEvents() as logged:
+        found = [await each for each in [lookups.resolve(name, "kim", 1) for name in names]]
+    assert found == [()] * len(names)
+    assert lookups.under_way == 0
+    assert {each["error"] for each in logged.named("no_thread")} == {"TP3009"}
+    monkeypatch.setattr(ScarceThread, "there_are_none", False)
+    assert await lookups.resolve("example.com", "kim", 1) == (ip_address("192.0.2.1"),)
+    threads.stop()  # which joins those that were started, and no others
 
 
 def test_addresses_of_the_resolver_are_read_whatever_else_they_carry():

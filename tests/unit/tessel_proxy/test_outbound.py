@@ -449,23 +449,6 @@ def test_nothing_more_is_said_of_a_target_that_was_aborted(stage):
     assert device.data == b""
 
 
-def test_a_closed_target_that_takes_nothing_is_aborted_after_a_while(stage):
-    _, target = stage.relay()
-    target.end()
-    assert target.closed
-    stage.clock.advance(120)
-    assert target.aborted
-
-
-def test_a_closed_target_that_is_gone_leaves_nothing_behind(stage):
-    _, target = stage.relay()
-    target.end()
-    target.lose(error.ConnectionDone())
-    stage.pump()
-    assert not stage.clock.getDelayedCalls()
-    assert not stage.opener.sockets
-
-
 # --- the tunnel's end
 
 

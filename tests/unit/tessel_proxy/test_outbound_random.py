@@ -106,5 +106,7 @@ def test_one_substream_comes_to_one_end(steps, features):
         if play.target:
             assert play.target.closed or play.target.aborted or play.target_over
             play.target.lose(error.ConnectionDone())
+        play.stage.pump()
+        assert play.stage.limits.substreams == 0
         assert not play.stage.opener.sockets
         assert not play.stage.clock.getDelayedCalls()

@@ -403,5 +403,8 @@ async def test_a_proxy_is_ready_once_it_listens_and_while_its_credentials_are_ri
     assert len(readiness.obstacles) == 1
     news.tell(AuthResult.REFUSED)
     assert readiness.obstacles == []
+    proxy._memory.is_full = True
+    assert len(readiness.obstacles) == 1
+    proxy._memory.is_full = False
     await proxy.stopService()
     assert readiness.obstacles == ["draining"]

@@ -19,7 +19,7 @@ from tessel_proxy.wire import (
 )
 
 ORIGINAL = Hello("x", None, None, device_faulty=False)
-ALL_OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "credit/1"]
+ALL_OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from streamplex.channels import Side
 from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
-from streamplex.errors import LocalError, RemoteError
+from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
     DataReceived,
@@ -42,6 +42,7 @@ from streamplex.jsontext import Json
 from streamplex.tunnel import Limits, Tunnel
 from streamplex.tx.flow import HeldOctets
 from streamplex.tx.interfaces import ITunnelListener
+from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
 from streamplex.tx.tls import ended_by_fin
 
@@ -96,9 +97,10 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.CONNECTING
         self._paused = False  # by the transport: it has enough to send
         self._flushing = False
-        self._fault: RemoteError | None = None
+        self._fault: RemoteError | SilentPeerError | None = None
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
+        self._keep_alive: KeepAlive | None = None
         self.held = HeldOctets(self, clock)
 
     @property
@@ -157,6 +159,14 @@ class TunnelProtocol(Protocol):
     ) -> None:
         """Turn on the features that both ends have named; for credit/1, see `Tunnel.enable`."""
         self.core.enable(features, windows, peers_first)
+
+    def keep_alive(self, interval_s: float, timeout_s: float) -> None:
+        """Ask the peer whether it is still there when it has been silent for `interval_s`.
+
+        If it is so for `timeout_s` more, the tunnel is lost: SilentPeerError. Only with `ping/1`.
+        """
+        if self._phase is _Phase.OPEN and self._keep_alive is None:
+            self._keep_alive = KeepAlive(self, self.clock, interval_s, timeout_s)
 
     def hear_at_most(self, octets: int | None) -> None:
         """Cut the peer when it says more; None: it may say what it likes from now on."""
@@ -237,6 +247,8 @@ class TunnelProtocol(Protocol):
         """Octets came: tell those whom they concern, then send all their answers at once."""
         if not self._phase.alive:
             return
+        if self._keep_alive is not None:
+            self._keep_alive.heard()
         outermost = not self._flushing
         self._flushing = True
         try:
@@ -285,6 +297,8 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.LOST
         if self._close_deadline is not None and self._close_deadline.active():
             self._close_deadline.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.stop()
         for substream in list(self._substreams.values()):
             substream.tunnel_lost(why)
         self._substreams.clear()
@@ -307,8 +321,10 @@ class TunnelProtocol(Protocol):
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The transport has room."""
+        """The transport has room: its peer takes what is sent."""
         self._paused = False
+        if self._keep_alive is not None:
+            self._keep_alive.heard()
         self.flush()
 
     def stopProducing(self) -> None:
@@ -331,3 +347,20 @@ class TunnelProtocol(Protocol):
         substream = max(self._substreams.values(), key=lambda each: each.held_octets)
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
+
+    # --- for who watches over the peer -------------------------------------------------
+
+    @property
+    def is_deaf(self) -> bool:
+        """The peer is not listened to: the substreams hold too much."""
+        return self.held.stopped
+
+    def ask(self) -> None:
+        """Is the peer still there?"""
+        self.core.ping()
+        self.flush()
+
+    def give_up(self) -> None:
+        """It is not."""
+        self._fault = SilentPeerError("the peer says nothing, and does not answer a ping")
+        self.abortConnection()
