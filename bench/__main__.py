@@ -120,7 +120,9 @@ def _afresh(measure: Measure, start: Start, stage: Stage) -> Figures:
 
 
 def report(results: Results, earlier: Results | None) -> str:
-    tables = [figures_table(results), aligned(bars_table(results))]
+    tables = [figures_table(results)]
+    if len(bars := bars_table(results)) > 1:
+        tables.append(aligned(bars))
     if earlier:
         tables.append(comparison_table(results, earlier))
     return "\n\n".join(tables)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contenders import Contender, Ground
+from bench.device import transfer
 from bench.load import Load
 from bench.processes import BenchError, Usage
 from bench.sizes import Sizes
@@ -86,12 +87,32 @@ def bulk(direction: str, streams: int) -> Measure:
     return Measure(what.replace(" ", "-"), run, everyone if streams == 1 else whole)
 
 
+def device(direction: str) -> Measure:
+    what = f"device {_NAMES[direction]} 1"
+
+    def run(stage: Stage) -> Figures:
+        octets = stage.sizes.bulk_octets
+        before = stage.contender.usage()
+        found = transfer(stage.ground, stage.contender.port, direction, octets)
+        cost = stage.contender.usage() - before
+        return {
+            f"{what}, MB/s": octets / found["seconds"] / _MB,
+            f"{what}, CPU s/GB": cost.cpu_s / octets * _GB,
+            f"{what}, its own CPU s/GB": found["cpu_s"] / octets * _GB,
+        }
+
+    return Measure(what.replace(" ", "-"), run, ours)
+
+
 def opens(parallel: int) -> Measure:
     def run(stage: Stage) -> Figures:
-        found, cost = stage.timed("opens", parallel, stage.sizes.opens, 0)
+        count = stage.sizes.opens
+        if stage.contender.way == "tls":
+            count //= 4  # a handshake each takes long, and varies little
+        found, cost = stage.timed("opens", parallel, count, 0)
         figures = {f"opens {parallel}, per s": found["per_s"]}
         if stage.contender.served:
-            figures[f"opens {parallel}, CPU ms each"] = cost.cpu_s * 1e3 / stage.sizes.opens
+            figures[f"opens {parallel}, CPU ms each"] = cost.cpu_s * 1e3 / count
         return figures
 
     return Measure(f"opens-{parallel}", run)
@@ -193,6 +214,7 @@ def sequence(count: int) -> Measure:
 def measures(sizes: Sizes) -> list[Measure]:
     return [
         *(bulk(direction, streams) for streams in (1, 4, 50) for direction in (DOWN, UP)),
+        *(device(direction) for direction in (DOWN, UP)),
         *(opens(parallel) for parallel in (1, 50)),
         *(echo(beside) for beside in (None, DOWN, UP)),
         *(stall(direction) for direction in (DOWN, UP)),

@@ -20,6 +20,7 @@ enum {
     EVENTS = 256,
     INBOX = 1 << 18,
     READ_AHEAD = 1 << 17, /* of OpenSSL: several records for one system call */
+    UNSENT = 1 << 17,     /* in the system's hands: what is typed does not queue behind more */
     PIECES_PER_TURN = 16, /* bulk written before what came in has its turn */
 };
 
@@ -98,6 +99,8 @@ struct conn *conn_open(uint16_t port, bool tls)
         die("port %u: %s", port, strerror(errno));
     int yes = 1;
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    int unsent = UNSENT;
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     fcntl(conn->fd, F_SETFL, O_NONBLOCK);
     watch(conn, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
     conn->state = CONNECTING;
