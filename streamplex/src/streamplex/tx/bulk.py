@@ -1,4 +1,5 @@
-"""A TCP connection of Twisted's, driven for bulk: more at once, and written without a detour.
+"""A TCP connection of Twisted's, driven for bulk: more at once, written without a detour, and with
+a short queue.
 
 Twisted reads 64 KiB at a time, and queues what is written until its poll says that there is room:
 a turn of the reactor and two calls of epoll_ctl for each piece of a bulk transfer, and a turn's
@@ -7,16 +8,23 @@ delay for each key pressed. Most of the time there is room.
 
 from __future__ import annotations
 
+from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
 from typing import Protocol as Interface
 from typing import cast
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
 
 READ_OCTETS = 4 * 65531
 """How much is read at once, so that the costs of a turn are paid for four frames. What a target
 sends in bulk is cut into frames of 65,536 octets, headers included, which fill four TLS records
 each; with one octet more there would be a fifth."""
+
+
+UNSENT_OCTETS = 64 * 1024
+"""What the kernel takes before it has sent what it took earlier: one batch of a tunnel's. Nothing
+can overtake what it has taken; by itself it takes megabytes."""
 
 
 class Writable(Interface):
@@ -29,6 +37,14 @@ def read_in_bulk(transport: object) -> None:
     """Read much at once, if this is TCP."""
     if isinstance(transport, Connection):
         transport.bufferSize = READ_OCTETS
+
+
+def keep_queue_short(transport: object) -> None:
+    """Let octets wait above the kernel, where others can overtake them, if this is over TCP."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    if isinstance(transport, Connection):
+        transport.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
 
 
 def write_at_once(transport: Writable, data: bytes | memoryview) -> None:

@@ -39,15 +39,17 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import Json
+from streamplex.schedule import ALONE_TURN_OCTETS
 from streamplex.tunnel import Limits, Tunnel
+from streamplex.tx.bulk import keep_queue_short
 from streamplex.tx.flow import HeldOctets
 from streamplex.tx.interfaces import ITunnelListener
 from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
 from streamplex.tx.tls import ended_by_fin
 
-BATCH_OCTETS = 64 * 1024
-"""What is handed to the transport at once: what it takes before it asks for a pause."""
+BATCH_OCTETS = ALONE_TURN_OCTETS
+"""What is handed to the transport at once, of payload: one turn of a substream that is alone."""
 
 CLOSE_TIMEOUT_S = 10.0
 """How long a closing tunnel waits for its peer to take what is queued."""
@@ -234,6 +236,7 @@ class TunnelProtocol(Protocol):
         """The transport stands."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # else each small frame waits for an ACK, 40 ms
+            keep_queue_short(self.transport)
         self._wire.registerProducer(self, True)
         self._phase = _Phase.OPEN
         self._listener.tunnelMade(self)
