@@ -226,6 +226,14 @@ def test_reset_drops_what_the_peer_has_queued_and_what_waits_here(pair):
     assert not pair.server.has_waiting
 
 
+def test_reset_leaves_though_what_waited_before_it_had_no_credit(pair):
+    pair.device.send(pair.channel, bytes(250))
+    pair.carry()
+    pair.device.reset(pair.channel)
+    _, heard = pair.carry()
+    assert heard == [StreamReset(pair.channel)]
+
+
 def test_for_a_peer_that_reads_no_more_nothing_is_queued(pair):
     pair.device.reset(pair.channel)
     pair.carry()

@@ -49,7 +49,8 @@ class Way:
         self.heard = bytearray()
         self.consumed = 0
         self.ended = self.end_heard = False
-        self.cut = False  # somebody reset it, or is done with it: not all need arrive
+        self.reset = False  # not all need arrive, but the end must, whoever stalls
+        self.cut = False  # reset, or the server is done with it
         self.stalled = False
 
     @property
@@ -147,7 +148,7 @@ class Flowing(RuleBasedStateMachine):
         if channel and self.new:
             self.tunnels[side].reset(channel)
             for way in (self.ways[Side.A, channel], self.ways[Side.B, channel]):
-                way.cut = True
+                way.reset = way.cut = True
             self._end(side, channel)
 
     @rule(draw=st.data())
@@ -225,6 +226,10 @@ class Flowing(RuleBasedStateMachine):
             case other:
                 raise AssertionError(other)
 
+    @rule()
+    def settle(self):
+        self._run_until_nothing_moves()
+
     def _run_until_nothing_moves(self):
         moved = True
         while moved:
@@ -236,6 +241,8 @@ class Flowing(RuleBasedStateMachine):
                     self.take(side, 100_000)
                 moved |= bool(self.wire[side])
                 self.carry(side, EVERYTHING)
+            self.what_is_heard_was_said_in_that_order()
+            self.no_credit_is_invented()
 
     # --- what holds
 
@@ -259,7 +266,8 @@ class Flowing(RuleBasedStateMachine):
         for side, octets in promised.items():
             windows, flow = self.windows[side], self.tunnels[side].flow
             unpromised = sum(not flow.is_promised(channel) for channel in self.open[side])
-            assert octets <= windows.tunnel_max + unpromised * windows.first
+            assert octets <= flow._promises.octets + unpromised * windows.first
+            assert flow._promises.octets <= windows.tunnel_max
 
     @invariant()
     def nothing_of_it_is_seen_unless_both_want_it(self):
@@ -274,6 +282,7 @@ class Flowing(RuleBasedStateMachine):
             way.stalled = False
         self._run_until_nothing_moves()
         self._assert_all_arrived(lambda _: False)
+        assert not any(tunnel.has_waiting for tunnel in self.tunnels.values()), "a deadlock"
         for channel in sorted(self.open[Side.A]):
             self._close(channel)
         self._run_until_nothing_moves()
@@ -281,7 +290,10 @@ class Flowing(RuleBasedStateMachine):
 
     def _assert_all_arrived(self, excused):
         for (side, channel), way in self.ways.items():
-            if way.cut or excused(way) or channel not in self.open[side.other]:
+            if channel not in self.open[side.other]:
+                continue
+            if way.cut or excused(way):
+                assert way.end_heard or not way.reset
                 continue
             assert way.heard == way.told, "octets are stuck"
             assert way.end_heard == way.ended
