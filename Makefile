@@ -34,7 +34,7 @@ test: setup ## run all tests that need no containers, with coverage
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) bench
 	$(BIN)/lint-imports
 
 .PHONY: check
@@ -60,7 +60,7 @@ bench-peers: ## install what `make bench` compares with, and what it is built wi
 	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
 
 $(BENCH_BUILT)/site: $(BENCH_NATIVE)/site.c
-$(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c stream.c tunnel.c conn.c) $(BENCH_NATIVE)/load.h
+$(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c hold.c stream.c tunnel.c conn.c load.h modes.h)
 $(BENCH_BUILT)/%:
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra -o $@ $(filter %.c,$^) -lssl -lcrypto
@@ -87,5 +87,5 @@ down: ## remove the demo's containers, networks and certificates
 
 .PHONY: clean
 clean: ## remove what was made here, the virtual environment included
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
-	find $(PACKAGES) tests demo examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	find $(PACKAGES) tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -128,6 +128,7 @@ def _proxy(ground: Ground) -> Serving:
         "MAX_SUBSTREAMS_PER_ACCOUNT": "20000",
         "MAX_TUNNELS_PER_ACCOUNT": "4096",
         "OPENS_PER_S": "1000000",
+        "TUNNEL_WINDOW_MAX": str(1 << 30),  # 10,000 first windows; one substream's is as it comes
     }
     server = Server("proxy", [command("tessel-proxy")], ground.folder, settings)
     return {"port": _port_of(server, _listening), "served": server}

@@ -42,8 +42,11 @@ class Load:
             raise BenchError("the client went on by itself")
 
     def go(self) -> None:
-        self._in.write("go\n")
-        self._in.flush()
+        try:
+            self._in.write("go\n")
+            self._in.flush()
+        except BrokenPipeError:
+            raise BenchError(self._why_it_ended()) from None
 
     def figures(self) -> Figures:
         """What it found."""
@@ -52,6 +55,9 @@ class Load:
     def _line(self) -> str:
         line = self._out.readline()
         if not line:
-            errors = cast("IO[str]", self._popen.stderr).read()
-            raise BenchError(f"{self._command}: {errors.strip() or 'it ended'}")
+            raise BenchError(self._why_it_ended())
         return line.strip()
+
+    def _why_it_ended(self) -> str:
+        errors = cast("IO[str]", self._popen.stderr).read().strip()
+        return f"{self._command}: {errors or f'exit code {self._popen.wait()}'}"

@@ -19,6 +19,9 @@ _MB = 1e6
 _MIB = 1024  # in KiB
 _SAMPLES = 100  # of held streams that are asked
 
+_WARM_UP = 500  # substreams
+_EACH_NUMBER_ONCE = 33_000  # by then a tunnel begins to use channel numbers again
+
 Figures = Mapping[str, float]
 
 
@@ -45,13 +48,24 @@ class Stage:
             found = load.figures()
             return found, self.contender.usage() - before
 
+    def grown(self, load: Load) -> float:
+        """KiB by which the server's memory grows between two stops of the client."""
+        before = self.memory_kib(load)
+        load.go()
+        return self.memory_kib(load) - before
+
+    def memory_kib(self, load: Load) -> float:
+        """The server's at the client's next stop."""
+        load.until_ready()
+        return self.contender.usage().memory_kib
+
 
 def everyone(_: Contender) -> bool:
     return True
 
 
-def served(contender: Contender) -> bool:
-    return contender.served is not None
+def multiplexed(contender: Contender) -> bool:
+    return contender.multiplexed
 
 
 def ours(contender: Contender) -> bool:
@@ -109,7 +123,7 @@ def opens(parallel: int) -> Measure:
         count = stage.sizes.opens
         if stage.contender.way == "tls":
             count //= 4  # a handshake each takes long, and varies little
-        found, cost = stage.timed("opens", parallel, count, 0)
+        found, cost = stage.timed("opens", parallel, count)
         figures = {f"opens {parallel}, per s": found["per_s"]}
         if stage.contender.served:
             figures[f"opens {parallel}, CPU ms each"] = cost.cpu_s * 1e3 / count
@@ -135,30 +149,25 @@ def stall(direction: str) -> Measure:
     def run(stage: Stage) -> Figures:
         sizes = stage.sizes
         with stage.load("stall", direction, sizes.stalled_octets, sizes.beside_octets) as load:
-            load.until_ready()
-            before = stage.contender.usage()
+            grown = stage.grown(load)  # it still stalls
             load.go()
             found = load.figures()
-            load.until_ready()  # it still stalls
-            grown = stage.contender.usage() - before
         return {
-            f"{what}, memory MiB": grown.memory_kib / _MIB,
+            f"{what}, memory MiB": grown / _MIB,
             f"{what}, others keep": found["beside_per_s"] / found["alone_per_s"],
         }
 
-    return Measure(what.replace(" ", "-"), run, served, fresh=True, most_runs=3)
+    return Measure(what.replace(" ", "-"), run, multiplexed, fresh=True)
 
 
 def _held(stage: Stage, tunnels: int, substreams: int) -> tuple[float, Mapping[str, float]]:
     """KiB that so many take, and what the client found when it asked some of them."""
+    with stage.load("idle", 1, 1, 1) as load:  # what the first one loads is no other's cost
+        stage.grown(load)
     with stage.load("idle", tunnels, substreams, _SAMPLES) as load:
-        load.until_ready()
-        before = stage.contender.usage()
+        grown_kib = stage.grown(load)
         load.go()
-        load.until_ready()
-        grown = stage.contender.usage() - before
-        load.go()
-        return grown.memory_kib, load.figures()
+        return grown_kib, load.figures()
 
 
 def _idle_substream(stage: Stage) -> Figures:
@@ -202,11 +211,23 @@ def frames(piece: int) -> Measure:
 
 
 def sequence(count: int) -> Measure:
+    first = min(count, _EACH_NUMBER_ONCE)
+
     def run(stage: Stage) -> Figures:
-        warm_up = max(count // 50, 500)
-        found, cost = stage.timed("opens", 50, count, warm_up)
+        with stage.load("sequence", 50, _WARM_UP, first, count - first) as load:
+            start = stage.memory_kib(load)
+            load.go()
+            middle = stage.memory_kib(load)
+            load.go()
+            end = stage.memory_kib(load)
+            load.go()
+            found = load.figures()
         what = f"{count} in sequence"
-        return {f"{what}, memory MiB": cost.memory_kib / _MIB, f"{what}, per s": found["per_s"]}
+        return {
+            f"{what}, memory MiB": (end - start) / _MIB,
+            f"{what}, after the first {first} MiB": (end - middle) / _MIB,
+            f"{what}, per s": found["per_s"],
+        }
 
     return Measure("sequence", run, ours, fresh=True, most_runs=1)
 

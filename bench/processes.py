@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -94,13 +95,15 @@ def _usage_of(pid: int) -> Usage:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = int(fields[11]), int(fields[12])
     status = Path(f"/proc/{pid}/status").read_text()
-    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return Usage((user + system) * _TICK_S, int(resident.split()[1]))
+    resident = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    memory = next(resident, "VmRSS: 0 kB")  # one that has ended, and is not waited for, has none
+    return Usage((user + system) * _TICK_S, int(memory.split()[1]))
 
 
 def _family(pid: int) -> Iterator[int]:
     """The process and its descendants."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from _family(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):  # threads end at any moment
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))

@@ -26,7 +26,7 @@ def _cell(results: Results, figure: str, contender: str) -> str:
     if spread is None:
         return "-"
     ratio = ratios(results.of(figure, OURS), results.of(figure, contender))
-    if contender == OURS or not ratio:
+    if contender == OURS or not ratio or spread.least < 0:  # what shrank is no measure
         return str(spread)
     return f"{spread} x{shown(Spread.of(ratio).median)}"
 

@@ -1,13 +1,14 @@
 /* usage: load [OPTION VALUE]... MODE ARGUMENTS
 
        bulk D|U STREAMS OCTETS               down or up; the octets of all streams together
-       opens PARALLEL COUNT WARM_UP          open, echo one octet, close; so many before, untimed
+       opens PARALLEL COUNT                  open, echo one octet, close
+       sequence PARALLEL WARM_UP FIRST REST  the same, with two stops between
        echo COUNT SECONDS [D|U STREAMS]      one octet there and back, alone or beside bulk
        idle TUNNELS SUBSTREAMS SAMPLES       hold them, then ask some; 0 substreams: open one to ask
        stall D|U OCTETS OTHERS               one stream stalls, another has so many octets to move
 
-   Prints `ready` and waits for a line before what is timed, so that others can look at the server at
-   the same moments; then a JSON object. */
+   Prints `ready` and waits for a line whenever others are to look at the server; at last a JSON
+   object. */
 
 #include "load.h"
 
@@ -54,8 +55,10 @@ static void run(int argc, char **argv)
     const char *mode = argv[0];
     if (!strcmp(mode, "bulk") && argc == 4)
         mode_bulk(argv[1][0], atoi(argv[2]), strtoull(argv[3], NULL, 10));
-    else if (!strcmp(mode, "opens") && argc == 4)
-        mode_opens(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
+    else if (!strcmp(mode, "opens") && argc == 3)
+        mode_opens(atoi(argv[1]), atoi(argv[2]));
+    else if (!strcmp(mode, "sequence") && argc == 5)
+        mode_sequence(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
     else if (!strcmp(mode, "echo") && argc == 3)
         mode_echo(atoi(argv[1]), atof(argv[2]), 'D', 0);
     else if (!strcmp(mode, "echo") && argc == 5)

@@ -109,12 +109,13 @@ void conn_received(struct conn *conn, const uint8_t *octets, size_t length);
 void conn_ended(struct conn *conn);
 size_t conn_next_bulk(struct conn *conn);
 
-/* modes.c: what is done when something comes, and at all */
+/* modes.c and hold.c: what is done when something comes, and at all */
 void on_open(struct stream *stream);
 void on_octets(struct stream *stream, size_t length);
 void on_close(struct stream *stream);
 void mode_bulk(char direction, int streams, uint64_t octets);
-void mode_opens(int parallel, int count, int warm_up);
+void mode_opens(int parallel, int count);
+void mode_sequence(int parallel, int warm_up, int first, int rest);
 void mode_echo(int count, double seconds, char direction, int bulk_streams);
 void mode_idle(int tunnels, int substreams, int samples);
 void mode_stall(char direction, uint64_t stalled_octets, uint64_t others_octets);
