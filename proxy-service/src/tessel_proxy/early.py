@@ -6,6 +6,8 @@ simply be left with the tunnel: the request waits behind it.
 
 from __future__ import annotations
 
+from streamplex.messages import Octets
+
 PAUSE_OCTETS = 64 * 1024
 """Kept for one substream whose target is on its way before its device is paused: a full frame."""
 
@@ -38,7 +40,7 @@ class EarlyData:
         self._data = bytearray()  # one piece, however many it came in
         self.ended = False
 
-    def add(self, data: bytes) -> bool:
+    def add(self, data: Octets) -> bool:
         """Keep it, unless the tunnel keeps too much already."""
         if not self._allowance.take(len(data)):
             return False

@@ -17,7 +17,8 @@ from zope.interface import implementer
 
 from streamplex import TunnelLostError
 from streamplex.jsontext import Json
-from streamplex.tx import ISubstreamProtocol, Substream
+from streamplex.messages import Octets
+from streamplex.tx import ISubstreamProtocol, ITakesViews, Substream
 from tessel_proxy import nodewords, wire
 from tessel_proxy.early import EarlyData
 from tessel_proxy.egress import Address
@@ -34,7 +35,7 @@ from tessel_proxy.traffic import Traffic
 from tessel_proxy.wire import BadRequestError
 
 
-@implementer(ISubstreamProtocol, IHalfCloseableProtocol)
+@implementer(ISubstreamProtocol, ITakesViews, IHalfCloseableProtocol)
 class Outbound(Protocol):
     """The protocol over a device's substream, and the owner of its target's socket."""
 
@@ -97,7 +98,7 @@ class Outbound(Protocol):
         else:
             self._idle.disarm()
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: Octets) -> None:
         self._touch()
         match self._state:
             case State.DEVICE_ENDED | State.CLOSED:
@@ -111,7 +112,7 @@ class Outbound(Protocol):
             case _:
                 assert_never(self._state)
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: Octets) -> None:
         if not self._early.add(data):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
         elif self._state is State.OPENING and self._early.is_much:
@@ -259,7 +260,7 @@ class Outbound(Protocol):
     def _socket(self) -> Target:
         return cast("Target", self._target)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: Octets) -> None:
         self._record.octets_from_device += len(data)
         self._socket.write(data)
 

@@ -27,6 +27,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex.messages import Octets
 from streamplex.tx.bulk import read_in_bulk, write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
@@ -121,7 +122,7 @@ class Target(Protocol):
     def _wire(self) -> _Transport:
         return cast("_Transport", self.transport)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Octets) -> None:
         write_at_once(self._wire, data)
 
     def end(self) -> None:

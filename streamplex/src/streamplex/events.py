@@ -13,7 +13,7 @@ from streamplex import features
 from streamplex.credit import MAX_CREDIT_OCTETS
 from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
-from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, encode_json
+from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, Octets, encode_json
 
 MAX_ERROR_CHARACTERS = 1024
 """Characters of a substream's error text: one line for a person, never a way to flood."""
@@ -44,7 +44,7 @@ class DataReceived:
     """Octets of a substream; never empty."""
 
     channel: int
-    data: bytes
+    data: Octets
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class FrameReader:
         self._missing = 0  # octets until it is worth looking at the partial frame again
 
     def feed(self, octets: bytes) -> list[memoryview]:
-        """The bodies completed by `octets`, in order."""
+        """The bodies completed by `octets`, in order: views of them, where no frame was cut."""
         view = memoryview(octets)
         while self._partial:
             # Collected in place and looked at only when it can be whole: a frame that comes
@@ -49,8 +49,7 @@ class FrameReader:
             if self._missing > 0:
                 return []
             view = view[missing:]
-            partial = bytes(self._partial)
-            self._partial.clear()
+            partial, self._partial = self._partial, bytearray()
             if bodies := self._cut(memoryview(partial)):
                 return bodies + self._cut(view)
         return self._cut(view)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import TypeAlias
 
 from streamplex import jsontext
 from streamplex.errors import LocalError, RemoteError
@@ -30,12 +31,16 @@ _PREFIXED_HEADER = Struct(">HHB")  # the frame's length as well: data skips a co
 DATA_HEADER_OCTETS = _PREFIXED_HEADER.size
 
 
+Octets: TypeAlias = bytes | memoryview
+"""A view keeps all that it is a part of: whoever keeps octets for longer makes a copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataMessage:
     """Octets of a substream."""
 
     channel: int
-    payload: bytes
+    payload: Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,11 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
     if len(body) < HEADER_OCTETS:
         raise RemoteError(f"frame body of {len(body)} octets; at least {HEADER_OCTETS} are needed")
     channel, kind = _HEADER.unpack_from(body)
-    payload = bytes(body[HEADER_OCTETS:])
+    payload = body[HEADER_OCTETS:]
     if kind == DATA:
         return DataMessage(channel, payload)
     if kind == JSON:
-        return JsonMessage(channel, jsontext.loads(payload))
+        return JsonMessage(channel, jsontext.loads(bytes(payload)))
     raise RemoteError(f"message type {kind:#04x} on channel {channel}; known: data 0x00, JSON 0x01")
 
 

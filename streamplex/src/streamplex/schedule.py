@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from itertools import takewhile
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from streamplex.messages import DATA_HEADER_OCTETS, MAX_PAYLOAD_OCTETS, data_header
+from streamplex.messages import DATA_HEADER_OCTETS, MAX_PAYLOAD_OCTETS, Octets, data_header
 
 FAIR_TURN_OCTETS = 16 * 1024
 """Octets a substream may send in its turn while others wait: one TLS record, so that a key
@@ -29,8 +29,6 @@ pressed in one waits for little of the bulk in another."""
 ALONE_TURN_OCTETS = 4 * 16 * 1024 - DATA_HEADER_OCTETS
 """Octets in its turn when it is alone: a frame that fills four TLS records, headers included. The
 largest frame would need a fifth, for one octet."""
-
-Octets: TypeAlias = bytes | memoryview
 
 
 class Batch(NamedTuple):

@@ -69,6 +69,8 @@ class Intake:
         if isinstance(event, DataReceived) and len(event.data) <= SMALL_OCTETS:
             self._wait_small(event)
             return
+        if isinstance(event, DataReceived):
+            event = DataReceived(event.channel, bytes(event.data))  # a view keeps more than itself
         self._waiting.append(event)
         cost = _cost(event)
         self._held.add(cost)

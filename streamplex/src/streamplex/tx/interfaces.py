@@ -39,6 +39,13 @@ class ISubstreamProtocol(IProtocol):
         """
 
 
+class ITakesViews(Interface):
+    """A protocol over a substream whose dataReceived takes views as well as octets.
+
+    It copies what it keeps: a view keeps all that came with it. Others are given octets.
+    """
+
+
 class ITunnelListener(Interface):
     """Who is told what happens to a tunnel as a whole."""
 

@@ -37,7 +37,7 @@ from streamplex.jsontext import Json
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_OCTETS, MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
-from streamplex.tx.interfaces import ISubstreamProtocol
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesViews
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
@@ -101,6 +101,7 @@ class Substream:
         if self.protocol is not None:
             raise LocalError(f"substream {self.channel} has a protocol already")
         self.protocol = protocol
+        self._takes_views = ITakesViews.providedBy(protocol)
         lost = self._lost
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.OPEN
@@ -172,7 +173,10 @@ class Substream:
         match event:
             case DataReceived():
                 if self._phase is _Phase.OPEN and self.protocol is not None:
-                    self.protocol.dataReceived(event.data)
+                    # A view to who takes it: a copy costs as much as the rest of the way here.
+                    self.protocol.dataReceived(
+                        event.data if self._takes_views else bytes(event.data)  # type: ignore[arg-type]  # as it says
+                    )
             case StreamEnded():
                 self._tell_end()
             case StreamFailed():
