@@ -6,6 +6,7 @@ Exit codes: 0 measured, 1 something could not be measured. Bars that are missed 
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ RUNS = 5
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated; all is stopped"))
     arguments = _parser().parse_args()
     runs = arguments.runs or (1 if arguments.quick else RUNS)
     sizes = QUICK if arguments.quick else FULL
@@ -41,6 +43,9 @@ def main() -> int:
         results = measure_all(measures, runs, sizes)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; all is stopped", file=sys.stderr)
         return 1
     print(report(results, earlier))
     print(f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}")
