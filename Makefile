@@ -62,6 +62,7 @@ bench-peers: ## install what `make bench` compares with, and what it is built wi
 $(BENCH_BUILT)/site: $(BENCH_NATIVE)/site.c
 $(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c hold.c stream.c tunnel.c conn.c load.h modes.h)
 $(BENCH_BUILT)/%:
+	@command -v $(CC) >/dev/null || { echo "a C compiler is needed; make bench-peers installs one"; exit 1; }
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra -o $@ $(filter %.c,$^) -lssl -lcrypto
 

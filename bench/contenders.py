@@ -24,7 +24,7 @@ from bench.processes import BenchError, Server, Usage
 LOOPBACK = "127.0.0.1"
 SITE_ADDRESSES = 8  # each has 28,000 ephemeral ports of its own
 TOKEN = "bench-token"
-FEATURES = ("reuse/1", "halfclose/1")
+FEATURES = ("reuse/1", "halfclose/1", "ping/1")
 _ROOT = Path(__file__).parents[1]
 _UNPRIVILEGED = "nobody"  # whom sshd runs as where root makes the measurements
 
