@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from bench.results import Results
 from bench.stats import Spread, ratios, shown
-from bench.table import OURS
+from bench.table import OURS, TWISTED
 
-TWISTED = "Twisted forwarder"
 OPENSSH = "OpenSSH -D"
 
 

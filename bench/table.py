@@ -8,6 +8,7 @@ from bench.results import Results
 from bench.stats import Spread, ratios, shown
 
 OURS = "proxy"
+TWISTED = "Twisted forwarder"
 
 
 def figures_table(results: Results) -> str:
@@ -32,13 +33,27 @@ def _cell(results: Results, figure: str, contender: str) -> str:
 
 
 def comparison_table(now: Results, then: Results) -> str:
-    """Of each figure of ours: now, then, and now as a multiple of then."""
+    """Of each figure of ours: now, then, and now as a multiple of then.
+
+    Beside it the same of the plain forwarder, which nobody changed: that is the machine's drift.
+    """
     rows = [
-        [figure, str(new), str(old), shown(new.median / old.median) if old.median else "-"]
+        [
+            figure,
+            str(now.spread(figure, OURS)),
+            str(then.spread(figure, OURS)),
+            _change(now, then, figure, OURS),
+            _change(now, then, figure, TWISTED),
+        ]
         for figure in now.figures
-        if (new := now.spread(figure, OURS)) and (old := then.spread(figure, OURS))
+        if now.of(figure, OURS) and then.of(figure, OURS)
     ]
-    return aligned([["", "now", "then", "now / then"], *rows])
+    return aligned([["", "now", "then", "now / then", f"{TWISTED}'s"], *rows])
+
+
+def _change(now: Results, then: Results, figure: str, contender: str) -> str:
+    new, old = now.spread(figure, contender), then.spread(figure, contender)
+    return shown(new.median / old.median) if new and old and old.median else "-"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -24,7 +24,13 @@ def test_what_shrank_is_not_compared():
 def test_an_earlier_result_is_compared_by_medians_of_ours():
     now = Results({"a": {"proxy": [3.0]}, "new": {"proxy": [1.0]}})
     then = Results({"a": {"proxy": [2.0, 2.0, 9.0]}})
-    assert lines_of(comparison_table(now, then))[1:] == [["a", "3", "2", "(2-9)", "1.5"]]
+    assert lines_of(comparison_table(now, then))[1:] == [["a", "3", "2", "(2-9)", "1.5", "-"]]
+
+
+def test_beside_the_change_of_ours_stands_the_machines_drift():
+    now = Results({"a": {"proxy": [3.0], "Twisted forwarder": [2.0]}})
+    then = Results({"a": {"proxy": [2.0], "Twisted forwarder": [1.0]}})
+    assert lines_of(comparison_table(now, then))[1] == ["a", "3", "2", "1.5", "2"]
 
 
 def test_columns_stand_below_each_other():
