@@ -251,8 +251,9 @@ def _first_line(text: str) -> int | None:
 
 
 def _listening(text: str) -> int | None:
-    for line in text.splitlines():
-        said = json.loads(line)
+    whole_lines, _, _ = text.rpartition("\n")
+    for line in whole_lines.splitlines():
+        said = json.loads(line) if line.startswith("{") else {}
         if said.get("event") == "listening":
             return int(said["port"])
     return None

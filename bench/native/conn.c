@@ -144,7 +144,7 @@ static bool would_block(struct conn *conn, int result)
 /* Octets read; 0 at the end; -1: none now. */
 static ssize_t take(struct conn *conn)
 {
-    if (conn->ssl) {
+    if (conn->ssl) { /* read until it has nothing: epoll does not see what OpenSSL holds */
         int got = SSL_read(conn->ssl, inbox, INBOX);
         return got > 0 ? got : would_block(conn, got) ? -1 : 0;
     }
@@ -165,11 +165,8 @@ static void read_all(struct conn *conn)
         conn_received(conn, inbox, got);
         if (conn->state != LOST && conn->out.length)
             conn_flush(conn);
-        /* what OpenSSL holds is not seen by epoll; what the socket holds is */
-        if (conn->state != LOST && conn->ssl && !SSL_has_pending(conn->ssl) && !(conn->interest & EPOLLIN))
-            return;
-        if (conn->state != LOST && !conn->ssl && !(conn->interest & EPOLLIN))
-            return;
+        if (conn->state != LOST && !(conn->interest & EPOLLIN))
+            return; /* it stalls */
     }
 }
 
