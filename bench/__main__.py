@@ -32,7 +32,7 @@ RUNS = 5
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated; all is stopped"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = _parser().parse_args()
     runs = arguments.runs or (1 if arguments.quick else RUNS)
     sizes = QUICK if arguments.quick else FULL
@@ -44,7 +44,7 @@ def main() -> int:
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before there was anything to show
         print("bench: interrupted; all is stopped", file=sys.stderr)
         return 1
     print(report(results, earlier))
@@ -69,19 +69,29 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def measure_all(measures: Sequence[Measure], runs: int, sizes: Sizes) -> Results:
-    """Rounds of all measures, each of all contenders in turn, so that drift hits all alike."""
+    """As many rounds. Interrupted, it comes with what was measured so far."""
     results = Results()
     with running_contenders() as (ground, running):
-        for run in range(runs):
-            for measure in measures:
-                if run >= (measure.most_runs or runs):
-                    continue
-                for start, contender in running:
-                    if measure.applies(contender):
-                        _tell(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
-                        _measure(measure, start, Stage(LOAD, ground, contender, sizes), results)
+        try:
+            for run in range(runs):
+                of_round = [one for one in measures if run < (one.most_runs or runs)]
+                for measure, start, contender in _turns(of_round, running):
+                    _tell(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
+                    _measure(measure, start, Stage(LOAD, ground, contender, sizes), results)
+        except KeyboardInterrupt:
+            results.failures.append("what was to come when it was interrupted")
     _tell("")
     return results
+
+
+def _turns(
+    measures: Sequence[Measure], running: Sequence[tuple[Start, Contender]]
+) -> Iterator[tuple[Measure, Start, Contender]]:
+    """Each measure of all contenders in turn, so that the machine's drift hits all alike."""
+    for measure in measures:
+        for start, contender in running:
+            if measure.applies(contender):
+                yield measure, start, contender
 
 
 @contextmanager
