@@ -35,6 +35,8 @@ class Allowance:
 class EarlyData:
     """One substream's data, and whether its end has come too."""
 
+    __slots__ = ("_allowance", "_data", "ended")
+
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._data = bytearray()  # one piece, however many it came in

@@ -174,6 +174,7 @@ class Outbound(Protocol):
 
     def _stands(self, target: Target) -> None:
         self._target = target
+        self._opening = None
         self._move(Input.STANDS)
         # Written before there is anyone to pause: who is paused now and resumed below, TLS
         # would hold for paused ever after.

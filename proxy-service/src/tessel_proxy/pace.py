@@ -20,10 +20,12 @@ class Why(Enum):
 class Pauses:
     """One direction: it moves while there is no reason to pause it."""
 
+    __slots__ = ("_over", "_pause", "_reasons", "_resume")
+
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._pause = pause
         self._resume = resume
-        self._reasons: set[Why] = set()
+        self._reasons: frozenset[Why] = frozenset()  # an empty set would be far larger
         self._over = False
 
     def __contains__(self, why: Why) -> bool:
@@ -33,20 +35,20 @@ class Pauses:
         if self._over:
             return
         first = not self._reasons
-        self._reasons.add(why)
+        self._reasons |= {why}
         if first:
             self._pause()
 
     def remove(self, why: Why) -> None:
         if why in self._reasons:
-            self._reasons.discard(why)
+            self._reasons -= {why}
             if not self._reasons:
                 self._resume()
 
     def end(self) -> None:
         """Let everything through that is held, whatever the reasons. It is not paused again."""
         self._over = True
-        self._reasons.clear()
+        self._reasons = frozenset()
         self._resume()
 
 
@@ -57,6 +59,8 @@ class Pace:
     A transport that is lost stops its producer; here each side hears of the other's loss in its
     own way.
     """
+
+    __slots__ = ("_on_resume", "_pauses")
 
     def __init__(self, pauses: Pauses, on_resume: Callable[[], None] = lambda: None) -> None:
         self._pauses = pauses

@@ -44,7 +44,8 @@ class Intake:
     def __init__(self, hand_on: Callable[[Delivery], None], held: Held) -> None:
         self._hand_on = hand_on
         self._held = held
-        self._waiting: deque[Delivery | _SmallPieces] = deque()
+        # With nothing in it an empty deque would be the largest part of an idle substream.
+        self._waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
         self._open = False
         self._busy = False  # handing on: what comes meanwhile waits behind
         self.event_octets = 0  # what the custom events that wait are taken to cost
@@ -71,7 +72,7 @@ class Intake:
             return
         if isinstance(event, DataReceived):
             event = DataReceived(event.channel, bytes(event.data))  # a view keeps more than itself
-        self._waiting.append(event)
+        self._append(event)
         cost = _cost(event)
         self._held.add(cost)
         if isinstance(event, CustomReceived):
@@ -83,8 +84,13 @@ class Intake:
             last.octets += event.data
             self._held.add(len(event.data))
         else:
-            self._waiting.append(_SmallPieces(event))
+            self._append(_SmallPieces(event))
             self._held.add(HELD_EVENT_OCTETS + len(event.data))
+
+    def _append(self, event: Delivery | _SmallPieces) -> None:
+        if isinstance(self._waiting, tuple):
+            self._waiting = deque()
+        self._waiting.append(event)
 
     def begin(self, call: Callable[[], None]) -> None:
         """Open, but make this call first; it may close."""
@@ -110,7 +116,10 @@ class Intake:
             self._busy = False
 
     def _next(self) -> Delivery:
+        assert isinstance(self._waiting, deque)  # noqa: S101 -- something waits
         waited = self._waiting.popleft()
+        if not self._waiting:
+            self._waiting = ()
         cost = _cost(waited)
         self._held.remove(cost)
         if isinstance(waited, CustomReceived):

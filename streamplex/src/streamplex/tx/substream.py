@@ -69,14 +69,36 @@ class Substream:
     better may set them. `stalled` tells why it failed: its consumer took nothing for too long.
     """
 
-    disconnecting = False
+    __slots__ = (
+        "_aborted",
+        "_end_sent",
+        "_end_wanted",
+        "_feed",
+        "_has_window",
+        "_intake",
+        "_lost",
+        "_peer_ended",
+        "_phase",
+        "_pump",
+        "_released",
+        "_reset_sent",
+        "_takes_views",
+        "channel",
+        "disconnecting",
+        "host_address",
+        "name",
+        "peer_address",
+        "protocol",
+        "stalled",
+    )
 
     def __init__(self, channel: int, name: str | None, pump: TunnelProtocol) -> None:
         self.channel = channel
         self.name = name
         self.peer_address: IAddress = SubstreamAddress(channel, name)
-        self.host_address: IAddress = SubstreamAddress(channel, name)
+        self.host_address: IAddress = self.peer_address
         self.protocol: IProtocol | None = None
+        self.disconnecting = False
         self.stalled = False
         self._pump = pump
         self._phase = _Phase.WAITING
@@ -84,7 +106,8 @@ class Substream:
         self._peer_ended = False  # told to us: the core may have read ahead
         self._end_wanted = False  # as soon as the producer is done
         self._end_sent = False  # it has left, all data before it
-        self._why_closed: Exception = error.ConnectionDone()  # for when this side closes
+        self._aborted = False  # by this side
+        self._takes_views = False
         self._lost: Failure | None = None  # what connectionLost is told
         self._has_window = channel in pump.core.flow
         self._reset_sent = False
@@ -217,7 +240,7 @@ class Substream:
 
     def _tell_written(self) -> None:
         if self._phase is _Phase.DISCARDING and not self._aware:
-            self._lose(Failure(self._why_closed))
+            self._lose(self._why_closed())
         elif self._phase is _Phase.OPEN and IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
         self._release_if_over()
@@ -271,7 +294,10 @@ class Substream:
         self._released = True
         self._pump.core.release(self.channel)
         self._pump.forget(self.channel)
-        self._lose(Failure(self._why_closed))
+        self._lose(self._why_closed())
+
+    def _why_closed(self) -> Failure:
+        return Failure(error.ConnectionAborted() if self._aborted else error.ConnectionDone())
 
     def _release_if_over(self) -> None:
         """A protocol that is not aware of substreams is done when both directions are.
@@ -344,10 +370,10 @@ class Substream:
 
     def abortConnection(self) -> None:
         """Drop what is queued and tell the peer that this end failed."""
-        if self._phase is _Phase.LOST or isinstance(self._why_closed, error.ConnectionAborted):
+        if self._phase is _Phase.LOST or self._aborted:
             return
         self.disconnecting = True
-        self._why_closed = error.ConnectionAborted()
+        self._aborted = True
         self._discard()
         self._pump.core.abort(self.channel, "aborted")
         self._pump.flush()
