@@ -47,7 +47,7 @@ class Outbound(Protocol):
         self._record = record
         self._state = State.WAITING
         self._early = EarlyData(terms.allowance)
-        self._idle = IdleTimer(terms.clock, self._tell_idle)
+        self._idle: IdleTimer | None = None  # until the device asks for it
         self._silence = IdleTimer(terms.clock, self._silent_too_long)
         if terms.idle_s:
             self._silence.arm(terms.idle_s)
@@ -93,6 +93,8 @@ class Outbound(Protocol):
         self._opening = opening.addCallback(self._stands).addErrback(self._not_opened)
 
     def _set_timeout(self, limit_s: float) -> None:
+        if self._idle is None:
+            self._idle = IdleTimer(self._terms.clock, self._tell_idle)
         if limit_s:
             self._idle.arm(limit_s)
         else:
@@ -266,7 +268,8 @@ class Outbound(Protocol):
         self._socket.write(data)
 
     def _touch(self) -> None:
-        self._idle.touch()
+        if self._idle is not None:
+            self._idle.touch()
         self._silence.touch()
 
     def _silent_too_long(self) -> None:
@@ -305,7 +308,8 @@ class Outbound(Protocol):
 
     def _put_away(self, outcome: Outcome) -> None:
         self._move(Input.CLOSE)
-        self._idle.disarm()
+        if self._idle is not None:
+            self._idle.disarm()
         self._silence.disarm()
         if self._opening is not None:
             self._opening.cancel()

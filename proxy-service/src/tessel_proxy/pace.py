@@ -17,6 +17,10 @@ class Why(Enum):
     RATE = auto()  # the account has moved as much as it may for now
 
 
+_NO_REASON: frozenset[Why] = frozenset()
+"""One for all: most directions have none, and an empty set takes 216 octets."""
+
+
 class Pauses:
     """One direction: it moves while there is no reason to pause it."""
 
@@ -25,7 +29,7 @@ class Pauses:
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._pause = pause
         self._resume = resume
-        self._reasons: frozenset[Why] = frozenset()  # an empty set would be far larger
+        self._reasons = _NO_REASON
         self._over = False
 
     def __contains__(self, why: Why) -> bool:
@@ -41,14 +45,14 @@ class Pauses:
 
     def remove(self, why: Why) -> None:
         if why in self._reasons:
-            self._reasons -= {why}
+            self._reasons = self._reasons - {why} or _NO_REASON
             if not self._reasons:
                 self._resume()
 
     def end(self) -> None:
         """Let everything through that is held, whatever the reasons. It is not paused again."""
         self._over = True
-        self._reasons = frozenset()
+        self._reasons = _NO_REASON
         self._resume()
 
 
