@@ -48,8 +48,9 @@ class Outbound(Protocol):
         self._state = State.WAITING
         self._early = EarlyData(terms.allowance)
         self._idle: IdleTimer | None = None  # until the device asks for it
-        self._silence = IdleTimer(terms.clock, self._silent_too_long)
+        self._silence: IdleTimer | None = None
         if terms.idle_s:
+            self._silence = IdleTimer(terms.clock, self._silent_too_long)
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
@@ -193,7 +194,7 @@ class Outbound(Protocol):
         self._substream.pauseProducing()
 
     def _resume_device(self) -> None:
-        self._silence.touch()  # while it was paused the silence was not its own
+        self._break_silence()  # while it was paused the silence was not its own
         self._substream.resumeProducing()
 
     def _pause_target(self) -> None:
@@ -201,7 +202,7 @@ class Outbound(Protocol):
             self._target.pause()
 
     def _resume_target(self) -> None:
-        self._silence.touch()
+        self._break_silence()
         if self._target is not None:
             self._target.resume()
 
@@ -270,11 +271,15 @@ class Outbound(Protocol):
     def _touch(self) -> None:
         if self._idle is not None:
             self._idle.touch()
-        self._silence.touch()
+        self._break_silence()
+
+    def _break_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.touch()
 
     def _silent_too_long(self) -> None:
         if self._traffic.waits:
-            self._silence.touch()
+            self._break_silence()
             return
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
 
@@ -310,7 +315,8 @@ class Outbound(Protocol):
         self._move(Input.CLOSE)
         if self._idle is not None:
             self._idle.disarm()
-        self._silence.disarm()
+        if self._silence is not None:
+            self._silence.disarm()
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()

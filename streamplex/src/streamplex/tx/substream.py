@@ -112,7 +112,7 @@ class Substream:
         self._has_window = channel in pump.core.flow
         self._reset_sent = False
         self._intake = Intake(self._hand_on, HELD_BY_WINDOW if self._has_window else pump.held)
-        self._feed = Feed(self._waiting_octets, self._later)
+        self._feed = Feed(self)
 
     # --- the protocol over it ---------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Substream:
     def _guarded(self, call: Callable[[], None]) -> None:
         self._pump.call_guarded(self, call)
 
-    def _later(self, call: Callable[[], None]) -> None:
+    def later(self, call: Callable[[], None]) -> None:
         """Call in a turn of its own, as Twisted's transports do: never inside a call to us."""
         self._pump.clock.callLater(0, self._guarded, call)
 
@@ -234,9 +234,9 @@ class Substream:
     def served(self) -> None:
         """Some of what was queued has left."""
         self._guarded(self._feed.sent)
-        if self._local_ended and not self._waiting_octets() and not self._end_sent:
+        if self._local_ended and not self.waiting_octets() and not self._end_sent:
             self._end_sent = True
-            self._later(self._tell_written)
+            self.later(self._tell_written)
 
     def _tell_written(self) -> None:
         if self._phase is _Phase.DISCARDING and not self._aware:
@@ -245,7 +245,7 @@ class Substream:
             self.protocol.writeConnectionLost()
         self._release_if_over()
 
-    def _waiting_octets(self) -> int:
+    def waiting_octets(self) -> int:
         return self._pump.core.waiting_octets(self.channel)
 
     @property
@@ -364,7 +364,7 @@ class Substream:
         self.disconnecting = True
         self._discard()
         if self._end_sent:
-            self._later(self._tell_written)
+            self.later(self._tell_written)
         else:
             self.loseWriteConnection()
 
@@ -378,7 +378,7 @@ class Substream:
         self._pump.core.abort(self.channel, "aborted")
         self._pump.flush()
         self._end()
-        self._later(self._tell_aborted)
+        self.later(self._tell_aborted)
 
     def _tell_aborted(self) -> None:
         self._feed.stop()
@@ -442,7 +442,7 @@ class Substream:
         self._pump.core.reset(self.channel)
         self._pump.flush()
         self._end()
-        self._later(self._tell_aborted)
+        self.later(self._tell_aborted)
 
     @property
     def has_unread(self) -> bool:
