@@ -3,7 +3,7 @@
 - It encrypts, copies and hands on in pieces of 16 KiB, with some thirty calls of Python's for each.
   Here a piece has four records, and what one read has brought is handed on as one. With memory
   BIOs it stays: TLS on the socket itself costs as much to write and more to read
-  (docs/decisions/0010-fast-path.md).
+  (docs/decisions/0013-fast-path.md).
 - It calls every end without close_notify a lost connection, though many peers know no other end
   than TCP's FIN. Here one can ask how TCP ended below it.
 - When TLS is over it asks TCP to close, and TCP waits for the producer above TLS: for ever, if
