@@ -104,3 +104,31 @@ def test_nothing_to_send_is_no_octets(pair):
 def test_one_call_encrypts_all_that_it_is_given_if_the_context_says_so(whole, taken):
     pair = Pair(whole=whole)
     assert pair.far.send(bytes(3 * RECORD_OCTETS)) == taken
+
+
+def sealed_by(connection, data):
+    connection.send(data)
+    octets = b""
+    while piece := sealed(connection):
+        octets += piece
+    return octets
+
+
+@pytest.mark.parametrize("size", [1, 3 * RECORD_OCTETS, ROOM_OCTETS, 3 * ROOM_OCTETS])
+def test_what_has_come_just_now_is_decrypted_however_much_it_is(pair, size):
+    data = bytes(size)
+    octets, why_no_more = opened(pair.near, sealed_by(pair.far, data))
+    got = [octets]
+    while why_no_more is None:
+        octets, why_no_more = opened(pair.near)
+        got.append(octets)
+    assert b"".join(got) == data
+    assert isinstance(why_no_more, SSL.WantReadError)
+
+
+def test_what_has_come_behind_the_end_is_passed_over(pair):
+    last = sealed_by(pair.far, b"last words")
+    pair.far.shutdown()
+    octets, why_no_more = opened(pair.near, last + bytes(sealed(pair.far)) + b"?" * 100_000)
+    assert octets == b"last words"
+    assert isinstance(why_no_more, SSL.ZeroReturnError)

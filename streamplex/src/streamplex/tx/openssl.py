@@ -15,6 +15,10 @@ from streamplex.tx.bulk import READ_OCTETS
 RECORD_OCTETS = 16 * 1024
 """The most that a record holds, and that OpenSSL hands out in one call."""
 
+FEED_OCTETS = 4 * RECORD_OCTETS
+"""What a memory BIO is given at a time. It keeps the size that it once had to have, for as long as
+the tunnel lives: some 100 KiB so, and 350 with a whole read, which would be 3 % cheaper."""
+
 ROOM_OCTETS = READ_OCTETS + RECORD_OCTETS
 """What one read of TCP can complete: itself, and the beginning of a record that waited for it."""
 
@@ -24,18 +28,25 @@ _plain = ffi.buffer(_room)
 _sealed = memoryview(_plain)
 
 
-def opened(connection: SSL.Connection) -> tuple[bytes, SSL.Error | None]:
+def opened(connection: SSL.Connection, come: bytes = b"") -> tuple[bytes, SSL.Error | None]:
     """What can be decrypted, at most one room full, and why it is no more; None: there may be.
 
-    The reasons are those that `connection.recv` raises.
+    `come` has come just now. The reasons are those that `connection.recv` raises.
     """
     ssl = connection._ssl  # noqa: SLF001 -- see above
+    left = memoryview(come)
     got = 0
     while got <= ROOM_OCTETS - RECORD_OCTETS:
         result = lib.SSL_read(ssl, _room + got, RECORD_OCTETS)
-        if result <= 0:
+        if result > 0:
+            got += result
+        elif left and lib.SSL_get_error(ssl, result) == lib.SSL_ERROR_WANT_READ:
+            connection.bio_write(left[:FEED_OCTETS])
+            left = left[FEED_OCTETS:]
+        else:
             return _plain[:got], _why(connection, result)
-        got += result
+    if left:
+        connection.bio_write(left)
     return _plain[:got], None
 
 

@@ -82,10 +82,17 @@ class TLSTransport(BufferingTLSTransport):
         while octets := sealed(self._tlsConnection):
             write_at_once(cast("Writable", self.transport), octets)
 
-    def _flushReceiveBIO(self) -> None:
+    def dataReceived(self, data: bytes) -> None:
+        if self._handshakeDone and not self._appSendBuffer:
+            self._flushReceiveBIO(data)
+        else:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's
+
+    def _flushReceiveBIO(self, come: bytes = b"") -> None:
         why_no_more: SSL.Error | None = None
         while why_no_more is None and not self._lostTLSConnection:
-            octets, why_no_more = opened(self._tlsConnection)
+            octets, why_no_more = opened(self._tlsConnection, come)
+            come = b""
             if octets and not self._aborted:
                 ProtocolWrapper.dataReceived(self, octets)
         if why_no_more is not None and not self._lostTLSConnection:
