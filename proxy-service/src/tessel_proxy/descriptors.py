@@ -10,10 +10,10 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-RESERVED: Final = 256
+RESERVED: Final = 320
 """For what is neither tunnel nor target: 192 threads that look up names, with a socket each
-(lookup.py), listeners, files, calls of the token service, and the second address that is tried
-while the first one is still silent. Half of few."""
+(lookup.py), 64 connections of the admin port (admin.py), listeners, files, calls of the token
+service, and the second address that is tried while the first one is still silent. Half of few."""
 
 PLENTY: Final = 1 << 20
 """What systems without a limit of their own commonly allow."""

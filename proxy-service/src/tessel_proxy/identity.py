@@ -153,9 +153,14 @@ def _read(file: Path, source: str) -> bytes:
         return octets_of(file, MAX_PEM_OCTETS)
     except FileError as error:
         missing = isinstance(error.__cause__, FileNotFoundError)
-        makes_one = missing and "CLIENT_CA_FILE" not in source
-        hint = "; `tessel-proxy make-cert` makes one" if makes_one else ""
-        raise ConfigError([f"{source} {error}{hint}"]) from error
+        raise ConfigError([f"{source} {error}{_how_to_make(source) if missing else ''}"]) from error
+
+
+def _how_to_make(source: str) -> str:
+    if "CLIENT_CA_FILE" in source:
+        return ""
+    kind = " --for-tessel-1" if "LEGACY_" in source else ""
+    return f"; `tessel-proxy make-cert{kind}` makes one"
 
 
 def _collect(faults: list[str], load: Callable[[], T]) -> T | None:

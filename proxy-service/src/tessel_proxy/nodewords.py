@@ -52,6 +52,10 @@ def not_found(host: str) -> TargetError:
     return TargetError(f"getaddrinfo ENOTFOUND {host}", Outcome.LOOKUP_FAILED)
 
 
+def not_found_now(host: str) -> TargetError:
+    return TargetError(f"getaddrinfo EAI_AGAIN {host}", Outcome.LOOKUP_FAILED)
+
+
 def lookup_timed_out(host: str) -> TargetError:
     return TargetError(f"getaddrinfo ETIMEDOUT {host}", Outcome.LOOKUP_FAILED)
 

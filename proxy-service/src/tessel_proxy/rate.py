@@ -85,6 +85,13 @@ class Rate:
     def _turn(self) -> None:
         self._turn_due = None
         now = self._clock.seconds()
+        try:
+            self._give_turns(now)
+        finally:  # the others are not to wait for ever because of one that raised
+            if self._waiting:
+                self._look_later(now)
+
+    def _give_turns(self, now: float) -> None:
         room = self._bucket.level(now)
         for pauses, since in list(self._waiting.items()):
             if room < 0 and now - since < self._patience_s:
@@ -93,5 +100,3 @@ class Rate:
                 continue  # it left because of one before it
             pauses.remove(Why.RATE)  # what was held moves at once, and it may wait again
             room = min(room - SHARE_OCTETS, self._bucket.level(now))
-        if self._waiting:
-            self._look_later(now)

@@ -246,14 +246,17 @@ class ProxyService(Service):
         self._readiness.draining = True
         self._reloader.stop()
         self._expiry.stop()
-        self._memory.stop()
         await self._stop_listening()
-        await Drain(self._house.census, self._reactor, SystemRandom().randint).run(
-            self._config.drain_s
-        )
+        await Drain(
+            self._house.census, self._reactor, SystemRandom().randint, self._targets_lack
+        ).run(self._config.drain_s)
         await self._end_all()
+        self._memory.stop()
         await self._admin.stop()
         self._stop_lookups()
+
+    def _targets_lack(self) -> bool:
+        return any(each.unsent_octets for each in self._house.opener.sockets)
 
     async def _stop_listening(self) -> None:
         ports, self._ports = self._ports, []

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from streamplex import RemoteError, SilentPeerError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from streamplex.tx.flow import MAX_HELD_OCTETS
 from streamplex.tx.tls import ended_by_fin
 from tessel_proxy import wire
 from tessel_proxy.auth import Account
@@ -54,6 +55,9 @@ MAX_OCTETS_WITHOUT_TOKEN = 64 * 1024
 processor for each megabyte, so that a few strangers could keep it from everybody else. After a
 wrong token as much may follow."""
 
+MAX_OCTETS_WHILE_CHECKED = 2 * MAX_HELD_OCTETS
+"""What may come besides while a token is being checked: it is a stranger's as long. Substreams'
+data stops the reading before it comes to that; what is left is for those who talk for its cost."""
 
 _Held: TypeAlias = Hello | Substream
 
@@ -228,7 +232,7 @@ class Session:
     def _check(self, hello: Hello) -> None:
         self._move(Input.TOKEN)
         self._stop_waiting()
-        self._tunnel.hear_at_most(None)  # what comes meanwhile is held, within limits of its own
+        self._tunnel.hear_at_most(MAX_OCTETS_WHILE_CHECKED)
         # The deadline of a check is the authenticator's own.
         answer = self._checking = Deferred.fromCoroutine(self._tokens.ask(hello.token))
         answer.addCallback(self._answered, hello).addErrback(self._broken)
@@ -259,6 +263,7 @@ class Session:
             self._turn_away_for_now(hello, account)
             return
         self._move(Input.RIGHT)
+        self._tunnel.hear_at_most(None)
         self._house.census.unauthenticated.discard(self)
         self._record.account = account.name
         self._record.device = hello.device

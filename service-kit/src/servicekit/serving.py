@@ -82,6 +82,7 @@ class Serving:
         self._reactor = reactor
         self._foreseen = foreseen
         self._catch = catch
+        self._hung_up_since = False  # the last reload began
         self._starting: Deferred[object] = Deferred()
         self._stopping = False
         self._ended = False
@@ -131,9 +132,12 @@ class Serving:
         self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
 
     def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._reload_now)
+        if not self._hung_up_since:  # one reload does for all that ask for it before it begins
+            self._hung_up_since = True
+            self._reactor.callFromThread(self._reload_now)
 
     def _reload_now(self) -> None:
+        self._hung_up_since = False
         if self._reload is not None and not self._stopping:
             self._log.info("reloading on SIGHUP", event="reloading")
             self._reload()

@@ -75,6 +75,31 @@ def test_sighup_reloads_until_a_stop_is_under_way():
     assert calls == ["reload"]
 
 
+def test_one_reload_does_for_all_sighups_that_come_before_it():
+    calls = []
+    run = Run(reload=lambda: calls.append("reload"))
+    for _ in range(1000):
+        run.handlers[signal.SIGHUP](signal.SIGHUP, None)
+    run.reactor.advance(0)
+    assert calls == ["reload"]
+    run.signal(signal.SIGHUP)
+    assert len(calls) == 2
+
+
+def test_a_sighup_in_the_middle_of_a_reload_is_one_more():
+    calls = []
+
+    def reload():
+        calls.append("reload")
+        if len(calls) == 1:  # what has been read already may have changed
+            run.handlers[signal.SIGHUP](signal.SIGHUP, None)
+
+    run = Run(reload=reload)
+    run.signal(signal.SIGHUP)
+    run.reactor.advance(0)
+    assert len(calls) == 2
+
+
 def test_a_sighup_from_before_it_serves_is_remembered():
     calls = []
     handlers = {}

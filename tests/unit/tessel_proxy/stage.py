@@ -1,12 +1,14 @@
 """A proxy's tunnel on a stage: a device at one end, targets and a resolver that tests play."""
 
+from ipaddress import ip_address
+
 from twisted.internet import error
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHostnameResolver
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
@@ -14,7 +16,7 @@ from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config
 from tessel_proxy.house import House
 from tessel_proxy.limits import Limits
-from tessel_proxy.lookup import Lookups
+from tessel_proxy.lookup import Lookups, NotNowError
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
 from tessel_proxy.penalties import Penalties
@@ -110,23 +112,22 @@ class TargetTransport(StringTransport):
         self.producer.resumeProducing()
 
 
-@implementer(IHostnameResolver)
 class Resolver:
     """Answers when it is told to."""
 
     def __init__(self):
         self.asked = {}
 
-    def resolveHostName(self, receiver, name, *_args):
-        self.asked.setdefault(name, []).append(receiver)
-        receiver.resolutionBegan(None)
+    def __call__(self, name):
+        found = Deferred()
+        self.asked.setdefault(name, []).append(found)
+        return found
 
     def answer(self, name, *addresses):
-        receiver = self.asked[name].pop(0)
-        for address in addresses:
-            kind = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, 0))
-        receiver.resolutionComplete()
+        self.asked[name].pop(0).callback([ip_address(each) for each in addresses])
+
+    def cannot_say(self, name):
+        self.asked[name].pop(0).errback(NotNowError("no name server answers"))
 
 
 class Dial:

@@ -9,6 +9,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.threadpool import ThreadPool
 
 from servicekit.settings import ConfigError
 from tessel_proxy.auth import Account, AuthUnavailableError, ByFile, Refused
@@ -190,6 +192,34 @@ def test_cancelled_it_waits_no_more_but_the_thread_keeps_its_turn():
 async def test_the_reactor_is_not_held_up():
     thread = await Hashing(reactor_threads(reactor)).run(threading.get_ident)
     assert thread != threading.get_ident()
+
+
+class PoolWithoutThreads(ThreadPool):
+    """As on a system whose limit on threads is met."""
+
+    class threadFactory(threading.Thread):  # noqa: N801 -- Twisted's name
+        def start(self):
+            raise RuntimeError("can't start new thread")  # as Python says it
+
+
+class ReactorWithoutThreads(MemoryReactorClock):
+    def __init__(self):
+        super().__init__()
+        self.pool = PoolWithoutThreads(minthreads=0)
+        self.pool.start()
+
+    def getThreadPool(self):
+        return self.pool
+
+
+def test_where_no_thread_can_be_had_there_is_no_answer_now_and_no_turn_is_lost():
+    short, got = ReactorWithoutThreads(), []
+    hashing = Hashing(reactor_threads(short))
+    for _ in range(2 * AT_ONCE):
+        hashing.run(int).addErrback(lambda failure: got.append(failure.value))
+    assert [type(each) for each in got] == [AuthUnavailableError] * 2 * AT_ONCE
+    assert "can't start new thread" in str(got[0])
+    short.pool.stop()  # which joins those that were started, and no others
 
 
 # --- the authenticator

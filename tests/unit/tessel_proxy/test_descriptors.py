@@ -5,6 +5,7 @@ import resource
 import pytest
 
 from tessel_proxy import descriptors
+from tessel_proxy.admin import MAX_CONNECTIONS
 from tessel_proxy.descriptors import PLENTY, RESERVED, Shares, raise_descriptors
 from tessel_proxy.lookup import LOOKUP_THREADS
 
@@ -56,7 +57,7 @@ def test_balancers_whose_header_is_still_to_come_have_a_share():
 
 
 def test_each_thread_that_looks_up_a_name_may_have_its_socket():
-    assert RESERVED - LOOKUP_THREADS >= 64
+    assert RESERVED - LOOKUP_THREADS - MAX_CONNECTIONS >= 64
 
 
 def test_there_is_always_room_for_one():

@@ -101,6 +101,18 @@ def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
     assert rate.waiting == 0
 
 
+def test_one_that_fails_in_its_turn_costs_the_others_nothing(clock):
+    rate = Rate(RATE, clock)
+    resumed = []
+    bad = Pauses(lambda: None, lambda: 1 / 0)
+    rate.moved(2 * RATE, bad)
+    rate.moved(1, Pauses(lambda: None, lambda: resumed.append("good")))
+    with pytest.raises(ZeroDivisionError):
+        clock.advance(2)
+    clock.advance(2)
+    assert resumed == ["good"]
+
+
 def test_with_patience_everybody_has_a_turn_before_its_tunnel_takes_it_for_stalled(clock):
     assert PATIENCE_S < MAX_STALL_S
     rate = Rate(1, clock, PATIENCE_S)
