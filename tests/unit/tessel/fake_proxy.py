@@ -85,7 +85,7 @@ class FakeProxy:
         self.said.append(value)
         if self.answer is not None:
             self.tunnels[-1].message(self.answer)
-            if "window" in self.answer:
+            if isinstance(self.answer, dict) and "window" in self.answer:
                 self.tunnels[-1].enable([CREDIT], None, value["window"])
 
     def goAwayReceived(self, after_ms):
