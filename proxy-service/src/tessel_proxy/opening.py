@@ -146,9 +146,7 @@ class _Opening:
 
     async def _dial(self, addresses: Sequence[Address], factory: IProtocolFactory) -> Address:
         port = self._request.port
-        dialling = Dialling(
-            self._opener.reactor, in_turn(addresses), port, factory, self._opener.timeout_s
-        )
+        dialling = Dialling(self._opener.reactor, in_turn(addresses), port, factory)
         dialled = await self._in_time(
             dialling.start(), lambda: nodewords.connect_timed_out(addresses[0], port)
         )

@@ -22,7 +22,7 @@ class Race:
         self.reactor = MemoryReactorClock()
         factory = Factory.forProtocol(Protocol)
         factory.noisy = False
-        self.won = Dialling(self.reactor, addresses, 80, factory, 30).start()
+        self.won = Dialling(self.reactor, addresses, 80, factory).start()
         self.result = []
         self.won.addBoth(self.result.append)
 
