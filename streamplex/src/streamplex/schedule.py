@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from itertools import takewhile
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from streamplex.messages import DATA_HEADER_OCTETS, MAX_PAYLOAD_OCTETS, Octets, data_header
 
@@ -31,10 +31,15 @@ ALONE_TURN_OCTETS = 4 * 16 * 1024 - DATA_HEADER_OCTETS
 largest frame would need a fifth, for one octet."""
 
 
+SMALL_OCTETS = 4096
+"""Payload of at most this size that waits is put together with what follows it: by itself an octet
+that was read from a socket keeps a page of memory. Larger pieces are not worth a copy."""
+
+
 class Batch(NamedTuple):
     """What one call of `take` hands out."""
 
-    pieces: list[Octets]
+    pieces: list[Octets | bytearray]
     """Octets for the wire, in order; headers and payloads apart, to be joined once."""
 
     served: list[int]
@@ -47,13 +52,20 @@ class _Frame(bytes):
     __slots__ = ()
 
 
+def _is_small_payload(item: Octets | bytearray | None) -> TypeGuard[bytes | bytearray]:
+    """Not of a view either: the rest of a piece that was begun belongs to what has left."""
+    if not isinstance(item, bytes | bytearray) or isinstance(item, _Frame):
+        return False
+    return len(item) <= SMALL_OCTETS
+
+
 class _Lane:
     """What one substream has to send."""
 
     __slots__ = ("_items", "frame_octets", "octets")
 
     def __init__(self) -> None:
-        self._items: deque[Octets] = deque()
+        self._items: deque[Octets | bytearray] = deque()
         self.octets = 0
         self.frame_octets = 0  # of these, in whole frames
 
@@ -63,8 +75,14 @@ class _Lane:
         self.frame_octets += len(frame)
 
     def append_payload(self, payload: bytes) -> None:
-        self._items.append(payload)
         self.octets += len(payload)
+        last = self._items[-1] if self._items else None
+        if len(payload) > SMALL_OCTETS or not _is_small_payload(last):
+            self._items.append(payload)
+        elif isinstance(last, bytearray):
+            last += payload
+        else:
+            self._items[-1] = bytearray(last + payload)
 
     def replace_payload(self, frame: bytes) -> None:
         items = list(self._items)
@@ -83,7 +101,9 @@ class _Lane:
         """Is what goes next payload?"""
         return bool(self._items) and not isinstance(self._items[0], _Frame)
 
-    def take(self, channel: int, turn_octets: int, credit: int, into: list[Octets]) -> int:
+    def take(
+        self, channel: int, turn_octets: int, credit: int, into: list[Octets | bytearray]
+    ) -> int:
         """Move about a turn's octets out, framed, at most `credit` of payload. Returns how many."""
         taken = 0
         while self._items and taken < turn_octets:
@@ -101,7 +121,7 @@ class _Lane:
         self.octets -= taken
         return taken
 
-    def _take_payload(self, channel: int, turn_octets: int, into: list[Octets]) -> int:
+    def _take_payload(self, channel: int, turn_octets: int, into: list[Octets | bytearray]) -> int:
         """One data frame of all payload in front: small writes share a frame."""
         room = limit = min(turn_octets, MAX_PAYLOAD_OCTETS)
         header_at = len(into)
@@ -222,7 +242,7 @@ class Scheduler:
 
     def take(self, max_octets: int) -> Batch:
         """Hand out what goes next: at most one turn more than `max_octets`."""
-        pieces: list[Octets] = []
+        pieces: list[Octets | bytearray] = []
         served: list[int] = []
         room = max_octets
         if self._pong:
@@ -241,7 +261,7 @@ class Scheduler:
             served.append(channel)
         return Batch(pieces, served)
 
-    def _take_turn(self, channel: int, lane: _Lane, pieces: list[Octets]) -> int:
+    def _take_turn(self, channel: int, lane: _Lane, pieces: list[Octets | bytearray]) -> int:
         turn = FAIR_TURN_OCTETS if len(self._lanes) > 1 else ALONE_TURN_OCTETS
         frame_octets = lane.frame_octets
         credit = self._credits.get(channel)
