@@ -292,6 +292,16 @@ class Tunnel:
             if channel % 2 == self._own_parity:
                 self._own.release(channel)
 
+    def offer(self, names: Iterable[str]) -> None:
+        """This side is about to name these features: understand them from now on.
+
+        Their first message may come in the same octets as the peer's answer, which turns them on.
+        """
+        self._heard = self._with_messages_for_this_side(frozenset(names))
+
+    def _with_messages_for_this_side(self, names: frozenset[str]) -> frozenset[str]:
+        return names if self._side is Side.B else names - {features.GOAWAY}
+
     def enable(
         self,
         names: Iterable[str],
@@ -306,7 +316,7 @@ class Tunnel:
         enabled = frozenset(names)
         self._own.reuse = features.REUSE in enabled
         self._goes_away = features.GOAWAY in enabled
-        self._heard = enabled if self._side is Side.B else enabled - {features.GOAWAY}
+        self._heard = self._with_messages_for_this_side(enabled)
         if features.CREDIT in enabled:
             self.flow.turn_on(windows or Windows(), peers_first)
 

@@ -584,3 +584,14 @@ def test_uninvited_it_is_passed_over(server):
     octets = said(0, {"type": "ping", "id": 1})
     assert server.receive(octets) == [Ignored(0, "control message of type 'ping'")]
     assert not server
+
+
+@pytest.mark.parametrize(("side", "hears"), [(Side.A, False), (Side.B, True)])
+def test_what_is_offered_is_understood_before_the_answer_is_acted_upon(side, hears):
+    tunnel = Tunnel(side)
+    tunnel.offer({GOAWAY, PING})
+    heard = tunnel.receive(events.ping(1) + events.go_away(5))
+    assert (events.GoAway(5) in heard) is hears
+    assert tunnel.take(1000).pieces == [events.pong(1)]
+    tunnel.enable(())
+    assert isinstance(tunnel.receive(events.go_away(5))[0], events.Ignored)

@@ -514,6 +514,23 @@ class TestGoingAway:
         assert len(device.proxy.lost) == 1
         assert device.clock.getDelayedCalls() == []
 
+    def test_it_is_heeded_in_the_same_octets_as_the_answer_to_the_token(self):
+        device = Device(answer=None)
+        device.connect(HalfCloseable)
+        (tunnel,) = device.proxy.tunnels
+        tunnel.message(OURS)
+        tunnel.enable({"goaway/1"})
+        tunnel.goaway(1_800)
+        device.pump()
+        (served,) = device.proxy.served  # what waited for the answer
+        device.connect(HalfCloseable)
+        device.pass_time(1.9)
+        assert len(device.proxy.dials) == 2
+        served.ends()
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+
     def test_told_twice_it_waits_for_the_later_time(self):
         device, _ = self.told(1_800)
         device.proxy.tunnels[0].goaway(5_000)

@@ -148,6 +148,7 @@ class Tunnel:
         """TLS stands and the proxy's certificate was accepted, for so the dial delivers it."""
         self._protocol = tunnel
         self.phase = Phase.ASKING
+        tunnel.core.offer(self._own_features())
         tunnel.message(self._introduction())
 
     def tunnelSecured(self) -> None:
