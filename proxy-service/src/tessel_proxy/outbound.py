@@ -307,6 +307,9 @@ class Outbound(Protocol):
     def _close(self, outcome: Outcome) -> None:
         """The last that is said on this substream."""
         self._put_away(outcome)
+        self._substream.together(self._say_closed)
+
+    def _say_closed(self) -> None:
         self._end_substream()
         self._substream.emit(wire.CLOSED)
         self._substream.release()

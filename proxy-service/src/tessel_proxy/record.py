@@ -21,6 +21,8 @@ _log = Logger()
 class Outcome(Enum):
     """How a substream ended."""
 
+    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+
     ENDED = "ended"
     ENDED_WITHOUT_CLOSE_NOTIFY = "ended_without_close_notify"
     BAD_REQUEST = "bad_request"

@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.messages import Octets
-from streamplex.tx.bulk import read_in_bulk, write_at_once
+from streamplex.tx.bulk import end_at_once, read_in_bulk, write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
 LINGER_S = 300.0
@@ -128,7 +128,7 @@ class Target(Protocol):
     def end(self) -> None:
         """Half close, behind what was written."""
         self._wire.unregisterProducer()
-        self._wire.loseWriteConnection()
+        end_at_once(self._wire)
 
     def close(self) -> None:
         """Close, when what was written has left. The owner hears nothing more of it."""

@@ -176,6 +176,8 @@ def _limited(text: str, limit: int) -> str:
 
 def _plain(value: object, depth: int) -> Json:
     """The value as JSON has it; what JSON does not know by its text."""
+    if type(value) is str and len(value) <= MAX_TEXT:  # as nearly all are
+        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -7,13 +7,21 @@ say the same to a peer, keys in the order in which the original writes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
-from streamplex import features
+from streamplex import features, jsontext
 from streamplex.credit import MAX_CREDIT_OCTETS
 from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
-from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, Octets, encode_json
+from streamplex.messages import (
+    CONTROL_CHANNEL,
+    DataMessage,
+    JsonMessage,
+    Octets,
+    encode_json,
+    encode_text,
+)
 
 MAX_ERROR_CHARACTERS = 1024
 """Characters of a substream's error text: one line for a person, never a way to flood."""
@@ -29,6 +37,7 @@ MAX_PING_NUMBER = 2**53 - 1
 
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
+_END = jsontext.dumps({"event": "end"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +298,7 @@ def pong(ping_id: int | str) -> bytes:
 
 def stream_ended(channel: int) -> bytes:
     """The frame of a half close."""
-    return encode_json(channel, {"event": "end"})
+    return encode_text(channel, _END)
 
 
 def stream_failed(channel: int, text: str) -> bytes:
@@ -309,4 +318,13 @@ def stream_reset(channel: int) -> bytes:
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
     """The frame of an event of the layer above."""
-    return encode_json(channel, {"event": "custom", "emitArgs": [name, *args]})
+    return encode_text(channel, _custom(name) if not args else _custom_with(name, args))
+
+
+@lru_cache(maxsize=64)  # most events are one of a handful that each substream has
+def _custom(name: str) -> bytes:
+    return _custom_with(name, ())
+
+
+def _custom_with(name: str, args: tuple[Json, ...]) -> bytes:
+    return jsontext.dumps({"event": "custom", "emitArgs": [name, *args]})

@@ -71,7 +71,11 @@ def data_header(channel: int, payload_octets: int) -> bytes:
 
 def encode_json(channel: int, value: Json) -> bytes:
     """The whole frame that carries `value`. Raises LocalError if it is too large."""
-    payload = jsontext.dumps(value)
+    return encode_text(channel, jsontext.dumps(value))
+
+
+def encode_text(channel: int, payload: bytes) -> bytes:
+    """The whole frame that carries a JSON text. Raises LocalError if it is too large."""
     if len(payload) > MAX_PAYLOAD_OCTETS:
         raise LocalError(f"JSON of {len(payload)} octets; allowed: {MAX_PAYLOAD_OCTETS}")
     return encode_frame(_HEADER.pack(channel, JSON) + payload)

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from streamplex.tx.bulk import (
     READ_OCTETS,
     UNSENT_OCTETS,
+    end_at_once,
     keep_queue_short,
     read_in_bulk,
     write_at_once,
@@ -25,7 +26,7 @@ class Socket:
 
     def __init__(self):
         self.room = 1_000_000
-        self.broken = False
+        self.broken = self.ended = False
         self.taken = bytearray()
         self.options = {}
 
@@ -49,7 +50,7 @@ class Socket:
         self.options[level, name] = value
 
     def shutdown(self, how):
-        pass
+        self.ended = True
 
     def close(self):
         pass
@@ -179,6 +180,31 @@ def test_nothing_leaves_after_the_end(tcp, end):
     end(tcp.transport)
     write_at_once(tcp.transport, b"too late")
     assert tcp.socket.taken == b""
+
+
+def test_an_end_behind_which_nothing_waits_leaves_at_once(tcp):
+    write_at_once(tcp.transport, b"all")
+    end_at_once(tcp.transport)
+    assert (tcp.socket.taken, tcp.socket.ended) == (b"all", True)
+    assert not tcp.reactor.writers
+    assert not tcp.transport.disconnected  # the other direction goes on
+
+
+def test_an_end_leaves_behind_what_waits(tcp):
+    tcp.socket.room = 0
+    write_at_once(tcp.transport, b"later")
+    end_at_once(tcp.transport)
+    assert not tcp.socket.ended
+    tcp.socket.room = 100
+    tcp.writable()
+    assert (tcp.socket.taken, tcp.socket.ended) == (b"later", True)
+
+
+def test_a_connection_that_closes_already_is_not_ended_at_once(tcp):
+    tcp.transport.loseConnection()
+    end_at_once(tcp.transport)
+    assert not tcp.socket.ended
+    assert tcp.transport.disconnecting
 
 
 def test_what_is_no_tcp_is_written_to_as_ever():

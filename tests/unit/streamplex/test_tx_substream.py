@@ -379,6 +379,20 @@ def test_failing_changes_no_state(tunnels):
     assert far.calls == ["made", "error", "data"]
 
 
+def test_what_is_said_together_leaves_as_one(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    written = []
+    tunnels.device.transport.write = written.append
+
+    def say():
+        near.transport.write(b"last words")
+        near.transport.loseWriteConnection()
+        assert not written
+
+    near.transport.together(say)
+    assert len(written) == 1
+
+
 # --- attaching
 
 

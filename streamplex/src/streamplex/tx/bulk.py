@@ -33,6 +33,12 @@ class Writable(Interface):
     def write(self, data: bytes) -> None: ...
 
 
+class HalfCloseable(Interface):
+    """What a transport can do that ends in one direction alone."""
+
+    def loseWriteConnection(self) -> None: ...
+
+
 def read_in_bulk(transport: object) -> None:
     """Read much at once, if this is TCP."""
     if isinstance(transport, Connection):
@@ -64,6 +70,21 @@ def write_at_once(transport: Writable, data: bytes | memoryview) -> None:
     if left:
         transport.write(bytes(left))
         _pause_producer(transport)
+
+
+def end_at_once(transport: HalfCloseable) -> None:
+    """Half close, behind what waits; if nothing does, without a turn of the reactor for it.
+
+    The protocol may be told inside the call that its end has left.
+    """
+    if not isinstance(transport, Connection) or transport.disconnecting:
+        transport.loseWriteConnection()
+    elif _takes_more(transport):
+        transport._writeDisconnecting = True  # noqa: SLF001 -- as Twisted does when all has left
+        transport._writeDisconnected = True  # noqa: SLF001
+        transport._closeWriteConnection()  # noqa: SLF001
+    else:
+        transport.loseWriteConnection()
 
 
 def _takes_more(transport: Connection) -> bool:

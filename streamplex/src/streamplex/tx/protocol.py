@@ -77,7 +77,7 @@ class _Phase(Enum):
     @property
     def alive(self) -> bool:
         """Octets are taken and given."""
-        return self in (_Phase.OPEN, _Phase.CLOSING)
+        return self is _Phase.OPEN or self is _Phase.CLOSING
 
 
 @implementer(IPushProducer, IHandshakeListener)
@@ -199,8 +199,23 @@ class TunnelProtocol(Protocol):
         try:
             call()
         except Exception as fault:  # noqa: BLE001  # whatever foreign code raises
-            self._log.failure("substream {channel} failed", channel=substream.channel)
-            substream.crashed(fault)
+            self.failed(substream, fault)
+
+    def failed(self, substream: Substream, fault: Exception) -> None:
+        """Code of a substream's protocol raised; call while it is handled."""
+        self._log.failure("substream {channel} failed", channel=substream.channel)
+        substream.crashed(fault)
+
+    def together(self, call: Callable[[], None]) -> None:
+        """What is queued in this call leaves behind it, as one."""
+        outermost = not self._flushing
+        self._flushing = True
+        try:
+            call()
+        finally:
+            if outermost:
+                self._flushing = False
+        self.flush()
 
     def flush(self) -> None:
         """Hand to the transport what it has room for."""
@@ -252,16 +267,12 @@ class TunnelProtocol(Protocol):
             return
         if self._keep_alive is not None:
             self._keep_alive.heard()
-        outermost = not self._flushing
-        self._flushing = True
-        try:
-            for event in self.core.receive(data):
-                if self._phase.alive:  # else the one before has cut the tunnel
-                    self._dispatch(event)
-        finally:
-            if outermost:
-                self._flushing = False
-        self.flush()
+        self.together(lambda: self._dispatch_all(data))
+
+    def _dispatch_all(self, data: bytes) -> None:
+        for event in self.core.receive(data):
+            if self._phase.alive:  # else the one before has cut the tunnel
+                self._dispatch(event)
 
     def _dispatch(self, event: Event) -> None:
         match event:
