@@ -69,7 +69,10 @@ class Tunnel:
         self._scheduler = Scheduler()
         self.flow = FlowControl(self._scheduler)
         """Whose windows these are; with credit/1."""
-        self._leaving: set[int] = set()  # released, but still with something to send
+        self._leaving: set[int] = set()
+        """Released, but still with something to send, which costs memory, and may need credit.
+        `stream` would overtake it: opened again now, the number's old `end` would end the new one.
+        """
         self._failed = False
         self._pings = 0  # sent; the number of the last one
         self._may_say: int | None = None  # octets; None: any number
@@ -276,14 +279,11 @@ class Tunnel:
         if own and not state.local_ended:
             raise LocalError(f"substream {channel} released by its opener before its end")
         del self._states[channel]
-        if own or channel in self.flow:
-            # `stream` overtakes what waits on the channel: opened again now, the number's
-            # old `end` would end the new substream. And what waits may need credit.
-            self._leaving.add(channel)
-            if own and channel in self.flow:
-                self._scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
-            self.flow.close(channel)
-            self._let_go_if_all_left(channel)
+        if own and channel in self.flow:
+            self._scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
+        self.flow.close(channel)
+        self._leaving.add(channel)
+        self._let_go_if_all_left(channel)
 
     def _let_go_if_all_left(self, channel: int) -> None:
         if channel in self._leaving and not self._scheduler.waiting_octets(channel):

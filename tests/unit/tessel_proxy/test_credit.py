@@ -195,3 +195,24 @@ def test_an_original_device_meets_nothing_of_it():
     assert stage.heard == [{"authed": True}]
     assert not stage.connection.ends[1].reading  # everyone waits, nothing grows
     assert not device.transport.can_reset
+
+
+def test_what_targets_that_are_gone_leave_for_a_device_that_does_not_read_counts():
+    # Without credit/1 it is TCP that waits: each target leaves a full lane behind.
+    stage = Stage(max_substreams=3)
+    stage.authenticate()
+    stage.connection.ends[0].pauseProducing()
+    for number in range(3):
+        stage.connect()
+        target = stage.dial(number).stands()
+        target.send(bytes(256 * KIB))
+        target.end()
+    stage.pump()
+    assert not stage.server.substreams
+    assert stage.session.held_octets > 600 * KIB
+    stage.connect()
+    assert len(stage.reactor.tcpClients) == 3
+    stage.connection.ends[0].resumeProducing()
+    stage.pump()
+    assert stage.session.held_octets == 0
+    assert not stage.server.substreams_in_use
