@@ -72,6 +72,7 @@ class Substream:
 
     __slots__ = (
         "_aborted",
+        "_end_queued",
         "_end_sent",
         "_end_wanted",
         "_feed",
@@ -106,6 +107,7 @@ class Substream:
         self._released = False
         self._peer_ended = False  # told to us: the core may have read ahead
         self._end_wanted = False  # as soon as the producer is done
+        self._end_queued = False  # behind all data
         self._end_sent = False  # it has left, all data before it
         self._aborted = False  # by this side
         self._takes_views = False
@@ -145,7 +147,7 @@ class Substream:
 
     @property
     def _local_ended(self) -> bool:
-        return self._released or self._pump.core.state(self.channel).local_ended
+        return self._released or self._end_queued
 
     def _guarded(self, call: Callable[[], None]) -> None:
         self._pump.call_guarded(self, call)
@@ -237,7 +239,8 @@ class Substream:
 
     def served(self) -> None:
         """Some of what was queued has left."""
-        self._guarded(self._feed.sent)
+        if self._feed:
+            self._guarded(self._feed.sent)
         if self._local_ended and not self.waiting_octets() and not self._end_sent:
             self._end_sent = True
             self.later(self._tell_written)
@@ -319,6 +322,7 @@ class Substream:
     def _end(self) -> None:
         self._end_wanted = True
         if not self._local_ended:
+            self._end_queued = True
             self._pump.core.end(self.channel)
             self._pump.flush()
 
