@@ -16,7 +16,8 @@ from streamplex.errors import (
     SubstreamError,
     TunnelLostError,
 )
-from streamplex.tunnel import Limits, Tunnel
+from streamplex.limits import Limits
+from streamplex.tunnel import Tunnel
 
 __all__ = [
     "ChannelsExhaustedError",

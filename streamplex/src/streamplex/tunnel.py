@@ -10,7 +10,6 @@ No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the oc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import assert_never
 
 from streamplex import events, features
@@ -39,18 +38,10 @@ from streamplex.events import (
 from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
+from streamplex.limits import Limits, Patience
 from streamplex.messages import decode_message
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import TRANSITIONS, Input, State
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a peer may cost. Sizes in octets."""
-
-    max_unread_answer_octets: int = 4 * 1024 * 1024
-    """Frames other than data that wait because the peer does not read: ten or so for each of
-    10,000 substreams. A peer that keeps asking without taking the answers is at fault."""
 
 
 class Tunnel:
@@ -63,7 +54,7 @@ class Tunnel:
         self._side = side
         self._goes_away = False  # goaway/1 is on; the server says it, the device hears it
         self._heard: frozenset[str] = frozenset()  # features with messages for this side
-        self._limits = limits or Limits()
+        self._patience = Patience(limits or Limits())
         self._reader = FrameReader()
         self._states: dict[int, State] = {}
         self._scheduler = Scheduler()
@@ -75,7 +66,6 @@ class Tunnel:
         """
         self._failed = False
         self._pings = 0  # sent; the number of the last one
-        self._may_say: int | None = None  # octets; None: any number
 
     # --- what the peer says -----------------------------------------------------------
 
@@ -88,8 +78,7 @@ class Tunnel:
             raise LocalError("octets for a tunnel that has failed")
         said: list[Event] = []
         try:
-            self._refuse_hoarded_answers()
-            self._refuse_long_speech(len(octets))
+            self._patience.hear(len(octets), self._scheduler.frame_octets)
             for body in self._reader.feed(octets):
                 meaning = self._accept(events.decode(decode_message(body), self._heard))
                 if meaning is not None:
@@ -99,27 +88,9 @@ class Tunnel:
             said.append(Fault(error))
         return said
 
-    def _refuse_hoarded_answers(self) -> None:
-        waiting = self._scheduler.frame_octets
-        if waiting > self._limits.max_unread_answer_octets:
-            raise RemoteError(
-                f"the peer asks without reading: {waiting} octets of answers wait; "
-                f"allowed: {self._limits.max_unread_answer_octets}"
-            )
-
     def hear_at_most(self, octets: int | None) -> None:
-        """What a peer may say of which nothing is known: to read it costs more than to send it.
-
-        Octets that come together with the last allowed ones are heard. None: any number.
-        """
-        self._may_say = octets
-
-    def _refuse_long_speech(self, octets: int) -> None:
-        if self._may_say is None:
-            return
-        if self._may_say <= 0:
-            raise RemoteError("the peer says too much before it is known who it is")
-        self._may_say -= octets
+        """Cut a peer of which nothing is known when it says more; see `Patience`."""
+        self._patience.hear_at_most(octets)
 
     def receive_end(self) -> None:
         """The peer's octets have ended. Raises RemoteError if that cuts a frame."""

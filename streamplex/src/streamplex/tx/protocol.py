@@ -39,8 +39,9 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import Json
+from streamplex.limits import Limits
 from streamplex.schedule import ALONE_TURN_OCTETS
-from streamplex.tunnel import Limits, Tunnel
+from streamplex.tunnel import Tunnel
 from streamplex.tx.bulk import keep_queue_short
 from streamplex.tx.flow import HeldOctets
 from streamplex.tx.interfaces import ITunnelListener
