@@ -8,13 +8,11 @@ tunnel --> deliver --> Intake --> protocol --> write --> core: its lane --> tunn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, assert_never
 
 from twisted.internet import error
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
     IHalfCloseableProtocol,
     IProducer,
@@ -35,6 +33,7 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import Json
+from streamplex.tx.addressed import Addressed, SubstreamAddress
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_OCTETS, MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
@@ -42,15 +41,6 @@ from streamplex.tx.interfaces import ISubstreamProtocol, ITakesViews
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
-
-
-@implementer(IAddress)
-@dataclass(frozen=True, slots=True)
-class SubstreamAddress:
-    """Where a substream leads, as far as the tunnel knows."""
-
-    channel: int
-    name: str | None
 
 
 class _Phase(Enum):
@@ -63,11 +53,10 @@ class _Phase(Enum):
 
 
 @implementer(ITCPTransport, IPushProducer, IConsumer)
-class Substream:
+class Substream(Addressed):  # type: ignore[override]  # there is no IP address here
     """One stream of a tunnel.
 
-    `peer_address` and `host_address` are what getPeer and getHost answer; whoever knows
-    better may set them. `stalled` tells why it failed: its consumer took nothing for too long.
+    `stalled` tells why it failed: its consumer took nothing for too long.
     """
 
     __slots__ = (
@@ -87,18 +76,15 @@ class Substream:
         "_takes_views",
         "channel",
         "disconnecting",
-        "host_address",
         "name",
-        "peer_address",
         "protocol",
         "stalled",
     )
 
     def __init__(self, channel: int, name: str | None, pump: TunnelProtocol) -> None:
+        super().__init__(SubstreamAddress(channel, name))
         self.channel = channel
         self.name = name
-        self.peer_address: IAddress = SubstreamAddress(channel, name)
-        self.host_address: IAddress = self.peer_address
         self.protocol: IProtocol | None = None
         self.disconnecting = False
         self.stalled = False
@@ -395,28 +381,6 @@ class Substream:
     def _tell_aborted(self) -> None:
         self._feed.stop()
         self._tell_written()
-
-    def getPeer(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
-        """What is at the other end."""
-        return self.peer_address
-
-    def getHost(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
-        """What is at this end."""
-        return self.host_address
-
-    def getTcpNoDelay(self) -> bool:
-        """Always so: the tunnel waits for nothing."""
-        return True
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Nothing to do: the tunnel waits for nothing."""
-
-    def getTcpKeepAlive(self) -> bool:
-        """Never: keeping alive is the tunnel's business."""
-        return False
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Nothing to do: keeping alive is the tunnel's business."""
 
     # --- what TCP does not have -------------------------------------------------------
 
