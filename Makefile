@@ -34,7 +34,7 @@ test: setup ## run all tests that need no containers, with coverage
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) bench
 	$(BIN)/lint-imports
 
 .PHONY: check
@@ -47,6 +47,24 @@ demo: setup ## run the main job: a device, a proxy and two sites on this machine
 .PHONY: hardening
 hardening: setup ## let strangers loose on the proxy: fuzzing, silence, kills, a soak; some minutes
 	$(BIN)/pytest tests/hardening
+
+BENCH_BUILT := bench/build
+BENCH_NATIVE := bench/native
+
+.PHONY: bench
+bench: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## measure the proxy beside its peers; ARGS=--help tells more
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: ## install what `make bench` compares with, and what it is built with (Debian, as root)
+	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
+
+$(BENCH_BUILT)/site: $(BENCH_NATIVE)/site.c
+$(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c hold.c stream.c tunnel.c conn.c load.h modes.h)
+$(BENCH_BUILT)/%:
+	@command -v $(CC) >/dev/null || { echo "a C compiler is needed; make bench-peers installs one"; exit 1; }
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 .PHONY: e2e-local
 e2e-local: setup ## run the end-to-end scenarios on processes of this machine
@@ -70,5 +88,5 @@ down: ## remove the demo's containers, networks and certificates
 
 .PHONY: clean
 clean: ## remove what was made here, the virtual environment included
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
-	find $(PACKAGES) tests demo examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	find $(PACKAGES) tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

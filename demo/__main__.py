@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 from demo.account import Account
-
 from support.deployment.base import PROGRAM_SECONDS, finish
 from support.deployment.local import ROOT, LocalDeployment
 from support.watch import Watch

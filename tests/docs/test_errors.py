@@ -12,6 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 NO_ERRORS = {
     Outcome.ENDED,
     Outcome.ENDED_WITHOUT_CLOSE_NOTIFY,
+    Outcome.LEFT_BY_DEVICE,
     TunnelOutcome.ENDED,
     TunnelOutcome.STOPPED,
 }

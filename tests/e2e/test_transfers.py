@@ -4,6 +4,7 @@ from support.target_site.octets import sha256_of
 
 LARGE = 100_000_000
 TRANSFER_SECONDS = 120
+MOST_UNREAD = 8_000_000  # of 200 MB
 SOCKETS = 50
 
 
@@ -27,6 +28,17 @@ def test_100_mb_go_up_unchanged(deployment, watch):
     assert int(told["waited"]) > 0, "back pressure never reached the program"
     (substream,) = watch.substreams(1)
     assert substream["octets_from_device"] == LARGE
+
+
+def test_a_socket_that_is_not_read_holds_up_no_other_and_leaves_at_once(deployment, watch):
+    host, port = deployment.far.host, deployment.far.ports["source"]
+    done = deployment.run("stalled.py", host, port, 20_000_000, within=TRANSFER_SECONDS)
+
+    assert done.exit_code == 0, done
+    assert done.stdout.splitlines() == ["the other got 20000000", "left quietly"]
+    other, stalled = sorted(watch.substreams(2), key=lambda each: each["outcome"])
+    assert (other["outcome"], stalled["outcome"]) == ("ended", "left_by_device")
+    assert stalled["octets_from_target"] < MOST_UNREAD
 
 
 def test_many_sockets_at_once_share_one_tunnel(deployment, watch):

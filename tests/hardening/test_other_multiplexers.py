@@ -2,10 +2,10 @@
 
 CVE-2024-32984 (yamux): replies without bound queue for a peer that does not read.
 CVE-2026-32314: a first frame larger than what its receiver is prepared for.
-CVE-2026-31814: overflow of credit. There is no credit on this wire until `credit/1` is offered,
-which the last test holds fast: whoever adds it adds its regression here.
+CVE-2026-31814: overflow of credit.
 """
 
+import socket
 from contextlib import suppress
 
 import pytest
@@ -14,6 +14,7 @@ from support.hardening.device import (
     Device,
     connecting,
     control,
+    credit,
     data,
     event,
     hello,
@@ -21,7 +22,6 @@ from support.hardening.device import (
 )
 from support.hardening.proxy import TOKEN
 from support.waiting import eventually
-from tessel_proxy.wire import OUR_FEATURES
 
 MIB = 1024 * 1024
 # What answers may wait (4 MiB as octets, each with its object), and what arrived meanwhile.
@@ -139,5 +139,55 @@ def test_largest_frames_before_a_target_is_named_are_kept_within_the_tunnels_all
         assert proxy.held.memory - before < 10 * 3 * MIB  # of 33 MB
 
 
-def test_no_credit_is_offered_that_could_overflow():
-    assert not [name for name in OUR_FEATURES if name.startswith(("credit/", "ping/"))]
+@pytest.mark.parametrize(
+    "said",
+    [
+        opening(2) + credit(2, 2**31 - 1),
+        opening(2) + credit(2, 2**31 - 65_536) + credit(2, 1),
+        opening(2) + credit(2, 2**32 + 1),
+        opening(2) + credit(2, -1),
+        opening(2) + data(2, b""),
+    ],
+    ids=["overflow", "one too many", "more than 32 bits", "less than none", "empty"],
+)
+def test_what_flow_control_forbids_costs_that_tunnel_alone(
+    proxy_with, bystander_of, device_of, said
+):
+    proxy = proxy_with()
+    with bystander_of(proxy):
+        device = device_of(proxy)
+        assert device.authenticate(TOKEN, features=["credit/1"])["window"] == 65_536
+        device.send(said)
+        goes_within(device, 8)
+        closed = eventually(lambda: proxy.log.events("tunnel_closed", outcome="protocol_fault"))
+        assert len(closed) == 1
+
+
+def test_more_than_was_granted_costs_that_tunnel_alone(proxy_with, bystander_of, device_of):
+    proxy = proxy_with()
+    with bystander_of(proxy), socket.create_server(("127.0.0.1", 0)) as deaf:
+        device = device_of(proxy)
+        device.authenticate(TOKEN, features=["credit/1"])
+        device.send(connecting(2, deaf.getsockname()[1]))
+        with suppress(OSError):  # cut while it sends: what the system holds for a target is less
+            device.send(*[data(2, bytes(65_532))] * 512)
+        goes_within(device, 8)
+        closed = eventually(lambda: proxy.log.events("tunnel_closed", outcome="protocol_fault"))
+        assert len(closed) == 1
+
+
+def test_events_in_place_of_data_end_their_substream_and_no_other(
+    proxy_with, bystander_of, device_of
+):
+    proxy = proxy_with()
+    with bystander_of(proxy):
+        before = proxy.held.memory
+        device = device_of(proxy)
+        device.authenticate(TOKEN, features=["credit/1"])
+        device.send(opening(4), opening(2))
+        for _ in range(200):
+            device.send(event(2, "x", "y" * 60_000) * 5)
+        device.send(event(2, "_pls_timeout", 1000) * 2000)
+        assert "ENOBUFS" in device.said()[1]["message"]
+        # Of 60 MB. Reads of 256 KiB leave some 10 MiB with the allocator: once, however often.
+        assert proxy.held.memory - before < 16 * MIB

@@ -17,9 +17,17 @@ from typing import TypeAlias, TypeVar
 from cryptography import x509
 
 from tessel.errors import NodeError
-from tessel.settings import DEFAULT_IDLE_MS, DEFAULT_LOCAL, DEFAULT_PORT, RADIOS
+from tessel.settings import (
+    DEFAULT_IDLE_MS,
+    DEFAULT_LOCAL,
+    DEFAULT_PING_INTERVAL_S,
+    DEFAULT_PING_TIMEOUT_S,
+    DEFAULT_PORT,
+    RADIOS,
+)
 
 HIGHEST_PORT = 65_535
+HIGHEST_PING_S = 86_400  # a day: past that nobody is meant to notice anything
 HIGHEST_IDLE_MS = 2**31 - 1  # Node's timers go no further
 TOKENS = ("PROXY_TOKEN", "TM_API_KEY")  # the first that is set counts
 IPV4_MAPPED_BITS = 96  # of ::ffff:0:0/96
@@ -66,6 +74,8 @@ class Settings:
     end_to_end: bool
     local: LocalTargets
     idle_s: float
+    ping_interval_s: int  # 0: the proxy is never asked whether it is there
+    ping_timeout_s: int
     device: str | None
     radio: str
 
@@ -84,6 +94,8 @@ class Settings:
             end_to_end=reader.value("PROXY_TLS", _tls_mode, False),
             local=reader.value("PROXY_LOCAL", _local, _local(DEFAULT_LOCAL)),
             idle_s=reader.value("PROXY_IDLE", _idle_ms, DEFAULT_IDLE_MS) / 1000,
+            ping_interval_s=reader.value("PING_INTERVAL_S", _interval_s, DEFAULT_PING_INTERVAL_S),
+            ping_timeout_s=reader.value("PING_TIMEOUT_S", _timeout_s, DEFAULT_PING_TIMEOUT_S),
             device=reader.value("PROXY_DEVICE", _device, None),
             radio=reader.value("RADIO", _radio, RADIOS[0]),
         )
@@ -195,6 +207,14 @@ def _port(text: str) -> int:
 
 def _idle_ms(text: str) -> int:
     return _number(text, 0, HIGHEST_IDLE_MS)
+
+
+def _interval_s(text: str) -> int:
+    return _number(text, 0, HIGHEST_PING_S)
+
+
+def _timeout_s(text: str) -> int:
+    return _number(text, 1, HIGHEST_PING_S)
 
 
 def _number(text: str, lowest: int, highest: int) -> int:

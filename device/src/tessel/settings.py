@@ -13,6 +13,8 @@ DEFAULT_LOCAL = (
 )
 DEFAULT_PORT = 443  # passes most firewalls, though it is not HTTPS
 DEFAULT_IDLE_MS = 90_000
+DEFAULT_PING_INTERVAL_S = 15
+DEFAULT_PING_TIMEOUT_S = 15
 RADIOS = ("host",)
 DEBUG_SETTING = "_PROXY_DBG"
 
@@ -70,6 +72,17 @@ SETTINGS = (
         ("PROXY_IDLE",),
         str(DEFAULT_IDLE_MS),
         "milliseconds without an open socket after which the tunnel is closed",
+    ),
+    Setting(
+        ("PING_INTERVAL_S",),
+        str(DEFAULT_PING_INTERVAL_S),
+        "seconds of silence after which the proxy, if it knows ping/1, is asked whether it is "
+        "there; 0: never",
+    ),
+    Setting(
+        ("PING_TIMEOUT_S",),
+        str(DEFAULT_PING_TIMEOUT_S),
+        "seconds for it to say anything at all, else the tunnel is lost",
     ),
     Setting(
         ("PROXY_DEVICE",),

@@ -6,6 +6,7 @@ Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -165,6 +166,7 @@ def _serve() -> int:
         stop_timeout_s=config.drain_s + STOP_TIMEOUT_S,
         numbers={"cannot_listen": Number.CANNOT_LISTEN.value},
     )
+    gc.freeze()  # what is there now stays: no collection need walk over all modules
     return serving.run()
 
 

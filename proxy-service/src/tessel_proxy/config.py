@@ -23,6 +23,7 @@ from servicekit.parsers import (
     seconds_or_none,
 )
 from servicekit.settings import Settings, setting
+from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS, Windows
 from tessel_proxy.networks import Networks, networks
 from tessel_proxy.parsers import (
     TokenService,
@@ -181,6 +182,19 @@ class Config(Settings):
     handshake_timeout_s: float = setting(
         "HANDSHAKE_TIMEOUT_S", "10", "seconds for a device's TLS handshake", seconds
     )
+    ping_interval_s: float = setting(
+        "PING_INTERVAL_S",
+        "15",
+        "seconds of silence after which a device that knows ping/1 is asked whether it is there; "
+        "0: never",
+        seconds_or_none,
+    )
+    ping_timeout_s: float = setting(
+        "PING_TIMEOUT_S",
+        "15",
+        "seconds for it to say anything at all, else its tunnel is lost",
+        seconds,
+    )
     max_unauthenticated: int = setting(
         "MAX_UNAUTHENTICATED",
         "256",
@@ -240,6 +254,20 @@ class Config(Settings):
         "4096",
         "open substreams per account, over all its tunnels",
         integer(1, 1_000_000),
+    )
+    substream_window_max: int = setting(
+        "SUBSTREAM_WINDOW_MAX",
+        "2097152",
+        "octets that a device may have under way on one substream, once it is in full use; "
+        "it begins with 65536",
+        integer(1024, MAX_CREDIT_OCTETS),
+    )
+    tunnel_window_max: int = setting(
+        "TUNNEL_WINDOW_MAX",
+        "134217728",
+        "octets that a device may have under way on all substreams of one tunnel; more substreams "
+        "than can be promised their first window are refused",
+        integer(65536, 2**40),
     )
     # Off: a connection that waits for an event is silent for a good reason, and they are counted.
     substream_idle_s: float = setting(
@@ -307,6 +335,15 @@ class Config(Settings):
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
         config, faults = cls.read_only(environ, cls.table())
         return config, faults + _authenticator_faults(environ) + _port_faults(config)
+
+    @property
+    def windows(self) -> Windows:
+        """What a device is promised with credit/1."""
+        return Windows(
+            first=min(FIRST_WINDOW_OCTETS, self.substream_window_max),
+            substream_max=self.substream_window_max,
+            tunnel_max=self.tunnel_window_max,
+        )
 
     @property
     def has_authenticator(self) -> bool:

@@ -1,27 +1,32 @@
 """Judged addresses -> the first connection that stands: RFC 8305's happy eyeballs over one answer.
 
 Twisted's HostnameEndpoint does not mix the families, waits out its delay though an attempt has
-failed, and forgets which address failed how.
+failed, and forgets which address failed how. Its endpoints of one address leave a wrapper between
+the connection and its protocol for ever, which costs every octet a call and every idle substream
+memory; so attempts are made here. Whoever dials sets the limit of time, and cancels.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from itertools import chain, zip_longest
+from typing import cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
     IDelayedCall,
     IProtocol,
     IProtocolFactory,
     IReactorTCP,
     IReactorTime,
-    IStreamClientEndpoint,
+    ITransport,
 )
+from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from tessel_proxy.egress import Address
@@ -60,15 +65,13 @@ class Dialling:
         addresses: Sequence[Address],
         port: int,
         factory: IProtocolFactory,
-        timeout_s: float,
     ) -> None:
         self._reactor = reactor
         self._left = deque(addresses)
         self._first = addresses[0]
         self._port = port
         self._factory = factory
-        self._timeout_s = timeout_s
-        self._attempts: dict[Address, Deferred[IProtocol]] = {}
+        self._attempts: dict[Address, _Attempt] = {}
         self._failures: dict[Address, Failure] = {}
         self._next_due: IDelayedCall | None = None
         self._won: Deferred[Dialled] = Deferred(lambda _: self._stop())
@@ -81,23 +84,23 @@ class Dialling:
     def _try_next(self) -> None:
         self._cancel_next()
         address = self._left.popleft()
-        attempt = self._attempts[address] = self._endpoint(address).connect(self._factory)
+        attempt = self._attempts[address] = _Attempt(self, address)
         if self._left:
             self._next_due = self._reactor.callLater(ATTEMPT_DELAY_S, self._try_next)
-        attempt.addCallbacks(
-            self._stands, self._failed, callbackArgs=(address,), errbackArgs=(address,)
-        )
+        attempt.start(self._reactor, self._port)
 
-    def _endpoint(self, address: Address) -> IStreamClientEndpoint:
-        kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
-        return kind(self._reactor, str(address), self._port, self._timeout_s)
+    def protocol(self, address: IAddress) -> IProtocol | None:
+        """That of the attempt which stands."""
+        return self._factory.buildProtocol(address)
 
-    def _stands(self, protocol: IProtocol, address: Address) -> None:
+    def stands(self, protocol: IProtocol, address: Address) -> None:
+        """An attempt has won."""
         del self._attempts[address]
         self._stop()
         self._won.callback(Dialled(protocol, address))
 
-    def _failed(self, failure: Failure, address: Address) -> None:
+    def failed(self, failure: Failure, address: Address) -> None:
+        """An attempt has come to nothing."""
         if self._attempts.pop(address, None) is None:
             return  # it was stopped
         self._failures[address] = failure
@@ -112,9 +115,73 @@ class Dialling:
         self._cancel_next()
         attempts, self._attempts = self._attempts, {}
         for attempt in attempts.values():
-            attempt.cancel()
+            attempt.stop()
 
     def _cancel_next(self) -> None:
         if self._next_due is not None and self._next_due.active():
             self._next_due.cancel()
         self._next_due = None
+
+
+class _Attempt:
+    """One connection to one address, and the factory for it."""
+
+    __slots__ = ("_address", "_connector", "_dialling")
+
+    def __init__(self, dialling: Dialling, address: Address) -> None:
+        self._dialling: Dialling | None = dialling  # until it stands, has failed or is stopped
+        self._address = address
+
+    def start(self, reactor: IReactorTCP, port: int) -> None:
+        # Twisted takes whatever can do what a factory does, and None for no limit of time.
+        factory = cast("ClientFactory[Protocol]", self)
+        no_limit = cast("float", None)
+        self._connector = reactor.connectTCP(str(self._address), port, factory, no_limit)
+
+    def stop(self) -> None:
+        self._dialling = None
+        self._connector.stopConnecting()
+
+    # --- as its connector's factory
+
+    def doStart(self) -> None:
+        """Nothing starts with it."""
+
+    def doStop(self) -> None:
+        """Nothing ends with it."""
+
+    def startedConnecting(self, connector: IConnector) -> None:
+        """`start` knows."""
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        if self._dialling is None:
+            return None
+        protocol = self._dialling.protocol(addr)
+        return None if protocol is None else _Herald(protocol, self._stands)
+
+    def _stands(self, protocol: IProtocol) -> None:
+        dialling, self._dialling = self._dialling, None
+        if dialling is not None:
+            dialling.stands(protocol, self._address)
+
+    def clientConnectionFailed(self, _connector: IConnector, reason: Failure) -> None:
+        dialling, self._dialling = self._dialling, None
+        if dialling is not None:
+            dialling.failed(reason, self._address)
+
+    def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
+        """Its protocol knows."""
+
+
+class _Herald(Protocol):
+    """Hands a new connection on to its protocol, and tells that it stands."""
+
+    def __init__(self, protocol: IProtocol, stands: Callable[[IProtocol], None]) -> None:
+        self._protocol = protocol
+        self._stands = stands
+
+    def makeConnection(self, transport: ITransport) -> None:
+        # Twisted asks the connection for its protocol each time: it may be replaced.
+        cast("Connection", transport).protocol = self._protocol
+        self._protocol.makeConnection(transport)
+        self._stands(self._protocol)

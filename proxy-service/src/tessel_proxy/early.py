@@ -6,11 +6,18 @@ simply be left with the tunnel: the request waits behind it.
 
 from __future__ import annotations
 
+from typing import Final
+
+from streamplex.messages import Octets
+
 PAUSE_OCTETS = 64 * 1024
 """Kept for one substream whose target is on its way before its device is paused: a full frame."""
 
 TUNNEL_OCTETS = 1024 * 1024
 """Kept for all substreams of a tunnel together: no device of this kind has the memory for more."""
+
+_NOTHING: Final = bytearray()
+"""One for all, and nobody's to add to: most substreams keep something for a moment or never."""
 
 
 class Allowance:
@@ -33,15 +40,19 @@ class Allowance:
 class EarlyData:
     """One substream's data, and whether its end has come too."""
 
+    __slots__ = ("_allowance", "_data", "ended")
+
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
-        self._data = bytearray()  # one piece, however many it came in
+        self._data = _NOTHING  # a bytearray while there is something
         self.ended = False
 
-    def add(self, data: bytes) -> bool:
+    def add(self, data: Octets) -> bool:
         """Keep it, unless the tunnel keeps too much already."""
         if not self._allowance.take(len(data)):
             return False
+        if not self._data:
+            self._data = bytearray()  # one piece, however many it comes in
         self._data += data
         return True
 
@@ -52,6 +63,6 @@ class EarlyData:
     def hand_over(self) -> bytes:
         """All that was kept. Nothing is kept after."""
         data = bytes(self._data)
-        self._data.clear()
+        self._data = _NOTHING
         self._allowance.give_back(len(data))
         return data

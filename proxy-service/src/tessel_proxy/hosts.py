@@ -7,6 +7,7 @@ read here as it reads them, so that what is judged is an address and the resolve
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import idna
@@ -24,6 +25,7 @@ _MAX_PARTS = 4
 _OCTET_MAX = 0xFF
 
 
+@lru_cache(maxsize=1024)  # programs ask for the same few
 def canonical(host: str) -> Address | str:
     """An address, or a name in lower case and ASCII; raises ValueError for what can be neither."""
     if host.startswith("[") and host.endswith("]"):

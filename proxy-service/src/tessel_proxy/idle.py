@@ -14,6 +14,8 @@ class IdleTimer:
     looks at it when it comes due.
     """
 
+    __slots__ = ("_active_at", "_clock", "_due", "_limit_s", "_on_idle")
+
     def __init__(self, clock: IReactorTime, on_idle: Callable[[], None]) -> None:
         self._clock = clock
         self._on_idle = on_idle

@@ -31,6 +31,7 @@ class Number(StrEnum):
     OPENS_TOO_FAST = "TP1013"
     SILENT_TOO_LONG = "TP1014"
     QUOTA_SPENT = "TP1015"
+    WINDOWS_USED_UP = "TP1016"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"
@@ -41,6 +42,7 @@ class Number(StrEnum):
     NOT_CHECKED = "TP2006"
     TOO_MANY_WRONG_TOKENS = "TP2007"
     AUTH_UNAVAILABLE = "TP2021"
+    SILENT = "TP2022"
     FLOODED = "TP2008"
     NOT_AUTHORIZED = "TP2009"
     PROTOCOL_FAULT = "TP2010"

@@ -16,8 +16,8 @@ from typing import TypeVar
 from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IAddress, IProtocolFactory
+from zope.interface import implementer
 
 from tessel_proxy import hosts, nodewords, policy
 from tessel_proxy.config import EgressMode
@@ -146,9 +146,7 @@ class _Opening:
 
     async def _dial(self, addresses: Sequence[Address], factory: IProtocolFactory) -> Address:
         port = self._request.port
-        dialling = Dialling(
-            self._opener.reactor, in_turn(addresses), port, factory, self._opener.timeout_s
-        )
+        dialling = Dialling(self._opener.reactor, in_turn(addresses), port, factory)
         dialled = await self._in_time(
             dialling.start(), lambda: nodewords.connect_timed_out(addresses[0], port)
         )
@@ -158,13 +156,13 @@ class _Opening:
     async def _dialled(self, addresses: Sequence[Address]) -> Target:
         opener = self._opener
         target = Target(self._asker, opener.reactor, opener.sockets)
-        await self._dial(addresses, _built(target))
+        await self._dial(addresses, _Built(target))
         return target
 
     async def _secured(self, addresses: Sequence[Address], verification: Verification) -> Target:
         opener = self._opener
         target = SecureTarget(self._asker, opener.reactor, opener.sockets)
-        below = SecureFactory(verification, True, _built(target), opener.reactor)
+        below = SecureFactory(verification, True, _Built(target), opener.reactor)
         address = await self._dial(addresses, below)
         port = self._request.port
         try:
@@ -185,8 +183,20 @@ class _Opening:
         return await step.addTimeout(left_s, self._opener.reactor, expired)
 
 
-def _built(target: Target) -> IProtocolFactory:
-    """The factory of one protocol that is there already."""
-    factory: Factory[Target] = Factory.forProtocol(lambda: target)
-    factory.noisy = False
-    return factory
+@implementer(IProtocolFactory)
+class _Built:
+    """The factory of one protocol that is there already. As long as that, so it is small."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def buildProtocol(self, addr: IAddress) -> Target:  # noqa: ARG002 -- the interface's
+        return self._target
+
+    def doStart(self) -> None:
+        """Nothing starts with it."""
+
+    def doStop(self) -> None:
+        """Nothing ends with it."""

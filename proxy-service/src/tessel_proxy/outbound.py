@@ -17,7 +17,8 @@ from zope.interface import implementer
 
 from streamplex import TunnelLostError
 from streamplex.jsontext import Json
-from streamplex.tx import ISubstreamProtocol, Substream
+from streamplex.messages import Octets
+from streamplex.tx import ISubstreamProtocol, ITakesViews, Substream
 from tessel_proxy import nodewords, wire
 from tessel_proxy.early import EarlyData
 from tessel_proxy.egress import Address
@@ -34,7 +35,7 @@ from tessel_proxy.traffic import Traffic
 from tessel_proxy.wire import BadRequestError
 
 
-@implementer(ISubstreamProtocol, IHalfCloseableProtocol)
+@implementer(ISubstreamProtocol, ITakesViews, IHalfCloseableProtocol)
 class Outbound(Protocol):
     """The protocol over a device's substream, and the owner of its target's socket."""
 
@@ -46,9 +47,10 @@ class Outbound(Protocol):
         self._record = record
         self._state = State.WAITING
         self._early = EarlyData(terms.allowance)
-        self._idle = IdleTimer(terms.clock, self._tell_idle)
-        self._silence = IdleTimer(terms.clock, self._silent_too_long)
+        self._idle: IdleTimer | None = None  # until the device asks for it
+        self._silence: IdleTimer | None = None
         if terms.idle_s:
+            self._silence = IdleTimer(terms.clock, self._silent_too_long)
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
@@ -92,12 +94,14 @@ class Outbound(Protocol):
         self._opening = opening.addCallback(self._stands).addErrback(self._not_opened)
 
     def _set_timeout(self, limit_s: float) -> None:
+        if self._idle is None:
+            self._idle = IdleTimer(self._terms.clock, self._tell_idle)
         if limit_s:
             self._idle.arm(limit_s)
         else:
             self._idle.disarm()
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: Octets) -> None:
         self._touch()
         match self._state:
             case State.DEVICE_ENDED | State.CLOSED:
@@ -111,7 +115,7 @@ class Outbound(Protocol):
             case _:
                 assert_never(self._state)
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: Octets) -> None:
         if not self._early.add(data):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
         elif self._state is State.OPENING and self._early.is_much:
@@ -140,6 +144,12 @@ class Outbound(Protocol):
             stalled = self._substream.stalled
             self._close(Outcome.STALLED if stalled else Outcome.FAILED_BY_DEVICE)
 
+    def resetReceived(self) -> None:
+        """The program reads no more: nobody wants what the target still sends."""
+        if self._state is not State.CLOSED:
+            self._abort_socket()
+            self._close(Outcome.LEFT_BY_DEVICE)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._state is State.CLOSED:
             return  # this side let it go
@@ -167,6 +177,7 @@ class Outbound(Protocol):
 
     def _stands(self, target: Target) -> None:
         self._target = target
+        self._opening = None
         self._move(Input.STANDS)
         # Written before there is anyone to pause: who is paused now and resumed below, TLS
         # would hold for paused ever after.
@@ -183,7 +194,7 @@ class Outbound(Protocol):
         self._substream.pauseProducing()
 
     def _resume_device(self) -> None:
-        self._silence.touch()  # while it was paused the silence was not its own
+        self._break_silence()  # while it was paused the silence was not its own
         self._substream.resumeProducing()
 
     def _pause_target(self) -> None:
@@ -191,7 +202,7 @@ class Outbound(Protocol):
             self._target.pause()
 
     def _resume_target(self) -> None:
-        self._silence.touch()
+        self._break_silence()
         if self._target is not None:
             self._target.resume()
 
@@ -253,17 +264,22 @@ class Outbound(Protocol):
     def _socket(self) -> Target:
         return cast("Target", self._target)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: Octets) -> None:
         self._record.octets_from_device += len(data)
         self._socket.write(data)
 
     def _touch(self) -> None:
-        self._idle.touch()
-        self._silence.touch()
+        if self._idle is not None:
+            self._idle.touch()
+        self._break_silence()
+
+    def _break_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.touch()
 
     def _silent_too_long(self) -> None:
         if self._traffic.waits:
-            self._silence.touch()
+            self._break_silence()
             return
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
 
@@ -291,14 +307,19 @@ class Outbound(Protocol):
     def _close(self, outcome: Outcome) -> None:
         """The last that is said on this substream."""
         self._put_away(outcome)
+        self._substream.together(self._say_closed)
+
+    def _say_closed(self) -> None:
         self._end_substream()
         self._substream.emit(wire.CLOSED)
         self._substream.release()
 
     def _put_away(self, outcome: Outcome) -> None:
         self._move(Input.CLOSE)
-        self._idle.disarm()
-        self._silence.disarm()
+        if self._idle is not None:
+            self._idle.disarm()
+        if self._silence is not None:
+            self._silence.disarm()
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()

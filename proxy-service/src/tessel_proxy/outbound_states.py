@@ -16,6 +16,8 @@ from enum import Enum, auto
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+
     WAITING = auto()  # for the device to say where to
     OPENING = auto()
     RELAYING = auto()
@@ -25,6 +27,8 @@ class State(Enum):
 
 
 class Input(Enum):
+    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+
     CONNECT = auto()
     STANDS = auto()
     DEVICE_END = auto()

@@ -17,13 +17,19 @@ class Why(Enum):
     RATE = auto()  # the account has moved as much as it may for now
 
 
+_NO_REASON: frozenset[Why] = frozenset()
+"""One for all: most directions have none, and an empty set takes 216 octets."""
+
+
 class Pauses:
     """One direction: it moves while there is no reason to pause it."""
+
+    __slots__ = ("_over", "_pause", "_reasons", "_resume")
 
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._pause = pause
         self._resume = resume
-        self._reasons: set[Why] = set()
+        self._reasons = _NO_REASON
         self._over = False
 
     def __contains__(self, why: Why) -> bool:
@@ -33,20 +39,20 @@ class Pauses:
         if self._over:
             return
         first = not self._reasons
-        self._reasons.add(why)
+        self._reasons |= {why}
         if first:
             self._pause()
 
     def remove(self, why: Why) -> None:
         if why in self._reasons:
-            self._reasons.discard(why)
+            self._reasons = self._reasons - {why} or _NO_REASON
             if not self._reasons:
                 self._resume()
 
     def end(self) -> None:
         """Let everything through that is held, whatever the reasons. It is not paused again."""
         self._over = True
-        self._reasons.clear()
+        self._reasons = _NO_REASON
         self._resume()
 
 
@@ -57,6 +63,8 @@ class Pace:
     A transport that is lost stops its producer; here each side hears of the other's loss in its
     own way.
     """
+
+    __slots__ = ("_on_resume", "_pauses")
 
     def __init__(self, pauses: Pauses, on_resume: Callable[[], None] = lambda: None) -> None:
         self._pauses = pauses

@@ -21,6 +21,8 @@ _log = Logger()
 class Outcome(Enum):
     """How a substream ended."""
 
+    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+
     ENDED = "ended"
     ENDED_WITHOUT_CLOSE_NOTIFY = "ended_without_close_notify"
     BAD_REQUEST = "bad_request"
@@ -30,6 +32,7 @@ class Outcome(Enum):
     SILENT_TOO_LONG = "silent_too_long"
     OPENS_TOO_FAST = "opens_too_fast"
     QUOTA_SPENT = "quota_spent"
+    WINDOWS_USED_UP = "windows_used_up"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"
     REFUSED_BY_POLICY = "refused_by_policy"
@@ -37,6 +40,7 @@ class Outcome(Enum):
     TLS_FAILED = "tls_failed"
     RESET_BY_TARGET = "reset_by_target"
     FAILED_BY_DEVICE = "failed_by_device"
+    LEFT_BY_DEVICE = "left_by_device"  # its program reads no more: no error
     STALLED = "stalled"  # the target took nothing, and all substreams of the tunnel waited
     TUNNEL_LOST = "tunnel_lost"
     INTERNAL_ERROR = "internal_error"
@@ -47,6 +51,7 @@ class TunnelOutcome(Enum):
 
     ENDED = "ended"
     LOST = "lost"
+    SILENT = "silent"  # it did not answer pings
     PROTOCOL_FAULT = "protocol_fault"
     HANDSHAKE_FAILED = "handshake_failed"
     HANDSHAKE_TIMEOUT = "handshake_timeout"

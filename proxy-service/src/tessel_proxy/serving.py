@@ -22,6 +22,8 @@ class Serving:
         """`open_now`: substreams that the tunnel has, this one among them."""
         if open_now > self._house.config.max_substreams:
             self.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS)
+        elif not substream.is_promised:
+            self.refuse(substream, Outcome.WINDOWS_USED_UP)
         elif too_many := terms.tally.open_substream():
             self.refuse(substream, too_many)
         else:

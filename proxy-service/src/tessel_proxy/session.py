@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import RemoteError, features
+from streamplex import RemoteError, SilentPeerError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.flow import MAX_HELD_OCTETS
@@ -146,11 +146,7 @@ class Session:
     @property
     def held_octets(self) -> int:
         """What waits here, for the device and for its targets."""
-        tunnel = self._tunnel
-        return sum(
-            tunnel.core.waiting_octets(channel) + substream.held_octets
-            for channel, substream in tunnel.substreams.items()
-        )
+        return self._tunnel.held_octets
 
     def end_for_memory(self) -> None:
         """Give back what is held, at once: a clean end would wait for who takes nothing."""
@@ -198,6 +194,8 @@ class Session:
     def _found_in(self, reason: Failure) -> TunnelOutcome:
         if reason.check(RemoteError):
             return TunnelOutcome.PROTOCOL_FAULT
+        if reason.check(SilentPeerError):
+            return TunnelOutcome.SILENT
         if not self._secured:
             return TunnelOutcome.HANDSHAKE_FAILED
         if ended_by_fin(reason, self._tunnel.transport):
@@ -272,9 +270,12 @@ class Session:
         if hello.device_faulty:
             self._log.warn("unusable device name", event="bad_device", tunnel=self._record.tunnel)
         self._record.log_authenticated(hello.common)
-        self._tunnel.message(wire.accepted(hello))
-        self._tunnel.enable(hello.common)
+        config = self._house.config
+        self._tunnel.message(wire.accepted(hello, config.windows.first))
+        self._tunnel.enable(hello.common, config.windows, hello.window)
         self._goes_away = features.GOAWAY in hello.common
+        if features.PING in hello.common and config.ping_interval_s:
+            self._tunnel.keep_alive(config.ping_interval_s, config.ping_timeout_s)
         self._terms = Terms(
             opener=self._house.opener,
             clock=self._house.clock,
@@ -283,7 +284,7 @@ class Session:
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
             tally=tally,
-            idle_s=self._house.config.substream_idle_s,
+            idle_s=config.substream_idle_s,
         )
         self._check_again(hello, account)
         self._go_on_with_held()
@@ -346,7 +347,7 @@ class Session:
                     lambda: self._serving.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS),
                 )
             case State.OPEN:
-                self._serving.serve(substream, self._terms, len(self._tunnel.substreams))
+                self._serving.serve(substream, self._terms, self._tunnel.substreams_in_use)
             case State.CLOSED:
                 pass  # it goes with the tunnel
             case _:

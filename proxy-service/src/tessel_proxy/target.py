@@ -27,6 +27,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex.messages import Octets
+from streamplex.tx.bulk import end_at_once, read_in_bulk, write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
 LINGER_S = 300.0
@@ -56,6 +58,8 @@ class Owner(Interface):
 
 
 class _Transport(Interface):
+    bufferSize: int
+
     def write(self, data: bytes) -> None: ...
     def loseWriteConnection(self) -> None: ...
     def loseConnection(self) -> None: ...
@@ -118,13 +122,13 @@ class Target(Protocol):
     def _wire(self) -> _Transport:
         return cast("_Transport", self.transport)
 
-    def write(self, data: bytes) -> None:
-        self._wire.write(data)
+    def write(self, data: Octets) -> None:
+        write_at_once(self._wire, data)
 
     def end(self) -> None:
         """Half close, behind what was written."""
         self._wire.unregisterProducer()
-        self._wire.loseWriteConnection()
+        end_at_once(self._wire)
 
     def close(self) -> None:
         """Close, when what was written has left. The owner hears nothing more of it."""
@@ -190,6 +194,7 @@ class Target(Protocol):
 
     def connectionMade(self) -> None:
         self._sockets.add(self)
+        read_in_bulk(self._wire)
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)  # a target that loses its power says nothing
 

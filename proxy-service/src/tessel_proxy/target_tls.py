@@ -16,6 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from servicekit.settings import ConfigError
+from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.egress import Address
 from tessel_proxy.files import FileError, octets_of
 from tessel_proxy.identity import MAX_PEM_OCTETS
@@ -71,6 +72,7 @@ class TargetTrust:
         options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
         for ca_file in self.paths:
             _trust_also(options, ca_file)
+        write_whole_pieces(options.getContext())
         self._options = options
 
     def connection(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:

@@ -10,6 +10,8 @@ from tessel_proxy.rate import Rate
 class Traffic:
     """Both directions of one substream."""
 
+    __slots__ = ("_from_device", "_from_target", "_tally")
+
     def __init__(self, tally: Tally, from_device: Pauses, from_target: Pauses) -> None:
         self._tally = tally
         self._from_device = from_device

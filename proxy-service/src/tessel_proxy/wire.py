@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from streamplex import features
+from streamplex.credit import FIRST_WINDOW_OCTETS
 from streamplex.jsontext import Json
 
 OUR_FEATURES = (
@@ -18,6 +19,8 @@ OUR_FEATURES = (
     features.RETRY,
     features.DEVICE,
     features.GOAWAY,
+    features.PING,
+    features.CREDIT,
 )
 
 # Events of a substream. A device sends the first two, the server the others.
@@ -50,6 +53,7 @@ class Hello:
     features: frozenset[str] | None  # None: the peer does not know of features
     device: str | None
     device_faulty: bool
+    window: int = FIRST_WINDOW_OCTETS  # what the device lets us send on each new substream
 
     @property
     def common(self) -> frozenset[str]:
@@ -71,6 +75,7 @@ def parse_hello(said: Json) -> Hello:
         features=named,
         device=device if usable else None,
         device_faulty=told and not usable,
+        window=features.first_window(said),
     )
 
 
@@ -83,9 +88,10 @@ ALREADY_ACCEPTED: Json = {"authed": True}
 NOT_AUTHORIZED: Json = {"error": "Not authorized!"}
 
 
-def accepted(hello: Hello) -> Json:
-    """The answer to a right token."""
-    return {"authed": True} | _our_features(hello)
+def accepted(hello: Hello, window: int) -> Json:
+    """The answer to a right token. `window` is what the device may send on each new substream."""
+    windows = {"window": window} if features.CREDIT in hello.common else {}
+    return {"authed": True} | _our_features(hello) | windows
 
 
 def refused(hello: Hello, *, try_again: bool) -> Json:

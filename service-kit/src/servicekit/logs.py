@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TextIO
 
 from twisted.logger import (
@@ -42,6 +45,9 @@ MAX_DEPTH = 8  # of containers in a field
 # Keys that logging itself adds, today's (log_*) and those of the older twisted.python.log.
 _OLDER_KEYS = frozenset({"message", "time", "system", "isError", "failure", "format"})
 _OWN_KEYS = _OLDER_KEYS | {"event", "level", "traceback"}
+
+_NAMED_FIELDS = re.compile(r"[^{}]*(?:\{[a-z_]+\}[^{}]*)*")
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -104,7 +110,7 @@ def json_record(event: LogEvent) -> str:
             record[key] = _plain(value, MAX_DEPTH)
     if traceback := _traceback(event):
         record["traceback"] = traceback
-    return json.dumps(record, separators=(",", ":")) + "\n"
+    return _JSON.encode(record) + "\n"
 
 
 def _at_least(level: LogLevel) -> LogLevelFilterPredicate:
@@ -130,11 +136,26 @@ def _name(event: LogEvent) -> str:
 
 
 def _message(event: LogEvent) -> str:
-    message = formatEvent(event)
+    message = _formatted(event)
     failure = event.get("log_failure")
     if not message and isinstance(failure, Failure):
         message = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
     return _printable(_limited(message, MAX_TEXT))
+
+
+def _formatted(event: LogEvent) -> str:
+    """Twisted's formatEvent, which costs a busy proxy an eighth of its time, or the same faster."""
+    form = event.get("log_format")
+    if isinstance(form, str) and "log_flattened" not in event and _has_named_fields_alone(form):
+        with suppress(Exception):  # formatEvent tells what is wrong with it
+            return form.format_map(event)
+    return formatEvent(event)
+
+
+@lru_cache(maxsize=256)  # as many as there are log calls that are made often
+def _has_named_fields_alone(form: str) -> bool:
+    """No calls, attributes and the like, for which Twisted has rules of its own."""
+    return _NAMED_FIELDS.fullmatch(form) is not None
 
 
 def _traceback(event: LogEvent) -> str:
@@ -155,6 +176,8 @@ def _limited(text: str, limit: int) -> str:
 
 def _plain(value: object, depth: int) -> Json:
     """The value as JSON has it; what JSON does not know by its text."""
+    if type(value) is str and len(value) <= MAX_TEXT:  # as nearly all are
+        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

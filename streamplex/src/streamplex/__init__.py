@@ -5,24 +5,31 @@ The core does no I/O: `Tunnel` turns octets into events and queued calls into oc
 """
 
 from streamplex.channels import Side
+from streamplex.credit import Windows
 from streamplex.errors import (
     ChannelsExhaustedError,
     LocalError,
+    PromisesExhaustedError,
     RemoteError,
+    SilentPeerError,
     StreamplexError,
     SubstreamError,
     TunnelLostError,
 )
-from streamplex.tunnel import Limits, Tunnel
+from streamplex.limits import Limits
+from streamplex.tunnel import Tunnel
 
 __all__ = [
     "ChannelsExhaustedError",
     "Limits",
     "LocalError",
+    "PromisesExhaustedError",
     "RemoteError",
     "Side",
+    "SilentPeerError",
     "StreamplexError",
     "SubstreamError",
     "Tunnel",
     "TunnelLostError",
+    "Windows",
 ]

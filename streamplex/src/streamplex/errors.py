@@ -13,8 +13,16 @@ class ChannelsExhaustedError(LocalError):
     """Every channel number of this side has been used; open further substreams on a new tunnel."""
 
 
+class PromisesExhaustedError(LocalError):
+    """The tunnel's windows are used up; open further substreams when others have ended."""
+
+
 class RemoteError(StreamplexError):
     """The peer broke the protocol. It costs the peer this tunnel and nobody anything else."""
+
+
+class SilentPeerError(StreamplexError):
+    """The peer said nothing in time, not even to a ping: it is gone, or the way to it is."""
 
 
 class SubstreamError(StreamplexError):

@@ -7,12 +7,21 @@ say the same to a peer, keys in the order in which the original writes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
-from streamplex import features
+from streamplex import features, jsontext
+from streamplex.credit import MAX_CREDIT_OCTETS
 from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
-from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, encode_json
+from streamplex.messages import (
+    CONTROL_CHANNEL,
+    DataMessage,
+    JsonMessage,
+    Octets,
+    encode_json,
+    encode_text,
+)
 
 MAX_ERROR_CHARACTERS = 1024
 """Characters of a substream's error text: one line for a person, never a way to flood."""
@@ -20,8 +29,15 @@ MAX_ERROR_CHARACTERS = 1024
 MAX_AFTER_MS = 2**31 - 1
 """The longest delay that every language's timers can count."""
 
+MAX_PING_CHARACTERS = 64
+"""Of a ping's id that is text: it comes back in the answer, and is to cost nobody anything."""
+
+MAX_PING_NUMBER = 2**53 - 1
+"""Of a ping's id that is an integer: the highest that every language's JSON keeps exact."""
+
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
+_END = jsontext.dumps({"event": "end"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class DataReceived:
     """Octets of a substream; never empty."""
 
     channel: int
-    data: bytes
+    data: Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,21 @@ class CustomReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditGranted:
+    """The peer has room for so many more octets of a substream."""
+
+    channel: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReset:
+    """The peer reads no more on this substream: what is still sent is in vain."""
+
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A message of the layer above, on the control channel."""
 
@@ -76,6 +107,18 @@ class GoAway:
     """The server opens its door to nothing new: the next tunnel is for after so long."""
 
     after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The peer asks whether this side is still there: a pong with this id is owed."""
+
+    id: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The peer is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +136,29 @@ class Fault:
     error: RemoteError
 
 
-Meaning: TypeAlias = (
+OfSubstream: TypeAlias = (
+    DataReceived
+    | StreamEnded
+    | StreamFailed
+    | CustomReceived
+    | StreamReset
+    | CreditGranted
+    | Ignored
+)
+OfControl: TypeAlias = StreamOpened | MessageReceived | GoAway | Ping | Pong | Ignored
+Meaning: TypeAlias = OfControl | OfSubstream
+Told: TypeAlias = (
     StreamOpened
     | DataReceived
     | StreamEnded
     | StreamFailed
     | CustomReceived
+    | StreamReset
     | MessageReceived
     | GoAway
     | Ignored
 )
-Event: TypeAlias = Meaning | Fault
+Event: TypeAlias = Told | Fault
 
 
 def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:
@@ -122,7 +177,7 @@ def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATU
         )
     if message.channel == CONTROL_CHANNEL:
         return _decode_control(message.value, known)
-    return _decode_substream(message.channel, message.value)
+    return _decode_substream(message.channel, message.value, known)
 
 
 def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:
@@ -136,6 +191,10 @@ def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:
             return MessageReceived(said.get("object"))
         case "goaway" if features.GOAWAY in known:
             return GoAway(_delay_ms(said.get("after_ms")))
+        case "ping" if features.PING in known:
+            return Ping(_ping_id(said.get("id")))
+        case "pong" if features.PING in known:
+            return Pong()
         case other:
             return Ignored(CONTROL_CHANNEL, f"control message of type {_shown(other)}")
 
@@ -154,7 +213,18 @@ def _delay_ms(after_ms: Json) -> int:
     return after_ms
 
 
-def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
+def _ping_id(found: Json) -> int | str:
+    if isinstance(found, str) and len(found) <= MAX_PING_CHARACTERS:
+        return found
+    if type(found) is int and abs(found) <= MAX_PING_NUMBER:
+        return found
+    raise RemoteError(
+        f"ping with the id {_shown(found)}; an integer of at most {MAX_PING_NUMBER} either way, "
+        f"or text of at most {MAX_PING_CHARACTERS} characters, is expected"
+    )
+
+
+def _decode_substream(channel: int, said: dict[str, Json], known: frozenset[str]) -> Meaning:
     match said.get("event"):
         case "end":
             return StreamEnded(channel)
@@ -162,6 +232,10 @@ def _decode_substream(channel: int, said: dict[str, Json]) -> Meaning:
             return StreamFailed(channel, _error_text(channel, said.get("message", "")))
         case "custom":
             return _decode_custom(channel, said.get("emitArgs"))
+        case "credit" if features.CREDIT in known:
+            return CreditGranted(channel, _credit(channel, said.get("bytes")))
+        case "reset" if features.CREDIT in known:
+            return StreamReset(channel)
         case other:
             return Ignored(channel, f"event {_shown(other)}")
 
@@ -170,6 +244,15 @@ def _error_text(channel: int, text: Json) -> str:
     if not isinstance(text, str):
         raise RemoteError(f"error message {_shown(text)} on channel {channel}; text is expected")
     return text[:MAX_ERROR_CHARACTERS]
+
+
+def _credit(channel: int, octets: Json) -> int:
+    if type(octets) is not int or not 1 <= octets <= MAX_CREDIT_OCTETS:
+        raise RemoteError(
+            f"credit of {_shown(octets)} octets on channel {channel}; "
+            f"an integer from 1 to {MAX_CREDIT_OCTETS} is expected"
+        )
+    return octets
 
 
 def _decode_custom(channel: int, args: Json) -> CustomReceived:
@@ -203,9 +286,19 @@ def go_away(after_ms: int) -> bytes:
     return encode_json(CONTROL_CHANNEL, {"type": "goaway", "after_ms": after_ms})
 
 
+def ping(number: int) -> bytes:
+    """The frame that asks the peer whether it is still there."""
+    return encode_json(CONTROL_CHANNEL, {"type": "ping", "id": number})
+
+
+def pong(ping_id: int | str) -> bytes:
+    """The frame that answers a ping."""
+    return encode_json(CONTROL_CHANNEL, {"type": "pong", "id": ping_id})
+
+
 def stream_ended(channel: int) -> bytes:
     """The frame of a half close."""
-    return encode_json(channel, {"event": "end"})
+    return encode_text(channel, _END)
 
 
 def stream_failed(channel: int, text: str) -> bytes:
@@ -213,6 +306,25 @@ def stream_failed(channel: int, text: str) -> bytes:
     return encode_json(channel, {"event": "error", "message": text[:MAX_ERROR_CHARACTERS]})
 
 
+def credit_granted(channel: int, octets: int) -> bytes:
+    """The frame that lets the peer send so much more."""
+    return encode_json(channel, {"event": "credit", "bytes": octets})
+
+
+def stream_reset(channel: int) -> bytes:
+    """The frame that tells the peer to send nothing more."""
+    return encode_json(channel, {"event": "reset"})
+
+
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
     """The frame of an event of the layer above."""
-    return encode_json(channel, {"event": "custom", "emitArgs": [name, *args]})
+    return encode_text(channel, _custom(name) if not args else _custom_with(name, args))
+
+
+@lru_cache(maxsize=64)  # most events are one of a handful that each substream has
+def _custom(name: str) -> bytes:
+    return _custom_with(name, ())
+
+
+def _custom_with(name: str, args: tuple[Json, ...]) -> bytes:
+    return jsontext.dumps({"event": "custom", "emitArgs": [name, *args]})

@@ -6,6 +6,7 @@ gets the original protocol to the letter.
 
 from __future__ import annotations
 
+from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS
 from streamplex.jsontext import Json
 
 REUSE = "reuse/1"
@@ -23,6 +24,12 @@ DEVICE = "device/1"
 GOAWAY = "goaway/1"
 """The server tells the device to open nothing new here, and when to make its next tunnel."""
 
+PING = "ping/1"
+"""A peer that says nothing is asked whether it is still there."""
+
+CREDIT = "credit/1"
+"""Flow control for each direction of each substream."""
+
 
 def offered(first_object: Json) -> frozenset[str]:
     """The features that a peer's first object names; what is not a name is passed over."""
@@ -30,3 +37,14 @@ def offered(first_object: Json) -> frozenset[str]:
     if not isinstance(names, list):
         return frozenset()
     return frozenset(name for name in names if isinstance(name, str))
+
+
+def first_window(first_object: Json) -> int:
+    """The octets that a peer's first object lets this side send on each new substream.
+
+    What is no number of octets counts as unsaid.
+    """
+    window = first_object.get("window") if isinstance(first_object, dict) else None
+    if type(window) is int and 0 <= window <= MAX_CREDIT_OCTETS:  # a boolean is no number here
+        return window
+    return FIRST_WINDOW_OCTETS

@@ -38,25 +38,28 @@ class FrameReader:
         self._missing = 0  # octets until it is worth looking at the partial frame again
 
     def feed(self, octets: bytes) -> list[memoryview]:
-        """The bodies completed by `octets`, in order."""
-        if self._partial:
+        """The bodies completed by `octets`, in order: views of them, where no frame was cut."""
+        view = memoryview(octets)
+        while self._partial:
             # Collected in place and looked at only when it can be whole: a frame that comes
-            # one octet at a time costs its length, not the square of it.
-            self._partial += octets
-            self._missing -= len(octets)
+            # one octet at a time costs its length, not the square of it. What follows the frame
+            # is not moved.
+            missing, self._missing = self._missing, self._missing - len(view)
+            self._partial += view[:missing]
             if self._missing > 0:
                 return []
-            octets = bytes(self._partial)
-            self._partial.clear()
-        return self._cut(octets)
+            view = view[missing:]
+            partial, self._partial = self._partial, bytearray()
+            if bodies := self._cut(memoryview(partial)):
+                return bodies + self._cut(view)
+        return self._cut(view)
 
-    def _cut(self, octets: bytes) -> list[memoryview]:
+    def _cut(self, view: memoryview) -> list[memoryview]:
         bodies = []
-        view = memoryview(octets)
-        at, stop, end = 0, PREFIX_OCTETS, len(octets)
+        at, stop, end = 0, PREFIX_OCTETS, len(view)
         while stop <= end:
             start = stop
-            stop = start + (octets[at] << 8 | octets[at + 1])
+            stop = start + (view[at] << 8 | view[at + 1])
             if stop > end:
                 break
             bodies.append(view[start:stop])

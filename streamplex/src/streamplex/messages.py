@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import TypeAlias
 
 from streamplex import jsontext
 from streamplex.errors import LocalError, RemoteError
@@ -27,6 +28,11 @@ JSON = 0x01
 
 _HEADER = Struct(">HB")
 _PREFIXED_HEADER = Struct(">HHB")  # the frame's length as well: data skips a copy of the body
+DATA_HEADER_OCTETS = _PREFIXED_HEADER.size
+
+
+Octets: TypeAlias = bytes | memoryview
+"""A view keeps all that it is a part of: whoever keeps octets for longer makes a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class DataMessage:
     """Octets of a substream."""
 
     channel: int
-    payload: bytes
+    payload: Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,11 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
     if len(body) < HEADER_OCTETS:
         raise RemoteError(f"frame body of {len(body)} octets; at least {HEADER_OCTETS} are needed")
     channel, kind = _HEADER.unpack_from(body)
-    payload = bytes(body[HEADER_OCTETS:])
+    payload = body[HEADER_OCTETS:]
     if kind == DATA:
         return DataMessage(channel, payload)
     if kind == JSON:
-        return JsonMessage(channel, jsontext.loads(payload))
+        return JsonMessage(channel, jsontext.loads(bytes(payload)))
     raise RemoteError(f"message type {kind:#04x} on channel {channel}; known: data 0x00, JSON 0x01")
 
 
@@ -65,7 +71,11 @@ def data_header(channel: int, payload_octets: int) -> bytes:
 
 def encode_json(channel: int, value: Json) -> bytes:
     """The whole frame that carries `value`. Raises LocalError if it is too large."""
-    payload = jsontext.dumps(value)
+    return encode_text(channel, jsontext.dumps(value))
+
+
+def encode_text(channel: int, payload: bytes) -> bytes:
+    """The whole frame that carries a JSON text. Raises LocalError if it is too large."""
     if len(payload) > MAX_PAYLOAD_OCTETS:
         raise LocalError(f"JSON of {len(payload)} octets; allowed: {MAX_PAYLOAD_OCTETS}")
     return encode_frame(_HEADER.pack(channel, JSON) + payload)

@@ -16,6 +16,8 @@ from enum import Enum, auto
 class State(Enum):
     """Which directions of a substream still flow."""
 
+    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+
     OPEN = auto()
     LOCAL_ENDED = auto()
     REMOTE_ENDED = auto()
@@ -34,6 +36,8 @@ class State(Enum):
 
 class Input(Enum):
     """What moves a substream on."""
+
+    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
 
     SEND = auto()
     RECEIVE = auto()

@@ -9,14 +9,15 @@ No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the oc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from typing import assert_never
 
 from streamplex import events, features
 from streamplex.channels import OwnChannels, PeerChannels, Side
+from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
 from streamplex.errors import LocalError, RemoteError
 from streamplex.events import (
+    CreditGranted,
     CustomReceived,
     DataReceived,
     Event,
@@ -25,24 +26,22 @@ from streamplex.events import (
     Ignored,
     Meaning,
     MessageReceived,
+    OfSubstream,
+    Ping,
+    Pong,
     StreamEnded,
     StreamFailed,
     StreamOpened,
+    StreamReset,
+    Told,
 )
+from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
+from streamplex.limits import Limits, Patience
 from streamplex.messages import decode_message
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import TRANSITIONS, Input, State
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a peer may cost. Sizes in octets."""
-
-    max_unread_answer_octets: int = 4 * 1024 * 1024
-    """Frames other than data that wait because the peer does not read: ten or so for each of
-    10,000 substreams. A peer that keeps asking without taking the answers is at fault."""
 
 
 class Tunnel:
@@ -55,13 +54,18 @@ class Tunnel:
         self._side = side
         self._goes_away = False  # goaway/1 is on; the server says it, the device hears it
         self._heard: frozenset[str] = frozenset()  # features with messages for this side
-        self._limits = limits or Limits()
+        self._patience = Patience(limits or Limits())
         self._reader = FrameReader()
         self._states: dict[int, State] = {}
         self._scheduler = Scheduler()
-        self._leaving: set[int] = set()  # released, but still with something to send
+        self.flow = FlowControl(self._scheduler)
+        """Whose windows these are; with credit/1."""
+        self._leaving: set[int] = set()
+        """Released, but still with something to send, which costs memory, and may need credit.
+        `stream` would overtake it: opened again now, the number's old `end` would end the new one.
+        """
         self._failed = False
-        self._may_say: int | None = None  # octets; None: any number
+        self._pings = 0  # sent; the number of the last one
 
     # --- what the peer says -----------------------------------------------------------
 
@@ -74,8 +78,7 @@ class Tunnel:
             raise LocalError("octets for a tunnel that has failed")
         said: list[Event] = []
         try:
-            self._refuse_hoarded_answers()
-            self._refuse_long_speech(len(octets))
+            self._patience.hear(len(octets), self._scheduler.frame_octets)
             for body in self._reader.feed(octets):
                 meaning = self._accept(events.decode(decode_message(body), self._heard))
                 if meaning is not None:
@@ -85,59 +88,64 @@ class Tunnel:
             said.append(Fault(error))
         return said
 
-    def _refuse_hoarded_answers(self) -> None:
-        waiting = self._scheduler.frame_octets
-        if waiting > self._limits.max_unread_answer_octets:
-            raise RemoteError(
-                f"the peer asks without reading: {waiting} octets of answers wait; "
-                f"allowed: {self._limits.max_unread_answer_octets}"
-            )
-
     def hear_at_most(self, octets: int | None) -> None:
-        """What a peer may say of which nothing is known: to read it costs more than to send it.
-
-        Octets that come together with the last allowed ones are heard. None: any number.
-        """
-        self._may_say = octets
-
-    def _refuse_long_speech(self, octets: int) -> None:
-        if self._may_say is None:
-            return
-        if self._may_say <= 0:
-            raise RemoteError("the peer says too much before it is known who it is")
-        self._may_say -= octets
+        """Cut a peer of which nothing is known when it says more; see `Patience`."""
+        self._patience.hear_at_most(octets)
 
     def receive_end(self) -> None:
         """The peer's octets have ended. Raises RemoteError if that cuts a frame."""
         self._reader.end()
 
-    def _accept(self, meaning: Meaning) -> Meaning | None:
-        """Move the substream on; None for what is to be passed over silently."""
+    def _accept(self, meaning: Meaning) -> Told | None:
+        """Move what it concerns on; None for what is to be passed over silently."""
         match meaning:
             case StreamOpened(channel):
                 self._open_peers(channel)
             case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
+            case Ping(ping_id):
+                self._scheduler.owe_pong(events.pong(ping_id))
+                return None
+            case Pong():
+                return None  # that it came is all there is to it
+            case _:
+                return self._accept_on_substream(meaning)
+        return meaning
+
+    def _accept_on_substream(self, meaning: OfSubstream) -> Told | None:
+        match meaning:
             case DataReceived(channel, data):
                 if not self._is_open(channel):
                     return None
                 self._move(channel, Input.RECEIVE)
+                self.flow.received(channel, len(data))
                 return meaning if data else None
             case StreamEnded(channel):
                 if not self._is_open(channel):
                     return None
                 self._move(channel, Input.REMOTE_END)
+                self.flow.ended(channel)
+                return meaning
+            case CreditGranted(channel, octets):
+                self._is_open(channel)  # or was: what it still has to send may need it
+                self.flow.granted(channel, octets)
+                return None
+            case StreamReset(channel):
+                is_open, is_first = self._is_open(channel), self.flow.is_read(channel)
+                self.flow.not_read(channel)
+                self._let_go_if_all_left(channel)
+                return meaning if is_open and is_first else None
             case StreamFailed(channel) | CustomReceived(channel) | Ignored(channel):
                 return meaning if self._is_open(channel) else None
             case _:
                 assert_never(meaning)
-        return meaning
 
     def _open_peers(self, channel: int) -> None:
         self._peers.open(channel)
-        if channel in self._states:
+        if channel in self._states or channel in self._leaving:
             raise RemoteError(f"substream {channel} opened while it is in use")
         self._states[channel] = State.OPEN
+        self.flow.begin(channel)
 
     def _is_open(self, channel: int) -> bool:
         """Is the substream still of interest? Raises RemoteError if it never was."""
@@ -161,10 +169,15 @@ class Tunnel:
     # --- what we say ------------------------------------------------------------------
 
     def open(self, name: str | None) -> int:
-        """Open a substream; its channel. Raises ChannelsExhaustedError when there is none."""
+        """Open a substream; its channel. Raises ChannelsExhaustedError when there is none.
+
+        And PromisesExhaustedError, with credit/1, when the peer cannot be promised a window on it.
+        """
+        self.flow.require_room()
         channel = self._own.allocate()
         self._scheduler.add_urgent(events.stream_opened(channel, name))
         self._states[channel] = State.OPEN
+        self.flow.begin(channel)
         return channel
 
     def message(self, value: Json) -> None:
@@ -179,10 +192,24 @@ class Tunnel:
             raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
         self._scheduler.add_urgent(events.go_away(after_ms))
 
+    def ping(self) -> None:
+        """Ask the peer whether it is still there; any octet of it is an answer.
+
+        Raises LocalError if it does not know the word.
+        """
+        if features.PING not in self._heard:
+            raise LocalError("ping without ping/1")
+        self._pings += 1
+        self._scheduler.add_urgent(events.ping(self._pings))
+
     def send(self, channel: int, data: bytes) -> None:
-        """Queue octets of any number. Raises LocalError after `end`."""
+        """Queue octets of any number. Raises LocalError after `end`.
+
+        For a peer that reads no more nothing is queued.
+        """
         self._step(channel, Input.SEND)
-        self._scheduler.add_payload(channel, data)
+        if self.flow.is_read(channel):
+            self._scheduler.add_payload(channel, data)
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data. Raises LocalError if it has been said."""
@@ -204,6 +231,15 @@ class Tunnel:
         self._require(channel)
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
+    def reset(self, channel: int) -> None:
+        """Read no more: the peer is to drop what it has queued, and to end.
+
+        It will treat the other direction as aborted, so that the data queued here is forgotten.
+        Raises LocalError without credit/1.
+        """
+        self._require(channel)
+        self.flow.stop_reading(channel)
+
     def release(self, channel: int) -> None:
         """This side is done with a substream: what still comes for it is dropped.
 
@@ -214,21 +250,46 @@ class Tunnel:
         if own and not state.local_ended:
             raise LocalError(f"substream {channel} released by its opener before its end")
         del self._states[channel]
-        if not own:
-            return
-        if self._scheduler.waiting_octets(channel):
-            # `stream` overtakes what waits on the channel: opened again now, the number's
-            # old `end` would end the new substream.
-            self._leaving.add(channel)
-        else:
-            self._own.release(channel)
+        if own and channel in self.flow:
+            self._scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
+        self.flow.close(channel)
+        self._leaving.add(channel)
+        self._let_go_if_all_left(channel)
 
-    def enable(self, names: Iterable[str]) -> None:
-        """Turn on the features that both ends have named."""
+    def _let_go_if_all_left(self, channel: int) -> None:
+        if channel in self._leaving and not self._scheduler.waiting_octets(channel):
+            self._leaving.remove(channel)
+            self._scheduler.unlimit(channel)
+            if channel % 2 == self._own_parity:
+                self._own.release(channel)
+
+    def offer(self, names: Iterable[str]) -> None:
+        """This side is about to name these features: understand them from now on.
+
+        Their first message may come in the same octets as the peer's answer, which turns them on.
+        """
+        self._heard = self._with_messages_for_this_side(frozenset(names))
+
+    def _with_messages_for_this_side(self, names: frozenset[str]) -> frozenset[str]:
+        return names if self._side is Side.B else names - {features.GOAWAY}
+
+    def enable(
+        self,
+        names: Iterable[str],
+        windows: Windows | None = None,
+        peers_first: int = FIRST_WINDOW_OCTETS,
+    ) -> None:
+        """Turn on the features that both ends have named.
+
+        For credit/1: what this side promises, and what the peer's first object does. It holds for
+        the substreams that are opened from now on.
+        """
         enabled = frozenset(names)
         self._own.reuse = features.REUSE in enabled
         self._goes_away = features.GOAWAY in enabled
-        self._heard = enabled if self._side is Side.B else enabled - {features.GOAWAY}
+        self._heard = self._with_messages_for_this_side(enabled)
+        if features.CREDIT in enabled:
+            self.flow.turn_on(windows or Windows(), peers_first)
 
     def state(self, channel: int) -> State:
         """The half-close state of a substream that has not been released."""
@@ -249,19 +310,27 @@ class Tunnel:
     # --- what leaves ------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        """Does anything wait to be taken?"""
+        """Is there anything to take?"""
         return bool(self._scheduler)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Does anything wait, be it for credit?"""
+        return self._scheduler.has_waiting
 
     def waiting_octets(self, channel: int) -> int:
         """Octets that wait to be taken on a substream."""
         return self._scheduler.waiting_octets(channel)
+
+    @property
+    def leaving(self) -> Collection[int]:
+        """Substreams that were released and have still something to send."""
+        return self._leaving
 
     def take(self, max_octets: int) -> Batch:
         """What goes to the wire next; at most one turn more than `max_octets`."""
         batch = self._scheduler.take(max_octets)
         if self._leaving:
             for channel in batch.served:
-                if channel in self._leaving and not self.waiting_octets(channel):
-                    self._leaving.remove(channel)
-                    self._own.release(channel)
+                self._let_go_if_all_left(channel)
         return batch

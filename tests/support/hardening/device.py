@@ -36,6 +36,10 @@ def end(channel):
     return Frame(True, channel, False, b'{"event":"end"}').wire
 
 
+def credit(channel, octets):
+    return Frame(True, channel, False, _json({"event": "credit", "bytes": octets})).wire
+
+
 def data(channel, octets):
     return Frame(True, channel, True, octets).wire
 

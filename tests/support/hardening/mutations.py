@@ -22,6 +22,7 @@ ODD_VALUES = [
     *("", "net", "tls", "\0", "\r\n", "\u2028", "é" * 70, "x" * 70_000, "127.0.0.1", "[::1]"),
     *("end", "error", "custom", "close", "_pls_connect", "_pls_timeout", "stream", "message"),
     *([], {}, [[]], [None], ["_pls_connect"], ["_pls_timeout", 1e300], {"token": None}),
+    *({"event": "reset"}, {"event": "credit", "bytes": 1}, {"event": "credit", "bytes": 2**31 - 1}),
     *({"event": "end"}, {"type": "stream", "sock": 2}, {"type": "goaway", "after_ms": 1}),
 ]
 ODD_JSON = [

@@ -47,6 +47,26 @@ def failure(message="broken"):
         return Failure()
 
 
+# --- messages
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [
+        ("{a} and {b}", "1 and {c}"),
+        ("{{{a}}} of {b}", "{1} of {c}"),
+        ("{call()}", "called"),
+        ("{b!r:>5}", "'{c}'"),
+        ("{a:03d}", "001"),
+        ("{missing}", "Unable to format event"),
+    ],
+)
+def test_a_message_is_formatted_as_twisted_does(form, shown):
+    log = Log()
+    log.out.info(form, event="e", a=1, b="{c}", call=lambda: "called")
+    assert log.record["message"].startswith(shown)
+
+
 # --- text
 
 

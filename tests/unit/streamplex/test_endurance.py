@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
 from streamplex import Side, Tunnel
-from streamplex.features import REUSE
+from streamplex.features import CREDIT, REUSE
 from streamplex.testing import exchange
 from streamplex.tx import TunnelProtocol
 from unit.streamplex.wiring import HalfCloseable, Listener, Tunnels
@@ -110,13 +110,16 @@ def assert_clean(*tunnels):
         assert tunnel.held._octets == 0
 
 
-def test_two_cores_keep_nothing_of_70_000_substreams_in_sequence():
+@pytest.mark.parametrize("features", [[REUSE], [REUSE, CREDIT]], ids=["reuse", "credit"])
+def test_two_cores_keep_nothing_of_70_000_substreams_in_sequence(features):
     server, device = Tunnel(Side.A), Tunnel(Side.B)
-    server.enable([REUSE])
+    server.enable(features)
+    device.enable(features)
     before = objects()
     for _ in range(TWO_ROUNDS // IN_FLIGHT):
         channels = [server.open("net") for _ in range(IN_FLIGHT)]
         for channel in channels:
+            server.send(channel, b"hello")
             server.end(channel)
         exchange(server, device)
         for channel in channels:
@@ -126,9 +129,11 @@ def test_two_cores_keep_nothing_of_70_000_substreams_in_sequence():
         for channel in channels:
             server.release(channel)
     assert objects() - before < OBJECTS_OF_NOTE
-    assert not server._states
-    assert not server._leaving
-    assert not device._states
+    for core in (server, device):
+        assert not core._states
+        assert not core.leaving
+        assert not core.flow._windows
+        assert not core._scheduler._credits
 
 
 def open_and_finish(opener, other):

@@ -11,11 +11,13 @@ from streamplex.events import (
     GoAway,
     Ignored,
     MessageReceived,
+    Ping,
+    Pong,
     StreamEnded,
     StreamFailed,
     StreamOpened,
 )
-from streamplex.features import GOAWAY
+from streamplex.features import GOAWAY, PING
 from streamplex.frames import FrameReader
 from streamplex.messages import DataMessage, JsonMessage, decode_message
 from streamplex.testing import cut
@@ -70,6 +72,8 @@ def test_octets_of_the_next_event_may_trail():
         (events.stream_opened(65535, None), '\0\0\1{"type":"stream","sock":65535}'),
         (events.message({"authed": True}), '\0\0\1{"type":"message","object":{"authed":true}}'),
         (events.message(None), '\0\0\1{"type":"message","object":null}'),
+        (events.ping(7), '\0\0\1{"type":"ping","id":7}'),
+        (events.pong("x"), '\0\0\1{"type":"pong","id":"x"}'),
         (events.go_away(1800), '\0\0\1{"type":"goaway","after_ms":1800}'),
         (events.stream_ended(3), '\0\3\1{"event":"end"}'),
         (events.stream_failed(3, "no"), '\0\3\1{"event":"error","message":"no"}'),
@@ -138,6 +142,31 @@ def test_a_delay_that_is_no_integer_in_range_is_the_peers_fault(after_ms):
     assert str(caught.value) == (
         f"goaway after {after_ms!r} ms; an integer from 0 to 2147483647 is expected"
     )
+
+
+def asked(said, known=frozenset({PING})):
+    return events.decode(JsonMessage(0, said), known)
+
+
+@pytest.mark.parametrize("ping_id", [0, -1, 2**53 - 1, "", "x" * 64])
+def test_a_ping_is_understood_by_those_who_know_it(ping_id):
+    assert asked({"type": "ping", "id": ping_id}) == Ping(ping_id)
+
+
+def test_so_is_a_pong_whatever_it_answers():
+    assert asked({"type": "pong", "id": []}) == Pong()
+
+
+@pytest.mark.parametrize("kind", ["ping", "pong"])
+def test_both_are_ignored_by_those_who_do_not(kind):
+    said = {"type": kind, "id": 1}
+    assert asked(said, frozenset()) == Ignored(0, f"control message of type '{kind}'")
+
+
+@pytest.mark.parametrize("ping_id", [None, True, 1.0, 2**53, -(2**53), "x" * 65, [], {}])
+def test_an_id_that_would_cost_something_to_send_back_is_the_peers_fault(ping_id):
+    with pytest.raises(RemoteError, match=r"ping with the id .* is expected"):
+        asked({"type": "ping", "id": ping_id})
 
 
 @pytest.mark.parametrize("value", [{}, {"event": 1}, {"event": {}}, {"event": "credit"}])

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from streamplex.frames import MAX_BODY_OCTETS, FrameReader, encode_frame
 from streamplex.messages import MAX_PAYLOAD_OCTETS
-from streamplex.schedule import FAIR_TURN_OCTETS, Scheduler
+from streamplex.schedule import ALONE_TURN_OCTETS, FAIR_TURN_OCTETS, Scheduler
 
 HEADER = 5
 LARGEST_FRAME = MAX_BODY_OCTETS + 2
@@ -44,10 +44,38 @@ def test_nothing_queued_is_nothing_taken(scheduler):
     assert not scheduler
 
 
-def test_payload_alone_leaves_in_whole_frames(scheduler):
-    scheduler.add_payload(2, bytes(MAX_PAYLOAD_OCTETS + 1))
-    assert turns(scheduler.take(EVERYTHING)) == [(2, MAX_PAYLOAD_OCTETS), (2, 1)]
+def test_payload_alone_leaves_in_frames_that_fill_their_tls_records(scheduler):
+    scheduler.add_payload(2, bytes(ALONE_TURN_OCTETS + 1))
+    batch = scheduler.take(EVERYTHING)
+    assert sum(map(len, batch.pieces[:2])) == 4 * 16_384
+    assert turns(batch) == [(2, ALONE_TURN_OCTETS), (2, 1)]
     assert not scheduler
+
+
+def test_small_payloads_that_wait_are_put_together(scheduler):
+    # Of its own, each octet that was read from a socket would keep a page: 256 MiB for 64 KiB.
+    scheduler.limit(2, 0)
+    for at in range(20_000):
+        scheduler.add_payload(2, bytes([at % 251]))
+    scheduler.grant(2, 20_000)
+    batch = scheduler.take(EVERYTHING)
+    assert len(batch.pieces) < 10
+    (body,) = bodies(batch)
+    assert body[3:] == bytes(at % 251 for at in range(20_000))
+
+
+def test_what_is_put_together_keeps_its_place_among_frames_and_large_pieces(scheduler):
+    scheduler.limit(2, 3)
+    for payload in (b"a", b"b", b"large" * 1000, b"c", b"d"):
+        scheduler.add_payload(2, payload)
+    scheduler.add_frame(2, frame(2, b"event"))
+    scheduler.add_payload(2, b"e")
+    scheduler.add_payload(2, b"f")
+    first = bodies(scheduler.take(EVERYTHING))
+    scheduler.add_payload(2, b"g")  # behind a piece that was begun: what has left must not change
+    scheduler.grant(2, EVERYTHING)
+    said = b"".join(body[3:] for body in first + bodies(scheduler.take(EVERYTHING)))
+    assert said == b"ab" + b"large" * 1000 + b"cd" + b"event" + b"efg"
 
 
 def test_payload_takes_turns_while_others_wait(scheduler):

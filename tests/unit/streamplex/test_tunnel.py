@@ -26,7 +26,7 @@ from streamplex.events import (
     StreamFailed,
     StreamOpened,
 )
-from streamplex.features import GOAWAY, RETRY, REUSE
+from streamplex.features import GOAWAY, PING, RETRY, REUSE
 from streamplex.frames import encode_frame
 from streamplex.messages import data_header
 from streamplex.states import State
@@ -376,7 +376,7 @@ def test_an_abort_comes_in_place_of_the_data_and_before_the_end(pair):
 def test_a_write_larger_than_a_frame_leaves_in_several(pair):
     device, _ = pair
     device.send(2, bytes(70_000))
-    assert octets_of(device) == data(2, bytes(65_532)) + data(2, bytes(4_468))
+    assert octets_of(device) == data(2, bytes(65_531)) + data(2, bytes(4_469))
 
 
 # --- numbers
@@ -492,8 +492,8 @@ def test_where_the_original_throws_seventy_thousand_octets_are_two_frames(device
     assert octets_of(device) == OPEN_NET + PLS_CONNECT
     device.receive(CONNECT)
     device.send(channel, b"x" * 70_000)
-    first = bytes.fromhex("ffff000200") + b"x" * 65_532
-    assert octets_of(device) == first + bytes.fromhex("1177000200") + b"x" * 4_468
+    first = bytes.fromhex("fffe000200") + b"x" * 65_531
+    assert octets_of(device) == first + bytes.fromhex("1178000200") + b"x" * 4_469
 
 
 # --- going away
@@ -541,3 +541,57 @@ def test_a_delay_out_of_range_is_our_fault(server, after_ms):
     server.enable({GOAWAY})
     with pytest.raises(LocalError, match="allowed: 0 to 2147483647"):
         server.goaway(after_ms)
+
+
+# --- is anybody there?
+
+
+def test_a_ping_is_answered_at_once_before_all_else(pair):
+    device, server = pair
+    for end in pair:
+        end.enable({PING})
+    channel = device.open("net")
+    device.send(channel, b"x" * 100)
+    server.ping()
+    assert device.receive(octets_of(server)) == []
+    answer = octets_of(device)
+    assert answer.startswith(events.pong(1))
+    server.receive(answer)
+
+
+def test_pings_are_numbered_and_a_pong_says_nothing_more(device):
+    device.enable({PING})
+    device.ping()
+    device.ping()
+    assert octets_of(device) == events.ping(1) + events.ping(2)
+    assert device.receive(said(0, {"type": "pong", "id": 1})) == []
+
+
+def test_a_peer_that_asks_without_reading_is_owed_one_answer_alone(server):
+    server.enable({PING})
+    for number in range(10_000):
+        assert server.receive(said(0, {"type": "ping", "id": number})) == []
+    assert octets_of(server) == events.pong(9_999)
+    assert not server
+
+
+def test_a_ping_to_a_peer_that_did_not_name_it_is_our_fault(server):
+    with pytest.raises(LocalError, match="ping without ping/1"):
+        server.ping()
+
+
+def test_uninvited_it_is_passed_over(server):
+    octets = said(0, {"type": "ping", "id": 1})
+    assert server.receive(octets) == [Ignored(0, "control message of type 'ping'")]
+    assert not server
+
+
+@pytest.mark.parametrize(("side", "hears"), [(Side.A, False), (Side.B, True)])
+def test_what_is_offered_is_understood_before_the_answer_is_acted_upon(side, hears):
+    tunnel = Tunnel(side)
+    tunnel.offer({GOAWAY, PING})
+    heard = tunnel.receive(events.ping(1) + events.go_away(5))
+    assert (events.GoAway(5) in heard) is hears
+    assert tunnel.take(1000).pieces == [events.pong(1)]
+    tunnel.enable(())
+    assert isinstance(tunnel.receive(events.go_away(5))[0], events.Ignored)

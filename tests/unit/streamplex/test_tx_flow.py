@@ -1,5 +1,7 @@
 """Back pressure, in both directions."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.internet.task import Clock
@@ -159,7 +161,7 @@ def test_a_pull_producer_is_asked_whenever_all_has_left(tunnels):
 
 def test_a_pull_producer_is_asked_once_however_many_batches_its_answer_fills():
     turns = []
-    feed = Feed(lambda: 0, turns.append)
+    feed = Feed(SimpleNamespace(waiting_octets=lambda: 0, later=turns.append))
     feed.register(Pull(StringTransport()), False)
     for _ in range(3):
         feed.sent()

@@ -9,10 +9,11 @@ from twisted.internet.interfaces import (
     ITCPTransport,
     ITransport,
 )
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from streamplex import LocalError, SubstreamError, TunnelLostError
-from streamplex.tx import SubstreamAddress
+from streamplex.tx import ITakesViews, SubstreamAddress
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
 
 
@@ -378,6 +379,20 @@ def test_failing_changes_no_state(tunnels):
     assert far.calls == ["made", "error", "data"]
 
 
+def test_what_is_said_together_leaves_as_one(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    written = []
+    tunnels.device.transport.write = written.append
+
+    def say():
+        near.transport.write(b"last words")
+        near.transport.loseWriteConnection()
+        assert not written
+
+    near.transport.together(say)
+    assert len(written) == 1
+
+
 # --- attaching
 
 
@@ -689,3 +704,52 @@ def test_an_exception_when_the_tunnel_is_lost_spares_the_others(logged_failures)
     assert len(logged_failures.flush(FaultyError)) == 2
     assert [far.calls[-1] for far in tunnels.served] == ["lost", "lost"]
     assert tunnels.far.calls[-1] == "lost"
+
+
+# --- octets that are not moved
+
+
+@implementer(ITakesViews)
+class TakesViews(HalfCloseable):
+    def __init__(self):
+        super().__init__()
+        self.kinds = []
+
+    def dataReceived(self, data):
+        self.kinds.append(type(data))
+        super().dataReceived(data)
+
+
+def received_by(protocol, *, paused=False):
+    tunnels = Tunnels(lambda: protocol)
+    near = HalfCloseable()
+    tunnels.device.open("net").attach(near)
+    tunnels.pump()
+    if paused:
+        protocol.transport.pauseProducing()
+    near.transport.write(bytes(50_000))
+    tunnels.pump()
+    if paused:
+        protocol.transport.resumeProducing()
+    return protocol
+
+
+def test_who_takes_views_is_spared_a_copy():
+    protocol = received_by(TakesViews())
+    assert protocol.data == bytes(50_000)
+    assert set(protocol.kinds) == {memoryview}
+
+
+def test_who_does_not_gets_octets():
+    class Takes(HalfCloseable):
+        def dataReceived(self, data):
+            assert type(data) is bytes
+            super().dataReceived(data)
+
+    assert received_by(Takes()).data == bytes(50_000)
+
+
+def test_what_is_held_keeps_nothing_but_itself():
+    protocol = received_by(TakesViews(), paused=True)
+    assert protocol.data == bytes(50_000)
+    assert set(protocol.kinds) == {bytes}

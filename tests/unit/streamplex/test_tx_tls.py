@@ -255,6 +255,27 @@ def test_what_is_not_tls_is_told_as_that_however_tcp_ends_behind_it(over):
     assert over.far.lost.check(SSL.Error)
 
 
+def test_what_is_written_when_tls_is_over_is_passed_over(secured):
+    def write_in_vain(_data):
+        transport = secured.near.transport
+        transport.getHandle().shutdown()
+        transport.write(bytes(70_000))  # this finds out
+        transport.write(bytes(70_000))
+
+    secured.near.dataReceived = write_in_vain
+    secured.far.transport.write(b"a question")
+    secured.pump()
+    assert secured.near.lost.check(SSL.Error)
+    assert secured.far.data == b""
+
+
+def test_a_write_that_tls_refuses_is_the_connections_end(secured):
+    secured.near.transport.getHandle().shutdown()
+    secured.near.transport.write(bytes(70_000))
+    secured.pump()
+    assert secured.near.lost.check(SSL.Error)
+
+
 # --- how TLS ends
 
 

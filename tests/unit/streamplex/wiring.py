@@ -203,6 +203,9 @@ class Aware(HalfCloseable):
         self.calls.append("error")
         self.events.append(("error", message))
 
+    def resetReceived(self):
+        self.calls.append("reset")
+
 
 class Tunnels:
     """A device's and a server's tunnel, joined; the server attaches what `serve` makes."""

@@ -5,14 +5,19 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from streamplex import Side
+from streamplex.features import CREDIT
 from streamplex.tx import ITunnelListener, TunnelProtocol
 from tessel.config import Settings
 from tessel.network.interface import IConnectWatcher, Target
 from tessel.network.tunneled import TunneledNetwork
 from unit.streamplex.wiring import Aware, Connection
 
-OURS = {"authed": True, "features": ["reuse/1", "halfclose/1", "retry/1", "device/1"]}
+OURS = {
+    "authed": True,
+    "features": ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1"],
+}
 ORIGINAL = {"authed": True}
+WITH_CREDIT = {"authed": True, "features": [*OURS["features"], "credit/1"], "window": 65_536}
 ENVIRON = {"PROXY_HOST": "proxy.example", "PROXY_TOKEN": "t0ken"}
 
 
@@ -80,6 +85,8 @@ class FakeProxy:
         self.said.append(value)
         if self.answer is not None:
             self.tunnels[-1].message(self.answer)
+            if isinstance(self.answer, dict) and "window" in self.answer:
+                self.tunnels[-1].enable([CREDIT], None, value["window"])
 
     def goAwayReceived(self, after_ms):
         """A proxy is not sent away."""

@@ -5,9 +5,11 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from streamplex import Windows
 from tessel.network.limits import CONNECT_TIMEOUT_S, LINGER_LIMIT_S
+from tessel.network.tunneled import tunnel
 from unit.streamplex.wiring import HalfCloseable, Plain
-from unit.tessel.fake_proxy import ORIGINAL, Device
+from unit.tessel.fake_proxy import ORIGINAL, WITH_CREDIT, Device
 
 
 @pytest.fixture
@@ -355,3 +357,73 @@ class TestLingering:
         served.closes()
         device.pump()
         assert device.proxy.lost == []
+
+
+class TestFlowControl:
+    @pytest.fixture
+    def device(self):
+        return Device(answer=WITH_CREDIT)
+
+    def test_a_reader_that_stalls_costs_its_window_and_holds_up_no_other(self, device):
+        slow, far_slow = device.stand(HalfCloseable)
+        other, far_other = device.stand(HalfCloseable)
+        slow.transport.pauseProducing()
+        far_slow.sends(bytes(1_000_000))
+        far_other.sends(bytes(1_000_000))
+        device.pump()
+        assert slow.data == b""
+        assert len(other.data) == 1_000_000
+        slow.transport.resumeProducing()
+        device.pump()
+        assert len(slow.data) == 1_000_000
+
+    def test_destroying_a_socket_with_unread_data_resets_it_at_once(self, device):
+        above, served = device.stand(HalfCloseable)
+        above.transport.pauseProducing()
+        served.sends(bytes(1_000_000))
+        device.pump()
+        above.transport.discard()
+        device.pump()
+        assert above.data == b""
+        assert above.lost.check(ConnectionDone)
+        assert served.calls[-2:] == ["reset", "read lost"]
+        assert not device.proxy.tunnels[0].has_more_to_send
+        served.ends()
+        served.closes()
+        served.transport.release()
+        device.pump()
+        assert not device.proxy.tunnels[0].substreams_in_use
+
+    def test_what_was_written_before_destroy_still_arrives_if_nothing_is_unread(self, device):
+        above, served = device.stand(HalfCloseable)
+        above.transport.write(b"last words")
+        above.transport.discard()
+        device.pump()
+        assert served.data == b"last words"
+        assert served.calls[-1] == "read lost"
+
+    @pytest.mark.parametrize("close", ["discard", "loseConnection"])
+    def test_data_for_a_connection_that_was_left_is_answered_with_one_reset(self, device, close):
+        above, served = device.stand(HalfCloseable)
+        getattr(above.transport, close)()
+        device.pump()
+        for _ in range(3):
+            served.sends(bytes(1_000_000))
+            device.pump()
+        assert served.calls.count("reset") == 1
+        assert "error" not in served.calls
+        assert above.data == b""
+        assert not device.proxy.tunnels[0].has_more_to_send
+
+    def test_a_proxy_that_takes_nothing_more_breaks_the_connection(self, device):
+        above, served = device.stand(HalfCloseable)
+        served.transport.reset()
+        device.pump()
+        assert above.lost.value.code == "ECONNRESET"
+
+    def test_more_connections_than_windows_fail_for_want_of_one(self, device, monkeypatch):
+        monkeypatch.setattr(tunnel, "WINDOWS", Windows(tunnel_max=65_536))
+        device.stand(HalfCloseable)
+        attempt = device.connect(HalfCloseable)
+        assert attempt.error.code == "EMFILE"
+        assert len(device.proxy.served) == 1

@@ -8,9 +8,14 @@ from twisted.internet.error import ConnectionDone
 from streamplex import ChannelsExhaustedError
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
-from tessel.network.limits import CLOSE_TIMEOUT_S, FAREWELL_LIMIT_S, TUNNEL_SETUP_TIMEOUT_S
+from tessel.network.limits import (
+    CLOSE_TIMEOUT_S,
+    FAREWELL_LIMIT_S,
+    GOAWAY_CAP_S,
+    TUNNEL_SETUP_TIMEOUT_S,
+)
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain
-from unit.tessel.fake_proxy import OURS, Device
+from unit.tessel.fake_proxy import ORIGINAL, OURS, Device
 
 UNREACHABLE = NodeError("connect ECONNREFUSED 192.0.2.1:443", "ECONNREFUSED")
 
@@ -21,7 +26,16 @@ def test_the_token_and_the_features_come_first_and_nothing_before_the_answer():
     assert device.proxy.said == [
         {
             "token": "t0ken",
-            "features": ["device/1", "halfclose/1", "retry/1", "reuse/1"],
+            "features": [
+                "credit/1",
+                "device/1",
+                "goaway/1",
+                "halfclose/1",
+                "ping/1",
+                "retry/1",
+                "reuse/1",
+            ],
+            "window": 65_536,
             "device": "kitchen",
         }
     ]
@@ -35,7 +49,11 @@ def test_a_device_without_a_name_does_not_offer_to_have_one():
     device = Device()
     device.connect(Plain)
     assert device.proxy.said == [
-        {"token": "t0ken", "features": ["halfclose/1", "retry/1", "reuse/1"]}
+        {
+            "token": "t0ken",
+            "features": ["credit/1", "goaway/1", "halfclose/1", "ping/1", "retry/1", "reuse/1"],
+            "window": 65_536,
+        }
     ]
 
 
@@ -446,3 +464,103 @@ class TestFarewell:
         attempt = device.connect(Plain)
         assert self.leaving(device) == [None]
         assert isinstance(attempt.error, CancelledError)
+
+
+class TestGoingAway:
+    """The proxy is being stopped."""
+
+    def told(self, after_ms):
+        device = Device()
+        _, served = device.stand(HalfCloseable)
+        for tunnel in device.proxy.tunnels:
+            tunnel.enable({"goaway/1"})
+            tunnel.goaway(after_ms)
+        device.pump()
+        return device, served
+
+    def test_what_is_open_stays_and_the_tunnel_ends_with_the_last(self):
+        device, served = self.told(1_800)
+        device.pass_time(60)
+        assert device.proxy.lost == []
+        served.ends()
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+
+    def test_the_next_tunnel_is_made_when_the_proxy_says(self):
+        device, _ = self.told(1_800)
+        attempt = device.connect(HalfCloseable)
+        device.pass_time(1.79)
+        assert len(device.proxy.dials) == 1
+        device.pass_time(0.02)
+        assert len(device.proxy.dials) == 2
+        assert attempt.error is None
+
+    def test_no_proxy_keeps_programs_waiting_for_longer_than_the_cap(self):
+        device, _ = self.told(2**31 - 1)
+        device.connect(HalfCloseable)
+        device.pass_time(GOAWAY_CAP_S)
+        assert len(device.proxy.dials) == 2
+
+    def test_one_with_nothing_open_ends_at_once(self):
+        device = Device()
+        _, served = device.stand(HalfCloseable)
+        served.ends()
+        served.closes()
+        device.pump()
+        device.proxy.tunnels[0].enable({"goaway/1"})
+        device.proxy.tunnels[0].goaway(0)
+        device.pump()
+        assert len(device.proxy.lost) == 1
+        assert device.clock.getDelayedCalls() == []
+
+    def test_it_is_heeded_in_the_same_octets_as_the_answer_to_the_token(self):
+        device = Device(answer=None)
+        device.connect(HalfCloseable)
+        (tunnel,) = device.proxy.tunnels
+        tunnel.message(OURS)
+        tunnel.enable({"goaway/1"})
+        tunnel.goaway(1_800)
+        device.pump()
+        (served,) = device.proxy.served  # what waited for the answer
+        device.connect(HalfCloseable)
+        device.pass_time(1.9)
+        assert len(device.proxy.dials) == 2
+        served.ends()
+        served.closes()
+        device.pump()
+        assert len(device.proxy.lost) == 1
+
+    def test_told_twice_it_waits_for_the_later_time(self):
+        device, _ = self.told(1_800)
+        device.proxy.tunnels[0].goaway(5_000)
+        device.pump()
+        device.connect(HalfCloseable)
+        device.pass_time(4.9)
+        assert len(device.proxy.dials) == 1
+        device.pass_time(0.2)
+        assert len(device.proxy.dials) == 2
+
+
+class TestSilence:
+    """The proxy, or the way to it, is gone without a word."""
+
+    def test_connections_are_reset_within_the_times_set(self):
+        device = Device(PING_INTERVAL_S="5", PING_TIMEOUT_S="2")
+        protocol, _ = device.stand(HalfCloseable)
+        device.proxy.connections[0].ends[1].reading = False
+        device.pass_time(5)
+        device.pass_time(1.9)
+        assert protocol.lost is None
+        device.pass_time(0.1)
+        assert protocol.lost.value.code == "ECONNRESET"
+
+    @pytest.mark.parametrize("answer", [ORIGINAL, OURS])
+    def test_a_proxy_that_cannot_be_asked_is_not(self, answer):
+        environ = {} if answer is ORIGINAL else {"PING_INTERVAL_S": "0"}
+        device = Device(answer=answer, **environ)
+        protocol, _ = device.stand(HalfCloseable)
+        device.proxy.connections[0].ends[1].reading = False
+        for _ in range(10):
+            device.pass_time(30)
+        assert protocol.lost is None

@@ -7,6 +7,7 @@ from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 
 from tessel_proxy.dial import ATTEMPT_DELAY_S, MAX_ADDRESSES, Dialling, in_turn
 from tessel_proxy.nodewords import TargetError
@@ -17,12 +18,17 @@ REFUSED = error.getConnectError((111, "refused"))
 UNREACHABLE = error.getConnectError((101, "unreachable"))
 
 
+class NoProtocol(Factory):
+    def buildProtocol(self, addr):
+        return None
+
+
 class Race:
     def __init__(self, *addresses):
         self.reactor = MemoryReactorClock()
         factory = Factory.forProtocol(Protocol)
         factory.noisy = False
-        self.won = Dialling(self.reactor, addresses, 80, factory, 30).start()
+        self.won = Dialling(self.reactor, addresses, 80, factory).start()
         self.result = []
         self.won.addBoth(self.result.append)
 
@@ -47,6 +53,37 @@ def test_the_first_that_stands_wins():
     assert dialled.address == SIX
     assert race.dialled == [str(SIX)]
     assert not race.reactor.getDelayedCalls()
+
+
+def test_the_connection_knows_its_protocol_and_nothing_between():
+    race = Race(SIX)
+    transport = race.dial(0).stands()
+    (dialled,) = race.result
+    assert transport.protocol is dialled.protocol
+    assert dialled.protocol.transport is transport
+
+
+def test_what_loses_a_connection_that_stood_is_its_protocols_business():
+    race = Race(SIX)
+    dial = race.dial(0)
+    dial.stands()
+    dial.factory.clientConnectionLost(dial.connector, Failure(error.ConnectionDone()))
+    assert len(race.result) == 1
+
+
+def test_one_that_is_stopped_is_heard_of_no_more():
+    race = Race(SIX)
+    dial = race.dial(0)
+    race.won.cancel()
+    dial.fails(error.UserError())  # as the reactor says it
+    assert dial.protocol() is None
+    race.result[0].trap(CancelledError)
+
+
+def test_no_protocol_no_connection():
+    reactor = MemoryReactorClock()
+    Dialling(reactor, [SIX], 80, NoProtocol()).start()
+    assert Dial(reactor, 0).protocol() is None
 
 
 def test_the_next_is_tried_after_a_moment_and_may_overtake():

@@ -113,9 +113,9 @@ def test_what_was_held_when_the_target_ends_is_held_to_the_quota_too(stage):
     device, target = stage.relay()
     target.takes_nothing()
     for _ in range(3):
-        device.transport.write(bytes(9))
+        device.transport.write(bytes(5_000))
         stage.pump()
     target.end()
     stage.pump()
-    assert len(target.value()) == 18
+    assert len(target.value()) == 5_000
     assert device.events[-2:] == [SPENT, ("close",)]

@@ -19,7 +19,7 @@ from tessel_proxy.session import (
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
-OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1"]
+OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
 NOT_AUTHORIZED = {"error": "Not authorized!"}
 
 
@@ -136,7 +136,7 @@ def test_tokens_never_appear_in_the_log(logged):
 
 def test_a_peer_that_offers_features_is_answered_with_ours(logged):
     stage = Stage()
-    stage.authenticate("reuse/1", "credit/1", "device/1", device="kitchen")
+    stage.authenticate("reuse/1", "flow/1", "device/1", device="kitchen")
     assert stage.heard == [{"authed": True, "features": OURS}]
     (line,) = logged.named("tunnel_authenticated")
     assert (line["device"], line["features"]) == ("kitchen", ["device/1", "reuse/1"])
@@ -523,3 +523,32 @@ def test_an_accepted_device_may_talk_as_it_likes():
     stage.authenticate()
     talk_too_much(stage)
     assert stage.relay()
+
+
+# --- is the device still there?
+
+
+def silent_for(stage, seconds):
+    stage.connection.ends[0].reading = False
+    for _ in range(seconds):
+        stage.clock.advance(1)
+        stage.pump()
+
+
+def test_a_device_that_does_not_answer_pings_is_lost(logged):
+    stage = Stage(ping_interval_s=10.0, ping_timeout_s=5.0)
+    stage.authenticate("ping/1")
+    _, target = stage.relay()
+    silent_for(stage, 14)
+    assert not target.aborted
+    silent_for(stage, 1)
+    assert target.aborted
+    assert outcome(logged) == "silent"
+
+
+@pytest.mark.parametrize(("features", "interval_s"), [([], 10.0), (["ping/1"], 0.0)])
+def test_one_that_does_not_know_them_is_not_asked_nor_where_they_are_off(features, interval_s):
+    stage = Stage(ping_interval_s=interval_s)
+    stage.authenticate(*features)
+    silent_for(stage, 60)
+    assert stage.server.transport.connected

@@ -74,6 +74,16 @@ def test_a_device_that_trusts_the_authority_speaks_with_the_proxy(config, versio
     assert name.replace(".", "_") == version.name
 
 
+@pytest.mark.parametrize("version", [TLSVersion.TLSv1_2, TLSVersion.TLSv1_3])
+def test_the_cheapest_cipher_is_taken_whatever_the_device_likes_best(config, version):
+    client_options = trusting(
+        config, insecurelyLowerMinimumTo=version, lowerMaximumSecurityTo=version
+    )
+    _server, client, _flush = shake_hands(server_tls(config, at(NOW)), client_options)
+    assert "AES" in client.transport.getHandle().get_cipher_name()
+    assert client.transport.getHandle().get_cipher_bits() == 128
+
+
 def test_a_device_that_asks_for_another_name_does_not(config):
     _server, client, _flush = shake_hands(
         server_tls(config, at(NOW)), trusting(config, "other.example")

@@ -19,7 +19,7 @@ from tessel_proxy.wire import (
 )
 
 ORIGINAL = Hello("x", None, None, device_faulty=False)
-ALL_OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1"]
+ALL_OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -42,7 +42,7 @@ def test_a_peer_that_does_not_send_the_key_knows_no_features():
 
 
 def test_only_features_that_both_ends_name_are_common():
-    hello = hello_with(features=["reuse/1", "credit/1", "reuse/2", 7])
+    hello = hello_with(features=["reuse/1", "flow/1", "reuse/2", 7])
     assert hello.common == {"reuse/1"}
 
 
@@ -64,17 +64,28 @@ def test_an_unusable_device_name_is_as_none_and_noted(name):
 
 
 def test_a_peer_of_the_original_kind_is_answered_to_the_letter():
-    assert json.dumps(accepted(ORIGINAL), separators=(",", ":")) == '{"authed":true}'
+    assert json.dumps(accepted(ORIGINAL, 65536), separators=(",", ":")) == '{"authed":true}'
     assert json.dumps(refused(ORIGINAL, try_again=True), separators=(",", ":")) == (
         '{"authed":false}'
     )
 
 
 def test_features_are_answered_with_ours_in_a_fixed_order():
-    assert list(accepted(hello_with(features=[])).items()) == [
+    assert list(accepted(hello_with(features=[]), 65536).items()) == [
         ("authed", True),
         ("features", ALL_OURS),
     ]
+
+
+def test_a_device_with_flow_control_is_told_its_window_and_says_ours():
+    hello = hello_with(features=["credit/1"], window=1000)
+    assert list(accepted(hello, 2000).items())[2:] == [("window", 2000)]
+    assert hello.window == 1000
+
+
+@pytest.mark.parametrize("window", [None, -1, 2**31, True, 1.0, "1000"])
+def test_a_window_that_is_no_number_of_octets_counts_as_unsaid(window):
+    assert hello_with(features=["credit/1"], window=window).window == 65_536
 
 
 @pytest.mark.parametrize("try_again", [True, False])

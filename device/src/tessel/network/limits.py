@@ -36,6 +36,10 @@ BACKOFF_CAP_S = 60.0
 with every failure, and never more than the cap, so that a fleet does not come back at once."""
 
 
+GOAWAY_CAP_S = 60.0
+"""How long a proxy that is going may ask for patience before the next tunnel: programs wait."""
+
+
 def within(
     limit_s: float, clock: IReactorTime, attempt: Deferred[T], error: NodeError
 ) -> Deferred[T]:

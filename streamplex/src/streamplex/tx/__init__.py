@@ -4,12 +4,14 @@ For TLS, below a tunnel or over a substream, there is streamplex.tx.tls: over Tw
 that has much to send does not notice that its peer has ended TLS.
 """
 
-from streamplex.tx.interfaces import ISubstreamProtocol, ITunnelListener
+from streamplex.tx.addressed import SubstreamAddress
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesViews, ITunnelListener
 from streamplex.tx.protocol import TunnelProtocol
-from streamplex.tx.substream import Substream, SubstreamAddress
+from streamplex.tx.substream import Substream
 
 __all__ = [
     "ISubstreamProtocol",
+    "ITakesViews",
     "ITunnelListener",
     "Substream",
     "SubstreamAddress",

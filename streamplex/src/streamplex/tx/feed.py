@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol as Interface
 from typing import cast
 
 from twisted.internet.interfaces import IProducer, IPullProducer, IPushProducer
@@ -11,18 +12,23 @@ from streamplex.errors import LocalError
 from streamplex.tx.flow import MAX_WAITING_OCTETS, RESUME_WAITING_OCTETS
 
 
+class Lane(Interface):
+    """What the producer's octets go to."""
+
+    def waiting_octets(self) -> int:
+        """Octets that wait to be sent."""
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Call in a turn of its own."""
+
+
 class Feed:
     """Paces one producer by the octets that wait to be sent."""
 
-    __slots__ = ("_later", "_paused", "_producer", "_pull_due", "_streaming", "_waiting_octets")
+    __slots__ = ("_lane", "_paused", "_producer", "_pull_due", "_streaming")
 
-    def __init__(
-        self,
-        waiting_octets: Callable[[], int],
-        later: Callable[[Callable[[], None]], None],
-    ) -> None:
-        self._waiting_octets = waiting_octets
-        self._later = later
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
         self._producer: IProducer | None = None
         self._streaming = False
         self._paused = False
@@ -57,7 +63,7 @@ class Feed:
         """More waits than before."""
         if self._producer is None or not self._streaming or self._paused:
             return
-        if self._waiting_octets() > MAX_WAITING_OCTETS:
+        if self._lane.waiting_octets() > MAX_WAITING_OCTETS:
             self._paused = True
             cast("IPushProducer", self._producer).pauseProducing()
 
@@ -67,7 +73,7 @@ class Feed:
             return
         if not self._streaming:
             self._pull_later()
-        elif self._paused and self._waiting_octets() <= RESUME_WAITING_OCTETS:
+        elif self._paused and self._lane.waiting_octets() <= RESUME_WAITING_OCTETS:
             self._paused = False
             cast("IPushProducer", self._producer).resumeProducing()
 
@@ -75,9 +81,9 @@ class Feed:
         # Only one is due at a time: a write that leaves in several batches is one answer.
         if not self._pull_due:
             self._pull_due = True
-            self._later(self._pull)
+            self._lane.later(self._pull)
 
     def _pull(self) -> None:
         self._pull_due = False
-        if self._producer is not None and not self._streaming and not self._waiting_octets():
+        if self._producer is not None and not self._streaming and not self._lane.waiting_octets():
             cast("IPullProducer", self._producer).resumeProducing()

@@ -7,6 +7,9 @@ Without flow control of its own the protocol has one brake, TCP's, on the whole 
             +------------------+ ... until too much is held, then everyone waits
 
 and when for too long nothing has been taken, the substream that holds most is ended.
+
+With `credit/1` what one holds is bounded by its window instead, and the transport is never paused:
+its peer is granted more only when its consumer has taken something.
 """
 
 from __future__ import annotations
@@ -29,6 +32,10 @@ RESUME_WAITING_OCTETS = MAX_WAITING_OCTETS // 2
 """Its producer goes on when half of it has left."""
 
 
+MAX_HELD_EVENTS_OCTETS = 256 * 1024
+"""What the events may cost that one substream with credit holds: they have no window. A thousand
+or so; a program that sends more while nobody listens has lost its way."""
+
 MAX_STALL_S = 120.0
 """How long a tunnel's reading may be stopped without anything being taken. All its substreams
 wait for one meanwhile, and whether its peer is still there cannot be seen."""
@@ -40,6 +47,13 @@ class TunnelReading(Protocol):
     def stop_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def end_stall(self) -> None: ...
+
+
+class Held(Protocol):
+    """Who counts what a substream holds."""
+
+    def add(self, octets: int) -> None: ...
+    def remove(self, octets: int) -> None: ...
 
 
 class HeldOctets:
@@ -82,3 +96,18 @@ class HeldOctets:
         self._watch()
         if stalled:
             self._tunnel.end_stall()
+
+
+class HeldByWindow:
+    """What substreams with credit hold: their windows are the limit, nothing is to be counted."""
+
+    __slots__ = ()
+
+    def add(self, octets: int) -> None:
+        """So much more is held."""
+
+    def remove(self, octets: int) -> None:
+        """So much has been taken, or dropped."""
+
+
+HELD_BY_WINDOW = HeldByWindow()

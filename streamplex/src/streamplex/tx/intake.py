@@ -6,27 +6,49 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamReset,
+)
 from streamplex.jsontext import size_in_memory
-from streamplex.tx.flow import HeldOctets
+from streamplex.tx.flow import Held
 
 HELD_EVENT_OCTETS = 256
 """What a held event is taken to cost besides its data: about what its objects do."""
 
-Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived
+SMALL_OCTETS = 4096
+"""Held data of at most this size is put together with what follows it: a window full of single
+octets would take hundreds of times its size. Larger pieces are not worth a copy."""
+
+Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived | StreamReset
+
+
+class _SmallPieces:
+    """Data of a substream, of several messages."""
+
+    __slots__ = ("channel", "octets")
+
+    def __init__(self, first: DataReceived) -> None:
+        self.channel = first.channel
+        self.octets = bytearray(first.data)
 
 
 class Intake:
     """Hands deliveries on in their order: at once while it is open, later else."""
 
-    __slots__ = ("_busy", "_hand_on", "_held", "_open", "_waiting")
+    __slots__ = ("_busy", "_hand_on", "_held", "_open", "_waiting", "event_octets")
 
-    def __init__(self, hand_on: Callable[[Delivery], None], held: HeldOctets) -> None:
+    def __init__(self, hand_on: Callable[[Delivery], None], held: Held) -> None:
         self._hand_on = hand_on
-        self._held = held  # of the whole tunnel
-        self._waiting: deque[tuple[Delivery, int]] = deque()  # with its cost
+        self._held = held
+        # With nothing in it an empty deque would be the largest part of an idle substream.
+        self._waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
         self._open = False
         self._busy = False  # handing on: what comes meanwhile waits behind
+        self.event_octets = 0  # what the custom events that wait are taken to cost
 
     def __bool__(self) -> bool:
         """Does anything wait?"""
@@ -35,16 +57,40 @@ class Intake:
     @property
     def octets(self) -> int:
         """What waits is taken to cost so much."""
-        return sum(cost for _, cost in self._waiting)
+        return sum(_cost(each) for each in self._waiting)
 
     def deliver(self, event: Delivery) -> None:
         """Something came."""
         if self._open and not self._busy and not self._waiting:
             self._hand_on(event)
         else:
-            cost = _cost(event)
-            self._waiting.append((event, cost))
-            self._held.add(cost)
+            self._wait(event)
+
+    def _wait(self, event: Delivery) -> None:
+        if isinstance(event, DataReceived) and len(event.data) <= SMALL_OCTETS:
+            self._wait_small(event)
+            return
+        if isinstance(event, DataReceived):
+            event = DataReceived(event.channel, bytes(event.data))  # a view keeps more than itself
+        self._append(event)
+        cost = _cost(event)
+        self._held.add(cost)
+        if isinstance(event, CustomReceived):
+            self.event_octets += cost
+
+    def _wait_small(self, event: DataReceived) -> None:
+        last = self._waiting[-1] if self._waiting else None
+        if isinstance(last, _SmallPieces) and len(last.octets) < SMALL_OCTETS:
+            last.octets += event.data
+            self._held.add(len(event.data))
+        else:
+            self._append(_SmallPieces(event))
+            self._held.add(HELD_EVENT_OCTETS + len(event.data))
+
+    def _append(self, event: Delivery | _SmallPieces) -> None:
+        if isinstance(self._waiting, tuple):
+            self._waiting = deque()
+        self._waiting.append(event)
 
     def begin(self, call: Callable[[], None]) -> None:
         """Open, but make this call first; it may close."""
@@ -65,35 +111,49 @@ class Intake:
         self._busy = True
         try:
             while self._open and self._waiting:
-                event, cost = self._waiting.popleft()
-                self._held.remove(cost)
-                self._hand_on(event)
+                self._hand_on(self._next())
         finally:
             self._busy = False
+
+    def _next(self) -> Delivery:
+        assert isinstance(self._waiting, deque)  # noqa: S101 -- something waits
+        waited = self._waiting.popleft()
+        if not self._waiting:
+            self._waiting = ()
+        cost = _cost(waited)
+        self._held.remove(cost)
+        if isinstance(waited, CustomReceived):
+            self.event_octets -= cost
+        elif isinstance(waited, _SmallPieces):
+            return DataReceived(waited.channel, bytes(waited.octets))
+        return waited
 
     def hand_over(self) -> None:
         """Hand on all that waits, whoever asked to wait: nothing comes behind it."""
         while self._waiting:
-            event, cost = self._waiting.popleft()
-            self._held.remove(cost)
-            self._hand_on(event)
+            self._hand_on(self._next())
 
     def close(self) -> None:
         """Let everything wait."""
         self._open = False
 
-    def drop(self) -> None:
-        """Forget what waits."""
+    def drop(self) -> int:
+        """Forget what waits. Returns how many octets of data that were."""
+        octets = 0
         while self._waiting:
-            _, cost = self._waiting.popleft()
-            self._held.remove(cost)
+            event = self._next()
+            if isinstance(event, DataReceived):
+                octets += len(event.data)
+        return octets
 
 
-def _cost(event: Delivery) -> int:
-    match event:
+def _cost(waits: Delivery | _SmallPieces) -> int:
+    match waits:
         case DataReceived():
-            return HELD_EVENT_OCTETS + len(event.data)
+            return HELD_EVENT_OCTETS + len(waits.data)
+        case _SmallPieces():
+            return HELD_EVENT_OCTETS + len(waits.octets)
         case CustomReceived():
-            return HELD_EVENT_OCTETS + size_in_memory([event.name, *event.args])
+            return HELD_EVENT_OCTETS + size_in_memory([waits.name, *waits.args])
         case _:
             return HELD_EVENT_OCTETS

@@ -32,6 +32,19 @@ class ISubstreamProtocol(IProtocol):
     def errorReceived(message: str) -> None:
         """The peer's end failed. Data not delivered yet is gone, as after a TCP reset."""
 
+    def resetReceived() -> None:
+        """The peer reads no more: what was queued for it is gone. It waits for this side's end.
+
+        Only with `credit/1`.
+        """
+
+
+class ITakesViews(Interface):
+    """A protocol over a substream whose dataReceived takes views as well as octets.
+
+    It copies what it keeps: a view keeps all that came with it. Others are given octets.
+    """
+
 
 class ITunnelListener(Interface):
     """Who is told what happens to a tunnel as a whole."""

@@ -23,7 +23,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.channels import Side
-from streamplex.errors import LocalError, RemoteError
+from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
+from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
     DataReceived,
@@ -35,16 +36,21 @@ from streamplex.events import (
     StreamEnded,
     StreamFailed,
     StreamOpened,
+    StreamReset,
 )
 from streamplex.jsontext import Json
-from streamplex.tunnel import Limits, Tunnel
+from streamplex.limits import Limits
+from streamplex.schedule import ALONE_TURN_OCTETS
+from streamplex.tunnel import Tunnel
+from streamplex.tx.bulk import keep_queue_short
 from streamplex.tx.flow import HeldOctets
 from streamplex.tx.interfaces import ITunnelListener
+from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
 from streamplex.tx.tls import ended_by_fin
 
-BATCH_OCTETS = 64 * 1024
-"""What is handed to the transport at once: what it takes before it asks for a pause."""
+BATCH_OCTETS = ALONE_TURN_OCTETS
+"""What is handed to the transport at once, of payload: one turn of a substream that is alone."""
 
 CLOSE_TIMEOUT_S = 10.0
 """How long a closing tunnel waits for its peer to take what is queued."""
@@ -72,7 +78,7 @@ class _Phase(Enum):
     @property
     def alive(self) -> bool:
         """Octets are taken and given."""
-        return self in (_Phase.OPEN, _Phase.CLOSING)
+        return self is _Phase.OPEN or self is _Phase.CLOSING
 
 
 @implementer(IPushProducer, IHandshakeListener)
@@ -94,9 +100,10 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.CONNECTING
         self._paused = False  # by the transport: it has enough to send
         self._flushing = False
-        self._fault: RemoteError | None = None
+        self._fault: RemoteError | SilentPeerError | None = None
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
+        self._keep_alive: KeepAlive | None = None
         self.held = HeldOctets(self, clock)
 
     @property
@@ -110,8 +117,20 @@ class TunnelProtocol(Protocol):
         """Those that have not been released, by channel."""
         return self._substreams
 
+    @property
+    def substreams_in_use(self) -> int:
+        """How many there are, with those that were released and have still something to send."""
+        return len(self._substreams) + len(self.core.leaving)
+
+    @property
+    def held_octets(self) -> int:
+        """What waits here in all: for the peer to read, and for the consumers."""
+        core, held = self.core, self._substreams.values()
+        waiting = map(core.waiting_octets, (*self._substreams, *core.leaving))
+        return sum(waiting) + sum(substream.held_octets for substream in held)
+
     def open(self, name: str | None) -> Substream:
-        """Open a substream. Raises ChannelsExhaustedError, or LocalError on a dead tunnel."""
+        """Open a substream. Raises what `Tunnel.open` does, or LocalError on a dead tunnel."""
         if self._phase is not _Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
@@ -133,11 +152,24 @@ class TunnelProtocol(Protocol):
     @property
     def has_more_to_send(self) -> bool:
         """Something waits that the transport has had no room for yet."""
-        return bool(self.core)
+        return self.core.has_waiting
 
-    def enable(self, features: Iterable[str]) -> None:
-        """Turn on the features that both ends have named."""
-        self.core.enable(features)
+    def enable(
+        self,
+        features: Iterable[str],
+        windows: Windows | None = None,
+        peers_first: int = FIRST_WINDOW_OCTETS,
+    ) -> None:
+        """Turn on the features that both ends have named; for credit/1, see `Tunnel.enable`."""
+        self.core.enable(features, windows, peers_first)
+
+    def keep_alive(self, interval_s: float, timeout_s: float) -> None:
+        """Ask the peer whether it is still there when it has been silent for `interval_s`.
+
+        If it is so for `timeout_s` more, the tunnel is lost: SilentPeerError. Only with `ping/1`.
+        """
+        if self._phase is _Phase.OPEN and self._keep_alive is None:
+            self._keep_alive = KeepAlive(self, self.clock, interval_s, timeout_s)
 
     def hear_at_most(self, octets: int | None) -> None:
         """Cut the peer when it says more; None: it may say what it likes from now on."""
@@ -168,8 +200,23 @@ class TunnelProtocol(Protocol):
         try:
             call()
         except Exception as fault:  # noqa: BLE001  # whatever foreign code raises
-            self._log.failure("substream {channel} failed", channel=substream.channel)
-            substream.crashed(fault)
+            self.failed(substream, fault)
+
+    def failed(self, substream: Substream, fault: Exception) -> None:
+        """Code of a substream's protocol raised; call while it is handled."""
+        self._log.failure("substream {channel} failed", channel=substream.channel)
+        substream.crashed(fault)
+
+    def together(self, call: Callable[[], None]) -> None:
+        """What is queued in this call leaves behind it, as one."""
+        outermost = not self._flushing
+        self._flushing = True
+        try:
+            call()
+        finally:
+            if outermost:
+                self._flushing = False
+        self.flush()
 
     def flush(self) -> None:
         """Hand to the transport what it has room for."""
@@ -186,7 +233,7 @@ class TunnelProtocol(Protocol):
                         substream.served()
         finally:
             self._flushing = False
-        if self._phase is _Phase.CLOSING and not self.core:
+        if self._phase is _Phase.CLOSING and not self.core.has_waiting:
             self._close()
 
     def _has_room(self) -> bool:
@@ -205,6 +252,7 @@ class TunnelProtocol(Protocol):
         """The transport stands."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # else each small frame waits for an ACK, 40 ms
+            keep_queue_short(self.transport)
         self._wire.registerProducer(self, True)
         self._phase = _Phase.OPEN
         self._listener.tunnelMade(self)
@@ -218,16 +266,14 @@ class TunnelProtocol(Protocol):
         """Octets came: tell those whom they concern, then send all their answers at once."""
         if not self._phase.alive:
             return
-        outermost = not self._flushing
-        self._flushing = True
-        try:
-            for event in self.core.receive(data):
-                if self._phase.alive:  # else the one before has cut the tunnel
-                    self._dispatch(event)
-        finally:
-            if outermost:
-                self._flushing = False
-        self.flush()
+        if self._keep_alive is not None:
+            self._keep_alive.heard()
+        self.together(lambda: self._dispatch_all(data))
+
+    def _dispatch_all(self, data: bytes) -> None:
+        for event in self.core.receive(data):
+            if self._phase.alive:  # else the one before has cut the tunnel
+                self._dispatch(event)
 
     def _dispatch(self, event: Event) -> None:
         match event:
@@ -236,6 +282,7 @@ class TunnelProtocol(Protocol):
                 | StreamEnded(channel)
                 | StreamFailed(channel)
                 | CustomReceived(channel)
+                | StreamReset(channel)
             ):
                 # A handler of an event before this one may have released the substream.
                 substream = self._substreams.get(channel)
@@ -265,6 +312,8 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.LOST
         if self._close_deadline is not None and self._close_deadline.active():
             self._close_deadline.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.stop()
         for substream in list(self._substreams.values()):
             substream.tunnel_lost(why)
         self._substreams.clear()
@@ -287,8 +336,10 @@ class TunnelProtocol(Protocol):
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The transport has room."""
+        """The transport has room: its peer takes what is sent."""
         self._paused = False
+        if self._keep_alive is not None:
+            self._keep_alive.heard()
         self.flush()
 
     def stopProducing(self) -> None:
@@ -311,3 +362,20 @@ class TunnelProtocol(Protocol):
         substream = max(self._substreams.values(), key=lambda each: each.held_octets)
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
+
+    # --- for who watches over the peer -------------------------------------------------
+
+    @property
+    def is_deaf(self) -> bool:
+        """The peer is not listened to: the substreams hold too much."""
+        return self.held.stopped
+
+    def ask(self) -> None:
+        """Is the peer still there?"""
+        self.core.ping()
+        self.flush()
+
+    def give_up(self) -> None:
+        """It is not."""
+        self._fault = SilentPeerError("the peer says nothing, and does not answer a ping")
+        self.abortConnection()

@@ -8,13 +8,11 @@ tunnel --> deliver --> Intake --> protocol --> write --> core: its lane --> tunn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, assert_never
 
 from twisted.internet import error
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
     IHalfCloseableProtocol,
     IProducer,
@@ -22,28 +20,27 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ITCPTransport,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.errors import LocalError, SubstreamError, TunnelLostError
-from streamplex.events import CustomReceived, DataReceived, StreamEnded, StreamFailed
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamReset,
+)
 from streamplex.jsontext import Json
+from streamplex.tx.addressed import Addressed, SubstreamAddress
 from streamplex.tx.feed import Feed
-from streamplex.tx.flow import MAX_STALL_S
+from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_OCTETS, MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
-from streamplex.tx.interfaces import ISubstreamProtocol
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesViews
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
-
-
-@implementer(IAddress)
-@dataclass(frozen=True, slots=True)
-class SubstreamAddress:
-    """Where a substream leads, as far as the tunnel knows."""
-
-    channel: int
-    name: str | None
 
 
 class _Phase(Enum):
@@ -56,32 +53,55 @@ class _Phase(Enum):
 
 
 @implementer(ITCPTransport, IPushProducer, IConsumer)
-class Substream:
+class Substream(Addressed):  # type: ignore[override]  # there is no IP address here
     """One stream of a tunnel.
 
-    `peer_address` and `host_address` are what getPeer and getHost answer; whoever knows
-    better may set them. `stalled` tells why it failed: its consumer took nothing for too long.
+    `stalled` tells why it failed: its consumer took nothing for too long.
     """
 
-    disconnecting = False
+    __slots__ = (
+        "_aborted",
+        "_end_queued",
+        "_end_sent",
+        "_end_wanted",
+        "_feed",
+        "_has_window",
+        "_intake",
+        "_lost",
+        "_peer_ended",
+        "_phase",
+        "_pump",
+        "_released",
+        "_reset_sent",
+        "_takes_views",
+        "channel",
+        "disconnecting",
+        "name",
+        "protocol",
+        "stalled",
+    )
 
     def __init__(self, channel: int, name: str | None, pump: TunnelProtocol) -> None:
+        super().__init__(SubstreamAddress(channel, name))
         self.channel = channel
         self.name = name
-        self.peer_address: IAddress = SubstreamAddress(channel, name)
-        self.host_address: IAddress = SubstreamAddress(channel, name)
         self.protocol: IProtocol | None = None
+        self.disconnecting = False
         self.stalled = False
         self._pump = pump
         self._phase = _Phase.WAITING
         self._released = False
         self._peer_ended = False  # told to us: the core may have read ahead
         self._end_wanted = False  # as soon as the producer is done
+        self._end_queued = False  # behind all data
         self._end_sent = False  # it has left, all data before it
-        self._why_closed: Exception = error.ConnectionDone()  # for when this side closes
+        self._aborted = False  # by this side
+        self._takes_views = False
         self._lost: Failure | None = None  # what connectionLost is told
-        self._intake = Intake(self._hand_on, pump.held)
-        self._feed = Feed(self._waiting_octets, self._later)
+        self._has_window = channel in pump.core.flow
+        self._reset_sent = False
+        self._intake = Intake(self._hand_on, HELD_BY_WINDOW if self._has_window else pump.held)
+        self._feed = Feed(self)
 
     # --- the protocol over it ---------------------------------------------------------
 
@@ -93,6 +113,7 @@ class Substream:
         if self.protocol is not None:
             raise LocalError(f"substream {self.channel} has a protocol already")
         self.protocol = protocol
+        self._takes_views = ITakesViews.providedBy(protocol)
         lost = self._lost
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.OPEN
@@ -112,12 +133,12 @@ class Substream:
 
     @property
     def _local_ended(self) -> bool:
-        return self._released or self._pump.core.state(self.channel).local_ended
+        return self._released or self._end_queued
 
     def _guarded(self, call: Callable[[], None]) -> None:
         self._pump.call_guarded(self, call)
 
-    def _later(self, call: Callable[[], None]) -> None:
+    def later(self, call: Callable[[], None]) -> None:
         """Call in a turn of its own, as Twisted's transports do: never inside a call to us."""
         self._pump.clock.callLater(0, self._guarded, call)
 
@@ -127,22 +148,50 @@ class Substream:
         """Something came for this substream."""
         if isinstance(event, StreamEnded):
             self._peer_ended = True
-        elif isinstance(event, StreamFailed):
-            self._intake.drop()
+        elif isinstance(event, CustomReceived) and self._is_flooded():
+            self._end_for("ENOBUFS: too many events")
+            return
+        elif isinstance(event, StreamFailed | StreamReset):
+            self._drop_held()
             if self._phase is not _Phase.WAITING:
                 self._hand_on(event)  # however long the consumer pauses, it can be aborted
                 return
         self._intake.deliver(event)
 
     def _hand_on(self, event: Delivery) -> None:
-        self._guarded(lambda: self._tell(event))
+        try:
+            self._tell(event)
+        except Exception as fault:  # noqa: BLE001  # as in `_guarded`, for each event that comes
+            self._pump.failed(self, fault)
+        if self._has_window and isinstance(event, DataReceived):
+            self._consumed(len(event.data))
         self._release_if_over()
+
+    def _consumed(self, octets: int) -> None:
+        if self._pump.core.flow.consumed(self.channel, octets):
+            self._pump.flush()
+
+    def _drop_held(self) -> None:
+        # It counts as taken: else the peer might never get the credit to come to its end.
+        self._consumed(self._intake.drop())
+
+    def _is_flooded(self) -> bool:
+        """Events take no credit: do more come, or wait, than may?"""
+        if not self._has_window or self._phase not in (_Phase.WAITING, _Phase.OPEN):
+            return False
+        if self._intake.event_octets > MAX_HELD_EVENTS_OCTETS:
+            return True
+        now = self._pump.clock.seconds()
+        return not self._pump.core.flow.count_event(self.channel, now)
 
     def _tell(self, event: Delivery) -> None:
         match event:
             case DataReceived():
                 if self._phase is _Phase.OPEN and self.protocol is not None:
-                    self.protocol.dataReceived(event.data)
+                    # A view to who takes it: a copy costs as much as the rest of the way here.
+                    self.protocol.dataReceived(
+                        event.data if self._takes_views else bytes(event.data)  # type: ignore[arg-type]  # as it says
+                    )
             case StreamEnded():
                 self._tell_end()
             case StreamFailed():
@@ -150,6 +199,8 @@ class Substream:
             case CustomReceived():
                 if ISubstreamProtocol.providedBy(self.protocol) and self._phase is not _Phase.LOST:
                     self.protocol.customReceived(event.name, event.args)
+            case StreamReset():
+                self._tell_reset()
             case _:
                 assert_never(event)
 
@@ -166,21 +217,28 @@ class Substream:
         elif self._phase is not _Phase.LOST:
             self.protocol.errorReceived(message)
 
+    def _tell_reset(self) -> None:
+        if not ISubstreamProtocol.providedBy(self.protocol):
+            self._lose(Failure(SubstreamError("the peer reads no more")))
+        elif self._phase is not _Phase.LOST:
+            self.protocol.resetReceived()
+
     def served(self) -> None:
         """Some of what was queued has left."""
-        self._guarded(self._feed.sent)
-        if self._local_ended and not self._waiting_octets() and not self._end_sent:
+        if self._feed:
+            self._guarded(self._feed.sent)
+        if self._local_ended and not self.waiting_octets() and not self._end_sent:
             self._end_sent = True
-            self._later(self._tell_written)
+            self.later(self._tell_written)
 
     def _tell_written(self) -> None:
         if self._phase is _Phase.DISCARDING and not self._aware:
-            self._lose(Failure(self._why_closed))
+            self._lose(self._why_closed())
         elif self._phase is _Phase.OPEN and IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
         self._release_if_over()
 
-    def _waiting_octets(self) -> int:
+    def waiting_octets(self) -> int:
         return self._pump.core.waiting_octets(self.channel)
 
     @property
@@ -191,9 +249,12 @@ class Substream:
     def end_stall(self) -> None:
         """Its consumer has held up the whole tunnel for too long: end it, on both sides."""
         self.stalled = True
-        why = f"ETIMEDOUT: nothing was taken for {MAX_STALL_S:g} s, and the tunnel waited"
+        self._end_for(f"ETIMEDOUT: nothing was taken for {MAX_STALL_S:g} s, and the tunnel waited")
+
+    def _end_for(self, why: str) -> None:
+        """End it, on both sides."""
         self.fail(why)
-        self._intake.drop()
+        self._drop_held()
         self._discard()  # what is still on its way must not stall it again
         self.deliver(StreamFailed(self.channel, why))
 
@@ -218,6 +279,10 @@ class Substream:
 
     # --- its end ----------------------------------------------------------------------
 
+    def together(self, call: Callable[[], None]) -> None:
+        """What the call says leaves behind it, as one: a packet, and less work than several."""
+        self._pump.together(call)
+
     def release(self) -> None:
         """This side is done with the substream: its number and record are freed."""
         self._end()
@@ -226,7 +291,10 @@ class Substream:
         self._released = True
         self._pump.core.release(self.channel)
         self._pump.forget(self.channel)
-        self._lose(Failure(self._why_closed))
+        self._lose(self._why_closed())
+
+    def _why_closed(self) -> Failure:
+        return Failure(error.ConnectionAborted()) if self._aborted else connectionDone
 
     def _release_if_over(self) -> None:
         """A protocol that is not aware of substreams is done when both directions are.
@@ -240,6 +308,7 @@ class Substream:
     def _end(self) -> None:
         self._end_wanted = True
         if not self._local_ended:
+            self._end_queued = True
             self._pump.core.end(self.channel)
             self._pump.flush()
 
@@ -250,7 +319,7 @@ class Substream:
         protocol = self.protocol
         self._phase = _Phase.LOST
         self._lost = reason
-        self._intake.drop()
+        self._drop_held()
         self._intake.open()
         self._guarded(self._feed.stop)
         self._end()
@@ -293,47 +362,25 @@ class Substream:
         self.disconnecting = True
         self._discard()
         if self._end_sent:
-            self._later(self._tell_written)
+            self.later(self._tell_written)
         else:
             self.loseWriteConnection()
 
     def abortConnection(self) -> None:
         """Drop what is queued and tell the peer that this end failed."""
-        if self._phase is _Phase.LOST or isinstance(self._why_closed, error.ConnectionAborted):
+        if self._phase is _Phase.LOST or self._aborted:
             return
         self.disconnecting = True
-        self._why_closed = error.ConnectionAborted()
+        self._aborted = True
         self._discard()
         self._pump.core.abort(self.channel, "aborted")
         self._pump.flush()
         self._end()
-        self._later(self._tell_aborted)
+        self.later(self._tell_aborted)
 
     def _tell_aborted(self) -> None:
         self._feed.stop()
         self._tell_written()
-
-    def getPeer(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
-        """What is at the other end."""
-        return self.peer_address
-
-    def getHost(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
-        """What is at this end."""
-        return self.host_address
-
-    def getTcpNoDelay(self) -> bool:
-        """Always so: the tunnel waits for nothing."""
-        return True
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Nothing to do: the tunnel waits for nothing."""
-
-    def getTcpKeepAlive(self) -> bool:
-        """Never: keeping alive is the tunnel's business."""
-        return False
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Nothing to do: keeping alive is the tunnel's business."""
 
     # --- what TCP does not have -------------------------------------------------------
 
@@ -348,6 +395,35 @@ class Substream:
         if not self._released:
             self._pump.core.fail(self.channel, message)
             self._pump.flush()
+
+    @property
+    def is_promised(self) -> bool:
+        """Could it be promised its first window? If not, whoever is told of it is to refuse it."""
+        return self._pump.core.flow.is_promised(self.channel)
+
+    @property
+    def can_reset(self) -> bool:
+        """Is there flow control, and with it a word for reading no more?"""
+        return self._has_window and not self._released and not self._reset_sent
+
+    def reset(self) -> None:
+        """Read no more: the peer drops what it has queued and ends, and so does this side.
+
+        Only where it `can_reset`; else it does nothing.
+        """
+        if not self.can_reset:
+            return
+        self._reset_sent = self.disconnecting = True
+        self._discard()
+        self._pump.core.reset(self.channel)
+        self._pump.flush()
+        self._end()
+        self.later(self._tell_aborted)
+
+    @property
+    def has_unread(self) -> bool:
+        """Something came that its consumer has not taken."""
+        return bool(self._intake)
 
     # --- IConsumer: who writes here ---------------------------------------------------
 

@@ -1,5 +1,9 @@
 """Twisted's TLS, mended where a tunnel, or what a tunnel carries, would notice.
 
+- It encrypts, copies and hands on in pieces of 16 KiB, with some thirty calls of Python's for each.
+  Here a piece has four records, and what one read has brought is handed on as one. With memory
+  BIOs it stays: TLS on the socket itself costs as much to write and more to read
+  (docs/decisions/0013-fast-path.md).
 - It calls every end without close_notify a lost connection, though many peers know no other end
   than TCP's FIN. Here one can ask how TCP ended below it.
 - When TLS is over it asks TCP to close, and TCP waits for the producer above TLS: for ever, if
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -19,14 +24,34 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IReactorTime,
     ITCPTransport,
+    ITransport,
 )
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+
+from streamplex.tx.bulk import Writable, read_in_bulk, write_at_once
+from streamplex.tx.openssl import opened, sealed
 
 LAST_OCTETS_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
 there is no progress to look at."""
+
+
+PIECE_OCTETS = 4 * 16 * 1024
+"""What is encrypted in one call: four full records. Larger pieces make OpenSSL's buffer so large
+that the allocator gives it back to the system each time, which costs more than the encryption."""
+
+_PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
+
+
+def write_whole_pieces(context: SSL.Context) -> None:
+    """Have connections of this context encrypt all that they are given in one call.
+
+    Without it a TLSTransport works too, with a call for each record. The context must be new.
+    """
+    context.clear_mode(_PARTIAL_WRITES)
 
 
 class TLSTransport(BufferingTLSTransport):
@@ -34,6 +59,52 @@ class TLSTransport(BufferingTLSTransport):
 
     tcp_reason: Failure | None = None  # how TCP was lost
     _last_octets: IDelayedCall | None = None
+
+    def makeConnection(self, transport: ITransport) -> None:
+        read_in_bulk(transport)
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
+
+    def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
+        if self._lostTLSConnection:
+            return
+        view = memoryview(bytes)
+        sent = 0
+        try:
+            while sent < len(bytes):
+                sent += self._tlsConnection.send(view[sent : sent + PIECE_OCTETS])
+                self._flushSendBIO()
+        except SSL.WantReadError:  # a handshake is under way
+            self._bufferedWrite(bytes[sent:])  # type: ignore[no-untyped-call]  # Twisted's
+        except SSL.Error:
+            self._tlsShutdownFinished(Failure())
+
+    def _flushSendBIO(self) -> None:
+        while octets := sealed(self._tlsConnection):
+            write_at_once(cast("Writable", self.transport), octets)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._handshakeDone and not self._appSendBuffer:
+            self._flushReceiveBIO(data)
+        else:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's
+
+    def _flushReceiveBIO(self, come: bytes = b"") -> None:
+        why_no_more: SSL.Error | None = None
+        while why_no_more is None and not self._lostTLSConnection:
+            octets, why_no_more = opened(self._tlsConnection, come)
+            come = b""
+            if octets and not self._aborted:
+                ProtocolWrapper.dataReceived(self, octets)
+        if why_no_more is not None and not self._lostTLSConnection:
+            self._end_after(why_no_more)
+        self._flushSendBIO()
+
+    def _end_after(self, why: SSL.Error) -> None:
+        if isinstance(why, SSL.ZeroReturnError):
+            self._shutdownTLS()  # type: ignore[no-untyped-call]  # Twisted's
+            self._tlsShutdownFinished(None)  # connectionLost tells how TCP ended
+        elif not isinstance(why, SSL.WantReadError):
+            self._tlsShutdownFinished(Failure(why))
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)  # type: ignore[no-untyped-call]  # Twisted's

@@ -22,6 +22,10 @@ class Backoff:
         self._failures += 1
         self._not_before_s = now_s + self._random() * longest
 
+    def hold_off(self, until_s: float) -> None:
+        """The proxy asks for patience; no failure."""
+        self._not_before_s = max(self._not_before_s, until_s)
+
     def succeeded(self) -> None:
         self._failures = 0
         self._not_before_s = 0.0

@@ -142,6 +142,10 @@ class ProxiedConnection:
         error.hint = REFUSED_HINT if error.code == "EACCES" else None
         self._leave(Failure(error))
 
+    def heard_reset(self) -> None:
+        """The proxy takes nothing more, as a target's kernel says with RST."""
+        self._leave(Failure(NodeError("write ECONNRESET", "ECONNRESET")))
+
     def heard_lost(self, reason: Failure) -> None:
         """Released, or the tunnel is gone: then it is a reset, however cleanly it went."""
         if self._phase in _NOT_LEFT:  # also: a protocol above raised, and so lost it
@@ -235,7 +239,9 @@ class ProxiedConnection:
         """A kernel answers data for a closed socket with RST; else an endless download that the
         program has left would go on filling the tunnel.
         """
-        if self._tunnel.understands_failure and not self._failed_after_leaving:
+        if self._substream.can_reset:
+            self._substream.reset()
+        elif self._tunnel.understands_failure and not self._failed_after_leaving:
             self._failed_after_leaving = True
             self._substream.fail("closed")
 
@@ -280,7 +286,13 @@ class ProxiedConnection:
             self._leave_soon(Failure(ConnectionAborted()))
 
     def discard(self) -> None:
+        """As a kernel closes: what came and was not read is answered with a reset, at once or
+        when it comes; but what the program has written before still arrives if nothing does.
+        """
         self.unregisterProducer()
+        unread = self._phase is _Phase.OPEN and self._substream.has_unread
+        if unread and self._substream.can_reset:
+            self._substream.reset()
         self.loseConnection()
 
     def getPeer(self) -> IAddress:  # type: ignore[override]  # a name, not an IP address

@@ -18,6 +18,7 @@ from tessel.network.interface import ProtocolFactory, Target, TlsOptions
 from tessel.network.limits import (
     CLOSE_TIMEOUT_S,
     FAREWELL_LIMIT_S,
+    GOAWAY_CAP_S,
     TUNNEL_SETUP_TIMEOUT_S,
     within,
 )
@@ -97,9 +98,9 @@ class Tunnels:
 
     async def _reach(self) -> Tunnel:
         """Wait if need be, dial, and have the token accepted."""
-        await self._wait_if_failing()
+        await self._wait_for_its_time()
         log.debug("opening the tunnel to {proxy}", proxy=self._proxy)
-        tunnel = Tunnel(self._settings, self._clock, self._lost)
+        tunnel = Tunnel(self._settings, self._clock, self)
         late = NodeError("no answer: ETIMEDOUT", "ETIMEDOUT")
         set_up = Deferred.fromCoroutine(self._set_up(tunnel))
         try:
@@ -110,7 +111,7 @@ class Tunnels:
             raise
         return tunnel
 
-    async def _wait_if_failing(self) -> None:
+    async def _wait_for_its_time(self) -> None:
         wait_s = self._backoff.wait_s(self._clock.seconds())
         if wait_s:
             log.debug("next attempt to reach the proxy in {wait_s:.1f} s", wait_s=wait_s)
@@ -168,7 +169,12 @@ class Tunnels:
 
     # The end.
 
-    def _lost(self, tunnel: Tunnel) -> None:
+    def going_away(self, after_s: float) -> None:
+        """The proxy asks for the next tunnel after so long."""
+        self._backoff.hold_off(self._clock.seconds() + min(after_s, GOAWAY_CAP_S))
+
+    def lost(self, tunnel: Tunnel) -> None:
+        """A tunnel is no more."""
         self._tunnels.remove(tunnel)
         if self._tunnels:
             return

@@ -5,8 +5,8 @@ The device says its token and what features it has, and opens nothing before the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum, auto
+from typing import Protocol as Shape
 from typing import cast
 
 from twisted.internet.defer import Deferred
@@ -15,8 +15,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import ChannelsExhaustedError, LocalError
-from streamplex.features import DEVICE, HALFCLOSE, RETRY, REUSE, offered
+from streamplex import ChannelsExhaustedError, LocalError, PromisesExhaustedError, Windows
+from streamplex.features import (
+    CREDIT,
+    DEVICE,
+    GOAWAY,
+    HALFCLOSE,
+    PING,
+    RETRY,
+    REUSE,
+    first_window,
+    offered,
+)
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from tessel.config import Settings
@@ -25,6 +35,9 @@ from tessel.network.tunneled.face import Face
 
 log = Logger(namespace="tessel")
 
+WINDOWS = Windows()
+"""What the proxy may have under way towards this device."""
+
 
 class Phase(Enum):
     """How far a tunnel is."""
@@ -32,7 +45,7 @@ class Phase(Enum):
     CONNECTING = auto()
     ASKING = auto()  # the token is said, the answer is to come
     OPEN = auto()
-    RETIRED = auto()  # its numbers are used up, or the program ends: so does it, with its last one
+    RETIRED = auto()  # it opens nothing more, and ends with its last substream
     CLOSING = auto()
     LOST = auto()
 
@@ -48,16 +61,21 @@ class TunnelSpentError(Exception):
     """This tunnel opens nothing more, though the way to the proxy is open."""
 
 
+class Owner(Shape):
+    """Who is told what concerns the tunnels to come."""
+
+    def going_away(self, after_s: float) -> None: ...
+    def lost(self, tunnel: Tunnel) -> None: ...
+
+
 @implementer(ITunnelListener)
 class Tunnel:
-    """A tunnel. `answered` fires when the token was accepted; `lost` is called at its end."""
+    """A tunnel. `answered` fires when the token was accepted; its owner is told of its end."""
 
-    def __init__(
-        self, settings: Settings, clock: IReactorTime, lost: Callable[[Tunnel], None]
-    ) -> None:
+    def __init__(self, settings: Settings, clock: IReactorTime, owner: Owner) -> None:
         self._settings = settings
         self._clock = clock
-        self._lost = lost
+        self._owner = owner
         self._features = frozenset[str]()
         self._open_substreams = 0
         self._idle: IDelayedCall | None = None
@@ -74,8 +92,10 @@ class Tunnel:
         try:
             substream = self._pump().open(name)
         except ChannelsExhaustedError as error:
-            self._retire()
+            self._retire("its numbers are used up")
             raise TunnelSpentError from error
+        except PromisesExhaustedError as error:
+            raise NodeError("connect EMFILE: too many connections", "EMFILE") from error
         except LocalError as error:  # cut for the proxy's fault, and not lost yet
             self.phase = Phase.CLOSING
             raise TunnelSpentError from error
@@ -128,6 +148,7 @@ class Tunnel:
         """TLS stands and the proxy's certificate was accepted, for so the dial delivers it."""
         self._protocol = tunnel
         self.phase = Phase.ASKING
+        tunnel.core.offer(self._own_features())
         tunnel.message(self._introduction())
 
     def tunnelSecured(self) -> None:
@@ -142,8 +163,10 @@ class Tunnel:
             self._refused(temporarily=answer.get("retry") is True)
             return
         self._features = offered(answer) & self._own_features()
-        self._pump().enable(self._features)
+        self._pump().enable(self._features, WINDOWS, first_window(answer))
         self.phase = Phase.OPEN
+        if PING in self._features and self._settings.ping_interval_s:
+            self._pump().keep_alive(self._settings.ping_interval_s, self._settings.ping_timeout_s)
         log.debug("the tunnel is authorized")
         self._watch_idle()
         self.answered.callback(None)
@@ -154,14 +177,17 @@ class Tunnel:
         substream.release()
 
     def goAwayReceived(self, after_ms: int) -> None:
-        """Never told: this device does not offer `goaway/1` yet."""
+        """The proxy is being stopped: what is open may end, the next tunnel is for later."""
+        self._owner.going_away(after_ms / 1000)
+        if self.phase is Phase.OPEN:
+            self._retire(f"the proxy is going, and asks for the next one after {after_ms} ms")
 
     def tunnelLost(self, reason: Failure) -> None:
         self._stop_idle_timer()
         self.phase = Phase.LOST
         log.debug("the tunnel is closed: {why}", why=reason.getErrorMessage())
         self._fail_answer(NodeError(_early_end(reason), "ECONNRESET"))
-        self._lost(self)
+        self._owner.lost(self)
 
     # The conversation.
 
@@ -169,6 +195,7 @@ class Tunnel:
         said: dict[str, Json] = {
             "token": self._settings.token,
             "features": sorted(self._own_features()),
+            "window": WINDOWS.first,
         }
         if self._settings.device is not None:
             said["device"] = self._settings.device
@@ -176,7 +203,7 @@ class Tunnel:
 
     def _own_features(self) -> frozenset[str]:
         device = {DEVICE} if self._settings.device is not None else set()
-        return frozenset({REUSE, HALFCLOSE, RETRY} | device)
+        return frozenset({REUSE, HALFCLOSE, RETRY, GOAWAY, PING, CREDIT} | device)
 
     def _refused(self, *, temporarily: bool) -> None:
         error: NodeError = AuthorizationFailed()
@@ -192,9 +219,10 @@ class Tunnel:
 
     # Its end.
 
-    def _retire(self) -> None:
+    def _retire(self, why: str) -> None:
+        self._stop_idle_timer()
         self.phase = Phase.RETIRED
-        log.debug("the tunnel's numbers are used up: a new one takes over")
+        log.debug("the tunnel opens nothing more: {why}", why=why)
         self._watch_idle()
 
     def _watch_idle(self) -> None:

@@ -1,0 +1,158 @@
+"""`make bench`: the proxy beside its peers, in one run. README.md tells how to read it.
+
+Exit codes: 0 measured, 1 something could not be measured. Bars that are missed are no failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import contenders
+from bench.bars import bars_table
+from bench.contenders import Contender, Ground, Start
+from bench.measures import Figures, Measure, Stage, chosen
+from bench.processes import BenchError
+from bench.results import Results
+from bench.sizes import FULL, QUICK, Sizes
+from bench.table import aligned, comparison_table, figures_table
+
+HERE = Path(__file__).parent
+SITE, LOAD = HERE / "build" / "site", HERE / "build" / "load"
+RUNS = 5
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    arguments = _parser().parse_args()
+    runs = arguments.runs or (1 if arguments.quick else RUNS)
+    sizes = QUICK if arguments.quick else FULL
+    begun = time.monotonic()
+    try:
+        measures = chosen(arguments.only, sizes)
+        earlier = Results.load(arguments.compare) if arguments.compare else None
+        results = measure_all(measures, runs, sizes)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before there was anything to show
+        print("bench: interrupted; all is stopped", file=sys.stderr)
+        return 1
+    print(report(results, earlier))
+    print(f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}")
+    for failure in results.failures:
+        print(f"not measured: {failure}", file=sys.stderr)
+    if arguments.json:
+        results.save(arguments.json, date=f"{datetime.now(UTC):%F %T}", commit=_commit())
+    return 1 if results.failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="measures that begin like this"
+    )
+    parser.add_argument("--runs", type=int, help=f"rounds of all measures (default: {RUNS})")
+    parser.add_argument("--quick", action="store_true", help="one run of little: does it work?")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the result there")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="with an earlier result")
+    return parser
+
+
+def measure_all(measures: Sequence[Measure], runs: int, sizes: Sizes) -> Results:
+    """As many rounds. Interrupted, it comes with what was measured so far."""
+    results = Results()
+    with running_contenders() as (ground, running):
+        try:
+            for run in range(runs):
+                of_round = [one for one in measures if run < (one.most_runs or runs)]
+                for measure, start, contender in _turns(of_round, running):
+                    _tell(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
+                    _measure(measure, start, Stage(LOAD, ground, contender, sizes), results)
+        except KeyboardInterrupt:
+            results.failures.append("what was to come when it was interrupted")
+    _tell("")
+    return results
+
+
+def _turns(
+    measures: Sequence[Measure], running: Sequence[tuple[Start, Contender]]
+) -> Iterator[tuple[Measure, Start, Contender]]:
+    """Each measure of all contenders in turn, so that the machine's drift hits all alike."""
+    for measure in measures:
+        for start, contender in running:
+            if measure.applies(contender):
+                yield measure, start, contender
+
+
+@contextmanager
+def running_contenders() -> Iterator[tuple[Ground, list[tuple[Start, Contender]]]]:
+    """The site and all contenders that are installed, until the end."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tessel-bench-")))
+        contenders.make_certificate(folder)
+        site, port = contenders.site(SITE, folder)
+        stack.callback(site.stop)
+        ground = Ground(folder, port)
+        running: list[tuple[Start, Contender]] = []
+        for start in contenders.STARTS:
+            contender = start(ground)
+            if contender is None:
+                print(f"{start.__name__} is not installed; `make bench-peers` does it")
+                continue
+            stack.callback(contender.stop)
+            running.append((start, contender))
+        yield ground, running
+
+
+def _measure(measure: Measure, start: Start, stage: Stage, results: Results) -> None:
+    name = stage.contender.name
+    try:
+        figures = _afresh(measure, start, stage) if measure.fresh else measure.run(stage)
+    except BenchError as error:
+        results.failures.append(f"{measure.name}, {name}: {error}")
+        return
+    for figure, value in figures.items():
+        results.add(figure, name, value)
+
+
+def _afresh(measure: Measure, start: Start, stage: Stage) -> Figures:
+    contender = start(stage.ground)
+    assert contender is not None, "it runs already"
+    try:
+        return measure.run(replace(stage, contender=contender))
+    finally:
+        contender.stop()
+
+
+def report(results: Results, earlier: Results | None) -> str:
+    tables = [figures_table(results)]
+    if len(bars := bars_table(results)) > 1:
+        tables.append(aligned(bars))
+    if earlier:
+        tables.append(comparison_table(results, earlier))
+    return "\n\n".join(tables)
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _tell(progress: str) -> None:
+    """One line that is written over, for whoever sits before it."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

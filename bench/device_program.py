@@ -1,0 +1,53 @@
+"""A program for the device that moves octets, so that both ends of the tunnel are ours.
+
+usage: tessel run bench/device_program.py D|U PORT OCTETS
+
+Prints a JSON object: the seconds it took, and the CPU seconds it cost the device.
+"""
+
+import json
+import struct
+import sys
+import time
+
+from tessel import net
+
+PIECE = bytes(65_536)
+
+
+class Transfer:
+    """One socket to the site, down or up; native/site.c tells what it is asked."""
+
+    def __init__(self, direction: str, port: int, octets: int) -> None:
+        self._order = struct.pack(">cQ", direction.encode(), octets)
+        self._left = octets if direction == "U" else 0
+        self._due = octets if direction == "D" else 1  # one octet answers an upload
+        self._socket = net.connect(port, "127.0.0.1", self._connected)
+        self._socket.on("drain", self._fill)
+        self._socket.on("data", self._take)
+        self._socket.on("end", self._finish)
+
+    def _connected(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+        self._socket.write(self._order)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._left:
+            piece = PIECE[: self._left]
+            self._left -= len(piece)
+            if not self._socket.write(piece):
+                return
+
+    def _take(self, octets: bytes) -> None:
+        self._due -= len(octets)
+
+    def _finish(self) -> None:
+        if self._due:
+            sys.exit(f"{self._due} octets did not come")
+        now = time.perf_counter(), time.process_time()
+        seconds, cpu_s = (end - start for end, start in zip(now, self._started, strict=True))
+        print(json.dumps({"seconds": seconds, "cpu_s": cpu_s}))
+
+
+Transfer(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

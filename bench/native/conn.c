@@ -1,0 +1,259 @@
+/* Connections and the loop that serves them. */
+
+#define _GNU_SOURCE
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    EVENTS = 256,
+    INBOX = 1 << 18,
+    READ_AHEAD = 1 << 17, /* of OpenSSL: several records for one system call */
+    UNSENT = 1 << 17,     /* in the system's hands: what is typed does not queue behind more */
+    PIECES_PER_TURN = 16, /* bulk written before what came in has its turn */
+};
+
+static int loop;
+static SSL_CTX *context;
+static uint8_t inbox[INBOX];
+
+void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+void bytes_add(struct bytes *bytes, const void *octets, size_t length)
+{
+    if (bytes->length + length > bytes->room) {
+        bytes->room = 2 * (bytes->length + length);
+        bytes->at = realloc(bytes->at, bytes->room);
+    }
+    memcpy(bytes->at + bytes->length, octets, length);
+    bytes->length += length;
+}
+
+void loop_begin(void)
+{
+    loop = epoll_create1(0);
+    context = SSL_CTX_new(TLS_client_method());
+    /* who the server is does not matter here; the handshake costs it the same */
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
+    SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* a forwarder that just closes has ended its octets all the same */
+    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+}
+
+static void watch(struct conn *conn, uint32_t events, int operation)
+{
+    struct epoll_event event = {.events = events, .data.ptr = conn};
+    if (epoll_ctl(loop, operation, conn->fd, &event) < 0)
+        die("epoll_ctl: %s", strerror(errno));
+    conn->interest = events;
+}
+
+static void watch_writing(struct conn *conn, bool writing)
+{
+    uint32_t events = (conn->interest & ~EPOLLOUT) | (writing ? EPOLLOUT : 0);
+    if (events != conn->interest)
+        watch(conn, events, EPOLL_CTL_MOD);
+}
+
+void conn_stop_reading(struct conn *conn)
+{
+    watch(conn, conn->interest & ~EPOLLIN, EPOLL_CTL_MOD);
+}
+
+/* On loopback the system itself completes a connection, so that waiting for it holds up nobody. */
+struct conn *conn_open(uint16_t port, bool tls)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct conn *conn = calloc(1, sizeof *conn);
+    conn->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&name, sizeof name) < 0)
+        die("port %u: %s", port, strerror(errno));
+    int yes = 1;
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    int unsent = UNSENT;
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    fcntl(conn->fd, F_SETFL, O_NONBLOCK);
+    watch(conn, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
+    conn->state = CONNECTING;
+    if (tls) {
+        conn->state = SECURING;
+        conn->ssl = SSL_new(context);
+        SSL_set_fd(conn->ssl, conn->fd);
+        SSL_set_tlsext_host_name(conn->ssl, "localhost");
+        SSL_set_connect_state(conn->ssl);
+    }
+    return conn;
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->state == LOST)
+        return;
+    conn->state = LOST; /* freed at the end of its turn */
+    if (conn->ssl) {
+        SSL_shutdown(conn->ssl);
+        SSL_free(conn->ssl);
+        conn->ssl = NULL;
+    }
+    close(conn->fd);
+}
+
+static void conn_free(struct conn *conn)
+{
+    free(conn->out.at);
+    free(conn->leaving.at);
+    free(conn->bulk);
+    free(conn);
+}
+
+static bool would_block(struct conn *conn, int result)
+{
+    int why = SSL_get_error(conn->ssl, result);
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+}
+
+/* Octets read; 0 at the end; -1: none now. */
+static ssize_t take(struct conn *conn)
+{
+    if (conn->ssl) { /* read until it has nothing: epoll does not see what OpenSSL holds */
+        int got = SSL_read(conn->ssl, inbox, INBOX);
+        return got > 0 ? got : would_block(conn, got) ? -1 : 0;
+    }
+    /* of plain bulk nobody needs the octets: counting costs no copy */
+    int count_only = conn->state == UP ? MSG_TRUNC : 0;
+    ssize_t got = recv(conn->fd, inbox, INBOX, count_only);
+    return got >= 0 ? got : errno == EAGAIN ? -1 : 0;
+}
+
+static void read_all(struct conn *conn)
+{
+    ssize_t got;
+    while (conn->state != LOST && (got = take(conn)) >= 0) {
+        if (got == 0) {
+            conn_ended(conn);
+            return;
+        }
+        conn_received(conn, inbox, got);
+        if (conn->state != LOST && conn->out.length)
+            conn_flush(conn);
+        if (conn->state != LOST && !(conn->interest & EPOLLIN))
+            return; /* it stalls */
+    }
+}
+
+/* False: there is nothing to write. */
+static bool have_rest(struct conn *conn)
+{
+    if (conn->rest_length)
+        return true;
+    if (conn->out.length) {
+        struct bytes empty = conn->leaving;
+        conn->leaving = conn->out;
+        conn->out = empty;
+        conn->out.length = 0;
+        conn->rest = conn->leaving.at;
+        conn->rest_length = conn->leaving.length;
+        return true;
+    }
+    conn->rest_length = conn_next_bulk(conn);
+    conn->rest = conn->bulk;
+    return conn->rest_length > 0;
+}
+
+static ssize_t put(struct conn *conn)
+{
+    if (conn->ssl)
+        return SSL_write(conn->ssl, conn->rest, conn->rest_length);
+    return send(conn->fd, conn->rest, conn->rest_length, MSG_NOSIGNAL);
+}
+
+void conn_flush(struct conn *conn)
+{
+    if (conn->state == SECURING || conn->state == LOST)
+        return;
+    for (int turn = 0; turn < PIECES_PER_TURN; turn++) {
+        if (!have_rest(conn)) {
+            watch_writing(conn, false);
+            return;
+        }
+        ssize_t sent = put(conn);
+        if (sent <= 0)
+            break; /* a lost connection is seen by whoever reads */
+        conn->rest += sent;
+        conn->rest_length -= sent;
+    }
+    watch_writing(conn, true);
+}
+
+static void secure(struct conn *conn)
+{
+    int result = SSL_do_handshake(conn->ssl);
+    if (result == 1) {
+        conn->state = UP;
+        conn_is_up(conn);
+    } else if (!would_block(conn, result)) {
+        ERR_print_errors_fp(stderr);
+        die("the TLS handshake failed");
+    } else {
+        watch_writing(conn, SSL_want_write(conn->ssl));
+    }
+}
+
+static void serve(struct conn *conn, uint32_t events)
+{
+    if (conn->state == CONNECTING) {
+        conn->state = UP;
+        conn_is_up(conn);
+    } else if (conn->state == SECURING)
+        secure(conn);
+    if (conn->state != SECURING && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+        read_all(conn);
+    if (conn->state != SECURING && conn->state != LOST)
+        conn_flush(conn);
+    if (conn->state == LOST)
+        conn_free(conn);
+}
+
+bool run_until(bool (*done)(void), double seconds)
+{
+    int64_t deadline = now_ns() + (int64_t)(seconds * 1e9);
+    struct epoll_event events[EVENTS];
+    while (!done()) {
+        int64_t left_ms = (deadline - now_ns()) / 1000000;
+        if (left_ms <= 0)
+            return false;
+        int count = epoll_wait(loop, events, EVENTS, left_ms);
+        for (int index = 0; index < count; index++)
+            serve(events[index].data.ptr, events[index].events);
+    }
+    return true;
+}

@@ -1,0 +1,109 @@
+"""The processes that are measured: started, looked at through /proc, ended by their id."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+START_S = 20.0  # what a server may take until it listens
+STOP_S = 5.0  # what it has for its clean end
+_numbers = count(1)
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class BenchError(Exception):
+    """A measurement could not be made; the text tells why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a server has cost so far, its children included."""
+
+    cpu_s: float
+    memory_kib: int
+
+    def __sub__(self, before: Usage) -> Usage:
+        return Usage(self.cpu_s - before.cpu_s, self.memory_kib - before.memory_kib)
+
+
+class Server:
+    """One process that serves. What it prints goes into `output`."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        self.name = name
+        self.output = folder / f"{name}-{next(_numbers)}.log"
+        with self.output.open("wb") as output:
+            self._popen = subprocess.Popen(
+                command,
+                env={"PATH": os.defpath, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                user=user,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def usage(self) -> Usage:
+        """Of the process and all it has started that is still there."""
+        return _sum(_usage_of(pid) for pid in _family(self.pid))
+
+    def awaited(self, ready: Callable[[str], int | None]) -> int:
+        """What `ready` finds in the output, as soon as it does: a port, as a rule."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            text = self.output.read_text(errors="replace")
+            if (found := ready(text)) is not None:
+                return found
+            if self._popen.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise BenchError(f"{self.name} did not start\n{self.output.read_text(errors='replace')}")
+
+    def stop(self) -> None:
+        self._popen.terminate()
+        try:
+            self._popen.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+
+def _sum(usages: Iterator[Usage]) -> Usage:
+    each = list(usages)
+    return Usage(sum(one.cpu_s for one in each), sum(one.memory_kib for one in each))
+
+
+def _usage_of(pid: int) -> Usage:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = int(fields[11]), int(fields[12])
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    memory = next(resident, "VmRSS: 0 kB")  # one that has ended, and is not waited for, has none
+    return Usage((user + system) * _TICK_S, int(memory.split()[1]))
+
+
+def _family(pid: int) -> Iterator[int]:
+    """The process and its descendants."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # threads end at any moment
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))

@@ -1,0 +1,56 @@
+"""How much of everything is moved, opened and held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of one run of each measure."""
+
+    bulk_octets: int
+    opens: int
+    echoes: int
+    echo_s: float  # or as many echoes as that, whichever comes first
+    stalled_octets: int
+    beside_octets: int  # what another stream moves beside the stalled one
+    idle_substreams: int
+    idle_tunnels: int
+    pieces: tuple[int, ...]  # octets of a data message
+    frames: int  # of each size
+    substreams: tuple[int, ...]
+    tunnels: tuple[int, ...]
+    sequence: int
+
+
+FULL = Sizes(
+    bulk_octets=256 << 20,
+    opens=400,
+    echoes=3000,
+    echo_s=1.0,
+    stalled_octets=200_000_000,
+    beside_octets=128 << 20,
+    idle_substreams=1000,
+    idle_tunnels=200,
+    pieces=(16, 256, 4096, 16_384, 65_532),
+    frames=50_000,
+    substreams=(1, 100, 1000, 10_000),
+    tunnels=(1, 10, 200, 2000),
+    sequence=200_000,
+)
+QUICK = Sizes(
+    bulk_octets=16 << 20,
+    opens=50,
+    echoes=100,
+    echo_s=0.3,
+    stalled_octets=20_000_000,
+    beside_octets=4 << 20,
+    idle_substreams=100,
+    idle_tunnels=20,
+    pieces=(256, 65_532),
+    frames=2000,
+    substreams=(100,),
+    tunnels=(20,),
+    sequence=1000,
+)

@@ -1,0 +1,178 @@
+"""How much may be under way on each direction of a substream, `credit/1`; pure arithmetic.
+
+A window is what this side has promised to have room for. Its octets are always one of three:
+
+    |<------------------------- size ------------------------->|
+    |     left      |         held         |      taken        |
+      the peer may    came, and waits for    the consumer has it;
+      send so many    its consumer           granted anew when it is half of the window
+
+so that whatever the peer does, no more than `size` octets of a substream are held.
+
+A window starts small and doubles when its consumer keeps up. All windows of a tunnel together are
+its promises, which have a limit: grown windows get at most half of it, the rest is for first ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamplex.errors import LocalError, RemoteError
+
+FIRST_WINDOW_OCTETS = 64 * 1024
+"""What a peer that states no window may be sent: the protocol's default."""
+
+MAX_CREDIT_OCTETS = 2**31 - 1
+"""What may be granted at once, and be outstanding: what every language can count."""
+
+MAX_EVENTS_AT_ONCE = 1000
+MAX_EVENTS_PER_S = 1000.0
+"""Events cost no credit, so that their number has a limit of its own, per substream: many times
+what a program does that arms a timer for each request, too few to keep a processor busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What this side promises to its peer. In octets."""
+
+    first: int = FIRST_WINDOW_OCTETS
+    """For each direction of a new substream, as its first object states: no round trip, and no
+    memory to speak of for the many that carry a few messages."""
+
+    substream_max: int = 2 * 1024 * 1024
+    """How far one may grow. It caps a substream at this much per round trip: 2 MiB is 168 Mbit/s
+    over 100 ms."""
+
+    tunnel_max: int = 128 * 1024 * 1024
+    """For all substreams of a tunnel together: 1,024 first windows, and as much for those in use.
+    What is promised takes no memory until it comes and is not taken."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first <= self.substream_max <= MAX_CREDIT_OCTETS:
+            raise LocalError(
+                f"windows from {self.first} to {self.substream_max} octets; "
+                f"allowed: 1 to {MAX_CREDIT_OCTETS}, rising"
+            )
+
+
+class Promises:
+    """The windows of one tunnel, added up."""
+
+    __slots__ = ("octets", "windows")
+
+    def __init__(self, windows: Windows) -> None:
+        self.windows = windows
+        self.octets = 0
+
+    @property
+    def have_room(self) -> bool:
+        """For one more first window?"""
+        return self.octets + self.windows.first <= self.windows.tunnel_max
+
+    def promise_first(self) -> bool:
+        """Promise one more first window, if there is room for it."""
+        if not self.have_room:
+            return False
+        self.octets += self.windows.first
+        return True
+
+    def promise_more(self, octets: int) -> bool:
+        """Promise so much for growth, if the half that is for it has room."""
+        if self.octets + octets > self.windows.tunnel_max // 2:
+            return False
+        self.octets += octets
+        return True
+
+    def give_back(self, octets: int) -> None:
+        """So much is promised no longer."""
+        self.octets -= octets
+
+
+class Window:
+    """What the peer may send on one substream."""
+
+    __slots__ = (
+        "_ended",
+        "_events",
+        "_events_at",
+        "_promises",
+        "_size",
+        "_taken",
+        "left",
+        "promised",
+    )
+
+    def __init__(self, promises: Promises) -> None:
+        self._promises = promises
+        self.promised = promises.promise_first()
+        """Could it be? Else the substream is to be refused. The peer knows nothing of that yet:
+        it may send a first window's worth all the same."""
+        self.left = promises.windows.first
+        self._size = promises.windows.first
+        self._taken = 0
+        self._ended = False
+        self._events = float(MAX_EVENTS_AT_ONCE)  # that may come now
+        self._events_at = 0.0
+
+    @property
+    def held(self) -> int:
+        """Octets that came and that the consumer has not taken."""
+        return self._size - self.left - self._taken
+
+    def receive(self, octets: int) -> None:
+        """So much came. Raises RemoteError if it is nothing, or more than was granted."""
+        if not octets:
+            raise RemoteError("an empty data message")
+        if octets > self.left:
+            raise RemoteError(f"{octets} octets of data; {self.left} were granted")
+        self.left -= octets
+
+    def take(self, octets: int) -> int:
+        """The consumer has taken so much. What to grant the peer for it: 0 until it is worth it."""
+        self._taken += octets
+        if self._taken < self._size // 2 or self._ended:
+            return 0
+        return self._grant()
+
+    def _grant(self) -> int:
+        grant, held = self._taken, self.held
+        # A consumer that lets a quarter of it lie is not held up by its window.
+        if held <= self._size // 4:
+            more = min(self._size, self._promises.windows.substream_max - self._size)
+            if self.promised and more and self._promises.promise_more(more):
+                self._size += more
+                grant += more
+        self._taken = 0
+        self.left += grant
+        return grant
+
+    def end(self) -> None:
+        """Nothing more is to be granted: the peer has ended, or nobody reads any more."""
+        self._ended = True
+
+    def close(self) -> None:
+        """The substream is over."""
+        self._ended = True
+        if self.promised:
+            self.promised = False
+            self._promises.give_back(self._size)
+
+    def count_event(self, now: float) -> bool:
+        """An event came at this time, in seconds. Is it one of those that may?"""
+        since = max(0.0, now - self._events_at)  # the clock of a machine may be set back
+        self._events_at = now
+        self._events = min(MAX_EVENTS_AT_ONCE, self._events + since * MAX_EVENTS_PER_S)
+        if self._events < 1:
+            return False
+        self._events -= 1
+        return True
+
+
+def add_credit(outstanding: int, granted: int) -> int:
+    """What may be sent when so much more is granted. Raises RemoteError beyond what counts."""
+    if outstanding + granted > MAX_CREDIT_OCTETS:
+        raise RemoteError(
+            f"credit of {granted} octets on top of {outstanding}; "
+            f"allowed: {MAX_CREDIT_OCTETS} in all"
+        )
+    return outstanding + granted

@@ -1,0 +1,111 @@
+"""A TCP connection of Twisted's, driven for bulk: more at once, written without a detour, and with
+a short queue.
+
+Twisted reads 64 KiB at a time, and queues what is written until its poll says that there is room:
+a turn of the reactor and two calls of epoll_ctl for each piece of a bulk transfer, and a turn's
+delay for each key pressed. Most of the time there is room.
+"""
+
+from __future__ import annotations
+
+from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
+from typing import Protocol as Interface
+from typing import cast
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
+
+READ_OCTETS = 4 * 65531
+"""How much is read at once, so that the costs of a turn are paid for four frames. What a target
+sends in bulk is cut into frames of 65,536 octets, headers included, which fill four TLS records
+each; with one octet more there would be a fifth."""
+
+
+UNSENT_OCTETS = 64 * 1024
+"""What the kernel takes before it has sent what it took earlier: one batch of a tunnel's. Nothing
+can overtake what it has taken; by itself it takes megabytes."""
+
+
+class Writable(Interface):
+    """What every transport can do."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+class HalfCloseable(Interface):
+    """What a transport can do that ends in one direction alone."""
+
+    def loseWriteConnection(self) -> None: ...
+
+
+def read_in_bulk(transport: object) -> None:
+    """Read much at once, if this is TCP."""
+    if isinstance(transport, Connection):
+        transport.bufferSize = READ_OCTETS
+
+
+def keep_queue_short(transport: object) -> None:
+    """Let octets wait above the kernel, where others can overtake them, if this is over TCP."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    if isinstance(transport, Connection):
+        transport.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
+
+
+def write_at_once(transport: Writable, data: bytes | memoryview) -> None:
+    """Write; what the kernel has no room for waits in the transport, as ever.
+
+    Then whoever produces it is paused at once: what waits here, nothing can overtake. Whoever
+    writes to a transport in this way need not always do so: the order is kept. What waits is a
+    copy, the octets of a view may change after the call.
+    """
+    if not isinstance(transport, Connection) or not _takes_more(transport):
+        transport.write(bytes(data))
+        return
+    sent = transport.writeSomeData(data)  # type: ignore[arg-type]  # it takes a view of it itself
+    # Whatever is wrong, the transport finds it again in a turn of its own: nobody who writes
+    # expects to be told inside the call.
+    left = data[sent:] if isinstance(sent, int) else data
+    if left:
+        transport.write(bytes(left))
+        _pause_producer(transport)
+
+
+def end_at_once(transport: HalfCloseable) -> None:
+    """Half close, behind what waits; if nothing does, without a turn of the reactor for it.
+
+    The protocol may be told inside the call that its end has left.
+    """
+    if not isinstance(transport, Connection) or transport.disconnecting:
+        transport.loseWriteConnection()
+    elif _takes_more(transport):
+        transport._writeDisconnecting = True  # noqa: SLF001 -- as Twisted does when all has left
+        transport._writeDisconnected = True  # noqa: SLF001
+        transport._closeWriteConnection()  # noqa: SLF001
+    else:
+        transport.loseWriteConnection()
+
+
+def _takes_more(transport: Connection) -> bool:
+    """Does it take octets, with none in front?
+
+    No public name of Twisted's tells; with a queue of its own beside Twisted's, this module would
+    have two to keep in order.
+    """
+    return bool(
+        transport.connected
+        and not transport._tempDataLen  # noqa: SLF001 -- as above, and below
+        and len(transport.dataBuffer) == transport.offset
+        and not transport._writeDisconnecting  # noqa: SLF001
+        and not transport._writeDisconnected  # noqa: SLF001
+        and not transport._aborting  # noqa: SLF001
+    )
+
+
+def _pause_producer(transport: Connection) -> None:
+    """As Twisted does when more than it reads at a time waits; it resumes the producer itself."""
+    producer = transport.producer
+    if producer is not None and transport.streamingProducer and not transport.producerPaused:
+        transport.producerPaused = True
+        cast("IPushProducer", producer).pauseProducing()

@@ -1,0 +1,210 @@
+"""Windows: what is promised, taken and granted anew."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamplex.credit import (
+    FIRST_WINDOW_OCTETS,
+    MAX_CREDIT_OCTETS,
+    MAX_EVENTS_AT_ONCE,
+    MAX_EVENTS_PER_S,
+    Promises,
+    Window,
+    Windows,
+    add_credit,
+)
+from streamplex.errors import LocalError, RemoteError
+
+SMALL = Windows(first=100, substream_max=800, tunnel_max=10_000)
+
+
+@pytest.fixture
+def promises():
+    return Promises(SMALL)
+
+
+@pytest.fixture
+def window(promises):
+    return Window(promises)
+
+
+def use(window, octets):
+    """A peer that sends all it may, and a consumer that takes it at once; what was granted."""
+    granted = 0
+    while octets:
+        some = min(octets, window.left)
+        window.receive(some)
+        granted += window.take(some)
+        octets -= some
+    return granted
+
+
+# --- one window
+
+
+def test_a_new_window_lets_a_first_windows_octets_come(window):
+    assert (window.left, window.held, window.promised) == (100, 0, True)
+
+
+def test_what_came_is_held_until_it_is_taken(window):
+    window.receive(70)
+    assert (window.left, window.held) == (30, 70)
+    window.take(20)
+    assert (window.left, window.held) == (30, 50)
+
+
+def test_nothing_is_granted_before_half_of_the_window_is_taken(window):
+    window.receive(100)
+    assert window.take(49) == 0
+    assert window.take(1) == 50
+
+
+def test_nothing_is_granted_while_nothing_is_taken(window):
+    window.receive(100)
+    with pytest.raises(RemoteError, match=r"^1 octets of data; 0 were granted$"):
+        window.receive(1)
+
+
+def test_a_first_message_larger_than_the_window_is_the_peers_fault(window):
+    """CVE-2026-32314: a frame that opens a stream and overruns its window at once."""
+    with pytest.raises(RemoteError, match=r"^101 octets of data; 100 were granted$"):
+        window.receive(101)
+    assert window.left == 100
+
+
+def test_an_empty_data_message_is_the_peers_fault(window):
+    with pytest.raises(RemoteError, match="an empty data message"):
+        window.receive(0)
+
+
+def test_after_the_peers_end_nothing_is_granted(window):
+    window.receive(100)
+    window.end()
+    assert window.take(100) == 0
+
+
+def test_a_window_of_one_octet_works():
+    window = Window(Promises(Windows(first=1, substream_max=1)))
+    assert use(window, 10) == 10
+    assert window.left == 1
+
+
+# --- growth
+
+
+def test_a_window_whose_consumer_keeps_up_doubles_to_its_limit(window):
+    use(window, 50)
+    assert window.left == 200
+    use(window, 10_000)
+    assert window.left + 400 > 800 >= window.left
+    assert window.held == 0
+
+
+def test_a_window_whose_consumer_lags_stays_as_it_is(window):
+    window.receive(100)
+    assert window.take(50) == 50
+    for _ in range(100):
+        window.receive(50)
+        assert window.take(50) == 50
+    assert window.left + window.held == 100
+
+
+def test_grown_windows_get_half_of_what_a_tunnel_promises_and_first_ones_all():
+    promises = Promises(Windows(first=100, substream_max=800, tunnel_max=2000))
+    windows = [Window(promises) for _ in range(2)]
+    for window in windows * 2:
+        use(window, 10_000)
+    assert promises.octets == 1000
+    more = [Window(promises) for _ in range(20)]
+    assert [window.promised for window in more] == [True] * 10 + [False] * 10
+    assert promises.octets == 2000
+
+
+def test_a_window_that_could_not_be_promised_never_grows_and_gives_nothing_back():
+    promises = Promises(Windows(first=100, substream_max=800, tunnel_max=100))
+    first, second = Window(promises), Window(promises)
+    assert (first.promised, second.promised) == (True, False)
+    use(second, 1000)
+    assert second.left <= 100
+    second.close()
+    assert promises.octets == 100
+    assert not promises.have_room
+
+
+def test_what_was_promised_is_given_back_once(promises, window):
+    use(window, 10_000)
+    assert promises.octets == 800
+    window.close()
+    window.close()
+    assert promises.octets == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "most"), [(0, 100), (200, 100), (1, MAX_CREDIT_OCTETS + 1), (-1, 5)]
+)
+def test_windows_that_cannot_be_are_our_own_fault(first, most):
+    with pytest.raises(LocalError, match="allowed: 1 to"):
+        Windows(first=first, substream_max=most)
+
+
+def test_by_default_a_tunnel_may_have_as_many_substreams_as_the_proxy_allows_and_use_them():
+    windows = Windows()
+    assert windows.first == FIRST_WINDOW_OCTETS
+    assert windows.tunnel_max // 2 >= 1024 * windows.first
+
+
+# --- what the peer grants
+
+
+def test_credit_adds_up():
+    assert add_credit(5, 7) == 12
+    assert add_credit(MAX_CREDIT_OCTETS - 1, 1) == MAX_CREDIT_OCTETS
+
+
+def test_credit_beyond_what_counts_is_the_peers_fault():
+    """CVE-2026-31814: a window update that overflows the sender's window."""
+    with pytest.raises(RemoteError, match="on top of 1; allowed: 2147483647 in all"):
+        add_credit(1, MAX_CREDIT_OCTETS)
+
+
+# --- events
+
+
+def test_events_may_come_in_a_burst_and_then_at_a_rate(window):
+    assert all(window.count_event(5.0) for _ in range(MAX_EVENTS_AT_ONCE))
+    assert not window.count_event(5.0)
+    assert window.count_event(5.0 + 1 / MAX_EVENTS_PER_S)
+    assert not window.count_event(5.0 + 1 / MAX_EVENTS_PER_S)
+
+
+def test_a_clock_that_is_set_back_costs_nobody_an_event(window):
+    assert window.count_event(1_000_000.0)
+    assert window.count_event(5.0)
+
+
+# --- always
+
+
+@given(
+    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 900)), max_size=80),
+    tunnel_max=st.sampled_from([100, 500, 10_000]),
+)
+def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(steps, tunnel_max):
+    promises = Promises(Windows(first=100, substream_max=800, tunnel_max=tunnel_max))
+    window = Window(promises)
+    allowed, came, taken = 100, 0, 0
+    for comes, octets in steps:
+        if comes and (some := min(octets, allowed - came)):
+            window.receive(some)
+            came += some
+        elif not comes and (some := min(octets, came - taken)):
+            allowed += window.take(some)
+            taken += some
+        assert window.left == allowed - came
+        assert window.held == came - taken
+        assert 0 <= allowed - taken <= 800
+        assert promises.octets <= max(tunnel_max, 100)
+    if came > taken:
+        allowed += window.take(came - taken)
+    assert allowed > came  # a deadlock, else

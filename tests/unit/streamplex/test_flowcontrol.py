@@ -1,0 +1,350 @@
+"""credit/1 on two real cores."""
+
+import pytest
+
+from streamplex import LocalError, PromisesExhaustedError, RemoteError, Side, Tunnel, Windows
+from streamplex.credit import MAX_CREDIT_OCTETS
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    Fault,
+    StreamEnded,
+    StreamOpened,
+    StreamReset,
+)
+from streamplex.features import CREDIT, REUSE
+from streamplex.messages import DATA, encode_json
+from streamplex.testing import exchange, octets_of
+
+SMALL = Windows(first=100, substream_max=400, tunnel_max=1000)
+
+
+class Pair:
+    """A device's and a server's core that agreed on credit, and one substream."""
+
+    def __init__(self, windows=SMALL, peers=SMALL):
+        self.device, self.server = Tunnel(Side.B), Tunnel(Side.A)
+        self.device.enable([CREDIT, REUSE], windows, peers.first)
+        self.server.enable([CREDIT, REUSE], peers, windows.first)
+        self.channel = self.device.open("net")
+        self.carry()
+
+    def carry(self):
+        """What the device hears, and what the server does."""
+        return exchange(self.device, self.server)
+
+
+@pytest.fixture
+def pair():
+    return Pair()
+
+
+def data_of(heard):
+    return b"".join(event.data for event in heard if isinstance(event, DataReceived))
+
+
+def fault_of(tunnel, octets):
+    *_, last = tunnel.receive(octets)
+    assert isinstance(last, Fault)
+    return str(last.error)
+
+
+def data_frame(channel, octets):
+    body = channel.to_bytes(2) + bytes([DATA]) + octets
+    return len(body).to_bytes(2) + body
+
+
+# --- what may be sent
+
+
+def test_no_more_leaves_than_the_peers_window(pair):
+    pair.device.send(pair.channel, bytes(250))
+    _, heard = pair.carry()
+    assert len(data_of(heard)) == 100
+    assert not pair.device
+    assert pair.device.has_waiting
+    assert pair.device.waiting_octets(pair.channel) == 150
+
+
+def test_what_is_consumed_may_be_sent_anew(pair):
+    pair.device.send(pair.channel, bytes(250))
+    pair.carry()
+    assert not pair.server.flow.consumed(pair.channel, 49)
+    assert pair.server.flow.consumed(pair.channel, 1)
+    octets = octets_of(pair.server)
+    assert octets.endswith(b'{"event":"credit","bytes":50}')
+    assert pair.device.receive(octets) == []
+    _, heard = pair.carry()
+    assert len(data_of(heard)) == 50
+
+
+def test_a_substream_without_credit_holds_nobody_up(pair):
+    other = pair.device.open("net")
+    pair.device.send(pair.channel, bytes(1000))
+    pair.device.send(other, b"hello")
+    _, heard = pair.carry()
+    assert heard[-1] == DataReceived(other, b"hello")
+    pair.device.send(other, b"again")
+    _, heard = pair.carry()
+    assert heard == [DataReceived(other, b"again")]
+
+
+def test_what_follows_data_waits_with_it(pair):
+    pair.device.send(pair.channel, bytes(101))
+    pair.device.emit(pair.channel, "late")
+    pair.device.end(pair.channel)
+    _, heard = pair.carry()
+    assert heard == [DataReceived(pair.channel, bytes(100))]
+    pair.server.flow.consumed(pair.channel, 100)
+    pair.carry()
+    _, heard = pair.carry()
+    assert heard == [
+        DataReceived(pair.channel, b"\0"),
+        CustomReceived(pair.channel, "late", ()),
+        StreamEnded(pair.channel),
+    ]
+
+
+def test_events_and_the_end_need_no_credit(pair):
+    pair.device.send(pair.channel, bytes(100))
+    pair.device.emit(pair.channel, "x")
+    pair.device.end(pair.channel)
+    _, heard = pair.carry()
+    assert heard[-1] == StreamEnded(pair.channel)
+    assert not pair.device.has_waiting
+
+
+def test_a_peer_whose_window_is_nothing_grants_before_anything_is_sent():
+    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    device.enable([CREDIT], SMALL, peers_first=0)
+    server.enable([CREDIT], SMALL, SMALL.first)
+    channel = device.open("net")
+    device.send(channel, b"x")
+    assert exchange(device, server)[1] == [StreamOpened(channel, "net")]
+    device.receive(encode_json(channel, {"event": "credit", "bytes": 1}))
+    assert exchange(device, server)[1] == [DataReceived(channel, b"x")]
+
+
+def test_credit_goes_before_what_waits(pair):
+    pair.device.send(pair.channel, bytes(100))
+    pair.carry()
+    pair.server.send(pair.channel, bytes(80))
+    pair.server.flow.consumed(pair.channel, 100)
+    assert b'"credit"' in octets_of(pair.server, 1)
+
+
+def test_after_the_peers_end_nothing_is_granted(pair):
+    pair.device.send(pair.channel, bytes(100))
+    pair.device.end(pair.channel)
+    pair.carry()
+    assert not pair.server.flow.consumed(pair.channel, 100)
+    assert not pair.server
+
+
+# --- what is the peer's fault
+
+
+def test_data_beyond_what_was_granted_is_the_peers_fault(pair):
+    pair.server.receive(data_frame(pair.channel, bytes(100)))
+    assert fault_of(pair.server, data_frame(pair.channel, b"x")) == (
+        "1 octets of data; 0 were granted"
+    )
+
+
+def test_a_first_message_larger_than_the_window_ends_that_tunnel_alone(pair):
+    """CVE-2026-32314: there it ended the process."""
+    opens = encode_json(0, {"type": "stream", "sock": 4})
+    why = fault_of(pair.server, opens + data_frame(4, bytes(101)))
+    assert why == "101 octets of data; 100 were granted"
+
+
+@pytest.mark.parametrize("octets", [MAX_CREDIT_OCTETS, MAX_CREDIT_OCTETS - 99])
+def test_credit_that_overflows_is_the_peers_fault(pair, octets):
+    """CVE-2026-31814: there the sum became small, or the process ended."""
+    grant = encode_json(pair.channel, {"event": "credit", "bytes": octets})
+    assert fault_of(pair.device, grant) == (
+        f"credit of {octets} octets on top of 100; allowed: 2147483647 in all"
+    )
+
+
+def test_credit_up_to_what_counts_is_none(pair):
+    grant = encode_json(pair.channel, {"event": "credit", "bytes": MAX_CREDIT_OCTETS - 100})
+    assert pair.device.receive(grant) == []
+
+
+@pytest.mark.parametrize("octets", [0, -1, 2**31, 1.5, True, None, "100", 10**300])
+def test_credit_that_is_no_number_of_octets_is_the_peers_fault(pair, octets):
+    grant = encode_json(pair.channel, {"event": "credit", "bytes": octets})
+    assert "an integer from 1 to 2147483647 is expected" in fault_of(pair.device, grant)
+
+
+def test_an_empty_data_message_is_the_peers_fault(pair):
+    assert fault_of(pair.server, data_frame(pair.channel, b"")) == "an empty data message"
+
+
+@pytest.mark.parametrize("event", ["credit", "reset"])
+def test_credit_and_reset_for_what_was_never_opened_are_faults(pair, event):
+    said = encode_json(9, {"event": event, "bytes": 5})
+    assert "never opened" in fault_of(pair.device, said)
+
+
+# --- promises
+
+
+def test_a_substream_that_cannot_be_promised_its_window_is_known_by_it():
+    pair = Pair(windows=Windows(first=10, substream_max=10))
+    for _ in range(10):
+        pair.device.open("net")
+    pair.carry()
+    assert [pair.server.flow.is_promised(channel) for channel in range(2, 24, 2)] == (
+        [True] * 10 + [False]
+    )
+
+
+def test_this_side_opens_none_that_it_cannot_promise_a_window():
+    pair = Pair(peers=Windows())
+    for _ in range(9):
+        channel = pair.device.open("net")
+    with pytest.raises(PromisesExhaustedError, match="promised"):
+        pair.device.open("net")
+    pair.device.end(channel)
+    pair.device.release(channel)
+    assert pair.device.open("net") == channel + 2
+
+
+# --- reset
+
+
+def test_reset_drops_what_the_peer_has_queued_and_what_waits_here(pair):
+    pair.server.send(pair.channel, bytes(500))
+    pair.carry()
+    pair.device.send(pair.channel, b"in vain")
+    pair.device.reset(pair.channel)
+    pair.device.end(pair.channel)
+    _, heard = pair.carry()
+    assert heard == [StreamReset(pair.channel), StreamEnded(pair.channel)]
+    assert not pair.server.has_waiting
+
+
+def test_reset_leaves_though_what_waited_before_it_had_no_credit(pair):
+    pair.device.send(pair.channel, bytes(250))
+    pair.carry()
+    pair.device.reset(pair.channel)
+    _, heard = pair.carry()
+    assert heard == [StreamReset(pair.channel)]
+
+
+def test_for_a_peer_that_reads_no_more_nothing_is_queued(pair):
+    pair.device.reset(pair.channel)
+    pair.carry()
+    pair.server.send(pair.channel, b"in vain")
+    pair.server.end(pair.channel)
+    heard, _ = pair.carry()
+    assert heard == [StreamEnded(pair.channel)]
+
+
+def test_a_second_reset_is_passed_over(pair):
+    pair.device.reset(pair.channel)
+    pair.device.reset(pair.channel)
+    _, heard = pair.carry()
+    assert heard == [StreamReset(pair.channel)]
+
+
+def test_after_a_reset_nothing_is_granted(pair):
+    pair.server.send(pair.channel, bytes(100))
+    pair.carry()
+    pair.device.reset(pair.channel)
+    assert not pair.device.flow.consumed(pair.channel, 100)
+
+
+# --- after the release
+
+
+def test_what_a_released_substream_still_sends_goes_on_as_credit_comes(pair):
+    pair.server.send(pair.channel, bytes(250))
+    pair.server.end(pair.channel)
+    pair.server.emit(pair.channel, "close")
+    pair.server.release(pair.channel)
+    got = 0
+    while pair.server.has_waiting:
+        heard, _ = pair.carry()
+        got += len(data_of(heard))
+        assert len(pair.server.leaving) == (got < 250)
+        pair.device.flow.consumed(pair.channel, len(data_of(heard)))
+        pair.server.receive(octets_of(pair.device))
+    assert got == 250
+    assert pair.server._scheduler.credit_of(pair.channel) is None
+
+
+def test_reset_frees_what_a_released_substream_still_has_to_send(pair):
+    pair.server.send(pair.channel, bytes(250))
+    pair.server.release(pair.channel)
+    pair.carry()
+    assert list(pair.server.leaving) == [pair.channel]
+    pair.device.reset(pair.channel)
+    _, heard = pair.carry()
+    assert heard == []
+    assert not pair.server.leaving
+    assert not pair.server.has_waiting
+
+
+def test_what_the_opener_still_had_to_send_is_dropped_when_the_peer_is_done(pair):
+    pair.device.send(pair.channel, bytes(250))
+    pair.carry()
+    pair.server.release(pair.channel)
+    pair.device.end(pair.channel)
+    pair.device.release(pair.channel)
+    _, heard = pair.carry()
+    assert heard == []
+    assert not pair.device.leaving
+    assert not pair.device.has_waiting
+
+
+def test_a_number_that_still_has_something_to_send_is_in_use(pair):
+    pair.server.send(pair.channel, bytes(250))
+    pair.server.release(pair.channel)
+    octets = encode_json(0, {"type": "stream", "sock": pair.channel})
+    assert "opened while it is in use" in fault_of(pair.server, octets)
+
+
+def test_credit_for_a_substream_that_both_are_done_with_was_in_flight(pair):
+    pair.server.release(pair.channel)
+    said = encode_json(pair.channel, {"event": "credit", "bytes": 5})
+    assert pair.server.receive(said) == []
+    assert pair.server._scheduler.credit_of(pair.channel) is None
+
+
+# --- without it
+
+
+def test_substreams_from_before_the_agreement_stand_outside():
+    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    channel = device.open("net")
+    exchange(device, server)
+    for tunnel in (device, server):
+        tunnel.enable([CREDIT], SMALL, 100)
+    device.send(channel, bytes(1000))
+    _, heard = exchange(device, server)
+    assert len(data_of(heard)) == 1000
+    assert not server.flow.consumed(channel, 1000)
+    assert server.flow.is_promised(channel)
+    assert server.flow.count_event(channel, 0.0)
+    with pytest.raises(LocalError, match="without credit/1"):
+        device.reset(channel)
+    server.receive(encode_json(channel, {"event": "credit", "bytes": 5}))
+    assert StreamReset(channel) in server.receive(encode_json(channel, {"event": "reset"}))
+
+
+def test_to_who_does_not_know_them_credit_and_reset_mean_nothing():
+    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    channel = device.open("net")
+    exchange(device, server)
+    for event in ("credit", "reset"):
+        (ignored,) = server.receive(encode_json(channel, {"event": event, "bytes": 5}))
+        assert ignored.what == f"event '{event}'"
+    assert server.receive(data_frame(channel, b"")) == []
+
+
+def test_errors_of_the_peer_are_remote_ones(pair):
+    *_, fault = pair.server.receive(data_frame(pair.channel, bytes(101)))
+    assert isinstance(fault.error, RemoteError)

@@ -1,0 +1,232 @@
+"""A TCP connection driven for bulk. The connection is Twisted's own, its socket is not."""
+
+from errno import EAGAIN, EPIPE
+from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
+
+import pytest
+from twisted.internet import error
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+
+from streamplex.tx.bulk import (
+    READ_OCTETS,
+    UNSENT_OCTETS,
+    end_at_once,
+    keep_queue_short,
+    read_in_bulk,
+    write_at_once,
+)
+
+
+class Socket:
+    """The kernel's side: takes what it has room for."""
+
+    def __init__(self):
+        self.room = 1_000_000
+        self.broken = self.ended = False
+        self.taken = bytearray()
+        self.options = {}
+
+    def setblocking(self, flag):
+        pass
+
+    def fileno(self):
+        return 7
+
+    def send(self, data):
+        if self.broken:
+            raise OSError(EPIPE, "broken pipe")
+        if not self.room:
+            raise OSError(EAGAIN, "no room")
+        now = min(len(data), self.room)
+        self.room -= now
+        self.taken += data[:now]
+        return now
+
+    def setsockopt(self, level, name, value):
+        self.options[level, name] = value
+
+    def shutdown(self, how):
+        self.ended = True
+
+    def close(self):
+        pass
+
+
+class Producer:
+    def __init__(self):
+        self.calls = []
+
+    def pauseProducing(self):
+        self.calls.append("pause")
+
+    def resumeProducing(self):
+        self.calls.append("resume")
+
+    def stopProducing(self):
+        self.calls.append("stop")
+
+
+class Tcp:
+    """A connection of Twisted's over the socket above."""
+
+    def __init__(self):
+        self.socket, self.reactor = Socket(), MemoryReactorClock()
+        self.transport = Connection(self.socket, Protocol(), self.reactor)
+        self.transport.connected = 1
+        self.producer = Producer()
+
+    def writable(self):
+        """The reactor's poll says that there is room."""
+        assert self.transport in self.reactor.writers
+        return self.transport.doWrite()
+
+
+@pytest.fixture
+def tcp():
+    return Tcp()
+
+
+def test_what_the_kernel_has_room_for_it_gets_at_once(tcp):
+    write_at_once(tcp.transport, b"now")
+    assert tcp.socket.taken == b"now"
+    assert not tcp.reactor.writers
+
+
+def test_what_it_has_no_room_for_waits_for_its_poll(tcp):
+    tcp.socket.room = 3
+    write_at_once(tcp.transport, b"now later")
+    assert tcp.socket.taken == b"now"
+    tcp.socket.room = 100
+    tcp.writable()
+    assert tcp.socket.taken == b"now later"
+
+
+@pytest.mark.parametrize("write", [write_at_once, Connection.write])
+def test_nothing_overtakes_what_waits(tcp, write):
+    tcp.socket.room = 0
+    write(tcp.transport, b"first ")
+    tcp.socket.room = 100
+    write_at_once(tcp.transport, b"second")
+    assert tcp.socket.taken == b""
+    tcp.writable()
+    assert tcp.socket.taken == b"first second"
+
+
+def test_nothing_overtakes_what_has_left_in_part(tcp):
+    tcp.transport.write(b"first ")
+    tcp.socket.room = 3
+    tcp.writable()
+    tcp.socket.room = 100
+    write_at_once(tcp.transport, b"second")
+    tcp.writable()
+    assert tcp.socket.taken == b"first second"
+
+
+def test_what_waits_is_a_copy(tcp):
+    octets = bytearray(b"now later")
+    tcp.socket.room = 3
+    write_at_once(tcp.transport, memoryview(octets))
+    octets[:] = b"?" * 9
+    tcp.socket.room = 100
+    tcp.writable()
+    assert tcp.socket.taken == b"now later"
+
+
+def test_a_streaming_producer_is_paused_as_soon_as_anything_waits(tcp):
+    tcp.transport.registerProducer(tcp.producer, True)
+    tcp.socket.room = 3
+    write_at_once(tcp.transport, b"now later")
+    write_at_once(tcp.transport, b" still")
+    assert tcp.producer.calls == ["pause"]
+    tcp.socket.room = 100
+    tcp.writable()
+    assert tcp.producer.calls == ["pause", "resume"]
+
+
+def test_a_producer_that_has_been_paused_is_not_paused_again(tcp):
+    tcp.transport.bufferSize = 2
+    tcp.transport.registerProducer(tcp.producer, True)
+    tcp.socket.room = 0
+    write_at_once(tcp.transport, b"more than two")
+    assert tcp.producer.calls == ["pause"]
+
+
+def test_a_producer_that_is_asked_for_each_piece_is_not_paused(tcp):
+    tcp.transport.registerProducer(tcp.producer, False)
+    tcp.socket.room = 0
+    write_at_once(tcp.transport, b"later")
+    assert tcp.producer.calls == ["resume"]
+
+
+def test_a_broken_connection_is_found_in_a_turn_of_its_own(tcp):
+    tcp.socket.broken = True
+    write_at_once(tcp.transport, b"in vain")
+    assert isinstance(tcp.writable(), error.ConnectionLost)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Connection.abortConnection,
+        Connection.loseWriteConnection,
+        lambda transport: transport.connectionLost(Failure(error.ConnectionDone())),
+    ],
+)
+def test_nothing_leaves_after_the_end(tcp, end):
+    end(tcp.transport)
+    write_at_once(tcp.transport, b"too late")
+    assert tcp.socket.taken == b""
+
+
+def test_an_end_behind_which_nothing_waits_leaves_at_once(tcp):
+    write_at_once(tcp.transport, b"all")
+    end_at_once(tcp.transport)
+    assert (tcp.socket.taken, tcp.socket.ended) == (b"all", True)
+    assert not tcp.reactor.writers
+    assert not tcp.transport.disconnected  # the other direction goes on
+
+
+def test_an_end_leaves_behind_what_waits(tcp):
+    tcp.socket.room = 0
+    write_at_once(tcp.transport, b"later")
+    end_at_once(tcp.transport)
+    assert not tcp.socket.ended
+    tcp.socket.room = 100
+    tcp.writable()
+    assert (tcp.socket.taken, tcp.socket.ended) == (b"later", True)
+
+
+def test_a_connection_that_closes_already_is_not_ended_at_once(tcp):
+    tcp.transport.loseConnection()
+    end_at_once(tcp.transport)
+    assert not tcp.socket.ended
+    assert tcp.transport.disconnecting
+
+
+def test_what_is_no_tcp_is_written_to_as_ever():
+    transport = StringTransport()
+    write_at_once(transport, memoryview(b"octets"))
+    assert transport.value() == b"octets"
+
+
+def test_tcp_reads_much_at_once(tcp):
+    read_in_bulk(tcp.transport)
+    assert tcp.transport.bufferSize == READ_OCTETS
+
+
+def test_the_kernels_queue_is_short_however_many_layers_are_above_it(tcp):
+    layer = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
+    layer.transport = tcp.transport
+    keep_queue_short(layer)
+    assert tcp.socket.options[IPPROTO_TCP, TCP_NOTSENT_LOWAT] == UNSENT_OCTETS
+
+
+def test_a_transport_in_memory_has_no_kernel_to_be_told():
+    transport = StringTransport()
+    read_in_bulk(transport)
+    keep_queue_short(transport)
+    assert not hasattr(transport, "bufferSize")

@@ -1,0 +1,97 @@
+"""A peer that is gone is found out; one that is slow, or not listened to, is not taken for it."""
+
+import pytest
+from twisted.internet.error import ConnectionDone
+
+from streamplex import SilentPeerError, TunnelLostError
+from streamplex.features import PING
+from streamplex.tx.flow import MAX_HELD_OCTETS
+from unit.streamplex.wiring import Aware, Tunnels
+
+INTERVAL_S, TIMEOUT_S = 10, 4
+
+
+@pytest.fixture
+def tunnels():
+    """Two tunnels; the server watches over its device."""
+    tunnels = Tunnels()
+    for end in (tunnels.device, tunnels.server):
+        end.enable({PING})
+    tunnels.server.keep_alive(INTERVAL_S, TIMEOUT_S)
+    return tunnels
+
+
+def pass_time(tunnels, seconds):
+    for _ in range(seconds):
+        tunnels.clock.advance(1)
+        tunnels.pump()
+
+
+def test_a_silent_peer_that_is_there_is_asked_now_and_then_and_kept(tunnels):
+    heard = []
+    receive = tunnels.device.core.receive
+    tunnels.device.core.receive = lambda octets: heard.append(octets) or receive(octets)
+    pass_time(tunnels, 65)
+    assert [octets.count(b"ping") for octets in heard] == [1] * 6
+    assert tunnels.far.lost is None
+
+
+def test_one_that_is_gone_is_found_out_in_the_sum_of_both_times(tunnels):
+    tunnels.open(Aware())
+    tunnels.device_end.reading = False
+    pass_time(tunnels, INTERVAL_S + TIMEOUT_S - 1)
+    assert tunnels.far.lost is None
+    pass_time(tunnels, 1)
+    assert tunnels.far.lost.check(SilentPeerError)
+    assert tunnels.server_end.aborted
+    assert tunnels.served[0].lost.check(TunnelLostError)
+
+
+def test_any_octet_is_a_sign_of_life_half_a_frame_too(tunnels):
+    tunnels.device_end.reading = False
+    for _ in range(20):
+        pass_time(tunnels, INTERVAL_S - 1)
+        tunnels.server.dataReceived(b"")
+    assert not tunnels.server_end.sent  # nobody was asked
+    pass_time(tunnels, INTERVAL_S)
+    tunnels.server.dataReceived(b"\0")  # asked, and heard in time
+    pass_time(tunnels, INTERVAL_S + TIMEOUT_S - 1)
+    assert tunnels.far.lost is None
+
+
+def test_a_slow_link_that_takes_what_is_sent_is_one_too(tunnels):
+    tunnels.device_end.reading = False  # the ping waits behind data, and the pong is far away
+    for _ in range(5):
+        pass_time(tunnels, INTERVAL_S + TIMEOUT_S - 1)
+        tunnels.server.resumeProducing()
+    assert tunnels.far.lost is None
+
+
+def test_a_peer_that_is_not_listened_to_is_not_missed(tunnels):
+    device, server = tunnels.open(Aware())
+    server.transport.pauseProducing()
+    device.transport.write(b"x" * (MAX_HELD_OCTETS + 100_000))
+    tunnels.pump()
+    assert tunnels.server.is_deaf
+    pass_time(tunnels, 2 * (INTERVAL_S + TIMEOUT_S))
+    assert tunnels.far.lost is None
+    server.transport.resumeProducing()
+    tunnels.device_end.reading = False
+    pass_time(tunnels, 2 * INTERVAL_S + TIMEOUT_S)
+    assert tunnels.far.lost.check(SilentPeerError)
+
+
+def test_the_watch_ends_with_the_tunnel(tunnels):
+    tunnels.server.keep_alive(1, 1)  # there is one already: no second one is begun
+    tunnels.connection.cut(ConnectionDone())
+    assert tunnels.clock.getDelayedCalls() == []
+    tunnels.server.keep_alive(INTERVAL_S, TIMEOUT_S)
+    assert tunnels.clock.getDelayedCalls() == []
+
+
+def test_the_peer_of_a_tunnel_that_closes_slowly_is_given_up_once(tunnels):
+    tunnels.device_end.reading = False
+    tunnels.server.open("net").write(b"x" * 300_000)
+    tunnels.server.loseConnection()
+    pass_time(tunnels, 2 * (INTERVAL_S + TIMEOUT_S))
+    assert tunnels.far.calls.count("lost") == 1

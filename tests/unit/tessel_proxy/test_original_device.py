@@ -1,0 +1,103 @@
+"""A device of the original kind, which counts up and never says `end`: 40,000 substreams."""
+
+import sys
+
+import pytest
+from twisted.internet import error
+from twisted.internet.protocol import Protocol
+
+from streamplex import Side
+from streamplex.frames import FrameReader
+from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
+from streamplex.tx import TunnelProtocol
+from tessel_proxy.record import TunnelRecord
+from tessel_proxy.session import Session
+from unit.streamplex.wiring import Connection
+from unit.tessel_proxy.stage import PUBLIC, TOKEN, Dial, Stage
+
+PER_TUNNEL = 20_000
+"""Twice: the original throws on the 32,768th of one tunnel."""
+
+
+@pytest.fixture(autouse=True)
+def untraced():
+    """Coverage makes this many times slower, and learns nothing from it."""
+    trace = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(trace)
+
+
+class OriginalDevice(Protocol):
+    """Notes what is said on its channels."""
+
+    def connectionMade(self):
+        self.reader = FrameReader()
+        self.heard = {}
+        self.say(0, {"type": "message", "object": {"token": TOKEN}})
+
+    def say(self, channel, value):
+        self.transport.write(encode_json(channel, value))
+
+    def custom(self, channel, *args):
+        self.say(channel, {"event": "custom", "emitArgs": list(args)})
+
+    def data(self, channel, octets):
+        self.transport.write(data_header(channel, len(octets)) + octets)
+
+    def dataReceived(self, data):
+        for body in self.reader.feed(data):
+            message = decode_message(body)
+            is_json = isinstance(message, JsonMessage)
+            what = message.value if is_json else message.payload
+            self.heard.setdefault(message.channel, []).append(what)
+
+
+class Tunnel:
+    """One of its tunnels to a proxy."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.device = OriginalDevice()
+        record = TunnelRecord(tunnel=8, peer="192.0.2.9:4711", started_at=0.0)
+        self.session = Session(stage.house, record)
+        self.server = TunnelProtocol(Side.A, self.session, stage.clock)
+        self.connection = Connection(self.device, self.server, stage.clock)
+        self.session.tunnelSecured()
+        self.pump = self.connection.pump
+        self.pump()
+
+    def exchange(self, channel):
+        """One substream's life; what the device heard."""
+        self.device.say(0, {"type": "stream", "sock": channel, "name": "net"})
+        self.device.data(channel, b"ask %d" % channel)  # before `_pls_connect`, as it does
+        self.device.custom(channel, "_pls_connect", 80, PUBLIC)
+        self.pump()
+        target = Dial(self.stage.reactor, 0).stands()
+        self.stage.reactor.tcpClients.clear()
+        self.stage.reactor.connectors.clear()
+        self.pump()
+        assert target.value() == b"ask %d" % channel
+        target.send(b"answer %d" % channel)
+        target.end()
+        self.pump()
+        assert target.closed
+        target.lose(error.ConnectionDone())
+        return self.device.heard.pop(channel)
+
+
+def test_every_one_of_40_000_substreams_gets_its_own_octets_and_is_forgotten():
+    stage = Stage(opens_per_s=1_000_000)
+    for _ in range(2):
+        tunnel = Tunnel(stage)
+        assert tunnel.device.heard.pop(0) == [{"type": "message", "object": {"authed": True}}]
+        for channel in range(2, 2 + 2 * PER_TUNNEL, 2):
+            assert tunnel.exchange(channel) == [
+                {"event": "custom", "emitArgs": ["connect"]},
+                b"answer %d" % channel,
+                {"event": "end"},
+                {"event": "custom", "emitArgs": ["close"]},
+            ]
+        assert not tunnel.server.substreams_in_use
+        assert not tunnel.server.core.has_waiting
+        assert tunnel.device.heard == {}
