@@ -7,7 +7,7 @@
 
 True always means active, whatever the voltage: selected is nCS low, asserted is nIRQ low. nIRQ
 says two things: while nCS is high, that the chip has a packet; after nCS went low, that it is ready
-to be written to. The chip acts on a write when nCS rises. An implementation knows nothing of frames.
+to be written to. The chip acts on a write when nCS rises. A bus knows nothing of frames.
 """
 
 from __future__ import annotations
