@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
 
-class BusError(Exception):
-    """The machine could not move a pin or an octet: no such device, no right, pulled cable."""
-
-
 class IBus(Interface):
     """A bus with one chip on it. All calls come from the reactor's thread."""
 
@@ -32,7 +28,10 @@ class IBus(Interface):
         """Move VBAT_EN at once. Raises BusError."""
 
     def set_selected(selected: bool) -> None:
-        """Move nCS at once; it stays over any number of transfers. Raises BusError."""
+        """Move nCS at once; it stays over any number of transfers. Raises BusError.
+
+        It returns when what the chip then says with nIRQ can be relied on: 5 us after nCS rose.
+        """
 
     def transfer(mosi: bytes) -> Deferred[bytes]:
         """Clock these octets; fires with as many from MISO, or fails with BusError.

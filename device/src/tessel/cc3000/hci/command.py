@@ -31,6 +31,12 @@ class Message(Fields, Generic[R]):
         return cls.REPLY.parse(event.args)
 
     @classmethod
+    def follows(cls, reply: R) -> int | None:
+        """The opcode of the data packet that comes after this reply, if one does."""
+        del reply
+        return None
+
+    @classmethod
     def reply_packet(cls, reply: R, status: int = 0) -> EventPacket:
         """The event with which a chip ends this."""
         return EventPacket(cls.ANSWER, status, reply.args())

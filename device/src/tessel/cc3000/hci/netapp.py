@@ -115,6 +115,11 @@ class ReadNvmem(Command[Done]):
     length: int
     offset: int = 0
 
+    @classmethod
+    def follows(cls, reply: Done) -> int | None:
+        del reply
+        return DataOpcode.NVMEM
+
 
 @dataclass(frozen=True, slots=True)
 class CreateNvmemEntry(Command[Done]):

@@ -91,6 +91,10 @@ class Receive(Command[Received]):
     limit: int
     flags: int = 0
 
+    @classmethod
+    def follows(cls, reply: Received) -> int | None:
+        return DataOpcode.RECEIVED if reply.count > 0 else None
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiveFrom(Command[Received]):
@@ -100,6 +104,10 @@ class ReceiveFrom(Command[Received]):
     sd: int
     limit: int
     flags: int = 0
+
+    @classmethod
+    def follows(cls, reply: Received) -> int | None:
+        return DataOpcode.RECEIVED_FROM if reply.count > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tessel.cc3000.hci.fields import span, unpacked, words
 from tessel.cc3000.hci.replies import AccessPoint, Bits, BufferSize, Done, Result
 
 ANY_BSSID = bytes(6)
+NO_ROOM = ALL_PROFILES = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class DeleteProfile(Command[Result]):
     OPCODE = Opcode.DELETE_PROFILE
     REPLY = Result
     FORMAT = words(1)
-    index: int = 255  # all
+    index: int = ALL_PROFILES
 
 
 @dataclass(frozen=True, slots=True)
