@@ -56,6 +56,8 @@ class Firmware:
         self._waiting: deque[Message[Any]] = deque()
         self._running = 0
         self._wedged = False
+        # While a command is looked at: what it causes, to be said after its answer.
+        self._held: list[EventPacket | DataPacket] | None = None
         self._delayed: set[IDelayedCall] = set()
         self._receiving = Ceiling(profile.latencies.receive_octets_per_s, air.clock)
         self._sending = Ceiling(profile.latencies.send_octets_per_s, air.clock)
@@ -116,11 +118,14 @@ class Firmware:
             return
         self.network.buffers.tell()
         self._running += 1
+        self._held = []
         answer = self._handlers[type(heard)](heard)
+        held, self._held = self._held, None
         if isinstance(answer, Deferred):
+            self._utter_all(held)
             answer.addCallback(self._answer, heard).addErrback(self._fault, heard)
         else:
-            self._answer(answer, heard)
+            self._answer([*answer, *held], heard)
 
     def _answer(self, packets: Packets, heard: Message[Any]) -> None:
         delay_s = self._latencies.commands.get(heard.OPCODE, 0.0) + self._carrying_s(heard, packets)
@@ -142,8 +147,7 @@ class Firmware:
 
     def _tell(self, packets: Packets) -> None:
         self._running -= 1
-        for packet in packets:
-            self._utter(packet)
+        self._utter_all(packets)
         self._go_on()
 
     def _fault(self, failure: Failure, heard: Message[Any]) -> None:
@@ -154,7 +158,14 @@ class Firmware:
     def _utter(self, packet: EventPacket | DataPacket) -> None:
         if self._wedged or self._is_masked(packet):
             return
-        self._say(packet)
+        if self._held is None:
+            self._say(packet)
+        else:
+            self._held.append(packet)
+
+    def _utter_all(self, packets: Packets) -> None:
+        for packet in packets:
+            self._utter(packet)
 
     def _is_masked(self, packet: EventPacket | DataPacket) -> bool:
         opcode = packet.opcode

@@ -237,7 +237,7 @@ class Network:
         if socket is None:
             return [command.reply_packet(Result(Code.INACTIVE))]
         closed = self._close(socket)
-        result = Result(Code.INACTIVE if socket.dead else 0)
+        result = Result(Code.INACTIVE if socket.is_over else 0)
         return closed.addCallback(lambda _: [command.reply_packet(result)])
 
     def _close(self, socket: ChipSocket) -> Deferred[None]:

@@ -92,6 +92,10 @@ class TcpSocket:
     def last_used(self) -> float:
         return self.opened_at if self.stream is None else self.stream.last_used
 
+    @property
+    def is_over(self) -> bool:
+        return self.dead or (self.stream is not None and self.stream.lost)
+
     def may_send(self, quirks: Quirks) -> bool:
         stream = self.stream
         if self.dead or stream is None or stream.lost:
@@ -130,6 +134,10 @@ class UdpSocket:
     datagrams: Datagrams | None = None
     port: IListeningPort | None = None
     dead: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.dead
 
     def may_send(self, quirks: Quirks) -> bool:
         del quirks
