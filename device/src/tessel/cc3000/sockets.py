@@ -49,8 +49,12 @@ class Sockets:
         sd = await self._open(SocketKind.STREAM, TCP)
         # The answers are not to be relied on (a real one was garbage), so nothing is made of them.
         await self.set_option(sd, Option.ACCEPT_NONBLOCK, OPTION_ON.to_bytes(2, "little"))
-        await self.set_option(sd, Option.RECV_TIMEOUT_MS, RECV_TIMEOUT_MS.to_bytes(4, "little"))
+        await self.limit_reads(sd)
         return sd
+
+    async def limit_reads(self, sd: int) -> None:
+        """So that a read of nothing does not keep the chip for ever."""
+        await self.set_option(sd, Option.RECV_TIMEOUT_MS, RECV_TIMEOUT_MS.to_bytes(4, "little"))
 
     async def open_datagram(self) -> int:
         return await self._open(SocketKind.DATAGRAM, UDP)
