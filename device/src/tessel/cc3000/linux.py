@@ -167,8 +167,11 @@ class _Output:
         self._request = request
         self._line = line
         self._values = values
+        self._held = True
 
     def set(self, active: bool) -> None:
+        if not self._held:
+            return  # a transfer has come to its end after the bus was closed
         value = self._values.ACTIVE if active else self._values.INACTIVE
         try:
             self._request.set_value(self._line.line, value)
@@ -176,6 +179,7 @@ class _Output:
             raise BusError(f"{self._line} cannot be moved: {fault}") from fault
 
     def release(self) -> None:
+        self._held = False
         self._request.release()
 
 
@@ -187,15 +191,19 @@ class _Interrupt:
         self._request = request
         self._line = line
         self._values = values
+        self._held = True
         self.changed: Callable[[], None] | None = None
 
     def asserted(self) -> bool:
+        if not self._held:
+            return False  # as above
         try:
             return self._request.get_value(self._line.line) is self._values.ACTIVE
         except OSError as fault:
             raise BusError(f"{self._line} cannot be read: {fault}") from fault
 
     def release(self) -> None:
+        self._held = False
         self._request.release()
 
     # IReadDescriptor.
