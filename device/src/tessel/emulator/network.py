@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError, ConnectError, UserError
+from twisted.internet.error import CannotListenError, ConnectError, ConnectingCancelledError
 from twisted.internet.error import TimeoutError as DialTimeoutError
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
@@ -88,7 +88,8 @@ class Network:
         if socket is None:
             return Code.NO_SUCH_SOCKET
         port = command.address.port
-        if any(other.bound_port == port for other in self.table if type(other) is type(socket)):
+        kin = (other for other in self.table if type(other) is type(socket))
+        if port and any(other.bound_port == port for other in kin):
             return Code.SOCKET_EXISTS
         socket.bound_port = port
         if isinstance(socket, UdpSocket):
@@ -160,7 +161,7 @@ class Network:
         return 0
 
     def _not_connected(self, failure: Failure) -> int:
-        failure.trap(ConnectError, UserError)
+        failure.trap(ConnectError, ConnectingCancelledError)
         _log.debug("a connection failed: {fault}", fault=failure.value)
         if self.quirks.connect_failed_code:
             return self.quirks.connect_failed_code

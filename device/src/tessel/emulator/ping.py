@@ -36,7 +36,9 @@ class Pinger:
         self.stop()
         self._sent, self._times_ms = 0, []
         self._running = Deferred.fromCoroutine(self._run(ping))
-        self._running.addErrback(lambda fault: fault.trap(CancelledError))
+        self._running.addErrback(
+            lambda fault: fault.trap(CancelledError, error.ConnectingCancelledError)
+        )
         self._running.addErrback(lambda fault: _log.failure("a ping could not be done", fault))
 
     def report(self) -> None:
@@ -68,15 +70,8 @@ class Pinger:
             await dial
         except error.ConnectionRefusedError:
             return True
-        except (error.ConnectError, error.UserError) as fault:
-            _stop_if_cancelled(fault)
+        except error.ConnectError:
             return False
         if probe.transport is not None:
             probe.transport.loseConnection()
         return True
-
-
-def _stop_if_cancelled(fault: error.ConnectError | error.UserError) -> None:
-    """Twisted's endpoints have an error of their own for a dial that was given up."""
-    if isinstance(fault, error.UserError):
-        raise CancelledError from fault

@@ -43,10 +43,10 @@ class Listener(ServerFactory):
     def buildProtocol(self, addr: IAddress) -> Stream:  # type: ignore[override]  # as in the stubs
         del addr
         stream = self._build()
+        stream.changed = self._arrived  # also when it has its transport
         self._pending.append(stream)
         if len(self._pending) >= self._depth:
             self._reading().pauseProducing()
-        self._arrived()
         return stream
 
     def __len__(self) -> int:

@@ -43,7 +43,8 @@ class Station:
         self._say = say
         self._lost = lost
         self._wanted: Network | None = None
-        self._step: IDelayedCall | None = None  # of joining, then of renewing the lease
+        self._step: IDelayedCall | None = None  # of joining
+        self._renewal: IDelayedCall | None = None
         self._keepalive: IDelayedCall | None = None
         self._listen_no_more = air.listen_in(self._air_changed)
 
@@ -177,16 +178,14 @@ class Station:
     def _forget(self) -> None:
         self.status, self.joined, self.lease = WlanStatus.DISCONNECTED, None, None
         self._wanted = None
-        for timer in (self._step, self._keepalive):
-            if timer is not None:
-                timer.cancel()
-        self._step = self._keepalive = None
+        for timer in (self._step, self._renewal, self._keepalive):
+            _cancel(timer)
+        self._step = self._renewal = self._keepalive = None
 
     # Timers.
 
     def _after(self, delay_s: float, step: Callable[[], None]) -> None:
-        if self._step is not None:
-            self._step.cancel()
+        _cancel(self._step)
         self._step = self._air.clock.callLater(delay_s, self._stepped, step)
 
     def _stepped(self, step: Callable[[], None]) -> None:
@@ -194,13 +193,18 @@ class Station:
         step()
 
     def _plan_renewal(self) -> None:
+        _cancel(self._renewal)
+        self._renewal = None
         if self._nvmem.timers.dhcp_s:
-            self._after(self._nvmem.timers.dhcp_s, self._ask_for_lease)
+            self._renewal = self._air.clock.callLater(self._nvmem.timers.dhcp_s, self._renew)
+
+    def _renew(self) -> None:
+        self._renewal = None
+        self._ask_for_lease()
 
     def _plan_keepalive(self) -> None:
-        if self._keepalive is not None:
-            self._keepalive.cancel()
-            self._keepalive = None
+        _cancel(self._keepalive)
+        self._keepalive = None
         if self._nvmem.timers.keepalive_s:
             self._keepalive = self._air.clock.callLater(
                 self._nvmem.timers.keepalive_s, self._keep_alive
@@ -210,3 +214,8 @@ class Station:
         self._keepalive = None
         self._say(Keepalive().packet())
         self._plan_keepalive()
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    if timer is not None:
+        timer.cancel()

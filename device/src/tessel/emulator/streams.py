@@ -62,6 +62,7 @@ class Stream(Protocol):
             # One read brings no more than the chip's window.
             self.transport.bufferSize = self._window
         self.transport.registerProducer(self, streaming=False)
+        self.changed()
 
     def dataReceived(self, data: bytes) -> None:
         self.received += data
