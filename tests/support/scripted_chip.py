@@ -52,7 +52,8 @@ class ScriptedChip:
 
     def _end(self):
         if self._mosi[:1] == bytes([spi.READ]):
-            self.script.popleft()
+            if self._miso:
+                self.script.popleft()
             self.cuts.pop()
         elif self._mosi:
             self.written.append(self._mosi)

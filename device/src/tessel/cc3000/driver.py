@@ -88,7 +88,8 @@ class Driver:
         except ChipError:
             call.answer.addErrback(lambda _: None)  # this tells it
             raise
-        self._limit = self._clock.callLater(ANSWER_TIMEOUT_S, self._too_late, call)
+        if not call.answer.called:
+            self._limit = self._clock.callLater(ANSWER_TIMEOUT_S, self._too_late, call)
         await call.answer
         size = await self.call(ReadBufferSize())
         self.buffers.reset(size.count)
