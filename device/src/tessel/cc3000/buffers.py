@@ -34,8 +34,8 @@ class Buffers:
         return self._held[sd]
 
     def room(self, sharers: int) -> int:
-        """How many one of so many sockets may hold, so that one that is stuck leaves some."""
-        return max(1, self._usable // max(1, sharers))
+        """How many one of so many sockets may hold, so that the others, stuck, leave it one."""
+        return self._usable if sharers <= 1 else max(1, (self._usable - 1) // (sharers - 1))
 
     async def take(self, sd: int) -> None:
         """One, when there is one. Raises ChipError if the chip goes away meanwhile."""

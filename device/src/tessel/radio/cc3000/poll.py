@@ -30,6 +30,10 @@ class Polled(Protocol):
     def sd(self) -> int: ...
 
     @property
+    def shares(self) -> bool:
+        """It may hold buffers of the chip for long."""
+
+    @property
     def reads(self) -> bool:
         """Ask the chip whether there is something to read."""
 
@@ -62,9 +66,9 @@ class Poll:
     def remove(self, member: Polled) -> None:
         self._members.pop(member, None)
 
-    def senders(self) -> int:
+    def sharers(self) -> int:
         """How many share the chip's buffers."""
-        return sum(member.sends for member in self._members)
+        return sum(member.shares for member in self._members)
 
     def wake(self) -> None:
         """There is something new to do. It is done from the reactor, and not at once."""

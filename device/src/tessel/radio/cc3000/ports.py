@@ -31,6 +31,7 @@ _log = Logger(namespace="tessel.radio")
 class ChipPort:
     """What both kinds have: a socket of the chip that is asked in each round until it is closed."""
 
+    shares = False
     reads = False
 
     def __init__(

@@ -44,6 +44,7 @@ class ChipStream:
     """`left` is called when the chip's socket is free again, or lost with the chip."""
 
     disconnecting = False
+    shares = True
 
     def __init__(
         self,
@@ -208,7 +209,7 @@ class ChipStream:
         return False
 
     def _has_room(self) -> bool:
-        share = self._buffers.room(self._poll.senders())
+        share = self._buffers.room(self._poll.sharers())
         return self._buffers.has_room() and self._buffers.held(self.sd) < share
 
     async def _send_packet(self) -> bool:
