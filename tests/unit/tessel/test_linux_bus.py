@@ -12,9 +12,10 @@ from support.fake_pins import CS, GPIO_CHIP, IRQ, POWER, SPI, Machine, Wiring
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import BusError, SilentError
 from tessel.cc3000.hci.codes import Security
-from tessel.cc3000.linux import Line, Pins, open_bus
+from tessel.cc3000.linux import open_bus
 from tessel.emulator import chip as emulator
 from tessel.emulator.air import Air
+from tessel.lines import Line, Pins
 
 PINS = Pins(
     spi=SPI,

@@ -9,10 +9,8 @@ a bus is opened and not before.
 from __future__ import annotations
 
 import importlib
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, cast
 
@@ -25,49 +23,13 @@ from zope.interface import implementer
 
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
+from tessel.lines import Line, Pins
 
 SPI_MODE = 1  # CPOL 0, CPHA 1
 CLOCK_HZ = 4_000_000  # the Tessel's; the chip takes up to 16 MHz, long wires do not
 SETTLE_S = 5e-6  # nIRQ follows a rise of nCS within this time
 CONSUMER = "tessel cc3000"  # as `gpioinfo` shows who holds a line
 EXTRA = "pip install 'tessel[cc3000]'"
-
-DEFAULT_GPIO_CHIP = "/dev/gpiochip0"
-_LINE = re.compile(r"(?:(?P<chip>[\w./-]+):)?(?P<line>[\w.+-]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a GPIO chip, by its number there or by its name."""
-
-    chip: str
-    line: int | str
-
-    @classmethod
-    def parse(cls, text: str) -> Line:
-        """`24`, `GPIO24`, `gpiochip4:24` or `/dev/gpiochip4:24`. Raises ValueError."""
-        match = _LINE.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is no line of a GPIO chip")
-        chip = match["chip"] or DEFAULT_GPIO_CHIP
-        number = match["line"]
-        return cls(
-            chip if "/" in chip else f"/dev/{chip}",
-            int(number) if number.isascii() and number.isdigit() else number,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.chip}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
-    """Where the chip is connected."""
-
-    spi: str  # the path of the device
-    chip_select: Line
-    irq: Line
-    power: Line
 
 
 class ILinuxReactor(IReactorFDSet, IReactorFromThreads):

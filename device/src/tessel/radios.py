@@ -1,0 +1,95 @@
+"""Which radio: the settings -> one, with its bus, and where the chip is simulated its air.
+
+What only one kind needs is imported when it is chosen: programs on the host's sockets do not pay
+for an emulator, nor a machine without pins for `gpiod`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from tessel.cc3000.bus import IBus
+from tessel.cc3000.errors import BusError
+from tessel.cc3000.hci.codes import Security
+from tessel.cc3000.linux import ILinuxReactor, open_bus
+from tessel.errors import NodeError
+from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.host import HostRadio, IHostReactor
+from tessel.radio.interface import IRadio
+from tessel.radio.names import asked
+from tessel.radio_config import RadioSettings
+
+if TYPE_CHECKING:
+    from tessel.emulator.air import IAirReactor
+
+SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
+
+SECURITY_BY_NAME = {
+    "unsecured": Security.OPEN,
+    "wep": Security.WEP,
+    "wpa": Security.WPA,
+    "wpa2": Security.WPA2,
+}
+
+BusWrap = Callable[[IBus], IBus]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A radio; `chip` is the same where it is a CC3000."""
+
+    radio: IRadio
+    chip: Cc3000Radio | None
+    close: Callable[[], None]  # gives back what was opened for it
+
+
+def chosen(
+    settings: RadioSettings,
+    reactor: IHostReactor,
+    clock: IReactorTime,
+    wrap: BusWrap = lambda bus: bus,
+) -> Chosen:
+    """`wrap` may put something between the driver and a chip's bus. Raises NodeError."""
+    if settings.kind == "host":
+        return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
+    build = _simulated if settings.kind == "cc3000-sim" else _real
+    chip = build(settings, reactor, clock, wrap)
+    return Chosen(cast("IRadio", chip), chip, chip.close)
+
+
+def _real(
+    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime, wrap: BusWrap
+) -> Cc3000Radio:
+    try:
+        bus = open_bus(settings.pins, cast("ILinuxReactor", reactor))
+    except BusError as fault:
+        raise NodeError(f"RADIO=cc3000: {fault}", "ERR_RADIO") from fault
+    wrapped = wrap(cast("IBus", bus))
+    return Cc3000Radio(wrapped, clock, access_point(settings), owns=bus.owns)
+
+
+def _simulated(
+    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime, wrap: BusWrap
+) -> Cc3000Radio:
+    from tessel.simulation import simulated  # noqa: PLC0415 - the emulator is for this kind alone
+
+    point = access_point(settings) or AccessPoint(SIMULATED_SSID)
+
+    def lookup(name: str) -> Deferred[Sequence[str]]:
+        return asked(name, reactor.nameResolver, clock)
+
+    made = simulated(point, settings.profile, cast("IAirReactor", reactor), clock, lookup)
+    return Cc3000Radio(wrap(made.bus), clock, point, owns=made.owns)
+
+
+def access_point(settings: RadioSettings) -> AccessPoint | None:
+    """The network to join; None: the settings name none."""
+    if settings.ssid is None:
+        return None
+    security = SECURITY_BY_NAME[settings.security]
+    return AccessPoint(settings.ssid, security, settings.password)
