@@ -9,18 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import (
     IAddress,
+    IConnector,
     IListeningPort,
     IProtocol,
     IReactorTCP,
     IReactorTime,
     IReactorUDP,
 )
-from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, ServerFactory
+from twisted.internet.protocol import (
+    ClientFactory,
+    DatagramProtocol,
+    Factory,
+    Protocol,
+    ServerFactory,
+)
+from zope.interface import implementer
 
 from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.hci.replies import Lease
@@ -61,17 +70,25 @@ class Air:
     """The access points in range, and this machine behind them.
 
     `lookup` asks this machine's resolver. Ports that the chip opens are opened on `interface`.
+    `clock` is the reactor's, or one that knows whose calls are whose.
     """
 
     def __init__(
-        self, reactor: IAirReactor, lookup: Lookup, *, interface: str = "127.0.0.1"
+        self,
+        reactor: IAirReactor,
+        lookup: Lookup,
+        *,
+        clock: IReactorTime | None = None,
+        interface: str = "127.0.0.1",
     ) -> None:
-        self.clock: IReactorTime = reactor
+        self.clock = reactor if clock is None else clock
         self.lookup = lookup
         self.access_points: list[AccessPoint] = []
         self._reactor = reactor
         self._interface = interface
         self._listeners: list[Callable[[], None]] = []
+        self._connectors: WeakSet[IConnector] = WeakSet()
+        self._ports: WeakSet[IListeningPort] = WeakSet()
 
     # Access points.
 
@@ -100,22 +117,57 @@ class Air:
 
     # This machine.
 
+    def owns(self, selectable: object) -> bool:
+        """Is this, among what the reactor watches, a socket of the chip's?"""
+        return (
+            selectable in self._ports
+            or getattr(selectable, "connector", None) in self._connectors
+            or getattr(selectable, "server", None) in self._ports
+        )
+
     def dial(
         self, host: str, port: int, protocol: Protocol, *, from_port: int, timeout_s: float
     ) -> Deferred[IProtocol]:
         """Fails with a ConnectError, or a CancelledError when cancelled."""
         bind = ("", from_port) if from_port else None
-        endpoint = TCP4ClientEndpoint(self._reactor, host, port, timeout_s, bind)
+        dialler = _Dialler(self._reactor, self._connectors)
+        endpoint = TCP4ClientEndpoint(dialler, host, port, timeout_s, bind)
         return endpoint.connect(_Once(protocol))
 
     def listen(self, port: int, factory: ServerFactory) -> IListeningPort:
         """Raises CannotListenError."""
-        return self._reactor.listenTCP(port, factory, HELD_BY_KERNEL, self._interface)
+        return self._kept(self._reactor.listenTCP(port, factory, HELD_BY_KERNEL, self._interface))
 
     def bind(self, port: int, protocol: DatagramProtocol) -> IListeningPort:
         """A UDP port; 0: any, which can send everywhere. Raises CannotListenError."""
         interface = self._interface if port else ""
-        return self._reactor.listenUDP(port, protocol, interface, LARGEST_DATAGRAM)
+        return self._kept(self._reactor.listenUDP(port, protocol, interface, LARGEST_DATAGRAM))
+
+    def _kept(self, port: IListeningPort) -> IListeningPort:
+        self._ports.add(port)
+        return port
+
+
+@implementer(IReactorTCP)
+class _Dialler:
+    """The reactor as an endpoint needs it; remembers what it began."""
+
+    def __init__(self, reactor: IReactorTCP, begun: WeakSet[IConnector]) -> None:
+        self._reactor = reactor
+        self._begun = begun
+        self.listenTCP = reactor.listenTCP
+
+    def connectTCP(  # type: ignore[override]  # only the stubs' factories are generic
+        self,
+        host: str,
+        port: int,
+        factory: ClientFactory,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> IConnector:
+        connector = self._reactor.connectTCP(host, port, factory, timeout, bindAddress)
+        self._begun.add(connector)
+        return connector
 
 
 class _Once(Factory):

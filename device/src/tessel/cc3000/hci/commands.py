@@ -54,6 +54,8 @@ _DATA: tuple[type[DataMessage[Any]], ...] = (sockets.Send, sockets.SendTo, netap
 _BY_OPCODE = {kind.OPCODE: kind for kind in _COMMANDS}
 _DATA_BY_OPCODE = {kind.OPCODE: kind for kind in _DATA}
 
+_BY_ANSWER = {kind.ANSWER: kind for kind in (*_COMMANDS, *_DATA)}
+
 
 def message(packet: CommandPacket | DataPacket) -> Message[Any]:
     """Raises FrameError, also for what this chip does not know."""
@@ -66,3 +68,8 @@ def message(packet: CommandPacket | DataPacket) -> Message[Any]:
         if carrier is not None:
             return carrier.read(packet)
     raise FrameError(f"{type(packet).__name__} with opcode {packet.opcode:#06x}")
+
+
+def answered_by(opcode: int) -> type[Message[Any]] | None:
+    """The kind of message that an event of this opcode ends."""
+    return _BY_ANSWER.get(opcode)
