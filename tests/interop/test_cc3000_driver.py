@@ -183,7 +183,7 @@ def test_a_start_is_as_tis_is_the_first_write_in_two():
     assert started.called
     assert pins.written == octets("wlan_start")
     assert pins.cuts == [[4, 6], [10]]
-    assert pins.powered == [False, False, True]
+    assert pins.powered == [False, True]
 
 
 def test_a_chip_that_asks_for_patches_is_told_that_there_are_none():

@@ -9,8 +9,9 @@ from support.fake_air import HOME
 from tessel.cc3000.netapp import Timers
 from tessel.emulator.quirks import IDEAL
 from tessel.radio import interface as radio
-from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, NamesBy
+from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, NamesBy, Sizes
 from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES
+from tessel.radio.cc3000.poll import LEAK_TIMEOUT_S
 from tessel.radio.cc3000.station import AGAIN_BASE_S
 from tessel.radio.cc3000.stream import LINGER_S, WRITE_BUFFER
 from tessel.radio.interface import LinkState
@@ -663,3 +664,63 @@ def test_an_ideal_chip_does_as_well():
         peer.protocol.dataReceived(b"down")
     ours.settle(0.2)
     assert {(talk.received, peer.taken) for talk, peer in pairs} == {(b"down", b"up")}
+
+
+# Buffers that are lost.
+
+
+def test_a_chip_that_has_lost_all_its_buffers_is_started_again():
+    ours = Radio(but(close_leaks_buffers=True))
+    for _ in range(5):
+        talk, peer = ours.connected()
+        peer.stuck = True
+        talk.transport.write(b"never taken")
+        ours.settle(0.05)
+        talk.transport.abortConnection()
+        ours.settle(0.05)
+    talk, peer = ours.connected()
+    talk.transport.write(b"no buffer for this")
+    ours.settle(LEAK_TIMEOUT_S + 0.5)
+    assert isinstance(talk.lost, error.ConnectionLost)
+    ours.settle(AGAIN_BASE_S + 1)
+    talk, peer = ours.connected()
+    talk.transport.write(b"as new")
+    ours.settle(0.1)
+    assert peer.taken == b"as new"
+
+
+def test_a_datagram_waits_for_a_buffer_without_keeping_the_others_waiting(ours):
+    stuck, stuck_peer = ours.connected()
+    stuck_peer.stuck = True
+    stuck.transport.write(bytes(100_000))
+    letters = Letters()
+    ours.now(ours.radio.bind_udp(7000, letters, address=""))
+    ours.settle(0.1)
+    letters.transport.write(b"later", ("192.0.2.7", 9))
+    stuck_peer.protocol.dataReceived(b"read meanwhile")
+    ours.settle(0.1)
+    assert stuck.received == b"read meanwhile"
+    stuck_peer.stuck = False
+    stuck_peer.flush()
+    ours.settle(0.3)
+    assert ours.machine.udp_ports[0].written == [(b"later", ("192.0.2.7", 9))]
+
+
+def test_the_sizes_of_reads_and_writes_can_be_a_tessels():
+    ours = Radio(sizes=Sizes(read=512, write=1024))
+    sizes = []
+    original = ours.chip.sockets.send
+
+    async def send(sd, octets):
+        sizes.append(len(octets))
+        await original(sd, octets)
+
+    ours.chip.sockets.send = send
+    talk, peer = ours.connected()
+    arrived = []
+    talk.dataReceived = lambda data: arrived.append(len(data))
+    talk.transport.write(bytes(2500))
+    peer.protocol.dataReceived(bytes(1200))
+    ours.settle(0.2)
+    assert sizes == [1024, 1024, 452]
+    assert arrived == [512, 512, 176]

@@ -29,6 +29,11 @@ class Buffers:
         """Someone waits for one. The chip tells of free ones when it is asked for something."""
         return bool(self._waiting)
 
+    @property
+    def leaked(self) -> bool:
+        """None is free and nobody holds one: those of closed sockets did not come back."""
+        return self._free <= 0 and not any(self._held.values())
+
     def held(self, sd: int) -> int:
         """How many packets of this socket the chip has not done with."""
         return self._held[sd]

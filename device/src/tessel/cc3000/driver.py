@@ -99,6 +99,10 @@ class Driver:
         """Switch the chip off. All who wait get PowerOffError."""
         self._give_up(PowerOffError("the chip was switched off"))
 
+    def abandon(self, error: ChipError) -> None:
+        """The chip is of no use any more, and why. As if it had fallen silent."""
+        self._broken(error)
+
     def close(self) -> None:
         """As stop; the bus is given back."""
         self.stop()

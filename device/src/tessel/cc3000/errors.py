@@ -23,6 +23,10 @@ class NoiseError(ChipError):
     """What comes from the chip makes no sense, again and again."""
 
 
+class LeakError(ChipError):
+    """The chip has lost all its buffers for sending, as it may when sockets are closed."""
+
+
 class PowerOffError(ChipError):
     """The chip is off, or was switched off."""
 

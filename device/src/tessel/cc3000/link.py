@@ -55,8 +55,9 @@ class Link:
     # Power.
 
     async def power_up(self, first: bytes) -> None:
-        """Switch the chip off and on, and write the first packet to it. Raises ChipError."""
-        self.power_down()
+        """Switch the chip on, after `power_down`, and write the first packet to it.
+        Raises ChipError.
+        """
         self._bus.watch_irq(self._irq_changed)
         await pause(self._clock, POWER_OFF_S)
         asserted_before = self._bus.irq_asserted()

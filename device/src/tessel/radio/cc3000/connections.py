@@ -18,19 +18,19 @@ from tessel.radio.cc3000.faults import bind_error, open_error, radio_error
 from tessel.radio.cc3000.poll import Poll
 from tessel.radio.cc3000.ports import ChipPort, DatagramPort, ListeningPort
 from tessel.radio.cc3000.stream import ChipStream
-from tessel.radio.cc3000.workings import Workings
+from tessel.radio.cc3000.workings import Sizes, Workings
 from tessel.radio.interface import NoSocketError
 
 FREE_PORTS = range(49_152, 65_536)  # RFC 6335; the chip does not tell which it would choose
 
 
 class Connections:
-    def __init__(self, chip: Chip, clock: IReactorTime) -> None:
-        self.poll = Poll(chip.sockets, clock)
+    def __init__(self, chip: Chip, clock: IReactorTime, sizes: Sizes) -> None:
+        self.poll = Poll(chip.driver, chip.sockets, clock)
         self.opened = 0
         self._chip = chip
         self._sockets = chip.sockets
-        self._workings = Workings(chip.sockets, chip.driver.buffers, self.poll, clock)
+        self._workings = Workings(chip.sockets, chip.driver.buffers, self.poll, clock, sizes)
         self._streams: dict[int, ChipStream] = {}
         self._ports: dict[int, ChipPort] = {}
         self._awaiting_socket: list[Deferred[None]] = []

@@ -14,10 +14,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tessel.cc3000.errors import ChipError, CommandError
+from tessel.cc3000.driver import Driver
+from tessel.cc3000.errors import ChipError, CommandError, LeakError
 from tessel.cc3000.sockets import Sockets
 
 POLL_S = 0.010  # between two rounds in which nothing happened; the Tessel's
+LEAK_TIMEOUT_S = 5.0
+"""How long nobody can send, with no socket left that could hold the buffers, before they count as
+lost. A chip told of late ones within 0.2 s."""
 PACKETS_A_ROUND = 4  # each may send before the chip is asked for what came
 
 _log = Logger(namespace="tessel.radio")
@@ -52,12 +56,14 @@ class Polled(Protocol):
 
 
 class Poll:
-    def __init__(self, sockets: Sockets, clock: IReactorTime) -> None:
+    def __init__(self, driver: Driver, sockets: Sockets, clock: IReactorTime) -> None:
+        self._driver = driver
         self._sockets = sockets
         self._clock = clock
         self._members: dict[Polled, None] = {}  # in order
         self._timer: IDelayedCall | None = None
         self._running = False
+        self._leaked_since: float | None = None
 
     def add(self, member: Polled) -> None:
         self._members[member] = None
@@ -102,6 +108,7 @@ class Poll:
 
     async def _round(self) -> bool:
         moved = await self._send()
+        self._look_for_leak()
         readable = await self._readable()
         for member in list(self._members):
             ready = member.looks or (member.reads and member.sd in readable)
@@ -119,6 +126,16 @@ class Poll:
                 break
             moved = True
         return moved
+
+    def _look_for_leak(self) -> None:
+        wanted = any(member.sends for member in self._members)
+        if not (wanted and self._driver.buffers.leaked):
+            self._leaked_since = None
+        elif self._leaked_since is None:
+            self._leaked_since = self._clock.seconds()
+        elif self._clock.seconds() - self._leaked_since >= LEAK_TIMEOUT_S:
+            self._leaked_since = None
+            self._driver.abandon(LeakError("the chip has lost all its buffers"))
 
     async def _readable(self) -> Collection[int]:
         reading = [member.sd for member in self._members if member.reads]

@@ -155,6 +155,7 @@ class DatagramPort(ChipPort):
     ) -> None:
         super().__init__(sd, address, workings, left)
         self._protocol = protocol
+        self._buffers = workings.buffers
         self._peer: tuple[str, int] | None = None
         self._outgoing: deque[tuple[bytes, str, int]] = deque(maxlen=DATAGRAMS_HELD)
 
@@ -198,6 +199,8 @@ class DatagramPort(ChipPort):
 
     async def send_some(self) -> bool:
         if self._outgoing:
+            if not self._buffers.has_room():
+                return False
             packet, host, port = self._outgoing.popleft()
             try:
                 await self._sockets.send_to(self.sd, packet, host, port)

@@ -24,6 +24,7 @@ from tessel.radio.cc3000.faults import name_error
 from tessel.radio.cc3000.names import Question
 from tessel.radio.cc3000.station import AccessPoint, Station
 from tessel.radio.cc3000.stream import ChipStream
+from tessel.radio.cc3000.workings import Sizes
 from tessel.radio.interface import (
     AddressNotAvailableError,
     Capabilities,
@@ -65,6 +66,7 @@ class Cc3000Radio:
         access_point: AccessPoint | None = None,
         *,
         names_by: NamesBy = NamesBy.UDP,
+        sizes: Sizes | None = None,
         owns: Callable[[object], bool] = lambda _: False,
     ) -> None:
         """`owns` tells of a chip made of code which of the reactor's sockets are its."""
@@ -72,7 +74,7 @@ class Cc3000Radio:
         self._clock = clock
         self._names_by = names_by
         self._owns = owns
-        self._connections = Connections(self.chip, clock)
+        self._connections = Connections(self.chip, clock, sizes or Sizes())
         self.station = Station(self.chip, access_point, clock, self._connections.cut)
 
     @property

@@ -21,11 +21,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.cc3000.errors import CommandError
-from tessel.cc3000.sockets import LARGEST_SEND
 from tessel.radio.cc3000.workings import Workings
 
 WRITE_BUFFER = 65_536  # octets held before the producer is asked to stop: Twisted's own
-READ_LIMIT = 1460  # octets at once: what a packet brings
 LINGER_S = 5.0
 """How long a close waits for the chip to have its last packets acknowledged: a socket closed with
 some outstanding loses them. Past that, the one of few sockets is worth more."""
@@ -63,6 +61,7 @@ class ChipStream:
         self._buffers = workings.buffers
         self._poll = workings.poll
         self._clock = workings.clock
+        self._sizes = workings.sizes
         self._left = left
         self._phase = _Phase.OPEN
         self._outgoing = bytearray()
@@ -213,8 +212,8 @@ class ChipStream:
         return self._buffers.has_room() and self._buffers.held(self.sd) < share
 
     async def _send_packet(self) -> bool:
-        packet = bytes(self._outgoing[:LARGEST_SEND])
-        del self._outgoing[:LARGEST_SEND]
+        packet = bytes(self._outgoing[: self._sizes.write])
+        del self._outgoing[: self._sizes.write]
         try:
             await self._sockets.send(self.sd, packet)
         except CommandError as fault:
@@ -246,7 +245,7 @@ class ChipStream:
     async def read_some(self) -> bool:
         if not self._unread:
             try:
-                self._unread = await self._sockets.receive(self.sd, READ_LIMIT)
+                self._unread = await self._sockets.receive(self.sd, self._sizes.read)
             except CommandError as fault:
                 return await self._over(str(fault))
             if not self._unread:

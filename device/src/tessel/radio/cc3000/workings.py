@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from twisted.internet.interfaces import IReactorTime
 
 from tessel.cc3000.buffers import Buffers
-from tessel.cc3000.sockets import Sockets
+from tessel.cc3000.sockets import LARGEST_SEND, Sockets
 from tessel.radio.cc3000.poll import Poll
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Octets of a stream at once: what one packet carries. The Tessel's runtime: 512 and 1024."""
+
+    read: int = LARGEST_SEND
+    write: int = LARGEST_SEND
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +25,4 @@ class Workings:
     buffers: Buffers
     poll: Poll
     clock: IReactorTime
+    sizes: Sizes
