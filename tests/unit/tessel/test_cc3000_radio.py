@@ -11,9 +11,10 @@ from tessel.emulator.quirks import IDEAL
 from tessel.radio import interface as radio
 from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, NamesBy, Sizes
 from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES
+from tessel.radio.cc3000.outgoing import WRITE_BUFFER
 from tessel.radio.cc3000.poll import LEAK_TIMEOUT_S
 from tessel.radio.cc3000.station import AGAIN_BASE_S
-from tessel.radio.cc3000.stream import LINGER_S, WRITE_BUFFER
+from tessel.radio.cc3000.stream import LINGER_S
 from tessel.radio.interface import LinkState
 from unit.tessel.emulated import but
 from unit.tessel.joined import Joined
@@ -664,6 +665,77 @@ def test_an_ideal_chip_does_as_well():
         peer.protocol.dataReceived(b"down")
     ours.settle(0.2)
     assert {(talk.received, peer.taken) for talk, peer in pairs} == {(b"down", b"up")}
+
+
+# Ports and a network that comes and goes.
+
+
+def gone_and_back(ours, seconds=30):
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    ours.air.appear(HOME)
+    ours.machine.pump([1] * seconds)
+    ours.settle(0.5)
+    assert ours.radio.link is LinkState.UP
+
+
+def test_ports_are_open_again_when_the_network_is_back(ours):
+    made = []
+    ours.now(
+        ours.radio.listen(8080, lambda: made.append(Talk()) or made[-1], address="", backlog=5)
+    )
+    letters = Letters()
+    ours.now(ours.radio.bind_udp(7000, letters, address=""))
+    gone_and_back(ours)
+    ours.machine.call()
+    ours.machine.udp_ports[-1].factory.datagramReceived(b"still there?", ("192.0.2.7", 9))
+    ours.settle(0.1)
+    assert len(made) == 1
+    assert letters.came == [(b"still there?", ("192.0.2.7", 9))]
+
+
+def test_a_port_that_the_chips_timer_closed_is_opened_again(ours):
+    ours.now(ours.chip.netapp.set_timers(Timers(inactivity_s=20)))
+    ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    ours.machine.pump([0.01] * 2500)
+    assert len(ours.machine.ports) == 2
+    assert ours.machine.ports[0].stopped
+    assert not ours.machine.ports[1].stopped
+
+
+def test_no_socket_is_lost_with_the_network(ours):
+    for _ in range(3):
+        for _ in range(4):
+            ours.connected()
+        gone_and_back(ours)
+
+
+def test_a_port_that_stops_while_there_is_no_network_is_not_opened_again(ours):
+    port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    assert ours.now(port.stop()) is None
+    ours.air.appear(HOME)
+    ours.machine.pump([1] * 30)
+    ours.settle(0.5)
+    assert len(ours.machine.ports) == 1
+
+
+def test_a_port_that_is_taken_by_then_is_lost(ours):
+    port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    ours.machine.taken_ports.add(8080)
+    gone_and_back(ours)
+    assert not port.is_open
+
+
+def test_a_port_goes_with_a_radio_that_goes_off_without_a_network(ours):
+    letters = Letters()
+    ours.now(ours.radio.bind_udp(7000, letters, address=""))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    assert letters.stopped == 0
+    ours.now(ours.radio.power_off())
+    assert letters.stopped == 1
 
 
 # Buffers that are lost.

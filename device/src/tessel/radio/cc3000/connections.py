@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import SystemRandom
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tessel.cc3000.chip import Chip
-from tessel.cc3000.errors import CommandError
+from tessel.cc3000.errors import ChipError, CommandError
 from tessel.cc3000.hci.events import CloseWait, SendFailed, Unsolicited
 from tessel.cc3000.hci.fields import ANY_ADDRESS, SocketAddress
 from tessel.radio.cc3000.faults import bind_error, open_error, radio_error
@@ -19,9 +22,13 @@ from tessel.radio.cc3000.poll import Poll
 from tessel.radio.cc3000.ports import ChipPort, DatagramPort, ListeningPort
 from tessel.radio.cc3000.stream import ChipStream
 from tessel.radio.cc3000.workings import Sizes, Workings
-from tessel.radio.interface import NoSocketError
+from tessel.radio.interface import NetworkUnreachableError, NoSocketError, RadioError
 
 FREE_PORTS = range(49_152, 65_536)  # RFC 6335; the chip does not tell which it would choose
+
+_log = Logger(namespace="tessel.radio")
+
+REOPEN_S = 1.0  # until a port that the chip closed is opened again, if the network is there
 
 
 class Connections:
@@ -30,9 +37,11 @@ class Connections:
         self.opened = 0
         self._chip = chip
         self._sockets = chip.sockets
+        self._clock = clock
         self._workings = Workings(chip.sockets, chip.driver.buffers, self.poll, clock, sizes)
         self._streams: dict[int, ChipStream] = {}
         self._ports: dict[int, ChipPort] = {}
+        self._suspended: list[ChipPort] = []
         self._awaiting_socket: list[Deferred[None]] = []
         chip.driver.watch(self._told)
 
@@ -53,51 +62,108 @@ class Connections:
         self, port: int, factory: Callable[[], IProtocol], backlog: int
     ) -> ListeningPort:
         """Raises RadioError, ChipError."""
-        sd = await self._open()
         number = port or self._free_port()
-        try:
-            await self._sockets.bind(sd, number)
-            await self._sockets.listen(sd, backlog)
-        except CommandError as fault:
-            await self._discard(sd)
-            raise bind_error(fault) from fault
         address = IPv4Address("TCP", ANY_ADDRESS, number)
+        open_again = partial(self._open_listening, number, backlog)
 
         def accepted(new_sd: int, peer: SocketAddress) -> ChipStream:
             return self._stream(new_sd, IPv4Address("TCP", peer.host, peer.port), number)
 
         listening = ListeningPort(
-            sd, address, self._workings, self._port_left, accepted=accepted, factory=factory
+            await open_again(),
+            address,
+            self._workings,
+            self,
+            open_again,
+            accepted=accepted,
+            factory=factory,
         )
         self._keep(listening)
         return listening
 
     async def bind_udp(self, port: int, protocol: DatagramProtocol) -> DatagramPort:
         """Raises RadioError, ChipError."""
-        try:
-            sd = await self._sockets.open_datagram()
-        except CommandError as fault:
-            raise open_error(fault) from fault
         number = port or self._free_port()
-        try:
-            await self._sockets.bind(sd, number)
-        except CommandError as fault:
-            await self._discard(sd)
-            raise bind_error(fault) from fault
         address = IPv4Address("UDP", ANY_ADDRESS, number)
-        bound = DatagramPort(sd, address, self._workings, self._port_left, protocol)
+        open_again = partial(self._open_datagrams, number)
+        bound = DatagramPort(
+            await open_again(),
+            address,
+            self._workings,
+            self,
+            open_again,
+            protocol=protocol,
+        )
         self._keep(bound)
         protocol.makeConnection(bound)
         return bound
 
+    # The network goes and comes.
+
     def cut(self, why: Exception) -> None:
-        """None of the chip's sockets is left."""
+        """The chip's sockets are of no use any more. Ports wait for `restore`."""
+        sds = [*self._streams, *self._ports]
         for stream in list(self._streams.values()):
             stream.cut(why)
         for port in list(self._ports.values()):
-            port.cut()
+            port.suspend()
+        self._suspended += self._ports.values()
+        self._ports.clear()
         self.poll.stop()
+        if self._chip.driver.running:
+            # Dead they are, but their numbers are taken until they are closed.
+            Deferred.fromCoroutine(self._close_all(sds)).addErrback(_expected)
         self._socket_free()
+
+    def restore(self) -> None:
+        """There is a network again: open its ports again."""
+        suspended, self._suspended = self._suspended, []
+        Deferred.fromCoroutine(self._restore(suspended)).addErrback(_expected)
+
+    def port_dead(self, port: ChipPort) -> None:
+        self._ports.pop(port.sd, None)
+        port.suspend()
+        self._suspended.append(port)
+        Deferred.fromCoroutine(self._discard(port.sd)).addErrback(_expected)
+        self._clock.callLater(REOPEN_S, self._reopen)
+
+    def _reopen(self) -> None:
+        if self._chip.wlan.lease is not None:
+            self.restore()
+
+    def end(self) -> None:
+        """The radio goes off, and its ports with it."""
+        self.cut(NetworkUnreachableError("the radio is off"))
+        suspended, self._suspended = self._suspended, []
+        for port in suspended:
+            port.cut()
+
+    async def _restore(self, suspended: list[ChipPort]) -> None:
+        while suspended:
+            port = suspended.pop()
+            if not port.is_open:
+                continue
+            try:
+                sd = await port.open_again()
+            except RadioError as fault:
+                _log.warn("port {port} is lost: {fault}", port=port.getHost().port, fault=fault)
+                port.cut()
+            except ChipError:
+                self._suspended += [port, *suspended]
+                raise
+            else:
+                await self._resume(port, sd)
+
+    async def _resume(self, port: ChipPort, sd: int) -> None:
+        if port.is_open:
+            port.resume(sd)
+            self._keep(port)
+        else:
+            await self._discard(sd)
+
+    async def _close_all(self, sds: list[int]) -> None:
+        for sd in sds:
+            await self._discard(sd)
 
     # Sockets.
 
@@ -114,16 +180,39 @@ class Connections:
             self._awaiting_socket.append(free)
             await free
 
+    async def _open_listening(self, port: int, backlog: int) -> int:
+        sd = await self._open()
+        try:
+            await self._sockets.bind(sd, port)
+            await self._sockets.listen(sd, backlog)
+        except CommandError as fault:
+            await self._discard(sd)
+            raise bind_error(fault) from fault
+        return sd
+
+    async def _open_datagrams(self, port: int) -> int:
+        try:
+            sd = await self._sockets.open_datagram()
+        except CommandError as fault:
+            raise open_error(fault) from fault
+        try:
+            await self._sockets.bind(sd, port)
+        except CommandError as fault:
+            await self._discard(sd)
+            raise bind_error(fault) from fault
+        return sd
+
     def _closing(self) -> bool:
         return any(stream.leaving for stream in self._streams.values()) or any(
             port.stopping for port in self._ports.values()
         )
 
     async def _discard(self, sd: int) -> None:
+        """Whether it could be closed or not, it is not ours any more."""
         try:
             await self._sockets.close(sd)
         except CommandError as fault:
-            raise radio_error(fault) from fault
+            _log.debug("socket {sd}: {fault}", sd=sd, fault=fault)
 
     def _stream(self, sd: int, peer: IPv4Address, port: int) -> ChipStream:
         lease = self._chip.wlan.lease
@@ -132,7 +221,7 @@ class Connections:
         self._streams[sd] = stream
         return stream
 
-    def _keep(self, port: ListeningPort | DatagramPort) -> None:
+    def _keep(self, port: ChipPort) -> None:
         self._ports[port.sd] = port
         self.poll.add(port)
 
@@ -147,7 +236,7 @@ class Connections:
             del self._streams[stream.sd]
         self._socket_free()
 
-    def _port_left(self, port: ChipPort) -> None:
+    def port_left(self, port: ChipPort) -> None:
         if self._ports.get(port.sd) is port:
             del self._ports[port.sd]
         self._socket_free()
@@ -165,3 +254,9 @@ class Connections:
                 self._streams[sd].send_failed()
             case _:
                 pass
+
+
+def _expected(failure: Failure) -> None:
+    """A chip that is lost is lost for all, and the radio knows."""
+    if not failure.check(ChipError):
+        _log.failure("the radio's ports", failure)

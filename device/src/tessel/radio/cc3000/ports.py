@@ -5,7 +5,8 @@ chose, so the radio chooses.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Protocol
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
@@ -28,33 +29,68 @@ DATAGRAMS_HELD = 64  # to be sent; what comes on top is lost, as datagrams may b
 _log = Logger(namespace="tessel.radio")
 
 
+class PortOwner(Protocol):
+    def port_left(self, port: ChipPort) -> None:
+        """It is no more."""
+
+    def port_dead(self, port: ChipPort) -> None:
+        """Nothing will come to its socket any more: it wants another."""
+
+
 class ChipPort:
     """What both kinds have: a socket of the chip that is asked in each round until it is closed."""
 
     shares = False
-    reads = False
+
+    @property
+    def reads(self) -> bool:
+        return False
+
+    @property
+    def looks(self) -> bool:
+        return False
+
+    @property
+    def sends(self) -> bool:
+        return self.stopping
+
+    async def send_some(self) -> bool:
+        """Close, if that is what is wanted."""
+        if not self.stopping:
+            return False
+        await self.close()
+        return True
+
+    async def read_some(self) -> bool:
+        raise NotImplementedError
 
     def __init__(
         self,
         sd: int,
         address: IPv4Address,
         workings: Workings,
-        left: Callable[[ChipPort], None],
+        owner: PortOwner,
+        open_again: Callable[[], Coroutine[Deferred[object], object, int]],
     ) -> None:
-        """`left` is called when the port is no more."""
+        """`open_again` gives it another socket."""
         self.sd = sd
         self._address = address
         self._sockets = workings.sockets
         self._poll = workings.poll
-        self._left = left
+        self._owner = owner
         self._stopping: Deferred[None] | None = None
-        self._open = True
+        self._suspended = False
+        self.open_again = open_again
+        self.is_open = True
 
     def getHost(self) -> IPv4Address:
         return self._address
 
     def stop(self) -> Deferred[None]:
-        if not self._open:
+        if not self.is_open:
+            return succeed(None)
+        if self._suspended:
+            self.cut()
             return succeed(None)
         if self._stopping is None:
             self._stopping = Deferred()
@@ -69,21 +105,38 @@ class ChipPort:
 
     async def close(self) -> None:
         """On the chip."""
-        self._open = False
+        self.is_open = False
         try:
             await self._sockets.close(self.sd)
         except CommandError as fault:
             _log.debug("port {port}: {fault}", port=self._address.port, fault=fault)
         self.gone()
 
+    def dead(self, fault: CommandError) -> None:
+        """Its timer, or the network, has closed it."""
+        if self.is_open and not self._suspended:
+            _log.warn("port {port} is dead: {fault}", port=self._address.port, fault=fault)
+            self._owner.port_dead(self)
+
+    def suspend(self) -> None:
+        """The chip's socket is no more; the port waits for another."""
+        self._suspended = True
+        self._poll.remove(self)
+        if self.stopping:
+            self.cut()
+
+    def resume(self, sd: int) -> None:
+        self.sd = sd
+        self._suspended = False
+
     def cut(self) -> None:
-        """The chip's socket is no more."""
-        self._open = False
+        """It is no more."""
+        self.is_open = False
         self.gone()
 
     def gone(self) -> None:
-        self._poll.remove(self)  # type: ignore[arg-type]  # the kinds have the rest
-        self._left(self)
+        self._poll.remove(self)
+        self._owner.port_left(self)
         stopping, self._stopping = self._stopping, None
         if stopping is not None:
             stopping.callback(None)
@@ -98,12 +151,13 @@ class ListeningPort(ChipPort):
         sd: int,
         address: IPv4Address,
         workings: Workings,
-        left: Callable[[ChipPort], None],
+        owner: PortOwner,
+        open_again: Callable[[], Coroutine[Deferred[object], object, int]],
         *,
         accepted: Callable[[int, SocketAddress], ChipStream],
         factory: Callable[[], IProtocol],
     ) -> None:
-        super().__init__(sd, address, workings, left)
+        super().__init__(sd, address, workings, owner, open_again)
         self._accepted = accepted
         self._factory = factory
 
@@ -111,24 +165,12 @@ class ListeningPort(ChipPort):
     def looks(self) -> bool:
         return not self.stopping
 
-    @property
-    def sends(self) -> bool:
-        return self.stopping
-
-    async def send_some(self) -> bool:
-        if not self.stopping:
-            return False
-        await self.close()
-        return True
-
     async def read_some(self) -> bool:
         try:
             arrived = await self._sockets.accept(self.sd)
         except CommandError as fault:
-            # Its timer, or the network, has closed it. Nothing comes to it any more.
-            _log.warn("port {port} is lost: {fault}", port=self._address.port, fault=fault)
-            await self.close()
-            return True
+            self.dead(fault)
+            return False
         if arrived is None:
             return False
         stream = self._accepted(*arrived)
@@ -150,10 +192,12 @@ class DatagramPort(ChipPort):
         sd: int,
         address: IPv4Address,
         workings: Workings,
-        left: Callable[[ChipPort], None],
+        owner: PortOwner,
+        open_again: Callable[[], Coroutine[Deferred[object], object, int]],
+        *,
         protocol: DatagramProtocol,
     ) -> None:
-        super().__init__(sd, address, workings, left)
+        super().__init__(sd, address, workings, owner, open_again)
         self._protocol = protocol
         self._buffers = workings.buffers
         self._peer: tuple[str, int] | None = None
@@ -167,7 +211,7 @@ class DatagramPort(ChipPort):
             raise ValueError("a datagram to nobody: neither an address nor a connect")
         if len(packet) > LARGEST_DATAGRAM:
             raise MessageLengthError(f"{len(packet)} octets; allowed are {LARGEST_DATAGRAM}")
-        if self._open:
+        if self.is_open:
             self._outgoing.append((packet, *to))
             self._poll.wake()
 
@@ -188,10 +232,8 @@ class DatagramPort(ChipPort):
     # For the poll.
 
     @property
-    def reads(self) -> bool:  # type: ignore[override]  # more than a constant here
+    def reads(self) -> bool:
         return not self.stopping
-
-    looks = False
 
     @property
     def sends(self) -> bool:
@@ -207,19 +249,15 @@ class DatagramPort(ChipPort):
             except CommandError as fault:
                 _log.debug("a datagram to {host} is lost: {fault}", host=host, fault=fault)
             return True
-        if self.stopping:
-            await self.close()
-            return True
-        return False
+        return await super().send_some()
 
     async def read_some(self) -> bool:
         try:
             came = await self._sockets.receive_from(self.sd, LARGEST_DATAGRAM)
         except CommandError as fault:
-            _log.warn("port {port} is lost: {fault}", port=self._address.port, fault=fault)
-            await self.close()
-            return True
-        if came is not None and self._open:
+            self.dead(fault)
+            return False
+        if came is not None and self.is_open:
             octets, sender = came
             self._deliver(octets, sender)
         return came is not None

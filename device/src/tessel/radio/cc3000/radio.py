@@ -76,6 +76,7 @@ class Cc3000Radio:
         self._owns = owns
         self._connections = Connections(self.chip, clock, sizes or Sizes())
         self.station = Station(self.chip, access_point, clock, self._connections.cut)
+        self.station.watch(self._link_changed)
 
     @property
     def link(self) -> LinkState:
@@ -96,10 +97,16 @@ class Cc3000Radio:
 
     async def _power_off(self) -> None:
         self.station.power_off()
+        self._connections.end()
 
     def close(self) -> None:
         self.station.power_off()
+        self._connections.end()
         self.chip.driver.close()
+
+    def _link_changed(self, state: LinkState) -> None:
+        if state is LinkState.UP:
+            self._connections.restore()
 
     def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
         return self.station.watch(changed)

@@ -12,7 +12,6 @@ from twisted.internet.interfaces import (
     IConsumer,
     IProducer,
     IProtocol,
-    IPullProducer,
     IPushProducer,
     ITCPTransport,
 )
@@ -21,9 +20,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.cc3000.errors import CommandError
+from tessel.radio.cc3000.outgoing import Outgoing
 from tessel.radio.cc3000.workings import Workings
 
-WRITE_BUFFER = 65_536  # octets held before the producer is asked to stop: Twisted's own
 LINGER_S = 5.0
 """How long a close waits for the chip to have its last packets acknowledged: a socket closed with
 some outstanding loses them. Past that, the one of few sockets is worth more."""
@@ -64,13 +63,10 @@ class ChipStream:
         self._sizes = workings.sizes
         self._left = left
         self._phase = _Phase.OPEN
-        self._outgoing = bytearray()
+        self._outgoing = Outgoing()
         self._unread = b""  # came while the protocol had paused
         self._paused = False
         self._send_failed = False
-        self._producer: IProducer | None = None
-        self._streaming = False
-        self._producer_paused = False
         self._linger_until: float | None = None
 
     def carry(self, protocol: IProtocol) -> None:
@@ -93,8 +89,7 @@ class ChipStream:
 
     def write(self, data: bytes) -> None:
         if self._phase is _Phase.OPEN and not self._send_failed:
-            self._outgoing += data
-            self._slow_down()
+            self._outgoing.add(data)
             self._poll.wake()
 
     def writeSequence(self, iovec: list[bytes]) -> None:  # type: ignore[override]  # zope's own
@@ -150,33 +145,13 @@ class ChipStream:
     # IConsumer: who writes.
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        if self._producer is not None:
-            raise RuntimeError(f"{self._producer} writes already")
-        if self._phase is not _Phase.OPEN:
+        if self._phase is _Phase.OPEN:
+            self._outgoing.register(producer, streaming)
+        else:
             producer.stopProducing()
-            return
-        self._producer, self._streaming, self._producer_paused = producer, streaming, False
-        if not streaming:
-            cast("IPullProducer", producer).resumeProducing()
 
     def unregisterProducer(self) -> None:
-        self._producer = None
-        if self.disconnecting:
-            self._poll.wake()
-
-    def _slow_down(self) -> None:
-        if self._streaming and not self._producer_paused and len(self._outgoing) > WRITE_BUFFER:
-            self._ask_producer(paused=True)
-
-    def _ask_producer(self, *, paused: bool) -> None:
-        if self._producer is None:
-            return
-        self._producer_paused = paused
-        producer = cast("IPushProducer", self._producer)
-        if paused:
-            producer.pauseProducing()
-        else:
-            producer.resumeProducing()
+        self._outgoing.unregister()
 
     # For the poll.
 
@@ -212,20 +187,14 @@ class ChipStream:
         return self._buffers.has_room() and self._buffers.held(self.sd) < share
 
     async def _send_packet(self) -> bool:
-        packet = bytes(self._outgoing[: self._sizes.write])
-        del self._outgoing[: self._sizes.write]
         try:
-            await self._sockets.send(self.sd, packet)
+            await self._sockets.send(self.sd, self._outgoing.take(self._sizes.write))
         except CommandError as fault:
             _log.debug("{peer}: {fault}", peer=self._peer, fault=fault)
             self.send_failed()
-        if not self._outgoing and self._phase is _Phase.OPEN:
-            self._drained()
+        if self._phase is _Phase.OPEN:
+            self._outgoing.sent()
         return True
-
-    def _drained(self) -> None:
-        if self._producer is not None and (not self._streaming or self._producer_paused):
-            self._ask_producer(paused=False)
 
     def _may_close(self) -> bool:
         """What was sent is acknowledged, or will not be."""
@@ -304,9 +273,7 @@ class ChipStream:
         self._left(self)
 
     def _tell(self, reason: Failure) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.stopProducing()
+        self._outgoing.stop()
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
             protocol.connectionLost(reason)
