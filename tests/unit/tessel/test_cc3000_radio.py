@@ -10,6 +10,7 @@ from tessel.cc3000.netapp import Timers
 from tessel.emulator.quirks import IDEAL
 from tessel.radio import interface as radio
 from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, NamesBy, Sizes
+from tessel.radio.cc3000.connections import PORT_TRIES
 from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES
 from tessel.radio.cc3000.outgoing import WRITE_BUFFER
 from tessel.radio.cc3000.poll import LEAK_TIMEOUT_S
@@ -796,3 +797,16 @@ def test_the_sizes_of_reads_and_writes_can_be_a_tessels():
     ours.settle(0.2)
     assert sizes == [1024, 1024, 452]
     assert arrived == [512, 512, 176]
+
+
+@pytest.mark.parametrize("tries", [1, PORT_TRIES])
+def test_a_port_that_happens_to_be_in_use_is_passed_over_for_another(ours, monkeypatch, tries):
+    numbers = iter([*[50_000] * tries, 50_001])
+    monkeypatch.setattr(ours.radio._connections, "_free_port", lambda: next(numbers))
+    ours.machine.taken_ports.add(50_000)
+    if tries == PORT_TRIES:
+        with pytest.raises(radio.AddressInUseError):
+            ours.now(ours.radio.listen(0, Talk, address="", backlog=1))
+    else:
+        port = ours.now(ours.radio.listen(0, Talk, address="", backlog=1))
+        assert port.getHost().port == 50_001

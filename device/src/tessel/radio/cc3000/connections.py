@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from random import SystemRandom
 
@@ -22,9 +22,15 @@ from tessel.radio.cc3000.poll import Poll
 from tessel.radio.cc3000.ports import ChipPort, DatagramPort, ListeningPort
 from tessel.radio.cc3000.stream import ChipStream
 from tessel.radio.cc3000.workings import Sizes, Workings
-from tessel.radio.interface import NetworkUnreachableError, NoSocketError, RadioError
+from tessel.radio.interface import (
+    AddressInUseError,
+    NetworkUnreachableError,
+    NoSocketError,
+    RadioError,
+)
 
 FREE_PORTS = range(49_152, 65_536)  # RFC 6335; the chip does not tell which it would choose
+PORT_TRIES = 16  # of these; a simulated chip's may be in use on this machine
 
 _log = Logger(namespace="tessel.radio")
 
@@ -62,7 +68,7 @@ class Connections:
         self, port: int, factory: Callable[[], IProtocol], backlog: int
     ) -> ListeningPort:
         """Raises RadioError, ChipError."""
-        number = port or self._free_port()
+        sd, number = await self._opened(port, partial(self._open_listening, backlog=backlog))
         address = IPv4Address("TCP", ANY_ADDRESS, number)
         open_again = partial(self._open_listening, number, backlog)
 
@@ -70,7 +76,7 @@ class Connections:
             return self._stream(new_sd, IPv4Address("TCP", peer.host, peer.port), number)
 
         listening = ListeningPort(
-            await open_again(),
+            sd,
             address,
             self._workings,
             self,
@@ -83,11 +89,11 @@ class Connections:
 
     async def bind_udp(self, port: int, protocol: DatagramProtocol) -> DatagramPort:
         """Raises RadioError, ChipError."""
-        number = port or self._free_port()
+        sd, number = await self._opened(port, self._open_datagrams)
         address = IPv4Address("UDP", ANY_ADDRESS, number)
         open_again = partial(self._open_datagrams, number)
         bound = DatagramPort(
-            await open_again(),
+            sd,
             address,
             self._workings,
             self,
@@ -179,6 +185,20 @@ class Connections:
             free: Deferred[None] = Deferred()
             self._awaiting_socket.append(free)
             await free
+
+    async def _opened(
+        self, port: int, open_at: Callable[[int], Coroutine[Deferred[object], object, int]]
+    ) -> tuple[int, int]:
+        """A socket and its port. Where any port will do, one in use is no reason to give up."""
+        tries = 1 if port else PORT_TRIES
+        while True:
+            number = port or self._free_port()
+            try:
+                return await open_at(number), number
+            except AddressInUseError:
+                tries -= 1
+                if not tries:
+                    raise
 
     async def _open_listening(self, port: int, backlog: int) -> int:
         sd = await self._open()
