@@ -4,14 +4,17 @@ import pytest
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import DatagramProtocol, Protocol
+from twisted.names import dns
 
 from support.fake_air import HOME
+from tessel.cc3000.errors import CommandError
 from tessel.cc3000.netapp import Timers
+from tessel.cc3000.spi import ReadStyle
 from tessel.emulator.quirks import IDEAL
 from tessel.radio import interface as radio
 from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, NamesBy, Sizes
 from tessel.radio.cc3000.connections import PORT_TRIES
-from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES
+from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES, Question
 from tessel.radio.cc3000.outgoing import WRITE_BUFFER
 from tessel.radio.cc3000.poll import LEAK_TIMEOUT_S
 from tessel.radio.cc3000.station import AGAIN_BASE_S
@@ -810,3 +813,176 @@ def test_a_port_that_happens_to_be_in_use_is_passed_over_for_another(ours, monke
     else:
         port = ours.now(ours.radio.listen(0, Talk, address="", backlog=1))
         assert port.getHost().port == 50_001
+
+
+# What seldom happens.
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_write_to_a_socket_that_the_chip_has_closed_cuts_a_paused_connection(late):
+    ours = Radio(but(late_send_failure=late))
+    ours.now(ours.chip.netapp.set_timers(Timers(inactivity_s=20)))
+    talk, _ = ours.connected()
+    talk.transport.pauseProducing()
+    ours.machine.pump([0.1] * 250)
+    assert talk.lost is None
+    talk.transport.write(b"anybody?")
+    talk.transport.write(b"anybody?")
+    ours.settle(0.1)
+    assert isinstance(talk.lost, error.ConnectionLost)
+    for _ in range(4):
+        ours.connected()
+
+
+def test_a_write_that_the_chip_refuses_cuts_the_connection_behind_what_came(ours):
+    talk, peer = ours.connected()
+
+    async def refuse(sd, octets):
+        raise CommandError("send", -150)
+
+    ours.chip.sockets.send = refuse
+    peer.protocol.dataReceived(b"last words")
+    talk.transport.write(b"x")
+    talk.transport.write(b"y")
+    ours.settle(0.1)
+    assert talk.received == b"last words"
+    assert isinstance(talk.lost, error.ConnectionLost)
+    talk.transport = None
+
+
+def test_a_close_that_the_chip_refuses_is_a_close(ours):
+    talk, _ = ours.connected()
+    port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+
+    async def refuse(sd):
+        raise CommandError("close", -122)
+
+    ours.chip.sockets.close = refuse
+    talk.transport.loseConnection()
+    assert ours.now(port.stop()) is None
+    ours.settle(0.1)
+    assert isinstance(talk.lost, error.ConnectionDone)
+
+
+def test_a_select_that_the_chip_refuses_has_every_socket_looked_at(ours):
+    talk, peer = ours.connected()
+    calm, _ = ours.connected()
+
+    async def refuse(*_):
+        raise CommandError("select", -1)
+
+    ours.chip.sockets.select = refuse
+    peer.protocol.dataReceived(b"still read")
+    ours.settle(0.2)
+    assert talk.received == b"still read"
+    assert calm.lost is None
+
+
+def test_a_round_that_fails_is_told_and_not_the_last(ours, logged_failures):
+    talk, peer = ours.connected()
+    select = ours.chip.sockets.select
+
+    async def fail(*_):
+        ours.chip.sockets.select = select
+        raise ZeroDivisionError
+
+    ours.chip.sockets.select = fail
+    peer.protocol.dataReceived(b"later")
+    ours.settle(0.1)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+    assert talk.received == b"later"
+
+
+def test_an_abort_while_a_read_is_under_way_delivers_nothing(ours):
+    talk, peer = ours.connected()
+    receive = ours.chip.sockets.receive
+
+    async def aborted(sd, limit):
+        octets = await receive(sd, limit)
+        talk.transport.abortConnection()
+        return octets
+
+    ours.chip.sockets.receive = aborted
+    peer.protocol.dataReceived(b"too late")
+    ours.settle(0.1)
+    assert talk.received == b""
+    assert isinstance(talk.lost, error.ConnectionAborted)
+
+
+def test_a_protocol_may_close_and_connect_from_inside_its_callbacks(ours):
+    results = []
+
+    class Next(Talk):
+        def dataReceived(self, data):
+            super().dataReceived(data)
+            self.transport.write(b"bye")
+            self.transport.loseConnection()
+            results.append(ours.dial())
+
+    talk, peer = ours.connected(Next)
+    peer.protocol.dataReceived(b"go")
+    ours.settle(0.1)
+    assert peer.taken == b"bye"
+    assert talk.lost is not None
+    ours.machine.answer_dial()
+    ours.settle(0.1)
+    assert isinstance(results[0][0], Talk)
+
+
+def test_a_name_server_without_an_answer_to_give_is_unanswered(ours):
+    question = Question("www.example.com", "192.0.2.53", ours.machine)
+    answer = ours.begin(question.answer)
+    port = ours.now(ours.radio.bind_udp(0, question, address=""))
+    ours.settle(0.05)
+    asked = dns.Message()
+    asked.fromStr(ours.machine.udp_ports[0].written[0][0])
+    question.datagramReceived(b"noise", ("192.0.2.53", 53))
+    question.datagramReceived(_answered(asked.id + 1, dns.ENAME), ("192.0.2.53", 53))
+    question.datagramReceived(_answered(asked.id, dns.ENAME), ("192.0.2.54", 53))
+    assert answer == []
+    question.datagramReceived(_answered(asked.id, dns.ESERVER), ("192.0.2.53", 53))
+    assert isinstance(answer[0], radio.NameUnansweredError)
+    question.datagramReceived(_answered(asked.id, dns.ESERVER), ("192.0.2.53", 53))
+    ours.now(port.stop())
+
+
+def _answered(number, code):
+    return dns.Message(number & 0xFFFF, answer=1, rCode=code).toStr()
+
+
+def test_a_look_up_that_is_given_up_asks_no_more(ours):
+    ours.air.silent.add("slow.example")
+    work = ours.radio.lookup("slow.example")
+    results = ours.begin(work)
+    ours.settle(0.05)
+    work.cancel()
+    assert isinstance(results[0], CancelledError)
+    ours.machine.pump([0.1] * int(10 * ANSWER_TIMEOUT_S * TRIES + 5))
+    for _ in range(4):
+        ours.connected()  # its socket is free
+
+
+def test_work_that_is_given_up_and_fails_by_a_fault_of_ours_is_told(ours, logged_failures):
+    async def fail(name):
+        await ours.chip.wlan.status()
+        raise ZeroDivisionError
+
+    ours.radio._ask_chip = fail
+    ours.radio._names_by = NamesBy.CHIP
+    work = ours.radio.lookup("www.example.com")
+    results = ours.begin(work)
+    work.cancel()
+    ours.settle(0.05)
+    assert isinstance(results[0], CancelledError)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_a_host_that_trusts_the_headers_length_gets_on_as_well():
+    ours = Radio(on=False)
+    ours.chip.driver._link._style = ReadStyle.BY_HEADER
+    ours.now(ours.radio.power_on())
+    talk, peer = ours.connected()
+    peer.protocol.dataReceived(b"odd")
+    talk.transport.write(b"even")
+    ours.settle(0.1)
+    assert (talk.received, peer.taken) == (b"odd", b"even")
