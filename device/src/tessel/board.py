@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.logger import Logger
 
 from tessel.config import Settings
-from tessel.errors import BoardError
+from tessel.errors import BoardError, NodeError
+from tessel.network.chip import ChipNetwork
 from tessel.network.direct import DirectNetwork
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
 from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
@@ -18,7 +19,7 @@ from tessel.node import runtime
 from tessel.node.handles import Handles
 from tessel.node.runtime import Runtime
 from tessel.radio.host import IHostReactor
-from tessel.radio.interface import IRadio
+from tessel.radio.interface import IRadio, RadioError
 from tessel.radios import BusWrap, Chosen, chosen
 
 log = Logger(namespace="tessel")
@@ -87,9 +88,13 @@ class Board:
 
     async def _join(self) -> Joined:
         settings = Settings.from_env(self._environ)
-        radio = self._radio_of(settings).radio
-        await radio.power_on()
-        direct = DirectNetwork(radio, self._clock)
+        found = self._radio_of(settings)
+        try:
+            await found.radio.power_on()
+        except RadioError as error:
+            raise _not_connected(error) from error
+        make = DirectNetwork if found.chip is None else ChipNetwork
+        direct = make(found.radio, self._clock)
         return Joined(settings, direct, self._tunneled(settings, direct))
 
     def _radio_of(self, settings: Settings) -> Chosen:
@@ -106,6 +111,12 @@ class Board:
             return direct.connect_tls(target, factory, tls, NobodyWatches())
 
         return TunneledNetwork(settings, dial, self._clock, self._random)
+
+
+def _not_connected(error: RadioError) -> NodeError:
+    unreachable = NodeError("ENETUNREACH: Wifi is not connected.", error.code)
+    unreachable.hint = str(error)
+    return unreachable
 
 
 def power_on(

@@ -84,7 +84,7 @@ def _simulated(
         return asked(name, reactor.nameResolver, clock)
 
     made = simulated(point, settings.profile, cast("IAirReactor", reactor), clock, lookup)
-    return Cc3000Radio(wrap(made.bus), clock, point, owns=made.owns)
+    return Cc3000Radio(wrap(made.bus), clock, point, owns=made.air.owns)
 
 
 def access_point(settings: RadioSettings) -> AccessPoint | None:

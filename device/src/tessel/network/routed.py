@@ -11,6 +11,7 @@ from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -82,7 +83,7 @@ class RoutedNetwork:
 
     def lookup(self, name: str, family: int = 0) -> Deferred[Sequence[str]]:
         async def look_up() -> Sequence[str]:
-            return await (await self._ready()).direct.lookup(name, family)
+            return await (await self.ready()).direct.lookup(name, family)
 
         return Deferred.fromCoroutine(look_up())
 
@@ -90,9 +91,17 @@ class RoutedNetwork:
         self, port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
         async def listen() -> IListening:
-            return await (await self._ready()).direct.listen(port, factory, host, backlog)
+            return await (await self.ready()).direct.listen(port, factory, host, backlog)
 
         return Deferred.fromCoroutine(listen())
+
+    def bind_udp(
+        self, port: int, protocol: DatagramProtocol, *, host: str = ""
+    ) -> Deferred[IListening]:
+        async def bind() -> IListening:
+            return await (await self.ready()).direct.bind_udp(port, protocol, host)
+
+        return Deferred.fromCoroutine(bind())
 
     async def finish(self) -> None:
         """End what goes through the tunnels in order, then the tunnels."""
@@ -111,7 +120,7 @@ class RoutedNetwork:
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, *, proxy: bool
     ) -> IProtocol:
         _check(target)
-        joined = await self._ready()
+        joined = await self.ready()
         chosen = route(target.host, None, joined.settings, proxy=proxy)
         if chosen.way is Way.DIRECT or joined.tunneled is None:
             _log_direct(f"{target} (net)", chosen)
@@ -128,7 +137,7 @@ class RoutedNetwork:
         proxy: bool,
     ) -> IProtocol:
         _check(target)
-        joined = await self._ready()
+        joined = await self.ready()
         chosen = route(target.host, tls, joined.settings, proxy=proxy)
         tunneled = joined.tunneled
         if chosen.way is Way.DIRECT or tunneled is None:
@@ -140,7 +149,8 @@ class RoutedNetwork:
 
     # Joining.
 
-    def _ready(self) -> Deferred[Joined]:
+    def ready(self) -> Deferred[Joined]:
+        """Join, if that is not done."""
         if self._joined is not None:
             return succeed(self._joined)
         waiter: Deferred[Joined] = Deferred(self._waiting.remove)
