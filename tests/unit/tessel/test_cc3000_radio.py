@@ -202,6 +202,19 @@ def test_giving_up_what_then_fails_is_no_fault(ours):
     assert len(ours.machine.tcpClients) == 1
 
 
+def test_who_gives_up_while_another_dials_keeps_nobody_waiting(ours):
+    first = ours.dial()
+    ours.settle(0.02)
+    dial = ours.radio.connect(["192.0.2.8"], 80, Talk)
+    second = ours.begin(dial)
+    dial.cancel()
+    ours.machine.answer_dial()
+    ours.settle(0.1)
+    assert isinstance(first[0], Talk)
+    assert isinstance(second[0], CancelledError)
+    assert len(ours.machine.tcpClients) == 1
+
+
 def test_a_chip_lost_while_it_dials_is_said(ours):
     results = ours.dial()
     ours.settle(0.02)

@@ -399,3 +399,14 @@ def test_a_host_that_trusts_the_headers_length_gets_on_as_well():
     talk.transport.write(b"even")
     ours.settle(0.1)
     assert (talk.received, peer.taken) == (b"odd", b"even")
+
+
+@pytest.mark.parametrize("end", ["loseConnection", "abortConnection"])
+@pytest.mark.parametrize("turns", range(4))
+def test_a_chip_that_is_lost_while_it_closes_is_the_end_as_well(ours, end, turns):
+    talk, _ = ours.connected()
+    getattr(talk.transport, end)()
+    ours.machine.pump([0.001] * turns)
+    ours.bus.silent = True
+    ours.machine.pump([0.5] * 25)
+    assert talk.lost is not None

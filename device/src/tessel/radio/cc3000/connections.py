@@ -51,11 +51,14 @@ class Connections:
         self._awaiting_socket: list[Deferred[None]] = []
         chip.driver.watch(self._told)
 
-    async def dial(self, address: str, port: int) -> ChipStream:
-        """A connection that stands; it is to be given something to carry, or aborted.
+    async def dial(self, address: str, port: int, given_up: Callable[[], bool]) -> ChipStream:
+        """A connection that stands; it is to be given something to carry, or declined.
         Raises RadioError, ChipError.
         """
         sd = await self._open()
+        if given_up():  # while it waited: nobody else is to wait for a connect in vain
+            await self._discard(sd)
+            raise RadioError(f"the connection to {address} was given up")
         try:
             await self._sockets.connect(sd, address, port)
         except CommandError as fault:

@@ -140,7 +140,7 @@ class Cc3000Radio:
                 continue
             self._check_link()
             try:
-                return await _in_radios_terms(self._connections.dial(address, port))
+                return await _in_radios_terms(self._connections.dial(address, port, given_up))
             except RadioError as error:
                 first = first or error
         raise first or AddressNotAvailableError(f"none of {addresses} is an IPv4 address")

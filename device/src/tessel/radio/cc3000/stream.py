@@ -261,18 +261,17 @@ class ChipStream:
 
     def cut(self, why: Exception) -> None:
         """The chip's socket is no more, as its network or the chip itself."""
-        told = self._phase is not _Phase.OPEN
         self._phase = _Phase.GONE
         self._outgoing.clear()
         self._leave()
-        if not told:
-            self._tell(Failure(error.ConnectionLost(str(why))))
+        self._tell(Failure(error.ConnectionLost(str(why))))
 
     def _leave(self) -> None:
         self._poll.remove(self)
         self._left(self)
 
     def _tell(self, reason: Failure) -> None:
+        """Once: the protocol is let go of."""
         self._outgoing.stop()
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
