@@ -58,7 +58,7 @@ class Client(Protocol):
     """`got` grows; `has(n)` fires at n octets, `gone` with the kind of reason."""
 
     def __init__(self):
-        self.got = b""
+        self.got = bytearray()
         self.gone = Deferred()
         self._awaited = None
 
