@@ -270,7 +270,7 @@ class Calls(RuleBasedStateMachine):
 
     def _all_calls_end(self):
         for _ in range(LONGEST_S):
-            for number in range(self.dials_seen, len(self.machine.tcpClients)):
+            for _dial in range(self.dials_seen, len(self.machine.tcpClients)):
                 self.refuse()
             self.machine.advance(1)
             if all(self.results) and self.rig.radio.link is LinkState.UP:
