@@ -230,3 +230,8 @@ def test_keys_are_not_shown():
     assert b"secret".decode() not in repr(wlan.ConnectWlan(b"home", Security.WPA2, b"secret"))
     assert b"secret".decode() not in repr(wlan.AddProfile(b"home", Security.WPA2, b"secret"))
     assert Code.INACTIVE == -57
+
+
+def test_a_buffer_of_a_socket_that_cannot_be_is_told_of_with_what_fits():
+    packet = events.FreeBuffers(((0x1FF, 1),)).packet()
+    assert events.unsolicited(packet) == events.FreeBuffers(((0xFF, 1),))

@@ -83,7 +83,8 @@ class FreeBuffers:
     freed: Sequence[tuple[int, int]]
 
     def packet(self) -> EventPacket:
-        entries = b"".join(_FREED.pack(sd, 1, count) for sd, count in self.freed)
+        # A number that never was a socket's can be longer: the host may have sent noise.
+        entries = b"".join(_FREED.pack(sd & 0xFF, 1, count) for sd, count in self.freed)
         count = len(self.freed).to_bytes(2, "little")
         return EventPacket(EventOpcode.FREE_BUFFERS, 0, count + entries)
 
