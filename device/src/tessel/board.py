@@ -19,7 +19,7 @@ from tessel.node import runtime
 from tessel.node.handles import Handles
 from tessel.node.runtime import Runtime
 from tessel.radio.host import IHostReactor
-from tessel.radio.interface import IRadio, RadioError
+from tessel.radio.interface import IRadio, IWifi, RadioError
 from tessel.radios import BusWrap, Chosen, chosen
 
 log = Logger(namespace="tessel")
@@ -50,7 +50,7 @@ class Board:
         self._chosen: Chosen | None = None
         self.handles = Handles(idle)
         self._network = RoutedNetwork(self._join)
-        self.runtime = Runtime(self._clock, self._network, self.handles, uncaught)
+        self.runtime = Runtime(self._clock, self._network, self.handles, uncaught, self._wifi)
 
     @property
     def radio(self) -> IRadio | None:
@@ -93,9 +93,12 @@ class Board:
             await found.radio.power_on()
         except RadioError as error:
             raise _not_connected(error) from error
-        make = DirectNetwork if found.chip is None else ChipNetwork
+        make = DirectNetwork if found.wifi is None else ChipNetwork
         direct = make(found.radio, self._clock)
         return Joined(settings, direct, self._tunneled(settings, direct))
+
+    def _wifi(self) -> IWifi | None:
+        return self._radio_of(Settings.from_env(self._environ)).wifi
 
     def _radio_of(self, settings: Settings) -> Chosen:
         """Chosen once: what was opened for it is not opened again after a failure."""

@@ -15,12 +15,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
-from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.linux import ILinuxReactor, open_bus
 from tessel.errors import NodeError
 from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Wifi
 from tessel.radio.host import HostRadio, IHostReactor
-from tessel.radio.interface import IRadio
+from tessel.radio.interface import IRadio, IWifi
 from tessel.radio.names import asked
 from tessel.radio_config import RadioSettings
 
@@ -29,22 +29,15 @@ if TYPE_CHECKING:
 
 SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
 
-SECURITY_BY_NAME = {
-    "unsecured": Security.OPEN,
-    "wep": Security.WEP,
-    "wpa": Security.WPA,
-    "wpa2": Security.WPA2,
-}
-
 BusWrap = Callable[[IBus], IBus]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A radio; `chip` is the same where it is a CC3000."""
+    """A radio, and its Wi-Fi if that is its own business."""
 
     radio: IRadio
-    chip: Cc3000Radio | None
+    wifi: IWifi | None
     close: Callable[[], None]  # gives back what was opened for it
 
 
@@ -59,7 +52,7 @@ def chosen(
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     build = _simulated if settings.kind == "cc3000-sim" else _real
     chip = build(settings, reactor, clock, wrap)
-    return Chosen(cast("IRadio", chip), chip, chip.close)
+    return Chosen(cast("IRadio", chip), cast("IWifi", Wifi(chip)), chip.close)
 
 
 def _real(

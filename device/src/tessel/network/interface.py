@@ -121,6 +121,9 @@ class INetwork(Interface):
     cancelled, and then gives up at once.
     """
 
+    def ready() -> Deferred[object]:
+        """Switch the radio on and have it join its network, if that is not done."""
+
     def connect(
         target: Target,
         factory: ProtocolFactory,

@@ -56,6 +56,9 @@ class RoutedNetwork:
         self._joined: Joined | None = None
         self._waiting: list[Deferred[Joined]] = []
 
+    def ready(self) -> Deferred[object]:
+        return self._ready().addCallback(lambda _: None)
+
     def connect(
         self,
         target: Target,
@@ -83,7 +86,7 @@ class RoutedNetwork:
 
     def lookup(self, name: str, family: int = 0) -> Deferred[Sequence[str]]:
         async def look_up() -> Sequence[str]:
-            return await (await self.ready()).direct.lookup(name, family)
+            return await (await self._ready()).direct.lookup(name, family)
 
         return Deferred.fromCoroutine(look_up())
 
@@ -91,7 +94,7 @@ class RoutedNetwork:
         self, port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
         async def listen() -> IListening:
-            return await (await self.ready()).direct.listen(port, factory, host, backlog)
+            return await (await self._ready()).direct.listen(port, factory, host, backlog)
 
         return Deferred.fromCoroutine(listen())
 
@@ -99,7 +102,7 @@ class RoutedNetwork:
         self, port: int, protocol: DatagramProtocol, *, host: str = ""
     ) -> Deferred[IListening]:
         async def bind() -> IListening:
-            return await (await self.ready()).direct.bind_udp(port, protocol, host)
+            return await (await self._ready()).direct.bind_udp(port, protocol, host)
 
         return Deferred.fromCoroutine(bind())
 
@@ -120,7 +123,7 @@ class RoutedNetwork:
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, *, proxy: bool
     ) -> IProtocol:
         _check(target)
-        joined = await self.ready()
+        joined = await self._ready()
         chosen = route(target.host, None, joined.settings, proxy=proxy)
         if chosen.way is Way.DIRECT or joined.tunneled is None:
             _log_direct(f"{target} (net)", chosen)
@@ -137,7 +140,7 @@ class RoutedNetwork:
         proxy: bool,
     ) -> IProtocol:
         _check(target)
-        joined = await self.ready()
+        joined = await self._ready()
         chosen = route(target.host, tls, joined.settings, proxy=proxy)
         tunneled = joined.tunneled
         if chosen.way is Way.DIRECT or tunneled is None:
@@ -149,8 +152,7 @@ class RoutedNetwork:
 
     # Joining.
 
-    def ready(self) -> Deferred[Joined]:
-        """Join, if that is not done."""
+    def _ready(self) -> Deferred[Joined]:
         if self._joined is not None:
             return succeed(self._joined)
         waiter: Deferred[Joined] = Deferred(self._waiting.remove)

@@ -82,6 +82,7 @@ class ChipPort:
         self._suspended = False
         self.open_again = open_again
         self.is_open = True
+        self._gone = False
 
     def getHost(self) -> IPv4Address:
         return self._address
@@ -110,7 +111,7 @@ class ChipPort:
             await self._sockets.close(self.sd)
         except CommandError as fault:
             _log.debug("port {port}: {fault}", port=self._address.port, fault=fault)
-        self.gone()
+        self._leave()
 
     def dead(self, fault: CommandError) -> None:
         """Its timer, or the network, has closed it."""
@@ -132,7 +133,13 @@ class ChipPort:
     def cut(self) -> None:
         """It is no more."""
         self.is_open = False
-        self.gone()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Once: the network may go while the chip is asked to close."""
+        if not self._gone:
+            self._gone = True
+            self.gone()
 
     def gone(self) -> None:
         self._poll.remove(self)
