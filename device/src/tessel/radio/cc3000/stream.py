@@ -22,6 +22,7 @@ from zope.interface import implementer
 from tessel.cc3000.errors import CommandError
 from tessel.radio.cc3000.outgoing import Outgoing
 from tessel.radio.cc3000.workings import Workings
+from tessel.radio.interface import IWeakTransport
 
 LINGER_S = 5.0
 """How long a close waits for the chip to have its last packets acknowledged: a socket closed with
@@ -36,7 +37,7 @@ class _Phase(Enum):
     GONE = auto()
 
 
-@implementer(ITCPTransport, IPushProducer, IConsumer)
+@implementer(ITCPTransport, IPushProducer, IConsumer, IWeakTransport)
 class ChipStream:
     """`left` is called when the chip's socket is free again, or lost with the chip."""
 
