@@ -410,3 +410,22 @@ def test_a_chip_that_is_lost_while_it_closes_is_the_end_as_well(ours, end, turns
     ours.bus.silent = True
     ours.machine.pump([0.5] * 25)
     assert talk.lost is not None
+
+
+def test_a_number_that_the_chip_gives_again_is_not_the_old_sockets_any_more(ours):
+    talk, _ = ours.connected()
+    talk.transport.pauseProducing()
+    port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=1))
+    for sd in (talk.transport.sd, port.sd):
+        ours.begin(ours.chip.sockets.close(sd))  # behind the radio's back
+    first, second = ours.dial(), ours.dial()
+    ours.settle(0.02)
+    ours.machine.answer_dial()
+    ours.settle(0.02)
+    ours.machine.answer_dial()
+    ours.settle(0.02)
+    assert isinstance(talk.lost, error.ConnectionLost)
+    assert first[0].transport.sd != second[0].transport.sd
+    ours.settle(2)
+    assert len(ours.machine.ports) == 2
+    assert ours.now(port.stop()) is None

@@ -27,6 +27,7 @@ from tessel.radio.interface import (
     NetworkUnreachableError,
     NoSocketError,
     RadioError,
+    ResetError,
 )
 
 FREE_PORTS = range(49_152, 65_536)  # RFC 6335; the chip does not tell which it would choose
@@ -130,10 +131,14 @@ class Connections:
         Deferred.fromCoroutine(self._restore(suspended)).addErrback(_expected)
 
     def port_dead(self, port: ChipPort) -> None:
+        self._set_aside(port)
+        Deferred.fromCoroutine(self._discard(port.sd)).addErrback(_expected)
+
+    def _set_aside(self, port: ChipPort) -> None:
+        """Until it is opened again."""
         self._ports.pop(port.sd, None)
         port.suspend()
         self._suspended.append(port)
-        Deferred.fromCoroutine(self._discard(port.sd)).addErrback(_expected)
         self._clock.callLater(REOPEN_S, self._reopen)
 
     def _reopen(self) -> None:
@@ -240,11 +245,20 @@ class Connections:
     def _stream(self, sd: int, peer: IPv4Address, port: int) -> ChipStream:
         lease = self._chip.wlan.lease
         host = IPv4Address("TCP", lease.address if lease else ANY_ADDRESS, port)
+        self._make_way(sd)
         stream = ChipStream(sd, host, peer, self._workings, self._stream_left)
         self._streams[sd] = stream
         return stream
 
+    def _make_way(self, sd: int) -> None:
+        """A chip that gives a number again has closed the socket that had it, without a word."""
+        if sd in self._streams:
+            self._streams[sd].cut(ResetError("the chip has closed its socket"))
+        if sd in self._ports:
+            self._set_aside(self._ports[sd])
+
     def _keep(self, port: ChipPort) -> None:
+        self._make_way(port.sd)
         self._ports[port.sd] = port
         self.poll.add(port)
 
