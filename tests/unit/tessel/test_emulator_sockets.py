@@ -7,6 +7,7 @@ from tessel.cc3000.hci import sockets
 from tessel.cc3000.hci.codes import Code, EventOpcode, Option, SocketKind
 from tessel.cc3000.hci.events import FreeBuffers, unsolicited
 from tessel.cc3000.hci.fields import SocketAddress
+from tessel.emulator.network import MOST_CLOSING
 from tessel.emulator.quirks import IDEAL
 from tessel.emulator.streams import LINGER_S
 from unit.tessel.emulated import PEER, Emulated, but, ideal_but
@@ -34,8 +35,8 @@ def test_there_is_no_socket_without_an_address_and_none_of_ipv6_or_raw():
     chip.host.boot()
     assert chip.socket() == Code.FAILED
     online = Emulated()
-    assert online.host.call(sockets.OpenSocket(family=10)).value == -126
-    assert online.socket(3) == -126
+    assert online.host.call(sockets.OpenSocket(family=10)).value == Code.NOT_SUPPORTED
+    assert online.socket(3) == Code.NOT_SUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,29 @@ def test_a_failed_connection_tells_little(quirks, fault, code):
     chip.machine.refuse_dial(fault)
     assert chip.host.answer_to(connect).value == code
     assert chip.machine.tcpClients[0][3] == quirks.connect_timeout_s
+
+
+def test_closing_what_is_being_connected_gives_it_up():
+    chip = Emulated(IDEAL)
+    connect = sockets.Connect(chip.socket(), PEER)
+    chip.host.begin(connect)
+    assert chip.host.call(connect).value == Code.SOCKET_EXISTS
+    close = sockets.CloseSocket(0)
+    chip.host.begin(close)
+    assert chip.host.answer_to(connect).value == Code.FAILED
+    assert chip.host.answer_to(close).value == 0
+
+
+def test_of_many_closed_sockets_whose_peers_take_nothing_the_oldest_is_cut():
+    chip = Emulated(but(buffers=200, inactivity_s=0))
+    transports = []
+    for _ in range(MOST_CLOSING + 1):
+        sd, transport = chip.connected()
+        transport.stuck = True
+        chip.send(sd)
+        chip.host.call(sockets.CloseSocket(sd))
+        transports.append(transport)
+    assert [transport.aborted for transport in transports] == [True, *[False] * MOST_CLOSING]
 
 
 def test_a_socket_is_connected_once():
@@ -435,6 +459,13 @@ def test_the_end_of_a_caller_is_told_when_it_is_accepted():
     assert chip.opcodes() == [EventOpcode.TCP_CLOSE_WAIT]
 
 
+def test_a_listening_socket_neither_dials_nor_listens_again():
+    chip = Emulated()
+    sd = chip.listening()
+    assert chip.host.call(sockets.Connect(sd, PEER)).value == Code.SOCKET_EXISTS
+    assert chip.host.call(sockets.Listen(sd)).value == Code.SOCKET_EXISTS
+
+
 def test_closing_a_listening_socket_closes_the_port_and_whom_nobody_accepted():
     chip = Emulated()
     sd = chip.listening()
@@ -553,6 +584,17 @@ def test_select_may_wait_for_ever():
     assert chip.host.read() is None
     transport.protocol.dataReceived(b"x")
     assert chip.host.answer_to(select).readable == 1 << sd
+
+
+def test_select_that_is_answered_in_time_leaves_no_timer():
+    chip = Emulated(but(inactivity_s=0))
+    sd, transport = chip.connected()
+    waiting = len(chip.machine.getDelayedCalls())
+    select = sockets.Select(1, 1 << sd, timeout_us=1_000_000)
+    chip.host.begin(select)
+    transport.protocol.dataReceived(b"x")
+    assert chip.host.answer_to(select).readable == 1 << sd
+    assert len(chip.machine.getDelayedCalls()) == waiting
 
 
 def test_select_without_patience_answers_at_once():

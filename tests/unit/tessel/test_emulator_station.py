@@ -185,17 +185,6 @@ def test_out_of_range_cuts_every_socket_and_back_in_range_it_joins_again():
     assert chip.socket() == udp
 
 
-def test_a_connection_that_stands_too_late_is_given_up():
-    chip = Emulated()
-    sd = chip.socket()
-    connect = sockets.Connect(sd, PEER)
-    chip.host.begin(connect)
-    chip.chip.firmware.network.table.drop(sd)
-    transport = chip.machine.answer_dial()
-    assert transport.aborted
-    assert chip.host.answer_to(connect).value == Code.INACTIVE
-
-
 def test_leaving_is_answered_and_told():
     chip = Emulated()
     assert chip.host.call(wlan.DisconnectWlan()).value == 0

@@ -18,6 +18,7 @@ from tessel.cc3000.hci.commands import message
 from tessel.cc3000.hci.packets import DataPacket, EventPacket, PatchPacket, decode
 from tessel.cc3000.hci.replies import Done, Result
 from tessel.emulator.air import Air
+from tessel.emulator.connecting import Connecting
 from tessel.emulator.control import Control
 from tessel.emulator.latencies import Ceiling
 from tessel.emulator.names import Names
@@ -75,7 +76,8 @@ class Firmware:
             say=self._utter,
         )
         traffic = Traffic(self.network, NameServer(air.lookup), self._name_server, self._wedge)
-        self._handlers = _handlers(self.control, self.network, traffic, self._names)
+        connecting = Connecting(self.network, air, lambda: self.station.is_online)
+        self._handlers = _handlers(self.control, self.network, connecting, traffic, self._names)
 
     def hear(self, octets: bytes) -> None:
         """A packet that the host has written. What is none, or comes too early, is passed over."""
@@ -179,7 +181,9 @@ class Firmware:
         return None if self.station.lease is None else self.station.lease.name_server
 
 
-def _handlers(control: Control, network: Network, traffic: Traffic, names: Names) -> Handlers:
+def _handlers(
+    control: Control, network: Network, connecting: Connecting, traffic: Traffic, names: Names
+) -> Handlers:
     return {
         wlan.Start: control.start,
         wlan.ReadBufferSize: control.buffer_size,
@@ -212,9 +216,9 @@ def _handlers(control: Control, network: Network, traffic: Traffic, names: Names
         netapp.ReadServicePack: control.service_pack,
         sockets.OpenSocket: network.open,
         sockets.Bind: network.bind,
-        sockets.Connect: network.connect,
-        sockets.Listen: network.listen,
-        sockets.Accept: network.accept,
+        sockets.Connect: connecting.connect,
+        sockets.Listen: connecting.listen,
+        sockets.Accept: connecting.accept,
         sockets.SetSocketOption: network.set_option,
         sockets.GetSocketOption: network.get_option,
         sockets.CloseSocket: network.close,

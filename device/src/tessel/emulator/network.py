@@ -1,30 +1,25 @@
-"""The life of the chip's sockets: open, bind, connect, listen, accept, options, close."""
+"""The life of the chip's sockets: open, bind, options, close, and what happens by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError, ConnectError, ConnectingCancelledError
-from twisted.internet.error import TimeoutError as DialTimeoutError
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from tessel.cc3000.hci import sockets as hci
-from tessel.cc3000.hci.codes import AF_INET, OPTION_ON, Code, Option, SocketKind
+from tessel.cc3000.hci.codes import AF_INET, Code, Option, SocketKind
 from tessel.cc3000.hci.events import CloseWait
-from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.packets import DataPacket, EventPacket
-from tessel.cc3000.hci.replies import Accepted, Bits, Result
+from tessel.cc3000.hci.replies import Bits, Result
 from tessel.emulator.air import Air
 from tessel.emulator.buffers import Buffers
 from tessel.emulator.datagrams import Datagrams
 from tessel.emulator.idle import Inactivity
 from tessel.emulator.quirks import Quirks
-from tessel.emulator.sockets import ChipSocket, Listener, SocketTable, TcpSocket, UdpSocket
+from tessel.emulator.sockets import ChipSocket, SocketTable, TcpSocket, UdpSocket
 from tessel.emulator.streams import Stream
 from tessel.emulator.waiting import Waiting
 
@@ -32,6 +27,7 @@ Packets: TypeAlias = Sequence[EventPacket | DataPacket]
 Answer: TypeAlias = "Packets | Deferred[Packets]"
 Say: TypeAlias = Callable[[EventPacket | DataPacket], None]
 
+MOST_CLOSING = 16  # closed sockets whose peers do not take the rest; the oldest is cut for the next
 GARBLED = 0x0008_7B63  # what a real chip answered to a good option (the capture of a boot)
 
 _log = Logger()
@@ -56,8 +52,7 @@ class Network:
         self._is_online = is_online
         self._say = say
         self._inactivity = Inactivity(inactivity_s, air.clock, self._expired)
-        self._closing: set[Stream] = set()  # the host is done with them, their peers are not
-        self._dials: set[Deferred[IProtocol]] = set()
+        self._closing: dict[Stream, None] = {}  # the host is done with them, their peers are not
 
     def set_inactivity(self, limit_s: int) -> None:
         self._inactivity.change(limit_s)
@@ -71,14 +66,18 @@ class Network:
         if not self._is_online():
             return Code.FAILED
         if command.family != AF_INET or command.kind not in tuple(SocketKind):
-            return _NOT_SUPPORTED
+            return Code.NOT_SUPPORTED
         if not self.table.has_room:
             return self.quirks.no_socket_code
         if command.kind == SocketKind.DATAGRAM:
             return self.table.open_udp().sd
+        return self.new_tcp().sd
+
+    def new_tcp(self) -> TcpSocket:
+        """There has to be room."""
         opened = self.table.open_tcp()
         self._inactivity.watch(opened)
-        return opened.sd
+        return opened
 
     def bind(self, command: hci.Bind) -> Answer:
         return [command.reply_packet(Result(self._bound(command)))]
@@ -108,110 +107,9 @@ class Network:
             socket.datagrams = datagrams
         return socket.datagrams
 
-    def connect(self, command: hci.Connect) -> Answer:
-        socket = self.table.get(command.sd)
-        if isinstance(socket, UdpSocket):
-            return [command.reply_packet(Result(self._connect_udp(socket, command.address)))]
-        refusal = self._why_not_connect(socket)
-        if refusal or socket is None:
-            return [command.reply_packet(Result(refusal))]
-        return self._dial(socket, command)
-
-    def _why_not_connect(self, socket: TcpSocket | None) -> int:
-        if socket is None:
-            return Code.NO_SUCH_SOCKET
-        if not self._is_online():
-            return Code.NOT_CONNECTED
-        taken = socket.stream is not None or socket.listener is not None or socket.dead
-        return Code.SOCKET_EXISTS if taken else 0
-
-    def _connect_udp(self, socket: UdpSocket, peer: SocketAddress) -> int:
-        datagrams = self.datagrams(socket)
-        if datagrams is None:
-            return Code.FAILED
-        datagrams.peer = peer
-        return 0
-
-    def _dial(self, socket: TcpSocket, command: hci.Connect) -> Deferred[Packets]:
-        stream = self._new_stream()
-        dial = self._air.dial(
-            command.address.host,
-            command.address.port,
-            stream,
-            from_port=socket.bound_port,
-            timeout_s=self.quirks.connect_timeout_s,
-        )
-        self._dials.add(dial)
-
-        def over(result: IProtocol | Failure) -> int | Failure:
-            self._dials.discard(dial)
-            if isinstance(result, Failure):
-                return result
-            return self._connected(socket, stream)
-
-        answer: Deferred[int] = dial.addBoth(over)
-        answer.addErrback(self._not_connected)
-        return answer.addCallback(lambda result: [command.reply_packet(Result(result))])
-
-    def _connected(self, socket: TcpSocket, stream: Stream) -> int:
-        if socket.dead or self.table.get(socket.sd) is not socket:
-            stream.abort()
-            return Code.INACTIVE
-        self._adopt(socket, stream)
-        return 0
-
-    def _not_connected(self, failure: Failure) -> int:
-        failure.trap(ConnectError, ConnectingCancelledError)
-        _log.debug("a connection failed: {fault}", fault=failure.value)
-        if self.quirks.connect_failed_code:
-            return self.quirks.connect_failed_code
-        return Code.TIMED_OUT if failure.check(DialTimeoutError) else Code.TCP_OPEN_FAILED
-
-    def listen(self, command: hci.Listen) -> Answer:
-        return [command.reply_packet(Result(self._listening(self.table.tcp(command.sd))))]
-
-    def _listening(self, socket: TcpSocket | None) -> int:
-        refusal = self._why_not_connect(socket)
-        if refusal or socket is None:
-            return refusal
-        listener = Listener(self._new_stream, self.quirks.accept_depth, self.waiting.changed)
-        try:
-            listener.port = self._air.listen(socket.bound_port, listener)
-        except CannotListenError as fault:
-            _no_port(socket, fault)
-            return Code.FAILED
-        socket.listener = listener
-        return 0
-
-    def accept(self, command: hci.Accept) -> Answer:
-        socket = self.table.tcp(command.sd)
-        waits = socket is not None and socket.options[Option.ACCEPT_NONBLOCK] != OPTION_ON
-        return self.waiting.until(
-            lambda: self._accepted(command),
-            None if waits else 0,
-            lambda: self._no_connection(command, Code.PENDING),
-        )
-
-    def _accepted(self, command: hci.Accept) -> Packets | None:
-        socket = self.table.tcp(command.sd)
-        if socket is None or socket.listener is None:
-            return self._no_connection(command, Code.FAILED)
-        if not self.may_accept(socket):
-            return None
-        stream = socket.listener.pop()
-        arrived = self.table.open_tcp()
-        self._inactivity.watch(arrived)
-        self._adopt(arrived, stream)
-        peer = stream.transport.getPeer()
-        where = SocketAddress(peer.host, peer.port) if isinstance(peer, IPv4Address) else _NOWHERE
-        return [command.reply_packet(Accepted(command.sd, arrived.sd, where))]
-
     def may_accept(self, socket: TcpSocket) -> bool:
         """With all sockets in use the chip does not answer a SYN, so there is nobody to accept."""
         return bool(socket.listener) and self.table.has_room
-
-    def _no_connection(self, command: hci.Accept, code: int) -> Packets:
-        return [command.reply_packet(Accepted(command.sd, code, _NOWHERE))]
 
     def set_option(self, command: hci.SetSocketOption) -> Answer:
         return [command.reply_packet(Result(self._option_set(command)))]
@@ -253,21 +151,23 @@ class Network:
         stream = socket.stream
         if stream is None or stream.lost:
             return
-        self._closing.add(stream)
+        self._closing[stream] = None
+        if len(self._closing) > MOST_CLOSING:
+            next(iter(self._closing)).abort()
         stream.changed = lambda: self._closing_changed(socket.sd, stream)
 
     def _closing_changed(self, sd: int, stream: Stream) -> None:
         if not self.quirks.close_leaks_buffers:
             self.buffers.done(sd, stream.taken(), awaited=bool(self.waiting))
         if stream.lost:
-            self._closing.discard(stream)
+            self._closing.pop(stream, None)
 
     # What happens by itself.
 
-    def _new_stream(self) -> Stream:
+    def new_stream(self) -> Stream:
         return Stream(self._air.clock, self.quirks.receive_window, nagle=self.quirks.nagle)
 
-    def _adopt(self, socket: TcpSocket, stream: Stream) -> None:
+    def adopt(self, socket: TcpSocket, stream: Stream) -> None:
         socket.stream = stream
         stream.changed = lambda: self._stream_changed(socket, stream)
         if stream.finished:  # before it was accepted
@@ -295,8 +195,6 @@ class Network:
 
     def cut(self) -> None:
         """The link is lost: no socket survives it, but the host has to close each."""
-        for dial in list(self._dials):
-            dial.cancel()
         for socket in self.table:
             if isinstance(socket, TcpSocket):
                 self._inactivity.forget(socket)
@@ -313,8 +211,6 @@ class Network:
         self.buffers.stop()
 
 
-_NOWHERE = SocketAddress()
-_NOT_SUPPORTED = -126
 _TWO = 2
 
 

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TypeAlias, TypeVar, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocol, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.tcp import Port
 
@@ -83,6 +83,7 @@ class TcpSocket:
     opened_at: float
     bound_port: int = 0
     options: dict[int, int] = field(default_factory=_default_options)
+    dial: Deferred[IProtocol] | None = None
     stream: Stream | None = None
     listener: Listener | None = None
     dead: bool = False  # by a timer, or with the link
@@ -95,6 +96,12 @@ class TcpSocket:
     @property
     def is_over(self) -> bool:
         return self.dead or (self.stream is not None and self.stream.lost)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Neither connected nor listening, nor about to be."""
+        begun = (self.dial, self.stream, self.listener)
+        return not self.dead and all(one is None for one in begun)
 
     def may_send(self, quirks: Quirks) -> bool:
         stream = self.stream
@@ -113,15 +120,17 @@ class TcpSocket:
         self.dead = True
         if self.stream is not None:
             self.stream.abort()
-        return self._stop_listening()
+        return self._leave()
 
     def close(self) -> Deferred[None]:
         """Fires when its port, if it had one, is free again."""
         if self.stream is not None:
             self.stream.close()
-        return self._stop_listening()
+        return self._leave()
 
-    def _stop_listening(self) -> Deferred[None]:
+    def _leave(self) -> Deferred[None]:
+        if self.dial is not None:
+            self.dial.cancel()
         listener, self.listener = self.listener, None
         return succeed(None) if listener is None else listener.stop()
 
