@@ -188,6 +188,29 @@ def test_after_a_loss_the_chip_can_be_started_again():
     assert rig.result(rig.chip.wlan.status()) == [3]
 
 
+def test_a_pin_that_cannot_be_read_loses_the_chip(monkeypatch):
+    rig = Rig()
+
+    def fail():
+        raise BusError("unplugged")
+
+    monkeypatch.setattr(rig.bus, "irq_asserted", fail)
+    answer = rig.result(rig.chip.wlan.status())
+    assert isinstance(answer[0], BusError)
+    assert is_off(rig)
+
+
+def test_a_transfer_that_ends_when_the_chip_is_off_is_of_no_interest(monkeypatch):
+    rig = Rig()
+    transfer = Deferred()
+    monkeypatch.setattr(rig.bus, "transfer", lambda _: transfer)
+    answer = rig.result(rig.chip.wlan.status())
+    rig.chip.driver.stop()
+    transfer.errback(BusError("closed"))
+    assert isinstance(answer[0], PowerOffError)
+    assert len(rig.losses) == 1
+
+
 # Order.
 
 

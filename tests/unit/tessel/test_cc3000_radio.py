@@ -3,9 +3,13 @@
 import pytest
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport, IUDPTransport
+from twisted.internet.protocol import DatagramProtocol
 from twisted.names import dns
+from zope.interface.verify import verifyObject
 
 from support.fake_air import HOME
+from tessel.cc3000.bus import IBus
 from tessel.radio import interface as radio
 from tessel.radio.cc3000 import AccessPoint, NamesBy
 from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES, Question
@@ -312,3 +316,16 @@ def test_work_that_is_given_up_and_fails_by_a_fault_of_ours_is_told(ours, logged
     ours.settle(0.05)
     assert isinstance(results[0], CancelledError)
     assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_it_is_what_it_says_it_is(ours):
+    talk, _ = ours.connected()
+    for interface in (ITCPTransport, IPushProducer, IConsumer):
+        verifyObject(interface, talk.transport)
+    verifyObject(radio.IRadio, ours.radio)
+    verifyObject(radio.IRadioPort, ours.now(ours.radio.listen(0, Talk, address="", backlog=1)))
+    port = ours.now(ours.radio.bind_udp(0, DatagramProtocol(), address=""))
+    verifyObject(radio.IRadioPort, port)
+    verifyObject(IUDPTransport, port)
+    verifyObject(IBus, ours.bus)
+    verifyObject(IBus, ours.bus._bus)

@@ -89,7 +89,7 @@ class Link:
     # Operations.
 
     def _go_on(self) -> None:
-        if self._up and not self._busy and (self._outgoing or self._bus.irq_asserted()):
+        if self._up and not self._busy:
             self._busy = True
             Deferred.fromCoroutine(self._operate()).addErrback(self._fail)
 
@@ -163,10 +163,9 @@ class Link:
             )
 
     def _fail(self, failure: Failure) -> None:
-        if failure.check(PowerOffError):
-            return  # whoever switched it off knows
         if isinstance(failure.value, ChipError):
-            self._broken(failure.value)
+            if self._up:  # else whoever switched it off knows
+                self._broken(failure.value)
             return
         _log.failure("a packet was not dealt with", failure)
         self._broken(NoiseError(f"no way to go on after {failure.value!r}"))

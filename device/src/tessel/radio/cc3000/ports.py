@@ -20,6 +20,7 @@ from zope.interface import implementer
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.sockets import LARGEST_DATAGRAM
+from tessel.radio.cc3000.poll import POLL_S
 from tessel.radio.cc3000.stream import ChipStream
 from tessel.radio.cc3000.workings import Workings
 from tessel.radio.interface import IRadioPort
@@ -151,7 +152,7 @@ class ChipPort:
 
 @implementer(IRadioPort)
 class ListeningPort(ChipPort):
-    """Asks for connections in each round, as the Tessel did every 10 ms."""
+    """Asks for connections every 10 ms, as the Tessel did."""
 
     def __init__(
         self,
@@ -165,6 +166,8 @@ class ListeningPort(ChipPort):
         factory: Callable[[], IProtocol],
     ) -> None:
         super().__init__(sd, address, workings, owner, open_again)
+        self._clock = workings.clock
+        self._next_look = 0.0
         self._accepted = accepted
         self._factory = factory
 
@@ -173,6 +176,9 @@ class ListeningPort(ChipPort):
         return not self.stopping
 
     async def read_some(self) -> bool:
+        if self._clock.seconds() < self._next_look:
+            return False  # others keep the rounds going: no need to ask in each
+        self._next_look = self._clock.seconds() + POLL_S
         try:
             arrived = await self._sockets.accept(self.sd)
         except CommandError as fault:
