@@ -333,6 +333,14 @@ def test_the_first_look_up_may_give_nothing():
     assert [chip.host.call(ask).address for _ in range(2)] == ["0.0.0.0", "192.0.2.1"]
 
 
+def test_a_fault_of_the_emulator_is_logged_and_the_next_command_answered(logged_failures):
+    chip = Emulated()
+    chip.air.names["odd.example"] = [7]
+    assert chip.host.call(sockets.GetHostByName(b"odd.example")) is None
+    assert len(logged_failures.flush(TypeError)) == 1
+    assert chip.host.call(netapp.ReadServicePack()) is not None
+
+
 # Pings.
 
 
