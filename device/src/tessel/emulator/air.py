@@ -69,8 +69,8 @@ class AccessPoint:
 class Air:
     """The access points in range, and this machine behind them.
 
-    `lookup` asks this machine's resolver. Ports that the chip opens are opened on `interface`, which
-    for datagrams is also whom they can reach; "" is everywhere.
+    `lookup` asks this machine's resolver. Ports that the chip opens are opened on `interface`;
+    datagrams from them reach no further than that. "" is everywhere.
     `clock` is the reactor's, or one that knows whose calls are whose.
     """
 
