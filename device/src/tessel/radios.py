@@ -50,34 +50,47 @@ def chosen(
     """`wrap` may put something between the driver and a chip's bus. Raises NodeError."""
     if settings.kind == "host":
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
-    build = _simulated if settings.kind == "cc3000-sim" else _real
-    chip = build(settings, reactor, clock, wrap)
+    found = _bus(settings, reactor, clock)
+    chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns)
     return Chosen(cast("IRadio", chip), cast("IWifi", Wifi(chip)), chip.close)
 
 
-def _real(
-    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime, wrap: BusWrap
-) -> Cc3000Radio:
+def bus_of(
+    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime
+) -> tuple[IBus, AccessPoint | None]:
+    """A chip's bus, and the network for it. Raises NodeError."""
+    found = _bus(settings, reactor, clock)
+    return found.bus, found.point
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    bus: IBus
+    point: AccessPoint | None
+    owns: Callable[[object], bool]
+
+
+def _bus(settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime) -> _Found:
+    point = access_point(settings)
+    if settings.kind == "cc3000-sim":
+        return _simulated(point or AccessPoint(SIMULATED_SSID), settings.profile, reactor, clock)
     try:
         bus = open_bus(settings.pins, cast("ILinuxReactor", reactor))
     except BusError as fault:
         raise NodeError(f"RADIO=cc3000: {fault}", "ERR_RADIO") from fault
-    wrapped = wrap(cast("IBus", bus))
-    return Cc3000Radio(wrapped, clock, access_point(settings), owns=bus.owns)
+    return _Found(cast("IBus", bus), point, bus.owns)
 
 
 def _simulated(
-    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime, wrap: BusWrap
-) -> Cc3000Radio:
+    point: AccessPoint, profile: str, reactor: IHostReactor, clock: IReactorTime
+) -> _Found:
     from tessel.simulation import simulated  # noqa: PLC0415 - the emulator is for this kind alone
-
-    point = access_point(settings) or AccessPoint(SIMULATED_SSID)
 
     def lookup(name: str) -> Deferred[Sequence[str]]:
         return asked(name, reactor.nameResolver, clock)
 
-    made = simulated(point, settings.profile, cast("IAirReactor", reactor), clock, lookup)
-    return Cc3000Radio(wrap(made.bus), clock, point, owns=made.air.owns)
+    made = simulated(point, profile, cast("IAirReactor", reactor), clock, lookup)
+    return _Found(made.bus, point, made.air.owns)
 
 
 def access_point(settings: RadioSettings) -> AccessPoint | None:
