@@ -338,6 +338,9 @@ def test_a_fault_of_the_emulator_is_logged_and_the_next_command_answered(logged_
     chip.air.names["odd.example"] = [7]
     assert chip.host.call(sockets.GetHostByName(b"odd.example")) is None
     assert len(logged_failures.flush(TypeError)) == 1
+    chip.chip.nvmem.files[12] = None
+    assert chip.host.call(netapp.WriteNvmem(12, b"x")) is None
+    assert len(logged_failures.flush(TypeError)) == 1
     assert chip.host.call(netapp.ReadServicePack()) is not None
 
 

@@ -109,14 +109,13 @@ class Chip:
 
     def _end_operation(self, firmware: Firmware) -> None:
         bursts, self._bursts = self._bursts, []
-        self._move_irq(active=False)
         kind = bursts[0][0] if bursts and bursts[0] else None
         if kind == READ and self._unread and self._clocked > len(NO_PACKET):
             self._unread.popleft()
         elif kind == WRITE:
             self._written(bursts, firmware)
-        if self._unread and self._soon is None:
-            self._later(self._profile.latencies.irq_gap_s)
+        self._move_irq(active=False)
+        self._ask_to_be_read()
 
     def _written(self, bursts: list[bytes], firmware: Firmware) -> None:
         first, self._first_write = self._first_write, False
@@ -140,7 +139,11 @@ class Chip:
             )
             return
         self._unread.append(read_frame(packet.encode()))
-        if not self._selected and not self.irq and self._soon is None:
+        self._ask_to_be_read()
+
+    def _ask_to_be_read(self) -> None:
+        busy = self._selected or self.irq or self._soon is not None
+        if self._unread and not busy:
             self._later(self._profile.latencies.irq_gap_s)
 
     def _later(self, delay_s: float) -> None:

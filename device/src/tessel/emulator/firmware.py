@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -56,7 +56,7 @@ class Firmware:
         self._say = say
         self._waiting: deque[Message[Any]] = deque()
         self._running = 0
-        self._wedged = False
+        self._silent = False  # stuck, or off
         # While a command is looked at: what it causes, to be said after its answer.
         self._held: list[EventPacket | DataPacket] | None = None
         self._delayed: set[IDelayedCall] = set()
@@ -100,7 +100,7 @@ class Firmware:
 
     def stop(self) -> None:
         """Power off."""
-        self._wedged = True
+        self._silent = True
         self._waiting.clear()
         for delayed in self._delayed:
             delayed.cancel()
@@ -115,14 +115,18 @@ class Firmware:
             self._obey(self._waiting.popleft())
 
     def _obey(self, heard: Message[Any]) -> None:
-        if self._wedged or not (self.control.started or isinstance(heard, wlan.Start)):
+        if self._silent or not (self.control.started or isinstance(heard, wlan.Start)):
             _log.debug("the chip does not hear {opcode:#06x}", opcode=heard.OPCODE)
             return
         self.network.buffers.tell()
         self._running += 1
-        self._held = []
-        answer = self._handlers[type(heard)](heard)
-        held, self._held = self._held, None
+        held: list[EventPacket | DataPacket] = []
+        outer, self._held = self._held, held
+        try:
+            answer = self._handlers[type(heard)](heard)
+        except Exception:  # noqa: BLE001 - a fault of ours is not to come out of the host's pins
+            answer = fail()
+        self._held = outer
         if isinstance(answer, Deferred):
             self._utter_all(held)
             answer.addCallback(self._answer, heard).addErrback(self._fault, heard)
@@ -158,7 +162,7 @@ class Firmware:
         self._go_on()
 
     def _utter(self, packet: EventPacket | DataPacket) -> None:
-        if self._wedged or self._is_masked(packet):
+        if self._silent or self._is_masked(packet):
             return
         if self._held is None:
             self._say(packet)
@@ -175,7 +179,7 @@ class Firmware:
 
     def _wedge(self) -> None:
         _log.warn("the host sent more than the chip has buffers for: the chip is stuck")
-        self._wedged = True
+        self._silent = True
 
     def _name_server(self) -> str | None:
         return None if self.station.lease is None else self.station.lease.name_server

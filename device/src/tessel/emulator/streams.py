@@ -18,7 +18,9 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-LINGER_S = 30.0  # for what is sent but not taken when the host closes: a real chip waits less
+LINGER_S = (
+    30.0  # for what is not taken when the host closes; how long a real chip waits is not known
+)
 
 
 def _nobody() -> None:
