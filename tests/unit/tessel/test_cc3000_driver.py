@@ -19,8 +19,9 @@ from tessel.cc3000.errors import (
     PowerOffError,
     SilentError,
 )
+from tessel.cc3000.expectation import Expectation
 from tessel.cc3000.hci import events
-from tessel.cc3000.hci.packets import CommandPacket, EventPacket, PatchPacket, decode
+from tessel.cc3000.hci.packets import CommandPacket, DataPacket, EventPacket, PatchPacket, decode
 from tessel.cc3000.link import POWER_UP_TIMEOUT_S, READY_TIMEOUT_S
 from tessel.cc3000.simulated import SimulatedBus
 
@@ -369,6 +370,70 @@ def test_a_send_to_a_dead_socket_without_an_answer_proper_is_refused_a_second_la
     assert isinstance(answer[0], CommandError)
     assert answer[0].code == -57
     assert rig.chip.driver.running
+
+
+# What is expected.
+
+
+def expectation(rig):
+    return Expectation(rig.chip.driver, lambda e: e if isinstance(e, events.CloseWait) else None)
+
+
+def test_an_event_that_comes_before_it_is_waited_for_is_not_missed():
+    rig = Rig()
+    awaited = expectation(rig)
+    rig.says(events.Keepalive().packet(), *[events.CloseWait(sd).packet() for sd in (1, 2)])
+    assert rig.result(awaited.within(1, rig.clock)) == [events.CloseWait(1)]
+
+
+def test_an_event_that_comes_while_it_is_waited_for_and_one_that_does_not():
+    rig = Rig()
+    came, missed = (rig.result(expectation(rig).within(1, rig.clock)) for _ in range(2))
+    rig.says(events.CloseWait(1).packet())
+    assert came == missed == [events.CloseWait(1)]
+    missed = rig.result(expectation(rig).within(1, rig.clock))
+    rig.clock.advance(1)
+    assert missed == [None]
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_what_came_before_the_chip_was_lost_came():
+    rig = Rig()
+    first, second = expectation(rig), expectation(rig)
+    rig.says(events.CloseWait(1).packet())
+    third = expectation(rig)
+    rig.chip.driver.stop()
+    assert rig.result(first.within(1, rig.clock)) == [events.CloseWait(1)]
+    assert isinstance(rig.result(third.within(1, rig.clock))[0], PowerOffError)
+    second.drop()
+    second.drop()
+
+
+# Data.
+
+
+def test_data_that_is_none_is_noise():
+    rig = Rig()
+    answer = rig.result(rig.chip.sockets.receive(0, 512))
+    rig.says(
+        EventPacket(0x1004, 0, bytes.fromhex("00000000 05000000 01000000")),
+        DataPacket(0x85, b"short", b"HELLO"),
+    )
+    assert isinstance(answer[0], NoiseError)
+    answer = rig.result(rig.chip.nvmem.mac())
+    rig.says(EventPacket(0x0201), DataPacket(0x91, bytes(12), b"mac"))
+    assert isinstance(answer[0], NoiseError)
+
+
+def test_a_chip_whose_nirq_lets_go_and_falls_again_comes_up():
+    rig = Rig(start=False)
+    rig.bus.spike()
+    rig.clock.advance(0.05)
+    rig.bus.set_selected(False)  # the spike is over; the pin is low as the chip is there
+    rig.pins._set_irq(False)
+    rig.pins._set_irq(True)
+    rig.clock.pump([0.01] * 4)
+    assert rig.started == [None]
 
 
 # Octets.

@@ -11,7 +11,7 @@ from tessel.cc3000 import wlan as wlan_module
 from tessel.cc3000.errors import CommandError, NoiseError, PowerOffError
 from tessel.cc3000.hci.codes import Code, Option, Security, WlanStatus
 from tessel.cc3000.hci.fields import SocketAddress
-from tessel.cc3000.hci.replies import Bits
+from tessel.cc3000.hci.replies import AccessPoint, Bits, Result
 from tessel.cc3000.netapp import Timers
 from tessel.cc3000.wlan import JoinError
 from unit.tessel.joined import Joined
@@ -97,6 +97,27 @@ def test_a_scan_finds_what_is_in_the_air(joined):
     joined.settle()
     (found,) = joined.now(joined.chip.wlan.scan_results())
     assert (found.ssid, found.security) == (HOME.ssid, HOME.security)
+
+
+def test_a_scan_tells_each_network_once_and_has_an_end(joined, monkeypatch):
+    found = AccessPoint(9, 1, True, 80, Security.WPA2, b"home", bytes(6))
+    again, faded = replace(found, rssi=70), replace(found, ssid=b"old", valid=False)
+    told = iter([found, again, faded, *[again] * 100])
+
+    async def call(_):
+        return next(told)
+
+    monkeypatch.setattr(joined.chip.driver, "call", call)
+    assert joined.now(joined.chip.wlan.scan_results()) == [found]
+
+
+def test_a_chip_that_will_not_leave_says_so(joined, monkeypatch):
+    async def call(_):
+        return Result(-1)
+
+    monkeypatch.setattr(joined.chip.driver, "call", call)
+    with pytest.raises(CommandError):
+        joined.now(joined.chip.wlan.leave())
 
 
 def test_a_scan_that_finds_nothing_is_empty():

@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import DatagramProtocol
 
 from support.fake_air import HOME
+from tessel.cc3000.errors import CommandError, SilentError
 from tessel.cc3000.netapp import Timers
 from tessel.radio import interface as radio
 from tessel.radio.cc3000.connections import PORT_TRIES
@@ -246,3 +247,82 @@ def test_a_port_that_happens_to_be_in_use_is_passed_over_for_another(ours, monke
     else:
         port = ours.now(ours.radio.listen(0, Talk, address="", backlog=1))
         assert port.getHost().port == 50_001
+
+
+def test_a_port_that_the_chip_will_not_bind_is_said_and_leaves_no_socket(ours):
+    async def refuse(*_):
+        raise CommandError("bind", -127)
+
+    ours.chip.sockets.bind = refuse
+    for _ in range(5):
+        with pytest.raises(radio.AddressInUseError):
+            ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+
+
+def test_a_chip_lost_while_a_port_is_opened_again_opens_it_later(ours):
+    ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    ours.air.appear(HOME)
+    bind = ours.chip.sockets.bind
+
+    async def lose(*_):
+        ours.chip.sockets.bind = bind
+        ours.chip.driver.abandon(SilentError("just now"))
+        raise SilentError("just now")
+
+    ours.chip.sockets.bind = lose
+    ours.machine.pump([1] * 60)
+    ours.settle(1)
+    assert ours.radio.link is LinkState.UP
+    assert len(ours.machine.ports) == 2
+    assert not ours.machine.ports[-1].stopped
+
+
+def test_a_port_that_stops_while_it_is_opened_again_is_closed(ours):
+    port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    ours.air.appear(HOME)
+    listen = ours.chip.sockets.listen
+
+    async def stopping(*args):
+        await listen(*args)
+        port.stop()
+
+    ours.chip.sockets.listen = stopping
+    ours.machine.pump([1] * 30)
+    ours.settle(0.5)
+    assert all(one.stopped for one in ours.machine.ports)
+
+
+def test_a_fault_of_ours_while_ports_are_opened_again_is_told(ours, logged_failures):
+    ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+
+    async def fail(*_):
+        raise ZeroDivisionError
+
+    ours.chip.sockets.bind = fail
+    gone_and_back(ours)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_a_port_for_which_there_is_no_socket_waits_for_one(ours):
+    port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    open_stream, refused = ours.chip.sockets.open_stream, []
+
+    async def refuse():
+        refused.append(1)
+        if len(refused) == 2:
+            ours.chip.sockets.open_stream = open_stream
+        raise CommandError("socket", -128)
+
+    ours.chip.sockets.open_stream = refuse
+    ours.air.appear(HOME)
+    ours.machine.pump([1] * 40)
+    ours.settle(0.5)
+    assert len(refused) == 2
+    assert port.is_open
+    assert not ours.machine.ports[-1].stopped

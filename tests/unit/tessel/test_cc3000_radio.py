@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 
 from support.fake_air import HOME
 from tessel.cc3000.bus import IBus
+from tessel.cc3000.errors import SilentError
 from tessel.radio import interface as radio
 from tessel.radio.cc3000 import AccessPoint, NamesBy
 from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES, Question
@@ -93,6 +94,21 @@ def test_a_chip_that_falls_silent_is_started_again(ours):
     protocol.transport.write(b"again")
     ours.settle(0.05)
     assert peer.taken == b"again"
+
+
+def test_a_chip_that_is_started_again_is_up_once(ours):
+    ours.links.clear()
+    ours.chip.driver.abandon(SilentError("just now"))
+    ours.settle(AGAIN_BASE_S + 1)
+    assert ours.links == [LinkState.DOWN, LinkState.JOINING, LinkState.UP]
+
+
+def test_without_an_access_point_the_network_that_the_chip_joins_by_itself_will_do(ours):
+    ours.radio.station.access_point = None
+    ours.now(ours.radio.power_off())
+    ours.now(ours.radio.power_on())
+    ours.settle(1)
+    assert ours.radio.link is LinkState.UP
 
 
 def test_off_while_it_waits_to_start_again_is_off(ours):

@@ -160,13 +160,20 @@ class Connections:
             try:
                 sd = await port.open_again()
             except RadioError as fault:
-                _log.warn("port {port} is lost: {fault}", port=port.getHost().port, fault=fault)
-                port.cut()
+                self._not_open(port, fault)
             except ChipError:
                 self._suspended += [port, *suspended]
                 raise
             else:
                 await self._resume(port, sd)
+
+    def _not_open(self, port: ChipPort, fault: RadioError) -> None:
+        gone_again = self._chip.wlan.lease is None
+        if gone_again or isinstance(fault, NoSocketError):
+            self._set_aside(port)
+        else:
+            _log.warn("port {port} is lost: {fault}", port=port.getHost().port, fault=fault)
+            port.cut()
 
     async def _resume(self, port: ChipPort, sd: int) -> None:
         if port.is_open:

@@ -103,11 +103,20 @@ class Station:
 
     async def _bring_up(self) -> None:
         if not self._chip.driver.running:
-            version = await self._chip.boot()
-            _log.info("the chip runs service pack {version}", version=str(version))
-            self._change(LinkState.DOWN)
+            await self._start()
         if self.access_point is not None:
             await self.join(self.access_point)
+
+    async def _start(self) -> None:
+        """It may join the network it was in last by itself: that is not yet the one we want."""
+        self._joining = self.access_point is not None
+        try:
+            version = await self._chip.boot()
+        finally:
+            self._joining = False
+        _log.info("the chip runs service pack {version}", version=str(version))
+        in_one = self.access_point is None and self._chip.wlan.lease is not None
+        self._change(LinkState.UP if in_one else LinkState.DOWN)
 
     # What goes away.
 
