@@ -18,9 +18,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-LINGER_S = (
-    30.0  # for what is not taken when the host closes; how long a real chip waits is not known
-)
+LINGER_S = 30.0  # for what the peer has not taken at a close; a real chip's is not known
 
 
 def _nobody() -> None:
