@@ -69,6 +69,7 @@ def meanings(*lines):
         ("MISO 02 00 00 00 09 04 00 88 05 00 03 00 00 00 00", "chip: CloseWait(sd=3)"),
         ("MISO 02 00 00 00 05 04 00 84 01 00", "chip: event 0x8400, 0 octets"),
         ("MISO 02 00 00 00 05 04 77 10 01 00", "chip: event 0x1077, 0 octets"),
+        ("MOSI 01 00 09 00 00 01 08 00 04 44 82 00 00 00", "host: SetEventMask(mask=0x8244)"),
         ("MISO 02 00 00 00 00", "chip: nothing to read"),
         ("MOSI 01 00 07 00 00 03 02 02 00 00 00 00", "host: no patch of kind 2"),
         ("MOSI 01 00 07 00 00 03 02 03 00 01 00 aa", "host: 1 octets of patch 2"),

@@ -26,6 +26,7 @@ from tessel.cc3000.trace import MISO, MOSI
 
 SHOWN = 32  # octets of a payload
 
+_BITS = ("mask", "readable", "writable", "exceptional")
 _RESULTS = ("value", "count", "status", "result", "new_sd")  # below zero they are codes
 
 
@@ -112,7 +113,7 @@ def _field(name: str, value: object) -> str:
         return _octets(value)
     if isinstance(value, int) and value < 0 and name in _RESULTS and value in _CODES:
         return f"{value} {Code(value).name}"
-    return _shown(value)
+    return hex(value) if isinstance(value, int) and name in _BITS else _shown(value)
 
 
 def _octets(value: bytes) -> str:
