@@ -111,6 +111,12 @@ def test_what_is_asked_of_a_chip_that_is_off_fails_at_once():
     assert isinstance(rig.losses[0], PowerOffError)
 
 
+def test_nobody_is_heard_before_the_start_is_done():
+    rig = Rig(start=False)
+    rig.clock.advance(0.05)
+    assert isinstance(rig.result(rig.chip.nvmem.mac())[0], PowerOffError)
+
+
 def test_close_gives_the_bus_back():
     rig = Rig()
     rig.chip.driver.close()

@@ -326,3 +326,44 @@ def test_a_port_for_which_there_is_no_socket_waits_for_one(ours):
     assert len(refused) == 2
     assert port.is_open
     assert not ours.machine.ports[-1].stopped
+
+
+def test_a_port_that_is_opened_again_when_the_radio_goes_off_goes_with_it(ours):
+    letters = Letters()
+    ours.now(ours.radio.bind_udp(7000, letters, address=""))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    ours.air.appear(HOME)
+    asked = []
+
+    async def silent(*_):
+        ours.bus.silent = True
+        asked.append(1)
+        await ours.chip.wlan.status()
+
+    ours.chip.sockets.bind = silent
+    ours.machine.pump([0.1] * 50)
+    assert (asked, letters.stopped) == ([1], 0)
+    ours.now(ours.radio.power_off())
+    assert letters.stopped == 1
+
+
+def test_a_port_that_waits_does_not_take_the_number_of_another_with_it(ours):
+    first = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    second = ours.now(ours.radio.listen(8081, Talk, address="", backlog=5))
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    bind = ours.chip.sockets.bind
+
+    async def refuse(sd, port):
+        if port == 8080 and first.sd == sd_before:
+            raise CommandError("bind", -128)
+        await bind(sd, port)
+
+    sd_before = first.sd
+    ours.chip.sockets.bind = refuse
+    ours.air.appear(HOME)
+    ours.machine.pump([1] * 40)
+    assert second.sd == sd_before
+    assert ours.now(second.stop()) is None
+    assert ours.machine.ports[-1].stopped

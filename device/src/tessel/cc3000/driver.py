@@ -62,7 +62,6 @@ class Driver:
         self._current: _Call | None = None
         self._limit: IDelayedCall | None = None
         self._watchers: list[Callable[[Unsolicited], None]] = []
-        self._starting = False
         self._loss_watchers: list[Callable[[ChipError], None]] = []
         self.running = False
         self.buffers = Buffers()
@@ -72,14 +71,11 @@ class Driver:
     async def start(self, patches: int = 0) -> None:
         """Switch the chip on. Raises ChipError; it is off then."""
         self.stop()
-        self._starting = True
         try:
             await self._start(Start(patches))
         except ChipError as error:
             self._give_up(error)
             raise
-        finally:
-            self._starting = False
 
     async def _start(self, first: Start) -> None:
         call = self._current = _Call(first)  # the answer may be there before power_up returns
@@ -91,7 +87,7 @@ class Driver:
         if not call.answer.called:
             self._limit = self._clock.callLater(ANSWER_TIMEOUT_S, self._too_late, call)
         await call.answer
-        size = await self.call(ReadBufferSize())
+        size, _ = await self._asked(ReadBufferSize())
         self.buffers.reset(size.count)
         self.running = True
 
@@ -115,8 +111,11 @@ class Driver:
 
     async def fetch(self, message: Message[R]) -> tuple[R, DataPacket | None]:
         """The answer, and the data packet that follows it if it says so. Raises ChipError."""
-        if not (self.running or self._starting):
+        if not self.running:
             raise PowerOffError("the chip is off")
+        return await self._asked(message)
+
+    async def _asked(self, message: Message[R]) -> tuple[R, DataPacket | None]:
         call = _Call(message)
         self._queue.append(call)
         self._send_next()

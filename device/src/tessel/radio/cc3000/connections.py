@@ -49,6 +49,7 @@ class Connections:
         self._streams: dict[int, ChipStream] = {}
         self._ports: dict[int, ChipPort] = {}
         self._suspended: list[ChipPort] = []
+        self._ended = False
         self._awaiting_socket: list[Deferred[None]] = []
         chip.driver.watch(self._told)
 
@@ -127,6 +128,7 @@ class Connections:
 
     def restore(self) -> None:
         """There is a network again: open its ports again."""
+        self._ended = False
         suspended, self._suspended = self._suspended, []
         Deferred.fromCoroutine(self._restore(suspended)).addErrback(_expected)
 
@@ -136,7 +138,7 @@ class Connections:
 
     def _set_aside(self, port: ChipPort) -> None:
         """Until it is opened again."""
-        self._ports.pop(port.sd, None)
+        self._forget(port)
         port.suspend()
         self._suspended.append(port)
         self._clock.callLater(REOPEN_S, self._reopen)
@@ -148,6 +150,10 @@ class Connections:
     def end(self) -> None:
         """The radio goes off, and its ports with it."""
         self.cut(NetworkUnreachableError("the radio is off"))
+        self._ended = True
+        self._cut_suspended()
+
+    def _cut_suspended(self) -> None:
         suspended, self._suspended = self._suspended, []
         for port in suspended:
             port.cut()
@@ -163,6 +169,8 @@ class Connections:
                 self._not_open(port, fault)
             except ChipError:
                 self._suspended += [port, *suspended]
+                if self._ended:
+                    self._cut_suspended()
                 raise
             else:
                 await self._resume(port, sd)
@@ -281,9 +289,13 @@ class Connections:
         self._socket_free()
 
     def port_left(self, port: ChipPort) -> None:
+        self._forget(port)
+        self._socket_free()
+
+    def _forget(self, port: ChipPort) -> None:
+        """Its number may be another's by now."""
         if self._ports.get(port.sd) is port:
             del self._ports[port.sd]
-        self._socket_free()
 
     def _socket_free(self) -> None:
         waiting, self._awaiting_socket = self._awaiting_socket, []
