@@ -365,5 +365,6 @@ def test_a_port_that_waits_does_not_take_the_number_of_another_with_it(ours):
     ours.air.appear(HOME)
     ours.machine.pump([1] * 40)
     assert second.sd == sd_before
-    assert ours.now(second.stop()) is None
-    assert ours.machine.ports[-1].stopped
+    ours.now(ours.radio.power_off())
+    assert not first.is_open
+    assert not second.is_open
