@@ -252,3 +252,12 @@ def test_options_and_names(joined):
     assert joined.now(joined.chip.sockets.host_by_name(b"www.example.com")) == "93.184.216.34"
     with pytest.raises(CommandError):
         joined.now(joined.chip.sockets.host_by_name(b"nope.invalid"))
+
+
+def test_a_chip_that_is_switched_off_while_it_is_about_to_be_on_stays_off():
+    joined = Joined(boot=False)
+    started = joined.begin(joined.chip.driver.start())
+    joined.chip.driver.stop()
+    assert isinstance(started[0], PowerOffError)
+    joined.settle()
+    assert joined.emulated.firmware is None

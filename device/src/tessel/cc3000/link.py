@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -51,6 +51,7 @@ class Link:
         self._busy = False
         self._unreadable = 0
         self._edge: Deferred[None] | None = None  # someone waits for nIRQ to change
+        self._pausing: Deferred[None] | None = None
 
     # Power.
 
@@ -59,7 +60,7 @@ class Link:
         Raises ChipError.
         """
         self._bus.watch_irq(self._irq_changed)
-        await pause(self._clock, POWER_OFF_S)
+        await self._pause(POWER_OFF_S)
         asserted_before = self._bus.irq_asserted()
         self._bus.set_power(True)
         if asserted_before:
@@ -77,6 +78,8 @@ class Link:
         if self._edge is not None:
             waiting, self._edge = self._edge, None
             waiting.errback(PowerOffError("the chip was switched off"))
+        if self._pausing is not None:
+            self._pausing.cancel()
         self._bus.set_selected(False)
         self._bus.set_power(False)
         self._unreadable = 0
@@ -116,9 +119,9 @@ class Link:
     async def _write_first(self, frame: bytes) -> None:
         self._bus.set_selected(True)
         try:
-            await pause(self._clock, spi.FIRST_WRITE_PAUSE_S)
+            await self._pause(spi.FIRST_WRITE_PAUSE_S)
             await self._bus.transfer(frame[: spi.FIRST_WRITE_CUT])
-            await pause(self._clock, spi.FIRST_WRITE_PAUSE_S)
+            await self._pause(spi.FIRST_WRITE_PAUSE_S)
             await self._bus.transfer(frame[spi.FIRST_WRITE_CUT :])
         finally:
             self._bus.set_selected(False)
@@ -169,6 +172,15 @@ class Link:
             return
         _log.failure("a packet was not dealt with", failure)
         self._broken(NoiseError(f"no way to go on after {failure.value!r}"))
+
+    async def _pause(self, seconds: float) -> None:
+        pausing = self._pausing = pause(self._clock, seconds)
+        try:
+            await pausing
+        except CancelledError:
+            raise PowerOffError("the chip was switched off") from None
+        finally:
+            self._pausing = None
 
     # nIRQ.
 
