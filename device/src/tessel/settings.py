@@ -13,7 +13,7 @@ DEFAULT_LOCAL = (
 )
 DEFAULT_PORT = 443  # passes most firewalls, though it is not HTTPS
 DEFAULT_IDLE_MS = 90_000
-RADIOS = ("host", "cc3000-sim", "cc3000")  # the first is the default
+RADIOS = ("cc3000-sim", "host", "cc3000")  # the first is the default
 PROFILES = ("cc3000", "cc3000-real-time", "ideal")
 SECURITIES = ("unsecured", "wep", "wpa", "wpa2")  # as the Tessel's `wifi` names them
 DEFAULT_SPI = "/dev/spidev0.0"

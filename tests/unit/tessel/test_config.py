@@ -158,7 +158,7 @@ def test_a_certificate_may_be_text_or_stand_in_a_file(tmp_path):
         ("PROXY_LOCAL", ".", "'' is none"),
         ("PROXY_DEVICE", "x" * 65, "64"),
         ("PROXY_DEVICE", "a\x07b", "printable"),
-        ("RADIO", "cc3000x", "host or cc3000-sim or cc3000"),
+        ("RADIO", "cc3000x", "cc3000-sim or host or cc3000"),
     ],
 )
 def test_a_malformed_setting_is_named_with_its_value_and_what_is_expected(name, value, expected):

@@ -795,3 +795,27 @@ class TestWeakRadio:
         net.connect({"port": 80, "allow_half_open": True})
         with pytest.warns(RuntimeWarning, match="allow_half_open is ignored"):
             self.stand(board)
+
+    def test_what_the_runtime_itself_asks_for_is_told_to_nobody(self, board):
+        server = net.create_server(allow_half_open=True)
+        heard = record(server, "connection")
+        server.listen()
+        board.run()
+        board.network.listening.factory = weakened(board.network.listening.factory)
+        board.accept()
+        assert heard
+
+
+def weakened(factory):
+    def build():
+        protocol = factory()
+        connect = protocol.makeConnection
+
+        def make_connection(wire):
+            directlyProvides(wire, IWeakTransport)
+            connect(wire)
+
+        protocol.makeConnection = make_connection
+        return protocol
+
+    return build

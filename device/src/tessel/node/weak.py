@@ -13,6 +13,10 @@ _warned: dict[
 
 
 def warn(text: str, at: str | None) -> None:
-    """`at` is the line of the program, as `places.here` names it."""
-    filename, _, line = (at or "program:0").rpartition(":")
+    """`at` is the line of the program, as `places.here` names it; None: it asked for nothing, but
+    the runtime did (an http server keeps its sockets half-open where it can).
+    """
+    if at is None:
+        return
+    filename, _, line = at.rpartition(":")
     warnings.warn_explicit(text, RuntimeWarning, filename, int(line), registry=_warned)
