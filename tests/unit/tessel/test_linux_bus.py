@@ -16,6 +16,7 @@ from tessel.cc3000.linux import open_bus
 from tessel.emulator import chip as emulator
 from tessel.emulator.air import Air
 from tessel.lines import Line, Pins
+from tessel.radio_check import check
 
 PINS = Pins(
     spi=SPI,
@@ -191,6 +192,21 @@ def test_without_nirq_the_chip_seems_to_have_no_power(world):
 
     with pytest.raises(SilentError, match="nIRQ does not fall"):
         yield trouble(world)
+
+
+@pytest.mark.parametrize(
+    ("wire", "found"),
+    [("cs_connected", "the chip was not selected"), ("miso_connected", "MISO does not move")],
+)
+@pytest_twisted.inlineCallbacks
+def test_the_check_finds_wires_that_are_not_connected(world, wire, found):
+    setattr(world.wiring, wire, False)
+    said = []
+    checking = check(world.open(), reactor, None, said.append)
+
+    assert not (yield Deferred.fromCoroutine(checking))
+    assert found in "\n".join(said)
+    world.bus = None  # the check has given it back
 
 
 # What is wrong with the machine.
