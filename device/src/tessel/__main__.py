@@ -18,18 +18,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, globalLogBeginner
-from twisted.python.failure import Failure
 
 from tessel import radio_check
 from tessel.cc3000.decode import explained
 from tessel.cc3000.trace import TracedBus
 from tessel.config import malformed
-from tessel.errors import NodeError
 from tessel.program import IProgramReactor, Program
 from tessel.radio_config import RadioSettings
-from tessel.radios import BusWrap, bus_of
+from tessel.radios import BusWrap
 from tessel.reading import Reader
 from tessel.settings import described, lookalikes
 
@@ -114,27 +111,7 @@ def _check(given: argparse.Namespace) -> int:
         return _misused("RADIO=host has no chip; RADIO=cc3000 and RADIO=cc3000-sim have")
     from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
 
-    running = cast("IProgramReactor", reactor)
-    codes = [1]
-
-    async def check() -> None:
-        try:
-            bus, point = bus_of(settings, running, running)
-        except NodeError as fault:
-            print(f"FAULT  {fault}")
-            return
-        codes[0] = int(not await radio_check.check(bus, running, point, print))
-
-    def ended(failure: Failure) -> None:
-        print(failure.getTraceback(), file=sys.stderr)
-
-    def begin() -> None:
-        checking = Deferred.fromCoroutine(check()).addErrback(ended)
-        checking.addBoth(lambda _: running.stop())
-
-    running.callWhenRunning(begin)
-    running.run()
-    return codes[0]
+    return radio_check.run(settings, cast("radio_check.ICheckReactor", reactor), print, sys.stderr)
 
 
 def _decode(given: argparse.Namespace) -> int:

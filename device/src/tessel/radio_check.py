@@ -8,9 +8,10 @@ settings name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TextIO
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorTime
 
 from tessel.cc3000 import spi
 from tessel.cc3000.bus import IBus
@@ -21,7 +22,11 @@ from tessel.cc3000.hci.replies import AccessPoint as Heard
 from tessel.cc3000.hci.wlan import SetScanParameters, Start
 from tessel.cc3000.waiting import pause
 from tessel.cc3000.wlan import JoinError
+from tessel.errors import NodeError
 from tessel.radio.cc3000 import AccessPoint
+from tessel.radio.host import IHostReactor
+from tessel.radio_config import RadioSettings
+from tessel.radios import bus_of
 
 OFF_S = 0.3  # long enough for the supply of any breakout to fall
 POWER_UP_S = 1.0  # a real chip took 63 ms
@@ -39,6 +44,32 @@ class WiringFault(Exception):  # noqa: N818 - a finding, and no bug
     def __init__(self, seen: str, look_at: str) -> None:
         super().__init__(seen)
         self.look_at = look_at
+
+
+class ICheckReactor(IHostReactor, IReactorCore):
+    """A reactor that a check can be run in."""
+
+
+def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextIO) -> int:
+    """The whole check, around a reactor that runs for it; the exit code."""
+    codes = [1]
+
+    async def checking() -> None:
+        try:
+            bus, point = bus_of(settings, reactor, reactor)
+        except NodeError as fault:
+            say(f"FAULT  {fault}")
+        else:
+            codes[0] = int(not await check(bus, reactor, point, say))
+
+    def begin() -> None:
+        done = Deferred.fromCoroutine(checking())
+        done.addErrback(lambda bug: errors.write(bug.getTraceback()))
+        done.addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    return codes[0]
 
 
 async def check(bus: IBus, clock: IReactorTime, point: AccessPoint | None, say: Say) -> bool:

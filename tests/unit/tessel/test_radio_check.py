@@ -1,14 +1,19 @@
 """`tessel radio check`: each way to wire a chip wrong is told apart, on the emulated chip."""
 
+import io
+
 import pytest
 from twisted.internet.defer import Deferred
 
 from support.fake_air import HOME
 from support.fake_pins import shifted
+from tessel import radio_check
+from tessel.config import Settings
 from tessel.emulator.air import AccessPoint as InAir
 from tessel.radio.cc3000 import AccessPoint
 from tessel.radio_check import check
 from unit.tessel.joined import Joined
+from unit.tessel.test_program import Reactor
 
 NEXT_DOOR = InAir(ssid=b"next door", bssid=b"\x01\x02\x03\x04\x05\x06", rssi=20)
 OURS = AccessPoint(HOME.ssid, HOME.security, HOME.key)
@@ -156,3 +161,43 @@ def test_a_machine_that_cannot_transfer_is_told_as_it_says(stage):
     assert not stage.check()
 
     assert stage.said[-1] == "FAULT  no such device"
+
+
+# The whole of it, as the command runs it.
+
+
+class CheckReactor(Reactor):
+    STEPS = 2000
+
+
+def run(**environ):
+    """Its exit code, what was said, and what was told on standard error."""
+    said, errors = [], io.StringIO()
+    settings = Settings.from_env(environ).radio
+    code = radio_check.run(settings, CheckReactor(), said.append, errors)
+    return code, "\n".join(said), errors.getvalue()
+
+
+def test_a_simulated_chip_is_well():
+    code, said, errors = run(RADIO="cc3000-sim")
+
+    assert (code, errors) == (0, "")
+    assert "joined 'tesselnet'" in said
+
+
+def test_pins_that_are_not_there_are_a_fault():
+    code, said, errors = run(RADIO="cc3000", CC3000_GPIO_VBAT_EN="/dev/nowhere:1")
+
+    assert (code, errors) == (1, "")
+    assert said.startswith("FAULT  RADIO=cc3000: ")
+
+
+def test_a_bug_is_shown(monkeypatch):
+    def broken(*_):
+        raise KeyError("bug")
+
+    monkeypatch.setattr(radio_check, "check", broken)
+    code, _, errors = run(RADIO="cc3000-sim")
+
+    assert code == 1
+    assert "KeyError: 'bug'" in errors

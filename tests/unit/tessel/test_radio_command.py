@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tessel import __main__ as command
+from tessel import radio_check
 from tessel.__main__ import main
 from unit.tessel.test_command import LIMIT_S, TESSEL, environment
 
@@ -66,24 +67,32 @@ def test_a_machine_without_the_modules_is_told_what_to_install():
     assert done.stdout.startswith("FAULT  RADIO=cc3000: ")
 
 
-def test_a_bug_in_a_check_is_shown(monkeypatch):
-    code = (
-        "import sys\n"
-        "from tessel import __main__ as command, radio_check\n"
-        "async def broken(*_): raise KeyError('bug')\n"
-        "radio_check.check = broken\n"
-        "sys.exit(command.main(['radio', 'check', '--env', 'RADIO=cc3000-sim']))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "KeyError" in done.stderr
+def test_what_goes_over_the_bus_is_in_the_file_a_line_at_a_time(monkeypatch, program, trace):
+    class Bus:
+        def set_power(self, on):
+            pass
+
+    class Inside:
+        def __init__(self, *parts, wrap_bus):
+            self.observe = parts
+            self._bus = wrap_bus(Bus())
+
+        def run(self, main):
+            self._bus.set_power(True)
+            return len(trace.read_text())
+
+    monkeypatch.setenv("RADIO", "cc3000-sim")
+    monkeypatch.setattr(command, "Program", Inside)
+    monkeypatch.setattr(command.globalLogBeginner, "beginLoggingTo", lambda *args, **options: None)
+    written = main(["run", "--trace-spi", str(trace), str(program)])
+    assert written == len("# VBAT_EN=1\n")
+
+
+def test_a_check_is_run_with_the_radio_of_the_settings(monkeypatch):
+    monkeypatch.setenv("RADIO", "cc3000-sim")
+    monkeypatch.setenv("CC3000_PROFILE", "cc3000")  # so that it is put back
+    monkeypatch.setattr(radio_check, "run", lambda settings, *_: 7 if settings.profile else 8)
+    assert main(["radio", "check", "--env", "CC3000_PROFILE=ideal"]) == 7
 
 
 @pytest.fixture
