@@ -259,6 +259,20 @@ def test_a_chip_that_has_lost_all_its_buffers_is_started_again():
     assert peer.taken == b"as new"
 
 
+def test_what_a_destroyed_connection_did_not_get_rid_of_keeps_no_other_waiting():
+    ours = Radio()
+    talk, peer = ours.connected()
+    peer.stuck = True
+    talk.transport.write(bytes(100_000))
+    ours.settle(0.2)
+    talk.transport.abortConnection()
+    ours.settle(0.2)
+    talk, peer = ours.connected()
+    talk.transport.write(bytes(20_000))
+    ours.settle(1)
+    assert (talk.lost, len(peer.taken)) == (None, 20_000)
+
+
 def test_the_sizes_of_reads_and_writes_can_be_a_tessels():
     ours = Radio(sizes=Sizes(read=512, write=1024))
     sizes = []

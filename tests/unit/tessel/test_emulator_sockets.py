@@ -379,7 +379,7 @@ def test_closing_sends_what_was_taken_first():
     assert chip.opcodes() == [EventOpcode.FREE_BUFFERS]
 
 
-def test_a_peer_that_takes_nothing_is_cut_off_at_last_and_the_buffer_is_back():
+def test_a_peer_that_takes_nothing_is_cut_off_at_last():
     chip = Emulated()
     sd, transport = chip.connected()
     transport.stuck = True
@@ -387,8 +387,21 @@ def test_a_peer_that_takes_nothing_is_cut_off_at_last_and_the_buffer_is_back():
     chip.host.call(sockets.CloseSocket(sd))
     chip.machine.advance(LINGER_S)
     assert transport.aborted
+
+
+def test_a_close_gives_the_buffers_back_also_of_what_the_peer_does_not_take():
+    chip = Emulated()
+    sd, transport = chip.connected()
+    transport.stuck = True
+    for _ in range(5):
+        chip.send(sd, b"never")
+    chip.host.call(sockets.CloseSocket(sd))
     chip.machine.advance(0.2)
     assert EventOpcode.FREE_BUFFERS in chip.opcodes()
+    sd, transport = chip.connected()
+    for _ in range(5):
+        chip.send(sd, b"next")
+    assert transport.taken == b"next" * 5
 
 
 def test_a_close_may_lose_the_buffers_of_what_was_not_sent():

@@ -151,14 +151,15 @@ class Network:
         stream = socket.stream
         if stream is None or stream.lost:
             return
+        stream.settle()  # the peer may still take what was sent, but without the chip's buffers
+        freed = 0 if self.quirks.close_leaks_buffers else stream.taken()
+        self.buffers.done(socket.sd, freed, awaited=bool(self.waiting))
         self._closing[stream] = None
         if len(self._closing) > MOST_CLOSING:
             next(iter(self._closing)).abort()
-        stream.changed = lambda: self._closing_changed(socket.sd, stream)
+        stream.changed = lambda: self._closing_changed(stream)
 
-    def _closing_changed(self, sd: int, stream: Stream) -> None:
-        if not self.quirks.close_leaks_buffers:
-            self.buffers.done(sd, stream.taken(), awaited=bool(self.waiting))
+    def _closing_changed(self, stream: Stream) -> None:
         if stream.lost:
             self._closing.pop(stream, None)
 

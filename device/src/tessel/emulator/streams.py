@@ -82,7 +82,7 @@ class Stream(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         del reason
         self.finished = self.lost = True
-        self._settle()
+        self.settle()
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -90,7 +90,7 @@ class Stream(Protocol):
 
     def resumeProducing(self) -> None:
         if self._pending:
-            self._settle()
+            self.settle()
             self.changed()
 
     def stopProducing(self) -> None:
@@ -130,7 +130,8 @@ class Stream(Protocol):
         if not self.lost:
             self.transport.abortConnection()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """All sends are over, as far as the chip is concerned."""
         self._taken += self._pending
         self._pending = 0
 
