@@ -391,10 +391,9 @@ async def test_ending_ones_own_side_ends_the_chips_connection(chip_radio, target
     assert server.got == b"last words"
 
 
-@pytest.mark.parametrize("profile", SIMULATED)
 @pytest_twisted.ensureDeferred
-async def test_ten_megabytes_go_down_and_up_over_the_simulated_chip(profile, reactor, target):
-    radio = radio_of(profile, reactor)
+async def test_ten_megabytes_go_down_and_up_over_the_simulated_chip(reactor, target):
+    radio = radio_of("cc3000", reactor)
     await radio.power_on()
     client, server = await connected(radio, target)
     octets = b"".join(number.to_bytes(4, "big") for number in range(2_500_000))
