@@ -163,5 +163,9 @@ class Program:
         failure = event.get("log_failure")
         if failure is not None and event.get("log_level") is LogLevel.critical:
             self._uncaught(failure.value)
-        elif DEBUG_SETTING in self._environ and event.get("log_namespace") == "tessel":
+        elif DEBUG_SETTING in self._environ and _is_ours(event):
             self._errors.write(f"tessel: {formatEvent(event)}\n")
+
+
+def _is_ours(event: LogEvent) -> bool:
+    return str(event.get("log_namespace")).partition(".")[0] == "tessel"

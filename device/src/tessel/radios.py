@@ -17,7 +17,7 @@ from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
 from tessel.cc3000.linux import ILinuxReactor, open_bus
 from tessel.errors import NodeError
-from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, Sizes
 from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Wifi
 from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio, IWifi
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tessel.emulator.air import IAirReactor
 
 SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
+
+TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which are known to do
 
 BusWrap = Callable[[IBus], IBus]
 
@@ -51,7 +53,8 @@ def chosen(
     if settings.kind == "host":
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     found = _bus(settings, reactor, clock)
-    chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns)
+    sizes = Sizes() if settings.profile == "ideal" else TESSEL_SIZES
+    chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
     return Chosen(cast("IRadio", chip), cast("IWifi", Wifi(chip)), chip.close)
 
 

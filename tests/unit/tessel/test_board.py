@@ -10,10 +10,12 @@ from support.fake_air import HOME
 from support.fake_pins import Machine, Wiring
 from tessel import dgram, http, net, wifi
 from tessel.board import Board
+from tessel.config import Settings
 from tessel.emulator import chip as emulator
 from tessel.emulator.air import Air
 from tessel.errors import NodeError
 from tessel.radio.interface import LinkState
+from tessel.radios import chosen
 
 SIMULATED = {"RADIO": "cc3000-sim"}
 ON_PINS = {"RADIO": "cc3000", "WIFI_SSID": HOME.ssid.decode(), "WIFI_PASSWORD": HOME.key.decode()}
@@ -180,3 +182,13 @@ async def test_pins_that_cannot_be_had_are_told(machine, boards):
     assert isinstance(error, NodeError)
     assert str(error).startswith("RADIO=cc3000: /dev/spidev9.9 cannot be had")
     assert board.radio is None
+
+
+@pytest.mark.parametrize(("profile", "sizes"), [("cc3000", (512, 1024)), ("ideal", (1460, 1460))])
+def test_streams_go_in_the_tessels_pieces_unless_the_chip_is_ideal(profile, sizes):
+    settings = Settings.from_env({**SIMULATED, "CC3000_PROFILE": profile}).radio
+    found = chosen(settings, reactor, reactor)
+
+    taken = found.radio._connections._workings.sizes
+    assert (taken.read, taken.write) == sizes
+    found.close()
