@@ -765,6 +765,15 @@ class TestServer:
         assert heard[0][1].allow_half_open
 
 
+def test_a_socket_that_nobody_reads_closes_when_its_peer_ends(board):
+    socket, attempt = connected(board)
+    heard = record(socket, "end", "close")
+    socket.end("bye")
+    attempt.end()
+    attempt.lose()
+    assert heard == [("end",), ("close", False)]
+
+
 class TestWeakRadio:
     """Over a radio that can neither half-close nor send without delay."""
 

@@ -315,7 +315,12 @@ class Socket(Duplex):
             done(None)
 
     def link_peer_ended(self) -> None:
+        self._push_end_of_peer()
+
+    def _push_end_of_peer(self) -> None:
+        """As Node: if nothing is held, `end` comes though nobody reads, and so does the close."""
         self.push(None)
+        self.read(0)
 
     def link_lost(self, reason: Failure) -> None:
         self._state = State.LOST
@@ -331,7 +336,7 @@ class Socket(Duplex):
         unsent, self._write_done = self._write_done, None
         if unsent is not None:
             unsent(NodeError("write EPIPE", "EPIPE"))
-        self.push(None)
+        self._push_end_of_peer()
 
     # The end.
 
