@@ -1,5 +1,6 @@
 """The README's tables are the settings that the code reads: no more, no fewer, same words."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from tessel.settings import SETTINGS as DEVICE_SETTINGS
 from tessel_oauth.config import SETTINGS as OAUTH_SETTINGS
 from tessel_proxy.config import SETTINGS as PROXY_SETTINGS
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
 def section(title):
@@ -37,3 +39,11 @@ def row(setting):
 )
 def test_the_tables_are_those_of_the_code(title, settings):
     assert rows(title) == [row(setting) for setting in settings]
+
+
+def test_the_example_of_proxy_env_shows_settings_with_their_defaults():
+    example = (ROOT / "deploy" / "proxy.env.example").read_text()
+    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    defaults = {setting.name: setting.default for setting in PROXY_SETTINGS}
+    assert shown == {name: defaults.get(name) for name in shown}
+    assert {"OCTETS_PER_S", "OCTETS_PER_DAY", "SUBSTREAM_IDLE_S"} <= set(shown)

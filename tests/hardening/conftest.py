@@ -1,9 +1,11 @@
-"""`make hardening`: what strangers do to a proxy, within four minutes. Apart from `make test`.
+"""`make hardening`: what strangers do to a proxy, within some minutes. Apart from `make test`.
 
-`--seed=N` makes other inputs; each failure names the seed and the input's number.
+`--seed=N` makes other inputs; each failure names the seed and the input's number. `--soak-s=N` lets
+the soak last for so many seconds: a night's worth before a release, say.
 """
 
 import json
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,10 +23,12 @@ from support.waiting import eventually
 TESTS = Path(__file__).parents[1]
 
 DEFAULT_SEED = 20261122
+DEFAULT_SOAK_S = 30.0  # with its warm-up: in it a thousand substreams come and go
 
 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=DEFAULT_SEED, help="of all inputs made by chance")
+    parser.addoption("--soak-s", type=float, default=DEFAULT_SOAK_S, help="seconds of the soak")
 
 
 def pytest_report_header(config):
@@ -39,6 +43,11 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def seed(request):
     return request.config.getoption("--seed")
+
+
+@pytest.fixture(scope="session")
+def soak_s(request):
+    return request.config.getoption("--soak-s")
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +82,24 @@ def site(authority, tmp_path_factory):
         yield json.loads(line)["listening"]
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def account_of_kim(tmp_path_factory):
+    """An AUTH_FILE with one account, and its token."""
+    token = "0123456789abcdef"
+    made = subprocess.run(
+        [*COMMAND, "hash-token", "--stdin", "kim"],
+        input=token,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    file = tmp_path_factory.mktemp("accounts") / "accounts"
+    file.write_text(made.stdout)
+    file.chmod(0o600)
+    return file, token
 
 
 @pytest.fixture

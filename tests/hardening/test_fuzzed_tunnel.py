@@ -8,6 +8,7 @@ and nothing after, and that nothing of it is left when the tunnel has gone.
 import json
 
 import hypothesis
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -41,7 +42,7 @@ class BadManners(RuleBasedStateMachine):
 
     @initialize(features=st.lists(st.sampled_from(FEATURES), unique=True) | st.none())
     def connect(self, features):
-        self.proxy = MemoryProxy(0)
+        self.proxy = MemoryProxy(0)  # within the limits of who sets none
         self.tunnel = self.proxy.tunnel()
         self.told = {}  # by channel: the events since it was opened
         self.left_over = b""
@@ -183,6 +184,7 @@ def name_of(said):
             raise AssertionError(other)
 
 
+@pytest.mark.timeout(400)  # so much to do takes long where others work as well
 def test_a_device_of_bad_manners_is_told_what_the_protocol_says_and_leaves_nothing(seed):
     some = settings(max_examples=400, stateful_step_count=30, deadline=None, database=None)
     run_state_machine_as_test(hypothesis.seed(seed)(BadManners), settings=some)

@@ -5,6 +5,8 @@ import socket
 import threading
 from dataclasses import replace
 
+import pytest
+
 from support.hardening.device import ANSWER_SECONDS, Device
 from support.hardening.mutations import Mutations
 from support.waiting import eventually
@@ -66,6 +68,7 @@ class Strangers:
             pass
 
 
+@pytest.mark.timeout(400)  # so much to do takes long where others work as well
 def test_spoiled_dialogues_over_tls_leave_the_process_and_other_tunnels_as_they_were(
     proxy_with, bystander_of, context, site, seed
 ):

@@ -2,12 +2,9 @@
 
 import json
 import socket
-import subprocess
 import threading
 import time
 from contextlib import ExitStack, suppress
-
-import pytest
 
 from support.hardening.bystander import Bystander
 from support.hardening.device import Device, connecting, control, data, hello
@@ -21,7 +18,6 @@ WAIT_SECONDS = 5.0
 SHOUTERS = 16
 # Of all that a frame can hold, what takes longest to read: lists as deep as is allowed.
 COSTLY = control(type="x", value=[json.loads("[" * 60 + "]" * 60)] * 530)
-LONG_TOKEN = "0123456789abcdef"
 
 
 def test_strangers_that_use_up_all_descriptors_end_nobodys_tunnel(
@@ -73,33 +69,17 @@ def test_strangers_who_send_the_costliest_json_leave_others_their_turn(
             thread.join(20)
 
 
-@pytest.fixture
-def auth_file(tmp_path):
-    """Of one account, whose token is LONG_TOKEN."""
-    made = subprocess.run(
-        [*COMMAND, "hash-token", "--stdin", "kim"],
-        input=LONG_TOKEN,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    file = tmp_path / "accounts"
-    file.write_text(made.stdout)
-    file.chmod(0o600)
-    return file
-
-
 def test_guesses_that_cost_the_processor_hold_up_no_transfer(
-    proxy_with, device_of, context, site, auth_file
+    proxy_with, device_of, context, site, account_of_kim
 ):
+    auth_file, token = account_of_kim
     proxy = proxy_with(AUTH_HARDCODED=None, AUTH_FILE=auth_file)
-    with Bystander(proxy.port, context, LONG_TOKEN, site["echo"], longest_wait=WAIT_SECONDS):
+    with Bystander(proxy.port, context, token, site["echo"], longest_wait=WAIT_SECONDS):
         guessers = [device_of(proxy) for _ in range(GUESSERS)]
         for number, device in enumerate(guessers):
             with suppress(OSError):  # turned away for the guesses before
                 device.send(*(hello(f"guess-{number}-{each}") for each in range(GUESSES)))
         time.sleep(2)
         began = time.monotonic()
-        assert device_of(proxy).authenticate(LONG_TOKEN) == {"authed": True}
+        assert device_of(proxy).authenticate(token) == {"authed": True}
         assert time.monotonic() - began < WAIT_SECONDS

@@ -1,4 +1,7 @@
-"""A minute of comings and goings: after a warm-up, memory and descriptors no longer grow."""
+"""Half a minute of comings and goings: after a warm-up, memory and descriptors no longer grow.
+
+`--soak-s` makes more of it.
+"""
 
 import threading
 import time
@@ -10,14 +13,19 @@ from support.hardening.device import Device, connecting, data, end, opening
 from support.hardening.growth import slope
 from support.hardening.proxy import TOKEN
 
-WARM_UP_SECONDS = 12.0
-SECONDS = 50.0  # after the warm-up
+WARM_UP_SHARE = 1 / 3
+LONGEST_WARM_UP_S = 15.0
+MOST_EXTRA_S = 60.0  # for a machine that has other things to do as well
 DEVICES = 3
 SUBSTREAMS = 12  # of one tunnel
-MAX_GROWTH_OCTETS = 3 * 1024 * 1024  # in the whole time, by the line through all that was seen
+# By the line through all that was seen:
+MAX_GROWTH_OCTETS = 3 * 1024 * 1024  # in the whole time
 MAX_OCTETS_EACH = 300  # for each substream: a record of it that is left has more
+# High water of the transfers comes now and then for a minute, and is not given back: 1.5 MiB was
+# seen. In the half minute that is the default a leak of some 500 octets each stands out of it.
+NOISE_OCTETS = 2 * 1024 * 1024
 DESCRIPTORS_TOLERANCE = 1
-LEAST_SUBSTREAMS = 3_000
+LEAST_SUBSTREAMS = 2_000  # so that what is left of each would stand out of the noise
 
 
 class Comings:
@@ -98,24 +106,42 @@ USES = [
 ]
 
 
-@pytest.mark.timeout(300)  # a slow machine takes longer to settle; the soak itself is bounded
-def test_a_minute_of_comings_and_goings_leaves_nothing_behind(
-    proxy_with, bystander_of, context, site, seed
+@pytest.fixture(autouse=True)
+def time_to_settle(request, soak_s):
+    """A slow machine takes longer; the soak itself is bounded."""
+    request.node.add_marker(pytest.mark.timeout(soak_s + 180))
+
+
+@pytest.fixture
+def comings_to(context, site, seed):
+    return lambda proxy: Comings(proxy.port, context, site, seed)
+
+
+def test_after_many_comings_and_goings_nothing_is_left_behind(
+    proxy_with, bystander_of, comings_to, soak_s
 ):
     proxy = proxy_with(OPENS_PER_S=100_000)  # that limit has tests of its own
+    warm_up_s = min(soak_s * WARM_UP_SHARE, LONGEST_WARM_UP_S)
     seen = []
-    with bystander_of(proxy), Comings(proxy.port, context, site, seed) as comings:
-        time.sleep(WARM_UP_SECONDS)
+    with bystander_of(proxy), comings_to(proxy) as comings:
+        began = time.monotonic()
+        time.sleep(warm_up_s)
         first = comings.substreams
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and comings.fault is None:
+        while is_going_on(comings, first, began + soak_s) and comings.fault is None:
             seen.append((comings.substreams - first, proxy.held.memory))
             time.sleep(0.5)
     assert comings.fault is None, repr(comings.fault)
     count = comings.substreams - first
     each = slope(seen)
     told = f"{comings.tunnels} tunnels, {count} substreams: {each:.0f} octets of memory for each"
-    assert count > LEAST_SUBSTREAMS, f"too slow a machine to tell anything; {told}"
-    assert each < MAX_OCTETS_EACH, told
+    assert count >= LEAST_SUBSTREAMS, f"too slow a machine to tell anything; {told}"
+    assert each < MAX_OCTETS_EACH or each * count < NOISE_OCTETS, told
     assert each * count < MAX_GROWTH_OCTETS, told
     proxy.settles(proxy.held_at_first.descriptors + DESCRIPTORS_TOLERANCE)
+
+
+def is_going_on(comings, first, deadline):
+    """Is there time left, or on a slow machine something to come yet?"""
+    now = time.monotonic()
+    too_few = comings.substreams - first < LEAST_SUBSTREAMS
+    return now < deadline or (too_few and now < deadline + MOST_EXTRA_S)

@@ -74,6 +74,7 @@ _BY_CODE: dict[str, type[ConnectFailedError]] = {
     "EHOSTUNREACH": NoRouteError,
     "ENETUNREACH": NoRouteError,
     "ENOTFOUND": UnknownHostError,
+    "EAI_AGAIN": UnknownHostError,
 }
 
 

@@ -18,7 +18,15 @@ from twisted.logger import Logger
 
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
-from servicekit.serving import AT_FAULT, FAILED, OK, STOP_TIMEOUT_S, IServingReactor, Serving
+from servicekit.serving import (
+    AT_FAULT,
+    FAILED,
+    OK,
+    STOP_TIMEOUT_S,
+    Hangups,
+    IServingReactor,
+    Serving,
+)
 from servicekit.settings import ConfigError, described
 from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.auth.new_token import (
@@ -130,6 +138,7 @@ def _days(text: str) -> int:
 
 
 def _serve() -> int:
+    hangups = Hangups()  # before anything is read that it could ask to be read again
     ready = get_ready(environ, reactor)
     config = ready.config
     begin_logging(sys.stderr, config.log_level, config.log_format)
@@ -151,6 +160,7 @@ def _serve() -> int:
         service.stopService,
         reactor,
         reload=service.reload,
+        hangups=hangups,
         halt=service.abort,
         stop_timeout_s=config.drain_s + STOP_TIMEOUT_S,
         numbers={"cannot_listen": Number.CANNOT_LISTEN.value},

@@ -19,8 +19,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.twisted import MetricsResource
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, ITCPTransport
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
@@ -32,6 +35,12 @@ from tessel_proxy.readiness import Readiness
 IDLE_S: Final = 30.0
 """How long a connection may be silent: scrapers ask every 15 s or so, and may keep theirs."""
 
+MAX_CONNECTIONS: Final = 64
+"""At a time; some scrapers, a load balancer's checks and an operator need a dozen."""
+
+MAX_BODY_OCTETS: Final = 1024
+"""Of a request. Nothing here takes a body, and one that is long would be kept on the disk."""
+TOO_LONG: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
 
 Answer = tuple[HTTPStatus, list[str]]  # and the lines of its body
 
@@ -42,7 +51,7 @@ def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
     root.putChild(b"healthz", _Answer(_health))
     root.putChild(b"readyz", _Answer(partial(_readiness, readiness)))
     root.putChild(b"metrics", MetricsResource(registry))  # type: ignore[no-untyped-call] # as above
-    return _Site(root, timeout=IDLE_S)  # type: ignore[no-untyped-call] # as above
+    return _Site(root)
 
 
 class _Root(Resource):
@@ -50,8 +59,61 @@ class _Root(Resource):
         return notFound()
 
 
+class _Channel(HTTPChannel):
+    """One connection, whose site counts it."""
+
+    site: _Site
+
+    def connectionMade(self) -> None:
+        super().connectionMade()  # type: ignore[no-untyped-call] # as above
+        self.site.came(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
+        self.site.went(self)
+
+
+class _Request(Request):
+    """One request, without a long body."""
+
+    _too_long = False
+
+    def gotLength(self, length: int | None) -> None:
+        self._too_long = length is None or length > MAX_BODY_OCTETS  # None: chunked, without an end
+        super().gotLength(0 if self._too_long else length)  # type: ignore[no-untyped-call] # as above
+        if self._too_long:
+            self.channel.transport.write(TOO_LONG)  # type: ignore[union-attr] # there is one
+            self.channel.loseConnection()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if not self._too_long:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call] # as above
+
+    def process(self) -> None:
+        if not self._too_long:  # else it has had its answer
+            super().process()  # type: ignore[no-untyped-call] # as above
+
+
 class _Site(Site):
     noisy = False
+    protocol = _Channel  # type: ignore[assignment] # Twisted's own is made for HTTP/2 as well
+
+    def __init__(self, root: IResource) -> None:
+        super().__init__(root, requestFactory=_Request, timeout=IDLE_S)  # type: ignore[no-untyped-call] # as above
+        self._open: dict[_Channel, None] = {}  # in the order in which they came
+
+    def came(self, channel: _Channel) -> None:
+        """Who comes is let in: if all places were kept for ever, it is the oldest that goes.
+
+        So whoever holds connections open, or sends a request octet by octet, hides nothing from
+        those who watch the proxy.
+        """
+        self._open[channel] = None
+        if len(self._open) > MAX_CONNECTIONS:
+            cast("ITCPTransport", next(iter(self._open)).transport).abortConnection()
+
+    def went(self, channel: _Channel) -> None:
+        del self._open[channel]
 
     def log(self, request: object) -> None:
         """Nothing: a line for each scrape would drown those that matter."""

@@ -13,10 +13,11 @@ from enum import Enum
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tessel_proxy.config import Config
+from tessel_proxy.identity import LockedKeyError, key_in
 from tessel_proxy.issuing import Issued, general_name, new_authority, new_server
 from tessel_proxy.keyfiles import NewFile, certificate_file, key_file, write_together
 
@@ -177,8 +178,8 @@ def _certificate(file: Path) -> x509.Certificate:
 def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
     octets = file.read_bytes()
     try:
-        key = load_pem_private_key(octets, key_pass if b"ENCRYPTED" in octets else None)
-    except (ValueError, TypeError) as error:
+        key = key_in(octets, key_pass)
+    except (ValueError, LockedKeyError, UnsupportedAlgorithm) as error:
         raise CertificateError(
             f"{file} cannot be read with this KEY_PASS; allowed: that of its first run"
         ) from error

@@ -68,7 +68,7 @@ class Config(Settings):
         "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", Path
     )
     key_pass: bytes | None = setting(
-        "KEY_PASS", "", "passphrase of the private keys", optional(passphrase), secret=True
+        "KEY_PASS", "", "passphrase of all private keys", optional(passphrase), secret=True
     )
     client_ca_file: Path | None = setting(
         "CLIENT_CA_FILE",
@@ -253,6 +253,21 @@ class Config(Settings):
         "200",
         "substreams that an account may open per second, ten seconds' worth of them at once",
         integer(1, 1_000_000),
+    )
+    # Off: what a link can do its operator knows, and a token that all share is one account.
+    octets_per_s: int = setting(
+        "OCTETS_PER_S",
+        "0",
+        "octets per second that an account may move each way, over all its tunnels, one second's "
+        "worth of them at once; 0: no limit",
+        integer(0, 1_000_000_000_000),
+    )
+    octets_per_day: int = setting(
+        "OCTETS_PER_DAY",
+        "0",
+        "octets that an account may move in 24 hours, both ways together, from its first octet on; "
+        "then its substreams end and new ones are refused; 0: no limit",
+        integer(0, 1_000_000_000_000_000),
     )
     reload_look_s: float = setting(
         "RELOAD_LOOK_S",

@@ -10,9 +10,10 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-RESERVED: Final = 128
-"""For what is neither tunnel nor target: listeners, files, look-ups, calls of the token service,
-and the second address that is tried while the first one is still silent. Half of few."""
+RESERVED: Final = 320
+"""For what is neither tunnel nor target: 192 threads that look up names, with a socket each
+(lookup.py), 64 connections of the admin port (admin.py), listeners, files, calls of the token
+service, and the second address that is tried while the first one is still silent. Half of few."""
 
 PLENTY: Final = 1 << 20
 """What systems without a limit of their own commonly allow."""
@@ -41,8 +42,11 @@ class Shares:
     is_short: bool  # the settings ask for more tunnels than that
 
     @classmethod
-    def of(cls, descriptors: int, max_tunnels: int) -> Shares:
-        """At most half is for tunnels: without targets they are of no use."""
-        room = max(2, descriptors - min(RESERVED, descriptors // 2))
+    def of(cls, descriptors: int, max_tunnels: int, max_waiting: int = 0) -> Shares:
+        """At most half is for tunnels: without targets they are of no use.
+
+        `max_waiting` connections of load balancers may wait for their header besides.
+        """
+        room = max(2, descriptors - min(RESERVED + max_waiting, descriptors // 2))
         tunnels = min(max_tunnels, room // 2)
         return cls(tunnels, room - tunnels, is_short=max_tunnels > tunnels)

@@ -34,14 +34,22 @@ class Drain:
 
     _log = Logger()
 
-    def __init__(self, census: Census, clock: IReactorTime, draw: Draw) -> None:
+    def __init__(
+        self,
+        census: Census,
+        clock: IReactorTime,
+        draw: Draw,
+        targets_lack: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`targets_lack`: does one still lack what it was sent? Its tunnel may be gone before."""
         self._census = census
         self._clock = clock
         self._draw = draw
+        self._targets_lack = targets_lack
 
     async def run(self, within_s: float) -> None:
-        """Returns when no tunnel is left, or after `within_s`."""
-        if not self._census.all:
+        """Returns when no tunnel is left and every target has its own, or after `within_s`."""
+        if self._is_done:
             return
         started = self._clock.seconds()
         told = self._tell(list(self._census.all))
@@ -52,7 +60,7 @@ class Drain:
             told=len(told),
             seconds=within_s,
         )
-        while self._census.all and self._clock.seconds() - started < within_s:
+        while not self._is_done and self._clock.seconds() - started < within_s:
             crossed = self._clock.seconds() - started >= CROSSING_S
             self._end_idle(self._census.all if crossed else self._census.all - told)
             await deferLater(self._clock, LOOK_S)
@@ -62,6 +70,10 @@ class Drain:
             left=len(self._census.all),
             seconds=round(self._clock.seconds() - started, 3),
         )
+
+    @property
+    def _is_done(self) -> bool:
+        return not self._census.all and not self._targets_lack()
 
     def _tell(self, tunnels: Iterable[Tunnel]) -> set[Tunnel]:
         return {each for each in tunnels if each.drain(self._draw(*RETURN_MS))}

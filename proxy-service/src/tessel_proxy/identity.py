@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -17,8 +22,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from servicekit.settings import ConfigError
+from tessel_proxy.files import FileError, octets_of
 
 T = TypeVar("T")
+
+# What OpenSSL can sign a handshake with. DSA it could, with ciphers that nobody has any more.
+ServerKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
+UNKNOWN_KIND = (
+    "is of a kind that is not known; "
+    "allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
+)
 
 MAX_PEM_OCTETS = 4 * 1024 * 1024  # the system's whole trust store has a quarter of a million
 
@@ -32,7 +45,7 @@ class Identity:
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
-    key: PrivateKeyTypes
+    key: ServerKey
     client_authorities: tuple[x509.Certificate, ...] = ()
 
 
@@ -79,7 +92,7 @@ class IdentityFiles:
             raise ConfigError(faults)
         return Identity(chain[0], tuple(chain[1:]), key, tuple(clients))
 
-    def _key(self) -> PrivateKeyTypes:
+    def _key(self) -> ServerKey:
         return _private_key(self.key_file, self.key_source, self.key_pass)
 
     def _client_authorities(self) -> Sequence[x509.Certificate]:
@@ -92,35 +105,62 @@ def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
     octets = _read(file, source)
     try:
         return x509.load_pem_x509_certificates(octets)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ConfigError([f"{source} holds no certificate; allowed: PEM"]) from error
 
 
-def _private_key(file: Path, source: str, passphrase: bytes | None) -> PrivateKeyTypes:
-    octets = _read(file, source)
-    # A passphrase for a key that has none is ignored, as Node and OpenSSL do.
-    if b"ENCRYPTED" not in octets:
-        passphrase = None
-    elif passphrase is None:
-        raise ConfigError([f"{source} is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"])
+class LockedKeyError(Exception):
+    """A private key is encrypted, and not opened by the passphrase, if there is one."""
+
+
+def key_in(octets: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
+    """The private key of a PEM file. A passphrase is ignored where none is needed, as in Node.
+
+    Raises LockedKeyError, UnsupportedAlgorithm if the key is of a kind that cryptography does not
+    know, and ValueError if there is none.
+    """
+    try:
+        return load_pem_private_key(octets, None)
+    except TypeError as error:  # cryptography's way to say that it is encrypted
+        if passphrase is None:
+            raise LockedKeyError from error
     try:
         return load_pem_private_key(octets, passphrase)
     except ValueError as error:
-        wrong = ", or KEY_PASS is wrong" if passphrase else ""
-        raise ConfigError([f"{source} holds no private key{wrong}; allowed: PEM"]) from error
+        raise LockedKeyError from error
+
+
+def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey:
+    octets = _read(file, source)
+    try:
+        key = key_in(octets, passphrase)
+    except LockedKeyError as error:
+        why = "is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"
+        if passphrase is not None:
+            why = "holds no private key, or KEY_PASS is wrong; allowed: PEM"
+        raise ConfigError([f"{source} {why}"]) from error
+    except UnsupportedAlgorithm as error:
+        raise ConfigError([f"{source} {UNKNOWN_KIND}"]) from error
+    except ValueError as error:
+        raise ConfigError([f"{source} holds no private key; allowed: PEM"]) from error
+    if not isinstance(key, ServerKey):
+        raise ConfigError([f"{source} {UNKNOWN_KIND}"])
+    return key
 
 
 def _read(file: Path, source: str) -> bytes:
     try:
-        with file.open("rb") as opened:
-            octets = opened.read(MAX_PEM_OCTETS + 1)
-    except OSError as error:
-        makes_one = isinstance(error, FileNotFoundError) and "CLIENT_CA_FILE" not in source
-        hint = "; `tessel-proxy make-cert` makes one" if makes_one else ""
-        raise ConfigError([f"{source} cannot be read: {error.strerror}{hint}"]) from error
-    if len(octets) > MAX_PEM_OCTETS:
-        raise ConfigError([f"{source} is too large; allowed: {MAX_PEM_OCTETS} octets"])
-    return octets
+        return octets_of(file, MAX_PEM_OCTETS)
+    except FileError as error:
+        missing = isinstance(error.__cause__, FileNotFoundError)
+        raise ConfigError([f"{source} {error}{_how_to_make(source) if missing else ''}"]) from error
+
+
+def _how_to_make(source: str) -> str:
+    if "CLIENT_CA_FILE" in source:
+        return ""
+    kind = " --for-tessel-1" if "LEGACY_" in source else ""
+    return f"; `tessel-proxy make-cert{kind}` makes one"
 
 
 def _collect(faults: list[str], load: Callable[[], T]) -> T | None:
@@ -140,6 +180,10 @@ def _out_of_date(certificate: x509.Certificate, source: str, now: datetime) -> l
     return []
 
 
-def _belong_together(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
+def _belong_together(certificate: x509.Certificate, key: ServerKey) -> bool:
     spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return certificate.public_key().public_bytes(*spki) == key.public_key().public_bytes(*spki)
+    try:
+        certified = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return False  # whatever it is: the key's kind is known
+    return certified.public_bytes(*spki) == key.public_key().public_bytes(*spki)

@@ -1,16 +1,22 @@
-"""What each account has open over all its tunnels, and how fast it opens more.
+"""What each account has open over all its tunnels, and how fast it opens and moves more.
 
 Only accounts whose token was right get here, so there are no more of them than the operator knows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
+from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
+from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
 from tessel_proxy.descriptors import PLENTY, Shares
+from tessel_proxy.quota import Quota
+from tessel_proxy.rate import PATIENCE_S, Rate
 from tessel_proxy.record import Outcome
 
 BURST_S: Final = 10
@@ -20,40 +26,27 @@ SWEEP_AT: Final = 1024
 """Accounts that are remembered before those that have nothing open are looked for."""
 
 
-class Bucket:
-    """Fills with time and is emptied by use. Its clock is whoever asks."""
+class Lingering(Interface):
+    """A target whose substream is over: it may still have to take what it was sent."""
 
-    def __init__(self, rate: float, size: float, now: float) -> None:
-        self._rate = rate
-        self._size = size
-        self._level = size
-        self._at = now
-
-    def take(self, amount: float, now: float) -> bool:
-        """Take so much, if it is there."""
-        self._fill(now)
-        if self._level < amount:
-            return False
-        self._level -= amount
-        return True
-
-    def is_full(self, now: float) -> bool:
-        self._fill(now)
-        return self._level >= self._size
-
-    def _fill(self, now: float) -> None:
-        self._level = min(self._size, self._level + self._rate * max(0.0, now - self._at))
-        self._at = now
+    @property
+    def unsent_octets(self) -> int: ...
+    def when_gone(self, call: Callable[[], None]) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Tally:
     """One account's."""
 
-    def __init__(self, limits: Limits, opens: Bucket) -> None:
+    def __init__(self, limits: Limits, config: Config, clock: IReactorTime) -> None:
         self._limits = limits
-        self.opens = opens
+        self.opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
+        self.to_targets = Rate(config.octets_per_s, clock, PATIENCE_S)
+        self.to_devices = Rate(config.octets_per_s, clock)
+        self.quota = Quota(config.octets_per_day, clock)
         self.tunnels = 0
         self.substreams = 0
+        self._lingering: set[Lingering] = set()
 
     def open_substream(self) -> Outcome | None:
         """Count one more; or why there may not be one."""
@@ -63,9 +56,37 @@ class Tally:
             self._limits.substreams += 1
         return refused
 
-    def close_substream(self) -> None:
+    def close_substream(self, target: Lingering | None) -> None:
+        """It is over. It counts until its target's socket, if it has one, is closed as well."""
+        if target is None:
+            self._count_no_more()
+            return
+        self._lingering.add(target)
+        target.when_gone(partial(self._gone, target))
+
+    def _gone(self, target: Lingering) -> None:
+        self._lingering.discard(target)
+        self._count_no_more()
+
+    def _count_no_more(self) -> None:
         self.substreams -= 1
         self._limits.substreams -= 1
+
+    def is_forgettable(self, now: float) -> bool:
+        """Does forgetting it give the account nothing? Who has spent all it may open is known."""
+        busy = self.tunnels or self.substreams
+        owed = self.to_targets.is_owed or self.to_devices.is_owed or self.quota.is_running
+        return not busy and not owed and self.opens.is_full(now)
+
+    @property
+    def held_octets(self) -> int:
+        """What waits for targets whose substreams are over; no tunnel answers for it."""
+        return sum(each.unsent_octets for each in self._lingering)
+
+    def end_for_memory(self) -> None:
+        """Give back what is held."""
+        for target in list(self._lingering):
+            target.abort()
 
 
 class Limits:
@@ -74,7 +95,7 @@ class Limits:
     def __init__(self, config: Config, clock: IReactorTime, descriptors: int = PLENTY) -> None:
         self._config = config
         self._clock = clock
-        self.shares = Shares.of(descriptors, config.max_tunnels)
+        self.shares = Shares.of(descriptors, config.max_tunnels, _max_waiting(config))
         self.substreams = 0
         self._tallies: dict[str, Tally] = {}
         self._sweep_at = SWEEP_AT
@@ -87,21 +108,27 @@ class Limits:
         tally.tunnels += 1
         return tally
 
+    @property
+    def waiting_for_rate(self) -> int:
+        """Substreams that are paused for it, each way for one."""
+        return sum(each.to_targets.waiting + each.to_devices.waiting for each in self.tallies)
+
+    @property
+    def tallies(self) -> Collection[Tally]:
+        return self._tallies.values()
+
     def _new(self, account: str) -> Tally:
         if len(self._tallies) >= self._sweep_at:
             self._sweep()
-        rate = self._config.opens_per_s
-        opens = Bucket(rate, rate * BURST_S, self._clock.seconds())
-        tally = self._tallies[account] = Tally(self, opens)
+        tally = self._tallies[account] = Tally(self, self._config, self._clock)
         return tally
 
     def _sweep(self) -> None:
-        """Forget whom forgetting does not give anything: not who has spent all it may open."""
         now = self._clock.seconds()
         self._tallies = {
             account: tally
             for account, tally in self._tallies.items()
-            if tally.tunnels or tally.substreams or not tally.opens.is_full(now)
+            if not tally.is_forgettable(now)
         }
         self._sweep_at = max(SWEEP_AT, 2 * len(self._tallies))
 
@@ -110,6 +137,14 @@ class Limits:
             return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
         if self.substreams >= self.shares.substreams:
             return Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
+        if tally.quota.is_spent:
+            return Outcome.QUOTA_SPENT
         if not tally.opens.take(1, self._clock.seconds()):
             return Outcome.OPENS_TOO_FAST
         return None
+
+
+def _max_waiting(config: Config) -> int:
+    """Connections of balancers that may wait for their header (front.py), at all doors."""
+    doors = 1 if config.legacy_port is None else 2
+    return doors * config.max_unauthenticated if config.proxy_protocol_from else 0

@@ -11,26 +11,25 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
 from threading import Thread
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+from typing import Protocol as Interface
 
-from twisted.internet._resolver import GAIResolver  # where Twisted keeps it: it has no other name
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IHostnameResolver,
-    IHostResolution,
-    IReactorThreads,
-    IResolutionReceiver,
-)
+from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
-from zope.interface import implementer
 
 from tessel_proxy.egress import Address
+from tessel_proxy.numbers import Number
+from tessel_proxy.threads import forget_those_not_started
 from tessel_proxy.turns import Ticket, Turns
 
 LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
 
-_GetAddrInfo = Callable[..., Sequence[Any]]  # as socket.getaddrinfo, with what it is to return
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class _LookupThread(Thread):
@@ -41,6 +40,32 @@ class _LookupThread(Thread):
 
 class _LookupThreads(ThreadPool):
     threadFactory = _LookupThread
+    _log = Logger()
+
+    def callInThreadWithCallback(
+        self,
+        onResult: Callable[[bool, Any], object] | None,
+        func: Callable[_P, _R],
+        *args: _P.args,
+        **kw: _P.kwargs,
+    ) -> None:
+        """As any pool's; that there is no thread for it is a result, too.
+
+        Raised from here it would be known before there is anything to wait for.
+        """
+        try:
+            super().callInThreadWithCallback(onResult, func, *args, **kw)
+        except RuntimeError as error:  # "can't start new thread"
+            forget_those_not_started(self)
+            self._log.error(
+                "a name cannot be looked up: {why}",
+                event="no_thread",
+                error=Number.NO_THREAD.value,
+                threads=len(self.threads),
+                why=str(error),
+            )
+            if onResult is not None:
+                onResult(False, Failure(NotNowError(str(error))))
 
 
 def lookup_threads() -> ThreadPool:
@@ -48,41 +73,60 @@ def lookup_threads() -> ThreadPool:
     return _LookupThreads(minthreads=0, maxthreads=LOOKUP_THREADS, name="lookup")
 
 
-def system_resolver(reactor: IReactorThreads, threads: ThreadPool) -> IHostnameResolver:
+class NotNowError(Exception):
+    """Whether there is such a name, and where, nobody could say this time."""
+
+
+class Resolver(Interface):
+    """Asks for the addresses of a name: none if it has none, NotNowError if nobody can say."""
+
+    def __call__(self, name: str) -> Deferred[Sequence[Address]]: ...
+
+
+def system_resolver(reactor: IReactorThreads, threads: ThreadPool) -> Resolver:
     """getaddrinfo, in these threads."""
-    return GAIResolver(reactor, lambda: threads, _with_one_kind_of_error(socket.getaddrinfo))
+
+    def resolve(name: str) -> Deferred[Sequence[Address]]:
+        return deferToThreadPool(reactor, threads, _addresses_of, name)
+
+    return resolve
 
 
-def _with_one_kind_of_error(getaddrinfo: _GetAddrInfo) -> _GetAddrInfo:
-    """GAIResolver completes a look-up after gaierror alone; others would hold a turn for ever."""
+def _addresses_of(name: str) -> Sequence[Address]:
+    """Blocking, for half a minute where no name server answers."""
+    try:
+        found = socket.getaddrinfo(name, 0, socket.AF_UNSPEC, socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN and not _never_exists(name):
+            raise NotNowError(str(error)) from error
+        return ()
+    except (OSError, UnicodeError):  # EAI_SYSTEM comes as OSError
+        return ()
+    return tuple(ip_address(address[0]) for *_, address in found)
 
-    def asked(*args: object) -> Sequence[Any]:
-        try:
-            return getaddrinfo(*args)
-        except (OSError, UnicodeError) as error:  # EAI_SYSTEM comes as OSError
-            raise socket.gaierror(str(error)) from error
 
-    return asked
+def _never_exists(name: str) -> bool:
+    """RFC 6761, 6.4. Servers that cannot ask anybody fail where they could say so."""
+    return name.lower().rstrip(".").endswith(".invalid")
 
 
 class Lookups:
     """Names looked up in turn."""
 
-    def __init__(self, resolver: IHostnameResolver) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._turns = Turns()
         self._starts: dict[Ticket, Callable[[], None]] = {}  # of those that wait
         self.under_way = 0
 
     def resolve(self, name: str, account: str, tunnel: int) -> Deferred[Sequence[Address]]:
-        """The addresses of the name, none if it has none. May be cancelled."""
+        """The addresses of the name, or as the resolver fails. May be cancelled."""
         ticket = Ticket(account, tunnel)
         found: Deferred[Sequence[Address]] = Deferred(lambda _: self._withdraw(ticket))
 
         def start() -> None:
             self.under_way += 1
-            receiver = _Receiver(partial(self._complete, ticket, found))
-            self._resolver.resolveHostName(receiver, name)
+            self._resolver(name).addBoth(partial(self._complete, ticket, found))
 
         if self._turns.enter(ticket):
             start()
@@ -99,30 +143,15 @@ class Lookups:
         self,
         ticket: Ticket,
         found: Deferred[Sequence[Address]],
-        addresses: Sequence[Address],
+        result: Sequence[Address] | Failure,
     ) -> None:
         self.under_way -= 1
         follower = self._turns.leave(ticket)
         if follower is not None:
             self._starts.pop(follower)()
-        if not found.called:  # it may have been cancelled
-            found.callback(addresses)
-
-
-@implementer(IResolutionReceiver)
-class _Receiver:
-    """Collects one look-up's answer."""
-
-    def __init__(self, complete: Callable[[Sequence[Address]], None]) -> None:
-        self._complete = complete
-        self._addresses: dict[Address, None] = {}  # each once, in the resolver's order
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        """Nothing to keep: it cannot be cancelled."""
-
-    def addressResolved(self, address: IAddress) -> None:
-        host: str = address.host  # type: ignore[attr-defined] # IPv4Address or IPv6Address
-        self._addresses[ip_address(host)] = None
-
-    def resolutionComplete(self) -> None:
-        self._complete(tuple(self._addresses))
+        if found.called:  # it was cancelled
+            return
+        if isinstance(result, Failure):
+            found.errback(result)
+        else:
+            found.callback(tuple(dict.fromkeys(result)))  # each once, in the resolver's order

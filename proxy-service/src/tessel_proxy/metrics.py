@@ -23,6 +23,7 @@ from tessel_proxy.auth.watched import AuthResult
 from tessel_proxy.config import Config
 from tessel_proxy.house import Census
 from tessel_proxy.ledger import Ledger
+from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.memory import MIB
 from tessel_proxy.opening import Kind
@@ -40,6 +41,7 @@ class Sources:
     config: Config
     ledger: Ledger
     census: Census
+    limits: Limits
     lookups: Lookups
     readiness: Readiness
     certificate_ends: Callable[[], float | None]  # seconds since 1970
@@ -64,6 +66,7 @@ class ProxyCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._tunnels()
         yield from self._substreams()
+        yield from self._accounts()
         yield from self._refusals()
         yield from self._state()
 
@@ -85,10 +88,13 @@ class ProxyCollector(Collector):
             self._sources.config.max_unauthenticated,
         )
         config = self._sources.config
-        yield _gauge("tunnels_limit", "MAX_TUNNELS.", config.max_tunnels)
+        yield _gauge(
+            "tunnels_limit",
+            "Tunnels there is room for: MAX_TUNNELS, or what descriptors leave of it.",
+            self._sources.limits.shares.tunnels,
+        )
         yield _gauge("handshakes", "TLS handshakes under way.", len(census.handshaking))
         yield _gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
-        yield _gauge("memory_limit_octets", "MEMORY_MAX_MIB; 0: none.", config.memory_max_mib * MIB)
         yield _labelled_counter(
             "tunnels_accepted",
             "Tunnels taken in, by where they came to; legacy: Tessel 1 boards.",
@@ -103,7 +109,7 @@ class ProxyCollector(Collector):
         )
 
     def _substreams(self) -> Iterator[Metric]:
-        ledger = self._sources.ledger
+        ledger, limits = self._sources.ledger, self._sources.limits
         opened = [each.kind for each in ledger.substreams]
         yield _labelled_gauge(
             "substreams",
@@ -111,8 +117,22 @@ class ProxyCollector(Collector):
             "kind",
             [(kind, opened.count(kind)) for kind in KINDS],
         )
+        config = self._sources.config
+        yield _gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
         yield _gauge(
-            "substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", self._sources.config.max_substreams
+            "substreams_waiting_for_rate",
+            "Substreams paused because their accounts are ahead of OCTETS_PER_S, each way for one.",
+            limits.waiting_for_rate,
+        )
+        yield _gauge(
+            "substreams_counted",
+            "Substreams that count against the limit: those over whose targets still close, too.",
+            limits.substreams,
+        )
+        yield _gauge(
+            "substreams_limit",
+            "Substreams in all that there are descriptors for.",
+            limits.shares.substreams,
         )
         yield _labelled_counter(
             "substreams_opened",
@@ -144,6 +164,38 @@ class ProxyCollector(Collector):
             ],
         )
 
+    def _accounts(self) -> Iterator[Metric]:
+        """Of what each account has, the most that any has: their names would be labels."""
+        tallies, config = self._sources.limits.tallies, self._sources.config
+        busy = [each for each in tallies if each.tunnels or each.substreams]
+        yield _gauge("accounts", "Accounts that have something open.", len(busy))
+        yield _gauge(
+            "account_tunnels_max",
+            "Tunnels of the account that has most.",
+            max((each.tunnels for each in busy), default=0),
+        )
+        yield _gauge(
+            "account_tunnels_limit", "MAX_TUNNELS_PER_ACCOUNT.", config.max_tunnels_per_account
+        )
+        yield _gauge(
+            "account_substreams_max",
+            "Substreams of the account that has most.",
+            max((each.substreams for each in busy), default=0),
+        )
+        yield _gauge(
+            "account_substreams_limit",
+            "MAX_SUBSTREAMS_PER_ACCOUNT.",
+            config.max_substreams_per_account,
+        )
+        yield _gauge("account_opens_per_s_limit", "OPENS_PER_S.", config.opens_per_s)
+        yield _gauge("octets_per_s_limit", "OCTETS_PER_S; 0: none.", config.octets_per_s)
+        yield _gauge("octets_per_day_limit", "OCTETS_PER_DAY; 0: none.", config.octets_per_day)
+        yield _gauge(
+            "accounts_quota_spent",
+            "Accounts that have moved OCTETS_PER_DAY, and wait for their next day.",
+            sum(each.quota.is_spent for each in tallies),
+        )
+
     def _refusals(self) -> Iterator[Metric]:
         ledger = self._sources.ledger
         yield _labelled_counter(
@@ -165,6 +217,11 @@ class ProxyCollector(Collector):
         yield _gauge("lookups_limit", "Look-ups that can be under way.", LOOKUP_THREADS)
         yield _gauge("ready", "1: new tunnels are welcome.", not sources.readiness.obstacles)
         yield _gauge("draining", "1: the proxy is going.", sources.readiness.draining)
+        limit = sources.config.memory_max_mib * MIB
+        yield _gauge("memory_limit_octets", "MEMORY_MAX_MIB; 0: none.", limit)
+        yield _gauge(
+            "memory_full", "1: so near to it that nobody is let in.", sources.readiness.is_full()
+        )
         ends = sources.certificate_ends()
         if ends is not None:
             yield _gauge(

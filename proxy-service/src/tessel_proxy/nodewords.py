@@ -9,17 +9,27 @@ from twisted.python.failure import Failure
 
 from tessel_proxy.egress import Address
 from tessel_proxy.record import Outcome
+from tessel_proxy.target import Loss
 
 READ_RESET = "read ECONNRESET"
 READ_TLS_BROKEN = "read EPROTO"
 SILENT_TOO_LONG = "read ETIMEDOUT: nothing was sent either way for too long"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
+QUOTA_SPENT = "read EDQUOT: the account has moved all the octets of its day"
 TOO_MANY_OPENS = {
     Outcome.TOO_MANY_SUBSTREAMS: "connect EMFILE: too many substreams of this tunnel are open",
     Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT: "connect EMFILE: too many substreams of this account",
     Outcome.TOO_MANY_SUBSTREAMS_IN_ALL: "connect EMFILE: too many substreams at this proxy",
     Outcome.OPENS_TOO_FAST: "connect EMFILE: too many substreams in too short a time",
+    Outcome.QUOTA_SPENT: "connect EDQUOT: the account has moved all the octets of its day",
+}
+LOSSES = {
+    Loss.ENDED: (None, Outcome.ENDED),
+    # To Node it is an end, and many servers know no other; the log tells.
+    Loss.ENDED_WITHOUT_CLOSE_NOTIFY: (None, Outcome.ENDED_WITHOUT_CLOSE_NOTIFY),
+    Loss.RESET: (READ_RESET, Outcome.RESET_BY_TARGET),
+    Loss.TLS_BROKEN: (READ_TLS_BROKEN, Outcome.TLS_FAILED),
 }
 TOO_MUCH_EARLY_DATA = "write ENOBUFS: too much data before _pls_connect"
 INTERNAL_ERROR = "connect ECONNABORTED: internal error of the proxy"
@@ -39,6 +49,10 @@ class TargetError(Exception):
 
 def not_found(host: str) -> TargetError:
     return TargetError(f"getaddrinfo ENOTFOUND {host}", Outcome.LOOKUP_FAILED)
+
+
+def not_found_now(host: str) -> TargetError:
+    return TargetError(f"getaddrinfo EAI_AGAIN {host}", Outcome.LOOKUP_FAILED)
 
 
 def lookup_timed_out(host: str) -> TargetError:

@@ -30,6 +30,7 @@ class Number(StrEnum):
     TOO_MANY_SUBSTREAMS_IN_ALL = "TP1012"
     OPENS_TOO_FAST = "TP1013"
     SILENT_TOO_LONG = "TP1014"
+    QUOTA_SPENT = "TP1015"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"
@@ -63,6 +64,9 @@ class Number(StrEnum):
     INTERNAL_ERROR = "TP3006"
     RELOAD_FAILED = "TP3007"
     FEW_DESCRIPTORS = "TP3008"
+    NO_THREAD = "TP3009"
+    TAKEN_AT_ITS_WORD = "TP3010"
+    WOULD_BE_REFUSED = "TP3011"
 
 
 def number_of(what: Enum) -> str | None:

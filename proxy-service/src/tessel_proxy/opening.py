@@ -23,7 +23,7 @@ from tessel_proxy import hosts, nodewords, policy
 from tessel_proxy.config import EgressMode
 from tessel_proxy.dial import Dialling, IDiallingReactor, in_turn
 from tessel_proxy.egress import Address
-from tessel_proxy.lookup import Lookups
+from tessel_proxy.lookup import Lookups, NotNowError
 from tessel_proxy.nodewords import TargetError
 from tessel_proxy.policies import Policies
 from tessel_proxy.policy import Own, Wanted
@@ -125,6 +125,9 @@ class _Opening:
         except TargetError:
             self._asker.target_looked_up()
             raise
+        except NotNowError:
+            self._asker.target_looked_up()
+            raise nodewords.not_found_now(self._request.host) from None
         self._asker.target_looked_up()  # also when it has brought nothing
         if not addresses:
             raise nodewords.not_found(self._request.host)

@@ -6,11 +6,10 @@ is told `end` and `close` and the record is written, once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,32 +19,19 @@ from streamplex import TunnelLostError
 from streamplex.jsontext import Json
 from streamplex.tx import ISubstreamProtocol, Substream
 from tessel_proxy import nodewords, wire
-from tessel_proxy.early import Allowance, EarlyData
+from tessel_proxy.early import EarlyData
 from tessel_proxy.egress import Address
 from tessel_proxy.idle import IdleTimer
-from tessel_proxy.limits import Tally
 from tessel_proxy.nodewords import TargetError
 from tessel_proxy.numbers import Number
-from tessel_proxy.opening import Kind, Opener
+from tessel_proxy.opening import Kind
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
-from tessel_proxy.pace import Pace
+from tessel_proxy.pace import Pace, Pauses, Why
 from tessel_proxy.record import Outcome, SubstreamRecord
 from tessel_proxy.target import Loss, Target
+from tessel_proxy.terms import Terms
+from tessel_proxy.traffic import Traffic
 from tessel_proxy.wire import BadRequestError
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the substreams of one tunnel have in common."""
-
-    opener: Opener
-    clock: IReactorTime
-    account: str
-    tunnel: int
-    half_close: bool
-    allowance: Allowance
-    tally: Tally
-    idle_s: float  # 0: for ever
 
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
@@ -66,6 +52,12 @@ class Outbound(Protocol):
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
+        self._from_device = Pauses(self._pause_device, self._resume_device)
+        self._from_target = Pauses(self._pause_target, self._resume_target)
+        self._traffic = Traffic(terms.tally, self._from_device, self._from_target)
+
+    def connectionMade(self) -> None:
+        self._traffic.device_comes()
 
     @property
     def _substream(self) -> Substream:
@@ -108,12 +100,14 @@ class Outbound(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._touch()
         match self._state:
+            case State.DEVICE_ENDED | State.CLOSED:
+                pass
+            case _ if not self._traffic.may_pass_to_target(len(data)):
+                self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
             case State.WAITING | State.OPENING:
                 self._keep(data)
             case State.RELAYING | State.TARGET_ENDED:
                 self._write(data)
-            case State.DEVICE_ENDED | State.CLOSED:
-                pass
             case _:
                 assert_never(self._state)
 
@@ -121,7 +115,7 @@ class Outbound(Protocol):
         if not self._early.add(data):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
         elif self._state is State.OPENING and self._early.is_much:
-            self._substream.pauseProducing()
+            self._from_device.add(Why.OPENING)
 
     def readConnectionLost(self) -> None:
         match self._state:
@@ -178,15 +172,28 @@ class Outbound(Protocol):
         # would hold for paused ever after.
         if early := self._early.hand_over():
             self._write(early)
-        target.pace(Pace(self._substream.pauseProducing, self._resume_device))
-        self._substream.registerProducer(Pace(target.pause, target.resume), True)
+        target.pace(Pace(self._from_device, self._touch))  # it has taken something when it resumes
+        self._substream.registerProducer(Pace(self._from_target), True)
+        self._traffic.target_comes()
         if self._early.ended:
             self.readConnectionLost()
-        self._substream.resumeProducing()
+        self._from_device.remove(Why.OPENING)
+
+    def _pause_device(self) -> None:
+        self._substream.pauseProducing()
 
     def _resume_device(self) -> None:
-        self._touch()  # the target has taken something
+        self._silence.touch()  # while it was paused the silence was not its own
         self._substream.resumeProducing()
+
+    def _pause_target(self) -> None:
+        if self._target is not None:
+            self._target.pause()
+
+    def _resume_target(self) -> None:
+        self._silence.touch()
+        if self._target is not None:
+            self._target.resume()
 
     def _not_opened(self, failure: Failure) -> None:
         match failure.value:
@@ -208,6 +215,9 @@ class Outbound(Protocol):
 
     def target_received(self, data: bytes) -> None:
         self._touch()
+        if not self._traffic.may_pass_to_device(len(data)):
+            self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
+            return
         self._record.octets_from_target += len(data)
         self._substream.write(data)
 
@@ -223,26 +233,19 @@ class Outbound(Protocol):
     def _finish_after_what_is_held(self) -> None:
         """An original device takes the target's end for the end of both directions."""
         self._socket.unpace()
-        self._substream.resumeProducing()  # hands on what was held for the target, at once
+        self._from_device.end()  # hands on what was held for the target, at once
         if self._state is not State.CLOSED:
             self._finish(Outcome.ENDED)
 
     def target_lost(self, loss: Loss) -> None:
         self._target = None
-        match loss:
-            case Loss.ENDED:
-                self._close(Outcome.ENDED)
-            case Loss.ENDED_WITHOUT_CLOSE_NOTIFY:
-                # To Node it is an end, and many servers know no other; the log tells.
-                self._close(Outcome.ENDED_WITHOUT_CLOSE_NOTIFY)
-            case Loss.RESET if self._state is State.TARGET_ENDED:
-                self._fail(nodewords.WRITE_BROKEN, Outcome.RESET_BY_TARGET)
-            case Loss.RESET:
-                self._fail(nodewords.READ_RESET, Outcome.RESET_BY_TARGET)
-            case Loss.TLS_BROKEN:
-                self._fail(nodewords.READ_TLS_BROKEN, Outcome.TLS_FAILED)
-            case _:
-                assert_never(loss)
+        message, outcome = nodewords.LOSSES[loss]
+        if message is None:
+            self._close(outcome)
+        elif loss is Loss.RESET and self._state is State.TARGET_ENDED:
+            self._fail(nodewords.WRITE_BROKEN, outcome)
+        else:
+            self._fail(message, outcome)
 
     # --- both
 
@@ -259,6 +262,9 @@ class Outbound(Protocol):
         self._silence.touch()
 
     def _silent_too_long(self) -> None:
+        if self._traffic.waits:
+            self._silence.touch()
+            return
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
 
     def _tell_idle(self) -> None:
@@ -296,13 +302,6 @@ class Outbound(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         self._early.hand_over()
-        self._terms.tally.close_substream()
+        self._traffic.end()
+        self._terms.tally.close_substream(self._target)
         self._record.close(self._terms.clock.seconds(), outcome)
-
-
-def refuse(substream: Substream, message: str) -> None:
-    """Turn a substream away before anything is done for it."""
-    substream.fail(message)
-    substream.loseWriteConnection()
-    substream.emit(wire.CLOSED)
-    substream.release()

@@ -6,6 +6,7 @@ address, too. Addresses come and go while a proxy runs, so that the system is as
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from ipaddress import IPv6Address, ip_address
 from tessel_proxy.egress import Address, carried
 
 _DISCARD = 9  # any port would do: nothing is sent
+_SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def is_local(address: Address) -> bool:
@@ -21,14 +23,17 @@ def is_local(address: Address) -> bool:
 
     The source address for a way to oneself is that address, or one of loopback. To bind it would
     tell less: with ip_nonlocal_bind set, as beside load balancers, all addresses can be bound.
+
+    Where there is no socket left to ask with, every address counts as local: whoever has used them
+    up must not get further by it.
     """
     family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), _DISCARD))
             source = ip_address(probe.getsockname()[0])
-    except OSError:
-        return False  # there is no way to it at all
+    except OSError as error:
+        return error.errno in _SCARCE  # else there is no way to it at all
     return source == address or source.is_loopback
 
 

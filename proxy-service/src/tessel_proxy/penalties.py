@@ -4,13 +4,14 @@ Two memories. A token that was wrong from a source is asked about less and less 
 keeps sending an old one costs nobody anything but itself. And a source has an allowance of wrong
 tokens, refilled with time, that bounds who tries one token after another; while it is spent, tokens
 that were right from there before are still let through, so that a whole NAT does not pay for one.
+Tokens that are being checked take their part of it beforehand: many at once gain nothing.
 
 Nothing here is a token: callers bring keyed digests.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias, TypeVar
@@ -69,6 +70,24 @@ class Penalties:
         self._wrong: OrderedDict[_Pair, tuple[int, float]] = OrderedDict()  # how often, last when
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how much, when
         self._right: OrderedDict[_Pair, None] = OrderedDict()
+        # By source; there are no more than there may be tunnels without a token.
+        self._under_way: dict[str, Counter[bytes]] = {}
+
+    def begin(self, source: str, digest: bytes, now: float) -> Penalty | None:
+        """As `of`; if it may be asked about, that goes on until `end`."""
+        penalty = self.of(source, digest, now)
+        if penalty is None:
+            self._under_way.setdefault(source, Counter())[digest] += 1
+        return penalty
+
+    def end(self, source: str, digest: bytes) -> None:
+        """There is an answer, which is told besides, or none to be had."""
+        under_way = self._under_way[source]
+        under_way[digest] -= 1
+        if not under_way[digest]:
+            del under_way[digest]
+        if not under_way:
+            del self._under_way[source]
 
     def of(self, source: str, digest: bytes, now: float) -> Penalty | None:
         """May this token be asked about?"""
@@ -77,7 +96,7 @@ class Penalties:
         pair = (source, digest)
         if now < self._waits_until(pair):
             return Penalty.OF_TOKEN
-        if pair not in self._right and self._spent_by(source, now) + 1 > self._allowance:
+        if pair not in self._right and self._claimed_by(source, now, digest) > self._allowance:
             return Penalty.OF_SOURCE
         return None
 
@@ -102,6 +121,13 @@ class Penalties:
             return 0.0
         doublings = min(times - FREE_FAILURES, 32)  # far above any longest time
         return last + min(2.0**doublings, self._longest_s)
+
+    def _claimed_by(self, source: str, now: float, digest: bytes) -> float:
+        """What will be spent if this one is wrong, and all that are under way."""
+        doubtful = {
+            each for each in self._under_way.get(source, ()) if (source, each) not in self._right
+        }
+        return self._spent_by(source, now) + len(doubtful | {digest})
 
     def _spent_by(self, source: str, now: float) -> float:
         spent, at = self._spent.get(source, (0.0, now))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
+from tessel_proxy.files import FileError, octets_of
 from tessel_proxy.policy import Policy, RuleSet
 from tessel_proxy.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
+from tessel_proxy.reload import stamps_of
 
 MAX_FILE_OCTETS = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 
@@ -35,6 +37,7 @@ class Policies:
 
     def reload(self) -> None:
         """Take up the file as it is now; raises ConfigError, and the rules stay as they were."""
+        self.stamps = stamps_of(self.paths)
         if self._path is not None:
             self._file = _read(self._path)
 
@@ -57,13 +60,8 @@ class Policies:
 def _read(path: Path) -> PolicyFile:
     source = f"POLICY_FILE={str(path)!r}"
     try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_FILE_OCTETS + 1)
-    except OSError as error:
-        raise ConfigError([f"{source} cannot be read: {error.strerror}"]) from error
-    if len(octets) > MAX_FILE_OCTETS:
-        raise ConfigError([f"{source} is too large; allowed: {MAX_FILE_OCTETS} octets"])
-    try:
-        return parse(octets)
+        return parse(octets_of(path, MAX_FILE_OCTETS))
+    except FileError as error:
+        raise ConfigError([f"{source} {error}"]) from error
     except PolicyFileError as error:
         raise ConfigError([f"{source}, {fault}" for fault in error.faults]) from None

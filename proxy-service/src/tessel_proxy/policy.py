@@ -82,10 +82,10 @@ class Policy:
     def _denied(self, wanted: Wanted, address: Address) -> str | None:
         for each in self.sets:
             for rule in each.deny:
-                if _takes(rule, wanted, address):
+                if wanted.taken_by(rule) or rule.takes_address(address, wanted.port):
                     return each.named(rule)
         for each in self.sets:
-            if each.only and not any(_takes(rule, wanted, address) for rule in each.only):
+            if each.only and not any(_covers(rule, wanted, address) for rule in each.only):
                 return f"{each.name} only"
         return None
 
@@ -104,11 +104,11 @@ class Policy:
 
     def _lifting(self, wanted: Wanted, address: Address) -> Iterator[Rule]:
         for each in self.sets:
-            yield from (rule for rule in each.allow if _takes(rule, wanted, address))
+            yield from (rule for rule in each.allow if _covers(rule, wanted, address))
 
 
-def _takes(rule: Rule, wanted: Wanted, address: Address) -> bool:
-    return wanted.taken_by(rule) or rule.takes_address(address, wanted.port)
+def _covers(rule: Rule, wanted: Wanted, address: Address) -> bool:
+    return wanted.taken_by(rule) or rule.covers_address(address, wanted.port)
 
 
 def _names_alone(rules: tuple[Rule, ...]) -> bool:

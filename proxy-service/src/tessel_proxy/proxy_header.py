@@ -77,14 +77,14 @@ def _source_of_v1(line: bytes) -> IPv4Address | IPv6Address | None:
         raise HeaderError("a header of version 1 that is garbled: words or ports")
     kind = IPv4Address if words[1] == V1Parser.TCP4_PROTO else IPv6Address
     for host in words[2:4]:
-        _check_kind(host.decode("ascii"), kind)
+        _check_kind(host, kind)
     return _true(source)
 
 
-def _check_kind(host: str, kind: type[IPv4Address | IPv6Address]) -> None:
+def _check_kind(host: bytes, kind: type[IPv4Address | IPv6Address]) -> None:
     try:
-        version = ip_address(host).version
-    except ValueError as error:
+        version = ip_address(host.decode("ascii")).version
+    except ValueError as error:  # octets that are no ASCII, too
         raise HeaderError(f"a header of version 1 that is garbled: {error}") from error
     if version != (4 if kind is IPv4Address else 6):
         raise HeaderError("a header of version 1 that is garbled: an address of the other family")

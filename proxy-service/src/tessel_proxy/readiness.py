@@ -22,6 +22,7 @@ class Readiness:
 
     clock: IReactorTime
     is_listening: Callable[[], bool]
+    is_full: Callable[[], bool] = lambda: False  # the memory: who comes is turned away
     draining: bool = False
     _credentials_wrong_at: float | None = None
 
@@ -41,6 +42,8 @@ class Readiness:
             found.append("draining")
         elif not self.is_listening():
             found.append("not listening")
+        if self.is_full():
+            found.append("memory is full: no new tunnels")
         if self._knows_of_wrong_credentials():
             found.append("the token service does not accept this proxy's credentials")
         return found

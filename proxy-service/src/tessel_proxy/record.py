@@ -13,7 +13,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
-from tessel_proxy.numbers import number_of
+from tessel_proxy.numbers import Number, number_of
 
 _log = Logger()
 
@@ -29,6 +29,7 @@ class Outcome(Enum):
     TOO_MANY_SUBSTREAMS_IN_ALL = "too_many_substreams_in_all"
     SILENT_TOO_LONG = "silent_too_long"
     OPENS_TOO_FAST = "opens_too_fast"
+    QUOTA_SPENT = "quota_spent"
     TOO_MUCH_EARLY_DATA = "too_much_early_data"
     LOOKUP_FAILED = "lookup_failed"
     REFUSED_BY_POLICY = "refused_by_policy"
@@ -228,6 +229,7 @@ def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule:
         target=target,
         address=address,
         rule=rule,
+        error=Number.WOULD_BE_REFUSED.value,
     )
 
 

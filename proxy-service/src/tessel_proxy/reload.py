@@ -24,6 +24,7 @@ from tessel_proxy.numbers import Number
 
 # A rename brings another inode, a write in place another size or time, a chmod another ctime.
 _Stamp: TypeAlias = tuple[int, int, int, int] | None
+Stamps: TypeAlias = tuple[_Stamp, ...]
 
 
 class Reloadable(Interface):
@@ -36,6 +37,14 @@ class Reloadable(Interface):
     @property
     def paths(self) -> Sequence[Path]:
         """The files it is made of."""
+
+    @property
+    def stamps(self) -> Stamps:
+        """Its files' stamps from just before they were last read, be it in vain.
+
+        From before: what changes while they are read is a change. And from whoever reads them: a
+        renewal between the first load and the first look would not be seen until the next one.
+        """
 
     def reload(self) -> None:
         """Use the files as they are now. Raises ConfigError, and goes on as before."""
@@ -85,19 +94,17 @@ class _Watched:
 
     def __init__(self, subject: Reloadable) -> None:
         self._subject = subject
-        self._loaded = self._seen = _stamps(subject.paths)
+        self._seen = subject.stamps
         self.fault: str | None = None  # of the last load
 
     def look(self) -> None:
-        now = _stamps(self._subject.paths)
+        now = stamps_of(self._subject.paths)
         quiet = now == self._seen
         self._seen = now
-        if quiet and (now != self._loaded or self.fault is not None):
+        if quiet and (now != self._subject.stamps or self.fault is not None):
             self.load()
 
     def load(self) -> None:
-        # Before the files are read: what changes while they are is a change.
-        self._loaded = self._seen = _stamps(self._subject.paths)
         try:
             self._subject.reload()
         except ConfigError as error:
@@ -124,7 +131,8 @@ class _Watched:
         self.fault = fault
 
 
-def _stamps(paths: Sequence[Path]) -> tuple[_Stamp, ...]:
+def stamps_of(paths: Sequence[Path]) -> Stamps:
+    """How to tell whether one of these files has changed."""
     return tuple(map(_stamp, paths))
 
 

@@ -77,15 +77,27 @@ class Rule:
                 return False
 
     def takes_address(self, address: Address, port: int) -> bool:
-        """Also by an IPv4 address that it carries."""
+        """Also by one of the IPv4 addresses that it carries: enough to refuse it."""
+        within = (address, *carried(address))
+        return self._takes_port(port) and any(map(self._has, within))
+
+    def covers_address(self, address: Address, port: int) -> bool:
+        """Also by all IPv4 addresses that it carries: with fewer, another gets through with it.
+
+        Teredo carries two, its server's and its client's, and the device chooses both.
+        """
+        within = carried(address)
+        whole = self._has(address) or (bool(within) and all(map(self._has, within)))
+        return self._takes_port(port) and whole
+
+    def _has(self, address: Address) -> bool:
         match self.target:
             case Anything():
-                return self._takes_port(port)
+                return True
             case Named():
                 return False
             case network:
-                within = (address, *carried(address))
-                return self._takes_port(port) and any(each in network for each in within)
+                return address in network
 
     def _takes_port(self, port: int) -> bool:
         return not self.ports or any(port in each for each in self.ports)

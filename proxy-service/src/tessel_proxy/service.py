@@ -118,7 +118,9 @@ class ProxyService(Service):
             self._own,
             config.connect_timeout_s,
         )
-        self._readiness = Readiness(reactor, lambda: bool(self._ports))
+        self._readiness = Readiness(
+            reactor, lambda: bool(self._ports), lambda: self._memory.is_full
+        )
         self._ledger = Ledger()
         watched = Watched(authenticator, self._token_checked)
         if token_service is not None:
@@ -130,7 +132,9 @@ class ProxyService(Service):
         self._house = House(
             config, reactor, watched, opener, limits, penalties, witness=self._ledger
         )
-        self._memory = MemoryWatch(reactor, config.memory_max_mib, lambda: self._house.census.all)
+        self._memory = MemoryWatch(
+            reactor, config.memory_max_mib, lambda: [*self._house.census.all, *limits.tallies]
+        )
         self._expiry = ExpiryWatch(reactor, certificate_ends)
         self._admin = AdminPort(
             config,
@@ -142,6 +146,7 @@ class ProxyService(Service):
                         config=config,
                         ledger=self._ledger,
                         census=self._house.census,
+                        limits=limits,
                         lookups=self._lookups,
                         readiness=self._readiness,
                         certificate_ends=certificate_ends,
@@ -241,14 +246,17 @@ class ProxyService(Service):
         self._readiness.draining = True
         self._reloader.stop()
         self._expiry.stop()
-        self._memory.stop()
         await self._stop_listening()
-        await Drain(self._house.census, self._reactor, SystemRandom().randint).run(
-            self._config.drain_s
-        )
+        await Drain(
+            self._house.census, self._reactor, SystemRandom().randint, self._targets_lack
+        ).run(self._config.drain_s)
         await self._end_all()
+        self._memory.stop()
         await self._admin.stop()
         self._stop_lookups()
+
+    def _targets_lack(self) -> bool:
+        return any(each.unsent_octets for each in self._house.opener.sockets)
 
     async def _stop_listening(self) -> None:
         ports, self._ports = self._ports, []

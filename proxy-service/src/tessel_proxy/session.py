@@ -11,39 +11,34 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, assert_never
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex import RemoteError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from streamplex.tx.flow import MAX_HELD_OCTETS
 from streamplex.tx.tls import ended_by_fin
-from tessel_proxy import nodewords, wire
-from tessel_proxy.auth import (
-    Account,
-    AuthMisconfiguredError,
-    AuthUnavailableError,
-    Refused,
-)
+from tessel_proxy import wire
+from tessel_proxy.auth import Account
+from tessel_proxy.checking import Checking, TurnedAway
 from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
 from tessel_proxy.limits import Tally
 from tessel_proxy.numbers import Number
-from tessel_proxy.opening import Kind
-from tessel_proxy.outbound import Outbound, Terms, refuse
-from tessel_proxy.penalties import Penalty, PenaltyError
 from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
     Refusal,
-    SubstreamRecord,
     TunnelOutcome,
     TunnelRecord,
 )
+from tessel_proxy.serving import Serving
 from tessel_proxy.session_states import TRANSITIONS, Input, State
+from tessel_proxy.terms import Terms
 from tessel_proxy.wire import Hello
 
 MAX_AUTH_FAILURES = 5
@@ -60,6 +55,9 @@ MAX_OCTETS_WITHOUT_TOKEN = 64 * 1024
 processor for each megabyte, so that a few strangers could keep it from everybody else. After a
 wrong token as much may follow."""
 
+MAX_OCTETS_WHILE_CHECKED = 2 * MAX_HELD_OCTETS
+"""What may come besides while a token is being checked: it is a stranger's as long. Substreams'
+data stops the reading before it comes to that; what is left is for those who talk for its cost."""
 
 _Held: TypeAlias = Hello | Substream
 
@@ -72,18 +70,19 @@ class Session:
 
     def __init__(self, house: House, record: TunnelRecord, source: str = "") -> None:
         self._house = house
-        self._source = source  # who pays for wrong tokens
         self._record = record
         self._state = State.UNAUTHENTICATED
         self._failures = 0
         self._held: deque[_Held] = deque()
         self._secured = False
         self._deadline: IDelayedCall | None = None
-        self._checking: Deferred[Account | Refused] | None = None
+        self._checking: Deferred[Account | TurnedAway] | None = None
         self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
         self._tally: Tally | None = None  # what the account has open
         self._goes_away = False  # the device knows goaway/1
+        self._tokens = Checking(house, source, record.tunnel)
+        self._serving = Serving(house, record)
         house.census.all.add(self)
         house.census.unauthenticated.add(self)
         house.census.handshaking.add(self)
@@ -235,69 +234,23 @@ class Session:
     def _check(self, hello: Hello) -> None:
         self._move(Input.TOKEN)
         self._stop_waiting()
-        self._tunnel.hear_at_most(None)  # what comes meanwhile is held, within limits of its own
+        self._tunnel.hear_at_most(MAX_OCTETS_WHILE_CHECKED)
         # The deadline of a check is the authenticator's own.
-        answer = self._checking = self._ask(hello)
-        answer.addCallbacks(
-            self._answered, self._not_answered, callbackArgs=(hello,), errbackArgs=(hello,)
-        ).addErrback(self._broken)
+        answer = self._checking = Deferred.fromCoroutine(self._tokens.ask(hello.token))
+        answer.addCallback(self._answered, hello).addErrback(self._broken)
 
-    def _ask(self, hello: Hello) -> Deferred[Account | Refused]:
-        if hello.token is None:
-            return succeed(Refused())
-        house, now = self._house, self._house.clock.seconds()
-        if penalty := house.penalties.of(self._source, house.digest(hello.token), now):
-            return fail(PenaltyError(penalty))
-        return house.authenticator.check(hello.token)
-
-    def _answered(self, answer: Account | Refused, hello: Hello) -> None:
-        self._remember(answer, hello.token)
+    def _answered(self, answer: Account | TurnedAway, hello: Hello) -> None:
         match answer:
             case Account():
                 self._accept(hello, answer)
-            case Refused():
-                self._refuse(hello, Refusal.WRONG_TOKEN, try_again=False)
+            case TurnedAway(why, try_again):
+                self._refuse(hello, why, try_again=try_again)
             case _:
                 assert_never(answer)
 
-    def _remember(self, answer: Account | Refused, token: str | None) -> None:
-        if token is None:
-            return
-        house = self._house
-        if isinstance(answer, Account):
-            house.penalties.was_right(self._source, house.digest(token))
-        else:
-            house.penalties.was_wrong(self._source, house.digest(token), house.clock.seconds())
-
-    def _not_answered(self, failure: Failure, hello: Hello) -> None:
-        if self._state is State.CLOSED:
-            failure.trap(CancelledError)  # by us
-            return
-        if isinstance(failure.value, PenaltyError):
-            self._refuse_unasked(hello, failure.value.penalty)
-            return
-        failure.trap(AuthUnavailableError)
-        mine = failure.check(AuthMisconfiguredError) is not None
-        self._log.emit(
-            LogLevel.error if mine else LogLevel.warn,
-            "a token could not be checked: {why}",
-            event="auth_unavailable",
-            tunnel=self._record.tunnel,
-            why=failure.getErrorMessage(),
-            error=(Number.CREDENTIALS if mine else Number.NOT_CHECKED).value,
-        )
-        self._refuse(hello, Refusal.NOT_CHECKED, try_again=True)
-
-    def _refuse_unasked(self, hello: Hello, penalty: Penalty) -> None:
-        match penalty:
-            case Penalty.OF_TOKEN:  # what was wrong a moment ago is so still
-                self._refuse(hello, Refusal.TOKEN_PENALTY, try_again=False)
-            case Penalty.OF_SOURCE:  # nobody knows
-                self._refuse(hello, Refusal.SOURCE_PENALTY, try_again=True)
-            case _:
-                assert_never(penalty)
-
     def _broken(self, failure: Failure) -> None:
+        if self._state is State.CLOSED and failure.check(CancelledError):
+            return  # by `_put_away`
         self._log.failure(
             "tunnel {tunnel}",
             failure=failure,
@@ -312,6 +265,7 @@ class Session:
             self._turn_away_for_now(hello, account)
             return
         self._move(Input.RIGHT)
+        self._tunnel.hear_at_most(None)
         self._house.census.unauthenticated.discard(self)
         self._record.account = account.name
         self._record.device = hello.device
@@ -389,10 +343,10 @@ class Session:
             case State.CHECKING:
                 self._hold(
                     substream,
-                    lambda: self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS),
+                    lambda: self._serving.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS),
                 )
             case State.OPEN:
-                self._serve(substream)
+                self._serving.serve(substream, self._terms, len(self._tunnel.substreams))
             case State.CLOSED:
                 pass  # it goes with the tunnel
             case _:
@@ -402,29 +356,3 @@ class Session:
         self._record.log_refused(why)
         self._tunnel.message(wire.NOT_AUTHORIZED)
         self._end(TunnelOutcome.NOT_AUTHORIZED)
-
-    def _serve(self, substream: Substream) -> None:
-        if len(self._tunnel.substreams) > self._house.config.max_substreams:
-            self._refuse_substream(substream, Outcome.TOO_MANY_SUBSTREAMS)
-        elif too_many := self._terms.tally.open_substream():
-            self._refuse_substream(substream, too_many)
-        else:
-            kind = _kind(substream)
-            substream.attach(Outbound(self._terms, kind, self._record_of(substream)))
-
-    def _refuse_substream(self, substream: Substream, why: Outcome) -> None:
-        record = self._record_of(substream)
-        refuse(substream, nodewords.TOO_MANY_OPENS[why])
-        record.close(self._house.clock.seconds(), why)
-
-    def _record_of(self, substream: Substream) -> SubstreamRecord:
-        return SubstreamRecord(
-            of=self._record,
-            substream=substream.channel,
-            kind=_kind(substream).value,
-            started_at=self._house.clock.seconds(),
-        )
-
-
-def _kind(substream: Substream) -> Kind:
-    return Kind.TLS if substream.name == Kind.TLS.value else Kind.NET

@@ -7,6 +7,7 @@ Where TLS is, it lies between TCP and the Target:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol as Interface
 from typing import cast
@@ -28,8 +29,13 @@ from zope.interface import implementer
 
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
-LINGER_S = 120.0
-"""How long a closed target may take for what it was sent before: some hundred KiB at most."""
+LINGER_S = 300.0
+"""How long a closed target may take for what it was sent before: some hundred KiB at most, so who
+needs longer takes a KiB a second."""
+
+LINGER_LOOK_S = 30.0
+"""A closed target that takes nothing for so long is given up: a network that loses its octets has
+tried to repair that some seven times."""
 
 
 class Loss(Enum):
@@ -60,6 +66,14 @@ class _Transport(Interface):
     def resumeProducing(self) -> None: ...
     def setTcpNoDelay(self, enabled: bool) -> None: ...
     def setTcpKeepAlive(self, enabled: bool) -> None: ...
+
+
+class _TCP(Interface):
+    """What Twisted's TCP keeps of what it was given: it has no other way to ask."""
+
+    dataBuffer: bytes
+    offset: int  # so much of it has left
+    _tempDataLen: int  # behind it
 
 
 class SecureTransport(TLSTransport):
@@ -96,6 +110,7 @@ class Target(Protocol):
         self._clock = clock
         self._sockets = sockets  # all that are open: this one is among them while it is
         self._linger: IDelayedCall | None = None
+        self._gone: Callable[[], None] = _nothing
 
     # --- for the owner
 
@@ -114,14 +129,32 @@ class Target(Protocol):
     def close(self) -> None:
         """Close, when what was written has left. The owner hears nothing more of it."""
         self._owner = _NOBODY
-        self._linger = self._clock.callLater(LINGER_S, self.abort)
         self._wire.unregisterProducer()
         self._wire.loseConnection()
+        if self in self._sockets:
+            self._look_later(self._clock.seconds() + LINGER_S, self.unsent_octets or None)
 
     def abort(self) -> None:
         """Reset the connection. The owner hears nothing more of it."""
         self._owner = _NOBODY
         self._wire.abortConnection()
+
+    def when_gone(self, call: Callable[[], None]) -> None:
+        """Call when the socket is closed: at once, if it is."""
+        if self in self._sockets:
+            self._gone = call
+        else:
+            call()
+
+    @property
+    def unsent_octets(self) -> int:
+        """What the system has not taken yet."""
+        tcp = self._tcp
+        return len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen  # noqa: SLF001 -- see there
+
+    @property
+    def _tcp(self) -> _TCP:
+        return cast("_TCP", self.transport)
 
     def pace(self, producer: IPushProducer) -> None:
         """Pause this producer whenever the target does not take what is written."""
@@ -136,6 +169,22 @@ class Target(Protocol):
 
     def resume(self) -> None:
         self._wire.resumeProducing()
+
+    # --- while it lingers
+
+    def _look_later(self, until: float, unsent: int | None) -> None:
+        left_s = max(0.0, until - self._clock.seconds())
+        self._linger = self._clock.callLater(min(LINGER_LOOK_S, left_s), self._look, until, unsent)
+
+    def _look(self, until: float, unsent_before: int | None) -> None:
+        unsent = self.unsent_octets
+        stuck = unsent_before is not None and unsent >= unsent_before
+        if stuck or self._clock.seconds() >= until:
+            self.abort()
+            return
+        if not unsent:  # under TLS, what is missing may be the target's own end: it had its time
+            self._wire.loseConnection()
+        self._look_later(until, unsent)
 
     # --- from the transport
 
@@ -158,6 +207,7 @@ class Target(Protocol):
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
         self._owner.target_lost(self._loss(reason))
+        self._gone()
 
     def _loss(self, reason: Failure) -> Loss:
         if reason.check(error.ConnectionDone):
@@ -179,6 +229,10 @@ class SecureTarget(Target):
         self.secured: Deferred[None] = Deferred(lambda _: self.abort())
         """Fires when the TLS handshake is done, fails with how the connection was lost."""
 
+    @property
+    def _tcp(self) -> _TCP:
+        return cast("_TCP", cast("SecureTransport", self.transport).transport)
+
     def handshakeCompleted(self) -> None:
         if not self.secured.called:
             self.secured.callback(None)
@@ -188,6 +242,10 @@ class SecureTarget(Target):
             self._owner = _NOBODY  # whoever waits for the handshake is told
             self.secured.errback(reason)
         super().connectionLost(reason)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Nobody:

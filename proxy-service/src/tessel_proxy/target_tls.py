@@ -17,7 +17,10 @@ from zope.interface import implementer
 
 from servicekit.settings import ConfigError
 from tessel_proxy.egress import Address
+from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.identity import MAX_PEM_OCTETS
 from tessel_proxy.nodewords import TargetError, not_verified
+from tessel_proxy.reload import stamps_of
 
 # OpenSSL's X509_V_ERR_*, by the names that Node gives them.
 _ISSUER_UNKNOWN = 20
@@ -64,6 +67,7 @@ class TargetTrust:
 
     def reload(self) -> None:
         """Judge new connections by the files as they are now, the system's as well."""
+        self.stamps = stamps_of(self.paths)
         options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
         for ca_file in self.paths:
             _trust_also(options, ca_file)
@@ -75,12 +79,10 @@ class TargetTrust:
 
 def _trust_also(options: CertificateOptions, ca_file: Path) -> None:
     try:
-        ca_file.read_bytes()  # OpenSSL would not say why it cannot
+        octets_of(ca_file, MAX_PEM_OCTETS)  # OpenSSL would not say why it cannot, or wait
         options.getContext().load_verify_locations(str(ca_file))
-    except OSError as error:
-        raise ConfigError(
-            [f"TARGET_CA_FILE='{ca_file}' cannot be read: {error.strerror}; allowed: PEM"]
-        ) from error
+    except FileError as error:
+        raise ConfigError([f"TARGET_CA_FILE='{ca_file}' {error}"]) from error
     except SSL.Error as error:
         raise ConfigError(
             [f"TARGET_CA_FILE='{ca_file}' holds no certificates; allowed: a file of PEM"]

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from servicekit.settings import ConfigError
 from tessel_proxy.config import Config
 from tessel_proxy.identity import Identity, IdentityFiles
+from tessel_proxy.reload import stamps_of
 
 # For TLS 1.2, forward secret and authenticated; those of 1.3 are all of that kind. AES-128 first:
 # it is the cheapest for a relay, and no weaker in practice.
@@ -65,6 +66,7 @@ class ServerTLS:
     def reload(self) -> None:
         """Show what the files hold now. Raises ConfigError, and goes on as before."""
         files = self._files
+        self.stamps = stamps_of(files.paths)
         identity = files.load(utc(self._clock.seconds()))
         if faults := self._dialect.faults(identity):
             raise ConfigError([f"{files.cert_source}: {fault}" for fault in faults])

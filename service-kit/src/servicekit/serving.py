@@ -29,6 +29,20 @@ class IServingReactor(IReactorCore, IReactorTime, IReactorFromThreads):
     """What of the reactor a run needs."""
 
 
+class Hangups:
+    """Remembers a SIGHUP that comes while a service gets ready, and would end the process.
+
+    To be made first of all; Serving takes over from there.
+    """
+
+    def __init__(self, catch: Callable[[int, Handler], object] = signal.signal) -> None:
+        self.came = False
+        catch(signal.SIGHUP, self._note)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+
+
 class Serving:
     """Runs a service until SIGTERM or SIGINT; a second one does not wait for a clean end.
 
@@ -44,6 +58,7 @@ class Serving:
         reactor: IServingReactor,
         *,
         reload: Callable[[], object] | None = None,
+        hangups: Hangups | None = None,
         halt: Callable[[], object] = lambda: None,
         stop_timeout_s: float = STOP_TIMEOUT_S,
         numbers: Mapping[str, str] = MappingProxyType({}),
@@ -51,6 +66,7 @@ class Serving:
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
         """SIGHUP calls `reload`; without one it ends the process, as is its custom.
+        One that `hangups` remember calls it as soon as the service is started.
 
         A second signal while it stops calls `halt`, which ends everything without waiting.
         `numbers` are the service's own for the errors that are told here, by their events.
@@ -59,12 +75,14 @@ class Serving:
         self._start = start
         self._stop = stop
         self._reload = reload
+        self._hangups = hangups
         self._halt = halt
         self._numbers = numbers
         self._stop_timeout_s = stop_timeout_s
         self._reactor = reactor
         self._foreseen = foreseen
         self._catch = catch
+        self._hung_up_since = False  # the last reload began
         self._starting: Deferred[object] = Deferred()
         self._stopping = False
         self._ended = False
@@ -84,6 +102,8 @@ class Serving:
             self._catch(signal.SIGHUP, self._hung_up)
         self._starting = maybeDeferred(self._start)
         self._starting.addErrback(self._not_started)
+        if self._hangups is not None and self._hangups.came:
+            self._reactor.callLater(0, self._reload_now)
 
     def _not_started(self, failure: Failure) -> None:
         if self._stopping and failure.check(CancelledError):
@@ -112,9 +132,12 @@ class Serving:
         self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
 
     def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._reload_now)
+        if not self._hung_up_since:  # one reload does for all that ask for it before it begins
+            self._hung_up_since = True
+            self._reactor.callFromThread(self._reload_now)
 
     def _reload_now(self) -> None:
+        self._hung_up_since = False
         if self._reload is not None and not self._stopping:
             self._log.info("reloading on SIGHUP", event="reloading")
             self._reload()

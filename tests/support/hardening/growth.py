@@ -1,5 +1,6 @@
 """What a process holds: memory and descriptors, from outside, and whether they grow."""
 
+import gc
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,12 @@ class Held:
         folder = Path("/proc") / str(pid)
         pages = int((folder / "statm").read_text().split()[1])
         return cls(pages * PAGE_OCTETS, len(list((folder / "fd").iterdir())))
+
+
+def count_objects():
+    """Of this process, those that could hold others."""
+    gc.collect()
+    return len(gc.get_objects())
 
 
 def slope(points):

@@ -14,14 +14,34 @@ from zope.interface import directlyProvides
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from support.dialogues import frames_in
 from tessel_proxy import nodewords
-from tessel_proxy.record import TunnelRecord
+from tessel_proxy.auth import Account, Refused
+from tessel_proxy.penalties import source_of
+from tessel_proxy.record import Nobody, TunnelRecord
 from tessel_proxy.session import Session
 from tessel_proxy.target import Target
 from unit.streamplex.wiring import MemoryTransport
 from unit.tessel_proxy.stage import Stage, TargetTransport
 
 ALL_DEADLINES_S = 1000.0
+DEAF_SHARE = 0.2
+LOOK_S = 30.0  # so often a target that lingers is looked at, among other things
+
+STRANGERS_TOKEN = "DEV-CRED"  # the one that was recorded
+BYSTANDERS_TOKEN = "a bystander's"
+NO_LIMITS = {"opens_per_s": 1_000_000, "max_wrong_tokens": 1_000_000}
+"""All strangers are one account, of one address: these limits would keep them from the rest."""
+
+
+class TwoAccounts:
+    """An authenticator that tells those who spoil things from those who do not."""
+
+    _names = {STRANGERS_TOKEN: "stranger", BYSTANDERS_TOKEN: "bystander"}  # noqa: RUF012 -- fixed
+
+    def check(self, token):
+        name = self._names.get(token)
+        return succeed(Refused() if name is None else Account(name))
 
 
 class PeerTransport(MemoryTransport):
@@ -47,8 +67,7 @@ class EchoTransport(TargetTransport):
     """TCP to a target that sends everything back, ends when told to, and now and then resets."""
 
     def __init__(self, protocol, clock, *, resets):
-        super().__init__(protocol)
-        self._clock = clock
+        super().__init__(protocol, clock)
         self._resets = resets
         self._over = False
 
@@ -72,7 +91,20 @@ class EchoTransport(TargetTransport):
         super().lose(reason)
 
     def _later(self, call):
-        self._clock.callLater(0, lambda: None if self._over else call())
+        self.clock.callLater(0, lambda: None if self._over else call())
+
+
+class DeafTransport(TargetTransport):
+    """TCP to a target that takes nothing: what was written keeps the socket until it is reset."""
+
+    def __init__(self, protocol, clock):
+        super().__init__(protocol, clock)
+        self.takes_nothing()
+
+    def loseConnection(self):
+        super().loseConnection()
+        if not self._tempDataLen:
+            self.clock.callLater(0, self.lose, ConnectionDone())
 
 
 @dataclass
@@ -81,6 +113,7 @@ class FakeOpener:
 
     clock: object
     random: Random
+    some_are_deaf: bool = False
     sockets: set = field(default_factory=set)
     opened: int = 0
 
@@ -104,7 +137,10 @@ class FakeOpener:
     def _open(self, asker, *, resets):
         self.opened += 1
         target = Target(asker, self.clock, self.sockets)
-        target.makeConnection(EchoTransport(target, self.clock, resets=resets))
+        if self.some_are_deaf and self.random.random() < DEAF_SHARE:
+            target.makeConnection(DeafTransport(target, self.clock))
+        else:
+            target.makeConnection(EchoTransport(target, self.clock, resets=resets))
         asker.target_connected("192.0.2.1")
         return target
 
@@ -112,17 +148,28 @@ class FakeOpener:
 class MemoryProxy:
     """One house that all tunnels of a test visit."""
 
-    def __init__(self, seed, **config):
-        # These two limits have tests of their own; here they would keep strangers from the rest.
-        stage = Stage(**{"opens_per_s": 1_000_000, "max_wrong_tokens": 1_000_000, **config})
+    def __init__(self, seed, *, witness=None, some_are_deaf=False, **config):
+        """`config`: settings; the others have their defaults."""
+        stage = Stage(TwoAccounts(), **config)
         stage.connection.cut()  # its own tunnel is not needed
         self.clock = stage.clock
-        self.opener = FakeOpener(self.clock, Random(seed))
-        self.house = replace(stage.house, opener=self.opener)
+        self.opener = FakeOpener(self.clock, Random(seed), some_are_deaf)
+        self.house = replace(stage.house, opener=self.opener, witness=witness or Nobody())
         self._numbers = count(1)
+        self.most_waiting = 0  # substreams, for their account's rate
 
-    def tunnel(self):
-        return HostileTunnel(self)
+    def tunnel(self, host="192.0.2.9"):
+        return HostileTunnel(self, host)
+
+    def be_visited(self, pieces, host="192.0.2.9"):
+        """By a device that says this and goes."""
+        tunnel = self.tunnel(host)
+        for piece in pieces:
+            tunnel.send(piece)
+        _, left = frames_in(tunnel.take())
+        assert not left, "half a frame was sent"
+        self.most_waiting = max(self.most_waiting, self.house.limits.waiting_for_rate)
+        tunnel.close()
 
     def turns(self, most=50):
         """All that is due now; what it starts may be due at once again."""
@@ -132,11 +179,15 @@ class MemoryProxy:
                 return
             self.clock.advance(0)
 
+    def pass_time(self, seconds):
+        self.clock.advance(seconds)
+        self.turns()
+
     def pass_all_time(self):
         """Every deadline of a tunnel that is over."""
         self.turns()
-        self.clock.advance(ALL_DEADLINES_S)
-        self.turns()
+        for _ in range(int(ALL_DEADLINES_S / LOOK_S)):
+            self.pass_time(LOOK_S)
 
     @property
     def is_as_at_first(self):
@@ -153,12 +204,15 @@ class MemoryProxy:
 class HostileTunnel:
     """The proxy's end of a tunnel whose device is the test."""
 
-    def __init__(self, proxy):
+    def __init__(self, proxy, host):
         self._proxy = proxy
         record = TunnelRecord(
-            tunnel=next(proxy._numbers), peer="192.0.2.9:4711", started_at=proxy.clock.seconds()
+            tunnel=next(proxy._numbers),
+            peer=f"{host}:4711",
+            started_at=proxy.clock.seconds(),
+            witness=proxy.house.witness,
         )
-        self.session = Session(proxy.house, record)
+        self.session = Session(proxy.house, record, source_of(host))
         self.protocol = TunnelProtocol(Side.A, self.session, proxy.clock)
         self.transport = PeerTransport(self.protocol)
         self.protocol.makeConnection(self.transport)

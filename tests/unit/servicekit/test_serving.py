@@ -6,7 +6,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 
-from servicekit.serving import FAILED, HALT_S, OK, STOP_TIMEOUT_S, Serving
+from servicekit.serving import FAILED, HALT_S, OK, STOP_TIMEOUT_S, Hangups, Serving
 
 
 class Reactor(MemoryReactorClock):
@@ -73,6 +73,51 @@ def test_sighup_reloads_until_a_stop_is_under_way():
     run.signal(signal.SIGTERM)
     run.signal(signal.SIGHUP)
     assert calls == ["reload"]
+
+
+def test_one_reload_does_for_all_sighups_that_come_before_it():
+    calls = []
+    run = Run(reload=lambda: calls.append("reload"))
+    for _ in range(1000):
+        run.handlers[signal.SIGHUP](signal.SIGHUP, None)
+    run.reactor.advance(0)
+    assert calls == ["reload"]
+    run.signal(signal.SIGHUP)
+    assert len(calls) == 2
+
+
+def test_a_sighup_in_the_middle_of_a_reload_is_one_more():
+    calls = []
+
+    def reload():
+        calls.append("reload")
+        if len(calls) == 1:  # what has been read already may have changed
+            run.handlers[signal.SIGHUP](signal.SIGHUP, None)
+
+    run = Run(reload=reload)
+    run.signal(signal.SIGHUP)
+    run.reactor.advance(0)
+    assert len(calls) == 2
+
+
+def test_a_sighup_from_before_it_serves_is_remembered():
+    calls = []
+    handlers = {}
+    hangups = Hangups(catch=handlers.__setitem__)
+    handlers[signal.SIGHUP](signal.SIGHUP, None)
+    handlers[signal.SIGHUP](signal.SIGHUP, None)
+    run = Run(reload=lambda: calls.append(run.started), hangups=hangups)
+    assert calls == []  # what is to be reloaded may not be there yet
+    run.reactor.advance(0)
+    assert calls == [1]
+    run.signal(signal.SIGHUP)
+    assert len(calls) == 2
+
+
+def test_without_such_a_sighup_nothing_is_reloaded():
+    calls = []
+    run = Run(reload=lambda: calls.append("reload"), hangups=Hangups(catch=lambda *_args: None))
+    assert run.reactor.getDelayedCalls() == []
 
 
 def test_a_service_with_nothing_to_reload_leaves_sighup_alone():

@@ -188,5 +188,5 @@ class BackToBack(RuleBasedStateMachine):
 
 
 def test_what_is_said_is_heard_whatever_is_said_and_however_it_is_cut():
-    some = settings(max_examples=250, stateful_step_count=40, deadline=None)
+    some = settings(max_examples=150, stateful_step_count=40, deadline=None)
     run_state_machine_as_test(BackToBack, settings=some)

@@ -17,6 +17,8 @@ SEND_BUFFER_OCTETS = 64 * 1024
 class MemoryTransport(StringTransport):
     """One end of a connection in memory. iosim's can neither pause nor abort."""
 
+    offset = _tempDataLen = 0  # with `dataBuffer`, what Twisted's TCP keeps
+
     def __init__(self, protocol):
         super().__init__()
         self.protocol = protocol
@@ -39,6 +41,10 @@ class MemoryTransport(StringTransport):
             if self.producer and not self.producer_paused and len(self.sent) > SEND_BUFFER_OCTETS:
                 self.producer_paused = True
                 self.producer.pauseProducing()
+
+    @property
+    def dataBuffer(self):
+        return bytes(self.sent)
 
     @property
     def is_done(self):

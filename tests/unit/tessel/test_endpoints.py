@@ -160,6 +160,7 @@ def test_the_handshake_is_told_to_a_protocol_that_asks(board):
         ("EHOSTUNREACH", error.NoRouteError),
         ("ENETUNREACH", error.NoRouteError),
         ("ENOTFOUND", error.UnknownHostError),
+        ("EAI_AGAIN", error.UnknownHostError),
         ("EACCES", error.ConnectError),
     ],
 )

@@ -211,6 +211,11 @@ TABLE = (
             Row("127.0.0.1", "dialled 127.0.0.1", 80),
             Row("127.0.0.1", "EACCES own_listener", OWN_PORT),
             name("mixed.example", "EACCES private", "10.1.2.3", "10.2.0.1"),
+            Row("64:ff9b::10.1.2.3", "dialled 64:ff9b::a01:203"),
+            # Teredo of server and client: one that is allowed does not lift the other's refusal
+            Row("2001:0:a01:203:8000:63bf:5601:5601", "EACCES private"),
+            Row("2001:0:a9fe:a9fe:8000:63bf:f5fe:fdfc", "EACCES metadata"),
+            Row("2001:0:a01:203:8000:63bf:f5fe:fdfc", "dialled 2001:0:a01:203:8000:63bf:f5fe:fdfc"),
         ),
         {
             "EGRESS_ALLOW": "10.1.0.0/16 172.16.0.0/12:80,8000-8999 [fd00::/8]:443 "
@@ -228,6 +233,8 @@ TABLE = (
             Row("10.1.2.3", "EACCES EGRESS_DENY 10.1.0.0/16"),
             Row("::ffff:10.1.2.3", "EACCES EGRESS_DENY 10.1.0.0/16"),
             Row("64:ff9b::10.1.2.3", "EACCES EGRESS_DENY 10.1.0.0/16"),
+            Row("2001:0:a01:203:8000:63bf:f5fd:fffe", "EACCES EGRESS_DENY 10.1.0.0/16"),
+            Row("2001:0:a02:1:8000:63bf:f5fe:fdfc", "EACCES EGRESS_DENY 10.1.0.0/16"),
             Row("10.2.0.1", "dialled 10.2.0.1"),
             Row("bad.example", "EACCES EGRESS_DENY .bad.example"),
             Row("www.Bad.example.", "EACCES EGRESS_DENY .bad.example"),
@@ -290,6 +297,8 @@ TABLE = (
             Row("8.8.8.8", "EACCES [default] only"),
             name("other.example", "dialled 9.9.9.9", "9.9.9.9"),
             name("other.example", "EACCES [default] only", "9.9.9.9", "8.8.8.8"),
+            Row("64:ff9b::9.9.9.9", "dialled 64:ff9b::909:909"),
+            Row("2001:0:909:909:8000:63bf:f7f7:f7f7", "EACCES [default] only"),
         ),
         policy_file="[default]\nonly 9.9.9.0/24\n",
     ),

@@ -1,12 +1,14 @@
 """A proxy's tunnel on a stage: a device at one end, targets and a resolver that tests play."""
 
+from ipaddress import ip_address
+
 from twisted.internet import error
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHostnameResolver
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
@@ -14,7 +16,7 @@ from tessel_proxy.auth import Hardcoded
 from tessel_proxy.config import Config
 from tessel_proxy.house import House
 from tessel_proxy.limits import Limits
-from tessel_proxy.lookup import Lookups
+from tessel_proxy.lookup import Lookups, NotNowError
 from tessel_proxy.opening import Opener
 from tessel_proxy.own import OwnAddresses
 from tessel_proxy.penalties import Penalties
@@ -32,9 +34,11 @@ SEND_BUFFER_OCTETS = 64 * 1024
 class TargetTransport(StringTransport):
     """TCP to a target, as the reactor would give it."""
 
-    def __init__(self, protocol):
+    def __init__(self, protocol, clock):
         super().__init__()
         self.protocol = protocol
+        self.clock = clock
+        self.dataBuffer, self.offset, self._tempDataLen = b"", 0, 0  # as in Twisted's
         self.reading = True
         self.ended = self.closed = self.aborted = self.lost = False
         self.no_delay = self.keep_alive = False
@@ -49,6 +53,8 @@ class TargetTransport(StringTransport):
     def write(self, data):
         if not self.ended:
             super().write(data)
+            if self.full:
+                self._tempDataLen += len(data)
             if self.full and self.producer:
                 self.producer.pauseProducing()
 
@@ -60,6 +66,7 @@ class TargetTransport(StringTransport):
 
     def abortConnection(self):
         self.aborted = True
+        self.clock.callLater(0, self.lose, error.ConnectionAborted())
 
     def unregisterProducer(self):
         self.producer = None  # TCP does not mind if there is none
@@ -96,28 +103,31 @@ class TargetTransport(StringTransport):
     def takes_nothing(self):
         self.full = True
 
+    def takes(self, octets):
+        self._tempDataLen -= octets
+
     def takes_all(self):
         self.full = False
+        self._tempDataLen = 0
         self.producer.resumeProducing()
 
 
-@implementer(IHostnameResolver)
 class Resolver:
     """Answers when it is told to."""
 
     def __init__(self):
         self.asked = {}
 
-    def resolveHostName(self, receiver, name, *_args):
-        self.asked.setdefault(name, []).append(receiver)
-        receiver.resolutionBegan(None)
+    def __call__(self, name):
+        found = Deferred()
+        self.asked.setdefault(name, []).append(found)
+        return found
 
     def answer(self, name, *addresses):
-        receiver = self.asked[name].pop(0)
-        for address in addresses:
-            kind = IPv6Address if ":" in address else IPv4Address
-            receiver.addressResolved(kind("TCP", address, 0))
-        receiver.resolutionComplete()
+        self.asked[name].pop(0).callback([ip_address(each) for each in addresses])
+
+    def cannot_say(self, name):
+        self.asked[name].pop(0).errback(NotNowError("no name server answers"))
 
 
 class Dial:
@@ -126,6 +136,7 @@ class Dial:
     def __init__(self, reactor, number):
         self.host, self.port, self.factory, self.timeout, _ = reactor.tcpClients[number]
         self.connector = reactor.connectors[number]
+        self.clock = reactor
 
     @property
     def stopped(self):
@@ -136,7 +147,7 @@ class Dial:
 
     def stands(self):
         protocol = self.protocol()
-        transport = TargetTransport(protocol)
+        transport = TargetTransport(protocol, self.clock)
         protocol.makeConnection(transport)
         return transport
 

@@ -9,6 +9,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.threadpool import ThreadPool
 
 from servicekit.settings import ConfigError
 from tessel_proxy.auth import Account, AuthUnavailableError, ByFile, Refused
@@ -82,8 +84,9 @@ def test_a_file_has_one_token_a_line_comments_and_empty_lines():
     )
     assert faults == []
     assert len(accounts) == 3
-    owners = [accounts.owner(token) for token in ("one", "two", "new", "three")]
-    assert owners == [Account("kim"), Account("Robin Doe"), Account("kim"), None]
+    assert accounts.find("three") is None
+    owners = [accounts.find(token).account for token in ("one", "two", "new")]
+    assert owners == [Account("kim"), Account("Robin Doe"), Account("kim")]
 
 
 def test_all_faults_are_told_at_once_by_their_lines():
@@ -124,6 +127,9 @@ def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):
     assert faults_of(file)[0].endswith("is not UTF-8 at octet 2")
     file.write_bytes(b"#" * 11)
     assert faults_of(file)[0].endswith("is too large; allowed: 10 octets")
+    file.unlink()
+    os.mkfifo(file)
+    assert faults_of(file)[0].endswith("is no regular file; allowed: one, or a link to one")
 
 
 # --- threads
@@ -188,6 +194,34 @@ async def test_the_reactor_is_not_held_up():
     assert thread != threading.get_ident()
 
 
+class PoolWithoutThreads(ThreadPool):
+    """As on a system whose limit on threads is met."""
+
+    class threadFactory(threading.Thread):  # noqa: N801 -- Twisted's name
+        def start(self):
+            raise RuntimeError("can't start new thread")  # as Python says it
+
+
+class ReactorWithoutThreads(MemoryReactorClock):
+    def __init__(self):
+        super().__init__()
+        self.pool = PoolWithoutThreads(minthreads=0)
+        self.pool.start()
+
+    def getThreadPool(self):
+        return self.pool
+
+
+def test_where_no_thread_can_be_had_there_is_no_answer_now_and_no_turn_is_lost():
+    short, got = ReactorWithoutThreads(), []
+    hashing = Hashing(reactor_threads(short))
+    for _ in range(2 * AT_ONCE):
+        hashing.run(int).addErrback(lambda failure: got.append(failure.value))
+    assert [type(each) for each in got] == [AuthUnavailableError] * 2 * AT_ONCE
+    assert "can't start new thread" in str(got[0])
+    short.pool.stop()  # which joins those that were started, and no others
+
+
 # --- the authenticator
 
 
@@ -243,17 +277,69 @@ def test_a_file_that_can_no_longer_be_used_leaves_all_as_it_was(tmp_path):
     assert (filed.by_file.name, filed.by_file.paths) == ("AUTH_FILE", (filed.path,))
 
 
-def test_what_was_found_in_a_file_that_has_changed_meanwhile_is_not_remembered(tmp_path):
+def test_who_is_known_needs_no_computation_after_a_reload_that_keeps_the_line(tmp_path):
+    kim, robin = line("kim", "of kim"), line("robin", "of robin", salt=b"another salt, 16")
+    filed = Filed(tmp_path, kim, robin)
+    filed.ask("of kim")
+    filed.ask("of robin")
+    hashed = filed.hashed
+    filed.write("# in another order", robin, kim, line("lee", "new"))
+    filed.by_file.reload()
+    assert (filed.ask("of kim"), filed.ask("of robin")) == (Account("kim"), Account("robin"))
+    assert filed.hashed == hashed
+
+
+def test_a_reload_does_not_make_those_who_are_known_wait_behind_those_who_guess(tmp_path):
     threads = Threads()
     filed = Filed(tmp_path, line("kim", "right"), threads=threads)
     filed.ask("right")
+    threads.work()
+    for number in range(AT_ONCE + MAX_WAITING):
+        filed.ask(f"guess {number}")
+    filed.by_file.reload()
+    assert filed.ask("right") == Account("kim")
+
+
+def test_a_line_that_is_given_to_another_account_holds_at_once(tmp_path):
+    filed = Filed(tmp_path, line("kim", "right"))
+    filed.ask("right")
+    filed.write(line("robin", "right"))
+    filed.by_file.reload()
+    assert filed.ask("right") == Account("robin")
+
+
+def test_a_line_that_goes_while_its_token_is_hashed_lets_nobody_in(tmp_path):
+    threads, got = Threads(), []
+    filed = Filed(tmp_path, line("kim", "right"), threads=threads)
+    filed.by_file.check("right").addCallback(got.append)
     filed.write("")
     filed.by_file.reload()
-    threads.work()
-    got = []
     filed.by_file.check("right").addCallback(got.append)
     threads.work()
-    assert got == [Refused()]
+    assert not got  # it is looked for in the new file
+    threads.work()
+    assert got == [Refused()] * 2
+
+
+def test_a_line_that_comes_while_its_token_is_hashed_lets_its_owner_in(tmp_path):
+    threads, got = Threads(), []
+    filed = Filed(tmp_path, threads=threads)
+    filed.by_file.check("new").addCallback(got.append)
+    filed.write(line("kim", "new"))
+    filed.by_file.reload()
+    threads.work()
+    threads.work()
+    assert got == [Account("kim")]
+
+
+def test_a_line_that_stays_while_its_token_is_hashed_is_not_looked_for_again(tmp_path):
+    threads, got = Threads(), []
+    filed = Filed(tmp_path, line("kim", "right"), threads=threads)
+    filed.by_file.check("right").addCallback(got.append)
+    filed.write(line("kim", "right"), line("lee", "another"))
+    filed.by_file.reload()
+    threads.work()
+    assert got == [Account("kim")]
 
 
 def test_those_who_ask_the_same_share_one_computation(tmp_path):

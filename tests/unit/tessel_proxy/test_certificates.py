@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -244,6 +244,8 @@ def test_an_encrypted_authority_needs_its_key_pass(config, key_pass):
 
 def test_an_authority_of_before_key_pass_was_set_is_kept(config):
     make_certificates(NAMES, config, NOW)
+    key = config.cert_file.with_name("authority-key.pem")
+    key.write_bytes(b"# not ENCRYPTED\n" + key.read_bytes())
     assert not make_certificates(NAMES, replace(config, key_pass=b"x"), NOW).authority_is_new
 
 
@@ -268,6 +270,7 @@ def test_what_is_no_authority_is_not_written_over(config, tmp_path):
     for octets, why in [
         (issuing_key(rsa.generate_private_key(65537, 2048)), "is not the key of"),
         (issuing_key(ec.generate_private_key(ec.SECP256R1())), "holds no RSA key"),
+        (issuing_key(x25519.X25519PrivateKey.generate()), "holds no RSA key"),
         (b"rubbish", "cannot be read with this KEY_PASS"),
     ]:
         key.write_bytes(octets)

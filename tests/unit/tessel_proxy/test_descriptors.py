@@ -5,7 +5,9 @@ import resource
 import pytest
 
 from tessel_proxy import descriptors
+from tessel_proxy.admin import MAX_CONNECTIONS
 from tessel_proxy.descriptors import PLENTY, RESERVED, Shares, raise_descriptors
+from tessel_proxy.lookup import LOOKUP_THREADS
 
 
 @pytest.fixture
@@ -47,6 +49,15 @@ def test_with_plenty_tunnels_are_as_many_as_were_asked_for():
 def test_with_few_half_is_kept_for_targets():
     shares = Shares.of(2 * RESERVED, 4096)
     assert shares == Shares(RESERVED // 2, RESERVED // 2, is_short=True)
+
+
+def test_balancers_whose_header_is_still_to_come_have_a_share():
+    shares = Shares.of(PLENTY, 4096, max_waiting=512)
+    assert shares.substreams == PLENTY - RESERVED - 512 - 4096
+
+
+def test_each_thread_that_looks_up_a_name_may_have_its_socket():
+    assert RESERVED - LOOKUP_THREADS - MAX_CONNECTIONS >= 64
 
 
 def test_there_is_always_room_for_one():

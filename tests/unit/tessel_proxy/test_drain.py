@@ -29,7 +29,10 @@ class Draining:
         self.clock = Clock()
         self.census = Census()
         self.within_s = within_s
-        self.drain = Drain(self.census, self.clock, lambda low, high: low + high)
+        self.targets_lack = False
+        self.drain = Drain(
+            self.census, self.clock, lambda low, high: low + high, lambda: self.targets_lack
+        )
 
     def begin(self):
         self.done = Deferred.fromCoroutine(self.drain.run(self.within_s))
@@ -97,6 +100,16 @@ def test_without_time_nobody_is_waited_for():
     draining = Draining(within_s=0)
     Tunnel(draining.census, idle=False)
     draining.begin()
+    assert draining.done.called
+
+
+def test_a_target_whose_tunnel_is_gone_has_the_same_time_for_what_it_was_sent(draining):
+    draining.targets_lack = True
+    draining.begin()
+    draining.passes(20)
+    assert not draining.done.called
+    draining.targets_lack = False
+    draining.passes(2 * LOOK_S)
     assert draining.done.called
 
 

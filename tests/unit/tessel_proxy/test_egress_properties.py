@@ -3,7 +3,7 @@
 import socket
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tessel_proxy.egress import Verdict, carried, classify
@@ -95,3 +95,13 @@ def test_only_lifts_nothing(address, port):
     free, limited = Policy(), Policy((RuleSet("x", only=rules("*")),))
     wanted = Wanted(address, port)
     assert limited.refusal(wanted, address, NotMine()) == free.refusal(wanted, address, NotMine())
+
+
+@given(IPV4, IPV4)
+def test_no_allow_of_one_carried_address_lifts_the_refusal_of_the_other(one, other):
+    assume(one != other and classify(other) is not Verdict.ALLOWED)
+    policy = Policy((RuleSet(allow=rules(str(one))),))
+    for server, client in ((one, other), (other, one)):
+        inverted = ~int(client) & 0xFFFF_FFFF
+        teredo = IPv6Address((0x20010000 << 96) | (int(server) << 64) | inverted)
+        assert policy.refusal(Wanted(teredo, 443), teredo, NotMine()) is not None

@@ -37,7 +37,7 @@ def test_a_token_is_made_and_shown_beside_the_line_that_accepts_it(file, run):
     file.write_text(line)
     assert (code, len(token)) == (0, 43)
     assert token not in line
-    assert load_accounts(file).owner(token) == Account("kim")
+    assert load_accounts(file).find(token).account == Account("kim")
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
@@ -45,7 +45,7 @@ def test_a_token_may_be_given_and_is_not_repeated(file, run, ending):
     code, line, said = run("--stdin", "Robin Doe", stdin=(GIVEN + ending).encode())
     file.write_text(line)
     assert (code, said) == (0, "")
-    assert load_accounts(file).owner(GIVEN) == Account("Robin Doe")
+    assert load_accounts(file).find(GIVEN).account == Account("Robin Doe")
 
 
 def test_each_line_has_the_salt_of_the_file_it_is_for(file, run):

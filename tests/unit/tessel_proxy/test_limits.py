@@ -6,8 +6,11 @@ from twisted.internet.task import Clock
 from tessel_proxy import limits as module
 from tessel_proxy import nodewords
 from tessel_proxy.auth.hardcoded import ACCOUNT
+from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
-from tessel_proxy.limits import BURST_S, Bucket, Limits
+from tessel_proxy.descriptors import PLENTY, Shares
+from tessel_proxy.limits import BURST_S, Limits
+from tessel_proxy.networks import networks
 from tessel_proxy.record import Outcome
 from unit.tessel_proxy.stage import Stage
 
@@ -46,7 +49,7 @@ def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
     assert tally.open_substream() is None
     assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
     assert limits.open_tunnel("bob").open_substream() is None
-    tally.close_substream()
+    tally.close_substream(None)
     assert tally.open_substream() is None
 
 
@@ -70,7 +73,7 @@ def test_coming_again_does_not_fill_the_bucket_even_when_others_are_forgotten(cl
     limits = Limits(Config(opens_per_s=1), clock)
     spent = limits.open_tunnel("spent")
     spent.open_substream()
-    spent.close_substream()
+    spent.close_substream(None)
     unused = limits.open_tunnel("unused")
     spent.tunnels = unused.tunnels = 0
     limits._sweep_at = 2
@@ -136,3 +139,15 @@ def test_an_open_that_never_says_where_to_is_ended_too():
     stage.pump()
     assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
     assert stage.limits.substreams == 0
+
+
+BALANCED = {"proxy_protocol_from": networks("10.0.0.0/8")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "waiting"),
+    [({"legacy_port": 5006}, 0), (BALANCED, 100), ({**BALANCED, "legacy_port": 5006}, 200)],
+)
+def test_connections_that_wait_for_their_header_are_counted_at_each_door(settings, waiting):
+    limits = Limits(Config(max_unauthenticated=100, **settings), Clock(), PLENTY)
+    assert limits.shares == Shares.of(PLENTY, Config().max_tunnels, waiting)

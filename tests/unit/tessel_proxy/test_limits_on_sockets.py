@@ -71,7 +71,7 @@ async def test_a_tunnel_too_many_of_the_account_is_told_so(make, authority, logg
 
 
 def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: F811
-    config = Config(max_tunnels=100)
+    config = Config(max_tunnels=RESERVED)
     proxy = ProxyService(config, reactor, Hardcoded(TOKEN), server_tls, descriptors=2 * RESERVED)
     (line,) = logged.named("few_descriptors")
     assert line["tunnels"] == proxy._house.limits.shares.tunnels == RESERVED // 2

@@ -7,13 +7,12 @@ from ipaddress import ip_address
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError
 
 from tessel_proxy import lookup
-from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.lookup import Lookups, NotNowError, lookup_threads, system_resolver
 from tessel_proxy.turns import LOOKUPS_PER_TUNNEL
-from unit.tessel_proxy.stage import Resolver
+from unit.tessel_proxy.stage import LoggedEvents, Resolver
 
 
 @pytest.fixture
@@ -42,6 +41,31 @@ def test_a_name_without_addresses_has_none(lookups, resolver):
     found = results(lookups.resolve("nothing.invalid", "kim", 1))
     resolver.answer("nothing.invalid")
     assert found == [()]
+
+
+def test_that_nobody_can_say_now_is_another_answer(lookups, resolver):
+    found = results(lookups.resolve("example.com", "kim", 1))
+    resolver.cannot_say("example.com")
+    found[0].trap(NotNowError)
+    assert lookups.under_way == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_name_servers_that_cannot_be_asked_are_told_from_names_that_are_not():
+    def getaddrinfo(*_args):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with pytest.raises(NotNowError, match="Temporary failure"):
+        await _resolved(getaddrinfo)
+
+
+@pytest.mark.parametrize("name", ["nobody.invalid", "NOBODY.INVALID."])
+@pytest_twisted.ensureDeferred
+async def test_what_never_exists_is_not_left_open_by_servers_that_cannot_ask(name):
+    def getaddrinfo(*_args):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    assert await _resolved(getaddrinfo, name) == ()
 
 
 def test_those_over_the_limit_wait_for_the_turn_of_another(lookups, resolver):
@@ -102,22 +126,49 @@ async def test_whatever_the_system_raises_the_look_up_ends(failure):
     assert await _resolved(getaddrinfo) == ()
 
 
-async def _resolved(getaddrinfo):
+async def _resolved(getaddrinfo, name="example.com"):
     threads = lookup_threads()
     threads.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
             lookups = Lookups(system_resolver(reactor, threads))
-        return await lookups.resolve("example.com", "kim", 1)
+            return await lookups.resolve(name, "kim", 1)
     finally:
         threads.stop()
 
 
-def test_addresses_of_the_resolver_are_read_whatever_else_they_carry():
-    collected = []
-    receiver = lookup._Receiver(collected.append)
-    receiver.resolutionBegan(None)
-    receiver.addressResolved(IPv4Address("TCP", "192.0.2.1", 80))
-    receiver.resolutionComplete()
-    assert collected == [(ip_address("192.0.2.1"),)]
+class ScarceThread(threading.Thread):
+    """Cannot always be started."""
+
+    daemon = True
+    there_are_none = True
+
+    def start(self):
+        if self.there_are_none:
+            raise RuntimeError("can't start new thread")  # as Python says it
+        super().start()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_look_up_without_a_thread_has_no_answer_now_and_gives_its_turn_back(
+    monkeypatch,
+):
+    def getaddrinfo(*_args):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
+    threads = lookup_threads()
+    threads.threadFactory = ScarceThread
+    threads.start()
+    lookups = Lookups(system_resolver(reactor, threads))
+    names = [f"name{number}" for number in range(2 * LOOKUPS_PER_TUNNEL)]
+    with LoggedEvents() as logged:
+        for each in [lookups.resolve(name, "kim", 1) for name in names]:
+            with pytest.raises(NotNowError, match="can't start new thread"):
+                await each
+    assert lookups.under_way == 0
+    assert {each["error"] for each in logged.named("no_thread")} == {"TP3009"}
+    monkeypatch.setattr(ScarceThread, "there_are_none", False)
+    assert await lookups.resolve("example.com", "kim", 1) == (ip_address("192.0.2.1"),)
+    threads.stop()  # which joins those that were started, and no others

@@ -273,7 +273,8 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
             """As the proxy's."""
 
     class Run:
-        def __init__(self, start, stop, reactor, *, reload, halt, stop_timeout_s, numbers):
+        def __init__(self, start, stop, reactor, *, reload, hangups, halt, stop_timeout_s, numbers):
+            assert hangups == "hangups"
             assert (halt.__name__, stop_timeout_s) == ("abort", 40)
             assert numbers == {"cannot_listen": "TP3002"}
             run.append((start.__name__, stop.__name__, reactor, reload.__name__))
@@ -283,6 +284,7 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
 
     monkeypatch.setattr(command, "ProxyService", Proxy)
     monkeypatch.setattr(command, "Serving", Run)
+    monkeypatch.setattr(command, "Hangups", lambda: "hangups")
     monkeypatch.setattr(command, "begin_logging", lambda *how: begun.append(how))
     usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
     with capturedLogs() as logged:
@@ -336,3 +338,19 @@ def test_the_command_ends_with_1_when_its_port_is_taken(usable, tmp_path):
     assert process.returncode == 1
     line = json.loads(err)
     assert (line["event"], line["error"]) == ("cannot_listen", "TP3002")
+
+
+def test_a_sighup_while_it_gets_ready_does_not_end_it(usable, tmp_path):
+    (tmp_path / "hangup.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGHUP)\ncheck = print\n"
+    )
+    settings = {"AUTH_HARDCODED": "", "AUTH_PLUGIN": "hangup:check", "PYTHONPATH": str(tmp_path)}
+    with start(tmp_path, PORT="0", **settings) as process:
+        try:
+            told = [json.loads(process.stderr.readline())["event"] for _ in range(3)]
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert "reloading" in told
+    assert process.returncode == 0

@@ -5,10 +5,13 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tessel_proxy.config import Config
+from tessel_proxy.descriptors import PLENTY
 from tessel_proxy.house import Census
 from tessel_proxy.ledger import Ledger
+from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.metrics import Sources, registry_of
+from tessel_proxy.pace import Pauses
 from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Outcome, Refusal, SubstreamRecord, TunnelOutcome, TunnelRecord
 from unit.tessel_proxy.stage import Stage
@@ -17,8 +20,9 @@ from unit.tessel_proxy.stage import Stage
 class Scrape:
     """One proxy's numbers, without a proxy."""
 
-    def __init__(self, **config):
+    def __init__(self, descriptors=PLENTY, **config):
         self.stage = Stage()
+        self.limits = Limits(Config(**config), self.stage.clock, descriptors)
         self.ledger = Ledger()
         self.ends = 1_900_000_000.0
         self.readiness = Readiness(self.stage.clock, lambda: True)
@@ -26,6 +30,7 @@ class Scrape:
             config=Config(**config),
             ledger=self.ledger,
             census=Census(),
+            limits=self.limits,
             lookups=Lookups(self.stage.resolver),
             readiness=self.readiness,
             certificate_ends=lambda: self.ends,
@@ -62,6 +67,64 @@ def test_limits_stand_beside_what_they_limit(scrape):
     assert scrape.value("handshakes_limit") == Config().max_handshakes
     assert scrape.value("tunnels_limit") == Config().max_tunnels
     assert scrape.value("memory_limit_octets") == Config().memory_max_mib * 1024 * 1024
+
+
+def test_limits_are_those_that_few_descriptors_leave_and_not_those_that_are_set():
+    scrape = Scrape(descriptors=1024, max_tunnels=4096)
+    shares = scrape.limits.shares
+    assert scrape.value("tunnels_limit") == shares.tunnels < 4096
+    assert scrape.value("substreams_limit") == shares.substreams
+
+
+def test_substreams_count_against_their_limit_until_their_targets_are_closed(scrape):
+    tally = scrape.limits.open_tunnel("kim")
+    tally.open_substream()
+    assert scrape.value("substreams") == 0
+    assert scrape.value("substreams_counted") == 1
+
+
+def test_of_accounts_the_greatest_value_stands_beside_the_limit_and_no_name():
+    scrape = Scrape(
+        max_tunnels_per_account=3, max_substreams_per_account=5, opens_per_s=7, octets_per_day=11
+    )
+    limits = {
+        "account_tunnels_limit": 3,
+        "account_substreams_limit": 5,
+        "account_opens_per_s_limit": 7,
+        "octets_per_day_limit": 11,
+    }
+    assert {name: scrape.value(name) for name in limits} == limits
+    values = ("accounts", "account_tunnels_max", "account_substreams_max", "accounts_quota_spent")
+    assert [scrape.value(name) for name in values] == [0, 0, 0, 0]
+    before = len(scrape.samples)
+    kim, _again = scrape.limits.open_tunnel("kim"), scrape.limits.open_tunnel("kim")
+    lee = scrape.limits.open_tunnel("lee")
+    for _ in range(3):
+        lee.open_substream()
+    kim.quota.move(11)
+    assert [scrape.value(name) for name in values] == [2, 2, 3, 1]
+    assert len(scrape.samples) == before
+    lee.tunnels = 0  # it is remembered for the sake of its substreams
+    assert scrape.value("accounts") == 2
+    for _ in range(3):
+        lee.close_substream(None)
+    assert scrape.value("accounts") == 1
+
+
+def test_full_memory_is_told_of_and_is_not_ready(scrape):
+    assert (scrape.value("memory_full"), scrape.value("ready")) == (0, 1)
+    scrape.readiness.is_full = lambda: True
+    assert (scrape.value("memory_full"), scrape.value("ready")) == (1, 0)
+
+
+def test_who_waits_for_the_rate_is_counted_beside_the_limits():
+    scrape = Scrape(octets_per_s=1, octets_per_day=2)
+    assert scrape.value("octets_per_s_limit") == 1
+    assert scrape.value("octets_per_day_limit") == 2
+    assert scrape.value("substreams_waiting_for_rate") == 0
+    tally = scrape.limits.open_tunnel("ann")
+    tally.to_devices.moved(10**6, Pauses(lambda: None, lambda: None))
+    assert scrape.value("substreams_waiting_for_rate") == 1
 
 
 def test_tunnels_are_counted_as_they_come_and_go(scrape):

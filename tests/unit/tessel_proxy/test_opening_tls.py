@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from servicekit.settings import ConfigError
 from tessel_proxy.early import PAUSE_OCTETS
+from tessel_proxy.target import LINGER_LOOK_S
 from tessel_proxy.target_tls import TargetTrust, _fault, openssl_reason
 from unit.streamplex.wiring import Connection
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
@@ -392,6 +393,18 @@ def test_the_tunnels_end_closes_a_target_whose_device_had_ended(stage, authority
     target.pump()
     assert not target.proxy_end.disconnecting
     stage.connection.cut()
+    assert target.proxy_end.disconnecting
+    assert not target.proxy_end.aborted
+    target.connection.cut()
+
+
+def test_one_that_does_not_answer_close_notify_is_closed_after_a_while(stage, authority):
+    target = Target(stage, Shows(leaf(authority)))
+    target.target_end.reading = False
+    stage.server.substreams[2].protocol._socket.close()
+    assert target.proxy_end.dataBuffer  # our close_notify
+    target.proxy_end.left()
+    stage.clock.advance(LINGER_LOOK_S)
     assert target.proxy_end.disconnecting
     assert not target.proxy_end.aborted
     target.connection.cut()

@@ -215,6 +215,15 @@ def test_a_name_is_looked_up_and_that_is_told(stage):
     assert device.events == [("lookup",), ("connect",)]
 
 
+def test_a_name_that_nobody_can_look_up_now_is_not_told_as_missing(stage, logged):
+    device = stage.connect("example.com")
+    stage.resolver.cannot_say("example.com")
+    stage.pump()
+    assert device.events[0] == ("lookup",)
+    assert failed_with(device, "getaddrinfo EAI_AGAIN example.com")
+    assert closing_line(logged)["outcome"] == "lookup_failed"
+
+
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "08.1", "exa mple"])
 def test_a_name_that_does_not_resolve_is_told_as_looked_up_all_the_same(stage, logged, host):
     device = stage.connect(host)
@@ -447,23 +456,6 @@ def test_nothing_more_is_said_of_a_target_that_was_aborted(stage):
     stage.pump()
     assert device.events[-1] == ("close",)
     assert device.data == b""
-
-
-def test_a_closed_target_that_takes_nothing_is_aborted_after_a_while(stage):
-    _, target = stage.relay()
-    target.end()
-    assert target.closed
-    stage.clock.advance(120)
-    assert target.aborted
-
-
-def test_a_closed_target_that_is_gone_leaves_nothing_behind(stage):
-    _, target = stage.relay()
-    target.end()
-    target.lose(error.ConnectionDone())
-    stage.pump()
-    assert not stage.clock.getDelayedCalls()
-    assert not stage.opener.sockets
 
 
 # --- the tunnel's end

@@ -8,6 +8,7 @@ from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 NAME = "target.example"
 DEVICE = ("data", "end", "error", "connect", "connect name", "bad connect", "timeout", "nonsense")
+PIECE = bytes(40_000)
 TARGET = ("stands", "fails", "answers", "sends", "ends", "resets", "takes nothing", "takes all")
 
 steps = st.lists(st.sampled_from((*DEVICE, *TARGET, "time passes")), max_size=14)
@@ -16,8 +17,8 @@ steps = st.lists(st.sampled_from((*DEVICE, *TARGET, "time passes")), max_size=14
 class Play:
     """One substream, and the target it may come to have."""
 
-    def __init__(self, *features):
-        self.stage = Stage()
+    def __init__(self, features, config):
+        self.stage = Stage(**config)
         self.stage.authenticate(*features)
         self.device = self.stage.open()
         self.target = None
@@ -27,7 +28,7 @@ class Play:
         substream = self.device.transport
         match step:
             case "data" if not self.device_ended:
-                substream.write(b"12345")
+                substream.write(PIECE)
             case "end":
                 substream.loseWriteConnection()
                 self.device_ended = True
@@ -64,7 +65,7 @@ class Play:
     def _socket_does(self, step):
         match step:
             case "sends":
-                self.target.send(b"123")
+                self.target.send(PIECE)
             case "ends":
                 self.target.end()
                 self.target_over = True
@@ -88,10 +89,14 @@ class Play:
 
 
 @settings(max_examples=200, deadline=None)
-@given(steps, st.sampled_from([(), ("halfclose/1",)]))
-def test_one_substream_comes_to_one_end(steps, features):
+@given(
+    steps,
+    st.sampled_from([(), ("halfclose/1",)]),
+    st.sampled_from([{}, {"octets_per_s": 20_000}, {"octets_per_day": 100_000}]),
+)
+def test_one_substream_comes_to_one_end(steps, features, config):
     with LoggedEvents() as logged:
-        play = Play(*features)
+        play = Play(features, config)
         for step in steps:
             play.do(step)
         device = play.device
@@ -106,5 +111,7 @@ def test_one_substream_comes_to_one_end(steps, features):
         if play.target:
             assert play.target.closed or play.target.aborted or play.target_over
             play.target.lose(error.ConnectionDone())
+        play.stage.pump()
+        assert play.stage.limits.substreams == 0
         assert not play.stage.opener.sockets
         assert not play.stage.clock.getDelayedCalls()

@@ -1,9 +1,11 @@
 """What belongs to this machine."""
 
+import errno
 from ipaddress import ip_address
 
 import pytest
 
+from tessel_proxy import own as module
 from tessel_proxy.own import OwnAddresses, is_local
 
 MINE = ip_address("198.51.100.7")
@@ -44,3 +46,12 @@ def test_the_system_knows_its_own_addresses(address):
 @pytest.mark.parametrize("address", ["192.0.2.1", "255.255.255.255", "2001:db8::1"])
 def test_what_leads_elsewhere_or_nowhere_is_not_its_own(address):
     assert not is_local(ip_address(address))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_what_cannot_be_asked_for_want_of_sockets_may_be_its_own(monkeypatch, number):
+    def no_socket(*_args):
+        raise OSError(number, "none left")
+
+    monkeypatch.setattr(module.socket, "socket", no_socket)
+    assert is_local(ip_address("192.0.2.1"))

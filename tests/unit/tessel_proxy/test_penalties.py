@@ -35,6 +35,12 @@ def test_each_failure_doubles_the_wait_up_to_the_longest(penalties):
     assert waits == [1, 2, 4, 8, 8, 8]
 
 
+def test_failures_of_long_ago_are_forgotten(penalties):
+    wrong(penalties, b"a", FREE_FAILURES)
+    wrong(penalties, b"a", now=REFILL_S + 1)
+    assert penalties.of(HERE, b"a", REFILL_S + 1) is None
+
+
 def test_only_that_token_from_that_source_waits(penalties):
     wrong(penalties, b"a", FREE_FAILURES)
     assert penalties.of(HERE, b"a", 0) is Penalty.OF_TOKEN
@@ -76,6 +82,69 @@ def test_a_token_that_is_right_at_last_has_no_past(penalties):
     wrong(penalties, b"a", FREE_FAILURES)
     penalties.was_right(HERE, b"a")
     assert penalties.of(HERE, b"a", 0) is None
+
+
+# --- those under way
+
+
+def begin(penalties, *tokens, source=HERE):
+    return [penalties.begin(source, token, 0) for token in tokens]
+
+
+TEN = [b"%d" % number for number in range(10)]
+
+
+def test_who_asks_about_many_at_once_gets_no_further_than_one_after_the_other(penalties):
+    assert begin(penalties, *TEN) == [None] * 10
+    assert begin(penalties, b"next") == [Penalty.OF_SOURCE]
+    assert begin(penalties, b"next", source=THERE) == [None]
+
+
+def test_those_under_way_and_those_that_were_wrong_make_the_allowance_together(penalties):
+    for token in TEN[:6]:
+        wrong(penalties, token)
+    assert begin(penalties, *TEN[6:], b"next") == [None] * 4 + [Penalty.OF_SOURCE]
+
+
+def test_a_check_that_ends_gives_its_place_to_another(penalties):
+    begin(penalties, *TEN)
+    penalties.end(HERE, TEN[0])
+    assert begin(penalties, b"next", b"after") == [None, Penalty.OF_SOURCE]
+
+
+def test_a_check_that_ends_badly_is_charged_once(penalties):
+    begin(penalties, *TEN)
+    for token in TEN[:5]:
+        penalties.end(HERE, token)
+        wrong(penalties, token)
+    assert penalties.of(HERE, b"next", 0) is Penalty.OF_SOURCE
+    for token in TEN[5:]:
+        penalties.end(HERE, token)
+    assert penalties.of(HERE, b"next", 0) is None
+
+
+def test_a_house_full_of_devices_with_one_token_is_one_guess(penalties):
+    assert begin(penalties, *[b"same"] * 100) == [None] * 100
+    assert begin(penalties, *TEN) == [None] * 9 + [Penalty.OF_SOURCE]
+    for _ in range(99):
+        penalties.end(HERE, b"same")
+    assert begin(penalties, TEN[9]) == [Penalty.OF_SOURCE]  # one is still under way
+    penalties.end(HERE, b"same")
+    assert begin(penalties, TEN[9]) == [None]
+
+
+def test_those_that_were_right_before_take_no_place(penalties):
+    for token in TEN:
+        penalties.was_right(HERE, token)
+    begin(penalties, *TEN)
+    assert begin(penalties, b"next") == [None]
+
+
+def test_what_is_refused_a_check_takes_no_place(penalties):
+    begin(penalties, *TEN, b"next")
+    for token in TEN:
+        penalties.end(HERE, token)
+    assert not penalties._under_way
 
 
 def test_none_are_given_when_they_are_turned_off():

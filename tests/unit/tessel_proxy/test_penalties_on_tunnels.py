@@ -1,8 +1,12 @@
 """Penalties as devices meet them."""
 
+import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
-from tessel_proxy.auth import Hardcoded
+from tessel_proxy.auth import Account, AuthUnavailableError, Hardcoded, Refused
+from tessel_proxy.first_check import first_check
+from tessel_proxy.penalties import Penalty, PenaltyError
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
 from unit.tessel_proxy.test_limits_on_sockets import (
     accepted,
@@ -52,6 +56,62 @@ def test_what_is_no_token_costs_only_its_own_tunnel():
     stage.say({"token": 5})
     stage.authenticate()
     assert stage.heard[-1]["authed"] is True
+
+
+class Slow:
+    """Answers when it is told to."""
+
+    def __init__(self):
+        self.asked = []
+
+    def check(self, _token):
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+
+def fails(deferred):
+    got = []
+    deferred.addErrback(lambda failure: got.append(failure.value))
+    return got
+
+
+def test_guesses_that_come_all_at_once_are_asked_about_up_to_the_allowance():
+    slow = Slow()
+    house = Stage(slow, max_wrong_tokens=3).house
+    checks = [first_check(house, f"guess {number}", "here") for number in range(256)]
+    assert len(slow.asked) == 3
+    (late,) = fails(checks[-1])
+    assert isinstance(late, PenaltyError)
+    assert late.penalty is Penalty.OF_SOURCE
+    for each in checks[3:-1]:
+        fails(each)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda check, slow: slow.asked[0].callback(Account("kim")),
+        lambda check, slow: slow.asked[0].errback(AuthUnavailableError("down")),
+        lambda check, slow: check.cancel(),
+    ],
+    ids=["right", "unavailable", "cancelled"],
+)
+def test_a_check_that_does_not_find_a_token_wrong_costs_its_source_nothing(end):
+    slow = Slow()
+    house = Stage(slow, max_wrong_tokens=1).house
+    check = first_check(house, "one", "here")
+    fails(check)
+    end(check, slow)
+    first_check(house, "another", "here")
+    assert len(slow.asked) == 2
+
+
+def test_a_check_that_finds_it_wrong_does():
+    slow = Slow()
+    house = Stage(slow, max_wrong_tokens=1).house
+    first_check(house, "one", "here")
+    slow.asked[0].callback(Refused())
+    assert fails(first_check(house, "another", "here"))
 
 
 @pytest_twisted.ensureDeferred

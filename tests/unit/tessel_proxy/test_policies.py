@@ -1,5 +1,7 @@
 """The rules that hold now."""
 
+import os
+
 import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
@@ -87,6 +89,15 @@ def test_a_file_that_is_a_disk_is_not_read_whole(path):
     path.write_bytes(b"#" * (MAX_FILE_OCTETS + 1))
     with pytest.raises(ConfigError, match="too large"):
         Policies(Config(policy_file=path))
+
+
+@pytest.mark.timeout(10)
+def test_a_file_that_turns_into_a_fifo_holds_nobody_up(policies, path):
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="is no regular file"):
+        policies.reload()
+    assert denied(policies, "kim") == ["c.example", "b.example"]
 
 
 @pytest.mark.parametrize("mode", [EgressMode.REPORT, EgressMode.OPEN])

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,9 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
         b"PROXY TCP4 2001:db8::9 ::1 4711 443\r\n",
         b"PROXY TCP6 192.0.2.9 198.51.100.1 4711 443\r\n",
         b"PROXY TCP4 192.0.2.\xff 198.51.100.1 4711 443\r\n",
+        b"PROXY TCP4 192.0.2.9 198.51.100.\xff 4711 443\r\n",
+        "PROXY TCP4 é 198.51.100.1 4711 443\r\n".encode(),
+        "PROXY TCP6 2001:db8::9 ::é 4711 443\r\n".encode(),
         b"PROXY UDP4 192.0.2.9 198.51.100.1 4711 443\r\n",
         b"PROXY TCP4\r\n",
         b"PROXY \r\n",
@@ -112,3 +116,13 @@ def test_whatever_comes_is_a_header_an_error_or_not_all(octets, start):
     except HeaderError:
         return
     assert header is None or 0 < header.octets <= len(start + octets)
+
+
+@given(
+    st.lists(st.binary(max_size=20) | st.text(max_size=10).map(str.encode), min_size=4, max_size=4),
+    st.sampled_from([b"TCP4", b"TCP6"]),
+)
+def test_whatever_the_words_of_version_1_are_they_are_good_or_an_error(words, family):
+    line = b" ".join([b"PROXY", family, *words]) + b"\r\n"
+    with suppress(HeaderError):
+        assert read_header(line) is not None

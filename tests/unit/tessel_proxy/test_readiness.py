@@ -24,6 +24,13 @@ def test_one_that_does_not_listen_or_is_going_is_not(readiness):
     assert readiness.obstacles == ["draining"]
 
 
+def test_one_whose_memory_is_full_is_not_ready_until_it_is_less(readiness):
+    readiness.is_full = lambda: True
+    assert readiness.obstacles == ["memory is full: no new tunnels"]
+    readiness.is_full = lambda: False
+    assert readiness.obstacles == []
+
+
 def test_wrong_credentials_count_until_they_are_right(readiness):
     readiness.credentials_wrong()
     assert readiness.obstacles == [CREDENTIALS]

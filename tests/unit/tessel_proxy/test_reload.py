@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from servicekit.settings import ConfigError
-from tessel_proxy.reload import Reloader
+from tessel_proxy.reload import Reloader, stamps_of
 
 LOOK_S = 5.0
 
@@ -14,12 +14,13 @@ class Words:
     """Made of two files that must say the same."""
 
     name = "words"
+    loads = 0
 
     def __init__(self, folder):
         self.paths = (folder / "one", folder / "two")
-        self.loads = 0
         self.put("first")
-        self.text = "first"
+        self.reload()
+        self.loads = 0
 
     def put(self, text, *, only=None):
         for path in self.paths:
@@ -29,6 +30,7 @@ class Words:
                 beside.replace(path)
 
     def reload(self):
+        self.stamps = stamps_of(self.paths)
         self.loads += 1
         try:
             one, two = (path.read_text() for path in self.paths)
@@ -77,6 +79,31 @@ def test_a_change_is_taken_up_when_it_has_been_quiet_for_a_look(reloader, words,
     assert [(each["event"], each["what"]) for each in logs] == [("reloaded", "words")]
     clock.pump([LOOK_S] * 5)
     assert words.loads == 1
+
+
+def test_a_change_before_the_first_look_is_taken_up_though_nothing_changes_after_it(words, clock):
+    words.put("second")
+    reloader = Reloader(clock, [words], LOOK_S)
+    reloader.start()
+    clock.pump([LOOK_S] * 2)
+    assert (words.text, words.loads) == ("second", 1)
+    reloader.stop()
+
+
+def test_a_change_while_the_files_are_read_is_one(reloader, words, clock):
+    words.put("second")
+    reload = words.reload
+
+    def reload_and_change():
+        reload()
+        words.reload = reload
+        words.put("third")
+
+    words.reload = reload_and_change
+    clock.pump([LOOK_S] * 2)
+    assert words.text == "second"
+    clock.pump([LOOK_S] * 2)
+    assert words.text == "third"
 
 
 def test_a_file_that_is_being_written_is_not_read(reloader, words, clock):
@@ -132,6 +159,7 @@ def test_a_bug_in_one_reloadable_costs_that_one_alone(clock, words, logged_failu
     class Broken:
         name = "broken"
         paths = words.paths
+        stamps = words.stamps
 
         def reload(self):
             raise ZeroDivisionError

@@ -161,3 +161,30 @@ def test_a_rule_takes_names_at_port_80(rule, name, taken):
 )
 def test_a_rule_takes_addresses_at_port_80(rule, address, taken):
     assert rules(rule)[0].takes_address(ip_address(address), 80) is taken
+
+
+@pytest.mark.parametrize(
+    ("rule", "address", "covered"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "11.0.0.0", False),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", True),
+        ("10.0.0.0/8:443", "10.1.2.3", False),
+        ("example.com", "93.184.216.34", False),
+        ("*", "93.184.216.34", True),
+        ("*:443", "93.184.216.34", False),
+        ("::/0", "2606:4700::1", True),
+        # Teredo: the server 10.0.0.1, and the client 10.0.0.1 or 8.8.8.8
+        ("10.0.0.0/8", "2001:0:a00:1:8000:63bf:f5ff:fffe", True),
+        ("10.0.0.0/8", "2001:0:a00:1:8000:63bf:f7f7:f7f7", False),
+        ("2001::/32", "2001:0:a00:1:8000:63bf:f7f7:f7f7", True),
+    ],
+)
+def test_a_rule_covers_addresses_at_port_80_with_all_that_they_carry(rule, address, covered):
+    assert rules(rule)[0].covers_address(ip_address(address), 80) is covered
+
+
+@pytest.mark.parametrize("rule", ["10.0.0.0/8", "8.8.8.8"])
+def test_a_rule_takes_an_address_of_which_it_takes_one_that_is_carried(rule):
+    teredo = ip_address("2001:0:a00:1:8000:63bf:f7f7:f7f7")
+    assert rules(rule)[0].takes_address(teredo, 80)

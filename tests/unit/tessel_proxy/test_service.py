@@ -237,7 +237,7 @@ async def test_connections_beyond_the_limit_are_cut_until_there_is_room(make, au
 @pytest_twisted.ensureDeferred
 async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
     monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
-    proxy = make()
+    proxy = make(drain_s=0.05)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     while not proxy._house.census.all:
         await deferLater(reactor, 0.01)
@@ -268,10 +268,29 @@ class Lingering:
         self._sockets = sockets
         self._sockets.add(self)
         self.aborted = False
+        self.unsent_octets = 0
 
     def abort(self):
         self.aborted = True
         self._sockets.discard(self)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_leaves_targets_without_tunnels_their_time_and_watches_memory_meanwhile(
+    make, monkeypatch
+):
+    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    proxy = make()
+    lingering = Lingering(proxy._house.opener.sockets)
+    lingering.unsent_octets = 1
+    stopped = proxy.stopService()
+    await deferLater(reactor, 0.2)
+    assert not lingering.aborted
+    assert proxy._memory._looks.running
+    lingering.unsent_octets = 0
+    lingering.abort()
+    await stopped
+    assert not proxy._memory._looks.running
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -403,5 +422,8 @@ async def test_a_proxy_is_ready_once_it_listens_and_while_its_credentials_are_ri
     assert len(readiness.obstacles) == 1
     news.tell(AuthResult.REFUSED)
     assert readiness.obstacles == []
+    proxy._memory.is_full = True
+    assert len(readiness.obstacles) == 1
+    proxy._memory.is_full = False
     await proxy.stopService()
     assert readiness.obstacles == ["draining"]

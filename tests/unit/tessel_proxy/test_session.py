@@ -10,7 +10,12 @@ from streamplex.messages import encode_json
 from streamplex.tx.tls import TLSTransport
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
 from tessel_proxy.record import TunnelOutcome
-from tessel_proxy.session import MAX_AUTH_FAILURES, MAX_HELD, MAX_OCTETS_WITHOUT_TOKEN
+from tessel_proxy.session import (
+    MAX_AUTH_FAILURES,
+    MAX_HELD,
+    MAX_OCTETS_WHILE_CHECKED,
+    MAX_OCTETS_WITHOUT_TOKEN,
+)
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
@@ -462,10 +467,10 @@ def test_every_outcome_has_a_word_of_its_own():
     assert len({each.value for each in TunnelOutcome}) == len(TunnelOutcome)
 
 
-def talk_too_much(stage):
+def talk_too_much(stage, allowed=MAX_OCTETS_WITHOUT_TOKEN):
     """What no stranger may say, in frames that mean nothing."""
     nothing = encode_json(0, {"type": "x" * 989})
-    for _ in range(MAX_OCTETS_WITHOUT_TOKEN // 1000 + 2):
+    for _ in range(allowed // 1000 + 2):
         stage.device.transport.write(nothing)
         stage.pump()
 
@@ -480,6 +485,37 @@ def test_a_stranger_who_talks_too_much_is_cut(first):
         talk_too_much(stage)
     (line,) = logged.named("tunnel_closed")
     assert line["outcome"] == "protocol_fault"
+
+
+def test_who_talks_too_much_while_its_token_is_checked_is_cut():
+    stage = Stage(authenticator=Slow())
+    stage.say({"token": "wrong"})
+    with LoggedEvents() as logged:
+        talk_too_much(stage)
+        assert stage.listener.lost is None  # it may open what it will want, and say what for
+        talk_too_much(stage, MAX_OCTETS_WHILE_CHECKED)
+    (line,) = logged.named("tunnel_closed")
+    assert line["outcome"] == "protocol_fault"
+    assert stage.house.authenticator.cancelled == 1
+
+
+def test_whose_token_was_right_may_then_talk_as_it_likes():
+    stage = Stage(authenticator=Slow())
+    stage.say({"token": TOKEN})
+    talk_too_much(stage)
+    stage.house.authenticator.accept()
+    stage.pump()
+    talk_too_much(stage, MAX_OCTETS_WHILE_CHECKED)
+    assert stage.relay()
+
+
+def test_data_that_comes_while_a_token_is_checked_waits_and_costs_no_tunnel():
+    stage = Stage(authenticator=Slow())
+    stage.say({"token": TOKEN})
+    substream = stage.device.open("net")
+    substream.write(b"x" * 2 * MAX_OCTETS_WHILE_CHECKED)
+    stage.pump()
+    assert stage.listener.lost is None
 
 
 def test_an_accepted_device_may_talk_as_it_likes():

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -5,19 +6,48 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, rsa, x25519
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from OpenSSL import SSL
 from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
 
 from servicekit.settings import ConfigError
 from tessel_proxy.certificates import make_certificates
 from tessel_proxy.config import Config
-from tessel_proxy.identity import Identity, certificates_in
+from tessel_proxy.identity import MAX_PEM_OCTETS, Identity, certificates_in
 from tessel_proxy.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.tls import server_tls, utc
 from unit.tessel_proxy.handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting
+
+KINDS = "allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
+
+# Made with OpenSSL, for cryptography does not know the curve: `openssl ecparam -name secp160r1
+# -genkey -noout`, `openssl req -x509 -new -subj /CN=proxy.example -days 3650`.
+KEY_ON_SECP160R1 = b"""\
+-----BEGIN EC PRIVATE KEY-----
+MFECAQEEFQBkpxgAd8GaUy0Kh1pvxRxPd3sE1KAHBgUrgQQACKEsAyoABGSjodx8
+5VWa6ywkhjxzWm/PQDI8BXnCFK6SjEcDNl6+9k6TlmaH3w4=
+-----END EC PRIVATE KEY-----
+"""
+CERTIFICATE_ON_SECP160R1 = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBUzCCARCgAwIBAgIUISKSzbybXzRp2l887x7uGvTBXL8wCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTAeFw0yNjExMjIxODM2MjBaFw0zNjEx
+MTkxODM2MjBaMBgxFjAUBgNVBAMMDXByb3h5LmV4YW1wbGUwPjAQBgcqhkjOPQIB
+BgUrgQQACAMqAARko6HcfOVVmussJIY8c1pvz0AyPAV5whSukoxHAzZevvZOk5Zm
+h98Oo1MwUTAdBgNVHQ4EFgQU8dFXAfjlc020Dyac7e0B+qXNmrUwHwYDVR0jBBgw
+FoAU8dFXAfjlc020Dyac7e0B+qXNmrUwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjO
+PQQDAgMxADAuAhUApgFabQ6ndKKl+d5NJRQa7b/FrlYCFQCyZEpIrBM+8GR/rG7r
+HYzpVHwyyg==
+-----END CERTIFICATE-----
+"""
 
 
 @pytest.fixture
@@ -227,13 +257,25 @@ def test_files_that_hold_something_else_are_told(config, tmp_path):
 
 def test_a_file_that_cannot_be_opened_is_told(config, tmp_path):
     assert faults(replace(config, cert_file=tmp_path)) == [
-        f"CERT_FILE='{tmp_path}' cannot be read: Is a directory"
+        f"CERT_FILE='{tmp_path}' is no regular file; allowed: one, or a link to one"
     ]
 
 
-def test_a_file_without_end_is_not_read_to_it(config):
-    (fault,) = faults(replace(config, cert_file=Path("/dev/zero")))
-    assert fault.startswith("CERT_FILE='/dev/zero' is too large; allowed: ")
+@pytest.mark.timeout(10)
+def test_files_without_end_or_writer_are_not_waited_for(config, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    assert faults(replace(config, cert_file=Path("/dev/zero"), key_file=fifo)) == [
+        f"{name} is no regular file; allowed: one, or a link to one"
+        for name in ("CERT_FILE='/dev/zero'", f"KEY_FILE='{fifo}'")
+    ]
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(config):
+    with config.cert_file.open("ab") as file:
+        file.truncate(MAX_PEM_OCTETS + 1)
+    (fault,) = faults(config)
+    assert fault == f"CERT_FILE='{config.cert_file}' is too large; allowed: {MAX_PEM_OCTETS} octets"
 
 
 def test_a_key_of_another_certificate_is_told(config, tmp_path):
@@ -275,6 +317,43 @@ def test_an_encrypted_key_is_opened_with_key_pass(config):
 
 def test_a_key_pass_for_a_key_that_is_not_encrypted_does_no_harm(config):
     assert server_tls(replace(config, key_pass=b"unused"), at(NOW))
+
+
+@pytest.mark.parametrize("key_pass", [None, b"unused"])
+def test_a_key_whose_comment_speaks_of_encryption_is_not_encrypted(config, key_pass):
+    pem = config.key_file.read_bytes()
+    config.key_file.write_bytes(b"# no longer ENCRYPTED\n" + pem)
+    assert server_tls(replace(config, key_pass=key_pass), at(NOW))
+
+
+def test_a_key_in_the_older_format_is_opened_with_key_pass(config):
+    key = load_pem_private_key(config.key_file.read_bytes(), None)
+    older = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"sesame"))
+    config.key_file.write_bytes(key.private_bytes(*older))
+    assert server_tls(replace(config, key_pass=b"sesame"), at(NOW))
+    source = f"KEY_FILE='{config.key_file}'"
+    assert faults(config) == [f"{source} is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"]
+
+
+def test_a_key_on_a_curve_that_is_not_known_is_told(config):
+    config.key_file.write_bytes(KEY_ON_SECP160R1)
+    assert faults(replace(config, key_pass=b"unused")) == [
+        f"KEY_FILE='{config.key_file}' is of a kind that is not known; {KINDS}"
+    ]
+
+
+def test_a_key_that_cannot_sign_for_tls_is_told(config):
+    for key in (x25519.X25519PrivateKey.generate(), dsa.generate_private_key(1024)):
+        octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        config.key_file.write_bytes(octets)
+        (fault,) = faults(config)
+        assert fault == f"KEY_FILE='{config.key_file}' is of a kind that is not known; {KINDS}"
+
+
+def test_a_certificate_whose_key_is_on_such_a_curve_is_told(config):
+    config.cert_file.write_bytes(CERTIFICATE_ON_SECP160R1)
+    both = f"CERT_FILE='{config.cert_file}', KEY_FILE='{config.key_file}'"
+    assert f"{both}: the key is not that of the first certificate" in faults(config)
 
 
 def test_what_openssl_refuses_is_told_in_its_words(tmp_path):

@@ -174,14 +174,14 @@ def faults(config):
     return list(raised.value.faults)
 
 
-def test_missing_files_are_told_by_the_names_of_their_settings(tmp_path):
+def test_missing_files_are_told_by_the_names_of_their_settings_and_how_to_make_them(tmp_path):
     config = Config(
         legacy_port=0, legacy_cert_file=tmp_path / "c.pem", legacy_key_file=tmp_path / "k.pem"
     )
-    assert [fault.split("=")[0] for fault in faults(config)] == [
-        "LEGACY_CERT_FILE",
-        "LEGACY_KEY_FILE",
-    ]
+    told = faults(config)
+    assert [fault.split("=")[0] for fault in told] == ["LEGACY_CERT_FILE", "LEGACY_KEY_FILE"]
+    for fault in told:
+        assert fault.endswith("; `tessel-proxy make-cert --for-tessel-1` makes one")
 
 
 def test_a_key_that_is_not_rsa_is_told(config):

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from servicekit.settings import ConfigError
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import Recipe, read
+from tessel_proxy.files import FileError, octets_of
 
 MAX_FILE_OCTETS = 8 * 1024 * 1024  # some 60,000 lines
 MAX_RECIPES = 4
@@ -27,6 +28,15 @@ MAX_FAULTS = 20  # told of one file; a wrong file may have one in each line
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One token's."""
+
+    account: Account
+    recipe: Recipe
+    hashed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """What a file says, by recipe and hash."""
 
@@ -34,14 +44,19 @@ class Accounts:
         default_factory=lambda: MappingProxyType({})
     )
 
-    def owner(self, token: str) -> Account | None:
-        """Blocking, for as long as the recipes take."""
+    def find(self, token: str) -> Line | None:
+        """The token's line, if there is one. Blocking, for as long as the recipes take."""
         for recipe, owners in self.by_recipe.items():
+            hashed = recipe.hash(token)
             # Which hash a dictionary finds quickly tells nobody about a token.
-            found = owners.get(recipe.hash(token))
-            if found is not None:
-                return found
+            if hashed in owners:
+                return Line(owners[hashed], recipe, hashed)
         return None
+
+    def again(self, line: Line) -> Line | None:
+        """What has become in this file of a line of another. No computation."""
+        owner = self.by_recipe.get(line.recipe, {}).get(line.hashed)
+        return None if owner is None else Line(owner, line.recipe, line.hashed)
 
     def __len__(self) -> int:
         return sum(map(len, self.by_recipe.values()))
@@ -61,14 +76,9 @@ def load_accounts(path: Path) -> Accounts:
 def _text_of(path: Path) -> str:
     source = f"AUTH_FILE={str(path)!r}"
     try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_FILE_OCTETS + 1)
-    except OSError as error:
-        raise ConfigError([f"{source} cannot be read: {error.strerror}"]) from error
-    if len(octets) > MAX_FILE_OCTETS:
-        raise ConfigError([f"{source} is too large; allowed: {MAX_FILE_OCTETS} octets"])
-    try:
-        return octets.decode()
+        return octets_of(path, MAX_FILE_OCTETS).decode()
+    except FileError as error:
+        raise ConfigError([f"{source} {error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{source} is not UTF-8 at octet {error.start}"]) from None
 

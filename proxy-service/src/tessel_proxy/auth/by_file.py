@@ -10,22 +10,24 @@ from typing import Final
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.auth.account_file import Accounts, load_accounts
+from tessel_proxy.auth.account_file import Accounts, Line, load_accounts
 from tessel_proxy.auth.bounded import Bounded
 from tessel_proxy.auth.deadline import within
 from tessel_proxy.auth.digest import Digest
 from tessel_proxy.auth.hashing import Hashing
 from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.interface import Account, Refused
+from tessel_proxy.reload import stamps_of
 
 MAX_TOKEN_CHARACTERS: Final = 4096  # one has 43; a stranger's longer ones are not hashed
 MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
 
 
 class ByFile:
-    """Whose a token is by AUTH_FILE. What was found out holds until the file is read again.
+    """Whose a token is by AUTH_FILE. What was found out holds for as long as its line is there.
 
-    So nobody who guesses can hold up those who are known, for they need no computation any more.
+    So nobody who guesses can hold up those who are known, for they need no computation any more,
+    and a reload does not make all of them wait for one at the same time.
     """
 
     name: Final = "AUTH_FILE"
@@ -40,7 +42,8 @@ class ByFile:
         self._timeout_s = timeout_s
         self._digest = digest
         self._checks: InFlight[Account | Refused] = InFlight()
-        self._use(load_accounts(path))
+        self._accepted: dict[bytes, Line] = {}  # never more than the file has lines
+        self.reload()
 
     @property
     def paths(self) -> Sequence[Path]:
@@ -48,19 +51,21 @@ class ByFile:
 
     def reload(self) -> None:
         """Use the file as it is now. Raises ConfigError, and goes on as before."""
+        self.stamps = stamps_of(self.paths)
         self._use(load_accounts(self._path))
 
     def _use(self, accounts: Accounts) -> None:
         self._accounts = accounts
-        self._accepted: dict[bytes, Account] = {}  # never more than the file has lines
-        self._refused: Bounded[Refused] = Bounded(MAX_REFUSED)
-        self._checks.forget()
+        again = {key: accounts.again(line) for key, line in self._accepted.items()}
+        self._accepted = {key: line for key, line in again.items() if line}
+        self._refused: Bounded[Refused] = Bounded(MAX_REFUSED)  # a line may have come for any
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         if len(token) > MAX_TOKEN_CHARACTERS:
             return succeed(Refused())
         key = self._digest(token)
-        known = self._accepted.get(key) or self._refused.get(key)
+        line = self._accepted.get(key)
+        known = line.account if line else self._refused.get(key)
         if known is not None:
             return succeed(known)
         return self._checks.join(key, partial(self._ask, key, token))
@@ -70,15 +75,13 @@ class ByFile:
 
     async def _find(self, key: bytes, token: str) -> Account | Refused:
         accounts = self._accounts
-        owner = await self._hashing.run(partial(accounts.owner, token))
-        answer = owner or Refused()
-        if accounts is self._accounts:  # else it has been read again meanwhile
-            self._keep(key, answer)
-        return answer
-
-    def _keep(self, key: bytes, answer: Account | Refused) -> None:
-        match answer:
-            case Account():
-                self._accepted[key] = answer
-            case Refused():
-                self._refused.put(key, answer)
+        line = await self._hashing.run(partial(accounts.find, token))
+        if accounts is not self._accounts:  # it has been read again meanwhile
+            line = line and self._accounts.again(line)
+            if line is None:
+                return await self._find(key, token)
+        if line is None:
+            self._refused.put(key, Refused())
+            return Refused()
+        self._accepted[key] = line
+        return line.account

@@ -11,6 +11,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from tessel_proxy.auth.interface import AuthUnavailableError
+from tessel_proxy.threads import forget_those_not_started
 
 T = TypeVar("T")
 
@@ -28,8 +29,15 @@ class Threads(Protocol):
 
 
 def reactor_threads(reactor: IReactorThreads) -> Threads:
+    """Those of the reactor's own pool; AuthUnavailableError where the system has none to give."""
+
     def run(work: Callable[[], T]) -> Deferred[T]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+        pool = reactor.getThreadPool()
+        try:
+            return deferToThreadPool(reactor, pool, work)
+        except RuntimeError as error:  # "can't start new thread", raised before there is a Deferred
+            forget_those_not_started(pool)
+            return fail(AuthUnavailableError(f"a token cannot be hashed: {error}"))
 
     return run
 

@@ -37,10 +37,6 @@ class InFlight(Generic[T]):
         question.follow(ask())
         return answer
 
-    def forget(self) -> None:
-        """Let nobody join those under way: what they are about has changed."""
-        self._questions.clear()
-
     def _over(self, key: bytes, question: _Question[T]) -> None:
         if self._questions.get(key) is question:  # not one asked anew since
             del self._questions[key]
@@ -61,6 +57,8 @@ class _Question(Generic[T]):
         self._asked = asked.addBoth(self._tell)
 
     def _leave(self, answer: Deferred[T]) -> None:
+        if answer not in self._waiting:
+            return  # there is an answer, and one who was told it just now gave this up
         self._waiting.remove(answer)
         if not self._waiting and self._asked is not None:
             self._over(self)  # at once: who comes now must not join one that is given up
@@ -70,4 +68,5 @@ class _Question(Generic[T]):
         waiting, self._waiting = self._waiting, []
         self._over(self)
         for answer in waiting:
-            answer.callback(result)  # a Failure goes to the errbacks
+            if not answer.called:
+                answer.callback(result)  # a Failure goes to the errbacks

@@ -27,6 +27,7 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
+from tessel_proxy.numbers import Number
 
 MAX_ACCEPTED = 50_000
 """Good tokens that are known: more than one process has tunnels, at some 400 octets each."""
@@ -117,5 +118,6 @@ class Remembered:
             account=good.account.name,
             age=round(age),
             why=failure.getErrorMessage(),
+            error=(Number.CREDENTIALS if mine else Number.TAKEN_AT_ITS_WORD).value,
         )
         return good.account

@@ -1,0 +1,72 @@
+"""A token that came over a tunnel -> whose it is, or how its device is turned away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from twisted.logger import Logger, LogLevel
+
+from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError
+from tessel_proxy.first_check import first_check
+from tessel_proxy.house import House
+from tessel_proxy.numbers import Number
+from tessel_proxy.penalties import Penalty, PenaltyError
+from tessel_proxy.record import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Why, and whether the same token may be right another time."""
+
+    why: Refusal
+    try_again: bool
+
+
+WRONG: Final = TurnedAway(Refusal.WRONG_TOKEN, try_again=False)
+
+
+class Checking:
+    """The checks of one tunnel's tokens."""
+
+    _log = Logger()
+
+    def __init__(self, house: House, source: str, tunnel: int) -> None:
+        """`source`: who pays for wrong tokens."""
+        self._house = house
+        self._source = source
+        self._tunnel = tunnel
+
+    async def ask(self, token: str | None) -> Account | TurnedAway:
+        """May be cancelled."""
+        if token is None:
+            return WRONG
+        try:
+            answer = await first_check(self._house, token, self._source)
+        except PenaltyError as error:
+            return _unasked(error.penalty)
+        except AuthUnavailableError as error:
+            self._tell(error)
+            return TurnedAway(Refusal.NOT_CHECKED, try_again=True)
+        return answer if isinstance(answer, Account) else WRONG
+
+    def _tell(self, error: AuthUnavailableError) -> None:
+        mine = isinstance(error, AuthMisconfiguredError)
+        self._log.emit(
+            LogLevel.error if mine else LogLevel.warn,
+            "a token could not be checked: {why}",
+            event="auth_unavailable",
+            tunnel=self._tunnel,
+            why=str(error),
+            error=(Number.CREDENTIALS if mine else Number.NOT_CHECKED).value,
+        )
+
+
+def _unasked(penalty: Penalty) -> TurnedAway:
+    match penalty:
+        case Penalty.OF_TOKEN:  # what was wrong a moment ago is so still
+            return TurnedAway(Refusal.TOKEN_PENALTY, try_again=False)
+        case Penalty.OF_SOURCE:  # nobody knows
+            return TurnedAway(Refusal.SOURCE_PENALTY, try_again=True)
+        case _:
+            assert_never(penalty)

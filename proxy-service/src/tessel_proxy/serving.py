@@ -1,0 +1,49 @@
+"""A substream that a device has opened -> its Outbound, or why there may not be one more."""
+
+from __future__ import annotations
+
+from streamplex.tx import Substream
+from tessel_proxy import nodewords, wire
+from tessel_proxy.house import House
+from tessel_proxy.opening import Kind
+from tessel_proxy.outbound import Outbound
+from tessel_proxy.record import Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.terms import Terms
+
+
+class Serving:
+    """What is done for the substreams of one tunnel."""
+
+    def __init__(self, house: House, record: TunnelRecord) -> None:
+        self._house = house
+        self._record = record
+
+    def serve(self, substream: Substream, terms: Terms, open_now: int) -> None:
+        """`open_now`: substreams that the tunnel has, this one among them."""
+        if open_now > self._house.config.max_substreams:
+            self.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS)
+        elif too_many := terms.tally.open_substream():
+            self.refuse(substream, too_many)
+        else:
+            substream.attach(Outbound(terms, _kind(substream), self._record_of(substream)))
+
+    def refuse(self, substream: Substream, why: Outcome) -> None:
+        """Turn it away before anything is done for it."""
+        record = self._record_of(substream)
+        substream.fail(nodewords.TOO_MANY_OPENS[why])
+        substream.loseWriteConnection()
+        substream.emit(wire.CLOSED)
+        substream.release()
+        record.close(self._house.clock.seconds(), why)
+
+    def _record_of(self, substream: Substream) -> SubstreamRecord:
+        return SubstreamRecord(
+            of=self._record,
+            substream=substream.channel,
+            kind=_kind(substream).value,
+            started_at=self._house.clock.seconds(),
+        )
+
+
+def _kind(substream: Substream) -> Kind:
+    return Kind.TLS if substream.name == Kind.TLS.value else Kind.NET

@@ -1,0 +1,25 @@
+"""What the substreams of one tunnel have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+
+from tessel_proxy.early import Allowance
+from tessel_proxy.limits import Tally
+from tessel_proxy.opening import Opener
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who works for them, whose they are, and what they may."""
+
+    opener: Opener
+    clock: IReactorTime
+    account: str
+    tunnel: int
+    half_close: bool
+    allowance: Allowance
+    tally: Tally
+    idle_s: float  # 0: for ever

@@ -1,0 +1,46 @@
+"""What one substream moves, within what its account may: OCTETS_PER_S and OCTETS_PER_DAY."""
+
+from __future__ import annotations
+
+from tessel_proxy.limits import Tally
+from tessel_proxy.pace import Pauses, Why
+from tessel_proxy.rate import Rate
+
+
+class Traffic:
+    """Both directions of one substream."""
+
+    def __init__(self, tally: Tally, from_device: Pauses, from_target: Pauses) -> None:
+        self._tally = tally
+        self._from_device = from_device
+        self._from_target = from_target
+
+    def device_comes(self) -> None:
+        """Who opens while the account is ahead of its rate is heard when it has its turn."""
+        self._tally.to_targets.admit(self._from_device)
+
+    def target_comes(self) -> None:
+        self._tally.to_devices.admit(self._from_target)
+
+    def may_pass_to_target(self, octets: int) -> bool:
+        """Count what came from the device. False: the quota was spent before."""
+        return self._may_pass(octets, self._tally.to_targets, self._from_device)
+
+    def may_pass_to_device(self, octets: int) -> bool:
+        """Count what came from the target. False: the quota was spent before."""
+        return self._may_pass(octets, self._tally.to_devices, self._from_target)
+
+    def _may_pass(self, octets: int, rate: Rate, pauses: Pauses) -> bool:
+        if not self._tally.quota.move(octets):
+            return False
+        rate.moved(octets, pauses)
+        return True
+
+    @property
+    def waits(self) -> bool:
+        """Is it silent because of the rate?"""
+        return Why.RATE in self._from_device or Why.RATE in self._from_target
+
+    def end(self) -> None:
+        self._tally.to_targets.leave(self._from_device)
+        self._tally.to_devices.leave(self._from_target)

@@ -1,0 +1,128 @@
+"""15,000 spoiled dialogues within limits that bite: strangers meet them, and nobody else does.
+
+Rates, penalties, quotas and targets that linger keep something of who is gone for a time. So time
+passes here, and what is counted is what is left when all of it has passed.
+"""
+
+import os
+from collections import Counter
+from enum import Enum
+
+import pytest
+
+from support.hardening.device import hello
+from support.hardening.growth import Held, count_objects
+from support.hardening.memory_bystander import Bystander
+from support.hardening.memory_proxy import STRANGERS_TOKEN, MemoryProxy
+from support.hardening.mutations import Mutations
+from tessel_proxy.quota import DAY_S
+from tessel_proxy.record import Nobody, Outcome, Refusal
+
+WARM_UP = 1_500
+MEMORY_TOLERANCE_OCTETS = 8 * 1024 * 1024
+OBJECTS_TOLERANCE = 400
+LOOK_EVERY = 250
+GUESS_EVERY = 3
+STRANGERS = [f"203.0.113.{number}" for number in range(4)] + ["2001:db8::1"]
+
+pytestmark = pytest.mark.timeout(400)  # so much to do takes long where others work as well
+
+
+class Counting(Nobody):
+    """A witness of what strangers are told."""
+
+    def __init__(self):
+        self.seen: Counter[Enum] = Counter()
+
+    def substream_closed(self, record, outcome):
+        self.seen[outcome] += 1
+
+    def refused(self, why):
+        self.seen[why] += 1
+
+
+class Run:
+    """Spoiled dialogues beside a bystander, at so many seconds for each."""
+
+    def __init__(self, seed, seconds_each, **config):
+        self._mutations = Mutations(f"{seed}, within limits")
+        self._seconds_each = seconds_each
+        self.witness = Counting()
+        self.proxy = MemoryProxy(seed, witness=self.witness, **config)
+        self._bystander = Bystander(self.proxy)
+        self.lingered = False  # a target whose tunnel had gone
+
+    def feed(self, numbers):
+        for number in numbers:
+            host = STRANGERS[number % len(STRANGERS)]
+            try:
+                self.proxy.be_visited(self._said(number), host)
+                self.proxy.pass_time(self._seconds_each)
+            except Exception as fault:
+                raise AssertionError(self._mutations.name(number)) from fault
+            if number % LOOK_EVERY == 0:
+                self._look(number)
+
+    def _said(self, number):
+        """What a stranger says; some guess before."""
+        guesses = [hello(f"guess {number}")] if number % GUESS_EVERY == 0 else []
+        return guesses + self._mutations.pieces(number)
+
+    def _look(self, number):
+        self._bystander.transfer()
+        self._bystander.assert_untouched()
+        assert len(self.proxy.house.census.all) == 1, self._mutations.name(number)
+        self.lingered |= len(self.proxy.opener.sockets) > 1
+
+    def settled(self):
+        """What is held when nobody but the bystander is there any more."""
+        self.proxy.pass_all_time()
+        assert self.proxy.house.limits.substreams == len(self.proxy.opener.sockets) == 1
+        return count_objects(), Held.by(os.getpid())
+
+    def end(self):
+        self._bystander.close()
+        self.proxy.pass_all_time()
+        assert self.proxy.is_as_at_first
+
+
+def leaves_nothing(run, inputs):
+    run.feed(range(WARM_UP))
+    objects, before = run.settled()
+    run.feed(range(WARM_UP, inputs))
+    objects_then, after = run.settled()
+    assert objects_then - objects < OBJECTS_TOLERANCE
+    assert after.memory - before.memory < MEMORY_TOLERANCE_OCTETS
+    assert after.descriptors == before.descriptors
+
+
+def test_within_the_limits_of_who_sets_none_strangers_pay_for_themselves_alone(seed):
+    run = Run(seed, 0.0005)
+    leaves_nothing(run, 8_000)
+    for met in (
+        *(Refusal.WRONG_TOKEN, Refusal.TOKEN_PENALTY, Refusal.SOURCE_PENALTY),
+        *(Outcome.OPENS_TOO_FAST, Outcome.ENDED),
+    ):
+        assert run.witness.seen[met], (met, run.witness.seen)
+    # a right token is let in, from where strangers guessed as well
+    for host in STRANGERS:
+        late = Bystander(run.proxy, host, STRANGERS_TOKEN)
+        late.transfer()
+        late.assert_untouched()
+        late.close()
+    run.end()
+
+
+def test_a_rate_and_targets_that_linger_keep_nothing_of_strangers_for_ever(seed):
+    run = Run(seed, 0.01, some_are_deaf=True, octets_per_s=2_000)
+    leaves_nothing(run, 3_500)
+    assert run.proxy.most_waiting
+    assert run.lingered
+    run.end()
+
+
+def test_a_quota_that_strangers_spend_is_theirs_alone(seed):
+    run = Run(seed, DAY_S / 1000, octets_per_day=20_000)
+    leaves_nothing(run, 3_500)
+    assert run.witness.seen[Outcome.QUOTA_SPENT], run.witness.seen
+    run.end()

@@ -1,0 +1,46 @@
+"""Reasons to pause."""
+
+import pytest
+
+from tessel_proxy.pace import Pace, Pauses, Why
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def pauses(calls):
+    return Pauses(lambda: calls.append("pause"), lambda: calls.append("resume"))
+
+
+def test_it_goes_on_only_when_nobody_has_a_reason_any_more(pauses, calls):
+    pauses.add(Why.FULL)
+    pauses.add(Why.RATE)
+    pauses.remove(Why.FULL)
+    assert calls == ["pause"]
+    assert Why.RATE in pauses
+    pauses.remove(Why.RATE)
+    assert calls == ["pause", "resume"]
+
+
+def test_a_reason_that_was_not_given_changes_nothing(pauses, calls):
+    pauses.remove(Why.OPENING)
+    assert calls == []
+
+
+def test_at_its_end_it_goes_on_and_is_not_paused_again(pauses, calls):
+    pauses.add(Why.RATE)
+    pauses.end()
+    pauses.add(Why.FULL)
+    assert calls == ["pause", "resume"]
+    assert Why.FULL not in pauses
+
+
+def test_a_transport_that_is_lost_stops_nobody(pauses, calls):
+    pace = Pace(pauses, lambda: calls.append("taken"))
+    pace.pauseProducing()
+    pace.stopProducing()
+    pace.resumeProducing()
+    assert calls == ["pause", "taken", "resume"]
