@@ -16,6 +16,8 @@ from support.deployment.local import ROOT, LocalDeployment
 from support.watch import Watch
 
 DOWNLOADS = 20
+SOCKETS = 20
+CHIP_SOCKETS = 4  # of the simulated chip, as of a real one
 
 
 class DemoError(Exception):
@@ -41,6 +43,8 @@ def show(system):
     three_pages(system)
     the_originals_sample(system)
     many_downloads(system)
+    twenty_sockets_without_the_proxy(system)
+    twenty_sockets_with_it(system)
 
 
 def introduce(system):
@@ -49,6 +53,7 @@ def introduce(system):
     for site in (system.far, system.near):
         print(f"The {site.name} site serves {site.url()} and {site.url(scheme='https')}")
     print(f"The device's settings: PROXY_TLS=end-to-end PROXY_LOCAL={system.near.host}")
+    print(f"Its radio is a simulated CC3000 (RADIO=cc3000-sim), with {CHIP_SOCKETS} sockets.")
 
 
 def three_pages(system):
@@ -66,31 +71,70 @@ def the_originals_sample(system):
 
 def many_downloads(system):
     headline(f"A program makes {DOWNLOADS} downloads at once")
-    url = system.far.url("/download?octets=1000000")
+    url = system.far.url("/download?octets=300000")
     account = run(system, "examples/parallel_downloads.py", url)
     expect(account, {("far", "http"): (0, DOWNLOADS)})
+
+
+def twenty_sockets_without_the_proxy(system):
+    headline(f"A program opens {SOCKETS} sockets at once, without the proxy")
+    settings = {**settings_of(system), "PROXY_TOKEN": ""}
+    place = (system.near.host, system.near.ports["echo"])
+    shown = finished(system, settings, "demo/twenty_sockets.py", *place)
+    expect_lines(shown, f"{CHIP_SOCKETS} of {SOCKETS} sockets stand.")
+    expect_lines(shown, f"{SOCKETS - CHIP_SOCKETS} times: ENOENT: Cannot open another socket.")
+    print("* So much for the chip: past its few sockets the runtime has nothing to open.")
+
+
+def twenty_sockets_with_it(system):
+    headline(f"The same program opens its {SOCKETS} sockets through the proxy")
+    with tempfile.NamedTemporaryFile(prefix="tessel-demo-") as trace:
+        options = ("--trace-spi", trace.name)
+        place = (system.far.host, system.far.ports["echo"])
+        account = run(system, "demo/twenty_sockets.py", *place, options=options)
+        expect(account, {("far", "echo"): (0, SOCKETS)})
+        explained = finish(system.start(["tessel", "radio", "decode", trace.name], {}), 60).stdout
+    opened = explained.count("host: OpenSocket(")
+    print(f"* By the trace of the chip's bus it was asked for {opened} socket.")
+    if opened != 1:
+        raise DemoError(f"the chip was asked for {opened} sockets")
+
+
+def expect_lines(shown, line):
+    if line not in shown.splitlines():
+        raise DemoError(f"expected: {line}\nseen:\n{shown}")
 
 
 def headline(text):
     print(f"\n{text}\n{'-' * len(text)}", flush=True)
 
 
-def run(system, program, *args):
+def run(system, program, *args, options=()):
     """Run it on the device, print what it printed, and what others saw of it."""
     watch = Watch(system)
-    settings = {
+    settings = settings_of(system)
+    finished(system, settings, program, *args, options=options)
+    account = Account.of(watch, (system.far, system.near))
+    tell(account, settings)
+    return account
+
+
+def settings_of(system):
+    return {
         **system.device_settings(),
         "PROXY_LOCAL": system.near.host,
         "PROXY_TLS": "end-to-end",
     }
-    running = system.start(["tessel", "run", str(ROOT / program), *args], settings)
-    done = finish(running, PROGRAM_SECONDS)
-    print(f"$ tessel run {program} {' '.join(args)}\n{done.stdout}", end="")
+
+
+def finished(system, settings, program, *args, options=()):
+    """What it printed, which is printed here, too."""
+    words = [*options, str(ROOT / program), *map(str, args)]
+    done = finish(system.start(["tessel", "run", *words], settings), PROGRAM_SECONDS)
+    print(f"$ tessel run {' '.join((program, *map(str, args)))}\n{done.stdout}", end="")
     if done.exit_code != 0:
         raise DemoError(f"{program} ended with exit code {done.exit_code}\n{done.stderr}")
-    account = Account.of(watch, (system.far, system.near))
-    tell(account, settings)
-    return account
+    return done.stdout
 
 
 def tell(account, settings):

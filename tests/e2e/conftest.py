@@ -1,4 +1,7 @@
-"""`pytest tests/e2e --deployment=local|compose`: the scenarios, on processes or in containers."""
+"""The scenarios, on processes or in containers, over the simulated chip or the host's sockets.
+
+pytest tests/e2e --deployment=local|compose --radio=cc3000-sim|host
+"""
 
 import pytest
 
@@ -11,6 +14,7 @@ SCENARIO_SECONDS = 300  # one of them; starting the system has limits of its own
 
 def pytest_addoption(parser):
     parser.addoption("--deployment", choices=["local", "compose"], default="local")
+    parser.addoption("--radio", choices=["cc3000-sim", "host"], default="cc3000-sim")
 
 
 def pytest_collection_modifyitems(items):
@@ -24,6 +28,7 @@ def deployment(request, tmp_path_factory):
         system = ComposeDeployment()
     else:
         system = LocalDeployment(tmp_path_factory.mktemp("system"))
+    system.radio = request.config.getoption("--radio")
     yield system
     system.close()
 

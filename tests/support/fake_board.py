@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
@@ -12,6 +13,7 @@ from zope.interface import implementer
 
 from tessel.network.interface import INetwork
 from tessel.node import runtime
+from tessel.node.addresses import is_ip
 from tessel.node.handles import Handles
 from tessel.node.runtime import Runtime
 
@@ -106,6 +108,12 @@ class FakeNetwork:
         self._board = board
         self.attempts = []
         self.listening = None
+        self.bindings = []
+        self.names = {}
+        self.up = succeed(None)
+
+    def ready(self):
+        return self.up
 
     def connect(self, target, factory, *, proxy=True, watcher=None):
         return self._attempt(Attempt(self._board, target, factory, proxy))
@@ -114,7 +122,13 @@ class FakeNetwork:
         return self._attempt(Attempt(self._board, target, factory, proxy, tls))
 
     def lookup(self, name, family=0):
-        raise NotImplementedError
+        if is_ip(name):
+            return succeed([name])
+        return self.names[name]
+
+    def bind_udp(self, port, protocol, *, host=""):
+        self.bindings.append(Binding(port, protocol, host))
+        return self.bindings[-1].answer
 
     def listen(self, port, factory, *, host="", backlog=511):
         self.listening = Listening(factory)
@@ -123,6 +137,36 @@ class FakeNetwork:
     def _attempt(self, attempt):
         self.attempts.append(attempt)
         return attempt.answer
+
+
+class Binding:
+    """A UDP port that was asked for, and its transport once it is bound."""
+
+    def __init__(self, port, protocol, host):
+        self.port, self.protocol, self.host = port, protocol, host
+        self.stopped = self.broadcast = False
+        self.sent = []
+        self.fault = None
+        self.answer = Deferred()
+
+    def bind(self):
+        self.protocol.makeConnection(self)
+        self.answer.callback(self)
+
+    def getHost(self):
+        return IPv4Address("UDP", self.host or "0.0.0.0", self.port or 50_000)
+
+    def write(self, octets, to):
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append((octets, to))
+
+    def setBroadcastAllowed(self, enabled):
+        self.broadcast = enabled
+
+    def stop(self):
+        self.stopped = True
+        return succeed(None)
 
 
 class Listening:
@@ -139,12 +183,14 @@ class Listening:
 
 
 class Board:
-    def __init__(self):
+    def __init__(self, wifi=None):
         self.clock = Clock()
         self.network = FakeNetwork(self)
         self.handles = Handles()
         self.uncaught = []
-        self.runtime = Runtime(self.clock, self.network, self.handles, self.uncaught.append)
+        self.runtime = Runtime(
+            self.clock, self.network, self.handles, self.uncaught.append, lambda: wifi
+        )
 
     @property
     def attempts(self):
@@ -170,9 +216,9 @@ class Board:
 
 
 @contextmanager
-def powered_board():
+def powered_board(wifi=None):
     """What a program raised and no test took is the test's failure."""
-    board = Board()
+    board = Board(wifi)
     runtime.install(board.runtime)
     try:
         yield board

@@ -1,5 +1,16 @@
 """A simulated Tessel runtime: what a program on the device imports."""
 
-from tessel.node import dns, events, http, https, net, stream, timers, tls
+from tessel.node import dgram, dns, events, http, https, net, stream, timers, tls, wifi
 
-__all__ = ["dns", "events", "http", "https", "net", "stream", "timers", "tls"]
+__all__ = [
+    "dgram",
+    "dns",
+    "events",
+    "http",
+    "https",
+    "net",
+    "stream",
+    "timers",
+    "tls",
+    "wifi",
+]

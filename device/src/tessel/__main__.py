@@ -1,4 +1,9 @@
-"""`tessel run [--env NAME=VALUE]... PROGRAM.py [ARG...]`: run a program as on the device."""
+"""The command.
+
+tessel run [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]   run it as on the device
+tessel radio check [--env NAME=VALUE]...                                  is the chip wired right?
+tessel radio decode FILE                                                  explain a trace
+"""
 
 from __future__ import annotations
 
@@ -8,16 +13,27 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from twisted.logger import ILogObserver, globalLogBeginner
 
+from tessel import radio_check
+from tessel.cc3000.decode import explained
+from tessel.cc3000.trace import TracedBus
 from tessel.config import malformed
 from tessel.program import IProgramReactor, Program
+from tessel.radio_config import RadioSettings
+from tessel.radios import BusWrap
+from tessel.reading import Reader
 from tessel.settings import described, lookalikes
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from tessel.cc3000.bus import IBus
 
 USAGE_EXIT = 2  # as argparse's own
 
@@ -32,26 +48,38 @@ used; what the program gave to sys.exit; 130 and 143 when it was stopped by a si
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     given = _parser().parse_args(arguments)
-    os.environ.update(dict(given.env))
-    for hint in lookalikes(os.environ):
-        print(f"tessel: warning: {hint}", file=sys.stderr)
-    faults = malformed(os.environ)
-    for fault in faults:
-        print(f"tessel: {fault}", file=sys.stderr)
-    if faults:
+    code: int = given.command(given)
+    return code
+
+
+def _run(given: argparse.Namespace) -> int:
+    if not _settings_are_good(given):
         return 1
     path = Path(given.program)
     if not path.is_file():
-        print(f"tessel: {path} is not a file; a Python program is expected", file=sys.stderr)
-        return USAGE_EXIT
-    return _run(path, given.arguments)
+        return _misused(f"{path} is not a file; a Python program is expected")
+    if given.trace_spi is None:
+        return _run_program(path, given.arguments, lambda bus: bus)
+    if _radio_settings().kind == "host":
+        return _misused("--trace-spi: RADIO=host has no bus; cc3000-sim and cc3000 have")
+    try:
+        trace = _private(given.trace_spi)
+    except OSError as fault:
+        return _misused(f"--trace-spi: {fault}")
+    with trace:
+        return _run_program(path, given.arguments, _traced(trace.write))
 
 
-def _run(path: Path, arguments: Sequence[str]) -> int:
+def _run_program(path: Path, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
     from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
 
     program = Program(
-        cast("IProgramReactor", reactor), os.environ, random.random, sys.stderr, os._exit
+        cast("IProgramReactor", reactor),
+        os.environ,
+        random.random,
+        sys.stderr,
+        os._exit,
+        wrap_bus=wrap_bus,
     )
     show = warnings.showwarning
     globalLogBeginner.beginLoggingTo(
@@ -59,6 +87,62 @@ def _run(path: Path, arguments: Sequence[str]) -> int:
     )
     warnings.showwarning = show  # a program's warnings go where Python sends them
     return program.run(lambda: _execute(path, arguments))
+
+
+def _traced(write: Callable[[str], object]) -> BusWrap:
+    from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
+
+    return lambda bus: cast("IBus", TracedBus(bus, cast("IReactorTime", reactor), write))
+
+
+def _private(name: str) -> TextIO:
+    """For the user alone: a trace holds passwords and what was sent in clear. A line at a time, so
+    that a program that hangs has left what led there.
+    """
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return open(descriptor, "w", buffering=1, encoding="ascii")  # noqa: PTH123 - by its descriptor
+
+
+def _check(given: argparse.Namespace) -> int:
+    if not _settings_are_good(given):
+        return 1
+    settings = _radio_settings()
+    if settings.kind == "host":
+        return _misused("RADIO=host has no chip; RADIO=cc3000 and RADIO=cc3000-sim have")
+    from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
+
+    return radio_check.run(settings, cast("radio_check.ICheckReactor", reactor), print, sys.stderr)
+
+
+def _decode(given: argparse.Namespace) -> int:
+    try:
+        with Path(given.file).open(encoding="ascii", errors="replace") as trace:
+            for line in explained(trace):
+                print(line)
+    except BrokenPipeError:  # `| head` has enough
+        sys.stdout = None
+    except OSError as fault:
+        return _misused(str(fault))
+    return 0
+
+
+def _settings_are_good(given: argparse.Namespace) -> bool:
+    os.environ.update(dict(given.env))
+    for hint in lookalikes(os.environ):
+        print(f"tessel: warning: {hint}", file=sys.stderr)
+    faults = malformed(os.environ)
+    for fault in faults:
+        print(f"tessel: {fault}", file=sys.stderr)
+    return not faults
+
+
+def _radio_settings() -> RadioSettings:
+    return RadioSettings.read(Reader(os.environ))
+
+
+def _misused(why: str) -> int:
+    print(f"tessel: {why}", file=sys.stderr)
+    return USAGE_EXIT
 
 
 def _execute(path: Path, arguments: Sequence[str]) -> None:
@@ -81,18 +165,17 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run a program until nothing is open any more",
-        usage="tessel run [-h] [--env NAME=VALUE]... PROGRAM.py [ARG...]",
+        usage="tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]",
         description=_RUN,
         epilog=f"settings, from the environment or --env:\n{described()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    run.set_defaults(command=_run)
+    _add_env(run)
     run.add_argument(
-        "--env",
-        metavar="NAME=VALUE",
-        type=_assignment,
-        action="append",
-        default=[],
-        help="set a variable of the environment for the program",
+        "--trace-spi",
+        metavar="FILE",
+        help="write down what goes over the chip's bus; it may hold passwords",
     )
     run.add_argument("program", metavar="PROGRAM.py", help="the program to run")
     run.add_argument(
@@ -101,7 +184,33 @@ def _parser() -> argparse.ArgumentParser:
         nargs=argparse.REMAINDER,
         help="what the program finds in sys.argv: all that stands behind PROGRAM.py",
     )
+    _add_radio(commands.add_parser("radio", help="look at the chip, or at what it said"))
     return parser
+
+
+def _add_radio(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check = commands.add_parser(
+        "check",
+        help="find wiring faults; tell service pack, MAC and the networks in range",
+        description="Exit code: 0 if all is well, 1 if not. Wiring: docs/cc3000-hardware.md",
+    )
+    check.set_defaults(command=_check)
+    _add_env(check)
+    decode = commands.add_parser("decode", help="explain what --trace-spi has written")
+    decode.set_defaults(command=_decode)
+    decode.add_argument("file", metavar="FILE")
+
+
+def _add_env(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--env",
+        metavar="NAME=VALUE",
+        type=_assignment,
+        action="append",
+        default=[],
+        help="set a variable of the environment for the program",
+    )
 
 
 class _TellVersion(argparse.Action):

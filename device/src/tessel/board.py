@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.logger import Logger
 
 from tessel.config import Settings
-from tessel.errors import BoardError
+from tessel.errors import BoardError, NodeError
+from tessel.network.chip import ChipNetwork
 from tessel.network.direct import DirectNetwork
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
 from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
@@ -17,12 +18,11 @@ from tessel.network.tunneled import TunneledNetwork
 from tessel.node import runtime
 from tessel.node.handles import Handles
 from tessel.node.runtime import Runtime
-from tessel.radio.host import HostRadio, IHostReactor
-from tessel.radio.interface import IRadio
+from tessel.radio.host import IHostReactor
+from tessel.radio.interface import IRadio, IWifi, RadioError
+from tessel.radios import BusWrap, Chosen, chosen
 
 log = Logger(namespace="tessel")
-
-_RADIOS: dict[str, Callable[[IHostReactor], IRadio]] = {"host": HostRadio}
 
 
 class Board:
@@ -39,16 +39,23 @@ class Board:
         uncaught: Callable[[BaseException], None],
         idle: Callable[[], None] = lambda: None,
         clock: IReactorTime | None = None,
+        wrap_bus: BusWrap = lambda bus: bus,
     ) -> None:
         """`uncaught` is told what a program's callbacks raise; `idle`, that nothing is open."""
         self._reactor = reactor
         self._environ = environ
         self._random = random
         self._clock = clock or reactor
+        self._wrap_bus = wrap_bus
+        self._chosen: Chosen | None = None
         self.handles = Handles(idle)
-        self.radio: IRadio | None = None
         self._network = RoutedNetwork(self._join)
-        self.runtime = Runtime(self._clock, self._network, self.handles, uncaught)
+        self.runtime = Runtime(self._clock, self._network, self.handles, uncaught, self._wifi)
+
+    @property
+    def radio(self) -> IRadio | None:
+        """None: nothing has needed it yet."""
+        return self._chosen.radio if self._chosen is not None else None
 
     def power_on(self) -> None:
         """From now on `tessel.net` and the like work on this board."""
@@ -76,16 +83,28 @@ class Board:
                 count=self.radio.connections_opened,
             )
             await self.radio.power_off()
+        if self._chosen is not None:
+            self._chosen.close()
 
     async def _join(self) -> Joined:
         settings = Settings.from_env(self._environ)
-        radio = self.radio = self._chosen_radio(settings)
-        await radio.power_on()
-        direct = DirectNetwork(radio, self._clock)
+        found = self._radio_of(settings)
+        try:
+            await found.radio.power_on()
+        except RadioError as error:
+            raise _not_connected(error) from error
+        make = DirectNetwork if found.wifi is None else ChipNetwork
+        direct = make(found.radio, self._clock)
         return Joined(settings, direct, self._tunneled(settings, direct))
 
-    def _chosen_radio(self, settings: Settings) -> IRadio:
-        return _RADIOS[settings.radio](self._reactor)
+    def _wifi(self) -> IWifi | None:
+        return self._radio_of(Settings.from_env(self._environ)).wifi
+
+    def _radio_of(self, settings: Settings) -> Chosen:
+        """Chosen once: what was opened for it is not opened again after a failure."""
+        if self._chosen is None:
+            self._chosen = chosen(settings.radio, self._reactor, self._clock, self._wrap_bus)
+        return self._chosen
 
     def _tunneled(self, settings: Settings, direct: DirectNetwork) -> TunneledNetwork | None:
         if settings.token is None:
@@ -95,6 +114,12 @@ class Board:
             return direct.connect_tls(target, factory, tls, NobodyWatches())
 
         return TunneledNetwork(settings, dial, self._clock, self._random)
+
+
+def _not_connected(error: RadioError) -> NodeError:
+    unreachable = NodeError("ENETUNREACH: Wifi is not connected.", error.code)
+    unreachable.hint = str(error)
+    return unreachable
 
 
 def power_on(

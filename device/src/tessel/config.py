@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from cryptography import x509
 
 from tessel.errors import NodeError
+from tessel.radio_config import RadioSettings
+from tessel.reading import Expected, Reader
 from tessel.settings import (
     DEFAULT_IDLE_MS,
     DEFAULT_LOCAL,
     DEFAULT_PING_INTERVAL_S,
     DEFAULT_PING_TIMEOUT_S,
     DEFAULT_PORT,
-    RADIOS,
 )
 
 HIGHEST_PORT = 65_535
@@ -40,7 +40,6 @@ _FILE_HINT = "; a file of them is named by PROXY_CERT_FILE"
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-T = TypeVar("T")
 
 
 class SettingsError(NodeError):
@@ -77,7 +76,7 @@ class Settings:
     ping_interval_s: int  # 0: the proxy is never asked whether it is there
     ping_timeout_s: int
     device: str | None
-    radio: str
+    radio: RadioSettings
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -97,7 +96,7 @@ class Settings:
             ping_interval_s=reader.value("PING_INTERVAL_S", _interval_s, DEFAULT_PING_INTERVAL_S),
             ping_timeout_s=reader.value("PING_TIMEOUT_S", _timeout_s, DEFAULT_PING_TIMEOUT_S),
             device=reader.value("PROXY_DEVICE", _device, None),
-            radio=reader.value("RADIO", _radio, RADIOS[0]),
+            radio=RadioSettings.read(reader),
         )
         if settings.token is not None and settings.proxy_host is None and not reader.faults:
             reader.faults.append(
@@ -122,37 +121,19 @@ def _filled(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if value}
 
 
-class _Expected(Exception):  # noqa: N818 - carries what is expected; never leaves this file
-    pass
-
-
-class _Reader:
-    """Takes values out of an environment and gathers what is wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.faults: list[str] = []
-
-    def value(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        text = self._environ.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except _Expected as expected:
-            self.faults.append(f"{name} is {text!r}; expected: {expected}")
-            return default
+class _Reader(Reader):
+    """Of what the proxy needs."""
 
     def token(self) -> tuple[str | None, str | None]:
         """It, and before it the variable that it came from."""
         for name in TOKENS:
-            source, text = self._text_or_file(name)
+            source, text = self.text_or_file(name)
             if text is not None:
-                return source, self._utf8(source, text.strip())
+                return source, self.utf8(source, text.strip())
         return None, None
 
     def certificates(self) -> bytes | None:
-        source, text = self._text_or_file("PROXY_CERT")
+        source, text = self.text_or_file("PROXY_CERT")
         if text is None:
             return None
         pem = text.encode(errors="surrogateescape")
@@ -163,41 +144,13 @@ class _Reader:
             )
         return pem
 
-    def _text_or_file(self, name: str) -> tuple[str, str | None]:
-        """The variable that it came from, and its text, which is not blank; None: not set."""
-        text = self._environ.get(name, "")
-        if text.strip():
-            return name, text
-        source = f"{name}_FILE"
-        path = self._environ.get(source, "")
-        return source, self._from_file(source, path) if path else None
-
-    def _from_file(self, source: str, path: str) -> str | None:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            self.faults.append(f"{source} is {path!r}; expected: a readable text file ({error})")
-            return None
-        if not text.strip():
-            self.faults.append(f"{source} is {path!r}; expected: a file that is not empty")
-            return None
-        return text
-
-    def _utf8(self, name: str, text: str) -> str | None:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            self.faults.append(f"{name} (not shown) is not UTF-8; expected: text")
-            return None
-        return text
-
 
 def _host(text: str) -> str:
     host = text.removeprefix("[").removesuffix("]")
     if "/" in host or "@" in host or any(c.isspace() for c in host):
-        raise _Expected("a name or an address, without a scheme or path")
+        raise Expected("a name or an address, without a scheme or path")
     if ":" in host and not isinstance(literal(host), ipaddress.IPv6Address):
-        raise _Expected("a name or an address; the port stands in PROXY_PORT")
+        raise Expected("a name or an address; the port stands in PROXY_PORT")
     return host
 
 
@@ -220,7 +173,7 @@ def _timeout_s(text: str) -> int:
 def _number(text: str, lowest: int, highest: int) -> int:
     digits = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
     if not digits or not lowest <= int(text) <= highest:
-        raise _Expected(f"a whole number from {lowest} to {highest}")
+        raise Expected(f"a whole number from {lowest} to {highest}")
     return int(text)
 
 
@@ -228,24 +181,18 @@ def _flag(text: str) -> bool:
     try:
         return int(text[:20]) != 0
     except ValueError:
-        raise _Expected("0, or a number other than 0 for yes") from None
+        raise Expected("0, or a number other than 0 for yes") from None
 
 
 def _tls_mode(text: str) -> bool:
     if text != "end-to-end":
-        raise _Expected("end-to-end, or nothing")
+        raise Expected("end-to-end, or nothing")
     return True
 
 
 def _device(text: str) -> str:
     if len(text) > LONGEST_DEVICE_NAME or not text.isprintable():
-        raise _Expected(f"a printable name of at most {LONGEST_DEVICE_NAME} characters")
-    return text
-
-
-def _radio(text: str) -> str:
-    if text not in RADIOS:
-        raise _Expected(" or ".join(RADIOS))
+        raise Expected(f"a printable name of at most {LONGEST_DEVICE_NAME} characters")
     return text
 
 
@@ -288,8 +235,8 @@ def _exact(entry: str) -> Address | None:
     return address
 
 
-def _no_target(entry: str) -> _Expected:
-    return _Expected(
+def _no_target(entry: str) -> Expected:
+    return Expected(
         "addresses and names without a port, networks such as 10.0.0.0/8, or domains such as "
         f".example.com, separated by blanks or commas ({entry!r} is none)"
     )

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from tessel.board import Board
 from tessel.liveness import Liveness, OwnClock, Watched
 from tessel.radio.host import IHostReactor
+from tessel.radios import BusWrap
 from tessel.report import report
 from tessel.settings import DEBUG_SETTING
 
@@ -47,6 +48,8 @@ class Program:
         random: Callable[[], float],
         errors: TextIO,
         leave_at_once: Callable[[int], None],
+        *,
+        wrap_bus: BusWrap = lambda bus: bus,
     ) -> None:
         self._reactor = reactor
         self._environ = environ
@@ -60,6 +63,7 @@ class Program:
             uncaught=self._uncaught,
             idle=self._look_soon,
             clock=self._clock,
+            wrap_bus=wrap_bus,
         )
         self._liveness: Liveness | None = None
         self._look_due = False
@@ -159,5 +163,9 @@ class Program:
         failure = event.get("log_failure")
         if failure is not None and event.get("log_level") is LogLevel.critical:
             self._uncaught(failure.value)
-        elif DEBUG_SETTING in self._environ and event.get("log_namespace") == "tessel":
+        elif DEBUG_SETTING in self._environ and _is_ours(event):
             self._errors.write(f"tessel: {formatEvent(event)}\n")
+
+
+def _is_ours(event: LogEvent) -> bool:
+    return str(event.get("log_namespace")).partition(".")[0] == "tessel"

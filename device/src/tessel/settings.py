@@ -15,7 +15,11 @@ DEFAULT_PORT = 443  # passes most firewalls, though it is not HTTPS
 DEFAULT_IDLE_MS = 90_000
 DEFAULT_PING_INTERVAL_S = 15
 DEFAULT_PING_TIMEOUT_S = 15
-RADIOS = ("host",)
+RADIOS = ("cc3000-sim", "host", "cc3000")  # the first is the default
+PROFILES = ("cc3000", "cc3000-real-time", "ideal")
+SECURITIES = ("unsecured", "wep", "wpa", "wpa2")  # as the Tessel's `wifi` names them
+DEFAULT_SPI = "/dev/spidev0.0"
+DEFAULT_CS, DEFAULT_IRQ, DEFAULT_POWER = "22", "23", "24"  # as docs/cc3000-hardware.md wires them
 DEBUG_SETTING = "_PROXY_DBG"
 
 HELP_COLUMNS = 98
@@ -89,7 +93,39 @@ SETTINGS = (
         "",
         "a name of at most 64 characters for this one device, for the proxy's log",
     ),
-    Setting(("RADIO",), RADIOS[0], "host: the machine's own sockets"),
+    Setting(
+        ("RADIO",),
+        RADIOS[0],
+        "host: the machine's own sockets; cc3000-sim: a simulated CC3000, down to its pins, with "
+        "this machine's sockets behind it; cc3000: a real one",
+    ),
+    Setting(
+        ("CC3000_PROFILE",),
+        PROFILES[0],
+        "what of a chip is simulated. cc3000: its limits and quirks; cc3000-real-time: its "
+        "slowness, too; ideal: neither",
+    ),
+    Setting(("CC3000_SPI",), DEFAULT_SPI, "the SPI device that a real chip is connected to"),
+    Setting(
+        ("CC3000_GPIO_CS",),
+        DEFAULT_CS,
+        "the line of its chip select: number or name, with the GPIO chip before it if that is not "
+        "gpiochip0, as in gpiochip4:22",
+    ),
+    Setting(("CC3000_GPIO_IRQ",), DEFAULT_IRQ, "the line of its interrupt, written alike"),
+    Setting(("CC3000_GPIO_VBAT_EN",), DEFAULT_POWER, "the line that switches it on"),
+    Setting(
+        ("WIFI_SSID",),
+        "",
+        "the network that the chip joins. Unset, a program joins one itself; the simulated chip "
+        "then is in the one that the simulation has, tesselnet",
+    ),
+    Setting(
+        ("WIFI_SECURITY",),
+        "",
+        "unsecured, wep, wpa or wpa2; unset: wpa2 if there is a password",
+    ),
+    Setting(("WIFI_PASSWORD", "WIFI_PASSWORD_FILE"), "", "its password, or a file that holds it"),
     Setting(
         (DEBUG_SETTING,),
         "",

@@ -62,6 +62,7 @@ class Deployment(ABC):
     proxy_address: tuple[str, int]  # as the device names it
     proxy_authority: str  # files on the device: whom to trust for the proxy
     target_authority: str  # and for the sites
+    radio = "cc3000-sim"  # what the device has
 
     @abstractmethod
     def start(self, command: Sequence[str], settings: Mapping[str, str]) -> Running:
@@ -108,6 +109,7 @@ class Deployment(ABC):
             # the defaults hold all loopback and private networks, where both sites are
             "PROXY_LOCAL": "local.invalid",
             "SSL_CERT_FILE": self.target_authority,
+            "RADIO": self.radio,
         }
 
     def launch(self, program, *args, **settings):

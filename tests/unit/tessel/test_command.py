@@ -19,7 +19,7 @@ LIMIT_S = 30
 
 def environment(**more):
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | more
+    return kept | {"RADIO": "host"} | more  # the chip is in test_radio_command.py
 
 
 def command_line(*arguments, **environ):
@@ -190,7 +190,8 @@ def test_help_tells_where_options_go_and_what_may_be_set(capsys):
         main(["run", "--help"])
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    assert told.startswith("usage: tessel run [-h] [--env NAME=VALUE]... PROGRAM.py [ARG...]\n")
+    usage = "usage: tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]\n"
+    assert told.startswith(usage)
     assert "Options go before PROGRAM.py" in told
     assert described() in told
 
@@ -225,7 +226,7 @@ def test_a_program_is_executed_as_python_would(tmp_path, monkeypatch):
     class Inside:
         """Runs the program's text, with no reactor around it."""
 
-        def __init__(self, *parts):
+        def __init__(self, *parts, wrap_bus):
             self.observe = seen.append
 
         def run(self, main):

@@ -6,6 +6,7 @@ import pytest
 import trustme
 
 from tessel.config import Settings, SettingsError, literal, malformed
+from tessel.settings import RADIOS
 
 HOST = {"PROXY_HOST": "proxy.example"}
 
@@ -27,7 +28,7 @@ def test_with_nothing_set_there_are_defaults_and_no_token():
     assert settings.end_to_end is False
     assert settings.idle_s == 90
     assert settings.device is None
-    assert settings.radio == "host"
+    assert settings.radio.kind == RADIOS[0]
     assert "localhost" in settings.local.names
     assert ipaddress.ip_network("10.0.0.0/8") in settings.local.networks
 
@@ -157,7 +158,7 @@ def test_a_certificate_may_be_text_or_stand_in_a_file(tmp_path):
         ("PROXY_LOCAL", ".", "'' is none"),
         ("PROXY_DEVICE", "x" * 65, "64"),
         ("PROXY_DEVICE", "a\x07b", "printable"),
-        ("RADIO", "cc3000x", "host"),
+        ("RADIO", "cc3000x", "cc3000-sim or host or cc3000"),
     ],
 )
 def test_a_malformed_setting_is_named_with_its_value_and_what_is_expected(name, value, expected):

@@ -92,7 +92,7 @@ def secure_site(authority):
 @pytest.fixture
 def board(monkeypatch):
     uncaught = []
-    board = Board(reactor, {}, random.random, uncaught=uncaught.append)
+    board = Board(reactor, {"RADIO": "host"}, random.random, uncaught=uncaught.append)
     monkeypatch.setattr(http, "global_agent", http.Agent(keep_alive=True))
     monkeypatch.setattr(https, "global_agent", https.Agent(keep_alive=True))
     board.power_on()

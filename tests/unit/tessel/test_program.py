@@ -306,7 +306,14 @@ def test_a_fault_on_the_way_out_is_told(monkeypatch):
 
 
 def test_the_radio_is_asked_what_is_its_own():
-    a_run = Run(nothing)
+    a_run = Run(nothing, RADIO="host")
     a_run.main = lambda: net.connect(1, "192.0.2.1").unref()
     assert a_run() == 0
     assert a_run.reactor.tcpClients
+
+
+def test_a_program_that_ends_while_its_chip_comes_up_leaves_nothing_behind():
+    a_run = Run(nothing, RADIO="cc3000-sim")
+    a_run.main = lambda: net.connect(1, "192.0.2.1").unref()
+    assert a_run() == 0
+    assert a_run.said == ""

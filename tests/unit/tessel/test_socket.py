@@ -3,13 +3,14 @@
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer
 
 from support.fake_board import FakeNetwork, Listening, powered_board, record
 from tessel.errors import NodeError
 from tessel.network.interface import IDiscardable, IIdleWatch, ISecured, Target
 from tessel.node import net, tls
 from tessel.node.link import DISCARD_LIMIT_S
+from tessel.radio.interface import IWeakTransport
 
 EVENTS = ("lookup", "connect", "ready", "data", "drain", "timeout", "end", "error", "close")
 
@@ -762,3 +763,68 @@ class TestServer:
         board.run()
         board.accept()
         assert heard[0][1].allow_half_open
+
+
+def test_a_socket_that_nobody_reads_closes_when_its_peer_ends(board):
+    socket, attempt = connected(board)
+    heard = record(socket, "end", "close")
+    socket.end("bye")
+    attempt.end()
+    attempt.lose()
+    assert heard == [("end",), ("close", False)]
+
+
+class TestWeakRadio:
+    """Over a radio that can neither half-close nor send without delay."""
+
+    @staticmethod
+    def stand(board):
+        directlyProvides(board.attempts[-1].wire, IWeakTransport)
+        board.attempts[-1].stand()
+
+    def test_no_delay_is_asked_for_in_vain_and_the_line_that_did_so_is_told(self, board):
+        net.connect(80, "example.com").set_no_delay()
+        with pytest.warns(RuntimeWarning, match="set_no_delay is ignored") as warned:
+            self.stand(board)
+        assert warned[0].filename == __file__
+
+    def test_so_it_is_on_a_connection_that_stands(self, board):
+        socket = net.connect(80, "example.com")
+        self.stand(board)
+        socket.set_no_delay(False)
+        with pytest.warns(RuntimeWarning, match="set_no_delay is ignored"):
+            socket.set_no_delay()
+
+    def test_the_option_that_http_sets_by_itself_is_told_to_nobody(self, board):
+        net.connect({"port": 80, "no_delay": True})
+        self.stand(board)
+        assert board.attempts[-1].wire.no_delay
+
+    def test_a_socket_that_wants_to_stay_half_open_is_told_that_it_cannot(self, board):
+        net.connect({"port": 80, "allow_half_open": True})
+        with pytest.warns(RuntimeWarning, match="allow_half_open is ignored"):
+            self.stand(board)
+
+    def test_what_the_runtime_itself_asks_for_is_told_to_nobody(self, board):
+        server = net.create_server(allow_half_open=True)
+        heard = record(server, "connection")
+        server.listen()
+        board.run()
+        board.network.listening.factory = weakened(board.network.listening.factory)
+        board.accept()
+        assert heard
+
+
+def weakened(factory):
+    def build():
+        protocol = factory()
+        connect = protocol.makeConnection
+
+        def make_connection(wire):
+            directlyProvides(wire, IWeakTransport)
+            connect(wire)
+
+        protocol.makeConnection = make_connection
+        return protocol
+
+    return build

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.protocol import DatagramProtocol
 
 from tessel.config import literal
 from tessel.errors import NodeError
@@ -48,7 +49,7 @@ class DirectNetwork:
         try:
             found = await self._radio.lookup(name)
         except RadioError as error:
-            raise NodeError(f"getaddrinfo {error.code} {name}", error.code) from error
+            raise self._worded(error, "getaddrinfo", name) from error
         usable = [address for address in found if self._suits(address, family)]
         if not usable:
             raise NodeError(f"getaddrinfo ENOTFOUND {name}", "ENOTFOUND")
@@ -62,8 +63,17 @@ class DirectNetwork:
             listening = await self._radio.listen(port, factory, address=address, backlog=backlog)
         except RadioError as error:
             where = Target(host or "::", port)
-            raise NodeError(f"listen {error.code}: {where}", error.code) from error
+            raise self._worded(error, "listen", where) from error
         return cast("IListening", listening)  # the radio's has the same shape
+
+    async def bind_udp(self, port: int, protocol: DatagramProtocol, host: str) -> IListening:
+        address = (await self.lookup(host))[0] if host else ""
+        try:
+            bound = await self._radio.bind_udp(port, protocol, address=address)
+        except RadioError as error:
+            where = Target(host or "0.0.0.0", port)  # noqa: S104 - told, not bound
+            raise self._worded(error, "bind", where) from error
+        return cast("IListening", bound)
 
     def _limited(
         self, target: Target, attempt: Coroutine[Deferred[object], object, IProtocol]
@@ -91,10 +101,20 @@ class DirectNetwork:
     ) -> IProtocol:
         addresses = await self._told(target.host, watcher)
         try:
-            return await self._radio.connect(addresses, target.port, factory)
+            return await self._reach(addresses, target.port, factory)
         except RadioError as error:
             tried = Target(addresses[0], target.port)
-            raise NodeError(f"connect {error.code} {tried}", error.code) from error
+            raise self._worded(error, "connect", tried) from error
+
+    def _reach(
+        self, addresses: Sequence[str], port: int, factory: ProtocolFactory
+    ) -> Awaitable[IProtocol]:
+        return self._radio.connect(addresses, port, factory)
+
+    def _worded(self, error: RadioError, call: str, about: Target | str) -> NodeError:
+        """The error as a program sees it."""
+        colon = ":" if call == "listen" else ""  # Node's
+        return NodeError(f"{call} {error.code}{colon} {about}", error.code)
 
     async def _told(self, host: str, watcher: IConnectWatcher) -> Sequence[str]:
         """The addresses of the target; if it is a name, the watcher is told."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IAddress, IProducer, IProtocol, ITransport
+from twisted.internet.protocol import DatagramProtocol
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ class INetwork(Interface):
     cancelled, and then gives up at once.
     """
 
+    def ready() -> Deferred[object]:
+        """Switch the radio on and have it join its network, if that is not done."""
+
     def connect(
         target: Target,
         factory: ProtocolFactory,
@@ -146,3 +150,6 @@ class INetwork(Interface):
         port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
         """Accept connections on a port; 0: any free one. `host` "" : all addresses."""
+
+    def bind_udp(port: int, protocol: DatagramProtocol, *, host: str = "") -> Deferred[IListening]:
+        """Give the protocol a UDP port of IPv4; 0: any free one."""

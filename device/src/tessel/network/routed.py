@@ -11,6 +11,7 @@ from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -55,6 +56,9 @@ class RoutedNetwork:
         self._joined: Joined | None = None
         self._waiting: list[Deferred[Joined]] = []
 
+    def ready(self) -> Deferred[object]:
+        return self._ready().addCallback(lambda _: None)
+
     def connect(
         self,
         target: Target,
@@ -93,6 +97,14 @@ class RoutedNetwork:
             return await (await self._ready()).direct.listen(port, factory, host, backlog)
 
         return Deferred.fromCoroutine(listen())
+
+    def bind_udp(
+        self, port: int, protocol: DatagramProtocol, *, host: str = ""
+    ) -> Deferred[IListening]:
+        async def bind() -> IListening:
+            return await (await self._ready()).direct.bind_udp(port, protocol, host)
+
+        return Deferred.fromCoroutine(bind())
 
     async def finish(self) -> None:
         """End what goes through the tunnels in order, then the tunnels."""

@@ -1,1 +1,3 @@
-"""What programs import, in the Node manner: events, stream, timers, dns, net, tls, http, https."""
+"""What programs import, in the Node manner: events, stream, timers, dns, net, dgram, tls, http,
+https, wifi.
+"""

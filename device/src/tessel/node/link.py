@@ -30,6 +30,7 @@ from tessel.network.interface import (
     StreamTransport,
 )
 from tessel.node.runtime import Runtime
+from tessel.radio.interface import IWeakTransport
 
 DISCARD_LIMIT_S = 2.0  # a destroyed socket's last octets: a reader who is there takes them at once
 
@@ -64,6 +65,11 @@ class Link:
     def usable(self) -> bool:
         """There is a transport, and it was not lost."""
         return self._below is not None and not self._lost
+
+    @property
+    def weak(self) -> bool:
+        """The radio can neither half-close it nor send without delay."""
+        return IWeakTransport.providedBy(self._below)
 
     # Down: what the socket asks for. Only while `usable`.
 

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from tessel.errors import BoardError
 from tessel.network.interface import INetwork
 from tessel.node.handles import Handle, Handles
+from tessel.radio.interface import IWifi
 
 
 class Runtime:
@@ -25,10 +26,13 @@ class Runtime:
         network: INetwork,
         handles: Handles,
         uncaught: Callable[[BaseException], None],
+        wifi: Callable[[], IWifi | None] = lambda: None,
     ) -> None:
+        """`wifi` chooses the radio if that is not done; None: the radio has none of its own."""
         self.clock = clock
         self.network = network
         self.handles = handles
+        self.wifi = wifi
         self._uncaught = uncaught
         self._ticks: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._tick_handle: Handle | None = None

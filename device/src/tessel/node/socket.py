@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
+from tessel.node import weak
 from tessel.node.addresses import family_word
 from tessel.node.handles import Handle
 from tessel.node.idle import IdleTimer
@@ -62,6 +63,7 @@ class Socket(Duplex):
         self._write_done: Done | None = None
         self._close_done: Callable[[], None] | None = None
         self._no_delay: bool | None = None
+        self._no_delay_at: str | None = None  # the line that asked for it; http's own asks quietly
         self._keep_alive: bool | None = None
         self._held_up = False  # the connection was asked to stop reading
 
@@ -95,7 +97,7 @@ class Socket(Duplex):
         if options.timeout_ms:
             self.set_timeout(options.timeout_ms)
         if options.no_delay:
-            self.set_no_delay()
+            self._no_delay = True
         if options.keep_alive:
             self.set_keep_alive(True)
 
@@ -154,8 +156,9 @@ class Socket(Duplex):
 
     def set_no_delay(self, enabled: bool = True) -> Self:
         self._no_delay = enabled
+        self._no_delay_at = here() if enabled else None
         if self._link.usable:
-            self._link.set_no_delay(enabled)
+            self._apply_no_delay(enabled)
         return self
 
     def set_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> Self:  # noqa: ARG002 - Node's signature; the delay is the system's
@@ -271,7 +274,9 @@ class Socket(Duplex):
         if self.destroyed:
             return
         if self._no_delay is not None:
-            self._link.set_no_delay(self._no_delay)
+            self._apply_no_delay(self._no_delay)
+        if self.allow_half_open and self._link.weak:
+            weak.warn(weak.HALF_OPEN, self.opened_at)
         if self._keep_alive is not None:
             self._link.set_keep_alive(self._keep_alive)
         if self.timeout:
@@ -281,6 +286,11 @@ class Socket(Duplex):
             self._pass_on(*waiting)
         elif self._waiting_final is not None:
             self._link.end()
+
+    def _apply_no_delay(self, enabled: bool) -> None:
+        self._link.set_no_delay(enabled)
+        if self._no_delay_at is not None and self._link.weak:
+            weak.warn(weak.NO_DELAY, self._no_delay_at)
 
     def link_looked_up(
         self, error: NodeError | None, address: str | None, family: int | None
@@ -305,7 +315,12 @@ class Socket(Duplex):
             done(None)
 
     def link_peer_ended(self) -> None:
+        self._push_end_of_peer()
+
+    def _push_end_of_peer(self) -> None:
+        """As Node: if nothing is held, `end` comes though nobody reads, and so does the close."""
         self.push(None)
+        self.read(0)
 
     def link_lost(self, reason: Failure) -> None:
         self._state = State.LOST
@@ -321,7 +336,7 @@ class Socket(Duplex):
         unsent, self._write_done = self._write_done, None
         if unsent is not None:
             unsent(NodeError("write EPIPE", "EPIPE"))
-        self.push(None)
+        self._push_end_of_peer()
 
     # The end.
 

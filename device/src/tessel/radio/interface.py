@@ -99,6 +99,48 @@ class NameUnansweredError(RadioError):
     code = "EAI_AGAIN"
 
 
+class IWeakTransport(Interface):
+    """A transport that can neither half-close nor send without delay: who asks for it is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WifiStatus:
+    """The network that a radio is in, and its addresses there."""
+
+    ssid: bytes
+    address: str
+    gateway: str
+    dhcp_server: str
+    name_server: str
+
+
+class IWifi(Interface):
+    """What a program may do with the Wi-Fi of a radio that has one.
+
+    Every Deferred may fail with a RadioError; what was begun goes on if one is cancelled.
+    """
+
+    link: LinkState = Attribute("the state of the link now")
+    mac: bytes | None = Attribute("its address; None: it was never on")
+
+    def watch_link(changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        """As the radio's."""
+
+    def status() -> WifiStatus | None:
+        """None: it is in no network."""
+
+    def join(ssid: bytes, security: str, key: bytes) -> Deferred[None]:
+        """Leave the network there is, for this one. `security`: unsecured, wep, wpa, wpa2."""
+
+    def leave() -> Deferred[None]:
+        """And stay away."""
+
+    def switch_on() -> Deferred[None]:
+        """Join the network that was joined last, too."""
+
+    def switch_off() -> Deferred[None]: ...
+
+
 class IRadioPort(Interface):
     """A port that listens, or a bound UDP port."""
 

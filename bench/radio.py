@@ -1,0 +1,199 @@
+"""What a simulated CC3000 costs: octets per CPU second, by each way through it.
+
+    python bench/radio.py [MEGABYTES]
+
+First the emulated chip alone, read from and written to at its pins as fast as it goes; then whole
+radios over loopback, host's and chip's, with this process at both ends of the connection.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.task import Clock, react
+
+from tessel.cc3000 import spi
+from tessel.cc3000.hci import sockets, wlan
+from tessel.cc3000.hci.codes import Security
+from tessel.cc3000.hci.command import Message
+from tessel.cc3000.hci.fields import SocketAddress
+from tessel.cc3000.simulated import SimulatedBus
+from tessel.emulator.air import AccessPoint, Air
+from tessel.emulator.chip import Chip
+from tessel.emulator.profiles import PROFILES
+from tessel.emulator.streams import Stream
+from tessel.radio.cc3000 import AccessPoint as Credentials
+from tessel.radio.cc3000 import Cc3000Radio
+from tessel.radio.host import HostRadio
+from tessel.radio.names import asked
+
+SSID = b"bench"
+READ, WRITE = 1460, 1024  # octets at once: a segment; the Tessel's
+
+
+class Pins:
+    """A host at the pins of a chip in memory, which knows what to expect."""
+
+    def __init__(self, profile: str) -> None:
+        self.clock = Clock()
+        self.stream = Stream(self.clock, 0, nagle=False)
+        air = PeerAir(self.clock, self._dialled)
+        air.appear(AccessPoint(ssid=SSID))
+        self.chip = Chip(air, PROFILES[profile])
+        self.chip.power(on=True)
+        self.clock.advance(0)
+        self.write(wlan.Start(), cut=True)
+        self.write(wlan.ConnectWlan(SSID))
+        self.read_all()
+        self.write(sockets.OpenSocket())
+        self.write(sockets.Connect(0, SocketAddress("192.0.2.1", 80)))
+        self.read_all()
+
+    def _dialled(self, stream: Stream) -> None:
+        self.stream = stream
+        stream.makeConnection(Sink(self.clock))
+
+    def write(self, message: Message[Any], *, cut: bool = False) -> None:
+        frame = spi.write_frame(message.packet().encode())
+        self.chip.select(selected=True)
+        for part in (frame[:4], frame[4:]) if cut else (frame,):
+            self.chip.transfer(part)
+        self.chip.select(selected=False)
+
+    def read_all(self) -> None:
+        self.clock.advance(0)
+        while self.chip.irq:
+            self.chip.select(selected=True)
+            first = self.chip.transfer(spi.FIRST_BURST)
+            self.chip.transfer(spi.rest_burst(first, spi.ReadStyle.BY_PACKET))
+            self.chip.select(selected=False)
+            self.clock.advance(0)
+
+    def down(self, octets: int) -> None:
+        for _ in range(octets // READ):
+            self.stream.dataReceived(bytes(READ))
+            self.write(sockets.Receive(0, READ))
+            self.read_all()
+
+    def up(self, octets: int) -> None:
+        message = sockets.Send(0, bytes(WRITE))
+        for _ in range(octets // WRITE):
+            self.write(message)
+            self.read_all()
+
+
+class PeerAir(Air):
+    """An air with one peer, in memory."""
+
+    def __init__(self, clock: Any, dialled: Callable[[Stream], None]) -> None:
+        super().__init__(clock, lambda _: Deferred())
+        self._dialled = dialled
+
+    def dial(self, host: str, port: int, protocol: Any, **_: Any) -> Deferred[Any]:
+        del host, port
+        self._dialled(protocol)
+        found: Deferred[Any] = Deferred()
+        found.callback(protocol)
+        return found
+
+
+class Sink:
+    """A connection that takes everything at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._producer: Stream | None = None
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        del enabled
+
+    def registerProducer(self, producer: Stream, streaming: bool) -> None:
+        del streaming
+        self._producer = producer
+
+    def write(self, data: bytes) -> None:
+        del data
+        if self._producer is not None:
+            self._clock.callLater(0, self._producer.resumeProducing)
+
+    def pauseProducing(self) -> None:
+        """There is always room."""
+
+    def resumeProducing(self) -> None:
+        """It was not paused."""
+
+
+class End(Protocol):
+    def __init__(self) -> None:
+        self.count = 0
+        self.wanted = 0
+        self.done: Deferred[None] = Deferred()
+
+    def wants(self, octets: int) -> Deferred[None]:
+        self.count, self.wanted, self.done = 0, octets, Deferred()
+        return self.done
+
+    def dataReceived(self, data: bytes) -> None:
+        self.count += len(data)
+        if self.count >= self.wanted and not self.done.called:
+            self.done.callback(None)
+
+
+class Target(ServerFactory):
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress) -> End:
+        del addr
+        self.end = End()
+        return self.end
+
+
+def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
+    yield "host", HostRadio(reactor)
+    for profile in ("ideal", "cc3000"):
+        air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
+        air.appear(AccessPoint(ssid=SSID))
+        bus = SimulatedBus(Chip(air, PROFILES[profile]))
+        yield profile, Cc3000Radio(bus, reactor, Credentials(SSID, Security.OPEN))
+
+
+def measured(what: Callable[[int], None], name: str, octets: int) -> None:
+    began = time.process_time()
+    what(octets)
+    told(name, octets, began)
+
+
+def told(name: str, octets: int, began: float) -> None:
+    print(f"{name:34}{octets / (time.process_time() - began) / 1e6:9.1f} MB per CPU second")
+
+
+async def over_loopback(reactor: Any, octets: int) -> None:
+    target = Target()
+    port = reactor.listenTCP(0, target, interface="127.0.0.1")
+    for name, radio in radios(reactor):
+        await radio.power_on()
+        client = await radio.connect(["127.0.0.1"], port.getHost().port, End)
+        for way, source, sink in (("down", target.end, client), ("up", client, target.end)):
+            arrived = sink.wants(octets)
+            began = time.process_time()
+            source.transport.write(bytes(octets))
+            await arrived
+            told(f"radio {name}, {way}", octets, began)
+        await radio.power_off()
+    await port.stopListening()
+
+
+def main() -> None:
+    octets = int(float(sys.argv[1] if len(sys.argv) > 1 else "10") * 1e6)
+    for profile in ("ideal", "cc3000"):
+        pins = Pins(profile)
+        measured(pins.down, f"emulator alone {profile}, down", octets)
+        measured(pins.up, f"emulator alone {profile}, up", octets)
+    react(lambda reactor: Deferred.fromCoroutine(over_loopback(reactor, octets)))
+
+
+main()

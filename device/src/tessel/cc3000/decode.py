@@ -1,0 +1,124 @@
+"""A trace of the bus, explained: after each line with octets one that says what they mean.
+
+Reads what `tessel.cc3000.trace` writes, and captures in which both sides of each operation stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+
+from tessel.cc3000.errors import FrameError
+from tessel.cc3000.hci.codes import Code, DataOpcode
+from tessel.cc3000.hci.commands import answered_by, message
+from tessel.cc3000.hci.events import Unknown, unsolicited
+from tessel.cc3000.hci.netapp import NvmemOctets
+from tessel.cc3000.hci.packets import (
+    CommandPacket,
+    DataPacket,
+    EventPacket,
+    PatchPacket,
+    decode,
+)
+from tessel.cc3000.hci.sockets import Arrived
+from tessel.cc3000.spi import HEADER, READ, WRITE_ANSWER, packet_read, packet_written
+from tessel.cc3000.trace import MISO, MOSI
+
+SHOWN = 32  # octets of a payload
+
+_BITS = ("mask", "readable", "writable", "exceptional")
+_RESULTS = ("value", "count", "status", "result", "new_sd")  # below zero they are codes
+
+
+def explained(lines: Iterable[str]) -> Iterator[str]:
+    """Each line as it is, without its end, and the explanations between them."""
+    for line in lines:
+        yield line.rstrip("\n")
+        meaning = _meaning(line.split())
+        if meaning is not None:
+            yield f"    {meaning}"
+
+
+def _meaning(words: list[str]) -> str | None:
+    if not words or words[0] not in (MOSI, MISO):
+        return None
+    try:
+        octets = bytes.fromhex("".join(words[1:]))
+    except ValueError:
+        return "not octets in hexadecimal"
+    try:
+        return _host(octets) if words[0] == MOSI else _chip(octets)
+    except FrameError as fault:
+        return f"not understood: {fault}"
+
+
+def _host(octets: bytes) -> str | None:
+    if octets[:1] == bytes((READ,)):
+        return None  # the host clocks; the chip speaks
+    packet = decode(packet_written(octets))
+    match packet:
+        case CommandPacket() | DataPacket():
+            return f"host: {_shown(message(packet))}"
+        case PatchPacket(_, b""):
+            return f"host: no patch of kind {packet.kind}"
+        case PatchPacket():
+            return f"host: {len(packet.data)} octets of patch {packet.kind}"
+        case EventPacket():
+            raise FrameError("an event from the host")
+
+
+def _chip(octets: bytes) -> str | None:
+    if octets[2 : len(WRITE_ANSWER)] == WRITE_ANSWER[2:]:
+        return None  # it is written to
+    if not any(octets[3:HEADER]):
+        return "chip: nothing to read"
+    packet = decode(packet_read(octets))
+    match packet:
+        case EventPacket():
+            return f"chip: {_event(packet)}"
+        case DataPacket(DataOpcode.RECEIVED | DataOpcode.RECEIVED_FROM):
+            return f"chip: {_shown(Arrived.read(packet))}"
+        case DataPacket(DataOpcode.NVMEM):
+            return f"chip: {_shown(NvmemOctets.read(packet))}"
+        case DataPacket() | CommandPacket() | PatchPacket():
+            raise FrameError(f"{type(packet).__name__} from the chip")
+
+
+def _event(event: EventPacket) -> str:
+    told = unsolicited(event)
+    if isinstance(told, Unknown):
+        return f"event {event.opcode:#06x}, {len(event.args)} octets"
+    if told is not None:
+        return _shown(told)
+    kind = answered_by(event.opcode)
+    if kind is None:
+        return f"event {event.opcode:#06x}, {len(event.args)} octets"
+    failed = f", status {event.status:#04x}" if event.status else ""
+    return f"{kind.__name__} is done: {_shown(kind.read_reply(event))}{failed}"
+
+
+def _shown(value: object) -> str:
+    if not is_dataclass(value):
+        return repr(value)
+    parts = [
+        f"{field.name}={_field(field.name, getattr(value, field.name))}"
+        for field in fields(value)
+        if field.repr
+    ]
+    return f"{type(value).__name__}({', '.join(parts)})"
+
+
+def _field(name: str, value: object) -> str:
+    if isinstance(value, bytes):
+        return _octets(value)
+    if isinstance(value, int) and value < 0 and name in _RESULTS and value in _CODES:
+        return f"{value} {Code(value).name}"
+    return hex(value) if isinstance(value, int) and name in _BITS else _shown(value)
+
+
+def _octets(value: bytes) -> str:
+    rest = f"... {len(value)} octets" if len(value) > SHOWN else ""
+    return f"{value[:SHOWN]!r}{rest}"
+
+
+_CODES = frozenset(Code)

@@ -1,0 +1,175 @@
+"""What the chip says without being asked."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tessel.cc3000.errors import FrameError
+from tessel.cc3000.hci.codes import Code, EventOpcode
+from tessel.cc3000.hci.fields import span, unpacked, words
+from tessel.cc3000.hci.packets import EventPacket
+from tessel.cc3000.hci.replies import Lease, Sent
+
+
+@dataclass(frozen=True, slots=True)
+class WlanConnected:
+    """An access point has let the chip in."""
+
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.WLAN_CONNECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class WlanDisconnected:
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.WLAN_DISCONNECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpDone:
+    """`status` 0: there is a lease, new or again; also after a static configuration."""
+
+    lease: Lease
+    status: int = 0
+
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.DHCP_DONE, self.status, self.lease.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class PingReport:
+    """Times are in ms."""
+
+    sent: int
+    received: int
+    shortest: int
+    longest: int
+    average: int
+
+    def packet(self) -> EventPacket:
+        numbers = (self.sent, self.received, self.shortest, self.longest, self.average)
+        return EventPacket(EventOpcode.PING_REPORTED, 0, _PING.pack(*numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.KEEPALIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class SmartConfigDone:
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.SMART_CONFIG_DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWait:
+    """The peer has closed; what it sent before can still be read."""
+
+    sd: int
+
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.TCP_CLOSE_WAIT, 0, self.sd.to_bytes(4, "little"))
+
+
+@dataclass(frozen=True, slots=True)
+class FreeBuffers:
+    """Buffers for sending that are free again: pairs of a socket and how many it had."""
+
+    freed: Sequence[tuple[int, int]]
+
+    def packet(self) -> EventPacket:
+        # A number that never was a socket's can be longer: the host may have sent noise.
+        entries = b"".join(_FREED.pack(sd & 0xFF, 1, count) for sd, count in self.freed)
+        count = len(self.freed).to_bytes(2, "little")
+        return EventPacket(EventOpcode.FREE_BUFFERS, 0, count + entries)
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """Data that was taken before will not be sent: the socket is dead."""
+
+    sd: int
+    status: int = 0
+
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.SENT, self.status, Sent(self.sd, Code.INACTIVE).args())
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRequest:
+    """During the start: 1 driver, 2 firmware, 3 bootloader. Wants a `PatchPacket` of the kind."""
+
+    kind: int
+
+    def packet(self) -> EventPacket:
+        return EventPacket(EventOpcode.PATCHES_REQUEST, 0, bytes([self.kind]))
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Of a kind that is never an answer, but not known: newer service packs have more."""
+
+    opcode: int
+
+    def packet(self) -> EventPacket:
+        return EventPacket(self.opcode)
+
+
+Unsolicited: TypeAlias = (
+    WlanConnected
+    | WlanDisconnected
+    | DhcpDone
+    | PingReport
+    | Keepalive
+    | SmartConfigDone
+    | CloseWait
+    | FreeBuffers
+    | SendFailed
+    | PatchRequest
+    | Unknown
+)
+
+_PING = words(5)
+_FREED = struct.Struct("<BBH")
+_NEVER_AN_ANSWER = 0x8000
+
+
+def unsolicited(packet: EventPacket) -> Unsolicited | None:
+    """What the event says, or None if it ends a command. Raises FrameError."""
+    known = _KNOWN.get(packet.opcode)
+    if known is not None:
+        return known(packet)
+    if packet.opcode == EventOpcode.SENT:
+        sent = Sent.parse(packet.args)
+        return SendFailed(sent.sd, packet.status) if sent.count == Code.INACTIVE else None
+    return Unknown(packet.opcode) if packet.opcode & _NEVER_AN_ANSWER else None
+
+
+def _free_buffers(packet: EventPacket) -> FreeBuffers:
+    count = int.from_bytes(span(packet.args, 0, 2), "little")
+    entries = span(packet.args, 2, count * _FREED.size)
+    return FreeBuffers(tuple((sd, freed) for sd, _, freed in _FREED.iter_unpack(entries)))
+
+
+def _first(packet: EventPacket) -> int:
+    if not packet.args:
+        raise FrameError(f"event {packet.opcode:#06x} without arguments")
+    return packet.args[0]  # TI's driver looks at one octet of four, too
+
+
+_KNOWN: dict[int, Callable[[EventPacket], Unsolicited]] = {
+    EventOpcode.WLAN_CONNECTED: lambda _: WlanConnected(),
+    EventOpcode.WLAN_DISCONNECTED: lambda _: WlanDisconnected(),
+    EventOpcode.DHCP_DONE: lambda packet: DhcpDone(Lease.decode(packet.args), packet.status),
+    EventOpcode.PING_REPORTED: lambda packet: PingReport(*unpacked(_PING, packet.args)),
+    EventOpcode.KEEPALIVE: lambda _: Keepalive(),
+    EventOpcode.SMART_CONFIG_DONE: lambda _: SmartConfigDone(),
+    EventOpcode.TCP_CLOSE_WAIT: lambda packet: CloseWait(_first(packet)),
+    EventOpcode.FREE_BUFFERS: _free_buffers,
+    EventOpcode.PATCHES_REQUEST: lambda packet: PatchRequest(_first(packet)),
+}

@@ -1,0 +1,120 @@
+"""The four kinds of packet <-> octets. All numbers are little-endian.
+
+    command   01 opcode(2) length(1) arguments
+    data      02 opcode(1) arguments'(1) length(2) arguments payload     length: of both
+    patch     03 kind(1) length(2) data'(2) data                         length: data + 2
+    event     04 opcode(2) length(1) status(1) arguments                 length: with the status
+
+What follows a packet is its pad, and is passed over.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tessel.cc3000.errors import FrameError
+
+COMMAND, DATA, PATCH, EVENT = 0x01, 0x02, 0x03, 0x04
+
+_COMMAND = struct.Struct("<BHB")
+_DATA = struct.Struct("<BBBH")
+_PATCH = struct.Struct("<BBHH")
+_EVENT = struct.Struct("<BHBB")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPacket:
+    opcode: int
+    args: bytes = b""
+
+    def encode(self) -> bytes:
+        return _COMMAND.pack(COMMAND, self.opcode, len(self.args)) + self.args
+
+
+@dataclass(frozen=True, slots=True)
+class DataPacket:
+    opcode: int
+    args: bytes
+    payload: bytes
+
+    def encode(self) -> bytes:
+        length = len(self.args) + len(self.payload)
+        head = _DATA.pack(DATA, self.opcode, len(self.args), length)
+        return b"".join((head, self.args, self.payload))
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPacket:
+    """A part of a patch, host to chip; without data: there is none."""
+
+    kind: int
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        length = len(self.data)
+        return _PATCH.pack(PATCH, self.kind, length + 2, length) + self.data
+
+
+@dataclass(frozen=True, slots=True)
+class EventPacket:
+    opcode: int
+    status: int = 0
+    args: bytes = b""
+
+    def encode(self) -> bytes:
+        return _EVENT.pack(EVENT, self.opcode, len(self.args) + 1, self.status) + self.args
+
+
+Packet: TypeAlias = CommandPacket | DataPacket | PatchPacket | EventPacket
+
+
+def decode(octets: bytes) -> Packet:
+    """The packet at the beginning of these octets. Raises FrameError."""
+    try:
+        return _DECODERS[octets[0]](octets)
+    except (IndexError, KeyError, struct.error):
+        raise FrameError(f"no packet: {octets[:8].hex(' ')}, {len(octets)} octets") from None
+
+
+def _command(octets: bytes) -> CommandPacket:
+    _, opcode, length = _COMMAND.unpack_from(octets)
+    return CommandPacket(opcode, _cut(octets, _COMMAND.size, length))
+
+
+def _data(octets: bytes) -> DataPacket:
+    _, opcode, args, length = _DATA.unpack_from(octets)
+    body = _cut(octets, _DATA.size, length)
+    if args > length:
+        raise FrameError(f"data with {args} octets of arguments among {length}")
+    return DataPacket(opcode, body[:args], body[args:])
+
+
+def _patch(octets: bytes) -> PatchPacket:
+    _, kind, length, data = _PATCH.unpack_from(octets)
+    if length != data + 2:
+        raise FrameError(f"a patch of {data} octets that counts {length}, not 2 more")
+    return PatchPacket(kind, _cut(octets, _PATCH.size, data))
+
+
+def _event(octets: bytes) -> EventPacket:
+    _, opcode, length, status = _EVENT.unpack_from(octets)
+    if not length:
+        raise FrameError(f"event {opcode:#06x} without a status")
+    return EventPacket(opcode, status, _cut(octets, _EVENT.size, length - 1))
+
+
+_DECODERS: dict[int, Callable[[bytes], Packet]] = {
+    COMMAND: _command,
+    DATA: _data,
+    PATCH: _patch,
+    EVENT: _event,
+}
+
+
+def _cut(octets: bytes, start: int, length: int) -> bytes:
+    if len(octets) < start + length:
+        raise FrameError(f"{len(octets) - start} octets of {length}")
+    return octets[start : start + length]

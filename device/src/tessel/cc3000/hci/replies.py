@@ -1,0 +1,204 @@
+"""What the chip answers: the arguments of the events that end a command."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tessel.cc3000.hci.fields import (
+    Fields,
+    SocketAddress,
+    as_reversed,
+    reversed_address,
+    span,
+    unpacked,
+    words,
+)
+
+
+class Reply(Fields):
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Reply):
+    """Nothing but the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Reply):
+    """Below zero: a `Code`."""
+
+    FORMAT = struct.Struct("<i")
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bits(Reply):
+    """Four octets that are no result: a status, an option's value."""
+
+    FORMAT = words(1)
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferSize(Reply):
+    """How many packets the chip can hold for sending, and the largest."""
+
+    FORMAT = struct.Struct("<BH")
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePack(Reply):
+    FORMAT = struct.Struct("<xxBB")
+    major: int
+    minor: int
+
+    def args(self) -> bytes:
+        return bytes((0, 6, self.major, self.minor))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Reply):
+    """`count`: octets that are in the chip's buffer now; below zero: a `Code`."""
+
+    FORMAT = struct.Struct("<Ii")
+    sd: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Reply):
+    """`count` above zero: so many octets follow in a data packet. Below: a `Code`."""
+
+    FORMAT = struct.Struct("<IiI")
+    sd: int
+    count: int
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Reply):
+    """`new_sd` below zero: a `Code`."""
+
+    sd: int
+    new_sd: int
+    peer: SocketAddress
+
+    HEAD: ClassVar[struct.Struct] = struct.Struct("<Ii")
+
+    def args(self) -> bytes:
+        return self.HEAD.pack(self.sd, self.new_sd) + self.peer.encode() + bytes(8)
+
+    @classmethod
+    def parse(cls, args: bytes) -> Accepted:
+        sd, new_sd = unpacked(cls.HEAD, args)
+        return cls(sd, new_sd, SocketAddress.decode(args[cls.HEAD.size :]))
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Reply):
+    """`status`: how many are ready, or a `Code`. The sets have one bit for each socket."""
+
+    FORMAT = struct.Struct("<iIII")
+    status: int
+    readable: int
+    writable: int
+    exceptional: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostByName(Reply):
+    result: int
+    address: str
+
+    HEAD: ClassVar[struct.Struct] = struct.Struct("<i")
+
+    def args(self) -> bytes:
+        return self.HEAD.pack(self.result) + as_reversed(self.address)
+
+    @classmethod
+    def parse(cls, args: bytes) -> HostByName:
+        (result,) = unpacked(cls.HEAD, args)
+        return cls(result, reversed_address(span(args, 4, 4)))
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Addresses that go together: 20 octets, each address with its last octet first."""
+
+    address: str
+    mask: str
+    gateway: str
+    dhcp_server: str
+    name_server: str
+
+    SIZE: ClassVar[int] = 20
+
+    def encode(self) -> bytes:
+        return b"".join(as_reversed(getattr(self, name)) for name in self.__match_args__)
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Lease:
+        octets = span(octets, 0, cls.SIZE)
+        return cls(*(reversed_address(octets[at : at + 4]) for at in range(0, cls.SIZE, 4)))
+
+
+@dataclass(frozen=True, slots=True)
+class IpConfig(Reply):
+    """lease(20) mac(6) ssid(32)"""
+
+    lease: Lease
+    mac: bytes
+    ssid: bytes
+
+    def args(self) -> bytes:
+        return self.lease.encode() + self.mac + self.ssid.ljust(32, b"\0")
+
+    @classmethod
+    def parse(cls, args: bytes) -> IpConfig:
+        rest = span(args, Lease.SIZE, 38)
+        return cls(Lease.decode(args), rest[:6], rest[6:].rstrip(b"\0"))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPoint(Reply):
+    """One of a scan's results. `age`: how sure the entry is (0 aged, 1 valid, 2 none there)."""
+
+    count: int  # of results left, this one with them
+    age: int
+    valid: bool
+    rssi: int  # as the chip gives it: 7 bits
+    security: int
+    ssid: bytes
+    bssid: bytes
+    time: int = 0
+
+    HEAD: ClassVar[struct.Struct] = struct.Struct("<IIBBH")
+
+    def args(self) -> bytes:
+        quality = self.valid | self.rssi << 1
+        name = self.security | len(self.ssid) << 2
+        head = self.HEAD.pack(self.count, self.age, quality, name, self.time)
+        return head + self.ssid.ljust(32, b"\0") + self.bssid
+
+    @classmethod
+    def parse(cls, args: bytes) -> AccessPoint:
+        count, age, quality, name, time = unpacked(cls.HEAD, args)
+        rest = span(args, cls.HEAD.size, 38)
+        return cls(
+            count=count,
+            age=age,
+            valid=bool(quality & 1),
+            rssi=quality >> 1,
+            security=name & 3,
+            ssid=rest[: min(32, name >> 2)],
+            bssid=rest[32:],
+            time=time,
+        )

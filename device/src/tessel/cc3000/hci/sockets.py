@@ -1,0 +1,293 @@
+"""Commands about sockets, and the data packets that belong to them. `sd`: the socket's number."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from tessel.cc3000.hci.codes import AF_INET, OPTION_LEVEL, DataOpcode, EventOpcode, Opcode
+from tessel.cc3000.hci.command import Command, DataMessage
+from tessel.cc3000.hci.fields import SocketAddress, span, unpacked, words
+from tessel.cc3000.hci.packets import DataPacket
+from tessel.cc3000.hci.replies import (
+    Accepted,
+    Bits,
+    Done,
+    HostByName,
+    Received,
+    Result,
+    Selected,
+    Sent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket(Command[Result]):
+    """Answers with the socket's number."""
+
+    OPCODE = Opcode.SOCKET
+    REPLY = Result
+    FORMAT = words(3)
+    family: int = AF_INET
+    kind: int = 1
+    protocol: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed(Command[Result]):
+    """sd, 8, 8, address(8)"""
+
+    HEAD: ClassVar[struct.Struct] = words(3)
+    sd: int
+    address: SocketAddress
+
+    def args(self) -> bytes:
+        return self.HEAD.pack(self.sd, 8, 8) + self.address.encode()
+
+    @classmethod
+    def parse(cls, args: bytes) -> Self:
+        sd, _, _ = unpacked(cls.HEAD, args)
+        return cls(sd, SocketAddress.decode(args[cls.HEAD.size :]))
+
+
+class Bind(_Addressed):
+    __slots__ = ()
+    OPCODE = Opcode.BIND
+    REPLY = Result
+
+
+class Connect(_Addressed):
+    """Answers when the connection stands, or failed; the chip does nothing else until then."""
+
+    __slots__ = ()
+    OPCODE = Opcode.CONNECT
+    REPLY = Result
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Command[Result]):
+    OPCODE = Opcode.LISTEN
+    REPLY = Result
+    FORMAT = words(2)
+    sd: int
+    backlog: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Accept(Command[Accepted]):
+    OPCODE = Opcode.ACCEPT
+    REPLY = Accepted
+    FORMAT = words(1)
+    sd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receive(Command[Received]):
+    OPCODE = Opcode.RECV
+    REPLY = Received
+    FORMAT = words(3)
+    sd: int
+    limit: int
+    flags: int = 0
+
+    @classmethod
+    def follows(cls, reply: Received) -> int | None:
+        return DataOpcode.RECEIVED if reply.count > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveFrom(Command[Received]):
+    OPCODE = Opcode.RECV_FROM
+    REPLY = Received
+    FORMAT = words(3)
+    sd: int
+    limit: int
+    flags: int = 0
+
+    @classmethod
+    def follows(cls, reply: Received) -> int | None:
+        return DataOpcode.RECEIVED_FROM if reply.count > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Command[Selected]):
+    """count, 0x14 x 4, blocking, three sets, seconds, microseconds
+
+    `timeout_us` None: until something happens. The chip knows no less than 5 ms.
+    """
+
+    OPCODE = Opcode.SELECT
+    REPLY = Selected
+    FORMAT = words(11)
+    count: int  # the highest number + 1
+    readable: int
+    writable: int = 0
+    exceptional: int = 0
+    timeout_us: int | None = 5000
+
+    def args(self) -> bytes:
+        blocking = self.timeout_us is None
+        seconds, micros = divmod(self.timeout_us or 0, 1_000_000)
+        sets = (self.readable, self.writable, self.exceptional)
+        return self.FORMAT.pack(self.count, *(0x14,) * 4, blocking, *sets, seconds, micros)
+
+    @classmethod
+    def parse(cls, args: bytes) -> Select:
+        count, *_, blocking, read, write, other, seconds, micros = unpacked(cls.FORMAT, args)
+        timeout_us = None if blocking else seconds * 1_000_000 + micros
+        return cls(count, read, write, other, timeout_us)
+
+
+@dataclass(frozen=True, slots=True)
+class SetSocketOption(Command[Result]):
+    """sd, 0xffff, option, 8, length, value"""
+
+    OPCODE = Opcode.SET_SOCKET_OPTION
+    REPLY = Result
+    HEAD: ClassVar[struct.Struct] = words(5)
+    sd: int
+    option: int
+    value: bytes
+
+    def args(self) -> bytes:
+        head = (self.sd, OPTION_LEVEL, self.option, 8, len(self.value))
+        return self.HEAD.pack(*head) + self.value
+
+    @classmethod
+    def parse(cls, args: bytes) -> SetSocketOption:
+        sd, _, option, _, length = unpacked(cls.HEAD, args)
+        return cls(sd, option, span(args, cls.HEAD.size, length))
+
+
+@dataclass(frozen=True, slots=True)
+class GetSocketOption(Command[Bits]):
+    OPCODE = Opcode.GET_SOCKET_OPTION
+    REPLY = Bits
+    HEAD: ClassVar[struct.Struct] = words(3)
+    sd: int
+    option: int
+
+    def args(self) -> bytes:
+        return self.HEAD.pack(self.sd, OPTION_LEVEL, self.option)
+
+    @classmethod
+    def parse(cls, args: bytes) -> GetSocketOption:
+        sd, _, option = unpacked(cls.HEAD, args)
+        return cls(sd, option)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket(Command[Result]):
+    OPCODE = Opcode.CLOSE_SOCKET
+    REPLY = Result
+    FORMAT = words(1)
+    sd: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetHostByName(Command[HostByName]):
+    """8, length, name. The chip does nothing else until it answers."""
+
+    OPCODE = Opcode.GET_HOST_BY_NAME
+    REPLY = HostByName
+    LONGEST: ClassVar[int] = 230
+    name: bytes
+
+    def args(self) -> bytes:
+        return words(2).pack(8, len(self.name)) + self.name
+
+    @classmethod
+    def parse(cls, args: bytes) -> GetHostByName:
+        _, length = unpacked(words(2), args)
+        return cls(span(args, 8, length))
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertiseMdns(Command[Done]):
+    """enable, 8, length, name"""
+
+    OPCODE = Opcode.MDNS_ADVERTISE
+    REPLY = Done
+    LONGEST: ClassVar[int] = 32
+    enable: int
+    name: bytes
+
+    def args(self) -> bytes:
+        return words(3).pack(self.enable, 8, len(self.name)) + self.name
+
+    @classmethod
+    def parse(cls, args: bytes) -> AdvertiseMdns:
+        enable, _, length = unpacked(words(3), args)
+        return cls(enable, span(args, 12, length))
+
+
+@dataclass(frozen=True, slots=True)
+class Send(DataMessage[Sent]):
+    """sd, 0x0c, length, flags; then the octets"""
+
+    OPCODE = DataOpcode.SEND
+    ANSWER = EventOpcode.SENT
+    REPLY = Sent
+    sd: int
+    octets: bytes
+    flags: int = 0
+
+    def args(self) -> bytes:
+        return words(4).pack(self.sd, 0x0C, len(self.octets), self.flags)
+
+    def payload(self) -> bytes:
+        return self.octets
+
+    @classmethod
+    def read(cls, packet: DataPacket) -> Send:
+        sd, _, length, flags = unpacked(words(4), packet.args)
+        return cls(sd, span(packet.payload, 0, length), flags)
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo(DataMessage[Sent]):
+    """sd, 0x14, length, flags, length + 8, 8; then the octets, then the address(8)"""
+
+    OPCODE = DataOpcode.SEND_TO
+    ANSWER = EventOpcode.SENT_TO
+    REPLY = Sent
+    sd: int
+    octets: bytes
+    address: SocketAddress
+    flags: int = 0
+
+    def args(self) -> bytes:
+        length = len(self.octets)
+        return words(6).pack(self.sd, 0x14, length, self.flags, length + 8, 8)
+
+    def payload(self) -> bytes:
+        return self.octets + self.address.encode()
+
+    @classmethod
+    def read(cls, packet: DataPacket) -> SendTo:
+        sd, _, length, flags, _, _ = unpacked(words(6), packet.args)
+        address = SocketAddress.decode(packet.payload[length:])
+        return cls(sd, span(packet.payload, 0, length), address, flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Chip -> host, after `Received`: sd, 0x0c, length, flags, address(8); then the octets."""
+
+    sd: int
+    octets: bytes
+    sender: SocketAddress | None = None  # of a datagram
+
+    def packet(self) -> DataPacket:
+        opcode = DataOpcode.RECEIVED if self.sender is None else DataOpcode.RECEIVED_FROM
+        address = bytes(8) if self.sender is None else self.sender.encode()
+        args = words(4).pack(self.sd, 0x0C, len(self.octets), 0) + address
+        return DataPacket(opcode, args, self.octets)
+
+    @classmethod
+    def read(cls, packet: DataPacket) -> Arrived:
+        sd, _, length, _ = unpacked(words(4), packet.args)
+        told = packet.opcode == DataOpcode.RECEIVED_FROM
+        sender = SocketAddress.decode(packet.args[16:]) if told else None
+        return cls(sd, span(packet.payload, 0, length), sender)

@@ -1,0 +1,222 @@
+"""Commands about the chip as a whole, and about Wi-Fi.
+
+Constants among the arguments (0x1c, 0x10 ..) tell where a part begins; the chip wants them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from tessel.cc3000.errors import FrameError
+from tessel.cc3000.hci.codes import Opcode, Security
+from tessel.cc3000.hci.command import Command
+from tessel.cc3000.hci.fields import span, unpacked, words
+from tessel.cc3000.hci.replies import AccessPoint, Bits, BufferSize, Done, Result
+
+ANY_BSSID = bytes(6)
+NO_ROOM = ALL_PROFILES = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Command[Done]):
+    """`patches`: 0 the chip's own, 1 the chip asks the host for them, 2 none."""
+
+    OPCODE = Opcode.START
+    REPLY = Done
+    FORMAT = struct.Struct("<B")
+    patches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBufferSize(Command[BufferSize]):
+    OPCODE = Opcode.READ_BUFFER_SIZE
+    REPLY = BufferSize
+
+
+@dataclass(frozen=True, slots=True)
+class SetEventMask(Command[Result]):
+    """A bit that is set keeps the event of that opcode back."""
+
+    OPCODE = Opcode.EVENT_MASK
+    REPLY = Result
+    FORMAT = words(1)
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus(Command[Bits]):
+    """Answers with a `WlanStatus`."""
+
+    OPCODE = Opcode.STATUS_GET
+    REPLY = Bits
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectWlan(Command[Result]):
+    """0x1c, length of ssid, security, 0x10 + that, length of key, 0(2) bssid(6) ssid key
+
+    Result 0: the attempt has begun; events tell how it goes.
+    """
+
+    OPCODE = Opcode.WLAN_CONNECT
+    REPLY = Result
+    ssid: bytes
+    security: int = Security.OPEN
+    key: bytes = field(default=b"", repr=False)
+    bssid: bytes = ANY_BSSID
+
+    HEAD: ClassVar[struct.Struct] = struct.Struct("<IIIIIH6s")
+
+    def args(self) -> bytes:
+        length = len(self.ssid)
+        head = (0x1C, length, self.security, 0x10 + length, len(self.key), 0, self.bssid)
+        return self.HEAD.pack(*head) + self.ssid + self.key
+
+    @classmethod
+    def parse(cls, args: bytes) -> ConnectWlan:
+        head: tuple[int, int, int, int, int, int, bytes]
+        head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's last is octets
+        _, length, security, _, key_length, _, bssid = head
+        ssid = span(args, cls.HEAD.size, length)
+        key = span(args, cls.HEAD.size + length, key_length)
+        return cls(ssid, security, key, bssid)
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectWlan(Command[Result]):
+    OPCODE = Opcode.WLAN_DISCONNECT
+    REPLY = Result
+
+
+@dataclass(frozen=True, slots=True)
+class SetScanParameters(Command[Result]):
+    """0x24, then the fields; the last 16 words are the wait after each channel, in ms."""
+
+    OPCODE = Opcode.SET_SCAN_PARAMETERS
+    REPLY = Result
+    FORMAT = struct.Struct("<IIIIIiII16I")
+    interval_ms: int  # 0: do not scan; 1: ten minutes
+    shortest_ms: int = 20
+    longest_ms: int = 30
+    probes: int = 2
+    channels: int = 0x7FF  # a bit each, from 1
+    rssi: int = -100
+    snr: int = 0
+    tx_power: int = 205
+    waits_ms: tuple[int, ...] = (2000,) * 16
+
+    def args(self) -> bytes:
+        *numbers, waits = (getattr(self, name) for name in self.__match_args__)
+        return bytes((0x24, 0, 0, 0)) + self.FORMAT.pack(*numbers, *waits)
+
+    @classmethod
+    def parse(cls, args: bytes) -> SetScanParameters:
+        interval, low, high, probes, channels, rssi, snr, power, *waits = unpacked(
+            cls.FORMAT, args[4:]
+        )
+        return cls(interval, low, high, probes, channels, rssi, snr, power, tuple(waits))
+
+
+@dataclass(frozen=True, slots=True)
+class SetConnectionPolicy(Command[Result]):
+    """What the chip joins by itself. Kept in its memory."""
+
+    OPCODE = Opcode.SET_CONNECTION_POLICY
+    REPLY = Result
+    FORMAT = words(3)
+    any_open: int
+    last_used: int  # "fast connect"
+    profiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddProfile(Command[Result]):
+    """Answers with the profile's index, 255 for no room.
+
+    open     0, 0x14, length of ssid, 0(2) bssid(6) priority ssid
+    WEP      1, 0x20, .. priority, 0x0c + length of ssid, length of a key, index, ssid, 4 keys
+    WPA(2)   2|3, 0x28, .. priority, 0x18, 0x1e, 2, 8 + length of ssid, length of key, ssid key
+    """
+
+    OPCODE = Opcode.ADD_PROFILE
+    REPLY = Result
+    ssid: bytes
+    security: int = Security.OPEN
+    key: bytes = field(default=b"", repr=False)
+    priority: int = 1
+    bssid: bytes = ANY_BSSID
+    key_index: int = 0  # WEP's, which has four keys; the same here, four times
+
+    HEAD: ClassVar[struct.Struct] = struct.Struct("<IIIH6sI")
+    _STARTS: ClassVar[dict[int, int]] = {0: 0x14, 1: 0x20, 2: 0x28, 3: 0x28}
+
+    def args(self) -> bytes:
+        length, start = len(self.ssid), self._STARTS[self.security]
+        head = self.HEAD.pack(self.security, start, length, 0, self.bssid, self.priority)
+        return head + self._keys()
+
+    def _keys(self) -> bytes:
+        length, key_length = len(self.ssid), len(self.key)
+        if self.security == Security.OPEN:
+            return self.ssid
+        if self.security == Security.WEP:
+            numbers = words(3).pack(0x0C + length, key_length, self.key_index)
+            return numbers + self.ssid + self.key * 4
+        return words(5).pack(0x18, 0x1E, 2, 8 + length, key_length) + self.ssid + self.key
+
+    @classmethod
+    def parse(cls, args: bytes) -> AddProfile:
+        head: tuple[int, int, int, int, bytes, int]
+        head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's fifth is octets
+        security, _, length, _, bssid, priority = head
+        if security not in cls._STARTS:
+            raise FrameError(f"a profile with security {security}")
+        size = 3 if security == Security.WEP else 5 if security else 0
+        numbers = unpacked(words(size), args[cls.HEAD.size :])
+        at = cls.HEAD.size + 4 * size
+        key_length = numbers[1] if size == 3 else numbers[4] if size else 0  # noqa: PLR2004
+        key_index = numbers[2] if security == Security.WEP else 0
+        ssid, key = span(args, at, length), span(args, at + length, key_length)
+        return cls(ssid, security, key, priority, bssid, key_index)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteProfile(Command[Result]):
+    OPCODE = Opcode.DELETE_PROFILE
+    REPLY = Result
+    FORMAT = words(1)
+    index: int = ALL_PROFILES
+
+
+@dataclass(frozen=True, slots=True)
+class GetScanResults(Command[AccessPoint]):
+    """One at a time."""
+
+    OPCODE = Opcode.GET_SCAN_RESULTS
+    REPLY = AccessPoint
+    FORMAT = words(1)
+    timeout_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartSmartConfig(Command[Result]):
+    OPCODE = Opcode.SMART_CONFIG_START
+    REPLY = Result
+    FORMAT = words(1)
+    encrypted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StopSmartConfig(Command[Result]):
+    OPCODE = Opcode.SMART_CONFIG_STOP
+    REPLY = Result
+
+
+@dataclass(frozen=True, slots=True)
+class SetSmartConfigPrefix(Command[Result]):
+    OPCODE = Opcode.SMART_CONFIG_SET_PREFIX
+    REPLY = Result
+    FORMAT = struct.Struct("<3s")
+    prefix: bytes = b"TTT"

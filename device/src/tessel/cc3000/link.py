@@ -1,0 +1,207 @@
+"""Packets to and from the chip over a bus: whose turn it is, by nIRQ.
+
+One operation at a time. Reads go first: a chip that has something to say may be waiting with it.
+Whatever the chip does, an operation ends: with the packet, or with one of `ChipError`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tessel.cc3000 import spi
+from tessel.cc3000.bus import IBus
+from tessel.cc3000.errors import ChipError, FrameError, NoiseError, PowerOffError, SilentError
+from tessel.cc3000.waiting import pause
+
+POWER_OFF_S = 0.05  # how long VBAT_EN is low at least, so that the chip forgets
+POWER_UP_TIMEOUT_S = 1.0  # until nIRQ tells that the chip is there; a real one took 63 ms
+READY_TIMEOUT_S = 1.0  # until nIRQ tells that it can be written to; a real one took 0.5 us
+UNREADABLE_LIMIT = 3  # packets in a row that make no sense: the wire is not good enough
+
+T = TypeVar("T")
+
+_log = Logger()
+
+
+class Link:
+    """`received` is given each packet; `broken` is told, once, why there will be no more."""
+
+    def __init__(
+        self,
+        bus: IBus,
+        clock: IReactorTime,
+        received: Callable[[bytes], None],
+        broken: Callable[[ChipError], None],
+        style: spi.ReadStyle = spi.ReadStyle.BY_PACKET,
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._received = received
+        self._broken = broken
+        self._style = style
+        self._outgoing: deque[bytes] = deque()
+        self._up = False
+        self._busy = False
+        self._unreadable = 0
+        self._edge: Deferred[None] | None = None  # someone waits for nIRQ to change
+        self._pausing: Deferred[None] | None = None
+
+    # Power.
+
+    async def power_up(self, first: bytes) -> None:
+        """Switch the chip on, after `power_down`, and write the first packet to it.
+        Raises ChipError.
+        """
+        self._bus.watch_irq(self._irq_changed)
+        await self._pause(POWER_OFF_S)
+        asserted_before = self._bus.irq_asserted()
+        self._bus.set_power(True)
+        if asserted_before:
+            await self._level(False, POWER_UP_TIMEOUT_S, "nIRQ stays low: is it connected?")
+        await self._level(True, POWER_UP_TIMEOUT_S, "nIRQ does not fall: is there power?")
+        await self._write_first(spi.write_frame(first))
+        self._up = True
+        self._go_on()
+
+    def power_down(self) -> None:
+        """What is under way goes no further, and nothing more is received."""
+        self._up = False
+        self._outgoing.clear()
+        self._bus.watch_irq(None)
+        if self._edge is not None:
+            waiting, self._edge = self._edge, None
+            waiting.errback(PowerOffError("the chip was switched off"))
+        if self._pausing is not None:
+            self._pausing.cancel()
+        self._bus.set_selected(False)
+        self._bus.set_power(False)
+        self._unreadable = 0
+
+    def write(self, packet: bytes) -> None:
+        """As soon as it can be."""
+        self._outgoing.append(packet)
+        self._go_on()
+
+    # Operations.
+
+    def _go_on(self) -> None:
+        if self._up and not self._busy:
+            self._busy = True
+            Deferred.fromCoroutine(self._operate()).addErrback(self._fail)
+
+    async def _operate(self) -> None:
+        try:
+            while self._up:
+                if self._bus.irq_asserted():
+                    await self._read()
+                elif self._outgoing:
+                    await self._write(spi.write_frame(self._outgoing.popleft()))
+                else:
+                    return
+        finally:
+            self._busy = False
+
+    async def _write(self, frame: bytes) -> None:
+        self._bus.set_selected(True)
+        try:
+            await self._level(True, READY_TIMEOUT_S, "the chip does not get ready to be written to")
+            await self._bus.transfer(frame)
+        finally:
+            self._bus.set_selected(False)
+
+    async def _write_first(self, frame: bytes) -> None:
+        self._bus.set_selected(True)
+        try:
+            await self._pause(spi.FIRST_WRITE_PAUSE_S)
+            await self._bus.transfer(frame[: spi.FIRST_WRITE_CUT])
+            await self._pause(spi.FIRST_WRITE_PAUSE_S)
+            await self._bus.transfer(frame[spi.FIRST_WRITE_CUT :])
+        finally:
+            self._bus.set_selected(False)
+
+    async def _read(self) -> None:
+        try:
+            packet = spi.packet_read(await self._clock_in())
+        except FrameError as fault:
+            self.unreadable(fault)
+            return
+        if self._up:
+            self._received(packet)
+
+    async def _clock_in(self) -> bytes:
+        self._bus.set_selected(True)
+        try:
+            first = await self._transfer(spi.FIRST_BURST)
+            rest = spi.rest_burst(first, self._style)
+            return first + await self._transfer(rest) if rest else first
+        finally:
+            self._bus.set_selected(False)
+
+    async def _transfer(self, mosi: bytes) -> bytes:
+        miso = await self._bus.transfer(mosi)
+        if len(miso) != len(mosi):
+            raise FrameError(f"{len(miso)} octets came for {len(mosi)}")
+        return miso
+
+    # What goes wrong.
+
+    def readable(self) -> None:
+        """The packet made sense."""
+        self._unreadable = 0
+
+    def unreadable(self, fault: FrameError) -> None:
+        """A packet made no sense. Raises NoiseError if that was one too many."""
+        self._unreadable += 1
+        _log.warn("unreadable from the chip: {fault}", fault=fault)
+        if self._unreadable >= UNREADABLE_LIMIT:
+            raise NoiseError(
+                f"{self._unreadable} packets in a row that are none; the last: {fault}"
+            )
+
+    def _fail(self, failure: Failure) -> None:
+        if isinstance(failure.value, ChipError):
+            if self._up:  # else whoever switched it off knows
+                self._broken(failure.value)
+            return
+        _log.failure("a packet was not dealt with", failure)
+        self._broken(NoiseError(f"no way to go on after {failure.value!r}"))
+
+    async def _pause(self, seconds: float) -> None:
+        pausing = self._pausing = pause(self._clock, seconds)
+        try:
+            await pausing
+        except CancelledError:
+            raise PowerOffError("the chip was switched off") from None
+        finally:
+            self._pausing = None
+
+    # nIRQ.
+
+    async def _level(self, asserted: bool, timeout_s: float, trouble: str) -> None:
+        limit = self._clock.callLater(timeout_s, self._too_late, trouble)
+        try:
+            while self._bus.irq_asserted() is not asserted:
+                self._edge = Deferred()
+                await self._edge
+        finally:
+            if limit.active():
+                limit.cancel()
+
+    def _too_late(self, trouble: str) -> None:
+        waiting, self._edge = self._edge, None
+        if waiting is not None:
+            waiting.errback(SilentError(trouble))
+
+    def _irq_changed(self) -> None:
+        waiting, self._edge = self._edge, None
+        if waiting is not None:
+            waiting.callback(None)
+        else:
+            self._go_on()

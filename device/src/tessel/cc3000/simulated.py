@@ -1,0 +1,43 @@
+"""A bus without wires: a chip made of code, in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from tessel.cc3000.bus import ChipPins, IBus
+
+
+@implementer(IBus)
+class SimulatedBus:
+    """Hands the driver's pins to the chip, with no time between them."""
+
+    def __init__(self, chip: ChipPins) -> None:
+        self._chip = chip
+        self._watcher: Callable[[], None] | None = None
+        chip.irq_changed = self._edge
+
+    def set_power(self, on: bool) -> None:
+        self._chip.power(on)
+
+    def set_selected(self, selected: bool) -> None:
+        self._chip.select(selected)
+
+    def transfer(self, mosi: bytes) -> Deferred[bytes]:
+        return succeed(self._chip.transfer(mosi))
+
+    def irq_asserted(self) -> bool:
+        return self._chip.irq
+
+    def watch_irq(self, changed: Callable[[], None] | None) -> None:
+        self._watcher = changed
+
+    def close(self) -> None:
+        self._watcher = None
+        self._chip.power(False)
+
+    def _edge(self) -> None:
+        if self._watcher is not None:
+            self._watcher()

@@ -1,0 +1,12 @@
+"""Waits on the clock that is handed in."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+
+def pause(clock: IReactorTime, seconds: float) -> Deferred[None]:
+    waiting: Deferred[None] = Deferred(lambda _: timer.cancel())
+    timer = clock.callLater(seconds, waiting.callback, None)
+    return waiting

@@ -1,0 +1,139 @@
+"""How the chip's sockets come to their peers: connect, listen, accept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError, ConnectError, ConnectingCancelledError
+from twisted.internet.error import TimeoutError as DialTimeoutError
+from twisted.internet.interfaces import IProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tessel.cc3000.hci import sockets as hci
+from tessel.cc3000.hci.codes import OPTION_ON, Code, Option
+from tessel.cc3000.hci.fields import SocketAddress
+from tessel.cc3000.hci.replies import Accepted, Result
+from tessel.emulator.air import Air
+from tessel.emulator.network import Answer, Network, Packets
+from tessel.emulator.sockets import Listener, TcpSocket, UdpSocket
+from tessel.emulator.streams import Stream
+
+_NOWHERE = SocketAddress()
+
+_log = Logger()
+
+
+class Connecting:
+    """`is_online` tells whether the chip has an address."""
+
+    def __init__(self, network: Network, air: Air, is_online: Callable[[], bool]) -> None:
+        self._network = network
+        self._quirks = network.quirks
+        self._table = network.table
+        self._air = air
+        self._is_online = is_online
+
+    # Out.
+
+    def connect(self, command: hci.Connect) -> Answer:
+        socket = self._table.get(command.sd)
+        if isinstance(socket, UdpSocket):
+            return [command.reply_packet(Result(self._connect_udp(socket, command.address)))]
+        refusal = self._why_not(socket)
+        if refusal or socket is None:
+            return [command.reply_packet(Result(refusal))]
+        answer = self._dial(socket, command.address)
+        return answer.addCallback(lambda result: [command.reply_packet(Result(result))])
+
+    def _why_not(self, socket: TcpSocket | None) -> int:
+        if socket is None:
+            return Code.NO_SUCH_SOCKET
+        if not self._is_online():
+            return Code.NOT_CONNECTED
+        return 0 if socket.is_fresh else Code.SOCKET_EXISTS
+
+    def _connect_udp(self, socket: UdpSocket, peer: SocketAddress) -> int:
+        datagrams = self._network.datagrams(socket)
+        if datagrams is None:
+            return Code.FAILED
+        datagrams.peer = peer
+        return 0
+
+    def _dial(self, socket: TcpSocket, peer: SocketAddress) -> Deferred[int]:
+        stream = self._network.new_stream()
+        dial = self._air.dial(
+            peer.host,
+            peer.port,
+            stream,
+            from_port=socket.bound_port,
+            timeout_s=self._quirks.connect_timeout_s,
+        )
+        socket.dial = dial
+
+        def over(result: IProtocol | Failure) -> int | Failure:
+            socket.dial = None
+            if isinstance(result, Failure):
+                return result
+            self._network.adopt(socket, stream)
+            return 0
+
+        answer: Deferred[int] = dial.addBoth(over)
+        return answer.addErrback(self._not_connected)
+
+    def _not_connected(self, failure: Failure) -> int:
+        failure.trap(ConnectError, ConnectingCancelledError)
+        _log.debug("a connection failed: {fault}", fault=failure.value)
+        if self._quirks.connect_failed_code:
+            return self._quirks.connect_failed_code
+        return Code.TIMED_OUT if failure.check(DialTimeoutError) else Code.TCP_OPEN_FAILED
+
+    # In.
+
+    def listen(self, command: hci.Listen) -> Answer:
+        return [command.reply_packet(Result(self._listening(self._table.tcp(command.sd))))]
+
+    def _listening(self, socket: TcpSocket | None) -> int:
+        refusal = self._why_not(socket)
+        if refusal or socket is None:
+            return refusal
+        network = self._network
+        listener = Listener(network.new_stream, self._quirks.accept_depth, network.waiting.changed)
+        try:
+            listener.port = self._air.listen(socket.bound_port, listener)
+        except CannotListenError as fault:
+            _log.debug("port {port} cannot be had: {fault}", port=socket.bound_port, fault=fault)
+            return Code.FAILED
+        socket.listener = listener
+        return 0
+
+    def accept(self, command: hci.Accept) -> Answer:
+        socket = self._table.tcp(command.sd)
+        waits = socket is not None and socket.options[Option.ACCEPT_NONBLOCK] != OPTION_ON
+        return self._network.waiting.until(
+            lambda: self._accepted(command),
+            None if waits else 0,
+            lambda: _no_connection(command, Code.PENDING),
+        )
+
+    def _accepted(self, command: hci.Accept) -> Packets | None:
+        socket = self._table.tcp(command.sd)
+        if socket is None or socket.listener is None:
+            return _no_connection(command, Code.FAILED)
+        if not self._network.may_accept(socket):
+            return None
+        stream = socket.listener.pop()
+        arrived = self._network.new_tcp()
+        self._network.adopt(arrived, stream)
+        return [command.reply_packet(Accepted(command.sd, arrived.sd, _peer(stream)))]
+
+
+def _peer(stream: Stream) -> SocketAddress:
+    peer = stream.transport.getPeer()
+    return SocketAddress(peer.host, peer.port) if isinstance(peer, IPv4Address) else _NOWHERE
+
+
+def _no_connection(command: hci.Accept, code: int) -> Packets:
+    return [command.reply_packet(Accepted(command.sd, code, _NOWHERE))]

@@ -1,0 +1,46 @@
+"""A UDP port of this machine, as the chip's socket has it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.error import MessageLengthError
+from twisted.internet.interfaces import IUDPTransport
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+
+from tessel.cc3000.hci.fields import SocketAddress
+
+_log = Logger()
+
+
+class Datagrams(DatagramProtocol):
+    """What arrived and was not read; the newest are lost when there is no room."""
+
+    transport: IUDPTransport
+
+    def __init__(self, held: int, changed: Callable[[], None]) -> None:
+        self._held = held
+        self._changed = changed
+        self.arrived: deque[tuple[bytes, SocketAddress]] = deque()
+        self.peer: SocketAddress | None = None  # the only one that is heard
+
+    def startProtocol(self) -> None:
+        self.transport.setBroadcastAllowed(enabled=True)
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        self.deliver(datagram, SocketAddress(*addr))
+
+    def deliver(self, datagram: bytes, sender: SocketAddress) -> None:
+        if self.peer not in (None, sender) or len(self.arrived) >= self._held:
+            return
+        self.arrived.append((datagram, sender))
+        self._changed()
+
+    def send(self, octets: bytes, receiver: SocketAddress) -> None:
+        """What this machine will not carry is lost, as in any network."""
+        try:
+            self.transport.write(octets, (receiver.host, receiver.port))
+        except (OSError, MessageLengthError) as fault:
+            _log.debug("a datagram to {to} is lost: {fault}", to=receiver.host, fault=fault)

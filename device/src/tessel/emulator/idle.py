@@ -1,0 +1,59 @@
+"""The inactivity timer: the chip closes by itself what nobody has used for so long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from tessel.emulator.sockets import TcpSocket
+
+
+class Inactivity:
+    """One timer for each socket; it looks when it fires, so that traffic costs nothing."""
+
+    def __init__(
+        self, limit_s: int, clock: IReactorTime, expired: Callable[[TcpSocket], None]
+    ) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._expired = expired
+        self._watched: dict[TcpSocket, IDelayedCall | None] = {}
+
+    def watch(self, socket: TcpSocket) -> None:
+        self._watched[socket] = None
+        self._arm(socket)
+
+    def forget(self, socket: TcpSocket) -> None:
+        self._disarm(socket)
+        self._watched.pop(socket, None)
+
+    def change(self, limit_s: int) -> None:
+        """0: off."""
+        self._limit_s = limit_s
+        for socket in list(self._watched):
+            self._disarm(socket)
+            self._arm(socket)
+
+    def stop(self) -> None:
+        for socket in list(self._watched):
+            self.forget(socket)
+
+    def _arm(self, socket: TcpSocket) -> None:
+        if self._limit_s:
+            left_s = max(0.0, socket.last_used + self._limit_s - self._clock.seconds())
+            self._watched[socket] = self._clock.callLater(left_s, self._look, socket)
+
+    def _disarm(self, socket: TcpSocket) -> None:
+        timer = self._watched.get(socket)
+        if timer is not None:
+            timer.cancel()
+            self._watched[socket] = None
+
+    def _look(self, socket: TcpSocket) -> None:
+        self._watched[socket] = None
+        if self._clock.seconds() >= socket.last_used + self._limit_s:
+            del self._watched[socket]
+            self._expired(socket)
+        else:
+            self._arm(socket)

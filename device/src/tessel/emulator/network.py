@@ -1,0 +1,224 @@
+"""The life of the chip's sockets: open, bind, options, close, and what happens by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from tessel.cc3000.hci import sockets as hci
+from tessel.cc3000.hci.codes import AF_INET, Code, Option, SocketKind
+from tessel.cc3000.hci.events import CloseWait
+from tessel.cc3000.hci.packets import DataPacket, EventPacket
+from tessel.cc3000.hci.replies import Bits, Result
+from tessel.emulator.air import Air
+from tessel.emulator.buffers import Buffers
+from tessel.emulator.datagrams import Datagrams
+from tessel.emulator.idle import Inactivity
+from tessel.emulator.quirks import Quirks
+from tessel.emulator.sockets import ChipSocket, SocketTable, TcpSocket, UdpSocket
+from tessel.emulator.streams import Stream
+from tessel.emulator.waiting import Waiting
+
+Packets: TypeAlias = Sequence[EventPacket | DataPacket]
+Answer: TypeAlias = "Packets | Deferred[Packets]"
+Say: TypeAlias = Callable[[EventPacket | DataPacket], None]
+
+MOST_CLOSING = 16  # closed sockets whose peers do not take the rest; the oldest is cut for the next
+GARBLED = 0x0008_7B63  # what a real chip answered to a good option (the capture of a boot)
+
+_log = Logger()
+
+
+class Network:
+    """Sockets over the air. `is_online` tells whether the chip has an address."""
+
+    def __init__(
+        self, air: Air, quirks: Quirks, inactivity_s: int, is_online: Callable[[], bool], say: Say
+    ) -> None:
+        self.quirks = quirks
+        self.table = SocketTable(quirks.sockets, air.clock)
+        self.waiting: Waiting[Packets] = Waiting(air.clock)
+        self.buffers = Buffers(
+            quirks.buffers,
+            air.clock,
+            lambda freed: say(freed.packet()),
+            late=quirks.late_free_buffers,
+        )
+        self._air = air
+        self._is_online = is_online
+        self._say = say
+        self._inactivity = Inactivity(inactivity_s, air.clock, self._expired)
+        self._closing: dict[Stream, None] = {}  # the host is done with them, their peers are not
+
+    def set_inactivity(self, limit_s: int) -> None:
+        self._inactivity.change(limit_s)
+
+    # Commands.
+
+    def open(self, command: hci.OpenSocket) -> Answer:
+        return [command.reply_packet(Result(self._opened(command)))]
+
+    def _opened(self, command: hci.OpenSocket) -> int:
+        if not self._is_online():
+            return Code.FAILED
+        if command.family != AF_INET or command.kind not in tuple(SocketKind):
+            return Code.NOT_SUPPORTED
+        if not self.table.has_room:
+            return self.quirks.no_socket_code
+        if command.kind == SocketKind.DATAGRAM:
+            return self.table.open_udp().sd
+        return self.new_tcp().sd
+
+    def new_tcp(self) -> TcpSocket:
+        """There has to be room."""
+        opened = self.table.open_tcp()
+        self._inactivity.watch(opened)
+        return opened
+
+    def bind(self, command: hci.Bind) -> Answer:
+        return [command.reply_packet(Result(self._bound(command)))]
+
+    def _bound(self, command: hci.Bind) -> int:
+        socket = self.table.get(command.sd)
+        if socket is None:
+            return Code.NO_SUCH_SOCKET
+        port = command.address.port
+        kin = (other for other in self.table if type(other) is type(socket))
+        if port and any(other.bound_port == port for other in kin):
+            return Code.SOCKET_EXISTS
+        socket.bound_port = port
+        if isinstance(socket, UdpSocket):
+            return Code.FAILED if self.datagrams(socket) is None else 0
+        return 0
+
+    def datagrams(self, socket: UdpSocket) -> Datagrams | None:
+        """This machine's end of a UDP socket, made when it is first needed; None: it cannot be."""
+        if socket.datagrams is None:
+            datagrams = Datagrams(self.quirks.datagrams_held, self.waiting.changed)
+            try:
+                socket.port = self._air.bind(socket.bound_port, datagrams)
+            except CannotListenError as fault:
+                _no_port(socket, fault)
+                return None
+            socket.datagrams = datagrams
+        return socket.datagrams
+
+    def may_accept(self, socket: TcpSocket) -> bool:
+        """With all sockets in use the chip does not answer a SYN, so there is nobody to accept."""
+        return bool(socket.listener) and self.table.has_room
+
+    def set_option(self, command: hci.SetSocketOption) -> Answer:
+        return [command.reply_packet(Result(self._option_set(command)))]
+
+    def _option_set(self, command: hci.SetSocketOption) -> int:
+        socket = self.table.get(command.sd)
+        if socket is None:
+            return Code.NO_SUCH_SOCKET
+        if command.option not in socket.options:
+            return Code.FAILED
+        socket.options[command.option] = int.from_bytes(command.value[:4], "little")
+        garbled = command.option == Option.ACCEPT_NONBLOCK and len(command.value) == _TWO
+        return GARBLED if garbled and self.quirks.garbled_option_answer else 0
+
+    def get_option(self, command: hci.GetSocketOption) -> Answer:
+        socket = self.table.get(command.sd)
+        value = None if socket is None else socket.options.get(command.option)
+        if value is None:
+            return [command.reply_packet(Bits(0), status=Code.FAILED & 0xFF)]
+        return [command.reply_packet(Bits(value))]
+
+    def close(self, command: hci.CloseSocket) -> Answer:
+        socket = self.table.drop(command.sd)
+        if socket is None:
+            return [command.reply_packet(Result(Code.INACTIVE))]
+        closed = self._close(socket)
+        result = Result(Code.INACTIVE if socket.is_over else 0)
+        return closed.addCallback(lambda _: [command.reply_packet(result)])
+
+    def _close(self, socket: ChipSocket) -> Deferred[None]:
+        if isinstance(socket, TcpSocket):
+            self._inactivity.forget(socket)
+            self._leave(socket)
+        closed = socket.close()
+        self.waiting.changed()
+        return closed
+
+    def _leave(self, socket: TcpSocket) -> None:
+        stream = socket.stream
+        if stream is None or stream.lost:
+            return
+        stream.settle()  # the peer may still take what was sent, but without the chip's buffers
+        freed = 0 if self.quirks.close_leaks_buffers else stream.taken()
+        self.buffers.done(socket.sd, freed, awaited=bool(self.waiting))
+        self._closing[stream] = None
+        if len(self._closing) > MOST_CLOSING:
+            next(iter(self._closing)).abort()
+        stream.changed = lambda: self._closing_changed(stream)
+
+    def _closing_changed(self, stream: Stream) -> None:
+        if stream.lost:
+            self._closing.pop(stream, None)
+
+    # What happens by itself.
+
+    def new_stream(self) -> Stream:
+        return Stream(self._air.clock, self.quirks.receive_window, nagle=self.quirks.nagle)
+
+    def adopt(self, socket: TcpSocket, stream: Stream) -> None:
+        socket.stream = stream
+        stream.changed = lambda: self._stream_changed(socket, stream)
+        if stream.finished:  # before it was accepted
+            stream.changed()
+
+    def _stream_changed(self, socket: TcpSocket, stream: Stream) -> None:
+        self.buffers.done(socket.sd, stream.taken(), awaited=bool(self.waiting))
+        self.tell_close_wait(socket)
+        self.waiting.changed()
+
+    def tell_close_wait(self, socket: TcpSocket) -> None:
+        """The peer has closed; once, and before or after what it sent is read."""
+        stream = socket.stream
+        if stream is None or not stream.finished or socket.close_wait_told or socket.dead:
+            return
+        if self.quirks.early_close_wait or not stream.received:
+            socket.close_wait_told = True
+            self._say(CloseWait(socket.sd).packet())
+
+    def _expired(self, socket: TcpSocket) -> None:
+        _log.debug("socket {sd} is closed by the inactivity timer", sd=socket.sd)
+        socket.dead = True
+        _unwaited(socket.close())
+        self.waiting.changed()
+
+    def cut(self) -> None:
+        """The link is lost: no socket survives it, but the host has to close each."""
+        for socket in self.table:
+            if isinstance(socket, TcpSocket):
+                self._inactivity.forget(socket)
+            _unwaited(socket.cut())
+        self.waiting.changed()
+
+    def stop(self) -> None:
+        """Power off: nothing is said any more."""
+        self.waiting.stop()
+        self._inactivity.stop()
+        for stream in list(self._closing):
+            stream.abort()
+        self.cut()
+        self.buffers.stop()
+
+
+_TWO = 2
+
+
+def _no_port(socket: ChipSocket, fault: CannotListenError) -> None:
+    _log.debug("port {port} cannot be had: {fault}", port=socket.bound_port, fault=fault)
+
+
+def _unwaited(stopping: Deferred[None]) -> None:
+    """Of ports that this machine closes when it likes; nobody waits for it."""
+    stopping.addErrback(lambda fault: _log.failure("a port could not be closed", fault))

@@ -1,0 +1,74 @@
+"""What the chip keeps while its power is off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tessel.cc3000.hci.codes import NvmemFile
+from tessel.cc3000.hci.netapp import SetAddress, SetTimers
+from tessel.cc3000.hci.wlan import ANY_BSSID, AddProfile, SetConnectionPolicy
+
+MAC = bytes.fromhex("08 00 28 5a 1b 2c")  # 08:00:28 is Texas Instruments'
+SERVICE_PACK = (1, 26)  # that of the captured chip
+
+PROFILES = 7
+NO_PROFILE = 255
+FILES = 16
+LARGEST_FILE = 8192  # the largest there is on the chip, of patches, is smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network to join. The key of an open one is empty."""
+
+    ssid: bytes
+    security: int
+    key: bytes = field(repr=False)
+    bssid: bytes = ANY_BSSID
+
+
+@dataclass(slots=True)
+class Nvmem:
+    timers: SetTimers
+    address: SetAddress = field(default_factory=SetAddress)
+    policy: SetConnectionPolicy = field(default_factory=lambda: SetConnectionPolicy(0, 0, 0))
+    last_network: Network | None = None
+    profiles: dict[int, AddProfile] = field(default_factory=dict)
+    files: dict[int, bytes] = field(default_factory=lambda: {int(NvmemFile.MAC): MAC})
+
+    @property
+    def mac(self) -> bytes:
+        return self.files[NvmemFile.MAC][:6].ljust(6, b"\0")
+
+    def add_profile(self, profile: AddProfile) -> int:
+        """Its index, or NO_PROFILE."""
+        free = (index for index in range(PROFILES) if index not in self.profiles)
+        index = next(free, NO_PROFILE)
+        if index != NO_PROFILE:
+            self.profiles[index] = profile
+        return index
+
+    def delete_profile(self, index: int) -> None:
+        if index == NO_PROFILE:
+            self.profiles.clear()
+        else:
+            self.profiles.pop(index, None)
+
+    def create(self, file: int, length: int) -> bool:
+        if length > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
+            return False
+        self.files[file] = bytes(length)
+        return True
+
+    def write(self, file: int, octets: bytes, offset: int) -> bool:
+        old = self.files.get(file, b"")
+        end = offset + len(octets)
+        if end > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
+            return False
+        self.files[file] = old[:offset].ljust(offset, b"\0") + octets + old[end:]
+        return True
+
+    def read(self, file: int, length: int, offset: int) -> bytes | None:
+        """None: there is no such file."""
+        octets = self.files.get(file)
+        return None if octets is None else octets[offset : offset + length]

@@ -1,0 +1,77 @@
+"""PING: this machine may not send ICMP, so another host's life is seen from its answer to a SYN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet import error
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+
+from tessel.cc3000.hci.events import PingReport
+from tessel.cc3000.hci.netapp import Ping
+from tessel.emulator.air import Air
+
+ECHO_PORT = 7  # TCP's echo; a refusal is as good as an answer
+MOST_ATTEMPTS = 100
+
+_log = Logger()
+
+
+class Pinger:
+    """One ping at a time: a new one ends that before it."""
+
+    def __init__(
+        self, air: Air, is_near: Callable[[str], bool], report: Callable[[PingReport], None]
+    ) -> None:
+        self._air = air
+        self._is_near = is_near
+        self._report = report
+        self._running: Deferred[None] | None = None
+        self._sent = 0
+        self._times_ms: list[int] = []
+
+    def start(self, ping: Ping) -> None:
+        self.stop()
+        self._sent, self._times_ms = 0, []
+        self._running = Deferred.fromCoroutine(self._run(ping))
+        self._running.addErrback(
+            lambda fault: fault.trap(CancelledError, error.ConnectingCancelledError)
+        )
+        self._running.addErrback(lambda fault: _log.failure("a ping could not be done", fault))
+
+    def report(self) -> None:
+        """What there is so far, or was."""
+        times = self._times_ms or [0]
+        average = sum(times) // len(times)
+        received = len(self._times_ms)
+        self._report(PingReport(self._sent, received, min(times), max(times), average))
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+
+    async def _run(self, ping: Ping) -> None:
+        for _ in range(min(ping.attempts, MOST_ATTEMPTS)):
+            self._sent += 1
+            started = self._air.clock.seconds()
+            if self._is_near(ping.address) or await self._answers(ping):
+                self._times_ms.append(round((self._air.clock.seconds() - started) * 1000))
+        self._running = None
+        self.report()
+
+    async def _answers(self, ping: Ping) -> bool:
+        probe = Protocol()
+        timeout_s = ping.timeout_ms / 1000
+        dial = self._air.dial(ping.address, ECHO_PORT, probe, from_port=0, timeout_s=timeout_s)
+        try:
+            await dial
+        except error.ConnectionRefusedError:
+            return True
+        except error.ConnectError:
+            return False
+        if probe.transport is not None:
+            probe.transport.loseConnection()
+        return True

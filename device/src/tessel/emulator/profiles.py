@@ -1,0 +1,24 @@
+"""The chips to choose from: quirks and latencies under one name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tessel.emulator.latencies import MEASURED, Latencies
+from tessel.emulator.quirks import IDEAL, Quirks
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    quirks: Quirks
+    latencies: Latencies
+
+
+DEFAULT = "cc3000"
+
+PROFILES = {
+    "ideal": Profile(IDEAL, Latencies()),
+    "cc3000": Profile(Quirks(), Latencies()),
+    # Nagle's algorithm costs time only, so the profile without latencies goes without it.
+    "cc3000-real-time": Profile(Quirks(nagle=True), MEASURED),
+}

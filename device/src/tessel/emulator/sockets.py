@@ -1,0 +1,210 @@
+"""The chip's sockets: numbers, the lowest free one first, and what of this machine is behind."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeAlias, TypeVar, cast
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocol, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.tcp import Port
+
+from tessel.cc3000.hci.codes import Option
+from tessel.emulator.datagrams import Datagrams
+from tessel.emulator.quirks import Quirks
+from tessel.emulator.streams import Stream
+
+FOREVER = 0  # as a receive timeout
+
+
+def _default_options() -> dict[int, int]:
+    """As the chip has them: everything waits. (The chip takes 0 for on.)"""
+    return {Option.RECV_NONBLOCK: 1, Option.RECV_TIMEOUT_MS: FOREVER, Option.ACCEPT_NONBLOCK: 1}
+
+
+class Listener(ServerFactory):
+    """Connections that nobody has accepted yet; beyond `depth` they wait in this machine."""
+
+    noisy = False
+
+    def __init__(
+        self, build: Callable[[], Stream], depth: int, arrived: Callable[[], None]
+    ) -> None:
+        self._build = build
+        self._depth = depth
+        self._arrived = arrived
+        self._pending: deque[Stream] = deque()
+        self.port: IListeningPort | None = None
+
+    def buildProtocol(self, addr: IAddress) -> Stream:  # type: ignore[override]  # as in the stubs
+        del addr
+        stream = self._build()
+        stream.changed = self._arrived  # also when it has its transport
+        self._pending.append(stream)
+        if len(self._pending) >= self._depth:
+            self._reading().pauseProducing()
+        return stream
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def pop(self) -> Stream:
+        stream = self._pending.popleft()
+        if len(self._pending) < self._depth and self.port is not None:
+            self._reading().resumeProducing()
+        return stream
+
+    def stop(self) -> Deferred[None]:
+        """Fires when the port is free again."""
+        for stream in self._pending:
+            stream.abort()
+        self._pending.clear()
+        port, self.port = self.port, None
+        return stopped(port)
+
+    def _reading(self) -> Port:
+        return cast("Port", self.port)
+
+
+def stopped(port: IListeningPort | None) -> Deferred[None]:
+    """Twisted closes a port a turn of the reactor later."""
+    if port is None:
+        return succeed(None)
+    return cast("Deferred[None]", maybeDeferred(port.stopListening))
+
+
+@dataclass(eq=False, slots=True)
+class TcpSocket:
+    sd: int
+    opened_at: float
+    bound_port: int = 0
+    options: dict[int, int] = field(default_factory=_default_options)
+    dial: Deferred[IProtocol] | None = None
+    stream: Stream | None = None
+    listener: Listener | None = None
+    dead: bool = False  # by a timer, or with the link
+    close_wait_told: bool = False
+
+    @property
+    def last_used(self) -> float:
+        return self.opened_at if self.stream is None else self.stream.last_used
+
+    @property
+    def is_over(self) -> bool:
+        return self.dead or (self.stream is not None and self.stream.lost)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Neither connected nor listening, nor about to be."""
+        begun = (self.dial, self.stream, self.listener)
+        return not self.dead and all(one is None for one in begun)
+
+    def may_send(self, quirks: Quirks) -> bool:
+        stream = self.stream
+        if self.dead or stream is None or stream.lost:
+            return False
+        return quirks.half_close or not stream.finished
+
+    def has_to_read(self) -> bool:
+        """Octets, or the news that there will be none."""
+        return self.dead or (
+            self.stream is not None and bool(self.stream.received or self.stream.finished)
+        )
+
+    def cut(self) -> Deferred[None]:
+        """At once; what came can still be read."""
+        self.dead = True
+        if self.stream is not None:
+            self.stream.abort()
+        return self._leave()
+
+    def close(self) -> Deferred[None]:
+        """Fires when its port, if it had one, is free again."""
+        if self.stream is not None:
+            self.stream.close()
+        return self._leave()
+
+    def _leave(self) -> Deferred[None]:
+        if self.dial is not None:
+            self.dial.cancel()
+        listener, self.listener = self.listener, None
+        return succeed(None) if listener is None else listener.stop()
+
+
+@dataclass(eq=False, slots=True)
+class UdpSocket:
+    sd: int
+    bound_port: int = 0
+    options: dict[int, int] = field(default_factory=_default_options)
+    datagrams: Datagrams | None = None
+    port: IListeningPort | None = None
+    dead: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.dead
+
+    def may_send(self, quirks: Quirks) -> bool:
+        del quirks
+        return not self.dead
+
+    def has_to_read(self) -> bool:
+        return self.dead or (self.datagrams is not None and bool(self.datagrams.arrived))
+
+    def cut(self) -> Deferred[None]:
+        self.dead = True
+        return self.close()
+
+    def close(self) -> Deferred[None]:
+        port, self.port = self.port, None
+        return stopped(port)
+
+
+ChipSocket: TypeAlias = TcpSocket | UdpSocket
+S = TypeVar("S", TcpSocket, UdpSocket)
+
+
+class SocketTable:
+    """The open sockets by their numbers."""
+
+    def __init__(self, limit: int, clock: IReactorTime) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._open: dict[int, ChipSocket] = {}
+
+    def __iter__(self) -> Iterator[ChipSocket]:
+        return iter(list(self._open.values()))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._open) < self._limit
+
+    def open_tcp(self) -> TcpSocket:
+        return self._kept(TcpSocket(self._lowest(), self._clock.seconds()))
+
+    def open_udp(self) -> UdpSocket:
+        return self._kept(UdpSocket(self._lowest()))
+
+    def get(self, sd: int) -> ChipSocket | None:
+        return self._open.get(sd)
+
+    def tcp(self, sd: int) -> TcpSocket | None:
+        found = self._open.get(sd)
+        return found if isinstance(found, TcpSocket) else None
+
+    def drop(self, sd: int) -> ChipSocket | None:
+        return self._open.pop(sd, None)
+
+    def _kept(self, opened: S) -> S:
+        self._open[opened.sd] = opened
+        return opened
+
+    def _lowest(self) -> int:
+        return next(sd for sd in count() if sd not in self._open)

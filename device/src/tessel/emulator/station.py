@@ -1,0 +1,221 @@
+"""The chip as a station of a Wi-Fi: which access point it is joined to, and with what address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.internet.interfaces import IDelayedCall
+
+from tessel.cc3000.hci.codes import Code, Security, WlanStatus
+from tessel.cc3000.hci.events import DhcpDone, Keepalive, WlanConnected, WlanDisconnected
+from tessel.cc3000.hci.fields import ANY_ADDRESS
+from tessel.cc3000.hci.packets import EventPacket
+from tessel.cc3000.hci.replies import Lease
+from tessel.emulator.air import AccessPoint, Air
+from tessel.emulator.latencies import Latencies
+from tessel.emulator.nvmem import Network, Nvmem
+
+NO_LEASE = Lease(*(ANY_ADDRESS,) * 5)
+RETRY_S = 1.0  # the captured chip tried again and again; how soon is not known
+_DHCP_FAILED = Code.FAILED & 0xFF  # as an event's status; what the chip puts there is not known
+
+
+class Station:
+    """Joins what it is told to, or what its policy says, and notices what comes and goes.
+
+    `lost` is called when there is no link any more: before the event that says so.
+    """
+
+    def __init__(
+        self,
+        air: Air,
+        nvmem: Nvmem,
+        latencies: Latencies,
+        say: Callable[[EventPacket], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self.status = WlanStatus.DISCONNECTED
+        self.joined: AccessPoint | None = None
+        self.lease: Lease | None = None
+        self._air = air
+        self._nvmem = nvmem
+        self._latencies = latencies
+        self._say = say
+        self._lost = lost
+        self._wanted: Network | None = None
+        self._step: IDelayedCall | None = None  # of joining
+        self._renewal: IDelayedCall | None = None
+        self._keepalive: IDelayedCall | None = None
+        self._listen_no_more = air.listen_in(self._air_changed)
+
+    @property
+    def is_online(self) -> bool:
+        return self.lease is not None
+
+    def connect(self, network: Network) -> None:
+        """The attempt; whatever was before ends."""
+        if self.joined is not None:
+            self._leave()
+        self._forget()
+        self._wanted = network
+        self._seek()
+
+    def connect_by_policy(self) -> None:
+        """Join what the chip is to join by itself, if it is there and nothing else is going on."""
+        if self.status is not WlanStatus.DISCONNECTED:
+            return
+        for network in self._by_policy():
+            if self._heard(network) is not None:
+                self._wanted = network
+                self._seek()
+                return
+
+    def disconnect(self) -> bool:
+        """False: there was nothing to disconnect from."""
+        if self.status is WlanStatus.DISCONNECTED:
+            return False
+        self._leave()
+        return True
+
+    def address_changed(self) -> None:
+        """A new static address, or none: takes effect at once where there is a link."""
+        if self.joined is not None:
+            self._after(self._latencies.lease_s, self._ask_for_lease)
+
+    def timers_changed(self) -> None:
+        if self.joined is not None:
+            self._plan_keepalive()
+        if self.lease is not None:
+            self._plan_renewal()
+
+    def stop(self) -> None:
+        """Power off."""
+        self._listen_no_more()
+        self._forget()
+
+    # Joining.
+
+    def _by_policy(self) -> Iterator[Network]:
+        policy, nvmem = self._nvmem.policy, self._nvmem
+        if policy.last_used and nvmem.last_network is not None:
+            yield nvmem.last_network
+        if policy.profiles:
+            best_first = sorted(nvmem.profiles.values(), key=lambda known: -known.priority)
+            for known in best_first:
+                yield Network(known.ssid, known.security, known.key, known.bssid)
+        if policy.any_open:
+            for heard in self._air.access_points:
+                if heard.security == Security.OPEN:
+                    yield Network(heard.ssid, Security.OPEN, b"")
+
+    def _heard(self, network: Network) -> AccessPoint | None:
+        named = (
+            heard
+            for heard in self._air.access_points
+            if heard.is_named(network.ssid, network.bssid)
+        )
+        return next(named, None)
+
+    def _seek(self) -> None:
+        """A network that is not there is looked for until it is."""
+        if self._wanted is None or self._heard(self._wanted) is None:
+            self.status = WlanStatus.SCANNING
+            return
+        self.status = WlanStatus.CONNECTING
+        self._after(self._latencies.join_s, self._join)
+
+    def _join(self) -> None:
+        network = self._wanted
+        heard = None if network is None else self._heard(network)
+        if network is None or heard is None:
+            self.status = WlanStatus.SCANNING
+            return
+        if not heard.lets_in(network.security, network.key):
+            self._leave()
+            return
+        self.status, self.joined = WlanStatus.CONNECTED, heard
+        self._nvmem.last_network = network
+        self._say(WlanConnected().packet())
+        self._plan_keepalive()
+        self._after(self._latencies.lease_s, self._ask_for_lease)
+
+    def _ask_for_lease(self) -> None:
+        if self.joined is None:
+            return
+        lease = self._static_lease() or self.joined.lease
+        if lease is None:
+            self._say(DhcpDone(NO_LEASE, _DHCP_FAILED).packet())
+            self._leave()
+            self._after(RETRY_S, self.connect_by_policy)
+            return
+        if self.lease not in (None, lease):
+            self._lost()  # what was connected from the old address is no more
+        self.lease = lease
+        self._say(DhcpDone(lease).packet())
+        self._plan_renewal()
+
+    def _static_lease(self) -> Lease | None:
+        own = self._nvmem.address
+        if own.address == ANY_ADDRESS:
+            return None
+        return Lease(own.address, own.mask, own.gateway, ANY_ADDRESS, own.name_server)
+
+    # Leaving.
+
+    def _air_changed(self) -> None:
+        if self.joined is not None and self.joined not in self._air.access_points:
+            self._leave()
+        if self.status is WlanStatus.SCANNING:
+            self._seek()
+        else:
+            self.connect_by_policy()
+
+    def _leave(self) -> None:
+        self._forget()
+        self._lost()
+        self._say(WlanDisconnected().packet())
+
+    def _forget(self) -> None:
+        self.status, self.joined, self.lease = WlanStatus.DISCONNECTED, None, None
+        self._wanted = None
+        for timer in (self._step, self._renewal, self._keepalive):
+            _cancel(timer)
+        self._step = self._renewal = self._keepalive = None
+
+    # Timers.
+
+    def _after(self, delay_s: float, step: Callable[[], None]) -> None:
+        _cancel(self._step)
+        self._step = self._air.clock.callLater(delay_s, self._stepped, step)
+
+    def _stepped(self, step: Callable[[], None]) -> None:
+        self._step = None
+        step()
+
+    def _plan_renewal(self) -> None:
+        _cancel(self._renewal)
+        self._renewal = None
+        if self._nvmem.timers.dhcp_s:
+            self._renewal = self._air.clock.callLater(self._nvmem.timers.dhcp_s, self._renew)
+
+    def _renew(self) -> None:
+        self._renewal = None
+        self._ask_for_lease()
+
+    def _plan_keepalive(self) -> None:
+        _cancel(self._keepalive)
+        self._keepalive = None
+        if self._nvmem.timers.keepalive_s:
+            self._keepalive = self._air.clock.callLater(
+                self._nvmem.timers.keepalive_s, self._keep_alive
+            )
+
+    def _keep_alive(self) -> None:
+        self._keepalive = None
+        self._say(Keepalive().packet())
+        self._plan_keepalive()
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    if timer is not None:
+        timer.cancel()

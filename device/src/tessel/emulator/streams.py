@@ -1,0 +1,140 @@
+"""A TCP connection of this machine, as the chip's socket has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPullProducer,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+LINGER_S = 30.0  # for what the peer has not taken at a close; a real chip's is not known
+
+
+def _nobody() -> None:
+    return
+
+
+class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
+    """What Twisted's TCP transports are."""
+
+
+@implementer(IHalfCloseableProtocol, IPullProducer)
+class Stream(Protocol):
+    """What came and was not read, what was sent and not taken by the kernel, and how it ended.
+
+    `changed` is called after each change of any of these. Sends are counted one by one, as each
+    has a buffer of the chip; the transport asks for more as a pull producer's when its own buffer
+    is empty, which is when the kernel has taken them all.
+    """
+
+    transport: IStreamTransport
+
+    def __init__(self, clock: IReactorTime, window: int, *, nagle: bool) -> None:
+        self._clock = clock
+        self._window = window
+        self._nagle = nagle
+        self.changed: Callable[[], None] = _nobody
+        self.received = bytearray()
+        self.finished = False  # the peer sends no more
+        self.lost = False
+        self._pending = 0  # sends that the kernel has not taken
+        self._taken = 0  # and those it has, since `taken` was last asked
+        self.last_used = clock.seconds()
+        self._paused = False
+        self._linger: IDelayedCall | None = None
+
+    # From the transport.
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(not self._nagle)
+        if isinstance(self.transport, Connection):
+            # One read brings no more than the chip's window.
+            self.transport.bufferSize = self._window
+        self.transport.registerProducer(self, streaming=False)
+        self.changed()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+        self.last_used = self._clock.seconds()
+        if len(self.received) >= self._window and not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+        self.changed()
+
+    def readConnectionLost(self) -> None:
+        self.finished = True
+        self.changed()
+
+    def writeConnectionLost(self) -> None:
+        """Part of the interface; nothing here ends only its own side."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        del reason
+        self.finished = self.lost = True
+        self.settle()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        self.changed()
+
+    def resumeProducing(self) -> None:
+        if self._pending:
+            self.settle()
+            self.changed()
+
+    def stopProducing(self) -> None:
+        """Part of the interface: the transport is about to be lost."""
+
+    # From the chip.
+
+    def send(self, octets: bytes) -> None:
+        self._pending += 1
+        self.last_used = self._clock.seconds()
+        self.transport.write(octets)
+
+    def taken(self) -> int:
+        """How many sends are over since this was last asked."""
+        taken, self._taken = self._taken, 0
+        return taken
+
+    def read(self, limit: int) -> bytes:
+        octets = bytes(self.received[:limit])
+        del self.received[:limit]
+        self.last_used = self._clock.seconds()
+        if self._paused and len(self.received) < self._window:
+            self._paused = False
+            if not self.finished:
+                self.transport.resumeProducing()
+        return octets
+
+    def close(self) -> None:
+        """What was sent may still be taken, for a while."""
+        if self.lost or self._linger is not None:
+            return
+        self._linger = self._clock.callLater(LINGER_S, self._give_up)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        if not self.lost:
+            self.transport.abortConnection()
+
+    def settle(self) -> None:
+        """All sends are over, as far as the chip is concerned."""
+        self._taken += self._pending
+        self._pending = 0
+
+    def _give_up(self) -> None:
+        self._linger = None
+        self.abort()

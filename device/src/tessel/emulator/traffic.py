@@ -1,0 +1,177 @@
+"""Octets and datagrams through the chip's sockets: send, receive, select."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tessel.cc3000.hci import sockets as hci
+from tessel.cc3000.hci.codes import OPTION_ON, Code, Option
+from tessel.cc3000.hci.events import SendFailed
+from tessel.cc3000.hci.fields import SocketAddress
+from tessel.cc3000.hci.replies import Received, Selected, Sent
+from tessel.emulator.nameserver import PORT, NameServer
+from tessel.emulator.network import Answer, Network, Packets
+from tessel.emulator.sockets import FOREVER, ChipSocket, TcpSocket, UdpSocket
+
+BUFFER_SIZE = 1500  # what READ_BUFFER_SIZE says
+_HAS_OCTETS = 1  # the flags of a receive that brings some, in the captures
+
+
+class Traffic:
+    """`name_server` is the address at which the access point answers DNS questions, if it does."""
+
+    def __init__(
+        self,
+        network: Network,
+        names: NameServer,
+        name_server: Callable[[], str | None],
+        wedge: Callable[[], None],
+    ) -> None:
+        self._network = network
+        self._quirks = network.quirks
+        self._table = network.table
+        self._waiting = network.waiting
+        self._names = names
+        self._name_server = name_server
+        self._wedge = wedge
+
+    # Sending. Each packet takes a buffer, also one that cannot be sent.
+
+    def send(self, message: hci.Send) -> Answer:
+        if not self._network.buffers.take():
+            return self._overrun(message)
+        socket = self._table.get(message.sd)
+        if socket is None or not self._sends(socket, message.octets):
+            return self._failed(message)
+        return [message.reply_packet(Sent(message.sd, len(message.octets)))]
+
+    def _sends(self, socket: ChipSocket, octets: bytes) -> bool:
+        if not socket.may_send(self._quirks):
+            return False
+        if isinstance(socket, UdpSocket):
+            peer = None if socket.datagrams is None else socket.datagrams.peer
+            return peer is not None and self._sends_datagram(socket, octets, peer)
+        if socket.stream is not None:
+            socket.stream.send(octets)
+        return True
+
+    def send_to(self, message: hci.SendTo) -> Answer:
+        if not self._network.buffers.take():
+            return self._overrun(message)
+        socket = self._table.get(message.sd)
+        sent = isinstance(socket, UdpSocket) and self._sends_datagram(
+            socket, message.octets, message.address
+        )
+        if not sent:
+            self._network.buffers.done(message.sd, 1, awaited=False)
+        count = len(message.octets) if sent else Code.INACTIVE
+        return [message.reply_packet(Sent(message.sd, count))]
+
+    def _sends_datagram(self, socket: UdpSocket, octets: bytes, to: SocketAddress) -> bool:
+        datagrams = self._network.datagrams(socket)
+        if datagrams is None or socket.dead:
+            return False
+        if (to.host, to.port) == (self._name_server(), PORT):
+            self._names.ask(octets, lambda answer: datagrams.deliver(answer, to))
+        else:
+            datagrams.send(octets, to)
+        self._network.buffers.done(socket.sd, 1, awaited=False)
+        return True
+
+    def _failed(self, message: hci.Send) -> Packets:
+        """The host's driver waits for the ordinary answer in any case."""
+        self._network.buffers.done(message.sd, 1, awaited=False)
+        ordinary = message.reply_packet(Sent(message.sd, len(message.octets)))
+        failure = SendFailed(message.sd).packet()
+        return [ordinary, failure] if self._quirks.late_send_failure else [failure, ordinary]
+
+    def _overrun(self, message: hci.Send | hci.SendTo) -> Packets:
+        """A host that sends more than there are buffers for."""
+        if self._quirks.overrun_wedges:
+            self._wedge()
+        return [message.reply_packet(Sent(message.sd, Code.NO_RESOURCES))]
+
+    # Receiving.
+
+    def receive(self, command: hci.Receive) -> Answer:
+        return self._receive(command, self._table.get(command.sd))
+
+    def receive_from(self, command: hci.ReceiveFrom) -> Answer:
+        return self._receive(command, self._table.get(command.sd))
+
+    def _receive(self, command: hci.Receive | hci.ReceiveFrom, socket: ChipSocket | None) -> Answer:
+        if socket is None:
+            return _nothing(command, self._quirks.closed_read_code)
+        return self._waiting.until(
+            lambda: self._received(command, socket),
+            _patience_s(socket),
+            lambda: _nothing(command, self._quirks.empty_read_code),
+        )
+
+    def _received(
+        self, command: hci.Receive | hci.ReceiveFrom, socket: ChipSocket
+    ) -> Packets | None:
+        limit = min(command.limit, self._quirks.largest_read)
+        if isinstance(socket, UdpSocket):
+            if socket.datagrams is not None and socket.datagrams.arrived:
+                datagram, sender = socket.datagrams.arrived.popleft()
+                named = sender if isinstance(command, hci.ReceiveFrom) else None
+                return _octets(command, datagram[:limit], named)
+        elif socket.stream is not None and socket.stream.received:
+            octets = socket.stream.read(limit)
+            self._network.tell_close_wait(socket)
+            return _octets(command, octets, None)
+        over = socket.has_to_read() or (isinstance(socket, TcpSocket) and socket.stream is None)
+        return _nothing(command, self._quirks.closed_read_code) if over else None
+
+    # Select.
+
+    def select(self, command: hci.Select) -> Answer:
+        timeout = command.timeout_us
+        return self._waiting.until(
+            lambda: self._selected(command),
+            None if timeout is None else timeout / 1e6,
+            lambda: [command.reply_packet(Selected(0, 0, 0))],
+        )
+
+    def _selected(self, command: hci.Select) -> Packets | None:
+        readable = writable = exceptional = 0
+        for socket in self._table:
+            bit = 1 << socket.sd
+            if command.readable & bit and self._is_readable(socket):
+                readable |= bit
+            if command.writable & bit and self._is_writable(socket):
+                writable |= bit
+            if command.exceptional & bit and socket.dead:
+                exceptional |= bit
+        ready = sum(ready.bit_count() for ready in (readable, writable, exceptional))
+        if not ready:
+            return None
+        return [command.reply_packet(Selected(ready, readable, writable, exceptional))]
+
+    def _is_readable(self, socket: ChipSocket) -> bool:
+        may_accept = isinstance(socket, TcpSocket) and self._network.may_accept(socket)
+        return may_accept or socket.has_to_read()
+
+    def _is_writable(self, socket: ChipSocket) -> bool:
+        return socket.may_send(self._quirks) and bool(self._network.buffers.free)
+
+
+def _patience_s(socket: ChipSocket) -> float | None:
+    if socket.options[Option.RECV_NONBLOCK] == OPTION_ON:
+        return 0
+    timeout_ms = socket.options[Option.RECV_TIMEOUT_MS]
+    return None if timeout_ms == FOREVER else timeout_ms / 1000
+
+
+def _nothing(command: hci.Receive | hci.ReceiveFrom, code: int) -> Packets:
+    return [command.reply_packet(Received(command.sd, code))]
+
+
+def _octets(
+    command: hci.Receive | hci.ReceiveFrom, octets: bytes, sender: SocketAddress | None
+) -> Packets:
+    if not octets:
+        return _nothing(command, 0)
+    head = command.reply_packet(Received(command.sd, len(octets), _HAS_OCTETS))
+    return [head, hci.Arrived(command.sd, octets, sender).packet()]

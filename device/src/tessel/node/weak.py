@@ -1,0 +1,22 @@
+"""What the Tessel's runtime warned of and then ignored, for its chip has no such thing."""
+
+from __future__ import annotations
+
+import warnings
+
+NO_DELAY = "set_no_delay is ignored: the CC3000 cannot send without delay"
+HALF_OPEN = "allow_half_open is ignored: the CC3000 closes a connection whole"
+
+_warned: dict[
+    str | tuple[str, type[Warning], int], int
+] = {}  # Python's own register: once for each line of a program
+
+
+def warn(text: str, at: str | None) -> None:
+    """`at` is the line of the program, as `places.here` names it; None: it asked for nothing, but
+    the runtime did (an http server keeps its sockets half-open where it can).
+    """
+    if at is None:
+        return
+    filename, _, line = at.rpartition(":")
+    warnings.warn_explicit(text, RuntimeWarning, filename, int(line), registry=_warned)

@@ -1,0 +1,255 @@
+"""The chip with a radio's interface: power and network, connections, ports, names."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Coroutine, Sequence
+from enum import Enum, auto
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel.cc3000.bus import IBus
+from tessel.cc3000.chip import Chip
+from tessel.cc3000.errors import ChipError, CommandError
+from tessel.cc3000.hci.fields import ANY_ADDRESS
+from tessel.cc3000.hci.sockets import GetHostByName
+from tessel.radio.cc3000.connections import Connections
+from tessel.radio.cc3000.faults import name_error
+from tessel.radio.cc3000.names import Question
+from tessel.radio.cc3000.station import AccessPoint, Station
+from tessel.radio.cc3000.stream import ChipStream
+from tessel.radio.cc3000.workings import Sizes
+from tessel.radio.interface import (
+    AddressNotAvailableError,
+    Capabilities,
+    IRadio,
+    IRadioPort,
+    LinkState,
+    NameNotFoundError,
+    NetworkUnreachableError,
+    NoSocketError,
+    RadioError,
+)
+
+SOCKETS = 4  # at once; the number that TI names
+
+T = TypeVar("T")
+
+_log = Logger(namespace="tessel.radio")
+
+
+class NamesBy(Enum):
+    """Who looks names up."""
+
+    UDP = auto()  # questions to the network's name server, as the Tessel's firmware did
+    CHIP = auto()  # the chip, which does nothing else meanwhile
+
+
+@implementer(IRadio)
+class Cc3000Radio:
+    """`access_point` None: in no network until `station.join`. `close` gives the bus back."""
+
+    capabilities = Capabilities(
+        half_close=False, no_delay=False, ipv6=False, parallel_connects=False, max_sockets=SOCKETS
+    )
+
+    def __init__(
+        self,
+        bus: IBus,
+        clock: IReactorTime,
+        access_point: AccessPoint | None = None,
+        *,
+        names_by: NamesBy = NamesBy.UDP,
+        sizes: Sizes | None = None,
+        owns: Callable[[object], bool] = lambda _: False,
+    ) -> None:
+        """`owns` tells of a chip made of code which of the reactor's sockets are its."""
+        self.chip = Chip(bus, clock)
+        self._clock = clock
+        self._names_by = names_by
+        self._owns = owns
+        self._connections = Connections(self.chip, clock, sizes or Sizes())
+        self.station = Station(self.chip, access_point, clock, self._connections.cut)
+        self.station.watch(self._link_changed)
+
+    @property
+    def link(self) -> LinkState:
+        return self.station.link
+
+    @property
+    def connections_opened(self) -> int:
+        return self._connections.opened
+
+    def owns(self, selectable: object) -> bool:
+        return self._owns(selectable)
+
+    def power_on(self) -> Deferred[None]:
+        return _apart(self.station.power_on(), lambda _: None)
+
+    def power_off(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._power_off())
+
+    async def _power_off(self) -> None:
+        self.station.power_off()
+        self._connections.end()
+
+    def close(self) -> None:
+        self.station.power_off()
+        self._connections.end()
+        self.chip.driver.close()
+
+    def _link_changed(self, state: LinkState) -> None:
+        if state is LinkState.UP:
+            self._connections.restore()
+
+    def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        return self.station.watch(changed)
+
+    # Connections and ports.
+
+    def connect(
+        self, addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
+    ) -> Deferred[IProtocol]:
+        result: Deferred[IProtocol] = Deferred(lambda _: None)
+
+        def stands(stream: ChipStream) -> None:
+            if result.called:
+                stream.decline()
+                return
+            protocol = factory()
+            stream.carry(protocol)
+            result.callback(protocol)
+
+        dial = Deferred.fromCoroutine(self._dial(addresses, port, lambda: result.called))
+        dial.addCallback(stands).addErrback(_told_unless_given_up, result)
+        return result
+
+    async def _dial(
+        self, addresses: Sequence[str], port: int, given_up: Callable[[], bool]
+    ) -> ChipStream:
+        """The first address that answers; the chip can try one at a time."""
+        first: RadioError | None = None
+        for address in addresses:
+            if given_up() or not _is_ipv4(address):
+                continue
+            self._check_link()
+            try:
+                return await _in_radios_terms(self._connections.dial(address, port, given_up))
+            except RadioError as error:
+                first = first or error
+        raise first or AddressNotAvailableError(f"none of {addresses} is an IPv4 address")
+
+    def listen(
+        self, port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
+    ) -> Deferred[IRadioPort]:
+        return _apart(self._listen(port, factory, address, backlog), _stop)
+
+    async def _listen(
+        self, port: int, factory: Callable[[], IProtocol], address: str, backlog: int
+    ) -> IRadioPort:
+        self._check_address(address)
+        return await _in_radios_terms(self._connections.listen(port, factory, backlog))
+
+    def bind_udp(
+        self, port: int, protocol: DatagramProtocol, *, address: str
+    ) -> Deferred[IRadioPort]:
+        return _apart(self._bind_udp(port, protocol, address), _stop)
+
+    async def _bind_udp(self, port: int, protocol: DatagramProtocol, address: str) -> IRadioPort:
+        self._check_address(address)
+        return await _in_radios_terms(self._connections.bind_udp(port, protocol))
+
+    def _check_link(self) -> None:
+        if self.link is not LinkState.UP:
+            raise NetworkUnreachableError("Wifi is not connected")
+
+    def _check_address(self, address: str) -> None:
+        self._check_link()
+        lease = self.chip.wlan.lease
+        if address not in ("", ANY_ADDRESS, lease.address if lease else ""):
+            raise AddressNotAvailableError(f"the chip does not have the address {address}")
+
+    # Names.
+
+    def lookup(self, name: str) -> Deferred[Sequence[str]]:
+        return _apart(self._lookup(name), lambda _: None)
+
+    async def _lookup(self, name: str) -> Sequence[str]:
+        self._check_link()
+        try:
+            encoded = name.encode("idna")
+        except UnicodeError:
+            raise NameNotFoundError(f"{name!r} is no name") from None
+        if not 0 < len(encoded) <= GetHostByName.LONGEST:
+            raise NameNotFoundError(f"a name of {len(encoded)} octets")
+        lease = self.chip.wlan.lease
+        if self._names_by is NamesBy.CHIP or lease is None or lease.name_server == ANY_ADDRESS:
+            return await self._ask_chip(encoded)
+        try:
+            return await self._ask_server(name, lease.name_server)
+        except NoSocketError:
+            return await self._ask_chip(encoded)  # which needs none
+
+    async def _ask_chip(self, name: bytes) -> Sequence[str]:
+        try:
+            address = await _in_radios_terms(self.chip.sockets.host_by_name(name))
+            if address == ANY_ADDRESS:  # what its first look-up may give
+                address = await _in_radios_terms(self.chip.sockets.host_by_name(name))
+        except CommandError as fault:
+            raise name_error(fault) from fault
+        if address == ANY_ADDRESS:
+            raise NameNotFoundError(f"no address for {name.decode()}")
+        return [address]
+
+    async def _ask_server(self, name: str, server: str) -> Sequence[str]:
+        question = Question(name, server, self._clock)
+        port = await _in_radios_terms(self._connections.bind_udp(0, question))
+        try:
+            return await question.answer
+        finally:
+            await port.stop()
+
+
+async def _in_radios_terms(work: Coroutine[Deferred[object], object, T]) -> T:
+    try:
+        return await work
+    except ChipError as error:
+        raise NetworkUnreachableError(f"the chip is lost: {error}") from error
+
+
+def _apart(work: Coroutine[Deferred[T], object, T], undo: Callable[[T], object]) -> Deferred[T]:
+    """A result that can be given up, of work that goes on: what a chip has begun, it ends."""
+    result: Deferred[T] = Deferred(lambda _: None)
+
+    def done(value: T) -> None:
+        if result.called:
+            undo(value)
+        else:
+            result.callback(value)
+
+    Deferred.fromCoroutine(work).addCallback(done).addErrback(_told_unless_given_up, result)
+    return result
+
+
+def _told_unless_given_up(failure: Failure, result: Deferred[T]) -> None:
+    if not result.called:
+        result.errback(failure)
+    elif not failure.check(RadioError):
+        _log.failure("given up, and failed", failure)
+
+
+def _stop(port: IRadioPort) -> None:
+    port.stop()  # its Deferred cannot fail
+
+
+def _is_ipv4(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).version == 4  # noqa: PLR2004
+    except ValueError:
+        return False

@@ -1,0 +1,165 @@
+"""Keeps the chip running and in its network: a chip that is lost is started again, a network that
+went away is joined again, later each time it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from tessel.cc3000.chip import Chip
+from tessel.cc3000.errors import ChipError, CommandError, PowerOffError
+from tessel.cc3000.hci.codes import Security
+from tessel.cc3000.hci.replies import Lease
+from tessel.cc3000.wlan import JoinError
+from tessel.radio.interface import LinkState, NetworkUnreachableError
+
+AGAIN_BASE_S, AGAIN_CAP_S = 1.0, 60.0
+"""Until the chip is started or the network joined again: doubled with every failure."""
+
+_log = Logger(namespace="tessel.radio")
+
+_TROUBLE = (ChipError, CommandError, JoinError)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPoint:
+    ssid: bytes
+    security: Security = Security.OPEN
+    key: bytes = field(default=b"", repr=False)
+
+
+class Station:
+    """`cut` is told when all sockets are lost."""
+
+    def __init__(
+        self,
+        chip: Chip,
+        access_point: AccessPoint | None,
+        clock: IReactorTime,
+        cut: Callable[[Exception], None],
+    ) -> None:
+        self.link = LinkState.OFF
+        self.access_point = access_point  # None: it is joined when someone says which
+        self._chip = chip
+        self._clock = clock
+        self._cut = cut
+        self._watchers: list[Callable[[LinkState], None]] = []
+        self._wanted = False
+        self._joining = False
+        self._failures = 0
+        self._timer: IDelayedCall | None = None
+        chip.wlan.watch(self._lease_changed)
+        chip.driver.watch_loss(self._chip_lost)
+
+    def watch(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
+
+    async def power_on(self) -> None:
+        """Raises NetworkUnreachableError; the chip is off then."""
+        if self._wanted:
+            return
+        self._wanted = True
+        try:
+            await self._bring_up()
+        except _TROUBLE as fault:
+            self.power_off()
+            raise NetworkUnreachableError(str(fault)) from fault
+
+    def power_off(self) -> None:
+        self._wanted = False
+        self._stop_timer()
+        self._chip.driver.stop()
+        self._change(LinkState.OFF)
+
+    async def join(self, access_point: AccessPoint) -> Lease:
+        """Leave the network there is, for this one. Raises JoinError, CommandError, ChipError."""
+        self._stop_timer()
+        self.access_point = access_point
+        self._joining = True
+        self._change(LinkState.JOINING)
+        try:
+            lease = await self._chip.wlan.join(
+                access_point.ssid, access_point.security, access_point.key
+            )
+        finally:
+            self._joining = False
+            if self._wanted:
+                self._change(LinkState.UP if self._chip.wlan.lease else LinkState.DOWN)
+        self._failures = 0
+        return lease
+
+    async def leave(self) -> None:
+        """And stay away. Raises CommandError, ChipError."""
+        self.access_point = None
+        self._stop_timer()
+        await self._chip.wlan.leave()
+
+    async def _bring_up(self) -> None:
+        if not self._chip.driver.running:
+            await self._start()
+        if self.access_point is not None:
+            await self.join(self.access_point)
+
+    async def _start(self) -> None:
+        """It may join the network it was in last by itself: that is not yet the one we want."""
+        self._joining = self.access_point is not None
+        try:
+            version = await self._chip.boot()
+        finally:
+            self._joining = False
+        _log.info("the chip runs service pack {version}", version=str(version))
+        in_one = self.access_point is None and self._chip.wlan.lease is not None
+        self._change(LinkState.UP if in_one else LinkState.DOWN)
+
+    # What goes away.
+
+    def _lease_changed(self, lease: Lease | None) -> None:
+        if lease is None and self.link is LinkState.UP:
+            self._cut(NetworkUnreachableError("the network is gone"))
+        if not self._joining and self._wanted:
+            self._change(LinkState.UP if lease else LinkState.DOWN)
+            if lease is None:
+                self._again_later()
+            else:
+                self._stop_timer()  # it came back by itself
+
+    def _chip_lost(self, error: ChipError) -> None:
+        self._cut(error)
+        if self._wanted and not isinstance(error, PowerOffError):
+            self._change(LinkState.DOWN)
+            self._again_later()
+
+    def _again_later(self) -> None:
+        if self._timer is None and self._wanted:
+            delay = min(AGAIN_CAP_S, AGAIN_BASE_S * 2.0**self._failures)
+            self._timer = self._clock.callLater(delay, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        if not self._joining:
+            Deferred.fromCoroutine(self._bring_up()).addErrback(self._not_again)
+
+    def _not_again(self, failure: Failure) -> None:
+        if not failure.check(*_TROUBLE):
+            _log.failure("the chip's restart", failure)
+        elif self._wanted:
+            self._failures += 1
+            _log.warn("no network: {fault}", fault=failure.value)
+            self._again_later()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _change(self, state: LinkState) -> None:
+        changed, self.link = self.link is not state, state
+        for watcher in list(self._watchers) if changed else []:
+            watcher(state)

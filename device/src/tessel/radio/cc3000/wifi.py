@@ -1,0 +1,86 @@
+"""The chip's Wi-Fi, as a program manages it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from tessel.cc3000.errors import ChipError, CommandError
+from tessel.cc3000.hci.codes import Security
+from tessel.cc3000.wlan import JoinError
+from tessel.radio.cc3000.radio import Cc3000Radio
+from tessel.radio.cc3000.station import AccessPoint
+from tessel.radio.interface import IWifi, LinkState, NetworkUnreachableError, WifiStatus
+
+SECURITY_BY_NAME = {
+    "unsecured": Security.OPEN,
+    "wep": Security.WEP,
+    "wpa": Security.WPA,
+    "wpa2": Security.WPA2,
+}
+
+T = TypeVar("T")
+
+
+@implementer(IWifi)
+class Wifi:
+    """Of a radio that is this chip."""
+
+    def __init__(self, radio: Cc3000Radio) -> None:
+        self._radio = radio
+        self.mac: bytes | None = None
+
+    @property
+    def link(self) -> LinkState:
+        return self._radio.link
+
+    def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        return self._radio.watch_link(changed)
+
+    def status(self) -> WifiStatus | None:
+        lease, joined = self._radio.chip.wlan.lease, self._radio.station.access_point
+        if lease is None or joined is None:
+            return None
+        return WifiStatus(
+            ssid=joined.ssid,
+            address=lease.address,
+            gateway=lease.gateway,
+            dhcp_server=lease.dhcp_server,
+            name_server=lease.name_server,
+        )
+
+    def join(self, ssid: bytes, security: str, key: bytes) -> Deferred[None]:
+        point = AccessPoint(ssid, SECURITY_BY_NAME[security], key)
+        return Deferred.fromCoroutine(_told(self._join(point)))
+
+    async def _join(self, point: AccessPoint) -> None:
+        if self.link is LinkState.OFF:
+            self._radio.station.access_point = point
+            await self._switch_on()
+        else:
+            await self._radio.station.join(point)
+
+    def leave(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(_told(self._radio.station.leave()))
+
+    def switch_on(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(_told(self._switch_on()))
+
+    async def _switch_on(self) -> None:
+        if self.link is LinkState.OFF:
+            await self._radio.power_on()
+        if self.mac is None:
+            self.mac = await self._radio.chip.nvmem.mac()
+
+    def switch_off(self) -> Deferred[None]:
+        return self._radio.power_off()
+
+
+async def _told(work: Coroutine[Deferred[object], object, T]) -> T:
+    try:
+        return await work
+    except (ChipError, CommandError, JoinError) as fault:
+        raise NetworkUnreachableError(str(fault)) from fault

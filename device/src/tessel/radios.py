@@ -1,0 +1,104 @@
+"""Which radio: the settings -> one, with its bus, and where the chip is simulated its air.
+
+What only one kind needs is imported when it is chosen: programs on the host's sockets do not pay
+for an emulator, nor a machine without pins for `gpiod`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from tessel.cc3000.bus import IBus
+from tessel.cc3000.errors import BusError
+from tessel.cc3000.linux import ILinuxReactor, open_bus
+from tessel.errors import NodeError
+from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, Sizes
+from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Wifi
+from tessel.radio.host import HostRadio, IHostReactor
+from tessel.radio.interface import IRadio, IWifi
+from tessel.radio.names import asked
+from tessel.radio_config import RadioSettings
+
+if TYPE_CHECKING:
+    from tessel.emulator.air import IAirReactor
+
+SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
+
+TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which are known to do
+
+BusWrap = Callable[[IBus], IBus]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A radio, and its Wi-Fi if that is its own business."""
+
+    radio: IRadio
+    wifi: IWifi | None
+    close: Callable[[], None]  # gives back what was opened for it
+
+
+def chosen(
+    settings: RadioSettings,
+    reactor: IHostReactor,
+    clock: IReactorTime,
+    wrap: BusWrap = lambda bus: bus,
+) -> Chosen:
+    """`wrap` may put something between the driver and a chip's bus. Raises NodeError."""
+    if settings.kind == "host":
+        return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
+    found = _bus(settings, reactor, clock)
+    sizes = Sizes() if settings.profile == "ideal" else TESSEL_SIZES
+    chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
+    return Chosen(cast("IRadio", chip), cast("IWifi", Wifi(chip)), chip.close)
+
+
+def bus_of(
+    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime
+) -> tuple[IBus, AccessPoint | None]:
+    """A chip's bus, and the network for it. Raises NodeError."""
+    found = _bus(settings, reactor, clock)
+    return found.bus, found.point
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    bus: IBus
+    point: AccessPoint | None
+    owns: Callable[[object], bool]
+
+
+def _bus(settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime) -> _Found:
+    point = access_point(settings)
+    if settings.kind == "cc3000-sim":
+        return _simulated(point or AccessPoint(SIMULATED_SSID), settings.profile, reactor, clock)
+    try:
+        bus = open_bus(settings.pins, cast("ILinuxReactor", reactor))
+    except BusError as fault:
+        raise NodeError(f"RADIO=cc3000: {fault}", "ERR_RADIO") from fault
+    return _Found(cast("IBus", bus), point, bus.owns)
+
+
+def _simulated(
+    point: AccessPoint, profile: str, reactor: IHostReactor, clock: IReactorTime
+) -> _Found:
+    from tessel.simulation import simulated  # noqa: PLC0415 - the emulator is for this kind alone
+
+    def lookup(name: str) -> Deferred[Sequence[str]]:
+        return asked(name, reactor.nameResolver, clock)
+
+    made = simulated(point, profile, cast("IAirReactor", reactor), clock, lookup)
+    return _Found(made.bus, point, made.air.owns)
+
+
+def access_point(settings: RadioSettings) -> AccessPoint | None:
+    """The network to join; None: the settings name none."""
+    if settings.ssid is None:
+        return None
+    security = SECURITY_BY_NAME[settings.security]
+    return AccessPoint(settings.ssid, security, settings.password)

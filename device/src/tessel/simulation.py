@@ -1,0 +1,39 @@
+"""A simulated chip in a simulated network: an access point, and this machine behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from tessel.cc3000.bus import IBus
+from tessel.cc3000.simulated import SimulatedBus
+from tessel.emulator.air import AccessPoint, Air, IAirReactor
+from tessel.emulator.chip import Chip
+from tessel.emulator.profiles import PROFILES
+from tessel.radio.cc3000 import AccessPoint as Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A chip at the end of its bus, and the air around it, for whoever plays with it."""
+
+    bus: IBus
+    air: Air
+
+
+def simulated(
+    point: Credentials,
+    profile: str,
+    reactor: IAirReactor,
+    clock: IReactorTime,
+    lookup: Callable[[str], Deferred[Sequence[str]]],
+) -> Simulated:
+    """A chip of that profile in reach of one access point, which lets these credentials in."""
+    # Ports of the chip are this machine's, and as open as those of RADIO=host.
+    air = Air(reactor, lookup, clock=clock, interface="")
+    air.appear(AccessPoint(ssid=point.ssid, security=point.security, key=point.key))
+    return Simulated(cast("IBus", SimulatedBus(Chip(air, PROFILES[profile]))), air)

@@ -1,0 +1,82 @@
+"""A bus on which things go wrong: bits flip, frames are cut, the chip falls silent, nIRQ lies."""
+
+from twisted.internet.defer import fail, succeed
+from zope.interface import implementer
+
+from tessel.cc3000.bus import IBus
+from tessel.cc3000.errors import BusError
+
+
+def _as_it_is(octets):
+    return octets
+
+
+@implementer(IBus)
+class FaultyBus:
+    """Hands all on to the bus below; a test sets what goes wrong, and for how long.
+
+    `mosi` and `miso` change octets on their way to and from the chip, in place of which they may
+    give fewer. `silent`: nIRQ stays high and MISO reads ones, as from a chip without power.
+    `broken`: the machine cannot transfer.
+    """
+
+    def __init__(self, bus):
+        self._bus = bus
+        self._watcher = None
+        self._spike = False
+        self.mosi = self.miso = _as_it_is
+        self.silent = False
+        self.broken = False
+        self.closed = False
+
+    def heal(self):
+        self.mosi = self.miso = _as_it_is
+        self.silent = self.broken = False
+
+    def spike(self):
+        """nIRQ is low for a while, and means nothing: until nCS next rises."""
+        self._spike = True
+        self._edge()
+
+    def edge(self):
+        """An edge is told of that was none."""
+        self._edge()
+
+    def set_power(self, on):
+        self._bus.set_power(on)
+
+    def set_selected(self, selected):
+        if not selected:
+            self._spike = False
+        self._bus.set_selected(selected)
+
+    def transfer(self, mosi):
+        if self.broken:
+            return fail(BusError("no such device"))
+        if self.silent:
+            return succeed(b"\xff" * len(mosi))
+        return self._bus.transfer(self.mosi(mosi)).addCallback(self.miso)
+
+    def irq_asserted(self):
+        return not self.silent and (self._spike or self._bus.irq_asserted())
+
+    def watch_irq(self, changed):
+        self._watcher = changed
+        self._bus.watch_irq(self._edge if changed is not None else None)
+
+    def close(self):
+        self.closed = True
+        self._bus.close()
+
+    def _edge(self):
+        if self._watcher is not None and not self.silent:
+            self._watcher()
+
+
+def flipped(octets, bit):
+    """The octets with one bit turned over; `bit` counts on from the beginning again."""
+    at = bit % (8 * len(octets)) if octets else 0
+    changed = bytearray(octets)
+    if changed:
+        changed[at // 8] ^= 1 << at % 8
+    return bytes(changed)

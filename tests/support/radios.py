@@ -1,0 +1,26 @@
+"""The radios that need no hardware, on the real reactor, with a network they are in."""
+
+from support.fake_air import HOME
+from tessel.cc3000.simulated import SimulatedBus
+from tessel.emulator.air import Air
+from tessel.emulator.chip import Chip
+from tessel.emulator.profiles import PROFILES
+from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.host import HostRadio
+from tessel.radio.names import asked
+
+HOST = "host"
+SIMULATED = ("ideal", "cc3000")  # profiles without latencies
+
+
+def radio_of(kind, reactor):
+    """`HOST`, or the profile of a simulated chip."""
+    return HostRadio(reactor) if kind == HOST else simulated(kind, reactor)
+
+
+def simulated(profile, reactor):
+    air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
+    air.appear(HOME)
+    bus = SimulatedBus(Chip(air, PROFILES[profile]))
+    point = AccessPoint(HOME.ssid, HOME.security, HOME.key)
+    return Cc3000Radio(bus, reactor, point, owns=air.owns)

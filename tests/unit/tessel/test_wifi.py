@@ -1,0 +1,288 @@
+"""`wifi`, over a radio that a test plays, and over the simulated chip."""
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+
+from support.fake_board import powered_board, record
+from tessel import wifi
+from tessel.errors import NodeError
+from tessel.radio.interface import LinkState, NetworkUnreachableError, WifiStatus
+
+HOME = WifiStatus(
+    ssid=b"home",
+    address="192.0.2.5",
+    gateway="192.0.2.1",
+    dhcp_server="192.0.2.2",
+    name_server="192.0.2.3",
+)
+CONNECTION = {
+    "event": "status",
+    "connected": True,
+    "ssid": "home",
+    "ip": "192.0.2.5",
+    "dns": "192.0.2.3",
+    "dhcp": "192.0.2.2",
+    "gateway": "192.0.2.1",
+}
+
+
+class FakeWifi:
+    """`asked` has what the program wanted, each with the answer that the test gives."""
+
+    def __init__(self):
+        self.link = LinkState.DOWN
+        self.mac = b"\x08\x00\x28\x01\x02\x03"
+        self.asked = []
+        self._watchers = []
+
+    def watch_link(self, changed):
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
+
+    def move(self, state):
+        self.link = state
+        for watcher in self._watchers:
+            watcher(state)
+
+    def status(self):
+        return HOME if self.link is LinkState.UP else None
+
+    def join(self, ssid, security, key):
+        return self._ask("join", ssid, security, key)
+
+    def leave(self):
+        return self._ask("leave")
+
+    def switch_on(self):
+        return self._ask("switch_on")
+
+    def switch_off(self):
+        return self._ask("switch_off")
+
+    def answer(self):
+        self.asked.pop(0)[-1].callback(None)
+
+    def refuse(self, error):
+        self.asked.pop(0)[-1].errback(error)
+
+    def _ask(self, *what):
+        self.asked.append((*what, Deferred()))
+        return self.asked[-1][-1]
+
+
+@pytest.fixture
+def radio():
+    return FakeWifi()
+
+
+@pytest.fixture
+def board(radio):
+    with powered_board(radio) as on:
+        yield on
+
+
+@pytest.fixture
+def begun(board, radio):
+    """The radio is on, and in no network."""
+    assert not wifi.is_connected()
+    radio.answer()
+    board.run()
+    return board
+
+
+def join(**options):
+    told = []
+    wifi.connect(ssid="home", **options, callback=lambda *args: told.append(args))
+    return told
+
+
+def test_a_program_that_starts_in_a_network_is_told_so(board, radio):
+    heard = record(wifi.on("none", print), "connect")
+    radio.move(LinkState.UP)
+    assert not heard, "its address was not known yet"
+    radio.answer()
+    board.run()
+
+    assert heard == [("connect", CONNECTION)]
+    assert wifi.is_connected()
+    assert wifi.is_enabled()
+    assert wifi.mac_address() == radio.mac
+
+
+def test_starting_keeps_the_program_alive(board, radio):
+    wifi.is_busy()
+    assert board.handles
+    radio.answer()
+    board.run()
+
+    assert not board.handles
+
+
+def test_a_network_that_could_not_be_joined_at_the_start_is_no_error(board, radio):
+    wifi.is_busy()
+    radio.refuse(NetworkUnreachableError("wrong key"))
+    board.run()
+
+    assert not wifi.is_connected()
+    assert wifi.connection() is None
+
+
+def test_a_bug_at_the_start_ends_the_program(board, radio):
+    wifi.is_busy()
+    radio.refuse(KeyError("bug"))
+
+    assert isinstance(board.uncaught.pop(), KeyError)
+
+
+def test_connect_waits_for_the_start(board, radio):
+    told = join(password="secret")
+    assert [what for what, *_ in radio.asked] == ["switch_on"]
+    radio.answer()
+
+    assert radio.asked[0][:-1] == ("join", b"home", "wpa2", b"secret")
+    assert wifi.is_busy()
+    radio.move(LinkState.UP)
+    radio.answer()
+    assert told == [(None, CONNECTION)]
+    assert not wifi.is_busy()
+
+
+def test_without_a_password_a_network_is_open(begun, radio):
+    join()
+
+    assert radio.asked[0][:-1] == ("join", b"home", "unsecured", b"")
+
+
+def test_options_may_come_as_a_mapping(begun, radio):
+    wifi.connect({"ssid": b"home", "security": "wep", "password": "12345"})
+
+    assert radio.asked[0][:-1] == ("join", b"home", "wep", b"12345")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "ssid"),
+        ({"ssid": 1}, "ssid"),
+        ({"ssid": "x" * 33}, "ssid"),
+        ({"ssid": "home", "security": "wpa3"}, "security"),
+        ({"ssid": "home", "security": "wpa"}, "password"),
+        ({"ssid": "home", "password": "x" * 65}, "password"),
+        ({"ssid": "home", "timeout": 0}, "timeout"),
+        ({"ssid": "home", "timeout": "soon"}, "timeout"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_raised(begun, options, name):
+    with pytest.raises(NodeError, match=f"The option '{name}' must be") as raised:
+        wifi.connect(options)
+    assert "x" * 65 not in str(raised.value)
+
+
+def test_a_failure_is_told_to_the_callback(begun, radio):
+    told = join()
+    radio.refuse(NetworkUnreachableError("the network is not there"))
+
+    ((error, connection),) = told
+    assert (str(error), error.code) == ("the network is not there", "ENETUNREACH")
+    assert connection is None
+
+
+def test_without_a_callback_a_failure_is_an_error(begun, radio):
+    heard = record(wifi.connect(ssid="home"), "error")
+    radio.refuse(NetworkUnreachableError("the network is not there"))
+
+    assert [error.code for _, error in heard] == ["ENETUNREACH"]
+
+
+def test_a_network_that_takes_too_long_is_a_timeout(begun, radio):
+    told = join(timeout=5)
+    heard = record(wifi.on("none", print), "timeout")
+    begun.pass_time(5)
+
+    assert [error.code for error, _ in told] == ["ETIMEDOUT"]
+    assert [event for event, _ in heard] == ["timeout"]
+    assert not wifi.is_busy()
+
+
+def test_a_timeout_without_a_callback_is_the_event_alone(begun, radio):
+    heard = record(wifi.connect(ssid="home"), "timeout", "error")
+    begun.pass_time(20)
+
+    assert [event for event, _ in heard] == ["timeout"]
+
+
+def test_two_at_a_time_are_one_too_many(begun, radio):
+    join()
+    told = join()
+    begun.run()
+
+    assert [error.code for error, _ in told] == ["EBUSY"]
+    assert len(radio.asked) == 1
+
+
+def test_coming_and_going_is_told(begun, radio):
+    heard = record(wifi.on("none", print), "connect", "disconnect")
+    wifi.off("none", print)
+    radio.move(LinkState.UP)
+    radio.move(LinkState.DOWN)
+    radio.move(LinkState.JOINING)
+
+    assert heard == [("connect", CONNECTION), ("disconnect",)]
+
+
+def test_once_is_once(begun, radio):
+    heard = []
+    wifi.once("connect", heard.append)
+    for state in (LinkState.UP, LinkState.DOWN, LinkState.UP):
+        radio.move(state)
+
+    assert heard == [CONNECTION]
+
+
+@pytest.mark.parametrize(
+    ("call", "asked"),
+    [
+        (wifi.disconnect, ["leave"]),
+        (wifi.reset, ["switch_off", "switch_on"]),
+        (wifi.enable, ["switch_on"]),
+        (wifi.disable, ["switch_off"]),
+    ],
+)
+def test_what_is_asked_for_is_done_and_told(begun, radio, call, asked):
+    told = []
+    call(lambda *args: told.append(args))
+    for what in asked:
+        assert radio.asked[0][0] == what
+        assert not told
+        radio.answer()
+
+    assert told == [(None, None)]
+    call()
+
+
+def test_a_bug_below_ends_the_program(begun, radio):
+    wifi.disconnect()
+    radio.refuse(KeyError("bug"))
+
+    assert isinstance(begun.uncaught.pop(), KeyError)
+
+
+def test_a_board_without_a_radio_of_its_own_is_connected_and_can_do_nothing():
+    with powered_board(None) as board:
+        told = []
+        wifi.connect(ssid="home", callback=lambda *args: told.append(args))
+        board.run()
+
+        assert [error.code for error, _ in told] == ["ENOTSUP"]
+        assert wifi.is_connected()
+        assert wifi.is_enabled()
+        assert wifi.connection() is None
+        assert wifi.mac_address() is None
+
+
+def test_a_board_whose_settings_cannot_be_used_says_so(board, radio):
+    board.network.up = fail(NodeError("PROXY_PORT is wrong", "ERR_SETTINGS"))
+    wifi.is_busy()
+    board.run()
+
+    assert not radio.asked
