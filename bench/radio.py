@@ -9,10 +9,10 @@ radios over loopback, host's and chip's, with this process at both ends of the c
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, ITransport
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock, react
 
@@ -55,7 +55,7 @@ class Pins:
 
     def _dialled(self, stream: Stream) -> None:
         self.stream = stream
-        stream.makeConnection(Sink(self.clock))
+        stream.makeConnection(Sink(self.clock))  # type: ignore[no-untyped-call]  # Twisted's
 
     def write(self, message: Message[Any], *, cut: bool = False) -> None:
         frame = spi.write_frame(message.packet().encode())
@@ -146,7 +146,7 @@ class End(Protocol):
 class Target(ServerFactory):
     noisy = False
 
-    def buildProtocol(self, addr: IAddress) -> End:
+    def buildProtocol(self, addr: IAddress | None) -> End:
         del addr
         self.end = End()
         return self.end
@@ -180,7 +180,7 @@ async def over_loopback(reactor: Any, octets: int) -> None:
         for way, source, sink in (("down", target.end, client), ("up", client, target.end)):
             arrived = sink.wants(octets)
             began = time.process_time()
-            source.transport.write(bytes(octets))
+            cast("ITransport", source.transport).write(bytes(octets))
             await arrived
             told(f"radio {name}, {way}", octets, began)
         await radio.power_off()
@@ -196,4 +196,5 @@ def main() -> None:
     react(lambda reactor: Deferred.fromCoroutine(over_loopback(reactor, octets)))
 
 
-main()
+if __name__ == "__main__":
+    main()
