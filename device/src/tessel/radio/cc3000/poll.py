@@ -19,6 +19,8 @@ from tessel.cc3000.errors import ChipError, CommandError, LeakError
 from tessel.cc3000.sockets import Sockets
 
 POLL_S = 0.010  # between two rounds in which nothing happened; the Tessel's
+QUIET_S = 1.0  # after which the pauses double: a conversation's own gaps are shorter
+POLL_CAP_S = 0.040  # the longest pause: idle it costs 1.4 % of a core, not 4.5; nobody feels it
 LEAK_TIMEOUT_S = 5.0
 """How long nobody can send, with no socket left that could hold the buffers, before they count as
 lost. A chip told of late ones within 0.2 s."""
@@ -64,6 +66,8 @@ class Poll:
         self._timer: IDelayedCall | None = None
         self._running = False
         self._leaked_since: float | None = None
+        self._moved_at = clock.seconds()
+        self._pause = POLL_S
 
     def add(self, member: Polled) -> None:
         self._members[member] = None
@@ -78,10 +82,23 @@ class Poll:
 
     def wake(self) -> None:
         """There is something new to do. It is done from the reactor, and not at once."""
+        self._stay_awake()
         if self._timer is not None:
             self._timer.reset(0)
         elif not self._running:
             self._timer = self._clock.callLater(0, self._begin)
+
+    def _stay_awake(self) -> None:
+        self._moved_at = self._clock.seconds()
+        self._pause = POLL_S
+
+    def _pause_after(self, moved: bool) -> float:
+        if moved or any(one.sends for one in self._members):
+            self._stay_awake()
+            return 0 if moved else POLL_S
+        if self._clock.seconds() - self._moved_at >= QUIET_S:
+            self._pause = min(2 * self._pause, POLL_CAP_S)
+        return self._pause
 
     def stop(self) -> None:
         self._members.clear()
@@ -97,7 +114,7 @@ class Poll:
     def _next(self, moved: bool) -> None:
         self._running = False
         if any(one.reads or one.looks or one.sends for one in self._members):
-            self._timer = self._clock.callLater(0 if moved else POLL_S, self._begin)
+            self._timer = self._clock.callLater(self._pause_after(moved), self._begin)
 
     def _failed(self, failure: Failure) -> None:
         """The radio knows of a lost chip by itself."""
