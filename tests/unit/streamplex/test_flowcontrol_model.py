@@ -224,7 +224,8 @@ class Flowing(RuleBasedStateMachine):
                 self.tunnels[Side.B].release(channel)
                 self.open[Side.B].remove(channel)
             case StreamReset(channel):
-                self._end(side.other, channel)
+                if channel in self.open[side.other]:  # else closed by an event just before it
+                    self._end(side.other, channel)
             case StreamFailed():
                 pass
             case other:
@@ -315,5 +316,5 @@ class Flowing(RuleBasedStateMachine):
 
 @pytest.mark.timeout(600)  # on a machine that others use; some seconds else
 def test_whatever_stalls_ends_or_leaves_the_others_go_on_and_everything_arrives():
-    some = settings(max_examples=30, stateful_step_count=50, deadline=None)
+    some = settings(max_examples=100, stateful_step_count=60, deadline=None)
     run_state_machine_as_test(Flowing, settings=some)
