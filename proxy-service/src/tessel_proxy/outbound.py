@@ -6,6 +6,7 @@ is told `end` and `close` and the record is written, once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,7 +19,7 @@ from zope.interface import implementer
 from streamplex import TunnelLostError
 from streamplex.jsontext import Json
 from streamplex.messages import Octets
-from streamplex.tx import ISubstreamProtocol, ITakesViews, Substream
+from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
 from tessel_proxy import nodewords, wire
 from tessel_proxy.early import EarlyData
 from tessel_proxy.egress import Address
@@ -35,7 +36,7 @@ from tessel_proxy.traffic import Traffic
 from tessel_proxy.wire import BadRequestError
 
 
-@implementer(ISubstreamProtocol, ITakesViews, IHalfCloseableProtocol)
+@implementer(ISubstreamProtocol, ITakesSequences, IHalfCloseableProtocol)
 class Outbound(Protocol):
     """The protocol over a device's substream, and the owner of its target's socket."""
 
@@ -102,21 +103,24 @@ class Outbound(Protocol):
             self._idle.disarm()
 
     def dataReceived(self, data: Octets) -> None:
+        self.dataSequenceReceived((data,))
+
+    def dataSequenceReceived(self, pieces: Sequence[Octets]) -> None:
         self._touch()
         match self._state:
             case State.DEVICE_ENDED | State.CLOSED:
                 pass
-            case _ if not self._traffic.may_pass_to_target(len(data)):
+            case _ if not self._traffic.may_pass_to_target(sum(map(len, pieces))):
                 self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
             case State.WAITING | State.OPENING:
-                self._keep(data)
+                self._keep(pieces)
             case State.RELAYING | State.TARGET_ENDED:
-                self._write(data)
+                self._write(pieces)
             case _:
                 assert_never(self._state)
 
-    def _keep(self, data: Octets) -> None:
-        if not self._early.add(data):
+    def _keep(self, pieces: Sequence[Octets]) -> None:
+        if not self._early.add(b"".join(pieces)):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
         elif self._state is State.OPENING and self._early.is_much:
             self._from_device.add(Why.OPENING)
@@ -182,7 +186,7 @@ class Outbound(Protocol):
         # Written before there is anyone to pause: who is paused now and resumed below, TLS
         # would hold for paused ever after.
         if early := self._early.hand_over():
-            self._write(early)
+            self._write([early])
         target.pace(Pace(self._from_device, self._touch))  # it has taken something when it resumes
         self._substream.registerProducer(Pace(self._from_target), True)
         self._traffic.target_comes()
@@ -264,9 +268,9 @@ class Outbound(Protocol):
     def _socket(self) -> Target:
         return cast("Target", self._target)
 
-    def _write(self, data: Octets) -> None:
-        self._record.octets_from_device += len(data)
-        self._socket.write(data)
+    def _write(self, pieces: Sequence[Octets]) -> None:
+        self._record.octets_from_device += sum(map(len, pieces))
+        self._socket.write(pieces)
 
     def _touch(self) -> None:
         if self._idle is not None:

@@ -7,7 +7,7 @@ Where TLS is, it lies between TCP and the Target:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol as Interface
 from typing import cast
@@ -122,8 +122,8 @@ class Target(Protocol):
     def _wire(self) -> _Transport:
         return cast("_Transport", self.transport)
 
-    def write(self, data: Octets) -> None:
-        write_at_once(self._wire, data)
+    def write(self, pieces: Sequence[Octets]) -> None:
+        write_at_once(self._wire, pieces)
 
     def end(self) -> None:
         """Half close, behind what was written."""

@@ -147,9 +147,8 @@ OfSubstream: TypeAlias = (
 )
 OfControl: TypeAlias = StreamOpened | MessageReceived | GoAway | Ping | Pong | Ignored
 Meaning: TypeAlias = OfControl | OfSubstream
-Told: TypeAlias = (
+Notice: TypeAlias = (
     StreamOpened
-    | DataReceived
     | StreamEnded
     | StreamFailed
     | CustomReceived
@@ -158,6 +157,7 @@ Told: TypeAlias = (
     | GoAway
     | Ignored
 )
+Told: TypeAlias = DataReceived | Notice
 Event: TypeAlias = Told | Fault
 
 

@@ -64,6 +64,13 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
     raise RemoteError(f"message type {kind:#04x} on channel {channel}; known: data 0x00, JSON 0x01")
 
 
+def data_channel(body: memoryview) -> int:
+    """Whose octets a frame body carries; -1: none, it is to be decoded to see what it is."""
+    if len(body) <= HEADER_OCTETS or body[2] != DATA:
+        return -1
+    return body[0] << 8 | body[1]
+
+
 def data_header(channel: int, payload_octets: int) -> bytes:
     """The frame's and the message's header in front of `payload_octets` of data."""
     return _PREFIXED_HEADER.pack(payload_octets + HEADER_OCTETS, channel, DATA)

@@ -20,14 +20,14 @@ from collections import OrderedDict, deque
 from itertools import takewhile
 from typing import NamedTuple, TypeGuard
 
-from streamplex.messages import DATA_HEADER_OCTETS, MAX_PAYLOAD_OCTETS, Octets, data_header
+from streamplex.messages import DATA_HEADER_OCTETS, Octets, data_header
 
 FAIR_TURN_OCTETS = 16 * 1024
 """Octets a substream may send in its turn while others wait: one TLS record, so that a key
 pressed in one waits for little of the bulk in another."""
 
-ALONE_TURN_OCTETS = 4 * 16 * 1024 - DATA_HEADER_OCTETS
-"""Octets in its turn when it is alone: a frame that fills four TLS records, headers included. The
+FRAME_OCTETS = 4 * 16 * 1024 - DATA_HEADER_OCTETS
+"""Octets in a frame of a substream that is alone: it fills four TLS records, headers included. The
 largest frame would need a fifth, for one octet."""
 
 
@@ -123,7 +123,7 @@ class _Lane:
 
     def _take_payload(self, channel: int, turn_octets: int, into: list[Octets | bytearray]) -> int:
         """One data frame of all payload in front: small writes share a frame."""
-        room = limit = min(turn_octets, MAX_PAYLOAD_OCTETS)
+        room = limit = min(turn_octets, FRAME_OCTETS)
         header_at = len(into)
         into.append(b"")
         while room and self._items and not isinstance(self._items[0], _Frame):
@@ -136,6 +136,11 @@ class _Lane:
             room -= len(item)
         into[header_at] = data_header(channel, limit - room)
         return limit - room
+
+
+def _alone(room: int) -> int:
+    """A turn without others: all that there is room for, in whole frames if it is for one."""
+    return room + -room % FRAME_OCTETS if room >= FRAME_OCTETS else max(room, FAIR_TURN_OCTETS)
 
 
 class Scheduler:
@@ -257,15 +262,17 @@ class Scheduler:
             room -= len(frame)
         while self._lanes and room > 0:
             channel, lane = next(iter(self._lanes.items()))
-            room -= self._take_turn(channel, lane, pieces)
+            room -= self._take_turn(channel, lane, room, pieces)
             served.append(channel)
         return Batch(pieces, served)
 
-    def _take_turn(self, channel: int, lane: _Lane, pieces: list[Octets | bytearray]) -> int:
-        turn = FAIR_TURN_OCTETS if len(self._lanes) > 1 else ALONE_TURN_OCTETS
+    def _take_turn(
+        self, channel: int, lane: _Lane, room: int, pieces: list[Octets | bytearray]
+    ) -> int:
+        turn = FAIR_TURN_OCTETS if len(self._lanes) > 1 else _alone(room)
         frame_octets = lane.frame_octets
         credit = self._credits.get(channel)
-        taken = lane.take(channel, turn, MAX_PAYLOAD_OCTETS if credit is None else credit, pieces)
+        taken = lane.take(channel, turn, turn if credit is None else credit, pieces)
         frame_octets -= lane.frame_octets
         self.frame_octets -= frame_octets
         if credit is not None:

@@ -39,7 +39,7 @@ from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import Limits, Patience
-from streamplex.messages import decode_message
+from streamplex.messages import HEADER_OCTETS, data_channel, decode_message
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import TRANSITIONS, Input, State
 
@@ -80,13 +80,21 @@ class Tunnel:
         try:
             self._patience.hear(len(octets), self._scheduler.frame_octets)
             for body in self._reader.feed(octets):
-                meaning = self._accept(events.decode(decode_message(body), self._heard))
-                if meaning is not None:
-                    said.append(meaning)
+                if (meaning := self._hear(body)) is not None:
+                    said.append(meaning)  # noqa: PERF401 -- what came before a fault stands
         except RemoteError as error:
             self._failed = True
             said.append(Fault(error))
         return said
+
+    def _hear(self, body: memoryview) -> Told | None:
+        # Most of what comes is data for an open substream, and goes the straight way.
+        channel = data_channel(body)
+        if self._states.get(channel) is State.OPEN:
+            payload = body[HEADER_OCTETS:]
+            self.flow.received(channel, len(payload))
+            return DataReceived(channel, payload)
+        return self._accept(events.decode(decode_message(body), self._heard))
 
     def hear_at_most(self, octets: int | None) -> None:
         """Cut a peer of which nothing is known when it says more; see `Patience`."""

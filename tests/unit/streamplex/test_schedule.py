@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from streamplex.frames import MAX_BODY_OCTETS, FrameReader, encode_frame
 from streamplex.messages import MAX_PAYLOAD_OCTETS
-from streamplex.schedule import ALONE_TURN_OCTETS, FAIR_TURN_OCTETS, Scheduler
+from streamplex.schedule import FAIR_TURN_OCTETS, FRAME_OCTETS, Scheduler
 
 HEADER = 5
 LARGEST_FRAME = MAX_BODY_OCTETS + 2
@@ -45,11 +45,25 @@ def test_nothing_queued_is_nothing_taken(scheduler):
 
 
 def test_payload_alone_leaves_in_frames_that_fill_their_tls_records(scheduler):
-    scheduler.add_payload(2, bytes(ALONE_TURN_OCTETS + 1))
+    scheduler.add_payload(2, bytes(FRAME_OCTETS + 1))
     batch = scheduler.take(EVERYTHING)
     assert sum(map(len, batch.pieces[:2])) == 4 * 16_384
-    assert turns(batch) == [(2, ALONE_TURN_OCTETS), (2, 1)]
+    assert turns(batch) == [(2, FRAME_OCTETS), (2, 1)]
     assert not scheduler
+
+
+def test_payload_alone_takes_all_the_room_in_whole_frames(scheduler):
+    scheduler.add_payload(2, bytes(10 * FRAME_OCTETS))
+    scheduler.add_urgent(frame(0, b"first"))
+    batch = scheduler.take(4 * FRAME_OCTETS)
+    assert turns(batch)[1:] == [(2, FRAME_OCTETS)] * 4
+    assert batch.served == [2]
+
+
+def test_payload_alone_leaves_in_short_frames_where_there_is_little_room(scheduler):
+    scheduler.add_payload(2, bytes(FRAME_OCTETS))
+    assert turns(scheduler.take(1)) == [(2, FAIR_TURN_OCTETS)]
+    assert turns(scheduler.take(2 * FAIR_TURN_OCTETS)) == [(2, 2 * FAIR_TURN_OCTETS)]
 
 
 def test_small_payloads_that_wait_are_put_together(scheduler):

@@ -17,6 +17,7 @@ from streamplex.tx.bulk import (
     end_at_once,
     keep_queue_short,
     read_in_bulk,
+    read_views_in_bulk,
     write_at_once,
 )
 
@@ -28,6 +29,7 @@ class Socket:
         self.room = 1_000_000
         self.broken = self.ended = False
         self.taken = bytearray()
+        self.coming = None
         self.options = {}
 
     def setblocking(self, flag):
@@ -44,6 +46,19 @@ class Socket:
         now = min(len(data), self.room)
         self.room -= now
         self.taken += data[:now]
+        return now
+
+    def sendmsg(self, pieces):
+        return self.send(b"".join(pieces))
+
+    def recv_into(self, room):
+        if self.broken:
+            raise OSError(EPIPE, "broken pipe")
+        if self.coming is None:
+            raise BlockingIOError(EAGAIN, "nothing there")
+        now = min(len(self.coming), len(room))
+        room[:now] = self.coming[:now]
+        self.coming = self.coming[now:]
         return now
 
     def setsockopt(self, level, name, value):
@@ -91,26 +106,26 @@ def tcp():
 
 
 def test_what_the_kernel_has_room_for_it_gets_at_once(tcp):
-    write_at_once(tcp.transport, b"now")
+    write_at_once(tcp.transport, [b"now"])
     assert tcp.socket.taken == b"now"
     assert not tcp.reactor.writers
 
 
 def test_what_it_has_no_room_for_waits_for_its_poll(tcp):
     tcp.socket.room = 3
-    write_at_once(tcp.transport, b"now later")
+    write_at_once(tcp.transport, [b"now later"])
     assert tcp.socket.taken == b"now"
     tcp.socket.room = 100
     tcp.writable()
     assert tcp.socket.taken == b"now later"
 
 
-@pytest.mark.parametrize("write", [write_at_once, Connection.write])
+@pytest.mark.parametrize("write", [write_at_once, Connection.writeSequence])
 def test_nothing_overtakes_what_waits(tcp, write):
     tcp.socket.room = 0
-    write(tcp.transport, b"first ")
+    write(tcp.transport, [b"first "])
     tcp.socket.room = 100
-    write_at_once(tcp.transport, b"second")
+    write_at_once(tcp.transport, [b"second"])
     assert tcp.socket.taken == b""
     tcp.writable()
     assert tcp.socket.taken == b"first second"
@@ -121,15 +136,25 @@ def test_nothing_overtakes_what_has_left_in_part(tcp):
     tcp.socket.room = 3
     tcp.writable()
     tcp.socket.room = 100
-    write_at_once(tcp.transport, b"second")
+    write_at_once(tcp.transport, [b"second"])
     tcp.writable()
     assert tcp.socket.taken == b"first second"
+
+
+@pytest.mark.parametrize("room", range(12))
+def test_pieces_leave_in_their_order_wherever_the_kernel_cuts_them(tcp, room):
+    tcp.socket.room = room
+    write_at_once(tcp.transport, [b"one ", b"two ", b"three"])
+    assert tcp.socket.taken == b"one two three"[:room]
+    tcp.socket.room = 100
+    tcp.writable()
+    assert tcp.socket.taken == b"one two three"
 
 
 def test_what_waits_is_a_copy(tcp):
     octets = bytearray(b"now later")
     tcp.socket.room = 3
-    write_at_once(tcp.transport, memoryview(octets))
+    write_at_once(tcp.transport, [memoryview(octets)])
     octets[:] = b"?" * 9
     tcp.socket.room = 100
     tcp.writable()
@@ -139,8 +164,8 @@ def test_what_waits_is_a_copy(tcp):
 def test_a_streaming_producer_is_paused_as_soon_as_anything_waits(tcp):
     tcp.transport.registerProducer(tcp.producer, True)
     tcp.socket.room = 3
-    write_at_once(tcp.transport, b"now later")
-    write_at_once(tcp.transport, b" still")
+    write_at_once(tcp.transport, [b"now later"])
+    write_at_once(tcp.transport, [b" still"])
     assert tcp.producer.calls == ["pause"]
     tcp.socket.room = 100
     tcp.writable()
@@ -151,20 +176,20 @@ def test_a_producer_that_has_been_paused_is_not_paused_again(tcp):
     tcp.transport.bufferSize = 2
     tcp.transport.registerProducer(tcp.producer, True)
     tcp.socket.room = 0
-    write_at_once(tcp.transport, b"more than two")
+    write_at_once(tcp.transport, [b"more than two"])
     assert tcp.producer.calls == ["pause"]
 
 
 def test_a_producer_that_is_asked_for_each_piece_is_not_paused(tcp):
     tcp.transport.registerProducer(tcp.producer, False)
     tcp.socket.room = 0
-    write_at_once(tcp.transport, b"later")
+    write_at_once(tcp.transport, [b"later"])
     assert tcp.producer.calls == ["resume"]
 
 
 def test_a_broken_connection_is_found_in_a_turn_of_its_own(tcp):
     tcp.socket.broken = True
-    write_at_once(tcp.transport, b"in vain")
+    write_at_once(tcp.transport, [b"in vain"])
     assert isinstance(tcp.writable(), error.ConnectionLost)
 
 
@@ -178,12 +203,12 @@ def test_a_broken_connection_is_found_in_a_turn_of_its_own(tcp):
 )
 def test_nothing_leaves_after_the_end(tcp, end):
     end(tcp.transport)
-    write_at_once(tcp.transport, b"too late")
+    write_at_once(tcp.transport, [b"too late"])
     assert tcp.socket.taken == b""
 
 
 def test_an_end_behind_which_nothing_waits_leaves_at_once(tcp):
-    write_at_once(tcp.transport, b"all")
+    write_at_once(tcp.transport, [b"all"])
     end_at_once(tcp.transport)
     assert (tcp.socket.taken, tcp.socket.ended) == (b"all", True)
     assert not tcp.reactor.writers
@@ -192,7 +217,7 @@ def test_an_end_behind_which_nothing_waits_leaves_at_once(tcp):
 
 def test_an_end_leaves_behind_what_waits(tcp):
     tcp.socket.room = 0
-    write_at_once(tcp.transport, b"later")
+    write_at_once(tcp.transport, [b"later"])
     end_at_once(tcp.transport)
     assert not tcp.socket.ended
     tcp.socket.room = 100
@@ -209,7 +234,7 @@ def test_a_connection_that_closes_already_is_not_ended_at_once(tcp):
 
 def test_what_is_no_tcp_is_written_to_as_ever():
     transport = StringTransport()
-    write_at_once(transport, memoryview(b"octets"))
+    write_at_once(transport, [memoryview(b"octets")])
     assert transport.value() == b"octets"
 
 
@@ -230,3 +255,31 @@ def test_a_transport_in_memory_has_no_kernel_to_be_told():
     read_in_bulk(transport)
     keep_queue_short(transport)
     assert not hasattr(transport, "bufferSize")
+
+
+def test_tcp_reads_much_at_once_into_one_buffer(tcp):
+    heard = []
+    read_views_in_bulk(tcp.transport, lambda view: heard.append((type(view), bytes(view))))
+    tcp.socket.coming = bytes(READ_OCTETS) + b"rest"
+    assert tcp.transport.doRead() is None
+    assert tcp.transport.doRead() is None
+    assert heard == [(memoryview, bytes(READ_OCTETS)), (memoryview, b"rest")]
+
+
+def test_nothing_to_read_is_told_to_nobody(tcp):
+    read_views_in_bulk(tcp.transport, pytest.fail)
+    assert tcp.transport.doRead() is None
+
+
+def test_the_end_is_told_as_twisted_tells_it(tcp):
+    read_views_in_bulk(tcp.transport, pytest.fail)
+    tcp.socket.coming = b""
+    assert isinstance(tcp.transport.doRead(), error.ConnectionDone)
+    tcp.socket.broken = True
+    assert isinstance(tcp.transport.doRead(), error.ConnectionLost)
+
+
+def test_a_transport_in_memory_is_read_as_ever():
+    transport = StringTransport()
+    read_views_in_bulk(transport, pytest.fail)
+    assert not hasattr(transport, "doRead")

@@ -9,6 +9,7 @@ from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from streamplex import LocalError, SubstreamError
+from streamplex.schedule import FRAME_OCTETS
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import (
     MAX_HELD_OCTETS,
@@ -141,10 +142,10 @@ def test_a_producer_goes_on_only_when_half_has_left(tunnels):
     push = Push(near.transport, pieces=0)
     near.transport.registerProducer(push, True)
     near.transport.write(bytes(2 * MAX_WAITING_OCTETS))
-    tunnels.device.core.take(1)
+    tunnels.device.core.take(FRAME_OCTETS)
     near.transport.served()
     assert push.paused
-    tunnels.device.core.take(1)
+    tunnels.device.core.take(FRAME_OCTETS)
     near.transport.served()
     assert not push.paused
 

@@ -6,7 +6,15 @@ import pytest
 import trustme
 from OpenSSL import SSL
 
-from streamplex.tx.openssl import RECORD_OCTETS, ROOM_OCTETS, opened, sealed
+from streamplex.tx.openssl import (
+    READ_OCTETS,
+    RECORD_OCTETS,
+    ROOM_OCTETS,
+    opened,
+    rest,
+    seal,
+    sealed,
+)
 from streamplex.tx.tls import write_whole_pieces
 
 
@@ -31,12 +39,37 @@ class Pair:
                 with suppress(SSL.WantReadError):
                     end.do_handshake()
                 self.carry(end, other)
-        opened(self.near)  # the session tickets
+        assert all_of(rest(self.near)) == b""  # the session tickets
 
     @staticmethod
     def carry(end, other):
         while octets := sealed(end):
             other.bio_write(bytes(octets))
+
+    def says(self, data, *, end=False):
+        """The far end's octets for the near one."""
+        octets = bytearray()
+        left = memoryview(data)
+        while left:
+            taken, some = seal(self.far, left)
+            octets += some
+            left = left[taken:]
+        if end:
+            self.far.shutdown()
+        while some := sealed(self.far):
+            octets += some
+        return bytes(octets)
+
+
+def all_of(parts, ends=SSL.WantReadError):
+    """What they are together. The reason why there are no more comes with the last."""
+    whole, reasons = bytearray(), []
+    for octets, why_no_more in parts:
+        whole += octets
+        reasons.append(why_no_more)
+    assert isinstance(reasons[-1], ends)
+    assert not any(reasons[:-1])
+    return whole
 
 
 @pytest.fixture
@@ -44,56 +77,89 @@ def pair():
     return Pair()
 
 
-def test_all_that_has_come_is_handed_out_at_once(pair):
-    data = bytes(range(250)) * 400
-    pair.far.send(data)
-    pair.carry(pair.far, pair.near)
-    octets, why_no_more = opened(pair.near)
-    assert octets == data
-    assert isinstance(why_no_more, SSL.WantReadError)
+SIZES = [1, RECORD_OCTETS, READ_OCTETS, ROOM_OCTETS, 3 * ROOM_OCTETS]
 
 
-def test_nothing_to_read_is_no_octets_and_the_reason(pair):
-    octets, why_no_more = opened(pair.near)
-    assert octets == b""
-    assert isinstance(why_no_more, SSL.WantReadError)
+@pytest.mark.parametrize("size", SIZES)
+def test_what_has_come_is_decrypted_however_much_it_is(pair, size):
+    data = bytes(range(250)) * (size // 250) + bytes(size % 250)
+    assert all_of(opened(pair.near, pair.says(data))) == data
 
 
-def test_more_than_there_is_room_for_is_handed_out_in_parts(pair):
-    data = bytes(2 * ROOM_OCTETS)
-    pair.far.send(data)
-    pair.carry(pair.far, pair.near)
-    got = []
-    why_no_more = None
-    while why_no_more is None:
-        octets, why_no_more = opened(pair.near)
-        got.append(octets)
-    assert len(got) > 1
-    assert b"".join(got) == data
+@pytest.mark.parametrize("size", SIZES)
+def test_what_waits_in_the_connection_is_decrypted(pair, size):
+    pair.near.bio_write(pair.says(bytes(size)))
+    assert all_of(rest(pair.near)) == bytes(size)
+
+
+def test_one_read_is_handed_out_as_one(pair):
+    came = memoryview(pair.says(bytes(3 * READ_OCTETS)))
+    for at in range(0, len(came), READ_OCTETS):
+        assert len(list(opened(pair.near, came[at : at + READ_OCTETS]))) == 1
+
+
+@pytest.mark.parametrize("size", [1, 1000, RECORD_OCTETS, 50_000])
+def test_it_may_come_in_any_pieces(pair, size):
+    data = bytes(range(250)) * 1000
+    came = pair.says(data)
+    got = b""
+    for at in range(0, len(came), size):
+        got += all_of(opened(pair.near, memoryview(came)[at : at + size]))
+    assert got == data
+
+
+def test_the_octets_that_came_are_not_needed_any_more(pair):
+    came = bytearray(pair.says(b"first"))
+    second = pair.says(b"second")
+    cut = bytearray(second[:10])
+    assert all_of(opened(pair.near, memoryview(came))) == b"first"
+    assert all_of(opened(pair.near, memoryview(cut))) == b""
+    came[:], cut[:] = bytes(len(came)), bytes(len(cut))
+    assert all_of(opened(pair.near, second[10:])) == b"second"
+
+
+def test_nothing_is_no_octets_and_the_reason(pair):
+    assert all_of(opened(pair.near, b"")) == b""
+    assert all_of(rest(pair.near)) == b""
+
+
+def test_one_connection_inside_of_another_has_a_room_of_its_own(pair):
+    inner = Pair()
+    outer_came, inner_came = pair.says(b"outer " * 1000), inner.says(b"inner " * 1000)
+    for octets, _ in opened(pair.near, outer_came):
+        assert all_of(opened(inner.near, inner_came)) == b"inner " * 1000
+        assert octets == b"outer " * 1000
+
+
+def test_whoever_stops_half_way_has_given_back_what_was_on_loan(pair):
+    parts = opened(pair.near, pair.says(bytes(3 * ROOM_OCTETS)))
+    next(parts)
+    parts.close()
+    assert all_of(rest(pair.near)) == b""  # what was not read is gone
 
 
 def test_an_end_comes_behind_the_last_octets(pair):
-    pair.far.send(b"last words")
-    pair.far.shutdown()
-    pair.carry(pair.far, pair.near)
-    octets, why_no_more = opened(pair.near)
-    assert octets == b"last words"
-    assert isinstance(why_no_more, SSL.ZeroReturnError)
+    came = pair.says(b"last words", end=True)
+    assert all_of(opened(pair.near, came), SSL.ZeroReturnError) == b"last words"
+
+
+def test_what_has_come_behind_the_end_is_passed_over(pair):
+    came = pair.says(b"last words", end=True) + b"?" * 100_000
+    assert all_of(opened(pair.near, came), SSL.ZeroReturnError) == b"last words"
 
 
 def test_what_is_not_tls_has_the_reason_that_openssl_gives(pair):
-    pair.far.send(b"before")
-    pair.carry(pair.far, pair.near)
-    pair.near.bio_write(b"\x17\x03\x03\x00\x40" + b"?" * 64)
-    octets, why_no_more = opened(pair.near)
+    came = pair.says(b"before") + b"\x17\x03\x03\x00\x40" + b"?" * 64
+    *_, (octets, why_no_more) = opened(pair.near, came)
     assert octets == b"before"
     assert "bad record mac" in str(why_no_more)
 
 
 def test_a_call_that_fails_for_no_reason_is_our_bug(pair, monkeypatch):
+    came = pair.says(b"", end=True)
     monkeypatch.setattr(SSL.Connection, "_raise_ssl_error", lambda *_: None)
     with pytest.raises(AssertionError):
-        opened(pair.near)
+        list(opened(pair.near, came))
 
 
 def test_nothing_to_send_is_no_octets(pair):
@@ -101,34 +167,26 @@ def test_nothing_to_send_is_no_octets(pair):
 
 
 @pytest.mark.parametrize(("whole", "taken"), [(True, 3 * RECORD_OCTETS), (False, RECORD_OCTETS)])
-def test_one_call_encrypts_all_that_it_is_given_if_the_context_says_so(whole, taken):
+def test_one_call_of_openssl_encrypts_all_that_it_is_given_if_the_context_says_so(whole, taken):
     pair = Pair(whole=whole)
     assert pair.far.send(bytes(3 * RECORD_OCTETS)) == taken
 
 
-def sealed_by(connection, data):
-    connection.send(data)
-    octets = b""
-    while piece := sealed(connection):
-        octets += piece
-    return octets
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_encrypted_is_all_that_was_given(size, whole):
+    pair = Pair(whole=whole)
+    assert all_of(opened(pair.near, pair.says(bytes(size)))) == bytes(size)
 
 
-@pytest.mark.parametrize("size", [1, 3 * RECORD_OCTETS, ROOM_OCTETS, 3 * ROOM_OCTETS])
-def test_what_has_come_just_now_is_decrypted_however_much_it_is(pair, size):
-    data = bytes(size)
-    octets, why_no_more = opened(pair.near, sealed_by(pair.far, data))
-    got = [octets]
-    while why_no_more is None:
-        octets, why_no_more = opened(pair.near)
-        got.append(octets)
-    assert b"".join(got) == data
-    assert isinstance(why_no_more, SSL.WantReadError)
+def test_before_the_handshake_nothing_can_be_encrypted():
+    connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+    connection.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        seal(connection, memoryview(b"too early"))
 
 
-def test_what_has_come_behind_the_end_is_passed_over(pair):
-    last = sealed_by(pair.far, b"last words")
+def test_of_a_connection_that_has_said_its_end_nothing_more_is_encrypted(pair):
     pair.far.shutdown()
-    octets, why_no_more = opened(pair.near, last + bytes(sealed(pair.far)) + b"?" * 100_000)
-    assert octets == b"last words"
-    assert isinstance(why_no_more, SSL.ZeroReturnError)
+    with pytest.raises(SSL.Error):
+        seal(pair.far, memoryview(b"too late"))

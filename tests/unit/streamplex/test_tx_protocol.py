@@ -17,9 +17,9 @@ from streamplex import (
     events,
 )
 from streamplex.features import GOAWAY, REUSE
-from streamplex.messages import data_header, encode_json
+from streamplex.messages import DATA_HEADER_OCTETS, data_header, encode_json
 from streamplex.tx import ISubstreamProtocol, ITunnelListener, TunnelProtocol
-from streamplex.tx.protocol import CLOSE_TIMEOUT_S
+from streamplex.tx.protocol import CLOSE_TIMEOUT_S, MAX_BATCH_OCTETS, MIN_BATCH_OCTETS
 from unit.streamplex.wiring import Aware, Connection, HalfCloseable, Listener, Plain, Tunnels
 
 
@@ -388,3 +388,52 @@ def test_the_transports_producer_is_stopped_when_it_goes(tunnels):
     tunnels.device.stopProducing()
     near.transport.write(b"kept")
     assert tunnels.device.core.waiting_octets(2) == 4
+
+
+# --- how much the transport is given at once
+
+
+class Narrow(StringTransport):
+    """A transport that has room for some batches, and then for one at a time."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+        self.written = []
+
+    def write(self, data):
+        self.written.append(len(data))
+        if len(self.written) >= self.batches:
+            self.producer.pauseProducing()
+
+
+def batches_of(transport, turns=0):
+    """What a tunnel with much to send writes, when the transport has room again so many times."""
+    tunnel = TunnelProtocol(Side.B, Listener(), Clock())
+    tunnel.makeConnection(transport)
+    tunnel.together(lambda: tunnel.open("net").write(bytes(8 * MAX_BATCH_OCTETS)))
+    for _ in range(turns):
+        transport.producer.resumeProducing()
+    return transport.written
+
+
+def test_a_transport_that_keeps_up_is_given_whole_reads():
+    *whole, _ = batches_of(Narrow(100))
+    assert all(MAX_BATCH_OCTETS <= each < MAX_BATCH_OCTETS + 100 for each in whole)
+
+
+def test_a_transport_that_does_not_keep_up_is_given_less_each_time():
+    # What it holds, nothing can overtake: over a slow radio a whole read is seconds.
+    least = MIN_BATCH_OCTETS + DATA_HEADER_OCTETS
+    assert batches_of(Narrow(1), turns=10)[-5:] == [least] * 5
+
+
+def test_a_transport_that_keeps_up_again_is_given_more_each_time():
+    transport = Narrow(1)
+    batches_of(transport, turns=10)
+    transport.batches = 100
+    before = len(transport.written)
+    transport.producer.resumeProducing()
+    sizes = transport.written[before : before + 6]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] >= MAX_BATCH_OCTETS

@@ -13,7 +13,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from streamplex import LocalError, SubstreamError, TunnelLostError
-from streamplex.tx import ITakesViews, SubstreamAddress
+from streamplex.messages import data_header
+from streamplex.tx import ITakesSequences, ITakesViews, SubstreamAddress
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
 
 
@@ -753,3 +754,82 @@ def test_what_is_held_keeps_nothing_but_itself():
     protocol = received_by(TakesViews(), paused=True)
     assert protocol.data == bytes(50_000)
     assert set(protocol.kinds) == {bytes}
+
+
+@implementer(ITakesSequences)
+class TakesSequences(TakesViews):
+    def __init__(self):
+        super().__init__()
+        self.pieces = []
+
+    def dataSequenceReceived(self, pieces):
+        self.pieces.append([bytes(piece) for piece in pieces])
+        self.kinds += map(type, pieces)
+
+
+@pytest.fixture
+def together():
+    """A tunnel, the first of its substreams' protocols, and what sends it messages in one read."""
+    tunnels = Tunnels(TakesSequences)
+    near, protocol = tunnels.open(HalfCloseable())
+
+    def say(*said):
+        octets = b"".join(data_header(channel, len(data)) + data for channel, data in said)
+        tunnels.server.dataReceived(octets)
+
+    return tunnels, protocol, near.transport.channel, say
+
+
+def test_what_comes_together_is_taken_together(together):
+    _, protocol, channel, say = together
+    say((channel, b"one"), (channel, b"two"), (channel, b"three"))
+    assert protocol.pieces == [[b"one", b"two", b"three"]]
+    assert set(protocol.kinds) == {memoryview}
+
+
+def test_a_single_piece_comes_as_ever(together):
+    _, protocol, channel, say = together
+    say((channel, b"one"))
+    assert (protocol.data, protocol.pieces) == (b"one", [])
+
+
+def test_what_comes_for_others_in_between_keeps_its_place(together):
+    tunnels, protocol, channel, say = together
+    near, other = tunnels.open(HalfCloseable())
+    say(
+        (channel, b"one"),
+        (channel, b"two"),
+        (near.transport.channel, b"other"),
+        (channel, b"three"),
+    )
+    assert protocol.pieces == [[b"one", b"two"]]
+    assert (protocol.data, other.data) == (b"three", b"other")
+
+
+def test_a_paused_protocol_gets_what_came_together_in_its_order_later(together):
+    _, protocol, channel, say = together
+    protocol.transport.pauseProducing()
+    say((channel, b"one"), (channel, b"two"), (channel, b"three"))
+    assert (protocol.data, protocol.pieces) == (b"", [])
+    protocol.transport.resumeProducing()
+    assert protocol.data == b"onetwothree"
+
+
+def test_who_takes_no_more_data_is_spared_what_comes_together(together):
+    _, protocol, channel, say = together
+    protocol.transport.loseConnection()
+    say((channel, b"one"), (channel, b"two"))
+    assert (protocol.data, protocol.pieces) == (b"", [])
+
+
+def test_an_exception_over_what_comes_together_costs_its_substream_alone(together, logged_failures):
+    tunnels, protocol, channel, say = together
+
+    def fail(_):
+        raise FaultyError
+
+    protocol.dataSequenceReceived = fail
+    say((channel, b"one"), (channel, b"two"))
+    assert len(logged_failures.flush(FaultyError)) == 1
+    assert protocol.calls[-1] == "lost"
+    assert tunnels.server.transport.connected

@@ -29,6 +29,9 @@ class Nobody:
     def target_received(self, data):
         pass
 
+    def target_lost(self, loss):
+        pass
+
 
 class Site:
     """Where deaf targets are."""
@@ -46,7 +49,7 @@ class Site:
             await deferLater(reactor, 0.01)
         (deaf,) = self.made
         deaf.transport.pauseProducing()
-        target.write(bytes(MUCH))
+        target.write([bytes(MUCH)])
         await deferLater(reactor, 0.05)
         assert 0 < target.unsent_octets <= MUCH + MUCH // 64  # what TLS adds
         target.close()

@@ -55,13 +55,18 @@ class Intake:
         return bool(self._waiting)
 
     @property
+    def is_through(self) -> bool:
+        """Would what comes now be handed on at once?"""
+        return self._open and not self._busy and not self._waiting
+
+    @property
     def octets(self) -> int:
         """What waits is taken to cost so much."""
         return sum(_cost(each) for each in self._waiting)
 
     def deliver(self, event: Delivery) -> None:
         """Something came."""
-        if self._open and not self._busy and not self._waiting:
+        if self.is_through:
             self._hand_on(event)
         else:
             self._wait(event)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IProtocol
@@ -12,6 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import Interface
 
 from streamplex.jsontext import Json
+from streamplex.messages import Octets
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
@@ -40,10 +42,17 @@ class ISubstreamProtocol(IProtocol):
 
 
 class ITakesViews(Interface):
-    """A protocol over a substream whose dataReceived takes views as well as octets.
+    """A protocol whose dataReceived takes views as well as octets.
 
-    It copies what it keeps: a view keeps all that came with it. Others are given octets.
+    It copies what it keeps: the octets of a view change after the call. Others are given octets.
     """
+
+
+class ITakesSequences(ITakesViews):
+    """A protocol over a substream that takes what came together in one call."""
+
+    def dataSequenceReceived(pieces: Sequence[Octets]) -> None:
+        """Data came, in several pieces; views, as for dataReceived."""
 
 
 class ITunnelListener(Interface):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
+from itertools import groupby
 from typing import Protocol as Interface
 from typing import assert_never, cast
 
@@ -33,6 +34,7 @@ from streamplex.events import (
     GoAway,
     Ignored,
     MessageReceived,
+    Notice,
     StreamEnded,
     StreamFailed,
     StreamOpened,
@@ -40,17 +42,21 @@ from streamplex.events import (
 )
 from streamplex.jsontext import Json
 from streamplex.limits import Limits
-from streamplex.schedule import ALONE_TURN_OCTETS
+from streamplex.messages import CONTROL_CHANNEL
+from streamplex.schedule import FAIR_TURN_OCTETS
 from streamplex.tunnel import Tunnel
-from streamplex.tx.bulk import keep_queue_short
+from streamplex.tx.bulk import READ_OCTETS, keep_queue_short
 from streamplex.tx.flow import HeldOctets
-from streamplex.tx.interfaces import ITunnelListener
+from streamplex.tx.interfaces import ITakesViews, ITunnelListener
 from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
 from streamplex.tx.tls import ended_by_fin
 
-BATCH_OCTETS = ALONE_TURN_OCTETS
-"""What is handed to the transport at once, of payload: one turn of a substream that is alone."""
+MAX_BATCH_OCTETS = READ_OCTETS
+"""What is handed to the transport at once, of payload: what one read of a target brings."""
+
+MIN_BATCH_OCTETS = FAIR_TURN_OCTETS
+"""The same while the transport has not kept up: nothing can overtake what it holds."""
 
 CLOSE_TIMEOUT_S = 10.0
 """How long a closing tunnel waits for its peer to take what is queued."""
@@ -68,6 +74,11 @@ class _Transport(Interface):
     def resumeProducing(self) -> None: ...
 
 
+def _data_channel(event: Event) -> int:
+    """Whose data it is; data is never the control channel's, everything else is, here."""
+    return event.channel if isinstance(event, DataReceived) else CONTROL_CHANNEL
+
+
 class _Phase(Enum):
     CONNECTING = auto()
     OPEN = auto()
@@ -81,7 +92,7 @@ class _Phase(Enum):
         return self is _Phase.OPEN or self is _Phase.CLOSING
 
 
-@implementer(IPushProducer, IHandshakeListener)
+@implementer(IPushProducer, IHandshakeListener, ITakesViews)
 class TunnelProtocol(Protocol):
     """One end of a tunnel as a Twisted protocol."""
 
@@ -100,6 +111,7 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.CONNECTING
         self._paused = False  # by the transport: it has enough to send
         self._flushing = False
+        self._batch_octets = MAX_BATCH_OCTETS
         self._fault: RemoteError | SilentPeerError | None = None
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
@@ -225,8 +237,10 @@ class TunnelProtocol(Protocol):
         self._flushing = True
         try:
             while self._has_room() and self.core:
-                batch = self.core.take(BATCH_OCTETS)
+                batch = self.core.take(self._batch_octets)
                 self._wire.write(b"".join(batch.pieces))
+                if not self._paused:
+                    self._batch_octets = min(2 * self._batch_octets, MAX_BATCH_OCTETS)
                 for channel in batch.served:
                     substream = self._substreams.get(channel)
                     if substream is not None:
@@ -271,15 +285,25 @@ class TunnelProtocol(Protocol):
         self.together(lambda: self._dispatch_all(data))
 
     def _dispatch_all(self, data: bytes) -> None:
-        for event in self.core.receive(data):
-            if self._phase.alive:  # else the one before has cut the tunnel
-                self._dispatch(event)
+        # What comes in a row for one substream goes on as one: most of bulk does.
+        for channel, events in groupby(self.core.receive(data), _data_channel):
+            if channel != CONTROL_CHANNEL:
+                self._dispatch_data(channel, cast("list[DataReceived]", list(events)))
+                continue
+            for event in cast("Iterable[Notice | Fault]", events):
+                if self._phase.alive:  # else the one before has cut the tunnel
+                    self._dispatch(event)
 
-    def _dispatch(self, event: Event) -> None:
+    def _dispatch_data(self, channel: int, run: list[DataReceived]) -> None:
+        # A handler of an event before may have released the substream.
+        substream = self._substreams.get(channel)
+        if substream is not None and self._phase.alive:
+            substream.deliver_data(run)
+
+    def _dispatch(self, event: Notice | Fault) -> None:
         match event:
             case (
-                DataReceived(channel)
-                | StreamEnded(channel)
+                StreamEnded(channel)
                 | StreamFailed(channel)
                 | CustomReceived(channel)
                 | StreamReset(channel)
@@ -334,6 +358,7 @@ class TunnelProtocol(Protocol):
     def pauseProducing(self) -> None:
         """The transport has enough."""
         self._paused = True
+        self._batch_octets = max(self._batch_octets // 2, MIN_BATCH_OCTETS)
 
     def resumeProducing(self) -> None:
         """The transport has room: its peer takes what is sent."""

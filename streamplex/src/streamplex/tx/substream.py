@@ -7,9 +7,9 @@ tunnel --> deliver --> Intake --> protocol --> write --> core: its lane --> tunn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, assert_never, cast
 
 from twisted.internet import error
 from twisted.internet.interfaces import (
@@ -33,11 +33,12 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import Json
+from streamplex.messages import Octets
 from streamplex.tx.addressed import Addressed, SubstreamAddress
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_OCTETS, MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
-from streamplex.tx.interfaces import ISubstreamProtocol, ITakesViews
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
@@ -73,6 +74,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         "_pump",
         "_released",
         "_reset_sent",
+        "_takes_sequences",
         "_takes_views",
         "channel",
         "disconnecting",
@@ -96,7 +98,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self._end_queued = False  # behind all data
         self._end_sent = False  # it has left, all data before it
         self._aborted = False  # by this side
-        self._takes_views = False
+        self._takes_views = self._takes_sequences = False
         self._lost: Failure | None = None  # what connectionLost is told
         self._has_window = channel in pump.core.flow
         self._reset_sent = False
@@ -114,6 +116,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
             raise LocalError(f"substream {self.channel} has a protocol already")
         self.protocol = protocol
         self._takes_views = ITakesViews.providedBy(protocol)
+        self._takes_sequences = ITakesSequences.providedBy(protocol)
         lost = self._lost
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.OPEN
@@ -157,6 +160,24 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
                 self._hand_on(event)  # however long the consumer pauses, it can be aborted
                 return
         self._intake.deliver(event)
+
+    def deliver_data(self, run: Sequence[DataReceived]) -> None:
+        """Data came for this substream, in one piece or several."""
+        if len(run) > 1 and self._takes_sequences and self._intake.is_through:
+            self._hand_on_together([event.data for event in run])
+            return
+        for event in run:
+            self._intake.deliver(event)
+
+    def _hand_on_together(self, pieces: Sequence[Octets]) -> None:
+        if self._phase is _Phase.OPEN and self._takes_sequences:
+            try:
+                cast("ITakesSequences", self.protocol).dataSequenceReceived(pieces)
+            except Exception as fault:  # noqa: BLE001  # as below
+                self._pump.failed(self, fault)
+        if self._has_window:
+            self._consumed(sum(map(len, pieces)))
+        self._release_if_over()
 
     def _hand_on(self, event: Delivery) -> None:
         try:

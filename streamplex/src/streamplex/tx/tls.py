@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
 from typing import cast
 
 from OpenSSL import SSL
@@ -27,21 +29,16 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from streamplex.tx.bulk import Writable, read_in_bulk, write_at_once
-from streamplex.tx.openssl import opened, sealed
+from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
+from streamplex.tx.interfaces import ITakesViews
+from streamplex.tx.openssl import opened, rest, seal, sealed
 
 LAST_OCTETS_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
 there is no progress to look at."""
-
-
-PIECE_OCTETS = 4 * 16 * 1024
-"""What is encrypted in one call: four full records. Larger pieces make OpenSSL's buffer so large
-that the allocator gives it back to the system each time, which costs more than the encryption."""
 
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
@@ -61,43 +58,57 @@ class TLSTransport(BufferingTLSTransport):
     _last_octets: IDelayedCall | None = None
 
     def makeConnection(self, transport: ITransport) -> None:
-        read_in_bulk(transport)
+        self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
+        read_views_in_bulk(transport, self.dataReceived)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
     def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
         if self._lostTLSConnection:
             return
-        view = memoryview(bytes)
-        sent = 0
+        left = memoryview(bytes)
         try:
-            while sent < len(bytes):
-                sent += self._tlsConnection.send(view[sent : sent + PIECE_OCTETS])
-                self._flushSendBIO()
+            while left:
+                taken, octets = seal(self._tlsConnection, left)
+                left = left[taken:]
+                self._send(octets)
         except SSL.WantReadError:  # a handshake is under way
-            self._bufferedWrite(bytes[sent:])  # type: ignore[no-untyped-call]  # Twisted's
+            self._bufferedWrite(left.tobytes())  # type: ignore[no-untyped-call]  # Twisted's
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
 
     def _flushSendBIO(self) -> None:
         while octets := sealed(self._tlsConnection):
-            write_at_once(cast("Writable", self.transport), octets)
+            self._send(octets)
 
-    def dataReceived(self, data: bytes) -> None:
+    def _send(self, octets: memoryview) -> None:
+        write_at_once(cast("Writable", self.transport), (octets,))
+
+    def dataReceived(self, data: bytes | memoryview) -> None:
         if self._handshakeDone and not self._appSendBuffer:
-            self._flushReceiveBIO(data)
+            self._take(opened(self._tlsConnection, data))
         else:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's
+            super().dataReceived(bytes(data))  # type: ignore[no-untyped-call]  # Twisted's
 
-    def _flushReceiveBIO(self, come: bytes = b"") -> None:
+    def _flushReceiveBIO(self) -> None:
+        self._take(rest(self._tlsConnection))
+
+    def _take(self, decrypted: Generator[tuple[memoryview, SSL.Error | None], None, None]) -> None:
         why_no_more: SSL.Error | None = None
-        while why_no_more is None and not self._lostTLSConnection:
-            octets, why_no_more = opened(self._tlsConnection, come)
-            come = b""
-            if octets and not self._aborted:
-                ProtocolWrapper.dataReceived(self, octets)
+        with closing(decrypted):  # whatever is raised: what it took on loan goes back
+            for octets, reason in decrypted:
+                why_no_more = reason
+                if octets and not self._aborted:
+                    self._hand_on(octets)
+                if self._lostTLSConnection:
+                    break
         if why_no_more is not None and not self._lostTLSConnection:
             self._end_after(why_no_more)
         self._flushSendBIO()
+
+    def _hand_on(self, octets: memoryview) -> None:
+        self.wrappedProtocol.dataReceived(
+            octets if self._takes_views else bytes(octets)  # type: ignore[arg-type]  # as it says
+        )
 
     def _end_after(self, why: SSL.Error) -> None:
         if isinstance(why, SSL.ZeroReturnError):
