@@ -1,6 +1,6 @@
 """A TCP connection driven for bulk. The connection is Twisted's own, its socket is not."""
 
-from errno import EAGAIN, EPIPE
+from errno import EAGAIN, EMSGSIZE, EPIPE
 from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
 
 import pytest
@@ -20,6 +20,8 @@ from streamplex.tx.bulk import (
     read_views_in_bulk,
     write_at_once,
 )
+
+IOV_MAX = 1024
 
 
 class Socket:
@@ -49,6 +51,8 @@ class Socket:
         return now
 
     def sendmsg(self, pieces):
+        if len(pieces) > IOV_MAX:
+            raise OSError(EMSGSIZE, "too many pieces")
         return self.send(b"".join(pieces))
 
     def recv_into(self, room):
@@ -149,6 +153,13 @@ def test_pieces_leave_in_their_order_wherever_the_kernel_cuts_them(tcp, room):
     tcp.socket.room = 100
     tcp.writable()
     assert tcp.socket.taken == b"one two three"
+
+
+def test_many_small_pieces_leave_too(tcp):
+    pieces = [b"%d" % number for number in range(2000)]  # Linux takes 1,024 in one call
+    write_at_once(tcp.transport, pieces)
+    assert tcp.socket.taken == b"".join(pieces)
+    assert not tcp.reactor.writers
 
 
 def test_what_waits_is_a_copy(tcp):

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from streamplex.tx.tls import write_whole_pieces
 from tessel.config import literal
 from tessel.errors import NodeError
 from tessel.network.interface import TlsOptions
@@ -127,6 +128,7 @@ def _chain_error(fault: int) -> NodeError:
 @lru_cache(CONTEXTS_KEPT)
 def _context(ca: tuple[bytes, ...] | None) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    write_whole_pieces(context)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     if ca is None:
         context.set_default_verify_paths()

@@ -31,6 +31,10 @@ UNSENT_OCTETS = 64 * 1024
 can overtake what it has taken; by itself it takes megabytes."""
 
 
+MAX_PIECES = 16
+"""More are joined: small ones cost the kernel more than the copy, and it takes 1,024 at most."""
+
+
 class Writable(Interface):
     """What every transport can do."""
 
@@ -95,6 +99,8 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
     if not isinstance(transport, Connection) or not _takes_more(transport):
         transport.write(b"".join(pieces))
         return
+    if len(pieces) > MAX_PIECES:
+        pieces = (b"".join(pieces),)
     # Whatever is wrong, the transport finds it again in a turn of its own: nobody who writes
     # expects to be told inside the call.
     sent = 0

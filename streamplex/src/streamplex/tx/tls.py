@@ -31,6 +31,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
@@ -51,6 +52,7 @@ def write_whole_pieces(context: SSL.Context) -> None:
     context.clear_mode(_PARTIAL_WRITES)
 
 
+@implementer(ITakesViews)
 class TLSTransport(BufferingTLSTransport):
     """A TLS connection as a transport. Its factory is a TLSFactory."""
 
