@@ -39,7 +39,7 @@ class Pair:
                 with suppress(SSL.WantReadError):
                     end.do_handshake()
                 self.carry(end, other)
-        assert all_of(rest(self.near)) == b""  # the session tickets
+        assert all_of(rest, self.near) == b""  # the session tickets
 
     @staticmethod
     def carry(end, other):
@@ -61,15 +61,22 @@ class Pair:
         return bytes(octets)
 
 
-def all_of(parts, ends=SSL.WantReadError):
-    """What they are together. The reason why there are no more comes with the last."""
-    whole, reasons = bytearray(), []
-    for octets, why_no_more in parts:
-        whole += octets
-        reasons.append(why_no_more)
-    assert isinstance(reasons[-1], ends)
-    assert not any(reasons[:-1])
+def all_of(decrypt, *arguments, ends=SSL.WantReadError):
+    """What they are together."""
+    whole = bytearray()
+
+    def take(octets):
+        whole.extend(octets)
+        return True
+
+    assert isinstance(decrypt(*arguments, take), ends)
     return whole
+
+
+def parts_of(connection, came):
+    parts = []
+    opened(connection, came, lambda octets: parts.append(bytes(octets)) is None)
+    return parts
 
 
 @pytest.fixture
@@ -83,19 +90,19 @@ SIZES = [1, RECORD_OCTETS, READ_OCTETS, ROOM_OCTETS, 3 * ROOM_OCTETS]
 @pytest.mark.parametrize("size", SIZES)
 def test_what_has_come_is_decrypted_however_much_it_is(pair, size):
     data = bytes(range(250)) * (size // 250) + bytes(size % 250)
-    assert all_of(opened(pair.near, pair.says(data))) == data
+    assert all_of(opened, pair.near, pair.says(data)) == data
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_waits_in_the_connection_is_decrypted(pair, size):
     pair.near.bio_write(pair.says(bytes(size)))
-    assert all_of(rest(pair.near)) == bytes(size)
+    assert all_of(rest, pair.near) == bytes(size)
 
 
 def test_one_read_is_handed_out_as_one(pair):
     came = memoryview(pair.says(bytes(3 * READ_OCTETS)))
     for at in range(0, len(came), READ_OCTETS):
-        assert len(list(opened(pair.near, came[at : at + READ_OCTETS]))) == 1
+        assert len(parts_of(pair.near, came[at : at + READ_OCTETS])) == 1
 
 
 @pytest.mark.parametrize("size", [1, 1000, RECORD_OCTETS, 50_000])
@@ -104,7 +111,7 @@ def test_it_may_come_in_any_pieces(pair, size):
     came = pair.says(data)
     got = b""
     for at in range(0, len(came), size):
-        got += all_of(opened(pair.near, memoryview(came)[at : at + size]))
+        got += all_of(opened, pair.near, memoryview(came)[at : at + size])
     assert got == data
 
 
@@ -112,54 +119,71 @@ def test_the_octets_that_came_are_not_needed_any_more(pair):
     came = bytearray(pair.says(b"first"))
     second = pair.says(b"second")
     cut = bytearray(second[:10])
-    assert all_of(opened(pair.near, memoryview(came))) == b"first"
-    assert all_of(opened(pair.near, memoryview(cut))) == b""
+    assert all_of(opened, pair.near, memoryview(came)) == b"first"
+    assert all_of(opened, pair.near, memoryview(cut)) == b""
     came[:], cut[:] = bytes(len(came)), bytes(len(cut))
-    assert all_of(opened(pair.near, second[10:])) == b"second"
+    assert all_of(opened, pair.near, second[10:]) == b"second"
 
 
 def test_nothing_is_no_octets_and_the_reason(pair):
-    assert all_of(opened(pair.near, b"")) == b""
-    assert all_of(rest(pair.near)) == b""
+    assert all_of(opened, pair.near, b"") == b""
+    assert all_of(rest, pair.near) == b""
 
 
 def test_one_connection_inside_of_another_has_a_room_of_its_own(pair):
     inner = Pair()
     outer_came, inner_came = pair.says(b"outer " * 1000), inner.says(b"inner " * 1000)
-    for octets, _ in opened(pair.near, outer_came):
-        assert all_of(opened(inner.near, inner_came)) == b"inner " * 1000
-        assert octets == b"outer " * 1000
+
+    def take(octets):
+        assert all_of(opened, inner.near, inner_came) == b"inner " * 1000
+        return octets == b"outer " * 1000
+
+    assert isinstance(opened(pair.near, outer_came, take), SSL.WantReadError)
 
 
-def test_whoever_stops_half_way_has_given_back_what_was_on_loan(pair):
-    parts = opened(pair.near, pair.says(bytes(3 * ROOM_OCTETS)))
-    next(parts)
-    parts.close()
-    assert all_of(rest(pair.near)) == b""  # what was not read is gone
+def test_who_wants_no_more_is_told_no_reason_and_given_no_more(pair):
+    taken = []
+    assert opened(pair.near, pair.says(bytes(3 * ROOM_OCTETS)), taken.append) is None
+    assert len(taken) == 1
+    assert all_of(rest, pair.near) == b""  # what was not read is gone
+
+
+def test_what_was_on_loan_goes_back_whatever_is_raised(pair):
+    def fail(_):
+        raise ZeroDivisionError
+
+    came = memoryview(pair.says(bytes(3 * ROOM_OCTETS)))
+    with pytest.raises(ZeroDivisionError) as kept:
+        opened(pair.near, came, fail)
+    assert all_of(rest, pair.near) == b""
+    came.release()  # nothing looks into it, whoever keeps the traceback
+    assert kept.traceback
 
 
 def test_an_end_comes_behind_the_last_octets(pair):
     came = pair.says(b"last words", end=True)
-    assert all_of(opened(pair.near, came), SSL.ZeroReturnError) == b"last words"
+    assert all_of(opened, pair.near, came, ends=SSL.ZeroReturnError) == b"last words"
 
 
 def test_what_has_come_behind_the_end_is_passed_over(pair):
     came = pair.says(b"last words", end=True) + b"?" * 100_000
-    assert all_of(opened(pair.near, came), SSL.ZeroReturnError) == b"last words"
+    assert all_of(opened, pair.near, came, ends=SSL.ZeroReturnError) == b"last words"
 
 
 def test_what_is_not_tls_has_the_reason_that_openssl_gives(pair):
     came = pair.says(b"before") + b"\x17\x03\x03\x00\x40" + b"?" * 64
-    *_, (octets, why_no_more) = opened(pair.near, came)
-    assert octets == b"before"
+    taken = bytearray()
+    why_no_more = opened(pair.near, came, lambda octets: not taken.extend(octets))
+    assert taken == b"before"
     assert "bad record mac" in str(why_no_more)
+    assert why_no_more.__traceback__ is None
 
 
 def test_a_call_that_fails_for_no_reason_is_our_bug(pair, monkeypatch):
     came = pair.says(b"", end=True)
     monkeypatch.setattr(SSL.Connection, "_raise_ssl_error", lambda *_: None)
     with pytest.raises(AssertionError):
-        list(opened(pair.near, came))
+        all_of(opened, pair.near, came)
 
 
 def test_nothing_to_send_is_no_octets(pair):
@@ -176,7 +200,7 @@ def test_one_call_of_openssl_encrypts_all_that_it_is_given_if_the_context_says_s
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_encrypted_is_all_that_was_given(size, whole):
     pair = Pair(whole=whole)
-    assert all_of(opened(pair.near, pair.says(bytes(size)))) == bytes(size)
+    assert all_of(opened, pair.near, pair.says(bytes(size))) == bytes(size)
 
 
 def test_before_the_handshake_nothing_can_be_encrypted():
@@ -188,5 +212,8 @@ def test_before_the_handshake_nothing_can_be_encrypted():
 
 def test_of_a_connection_that_has_said_its_end_nothing_more_is_encrypted(pair):
     pair.far.shutdown()
-    with pytest.raises(SSL.Error):
-        seal(pair.far, memoryview(b"too late"))
+    data = memoryview(b"too late")
+    with pytest.raises(SSL.Error) as kept:
+        seal(pair.far, data)
+    data.release()  # as above
+    assert kept.traceback

@@ -7,8 +7,8 @@ have been the same since pyOpenSSL 0.14 (test_tx_openssl.py tells if they change
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
@@ -30,6 +30,10 @@ SEALED_PIECE_OCTETS = PIECE_OCTETS + RECORD_OCTETS
 """More than a piece becomes by being encrypted, with whatever of OpenSSL's own waited before it."""
 
 
+Take: TypeAlias = Callable[[memoryview], bool]
+"""Who is given what was decrypted. False: it wants no more."""
+
+
 class _Room:
     """Where octets go for the time of a call."""
 
@@ -47,36 +51,36 @@ _unused = [_Room()]
 _WANT_READ = SSL.WantReadError()
 
 
-def opened(
-    connection: SSL.Connection, came: bytes | memoryview
-) -> Generator[tuple[memoryview, SSL.Error | None], None, None]:
-    """Decrypt what has come just now: what there is, and why it is no more.
+def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> SSL.Error | None:
+    """Decrypt what has come just now, and have it taken. Why there is no more; None: it was enough.
 
-    In parts of at most a room full; None: there is more. A view is valid until the next. The
-    reasons are those that `connection.recv` raises; what came behind an end is forgotten.
+    In parts of at most a room full: a view is valid until the call for it returns. The reasons are
+    those that `connection.recv` raises; what came behind an end is forgotten.
 
     OpenSSL is given a BIO over these octets where they lie, and a new one when that is done: it
     copies them once less, and no BIO stays as large as the most that it ever held. Nothing may
     wait in the connection's own: see `rest`.
     """
-    octets = ffi.from_buffer(came)
-    bio = lib.BIO_new_mem_buf(octets, len(octets))
-    lib.BIO_set_mem_eof_return(bio, -1)  # more may come
-    _read_from(connection, bio)
-    try:
-        yield from rest(connection)
-    finally:
-        _read_from(connection, lib.BIO_new(lib.BIO_s_mem()))
+    # Given back before a traceback can keep it: Python 3.11, and 3.12 before 3.12.7, crash when
+    # they collect a view that something else still looks into (gh-77894).
+    with ffi.from_buffer(came) as octets:
+        bio = lib.BIO_new_mem_buf(octets, len(octets))
+        lib.BIO_set_mem_eof_return(bio, -1)  # more may come
+        _read_from(connection, bio)
+        try:
+            return rest(connection, take)
+        finally:
+            _read_from(connection, lib.BIO_new(lib.BIO_s_mem()))
 
 
-def rest(connection: SSL.Connection) -> Generator[tuple[memoryview, SSL.Error | None], None, None]:
-    """Decrypt what waits in the connection's own BIO: behind the handshake, that is."""
+def rest(connection: SSL.Connection, take: Take) -> SSL.Error | None:
+    """The same of what waits in the connection's own BIO: behind the handshake, that is."""
     room = _unused.pop() if _unused else _Room()
-    why_no_more: SSL.Error | None = None
     try:
-        while why_no_more is None:
+        while True:
             got, why_no_more = _fill(connection, room)
-            yield room.view[:got], why_no_more
+            if (got and not take(room.view[:got])) or why_no_more is not None:
+                return why_no_more
     finally:
         _unused.append(room)
 
@@ -87,10 +91,10 @@ def _read_from(connection: SSL.Connection, bio: Any) -> None:
 
 
 def _fill(connection: SSL.Connection, room: _Room) -> tuple[int, SSL.Error | None]:
-    ssl = connection._ssl  # noqa: SLF001 -- see above
+    ssl, at, read = connection._ssl, room.at, lib.SSL_read  # noqa: SLF001 -- see above
     got = 0
     while got <= ROOM_OCTETS - RECORD_OCTETS:
-        result = lib.SSL_read(ssl, room.at + got, RECORD_OCTETS)
+        result = read(ssl, at + got, RECORD_OCTETS)
         if result <= 0:
             return got, _why(connection, result)
         got += result
@@ -104,7 +108,7 @@ def _why(connection: SSL.Connection, result: int) -> SSL.Error:
     try:
         connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
     except SSL.Error as why:
-        return why
+        return why.with_traceback(None)  # that would keep all that was decrypted, in a circle
     raise AssertionError("OpenSSL has read nothing, for no reason")
 
 
@@ -113,14 +117,15 @@ def seal(connection: SSL.Connection, octets: memoryview) -> tuple[int, memoryvie
 
     The view is valid until the next call. Raises what `connection.send` does.
     """
+    ssl = connection._ssl  # noqa: SLF001 -- see above
     taken = got = 0
-    while taken < len(octets) and got <= ROOM_OCTETS - SEALED_PIECE_OCTETS:
-        piece = octets[taken : taken + PIECE_OCTETS]
-        result = lib.SSL_write(connection._ssl, ffi.from_buffer(piece), len(piece))  # noqa: SLF001
-        if result <= 0:
-            connection._raise_ssl_error(connection._ssl, result)  # noqa: SLF001 -- see above
-        taken += result
-        got += _drain(connection, got)
+    with ffi.from_buffer(octets) as at:  # as in `opened`
+        while taken < len(octets) and got <= ROOM_OCTETS - SEALED_PIECE_OCTETS:
+            result = lib.SSL_write(ssl, at + taken, min(len(octets) - taken, PIECE_OCTETS))
+            if result <= 0:
+                connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
+            taken += result
+            got += _drain(connection, got)
     return taken, _sealed.view[:got]
 
 

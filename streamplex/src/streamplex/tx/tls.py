@@ -13,8 +13,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
 from typing import cast
 
 from OpenSSL import SSL
@@ -87,30 +85,24 @@ class TLSTransport(BufferingTLSTransport):
 
     def dataReceived(self, data: bytes | memoryview) -> None:
         if self._handshakeDone and not self._appSendBuffer:
-            self._take(opened(self._tlsConnection, data))
+            self._taken(opened(self._tlsConnection, data, self._take))
         else:
             super().dataReceived(bytes(data))  # type: ignore[no-untyped-call]  # Twisted's
 
     def _flushReceiveBIO(self) -> None:
-        self._take(rest(self._tlsConnection))
+        self._taken(rest(self._tlsConnection, self._take))
 
-    def _take(self, decrypted: Generator[tuple[memoryview, SSL.Error | None], None, None]) -> None:
-        why_no_more: SSL.Error | None = None
-        with closing(decrypted):  # whatever is raised: what it took on loan goes back
-            for octets, reason in decrypted:
-                why_no_more = reason
-                if octets and not self._aborted:
-                    self._hand_on(octets)
-                if self._lostTLSConnection:
-                    break
+    def _take(self, octets: memoryview) -> bool:
+        if not self._aborted:
+            self.wrappedProtocol.dataReceived(
+                octets if self._takes_views else bytes(octets)  # type: ignore[arg-type]  # as it says
+            )
+        return not self._lostTLSConnection
+
+    def _taken(self, why_no_more: SSL.Error | None) -> None:
         if why_no_more is not None and not self._lostTLSConnection:
             self._end_after(why_no_more)
         self._flushSendBIO()
-
-    def _hand_on(self, octets: memoryview) -> None:
-        self.wrappedProtocol.dataReceived(
-            octets if self._takes_views else bytes(octets)  # type: ignore[arg-type]  # as it says
-        )
 
     def _end_after(self, why: SSL.Error) -> None:
         if isinstance(why, SSL.ZeroReturnError):
