@@ -35,7 +35,7 @@ class AccessPoint:
 
 
 class Station:
-    """`cut` is told when all sockets are lost; `link` says so already, its watchers hear it next."""
+    """`cut` is told when all sockets are lost: after `link` says so, before its watchers do."""
 
     def __init__(
         self,
