@@ -150,6 +150,32 @@ def test_connect_waits_for_the_start(board, radio):
     assert not wifi.is_busy()
 
 
+@pytest.mark.parametrize(
+    ("call", "steps", "told"),
+    [
+        (wifi.reset, [LinkState.OFF, LinkState.UP], ["connect"]),
+        (wifi.enable, [LinkState.UP], ["connect"]),
+        (wifi.disconnect, [LinkState.DOWN], []),
+        (lambda: wifi.connect(ssid="home"), [LinkState.UP], ["connect"]),
+    ],
+    ids=["reset", "enable", "disconnect", "connect"],
+)
+def test_what_is_asked_for_before_the_radio_is_on_is_told_and_no_network_before_it(
+    board, radio, call, steps, told
+):
+    heard = record(call(), "connect", "disconnect")
+    radio.move(LinkState.UP)
+    radio.answer()
+    for state in steps:
+        if state is not radio.link:
+            radio.move(state)
+        radio.answer()
+    board.run()
+
+    assert [event for event, *_ in heard] == told
+    assert wifi.is_connected() is bool(told)
+
+
 def test_without_a_password_a_network_is_open(begun, radio):
     join()
 
