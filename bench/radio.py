@@ -1,6 +1,6 @@
 """What a simulated CC3000 costs: octets per CPU second, by each way through it.
 
-    python bench/radio.py [MEGABYTES]
+    .venv/bin/python bench/radio.py [MEGABYTES]
 
 First the emulated chip alone, read from and written to at its pins as fast as it goes; then whole
 radios over loopback, host's and chip's, with this process at both ends of the connection.
