@@ -28,7 +28,6 @@ class Load:
         )
         self._out = cast("IO[str]", self._popen.stdout)
         self._in = cast("IO[str]", self._popen.stdin)
-        self._figures: Figures = {}
 
     def __enter__(self) -> Self:
         return self

@@ -1,12 +1,12 @@
 """What a simulated CC3000 costs: octets per CPU second, by each way through it.
 
-    python bench/radio.py [MEGABYTES]
+    .venv/bin/python bench/radio.py [MEGABYTES]
 
 First the emulated chip alone, read from and written to at its pins as fast as it goes; then whole
 radios over loopback, host's and chip's, with this process at both ends of the connection.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -188,7 +188,9 @@ async def over_loopback(reactor: Any, octets: int) -> None:
 
 
 def main() -> None:
-    octets = int(float(sys.argv[1] if len(sys.argv) > 1 else "10") * 1e6)
+    parser = argparse.ArgumentParser(description="What a simulated CC3000 costs, by each way.")
+    parser.add_argument("megabytes", nargs="?", type=float, default=10, help="(default: 10)")
+    octets = int(parser.parse_args().megabytes * 1e6)
     for profile in ("ideal", "cc3000"):
         pins = Pins(profile)
         measured(pins.down, f"emulator alone {profile}, down", octets)

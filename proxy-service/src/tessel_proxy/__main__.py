@@ -30,6 +30,7 @@ from servicekit.serving import (
 )
 from servicekit.settings import ConfigError, described
 from tessel_proxy.auth import IAuthReactor
+from tessel_proxy.auth.account_file import is_open_to_all
 from tessel_proxy.auth.new_token import (
     TokenError,
     generated_token,
@@ -236,6 +237,11 @@ def _hash_token(account: str, *, given: bool) -> int:
     config = Config.for_tokens(environ)
     token = given_token(sys.stdin.buffer) if given else generated_token()
     print(line_for(account, token, recipe_for(config.auth_file)))
+    if config.auth_file is not None and is_open_to_all(config.auth_file):
+        print(
+            f"hint: everybody on this machine can read or change {config.auth_file}: chmod 600",
+            file=sys.stderr,
+        )
     if not given:
         print(f"the token of {account}, shown this once: {token}", file=sys.stderr)
     return OK

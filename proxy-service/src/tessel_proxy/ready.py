@@ -51,6 +51,14 @@ def _legacy_hints(config: Config) -> list[str]:
     return [*asked, ONE_KEY] if same else asked
 
 
+def _account_hints(chosen: Chosen) -> list[str]:
+    file = chosen.by_file
+    if file is None or file.tokens or len(chosen.settings) > 1:
+        return []
+    hint = "has no line yet: no device gets in; `tessel-proxy hash-token ACCOUNT` makes one"
+    return [f"AUTH_FILE={str(file.paths[0])!r} {hint}"]
+
+
 def get_ready(environ: Mapping[str, str], reactor: IAuthReactor) -> Ready:
     """Raises ConfigError with the faults of settings, files and plug-in together, and hints."""
     config, faults = Config.read(environ)
@@ -72,6 +80,6 @@ def get_ready(environ: Mapping[str, str], reactor: IAuthReactor) -> Ready:
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
-    hints += _legacy_hints(config)
+    hints += _account_hints(chosen) + _legacy_hints(config)
     reloadables = [each for each in (tls, legacy_tls, chosen.by_file) if each is not None]
     return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables))

@@ -11,7 +11,7 @@ from tessel.cc3000.netapp import Timers
 from tessel.radio import interface as radio
 from tessel.radio.cc3000.connections import PORT_TRIES
 from tessel.radio.interface import LinkState
-from unit.tessel.chip_radio import Radio, Talk
+from unit.tessel.chip_radio import OURS, Radio, Talk
 
 
 @pytest.fixture
@@ -160,14 +160,20 @@ def gone_and_back(ours, seconds=30):
     assert ours.radio.link is LinkState.UP
 
 
-def test_ports_are_open_again_when_the_network_is_back(ours):
+def joined_anew(ours):
+    ours.now(ours.radio.station.join(OURS))
+    ours.settle(0.5)
+
+
+@pytest.mark.parametrize("change", [gone_and_back, joined_anew])
+def test_ports_are_open_again_when_there_is_a_network_again(ours, change):
     made = []
     ours.now(
         ours.radio.listen(8080, lambda: made.append(Talk()) or made[-1], address="", backlog=5)
     )
     letters = Letters()
     ours.now(ours.radio.bind_udp(7000, letters, address=""))
-    gone_and_back(ours)
+    change(ours)
     ours.machine.call()
     ours.machine.udp_ports[-1].factory.datagramReceived(b"still there?", ("192.0.2.7", 9))
     ours.settle(0.1)

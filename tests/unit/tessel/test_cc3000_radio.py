@@ -103,6 +103,46 @@ def test_a_chip_that_is_started_again_is_up_once(ours):
     assert ours.links == [LinkState.DOWN, LinkState.JOINING, LinkState.UP]
 
 
+class Watcher(Talk):
+    """Looks at the link when it is lost."""
+
+    def __init__(self, radio):
+        super().__init__()
+        self._radio = radio
+        self.link_then = None
+
+    def connectionLost(self, reason=None):
+        super().connectionLost(reason)
+        self.link_then = self._radio.link
+
+
+@pytest.mark.parametrize(
+    ("loss", "link"),
+    [
+        (lambda ours: ours.air.vanish(HOME), LinkState.DOWN),
+        (lambda ours: ours.chip.driver.abandon(SilentError("just now")), LinkState.DOWN),
+        (lambda ours: ours.begin(ours.radio.station.leave()), LinkState.DOWN),
+        (lambda ours: ours.begin(ours.radio.station.join(OURS)), LinkState.JOINING),
+        (lambda ours: ours.begin(ours.radio.power_off()), LinkState.OFF),
+    ],
+    ids=["network", "chip", "leave", "join", "power"],
+)
+def test_whose_connection_is_cut_sees_a_link_that_is_not_up(ours, loss, link):
+    talk, _ = ours.connected(lambda: Watcher(ours.radio))
+    loss(ours)
+    ours.settle(0.1)
+    assert isinstance(talk.lost, error.ConnectionLost)
+    assert talk.link_then is link
+
+
+def test_off_and_on_is_up_once(ours):
+    ours.links.clear()
+    ours.now(ours.radio.power_off())
+    ours.now(ours.radio.power_on())
+    ours.settle(AGAIN_BASE_S + 1)
+    assert ours.links == [LinkState.OFF, LinkState.DOWN, LinkState.JOINING, LinkState.UP]
+
+
 def test_without_an_access_point_the_network_that_the_chip_joins_by_itself_will_do(ours):
     ours.radio.station.access_point = None
     ours.now(ours.radio.power_off())

@@ -164,7 +164,9 @@ def test_a_setting_misspelt_is_warned_about(program):
     ]
 
 
-@pytest.mark.parametrize("name", ["echo", "parallel_downloads", "treq_over_tunnel"])
+@pytest.mark.parametrize(
+    "name", ["echo", "join_network", "parallel_downloads", "treq_over_tunnel", "what_time"]
+)
 def test_an_example_without_its_arguments_tells_its_usage(name):
     done = command_line(EXAMPLES / f"{name}.py")
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,16 +1,19 @@
 """`tessel radio` and `tessel run --trace-spi`, mostly as processes of their own."""
 
+import socket
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tessel import __main__ as command
 from tessel import radio_check
 from tessel.__main__ import main
-from unit.tessel.test_command import LIMIT_S, TESSEL, environment
+from unit.tessel.test_command import EXAMPLES, LIMIT_S, TESSEL, environment
 
 SIMULATED = ("--env", "RADIO=cc3000-sim")
 NOBODY_THERE = "from tessel import net\nnet.connect(1, '127.0.0.1').on('error', print)\n"
@@ -65,6 +68,41 @@ def test_a_machine_without_the_modules_is_told_what_to_install():
 
     assert done.returncode == 1
     assert done.stdout.startswith("FAULT  RADIO=cc3000: ")
+
+
+def example(name, *arguments):
+    return tessel("run", *SIMULATED, EXAMPLES / f"{name}.py", *arguments)
+
+
+def test_the_example_of_wifi_joins_the_network_and_leaves_it():
+    done = example("join_network", "tesselnet")
+    assert (done.returncode, done.stderr) == (0, "")
+    joined, address, left = done.stdout.splitlines()
+    assert joined == "joined tesselnet as 08:00:28:5a:1b:2c"
+    assert address.startswith("address 10.")
+    assert left == "left; connected: False"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"), [(3_900_000_000, "2023-08-02 21:20:00"), (0, "2036-02-07 06:28:16")]
+)
+def test_the_example_of_datagrams_asks_again_and_believes_who_was_asked(seconds, time):
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(LIMIT_S)
+
+        def serve():
+            server.recv(100)  # this one is lost
+            asked, device = server.recvfrom(100)
+            head, now = b"\x24".ljust(24, b"\0"), seconds.to_bytes(4, "big") + bytes(4)
+            for answer in (b"short", head + b"a guess." + now * 2, head + asked[40:] + now * 2):
+                server.sendto(answer, device)
+
+        serving = Thread(target=serve)
+        serving.start()
+        done = example("what_time", "127.0.0.1", server.getsockname()[1])
+        serving.join()
+    assert (done.returncode, done.stdout) == (0, f"127.0.0.1 says {time} UTC\n"), done
 
 
 def test_what_goes_over_the_bus_is_in_the_file_a_line_at_a_time(monkeypatch, program, trace):

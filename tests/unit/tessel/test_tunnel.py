@@ -119,17 +119,31 @@ def test_a_proxy_that_cannot_be_reached_is_named_in_the_error():
     error = device.connect(Plain).error
     assert error.code == "ECONNREFUSED"
     assert str(error) == "proxy proxy.example:443: connect ECONNREFUSED 192.0.2.1:443"
-    assert error.hint is None
 
 
-def test_a_proxy_whose_authority_is_not_known_has_a_hint_beside_the_error():
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "PROXY_CERT_FILE names the authority"),
+        ("ERR_TLS_CERT_ALTNAME_INVALID", "PROXY_HOST must be one of the names"),
+        ("ENOTFOUND", "is PROXY_HOST right?"),
+        ("ECONNREFUSED", "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"),
+        ("ETIMEDOUT", "does a proxy listen there?"),
+        ("EPROTO", "is that the port of a proxy?"),
+    ],
+)
+def test_a_proxy_that_was_not_reached_has_a_hint_beside_the_error(code, hint):
     device = Device()
-    code = "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
-    device.proxy.refusal = NodeError("unable to verify the first certificate", code)
+    device.proxy.refusal = NodeError("what went wrong", code)
     error = device.connect(Plain).error
-    assert error.code == code
-    assert str(error) == "proxy proxy.example:443: unable to verify the first certificate"
-    assert "PROXY_CERT_FILE" in error.hint
+    assert (error.code, str(error)) == (code, "proxy proxy.example:443: what went wrong")
+    assert error.hint.startswith(hint)
+
+
+def test_what_nobody_can_advise_on_has_no_hint():
+    device = Device()
+    device.proxy.refusal = NodeError("no more", "EMFILE")
+    assert device.connect(Plain).error.hint is None
 
 
 def test_after_failures_the_next_attempt_waits_longer_and_longer():

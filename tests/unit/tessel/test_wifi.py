@@ -3,10 +3,13 @@
 import pytest
 from twisted.internet.defer import Deferred, fail
 
+from support.fake_air import HOME as NETWORK
 from support.fake_board import powered_board, record
 from tessel import wifi
 from tessel.errors import NodeError
+from tessel.radio.cc3000.wifi import Wifi
 from tessel.radio.interface import LinkState, NetworkUnreachableError, WifiStatus
+from unit.tessel.chip_radio import Radio
 
 HOME = WifiStatus(
     ssid=b"home",
@@ -145,6 +148,32 @@ def test_connect_waits_for_the_start(board, radio):
     radio.answer()
     assert told == [(None, CONNECTION)]
     assert not wifi.is_busy()
+
+
+@pytest.mark.parametrize(
+    ("call", "steps", "told"),
+    [
+        (wifi.reset, [LinkState.OFF, LinkState.UP], ["connect"]),
+        (wifi.enable, [LinkState.UP], ["connect"]),
+        (wifi.disconnect, [LinkState.DOWN], []),
+        (lambda: wifi.connect(ssid="home"), [LinkState.UP], ["connect"]),
+    ],
+    ids=["reset", "enable", "disconnect", "connect"],
+)
+def test_what_is_asked_for_before_the_radio_is_on_is_told_and_no_network_before_it(
+    board, radio, call, steps, told
+):
+    heard = record(call(), "connect", "disconnect")
+    radio.move(LinkState.UP)
+    radio.answer()
+    for state in steps:
+        if state is not radio.link:
+            radio.move(state)
+        radio.answer()
+    board.run()
+
+    assert [event for event, *_ in heard] == told
+    assert wifi.is_connected() is bool(told)
 
 
 def test_without_a_password_a_network_is_open(begun, radio):
@@ -286,3 +315,15 @@ def test_a_board_whose_settings_cannot_be_used_says_so(board, radio):
     board.run()
 
     assert not radio.asked
+
+
+def test_a_network_that_the_chip_joins_again_by_itself_has_its_name_and_address():
+    ours = Radio()
+    of_chip = Wifi(ours.radio)
+    ours.now(of_chip.leave())
+    assert of_chip.status() is None
+    ours.now(of_chip.switch_off())
+    ours.now(of_chip.switch_on())
+    assert of_chip.link is LinkState.UP
+    status = of_chip.status()
+    assert (status.ssid, status.address) == (NETWORK.ssid, ours.chip.wlan.lease.address)

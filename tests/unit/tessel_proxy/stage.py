@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import globalLogPublisher
@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy.auth import Hardcoded
+from tessel_proxy.auth import Account, Hardcoded
 from tessel_proxy.config import Config
 from tessel_proxy.house import House
 from tessel_proxy.limits import Limits
@@ -28,6 +28,7 @@ from unit.streamplex.wiring import Aware, Connection, Listener
 
 PUBLIC = "93.184.216.34"  # an address that may be dialled
 TOKEN = "DEV-CRED"
+KIM = Account("kim")
 SEND_BUFFER_OCTETS = 64 * 1024
 
 
@@ -229,6 +230,20 @@ class Stage:
     def heard(self):
         """The messages that the device has got."""
         return self.listener.messages
+
+
+class Says:
+    """An authenticator that can change its mind."""
+
+    def __init__(self, answer=KIM):
+        self.answer = answer
+        self.asked = []
+
+    def check(self, token):
+        self.asked.append(token)
+        if isinstance(self.answer, Deferred):
+            return self.answer
+        return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
 
 
 class LoggedEvents:

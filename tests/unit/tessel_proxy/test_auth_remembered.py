@@ -1,11 +1,10 @@
 """What is known of tokens: for how long, by whom it is pushed out, and what is used in need."""
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from tessel_proxy.auth import (
-    Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
     Refused,
@@ -17,24 +16,9 @@ from tessel_proxy.auth.digest import fresh_digest, keyed_digest
 from tessel_proxy.auth.in_turn import InTurn
 from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.remembered import Times
-from unit.tessel_proxy.stage import LoggedEvents
+from unit.tessel_proxy.stage import KIM, LoggedEvents, Says
 
-KIM = Account("kim")
 DOWN = AuthUnavailableError("the service is down")
-
-
-class Service:
-    """An authenticator that can change its mind."""
-
-    def __init__(self, answer=KIM):
-        self.answer = answer
-        self.asked = []
-
-    def check(self, token):
-        self.asked.append(token)
-        if isinstance(self.answer, Deferred):
-            return self.answer
-        return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
 
 
 class Memory:
@@ -42,7 +26,7 @@ class Memory:
 
     def __init__(self, answer=KIM, fresh_s=30, stale_s=300):
         self.clock = Clock()
-        self.service = Service(answer)
+        self.service = Says(answer)
         self.remembered = Remembered(
             self.service, self.clock, Times(fresh_s, stale_s), keyed_digest(b"k")
         )
@@ -278,11 +262,11 @@ def test_what_was_used_longest_ago_is_forgotten():
 )
 def test_the_first_that_knows_a_token_answers_and_it_is_wrong_when_all_said_so(answers, expected):
     got = []
-    InTurn([Service(each) for each in answers]).check("token").addBoth(got.append)
+    InTurn([Says(each) for each in answers]).check("token").addBoth(got.append)
     assert getattr(got[0], "value", got[0]) == expected
 
 
 def test_who_comes_after_one_that_knows_is_not_asked():
-    later = Service()
-    InTurn([Service(KIM), later]).check("token")
+    later = Says()
+    InTurn([Says(KIM), later]).check("token")
     assert not later.asked

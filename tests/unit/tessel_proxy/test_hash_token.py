@@ -81,6 +81,15 @@ def test_what_can_be_no_line_is_told_without_the_token(file, run, account, stdin
     assert said.startswith(f"tessel-proxy: no token was hashed:\n  {why}")
 
 
+@pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o602, True), (0o640, False)])
+def test_a_file_that_everybody_can_read_or_change_is_told(file, run, mode, told):
+    file.touch()
+    file.chmod(mode)
+    code, _line, said = run("--stdin", "kim", stdin=GIVEN.encode())
+    hint = f"hint: everybody on this machine can read or change {file}: chmod 600\n"
+    assert (code, said) == (0, hint if told else "")
+
+
 def test_a_file_at_fault_is_told(file, run):
     file.write_text("wrong")
     code, _line, said = run("kim")

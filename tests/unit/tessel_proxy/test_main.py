@@ -189,6 +189,17 @@ def test_check_config_hints_at_misspelt_settings(usable, capsys):
     assert err == ["hint: EGRES_ALLOW is not a setting: is EGRESS_ALLOW meant?"]
 
 
+def test_check_config_hints_at_a_file_that_lets_nobody_in(usable, tmp_path, capsys):
+    tmp_path.joinpath("accounts").write_text("# none yet\n")
+    usable.update(AUTH_FILE="accounts")
+    assert command.main(["check-config"]) == 0
+    assert lines(capsys)[1] == []  # those with the shared token get in
+    del usable["AUTH_HARDCODED"]
+    assert command.main(["check-config"]) == 0
+    (hint,) = lines(capsys)[1]
+    assert hint.startswith("hint: AUTH_FILE='accounts' has no line yet: no device gets in;")
+
+
 @pytest.mark.parametrize("argv", [["check-config"], ["serve"], []])
 def test_all_faults_of_settings_files_and_plugin_are_told_at_once(place, argv, capsys):
     place.update(PORT="x", AUTH_PLUGIN="no_such:x", AUTH_PLUGIN_FILE="x", TARGET_CA_FILE="none.pem")

@@ -1,28 +1,12 @@
 """The token of an open tunnel, asked about again: by itself, and as a session does it."""
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
 from tessel_proxy.recheck import SHORTEST, Doubt, Recheck
-from unit.tessel_proxy.stage import LoggedEvents, Stage
-
-KIM = Account("kim")
-
-
-class Says:
-    """An authenticator that can change its mind."""
-
-    def __init__(self, answer=KIM):
-        self.answer = answer
-        self.asked = []
-
-    def check(self, token):
-        self.asked.append(token)
-        if isinstance(self.answer, Deferred):
-            return self.answer
-        return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
+from unit.tessel_proxy.stage import KIM, LoggedEvents, Says, Stage
 
 
 class Rechecked:

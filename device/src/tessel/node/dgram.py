@@ -16,7 +16,7 @@ from tessel.errors import NodeError
 from tessel.network.interface import IListening
 from tessel.node import runtime
 from tessel.node.events import EventEmitter
-from tessel.node.handles import Handle
+from tessel.node.handles import Holder
 from tessel.node.options import DEFAULT_HOST, Callback, valid_port
 from tessel.node.stream_base import Chunk
 from tessel.node.writable import as_octets
@@ -47,7 +47,7 @@ def create_socket(
     return socket
 
 
-class Socket(EventEmitter):
+class Socket(Holder, EventEmitter):
     """Events: listening, message (octets and where they came from), error, close."""
 
     def __init__(self) -> None:
@@ -58,8 +58,6 @@ class Socket(EventEmitter):
         self._port: IListening | None = None
         self._binding: Deferred[None] | None = None
         self._waiting: list[tuple[bytes, int, str, Callback | None]] = []
-        self._handle: Handle | None = None
-        self._referenced = True
 
     def bind(
         self,
@@ -130,27 +128,12 @@ class Socket(EventEmitter):
     def set_broadcast(self, enabled: bool) -> None:
         self._transport().setBroadcastAllowed(enabled)
 
-    def ref(self) -> Self:
-        self._referenced = True
-        if self._handle is not None:
-            self._handle.ref()
-        return self
-
-    def unref(self) -> Self:
-        """Do not keep the program alive for this socket."""
-        self._referenced = False
-        if self._handle is not None:
-            self._handle.unref()
-        return self
-
     # Binding.
 
     def _bind(self, port: int, host: str) -> None:
         self._phase = _Phase.BINDING
         self.opened_at = here()
-        self._handle = self._runtime.handles.open(f"datagrams on port {port}")
-        if not self._referenced:
-            self._handle.unref()
+        self._take_handle(self._runtime.handles.open(f"datagrams on port {port}"))
         binding = self._runtime.network.bind_udp(port, self._receiver, host=host)
         self._binding = binding.addCallbacks(self._bound, self._not_bound)
 
@@ -184,11 +167,6 @@ class Socket(EventEmitter):
     def _closed(self) -> None:
         self._runtime.next_tick(self.emit, "close")
         self._let_go()
-
-    def _let_go(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.close()
 
     # Datagrams.
 

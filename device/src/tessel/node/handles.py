@@ -6,6 +6,7 @@ The one register of them. An idle tunnel and its timer are not in it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 
 class Handle:
@@ -36,6 +37,36 @@ class Handle:
         self._open, self._referenced = is_open, referenced
         if before != self.has_ref():
             self._handles.changed(self, counted=self.has_ref())
+
+
+class Holder:
+    """What a program opens, and may `unref`: also before it is open, and after."""
+
+    _handle: Handle | None = None
+    _referenced = True
+
+    def ref(self) -> Self:
+        self._referenced = True
+        if self._handle is not None:
+            self._handle.ref()
+        return self
+
+    def unref(self) -> Self:
+        """Do not keep the program alive for this."""
+        self._referenced = False
+        if self._handle is not None:
+            self._handle.unref()
+        return self
+
+    def _take_handle(self, handle: Handle) -> None:
+        self._handle = handle
+        if not self._referenced:
+            handle.unref()
+
+    def _let_go(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
 
 
 class Handles:

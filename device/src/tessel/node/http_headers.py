@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tessel.errors import NodeError
 
 HeaderValue = str | int | Sequence[str]
-HeaderPairs = Sequence[tuple[bytes, bytes]]
 
 # RFC 9110, 5.6.2 and 5.5. A line break in a value would let its author write headers of his own.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

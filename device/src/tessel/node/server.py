@@ -15,7 +15,7 @@ from tessel.network.interface import BACKLOG, IListening
 from tessel.node import runtime
 from tessel.node.addresses import family_word
 from tessel.node.events import EventEmitter
-from tessel.node.handles import Handle
+from tessel.node.handles import Holder
 from tessel.node.options import Callback, valid_port
 from tessel.node.socket import Socket, State
 from tessel.places import here
@@ -28,7 +28,7 @@ class _Phase(Enum):
     CLOSING = auto()  # no more is accepted; connections are still open
 
 
-class Server(EventEmitter):
+class Server(Holder, EventEmitter):
     """Events: listening, connection, drop, error, close."""
 
     def __init__(self, listener: Callback | None = None, *, allow_half_open: bool = False) -> None:
@@ -39,8 +39,6 @@ class Server(EventEmitter):
         self._phase = _Phase.IDLE
         self._starting: Deferred[None] | None = None
         self._port: IListening | None = None
-        self._handle: Handle | None = None
-        self._referenced = True
         self._sockets: set[Socket] = set()
         if listener is not None:
             self.on("connection", listener)
@@ -105,27 +103,12 @@ class Server(EventEmitter):
         self._runtime.next_tick(callback, None, len(self._sockets))
         return self
 
-    def ref(self) -> Self:
-        self._referenced = True
-        if self._handle is not None:
-            self._handle.ref()
-        return self
-
-    def unref(self) -> Self:
-        """Do not keep the program alive for this server."""
-        self._referenced = False
-        if self._handle is not None:
-            self._handle.unref()
-        return self
-
     # Listening.
 
     def _start(self, port: int, host: str, backlog: int) -> None:
         self._phase = _Phase.STARTING
         self.opened_at = here()
-        self._handle = self._runtime.handles.open(f"server on port {port}")
-        if not self._referenced:
-            self._handle.unref()
+        self._take_handle(self._runtime.handles.open(f"server on port {port}"))
         starting = self._runtime.network.listen(port, self._accept, host=host, backlog=backlog)
         self._starting = starting.addCallbacks(self._started, self._not_started)
 
@@ -154,11 +137,6 @@ class Server(EventEmitter):
 
     def _stop(self, port: IListening) -> None:
         port.stop().addCallback(lambda _: self._close_if_over())
-
-    def _let_go(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.close()
 
     def _close_if_over(self) -> None:
         if self._phase is _Phase.CLOSING and not self._sockets:
@@ -199,7 +177,7 @@ class _Accepted(Socket):
 
     def link_opened(self) -> None:
         self.remote_address, self.remote_port = _parts(self._link.peer_address())
-        self._open_handle(f"socket from {self.remote_address}")
+        self._take_handle(self._runtime.handles.open(f"socket from {self.remote_address}"))
         super().link_opened()
         self._server.accepted(self)
 

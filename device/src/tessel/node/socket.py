@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from tessel.errors import NodeError
 from tessel.node import weak
 from tessel.node.addresses import family_word
-from tessel.node.handles import Handle
+from tessel.node.handles import Holder
 from tessel.node.idle import IdleTimer
 from tessel.node.link import Link
 from tessel.node.options import Callback, ConnectOptions, connect_arguments, valid_timeout
@@ -39,7 +39,7 @@ class State(Enum):
 _AFTER_CONNECT = {State.CONNECTING: State.CONNECTED}
 
 
-class Socket(Duplex):
+class Socket(Holder, Duplex):
     """A connection. Events: lookup, connect, ready, data, drain, timeout, end, error, close."""
 
     def __init__(
@@ -55,8 +55,6 @@ class Socket(Duplex):
         self._state = State.IDLE
         self._link = Link(self, self._runtime)
         self._attempt: Deferred[IProtocol] | None = None
-        self._handle: Handle | None = None
-        self._referenced = True
         self._idle = IdleTimer(self._runtime.clock, self._timed_out)
         self._waiting_write: tuple[bytes, Done] | None = None
         self._waiting_final: Done | None = None
@@ -87,7 +85,7 @@ class Socket(Duplex):
         self._state = State.CONNECTING
         self.opened_at = here()
         self.remote_address, self.remote_port = options.target.host, options.target.port
-        self._open_handle(f"socket to {options.target}")
+        self._take_handle(self._runtime.handles.open(f"socket to {options.target}"))
         self._apply(options)
         self._attempt = self._dial(options)
         self._attempt.addCallbacks(self._attempt_succeeded, self._attempt_failed)
@@ -180,19 +178,6 @@ class Socket(Duplex):
         else:
             self.once("finish", self.destroy)
             self.end()
-
-    def ref(self) -> Self:
-        self._referenced = True
-        if self._handle is not None:
-            self._handle.ref()
-        return self
-
-    def unref(self) -> Self:
-        """Do not keep the program alive for this socket."""
-        self._referenced = False
-        if self._handle is not None:
-            self._handle.unref()
-        return self
 
     @property
     def connecting(self) -> bool:
@@ -359,13 +344,7 @@ class Socket(Duplex):
         try:
             super()._emit_close()
         finally:
-            if self._handle is not None:
-                self._handle.close()
-
-    def _open_handle(self, what: str) -> None:
-        self._handle = self._runtime.handles.open(what)
-        if not self._referenced:
-            self._handle.unref()
+            self._let_go()
 
     def _watch_idle(self) -> None:
         far = self._link.usable and self._link.watch_idle(self.timeout, self._timed_out)

@@ -149,10 +149,15 @@ class Wifi(EventEmitter):
 
     def _has_begun(self, _: object) -> None:
         first, self._first = self._first, None
-        if self._radio is not None:
-            self._link_changed(self._radio.link)  # what went before was not told
+        if not self._busy:  # else the program asked for something: what comes of it is told
+            self._tell_if_up()
         if first is not None:
             first.callback(None)
+
+    def _tell_if_up(self) -> None:
+        """If nobody has yet."""
+        if self._radio is not None and self._radio.link is LinkState.UP and not self._was_up:
+            self._link_changed(LinkState.UP)
 
     def _run(
         self, what: str, work: Callable[[], Deferred[None]], callback: Callback | None
@@ -162,6 +167,7 @@ class Wifi(EventEmitter):
 
         def over(result: object) -> object:
             self._busy = False
+            self._tell_if_up()
             self._board.next_tick(handle.close)  # what it has the program do may open others
             return result
 

@@ -107,7 +107,7 @@ class IWeakTransport(Interface):
 class WifiStatus:
     """The network that a radio is in, and its addresses there."""
 
-    ssid: bytes
+    ssid: bytes  # empty: the radio joined it by itself, and nobody had named it
     address: str
     gateway: str
     dhcp_server: str

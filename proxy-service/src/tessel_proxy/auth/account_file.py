@@ -9,6 +9,7 @@ those that begin with # are passed over.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,14 @@ def _text_of(path: Path) -> str:
         raise ConfigError([f"{source} {error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{source} is not UTF-8 at octet {error.start}"]) from None
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether everybody on this machine may read or change it. One that is not there is not."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False
 
 
 def read_accounts(text: str) -> tuple[Accounts, list[str]]:

@@ -49,6 +49,11 @@ class ByFile:
     def paths(self) -> Sequence[Path]:
         return (self._path,)
 
+    @property
+    def tokens(self) -> int:
+        """How many the file has."""
+        return len(self._accounts)
+
     def reload(self) -> None:
         """Use the file as it is now. Raises ConfigError, and goes on as before."""
         self.stamps = stamps_of(self.paths)

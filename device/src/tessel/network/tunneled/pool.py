@@ -26,7 +26,19 @@ from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.tunnel import AuthorizationFailed, Phase, Tunnel, log
 
-CERTIFICATE_HINT = "PROXY_CERT_FILE names the authority to trust for the proxy's certificate"
+_NOBODY_THERE = "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"
+_HINTS = {
+    **dict.fromkeys(
+        UNKNOWN_AUTHORITY,
+        "PROXY_CERT_FILE names the authority to trust for the proxy's certificate",
+    ),
+    "ERR_TLS_CERT_ALTNAME_INVALID": "PROXY_HOST must be one of the names in its certificate",
+    "ENOTFOUND": "is PROXY_HOST right?",
+    "ECONNREFUSED": _NOBODY_THERE,
+    "ETIMEDOUT": _NOBODY_THERE,
+    "EPROTO": "is that the port of a proxy? Something else may listen there",
+}
+"""What to look at when the proxy was not reached, by the error's code."""
 
 
 class Dial(Shape):
@@ -150,7 +162,7 @@ class Tunnels:
             self._backoff.failed(self._clock.seconds())
             log.debug("the proxy was not reached: {error}", error=error)
             explained = NodeError(f"proxy {self._proxy}: {error}", error.code)
-            explained.hint = CERTIFICATE_HINT if error.code in UNKNOWN_AUTHORITY else None
+            explained.hint = _HINTS.get(error.code)
             return explained
         return error  # given up, as those who wait asked, or at the way out
 

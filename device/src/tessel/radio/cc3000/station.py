@@ -35,7 +35,7 @@ class AccessPoint:
 
 
 class Station:
-    """`cut` is told when all sockets are lost."""
+    """`cut` is told when all sockets are lost: after `link` says so, before its watchers do."""
 
     def __init__(
         self,
@@ -46,10 +46,12 @@ class Station:
     ) -> None:
         self.link = LinkState.OFF
         self.access_point = access_point  # None: it is joined when someone says which
+        self.ssid = access_point.ssid if access_point else b""  # of the network joined last
         self._chip = chip
         self._clock = clock
         self._cut = cut
         self._watchers: list[Callable[[LinkState], None]] = []
+        self._told = self.link  # to the watchers
         self._wanted = False
         self._joining = False
         self._failures = 0
@@ -75,6 +77,7 @@ class Station:
     def power_off(self) -> None:
         self._wanted = False
         self._stop_timer()
+        self.link = LinkState.OFF
         self._chip.driver.stop()
         self._change(LinkState.OFF)
 
@@ -82,6 +85,7 @@ class Station:
         """Leave the network there is, for this one. Raises JoinError, CommandError, ChipError."""
         self._stop_timer()
         self.access_point = access_point
+        self.ssid = access_point.ssid
         self._joining = True
         self._change(LinkState.JOINING)
         try:
@@ -121,7 +125,9 @@ class Station:
     # What goes away.
 
     def _lease_changed(self, lease: Lease | None) -> None:
-        if lease is None and self.link is LinkState.UP:
+        if lease is None:
+            if self.link is LinkState.UP:
+                self.link = LinkState.DOWN
             self._cut(NetworkUnreachableError("the network is gone"))
         if not self._joining and self._wanted:
             self._change(LinkState.UP if lease else LinkState.DOWN)
@@ -160,6 +166,7 @@ class Station:
             timer.cancel()
 
     def _change(self, state: LinkState) -> None:
-        changed, self.link = self.link is not state, state
+        self.link = state
+        changed, self._told = self._told is not state, state
         for watcher in list(self._watchers) if changed else []:
             watcher(state)

@@ -41,11 +41,11 @@ class Wifi:
         return self._radio.watch_link(changed)
 
     def status(self) -> WifiStatus | None:
-        lease, joined = self._radio.chip.wlan.lease, self._radio.station.access_point
-        if lease is None or joined is None:
+        lease = self._radio.chip.wlan.lease
+        if lease is None:
             return None
         return WifiStatus(
-            ssid=joined.ssid,
+            ssid=self._radio.station.ssid,
             address=lease.address,
             gateway=lease.gateway,
             dhcp_server=lease.dhcp_server,
