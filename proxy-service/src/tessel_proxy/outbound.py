@@ -89,9 +89,17 @@ class Outbound(Protocol):
             raise BadRequestError(nodewords.SECOND_CONNECT)
         self._move(Input.CONNECT)
         self._record.target = str(request)
+        # What has come with it may be for the target, which then gets it in one write.
+        self._substream.behind(lambda: self._open(request))
+
+    def _open(self, request: wire.ConnectRequest) -> None:
+        if self._state is not State.OPENING:
+            return
         terms = self._terms
         opening = terms.opener.open(request, self._kind, terms.account, terms.tunnel, self)
-        self._opening = opening.addCallback(self._stands).addErrback(self._not_opened)
+        opening.addCallback(self._stands).addErrback(self._not_opened)
+        if not opening.called:
+            self._opening = opening
 
     def _set_timeout(self, limit_s: float) -> None:
         if self._idle is None:
@@ -233,10 +241,11 @@ class Outbound(Protocol):
         self._substream.write(data)
 
     def target_ended(self) -> None:
-        self._end_substream()
         if self._state is State.DEVICE_ENDED:
-            self._finish(Outcome.ENDED)
-        elif self._terms.half_close:
+            self._finish(Outcome.ENDED)  # `end` and `close` as one
+            return
+        self._end_substream()
+        if self._terms.half_close:
             self._move(Input.TARGET_END)
         else:
             self._finish_after_what_is_held()

@@ -100,6 +100,7 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.CONNECTING
         self._paused = False  # by the transport: it has enough to send
         self._flushing = False
+        self._behind: list[Callable[[], None]] | None = None  # while octets are handed on
         self._fault: RemoteError | SilentPeerError | None = None
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
@@ -218,6 +219,13 @@ class TunnelProtocol(Protocol):
                 self._flushing = False
         self.flush()
 
+    def behind(self, call: Callable[[], None]) -> None:
+        """Call when what one read has brought has been handed on; at once if nothing is."""
+        if self._behind is None:
+            call()
+        else:
+            self._behind.append(call)
+
     def flush(self) -> None:
         """Hand to the transport what it has room for."""
         if self._flushing:
@@ -271,9 +279,15 @@ class TunnelProtocol(Protocol):
         self.together(lambda: self._dispatch_all(data))
 
     def _dispatch_all(self, data: bytes) -> None:
-        for event in self.core.receive(data):
-            if self._phase.alive:  # else the one before has cut the tunnel
-                self._dispatch(event)
+        self._behind = behind = []
+        try:
+            for event in self.core.receive(data):
+                if self._phase.alive:  # else the one before has cut the tunnel
+                    self._dispatch(event)
+        finally:
+            self._behind = None
+        for call in behind:
+            call()
 
     def _dispatch(self, event: Event) -> None:
         match event:
