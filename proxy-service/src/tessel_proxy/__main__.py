@@ -54,7 +54,6 @@ from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
 from tessel_proxy.tls import ServerTLS, utc
 
-
 YOUNG_OBJECTS = 10_000
 """New objects of containers after which the youngest are looked through for rings: every few dozen
 substreams opened, where Python's 700 make it several times for each dozen. 2 to 6 % of an open."""

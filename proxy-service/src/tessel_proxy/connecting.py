@@ -61,6 +61,9 @@ class TargetConnection(Connection):
     """Twisted's TCP connection, without what only its client needs."""
 
     logstr = "target"
+    # No other process has the descriptor, so that to close it ends the connection. Twisted's
+    # `shutdown` before that, "to be safe", is a call that fails after each half close.
+    _shouldShutdown = False
 
     def __init__(self, made: socket.socket, reactor: IReactorFDSet) -> None:
         # Twisted's client gives the protocol later, too.
@@ -104,7 +107,7 @@ class Connecting:
         except OSError as why:  # too many descriptors, or a family this machine does not have
             self._tell_failed(error.ConnectBindError(why.errno, why.strerror))
             return
-        self._socket.setblocking(False)  # noqa: FBT003 -- the name of it
+        self._socket.setblocking(False)
         # What loopback does at once the system tells only who asks again.
         if self._step() and self._step():
             self._waits = True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from twisted.internet.defer import Deferred
@@ -26,6 +25,8 @@ MAX_ADDRESSES = 16  # of one answer: whoever owns a name could have us try thous
 
 def in_turn(addresses: Sequence[Address]) -> list[Address]:
     """The families in alternation, the one that the resolver prefers first (RFC 8305, 4)."""
+    if len(addresses) == 1:
+        return list(addresses)
     first = [each for each in addresses if each.version == addresses[0].version]
     other = [each for each in addresses if each.version != addresses[0].version]
     mixed = chain.from_iterable(zip_longest(first, other))
@@ -53,7 +54,7 @@ class Dialling:
         self._under_way: dict[Address, Attempt | None] = {}  # None: it has only begun
         self._failures: dict[Address, Failure] = {}
         self._next_due: IDelayedCall | None = None
-        self._won: Deferred[Address] = Deferred(lambda _: self._stop())
+        self._won: Deferred[Address] = Deferred(self._cancel)
 
     def start(self) -> Deferred[Address]:
         """Where the winner leads, or a TargetError about the address that was tried first."""
@@ -87,6 +88,9 @@ class Dialling:
         elif not self._under_way:
             # The resolver puts first what fits this host best, so its failure tells the most.
             self._won.errback(not_connected(self._first, self._port, self._failures[self._first]))
+
+    def _cancel(self, _won: Deferred[Address]) -> None:
+        self._stop()
 
     def _stop(self) -> None:
         self._left.clear()

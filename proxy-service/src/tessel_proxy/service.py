@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IReactorFDSet,
     IReactorThreads,
+    IReactorTime,
 )
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
@@ -68,7 +69,7 @@ STOP_LOOK_S = 0.05
 """How often it looks whether they have."""
 
 
-class IProxyReactor(IListeningReactor, IReactorFDSet, IReactorThreads):
+class IProxyReactor(IListeningReactor, IReactorFDSet, IReactorTime, IReactorThreads):
     """What the proxy needs of the reactor."""
 
 

@@ -24,16 +24,16 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import TextIO
 
 from twisted.logger import (
-    FileLogObserver,
-    FilteringLogObserver,
     ILogObserver,
     LogEvent,
     LogLevelFilterPredicate,
+    PredicateResult,
     formatEvent,
     globalLogBeginner,
 )
 from twisted.logger import LogLevel as TwistedLevel
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from servicekit.parsers import one_of
 from servicekit.settings import setting
@@ -91,7 +91,29 @@ def observer(stream: TextIO, level: LogLevel, form: LogFormat) -> ILogObserver:
         LogFormat.TEXT: text_record,
         LogFormat.JSON: json_record,
     }
-    return FilteringLogObserver(FileLogObserver(stream, formats[form]), [_at_least(level)])
+    return _Lines(stream, formats[form], _at_least(level))
+
+
+@implementer(ILogObserver)
+class _Lines:
+    """Twisted's filter and file of a log in one: busy proxies write thousands of lines a second."""
+
+    def __init__(
+        self, stream: TextIO, form: Callable[[LogEvent], str], predicate: LogLevelFilterPredicate
+    ) -> None:
+        self._stream = stream
+        self._form = form
+        self._predicate = predicate
+        self._shown: dict[tuple[object, object], bool] = {}  # by level and namespace, few of each
+
+    def __call__(self, event: LogEvent) -> None:
+        kind = (event.get("log_level"), event.get("log_namespace"))
+        shown = self._shown.get(kind)
+        if shown is None:
+            shown = self._shown[kind] = self._predicate(event) is not PredicateResult.no
+        if shown:
+            self._stream.write(self._form(event))
+            self._stream.flush()
 
 
 def text_record(event: LogEvent) -> str:
@@ -104,8 +126,8 @@ def json_record(event: LogEvent) -> str:
     # Put together here: a dictionary for the encoder, made anew each time, costs twice as much, and
     # a busy proxy writes thousands of these in a second.
     pieces = [
-        f'"time":"{_time(event)}","level":"{_level(event)}",'
-        f'"event":{_quoted(_name(event))},"message":{_quoted(_message(event))}'
+        f'"time":"{_time(event)}","level":"{_level(event)}"',
+        f'"event":{_quoted(_name(event))},"message":{_quoted(_message(event))}',
     ]
     pieces += [f"{head}{_json(event[key])}" for key, head in _fields(tuple(event))]
     if traceback := _traceback(event):
@@ -127,6 +149,8 @@ def _json(value: object) -> str:
         return _quoted(value)  # type: ignore[arg-type]  # as above
     if kind is int and -_SMALL < value < _SMALL:  # type: ignore[operator]  # it is one
         return str(value)
+    if kind is float and math.isfinite(value):  # type: ignore[arg-type]  # it is one
+        return repr(value)
     return "null" if value is None else _JSON.encode(_plain(value, MAX_DEPTH))
 
 

@@ -38,6 +38,7 @@ class TargetTransport(StringTransport):
         self.clock = clock
         self.dataBuffer, self.offset, self._tempDataLen = b"", 0, 0  # as in Twisted's
         self.reading = True
+        self.writes = []
         self.ended = self.closed = self.aborted = self.lost = False
         self.no_delay = self.keep_alive = False
         self.full = False
@@ -51,6 +52,7 @@ class TargetTransport(StringTransport):
     def write(self, data):
         if not self.ended:
             super().write(data)
+            self.writes.append(data)
             if self.full:
                 self._tempDataLen += len(data)
             if self.full and self.producer:
@@ -175,10 +177,14 @@ class Connect:
     def __init__(self, clock):
         self._clock = clock
         self.dials = []
+        self.at_once = False  # they stand inside the call
+        self.stood = []
 
     def __call__(self, address, port, caller):
         dial = Dial(self._clock, address, port, caller)
         self.dials.append(dial)
+        if self.at_once:
+            self.stood.append(dial.stands())
         return dial
 
 

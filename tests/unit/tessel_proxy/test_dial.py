@@ -7,7 +7,6 @@ from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
 
 from tessel_proxy.dial import ATTEMPT_DELAY_S, MAX_ADDRESSES, Dialling, in_turn
 from tessel_proxy.nodewords import TargetError

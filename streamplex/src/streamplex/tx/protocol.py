@@ -279,7 +279,8 @@ class TunnelProtocol(Protocol):
         self.together(lambda: self._dispatch_all(data))
 
     def _dispatch_all(self, data: bytes) -> None:
-        self._behind = behind = []
+        behind: list[Callable[[], None]] = []
+        self._behind = behind
         try:
             for event in self.core.receive(data):
                 if self._phase.alive:  # else the one before has cut the tunnel
