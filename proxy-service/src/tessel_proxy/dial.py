@@ -51,7 +51,7 @@ class Dialling:
         self._first = addresses[0]
         self._port = port
         self._protocol = protocol
-        self._under_way: dict[Address, Attempt | None] = {}  # None: it has only begun
+        self._under_way: dict[Address, Attempt] = {}
         self._failures: dict[Address, Failure] = {}
         self._next_due: IDelayedCall | None = None
         self._won: Deferred[Address] = Deferred(self._cancel)
@@ -64,24 +64,23 @@ class Dialling:
     def _try_next(self) -> None:
         self._cancel_next()
         address = self._left.popleft()
-        self._under_way[address] = None
         attempt = self._connect(address, self._port, self)
-        if address not in self._under_way:
-            return  # it stands or has failed already, and whatever follows has been done
+        if self._won.called or address in self._failures:
+            return  # at once, and whatever follows has been done
         self._under_way[address] = attempt
         if self._left:
             self._next_due = self._clock.callLater(ATTEMPT_DELAY_S, self._try_next)
 
     def stands(self, address: Address, connection: Standing) -> None:
         """An attempt has won."""
-        del self._under_way[address]
+        self._under_way.pop(address, None)
         self._stop()
         connection.carry(self._protocol())
         self._won.callback(address)
 
     def failed(self, address: Address, why: Failure) -> None:
         """An attempt has come to nothing."""
-        del self._under_way[address]
+        self._under_way.pop(address, None)
         self._failures[address] = why
         if self._left:
             self._try_next()
@@ -97,8 +96,7 @@ class Dialling:
         self._cancel_next()
         under_way, self._under_way = self._under_way, {}
         for attempt in under_way.values():
-            if attempt is not None:
-                attempt.stop()
+            attempt.stop()
 
     def _cancel_next(self) -> None:
         if self._next_due is not None and self._next_due.active():

@@ -29,7 +29,7 @@ from tessel_proxy.nodewords import TargetError
 from tessel_proxy.policies import Policies
 from tessel_proxy.policy import Own, Wanted
 from tessel_proxy.record import log_would_refuse
-from tessel_proxy.target import Owner, SecureFactory, SecureTarget, SecureTransport, Target
+from tessel_proxy.target import Owner, SecureFactory, SecureTarget, Target
 from tessel_proxy.target_tls import TargetTrust, Verification, openssl_reason
 from tessel_proxy.wire import ConnectRequest
 
@@ -167,7 +167,7 @@ class _Opening:
         opener = self._opener
         target = SecureTarget(self._asker, opener.clock, opener.sockets)
         below = SecureFactory(verification, True, _Built(target), opener.clock)
-        address = await self._dial(addresses, lambda: SecureTransport(below, target))
+        address = await self._dial(addresses, lambda: below.buildProtocol(None))
         port = self._request.port
         try:
             await self._in_time(target.secured, lambda: nodewords.tls_timed_out(address, port))

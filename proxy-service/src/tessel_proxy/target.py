@@ -264,7 +264,7 @@ class _Nobody:
         pass
 
     def target_lost(self, loss: Loss) -> None:
-        pass
+        """It is not even asked how."""
 
 
 _NOBODY = _Nobody()
