@@ -19,6 +19,7 @@ from typing import TypeAlias, cast
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IProtocol, IReactorFDSet, IWriteDescriptor
+from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -57,6 +58,10 @@ class Connect(Interface):
     def __call__(self, address: Address, port: int, caller: Caller) -> Attempt: ...
 
 
+_NO_PROTOCOL = Protocol()
+"""One for all connections until they carry one: a connection that is cut tells its protocol."""
+
+
 class TargetConnection(Connection):
     """Twisted's TCP connection, without what only its client needs."""
 
@@ -66,8 +71,7 @@ class TargetConnection(Connection):
     _shouldShutdown = False
 
     def __init__(self, made: socket.socket, reactor: IReactorFDSet) -> None:
-        # Twisted's client gives the protocol later, too.
-        super().__init__(made, cast("IProtocol", None), reactor)
+        super().__init__(made, _NO_PROTOCOL, reactor)
 
     def carry(self, protocol: IProtocol) -> None:
         self.protocol = protocol

@@ -197,6 +197,19 @@ def test_the_connection_of_a_protocol_that_raises_is_cut():
     assert not call.reactor.readers
 
 
+def test_the_connection_that_gets_no_protocol_is_cut():
+    def no_protocol(_address, _connection):
+        raise ZeroDivisionError
+
+    system = System(errno.EINPROGRESS, errno.EALREADY, 0)
+    call = Call(system)
+    call.stands = no_protocol
+    with pytest.raises(ZeroDivisionError):
+        call.attempt.doWrite()
+    call.reactor.advance(0)
+    assert system.closed
+
+
 def test_an_address_of_ipv6_goes_as_such():
     call = Call(System(0), SIX)
     assert call.system.family == socket.AF_INET6
