@@ -16,12 +16,13 @@ from typing import TypeVar
 from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
 from tessel_proxy import hosts, nodewords, policy
 from tessel_proxy.config import EgressMode
-from tessel_proxy.dial import Dialling, IDiallingReactor, in_turn
+from tessel_proxy.connecting import Connect
+from tessel_proxy.dial import Dialling, in_turn
 from tessel_proxy.egress import Address
 from tessel_proxy.lookup import Lookups, NotNowError
 from tessel_proxy.nodewords import TargetError
@@ -59,7 +60,8 @@ class Asker(Owner, Interface):
 class Opener:
     """What it takes to open sockets; one for the whole proxy."""
 
-    reactor: IDiallingReactor
+    clock: IReactorTime
+    connect: Connect
     lookups: Lookups
     trust: TargetTrust
     policies: Policies
@@ -88,7 +90,7 @@ class _Opening:
         self._asker = asker
         self._policy = opener.policies.of(account)
         self._reported = False
-        self._deadline = opener.reactor.seconds() + opener.timeout_s
+        self._deadline = opener.clock.seconds() + opener.timeout_s
 
     async def run(self, kind: Kind) -> Target:
         host = self._host()
@@ -144,26 +146,28 @@ class _Opening:
             target = f"{host}:{port}"
             log_would_refuse(self._tunnel, self._account, target, str(address), rule)
 
-    async def _dial(self, addresses: Sequence[Address], factory: IProtocolFactory) -> Address:
-        port = self._request.port
-        dialling = Dialling(self._opener.reactor, in_turn(addresses), port, factory)
-        dialled = await self._in_time(
+    async def _dial(
+        self, addresses: Sequence[Address], protocol: Callable[[], IProtocol]
+    ) -> Address:
+        opener, port = self._opener, self._request.port
+        dialling = Dialling(opener.connect, opener.clock, in_turn(addresses), port, protocol)
+        address = await self._in_time(
             dialling.start(), lambda: nodewords.connect_timed_out(addresses[0], port)
         )
-        self._asker.target_connected(dialled.address)
-        return dialled.address
+        self._asker.target_connected(address)
+        return address
 
     async def _dialled(self, addresses: Sequence[Address]) -> Target:
         opener = self._opener
-        target = Target(self._asker, opener.reactor, opener.sockets)
-        await self._dial(addresses, _Built(target))
+        target = Target(self._asker, opener.clock, opener.sockets)
+        await self._dial(addresses, lambda: target)
         return target
 
     async def _secured(self, addresses: Sequence[Address], verification: Verification) -> Target:
         opener = self._opener
-        target = SecureTarget(self._asker, opener.reactor, opener.sockets)
-        below = SecureFactory(verification, True, _Built(target), opener.reactor)
-        address = await self._dial(addresses, below)
+        target = SecureTarget(self._asker, opener.clock, opener.sockets)
+        below = SecureFactory(verification, True, _Built(target), opener.clock)
+        address = await self._dial(addresses, lambda: below.buildProtocol(None))
         port = self._request.port
         try:
             await self._in_time(target.secured, lambda: nodewords.tls_timed_out(address, port))
@@ -179,8 +183,10 @@ class _Opening:
         def expired(_result: object, _timeout_s: float) -> T:
             raise too_late()
 
-        left_s = max(0.0, self._deadline - self._opener.reactor.seconds())
-        return await step.addTimeout(left_s, self._opener.reactor, expired)
+        if step.called:  # as a rule, where the system connects at once
+            return await step
+        left_s = max(0.0, self._deadline - self._opener.clock.seconds())
+        return await step.addTimeout(left_s, self._opener.clock, expired)
 
 
 @implementer(IProtocolFactory)

@@ -28,7 +28,7 @@ from tessel_proxy.nodewords import TargetError
 from tessel_proxy.numbers import Number
 from tessel_proxy.opening import Kind
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
-from tessel_proxy.pace import Pace, Pauses, Why
+from tessel_proxy.pace import FromDevice, FromTarget, Why
 from tessel_proxy.record import Outcome, SubstreamRecord
 from tessel_proxy.target import Loss, Target
 from tessel_proxy.terms import Terms
@@ -47,7 +47,7 @@ class Outbound(Protocol):
         self._kind = kind
         self._record = record
         self._state = State.WAITING
-        self._early = EarlyData(terms.allowance)
+        self._early: EarlyData | None = None  # until the target stands, if anything comes
         self._idle: IdleTimer | None = None  # until the device asks for it
         self._silence: IdleTimer | None = None
         if terms.idle_s:
@@ -55,8 +55,8 @@ class Outbound(Protocol):
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
         self._target: Target | None = None
-        self._from_device = Pauses(self._pause_device, self._resume_device)
-        self._from_target = Pauses(self._pause_target, self._resume_target)
+        self._from_device = FromDevice(self)
+        self._from_target = FromTarget(self)
         self._traffic = Traffic(terms.tally, self._from_device, self._from_target)
 
     def connectionMade(self) -> None:
@@ -90,9 +90,17 @@ class Outbound(Protocol):
             raise BadRequestError(nodewords.SECOND_CONNECT)
         self._move(Input.CONNECT)
         self._record.target = str(request)
+        # What has come with it may be for the target, which then gets it in one write.
+        self._substream.behind(lambda: self._open(request))
+
+    def _open(self, request: wire.ConnectRequest) -> None:
+        if self._state is not State.OPENING:
+            return
         terms = self._terms
         opening = terms.opener.open(request, self._kind, terms.account, terms.tunnel, self)
-        self._opening = opening.addCallback(self._stands).addErrback(self._not_opened)
+        stands = opening.addCallback(self._stands).addErrback(self._not_opened)
+        if not stands.called:
+            self._opening = stands
 
     def _set_timeout(self, limit_s: float) -> None:
         if self._idle is None:
@@ -106,7 +114,7 @@ class Outbound(Protocol):
         self.dataSequenceReceived((data,))
 
     def dataSequenceReceived(self, pieces: Sequence[Octets]) -> None:
-        self._touch()
+        self.touch()
         match self._state:
             case State.DEVICE_ENDED | State.CLOSED:
                 pass
@@ -120,15 +128,22 @@ class Outbound(Protocol):
                 assert_never(self._state)
 
     def _keep(self, pieces: Sequence[Octets]) -> None:
-        if not self._early.add(b"".join(pieces)):
+        kept = self._kept
+        if not kept.add(b"".join(pieces)):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
-        elif self._state is State.OPENING and self._early.is_much:
+        elif self._state is State.OPENING and kept.is_much:
             self._from_device.add(Why.OPENING)
+
+    @property
+    def _kept(self) -> EarlyData:
+        if self._early is None:
+            self._early = EarlyData(self._terms.allowance)
+        return self._early
 
     def readConnectionLost(self) -> None:
         match self._state:
             case State.WAITING | State.OPENING:
-                self._early.ended = True
+                self._kept.ended = True
             case State.RELAYING:
                 self._move(Input.DEVICE_END)
                 self._socket.end()
@@ -172,7 +187,7 @@ class Outbound(Protocol):
         self._substream.emit(wire.LOOKED_UP)
 
     def target_connected(self, address: Address) -> None:
-        self._touch()
+        self.touch()
         self._record.address = str(address)
         self._substream.emit(wire.CONNECTED)
 
@@ -185,27 +200,28 @@ class Outbound(Protocol):
         self._move(Input.STANDS)
         # Written before there is anyone to pause: who is paused now and resumed below, TLS
         # would hold for paused ever after.
-        if early := self._early.hand_over():
-            self._write([early])
-        target.pace(Pace(self._from_device, self._touch))  # it has taken something when it resumes
-        self._substream.registerProducer(Pace(self._from_target), True)
+        early, self._early = self._early, None
+        if early is not None and (data := early.hand_over()):
+            self._write((data,))
+        target.pace(self._from_device)
+        self._substream.registerProducer(self._from_target, True)
         self._traffic.target_comes()
-        if self._early.ended:
+        if early is not None and early.ended:
             self.readConnectionLost()
         self._from_device.remove(Why.OPENING)
 
-    def _pause_device(self) -> None:
+    def pause_device(self) -> None:
         self._substream.pauseProducing()
 
-    def _resume_device(self) -> None:
+    def resume_device(self) -> None:
         self._break_silence()  # while it was paused the silence was not its own
         self._substream.resumeProducing()
 
-    def _pause_target(self) -> None:
+    def pause_target(self) -> None:
         if self._target is not None:
             self._target.pause()
 
-    def _resume_target(self) -> None:
+    def resume_target(self) -> None:
         self._break_silence()
         if self._target is not None:
             self._target.resume()
@@ -229,7 +245,7 @@ class Outbound(Protocol):
     # --- from the target
 
     def target_received(self, data: bytes) -> None:
-        self._touch()
+        self.touch()
         if not self._traffic.may_pass_to_device(len(data)):
             self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
             return
@@ -237,10 +253,11 @@ class Outbound(Protocol):
         self._substream.write(data)
 
     def target_ended(self) -> None:
-        self._end_substream()
         if self._state is State.DEVICE_ENDED:
-            self._finish(Outcome.ENDED)
-        elif self._terms.half_close:
+            self._finish(Outcome.ENDED)  # `end` and `close` as one
+            return
+        self._end_substream()
+        if self._terms.half_close:
             self._move(Input.TARGET_END)
         else:
             self._finish_after_what_is_held()
@@ -272,7 +289,7 @@ class Outbound(Protocol):
         self._record.octets_from_device += sum(map(len, pieces))
         self._socket.write(pieces)
 
-    def _touch(self) -> None:
+    def touch(self) -> None:
         if self._idle is not None:
             self._idle.touch()
         self._break_silence()
@@ -326,7 +343,8 @@ class Outbound(Protocol):
             self._silence.disarm()
         if self._opening is not None:
             self._opening.cancel()
-        self._early.hand_over()
+        if self._early is not None:
+            self._early.hand_over()
         self._traffic.end()
         self._terms.tally.close_substream(self._target)
         self._record.close(self._terms.clock.seconds(), outcome)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from enum import Enum, auto
+from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
@@ -21,16 +22,32 @@ _NO_REASON: frozenset[Why] = frozenset()
 """One for all: most directions have none, and an empty set takes 216 octets."""
 
 
-class Pauses:
-    """One direction: it moves while there is no reason to pause it."""
+@implementer(IPushProducer)
+class Pauses(ABC):
+    """One direction: it moves while there is no reason to pause it.
 
-    __slots__ = ("_over", "_pause", "_reasons", "_resume")
+    To the side that takes what moves it is a producer, to be paused and resumed, and no more: a
+    transport that is lost stops its producer, but here each side hears of the other's loss in its
+    own way. There are two for each substream, idle ones too: a bound method kept takes 64 octets.
+    """
 
-    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._pause = pause
-        self._resume = resume
+    __slots__ = ("_over", "_reasons")
+
+    def __init__(self) -> None:
         self._reasons = _NO_REASON
         self._over = False
+
+    @abstractmethod
+    def _pause(self) -> None:
+        """Stop what moves."""
+
+    @abstractmethod
+    def _resume(self) -> None:
+        """Let it move."""
+
+    @abstractmethod
+    def _taken(self) -> None:
+        """Whoever takes it has taken something."""
 
     def __contains__(self, why: Why) -> bool:
         return why in self._reasons
@@ -55,27 +72,60 @@ class Pauses:
         self._reasons = _NO_REASON
         self._resume()
 
-
-@implementer(IPushProducer)
-class Pace:
-    """One side as the other knows it: to be paused and resumed, and no more.
-
-    A transport that is lost stops its producer; here each side hears of the other's loss in its
-    own way.
-    """
-
-    __slots__ = ("_on_resume", "_pauses")
-
-    def __init__(self, pauses: Pauses, on_resume: Callable[[], None] = lambda: None) -> None:
-        self._pauses = pauses
-        self._on_resume = on_resume
-
     def pauseProducing(self) -> None:
-        self._pauses.add(Why.FULL)
+        self.add(Why.FULL)
 
     def resumeProducing(self) -> None:
-        self._on_resume()
-        self._pauses.remove(Why.FULL)
+        self._taken()
+        self.remove(Why.FULL)
 
-    def stopProducing(self) -> None:
+    def stopProducing(self) -> None:  # noqa: B027 -- that is all it does
         """Nothing: see above."""
+
+
+class Relay(Interface):
+    """What moves octets both ways."""
+
+    def touch(self) -> None: ...
+    def pause_device(self) -> None: ...
+    def resume_device(self) -> None: ...
+    def pause_target(self) -> None: ...
+    def resume_target(self) -> None: ...
+
+
+class FromDevice(Pauses):
+    """What the device sends."""
+
+    __slots__ = ("_relay",)
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__()
+        self._relay = relay
+
+    def _pause(self) -> None:
+        self._relay.pause_device()
+
+    def _resume(self) -> None:
+        self._relay.resume_device()
+
+    def _taken(self) -> None:
+        self._relay.touch()
+
+
+class FromTarget(Pauses):
+    """What the target sends."""
+
+    __slots__ = ("_relay",)
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__()
+        self._relay = relay
+
+    def _pause(self) -> None:
+        self._relay.pause_target()
+
+    def _resume(self) -> None:
+        self._relay.resume_target()
+
+    def _taken(self) -> None:
+        """That the tunnel has room says nothing of this substream."""

@@ -203,7 +203,8 @@ class SubstreamRecord:
         """Write the closing line, and add up what was moved."""
         self.of.add(self)
         self.of.witness.substream_closed(self, outcome)
-        _log.info(
+        _log.emit(
+            LogLevel.info,
             "substream {substream} of tunnel {tunnel} to {target} ({address}) closed: {outcome}; "
             "account {account}, device {device}, {kind}, {octets_from_device} octets from the "
             "device, {octets_from_target} from the target, {seconds} s",

@@ -18,7 +18,9 @@ from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
     IOpenSSLServerConnectionCreator,
+    IReactorFDSet,
     IReactorThreads,
+    IReactorTime,
 )
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
@@ -32,8 +34,8 @@ from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.watched import AuthResult, News, Watched
 from tessel_proxy.config import Config
+from tessel_proxy.connecting import TCP
 from tessel_proxy.descriptors import PLENTY
-from tessel_proxy.dial import IDiallingReactor
 from tessel_proxy.drain import Drain
 from tessel_proxy.expiry import ExpiryWatch
 from tessel_proxy.front import Front
@@ -67,7 +69,7 @@ STOP_LOOK_S = 0.05
 """How often it looks whether they have."""
 
 
-class IProxyReactor(IDiallingReactor, IListeningReactor, IReactorThreads):
+class IProxyReactor(IListeningReactor, IReactorFDSet, IReactorTime, IReactorThreads):
     """What the proxy needs of the reactor."""
 
 
@@ -112,6 +114,7 @@ class ProxyService(Service):
         )
         opener = Opener(
             reactor,
+            TCP(reactor),
             self._lookups,
             trust,
             self.policies,

@@ -211,7 +211,8 @@ class Target(Protocol):
         self._sockets.discard(self)
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        self._owner.target_lost(self._loss(reason))
+        if self._owner is not _NOBODY:
+            self._owner.target_lost(self._loss(reason))
         self._gone()
 
     def _loss(self, reason: Failure) -> Loss:
@@ -263,7 +264,7 @@ class _Nobody:
         pass
 
     def target_lost(self, loss: Loss) -> None:
-        pass
+        """It is not even asked how."""
 
 
 _NOBODY = _Nobody()

@@ -66,8 +66,8 @@ class PeerTransport(MemoryTransport):
 class EchoTransport(TargetTransport):
     """TCP to a target that sends everything back, ends when told to, and now and then resets."""
 
-    def __init__(self, protocol, clock, *, resets):
-        super().__init__(protocol, clock)
+    def __init__(self, clock, *, resets):
+        super().__init__(clock)
         self._resets = resets
         self._over = False
 
@@ -97,8 +97,8 @@ class EchoTransport(TargetTransport):
 class DeafTransport(TargetTransport):
     """TCP to a target that takes nothing: what was written keeps the socket until it is reset."""
 
-    def __init__(self, protocol, clock):
-        super().__init__(protocol, clock)
+    def __init__(self, clock):
+        super().__init__(clock)
         self.takes_nothing()
 
     def loseConnection(self):
@@ -138,9 +138,9 @@ class FakeOpener:
         self.opened += 1
         target = Target(asker, self.clock, self.sockets)
         if self.some_are_deaf and self.random.random() < DEAF_SHARE:
-            target.makeConnection(DeafTransport(target, self.clock))
+            DeafTransport(self.clock).carry(target)
         else:
-            target.makeConnection(EchoTransport(target, self.clock, resets=resets))
+            EchoTransport(self.clock, resets=resets).carry(target)
         asker.target_connected("192.0.2.1")
         return target
 

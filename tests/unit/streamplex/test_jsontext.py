@@ -63,6 +63,16 @@ def test_escapes_of_foreign_make_are_read(value):
     assert loads(json.dumps(value, indent=1).encode()) == value
 
 
+@pytest.mark.parametrize("text", [b'{"a":1} ', b' {"a":1}', b'{"a":1}', b'\n{"a" : 1}\r\n\t'])
+def test_blanks_around_a_value_are_nothing(text):
+    assert loads(text) == {"a": 1}
+
+
+def test_what_follows_a_value_is_a_fault():
+    with pytest.raises(RemoteError, match="Extra data"):
+        loads(b'{"a":1}{"b":2}')
+
+
 def test_a_pair_of_escaped_surrogates_is_one_character():
     assert loads(b'"\\ud83d\\ude00"') == "\U0001f600"
 

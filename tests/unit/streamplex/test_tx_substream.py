@@ -12,7 +12,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from streamplex import LocalError, SubstreamError, TunnelLostError
+from streamplex import LocalError, SubstreamError, TunnelLostError, events
 from streamplex.messages import data_header
 from streamplex.tx import ITakesSequences, ITakesViews, SubstreamAddress
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
@@ -392,6 +392,46 @@ def test_what_is_said_together_leaves_as_one(tunnels):
 
     near.transport.together(say)
     assert len(written) == 1
+
+
+class Asks(Aware):
+    """Has something done behind all that came."""
+
+    def __init__(self, do):
+        super().__init__()
+        self._do = do
+
+    def customReceived(self, name, args):
+        super().customReceived(name, args)
+        self.transport.behind(self._do)
+
+
+def test_what_is_to_be_done_behind_waits_for_all_that_came_with_it():
+    tunnels = Tunnels(lambda: Asks(lambda: done.append(list(far.calls))))
+    done = []
+    _, far = tunnels.open(Aware())
+    tunnels.server.dataReceived(
+        events.custom(2, "go", ()) + data_header(2, 4) + b"data" + events.stream_ended(2)
+    )
+    assert done == [["made", "go", "data", "read lost"]]
+
+
+def test_it_is_done_at_once_where_nothing_comes(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    done = []
+    near.transport.behind(lambda: done.append(1))
+    assert done == [1]
+
+
+def test_what_it_raises_costs_its_substream_alone(logged_failures):
+    tunnels = Tunnels(lambda: Asks(lambda: 1 / 0))
+    near, far = tunnels.open(Aware())
+    other, _ = tunnels.open(Plain(), "other")
+    near.transport.emit("go")
+    tunnels.pump()
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+    assert far.calls == ["made", "go", "lost"]
+    assert other.lost is None
 
 
 # --- attaching

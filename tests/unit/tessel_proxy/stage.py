@@ -3,7 +3,6 @@
 from ipaddress import ip_address
 
 from twisted.internet import error
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -35,12 +34,12 @@ SEND_BUFFER_OCTETS = 64 * 1024
 class TargetTransport(StringTransport):
     """TCP to a target, as the reactor would give it."""
 
-    def __init__(self, protocol, clock):
+    def __init__(self, clock):
         super().__init__()
-        self.protocol = protocol
         self.clock = clock
         self.dataBuffer, self.offset, self._tempDataLen = b"", 0, 0  # as in Twisted's
         self.reading = True
+        self.writes = []
         self.ended = self.closed = self.aborted = self.lost = False
         self.no_delay = self.keep_alive = False
         self.full = False
@@ -54,6 +53,7 @@ class TargetTransport(StringTransport):
     def write(self, data):
         if not self.ended:
             super().write(data)
+            self.writes.append(data)
             if self.full:
                 self._tempDataLen += len(data)
             if self.full and self.producer:
@@ -77,6 +77,10 @@ class TargetTransport(StringTransport):
 
     def resumeProducing(self):
         self.reading = True
+
+    def carry(self, protocol):
+        self.protocol = protocol
+        protocol.makeConnection(self)
 
     # what the target does
 
@@ -131,29 +135,58 @@ class Resolver:
         self.asked[name].pop(0).errback(NotNowError("no name server answers"))
 
 
-class Dial:
-    """One connection attempt that the reactor was asked for."""
+class Carried:
+    """What a connection is given to carry."""
 
-    def __init__(self, reactor, number):
-        self.host, self.port, self.factory, self.timeout, _ = reactor.tcpClients[number]
-        self.connector = reactor.connectors[number]
-        self.clock = reactor
+    def carry(self, protocol):
+        self.protocol = protocol
+
+
+class Dial:
+    """One connection attempt that was asked for."""
+
+    def __init__(self, clock, address, port, caller):
+        self.address, self.port, self._caller = address, port, caller
+        self._clock = clock
+        self.stopped = False
 
     @property
-    def stopped(self):
-        return self.connector.stoppedConnecting
-
-    def protocol(self):
-        return self.factory.buildProtocol(IPv4Address("TCP", self.host, self.port))
+    def host(self):
+        return str(self.address)
 
     def stands(self):
-        protocol = self.protocol()
-        transport = TargetTransport(protocol, self.clock)
-        protocol.makeConnection(transport)
+        transport = TargetTransport(self._clock)
+        self._caller.stands(self.address, transport)
         return transport
 
+    def protocol(self):
+        """Of the connection, which stands; whoever asks makes it."""
+        carried = Carried()
+        self._caller.stands(self.address, carried)
+        return carried.protocol
+
     def fails(self, reason):
-        self.factory.clientConnectionFailed(self.connector, Failure(reason))
+        self._caller.failed(self.address, Failure(reason))
+
+    def stop(self):
+        self.stopped = True
+
+
+class Connect:
+    """Whom connections are asked for: they stand or fail when a test says so."""
+
+    def __init__(self, clock):
+        self._clock = clock
+        self.dials = []
+        self.at_once = False  # they stand inside the call
+        self.stood = []
+
+    def __call__(self, address, port, caller):
+        dial = Dial(self._clock, address, port, caller)
+        self.dials.append(dial)
+        if self.at_once:
+            self.stood.append(dial.stands())
+        return dial
 
 
 class Stage:
@@ -165,8 +198,10 @@ class Stage:
         self.config = Config(**{"auth_recheck_s": 0.0, **config})  # a timer for those who ask
         self.own = OwnAddresses(is_local=lambda _address: False)
         self.policies = Policies(self.config)
+        self.connect_target = Connect(self.clock)
         self.opener = Opener(
-            self.reactor,
+            self.clock,
+            self.connect_target,
             Lookups(self.resolver),
             trust or TargetTrust(None),
             self.policies,
@@ -213,18 +248,18 @@ class Stage:
 
     def relay(self, name="net"):
         """A substream and its target's transport, which stands."""
-        number = len(self.reactor.tcpClients)
+        number = len(self.dials)
         protocol = self.connect(name=name)
         transport = self.dial(number).stands()
         self.pump()
         return protocol, transport
 
     def dial(self, number=0):
-        return Dial(self.reactor, number)
+        return self.dials[number]
 
     @property
     def dials(self):
-        return [self.dial(number) for number in range(len(self.reactor.tcpClients))]
+        return self.connect_target.dials
 
     @property
     def heard(self):

@@ -211,7 +211,7 @@ def test_what_targets_that_are_gone_leave_for_a_device_that_does_not_read_counts
     assert not stage.server.substreams
     assert stage.session.held_octets > 500 * KIB
     stage.connect()
-    assert len(stage.reactor.tcpClients) == 3
+    assert len(stage.dials) == 3
     stage.connection.ends[0].resumeProducing()
     stage.pump()
     assert stage.session.held_octets == 0

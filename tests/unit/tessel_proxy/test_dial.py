@@ -5,39 +5,56 @@ from ipaddress import ip_address
 import pytest
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.testing import MemoryReactorClock
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
 
 from tessel_proxy.dial import ATTEMPT_DELAY_S, MAX_ADDRESSES, Dialling, in_turn
 from tessel_proxy.nodewords import TargetError
-from unit.tessel_proxy.stage import Dial
+from unit.tessel_proxy.stage import Connect
 
 SIX, FOUR, OTHER = (ip_address(x) for x in ("2001:4860::1", "192.0.2.4", "192.0.2.5"))
 REFUSED = error.getConnectError((111, "refused"))
 UNREACHABLE = error.getConnectError((101, "unreachable"))
 
 
-class NoProtocol(Factory):
-    def buildProtocol(self, addr):
-        return None
+class ConnectAtOnce(Connect):
+    """Stands or fails inside the call, as a connection to this machine does."""
+
+    def __init__(self, clock, *outcomes):
+        super().__init__(clock)
+        self._outcomes = list(outcomes)
+
+    def __call__(self, address, port, caller):
+        dial = super().__call__(address, port, caller)
+        match self._outcomes.pop(0):
+            case "stands":
+                self.transport = dial.stands()
+            case "takes its time":
+                pass
+            case reason:
+                dial.fails(reason)
+        return dial
 
 
 class Race:
-    def __init__(self, *addresses):
-        self.reactor = MemoryReactorClock()
-        factory = Factory.forProtocol(Protocol)
-        factory.noisy = False
-        self.won = Dialling(self.reactor, addresses, 80, factory).start()
+    def __init__(self, *addresses, connect=Connect):
+        self.clock = Clock()
+        self.connect = connect(self.clock)
+        self.protocols = []
+        self.won = Dialling(self.connect, self.clock, addresses, 80, self._protocol).start()
         self.result = []
         self.won.addBoth(self.result.append)
 
+    def _protocol(self):
+        self.protocols.append(Protocol())
+        return self.protocols[-1]
+
     @property
     def dialled(self):
-        return [str(client[0]) for client in self.reactor.tcpClients]
+        return [dial.host for dial in self.connect.dials]
 
     def dial(self, number):
-        return Dial(self.reactor, number)
+        return self.connect.dials[number]
 
     @property
     def error(self):
@@ -49,51 +66,57 @@ class Race:
 def test_the_first_that_stands_wins():
     race = Race(SIX, FOUR)
     race.dial(0).stands()
-    (dialled,) = race.result
-    assert dialled.address == SIX
+    assert race.result == [SIX]
     assert race.dialled == [str(SIX)]
-    assert not race.reactor.getDelayedCalls()
+    assert not race.clock.getDelayedCalls()
 
 
 def test_the_connection_knows_its_protocol_and_nothing_between():
     race = Race(SIX)
     transport = race.dial(0).stands()
-    (dialled,) = race.result
-    assert transport.protocol is dialled.protocol
-    assert dialled.protocol.transport is transport
+    (protocol,) = race.protocols
+    assert transport.protocol is protocol
+    assert protocol.transport is transport
 
 
-def test_what_loses_a_connection_that_stood_is_its_protocols_business():
-    race = Race(SIX)
-    dial = race.dial(0)
-    dial.stands()
-    dial.factory.clientConnectionLost(dial.connector, Failure(error.ConnectionDone()))
-    assert len(race.result) == 1
+def test_one_that_stands_at_once_is_the_only_one():
+    race = Race(SIX, FOUR, connect=lambda clock: ConnectAtOnce(clock, "stands"))
+    assert race.result == [SIX]
+    assert race.dialled == [str(SIX)]
+    assert race.connect.transport.protocol is race.protocols[0]
+    assert not race.clock.getDelayedCalls()
 
 
-def test_one_that_is_stopped_is_heard_of_no_more():
-    race = Race(SIX)
-    dial = race.dial(0)
-    race.won.cancel()
-    dial.fails(error.UserError())  # as the reactor says it
-    assert dial.protocol() is None
-    race.result[0].trap(CancelledError)
+def test_after_those_that_fail_at_once_the_next_are_tried():
+    connect = lambda clock: ConnectAtOnce(clock, REFUSED, UNREACHABLE, "stands")  # noqa: E731
+    race = Race(SIX, FOUR, OTHER, connect=connect)
+    assert race.result == [OTHER]
+    assert len(race.protocols) == 1
+    assert not race.clock.getDelayedCalls()
 
 
-def test_no_protocol_no_connection():
-    reactor = MemoryReactorClock()
-    Dialling(reactor, [SIX], 80, NoProtocol()).start()
-    assert Dial(reactor, 0).protocol() is None
+def test_all_failed_at_once_the_first_ones_reason_is_told():
+    race = Race(SIX, FOUR, connect=lambda clock: ConnectAtOnce(clock, REFUSED, UNREACHABLE))
+    assert race.error == f"connect ECONNREFUSED {SIX}:80"
+    assert not race.clock.getDelayedCalls()
+
+
+def test_one_that_fails_at_once_beside_another_leaves_it_alone():
+    race = Race(SIX, FOUR, connect=lambda clock: ConnectAtOnce(clock, "takes its time", REFUSED))
+    race.clock.advance(ATTEMPT_DELAY_S)
+    assert not race.result
+    race.dial(0).stands()
+    assert race.result == [SIX]
 
 
 def test_the_next_is_tried_after_a_moment_and_may_overtake():
     race = Race(SIX, FOUR, OTHER)
-    race.reactor.advance(ATTEMPT_DELAY_S)
+    race.clock.advance(ATTEMPT_DELAY_S)
     assert race.dialled == [str(SIX), str(FOUR)]
     race.dial(1).stands()
-    assert race.result[0].address == FOUR
+    assert race.result == [FOUR]
     assert race.dial(0).stopped
-    assert not race.reactor.getDelayedCalls()
+    assert not race.clock.getDelayedCalls()
 
 
 def test_after_a_failure_the_next_is_tried_at_once():
@@ -105,7 +128,7 @@ def test_after_a_failure_the_next_is_tried_at_once():
 
 def test_all_failed_the_first_ones_reason_is_told():
     race = Race(SIX, FOUR, OTHER)
-    race.reactor.advance(ATTEMPT_DELAY_S)
+    race.clock.advance(ATTEMPT_DELAY_S)
     race.dial(1).fails(UNREACHABLE)
     race.dial(2).fails(UNREACHABLE)
     assert not race.result
@@ -115,11 +138,11 @@ def test_all_failed_the_first_ones_reason_is_told():
 
 def test_cancelled_everything_stops():
     race = Race(SIX, FOUR, OTHER)
-    race.reactor.advance(ATTEMPT_DELAY_S)
+    race.clock.advance(ATTEMPT_DELAY_S)
     race.won.cancel()
     assert race.dial(0).stopped
     assert race.dial(1).stopped
-    assert not race.reactor.getDelayedCalls()
+    assert not race.clock.getDelayedCalls()
     race.result[0].trap(CancelledError)
 
 

@@ -11,9 +11,9 @@ from tessel_proxy.ledger import Ledger
 from tessel_proxy.limits import Limits
 from tessel_proxy.lookup import Lookups
 from tessel_proxy.metrics import Sources, registry_of
-from tessel_proxy.pace import Pauses
 from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Outcome, Refusal, SubstreamRecord, TunnelOutcome, TunnelRecord
+from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import Stage
 
 
@@ -123,7 +123,7 @@ def test_who_waits_for_the_rate_is_counted_beside_the_limits():
     assert scrape.value("octets_per_day_limit") == 2
     assert scrape.value("substreams_waiting_for_rate") == 0
     tally = scrape.limits.open_tunnel("ann")
-    tally.to_devices.moved(10**6, Pauses(lambda: None, lambda: None))
+    tally.to_devices.moved(10**6, Told())
     assert scrape.value("substreams_waiting_for_rate") == 1
 
 

@@ -13,7 +13,7 @@ from streamplex.tx import TunnelProtocol
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
 from unit.streamplex.wiring import Connection
-from unit.tessel_proxy.stage import PUBLIC, TOKEN, Dial, Stage
+from unit.tessel_proxy.stage import PUBLIC, TOKEN, Stage
 
 PER_TUNNEL = 20_000
 """Twice: the original throws on the 32,768th of one tunnel."""
@@ -73,9 +73,7 @@ class Tunnel:
         self.device.data(channel, b"ask %d" % channel)  # before `_pls_connect`, as it does
         self.device.custom(channel, "_pls_connect", 80, PUBLIC)
         self.pump()
-        target = Dial(self.stage.reactor, 0).stands()
-        self.stage.reactor.tcpClients.clear()
-        self.stage.reactor.connectors.clear()
+        target = self.stage.dials.pop().stands()
         self.pump()
         assert target.value() == b"ask %d" % channel
         target.send(b"answer %d" % channel)

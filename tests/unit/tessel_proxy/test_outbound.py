@@ -133,6 +133,31 @@ def test_data_end_and_timeout_may_come_before_the_device_says_where_to(stage):
     assert device.events == [("connect",), ("timeout",)]
 
 
+def test_what_comes_with_the_request_goes_to_a_target_that_stands_at_once_in_one_write(stage):
+    stage.connect_target.at_once = True
+    device = stage.open()
+    device.transport.emit("_pls_connect", 80, PUBLIC)
+    device.transport.write(b"one, ")
+    device.transport.emit("unknown")  # parts them
+    device.transport.write(b"two")
+    device.transport.loseWriteConnection()
+    stage.pump()
+    (target,) = stage.connect_target.stood
+    assert target.writes == [b"one, two"]
+    assert target.ended
+    assert device.events == [("connect",)]
+
+
+def test_a_request_behind_which_too_much_came_at_once_dials_nothing(stage, logged):
+    device = stage.open()
+    device.transport.emit("_pls_connect", 80, PUBLIC)
+    device.transport.emit("_pls_connect", 81, PUBLIC)
+    stage.pump()
+    assert not stage.dials
+    assert failed_with(device, "connect EISCONN: a second _pls_connect")
+    assert closing_line(logged)["outcome"] == "bad_request"
+
+
 def test_much_early_data_pauses_the_device_until_the_target_stands(stage):
     device = stage.connect()
     for _ in range(3):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tessel_proxy.pace import Pace, Pauses, Why
+from tessel_proxy.pace import Why
+from unit.tessel_proxy.pausing import Told
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def calls():
 
 @pytest.fixture
 def pauses(calls):
-    return Pauses(lambda: calls.append("pause"), lambda: calls.append("resume"))
+    return Told(*(lambda name=name: calls.append(name) for name in ("pause", "resume", "taken")))
 
 
 def test_it_goes_on_only_when_nobody_has_a_reason_any_more(pauses, calls):
@@ -39,8 +40,7 @@ def test_at_its_end_it_goes_on_and_is_not_paused_again(pauses, calls):
 
 
 def test_a_transport_that_is_lost_stops_nobody(pauses, calls):
-    pace = Pace(pauses, lambda: calls.append("taken"))
-    pace.pauseProducing()
-    pace.stopProducing()
-    pace.resumeProducing()
+    pauses.pauseProducing()
+    pauses.stopProducing()
+    pauses.resumeProducing()
     assert calls == ["pause", "taken", "resume"]

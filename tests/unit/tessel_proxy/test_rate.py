@@ -6,8 +6,9 @@ from twisted.internet.task import Clock
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.config import Config
 from tessel_proxy.limits import Limits
-from tessel_proxy.pace import Pauses, Why
+from tessel_proxy.pace import Why
 from tessel_proxy.rate import PATIENCE_S, SHARE_OCTETS, TURN_S, Rate
+from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 RATE = 100_000
@@ -32,7 +33,7 @@ class Greedy:
     def __init__(self, rate, piece=PIECE):
         self._rate = rate
         self._piece = piece
-        self.pauses = Pauses(lambda: None, self.go_on)
+        self.pauses = Told(resume=self.go_on)
         self.moved = 0
 
     def go_on(self):
@@ -93,8 +94,8 @@ def test_one_timer_serves_all_who_wait_and_none_when_nobody_does(clock):
 
 def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
     rate = Rate(RATE, clock)
-    second = Pauses(lambda: None, lambda: pytest.fail("it had left"))
-    first = Pauses(lambda: None, lambda: rate.leave(second))
+    second = Told(resume=lambda: pytest.fail("it had left"))
+    first = Told(resume=lambda: rate.leave(second))
     rate.moved(2 * RATE, first)
     rate.admit(second)
     pass_time(clock, 10)
@@ -104,9 +105,9 @@ def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
 def test_one_that_fails_in_its_turn_costs_the_others_nothing(clock):
     rate = Rate(RATE, clock)
     resumed = []
-    bad = Pauses(lambda: None, lambda: 1 / 0)
+    bad = Told(resume=lambda: 1 / 0)
     rate.moved(2 * RATE, bad)
-    rate.moved(1, Pauses(lambda: None, lambda: resumed.append("good")))
+    rate.moved(1, Told(resume=lambda: resumed.append("good")))
     with pytest.raises(ZeroDivisionError):
         clock.advance(2)
     clock.advance(2)

@@ -112,6 +112,7 @@ class TunnelProtocol(Protocol):
         self._paused = False  # by the transport: it has enough to send
         self._flushing = False
         self._batch_octets = MAX_BATCH_OCTETS
+        self._behind: list[Callable[[], None]] | None = None  # while octets are handed on
         self._fault: RemoteError | SilentPeerError | None = None
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
@@ -230,6 +231,13 @@ class TunnelProtocol(Protocol):
                 self._flushing = False
         self.flush()
 
+    def behind(self, call: Callable[[], None]) -> None:
+        """Call when what one read has brought has been handed on; at once if nothing is."""
+        if self._behind is None:
+            call()
+        else:
+            self._behind.append(call)
+
     def flush(self) -> None:
         """Hand to the transport what it has room for."""
         if self._flushing:
@@ -285,14 +293,21 @@ class TunnelProtocol(Protocol):
         self.together(lambda: self._dispatch_all(data))
 
     def _dispatch_all(self, data: bytes) -> None:
-        # What comes in a row for one substream goes on as one: most of bulk does.
-        for channel, events in groupby(self.core.receive(data), _data_channel):
-            if channel != CONTROL_CHANNEL:
-                self._dispatch_data(channel, cast("list[DataReceived]", list(events)))
-                continue
-            for event in cast("Iterable[Notice | Fault]", events):
-                if self._phase.alive:  # else the one before has cut the tunnel
-                    self._dispatch(event)
+        behind: list[Callable[[], None]] = []
+        self._behind = behind
+        try:
+            # What comes in a row for one substream goes on as one: most of bulk does.
+            for channel, events in groupby(self.core.receive(data), _data_channel):
+                if channel != CONTROL_CHANNEL:
+                    self._dispatch_data(channel, cast("list[DataReceived]", list(events)))
+                    continue
+                for event in cast("Iterable[Notice | Fault]", events):
+                    if self._phase.alive:  # else the one before has cut the tunnel
+                        self._dispatch(event)
+        finally:
+            self._behind = None
+        for call in behind:
+            call()
 
     def _dispatch_data(self, channel: int, run: list[DataReceived]) -> None:
         # A handler of an event before may have released the substream.

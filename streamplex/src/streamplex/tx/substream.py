@@ -304,6 +304,10 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         """What the call says leaves behind it, as one: a packet, and less work than several."""
         self._pump.together(call)
 
+    def behind(self, call: Callable[[], None]) -> None:
+        """Call when all that has come with the same octets has been handed on, or else at once."""
+        self._pump.behind(lambda: self._guarded(call))
+
     def release(self) -> None:
         """This side is done with the substream: its number and record are freed."""
         self._end()

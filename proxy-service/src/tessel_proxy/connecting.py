@@ -1,0 +1,213 @@
+"""An address -> a TCP connection that stands, or why it does not, in Twisted's errors.
+
+Twisted's own client waits a turn of the reactor before it begins, calls `connect` twice and changes
+its poll five times; its connector and the attempt's state stay for as long as the connection. Here
+a connection that the system makes at once, as on loopback, stands inside the call, one that takes
+its time costs one wait for its poll, and nothing but the connection stays. Whoever dials sets the
+limit of time, and stops what takes longer.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from errno import EALREADY, EINPROGRESS, EISCONN
+from os import strerror
+from typing import Protocol as Interface
+from typing import TypeAlias, cast
+
+from twisted.internet import error
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IProtocol, IReactorFDSet, IWriteDescriptor
+from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tessel_proxy.egress import Address
+
+_UNDER_WAY = (EINPROGRESS, EALREADY)
+_STANDS = (0, EISCONN)
+
+MakeSocket: TypeAlias = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
+
+
+class Standing(Interface):
+    """A connection that nobody uses yet."""
+
+    def carry(self, protocol: IProtocol) -> None: ...
+
+
+class Caller(Interface):
+    """Who wants a connection: hears of it once, maybe before `connect` returns."""
+
+    def stands(self, address: Address, connection: Standing) -> None: ...
+    def failed(self, address: Address, why: Failure) -> None: ...
+
+
+class Attempt(Interface):
+    """A connection on its way."""
+
+    def stop(self) -> None:
+        """Its caller hears nothing of it any more."""
+
+
+class Connect(Interface):
+    """Begins an attempt."""
+
+    def __call__(self, address: Address, port: int, caller: Caller) -> Attempt: ...
+
+
+_NO_PROTOCOL = Protocol()
+"""One for all connections until they carry one: a connection that is cut tells its protocol."""
+
+
+class TargetConnection(Connection):
+    """Twisted's TCP connection, without what only its client needs."""
+
+    logstr = "target"
+    # No other process has the descriptor, so that to close it ends the connection. Twisted's
+    # `shutdown` before that, "to be safe", is a call that fails after each half close.
+    _shouldShutdown = False
+
+    def __init__(self, made: socket.socket, reactor: IReactorFDSet) -> None:
+        super().__init__(made, _NO_PROTOCOL, reactor)
+
+    def carry(self, protocol: IProtocol) -> None:
+        self.protocol = protocol
+        self.connected = 1
+        self.startReading()  # type: ignore[no-untyped-call]  # Twisted's
+        protocol.makeConnection(self)
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        return _named(self.socket.getsockname())
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        return _named(self.socket.getpeername())
+
+
+def _named(found: tuple[str, int] | tuple[str, int, int, int]) -> IPv4Address | IPv6Address:
+    return IPv6Address("TCP", *found) if len(found) > 2 else IPv4Address("TCP", *found)  # noqa: PLR2004
+
+
+@implementer(IWriteDescriptor)
+class Connecting:
+    """One attempt at one address."""
+
+    __slots__ = ("_address", "_caller", "_reactor", "_sockaddr", "_socket", "_waits")
+
+    _socket: socket.socket
+
+    def __init__(self, reactor: IReactorFDSet, address: Address, caller: Caller) -> None:
+        self._reactor = reactor
+        self._address = address
+        self._caller: Caller | None = caller  # until it stands, has failed or is stopped
+        self._waits = False  # for its poll
+
+    def begin(self, port: int, make_socket: MakeSocket) -> None:
+        try:
+            self._sockaddr = _sockaddr(self._address, port)
+            self._socket = make_socket(_family(self._address), socket.SOCK_STREAM)
+        except OSError as why:  # too many descriptors, or a family this machine does not have
+            self._tell_failed(error.ConnectBindError(why.errno, why.strerror))
+            return
+        self._socket.setblocking(False)
+        # What loopback does at once the system tells only who asks again.
+        if self._step() and self._step():
+            self._waits = True
+            self._reactor.addWriter(self)
+
+    def _step(self) -> bool:
+        """Ask the system. True: it is still at it."""
+        number = self._socket.connect_ex(self._sockaddr)
+        if number in _UNDER_WAY:
+            return True
+        if number in _STANDS:
+            self._stands()
+        else:
+            self._fail(number)
+        return False
+
+    def doWrite(self) -> None:
+        # Asked first: there are systems that begin anew, or call it invalid, after a failure.
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self._fail(number)
+        else:
+            self._step()
+
+    def _stands(self) -> None:
+        self._forget_poll()
+        caller, self._caller = self._caller, None
+        connection = TargetConnection(self._socket, self._reactor)
+        try:
+            cast("Caller", caller).stands(self._address, connection)
+        except Exception:
+            connection.abortConnection()  # type: ignore[no-untyped-call]  # Twisted's
+            raise
+
+    def _fail(self, number: int) -> None:
+        self._put_away()
+        self._tell_failed(error.getConnectError((number, strerror(number))))
+
+    def _tell_failed(self, why: Exception) -> None:
+        caller, self._caller = self._caller, None
+        cast("Caller", caller).failed(self._address, Failure(why))
+
+    def stop(self) -> None:
+        if self._caller is not None:
+            self._caller = None
+            self._put_away()
+
+    def _put_away(self) -> None:
+        self._forget_poll()
+        self._socket.close()
+
+    def _forget_poll(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._reactor.removeWriter(self)
+
+    # --- as the reactor knows it
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return "connecting"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The poll tells of nothing but an error, or the reactor stops."""
+        if self._caller is not None:
+            number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                self._fail(number)
+            else:
+                self._put_away()
+                self._tell_failed(error.ConnectError(string=reason.getErrorMessage()))
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+
+
+def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    if address.version == 4 or address.scope_id is None:  # noqa: PLR2004
+        return (str(address), port)
+    # Only with its number does a scope count; the name of an interface is looked up, nothing else.
+    numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    ((*_, found),) = socket.getaddrinfo(str(address), port, type=socket.SOCK_STREAM, flags=numeric)
+    return cast("tuple[str, int, int, int]", found)
+
+
+class TCP:
+    """Connects for whoever dials."""
+
+    def __init__(self, reactor: IReactorFDSet, make_socket: MakeSocket = socket.socket) -> None:
+        self._reactor = reactor
+        self._make_socket = make_socket
+
+    def __call__(self, address: Address, port: int, caller: Caller) -> Attempt:
+        attempt = Connecting(self._reactor, address, caller)
+        attempt.begin(port, self._make_socket)
+        return attempt
