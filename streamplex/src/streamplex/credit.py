@@ -9,8 +9,9 @@ A window is what this side has promised to have room for. Its octets are always 
 
 so that whatever the peer does, no more than `size` octets of a substream are held.
 
-A window starts small and doubles when its consumer keeps up. All windows of a tunnel together are
-its promises, which have a limit: grown windows get at most half of it, the rest is for first ones.
+A window starts small and doubles when its consumer keeps up; a large one only while the distance
+asks for more. All windows of a tunnel together are its promises, which have a limit: grown windows
+get at most half of it, the rest is for first ones.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ FIRST_WINDOW_OCTETS = 64 * 1024
 
 MAX_CREDIT_OCTETS = 2**31 - 1
 """What may be granted at once, and be outstanding: what every language can count."""
+
+EAGER_OCTETS = 256 * 1024
+"""To this a window grows with use alone, so that grants, and the frames that they cut, are large
+enough to be cheap. What stands in front of a key that is typed beside it is at most as much."""
+
+LEAST_MEASURE_S = 0.001
+"""Over less than this what is taken tells no rate: a turn of the reactor takes 256 KiB at once."""
 
 MAX_EVENTS_AT_ONCE = 1000
 MAX_EVENTS_PER_S = 1000.0
@@ -58,11 +66,13 @@ class Windows:
 class Promises:
     """The windows of one tunnel, added up."""
 
-    __slots__ = ("octets", "windows")
+    __slots__ = ("octets", "round_trip_s", "windows")
 
     def __init__(self, windows: Windows) -> None:
         self.windows = windows
         self.octets = 0
+        self.round_trip_s: float | None = None
+        """The shortest that was measured; None: none yet."""
 
     @property
     def have_room(self) -> bool:
@@ -87,6 +97,11 @@ class Promises:
         """So much is promised no longer."""
         self.octets -= octets
 
+    def measured(self, round_trip_s: float) -> None:
+        """A grant was answered after this time; nothing less than the distance is possible."""
+        if round_trip_s > 0:  # the clock of a machine may be set back
+            self.round_trip_s = min(round_trip_s, self.round_trip_s or round_trip_s)
+
 
 class Window:
     """What the peer may send on one substream."""
@@ -95,9 +110,13 @@ class Window:
         "_ended",
         "_events",
         "_events_at",
+        "_granted_at",
         "_promises",
+        "_since",
         "_size",
         "_taken",
+        "_until_answer",
+        "_used",
         "left",
         "promised",
     )
@@ -110,6 +129,10 @@ class Window:
         self.left = promises.windows.first
         self._size = promises.windows.first
         self._taken = 0
+        self._used = 0  # taken since then, and granted anew
+        self._since = 0.0
+        self._until_answer = 0  # to be taken until the first octet that a grant let come; 0: none
+        self._granted_at = 0.0  # that one
         self._ended = False
         self._events = float(MAX_EVENTS_AT_ONCE)  # that may come now
         self._events_at = 0.0
@@ -127,17 +150,32 @@ class Window:
             raise RemoteError(f"{octets} octets of data; {self.left} were granted")
         self.left -= octets
 
-    def take(self, octets: int) -> int:
-        """The consumer has taken so much. What to grant the peer for it: 0 until it is worth it."""
+    def take(self, octets: int, now: float) -> int:
+        """The consumer has taken so much, at this time in seconds.
+
+        What to grant the peer for it: 0 until it is worth it.
+        """
         self._taken += octets
+        if self._until_answer:
+            self._measure(octets, now)
         if self._taken < self._size // 2 or self._ended:
             return 0
-        return self._grant()
+        return self._grant(now)
 
-    def _grant(self) -> int:
+    def _measure(self, octets: int, now: float) -> None:
+        """What only a grant let come has come a round trip after the grant, or later."""
+        self._until_answer = max(0, self._until_answer - octets)
+        if not self._until_answer:
+            self._promises.measured(now - self._granted_at)
+
+    def _grant(self, now: float) -> int:
         grant, held = self._taken, self.held
+        if not self._until_answer:
+            self._until_answer = self.left + held + 1
+            self._granted_at = now
+        self._used += grant
         # A consumer that lets a quarter of it lie is not held up by its window.
-        if held <= self._size // 4:
+        if held <= self._size // 4 and self._holds_up(now):
             more = min(self._size, self._promises.windows.substream_max - self._size)
             if self.promised and more and self._promises.promise_more(more):
                 self._size += more
@@ -145,6 +183,21 @@ class Window:
         self._taken = 0
         self.left += grant
         return grant
+
+    def _holds_up(self, now: float) -> bool:
+        """Would the consumer take more if the window were larger?
+
+        Not if it takes less than half of it in a round trip: the rest only stands somewhere on
+        the way, in front of what others send.
+        """
+        elapsed, round_trip = now - self._since, self._promises.round_trip_s
+        holds_up = True
+        if self._size >= EAGER_OCTETS and round_trip is not None:
+            if 0 <= elapsed < max(round_trip, LEAST_MEASURE_S):
+                return False
+            holds_up = 2 * self._used * round_trip >= self._size * elapsed
+        self._since, self._used = now, 0
+        return holds_up
 
     def end(self) -> None:
         """Nothing more is to be granted: the peer has ended, or nobody reads any more."""

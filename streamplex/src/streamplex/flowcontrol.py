@@ -63,10 +63,13 @@ class FlowControl:
         if window is not None:
             window.end()
 
-    def consumed(self, channel: int, octets: int) -> bool:
-        """Data that came has been taken. Is it time to grant as much anew? Then that is queued."""
+    def consumed(self, channel: int, octets: int, now: float) -> bool:
+        """Data that came has been taken, at this time in seconds.
+
+        Is it time to grant as much anew? Then that is queued.
+        """
         window = self._windows.get(channel)
-        if window is None or not (grant := window.take(octets)):
+        if window is None or not (grant := window.take(octets, now)):
             return False
         self._scheduler.add_urgent(events.credit_granted(channel, grant))
         return True

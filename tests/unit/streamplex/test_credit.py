@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamplex.credit import (
+    EAGER_OCTETS,
     FIRST_WINDOW_OCTETS,
+    LEAST_MEASURE_S,
     MAX_CREDIT_OCTETS,
     MAX_EVENTS_AT_ONCE,
     MAX_EVENTS_PER_S,
@@ -35,7 +37,7 @@ def use(window, octets):
     while octets:
         some = min(octets, window.left)
         window.receive(some)
-        granted += window.take(some)
+        granted += window.take(some, 0.0)
         octets -= some
     return granted
 
@@ -50,14 +52,14 @@ def test_a_new_window_lets_a_first_windows_octets_come(window):
 def test_what_came_is_held_until_it_is_taken(window):
     window.receive(70)
     assert (window.left, window.held) == (30, 70)
-    window.take(20)
+    window.take(20, 0.0)
     assert (window.left, window.held) == (30, 50)
 
 
 def test_nothing_is_granted_before_half_of_the_window_is_taken(window):
     window.receive(100)
-    assert window.take(49) == 0
-    assert window.take(1) == 50
+    assert window.take(49, 0.0) == 0
+    assert window.take(1, 0.0) == 50
 
 
 def test_nothing_is_granted_while_nothing_is_taken(window):
@@ -81,7 +83,7 @@ def test_an_empty_data_message_is_the_peers_fault(window):
 def test_after_the_peers_end_nothing_is_granted(window):
     window.receive(100)
     window.end()
-    assert window.take(100) == 0
+    assert window.take(100, 0.0) == 0
 
 
 def test_a_window_of_one_octet_works():
@@ -103,11 +105,75 @@ def test_a_window_whose_consumer_keeps_up_doubles_to_its_limit(window):
 
 def test_a_window_whose_consumer_lags_stays_as_it_is(window):
     window.receive(100)
-    assert window.take(50) == 50
+    assert window.take(50, 0.0) == 50
     for _ in range(100):
         window.receive(50)
-        assert window.take(50) == 50
+        assert window.take(50, 0.0) == 50
     assert window.left + window.held == 100
+
+
+def download(round_trip_s, octets_per_s, octets):
+    """Over a path like this, by a peer that is held up by its window or by the path."""
+    promises = Promises(Windows())
+    window = Window(promises)
+    now, grants = 0.0, [(0.0, window.left)]  # when the peer's next octets come, and how many
+    while octets > 0:
+        comes, some = grants.pop(0)
+        now = max(now, comes)
+        while some > 0:
+            piece = min(some, 16_384)
+            some -= piece
+            octets -= piece
+            now += piece / octets_per_s
+            window.receive(piece)
+            if grant := window.take(piece, now):
+                grants.append((now + round_trip_s, grant))
+    return promises, now
+
+
+def test_over_a_long_path_a_window_doubles_to_its_limit_within_some_round_trips():
+    promises, took_s = download(0.1, 1e9, 6 << 20)
+    assert promises.octets == Windows().substream_max
+    assert promises.round_trip_s == pytest.approx(0.1, rel=0.01)
+    assert took_s < 0.1 * 10
+
+
+def test_over_a_short_path_it_stays_where_more_would_only_stand_on_the_way():
+    promises, _ = download(0.0001, 600e6, 64 << 20)
+    assert promises.octets == EAGER_OCTETS
+
+
+def test_it_grows_as_far_as_a_path_in_between_can_carry():
+    promises, _ = download(0.01, 50e6, 64 << 20)
+    assert 50e6 * 0.01 < promises.octets < Windows().substream_max
+
+
+def test_the_shortest_round_trip_counts_and_none_that_a_clock_set_back_has_made():
+    promises = Promises(Windows())
+    for round_trip_s in (0.0, -5.0):
+        promises.measured(round_trip_s)
+        assert promises.round_trip_s is None
+    for round_trip_s in (0.3, 0.1, 0.2, -1.0):
+        promises.measured(round_trip_s)
+    assert promises.round_trip_s == 0.1
+
+
+def test_a_round_trip_is_from_a_grant_to_the_first_octet_that_only_it_let_come(promises, window):
+    window.receive(100)
+    assert window.take(50, 1.0) == 50
+    window.take(50, 2.0)
+    assert promises.round_trip_s is None
+    window.receive(1)
+    window.take(1, 4.0)
+    assert promises.round_trip_s == 3.0
+
+
+def test_what_a_turn_takes_at_once_is_no_rate():
+    promises = Promises(Windows(first=EAGER_OCTETS))
+    window = Window(promises)
+    promises.measured(LEAST_MEASURE_S / 10)
+    use(window, EAGER_OCTETS // 2)  # all at the time of the beginning
+    assert promises.octets == EAGER_OCTETS
 
 
 def test_grown_windows_get_half_of_what_a_tunnel_promises_and_first_ones_all():
@@ -186,25 +252,31 @@ def test_a_clock_that_is_set_back_costs_nobody_an_event(window):
 # --- always
 
 
+UNIT = EAGER_OCTETS // 4
+
+
 @given(
-    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 900)), max_size=80),
-    tunnel_max=st.sampled_from([100, 500, 10_000]),
+    steps=st.lists(
+        st.tuples(st.booleans(), st.integers(1, 9 * UNIT), st.floats(-1.0, 1.0)), max_size=80
+    ),
+    tunnel_max=st.sampled_from([UNIT, 5 * UNIT, 100 * UNIT]),
 )
 def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(steps, tunnel_max):
-    promises = Promises(Windows(first=100, substream_max=800, tunnel_max=tunnel_max))
+    promises = Promises(Windows(first=UNIT, substream_max=8 * UNIT, tunnel_max=tunnel_max))
     window = Window(promises)
-    allowed, came, taken = 100, 0, 0
-    for comes, octets in steps:
+    allowed, came, taken, now = UNIT, 0, 0, 0.0
+    for comes, octets, later in steps:
+        now += later
         if comes and (some := min(octets, allowed - came)):
             window.receive(some)
             came += some
         elif not comes and (some := min(octets, came - taken)):
-            allowed += window.take(some)
+            allowed += window.take(some, now)
             taken += some
         assert window.left == allowed - came
         assert window.held == came - taken
-        assert 0 <= allowed - taken <= 800
-        assert promises.octets <= max(tunnel_max, 100)
+        assert 0 <= allowed - taken <= 8 * UNIT
+        assert promises.octets <= max(tunnel_max, UNIT)
     if came > taken:
-        allowed += window.take(came - taken)
+        allowed += window.take(came - taken, now)
     assert allowed > came  # a deadlock, else

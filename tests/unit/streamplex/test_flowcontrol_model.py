@@ -91,6 +91,7 @@ class Flowing(RuleBasedStateMachine):
     @initialize(new=st.booleans(), one=st.sampled_from(WINDOWS), other=st.sampled_from(WINDOWS))
     def begin(self, new, one, other):
         self.new = new
+        self.now = 0.0
         self.windows = {Side.A: one, Side.B: other}
         self.tunnels = {side: Tunnel(side) for side in Side}
         self.wire = {side: bytearray() for side in Side}
@@ -184,7 +185,8 @@ class Flowing(RuleBasedStateMachine):
         way = self.ways[side, channel]
         if octets and not way.stalled and channel in self.open[side.other]:
             way.consumed += octets
-            self.tunnels[side.other].flow.consumed(channel, octets)
+            self.now += 0.01
+            self.tunnels[side.other].flow.consumed(channel, octets, self.now)
 
     # --- what the network does
 

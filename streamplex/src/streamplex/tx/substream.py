@@ -189,7 +189,8 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self._release_if_over()
 
     def _consumed(self, octets: int) -> None:
-        if self._pump.core.flow.consumed(self.channel, octets):
+        now = self._pump.clock.seconds()
+        if self._pump.core.flow.consumed(self.channel, octets, now):
             self._pump.flush()
 
     def _drop_held(self) -> None:
