@@ -18,12 +18,14 @@ from typing import TypeAlias, cast
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol, IReactorFDSet, IWriteDescriptor
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex.tx.bulk import READ_OCTETS, read_view
 from tessel_proxy.egress import Address
 
 _UNDER_WAY = (EINPROGRESS, EALREADY)
@@ -69,6 +71,7 @@ class TargetConnection(Connection):
     # No other process has the descriptor, so that to close it ends the connection. Twisted's
     # `shutdown` before that, "to be safe", is a call that fails after each half close.
     _shouldShutdown = False
+    bufferSize = READ_OCTETS
 
     def __init__(self, made: socket.socket, reactor: IReactorFDSet) -> None:
         super().__init__(made, _NO_PROTOCOL, reactor)
@@ -78,6 +81,10 @@ class TargetConnection(Connection):
         self.connected = 1
         self.startReading()  # type: ignore[no-untyped-call]  # Twisted's
         protocol.makeConnection(self)
+
+    def doRead(self) -> ConnectionLost | ConnectionDone | None:  # type: ignore[override]
+        # Both protocols that a target can have take views.
+        return read_view(self, cast("Callable[[memoryview], None]", self.protocol.dataReceived))
 
     def getHost(self) -> IPv4Address | IPv6Address:
         return _named(self.socket.getsockname())

@@ -244,13 +244,17 @@ class Outbound(Protocol):
 
     # --- from the target
 
-    def target_received(self, data: bytes) -> None:
+    def target_received(self, data: Octets) -> None:
         self.touch()
         if not self._traffic.may_pass_to_device(len(data)):
             self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
             return
         self._record.octets_from_target += len(data)
         self._substream.write(data)
+        reading = self._terms.reading
+        reading.moved(len(data))
+        if self._target is not None:
+            self._target.read_at_most(reading.next_octets())
 
     def target_ended(self) -> None:
         if self._state is State.DEVICE_ENDED:
@@ -286,7 +290,9 @@ class Outbound(Protocol):
         return cast("Target", self._target)
 
     def _write(self, pieces: Sequence[Octets]) -> None:
-        self._record.octets_from_device += sum(map(len, pieces))
+        octets = sum(map(len, pieces))
+        self._record.octets_from_device += octets
+        self._terms.reading.moved(octets)
         self._socket.write(pieces)
 
     def touch(self) -> None:

@@ -29,6 +29,7 @@ from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
 from tessel_proxy.limits import Tally
 from tessel_proxy.numbers import Number
+from tessel_proxy.reading import Reading
 from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
@@ -284,6 +285,7 @@ class Session:
             half_close=features.HALFCLOSE in hello.common,
             allowance=Allowance(),
             tally=tally,
+            reading=Reading(),
             idle_s=config.substream_idle_s,
         )
         self._check_again(hello, account)

@@ -28,7 +28,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.messages import Octets
-from streamplex.tx.bulk import end_at_once, read_in_bulk, write_at_once
+from streamplex.tx import ITakesViews
+from streamplex.tx.bulk import end_at_once, write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
 LINGER_S = 300.0
@@ -50,16 +51,14 @@ class Loss(Enum):
 
 
 class Owner(Interface):
-    """Who is told what a target does."""
+    """Who is told what a target does. The octets of a view change after the call."""
 
-    def target_received(self, data: bytes) -> None: ...
+    def target_received(self, data: Octets) -> None: ...
     def target_ended(self) -> None: ...
     def target_lost(self, loss: Loss) -> None: ...
 
 
 class _Transport(Interface):
-    bufferSize: int
-
     def write(self, data: bytes) -> None: ...
     def loseWriteConnection(self) -> None: ...
     def loseConnection(self) -> None: ...
@@ -75,6 +74,7 @@ class _Transport(Interface):
 class _TCP(Interface):
     """What Twisted's TCP keeps of what it was given: it has no other way to ask."""
 
+    bufferSize: int  # what it reads at once
     dataBuffer: bytes
     offset: int  # so much of it has left
     _tempDataLen: int  # behind it
@@ -105,7 +105,7 @@ class SecureFactory(TLSFactory):
     protocol = SecureTransport
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, ITakesViews)
 class Target(Protocol):
     """One socket that has been opened for a device."""
 
@@ -167,6 +167,10 @@ class Target(Protocol):
     def unpace(self) -> None:
         self._wire.unregisterProducer()
 
+    def read_at_most(self, octets: int) -> None:
+        """Read so much at once from now on."""
+        self._tcp.bufferSize = octets
+
     def pause(self) -> None:
         """Read nothing for now."""
         self._wire.pauseProducing()
@@ -194,11 +198,10 @@ class Target(Protocol):
 
     def connectionMade(self) -> None:
         self._sockets.add(self)
-        read_in_bulk(self._wire)
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)  # a target that loses its power says nothing
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: Octets) -> None:
         self._owner.target_received(data)
 
     def readConnectionLost(self) -> None:
@@ -257,7 +260,7 @@ def _nothing() -> None:
 class _Nobody:
     """The owner of a socket that its owner has done with."""
 
-    def target_received(self, data: bytes) -> None:
+    def target_received(self, data: Octets) -> None:
         pass
 
     def target_ended(self) -> None:

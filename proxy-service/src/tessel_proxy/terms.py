@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.early import Allowance
 from tessel_proxy.limits import Tally
 from tessel_proxy.opening import Opener
+from tessel_proxy.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +23,5 @@ class Terms:
     half_close: bool
     allowance: Allowance
     tally: Tally
+    reading: Reading
     idle_s: float  # 0: for ever

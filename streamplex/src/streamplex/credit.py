@@ -10,8 +10,9 @@ A window is what this side has promised to have room for. Its octets are always 
 so that whatever the peer does, no more than `size` octets of a substream are held.
 
 A window starts small and doubles when its consumer keeps up; a large one only while the distance
-asks for more. All windows of a tunnel together are its promises, which have a limit: grown windows
-get at most half of it, the rest is for first ones.
+asks for more. While small messages come on the same tunnel, a near peer is granted a part of it at
+a time: what stands on the way stands in front of them. All windows of a tunnel together are its
+promises, which have a limit: grown windows get at most half of it, the rest is for first ones.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ enough to be cheap. What stands in front of a key that is typed beside it is at 
 
 LEAST_MEASURE_S = 0.001
 """Over less than this what is taken tells no rate: a turn of the reactor takes 256 KiB at once."""
+
+INTERACTIVE_OCTETS = 4096
+"""A piece of at most so much is taken for a message that somebody waits for."""
+
+NEAR_S = 0.002
+"""A peer whose round trip is shorter is near: a small window keeps it busy."""
+
+SPARING_OCTETS = 128 * 1024
+"""What a near peer may send of each substream while small messages come beside it."""
+
+SPARING_GRANTS = 64
+"""So many are small after a small message: some 10 ms of bulk on a fast network, so that whoever
+exchanges small messages finds few octets in front, and who types does not slow bulk down."""
 
 MAX_EVENTS_AT_ONCE = 1000
 MAX_EVENTS_PER_S = 1000.0
@@ -66,13 +80,14 @@ class Windows:
 class Promises:
     """The windows of one tunnel, added up."""
 
-    __slots__ = ("octets", "round_trip_s", "windows")
+    __slots__ = ("_sparing", "octets", "round_trip_s", "windows")
 
     def __init__(self, windows: Windows) -> None:
         self.windows = windows
         self.octets = 0
         self.round_trip_s: float | None = None
         """The shortest that was measured; None: none yet."""
+        self._sparing = 0  # grants that are still to be small
 
     @property
     def have_room(self) -> bool:
@@ -101,6 +116,20 @@ class Promises:
         """A grant was answered after this time; nothing less than the distance is possible."""
         if round_trip_s > 0:  # the clock of a machine may be set back
             self.round_trip_s = min(round_trip_s, self.round_trip_s or round_trip_s)
+
+    def came(self, octets: int) -> None:
+        """A piece came on one of the substreams."""
+        if octets <= INTERACTIVE_OCTETS:
+            self._sparing = SPARING_GRANTS
+
+    @property
+    def is_sparing(self) -> bool:
+        """Are near peers to be granted little at a time?"""
+        return self._sparing > 0 and self.round_trip_s is not None and self.round_trip_s < NEAR_S
+
+    def spared(self) -> None:
+        """So little was granted once."""
+        self._sparing -= 1
 
 
 class Window:
@@ -149,6 +178,7 @@ class Window:
         if octets > self.left:
             raise RemoteError(f"{octets} octets of data; {self.left} were granted")
         self.left -= octets
+        self._promises.came(octets)
 
     def take(self, octets: int, now: float) -> int:
         """The consumer has taken so much, at this time in seconds.
@@ -158,9 +188,23 @@ class Window:
         self._taken += octets
         if self._until_answer:
             self._measure(octets, now)
-        if self._taken < self._size // 2 or self._ended:
+        if self._ended:
+            return 0
+        if self._size > SPARING_OCTETS and self._promises.is_sparing:
+            return self._grant_sparingly()
+        if self._taken < self._size // 2:
             return 0
         return self._grant(now)
+
+    def _grant_sparingly(self) -> int:
+        """Only as much as keeps a near peer busy. The rest follows when nothing small comes."""
+        grant = min(self._taken, SPARING_OCTETS - self.left - self.held)
+        if grant < SPARING_OCTETS // 2:
+            return 0
+        self._promises.spared()
+        self._taken -= grant
+        self.left += grant
+        return grant
 
     def _measure(self, octets: int, now: float) -> None:
         """What only a grant let come has come a round trip after the grant, or later."""

@@ -74,7 +74,16 @@ class _Lane:
         self.octets += len(frame)
         self.frame_octets += len(frame)
 
-    def append_payload(self, payload: bytes) -> None:
+    def keep(self) -> None:
+        items, self._items = self._items, deque()
+        self.octets = self.frame_octets = 0
+        for item in items:
+            if isinstance(item, _Frame):
+                self.append_frame(item)
+            else:
+                self.append_payload(bytes(item) if isinstance(item, memoryview) else item)
+
+    def append_payload(self, payload: Octets | bytearray) -> None:
         self.octets += len(payload)
         last = self._items[-1] if self._items else None
         if len(payload) > SMALL_OCTETS or not _is_small_payload(last):
@@ -201,11 +210,17 @@ class Scheduler:
         self._lane(channel, self._lanes).append_frame(frame)
         self.frame_octets += len(frame)
 
-    def add_payload(self, channel: int, payload: bytes) -> None:
+    def add_payload(self, channel: int, payload: Octets) -> None:
         """Queue payload of any size behind what the substream has queued before."""
         if payload:
             waits = self._credits.get(channel) == 0
             self._lane(channel, self._aside if waits else self._lanes).append_payload(payload)
+
+    def keep(self, channel: int) -> None:
+        """Copy what waits of views: their octets are about to change."""
+        lane = self._lanes.get(channel) or self._aside.get(channel)
+        if lane is not None:
+            lane.keep()
 
     def replace_payload(self, channel: int, frame: bytes) -> None:
         """Forget the payload that a substream has queued; its frames stay.

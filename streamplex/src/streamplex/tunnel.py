@@ -39,7 +39,7 @@ from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import Limits, Patience
-from streamplex.messages import HEADER_OCTETS, data_channel, decode_message
+from streamplex.messages import HEADER_OCTETS, Octets, data_channel, decode_message
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import TRANSITIONS, Input, State
 
@@ -210,14 +210,19 @@ class Tunnel:
         self._pings += 1
         self._scheduler.add_urgent(events.ping(self._pings))
 
-    def send(self, channel: int, data: bytes) -> None:
+    def send(self, channel: int, data: Octets) -> None:
         """Queue octets of any number. Raises LocalError after `end`.
 
-        For a peer that reads no more nothing is queued.
+        For a peer that reads no more nothing is queued. The octets of a view may change when they
+        have been taken, or after `keep`.
         """
         self._step(channel, Input.SEND)
         if self.flow.is_read(channel):
             self._scheduler.add_payload(channel, data)
+
+    def keep(self, channel: int) -> None:
+        """Copy what waits of views: their octets are about to change."""
+        self._scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data. Raises LocalError if it has been said."""

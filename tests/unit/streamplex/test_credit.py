@@ -7,10 +7,14 @@ from hypothesis import strategies as st
 from streamplex.credit import (
     EAGER_OCTETS,
     FIRST_WINDOW_OCTETS,
+    INTERACTIVE_OCTETS,
     LEAST_MEASURE_S,
     MAX_CREDIT_OCTETS,
     MAX_EVENTS_AT_ONCE,
     MAX_EVENTS_PER_S,
+    NEAR_S,
+    SPARING_GRANTS,
+    SPARING_OCTETS,
     Promises,
     Window,
     Windows,
@@ -249,6 +253,66 @@ def test_a_clock_that_is_set_back_costs_nobody_an_event(window):
     assert window.count_event(5.0)
 
 
+# --- beside small messages
+
+
+@pytest.fixture
+def near():
+    """The promises to a near peer, and a window that has grown."""
+    promises = Promises(Windows(first=8 * SPARING_OCTETS))
+    promises.measured(NEAR_S / 2)
+    return promises, Window(promises)
+
+
+def bulk(window, octets):
+    """A near peer sends so much in pieces; what it is granted each time."""
+    granted = []
+    for _ in range(octets // 16_384):
+        window.receive(16_384)
+        if grant := window.take(16_384, 0.0):
+            granted.append(grant)
+    return granted
+
+
+def test_beside_a_small_message_a_near_peer_is_granted_little_at_a_time(near):
+    promises, window = near
+    promises.came(INTERACTIVE_OCTETS)
+    granted = bulk(window, 12 * SPARING_OCTETS)
+    assert set(granted) == {SPARING_OCTETS // 2}
+    assert window.left <= SPARING_OCTETS
+
+
+def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
+    promises, window = near
+    promises.came(1)
+    granted = bulk(window, (SPARING_GRANTS + 40) * SPARING_OCTETS // 2)
+    assert granted[:SPARING_GRANTS] == [SPARING_OCTETS // 2] * SPARING_GRANTS
+    assert window.left + window.held > 4 * SPARING_OCTETS
+
+
+def test_beside_bulk_alone_a_near_peer_has_its_window(near):
+    promises, window = near
+    promises.came(INTERACTIVE_OCTETS + 1)
+    assert bulk(window, 8 * SPARING_OCTETS) == [4 * SPARING_OCTETS] * 2
+
+
+@pytest.mark.parametrize("round_trip_s", [NEAR_S, 1.0, None])
+def test_a_peer_that_is_far_or_not_known_to_be_near_has_its_window(round_trip_s):
+    promises = Promises(Windows(first=8 * SPARING_OCTETS))
+    if round_trip_s is not None:
+        promises.measured(round_trip_s)
+    window = Window(promises)
+    promises.came(1)
+    assert bulk(window, 8 * SPARING_OCTETS)[0] >= 4 * SPARING_OCTETS
+
+
+def test_a_small_window_is_granted_as_ever(promises, window):
+    promises.measured(NEAR_S / 2)
+    window.receive(100)  # small, too
+    assert promises.is_sparing
+    assert window.take(100, 0.0) >= 100
+
+
 # --- always
 
 
@@ -257,16 +321,24 @@ UNIT = EAGER_OCTETS // 4
 
 @given(
     steps=st.lists(
-        st.tuples(st.booleans(), st.integers(1, 9 * UNIT), st.floats(-1.0, 1.0)), max_size=80
+        st.tuples(st.booleans(), st.integers(1, 9 * UNIT), st.floats(-1.0, 1.0), st.booleans()),
+        max_size=80,
     ),
+    near=st.booleans(),
     tunnel_max=st.sampled_from([UNIT, 5 * UNIT, 100 * UNIT]),
 )
-def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(steps, tunnel_max):
+def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(
+    steps, near, tunnel_max
+):
     promises = Promises(Windows(first=UNIT, substream_max=8 * UNIT, tunnel_max=tunnel_max))
     window = Window(promises)
+    if near:
+        promises.measured(NEAR_S / 2)
     allowed, came, taken, now = UNIT, 0, 0, 0.0
-    for comes, octets, later in steps:
+    for comes, octets, later, typed in steps:
         now += later
+        if typed:
+            promises.came(1)
         if comes and (some := min(octets, allowed - came)):
             window.receive(some)
             came += some

@@ -111,6 +111,35 @@ def test_a_small_write_waits_for_one_turn_of_a_bulky_one_only(scheduler):
     assert turns(scheduler.take(FAIR_TURN_OCTETS + 1)) == [(2, FAIR_TURN_OCTETS), (4, 3)]
 
 
+def test_what_waits_of_a_view_is_kept_when_its_octets_change(scheduler):
+    room = bytearray(b"1" * 50_000 + b"2" * 50_000)
+    scheduler.add_payload(2, b"before")
+    scheduler.add_frame(2, frame(2, b"event"))
+    scheduler.add_payload(2, memoryview(room))
+    scheduler.add_frame(2, frame(2, b"end"))
+    begun = bodies(scheduler.take(20_000))
+    scheduler.keep(2)
+    room[:] = b"?" * len(room)
+    assert scheduler.waiting_octets(2) == 100_000 - sum(len(each) - 3 for each in begun[2:]) + 8
+    payload = b"".join(each[3:] for each in [*begun, *bodies(scheduler.take(EVERYTHING))])
+    assert payload == b"beforeevent" + b"1" * 50_000 + b"2" * 50_000 + b"end"
+
+
+def test_what_waits_for_credit_is_kept_too(scheduler):
+    scheduler.limit(2, 0)
+    room = bytearray(b"12345")
+    scheduler.add_payload(2, memoryview(room))
+    scheduler.keep(2)
+    room[:] = b"?????"
+    scheduler.grant(2, 5)
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [b"12345"]
+
+
+def test_where_nothing_waits_there_is_nothing_to_keep(scheduler):
+    scheduler.keep(2)
+    assert not scheduler
+
+
 def test_the_control_channel_goes_first(scheduler):
     scheduler.add_payload(2, b"data")
     scheduler.add_frame(2, frame(2, b"end"))

@@ -16,7 +16,6 @@ from streamplex.tx.bulk import (
     UNSENT_OCTETS,
     end_at_once,
     keep_queue_short,
-    read_in_bulk,
     read_views_in_bulk,
     write_at_once,
 )
@@ -55,7 +54,8 @@ class Socket:
             raise OSError(EMSGSIZE, "too many pieces")
         return self.send(b"".join(pieces))
 
-    def recv_into(self, room):
+    def recv_into(self, room, most):
+        room = room[:most]
         if self.broken:
             raise OSError(EPIPE, "broken pipe")
         if self.coming is None:
@@ -249,11 +249,6 @@ def test_what_is_no_tcp_is_written_to_as_ever():
     assert transport.value() == b"octets"
 
 
-def test_tcp_reads_much_at_once(tcp):
-    read_in_bulk(tcp.transport)
-    assert tcp.transport.bufferSize == READ_OCTETS
-
-
 def test_the_kernels_queue_is_short_however_many_layers_are_above_it(tcp):
     layer = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
     layer.transport = tcp.transport
@@ -263,9 +258,7 @@ def test_the_kernels_queue_is_short_however_many_layers_are_above_it(tcp):
 
 def test_a_transport_in_memory_has_no_kernel_to_be_told():
     transport = StringTransport()
-    read_in_bulk(transport)
     keep_queue_short(transport)
-    assert not hasattr(transport, "bufferSize")
 
 
 def test_tcp_reads_much_at_once_into_one_buffer(tcp):
@@ -275,6 +268,16 @@ def test_tcp_reads_much_at_once_into_one_buffer(tcp):
     assert tcp.transport.doRead() is None
     assert tcp.transport.doRead() is None
     assert heard == [(memoryview, bytes(READ_OCTETS)), (memoryview, b"rest")]
+
+
+@pytest.mark.parametrize("size", [1, 100, READ_OCTETS, 2 * READ_OCTETS])
+def test_it_reads_as_much_as_its_buffer_size_says_and_no_more_than_there_is_room_for(tcp, size):
+    heard = []
+    read_views_in_bulk(tcp.transport, lambda view: heard.append(len(view)))
+    tcp.transport.bufferSize = size
+    tcp.socket.coming = bytes(3 * READ_OCTETS)
+    tcp.transport.doRead()
+    assert heard == [min(size, READ_OCTETS)]
 
 
 def test_nothing_to_read_is_told_to_nobody(tcp):
@@ -294,3 +297,4 @@ def test_a_transport_in_memory_is_read_as_ever():
     transport = StringTransport()
     read_views_in_bulk(transport, pytest.fail)
     assert not hasattr(transport, "doRead")
+    assert not hasattr(transport, "bufferSize")

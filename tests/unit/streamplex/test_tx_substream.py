@@ -873,3 +873,18 @@ def test_an_exception_over_what_comes_together_costs_its_substream_alone(togethe
     assert len(logged_failures.flush(FaultyError)) == 1
     assert protocol.calls[-1] == "lost"
     assert tunnels.server.transport.connected
+
+
+@pytest.mark.parametrize("paused", [True, False])
+@pytest.mark.parametrize("size", [1, 5000, 300_000])
+def test_a_view_may_be_written_whose_octets_change(tunnels, paused, size):
+    near, far = tunnels.open(HalfCloseable())
+    if paused:
+        tunnels.device.pauseProducing()
+    room = bytearray(b"!" * size)
+    near.transport.write(memoryview(room))
+    room[:] = b"?" * size
+    if paused:
+        tunnels.device.resumeProducing()
+    tunnels.pump()
+    assert far.data == b"!" * size

@@ -23,7 +23,7 @@ from tessel_proxy.policies import Policies
 from tessel_proxy.record import TunnelRecord
 from tessel_proxy.session import Session
 from tessel_proxy.target_tls import TargetTrust
-from unit.streamplex.wiring import Aware, Connection, Listener
+from unit.streamplex.wiring import Aware, Connection, Listener, hand_on
 
 PUBLIC = "93.184.216.34"  # an address that may be dialled
 TOKEN = "DEV-CRED"
@@ -85,7 +85,7 @@ class TargetTransport(StringTransport):
     # what the target does
 
     def send(self, data):
-        self.protocol.dataReceived(data)
+        hand_on(self.protocol, data)
 
     def end(self):
         if IHalfCloseableProtocol.providedBy(self.protocol):  # as TCP in Twisted asks

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
 from typing import Protocol as Interface
 from typing import cast
@@ -47,38 +48,34 @@ class HalfCloseable(Interface):
     def loseWriteConnection(self) -> None: ...
 
 
-def read_in_bulk(transport: object) -> None:
-    """Read much at once, if this is TCP."""
-    if isinstance(transport, Connection):
-        transport.bufferSize = READ_OCTETS
-
-
 _came = memoryview(bytearray(READ_OCTETS))
 
 
 def read_views_in_bulk(transport: object, hand_on: Callable[[memoryview], None]) -> None:
-    """Read much at once, if this is TCP, into one buffer for all such transports.
+    """Read much at once, if this is TCP, and hand it on as `read_view` does."""
+    if isinstance(transport, Connection):
+        transport.bufferSize = READ_OCTETS
+        transport.doRead = partial(read_view, transport, hand_on)  # type: ignore[method-assign]
+
+
+def read_view(
+    transport: Connection, hand_on: Callable[[memoryview], None]
+) -> ConnectionLost | ConnectionDone | None:
+    """Read at most `bufferSize` octets, into one buffer for all transports; as doRead does.
 
     A view of it is handed on, valid for the time of the call. Memory that was just used is in the
     processor's cache; what is allocated for each read is not.
     """
-    if not isinstance(transport, Connection):
-        return
-    receive = transport.getHandle().recv_into
-
-    def read() -> ConnectionLost | ConnectionDone | None:
-        try:
-            octets = receive(_came)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not octets:
-            return CONNECTION_DONE
-        hand_on(_came[:octets])
+    try:
+        octets = transport.getHandle().recv_into(_came, min(transport.bufferSize, READ_OCTETS))
+    except BlockingIOError:
         return None
-
-    transport.doRead = read  # type: ignore[method-assign]
+    except OSError:
+        return CONNECTION_LOST
+    if not octets:
+        return CONNECTION_DONE
+    hand_on(_came[:octets])
+    return None
 
 
 def keep_queue_short(transport: object) -> None:

@@ -361,12 +361,17 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
 
     # --- ITransport, ITCPTransport ----------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        """Queue octets of any number; after the end they are passed over, as by TCP."""
+    def write(self, data: Octets) -> None:
+        """Queue octets of any number; after the end they are passed over, as by TCP.
+
+        Those of a view may change after the call.
+        """
         if self._local_ended or not data:
             return
-        self._pump.core.send(self.channel, bytes(data))
+        self._pump.core.send(self.channel, data)
         self._pump.flush()
+        if isinstance(data, memoryview):
+            self._pump.core.keep(self.channel)
         self._feed.written()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:

@@ -1,0 +1,40 @@
+"""How much of a target is read at once; pure.
+
+Much, so that bulk is cheap. But while much is read, encrypted and sent, whatever is typed beside it
+waits, several times on its way there and back. So one small piece on any substream of a tunnel has
+the next reads of all its targets be short.
+"""
+
+from __future__ import annotations
+
+from streamplex.credit import INTERACTIVE_OCTETS
+from streamplex.messages import DATA_HEADER_OCTETS
+from streamplex.tx.bulk import READ_OCTETS
+
+SHORT_READ_OCTETS = 2 * 16 * 1024 - DATA_HEADER_OCTETS
+"""What is read while somebody types: a frame that fills two TLS records."""
+
+SHORT_READS = 64
+"""So many of them follow a small piece: some 10 ms of bulk on a fast network, so that whoever
+exchanges small messages is never in front of a long one, and who types does not slow bulk down."""
+
+
+class Reading:
+    """The reads of one tunnel's targets."""
+
+    __slots__ = ("_short",)
+
+    def __init__(self) -> None:
+        self._short = 0  # reads that are still to be so
+
+    def moved(self, octets: int) -> None:
+        """So much came at once, from a device or a target."""
+        if octets <= INTERACTIVE_OCTETS:
+            self._short = SHORT_READS
+
+    def next_octets(self) -> int:
+        """What is to be read of a target next."""
+        if not self._short:
+            return READ_OCTETS
+        self._short -= 1
+        return SHORT_READ_OCTETS
