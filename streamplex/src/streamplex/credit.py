@@ -4,8 +4,8 @@ A window is what this side has promised to have room for. Its octets are always 
 
     |<------------------------- size ------------------------->|
     |     left      |         held         |      taken        |
-      the peer may    came, and waits for    the consumer has it;
-      send so many    its consumer           granted anew when it is half of the window
+      the peer may    came, and waits for    the consumer has it; granted
+      send so many    its consumer           anew at half of the window, at most 256 KiB
 
 so that whatever the peer does, no more than `size` octets of a substream are held.
 
@@ -30,6 +30,11 @@ MAX_CREDIT_OCTETS = 2**31 - 1
 EAGER_OCTETS = 256 * 1024
 """To this a window grows with use alone, so that grants, and the frames that they cut, are large
 enough to be cheap. What stands in front of a key that is typed beside it is at most as much."""
+
+MOST_UNGRANTED_OCTETS = EAGER_OCTETS
+"""What was taken is granted anew at half of the window, and at this. Half of a large window would
+come to a little more with one piece, and the other half, a little less, would wait for more: such a
+window was used by half in each round trip."""
 
 LEAST_MEASURE_S = 0.001
 """Over less than this what is taken tells no rate: a turn of the reactor takes 256 KiB at once."""
@@ -192,7 +197,7 @@ class Window:
             return 0
         if self._size > SPARING_OCTETS and self._promises.is_sparing:
             return self._grant_sparingly()
-        if self._taken < self._size // 2:
+        if self._taken < min(self._size // 2, MOST_UNGRANTED_OCTETS):
             return 0
         return self._grant(now)
 

@@ -12,6 +12,7 @@ from streamplex.credit import (
     MAX_CREDIT_OCTETS,
     MAX_EVENTS_AT_ONCE,
     MAX_EVENTS_PER_S,
+    MOST_UNGRANTED_OCTETS,
     NEAR_S,
     SPARING_GRANTS,
     SPARING_OCTETS,
@@ -116,7 +117,7 @@ def test_a_window_whose_consumer_lags_stays_as_it_is(window):
     assert window.left + window.held == 100
 
 
-def download(round_trip_s, octets_per_s, octets):
+def download(round_trip_s, octets_per_s, octets, size=16_384):
     """Over a path like this, by a peer that is held up by its window or by the path."""
     promises = Promises(Windows())
     window = Window(promises)
@@ -125,7 +126,7 @@ def download(round_trip_s, octets_per_s, octets):
         comes, some = grants.pop(0)
         now = max(now, comes)
         while some > 0:
-            piece = min(some, 16_384)
+            piece = min(some, size)
             some -= piece
             octets -= piece
             now += piece / octets_per_s
@@ -140,6 +141,12 @@ def test_over_a_long_path_a_window_doubles_to_its_limit_within_some_round_trips(
     assert promises.octets == Windows().substream_max
     assert promises.round_trip_s == pytest.approx(0.1, rel=0.01)
     assert took_s < 0.1 * 10
+
+
+def test_pieces_that_do_not_divide_the_window_leave_little_of_it_idle_for_a_round_trip():
+    _, begun_s = download(0.1, 1e9, 6 << 20, 65_532)
+    _, took_s = download(0.1, 1e9, 46 << 20, 65_532)
+    assert took_s - begun_s < 0.1 * 20 * 1.2
 
 
 def test_over_a_short_path_it_stays_where_more_would_only_stand_on_the_way():
@@ -293,7 +300,7 @@ def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
 def test_beside_bulk_alone_a_near_peer_has_its_window(near):
     promises, window = near
     promises.came(INTERACTIVE_OCTETS + 1)
-    assert bulk(window, 8 * SPARING_OCTETS) == [4 * SPARING_OCTETS] * 2
+    assert bulk(window, 8 * SPARING_OCTETS) == [MOST_UNGRANTED_OCTETS] * 4
 
 
 @pytest.mark.parametrize("round_trip_s", [NEAR_S, 1.0, None])
@@ -303,7 +310,7 @@ def test_a_peer_that_is_far_or_not_known_to_be_near_has_its_window(round_trip_s)
         promises.measured(round_trip_s)
     window = Window(promises)
     promises.came(1)
-    assert bulk(window, 8 * SPARING_OCTETS)[0] >= 4 * SPARING_OCTETS
+    assert bulk(window, 8 * SPARING_OCTETS)[0] >= MOST_UNGRANTED_OCTETS
 
 
 def test_a_small_window_is_granted_as_ever(promises, window):
