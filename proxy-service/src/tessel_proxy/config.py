@@ -258,7 +258,7 @@ class Config(Settings):
     substream_window_max: int = setting(
         "SUBSTREAM_WINDOW_MAX",
         "2097152",
-        "octets that a device may have under way on one substream, once it is in full use; "
+        "octets that a device may have under way on one substream in full use over a long path; "
         "it begins with 65536",
         integer(1024, MAX_CREDIT_OCTETS),
     )
