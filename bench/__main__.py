@@ -6,6 +6,7 @@ Exit codes: 0 measured, 1 something could not be measured. Bars that are missed 
 from __future__ import annotations
 
 import argparse
+import platform
 import signal
 import subprocess
 import sys
@@ -48,7 +49,9 @@ def main() -> int:
         print("bench: interrupted; all is stopped", file=sys.stderr)
         return 1
     print(report(results, earlier))
-    print(f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}")
+    print(
+        f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}, {_interpreter()}"
+    )
     for failure in results.failures:
         print(f"not measured: {failure}", file=sys.stderr)
     if arguments.json:
@@ -141,6 +144,11 @@ def report(results: Results, earlier: Results | None) -> str:
     if earlier:
         tables.append(comparison_table(results, earlier))
     return "\n\n".join(tables)
+
+
+def _interpreter() -> str:
+    """What runs ours and the forwarder. How it was compiled counts for 15 %."""
+    return f"Python {platform.python_version()} of {sys.base_prefix}"
 
 
 def _commit() -> str:
