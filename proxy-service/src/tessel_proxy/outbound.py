@@ -54,6 +54,7 @@ class Outbound(Protocol):
             self._silence = IdleTimer(terms.clock, self._silent_too_long)
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
+        self._last_from_device = self._last_from_target = 0  # octets that came at once
         self._target: Target | None = None
         self._from_device = FromDevice(self)
         self._from_target = FromTarget(self)
@@ -252,7 +253,8 @@ class Outbound(Protocol):
         self._record.octets_from_target += len(data)
         self._substream.write(data)
         reading = self._terms.reading
-        reading.moved(len(data))
+        reading.moved(len(data), self._last_from_target)
+        self._last_from_target = len(data)
         if self._target is not None:
             self._target.read_at_most(reading.next_octets())
 
@@ -292,7 +294,8 @@ class Outbound(Protocol):
     def _write(self, pieces: Sequence[Octets]) -> None:
         octets = sum(map(len, pieces))
         self._record.octets_from_device += octets
-        self._terms.reading.moved(octets)
+        self._terms.reading.moved(octets, self._last_from_device)
+        self._last_from_device = octets
         self._socket.write(pieces)
 
     def touch(self) -> None:

@@ -7,7 +7,7 @@ the next reads of all its targets be short.
 
 from __future__ import annotations
 
-from streamplex.credit import INTERACTIVE_OCTETS
+from streamplex.credit import is_message
 from streamplex.messages import DATA_HEADER_OCTETS
 from streamplex.tx.bulk import READ_OCTETS
 
@@ -27,9 +27,9 @@ class Reading:
     def __init__(self) -> None:
         self._short = 0  # reads that are still to be so
 
-    def moved(self, octets: int) -> None:
-        """So much came at once, from a device or a target."""
-        if octets <= INTERACTIVE_OCTETS:
+    def moved(self, octets: int, before: int) -> None:
+        """So much came at once, from a device or a target, and so much before it."""
+        if is_message(octets, before):
             self._short = SHORT_READS
 
     def next_octets(self) -> int:

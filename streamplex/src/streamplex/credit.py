@@ -40,7 +40,7 @@ LEAST_MEASURE_S = 0.001
 """Over less than this what is taken tells no rate: a turn of the reactor takes 256 KiB at once."""
 
 INTERACTIVE_OCTETS = 4096
-"""A piece of at most so much is taken for a message that somebody waits for."""
+"""A piece of at most so much, behind another, is taken for a message that somebody waits for."""
 
 NEAR_S = 0.002
 """A peer whose round trip is shorter is near: a small window keeps it busy."""
@@ -122,9 +122,9 @@ class Promises:
         if round_trip_s > 0:  # the clock of a machine may be set back
             self.round_trip_s = min(round_trip_s, self.round_trip_s or round_trip_s)
 
-    def came(self, octets: int) -> None:
-        """A piece came on one of the substreams."""
-        if octets <= INTERACTIVE_OCTETS:
+    def came(self, octets: int, before: int) -> None:
+        """A piece came on one of the substreams, behind one of so many octets."""
+        if is_message(octets, before):
             self._sparing = SPARING_GRANTS
 
     @property
@@ -145,6 +145,7 @@ class Window:
         "_events",
         "_events_at",
         "_granted_at",
+        "_last",
         "_promises",
         "_since",
         "_size",
@@ -163,6 +164,7 @@ class Window:
         self.left = promises.windows.first
         self._size = promises.windows.first
         self._taken = 0
+        self._last = 0  # octets of the last piece
         self._used = 0  # taken since then, and granted anew
         self._since = 0.0
         self._until_answer = 0  # to be taken until the first octet that a grant let come; 0: none
@@ -183,7 +185,8 @@ class Window:
         if octets > self.left:
             raise RemoteError(f"{octets} octets of data; {self.left} were granted")
         self.left -= octets
-        self._promises.came(octets)
+        self._promises.came(octets, self._last)
+        self._last = octets
 
     def take(self, octets: int, now: float) -> int:
         """The consumer has taken so much, at this time in seconds.
@@ -268,6 +271,11 @@ class Window:
             return False
         self._events -= 1
         return True
+
+
+def is_message(octets: int, before: int) -> bool:
+    """Is it a message that somebody waits for, and no tail of bulk that a limit has cut off?"""
+    return octets <= INTERACTIVE_OCTETS and before <= INTERACTIVE_OCTETS
 
 
 def add_credit(outstanding: int, granted: int) -> int:

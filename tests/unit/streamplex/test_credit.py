@@ -283,7 +283,7 @@ def bulk(window, octets):
 
 def test_beside_a_small_message_a_near_peer_is_granted_little_at_a_time(near):
     promises, window = near
-    promises.came(INTERACTIVE_OCTETS)
+    promises.came(INTERACTIVE_OCTETS, 0)
     granted = bulk(window, 12 * SPARING_OCTETS)
     assert set(granted) == {SPARING_OCTETS // 2}
     assert window.left <= SPARING_OCTETS
@@ -291,7 +291,7 @@ def test_beside_a_small_message_a_near_peer_is_granted_little_at_a_time(near):
 
 def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
     promises, window = near
-    promises.came(1)
+    promises.came(1, 0)
     granted = bulk(window, (SPARING_GRANTS + 40) * SPARING_OCTETS // 2)
     assert granted[:SPARING_GRANTS] == [SPARING_OCTETS // 2] * SPARING_GRANTS
     assert window.left + window.held > 4 * SPARING_OCTETS
@@ -299,8 +299,18 @@ def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
 
 def test_beside_bulk_alone_a_near_peer_has_its_window(near):
     promises, window = near
-    promises.came(INTERACTIVE_OCTETS + 1)
+    promises.came(INTERACTIVE_OCTETS + 1, 0)
     assert bulk(window, 8 * SPARING_OCTETS) == [MOST_UNGRANTED_OCTETS] * 4
+
+
+def test_the_tail_of_bulk_that_credit_has_cut_off_is_no_message(near):
+    promises, window = near
+    for octets in (65_532, 4) * 8:
+        window.receive(octets)
+        window.take(octets, 0.0)
+    assert not promises.is_sparing
+    window.receive(4)
+    assert promises.is_sparing
 
 
 @pytest.mark.parametrize("round_trip_s", [NEAR_S, 1.0, None])
@@ -309,7 +319,7 @@ def test_a_peer_that_is_far_or_not_known_to_be_near_has_its_window(round_trip_s)
     if round_trip_s is not None:
         promises.measured(round_trip_s)
     window = Window(promises)
-    promises.came(1)
+    promises.came(1, 0)
     assert bulk(window, 8 * SPARING_OCTETS)[0] >= MOST_UNGRANTED_OCTETS
 
 
@@ -345,7 +355,7 @@ def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(
     for comes, octets, later, typed in steps:
         now += later
         if typed:
-            promises.came(1)
+            promises.came(1, 0)
         if comes and (some := min(octets, allowed - came)):
             window.receive(some)
             came += some

@@ -10,13 +10,19 @@ from unit.tessel_proxy.stage import Stage
 
 def test_bulk_alone_is_read_in_bulk():
     reading = Reading()
-    reading.moved(INTERACTIVE_OCTETS + 1)
+    reading.moved(INTERACTIVE_OCTETS + 1, 0)
+    assert reading.next_octets() == READ_OCTETS
+
+
+def test_the_tail_of_bulk_is_no_message():
+    reading = Reading()
+    reading.moved(1, INTERACTIVE_OCTETS + 1)
     assert reading.next_octets() == READ_OCTETS
 
 
 def test_after_a_small_piece_some_reads_are_short():
     reading = Reading()
-    reading.moved(INTERACTIVE_OCTETS)
+    reading.moved(INTERACTIVE_OCTETS, INTERACTIVE_OCTETS)
     reads = [reading.next_octets() for _ in range(SHORT_READS + 1)]
     assert reads == [SHORT_READ_OCTETS] * SHORT_READS + [READ_OCTETS]
 
