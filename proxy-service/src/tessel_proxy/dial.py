@@ -24,11 +24,16 @@ MAX_ADDRESSES = 16  # of one answer: whoever owns a name could have us try thous
 
 
 def in_turn(addresses: Sequence[Address]) -> list[Address]:
-    """The families in alternation, the one that the resolver prefers first (RFC 8305, 4)."""
+    """The families in alternation, the one that the resolver prefers first (RFC 8305, 4).
+
+    Each address once: a resolver repeats what its answer or a file of hosts does, and two attempts
+    at one address cannot be told apart.
+    """
     if len(addresses) == 1:
         return list(addresses)
-    first = [each for each in addresses if each.version == addresses[0].version]
-    other = [each for each in addresses if each.version != addresses[0].version]
+    once = dict.fromkeys(addresses)
+    first = [each for each in once if each.version == addresses[0].version]
+    other = [each for each in once if each.version != addresses[0].version]
     mixed = chain.from_iterable(zip_longest(first, other))
     return [each for each in mixed if each is not None][:MAX_ADDRESSES]
 

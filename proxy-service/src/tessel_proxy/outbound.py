@@ -61,6 +61,7 @@ class Outbound(Protocol):
         self._traffic = Traffic(terms.tally, self._from_device, self._from_target)
 
     def connectionMade(self) -> None:
+        self._substream.takes_sequences = False  # no more is kept than what pauses the device
         self._traffic.device_comes()
 
     @property
@@ -198,6 +199,7 @@ class Outbound(Protocol):
     def _stands(self, target: Target) -> None:
         self._target = target
         self._opening = None
+        self._substream.takes_sequences = True
         self._move(Input.STANDS)
         # Written before there is anyone to pause: who is paused now and resumed below, TLS
         # would hold for paused ever after.

@@ -1,7 +1,9 @@
 """A TCP connection driven for bulk. The connection is Twisted's own, its socket is not."""
 
+import socket
 from errno import EAGAIN, EMSGSIZE, EPIPE
 from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
+from struct import pack
 
 import pytest
 from twisted.internet import error
@@ -298,3 +300,55 @@ def test_a_transport_in_memory_is_read_as_ever():
     read_views_in_bulk(transport, pytest.fail)
     assert not hasattr(transport, "doRead")
     assert not hasattr(transport, "bufferSize")
+
+
+class Real:
+    """A connection of Twisted's over a socket of the system's, and its peer."""
+
+    def __init__(self):
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            self.ours = socket.create_connection(port.getsockname())
+            self.peer, _ = port.accept()
+        self.came = []
+        protocol = Protocol()
+        protocol.dataReceived = self.came.append
+        self.transport = Connection(self.ours, protocol, MemoryReactorClock())
+        self.transport.connected = 1
+
+    def reset(self):
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+        self.peer.close()
+
+
+@pytest.fixture
+def real():
+    real = Real()
+    yield real
+    real.ours.close()
+    real.peer.close()
+
+
+def test_a_reset_that_the_writer_meets_first_is_not_read_as_an_end(real):
+    real.peer.send(b"the beginning of something")
+    real.reset()
+    write_at_once(real.transport, (b"hi",))
+    assert real.transport.doRead() is None
+    assert real.came == [b"the beginning of something"]
+    assert isinstance(real.transport.doRead(), error.ConnectionLost)
+    assert isinstance(real.transport.doWrite(), error.ConnectionLost)
+
+
+def test_nor_where_views_are_read(real):
+    read_views_in_bulk(real.transport, real.came.append)
+    real.reset()
+    write_at_once(real.transport, (b"hi",))
+    assert isinstance(real.transport.doRead(), error.ConnectionLost)
+    assert not real.came
+
+
+def test_an_end_that_came_before_the_reset_is_one(real):
+    real.peer.shutdown(socket.SHUT_WR)
+    real.reset()
+    write_at_once(real.transport, (b"hi",))
+    assert isinstance(real.transport.doRead(), error.ConnectionDone)
+    assert isinstance(real.transport.doWrite(), error.ConnectionLost)

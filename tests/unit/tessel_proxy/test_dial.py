@@ -160,3 +160,15 @@ def test_the_families_alternate_and_the_preferred_one_goes_first(addresses, orde
 
 def test_of_a_long_answer_only_the_beginning_is_tried():
     assert len(in_turn([ip_address(number) for number in range(1000)])) == MAX_ADDRESSES
+
+
+def test_an_address_that_is_answered_twice_is_tried_once():
+    assert in_turn([FOUR, FOUR, SIX, OTHER, SIX, FOUR]) == [FOUR, SIX, OTHER]
+
+
+def test_of_a_repeated_address_no_attempt_outlives_the_dialling():
+    race = Race(*in_turn([FOUR, FOUR, FOUR]))
+    race.clock.pump([ATTEMPT_DELAY_S] * 3)
+    race.won.cancel()
+    assert [dial.stopped for dial in race.connect.dials] == [True]
+    race.result[0].trap(CancelledError)

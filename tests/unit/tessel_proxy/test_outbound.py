@@ -3,6 +3,7 @@
 import pytest
 from twisted.internet import error
 
+from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy import outbound
 from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
@@ -168,6 +169,18 @@ def test_much_early_data_pauses_the_device_until_the_target_stands(stage):
     target = stage.dial().stands()
     stage.pump()
     assert len(target.value()) == 3 * PAUSE_OCTETS
+
+
+def test_of_early_data_that_comes_at_once_no_more_is_kept_than_of_what_comes_apart(stage):
+    device = stage.connect()
+    piece = bytes(PAUSE_OCTETS - 7)
+    frame = data_header(device.transport.channel, len(piece)) + piece
+    stage.server.dataReceived(4 * frame)
+    substream = stage.server.substreams[2]
+    assert len(substream.protocol._early._data) < 2 * PAUSE_OCTETS
+    target = stage.dial().stands()
+    stage.pump()
+    assert len(target.value()) == 4 * len(piece)
 
 
 def test_too_much_data_before_the_device_says_where_to_is_an_error(stage, logged):

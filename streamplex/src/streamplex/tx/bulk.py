@@ -9,7 +9,7 @@ delay for each key pressed. Most of the time there is room.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from errno import EAGAIN, ENOBUFS, EPIPE
 from functools import partial
 from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
 from typing import Protocol as Interface
@@ -30,6 +30,10 @@ each; with one octet more there would be a fifth."""
 UNSENT_OCTETS = 64 * 1024
 """What the kernel takes before it has sent what it took earlier: one batch of a tunnel's. Nothing
 can overtake what it has taken; by itself it takes megabytes."""
+
+
+_TELLS_NOTHING = (EAGAIN, ENOBUFS, EPIPE)
+"""Errors of a write that leave what a read would find: no room, or an end that has been told."""
 
 
 MAX_PIECES = 16
@@ -101,11 +105,29 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
     # Whatever is wrong, the transport finds it again in a turn of its own: nobody who writes
     # expects to be told inside the call.
     sent = 0
-    with suppress(OSError):
+    try:
         sent = transport.getHandle().sendmsg(pieces)
+    except OSError as why:
+        if why.errno not in _TELLS_NOTHING:
+            _read_no_end(transport)
     if sent < sum(map(len, pieces)):
         transport.write(b"".join(_behind(sent, pieces)))
         _pause_producer(transport)
+
+
+def _read_no_end(transport: Connection) -> None:
+    """Let the loss of the connection not look like its end.
+
+    The system tells each error once: who reads after a reset that a write was told of finds the
+    end of what came, as if the peer had said all.
+    """
+    read = transport.doRead
+
+    def read_until_lost() -> ConnectionLost | ConnectionDone | None:
+        why = read()
+        return CONNECTION_LOST if why is CONNECTION_DONE else why
+
+    transport.doRead = read_until_lost  # type: ignore[method-assign]
 
 
 def _behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:

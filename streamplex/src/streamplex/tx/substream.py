@@ -57,7 +57,9 @@ class _Phase(Enum):
 class Substream(Addressed):  # type: ignore[override]  # there is no IP address here
     """One stream of a tunnel.
 
-    `stalled` tells why it failed: its consumer took nothing for too long.
+    `stalled` tells why it failed: its consumer took nothing for too long. A protocol that
+    ITakesSequences may turn `takes_sequences` off for a while, so that a pause comes into effect
+    behind the piece for which it asked.
     """
 
     __slots__ = (
@@ -74,13 +76,13 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         "_pump",
         "_released",
         "_reset_sent",
-        "_takes_sequences",
         "_takes_views",
         "channel",
         "disconnecting",
         "name",
         "protocol",
         "stalled",
+        "takes_sequences",
     )
 
     def __init__(self, channel: int, name: str | None, pump: TunnelProtocol) -> None:
@@ -98,7 +100,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self._end_queued = False  # behind all data
         self._end_sent = False  # it has left, all data before it
         self._aborted = False  # by this side
-        self._takes_views = self._takes_sequences = False
+        self._takes_views = self.takes_sequences = False
         self._lost: Failure | None = None  # what connectionLost is told
         self._has_window = channel in pump.core.flow
         self._reset_sent = False
@@ -116,7 +118,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
             raise LocalError(f"substream {self.channel} has a protocol already")
         self.protocol = protocol
         self._takes_views = ITakesViews.providedBy(protocol)
-        self._takes_sequences = ITakesSequences.providedBy(protocol)
+        self.takes_sequences = ITakesSequences.providedBy(protocol)
         lost = self._lost
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.OPEN
@@ -163,14 +165,14 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
 
     def deliver_data(self, run: Sequence[DataReceived]) -> None:
         """Data came for this substream, in one piece or several."""
-        if len(run) > 1 and self._takes_sequences and self._intake.is_through:
+        if len(run) > 1 and self.takes_sequences and self._intake.is_through:
             self._hand_on_together([event.data for event in run])
             return
         for event in run:
             self._intake.deliver(event)
 
     def _hand_on_together(self, pieces: Sequence[Octets]) -> None:
-        if self._phase is _Phase.OPEN and self._takes_sequences:
+        if self._phase is _Phase.OPEN and self.takes_sequences:
             try:
                 cast("ITakesSequences", self.protocol).dataSequenceReceived(pieces)
             except Exception as fault:  # noqa: BLE001  # as below
