@@ -14,9 +14,9 @@ from streamplex.tx.bulk import READ_OCTETS
 SHORT_READ_OCTETS = 2 * 16 * 1024 - DATA_HEADER_OCTETS
 """What is read while somebody types: a frame that fills two TLS records."""
 
-SHORT_READS = 64
-"""So many of them follow a small piece: some 10 ms of bulk on a fast network, so that whoever
-exchanges small messages is never in front of a long one, and who types does not slow bulk down."""
+SHORT_READS = 32
+"""So many of them follow a small piece: some milliseconds of bulk on a fast network, so that who
+exchanges small messages waits for no long one, and who types does not slow bulk down."""
 
 
 class Reading:

@@ -4,8 +4,8 @@ A window is what this side has promised to have room for. Its octets are always 
 
     |<------------------------- size ------------------------->|
     |     left      |         held         |      taken        |
-      the peer may    came, and waits for    the consumer has it; granted
-      send so many    its consumer           anew at half of the window, at most 256 KiB
+      the peer may    came, and waits for    the consumer has it;
+      send so many    its consumer           granted anew at half of the window
 
 so that whatever the peer does, no more than `size` octets of a substream are held.
 
@@ -32,9 +32,10 @@ EAGER_OCTETS = 256 * 1024
 enough to be cheap. What stands in front of a key that is typed beside it is at most as much."""
 
 MOST_UNGRANTED_OCTETS = EAGER_OCTETS
-"""What was taken is granted anew at half of the window, and at this. Half of a large window would
-come to a little more with one piece, and the other half, a little less, would wait for more: such a
-window was used by half in each round trip."""
+"""What was taken is granted anew at half of the window; if the peer is far, at this at the latest.
+Half of a large window would come to a little more with one piece, and the other half, a little less,
+would wait for more: such a window was used by half in each round trip. To a near peer that is no
+time, and each grant costs."""
 
 LEAST_MEASURE_S = 0.001
 """Over less than this what is taken tells no rate: a turn of the reactor takes 256 KiB at once."""
@@ -48,8 +49,8 @@ NEAR_S = 0.002
 SPARING_OCTETS = 128 * 1024
 """What a near peer may send of each substream while small messages come beside it."""
 
-SPARING_GRANTS = 64
-"""So many are small after a small message: some 10 ms of bulk on a fast network, so that whoever
+SPARING_GRANTS = 16
+"""So many are small after a small message: some milliseconds of bulk on a fast network, so that who
 exchanges small messages finds few octets in front, and who types does not slow bulk down."""
 
 MAX_EVENTS_AT_ONCE = 1000
@@ -128,9 +129,14 @@ class Promises:
             self._sparing = SPARING_GRANTS
 
     @property
+    def is_near(self) -> bool:
+        """Is the peer known to be near?"""
+        return self.round_trip_s is not None and self.round_trip_s < NEAR_S
+
+    @property
     def is_sparing(self) -> bool:
-        """Are near peers to be granted little at a time?"""
-        return self._sparing > 0 and self.round_trip_s is not None and self.round_trip_s < NEAR_S
+        """Is the peer to be granted little at a time?"""
+        return self._sparing > 0 and self.is_near
 
     def spared(self) -> None:
         """So little was granted once."""
@@ -200,9 +206,10 @@ class Window:
             return 0
         if self._size > SPARING_OCTETS and self._promises.is_sparing:
             return self._grant_sparingly()
-        if self._taken < min(self._size // 2, MOST_UNGRANTED_OCTETS):
-            return 0
-        return self._grant(now)
+        most = self._size // 2
+        if most > MOST_UNGRANTED_OCTETS and not self._promises.is_near:
+            most = MOST_UNGRANTED_OCTETS
+        return self._grant(now) if self._taken >= most else 0
 
     def _grant_sparingly(self) -> int:
         """Only as much as keeps a near peer busy. The rest follows when nothing small comes."""

@@ -38,6 +38,7 @@ MAX_PING_NUMBER = 2**53 - 1
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
 _END = jsontext.dumps({"event": "end"})
+_CREDIT = jsontext.dumps({"event": "credit", "bytes": 0}).replace(b"0", b"%d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +309,7 @@ def stream_failed(channel: int, text: str) -> bytes:
 
 def credit_granted(channel: int, octets: int) -> bytes:
     """The frame that lets the peer send so much more."""
-    return encode_json(channel, {"event": "credit", "bytes": octets})
+    return encode_text(channel, _CREDIT % octets)
 
 
 def stream_reset(channel: int) -> bytes:

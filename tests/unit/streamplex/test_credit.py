@@ -300,7 +300,7 @@ def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
 def test_beside_bulk_alone_a_near_peer_has_its_window(near):
     promises, window = near
     promises.came(INTERACTIVE_OCTETS + 1, 0)
-    assert bulk(window, 8 * SPARING_OCTETS) == [MOST_UNGRANTED_OCTETS] * 4
+    assert bulk(window, 8 * SPARING_OCTETS) == [4 * SPARING_OCTETS] * 2
 
 
 def test_the_tail_of_bulk_that_credit_has_cut_off_is_no_message(near):
