@@ -33,12 +33,9 @@ enough to be cheap. What stands in front of a key that is typed beside it is at 
 
 MOST_UNGRANTED_OCTETS = EAGER_OCTETS
 """What was taken is granted anew at half of the window; if the peer is far, at this at the latest.
-Half of a large window would come to a little more with one piece, and the other half, a little less,
-would wait for more: such a window was used by half in each round trip. To a near peer that is no
-time, and each grant costs."""
-
-LEAST_MEASURE_S = 0.001
-"""Over less than this what is taken tells no rate: a turn of the reactor takes 256 KiB at once."""
+Half of a large window would come to a little more with one piece, and the other half, a little
+less, would wait for more: such a window was used by half in each round trip. To a near peer that is
+no time, and each grant costs."""
 
 INTERACTIVE_OCTETS = 4096
 """A piece of at most so much, behind another, is taken for a message that somebody waits for."""
@@ -247,12 +244,15 @@ class Window:
         """Would the consumer take more if the window were larger?
 
         Not if it takes less than half of it in a round trip: the rest only stands somewhere on
-        the way, in front of what others send.
+        the way, in front of what others send. With a near peer it costs no time to speak of, and
+        large grants are cheap; beside messages it is granted little anyway.
         """
+        if self._promises.is_near:
+            return True
         elapsed, round_trip = now - self._since, self._promises.round_trip_s
         holds_up = True
         if self._size >= EAGER_OCTETS and round_trip is not None:
-            if 0 <= elapsed < max(round_trip, LEAST_MEASURE_S):
+            if 0 <= elapsed < round_trip:
                 return False
             holds_up = 2 * self._used * round_trip >= self._size * elapsed
         self._since, self._used = now, 0

@@ -8,7 +8,6 @@ from streamplex.credit import (
     EAGER_OCTETS,
     FIRST_WINDOW_OCTETS,
     INTERACTIVE_OCTETS,
-    LEAST_MEASURE_S,
     MAX_CREDIT_OCTETS,
     MAX_EVENTS_AT_ONCE,
     MAX_EVENTS_PER_S,
@@ -150,8 +149,13 @@ def test_pieces_that_do_not_divide_the_window_leave_little_of_it_idle_for_a_roun
 
 
 def test_over_a_short_path_it_stays_where_more_would_only_stand_on_the_way():
-    promises, _ = download(0.0001, 600e6, 64 << 20)
+    promises, _ = download(0.005, 20e6, 64 << 20)
     assert promises.octets == EAGER_OCTETS
+
+
+def test_a_near_peer_has_the_largest_window_for_large_grants_are_cheap():
+    promises, _ = download(NEAR_S / 10, 600e6, 64 << 20)
+    assert promises.octets == Windows().substream_max
 
 
 def test_it_grows_as_far_as_a_path_in_between_can_carry():
@@ -182,7 +186,7 @@ def test_a_round_trip_is_from_a_grant_to_the_first_octet_that_only_it_let_come(p
 def test_what_a_turn_takes_at_once_is_no_rate():
     promises = Promises(Windows(first=EAGER_OCTETS))
     window = Window(promises)
-    promises.measured(LEAST_MEASURE_S / 10)
+    promises.measured(NEAR_S)
     use(window, EAGER_OCTETS // 2)  # all at the time of the beginning
     assert promises.octets == EAGER_OCTETS
 
@@ -300,7 +304,7 @@ def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
 def test_beside_bulk_alone_a_near_peer_has_its_window(near):
     promises, window = near
     promises.came(INTERACTIVE_OCTETS + 1, 0)
-    assert bulk(window, 8 * SPARING_OCTETS) == [4 * SPARING_OCTETS] * 2
+    assert min(bulk(window, 8 * SPARING_OCTETS)) >= 4 * SPARING_OCTETS
 
 
 def test_the_tail_of_bulk_that_credit_has_cut_off_is_no_message(near):
