@@ -54,7 +54,7 @@ class Outbound(Protocol):
             self._silence = IdleTimer(terms.clock, self._silent_too_long)
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
-        self._last_from_device = self._last_from_target = 0  # octets that came at once
+        self._last_octets = 0  # that came at once from the device
         self._target: Target | None = None
         self._from_device = FromDevice(self)
         self._from_target = FromTarget(self)
@@ -254,11 +254,8 @@ class Outbound(Protocol):
             return
         self._record.octets_from_target += len(data)
         self._substream.write(data)
-        reading = self._terms.reading
-        reading.moved(len(data), self._last_from_target)
-        self._last_from_target = len(data)
         if self._target is not None:
-            self._target.read_at_most(reading.next_octets())
+            self._target.read_at_most(self._terms.reading.next_octets())
 
     def target_ended(self) -> None:
         if self._state is State.DEVICE_ENDED:
@@ -296,8 +293,8 @@ class Outbound(Protocol):
     def _write(self, pieces: Sequence[Octets]) -> None:
         octets = sum(map(len, pieces))
         self._record.octets_from_device += octets
-        self._terms.reading.moved(octets, self._last_from_device)
-        self._last_from_device = octets
+        self._terms.reading.came(octets, self._last_octets)
+        self._last_octets = octets
         self._socket.write(pieces)
 
     def touch(self) -> None:

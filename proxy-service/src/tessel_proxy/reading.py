@@ -1,8 +1,8 @@
 """How much of a target is read at once; pure.
 
 Much, so that bulk is cheap. But while much is read, encrypted and sent, whatever is typed beside it
-waits, several times on its way there and back. So one small piece on any substream of a tunnel has
-the next reads of all its targets be short.
+waits, several times on its way there and back. So one small piece from a device on any substream
+has the next reads of all targets of its tunnel be short.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ class Reading:
     def __init__(self) -> None:
         self._short = 0  # reads that are still to be so
 
-    def moved(self, octets: int, before: int) -> None:
-        """So much came at once, from a device or a target, and so much before it."""
+    def came(self, octets: int, before: int) -> None:
+        """So much came at once from the device, and so much before it.
+
+        What targets send tells nothing: of bulk, too, a read may find little.
+        """
         if is_message(octets, before):
             self._short = SHORT_READS
 
