@@ -28,6 +28,7 @@ from bench.sizes import FULL, QUICK, Sizes
 from bench.table import aligned, comparison_table, figures_table
 
 HERE = Path(__file__).parent
+WHY_MISSED = "docs/decisions/0013-fast-path.md"
 SITE, LOAD = HERE / "build" / "site", HERE / "build" / "load"
 RUNS = 5
 
@@ -48,7 +49,10 @@ def main() -> int:
     except KeyboardInterrupt:  # before there was anything to show
         print("bench: interrupted; all is stopped", file=sys.stderr)
         return 1
-    print(report(results, earlier))
+    shown = report(results, earlier)
+    print(shown)
+    if "missed" in shown:
+        print(f"\nWhere the time goes, and what was tried: {WHY_MISSED}")
     print(
         f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}, {_interpreter()}"
     )
