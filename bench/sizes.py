@@ -25,12 +25,12 @@ class Sizes:
 
 
 FULL = Sizes(
-    bulk_octets=256 << 20,
-    opens=400,
+    bulk_octets=1 << 30,
+    opens=2000,
     echoes=3000,
     echo_s=1.0,
     stalled_octets=200_000_000,
-    beside_octets=384 << 20,
+    beside_octets=1 << 30,
     idle_substreams=1000,
     idle_tunnels=200,
     pieces=(16, 256, 4096, 16_384, 65_532),
