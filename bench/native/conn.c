@@ -22,11 +22,15 @@ enum {
     READ_AHEAD = 1 << 17, /* of OpenSSL: several records for one system call */
     UNSENT = 1 << 17,     /* in the system's hands: what is typed does not queue behind more */
     PIECES_PER_TURN = 16, /* bulk written before what came in has its turn */
+    SEALED = 5 << 14,     /* the records of one piece */
 };
 
 static int loop;
 static SSL_CTX *context;
 static uint8_t inbox[INBOX];
+static BIO_METHOD *gathering;
+static uint8_t sealed[SEALED]; /* what OpenSSL has written in this call */
+static size_t sealed_length;
 
 void die(const char *format, ...)
 {
@@ -55,9 +59,62 @@ void bytes_add(struct bytes *bytes, const void *octets, size_t length)
     bytes->length += length;
 }
 
+/* What the system does not take stays with the connection. */
+static void send_sealed(struct conn *conn)
+{
+    if (!sealed_length)
+        return;
+    ssize_t sent = send(conn->fd, sealed, sealed_length, MSG_NOSIGNAL);
+    if (sent < 0)
+        sent = 0; /* a lost connection is seen by whoever reads */
+    bytes_add(&conn->unsent, sealed + sent, sealed_length - sent);
+    sealed_length = 0;
+}
+
+/* False: the system has no room. */
+static bool send_unsent(struct conn *conn)
+{
+    struct bytes *unsent = &conn->unsent;
+    if (unsent->length) {
+        ssize_t sent = send(conn->fd, unsent->at, unsent->length, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        unsent->length -= sent;
+        memmove(unsent->at, unsent->at + sent, unsent->length);
+    }
+    return !unsent->length;
+}
+
+/* OpenSSL writes each record by itself: four system calls for a piece, in place of one. */
+static int gather(BIO *bio, const char *octets, int length)
+{
+    struct conn *conn = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (sealed_length + length > SEALED)
+        send_sealed(conn);
+    if (conn->unsent.length && !send_unsent(conn)) {
+        BIO_set_retry_write(bio);
+        return -1;
+    }
+    memcpy(sealed + sealed_length, octets, length);
+    sealed_length += length;
+    return length;
+}
+
+static long gather_control(BIO *bio, int what, long number, void *pointer)
+{
+    (void)number, (void)pointer;
+    if (what == BIO_CTRL_FLUSH) /* behind a handshake's messages, and behind an alert */
+        send_sealed(BIO_get_data(bio));
+    return what == BIO_CTRL_FLUSH;
+}
+
 void loop_begin(void)
 {
     loop = epoll_create1(0);
+    gathering = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gathering");
+    BIO_meth_set_write(gathering, gather);
+    BIO_meth_set_ctrl(gathering, gather_control);
     context = SSL_CTX_new(TLS_client_method());
     /* who the server is does not matter here; the handshake costs it the same */
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
@@ -107,7 +164,10 @@ struct conn *conn_open(uint16_t port, bool tls)
     if (tls) {
         conn->state = SECURING;
         conn->ssl = SSL_new(context);
-        SSL_set_fd(conn->ssl, conn->fd);
+        BIO *writing = BIO_new(gathering);
+        BIO_set_data(writing, conn);
+        BIO_set_init(writing, 1);
+        SSL_set_bio(conn->ssl, BIO_new_socket(conn->fd, BIO_NOCLOSE), writing);
         SSL_set_tlsext_host_name(conn->ssl, "localhost");
         SSL_set_connect_state(conn->ssl);
     }
@@ -131,6 +191,7 @@ static void conn_free(struct conn *conn)
 {
     free(conn->out.at);
     free(conn->leaving.at);
+    free(conn->unsent.at);
     free(conn->bulk);
     free(conn);
 }
@@ -191,8 +252,13 @@ static bool have_rest(struct conn *conn)
 
 static ssize_t put(struct conn *conn)
 {
-    if (conn->ssl)
-        return SSL_write(conn->ssl, conn->rest, conn->rest_length);
+    if (conn->ssl) {
+        if (!send_unsent(conn))
+            return -1;
+        int taken = SSL_write(conn->ssl, conn->rest, conn->rest_length);
+        send_sealed(conn);
+        return taken;
+    }
     return send(conn->fd, conn->rest, conn->rest_length, MSG_NOSIGNAL);
 }
 
@@ -202,7 +268,7 @@ void conn_flush(struct conn *conn)
         return;
     for (int turn = 0; turn < PIECES_PER_TURN; turn++) {
         if (!have_rest(conn)) {
-            watch_writing(conn, false);
+            watch_writing(conn, !send_unsent(conn));
             return;
         }
         ssize_t sent = put(conn);

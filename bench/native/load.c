@@ -17,7 +17,7 @@
 #include <string.h>
 
 struct settings settings = {.way = DIRECT, .addresses = 1, .token = "", .features = "",
-                            .piece = MAX_PIECE};
+                            .piece = BULK_PIECE};
 
 static enum way way_named(const char *name)
 {

@@ -1,5 +1,6 @@
 /* The lean client that loads whatever is measured: connections, streams over them, and what is done
-   with streams. One thread, epoll, OpenSSL on the socket; octets are counted, never looked at. */
+   with streams. One thread, epoll, OpenSSL, a system call for a piece; octets are counted, never
+   looked at. */
 
 #ifndef LOAD_H
 #define LOAD_H
@@ -28,7 +29,12 @@ struct settings {
 
 extern struct settings settings;
 
-enum { MAX_PIECE = 65532, BULK_ROOM = 5 + MAX_PIECE, ORDER = 9 };
+enum {
+    MAX_PIECE = 65532,
+    BULK_PIECE = 65531, /* as the device's: with its header it fills four TLS records */
+    BULK_ROOM = 5 + MAX_PIECE,
+    ORDER = 9,
+};
 
 struct bytes {
     uint8_t *at;
@@ -63,6 +69,7 @@ struct conn {
     struct tunnel *tunnel;
     struct bytes out;           /* small things: they go before bulk */
     struct bytes leaving;       /* what of them is being written */
+    struct bytes unsent;        /* records that the system had no room for */
     const uint8_t *rest;        /* what is being written */
     size_t rest_length;
     uint8_t *bulk;              /* room for a frame, or octets without one */
