@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tessel_proxy.lookup import LOOKUP_THREADS
+from tessel_proxy.targets.lookup import LOOKUP_THREADS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BESIDES = 64

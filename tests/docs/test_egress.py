@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from tessel_proxy.policy_file import parse
-from tessel_proxy.rules import rules
+from tessel_proxy.egress.policy_file import parse
+from tessel_proxy.egress.rules import rules
 from unit.tessel_proxy.egress_table import in_markdown
 
 PAGE = (Path(__file__).parents[2] / "docs" / "egress.md").read_text()

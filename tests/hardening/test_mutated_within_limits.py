@@ -15,7 +15,7 @@ from support.hardening.growth import Held, count_objects
 from support.hardening.memory_bystander import Bystander
 from support.hardening.memory_proxy import STRANGERS_TOKEN, MemoryProxy
 from support.hardening.mutations import Mutations
-from tessel_proxy.quota import DAY_S
+from tessel_proxy.limits.quota import DAY_S
 from tessel_proxy.record import Nobody, Outcome, Refusal
 
 WARM_UP = 1_500

@@ -38,7 +38,8 @@ from tessel_proxy.auth.new_token import (
     line_for,
     recipe_for,
 )
-from tessel_proxy.certificates import (
+from tessel_proxy.certificates.issuing import names_of
+from tessel_proxy.certificates.make import (
     MAX_DAYS,
     SERVER_DAYS,
     CertificateError,
@@ -47,13 +48,12 @@ from tessel_proxy.certificates import (
     make_files,
 )
 from tessel_proxy.config import SETTINGS, Config
-from tessel_proxy.descriptors import raise_descriptors
-from tessel_proxy.issuing import names_of
+from tessel_proxy.egress.policies import Policies
+from tessel_proxy.front.tls import ServerTLS, utc
+from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.numbers import Number
-from tessel_proxy.policies import Policies
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
-from tessel_proxy.tls import ServerTLS, utc
 
 YOUNG_OBJECTS = 10_000
 """New objects of containers after which the youngest are looked through for rings: every few dozen

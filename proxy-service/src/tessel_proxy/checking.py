@@ -10,8 +10,8 @@ from twisted.logger import Logger, LogLevel
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError
 from tessel_proxy.first_check import first_check
 from tessel_proxy.house import House
+from tessel_proxy.limits.penalties import Penalty, PenaltyError
 from tessel_proxy.numbers import Number
-from tessel_proxy.penalties import Penalty, PenaltyError
 from tessel_proxy.record import Refusal
 
 

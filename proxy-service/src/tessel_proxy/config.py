@@ -24,6 +24,7 @@ from servicekit.parsers import (
 )
 from servicekit.settings import Settings, setting
 from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS, Windows
+from tessel_proxy.egress.rules import Rule, narrow_rules, rules
 from tessel_proxy.networks import Networks, networks
 from tessel_proxy.parsers import (
     TokenService,
@@ -32,7 +33,6 @@ from tessel_proxy.parsers import (
     shared_password,
     token_service,
 )
-from tessel_proxy.rules import Rule, narrow_rules, rules
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 NO_AUTHENTICATOR = (

@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 
 from tessel_proxy.auth import Account, Refused
 from tessel_proxy.house import House
-from tessel_proxy.penalties import PenaltyError
+from tessel_proxy.limits.penalties import PenaltyError
 
 
 def first_check(house: House, token: str, source: str) -> Deferred[Account | Refused]:

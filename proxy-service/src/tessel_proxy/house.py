@@ -12,10 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.digest import Digest, fresh_digest
 from tessel_proxy.config import Config
-from tessel_proxy.limits import Limits
-from tessel_proxy.opening import Opener
-from tessel_proxy.penalties import Penalties
+from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.record import Nobody, Witness
+from tessel_proxy.targets.opening import Opener
 
 
 class Tunnel(Interface):

@@ -20,19 +20,20 @@ from streamplex import TunnelLostError
 from streamplex.jsontext import Json
 from streamplex.messages import Octets
 from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
-from tessel_proxy import nodewords, wire
+from tessel_proxy import wire
 from tessel_proxy.early import EarlyData
-from tessel_proxy.egress import Address
+from tessel_proxy.egress.addresses import Address
 from tessel_proxy.idle import IdleTimer
-from tessel_proxy.nodewords import TargetError
+from tessel_proxy.limits.traffic import Traffic
 from tessel_proxy.numbers import Number
-from tessel_proxy.opening import Kind
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
 from tessel_proxy.pace import FromDevice, FromTarget, Why
 from tessel_proxy.record import Outcome, SubstreamRecord
-from tessel_proxy.target import Loss, Target
+from tessel_proxy.targets import nodewords
+from tessel_proxy.targets.nodewords import TargetError
+from tessel_proxy.targets.opening import Kind
+from tessel_proxy.targets.target import Loss, Target
 from tessel_proxy.terms import Terms
-from tessel_proxy.traffic import Traffic
 from tessel_proxy.wire import BadRequestError
 
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 from servicekit.settings import ConfigError, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
-from tessel_proxy.policies import Policies
+from tessel_proxy.egress.policies import Policies
+from tessel_proxy.front.tls import ServerTLS, server_tls
+from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.reload import Reloadable
-from tessel_proxy.target_tls import TargetTrust
-from tessel_proxy.tls import ServerTLS, server_tls
-from tessel_proxy.tls_tessel_1 import tessel_1_tls
+from tessel_proxy.targets.trust import TargetTrust
 
 T = TypeVar("T")
 

@@ -30,32 +30,32 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
-from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.watched import AuthResult, News, Watched
 from tessel_proxy.config import Config
-from tessel_proxy.connecting import TCP
-from tessel_proxy.descriptors import PLENTY
 from tessel_proxy.drain import Drain
-from tessel_proxy.expiry import ExpiryWatch
-from tessel_proxy.front import Front
+from tessel_proxy.egress.own import OwnAddresses
+from tessel_proxy.egress.policies import Policies
+from tessel_proxy.front.balancers import Front
+from tessel_proxy.front.expiry import ExpiryWatch
+from tessel_proxy.front.listening import IListeningReactor, listen
 from tessel_proxy.house import House
-from tessel_proxy.ledger import Ledger
-from tessel_proxy.limits import Limits
-from tessel_proxy.listening import IListeningReactor, listen
-from tessel_proxy.lookup import Lookups, lookup_threads, system_resolver
-from tessel_proxy.memory import MemoryWatch
-from tessel_proxy.metrics import Sources, registry_of
+from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.descriptors import PLENTY
+from tessel_proxy.limits.memory import MemoryWatch
+from tessel_proxy.limits.penalties import Penalties, source_of
+from tessel_proxy.monitoring.admin import AdminPort, admin_site
+from tessel_proxy.monitoring.ledger import Ledger
+from tessel_proxy.monitoring.metrics import Sources, registry_of
+from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.numbers import Number
-from tessel_proxy.opening import Opener
-from tessel_proxy.own import OwnAddresses
-from tessel_proxy.penalties import Penalties, source_of
-from tessel_proxy.policies import Policies
-from tessel_proxy.readiness import Readiness
 from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
 from tessel_proxy.reload import Reloadable, Reloader
 from tessel_proxy.session import Session
-from tessel_proxy.target_tls import TargetTrust
+from tessel_proxy.targets.connecting import TCP
+from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.targets.opening import Opener
+from tessel_proxy.targets.trust import TargetTrust
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from streamplex.tx import Substream
-from tessel_proxy import nodewords, wire
+from tessel_proxy import wire
 from tessel_proxy.house import House
-from tessel_proxy.opening import Kind
 from tessel_proxy.outbound import Outbound
 from tessel_proxy.record import Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.targets import nodewords
+from tessel_proxy.targets.opening import Kind
 from tessel_proxy.terms import Terms
 
 

@@ -27,9 +27,8 @@ from tessel_proxy.auth import Account
 from tessel_proxy.checking import Checking, TurnedAway
 from tessel_proxy.early import Allowance
 from tessel_proxy.house import House
-from tessel_proxy.limits import Tally
+from tessel_proxy.limits.accounts import Tally
 from tessel_proxy.numbers import Number
-from tessel_proxy.reading import Reading
 from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
@@ -39,6 +38,7 @@ from tessel_proxy.record import (
 )
 from tessel_proxy.serving import Serving
 from tessel_proxy.session_states import TRANSITIONS, Input, State
+from tessel_proxy.targets.reading import Reading
 from tessel_proxy.terms import Terms
 from tessel_proxy.wire import Hello
 

@@ -15,12 +15,12 @@ from zope.interface import directlyProvides
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from support.dialogues import frames_in
-from tessel_proxy import nodewords
 from tessel_proxy.auth import Account, Refused
-from tessel_proxy.penalties import source_of
+from tessel_proxy.limits.penalties import source_of
 from tessel_proxy.record import Nobody, TunnelRecord
 from tessel_proxy.session import Session
-from tessel_proxy.target import Target
+from tessel_proxy.targets import nodewords
+from tessel_proxy.targets.target import Target
 from unit.streamplex.wiring import MemoryTransport
 from unit.tessel_proxy.stage import Stage, TargetTransport
 

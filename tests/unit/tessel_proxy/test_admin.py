@@ -11,10 +11,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 from twisted.web.client import Agent
 
-from tessel_proxy import admin
-from tessel_proxy.admin import AdminPort, admin_site
 from tessel_proxy.config import Config
-from tessel_proxy.readiness import Readiness
+from tessel_proxy.monitoring import admin
+from tessel_proxy.monitoring.admin import AdminPort, admin_site
+from tessel_proxy.monitoring.readiness import Readiness
 
 
 class Asked:

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tessel_proxy import issuing
-from tessel_proxy.certificates import CertificateError, make_certificates
+from tessel_proxy.certificates import issuing
+from tessel_proxy.certificates.issuing import LAST_MOMENT, general_name, names_of
+from tessel_proxy.certificates.keyfiles import PRIVATE, PUBLIC, NewFile, write_together
+from tessel_proxy.certificates.make import CertificateError, make_certificates
 from tessel_proxy.config import Config
-from tessel_proxy.issuing import LAST_MOMENT, general_name, names_of
-from tessel_proxy.keyfiles import PRIVATE, PUBLIC, NewFile, write_together
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = ["localhost", "proxy.example.com", "127.0.0.1", "::1"]

@@ -14,8 +14,8 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from tessel_proxy.connecting import TCP, TargetConnection
-from tessel_proxy.nodewords import not_connected
+from tessel_proxy.targets.connecting import TCP, TargetConnection
+from tessel_proxy.targets.nodewords import not_connected
 
 FOUR, SIX = ip_address("192.0.2.4"), ip_address("2001:4860::1")
 

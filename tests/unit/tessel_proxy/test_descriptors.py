@@ -4,10 +4,10 @@ import resource
 
 import pytest
 
-from tessel_proxy import descriptors
-from tessel_proxy.admin import MAX_CONNECTIONS
-from tessel_proxy.descriptors import PLENTY, RESERVED, Shares, raise_descriptors
-from tessel_proxy.lookup import LOOKUP_THREADS
+from tessel_proxy.limits import descriptors
+from tessel_proxy.limits.descriptors import PLENTY, RESERVED, Shares, raise_descriptors
+from tessel_proxy.monitoring.admin import MAX_CONNECTIONS
+from tessel_proxy.targets.lookup import LOOKUP_THREADS
 
 
 @pytest.fixture

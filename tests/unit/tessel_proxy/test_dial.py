@@ -8,8 +8,8 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
-from tessel_proxy.dial import ATTEMPT_DELAY_S, MAX_ADDRESSES, Dialling, in_turn
-from tessel_proxy.nodewords import TargetError
+from tessel_proxy.targets.dial import ATTEMPT_DELAY_S, MAX_ADDRESSES, Dialling, in_turn
+from tessel_proxy.targets.nodewords import TargetError
 from unit.tessel_proxy.stage import Connect
 
 SIX, FOUR, OTHER = (ip_address(x) for x in ("2001:4860::1", "192.0.2.4", "192.0.2.5"))

@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, ip_address
 
 import pytest
 
-from tessel_proxy.egress import Verdict, carried, classify
+from tessel_proxy.egress.addresses import Verdict, carried, classify
 
 TABLE = [
     ("8.8.8.8", Verdict.ALLOWED),

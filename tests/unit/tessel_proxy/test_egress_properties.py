@@ -6,10 +6,10 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tessel_proxy.egress import Verdict, carried, classify
-from tessel_proxy.hosts import canonical
-from tessel_proxy.policy import Policy, RuleSet, Wanted
-from tessel_proxy.rules import rules
+from tessel_proxy.egress.addresses import Verdict, carried, classify
+from tessel_proxy.egress.hosts import canonical
+from tessel_proxy.egress.policy import Policy, RuleSet, Wanted
+from tessel_proxy.egress.rules import rules
 
 NUMBERS = st.one_of(
     st.integers(0, 2**33).map(str),

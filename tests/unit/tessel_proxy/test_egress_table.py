@@ -5,8 +5,8 @@ from twisted.internet.defer import succeed
 
 from tessel_proxy.auth import Account
 from tessel_proxy.config import Config
-from tessel_proxy.opening import MAX_ANSWERS
-from tessel_proxy.target_tls import TargetTrust
+from tessel_proxy.targets.opening import MAX_ANSWERS
+from tessel_proxy.targets.trust import TargetTrust
 from unit.tessel_proxy.egress_table import ACCOUNT, OWN_ADDRESS, OWN_PORT, TABLE
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 

@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.expiry import LOOK_S, WARN_BEFORE, ExpiryWatch
+from tessel_proxy.front.expiry import LOOK_S, WARN_BEFORE, ExpiryWatch
 from unit.tessel_proxy.stage import LoggedEvents
 
 DAY_S = 24 * 3600

@@ -8,7 +8,7 @@ import pytest
 
 from servicekit.settings import ConfigError
 from tessel_proxy.files import FileError, octets_of
-from tessel_proxy.target_tls import TargetTrust
+from tessel_proxy.targets.trust import TargetTrust
 
 NO_FILE = "^is no regular file; allowed: one, or a link to one$"
 

@@ -6,8 +6,8 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from tessel_proxy.front import HEADER_S, Front
-from tessel_proxy.ledger import Ledger
+from tessel_proxy.front.balancers import HEADER_S, Front
+from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.networks import networks
 from unit.tessel_proxy.stage import LoggedEvents
 

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from tessel_proxy.hosts import canonical
+from tessel_proxy.egress.hosts import canonical
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,15 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy import limits as module
-from tessel_proxy import nodewords
 from tessel_proxy.auth.hardcoded import ACCOUNT
-from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
-from tessel_proxy.descriptors import PLENTY, Shares
-from tessel_proxy.limits import BURST_S, Limits
+from tessel_proxy.limits import accounts as module
+from tessel_proxy.limits.accounts import BURST_S, Limits
+from tessel_proxy.limits.bucket import Bucket
+from tessel_proxy.limits.descriptors import PLENTY, Shares
 from tessel_proxy.networks import networks
 from tessel_proxy.record import Outcome
+from tessel_proxy.targets import nodewords
 from unit.tessel_proxy.stage import Stage
 
 

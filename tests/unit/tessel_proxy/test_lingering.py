@@ -3,9 +3,9 @@
 import pytest
 from twisted.internet import error
 
-from tessel_proxy import nodewords
 from tessel_proxy.record import Outcome
-from tessel_proxy.target import LINGER_LOOK_S, LINGER_S
+from tessel_proxy.targets import nodewords
+from tessel_proxy.targets.target import LINGER_LOOK_S, LINGER_S
 from unit.tessel_proxy.stage import Stage
 
 

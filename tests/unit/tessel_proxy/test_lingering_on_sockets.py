@@ -10,7 +10,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from tessel_proxy.target import SecureFactory, SecureTarget, Target
+from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target
 from unit.tessel_proxy.test_service import Shows
 
 MUCH = 32 * 1024 * 1024  # more than Linux and macOS buffer

@@ -9,9 +9,9 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError
 
-from tessel_proxy import lookup
-from tessel_proxy.lookup import Lookups, NotNowError, lookup_threads, system_resolver
-from tessel_proxy.turns import LOOKUPS_PER_TUNNEL
+from tessel_proxy.targets import lookup
+from tessel_proxy.targets.lookup import Lookups, NotNowError, lookup_threads, system_resolver
+from tessel_proxy.targets.turns import LOOKUPS_PER_TUNNEL
 from unit.tessel_proxy.stage import LoggedEvents, Resolver
 
 

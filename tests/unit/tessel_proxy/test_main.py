@@ -17,8 +17,8 @@ from servicekit.logs import LogFormat, LogLevel
 from servicekit.settings import ConfigError
 from tessel_proxy import __main__ as command
 from tessel_proxy.config import Config
+from tessel_proxy.front.tls import ServerTLS
 from tessel_proxy.ready import get_ready
-from tessel_proxy.tls import ServerTLS
 
 NOW = datetime.now(UTC).timestamp()  # OpenSSL has no other clock
 

@@ -6,8 +6,15 @@ import weakref
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy import heap, memory
-from tessel_proxy.memory import LOOK_S, MIB, PAUSE_S, WORTH_ENDING, MemoryWatch, resident_octets
+from tessel_proxy.limits import heap, memory
+from tessel_proxy.limits.memory import (
+    LOOK_S,
+    MIB,
+    PAUSE_S,
+    WORTH_ENDING,
+    MemoryWatch,
+    resident_octets,
+)
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 

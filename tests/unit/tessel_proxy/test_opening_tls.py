@@ -15,8 +15,8 @@ from zope.interface import implementer
 
 from servicekit.settings import ConfigError
 from tessel_proxy.early import PAUSE_OCTETS
-from tessel_proxy.target import LINGER_LOOK_S
-from tessel_proxy.target_tls import TargetTrust, _fault, openssl_reason
+from tessel_proxy.targets.target import LINGER_LOOK_S
+from tessel_proxy.targets.trust import TargetTrust, _fault, openssl_reason
 from unit.streamplex.wiring import Connection
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 

@@ -7,8 +7,8 @@ from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy import outbound
 from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
+from tessel_proxy.egress.policy import Policy
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
-from tessel_proxy.policy import Policy
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 
 from tessel_proxy.auth import Account, AuthUnavailableError, Hardcoded, Refused
 from tessel_proxy.first_check import first_check
-from tessel_proxy.penalties import Penalty, PenaltyError
+from tessel_proxy.limits.penalties import Penalty, PenaltyError
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
 from unit.tessel_proxy.test_limits_on_sockets import (
     accepted,

@@ -8,9 +8,9 @@ from twisted.logger import capturedLogs
 
 from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
-from tessel_proxy.policies import MAX_FILE_OCTETS, Policies
+from tessel_proxy.egress.policies import MAX_FILE_OCTETS, Policies
+from tessel_proxy.egress.rules import rules
 from tessel_proxy.reload import Reloader
-from tessel_proxy.rules import rules
 
 LOOK_S = 5.0
 

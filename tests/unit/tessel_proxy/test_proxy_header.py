@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address
 
-from tessel_proxy.proxy_header import V2_MAX_OCTETS, V2_START, Header, HeaderError, read_header
+from tessel_proxy.front.proxy_header import (
+    V2_MAX_OCTETS,
+    V2_START,
+    Header,
+    HeaderError,
+    read_header,
+)
 
 DEVICE4 = IPv4Address("TCP", "192.0.2.9", 4711)
 DEVICE6 = IPv6Address("TCP", "2001:db8::9", 4711)

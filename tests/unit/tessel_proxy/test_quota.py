@@ -3,11 +3,11 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy import nodewords
 from tessel_proxy.config import Config
-from tessel_proxy.limits import Limits
-from tessel_proxy.quota import DAY_S, Quota
+from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.quota import DAY_S, Quota
 from tessel_proxy.record import Outcome
+from tessel_proxy.targets import nodewords
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 SPENT = ("error", nodewords.QUOTA_SPENT)

@@ -5,9 +5,9 @@ from twisted.internet.task import Clock
 
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.config import Config
-from tessel_proxy.limits import Limits
+from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.rate import PATIENCE_S, SHARE_OCTETS, TURN_S, Rate
 from tessel_proxy.pace import Why
-from tessel_proxy.rate import PATIENCE_S, SHARE_OCTETS, TURN_S, Rate
 from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 

@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.readiness import CREDENTIALS_WRONG_S, Readiness
+from tessel_proxy.monitoring.readiness import CREDENTIALS_WRONG_S, Readiness
 
 CREDENTIALS = "the token service does not accept this proxy's credentials"
 

@@ -2,7 +2,7 @@
 
 from streamplex.credit import INTERACTIVE_OCTETS
 from streamplex.tx.bulk import READ_OCTETS
-from tessel_proxy.reading import SHORT_READ_OCTETS, SHORT_READS, Reading
+from tessel_proxy.targets.reading import SHORT_READ_OCTETS, SHORT_READS, Reading
 from unit.tessel_proxy.stage import Stage
 
 

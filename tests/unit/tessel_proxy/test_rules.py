@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessel_proxy.rules import MAX_RULES, narrow_rules, rules
+from tessel_proxy.egress.rules import MAX_RULES, narrow_rules, rules
 
 
 @pytest.mark.parametrize(

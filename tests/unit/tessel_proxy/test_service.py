@@ -20,13 +20,14 @@ from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy import listening, service
+from tessel_proxy import service
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.auth.watched import AuthResult, News
 from tessel_proxy.config import Config, EgressMode
-from tessel_proxy.listening import listen
+from tessel_proxy.egress.rules import rules
+from tessel_proxy.front import listening
+from tessel_proxy.front.listening import listen
 from tessel_proxy.networks import networks
-from tessel_proxy.rules import rules
 from tessel_proxy.service import ProxyService
 from unit.streamplex.wiring import Aware, Listener
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from support.processes import Process
-from tessel_proxy.certificates import make_certificates
+from tessel_proxy.certificates.make import make_certificates
 from tessel_proxy.config import Config
 from unit.streamplex.wiring import Aware, Listener
 from unit.tessel_proxy.handshakes import trusting

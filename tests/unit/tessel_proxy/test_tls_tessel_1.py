@@ -16,12 +16,12 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from servicekit.settings import ConfigError
-from tessel_proxy import tls_tessel_1
-from tessel_proxy.certificates import Family, make_certificates
+from tessel_proxy.certificates.make import Family, make_certificates
 from tessel_proxy.config import Config
-from tessel_proxy.identity import Identity
-from tessel_proxy.tls import server_tls
-from tessel_proxy.tls_tessel_1 import TESSEL_1, tessel_1_tls
+from tessel_proxy.front import tls_tessel_1
+from tessel_proxy.front.identity import Identity
+from tessel_proxy.front.tls import server_tls
+from tessel_proxy.front.tls_tessel_1 import TESSEL_1, tessel_1_tls
 from unit.tessel_proxy.handshakes import NOW, at, axtls, shake_hands, shown_to, trusting
 
 SOON = NOW + timedelta(days=9)

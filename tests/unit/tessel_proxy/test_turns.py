@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessel_proxy.turns import LOOKUPS_PER_ACCOUNT, LOOKUPS_PER_TUNNEL, Ticket, Turns
+from tessel_proxy.targets.turns import LOOKUPS_PER_ACCOUNT, LOOKUPS_PER_TUNNEL, Ticket, Turns
 
 
 def enter_many(turns, count, account="a", tunnel=1):

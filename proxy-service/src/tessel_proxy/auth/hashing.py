@@ -11,7 +11,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from tessel_proxy.auth.interface import AuthUnavailableError
-from tessel_proxy.threads import forget_those_not_started
+from tessel_proxy.targets.threads import forget_those_not_started
 
 T = TypeVar("T")
 

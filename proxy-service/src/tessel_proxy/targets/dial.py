@@ -15,9 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime
 from twisted.python.failure import Failure
 
-from tessel_proxy.connecting import Attempt, Connect, Standing
-from tessel_proxy.egress import Address
-from tessel_proxy.nodewords import not_connected
+from tessel_proxy.egress.addresses import Address
+from tessel_proxy.targets.connecting import Attempt, Connect, Standing
+from tessel_proxy.targets.nodewords import not_connected
 
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, section 8
 MAX_ADDRESSES = 16  # of one answer: whoever owns a name could have us try thousands

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tessel_proxy.limits import Tally
+from tessel_proxy.limits.accounts import Tally
+from tessel_proxy.limits.rate import Rate
 from tessel_proxy.pace import Pauses, Why
-from tessel_proxy.rate import Rate
 
 
 class Traffic:

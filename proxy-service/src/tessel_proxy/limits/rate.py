@@ -14,7 +14,7 @@ from typing import Final
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamplex.tx.flow import MAX_STALL_S
-from tessel_proxy.bucket import Bucket
+from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.pace import Pauses, Why
 
 SHARE_OCTETS: Final = 64 * 1024

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessel_proxy.config import EgressMode
-from tessel_proxy.policy import RuleSet
-from tessel_proxy.rules import MAX_RULES, Rule, narrow_rules, rules
+from tessel_proxy.egress.policy import RuleSet
+from tessel_proxy.egress.rules import MAX_RULES, Rule, narrow_rules, rules
 
 DEFAULT = "default"
 MAX_FAULTS = 20  # then the file is something else altogether

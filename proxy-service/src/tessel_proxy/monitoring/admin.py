@@ -29,8 +29,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from tessel_proxy.config import Config
-from tessel_proxy.listening import IListeningReactor, listen
-from tessel_proxy.readiness import Readiness
+from tessel_proxy.front.listening import IListeningReactor, listen
+from tessel_proxy.monitoring.readiness import Readiness
 
 IDLE_S: Final = 30.0
 """How long a connection may be silent: scrapers ask every 15 s or so, and may keep theirs."""

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from tessel_proxy import hosts
-from tessel_proxy.egress import Address, Network, carried
+from tessel_proxy.egress import hosts
+from tessel_proxy.egress.addresses import Address, Network, carried
 
 MAX_RULES = 1000  # of one list: all are looked at for every open
 MAX_PORT = 65535

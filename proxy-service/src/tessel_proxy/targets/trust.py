@@ -17,11 +17,11 @@ from zope.interface import implementer
 
 from servicekit.settings import ConfigError
 from streamplex.tx.tls import write_whole_pieces
-from tessel_proxy.egress import Address
+from tessel_proxy.egress.addresses import Address
 from tessel_proxy.files import FileError, octets_of
-from tessel_proxy.identity import MAX_PEM_OCTETS
-from tessel_proxy.nodewords import TargetError, not_verified
+from tessel_proxy.front.identity import MAX_PEM_OCTETS
 from tessel_proxy.reload import stamps_of
+from tessel_proxy.targets.nodewords import TargetError, not_verified
 
 # OpenSSL's X509_V_ERR_*, by the names that Node gives them.
 _ISSUER_UNKNOWN = 20

@@ -16,9 +16,9 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tessel_proxy.front.proxy_header import HeaderError, read_header
 from tessel_proxy.networks import Networks
 from tessel_proxy.numbers import number_of
-from tessel_proxy.proxy_header import HeaderError, read_header
 from tessel_proxy.record import Refusal, Witness, peer_name
 
 HEADER_S: Final = 5.0

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import idna
 
-from tessel_proxy.egress import Address
+from tessel_proxy.egress.addresses import Address
 
 MAX_NAME_CHARACTERS = 253  # RFC 1035, without the trailing dot
 

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.tx.bulk import READ_OCTETS, read_view
-from tessel_proxy.egress import Address
+from tessel_proxy.egress.addresses import Address
 
 _UNDER_WAY = (EINPROGRESS, EALREADY)
 _STANDS = (0, EISCONN)

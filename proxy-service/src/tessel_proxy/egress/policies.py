@@ -7,9 +7,9 @@ from pathlib import Path
 
 from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
+from tessel_proxy.egress.policy import Policy, RuleSet
+from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
 from tessel_proxy.files import FileError, octets_of
-from tessel_proxy.policy import Policy, RuleSet
-from tessel_proxy.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
 from tessel_proxy.reload import stamps_of
 
 MAX_FILE_OCTETS = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk

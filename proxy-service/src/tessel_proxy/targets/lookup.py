@@ -21,10 +21,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from tessel_proxy.egress import Address
+from tessel_proxy.egress.addresses import Address
 from tessel_proxy.numbers import Number
-from tessel_proxy.threads import forget_those_not_started
-from tessel_proxy.turns import Ticket, Turns
+from tessel_proxy.targets.threads import forget_those_not_started
+from tessel_proxy.targets.turns import Ticket, Turns
 
 LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
 

@@ -16,10 +16,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from tessel_proxy.certificates.issuing import Issued, general_name, new_authority, new_server
+from tessel_proxy.certificates.keyfiles import NewFile, certificate_file, key_file, write_together
 from tessel_proxy.config import Config
-from tessel_proxy.identity import LockedKeyError, key_in
-from tessel_proxy.issuing import Issued, general_name, new_authority, new_server
-from tessel_proxy.keyfiles import NewFile, certificate_file, key_file, write_together
+from tessel_proxy.front.identity import LockedKeyError, key_in
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650

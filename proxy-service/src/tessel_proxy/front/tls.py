@@ -23,7 +23,7 @@ from zope.interface import implementer
 from servicekit.settings import ConfigError
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.config import Config
-from tessel_proxy.identity import Identity, IdentityFiles
+from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.reload import stamps_of
 
 # Forward secret and authenticated, as all of TLS 1.3 are. AES-128 first: it is the cheapest for a

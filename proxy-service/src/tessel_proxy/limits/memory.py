@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from tessel_proxy.heap import give_back
+from tessel_proxy.limits.heap import give_back
 from tessel_proxy.numbers import Number
 
 LOOK_S: Final = 1.0

@@ -7,9 +7,9 @@ import errno
 from twisted.internet import error
 from twisted.python.failure import Failure
 
-from tessel_proxy.egress import Address
+from tessel_proxy.egress.addresses import Address
 from tessel_proxy.record import Outcome
-from tessel_proxy.target import Loss
+from tessel_proxy.targets.target import Loss
 
 READ_RESET = "read ECONNRESET"
 READ_TLS_BROKEN = "read EPROTO"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 
-from tessel_proxy.egress import Address, carried
+from tessel_proxy.egress.addresses import Address, carried
 
 _DISCARD = 9  # any port would do: nothing is sent
 _SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

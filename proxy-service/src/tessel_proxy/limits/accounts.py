@@ -12,11 +12,11 @@ from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.bucket import Bucket
 from tessel_proxy.config import Config
-from tessel_proxy.descriptors import PLENTY, Shares
-from tessel_proxy.quota import Quota
-from tessel_proxy.rate import PATIENCE_S, Rate
+from tessel_proxy.limits.bucket import Bucket
+from tessel_proxy.limits.descriptors import PLENTY, Shares
+from tessel_proxy.limits.quota import Quota
+from tessel_proxy.limits.rate import PATIENCE_S, Rate
 from tessel_proxy.record import Outcome
 
 BURST_S: Final = 10
@@ -145,6 +145,6 @@ class Limits:
 
 
 def _max_waiting(config: Config) -> int:
-    """Connections of balancers that may wait for their header (front.py), at all doors."""
+    """Connections of balancers that may wait for their header (front.balancers), at all doors."""
     doors = 1 if config.legacy_port is None else 2
     return doors * config.max_unauthenticated if config.proxy_protocol_from else 0

@@ -19,18 +19,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
-from tessel_proxy import hosts, nodewords, policy
 from tessel_proxy.config import EgressMode
-from tessel_proxy.connecting import Connect
-from tessel_proxy.dial import Dialling, in_turn
-from tessel_proxy.egress import Address
-from tessel_proxy.lookup import Lookups, NotNowError
-from tessel_proxy.nodewords import TargetError
-from tessel_proxy.policies import Policies
-from tessel_proxy.policy import Own, Wanted
+from tessel_proxy.egress import hosts, policy
+from tessel_proxy.egress.addresses import Address
+from tessel_proxy.egress.policies import Policies
+from tessel_proxy.egress.policy import Own, Wanted
 from tessel_proxy.record import log_would_refuse
-from tessel_proxy.target import Owner, SecureFactory, SecureTarget, Target
-from tessel_proxy.target_tls import TargetTrust, Verification, openssl_reason
+from tessel_proxy.targets import nodewords
+from tessel_proxy.targets.connecting import Connect
+from tessel_proxy.targets.dial import Dialling, in_turn
+from tessel_proxy.targets.lookup import Lookups, NotNowError
+from tessel_proxy.targets.nodewords import TargetError
+from tessel_proxy.targets.target import Owner, SecureFactory, SecureTarget, Target
+from tessel_proxy.targets.trust import TargetTrust, Verification, openssl_reason
 from tessel_proxy.wire import ConnectRequest
 
 T = TypeVar("T")

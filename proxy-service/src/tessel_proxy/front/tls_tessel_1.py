@@ -17,8 +17,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from tessel_proxy.config import Config
-from tessel_proxy.identity import Identity, IdentityFiles
-from tessel_proxy.tls import Dialect, ServerTLS
+from tessel_proxy.front.identity import Identity, IdentityFiles
+from tessel_proxy.front.tls import Dialect, ServerTLS
 
 # axTLS has these and RC4, which OpenSSL has no more. Without the level OpenSSL offers no version
 # below 1.2, whatever minimum is asked for. The list goes past Twisted, which would lose the level.

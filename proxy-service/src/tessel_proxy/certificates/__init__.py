@@ -1,0 +1,1 @@
+"""`tessel-proxy make-cert`: an authority, and certificates for proxies."""

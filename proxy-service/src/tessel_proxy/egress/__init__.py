@@ -1,0 +1,1 @@
+"""May this target be dialled? Kinds of addresses, rules, policies."""

@@ -1,0 +1,1 @@
+"""What may be had and used: by an account, by a source, by this process."""

@@ -1,0 +1,1 @@
+"""What a running proxy tells machines and operators."""
