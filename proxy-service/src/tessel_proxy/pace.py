@@ -22,6 +22,28 @@ _NO_REASON: frozenset[Why] = frozenset()
 """One for all: most directions have none, and an empty set takes 216 octets."""
 
 
+class Relay(Interface):
+    """What moves octets both ways."""
+
+    def touch(self) -> None: ...
+    def pause_device(self) -> None: ...
+    def resume_device(self) -> None: ...
+    def pause_target(self) -> None: ...
+    def resume_target(self) -> None: ...
+
+
+class _Nobody:
+    """The relay of a substream that is over."""
+
+    def touch(self) -> None:
+        pass
+
+    pause_device = resume_device = pause_target = resume_target = touch
+
+
+_NOBODY = _Nobody()
+
+
 @implementer(IPushProducer)
 class Pauses(ABC):
     """One direction: it moves while there is no reason to pause it.
@@ -31,9 +53,10 @@ class Pauses(ABC):
     own way. There are two for each substream, idle ones too: a bound method kept takes 64 octets.
     """
 
-    __slots__ = ("_over", "_reasons")
+    __slots__ = ("_over", "_reasons", "_relay")
 
-    def __init__(self) -> None:
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
         self._reasons = _NO_REASON
         self._over = False
 
@@ -72,6 +95,10 @@ class Pauses(ABC):
         self._reasons = _NO_REASON
         self._resume()
 
+    def let_go(self) -> None:
+        """The relay is over. It is not kept: the two would wait for a collection."""
+        self._relay = _NOBODY
+
     def pauseProducing(self) -> None:
         self.add(Why.FULL)
 
@@ -83,24 +110,10 @@ class Pauses(ABC):
         """Nothing: see above."""
 
 
-class Relay(Interface):
-    """What moves octets both ways."""
-
-    def touch(self) -> None: ...
-    def pause_device(self) -> None: ...
-    def resume_device(self) -> None: ...
-    def pause_target(self) -> None: ...
-    def resume_target(self) -> None: ...
-
-
 class FromDevice(Pauses):
     """What the device sends."""
 
-    __slots__ = ("_relay",)
-
-    def __init__(self, relay: Relay) -> None:
-        super().__init__()
-        self._relay = relay
+    __slots__ = ()
 
     def _pause(self) -> None:
         self._relay.pause_device()
@@ -115,11 +128,7 @@ class FromDevice(Pauses):
 class FromTarget(Pauses):
     """What the target sends."""
 
-    __slots__ = ("_relay",)
-
-    def __init__(self, relay: Relay) -> None:
-        super().__init__()
-        self._relay = relay
+    __slots__ = ()
 
     def _pause(self) -> None:
         self._relay.pause_target()

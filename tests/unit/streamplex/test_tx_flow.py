@@ -162,8 +162,9 @@ def test_a_pull_producer_is_asked_whenever_all_has_left(tunnels):
 
 def test_a_pull_producer_is_asked_once_however_many_batches_its_answer_fills():
     turns = []
-    feed = Feed(SimpleNamespace(waiting_octets=lambda: 0, later=turns.append))
-    feed.register(Pull(StringTransport()), False)
+    lane = SimpleNamespace(waiting_octets=lambda: 0, later=turns.append)
+    feed = Feed(lane, Pull(StringTransport()), False)
+    feed.begin()
     for _ in range(3):
         feed.sent()
     assert len(turns) == 1
@@ -201,7 +202,7 @@ def test_a_producer_that_has_unregistered_is_left_alone(tunnels):
 def test_one_producer_feeds_a_substream_at_a_time(tunnels):
     near, _ = tunnels.open(HalfCloseable())
     near.transport.registerProducer(Push(near.transport), True)
-    with pytest.raises(LocalError, match="feeds this substream already"):
+    with pytest.raises(LocalError, match="substream 2 has a producer already"):
         near.transport.registerProducer(Push(near.transport), True)
 
 

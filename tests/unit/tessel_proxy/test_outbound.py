@@ -1,14 +1,19 @@
 """One substream and its target."""
 
+import gc
+
 import pytest
 from twisted.internet import error
 
 from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
+from streamplex.tx.substream import Substream
 from tessel_proxy import outbound
 from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
 from tessel_proxy.egress.policy import Policy
+from tessel_proxy.outbound import Outbound
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
+from tessel_proxy.pace import Pauses
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]
@@ -102,6 +107,53 @@ def test_the_closing_line_tells_the_whole_story(stage, logged):
         "outcome": "ended",
     }
     assert expected.items() <= line.items()
+
+
+def both_end(stage, device, target):
+    target.end()
+    device.transport.loseWriteConnection()
+
+
+def the_device_ends_first(stage, device, target):
+    device.transport.loseWriteConnection()
+    stage.pump()
+    target.end()
+
+
+def the_target_resets(stage, device, target):
+    target.lose(error.ConnectionLost())
+
+
+def the_device_fails(stage, device, target):
+    device.transport.fail("no more")
+
+
+def parts_of_substreams():
+    return [one for one in gc.get_objects() if isinstance(one, Outbound | Pauses | Substream)]
+
+
+ENDS = [both_end, the_device_ends_first, the_target_resets, the_device_fails]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_over_is_freed_at_once_and_not_by_a_collection(half_closing, end):
+    gc.collect()
+    gc.disable()
+    try:
+        before = parts_of_substreams()  # of other tests
+        device, target = half_closing.relay()
+        target.send(b"something")
+        half_closing.pump()
+        end(half_closing, device, target)
+        half_closing.pump()
+        assert device.events[-1] == ("close",)
+        device.transport.release()
+        half_closing.pump()
+        half_closing.clock.advance(1)
+        del device, target
+        assert parts_of_substreams() == before
+    finally:
+        gc.enable()
 
 
 # --- what comes early

@@ -46,3 +46,5 @@ class Traffic:
     def end(self) -> None:
         self._tally.to_targets.leave(self._from_device)
         self._tally.to_devices.leave(self._from_target)
+        self._from_device.let_go()
+        self._from_target.let_go()

@@ -214,8 +214,9 @@ class Target(Protocol):
         self._sockets.discard(self)
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        if self._owner is not _NOBODY:
-            self._owner.target_lost(self._loss(reason))
+        owner, self._owner = self._owner, _NOBODY
+        if owner is not _NOBODY:
+            owner.target_lost(self._loss(reason))
         self._gone()
 
     def _loss(self, reason: Failure) -> Loss:

@@ -8,7 +8,6 @@ from typing import cast
 
 from twisted.internet.interfaces import IProducer, IPullProducer, IPushProducer
 
-from streamplex.errors import LocalError
 from streamplex.tx.flow import MAX_WAITING_OCTETS, RESUME_WAITING_OCTETS
 
 
@@ -23,33 +22,27 @@ class Lane(Interface):
 
 
 class Feed:
-    """Paces one producer by the octets that wait to be sent."""
+    """Paces one producer by the octets that wait to be sent: a push producer if it streams, else
+    one that is asked.
+    """
 
     __slots__ = ("_lane", "_paused", "_producer", "_pull_due", "_streaming")
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, producer: IProducer, streaming: bool) -> None:
         self._lane = lane
-        self._producer: IProducer | None = None
-        self._streaming = False
+        self._producer: IProducer | None = producer
+        self._streaming = streaming
         self._paused = False
         self._pull_due = False
 
-    def __bool__(self) -> bool:
-        return self._producer is not None
-
-    def register(self, producer: IProducer, streaming: bool) -> None:
-        """Pace this producer: a push producer if it streams, else one that is asked."""
-        if self._producer is not None:
-            raise LocalError(f"{self._producer!r} feeds this substream already")
-        self._producer = producer
-        self._streaming = streaming
-        self._paused = False
-        if streaming:
+    def begin(self) -> None:
+        """Something may wait already."""
+        if self._streaming:
             self.written()
         else:
             self._pull_later()
 
-    def unregister(self) -> None:
+    def forget(self) -> None:
         """The producer is done."""
         self._producer = None
 

@@ -36,13 +36,16 @@ class _SmallPieces:
         self.octets = bytearray(first.data)
 
 
+HandOn: TypeAlias = Callable[[Delivery], None]
+"""To whom: told at each call, for who keeps a method of its owner keeps that until a collection."""
+
+
 class Intake:
     """Hands deliveries on in their order: at once while it is open, later else."""
 
-    __slots__ = ("_busy", "_hand_on", "_held", "_open", "_waiting", "event_octets")
+    __slots__ = ("_busy", "_held", "_open", "_waiting", "event_octets")
 
-    def __init__(self, hand_on: Callable[[Delivery], None], held: Held) -> None:
-        self._hand_on = hand_on
+    def __init__(self, held: Held) -> None:
         self._held = held
         # With nothing in it an empty deque would be the largest part of an idle substream.
         self._waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
@@ -64,10 +67,10 @@ class Intake:
         """What waits is taken to cost so much."""
         return sum(_cost(each) for each in self._waiting)
 
-    def deliver(self, event: Delivery) -> None:
+    def deliver(self, event: Delivery, hand_on: HandOn) -> None:
         """Something came."""
         if self.is_through:
-            self._hand_on(event)
+            hand_on(event)
         else:
             self._wait(event)
 
@@ -97,26 +100,26 @@ class Intake:
             self._waiting = deque()
         self._waiting.append(event)
 
-    def begin(self, call: Callable[[], None]) -> None:
+    def begin(self, call: Callable[[], None], hand_on: HandOn) -> None:
         """Open, but make this call first; it may close."""
         self._open = self._busy = True
         try:
             call()
         finally:
             self._busy = False
-        self._hand_on_waiting()
+        self._hand_on_waiting(hand_on)
 
-    def open(self) -> None:
+    def open(self, hand_on: HandOn) -> None:
         """Hand on what waits, and all that comes."""
         self._open = True
         if not self._busy:
-            self._hand_on_waiting()
+            self._hand_on_waiting(hand_on)
 
-    def _hand_on_waiting(self) -> None:
+    def _hand_on_waiting(self, hand_on: HandOn) -> None:
         self._busy = True
         try:
             while self._open and self._waiting:
-                self._hand_on(self._next())
+                hand_on(self._next())
         finally:
             self._busy = False
 
@@ -133,10 +136,10 @@ class Intake:
             return DataReceived(waited.channel, bytes(waited.octets))
         return waited
 
-    def hand_over(self) -> None:
+    def hand_over(self, hand_on: HandOn) -> None:
         """Hand on all that waits, whoever asked to wait: nothing comes behind it."""
         while self._waiting:
-            self._hand_on(self._next())
+            hand_on(self._next())
 
     def close(self) -> None:
         """Let everything wait."""

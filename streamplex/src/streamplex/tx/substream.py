@@ -20,7 +20,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ITCPTransport,
 )
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -42,6 +42,11 @@ from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakes
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
+
+
+_GONE = Protocol()
+"""In place of a protocol that was told that all is over: with it each would keep the other until a
+collection, which takes its time."""
 
 
 class _Phase(Enum):
@@ -104,8 +109,8 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self._lost: Failure | None = None  # what connectionLost is told
         self._has_window = channel in pump.core.flow
         self._reset_sent = False
-        self._intake = Intake(self._hand_on, HELD_BY_WINDOW if self._has_window else pump.held)
-        self._feed = Feed(self)
+        self._intake = Intake(HELD_BY_WINDOW if self._has_window else pump.held)
+        self._feed: Feed | None = None  # while something produces
 
     # --- the protocol over it ---------------------------------------------------------
 
@@ -122,9 +127,11 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         lost = self._lost
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.OPEN
-        self._intake.begin(lambda: self._guarded(lambda: protocol.makeConnection(self)))
+        self._intake.begin(
+            lambda: self._guarded(lambda: protocol.makeConnection(self)), self._hand_on
+        )
         if lost is not None:
-            self._guarded(lambda: protocol.connectionLost(lost))
+            self._tell_lost(lost)
 
     @property
     def _aware(self) -> bool:
@@ -161,7 +168,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
             if self._phase is not _Phase.WAITING:
                 self._hand_on(event)  # however long the consumer pauses, it can be aborted
                 return
-        self._intake.deliver(event)
+        self._intake.deliver(event, self._hand_on)
 
     def deliver_data(self, run: Sequence[DataReceived]) -> None:
         """Data came for this substream, in one piece or several."""
@@ -169,7 +176,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
             self._hand_on_together([event.data for event in run])
             return
         for event in run:
-            self._intake.deliver(event)
+            self._intake.deliver(event, self._hand_on)
 
     def _hand_on_together(self, pieces: Sequence[Octets]) -> None:
         if self._phase is _Phase.OPEN and self.takes_sequences:
@@ -249,7 +256,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
 
     def served(self) -> None:
         """Some of what was queued has left."""
-        if self._feed:
+        if self._feed is not None:
             self._guarded(self._feed.sent)
         if self._local_ended and not self.waiting_octets() and not self._end_sent:
             self._end_sent = True
@@ -289,7 +296,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         """
         self._released = True
         if self._peer_ended and self._phase is _Phase.OPEN:
-            self._intake.hand_over()
+            self._intake.hand_over(self._hand_on)
         lost = TunnelLostError("the tunnel ended while the substream was open")
         lost.__cause__ = reason.value
         self._lose(Failure(lost))
@@ -344,22 +351,26 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         """Tell the protocol that it is over, once; end what it had not ended."""
         if self._phase is _Phase.LOST:
             return
-        protocol = self.protocol
         self._phase = _Phase.LOST
         self._lost = reason
         self._drop_held()
-        self._intake.open()
-        self._guarded(self._feed.stop)
+        self._intake.open(self._hand_on)
+        self._guarded(self._stop_feed)
         self._end()
         self._release_if_over()
+        self._tell_lost(reason)
+
+    def _tell_lost(self, reason: Failure) -> None:
+        protocol = self.protocol
         if protocol is not None:
             self._guarded(lambda: protocol.connectionLost(reason))
+            self.protocol = _GONE
 
     def _discard(self) -> None:
         """Hand on no more data; the events among what waits still count."""
         if self._phase in (_Phase.WAITING, _Phase.OPEN):
             self._phase = _Phase.DISCARDING
-            self._intake.open()
+            self._intake.open(self._hand_on)
 
     # --- ITransport, ITCPTransport ----------------------------------------------------
 
@@ -374,7 +385,8 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self._pump.flush()
         if isinstance(data, memoryview):
             self._pump.core.keep(self.channel)
-        self._feed.written()
+        if self._feed is not None:
+            self._feed.written()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Queue pieces as one."""
@@ -383,7 +395,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
     def loseWriteConnection(self) -> None:
         """Half close: `end` behind the data, when a registered producer is done."""
         self._end_wanted = True
-        if not self._feed:
+        if self._feed is None:
             self._end()
 
     def loseConnection(self) -> None:
@@ -412,7 +424,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self.later(self._tell_aborted)
 
     def _tell_aborted(self) -> None:
-        self._feed.stop()
+        self._stop_feed()
         self._tell_written()
 
     # --- what TCP does not have -------------------------------------------------------
@@ -464,14 +476,24 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         """Ask this producer for a pause whenever enough is queued."""
         if self._local_ended:
             producer.stopProducing()
+        elif self._feed is not None:
+            raise LocalError(f"substream {self.channel} has a producer already")
         else:
-            self._feed.register(producer, streaming)
+            self._feed = Feed(self, producer, streaming)
+            self._feed.begin()
 
     def unregisterProducer(self) -> None:
         """The producer is done."""
-        self._feed.unregister()
+        if self._feed is not None:
+            self._feed.forget()
+            self._feed = None
         if self._end_wanted:
             self._end()
+
+    def _stop_feed(self) -> None:
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.stop()
 
     # --- IPushProducer: what it is to whoever reads here -------------------------------
 
@@ -483,7 +505,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
     def resumeProducing(self) -> None:
         """Hand on what waits, and all that comes."""
         if self._phase is _Phase.OPEN:
-            self._intake.open()
+            self._intake.open(self._hand_on)
 
     def stopProducing(self) -> None:
         """The consumer wants no more data; events still come."""

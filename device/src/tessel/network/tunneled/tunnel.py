@@ -123,8 +123,9 @@ class Tunnel:
         self._stop_idle_timer()
         self.phase = Phase.RETIRED
         for substream in list(self._pump().substreams.values()):
-            face = cast("Face", substream.protocol)  # a substream of ours has it from the start
-            face.connection.take_leave()
+            face = substream.protocol  # that has raised, if it is none of ours
+            if isinstance(face, Face):
+                face.connection.take_leave()
         self._watch_idle()
 
     def close(self) -> None:
