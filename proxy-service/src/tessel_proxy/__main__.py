@@ -55,10 +55,6 @@ from tessel_proxy.numbers import Number
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
 
-YOUNG_OBJECTS = 10_000
-"""New objects of containers after which the youngest are looked through for rings: every few dozen
-substreams opened, where Python's 700 make it several times for each dozen. 2 to 6 % of an open."""
-
 
 class IReactor(IProxyReactor, IServingReactor, IAuthReactor):
     """All that is asked of the reactor."""
@@ -172,7 +168,6 @@ def _serve() -> int:
         numbers={"cannot_listen": Number.CANNOT_LISTEN.value},
     )
     gc.freeze()  # what is there now stays: no collection need walk over all modules
-    gc.set_threshold(YOUNG_OBJECTS)
     return serving.run()
 
 
