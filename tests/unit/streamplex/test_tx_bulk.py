@@ -1,13 +1,15 @@
 """A TCP connection driven for bulk. The connection is Twisted's own, its socket is not."""
 
 import socket
+from errno import EAGAIN, EMSGSIZE, EPIPE
 from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
+from struct import pack
 
 import pytest
 from twisted.internet import error
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.tcp import Connection
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
@@ -16,10 +18,92 @@ from streamplex.tx.bulk import (
     UNSENT_OCTETS,
     end_at_once,
     keep_queue_short,
-    read_view,
+    read_views_in_bulk,
     write_at_once,
 )
-from unit.streamplex.tcp import Real, Tcp
+
+IOV_MAX = 1024
+
+
+class Socket:
+    """The kernel's side: takes what it has room for."""
+
+    def __init__(self):
+        self.room = 1_000_000
+        self.broken = self.ended = False
+        self.taken = bytearray()
+        self.coming = None
+        self.options = {}
+
+    def setblocking(self, flag):
+        pass
+
+    def fileno(self):
+        return 7
+
+    def send(self, data):
+        if self.broken:
+            raise OSError(EPIPE, "broken pipe")
+        if not self.room:
+            raise OSError(EAGAIN, "no room")
+        now = min(len(data), self.room)
+        self.room -= now
+        self.taken += data[:now]
+        return now
+
+    def sendmsg(self, pieces):
+        if len(pieces) > IOV_MAX:
+            raise OSError(EMSGSIZE, "too many pieces")
+        return self.send(b"".join(pieces))
+
+    def recv_into(self, room, most):
+        room = room[:most]
+        if self.broken:
+            raise OSError(EPIPE, "broken pipe")
+        if self.coming is None:
+            raise BlockingIOError(EAGAIN, "nothing there")
+        now = min(len(self.coming), len(room))
+        room[:now] = self.coming[:now]
+        self.coming = self.coming[now:]
+        return now
+
+    def setsockopt(self, level, name, value):
+        self.options[level, name] = value
+
+    def shutdown(self, how):
+        self.ended = True
+
+    def close(self):
+        pass
+
+
+class Producer:
+    def __init__(self):
+        self.calls = []
+
+    def pauseProducing(self):
+        self.calls.append("pause")
+
+    def resumeProducing(self):
+        self.calls.append("resume")
+
+    def stopProducing(self):
+        self.calls.append("stop")
+
+
+class Tcp:
+    """A connection of Twisted's over the socket above."""
+
+    def __init__(self):
+        self.socket, self.reactor = Socket(), MemoryReactorClock()
+        self.transport = Connection(self.socket, Protocol(), self.reactor)
+        self.transport.connected = 1
+        self.producer = Producer()
+
+    def writable(self):
+        """The reactor's poll says that there is room."""
+        assert self.transport in self.reactor.writers
+        return self.transport.doWrite()
 
 
 @pytest.fixture
@@ -179,24 +263,61 @@ def test_a_transport_in_memory_has_no_kernel_to_be_told():
     keep_queue_short(transport)
 
 
-@pytest.mark.parametrize("size", [1, 100, READ_OCTETS, 2 * READ_OCTETS])
-def test_a_read_is_of_as_much_as_the_buffer_size_says_and_as_there_is_room_for(tcp, size):
+def test_tcp_reads_much_at_once_into_one_buffer(tcp):
     heard = []
+    read_views_in_bulk(tcp.transport, lambda view: heard.append((type(view), bytes(view))))
+    tcp.socket.coming = bytes(READ_OCTETS) + b"rest"
+    assert tcp.transport.doRead() is None
+    assert tcp.transport.doRead() is None
+    assert heard == [(memoryview, bytes(READ_OCTETS)), (memoryview, b"rest")]
+
+
+@pytest.mark.parametrize("size", [1, 100, READ_OCTETS, 2 * READ_OCTETS])
+def test_it_reads_as_much_as_its_buffer_size_says_and_no_more_than_there_is_room_for(tcp, size):
+    heard = []
+    read_views_in_bulk(tcp.transport, lambda view: heard.append(len(view)))
     tcp.transport.bufferSize = size
     tcp.socket.coming = bytes(3 * READ_OCTETS)
-    read_view(tcp.transport, lambda view: heard.append((type(view), len(view))))
-    assert heard == [(memoryview, min(size, READ_OCTETS))]
+    tcp.transport.doRead()
+    assert heard == [min(size, READ_OCTETS)]
 
 
 def test_nothing_to_read_is_told_to_nobody(tcp):
-    assert read_view(tcp.transport, pytest.fail) is None
+    read_views_in_bulk(tcp.transport, pytest.fail)
+    assert tcp.transport.doRead() is None
 
 
 def test_the_end_is_told_as_twisted_tells_it(tcp):
+    read_views_in_bulk(tcp.transport, pytest.fail)
     tcp.socket.coming = b""
-    assert isinstance(read_view(tcp.transport, pytest.fail), error.ConnectionDone)
+    assert isinstance(tcp.transport.doRead(), error.ConnectionDone)
     tcp.socket.broken = True
-    assert isinstance(read_view(tcp.transport, pytest.fail), error.ConnectionLost)
+    assert isinstance(tcp.transport.doRead(), error.ConnectionLost)
+
+
+def test_a_transport_in_memory_is_read_as_ever():
+    transport = StringTransport()
+    read_views_in_bulk(transport, pytest.fail)
+    assert not hasattr(transport, "doRead")
+    assert not hasattr(transport, "bufferSize")
+
+
+class Real:
+    """A connection of Twisted's over a socket of the system's, and its peer."""
+
+    def __init__(self):
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            self.ours = socket.create_connection(port.getsockname())
+            self.peer, _ = port.accept()
+        self.came = []
+        protocol = Protocol()
+        protocol.dataReceived = self.came.append
+        self.transport = Connection(self.ours, protocol, MemoryReactorClock())
+        self.transport.connected = 1
+
+    def reset(self):
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+        self.peer.close()
 
 
 @pytest.fixture
@@ -215,6 +336,14 @@ def test_a_reset_that_the_writer_meets_first_is_not_read_as_an_end(real):
     assert real.came == [b"the beginning of something"]
     assert isinstance(real.transport.doRead(), error.ConnectionLost)
     assert isinstance(real.transport.doWrite(), error.ConnectionLost)
+
+
+def test_nor_where_views_are_read(real):
+    read_views_in_bulk(real.transport, real.came.append)
+    real.reset()
+    write_at_once(real.transport, (b"hi",))
+    assert isinstance(real.transport.doRead(), error.ConnectionLost)
+    assert not real.came
 
 
 def test_an_end_that_came_before_the_reset_is_one(real):

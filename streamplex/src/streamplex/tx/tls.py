@@ -27,13 +27,11 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.internet.tcp import Connection
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.tx.bulk import Writable, write_at_once
-from streamplex.tx.gathering import Reads
+from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
 from streamplex.tx.openssl import opened, rest, seal, sealed
 
@@ -58,12 +56,10 @@ class TLSTransport(BufferingTLSTransport):
 
     tcp_reason: Failure | None = None  # how TCP was lost
     _last_octets: IDelayedCall | None = None
-    _reads: Reads | None = None  # where it is over TCP
 
     def makeConnection(self, transport: ITransport) -> None:
         self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
-        if isinstance(transport, Connection):
-            self._reads = Reads(transport, self.dataReceived, self._clock)
+        read_views_in_bulk(transport, self.dataReceived)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
     def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
@@ -121,17 +117,12 @@ class TLSTransport(BufferingTLSTransport):
             self._producer.pauseProducing()
             self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's
         if self._last_octets is None and self.tcp_reason is None:
+            clock = cast("TLSFactory", self.factory).clock
             below = cast("ITCPTransport", self.transport)
-            self._last_octets = self._clock.callLater(LAST_OCTETS_S, below.abortConnection)
-
-    @property
-    def _clock(self) -> IReactorTime:
-        return cast("TLSFactory", self.factory).clock
+            self._last_octets = clock.callLater(LAST_OCTETS_S, below.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.tcp_reason = reason
-        if self._reads is not None:
-            self._reads.stop()
         if self._last_octets is not None and self._last_octets.active():
             self._last_octets.cancel()
         super().connectionLost(reason)
