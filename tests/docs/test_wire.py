@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from support.dialogues import parse
+from tessel_proxy.session import MAX_HELD, MAX_OCTETS_WHILE_CHECKED, MAX_OCTETS_WITHOUT_TOKEN
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "wire.md"
@@ -17,3 +18,9 @@ def test_a_small_clients_conversation_is_a_recorded_one():
         for who, head, payload in LINE.findall(PAGE.read_text())
     ]
     assert shown == [(frame.from_client, frame.wire) for frame in parse(RECORDED).frames]
+
+
+def test_the_limits_before_the_token_are_those_of_the_code():
+    text = " ".join(PAGE.read_text().split())
+    assert f"Before the token a device may send {MAX_OCTETS_WITHOUT_TOKEN:,} bytes" in text
+    assert f"the limit is {MAX_OCTETS_WHILE_CHECKED:,} bytes and {MAX_HELD} messages" in text

@@ -5,6 +5,7 @@ Everything here comes from strangers: whatever JSON it is, it has a meaning or i
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ MAX_TIMEOUT_MS = 2**31 - 1  # what timers of JavaScript can count; Node cuts lon
 _MAX_PORT = 65535
 _PORT_DIGITS = re.compile(r"[0-9]{1,5}")
 _SHOWN_CHARACTERS = 60
+_MISSING: Json = object()  # the argument was not sent; `null` would be a value
 
 
 class BadRequestError(Exception):
@@ -119,7 +121,7 @@ class ConnectRequest:
 
 def parse_connect(args: tuple[Json, ...]) -> ConnectRequest:
     """The arguments of `_pls_connect`; raises BadRequestError."""
-    port, host = (*args, None, None)[:2]
+    port, host = (*args, _MISSING, _MISSING)[:2]
     return ConnectRequest(_port(port), _host(host))
 
 
@@ -144,7 +146,7 @@ def _host(host: Json) -> str:
 
 def parse_timeout(args: tuple[Json, ...]) -> float:
     """The argument of `_pls_timeout`, in seconds; 0 disarms. Raises BadRequestError."""
-    ms: Json = args[0] if args else None
+    ms: Json = args[0] if args else _MISSING
     if isinstance(ms, bool) or not isinstance(ms, int | float) or not 0 <= ms < math.inf:
         raise BadRequestError(
             f"ERR_INVALID_ARG_VALUE: timeout {_shown(ms)}; "
@@ -154,4 +156,8 @@ def parse_timeout(args: tuple[Json, ...]) -> float:
 
 
 def _shown(value: Json) -> str:
-    return ascii(value)[:_SHOWN_CHARACTERS]
+    """The value as its sender wrote it, in JSON, and not as Python writes it."""
+    if value is _MISSING:
+        return "missing"
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

@@ -46,7 +46,10 @@ GOOD = [
     (b"PROXY TCP6 2001:db8::9 ::1 4711 443\r\n", DEVICE6),
     (b"PROXY TCP6 2001:0db8:0:0::9 ::1 4711 443\r\n", DEVICE6),
     (b"PROXY TCP6 ::ffff:192.0.2.9 ::1 4711 443\r\n", DEVICE4),
+    (b"PROXY UNKNOWN\r\n", None),
     (b"PROXY UNKNOWN \r\n", None),
+    (b"PROXY UNKNOWN whatever else, \xff too\r\n", None),
+    (b"PROXY UNKNOWN \rx\n\r\n", None),
     (b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", None),
     (v2(addresses=FOUR), DEVICE4),
     (v2(addresses=FOUR, tlvs=TLV * 3), DEVICE4),
@@ -57,6 +60,16 @@ GOOD = [
     (v2(command=0x20, addresses=FOUR), None),
     (v2(family=0x00, tlvs=TLV), None),
     (v2(family=0x31, addresses=bytes(216)), None),
+    (v2(family=0x31, addresses=bytes(216), tlvs=TLV), None),
+    (v2(family=0x32, addresses=bytes(216)), None),
+    (v2(command=0x20), None),
+    (v2(command=0x20, family=0x00, tlvs=TLV), None),
+    (v2(command=0x20, family=0x31, addresses=bytes(216)), None),
+    (v2(command=0x20, family=0x7F, addresses=b"ignored"), None),
+    (v2(family=0x00), None),
+    (v2(family=0x10, addresses=FOUR), None),
+    (v2(family=0x20, addresses=SIX), None),
+    (v2(addresses=FOUR, tlvs=b"\x20\x1f\x40" + bytes(8000)), DEVICE4),
 ]
 
 
@@ -68,7 +81,7 @@ def test_a_header_is_read_whole_and_with_octets_behind_it(header, source):
 
 @pytest.mark.parametrize(("header", "_source"), GOOD)
 def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
-    for cut in range(len(header)):
+    for cut in [*range(min(len(header), 300)), len(header) - 1]:
         assert read_header(header[:cut]) is None
 
 
@@ -99,6 +112,9 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
         b"PROXY TCP4\r\n",
         b"PROXY \r\n",
         b"PROXY UNKNOWN" + b" " * 100,
+        b"PROXY UNKNOWN\t\r\n",
+        b"PROXY UNKNOWNS\r\n",
+        b"PROXY unknown\r\n",
         v2(command=0x11, addresses=FOUR),
         v2(command=0x22, addresses=FOUR),
         v2(family=0x12, addresses=FOUR),

@@ -180,6 +180,32 @@ def test_a_refusal_quotes_only_the_beginning():
     with pytest.raises(BadRequestError) as refusal:
         parse_connect(("9" * 10_000, "h"))
     assert len(str(refusal.value)) < 200
+    assert "999...;" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("parse", "args", "shown"),
+    [
+        (parse_connect, (), "port missing;"),
+        (parse_connect, (None, "h"), "port null;"),
+        (parse_connect, (True, "h"), "port true;"),
+        (parse_connect, ({"path": None}, "h"), 'port {"path": null};'),
+        (parse_connect, (["a", False], "h"), 'port ["a", false];'),
+        (parse_connect, ("it's", "h"), 'port "it\'s";'),
+        (parse_connect, ("\u00e9\n", "h"), 'port "\\u00e9\\n";'),
+        (parse_connect, (80,), "host missing;"),
+        (parse_connect, (80, None), "host null;"),
+        (parse_connect, (80, ""), 'host "";'),
+        (parse_timeout, (), "timeout missing;"),
+        (parse_timeout, (None,), "timeout null;"),
+        (parse_timeout, (False,), "timeout false;"),
+        (parse_timeout, ("300",), 'timeout "300";'),
+    ],
+)
+def test_a_refusal_quotes_the_argument_in_json(parse, args, shown):
+    with pytest.raises(BadRequestError) as refusal:
+        parse(args)
+    assert shown in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,14 @@ from tessel_proxy.networks import plain_address
 
 V1_START: Final = b"PROXY "
 V1_MAX_OCTETS: Final = 107  # the specification's worst case, line end included
+V1_UNKNOWN: Final = b"PROXY UNKNOWN"
 V1_WORDS: Final = 6
 MAX_PORT: Final = 0xFFFF
 V2_START: Final = V2Parser.PREFIX
 V2_HEAD: Final = Struct("!12sBBH")
-V2_MAX_OCTETS: Final = 4096
-"""Addresses and TLVs; a balancer that passes on its client's certificate sends half of it."""
+V2_MAX_OCTETS: Final = 16384
+"""Addresses and TLVs. HAProxy builds a header in one buffer, which has 16 KiB by default; a header
+with its client's certificate has some 2 KiB, and more with a large key or a chain."""
 
 
 class HeaderError(Exception):
@@ -66,12 +68,12 @@ def _read_v1(octets: bytes) -> Header | None:
 
 
 def _source_of_v1(line: bytes) -> IPv4Address | IPv6Address | None:
+    if line == V1_UNKNOWN or line.startswith(V1_UNKNOWN + b" "):
+        return None  # the specification has receivers ignore all else in the line
     try:
         source = V1Parser.parse(line).source
     except (InvalidProxyHeader, ValueError) as error:
         raise HeaderError(f"a header of version 1 that is garbled: {_words(error)}") from error
-    if source is None:
-        return None  # PROXY UNKNOWN, with or without more
     words = line.split(b" ")
     if len(words) != V1_WORDS or not all(port.isdigit() for port in words[4:]):
         raise HeaderError("a header of version 1 that is garbled: words or ports")
