@@ -116,7 +116,7 @@ def _source_of_v2(header: bytes) -> IPv4Address | IPv6Address | None:
     return _true(source)
 
 
-def _true(source: IAddress) -> IPv4Address | IPv6Address:
+def _true(source: IAddress | None) -> IPv4Address | IPv6Address:
     """The address in its usual notation; the ports are judged here, for both versions."""
     if not isinstance(source, IPv4Address | IPv6Address) or not 0 <= source.port <= MAX_PORT:
         raise HeaderError("a header that is garbled: port out of range")
