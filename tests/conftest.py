@@ -5,6 +5,8 @@ import gc
 import pytest
 from twisted.logger import globalLogPublisher
 
+from servicekit.reactor import reactor as _reactor  # noqa: F401 -- before Twisted installs its own
+
 
 def pytest_collection_finish():
     """Leave what the imports made out of the collections after each test: they take 60 ms else."""

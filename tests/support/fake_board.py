@@ -189,7 +189,12 @@ class Board:
         self.handles = Handles()
         self.uncaught = []
         self.runtime = Runtime(
-            self.clock, self.network, self.handles, self.uncaught.append, lambda: wifi
+            self.clock,
+            self.network,
+            self.handles,
+            self.uncaught.append,
+            lambda: wifi,
+            wall_time=self.clock.seconds,
         )
 
     @property

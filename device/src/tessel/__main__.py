@@ -71,7 +71,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _run_program(path: Path, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
-    from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
+    from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     program = Program(
         cast("IProgramReactor", reactor),
@@ -90,7 +90,7 @@ def _run_program(path: Path, arguments: Sequence[str], wrap_bus: BusWrap) -> int
 
 
 def _traced(write: Callable[[str], object]) -> BusWrap:
-    from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
+    from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     return lambda bus: cast("IBus", TracedBus(bus, cast("IReactorTime", reactor), write))
 
@@ -109,7 +109,7 @@ def _check(given: argparse.Namespace) -> int:
     settings = _radio_settings()
     if settings.kind == "host":
         return _misused("RADIO=host has no chip; RADIO=cc3000 and RADIO=cc3000-sim have")
-    from twisted.internet import reactor  # noqa: PLC0415 - it is installed when imported
+    from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     return radio_check.run(settings, cast("radio_check.ICheckReactor", reactor), print, sys.stderr)
 

@@ -129,7 +129,10 @@ def power_on(
     *,
     uncaught: Callable[[BaseException], None],
 ) -> Board:
-    """A board with its power on, for programs that are not started by `tessel run`."""
+    """A board with its power on, for programs that are not started by `tessel run`.
+
+    `servicekit.reactor` has the reactor to hand in: timers of Twisted's own follow the time of day.
+    """
     board = Board(reactor, environ, random, uncaught=uncaught)
     board.power_on()
     return board

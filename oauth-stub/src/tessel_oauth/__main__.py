@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import cast
 
-from twisted.internet import reactor as installed_reactor
-
 from servicekit.logs import begin_logging
+from servicekit.reactor import reactor as installed_reactor
 from servicekit.serving import AT_FAULT, FAILED, IServingReactor, Serving
 from servicekit.settings import ConfigError, described
 from tessel_oauth import tokens

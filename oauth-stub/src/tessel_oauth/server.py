@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
+from servicekit.clocks import SteadyTime, WallTime
 from tessel_oauth.app import App
 from tessel_oauth.config import Config
 from tessel_oauth.service import TokenService
@@ -35,12 +37,19 @@ class Server:
     _log = Logger()
 
     def __init__(
-        self, config: Config, reactor: IServerReactor, random: Random, show_key: ShowKey
+        self,
+        config: Config,
+        reactor: IServerReactor,
+        random: Random,
+        show_key: ShowKey,
+        wall_time: WallTime = time.time,
     ) -> None:
         self._config = config
         self._reactor = reactor
         self._show_key = show_key
-        self._service = TokenService(config, reactor, reactor, random)
+        self._service = TokenService(
+            config, SteadyTime(reactor.seconds, wall_time), reactor, random
+        )
         self._port: IListeningPort | None = None
 
     async def start(self) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads
 
+from servicekit.clocks import SteadyTime
 from tessel_oauth import tokens
 from tessel_oauth.config import Config
 from tessel_oauth.errors import StoreError, invalid_client, invalid_request, invalid_token
@@ -41,12 +42,12 @@ class TokenService:
     def __init__(
         self,
         config: Config,
-        clock: IReactorTime,
+        now: SteadyTime,
         threads: IReactorFromThreads,
         random: tokens.Random,
     ) -> None:
         self._config = config
-        self._clock = clock
+        self._now = now
         self._random = random
         self._storing = Worker(threads, "store", threads=1, max_waiting=MAX_WAITING)
         self._hashing = Worker(threads, "hashing", threads=HASHING_THREADS, max_waiting=MAX_WAITING)
@@ -61,9 +62,7 @@ class TokenService:
         """
         self._storing.start()
         self._hashing.start()
-        self._opened = await self._storing.run(
-            Store.open, self._config.database, now=self._clock.seconds()
-        )
+        self._opened = await self._storing.run(Store.open, self._config.database, now=self._now())
         self._decoy = await self._hash(tokens.new_api_key(self._random))
         await self._seed_client()
         return await self._seed_account()
@@ -81,7 +80,7 @@ class TokenService:
         if api_key is None:
             raise invalid_request("api_key is missing")
         access_token = tokens.new_access_token(self._random)
-        now = self._clock.seconds()
+        now = self._now()
         lifetime = self._config.token_lifetime_s
         record = TokenRecord(tokens.digest(access_token), client.id, tokens.expiry(now, lifetime))
         account = await self._storing.run(self._store.add_token, record, api_key=api_key, now=now)
@@ -92,7 +91,7 @@ class TokenService:
     async def account(self, access_token: str) -> Account:
         """Whose token this is."""
         account = await self._storing.run(
-            self._store.holder, tokens.digest(access_token), now=self._clock.seconds()
+            self._store.holder, tokens.digest(access_token), now=self._now()
         )
         if account is None:
             raise invalid_token("the access token is unknown or expired")

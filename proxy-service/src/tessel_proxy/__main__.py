@@ -8,17 +8,18 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from os import environ
 from pathlib import Path
 from typing import cast
 
-from twisted.internet import reactor as installed_reactor
 from twisted.logger import Logger
 
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
+from servicekit.reactor import reactor as installed_reactor
 from servicekit.serving import (
     AT_FAULT,
     FAILED,
@@ -210,7 +211,7 @@ def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int
     if out is not None:
         files = files.moved_to(out)
     try:
-        made = make_files(names, files, utc(reactor.seconds()), days=days)
+        made = make_files(names, files, utc(time.time()), days=days)
     except OSError as error:
         _complain("no certificate was made", f"{error.filename}: {error.strerror}")
         return FAILED

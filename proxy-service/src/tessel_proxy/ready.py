@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from servicekit.clocks import WallTime
 from servicekit.settings import ConfigError, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.config import SETTINGS, Config
@@ -59,7 +61,9 @@ def _account_hints(chosen: Chosen) -> list[str]:
     return [f"AUTH_FILE={str(file.paths[0])!r} {hint}"]
 
 
-def get_ready(environ: Mapping[str, str], reactor: IAuthReactor) -> Ready:
+def get_ready(
+    environ: Mapping[str, str], reactor: IAuthReactor, wall_time: WallTime = time.time
+) -> Ready:
     """Raises ConfigError with the faults of settings, files and plug-in together, and hints."""
     config, faults = Config.read(environ)
 
@@ -70,8 +74,8 @@ def get_ready(environ: Mapping[str, str], reactor: IAuthReactor) -> Ready:
             faults.extend(fault for fault in error.faults if fault not in faults)
             return None
 
-    tls = collect(lambda: server_tls(config, reactor))
-    legacy_tls = collect(lambda: tessel_1_tls(config, reactor))
+    tls = collect(lambda: server_tls(config, wall_time))
+    legacy_tls = collect(lambda: tessel_1_tls(config, wall_time))
     chosen = None
     if config.has_authenticator:  # else that is among the faults
         chosen = collect(lambda: authenticator_for(config, reactor))

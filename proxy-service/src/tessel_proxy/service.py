@@ -5,6 +5,7 @@ device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -27,6 +28,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+from servicekit.clocks import WallTime
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
@@ -95,6 +97,7 @@ class ProxyService(Service):
         *,
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
         certificate_ends: Callable[[], float | None] = lambda: None,
+        wall_time: WallTime = time.time,
         token_service: News | None = None,
         descriptors: int = PLENTY,
     ) -> None:
@@ -138,7 +141,7 @@ class ProxyService(Service):
         self._memory = MemoryWatch(
             reactor, config.memory_max_mib, lambda: [*self._house.census.all, *limits.tallies]
         )
-        self._expiry = ExpiryWatch(reactor, certificate_ends)
+        self._expiry = ExpiryWatch(reactor, certificate_ends, wall_time)
         self._admin = AdminPort(
             config,
             reactor,

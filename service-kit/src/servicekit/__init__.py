@@ -1,1 +1,1 @@
-"""What services have in common: settings from the environment, log lines, a life until a signal."""
+"""What the processes have in common: settings, log lines, the reactor, a life until a signal."""

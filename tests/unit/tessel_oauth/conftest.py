@@ -42,7 +42,7 @@ class Serving:
     def __init__(self, config, random=None):
         self.clock = Clock()
         self.handed_out = []
-        self.service = TokenService(config, self.clock, reactor, random or self._random)
+        self.service = TokenService(config, self.clock.seconds, reactor, random or self._random)
         self.site = Site(App(self.service).routes.resource(), self.clock)
         self.connections = BoundedConnections(self.site)
 

@@ -25,7 +25,7 @@ class Opened:
 
     def __init__(self, database, **settings):
         config = Config(database=database, **settings)
-        self.service = TokenService(config, Clock(), reactor, zeros)
+        self.service = TokenService(config, Clock().seconds, reactor, zeros)
 
     async def __aenter__(self):
         self.made = await self.service.open()

@@ -26,7 +26,7 @@ def warnings(logged):
 
 def test_there_is_a_warning_each_day_while_it_is_about_to_expire(clock, logged):
     ends = WARN_BEFORE.total_seconds() + 1
-    watch = ExpiryWatch(clock, lambda: ends)
+    watch = ExpiryWatch(clock, lambda: ends, clock.seconds)
     watch.start()
     assert warnings(logged) == []
     clock.advance(LOOK_S)
@@ -42,14 +42,14 @@ def test_there_is_a_warning_each_day_while_it_is_about_to_expire(clock, logged):
 
 def test_one_that_has_expired_is_an_error(clock, logged):
     clock.advance(DAY_S)
-    watch = ExpiryWatch(clock, lambda: 0.0)
+    watch = ExpiryWatch(clock, lambda: 0.0, clock.seconds)
     watch.start()
     assert warnings(logged) == [("error", -1.0)]
     watch.stop()
 
 
 def test_where_nothing_is_known_nothing_is_said(clock, logged):
-    watch = ExpiryWatch(clock, lambda: None)
+    watch = ExpiryWatch(clock, lambda: None, clock.seconds)
     watch.stop()
     watch.start()
     assert warnings(logged) == []
@@ -57,6 +57,6 @@ def test_where_nothing_is_known_nothing_is_said(clock, logged):
 
 
 def test_a_look_that_fails_is_told(clock, logged_failures):
-    watch = ExpiryWatch(clock, lambda: 1 // 0)
+    watch = ExpiryWatch(clock, lambda: 1 // 0, clock.seconds)
     watch.start()
     assert len(logged_failures.flush(ZeroDivisionError)) == 1

@@ -23,21 +23,13 @@ from tessel_proxy.ready import get_ready
 NOW = datetime.now(UTC).timestamp()  # OpenSSL has no other clock
 
 
-class Reactor(MemoryReactorClock):
-    """One whose clock is right."""
-
-    def __init__(self):
-        super().__init__()
-        self.advance(NOW)
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder to be in, with no settings but these."""
     environ = {}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "environ", environ)
-    monkeypatch.setattr(command, "reactor", Reactor())
+    monkeypatch.setattr(command, "reactor", MemoryReactorClock())
     return environ
 
 
@@ -218,18 +210,18 @@ def test_all_faults_of_settings_files_and_plugin_are_told_at_once(place, argv, c
 
 def test_a_missing_authenticator_is_told_once(place):
     with pytest.raises(ConfigError) as raised:
-        get_ready({}, Reactor())
+        get_ready({}, MemoryReactorClock())
     assert len([fault for fault in raised.value.faults if "no authenticator" in fault]) == 1
 
 
 def test_a_faulty_authenticator_is_not_missing_as_well(place):
     with pytest.raises(ConfigError) as raised:
-        get_ready({"AUTH_PLUGIN": "nope"}, Reactor())
+        get_ready({"AUTH_PLUGIN": "nope"}, MemoryReactorClock())
     assert not [fault for fault in raised.value.faults if "no authenticator" in fault]
 
 
 def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
-    ready = get_ready(usable, Reactor())
+    ready = get_ready(usable, MemoryReactorClock())
     assert ready.config == Config(auth_hardcoded="DEV-CRED")
     assert isinstance(ready.tls, ServerTLS)
 
@@ -242,7 +234,7 @@ def test_a_listener_for_tessel_1_is_ready_with_its_own_certificate(usable, capsy
     out, err = lines(capsys)
     assert "certificate for Tessel 1: board.example" in out
     assert err == []
-    ready = get_ready(usable, Reactor())
+    ready = get_ready(usable, MemoryReactorClock())
     assert ready.reloadables[:2] == (ready.tls, ready.legacy_tls)
 
 

@@ -62,7 +62,7 @@ class ServerResponse(OutgoingMessage):
         if length is not None and not framed and (self._has_body() or length):
             self._headers.set("Content-Length", length)
         if "date" not in self._headers:
-            now = self._runtime.clock.seconds()
+            now = self._runtime.wall_time()
             self._headers.set("Date", formatdate(now, usegmt=True))
         return h11.Response(
             status_code=self.status_code, headers=self._headers.pairs(), reason=self._reason()

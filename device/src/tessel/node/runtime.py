@@ -6,11 +6,13 @@ swallow it, so every call from outside into a program goes through `Runtime.call
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
+from servicekit.clocks import WallTime
 from tessel.errors import BoardError
 from tessel.network.interface import INetwork
 from tessel.node.handles import Handle, Handles
@@ -27,12 +29,17 @@ class Runtime:
         handles: Handles,
         uncaught: Callable[[BaseException], None],
         wifi: Callable[[], IWifi | None] = lambda: None,
+        *,
+        wall_time: WallTime = time.time,
     ) -> None:
-        """`wifi` chooses the radio if that is not done; None: the radio has none of its own."""
+        """`wifi` chooses the radio if that is not done; None: the radio has none of its own.
+        `wall_time` is for dates, such as that of an HTTP response; timers use `clock`.
+        """
         self.clock = clock
         self.network = network
         self.handles = handles
         self.wifi = wifi
+        self.wall_time = wall_time
         self._uncaught = uncaught
         self._ticks: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._tick_handle: Handle | None = None

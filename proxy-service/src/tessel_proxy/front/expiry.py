@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 
+from servicekit.clocks import WallTime
 from tessel_proxy.numbers import Number
 
 WARN_BEFORE: Final = timedelta(days=14)
@@ -26,9 +27,11 @@ class ExpiryWatch:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, ends: Callable[[], float | None]) -> None:
-        """`ends` tells the end in seconds since 1970, as the clock does; None: there is none."""
-        self._clock = clock
+    def __init__(
+        self, clock: IReactorTime, ends: Callable[[], float | None], wall_time: WallTime
+    ) -> None:
+        """`ends` returns the end in seconds since 1970, or None if there is none."""
+        self._wall_time = wall_time
         self._ends = ends
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
@@ -46,7 +49,7 @@ class ExpiryWatch:
         ends = self._ends()
         if ends is None:
             return
-        left_s = ends - self._clock.seconds()
+        left_s = ends - self._wall_time()
         if left_s > WARN_BEFORE.total_seconds():
             return
         self._log.emit(

@@ -11,7 +11,7 @@ from typing import cast
 from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Store
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import (
     AcceptableCiphers,
     CertificateOptions,
@@ -20,6 +20,7 @@ from twisted.internet.ssl import (
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from servicekit.clocks import WallTime
 from servicekit.settings import ConfigError
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.config import Config
@@ -50,10 +51,10 @@ class Dialect:
 class ServerTLS:
     """Makes the server's end of new TLS connections; open ones keep what they were made with."""
 
-    def __init__(self, files: IdentityFiles, clock: IReactorTime, dialect: Dialect) -> None:
+    def __init__(self, files: IdentityFiles, wall_time: WallTime, dialect: Dialect) -> None:
         """Raises ConfigError with all that is wrong with the files."""
         self._files = files
-        self._clock = clock
+        self._wall_time = wall_time
         self._dialect = dialect
         self.reload()
 
@@ -69,7 +70,7 @@ class ServerTLS:
         """Show what the files hold now. Raises ConfigError, and goes on as before."""
         files = self._files
         self.stamps = stamps_of(files.paths)
-        identity = files.load(utc(self._clock.seconds()))
+        identity = files.load(utc(self._wall_time()))
         if faults := self._dialect.faults(identity):
             raise ConfigError([f"{files.cert_source}: {fault}" for fault in faults])
         try:
@@ -89,10 +90,10 @@ class ServerTLS:
         return self._options.serverConnectionForTLS(protocol)
 
 
-def server_tls(config: Config, clock: IReactorTime) -> ServerTLS:
+def server_tls(config: Config, wall_time: WallTime) -> ServerTLS:
     """For today's devices, as set; raises ConfigError."""
     files = IdentityFiles(config.cert_file, config.key_file, config.key_pass, config.client_ca_file)
-    return ServerTLS(files, clock, CURRENT)
+    return ServerTLS(files, wall_time, CURRENT)
 
 
 def _options(identity: Identity) -> CertificateOptions:
@@ -130,5 +131,5 @@ def _words(error: SSL.Error) -> str:
 
 
 def utc(seconds: float) -> datetime:
-    """A reactor's seconds as the time of certificates."""
+    """Seconds since 1970 as the time of certificates."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
+from servicekit.clocks import WallTime
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tls import Dialect, ServerTLS
@@ -42,14 +42,14 @@ _PARSABLE = (
 )
 
 
-def tessel_1_tls(config: Config, clock: IReactorTime) -> ServerTLS | None:
+def tessel_1_tls(config: Config, wall_time: WallTime) -> ServerTLS | None:
     """For Tessel 1 boards, if they are served; raises ConfigError."""
     if config.legacy_port is None:
         return None
     files = IdentityFiles(
         config.legacy_cert_file, config.legacy_key_file, config.key_pass, prefix="LEGACY_"
     )
-    return ServerTLS(files, clock, TESSEL_1)
+    return ServerTLS(files, wall_time, TESSEL_1)
 
 
 def _options(identity: Identity) -> CertificateOptions:

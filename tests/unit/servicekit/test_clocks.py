@@ -1,0 +1,112 @@
+"""The reactor's clock, and what is stored of times."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.task import LoopingCall
+from twisted.web.client import HTTPConnectionPool
+
+from servicekit.clocks import MonotonicReactor, SteadyTime
+from support.set_clock import SetClock
+
+LIMIT_S = 20.0
+HOUR_S = 3600
+
+
+def python(text, **environ):
+    """What it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=LIMIT_S,
+        env={**os.environ, **environ},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_the_reactor_of_the_tests_is_that_of_the_processes():
+    assert isinstance(reactor, MonotonicReactor)
+
+
+def test_its_seconds_are_those_of_a_clock_that_nobody_can_set():
+    before = time.monotonic()
+    assert before <= reactor.seconds() <= time.monotonic()
+
+
+def test_what_twisted_makes_without_being_handed_a_clock_has_it_too():
+    assert LoopingCall(print).clock is reactor
+    assert HTTPConnectionPool(reactor)._reactor is reactor
+    timer = reactor.callLater(HOUR_S, print)
+    assert timer.getTime() - reactor.seconds() == pytest.approx(HOUR_S, abs=1)
+    timer.reset(2 * HOUR_S)
+    assert timer.getTime() - reactor.seconds() == pytest.approx(2 * HOUR_S, abs=1)
+    timer.cancel()
+
+
+INSTALLED = "; from twisted.internet import reactor; print(type(reactor).__name__)"
+
+
+@pytest.mark.parametrize("package", ["tessel_proxy", "tessel_oauth"])
+def test_each_service_installs_it_before_anything_installs_another(package):
+    assert python(f"import {package}.__main__{INSTALLED}") == ["MonotonicReactor"]
+
+
+def test_programs_of_the_device_run_on_it(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(INSTALLED.removeprefix("; "))
+    run = f"from tessel.__main__ import main; raise SystemExit(main(['run', {str(program)!r}]))"
+    assert python(run) == ["MonotonicReactor"]
+
+
+def test_a_reactor_that_another_program_has_installed_stays():
+    text = """
+from twisted.internet import reactor as first
+from servicekit.reactor import reactor
+print(reactor is first)
+"""
+    assert python(text) == ["True"]
+
+
+@pytest.mark.parametrize("offset_s", [-HOUR_S, HOUR_S])
+def test_a_timer_fires_in_time_though_the_clock_is_set(tmp_path, offset_s):
+    text = """
+import os, sys, time
+from servicekit.reactor import reactor
+from twisted.internet.task import LoopingCall
+
+began, calls = time.monotonic(), []
+
+def called():
+    calls.append(time.time())
+    if len(calls) == 1:
+        set_clock()
+    if len(calls) == 4:
+        reactor.stop()
+
+def set_clock():
+    with open(os.environ["CLOCK_OFFSET_FILE"], "r+b") as file:
+        file.write(AHEAD_S.to_bytes(8, sys.byteorder, signed=True))
+
+LoopingCall(called).start(0.2)
+reactor.run()
+print(round(time.monotonic() - began, 1), round((calls[-1] - calls[0]) / 60))
+""".replace("AHEAD_S", f"({offset_s})")
+    took_s, minutes = python(text, **SetClock(tmp_path).environ)
+    assert float(took_s) < 5
+    assert int(minutes) == offset_s // 60  # else the clock was not set
+
+
+def test_steady_time_begins_with_the_wall_clock_and_is_not_set_with_it():
+    monotonic, wall = [5.0], [1_000_000.0]
+    steady = SteadyTime(lambda: monotonic[0], lambda: wall[0])
+    assert steady() == 1_000_000.0
+    monotonic[0] += 10
+    wall[0] -= HOUR_S
+    assert steady() == 1_000_010.0
