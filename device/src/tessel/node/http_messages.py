@@ -130,9 +130,14 @@ class OutgoingMessage(Writable):
         if not self.headers_sent:
             self._when_connected(self._flush_headers)
 
-    def end(self, chunk: Chunk | None = None, callback: Callable[[], None] | None = None) -> Self:
+    def end(
+        self,
+        chunk: Chunk | Callable[..., object] | None = None,
+        encoding: str | Callable[..., object] | None = None,
+        callback: Callable[..., object] | None = None,
+    ) -> Self:
         self._ending = True
-        return super().end(chunk, callback)
+        return super().end(chunk, encoding, callback)
 
     def silence(self) -> None:
         """Nothing more of it is sent, whatever the program still writes."""

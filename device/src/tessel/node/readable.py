@@ -6,17 +6,21 @@ them, and `push` says when its source should stop. `end` comes when all of it wa
 
 from __future__ import annotations
 
-import codecs
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
+from tessel.node import encodings
+from tessel.node.arguments import whole_number
 from tessel.node.stream_base import Chunk, Stream
+from tessel.node.stream_iteration import Chunks
 
 if TYPE_CHECKING:
     from tessel.node.events import Listener
     from tessel.node.writable import Writable
 
-HIGH_WATER_MARK = 64 * 1024  # octets held before the source is told to stop; Node's own size
+HIGH_WATER_MARK = 64 * 1024  # bytes held before the source is told to stop; Node's own size
+MOST_READ = 2**30  # bytes of one `read`; Node's own limit
 
 
 class Readable(Stream):
@@ -25,27 +29,49 @@ class Readable(Stream):
     def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
         super().__init__()
         self.readable_high_water_mark = high_water_mark
-        self.readable_length = 0
         self.readable_flowing: bool | None = None  # None: nobody has said yet
+        self.readable_object_mode = False  # Node's name; chunks are always bytes or text here
+        self._pipes: dict[Writable, _Pipe] = {}
+        self._begin_reading()
+
+    def _begin_reading(self) -> None:
+        """The state of a half from which nothing was read yet."""
+        self.readable_length = 0
         self.readable_ended = False  # `end` was emitted
+        self.readable_did_read = False  # a chunk was given to the program
+        self.readable_encoding: str | None = None
         self._held: deque[Chunk] = deque()
-        self._decoder: codecs.IncrementalDecoder | None = None
+        self._decoder: encodings.Decoder | None = None
         self._source_ended = False
         self._source_waits = True  # it was told to stop, or was never asked
         self._flow_due = self._readable_due = self._end_due = False
-        self._pipes: dict[Writable, _Pipe] = {}
 
     # What the source calls.
 
-    def push(self, chunk: Chunk | None) -> bool:
+    def push(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
         """Hand in a chunk; None: there are no more. False: push no more until `_read` is called."""
         if self.destroyed or self._source_ended:
             return False
         if chunk is None:
             return self._push_end()
-        self._take_in(self._decoded(chunk, final=False))
+        self._take_in(self._decoded(_unencoded(chunk, encoding), final=False))
         self._source_waits = self.readable_length >= self.readable_high_water_mark
         return not self._source_waits
+
+    def unshift(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
+        """Put a chunk back before what is held, to be read first. None changes nothing here."""
+        if chunk is None or self.destroyed or self.readable_ended:
+            return False
+        chunk = _unencoded(chunk, encoding)
+        if self.readable_encoding is not None and isinstance(chunk, bytes):
+            chunk = encodings.decoder(self.readable_encoding).decode(chunk, True)
+        if chunk:
+            self._held.appendleft(chunk)
+            self.readable_length += len(chunk)
+            self._end_due = False
+            self._readable_soon()
+            self._flow_soon()
+        return self.readable_length < self.readable_high_water_mark
 
     def _read(self) -> None:
         """Overridden by sources: more is wanted."""
@@ -64,7 +90,7 @@ class Readable(Stream):
         """Let it flow, though nobody may listen: then the data is lost, as in Node."""
         if self.readable_flowing is not True:
             self.readable_flowing = True
-            self.emit("resume")
+            self._runtime.next_tick(self.emit, "resume")
         self._flow_soon()
         return self
 
@@ -79,6 +105,8 @@ class Readable(Stream):
 
     def read(self, size: int | None = None) -> Chunk | None:
         """What is held, or `size` octets of it; None: there is not so much yet."""
+        if size is not None:
+            size = whole_number(size, "size", 0, MOST_READ)
         wanted = self.readable_length if size is None else size
         if self._source_ended:
             wanted = min(wanted, self.readable_length)
@@ -87,9 +115,14 @@ class Readable(Stream):
         self._end_soon()
         return chunk
 
-    def set_encoding(self, encoding: str = "utf-8") -> Self:
-        """From now on chunks are text; a character is never cut in two."""
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+    def set_encoding(self, encoding: str = encodings.DEFAULT) -> Self:
+        """From now on chunks are text; a character is never cut in two.
+
+        `encoding` is one of Node's: utf8, utf16le (ucs2), latin1 (binary), ascii, base64,
+        base64url, hex.
+        """
+        self._decoder = encodings.decoder(encoding)
+        self.readable_encoding = encodings.encoding_name(encoding)
         held, self._held = self._held, deque()
         self.readable_length = 0
         for chunk in held:
@@ -118,6 +151,18 @@ class Readable(Stream):
     def readable(self) -> bool:
         return not self.destroyed and not self.readable_ended
 
+    @property
+    def readable_aborted(self) -> bool:
+        """It was destroyed before `end`."""
+        return self.destroyed and not self.readable_ended
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        """`async for chunk in stream`, in a coroutine that Twisted runs.
+
+        The stream is destroyed when the loop is left early, as in Node.
+        """
+        return Chunks(self)
+
     # The flow.
 
     def _listened(self, event: str) -> Self:
@@ -133,6 +178,7 @@ class Readable(Stream):
         if not chunk:
             return
         if self.readable_flowing and not self._held and not self._flow_due:
+            self.readable_did_read = True
             self.emit("data", chunk)
             return
         self._hold(chunk)
@@ -144,6 +190,7 @@ class Readable(Stream):
             self.readable_length += len(chunk)
 
     def _take_out(self, size: int) -> Chunk:
+        self.readable_did_read = True
         parts: list[Chunk] = []
         left = size
         while left:
@@ -166,6 +213,7 @@ class Readable(Stream):
         while self.readable_flowing and self._held:
             chunk = self._held.popleft()
             self.readable_length -= len(chunk)
+            self.readable_did_read = True
             self.emit("data", chunk)
         if self.readable_flowing:
             self._ask_source()
@@ -204,7 +252,7 @@ class Readable(Stream):
             self._runtime.next_tick(self._emit_end)
 
     def _emit_end(self) -> None:
-        if self.destroyed:
+        if self.destroyed or self._held:  # `unshift` put something back
             return
         self.readable_ended = True
         self.emit("end")
@@ -222,6 +270,13 @@ class Readable(Stream):
         if self._decoder is None or isinstance(chunk, str):
             return chunk
         return self._decoder.decode(chunk, final)
+
+
+def _unencoded(chunk: object, encoding: str | None) -> Chunk:
+    """Text stays text unless its encoding is named."""
+    if isinstance(chunk, str) and encoding is None:
+        return chunk
+    return encodings.as_bytes(chunk, encoding or encodings.DEFAULT)
 
 
 class _Pipe:

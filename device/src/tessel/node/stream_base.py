@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Self, TypeAlias
 
 from tessel.node import runtime
+from tessel.node.encodings import Chunk
 from tessel.node.events import EventEmitter
 
-Chunk: TypeAlias = bytes | str
+__all__ = ["Chunk", "Done", "Stream"]
+
 Done: TypeAlias = Callable[[BaseException | None], None]
 
 

@@ -1,7 +1,8 @@
 """The writing half of a stream: a queue with a mark, past which `write` asks its caller to wait.
 
 One piece is under way at a time; what comes meanwhile is joined into the next. `finish` comes when
-all that was written before `end` has been handed on.
+all that was written before `end` has been handed on. Every callback is called once: with an error
+for what was dropped.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from functools import partial
 from typing import Self
 
 from tessel.errors import NodeError
+from tessel.node import encodings
+from tessel.node.arguments import callback_or_none
 from tessel.node.stream_base import Chunk, Done, Stream
 
-HIGH_WATER_MARK = 16 * 1024  # octets queued before `write` answers False; Node's own size
+HIGH_WATER_MARK = 16 * 1024  # bytes queued before `write` answers False; Node's own size
+
+Told = Callable[..., object]
 
 
 class Writable(Stream):
@@ -22,12 +27,20 @@ class Writable(Stream):
     def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
         super().__init__()
         self.writable_high_water_mark = high_water_mark
+        self.writable_object_mode = False  # Node's name; chunks are always bytes or text here
+        self._default_encoding = encodings.DEFAULT
+        self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        """The state of a half to which nothing was written yet."""
         self.writable_length = 0
         self.writable_need_drain = False
         self.writable_ended = False  # `end` was called
         self.writable_finished = False  # `finish` was emitted
-        self._queue: list[tuple[bytes, Callable[..., None] | None]] = []
-        self._under_way: list[Callable[..., None]] | None = None
+        self.writable_corked = 0  # `cork` was called so many times more than `uncork`
+        self._queue: list[tuple[bytes, Told | None]] = []
+        self._under_way: list[Told] | None = None
+        self._when_finished: list[Told] = []  # callbacks of `end`
         self._final_begun = False
         self._octets_accepted = 0
 
@@ -43,9 +56,19 @@ class Writable(Stream):
 
     # What the program calls.
 
-    def write(self, chunk: Chunk, callback: Callable[..., None] | None = None) -> bool:
-        """Queue it. False: better wait for `drain`. Text is written as UTF-8."""
-        octets = as_octets(chunk)
+    def write(
+        self,
+        chunk: Chunk,
+        encoding: str | Told | None = None,
+        callback: Told | None = None,
+    ) -> bool:
+        """Queue it. False: better wait for `drain`.
+
+        `write(chunk, callback)` and `write(chunk, encoding, callback)`. The encoding is for text;
+        UTF-8 by default. The callback gets the error if the chunk was dropped, else nothing.
+        """
+        encoding, callback = _encoding_and_callback(encoding, callback)
+        octets = self._octets(chunk, encoding)
         if self.writable_ended or self.destroyed:
             self._refuse(callback)
             return False
@@ -57,25 +80,65 @@ class Writable(Stream):
         self._write_on()
         return below
 
-    def end(self, chunk: Chunk | None = None, callback: Callable[[], None] | None = None) -> Self:
-        """No more will be written. The callback is for `finish`."""
+    def end(
+        self,
+        chunk: Chunk | Told | None = None,
+        encoding: str | Told | None = None,
+        callback: Told | None = None,
+    ) -> Self:
+        """No more will be written.
+
+        `end(callback)`, `end(chunk, callback)` and `end(chunk, encoding, callback)`. The callback
+        gets nothing when all was handed on, or the error that came before.
+        """
+        if callable(chunk):
+            chunk, encoding, callback = None, None, chunk
+        encoding, callback = _encoding_and_callback(encoding, callback)
         if chunk is not None:
-            self.write(chunk)
+            self.write(chunk, encoding)
+        self.writable_corked = 0  # as in Node, `end` undoes every `cork`
+        already = self._end_error() if self.writable_ended or self.destroyed else None
         if callback is not None:
-            self.once("finish", callback)
-        if not self.writable_ended:
+            self._tell_when_finished(callback, already)
+        if not self.writable_ended and not self.destroyed:
             self.writable_ended = True
+            self._write_on()
             self._finish_if_written()
+        return self
+
+    def cork(self) -> None:
+        """Hold what is written until `uncork`, to hand it on as one piece."""
+        self.writable_corked += 1
+
+    def uncork(self) -> None:
+        """Undo one `cork`."""
+        if self.writable_corked:
+            self.writable_corked -= 1
+            self._write_on()
+
+    def set_default_encoding(self, encoding: str) -> Self:
+        """The encoding of text that is written without one."""
+        self._default_encoding = encodings.encoding_name(encoding)
         return self
 
     @property
     def writable(self) -> bool:
         return not self.destroyed and not self.writable_ended
 
+    @property
+    def writable_aborted(self) -> bool:
+        """It was destroyed before `finish`."""
+        return self.destroyed and not self.writable_finished
+
     # The queue.
 
+    def _octets(self, chunk: object, encoding: str | None) -> bytes:
+        if chunk is None:
+            raise NodeError("May not write null values to stream", "ERR_STREAM_NULL_VALUES")
+        return encodings.as_bytes(chunk, encoding or self._default_encoding)
+
     def _write_on(self) -> None:
-        if self._under_way is not None or not self._queue:
+        if self._under_way is not None or not self._queue or self.writable_corked:
             return
         queue, self._queue = self._queue, []
         chunk = queue[0][0] if len(queue) == 1 else b"".join(octets for octets, _ in queue)
@@ -106,7 +169,7 @@ class Writable(Stream):
             self.emit("drain")
 
     def _finish_if_written(self) -> None:
-        written = not self.writable_length and self._under_way is None
+        written = not self.writable_length and not self._queue and self._under_way is None
         if self.writable_ended and written and not self._final_begun and not self.destroyed:
             self._final_begun = True
             self._final(self._finished)
@@ -121,6 +184,9 @@ class Writable(Stream):
         if self.destroyed:
             return
         self.writable_finished = True
+        waiting, self._when_finished = self._when_finished, []
+        for callback in waiting:
+            self._runtime.call(callback)
         self.emit("finish")
         self._settled()
 
@@ -129,13 +195,26 @@ class Writable(Stream):
 
     # What cannot be written.
 
-    def _refuse(self, callback: Callable[..., None] | None) -> None:
-        if self.destroyed:
-            error = NodeError(
-                "Cannot call write after a stream was destroyed", "ERR_STREAM_DESTROYED"
-            )
+    def _tell_when_finished(self, callback: Told, already: NodeError | None) -> None:
+        if already is not None:
+            self._tell([callback], already)
         else:
-            error = NodeError("write after end", "ERR_STREAM_WRITE_AFTER_END")
+            self._when_finished.append(callback)
+
+    def _end_error(self) -> NodeError | None:
+        """What is wrong with another `end`; None: it waits for `finish` as the first does."""
+        if self.writable_finished:
+            return NodeError(
+                "Cannot call end after a stream was finished", "ERR_STREAM_ALREADY_FINISHED"
+            )
+        return _destroyed("end") if self.destroyed else None
+
+    def _refuse(self, callback: Told | None) -> None:
+        error = (
+            _destroyed("write")
+            if self.destroyed
+            else NodeError("write after end", "ERR_STREAM_WRITE_AFTER_END")
+        )
         if callback is not None:
             self._tell([callback], error)
         if not self.destroyed:
@@ -144,24 +223,34 @@ class Writable(Stream):
     def _drop(self) -> None:
         dropped = [callback for _, callback in self._queue if callback is not None]
         dropped = (self._under_way or []) + dropped
+        ends, self._when_finished = self._when_finished, []
         self._queue, self._under_way, self.writable_length = [], None, 0
-        error = self.errored or NodeError(
-            "Cannot call write after a stream was destroyed", "ERR_STREAM_DESTROYED"
-        )
-        self._tell(dropped, error)
+        self._tell(dropped, self.errored or _destroyed("write"))
+        self._tell(ends, self.errored or _destroyed("end"))
         super()._drop()
 
-    def _tell(self, callbacks: Sequence[Callable[..., None]], error: BaseException | None) -> None:
+    def _tell(self, callbacks: Sequence[Told], error: BaseException | None) -> None:
         for callback in callbacks:
             self._runtime.next_tick(callback, *([] if error is None else [error]))
 
 
+def _destroyed(call: str) -> NodeError:
+    return NodeError(f"Cannot call {call} after a stream was destroyed", "ERR_STREAM_DESTROYED")
+
+
+def _encoding_and_callback(
+    encoding: str | Told | None, callback: Told | None
+) -> tuple[str | None, Told | None]:
+    """As `write` and `end` take them: the encoding may be left out."""
+    if callable(encoding):
+        return None, encoding
+    if encoding is not None and encoding != "buffer":  # Node's name for "none"
+        encoding = encodings.encoding_name(encoding)
+    else:
+        encoding = None
+    return encoding, callback_or_none(callback)
+
+
 def as_octets(chunk: Chunk) -> bytes:
-    if isinstance(chunk, str):
-        return chunk.encode()
-    if isinstance(chunk, bytes | bytearray | memoryview):
-        return bytes(chunk)
-    raise NodeError(
-        f"The chunk must be of type str or bytes. Received {type(chunk).__name__}",
-        "ERR_INVALID_ARG_TYPE",
-    )
+    """A chunk as bytes; text as UTF-8."""
+    return encodings.as_bytes(chunk)

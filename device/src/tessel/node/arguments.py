@@ -1,0 +1,185 @@
+"""What programs pass to the functions of `tessel.node`, and the errors for what makes no sense.
+
+An error is raised inside the call, so its traceback ends at the program's own line. It is a
+`NodeError` with Node's code; a wrong type is a `TypeError` as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from tessel.errors import NodeError
+
+Callback: TypeAlias = Callable[..., object]
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class ArgumentTypeError(NodeError, TypeError):
+    """An argument or option of the wrong type."""
+
+    def __init__(self, name: str, expected: str, value: object) -> None:
+        super().__init__(
+            f"The {_kind(name)} {name!r} must be {expected}. Received {received(value)}",
+            "ERR_INVALID_ARG_TYPE",
+        )
+
+
+class ArgumentValueError(NodeError, ValueError):
+    """An argument or option of the right type with a value that is not allowed."""
+
+    def __init__(
+        self, name: str, expected: str, value: object, code: str = "ERR_INVALID_ARG_VALUE"
+    ) -> None:
+        super().__init__(f"The {_kind(name)} {name!r} must be {expected}. Received {value!r}", code)
+
+
+class UnknownOptionError(NodeError, TypeError):
+    """An option that the function does not have."""
+
+
+def _kind(name: str) -> str:
+    return "option" if name.startswith("options.") else "argument"
+
+
+def received(value: object) -> str:
+    """How an error shows a value of the wrong type: the type, and the value if it is short."""
+    if value is None:
+        return "None"
+    shown = repr(value)
+    if isinstance(value, str | bool | int | float) and len(shown) <= 40:  # noqa: PLR2004 - one line
+        return f"type {type(value).__name__} ({shown})"
+    return f"an instance of {type(value).__name__}"
+
+
+# Options.
+
+
+def check_options(
+    given: Mapping[str, object],
+    known: Iterable[str],
+    where: str,
+    unsupported: Mapping[str, str] | None = None,
+) -> None:
+    """Raise UnknownOptionError for an option that `where` does not have.
+
+    Args:
+        given: the options as the program passed them.
+        known: all names that are allowed.
+        where: the function, as the program calls it, such as "net.connect".
+        unsupported: options that Node has and a device has not, each with the reason.
+
+    """
+    names = frozenset(known)
+    for name in given:
+        if name in names:
+            continue
+        if not isinstance(name, str):
+            raise ArgumentTypeError("options", "a mapping with text as keys", name)
+        raise UnknownOptionError(
+            _unknown(name, names, where, unsupported or {}), "ERR_UNKNOWN_OPTION"
+        )
+
+
+def _unknown(name: str, names: frozenset[str], where: str, unsupported: Mapping[str, str]) -> str:
+    snake = snake_case(name)
+    if snake in unsupported:
+        return f"{where} has no option {name!r}: {unsupported[snake]}"
+    near = nearest(name, names)
+    if near is not None:
+        return f"{where} has no option {name!r}. Did you mean {near!r}?"
+    return f"{where} has no option {name!r}. It has: {', '.join(sorted(names))}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name that was probably meant: `rejectUnauthorized` -> `reject_unauthorized`."""
+    by_letters = {_letters(one): one for one in sorted(names)}
+    same = by_letters.get(_letters(name))
+    if same is not None:
+        return same
+    close = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=0.7)
+    return by_letters[close[0]] if close else None
+
+
+def snake_case(name: str) -> str:
+    """`rejectUnauthorized` -> `reject_unauthorized`."""
+    return _HUMP.sub("_", name).replace("-", "_").lower()
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def options_mapping(options: object, name: str = "options") -> Mapping[str, object]:
+    """The options as a mapping; None: no options."""
+    if options is None:
+        return {}
+    if isinstance(options, Mapping):
+        return options
+    raise ArgumentTypeError(name, "a mapping", options)
+
+
+# Single arguments. Each returns the value if it is of the right type.
+
+
+def callback_or_none(value: object, name: str = "callback") -> Callback | None:
+    if value is None or callable(value):
+        return value
+    raise ArgumentTypeError(name, "a function", value)
+
+
+def callback(value: object, name: str = "callback") -> Callback:
+    if callable(value):
+        return value
+    raise ArgumentTypeError(name, "a function", value)
+
+
+def text(value: object, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise ArgumentTypeError(name, "text", value)
+
+
+def text_or_none(value: object, name: str) -> str | None:
+    return None if value is None else text(value, name)
+
+
+def flag(value: object, name: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ArgumentTypeError(name, "True or False", value)
+
+
+def flag_or_none(value: object, name: str) -> bool | None:
+    return None if value is None else flag(value, name)
+
+
+def whole_number(value: object, name: str, lowest: int, highest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ArgumentTypeError(name, "a whole number", value)
+    if not lowest <= value <= highest:
+        raise ArgumentValueError(name, f">= {lowest} and <= {highest}", value, "ERR_OUT_OF_RANGE")
+    return value
+
+
+def split_callback(
+    arguments: Sequence[object], most: int, where: str
+) -> tuple[list[object], Callback | None]:
+    """Positional arguments -> those before the callback, and the callback, which comes last.
+
+    Trailing Nones count as left out. Raises ArgumentTypeError for more than `most` arguments
+    besides the callback, and for an argument behind the callback.
+    """
+    left = list(arguments)
+    while left and left[-1] is None:
+        left.pop()
+    found = left.pop() if left and callable(left[-1]) else None
+    for argument in left:
+        if callable(argument):
+            raise ArgumentTypeError("callback", f"the last argument of {where}", argument)
+    if len(left) > most:
+        raise ArgumentTypeError("callback", "a function", left[most])
+    return left, callback_or_none(found)
