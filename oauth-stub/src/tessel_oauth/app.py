@@ -23,12 +23,13 @@ from tessel_oauth.errors import (
     too_large,
     unavailable,
 )
-from tessel_oauth.service import GRANT_TYPES, TokenService
+from tessel_oauth.service import KNOWN_GRANT_TYPES, TokenService
 from tessel_oauth.site import MAX_BODY, Request
 
 JsonObject = Mapping[str, str | int]
 
 # Tokens and keys are in most answers, and a cached error outlives its cause.
+_FORM: Final = parameters.FORM.decode()
 _NEVER_STORED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -45,10 +46,10 @@ class App:
     @routes.route("/oauth/token")
     async def token(self, request: Request) -> bytes:
         if request.method != b"POST" or not _is_form(request):
-            raise invalid_request(f"POST it as {parameters.FORM.decode()}")
-        form = _form(request)
-        grant_type = form.get("grant_type")
-        if grant_type not in GRANT_TYPES:
+            raise invalid_request(f"POST it as {_FORM}")
+        form = _parameters(request)
+        grant_type = form.get("grant_type", "").lower()  # the original does not mind its case
+        if grant_type not in KNOWN_GRANT_TYPES:
             raise invalid_request("grant_type is missing or unknown")
         credentials = parameters.client_credentials(_authorizations(request), form)
         grant = await self._service.grant(credentials, grant_type, form.get("api_key"))
@@ -59,18 +60,21 @@ class App:
         }
         if grant.expires_in is not None:
             answer["expires_in"] = grant.expires_in
+        answer["refresh_token"] = grant.refresh_token
         return _answer(request, 200, answer)
 
     @routes.route("/users/profile")
     async def profile(self, request: Request) -> bytes:
         _allow(request, "GET, HEAD, POST")
-        form = _form(request)
-        if request.method != b"POST" and "access_token" in form:
-            raise invalid_request("an access token in a body needs POST")
+        body = _parameters(request)
         query = parameters.parsed(request.uri.partition(b"?")[2])
-        token = parameters.access_token(query, _authorizations(request), form)
-        account = await self._service.account(token)
+        presented = parameters.access_token(query, _authorizations(request), body)
+        if "access_token" in body and (request.method != b"POST" or not _is_form(request)):
+            raise invalid_request(f"an access token in a body needs POST and {_FORM}")
+        account = await self._service.account(presented.token)
         request.account = account.username
+        if presented.in_header:
+            return _not_modified(request)
         return _answer(
             request,
             200,
@@ -113,11 +117,18 @@ def _is_form(request: Request) -> bool:
     return parameters.is_form(request.requestHeaders.getRawHeaders(b"content-type", []))
 
 
-def _form(request: Request) -> Mapping[str, str]:
-    """The body's parameters; of a body that is no form, none."""
+def _parameters(request: Request) -> Mapping[str, str]:
+    """The body's; of a body that is neither a form nor JSON, none."""
     if request.oversized:
         raise too_large(MAX_BODY)
-    return parameters.parsed(bytes(request.body)) if _is_form(request) else {}
+    body = bytes(request.body)
+    if _is_form(request):
+        return parameters.parsed(body)
+    return parameters.json_members(body) if _is_json(request) else {}
+
+
+def _is_json(request: Request) -> bool:
+    return parameters.is_json(request.requestHeaders.getRawHeaders(b"content-type", []))
 
 
 def _authorizations(request: Request) -> list[bytes]:
@@ -127,6 +138,17 @@ def _authorizations(request: Request) -> list[bytes]:
 def _allow(request: Request, methods: str) -> None:
     if request.method.decode("ascii") not in methods.split(", "):
         raise method_not_allowed(methods)
+
+
+def _not_modified(request: Request) -> bytes:
+    """The original's answer to a right token in the header: its page looks for one in the query
+    and the form alone, and then answers 304.
+    """
+    request.setResponseCode(304)
+    request.outcome = "token_in_header"
+    for name, value in _NEVER_STORED.items():
+        request.responseHeaders.setRawHeaders(name, [value])
+    return b""
 
 
 def _refusal(irequest: IRequest, error: OAuthError) -> bytes:

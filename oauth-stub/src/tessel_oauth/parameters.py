@@ -5,6 +5,8 @@ All of it comes from strangers; whatever is wrong with it is an OAuthError.
 
 from __future__ import annotations
 
+import json
+import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,10 @@ from urllib.parse import parse_qsl
 from tessel_oauth.errors import invalid_client, invalid_request
 
 FORM: Final = b"application/x-www-form-urlencoded"
+JSON: Final = b"application/json"
 MAX_PARAMETERS: Final = 32  # there are five; some clients send more
+
+_BEARER: Final = re.compile(rb"Bearer[ \t]([!-~]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,26 @@ class Credentials:
 
     client_id: str
     client_secret: str = field(repr=False)
+    body_client_id: str | None = None  # beside HTTP Basic; another client's id is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """An access token, and whether it came in the Authorization header."""
+
+    token: str = field(repr=False)
+    in_header: bool
 
 
 def parsed(octets: bytes) -> Mapping[str, str]:
-    """A query or a form. RFC 6749 3.1: empty counts as omitted, twice is an error."""
+    """A query or a form. A parameter with an empty value is there; one given twice is an error."""
     try:
-        pairs = parse_qsl(octets.decode(), errors="strict", max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(
+            octets.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
     except ValueError:  # of which UnicodeDecodeError is one
         raise invalid_request(
             f"parameters are at most {MAX_PARAMETERS}, form-encoded UTF-8"
@@ -39,40 +58,59 @@ def parsed(octets: bytes) -> Mapping[str, str]:
     return parameters
 
 
+def json_members(octets: bytes) -> Mapping[str, str]:
+    """The names in a JSON object, which the original reads as parameters; no value is used."""
+    try:
+        said = json.loads(octets or b"{}")
+    except (ValueError, RecursionError):
+        raise invalid_request("the body is not JSON") from None
+    return dict.fromkeys(said, "") if isinstance(said, dict) else {}
+
+
 def is_form(content_types: Sequence[bytes]) -> bool:
     """Is a body with these Content-Type headers form-encoded?"""
-    return [each.partition(b";")[0].strip().lower() for each in content_types] == [FORM]
+    return _is_of(FORM, content_types)
+
+
+def is_json(content_types: Sequence[bytes]) -> bool:
+    """Is a body with these Content-Type headers JSON?"""
+    return _is_of(JSON, content_types)
+
+
+def _is_of(media_type: bytes, content_types: Sequence[bytes]) -> bool:
+    return [each.partition(b";")[0].strip().lower() for each in content_types] == [media_type]
 
 
 def client_credentials(authorizations: Sequence[bytes], form: Mapping[str, str]) -> Credentials:
     """From HTTP Basic if there is one, else from the body."""
-    given = _basic(authorizations) or (form.get("client_id"), form.get("client_secret"))
-    client_id, client_secret = given
+    basic = _basic(authorizations)
+    client_id, client_secret = basic or (form.get("client_id"), form.get("client_secret"))
     if not client_id:
         raise invalid_client("client_id is missing")
     if not client_secret:
         raise invalid_client("client_secret is missing")
-    # A fault of whoever runs the client, so not invalid_request, which a proxy takes for a wrong
-    # API key.
-    if form.get("client_id", client_id) != client_id:
-        raise invalid_client("client_id differs between the Authorization header and the body")
     if form.get("client_secret", client_secret) != client_secret:
         raise invalid_client("client_secret differs between the Authorization header and the body")
-    return Credentials(client_id, client_secret)
+    return Credentials(client_id, client_secret, form.get("client_id") if basic else None)
 
 
 def access_token(
-    query: Mapping[str, str], authorizations: Sequence[bytes], form: Mapping[str, str]
-) -> str:
-    """From exactly one of the three places."""
-    bearers = [_after_scheme(each) for each in authorizations if _scheme(each) == b"bearer"]
-    found = [each["access_token"] for each in (query, form) if "access_token" in each]
-    found += [_text(each) for each in bearers]
-    if not found:
-        raise invalid_request("an access token is missing")
-    if len(found) > 1:
-        raise invalid_request("an access token comes in one place: query, header or body")
-    return found[0]
+    query: Mapping[str, str], authorizations: Sequence[bytes], body: Mapping[str, str]
+) -> Presented:
+    """From exactly one of the three places. As in the original, any Authorization header counts
+    as one, and so does a parameter without a value.
+    """
+    found = [each["access_token"] for each in (query, body) if "access_token" in each]
+    if not found and not authorizations:
+        raise invalid_request("the access token was not found")
+    if len(found) + len(authorizations) > 1:
+        raise invalid_request(
+            "Only one method may be used to authenticate at a time (Authorization header, query "
+            "or body)"
+        )
+    if authorizations:
+        return Presented(_bearer(authorizations[0]), in_header=True)
+    return Presented(found[0], in_header=False)
 
 
 def _basic(authorizations: Sequence[bytes]) -> tuple[str, str] | None:
@@ -95,15 +133,14 @@ def _scheme(authorization: bytes) -> bytes:
 
 
 def _after_scheme(authorization: bytes) -> bytes:
-    return authorization.partition(b" ")[2].strip()
+    return authorization.partition(b" ")[2]
 
 
-def _text(token: bytes) -> str:
-    """A Bearer token; RFC 6750 knows none that is empty or has other than ASCII."""
-    try:
-        text = token.decode("ascii")
-    except UnicodeDecodeError:
-        text = ""
-    if not text:
-        raise invalid_request("the Authorization header has no token")
-    return text
+def _bearer(authorization: bytes) -> str:
+    """The token of an Authorization header. The original finds the word Bearer, written so, and
+    one separator before the token; an empty header is a token that nobody has.
+    """
+    found = _BEARER.search(authorization)
+    if found is None and authorization:
+        raise invalid_request("Malformed auth header")
+    return found[1].decode() if found else ""

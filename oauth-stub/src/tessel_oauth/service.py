@@ -19,7 +19,11 @@ from tessel_oauth.store import Account, Client, Store, TokenRecord
 from tessel_oauth.worker import Worker
 
 DEVICE_GRANT: Final = "https://tessel-grant"
-GRANT_TYPES: Final = frozenset({DEVICE_GRANT})
+GRANT_TYPES: Final = frozenset({DEVICE_GRANT})  # of the client
+
+# What the original knows. The client may use none of the others: invalid_client, not
+# invalid_request.
+KNOWN_GRANT_TYPES: Final = GRANT_TYPES | {"authorization_code", "password", "refresh_token"}
 
 # A connection waits for one answer at a time, so MAX_CONNECTIONS of them stay below this unless
 # clients hang up early. Past it, a 503 at once is better than a late answer.
@@ -32,6 +36,7 @@ class Grant:
     """An access token, for whom, and for how many seconds; None: for ever."""
 
     access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)  # in the answer as in the original; nobody may use it
     account: str
     expires_in: int | None
 
@@ -77,6 +82,10 @@ class TokenService:
         client = await self._authenticated(who)
         if grant_type not in client.grants:
             raise invalid_client("this client may not use this grant_type")
+        if grant_type != DEVICE_GRANT:
+            raise invalid_request("this service has no such grant")
+        if who.body_client_id not in (None, client.id):
+            raise invalid_request("client_id differs between the Authorization header and the body")
         if api_key is None:
             raise invalid_request("api_key is missing")
         access_token = tokens.new_access_token(self._random)
@@ -86,7 +95,8 @@ class TokenService:
         account = await self._storing.run(self._store.add_token, record, api_key=api_key, now=now)
         if account is None:
             raise invalid_request("api_key is unknown")
-        return Grant(access_token, account, lifetime)
+        refresh_token = tokens.new_access_token(self._random)
+        return Grant(access_token, refresh_token, account, lifetime)
 
     async def account(self, access_token: str) -> Account:
         """Whose token this is."""

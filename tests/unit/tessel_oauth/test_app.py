@@ -40,9 +40,11 @@ async def test_an_api_key_is_traded_for_a_token_that_never_expires(serve):
     status, answer, response = await serving.grant()
 
     assert status == 200
-    assert list(answer) == ["token_type", "access_token"]
+    assert list(answer) == ["token_type", "access_token", "refresh_token"]
     assert answer["token_type"] == "bearer"
     assert len(bytes.fromhex(answer["access_token"])) == 20
+    assert len(bytes.fromhex(answer["refresh_token"])) == 20
+    assert answer["refresh_token"] != answer["access_token"]
     assert header(response, "cache-control") == ["no-store"]
     assert header(response, "pragma") == ["no-cache"]
     assert header(response, "content-type") == ["application/json"]
@@ -63,7 +65,8 @@ async def test_a_token_with_a_lifetime_says_so_and_expires(serve):
     _, answer, _ = await serving.grant()
     token = answer["access_token"]
 
-    assert answer == {"token_type": "bearer", "access_token": token, "expires_in": 60}
+    assert list(answer) == ["token_type", "access_token", "expires_in", "refresh_token"]
+    assert answer["expires_in"] == 60
     serving.clock.advance(59)
     assert (await serving.profile(token))[0] == 200
     serving.clock.advance(1)
@@ -94,7 +97,7 @@ async def test_a_grant_is_asked_for_by_a_form_alone(serve):
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("grant_type", ["", "password", "https://other-grant"])
+@pytest.mark.parametrize("grant_type", ["", "client_credentials", "https://other-grant"])
 async def test_an_unknown_grant_type_is_an_invalid_request(serve, grant_type):
     serving = await serve()
 
@@ -102,6 +105,41 @@ async def test_an_unknown_grant_type_is_an_invalid_request(serve, grant_type):
     answer = await serving.grant(auth=("nobody", "x"), grant_type=grant_type)
 
     assert_refused(answer, 400, "invalid_request")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("grant_type", ["password", "authorization_code", "refresh_token"])
+async def test_a_grant_of_the_original_that_the_client_may_not_use_is_an_invalid_client(
+    serve, grant_type
+):
+    serving = await serve()
+    token = (await serving.grant())[1]["refresh_token"]
+    more = {"username": "tessel-dev", "password": "x", "refresh_token": token, "code": "x"}
+
+    answer = await serving.grant(grant_type=grant_type, **more)
+
+    assert_refused(answer, 400, "invalid_client")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_grant_type_may_be_written_in_any_case(serve):
+    serving = await serve()
+
+    assert (await serving.grant(grant_type="HTTPS://Tessel-Grant"))[0] == 200
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("client_id", ["another", ""])
+async def test_another_client_id_in_the_body_than_in_the_header_is_an_invalid_request(
+    serve, client_id
+):
+    serving = await serve()
+    wrong_secret = (CLIENT[0], "wrong")
+
+    assert_refused(await serving.grant(client_id=client_id), 400, "invalid_request")
+    judged_first = await serving.grant(auth=wrong_secret, client_id=client_id)
+    assert_refused(judged_first, 400, "invalid_client")
+    assert (await serving.grant(client_id=CLIENT[0]))[0] == 200
 
 
 @pytest_twisted.ensureDeferred
@@ -115,7 +153,6 @@ async def test_an_unknown_grant_type_is_an_invalid_request(serve, grant_type):
         ((CLIENT[0], "wrong"), {}),
         ((CLIENT[0], ""), {}),
         (("nobody", CLIENT[1]), {}),
-        (CLIENT, {"client_id": "another"}),
     ],
 )
 async def test_what_is_wrong_with_the_client_is_an_invalid_client(serve, auth, data):
@@ -153,16 +190,13 @@ async def test_a_client_is_judged_before_the_api_key(serve):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_profile_is_told_for_a_token_in_any_one_place(serve):
+async def test_a_profile_is_answered_to_a_token_in_the_query_or_a_form(serve):
     serving = await serve()
     token = await serving.token()
-    bearer = {"Authorization": f"Bearer {token}"}
 
     answers = [
         await serving.ask("GET", f"/users/profile?access_token={token}"),
         await serving.ask("POST", f"/users/profile?access_token={token}"),
-        await serving.ask("GET", "/users/profile", headers=bearer),
-        await serving.ask("POST", "/users/profile", headers=bearer),
         await serving.ask("POST", "/users/profile", data={"access_token": token}),
     ]
 
@@ -172,8 +206,21 @@ async def test_a_profile_is_told_for_a_token_in_any_one_place(serve):
         "apiKey": "DEV-CRED",
         "name": "tessel-dev",
     }
-    assert [(status, body) for status, body, _ in answers] == [(200, profile)] * 5
+    assert [(status, body) for status, body, _ in answers] == [(200, profile)] * 3
     assert all(header(each, "cache-control") == ["no-store"] for _, _, each in answers)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_right_token_in_the_header_is_answered_as_the_original_does(serve):
+    serving = await serve()
+    bearer = {"Authorization": f"Bearer {await serving.token()}"}
+
+    for method in ("GET", "POST"):
+        status, body, response = await serving.ask(method, "/users/profile", headers=bearer)
+        assert (status, body) == (304, None)
+        assert header(response, "cache-control") == ["no-store"]
+    wrong = await serving.ask("GET", "/users/profile", headers={"Authorization": "Bearer x"})
+    assert_refused(wrong, 401, "invalid_token")
 
 
 @pytest_twisted.ensureDeferred
@@ -189,7 +236,14 @@ async def test_no_token_or_more_than_one_is_an_invalid_request(serve):
         await serving.ask("GET", "/users/profile" + query, headers=bearer),
         await serving.ask("POST", "/users/profile" + query, data=form),
         await serving.ask("POST", "/users/profile", data=form, headers=bearer),
+        await serving.ask("POST", "/users/profile", data=form, auth=CLIENT),
+        await serving.ask("GET", "/users/profile" + query, auth=CLIENT),
+        await serving.ask("GET", "/users/profile" + query, headers={"Authorization": ""}),
+        await serving.ask("POST", "/users/profile?access_token=", data=form),
+        await serving.ask("POST", "/users/profile" + query, json=form),
+        await serving.ask("POST", "/users/profile" + query, json={"access_token": None}),
         await serving.ask("GET", "/users/profile", data=form),
+        await serving.ask("GET", "/users/profile", headers={"Authorization": f"bearer {token}"}),
     ):
         assert_refused(answer, 400, "invalid_request")
 
@@ -199,6 +253,22 @@ async def test_an_unknown_token_is_an_invalid_token(serve):
     serving = await serve()
 
     assert_refused(await serving.profile("0" * 40), 401, "invalid_token")
+    assert_refused(await serving.profile(""), 401, "invalid_token")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{}", 200), (b"[1]", 200), (b"", 200), (b"{", 400), (b"[" * 9999, 400)]
+)
+async def test_a_json_body_is_read_for_an_access_token_and_must_be_json(serve, body, status):
+    serving = await serve()
+    path = f"/users/profile?access_token={await serving.token()}"
+
+    answer = await serving.ask(
+        "POST", path, data=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer[0] == status
 
 
 @pytest_twisted.ensureDeferred

@@ -132,11 +132,10 @@ class Running:
             self.process.kill()
         self.process.communicate()
 
-    def ask(self, path, form=None):
+    def ask(self, path, form=None, headers=None):
         url = f"http://{self.listening['host']}:{self.listening['port']}{path}"
         data = urllib.parse.urlencode(form).encode() if form else None
-        basic = base64.b64encode(b"tessel-proxy-dev:the-tessel-devenv").decode()
-        request = urllib.request.Request(url, data, {"Authorization": f"Basic {basic}"})
+        request = urllib.request.Request(url, data, headers or {})
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
                 return response.status, json.load(response)
@@ -146,7 +145,8 @@ class Running:
 
     def grant(self, api_key):
         form = {"grant_type": "https://tessel-grant", "api_key": api_key}
-        return self.ask("/oauth/token", form)
+        basic = base64.b64encode(b"tessel-proxy-dev:the-tessel-devenv").decode()
+        return self.ask("/oauth/token", form, {"Authorization": f"Basic {basic}"})
 
     def renew_key(self, account):
         return subprocess.run(

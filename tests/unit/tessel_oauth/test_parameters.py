@@ -6,7 +6,7 @@ import pytest
 
 from tessel_oauth import parameters
 from tessel_oauth.errors import OAuthError
-from tessel_oauth.parameters import Credentials
+from tessel_oauth.parameters import Credentials, Presented
 
 
 def basic(text, scheme=b"Basic"):
@@ -24,8 +24,8 @@ def test_a_form_is_decoded():
     assert parameters.parsed(b"a=1+2&b=%C3%A4&c=%26") == {"a": "1 2", "b": "ä", "c": "&"}
 
 
-def test_an_empty_parameter_counts_as_omitted():
-    assert parameters.parsed(b"a=&b&c=1") == {"c": "1"}
+def test_a_parameter_without_a_value_is_there_all_the_same():
+    assert parameters.parsed(b"a=&b&c=1") == {"a": "", "b": "", "c": "1"}
     assert parameters.parsed(b"") == {}
 
 
@@ -57,14 +57,19 @@ def test_a_form_is_told_by_its_content_type(content_types, verdict):
     [
         ([basic("id:secret")], {}),
         ([basic("id:secret", b"bAsIc")], {}),
-        ([basic("id:secret")], {"client_id": "id"}),
-        ([basic("id:secret")], {"client_id": "id", "client_secret": "secret"}),
         ([], {"client_id": "id", "client_secret": "secret"}),
         ([b"Bearer x"], {"client_id": "id", "client_secret": "secret"}),
     ],
 )
 def test_client_credentials_come_from_basic_or_the_body(authorizations, form):
     assert parameters.client_credentials(authorizations, form) == Credentials("id", "secret")
+
+
+@pytest.mark.parametrize("named", ["id", "other", ""])
+def test_an_id_in_the_body_beside_basic_is_kept_to_be_compared_after_the_secret(named):
+    given = parameters.client_credentials([basic("id:secret")], {"client_id": named})
+
+    assert given == Credentials("id", "secret", named)
 
 
 def test_a_secret_may_hold_colons_and_umlauts():
@@ -87,7 +92,7 @@ def test_a_secret_may_hold_colons_and_umlauts():
         ([b"Basic !!!"], {"client_id": "id", "client_secret": "secret"}),
         ([b"Basic " + b64encode(b"\xff:x")], {}),
         ([basic("id:secret"), basic("id:secret")], {}),
-        ([basic("id:secret")], {"client_id": "other"}),
+        ([basic("id:secret", b"Basic ")], {}),
         ([basic("id:secret")], {"client_secret": "other"}),
     ],
 )
@@ -102,13 +107,23 @@ def test_credentials_missing_unreadable_or_contradictory_are_an_invalid_client(
     [
         ({"access_token": "t"}, [], {}),
         ({}, [b"Bearer t"], {}),
-        ({}, [b"bearer  t "], {}),
+        ({}, [b"Bearer\tt"], {}),
+        ({}, [b"Bearer t x"], {}),
         ({}, [], {"access_token": "t"}),
-        ({}, [basic("someone:else")], {"access_token": "t"}),
     ],
 )
 def test_an_access_token_is_taken_from_the_one_place_it_is_in(query, authorizations, form):
-    assert parameters.access_token(query, authorizations, form) == "t"
+    found = parameters.access_token(query, authorizations, form)
+
+    assert found == Presented("t", in_header=bool(authorizations))
+
+
+@pytest.mark.parametrize(
+    ("query", "authorizations", "form"),
+    [({"access_token": ""}, [], {}), ({}, [b""], {}), ({}, [], {"access_token": ""})],
+)
+def test_an_access_token_without_a_value_is_one_that_nobody_has(query, authorizations, form):
+    assert parameters.access_token(query, authorizations, form).token == ""
 
 
 @pytest.mark.parametrize(
@@ -118,6 +133,12 @@ def test_an_access_token_is_taken_from_the_one_place_it_is_in(query, authorizati
         ({}, [b"Basic t"], {}),
         ({}, [b"Bearer"], {}),
         ({}, [b"Bearer \xff"], {}),
+        ({}, [b"bearer t"], {}),
+        ({}, [b"Bearer  t"], {}),
+        ({}, [basic("someone:else")], {"access_token": "t"}),
+        ({"access_token": "t"}, [b""], {}),
+        ({"access_token": ""}, [], {"access_token": "t"}),
+        ({"access_token": "t"}, [], {"access_token": ""}),
         ({"access_token": "t"}, [b"Bearer t"], {}),
         ({"access_token": "t"}, [], {"access_token": "t"}),
         ({}, [b"Bearer t"], {"access_token": "t"}),

@@ -118,11 +118,19 @@ async def test_a_known_key_is_its_owners_account():
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_proxy_names_itself_by_http_basic():
+async def test_the_proxy_names_itself_by_http_basic_for_a_grant_and_never_for_a_profile():
     site = TokenSite()
-    await answer_of(site)
+    async with Listening(Site(site)) as server:
+        checker = oauth(server.url)
+        await checker.check(KEY)
+        await checker.check(KEY)  # the profile alone, by the access token that is known
     credentials = base64.b64encode(b"tessel-proxy-dev:the-tessel-devenv").decode()
-    assert site.asked[0][3].getRawHeaders("authorization") == [f"Basic {credentials}"]
+    sent = [(path, headers.getRawHeaders("authorization")) for _, path, _, headers in site.asked]
+    assert sent == [
+        ("/oauth/token", [f"Basic {credentials}"]),
+        ("/users/profile", None),
+        ("/users/profile", None),
+    ]
 
 
 @pytest_twisted.ensureDeferred

@@ -3,6 +3,9 @@
     POST /oauth/token     the key, as this proxy's client  ->  an access token
     POST /users/profile   the access token                 ->  the owner's username and key
 
+The client's credentials go with the first request alone. The original counts every Authorization
+header of the second one as another access token, and refuses a request that has two.
+
 To ask again about a key that was good takes the profile alone: each grant is one more row in the
 service's store. An access token outlives its key, so the profile's key is compared with it.
 
@@ -60,6 +63,7 @@ _LOST = (
 _OPERATORS_FAULT = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
 _TOKENS_FAULT = frozenset({"invalid_request", "invalid_grant"})
 
+_Client = tuple[str, str]  # id and secret
 _Fields = Mapping[str, object]
 _Answer = tuple[int, _Fields]  # the status, and what the body's JSON object holds
 
@@ -114,11 +118,13 @@ class TesselOAuth:
         return account
 
     def _profile(self, access_token: str) -> Coroutine[Deferred[Any], Any, _Answer]:
-        return self._post("/users/profile", {"access_token": access_token})
+        return self._post("/users/profile", {"access_token": access_token}, auth=None)
 
     async def _grant(self, token: str) -> str | Refused:
         path = "/oauth/token"
-        status, grant = await self._post(path, {"grant_type": GRANT_TYPE, "api_key": token})
+        form = {"grant_type": GRANT_TYPE, "api_key": token}
+        client = (self._service.client_id, self._service.client_secret)
+        status, grant = await self._post(path, form, auth=client)
         access_token = grant.get("access_token")
         if status == HTTPStatus.OK and isinstance(access_token, str) and access_token:
             return access_token
@@ -133,16 +139,18 @@ class TesselOAuth:
             )
         raise _unusable(path, status)
 
-    def _post(self, path: str, form: dict[str, str]) -> Coroutine[Deferred[Any], Any, _Answer]:
-        return with_retries(partial(self._try, path, form), self._clock, self._jitter)
+    def _post(
+        self, path: str, form: dict[str, str], auth: _Client | None
+    ) -> Coroutine[Deferred[Any], Any, _Answer]:
+        return with_retries(partial(self._try, path, form, auth), self._clock, self._jitter)
 
-    async def _try(self, path: str, form: dict[str, str]) -> _Answer:
+    async def _try(self, path: str, form: dict[str, str], auth: _Client | None) -> _Answer:
         service = self._service
         try:
             response = await self._http.post(
                 service.url + path,
                 data=form,
-                auth=(service.client_id, service.client_secret),
+                auth=auth,
                 allow_redirects=False,  # the form is for this service and no other
                 unbuffered=True,
                 reactor=self._clock,  # type: ignore[arg-type] # only treq's own timeout needs more
