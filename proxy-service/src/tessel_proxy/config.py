@@ -24,6 +24,7 @@ from servicekit.parsers import (
 )
 from servicekit.settings import Settings, setting
 from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS, Windows
+from streamplex.tx.tcp import KeepAliveTimes
 from tessel_proxy.egress.rules import Rule, narrow_rules, rules
 from tessel_proxy.networks import Networks, networks
 from tessel_proxy.parsers import (
@@ -35,6 +36,8 @@ from tessel_proxy.parsers import (
 )
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
+MAX_KEEPALIVE_S = 32_767  # what Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL
+MAX_KEEPALIVE_PROBES = 127  # what Linux takes for TCP_KEEPCNT
 NO_AUTHENTICATOR = (
     "no authenticator is set; allowed: AUTH_HARDCODED=<a token that all devices share>, "
     "AUTH_TESSEL_OA2=http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT], "
@@ -195,6 +198,25 @@ class Config(Settings):
         "seconds for it to say anything at all, else its tunnel is lost",
         seconds,
     )
+    tcp_keepalive_idle_s: int = setting(
+        "TCP_KEEPALIVE_IDLE_S",
+        "60",
+        "seconds without data on a TCP connection, of a device or to a target, after which the "
+        "system sends keepalive probes; 0: no probes",
+        integer(0, MAX_KEEPALIVE_S),
+    )
+    tcp_keepalive_interval_s: int = setting(
+        "TCP_KEEPALIVE_INTERVAL_S",
+        "15",
+        "seconds between two keepalive probes",
+        integer(1, MAX_KEEPALIVE_S),
+    )
+    tcp_keepalive_probes: int = setting(
+        "TCP_KEEPALIVE_PROBES",
+        "4",
+        "keepalive probes without an answer after which a connection is lost",
+        integer(1, MAX_KEEPALIVE_PROBES),
+    )
     max_unauthenticated: int = setting(
         "MAX_UNAUTHENTICATED",
         "256",
@@ -343,6 +365,13 @@ class Config(Settings):
             first=min(FIRST_WINDOW_OCTETS, self.substream_window_max),
             substream_max=self.substream_window_max,
             tunnel_max=self.tunnel_window_max,
+        )
+
+    @property
+    def keep_alive(self) -> KeepAliveTimes:
+        """When TCP asks whether a peer is still there."""
+        return KeepAliveTimes(
+            self.tcp_keepalive_idle_s, self.tcp_keepalive_interval_s, self.tcp_keepalive_probes
         )
 
     @property

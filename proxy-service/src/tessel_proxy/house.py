@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
@@ -14,7 +15,7 @@ from tessel_proxy.auth.digest import Digest, fresh_digest
 from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.penalties import Penalties
-from tessel_proxy.record import Nobody, Witness
+from tessel_proxy.record import Nobody, TunnelRecord, Witness
 from tessel_proxy.targets.opening import Opener
 
 
@@ -25,9 +26,17 @@ class Tunnel(Interface):
     @property
     def held_octets(self) -> int: ...
     def end_for_memory(self) -> None: ...
+    def replace(self, newer: TunnelRecord) -> None: ...
     def end_if_idle(self) -> None: ...
     def stop(self) -> None: ...
     def abort(self) -> None: ...
+
+
+class Device(NamedTuple):
+    """A device by its name (device/1). A name means something within its account alone."""
+
+    account: str
+    name: str
 
 
 @dataclass(slots=True)
@@ -37,6 +46,7 @@ class Census:
     all: set[Tunnel] = field(default_factory=set)
     unauthenticated: set[Tunnel] = field(default_factory=set)
     handshaking: set[Tunnel] = field(default_factory=set)  # of those, whose TLS is not done
+    devices: dict[Device, Tunnel] = field(default_factory=dict)  # the newest tunnel of each
 
 
 @dataclass(frozen=True, slots=True)

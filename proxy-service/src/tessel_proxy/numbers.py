@@ -32,6 +32,7 @@ class Number(StrEnum):
     SILENT_TOO_LONG = "TP1014"
     QUOTA_SPENT = "TP1015"
     WINDOWS_USED_UP = "TP1016"
+    TUNNEL_REPLACED = "TP1021"
 
     # a device's tunnel was turned away, or ended
     TOO_MANY_UNAUTHENTICATED = "TP2001"
@@ -43,6 +44,7 @@ class Number(StrEnum):
     TOO_MANY_WRONG_TOKENS = "TP2007"
     AUTH_UNAVAILABLE = "TP2021"
     SILENT = "TP2022"
+    REPLACED = "TP2031"
     FLOODED = "TP2008"
     NOT_AUTHORIZED = "TP2009"
     PROTOCOL_FAULT = "TP2010"

@@ -28,7 +28,7 @@ from tessel_proxy.limits.traffic import Traffic
 from tessel_proxy.numbers import Number
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
 from tessel_proxy.pace import FromDevice, FromTarget, Why
-from tessel_proxy.record import Outcome, SubstreamRecord
+from tessel_proxy.record import Outcome, ReplacedError, SubstreamRecord
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.nodewords import TargetError
 from tessel_proxy.targets.opening import Kind
@@ -181,8 +181,7 @@ class Outbound(Protocol):
             self._socket.close()
         else:
             self._abort_socket()
-        lost = reason.check(TunnelLostError)
-        self._put_away(Outcome.TUNNEL_LOST if lost else Outcome.INTERNAL_ERROR)
+        self._put_away(_found_in(reason.value))
 
     # --- on the way to the target
 
@@ -357,3 +356,12 @@ class Outbound(Protocol):
         self._traffic.end()
         self._terms.tally.close_substream(self._target)
         self._record.close(self._terms.clock.seconds(), outcome)
+
+
+def _found_in(lost: BaseException | None) -> Outcome:
+    """Why the substream is gone, though neither end of it said so."""
+    if not isinstance(lost, TunnelLostError):
+        return Outcome.INTERNAL_ERROR
+    if isinstance(lost.__cause__, ReplacedError):
+        return Outcome.TUNNEL_REPLACED
+    return Outcome.TUNNEL_LOST

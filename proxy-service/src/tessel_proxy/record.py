@@ -43,6 +43,7 @@ class Outcome(Enum):
     LEFT_BY_DEVICE = "left_by_device"  # its program reads no more: no error
     STALLED = "stalled"  # the target took nothing, and all substreams of the tunnel waited
     TUNNEL_LOST = "tunnel_lost"
+    TUNNEL_REPLACED = "tunnel_replaced"  # the device came back over a new one
     INTERNAL_ERROR = "internal_error"
 
 
@@ -63,6 +64,7 @@ class TunnelOutcome(Enum):
     ENDED_FOR_MEMORY = "ended_for_memory"
     REVOKED = "revoked"
     UNCONFIRMED = "unconfirmed"
+    REPLACED = "replaced"  # the device came back over a new tunnel
     STOPPED = "stopped"
     INTERNAL_ERROR = "internal_error"
 
@@ -180,6 +182,13 @@ class TunnelRecord:
             error=number_of(outcome),
             why=why,
         )
+
+
+class ReplacedError(Exception):
+    """A tunnel was cut since its device came back over a newer one."""
+
+    def __init__(self, newer: TunnelRecord) -> None:
+        super().__init__(f"the device came back over tunnel {newer.tunnel} of {newer.peer}")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

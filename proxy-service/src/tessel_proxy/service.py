@@ -117,7 +117,7 @@ class ProxyService(Service):
         )
         opener = Opener(
             reactor,
-            TCP(reactor),
+            TCP(reactor, keep_alive=config.keep_alive),
             self._lookups,
             trust,
             self.policies,

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeAlias, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -21,18 +21,20 @@ from streamplex import RemoteError, SilentPeerError, features
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.flow import MAX_HELD_OCTETS
+from streamplex.tx.tcp import probe_peer, tcp_below
 from streamplex.tx.tls import ended_by_fin
 from tessel_proxy import wire
 from tessel_proxy.auth import Account
 from tessel_proxy.checking import Checking, TurnedAway
 from tessel_proxy.early import Allowance
-from tessel_proxy.house import House
+from tessel_proxy.house import Device, House
 from tessel_proxy.limits.accounts import Tally
 from tessel_proxy.numbers import Number
 from tessel_proxy.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
     Refusal,
+    ReplacedError,
     TunnelOutcome,
     TunnelRecord,
 )
@@ -81,6 +83,7 @@ class Session:
         self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
         self._tally: Tally | None = None  # what the account has open
+        self._device: Device | None = None  # if it has a name
         self._goes_away = False  # the device knows goaway/1
         self._tokens = Checking(house, source, record.tunnel)
         self._serving = Serving(house, record)
@@ -96,8 +99,9 @@ class Session:
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
         self._tunnel = tunnel
         tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
-        if ITCPTransport.providedBy(tunnel.transport):
-            tunnel.transport.setTcpKeepAlive(True)  # a device that loses its power says nothing
+        if (connection := tcp_below(tunnel.transport)) is not None:
+            # A device that loses its power says nothing, and not every device answers pings.
+            probe_peer(connection.getHandle(), self._house.config.keep_alive)
         self._give_time(self._house.config.handshake_timeout_s, Refusal.HANDSHAKE_TIMEOUT)
 
     def tunnelSecured(self) -> None:
@@ -155,6 +159,19 @@ class Session:
             self._close(TunnelOutcome.ENDED_FOR_MEMORY)
         self._tunnel.abortConnection()
 
+    def replace(self, newer: TunnelRecord) -> None:
+        """The device came back over another tunnel: this one leads nowhere, so cut it.
+
+        It gives back its place in the account at once: the newer tunnel is counted next. A device
+        that has used all its numbers here needs both tunnels, and keeps this one.
+        """
+        if self._tunnel.core.peer_is_spent:
+            return
+        if self._state is not State.CLOSED:
+            self._close(TunnelOutcome.REPLACED)
+        self._leave_account()
+        self._tunnel.abortConnection(ReplacedError(newer))
+
     def abort(self) -> None:
         """There was time enough for a clean end."""
         self._tunnel.abortConnection()
@@ -187,10 +204,17 @@ class Session:
         self._house.census.all.discard(self)
         self._house.census.unauthenticated.discard(self)
         self._house.census.handshaking.discard(self)
-        if self._tally is not None:
-            self._tally.tunnels -= 1
+        self._leave_account()
         outcome = self._outcome or self._found_in(reason)
         self._record.log_closed(self._house.clock.seconds(), outcome, reason.getErrorMessage())
+
+    def _leave_account(self) -> None:
+        tally, self._tally = self._tally, None
+        if tally is not None:
+            tally.tunnels -= 1
+        devices = self._house.census.devices
+        if self._device is not None and devices.get(self._device) is self:
+            del devices[self._device]
 
     def _found_in(self, reason: Failure) -> TunnelOutcome:
         if reason.check(RemoteError):
@@ -259,11 +283,17 @@ class Session:
         self._end(TunnelOutcome.INTERNAL_ERROR)
 
     def _accept(self, hello: Hello, account: Account) -> None:
+        device = Device(account.name, hello.device) if hello.device is not None else None
+        if device is not None and (older := self._house.census.devices.get(device)):
+            older.replace(self._record)  # first: it may have the place that this one needs
         tally = self._tally = self._house.limits.open_tunnel(account.name)
         if tally is None:
             self._turn_away_for_now(hello, account)
             return
         self._move(Input.RIGHT)
+        if device is not None:
+            self._device = device
+            self._house.census.devices[device] = self
         self._tunnel.hear_at_most(None)
         self._house.census.unauthenticated.discard(self)
         self._record.account = account.name

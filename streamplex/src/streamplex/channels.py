@@ -83,3 +83,8 @@ class PeerChannels:
     def was_opened(self, channel: int) -> bool:
         """Has the peer ever opened the number, or a higher one?"""
         return channel <= self._highest
+
+    @property
+    def used_up(self) -> bool:
+        """Has the peer opened its last number? Without reuse/1 it can open no more."""
+        return self._highest > MAX_CHANNEL - 2

@@ -96,6 +96,11 @@ class Tunnel:
             return DataReceived(channel, payload)
         return self._accept(events.decode(decode_message(body), self._heard))
 
+    @property
+    def peer_is_spent(self) -> bool:
+        """The peer can open no more substreams here: it needs another tunnel for the next."""
+        return self._peers.used_up and not self._own.reuse
+
     def hear_at_most(self, octets: int | None) -> None:
         """Cut a peer of which nothing is known when it says more; see `Patience`."""
         self._patience.hear_at_most(octets)

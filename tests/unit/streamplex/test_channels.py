@@ -99,3 +99,16 @@ def test_a_device_opens_even_numbers_in_range(channel):
 def test_a_server_opens_odd_numbers_in_range(channel):
     with pytest.raises(RemoteError, match="side A opens odd numbers from 1 to 65535"):
         PeerChannels(Side.A).open(channel)
+
+
+def test_a_peer_has_used_up_its_numbers_when_it_has_opened_the_last_one():
+    channels = PeerChannels(Side.B)
+    channels.open(65532)
+    assert not channels.used_up
+    channels.open(65534)
+    assert channels.used_up
+    own = PeerChannels(Side.A)
+    own.open(65533)
+    assert not own.used_up
+    own.open(65535)
+    assert own.used_up

@@ -36,14 +36,10 @@ class MemoryTransport(StringTransport):
         self.producer_paused = self.waits_for_producer = False
         self.sent = bytearray()
         self.no_delay = None
-        self.keep_alive = False
         self.aborted = False
 
     def setTcpNoDelay(self, enabled):
         self.no_delay = enabled
-
-    def setTcpKeepAlive(self, enabled):
-        self.keep_alive = enabled
 
     def write(self, data):
         if self.connected and not self.disconnecting:

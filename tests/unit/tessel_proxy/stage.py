@@ -41,14 +41,11 @@ class TargetTransport(StringTransport):
         self.reading = True
         self.writes = []
         self.ended = self.closed = self.aborted = self.lost = False
-        self.no_delay = self.keep_alive = False
+        self.no_delay = False
         self.full = False
 
     def setTcpNoDelay(self, enabled):
         self.no_delay = enabled
-
-    def setTcpKeepAlive(self, enabled):
-        self.keep_alive = enabled
 
     def write(self, data):
         if not self.ended:

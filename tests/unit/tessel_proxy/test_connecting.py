@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import struct
 from ipaddress import ip_address
 
 import pytest
@@ -24,6 +25,8 @@ class System:
     """Makes sockets, and has them connect as a test says."""
 
     def __init__(self, *answers):
+        self.own, self.peer = ("192.0.2.1", 40000), ("192.0.2.4", 80)
+        self.options = []
         self.answers = list(answers)  # to one `connect` after the other
         self.error = 0  # that the socket tells of when it is asked
         self.refusal = None  # to make a socket
@@ -56,6 +59,15 @@ class System:
 
     def setsockopt(self, level, name, value):
         self.option = (level, name, value)
+        self.options.append(self.option)
+
+    def getsockname(self):
+        return self.own
+
+    def getpeername(self):
+        if isinstance(self.peer, OSError):
+            raise self.peer
+        return self.peer
 
     def shutdown(self, how):
         self.shut_down.append(how)
@@ -210,6 +222,32 @@ def test_the_connection_that_gets_no_protocol_is_cut():
     assert system.closed
 
 
+def test_a_connection_with_itself_is_refused_and_reset():
+    system = System(0)
+    system.own = system.peer = ("192.0.2.4", 80)
+    call = Call(system)
+    assert call.told == "connect ECONNREFUSED 192.0.2.4:80"
+    assert system.closed
+    assert system.option == (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("peer", [("192.0.2.4", 80), OSError(errno.ENOTCONN, "no")])
+def test_the_same_port_at_both_ends_is_no_connection_with_itself(peer):
+    system = System(0)
+    system.own, system.peer = ("192.0.2.1", 80), peer
+    assert Call(system).connection
+
+
+def test_the_system_is_to_probe_a_silent_target():
+    options = Call(System(0)).system.options
+    assert options == [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    ]
+
+
 def test_an_address_of_ipv6_goes_as_such():
     call = Call(System(0), SIX)
     assert call.system.family == socket.AF_INET6
@@ -254,10 +292,10 @@ class Peer(Protocol):
 class Real:
     """A call to this machine."""
 
-    def __init__(self, address, port):
+    def __init__(self, address, port, make_socket=socket.socket):
         self.protocol = Peer()
         self.outcome = Deferred()
-        TCP(reactor)(ip_address(address), port, self)
+        TCP(reactor, make_socket)(ip_address(address), port, self)
 
     def stands(self, _address, connection):
         connection.carry(self.protocol)
@@ -318,3 +356,19 @@ async def test_nobody_listens(listening):
     listening.close()
     with pytest.raises(error.ConnectionRefusedError):
         await Real(*address).outcome
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_would_lead_to_the_connection_itself_is_refused(listening):
+    address = listening.getsockname()[:2]
+    listening.close()
+
+    def with_that_very_port(family, kind):
+        """As the system may choose by chance."""
+        made = socket.socket(family, kind)
+        made.bind(address)
+        return made
+
+    for _ in range(2):  # nor is the port in use afterwards
+        with pytest.raises(error.ConnectionRefusedError):
+            await Real(*address, with_that_very_port).outcome

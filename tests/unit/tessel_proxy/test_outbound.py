@@ -68,7 +68,6 @@ def test_the_target_is_dialled_where_the_device_says_without_delay_for_small_pie
     assert (stage.dial().host, stage.dial().port) == ("2606:4700:4700::1111", 443)
     target = stage.dial().stands()
     assert target.no_delay
-    assert target.keep_alive
     stage.pump()
     assert device.events == [("connect",)]
 

@@ -364,10 +364,6 @@ def test_the_census_knows_who_is_there_and_who_is_without_a_token():
     assert not census.all
 
 
-def test_a_device_that_loses_its_power_is_noticed_by_tcp():
-    assert Stage().connection.ends[1].keep_alive
-
-
 # --- the end
 
 

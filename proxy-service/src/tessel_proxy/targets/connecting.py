@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from errno import EALREADY, EINPROGRESS, EISCONN
+from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN
 from os import strerror
+from struct import pack
+from typing import Final, TypeAlias, cast
 from typing import Protocol as Interface
-from typing import TypeAlias, cast
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -26,8 +27,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.tx.bulk import READ_OCTETS, read_view
+from streamplex.tx.tcp import KeepAliveTimes, probe_peer
 from tessel_proxy.egress.addresses import Address
 
+_DEFAULT_TIMES: Final = KeepAliveTimes()
+_RESET_ON_CLOSE: Final = pack("ii", 1, 0)  # struct linger: on, 0 seconds
 _UNDER_WAY = (EINPROGRESS, EALREADY)
 _STANDS = (0, EISCONN)
 
@@ -129,11 +133,32 @@ class Connecting:
         number = self._socket.connect_ex(self._sockaddr)
         if number in _UNDER_WAY:
             return True
-        if number in _STANDS:
-            self._stands()
-        else:
+        if number not in _STANDS:
             self._fail(number)
+        elif self._leads_to_itself():
+            self._refuse_itself()
+        else:
+            self._stands()
         return False
+
+    def _leads_to_itself(self) -> bool:
+        """Has TCP connected this socket with itself?
+
+        It does when it happens to give the socket the port that it is to reach, which then must be
+        one of its ephemeral ports, on this machine, where nothing listens.
+        """
+        own = self._socket.getsockname()
+        if own[1] != self._sockaddr[1]:
+            return False
+        try:
+            return bool(own == self._socket.getpeername())
+        except OSError:  # a peer, another one, has reset it meanwhile
+            return False
+
+    def _refuse_itself(self) -> None:
+        # With a reset: else the port would be in use, in TIME_WAIT, for a minute.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._fail(ECONNREFUSED)
 
     def doWrite(self) -> None:
         # Asked first: there are systems that begin anew, or call it invalid, after a failure.
@@ -210,11 +235,24 @@ def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, 
 class TCP:
     """Connects for whoever dials."""
 
-    def __init__(self, reactor: IReactorFDSet, make_socket: MakeSocket = socket.socket) -> None:
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        make_socket: MakeSocket = socket.socket,
+        keep_alive: KeepAliveTimes = _DEFAULT_TIMES,
+    ) -> None:
         self._reactor = reactor
+        self._keep_alive = keep_alive
         self._make_socket = make_socket
 
     def __call__(self, address: Address, port: int, caller: Caller) -> Attempt:
         attempt = Connecting(self._reactor, address, caller)
-        attempt.begin(port, self._make_socket)
+        attempt.begin(port, self._probed_socket)
         return attempt
+
+    def _probed_socket(
+        self, family: socket.AddressFamily, kind: socket.SocketKind
+    ) -> socket.socket:
+        made = self._make_socket(family, kind)
+        probe_peer(made, self._keep_alive)  # a target that loses its power says nothing
+        return made

@@ -68,7 +68,6 @@ class _Transport(Interface):
     def pauseProducing(self) -> None: ...
     def resumeProducing(self) -> None: ...
     def setTcpNoDelay(self, enabled: bool) -> None: ...
-    def setTcpKeepAlive(self, enabled: bool) -> None: ...
 
 
 class _TCP(Interface):
@@ -199,7 +198,6 @@ class Target(Protocol):
     def connectionMade(self) -> None:
         self._sockets.add(self)
         self._wire.setTcpNoDelay(True)
-        self._wire.setTcpKeepAlive(True)  # a target that loses its power says nothing
 
     def dataReceived(self, data: Octets) -> None:
         self._owner.target_received(data)

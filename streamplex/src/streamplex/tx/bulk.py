@@ -19,7 +19,8 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.tcp import Connection
-from twisted.protocols.policies import ProtocolWrapper
+
+from streamplex.tx.tcp import tcp_below
 
 READ_OCTETS = 4 * 65531
 """How much is read at once, so that the costs of a turn are paid for four frames. What a target
@@ -84,10 +85,9 @@ def read_view(
 
 def keep_queue_short(transport: object) -> None:
     """Let octets wait above the kernel, where others can overtake them, if this is over TCP."""
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
-    if isinstance(transport, Connection):
-        transport.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
+    connection = tcp_below(transport)
+    if connection is not None:
+        connection.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
 
 
 def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> None:

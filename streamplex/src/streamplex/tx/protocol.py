@@ -113,7 +113,7 @@ class TunnelProtocol(Protocol):
         self._flushing = False
         self._batch_octets = MAX_BATCH_OCTETS
         self._behind: list[Callable[[], None]] | None = None  # while octets are handed on
-        self._fault: RemoteError | SilentPeerError | None = None
+        self._fault: Exception | None = None  # for which this side has cut the transport
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
         self._keep_alive: KeepAlive | None = None
@@ -196,10 +196,11 @@ class TunnelProtocol(Protocol):
         self._close_deadline = self.clock.callLater(CLOSE_TIMEOUT_S, self.abortConnection)
         self.flush()
 
-    def abortConnection(self) -> None:
-        """Cut the transport, whatever is queued."""
+    def abortConnection(self, why: Exception | None = None) -> None:
+        """Cut the transport, whatever is queued. The listener is given `why` as the reason."""
         if self._phase not in (_Phase.CONNECTING, _Phase.LOST):
             self._phase = _Phase.CUT
+            self._fault = why or self._fault
             self._wire.abortConnection()
 
     # --- for substreams ---------------------------------------------------------------
@@ -336,8 +337,7 @@ class TunnelProtocol(Protocol):
             case Ignored(channel, what):
                 self._log.debug("ignored {what} on {channel}", what=what, channel=channel)
             case Fault(fault):
-                self._fault = fault
-                self.abortConnection()
+                self.abortConnection(fault)
             case _:
                 assert_never(event)
 
@@ -417,5 +417,4 @@ class TunnelProtocol(Protocol):
 
     def give_up(self) -> None:
         """It is not."""
-        self._fault = SilentPeerError("the peer says nothing, and does not answer a ping")
-        self.abortConnection()
+        self.abortConnection(SilentPeerError("the peer says nothing, and does not answer a ping"))

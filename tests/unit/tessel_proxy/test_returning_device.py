@@ -1,0 +1,143 @@
+"""A device that comes back over a new tunnel while the proxy still has its older one."""
+
+import pytest
+from twisted.internet.defer import succeed
+
+from streamplex import Side
+from streamplex.messages import MAX_CHANNEL
+from streamplex.tx import TunnelProtocol
+from tessel_proxy.auth import Account
+from tessel_proxy.record import TunnelRecord
+from tessel_proxy.session import Session
+from unit.streamplex.wiring import Connection, Listener
+from unit.tessel_proxy.stage import LoggedEvents, Stage
+
+
+class ByToken:
+    """An authenticator to which every token is the account of that name."""
+
+    def check(self, token):
+        return succeed(Account(token))
+
+
+class Arrival:
+    """One more tunnel to the proxy of a stage."""
+
+    def __init__(self, stage, number):
+        self.record = TunnelRecord(
+            tunnel=number, peer=f"192.0.2.{number}:1", started_at=stage.clock.seconds()
+        )
+        self.session = Session(stage.house, self.record)
+        self.server = TunnelProtocol(Side.A, self.session, stage.clock)
+        self.listener = Listener()
+        self.device = TunnelProtocol(Side.B, self.listener, stage.clock)
+        self.connection = Connection(self.device, self.server, stage.clock)
+        self.session.tunnelSecured()
+
+    def authenticate(self, account, device, *features):
+        self.device.message(
+            {"token": account, "features": ["device/1", *features], "device": device}
+        )
+        self.connection.pump()
+        return self.listener.messages[-1]["authed"]
+
+
+@pytest.fixture
+def logged():
+    with LoggedEvents() as logged:
+        yield logged
+
+
+@pytest.fixture
+def stage():
+    """Its own tunnel, number 7, is kim's device `board`."""
+    stage = Stage(ByToken(), max_tunnels_per_account=1)
+    stage.say({"token": "kim", "features": ["device/1"], "device": "board"})
+    assert stage.heard[-1]["authed"] is True
+    return stage
+
+
+def is_cut(stage):
+    stage.pump()
+    return stage.listener.lost is not None
+
+
+def test_the_older_tunnel_is_cut_before_the_limit_of_the_account_is_judged(stage, logged):
+    newer = Arrival(stage, 8)
+    assert newer.authenticate("kim", "board")
+    assert is_cut(stage)
+    (line,) = logged.named("tunnel_closed")
+    assert (line["tunnel"], line["outcome"]) == (7, "replaced")
+    assert line["why"] == "the device came back over tunnel 8 of 192.0.2.8:1"
+    assert [each.tunnels for each in stage.limits.tallies] == [1]
+    assert stage.house.census.all == {newer.session}
+
+
+def test_its_substreams_end_with_a_reset_of_their_targets_and_say_why(stage, logged):
+    _, target = stage.relay()
+    waiting = stage.connect("example.com")
+    Arrival(stage, 8).authenticate("kim", "board")
+    stage.pump()
+    assert target.aborted
+    assert waiting.lost
+    outcomes = {line["outcome"] for line in logged.named("substream_closed")}
+    assert outcomes == {"tunnel_replaced"}
+    assert target.lost
+    assert [each.substreams for each in stage.limits.tallies] == [0]
+
+
+def test_it_may_come_back_again_and_again(stage):
+    older = stage
+    for number in range(8, 20):
+        newest = Arrival(stage, number)
+        assert newest.authenticate("kim", "board")
+        older.connection.pump()
+        assert older.listener.lost is not None
+        older = newest
+    assert stage.house.census.all == {newest.session}
+    newest.connection.cut()  # what was told to the older ones did not make it unknown
+    assert not stage.house.census.devices
+    assert [each.tunnels for each in stage.limits.tallies] == [0]
+
+
+@pytest.mark.parametrize(
+    ("account", "device"), [("mallory", "board"), ("mallory", "other"), ("kim\x00", "board")]
+)
+def test_the_name_means_nothing_in_another_account(stage, account, device):
+    assert Arrival(stage, 8).authenticate(account, device)
+    assert not is_cut(stage)
+
+
+@pytest.mark.parametrize("device", ["other", "Board", "board ", None, 7, "x" * 65, "a\nb"])
+def test_another_name_or_none_is_another_device_and_the_limit_holds(stage, device):
+    assert not Arrival(stage, 8).authenticate("kim", device)
+    assert not is_cut(stage)
+
+
+def test_the_name_of_a_device_that_does_not_offer_the_feature_counts_for_nothing(stage):
+    newer = Arrival(stage, 8)
+    newer.device.message({"token": "kim", "device": "board"})
+    newer.connection.pump()
+    assert newer.listener.messages == [{"authed": False}]
+    assert not is_cut(stage)
+
+
+def test_a_wrong_token_replaces_nothing(logged):
+    stage = Stage(max_tunnels_per_account=1)
+    stage.authenticate("device/1", device="board")
+    assert not Arrival(stage, 8).authenticate("no such token", "board")
+    assert not is_cut(stage)
+
+
+def test_a_device_that_has_used_all_its_numbers_keeps_the_tunnel_with_its_last_substreams(stage):
+    stage.server.core._peers.open(MAX_CHANNEL - 1)
+    assert not Arrival(stage, 8).authenticate("kim", "board")
+    assert not is_cut(stage)
+
+
+def test_numbers_that_may_be_used_again_are_never_used_up():
+    stage = Stage(ByToken(), max_tunnels_per_account=1)
+    stage.say({"token": "kim", "features": ["device/1", "reuse/1"], "device": "board"})
+    stage.server.core._peers.open(MAX_CHANNEL - 1)
+    assert Arrival(stage, 8).authenticate("kim", "board")
+    assert is_cut(stage)
