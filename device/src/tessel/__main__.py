@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from twisted.logger import ILogObserver, globalLogBeginner
 
+from servicekit.command_line import CommandParser
 from tessel import radio_check
-from tessel.cc3000.decode import explained
+from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
 from tessel.config import malformed
 from tessel.program import IProgramReactor, Program
@@ -56,10 +57,14 @@ def _run(given: argparse.Namespace) -> int:
     if not _settings_are_good(given):
         return 1
     path = Path(given.program)
-    if not path.is_file():
-        return _misused(f"{path} is not a file; a Python program is expected")
+    try:
+        source = path.read_bytes()
+    except OSError as fault:
+        return _misused(f"{path}: {fault.strerror}; expected: a Python program")
+    if path.suffix == ".js":
+        return _misused(f"{path} is a JavaScript program; expected: a Python program")
     if given.trace_spi is None:
-        return _run_program(path, given.arguments, lambda bus: bus)
+        return _run_program(path, source, given.arguments, lambda bus: bus)
     if _radio_settings().kind == "host":
         return _misused("--trace-spi: RADIO=host has no bus; cc3000-sim and cc3000 have")
     try:
@@ -67,10 +72,10 @@ def _run(given: argparse.Namespace) -> int:
     except OSError as fault:
         return _misused(f"--trace-spi: {fault}")
     with trace:
-        return _run_program(path, given.arguments, _traced(trace.write))
+        return _run_program(path, source, given.arguments, _traced(trace.write))
 
 
-def _run_program(path: Path, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
+def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
     from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     program = Program(
@@ -86,7 +91,7 @@ def _run_program(path: Path, arguments: Sequence[str], wrap_bus: BusWrap) -> int
         [cast("ILogObserver", program.observe)], redirectStandardIO=False
     )
     warnings.showwarning = show  # a program's warnings go where Python sends them
-    return program.run(lambda: _execute(path, arguments))
+    return program.run(lambda: _execute(path, source, arguments))
 
 
 def _traced(write: Callable[[str], object]) -> BusWrap:
@@ -117,12 +122,17 @@ def _check(given: argparse.Namespace) -> int:
 def _decode(given: argparse.Namespace) -> int:
     try:
         with Path(given.file).open(encoding="ascii", errors="replace") as trace:
-            for line in explained(trace):
+            for line in explained(read_trace(trace)):
                 print(line)
     except BrokenPipeError:  # `| head` has enough
         sys.stdout = None
+    except NotATraceError:
+        return _misused(
+            f"{given.file} is not a trace: no line has octets of the chip's bus; "
+            "expected: a file that tessel run --trace-spi FILE has written"
+        )
     except OSError as fault:
-        return _misused(str(fault))
+        return _misused(f"{given.file}: {fault.strerror}")
     return 0
 
 
@@ -145,22 +155,24 @@ def _misused(why: str) -> int:
     return USAGE_EXIT
 
 
-def _execute(path: Path, arguments: Sequence[str]) -> None:
+def _execute(path: Path, source: bytes, arguments: Sequence[str]) -> None:
     """As `python PROGRAM.py ARG...` would."""
     module = ModuleType("__main__")
     module.__file__ = str(path)
     sys.modules["__main__"] = module
     sys.argv[:] = [str(path), *arguments]
     sys.path.insert(0, str(path.resolve().parent))
-    code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    code = compile(source, str(path), "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - it is what the command is for
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tessel", description="Runs programs as on a Tessel 1, with its network."
+    parser = CommandParser(
+        prog="tessel",
+        description="Runs programs as on a Tessel 1, with its network.",
+        explain=_explain_word,
     )
-    parser.add_argument("--version", action=_TellVersion, nargs=0, help="tell it and exit")
+    parser.add_argument("--version", action=_TellVersion, nargs=0, help="show it and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
@@ -183,12 +195,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ARG",
         nargs=argparse.REMAINDER,
         help="what the program finds in sys.argv: all that stands behind PROGRAM.py",
-    )
+    ).required = False  # argparse names it as missing where only the program is
     _add_radio(commands.add_parser("radio", help="look at the chip, or at what it said"))
     return parser
 
 
-def _add_radio(parser: argparse.ArgumentParser) -> None:
+def _add_radio(parser: CommandParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
@@ -199,7 +211,16 @@ def _add_radio(parser: argparse.ArgumentParser) -> None:
     _add_env(check)
     decode = commands.add_parser("decode", help="explain what --trace-spi has written")
     decode.set_defaults(command=_decode)
-    decode.add_argument("file", metavar="FILE")
+    decode.add_argument("file", metavar="FILE", help="the trace")
+
+
+def _explain_word(word: str) -> str | None:
+    """What is meant by a word in the place of the command."""
+    if word.endswith((".py", ".js")) or Path(word).exists():
+        return f"to run a program: tessel run {word}"
+    if "=" in word:
+        return f"to set a variable: tessel run --env {word} PROGRAM.py"
+    return None
 
 
 def _add_env(parser: argparse.ArgumentParser) -> None:

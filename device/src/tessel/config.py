@@ -185,7 +185,7 @@ def _flag(text: str) -> bool:
 
 
 def _tls_mode(text: str) -> bool:
-    if text != "end-to-end":
+    if text.lower() != "end-to-end":
         raise Expected("end-to-end, or nothing")
     return True
 

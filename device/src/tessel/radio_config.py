@@ -66,9 +66,9 @@ def _password(reader: Reader) -> bytes:
 
 def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if text not in known:
+        if text.lower() not in known:
             raise Expected(" or ".join(known))
-        return text
+        return text.lower()
 
     return parse
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import cast
 
+from servicekit.command_line import CommandParser, explain_assignment
 from servicekit.logs import begin_logging
 from servicekit.reactor import reactor as installed_reactor
 from servicekit.serving import AT_FAULT, FAILED, IServingReactor, Serving
@@ -39,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="tessel-oauth",
+        explain=explain_assignment,
         description="A stand-in for the Tessel token server, for development and tests.",
         epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

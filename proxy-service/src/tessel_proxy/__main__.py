@@ -17,6 +17,7 @@ from typing import cast
 
 from twisted.logger import Logger
 
+from servicekit.command_line import CommandParser, explain_assignment
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
 from servicekit.reactor import reactor as installed_reactor
@@ -89,8 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="tessel-proxy",
+        explain=explain_assignment,
         description="One TLS tunnel in from each Tessel, real TCP and TLS connections out.",
         epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

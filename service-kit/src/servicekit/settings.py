@@ -170,7 +170,7 @@ def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> lis
         plain = name.removesuffix(FILE_SUFFIX)
         if plain in known:
             hints.append(f"{name} is not a setting: {plain} cannot be read from a file")
-        elif close := get_close_matches(name, known, n=1, cutoff=LOOKALIKE):
+        elif close := get_close_matches(name.upper(), known, n=1, cutoff=LOOKALIKE):
             hints.append(f"{name} is not a setting: is {close[0]} meant?")
     return hints
 

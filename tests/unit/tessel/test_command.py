@@ -216,10 +216,35 @@ def test_a_program_may_set_its_settings_itself(program):
     assert done.stdout.startswith("ERR_SETTINGS PROXY_HOST is not set")
 
 
-def test_a_program_that_is_not_there_is_told(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("missing.py", "No such file or directory; expected: a Python program"),
+        ("folder", "Is a directory; expected: a Python program"),
+        ("hello.py/x", "Not a directory; expected: a Python program"),
+    ],
+)
+def test_what_cannot_be_read_as_a_program_is_a_usage_error(
+    name, why, tmp_path, monkeypatch, capsys
+):
     monkeypatch.delenv("PROXY_PORT", raising=False)
-    assert main(["run", "/nowhere/program.py"]) == 2
-    assert "/nowhere/program.py is not a file" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "hello.py").write_text("")
+    assert main(["run", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err == f"tessel: {tmp_path / name}: {why}\n"
+
+
+def test_a_javascript_program_is_refused_by_its_name(tmp_path, capsys):
+    (tmp_path / "hello.js").write_text("console.log(1)")
+    assert main(["run", str(tmp_path / "hello.js")]) == 2
+    assert "hello.js is a JavaScript program" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_program_is_a_usage_error(tmp_path, capsys):
+    (tmp_path / "hello.py").touch(0)
+    assert main(["run", str(tmp_path / "hello.py")]) == 2
+    assert "hello.py: Permission denied" in capsys.readouterr().err
 
 
 def test_a_program_is_executed_as_python_would(tmp_path, monkeypatch):
@@ -258,9 +283,49 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
     assert fault.startswith("tessel: PROXY_PORT is 'x'")
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["run", "--env", "NOVALUE", "x.py"]])
-def test_a_call_that_makes_no_sense_is_told(arguments, capsys):
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("", "tessel: error: a command is missing; expected: run or radio"),
+        ("run", "tessel run: error: the following arguments are required: PROGRAM.py"),
+        (
+            "run --env NOVALUE x.py",
+            "tessel run: error: argument --env: 'NOVALUE' is not NAME=VALUE",
+        ),
+        ("run --envv A=B x.py", "tessel run: error: --envv is not an option; is --env meant?"),
+        ("run --trace", "tessel run: error: --trace is not an option; is --trace-spi meant?"),
+        (
+            "hello.py",
+            "tessel: error: 'hello.py' is not a command; to run a program: tessel run hello.py",
+        ),
+        ("/", "tessel: error: '/' is not a command; to run a program: tessel run /"),
+        ("Run x.py", "tessel: error: 'Run' is not a command; is run meant?"),
+        ("check", "tessel: error: 'check' is not a command; is tessel radio check meant?"),
+        (
+            "A=B",
+            (
+                "tessel: error: 'A=B' is not a command; "
+                "to set a variable: tessel run --env A=B PROGRAM.py"
+            ),
+        ),
+        (
+            "--env A=B run x.py",
+            "tessel: error: --env goes after the command: tessel run --env ...",
+        ),
+        ("radio", "tessel radio: error: a command is missing; expected: check or decode"),
+        ("radio chek", "tessel radio: error: 'chek' is not a command; is check meant?"),
+        ("radio check x", "tessel radio check: error: unexpected argument: 'x'"),
+        (
+            "radio decode",
+            "tessel radio decode: error: the following arguments are required: FILE",
+        ),
+        ("radio decode a b", "tessel radio decode: error: unexpected argument: 'b'"),
+    ],
+)
+def test_a_usage_error_says_what_was_probably_meant(words, fault, capsys):
     with pytest.raises(SystemExit) as caught:
-        main(arguments)
+        main(words.split())
     assert caught.value.code == 2
-    assert "usage: tessel" in capsys.readouterr().err
+    usage, *_, told = capsys.readouterr().err.splitlines()
+    assert told == fault
+    assert usage.startswith(f"usage: {fault.partition(': error')[0]} ")

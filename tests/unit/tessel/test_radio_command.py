@@ -177,3 +177,32 @@ def test_a_reader_who_has_enough_is_no_error(monkeypatch, tmp_path):
     (tmp_path / "trace").write_text("# nCS=1\n")
     monkeypatch.setattr(sys, "stdout", Closed())
     assert command.main(["radio", "decode", str(Path(tmp_path / "trace"))]) == 0
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"", b"root:x:0:0:root\n", b"MOSI zz\n", b"\0\xff" * 100_000, b"# a comment\n" * 2000],
+)
+def test_a_file_that_is_no_trace_is_not_decoded(octets, trace, capsys):
+    trace.write_bytes(octets)
+    assert main(["radio", "decode", str(trace)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"tessel: {trace} is not a trace: no line has octets of the chip's")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("missing", "No such file or directory"), (".", "Is a directory")]
+)
+def test_a_trace_that_cannot_be_read_is_a_usage_error(name, why, tmp_path, capsys):
+    assert main(["radio", "decode", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err == f"tessel: {tmp_path / name}: {why}\n"
+
+
+@pytest.mark.parametrize(
+    "head", ["# nCS=1\n", "# VBAT_EN=0\n", "from an analyser\n\n# of mine\n  MOSI 01 00\n"]
+)
+def test_a_trace_that_ends_early_or_has_a_head_of_its_own_is_decoded(head, trace, capsys):
+    trace.write_text(head)
+    assert main(["radio", "decode", str(trace)]) == 0
+    assert capsys.readouterr().out.startswith(head)

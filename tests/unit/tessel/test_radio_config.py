@@ -55,6 +55,12 @@ def test_everything_can_be_set():
     )
 
 
+def test_words_are_taken_in_any_case():
+    found = radio(RADIO="Host", CC3000_PROFILE="IDEAL", WIFI_SECURITY="WPA2")
+    assert (found.kind, found.profile, found.security) == ("host", "ideal", "wpa2")
+    assert Settings.from_env({"PROXY_TLS": "End-To-End"}).end_to_end
+
+
 def test_a_password_means_wpa2_and_none_an_open_network():
     assert radio(WIFI_SSID="home", WIFI_PASSWORD="secret").security == "wpa2"
     assert radio(WIFI_SSID="home").security == "unsecured"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from itertools import chain, islice
+from typing import TextIO
 
 from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci.codes import Code, DataOpcode
@@ -22,12 +24,42 @@ from tessel.cc3000.hci.packets import (
 )
 from tessel.cc3000.hci.sockets import Arrived
 from tessel.cc3000.spi import HEADER, READ, WRITE_ANSWER, packet_read, packet_written
-from tessel.cc3000.trace import MISO, MOSI
+from tessel.cc3000.trace import EDGES, MISO, MOSI
 
 SHOWN = 32  # octets of a payload
 
+MAX_LINE_CHARS = 64 * 1024  # the longest operation of the bus takes 5 KB; a disk has no lines
+MAX_HEAD_LINES = 1000  # an analyser may write some of its own before the first operation
+
 _BITS = ("mask", "readable", "writable", "exceptional")
 _RESULTS = ("value", "count", "status", "result", "new_sd")  # below zero they are codes
+
+
+class NotATraceError(Exception):
+    """The text has nothing of a bus in it."""
+
+
+def read_trace(file: TextIO) -> Iterator[str]:
+    """The lines of a trace, as soon as they are there.
+
+    Raises:
+        NotATraceError: none of the first lines is an operation or an edge of the bus.
+
+    """
+    lines = iter(lambda: file.readline(MAX_LINE_CHARS), "")
+    head = []
+    for line in islice(lines, MAX_HEAD_LINES):
+        head.append(line)
+        if _is_of_a_bus(line):
+            return chain(head, lines)
+    raise NotATraceError
+
+
+def _is_of_a_bus(line: str) -> bool:
+    if line.startswith(EDGES):
+        return True
+    side, *octets = line.split() or [""]
+    return side in (MOSI, MISO) and _octets_in(octets) is not None
 
 
 def explained(lines: Iterable[str]) -> Iterator[str]:
@@ -42,14 +74,20 @@ def explained(lines: Iterable[str]) -> Iterator[str]:
 def _meaning(words: list[str]) -> str | None:
     if not words or words[0] not in (MOSI, MISO):
         return None
-    try:
-        octets = bytes.fromhex("".join(words[1:]))
-    except ValueError:
+    octets = _octets_in(words[1:])
+    if octets is None:
         return "not octets in hexadecimal"
     try:
         return _host(octets) if words[0] == MOSI else _chip(octets)
     except FrameError as fault:
         return f"not understood: {fault}"
+
+
+def _octets_in(words: list[str]) -> bytes | None:
+    try:
+        return bytes.fromhex("".join(words))
+    except ValueError:
+        return None
 
 
 def _host(octets: bytes) -> str | None:

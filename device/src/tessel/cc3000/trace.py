@@ -23,6 +23,7 @@ from tessel.cc3000.bus import IBus
 from tessel.cc3000.spi import READ
 
 MOSI, MISO = "MOSI", "MISO"
+EDGES = ("# VBAT_EN=", "# nCS=")  # how the other lines begin
 
 
 @implementer(IBus)

@@ -1,0 +1,114 @@
+"""A command with subcommands whose usage errors name what was probably meant.
+
+argparse lists the choices, or names a missing argument, when a word is misspelt. CommandParser
+looks at the words before argparse does, with argparse's public interface alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn, TypeVar
+
+NEAR = 0.6  # `ruin` is `run` misspelt; difflib's own default
+
+N = TypeVar("N")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An ArgumentParser without abbreviated options. It exits with 2 at the first unknown word."""
+
+    def __init__(
+        self, *, explain: Callable[[str], str | None] = lambda _word: None, **options: Any
+    ) -> None:
+        """`explain` returns a sentence about a word that is no command, or None."""
+        self._explain = explain
+        self._options: dict[str, argparse.Action] = {}
+        self._commands: Mapping[str, CommandParser] = {}
+        self._command_is_required = False
+        super().__init__(allow_abbrev=False, **options)
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        action = super().add_argument(*names, **options)
+        self._options |= dict.fromkeys(action.option_strings, action)
+        return action
+
+    def add_subparsers(self, *, required: bool = False, **options: Any) -> Any:
+        """The subcommands. They are CommandParsers too."""
+        commands = super().add_subparsers(required=required, **options)
+        self._commands = commands.choices  # filled later, by add_parser
+        self._command_is_required = required
+        return commands
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: N | None = None
+    ) -> tuple[N, list[str]]:
+        """As argparse's, but a word that is not known ends the process here, with this parser's
+        usage: argparse would show the usage of the outermost command.
+        """
+        words = sys.argv[1:] if args is None else list(args)
+        self._refuse_unknown(words)
+        parsed, unknown = super().parse_known_args(words, namespace)
+        if unknown:
+            self._refuse(unknown)
+        return parsed, unknown  # type: ignore[return-value]
+
+    def _refuse_unknown(self, words: Sequence[str]) -> None:
+        """Judge the leading options and, where a command is expected, the word after them."""
+        rest = iter(words)
+        for word in rest:
+            if not word.startswith("-") or word in ("-", "--"):
+                if self._commands and word not in self._commands:
+                    self._refuse_command(word)
+                return
+            name, equals, _value = word.partition("=")
+            if name not in self._options:
+                self._refuse([word])
+            if self._options[name].nargs != 0 and not equals:
+                next(rest, None)
+        if self._command_is_required and not words:
+            self.error(f"a command is missing; expected: {either(self._commands)}")
+
+    def _refuse_command(self, word: str) -> NoReturn:
+        hint = self._explain(word) or f"expected: {either(self._commands)}"
+        if meant := self._meant(word):
+            hint = f"is {meant} meant?"
+        self.error(f"{word!r} is not a command; {hint}")
+
+    def _meant(self, word: str) -> str | None:
+        if f"--{word}" in self._options:
+            return f"--{word}"
+        for parser in self._commands.values():
+            if word in parser._commands:  # noqa: SLF001 - it is of this class
+                return f"{parser.prog} {word}"
+        return nearest(word, self._commands)
+
+    def _refuse(self, words: Sequence[str]) -> NoReturn:
+        name = words[0].partition("=")[0]
+        if not name.startswith("-"):
+            self.error(f"unexpected argument: {' '.join(map(repr, words))}")
+        for parser in self._commands.values():
+            if name in parser._options:  # noqa: SLF001 - it is of this class
+                self.error(f"{name} goes after the command: {parser.prog} {name} ...")
+        meant = nearest(name, self._options)
+        self.error(f"{name} is not an option{f'; is {meant} meant?' if meant else ''}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that differs least from this one, whatever its case; None: none is near."""
+    return next(iter(get_close_matches(word.lower(), list(known), n=1, cutoff=NEAR)), None)
+
+
+def explain_assignment(word: str) -> str | None:
+    """For a service, whose settings are variables of the environment."""
+    name, equals, _value = word.partition("=")
+    if not equals or not name:
+        return None
+    return f"settings come from the environment: write {word} before the command's name"
+
+
+def either(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
