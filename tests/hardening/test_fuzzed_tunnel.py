@@ -25,7 +25,7 @@ from support.hardening.device import connecting, control, data, end, event, hell
 from support.hardening.memory_proxy import MemoryProxy
 
 TOKEN = "DEV-CRED"
-FEATURES = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1"]
+FEATURES = ["reuse/1", "halfclose/1", "retry/1", "reason/1", "device/1", "goaway/1", "ping/1"]
 CHANNELS = st.sampled_from([2, 4, 6, 8])
 ANY_CHANNEL = CHANNELS | st.sampled_from([0, 1, 3, 65_534, 65_535])
 ODD_JSON = st.recursive(

@@ -26,6 +26,12 @@ class NodeError(Exception):
         super().__init__(message)
         self.code = code
 
+    def again(self) -> NodeError:
+        """The same for another socket: each notes on its own where it was opened."""
+        copy = NodeError(str(self), self.code)
+        copy.hint = self.hint
+        return copy
+
     @classmethod
     def worded(cls, message: str) -> NodeError:
         """An error that came as text alone, as over the wire: its code word is looked for in it."""

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 from twisted.logger import Logger, LogLevel
 
+from streamplex.refusals import Reason
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError
 from tessel_proxy.first_check import first_check
 from tessel_proxy.house import House
@@ -21,9 +22,17 @@ class TurnedAway:
 
     why: Refusal
     try_again: bool
+    reason: Reason  # as the device is told
 
 
-WRONG: Final = TurnedAway(Refusal.WRONG_TOKEN, try_again=False)
+WRONG: Final = TurnedAway(Refusal.WRONG_TOKEN, try_again=False, reason=Reason.WRONG_TOKEN)
+NOT_CHECKED: Final = TurnedAway(Refusal.NOT_CHECKED, try_again=True, reason=Reason.NOT_CHECKED)
+# What was wrong a moment ago is so still.
+WRONG_AGAIN: Final = TurnedAway(Refusal.TOKEN_PENALTY, try_again=False, reason=Reason.WRONG_TOKEN)
+# Nobody knows whether the token is right.
+TOO_OFTEN: Final = TurnedAway(
+    Refusal.SOURCE_PENALTY, try_again=True, reason=Reason.TOO_MANY_ATTEMPTS
+)
 
 
 class Checking:
@@ -47,7 +56,7 @@ class Checking:
             return _unasked(error.penalty)
         except AuthUnavailableError as error:
             self._tell(error)
-            return TurnedAway(Refusal.NOT_CHECKED, try_again=True)
+            return NOT_CHECKED
         return answer if isinstance(answer, Account) else WRONG
 
     def _tell(self, error: AuthUnavailableError) -> None:
@@ -64,9 +73,9 @@ class Checking:
 
 def _unasked(penalty: Penalty) -> TurnedAway:
     match penalty:
-        case Penalty.OF_TOKEN:  # what was wrong a moment ago is so still
-            return TurnedAway(Refusal.TOKEN_PENALTY, try_again=False)
-        case Penalty.OF_SOURCE:  # nobody knows
-            return TurnedAway(Refusal.SOURCE_PENALTY, try_again=True)
+        case Penalty.OF_TOKEN:
+            return WRONG_AGAIN
+        case Penalty.OF_SOURCE:
+            return TOO_OFTEN
         case _:
             assert_never(penalty)

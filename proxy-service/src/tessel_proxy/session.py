@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from streamplex import RemoteError, SilentPeerError, features
 from streamplex.jsontext import Json
+from streamplex.refusals import Reason
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.flow import MAX_HELD_OCTETS
 from streamplex.tx.tcp import probe_peer, tcp_below
@@ -266,8 +267,8 @@ class Session:
         match answer:
             case Account():
                 self._accept(hello, answer)
-            case TurnedAway(why, try_again):
-                self._refuse(hello, why, try_again=try_again)
+            case TurnedAway() as turned_away:
+                self._refuse(hello, turned_away)
             case _:
                 assert_never(answer)
 
@@ -324,7 +325,8 @@ class Session:
     def _turn_away_for_now(self, hello: Hello, account: Account) -> None:
         self._record.account = account.name
         self._record.log_refused(Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
-        self._tunnel.message(wire.refused(hello, try_again=True))
+        answer = wire.refused(hello, try_again=True, reason=Reason.TOO_MANY_TUNNELS)
+        self._tunnel.message(answer)
         self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
 
     def _check_again(self, hello: Hello, account: Account) -> None:
@@ -342,14 +344,17 @@ class Session:
 
     def _holds_no_longer(self, hello: Hello, doubt: Doubt) -> None:
         try_again = doubt is Doubt.UNCONFIRMED
-        self._tunnel.message(wire.refused(hello, try_again=try_again))
+        reason = Reason(doubt.value)
+        self._tunnel.message(wire.refused(hello, try_again=try_again, reason=reason))
         self._end(TunnelOutcome(doubt.value))
 
-    def _refuse(self, hello: Hello, why: Refusal, *, try_again: bool) -> None:
+    def _refuse(self, hello: Hello, turned_away: TurnedAway) -> None:
+        try_again = turned_away.try_again
         self._move(Input.WRONG)
         self._failures += 1
-        self._record.log_refused(why)
-        self._tunnel.message(wire.refused(hello, try_again=try_again))
+        self._record.log_refused(turned_away.why)
+        answer = wire.refused(hello, try_again=try_again, reason=turned_away.reason)
+        self._tunnel.message(answer)
         if self._failures >= MAX_AUTH_FAILURES:
             self._end(
                 TunnelOutcome.AUTH_UNAVAILABLE if try_again else TunnelOutcome.TOO_MANY_WRONG_TOKENS

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from streamplex import features
 from streamplex.credit import FIRST_WINDOW_OCTETS
 from streamplex.jsontext import Json
+from streamplex.refusals import Reason
 
 OUR_FEATURES = (
     features.REUSE,
     features.HALFCLOSE,
     features.RETRY,
+    features.REASON,
     features.DEVICE,
     features.GOAWAY,
     features.PING,
@@ -96,11 +98,13 @@ def accepted(hello: Hello, window: int) -> Json:
     return {"authed": True} | _our_features(hello) | windows
 
 
-def refused(hello: Hello, *, try_again: bool) -> Json:
+def refused(hello: Hello, *, try_again: bool, reason: Reason) -> Json:
     """The answer to a wrong token, or to one that could not be checked now."""
     answer: dict[str, Json] = {"authed": False}
     if features.RETRY in hello.common:
         answer["retry"] = try_again
+    if features.REASON in hello.common:
+        answer["reason"] = reason.value
     return answer | _our_features(hello)
 
 

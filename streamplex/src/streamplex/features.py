@@ -18,6 +18,9 @@ HALFCLOSE = "halfclose/1"
 RETRY = "retry/1"
 """A refusal of the token says whether trying again makes sense."""
 
+REASON = "reason/1"
+"""A refusal says why; and so does the end of a tunnel whose token is no longer accepted."""
+
 DEVICE = "device/1"
 """The device tells its name along with the token."""
 

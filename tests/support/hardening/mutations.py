@@ -16,7 +16,16 @@ MAX_OPERATIONS = 4
 MAX_COPIES = 40  # of one frame
 PIECES = 5
 
-FEATURES = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
+FEATURES = [
+    "reuse/1",
+    "halfclose/1",
+    "retry/1",
+    "reason/1",
+    "device/1",
+    "goaway/1",
+    "ping/1",
+    "credit/1",
+]
 ODD_VALUES = [
     *(None, True, False, 0, -1, 1, 2, 3, 65_535, 65_536, 2**31, 2**53, 10**300, 0.5, -0.0, 1e308),
     *("", "net", "tls", "\0", "\r\n", "\u2028", "é" * 70, "x" * 70_000, "127.0.0.1", "[::1]"),

@@ -8,6 +8,7 @@ from streamplex.features import (
     GOAWAY,
     HALFCLOSE,
     PING,
+    REASON,
     RETRY,
     REUSE,
     first_window,
@@ -17,6 +18,7 @@ from streamplex.features import (
 
 def test_the_features_are_named_as_on_the_wire():
     assert [REUSE, HALFCLOSE, RETRY, DEVICE] == ["reuse/1", "halfclose/1", "retry/1", "device/1"]
+    assert REASON == "reason/1"
     assert GOAWAY == "goaway/1"
     assert PING == "ping/1"
     assert CREDIT == "credit/1"

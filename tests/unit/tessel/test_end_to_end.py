@@ -123,6 +123,14 @@ def test_a_target_that_closes_first_is_heard_to_its_end(make):
     assert above.lost is not None
 
 
+def test_a_token_that_is_no_longer_valid_is_named_above_tls_too():
+    device, above, _target = connected(Plain)
+    device.proxy.tunnels[0].message({"authed": False, "retry": False, "reason": "revoked"})
+    device.pump()
+    assert above.lost.value.code == "ERR_PROXY_AUTHORIZATION"
+    assert "no longer valid" in str(above.lost.value)
+
+
 @pytest.mark.parametrize("make", [Plain, HalfCloseable])
 def test_a_target_that_ends_without_close_notify_ends_the_connection_once(make):
     device, above, target = connected(make)

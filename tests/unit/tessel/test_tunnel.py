@@ -12,6 +12,7 @@ from tessel.network.limits import (
     CLOSE_TIMEOUT_S,
     FAREWELL_LIMIT_S,
     GOAWAY_CAP_S,
+    REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
 )
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain
@@ -32,6 +33,7 @@ def test_the_token_and_the_features_come_first_and_nothing_before_the_answer():
                 "goaway/1",
                 "halfclose/1",
                 "ping/1",
+                "reason/1",
                 "retry/1",
                 "reuse/1",
             ],
@@ -51,7 +53,15 @@ def test_a_device_without_a_name_does_not_offer_to_have_one():
     assert device.proxy.said == [
         {
             "token": "t0ken",
-            "features": ["credit/1", "goaway/1", "halfclose/1", "ping/1", "retry/1", "reuse/1"],
+            "features": [
+                "credit/1",
+                "goaway/1",
+                "halfclose/1",
+                "ping/1",
+                "reason/1",
+                "retry/1",
+                "reuse/1",
+            ],
             "window": 65_536,
         }
     ]
@@ -94,12 +104,38 @@ def test_anything_but_a_clear_yes_is_a_no(answer):
     assert str(device.connect(Plain).error) == "Authorization failed."
 
 
-def test_after_a_refusal_the_next_connection_tries_anew_at_once():
+def test_after_a_refusal_the_token_is_not_shown_to_the_proxy_again_for_a_minute():
     device = Device(answer={"authed": False})
-    device.connect(Plain)
+    first = device.connect(Plain)
     device.proxy.answer = OURS
+    device.pass_time(REFUSED_HOLD_S - 0.01)
+    second = device.connect(Plain)
+    assert (str(second.error), second.error.code) == (str(first.error), first.error.code)
+    assert second.error.hint == first.error.hint
+    assert second.error is not first.error  # each notes where its socket was opened
+    assert len(device.proxy.dials) == 1
+    device.pass_time(0.02)
     device.connect(Plain)
     assert len(device.proxy.served) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "retry", "code", "said"),
+    [
+        ("wrong_token", False, "ERR_PROXY_AUTHORIZATION", "Authorization failed."),
+        ("revoked", False, "ERR_PROXY_AUTHORIZATION", "token is no longer valid"),
+        ("too_many_tunnels", True, "EAGAIN", "as many tunnels open as the proxy allows"),
+        ("too_many_attempts", True, "EAGAIN", "too many wrong tokens from this address"),
+        ("not_checked", True, "EAGAIN", "cannot check the token now"),
+        ("unconfirmed", True, "EAGAIN", "could not check the token again"),
+        ("a new word", True, "EAGAIN", "cannot check the token now"),
+    ],
+)
+def test_a_refusal_says_why(reason, retry, code, said):
+    device = Device(answer={"authed": False, "retry": retry, "reason": reason})
+    error = device.connect(Plain).error
+    assert error.code == code
+    assert said in str(error)
 
 
 def test_a_token_that_cannot_be_checked_now_counts_as_a_proxy_not_reached():
@@ -170,6 +206,7 @@ def test_a_refused_token_does_not_undo_the_failures_before_it():
     device.proxy.refusal, device.proxy.answer = None, {"authed": False}
     device.connect(Plain)
     device.pass_time(1)
+    device.pass_time(REFUSED_HOLD_S)
     device.proxy.refusal = UNREACHABLE
     device.connect(Plain)
     waiting = device.connect(Plain)
@@ -238,12 +275,106 @@ def test_one_who_fails_may_make_another_give_up():
     assert isinstance(second.error, CancelledError)
 
 
-def test_messages_after_the_answer_mean_nothing():
+@pytest.mark.parametrize("said", [{"authed": True}, {"authed": None}, {}, "no", 1, {"error": "x"}])
+def test_other_messages_after_the_answer_mean_nothing(said):
     device = Device()
+    device.connect(Plain)
+    device.proxy.tunnels[0].message(said)
+    device.pump()
+    assert device.proxy.lost == []
+
+
+def test_an_original_proxy_says_nothing_of_the_token_after_its_answer():
+    device = Device(answer=ORIGINAL)
     device.connect(Plain)
     device.proxy.tunnels[0].message({"authed": False})
     device.pump()
     assert device.proxy.lost == []
+
+
+REVOKED = {"authed": False, "retry": False, "reason": "revoked"}
+
+
+class TestRevoked:
+    """The proxy accepted the token before, and now it does not."""
+
+    def revoke(self, device, **said):
+        device.proxy.tunnels[-1].message(REVOKED | said)
+        device.pump()
+
+    def test_the_sockets_are_told_that_the_token_is_no_longer_valid(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        connecting = device.connect(Plain)
+        self.revoke(device)
+        errors = [above.lost.value, connecting.error]
+        assert [each.code for each in errors] == ["ERR_PROXY_AUTHORIZATION"] * 2
+        assert [str(each) for each in errors] == [
+            "Authorization failed: the token is no longer valid."
+        ] * 2
+        assert errors[0].hint == (
+            "the proxy proxy.example:443 no longer accepts the token in PROXY_TOKEN"
+        )
+        assert errors[0] is not errors[1]
+        assert len(device.proxy.lost) == 1
+        assert not device.proxy.connections[0].ends[0].aborted
+
+    def test_a_proxy_without_reasons_is_understood_as_well(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        device.proxy.tunnels[0].message({"authed": False, "retry": False})
+        device.pump()
+        assert "no longer valid" in str(above.lost.value)
+
+    def test_the_proxy_is_not_dialled_again(self):
+        device = Device()
+        device.stand(HalfCloseable)
+        self.revoke(device)
+        for _ in range(5):
+            assert "no longer valid" in str(device.connect(Plain).error)
+            device.pass_time(REFUSED_HOLD_S / 6)
+        assert len(device.proxy.dials) == 1
+
+    def test_a_tunnel_that_was_retired_is_told_as_well(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        device.proxy.tunnels[0].enable({"goaway/1"})
+        device.proxy.tunnels[0].goaway(1000)
+        device.pump()
+        self.revoke(device)
+        assert above.lost.value.code == "ERR_PROXY_AUTHORIZATION"
+
+    def test_a_token_that_can_be_checked_no_longer_is_tried_again_later(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        self.revoke(device, retry=True, reason="unconfirmed")
+        assert above.lost.value.code == "EAGAIN"
+        assert "could not check the token again" in str(above.lost.value)
+        waiting = device.connect(Plain)
+        assert len(device.proxy.dials) == 1
+        device.pass_time(1.0)
+        assert waiting.error is None
+        assert len(device.proxy.dials) == 2
+
+    def test_an_accepted_token_ends_the_hold(self):
+        device = Device()
+        device.stand(HalfCloseable)
+        self.revoke(device)
+        device.pass_time(REFUSED_HOLD_S)
+        device.stand(HalfCloseable)
+        device.proxy.connections[-1].cut(ConnectionDone())
+        device.stand(HalfCloseable)
+        assert len(device.proxy.dials) == 3
+
+    def test_a_proxy_that_does_not_close_is_cut(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        above.transport.write(bytes(100_000))
+        device.proxy.connections[0].ends[0].blocked = True
+        device.network._tunnels._tunnels[0].messageReceived(REVOKED)
+        device.clock.advance(CLOSE_TIMEOUT_S + 0.01)
+        device.pump()
+        assert above.lost.value.code == "ERR_PROXY_AUTHORIZATION"
 
 
 def test_a_substream_that_the_proxy_opens_is_refused():

@@ -88,9 +88,10 @@ def test_coming_again_does_not_fill_the_bucket_even_when_others_are_forgotten(cl
 def test_a_tunnel_too_many_of_an_account_is_told_to_come_later():
     stage = Stage(max_tunnels_per_account=1)
     stage.limits.open_tunnel(ACCOUNT.name)  # another device of it
-    stage.authenticate("retry/1")
+    stage.authenticate("retry/1", "reason/1")
     (answer,) = stage.heard
     assert (answer["authed"], answer["retry"]) == (False, True)
+    assert answer["reason"] == "too_many_tunnels"
     assert stage.listener.lost
 
 

@@ -103,12 +103,13 @@ def logged():
 def test_a_tunnel_whose_token_holds_no_longer_is_told_and_ended(logged, answer, retry, outcome):
     says = Says()
     stage = Stage(says, auth_recheck_s=60)
-    stage.authenticate("retry/1")
+    stage.authenticate("retry/1", "reason/1")
     _device, target = stage.relay()
     says.answer = answer
     stage.clock.advance(60)
     stage.pump()
     assert (stage.heard[-1]["authed"], stage.heard[-1]["retry"]) == (False, retry)
+    assert stage.heard[-1]["reason"] == outcome
     assert stage.listener.lost is not None
     assert target.aborted
     assert logged.named("tunnel_closed")[0]["outcome"] == outcome

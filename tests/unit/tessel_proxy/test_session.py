@@ -19,7 +19,16 @@ from tessel_proxy.session import (
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
-OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
+OURS = [
+    "reuse/1",
+    "halfclose/1",
+    "retry/1",
+    "reason/1",
+    "device/1",
+    "goaway/1",
+    "ping/1",
+    "credit/1",
+]
 NOT_AUTHORIZED = {"error": "Not authorized!"}
 
 
@@ -158,12 +167,13 @@ def test_an_unusable_device_name_is_logged_and_the_device_let_in(logged):
 
 
 @pytest.mark.parametrize(
-    ("answer", "retry"), [(Refused(), False), (AuthUnavailableError("down"), True)]
+    ("answer", "retry", "reason"),
+    [(Refused(), False, "wrong_token"), (AuthUnavailableError("down"), True, "not_checked")],
 )
-def test_a_refusal_says_truthfully_whether_to_try_again(answer, retry):
+def test_a_refusal_says_truthfully_why_and_whether_to_try_again(answer, retry, reason):
     stage = Stage(Says(answer))
-    stage.say({"token": "x", "features": ["retry/1"]})
-    assert stage.heard == [{"authed": False, "retry": retry, "features": OURS}]
+    stage.say({"token": "x", "features": ["retry/1", "reason/1"]})
+    assert stage.heard == [{"authed": False, "retry": retry, "reason": reason, "features": OURS}]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamplex.refusals import Reason
 from tessel_proxy.wire import (
     BadRequestError,
     ConnectRequest,
@@ -19,7 +20,16 @@ from tessel_proxy.wire import (
 )
 
 ORIGINAL = Hello("x", None, None, device_faulty=False)
-ALL_OURS = ["reuse/1", "halfclose/1", "retry/1", "device/1", "goaway/1", "ping/1", "credit/1"]
+ALL_OURS = [
+    "reuse/1",
+    "halfclose/1",
+    "retry/1",
+    "reason/1",
+    "device/1",
+    "goaway/1",
+    "ping/1",
+    "credit/1",
+]
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -65,9 +75,9 @@ def test_an_unusable_device_name_is_as_none_and_noted(name):
 
 def test_a_peer_of_the_original_kind_is_answered_to_the_letter():
     assert json.dumps(accepted(ORIGINAL, 65536), separators=(",", ":")) == '{"authed":true}'
-    assert json.dumps(refused(ORIGINAL, try_again=True), separators=(",", ":")) == (
-        '{"authed":false}'
-    )
+    for reason in Reason:
+        answer = refused(ORIGINAL, try_again=True, reason=reason)
+        assert json.dumps(answer, separators=(",", ":")) == '{"authed":false}'
 
 
 def test_features_are_answered_with_ours_in_a_fixed_order():
@@ -90,13 +100,25 @@ def test_a_window_that_is_no_number_of_octets_counts_as_unsaid(window):
 
 @pytest.mark.parametrize("try_again", [True, False])
 def test_whether_to_try_again_is_told_to_those_who_asked(try_again):
-    answer = refused(hello_with(features=["retry/1"]), try_again=try_again)
+    wrong = Reason.WRONG_TOKEN
+    answer = refused(hello_with(features=["retry/1"]), try_again=try_again, reason=wrong)
     assert list(answer.items()) == [
         ("authed", False),
         ("retry", try_again),
         ("features", ALL_OURS),
     ]
-    assert "retry" not in refused(hello_with(features=["reuse/1"]), try_again=try_again)
+    silent = refused(hello_with(features=["reuse/1"]), try_again=try_again, reason=wrong)
+    assert list(silent) == ["authed", "features"]
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_why_a_token_is_refused_is_told_to_those_who_asked(reason):
+    answer = refused(hello_with(features=["reason/1"]), try_again=False, reason=reason)
+    assert list(answer.items()) == [
+        ("authed", False),
+        ("reason", reason.value),
+        ("features", ALL_OURS),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ BACKOFF_CAP_S = 60.0
 with every failure, and never more than the cap, so that a fleet does not come back at once."""
 
 
+REFUSED_HOLD_S = 60.0
+"""How long a refused token is not shown to the proxy again. Until then every connection through
+the tunnel fails at once with the proxy's answer: a program that connects again and again would else
+ask the proxy as often. A minute later the operator may have accepted the token."""
+
 GOAWAY_CAP_S = 60.0
 """How long a proxy that is going may ask for patience before the next tunnel: programs wait."""
 

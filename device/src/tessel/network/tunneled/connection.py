@@ -147,9 +147,9 @@ class ProxiedConnection:
         self._leave(Failure(NodeError("write ECONNRESET", "ECONNRESET")))
 
     def heard_lost(self, reason: Failure) -> None:
-        """Released, or the tunnel is gone: then it is a reset, however cleanly it went."""
+        """Released, or the tunnel is gone: then it is an error, however cleanly it went."""
         if self._phase in _NOT_LEFT:  # also: a protocol above raised, and so lost it
-            reason = _reset()
+            reason = Failure(self._tunnel.end_error())
         self._tell_lost(reason)
         self._phase = _Phase.OVER
         self._stop_counting()

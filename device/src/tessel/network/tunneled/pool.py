@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol as Shape
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -19,12 +19,14 @@ from tessel.network.limits import (
     CLOSE_TIMEOUT_S,
     FAREWELL_LIMIT_S,
     GOAWAY_CAP_S,
+    REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
     within,
 )
 from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
-from tessel.network.tunneled.tunnel import AuthorizationFailed, Phase, Tunnel, log
+from tessel.network.tunneled.refused import AuthorizationFailed
+from tessel.network.tunneled.tunnel import Phase, Tunnel, log
 
 _NOBODY_THERE = "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"
 _HINTS = {
@@ -66,6 +68,8 @@ class Tunnels:
         self._clock = clock
         self._backoff = Backoff(random)
         self._tunnels: list[Tunnel] = []  # all that have a connection
+        self._refusal: AuthorizationFailed | None = None  # the last answer, until the hold is over
+        self._refused_until_s = 0.0
         self._attempt: Deferred[Tunnel] | None = None
         self._waiting: list[Deferred[Tunnel]] = []
         self._closed: list[Deferred[None]] = []
@@ -75,6 +79,8 @@ class Tunnels:
         for tunnel in self._tunnels:
             if tunnel.phase is Phase.OPEN:
                 return succeed(tunnel)
+        if self._refusal is not None and self._clock.seconds() < self._refused_until_s:
+            return fail(self._refusal.again())
         waiter: Deferred[Tunnel] = Deferred(self._stop_waiting)
         self._waiting.append(waiter)
         if self._attempt is None:
@@ -141,6 +147,7 @@ class Tunnels:
 
     def _reached(self, tunnel: Tunnel) -> None:
         self._attempt = None
+        self._refusal = None
         self._backoff.succeeded()
         for waiter in self._taken():
             waiter.callback(tunnel)
@@ -155,8 +162,7 @@ class Tunnels:
         error = failure.value
         if isinstance(error, AuthorizationFailed):
             # it was reached: no failure, but what failed before is not undone
-            source = self._settings.token_setting
-            error.hint = f"the proxy {self._proxy} refused the token in {source}"
+            self._hold(error)
             return error
         if isinstance(error, NodeError):
             self._backoff.failed(self._clock.seconds())
@@ -184,6 +190,17 @@ class Tunnels:
     def going_away(self, after_s: float) -> None:
         """The proxy asks for the next tunnel after so long."""
         self._backoff.hold_off(self._clock.seconds() + min(after_s, GOAWAY_CAP_S))
+
+    def refused(self, error: NodeError) -> None:
+        """An open tunnel ends: its token is accepted no longer, or cannot be checked."""
+        if isinstance(error, AuthorizationFailed):
+            self._hold(error)
+        else:
+            self._backoff.failed(self._clock.seconds())
+
+    def _hold(self, refusal: AuthorizationFailed) -> None:
+        self._refusal = refusal
+        self._refused_until_s = self._clock.seconds() + REFUSED_HOLD_S
 
     def lost(self, tunnel: Tunnel) -> None:
         """A tunnel is no more."""

@@ -22,16 +22,20 @@ from streamplex.features import (
     GOAWAY,
     HALFCLOSE,
     PING,
+    REASON,
     RETRY,
     REUSE,
     first_window,
     offered,
 )
 from streamplex.jsontext import Json
+from streamplex.refusals import may_be_accepted_later, reason_of
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from tessel.config import Settings
 from tessel.errors import NodeError
+from tessel.network.limits import CLOSE_TIMEOUT_S
 from tessel.network.tunneled.face import Face
+from tessel.network.tunneled.refused import refusal
 
 log = Logger(namespace="tessel")
 
@@ -50,13 +54,6 @@ class Phase(Enum):
     LOST = auto()
 
 
-class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
-    """The proxy refused the token. Trying again by oneself makes no sense."""
-
-    def __init__(self) -> None:
-        super().__init__("Authorization failed.", "ERR_PROXY_AUTHORIZATION")
-
-
 class TunnelSpentError(Exception):
     """This tunnel opens nothing more, though the way to the proxy is open."""
 
@@ -65,6 +62,7 @@ class Owner(Shape):
     """Who is told what concerns the tunnels to come."""
 
     def going_away(self, after_s: float) -> None: ...
+    def refused(self, error: NodeError) -> None: ...
     def lost(self, tunnel: Tunnel) -> None: ...
 
 
@@ -79,6 +77,8 @@ class Tunnel:
         self._features = frozenset[str]()
         self._open_substreams = 0
         self._idle: IDelayedCall | None = None
+        self._cut: IDelayedCall | None = None
+        self._end_error: NodeError | None = None  # what the proxy said before it ended the tunnel
         self._protocol: TunnelProtocol | None = None
         self.phase = Phase.CONNECTING
         self.answered: Deferred[None] = Deferred()
@@ -112,6 +112,12 @@ class Tunnel:
     def understands_failure(self) -> bool:
         """The proxy is one of ours: it aborts the target when a substream fails."""
         return bool(self._features)
+
+    def end_error(self) -> NodeError:
+        """What a connection is told that the end of this tunnel cut."""
+        if self._end_error is not None:
+            return self._end_error.again()
+        return NodeError("read ECONNRESET", "ECONNRESET")
 
     def finish(self) -> None:
         """Open nothing more: have what is open take its leave, and close behind the last.
@@ -156,12 +162,18 @@ class Tunnel:
         """Told behind tunnelMade here; nothing is left to do."""
 
     def messageReceived(self, value: Json) -> None:
-        """The first message is the answer, whatever it says; later ones mean nothing."""
-        if self.phase is not Phase.ASKING:
-            return
+        """The first message is the answer, whatever it says. Of later ones only a refusal counts:
+        the token is no longer accepted.
+        """
         answer = value if isinstance(value, dict) else {}
+        if self.phase is Phase.ASKING:
+            self._answered(answer)
+        elif self.phase in (Phase.OPEN, Phase.RETIRED) and answer.get("authed") is False:
+            self._refused_later(answer)
+
+    def _answered(self, answer: dict[str, Json]) -> None:
         if answer.get("authed") is not True:
-            self._refused(temporarily=answer.get("retry") is True)
+            self._refused(answer)
             return
         self._features = offered(answer) & self._own_features()
         self._pump().enable(self._features, WINDOWS, first_window(answer))
@@ -185,6 +197,7 @@ class Tunnel:
 
     def tunnelLost(self, reason: Failure) -> None:
         self._stop_idle_timer()
+        self._stop_cut()
         self.phase = Phase.LOST
         log.debug("the tunnel is closed: {why}", why=reason.getErrorMessage())
         self._fail_answer(NodeError(_early_end(reason), "ECONNRESET"))
@@ -204,15 +217,27 @@ class Tunnel:
 
     def _own_features(self) -> frozenset[str]:
         device = {DEVICE} if self._settings.device is not None else set()
-        return frozenset({REUSE, HALFCLOSE, RETRY, GOAWAY, PING, CREDIT} | device)
+        return frozenset({REUSE, HALFCLOSE, RETRY, REASON, GOAWAY, PING, CREDIT} | device)
 
-    def _refused(self, *, temporarily: bool) -> None:
-        error: NodeError = AuthorizationFailed()
-        if temporarily:
-            error = NodeError("the proxy cannot check the token now", "EAGAIN")
+    def _refused(self, answer: Json) -> None:
+        error = self._refusal_in(answer, accepted_before=False)
         log.debug("the tunnel is not authorized: {error}", error=error)
         self.close()  # before those who wait hear of it, and would cut it
         self._fail_answer(error)
+
+    def _refused_later(self, answer: Json) -> None:
+        """The proxy ends a tunnel that it had authorized. An original one does not do this."""
+        if not self.understands_failure:
+            return
+        error = self._end_error = self._refusal_in(answer, accepted_before=True)
+        log.debug("the proxy ends the tunnel: {error}", error=error)
+        self.close()
+        self._cut = self._clock.callLater(CLOSE_TIMEOUT_S, self.abort)
+        self._owner.refused(error)
+
+    def _refusal_in(self, answer: Json, *, accepted_before: bool) -> NodeError:
+        reason = reason_of(answer, accepted_before=accepted_before)
+        return refusal(reason, may_be_accepted_later(answer), self._settings)
 
     def _fail_answer(self, error: NodeError) -> None:
         if not self.answered.called:
@@ -243,6 +268,10 @@ class Tunnel:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
+
+    def _stop_cut(self) -> None:
+        if self._cut is not None and self._cut.active():
+            self._cut.cancel()
 
     def _pump(self) -> TunnelProtocol:
         return cast("TunnelProtocol", self._protocol)  # there is one in every phase that asks

@@ -1,0 +1,45 @@
+"""The proxy refuses the token, or accepts it no longer -> the error that a program gets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamplex.refusals import Reason
+from tessel.config import Settings
+from tessel.errors import NodeError
+from tessel.network.interface import Target
+
+_NOW: Final = {
+    Reason.NOT_CHECKED: "the proxy cannot check the token now",
+    Reason.UNCONFIRMED: "the proxy could not check the token again, and ended the tunnel",
+    Reason.TOO_MANY_TUNNELS: "the account has as many tunnels open as the proxy allows",
+    Reason.TOO_MANY_ATTEMPTS: "the proxy got too many wrong tokens from this address",
+}
+"""What a refusal says that may be over soon."""
+
+
+class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
+    """The proxy does not accept the token. Another attempt at once makes no sense."""
+
+    def __init__(self, message: str = "Authorization failed.") -> None:
+        super().__init__(message, "ERR_PROXY_AUTHORIZATION")
+
+    def again(self) -> NodeError:
+        copy = AuthorizationFailed(str(self))
+        copy.hint = self.hint
+        return copy
+
+
+def refusal(reason: Reason, may_be_accepted_later: bool, settings: Settings) -> NodeError:
+    """The error of this refusal."""
+    if may_be_accepted_later:
+        return NodeError(_NOW.get(reason, _NOW[Reason.NOT_CHECKED]), "EAGAIN")
+    proxy = Target(settings.proxy_host or "", settings.proxy_port)
+    source = settings.token_setting
+    if reason is Reason.REVOKED:
+        error = AuthorizationFailed("Authorization failed: the token is no longer valid.")
+        error.hint = f"the proxy {proxy} no longer accepts the token in {source}"
+    else:
+        error = AuthorizationFailed()
+        error.hint = f"the proxy {proxy} refused the token in {source}"
+    return error
