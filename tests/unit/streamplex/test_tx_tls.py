@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
-from streamplex.tx.tls import LAST_OCTETS_S, TLSFactory, TLSTransport, ended_by_fin
+from streamplex.tx.tls import LAST_OCTETS_S, TLSFactory, TLSTransport, ended_by_fin, ignore_alpn
 from unit.streamplex.wiring import Connection, HalfCloseable, Listener, Plain, Tunnels
 
 NOT_TLS = b"\x17\x03\x03\x00\x40" + b"?" * 64  # a record that nobody has encrypted
@@ -85,6 +85,18 @@ def test_data_of_any_size_flows_both_ways(secured):
     secured.pump()
     assert secured.far.data == b"q" * 1_000_000
     assert secured.near.data == b"a" * 1_000_000
+
+
+def test_protocols_that_a_client_offers_can_be_ignored():
+    authority, server = trustme.CA(), Creator()
+    authority.issue_cert("target.example").configure_cert(server.context)
+    ignore_alpn(server.context)
+    client = client_that_trusts(authority)
+    client.context.set_alpn_protos([b"h2"])
+    secured = Secured((client, server))
+    secured.near.transport.write(b"ping")
+    secured.pump()
+    assert secured.far.data == b"ping"
 
 
 def test_what_the_tunnel_carries_is_not_the_plain_text(secured):

@@ -44,10 +44,13 @@ class Client:
         return SSL.Connection(self._context, None)
 
 
-def trusting(config, name="proxy.example", **more):
+def trusting(config, name="proxy.example", acceptableProtocols=None, **more):
     authority = config.cert_file.with_name("authority-cert.pem").read_bytes()
     return optionsForClientTLS(
-        name, trustRoot=Certificate.loadPEM(authority), extraCertificateOptions=more
+        name,
+        trustRoot=Certificate.loadPEM(authority),
+        acceptableProtocols=acceptableProtocols,
+        extraCertificateOptions=more,
     )
 
 

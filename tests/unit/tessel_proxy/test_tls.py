@@ -161,6 +161,37 @@ def test_a_renewal_that_is_half_done_leaves_the_former_pair_in_place(config):
     assert tls.paths == (config.cert_file, config.key_file)
 
 
+# --- clients that offer protocols (ALPN), as load balancers and HTTP clients do
+
+
+@pytest.mark.parametrize("version", [TLSVersion.TLSv1_2, TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("offered", [[b"h2"], [b"h2", b"http/1.1"], [b"unheard/of"]])
+def test_a_client_that_offers_protocols_is_served_without_one(config, version, offered):
+    options = trusting(
+        config,
+        insecurelyLowerMinimumTo=version,
+        lowerMaximumSecurityTo=version,
+        acceptableProtocols=offered,
+    )
+    server, client, flush = shake_hands(server_tls(config, at(NOW)), options)
+    client.transport.write(b"ping")
+    flush()
+    assert server.received == b"ping"
+    assert client.transport.getHandle().get_alpn_proto_negotiated() == b""
+
+
+def test_a_client_that_offers_protocols_must_still_show_its_certificate(asking, devices):
+    leaf = devices.issue_cert("device-1.example")
+    with_one = with_certificate(asking, leaf, acceptableProtocols=[b"h2"])
+    server, client, flush = shake_hands(server_tls(asking, at(NOW)), with_one)
+    client.transport.write(b"ping")
+    flush()
+    assert server.received == b"ping"
+    without = trusting(asking, acceptableProtocols=[b"h2"])
+    server, _client, _flush = shake_hands(server_tls(asking, at(NOW)), without)
+    assert isinstance(server.lost, SSL.Error)
+
+
 # --- certificates of devices
 
 
@@ -176,10 +207,10 @@ def asking(config, devices, tmp_path):
     return replace(config, client_ca_file=file)
 
 
-def with_certificate(config, leaf):
+def with_certificate(config, leaf, **more):
     own = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
     key = load_pem_private_key(leaf.private_key_pem.bytes(), None)
-    return trusting(config, privateKey=key, certificate=own)
+    return trusting(config, privateKey=key, certificate=own, **more)
 
 
 @pytest.mark.parametrize("version", [TLSVersion.TLSv1_2, TLSVersion.TLSv1_3])

@@ -137,6 +137,18 @@ def test_tls_1_0_and_1_2_are_spoken_too(tls, version):
     assert server.received == b"ping"
 
 
+@pytest.mark.parametrize("version", [SSL.TLS1_1_VERSION, SSL.TLS1_2_VERSION])
+def test_a_client_that_offers_protocols_is_served_there_too(config, tls, version):
+    client_options = axtls(config)
+    client_options._context.set_max_proto_version(version)
+    client_options._context.set_alpn_protos([b"h2", b"http/1.1"])
+    server, client, flush = shake_hands(tls, client_options)
+    client.transport.write(b"ping")
+    flush()
+    assert server.received == b"ping"
+    assert client.transport.getHandle().get_alpn_proto_negotiated() == b""
+
+
 def test_what_current_devices_offer_is_not_taken_there(config, tls):
     options = trusting(config, insecurelyLowerMinimumTo=TLSVersion.TLSv1_2)
     server, _client, _flush = shake_hands(tls, options)

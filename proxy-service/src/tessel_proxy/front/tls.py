@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from servicekit.clocks import WallTime
 from servicekit.settings import ConfigError
-from streamplex.tx.tls import write_whole_pieces
+from streamplex.tx.tls import ignore_alpn, write_whole_pieces
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.reload import stamps_of
@@ -83,6 +83,7 @@ class ServerTLS:
         """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
         options = self._dialect.options(identity)
         write_whole_pieces(options.getContext())
+        ignore_alpn(options.getContext())
         self._options = options
         self.identity = identity
 

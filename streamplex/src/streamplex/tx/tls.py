@@ -50,6 +50,16 @@ def write_whole_pieces(context: SSL.Context) -> None:
     context.clear_mode(_PARTIAL_WRITES)
 
 
+def ignore_alpn(context: SSL.Context) -> None:
+    """Have a server's connections of this context ignore the protocols that clients offer (ALPN).
+
+    Twisted's contexts end such a handshake with a fatal alert, since they have no protocol in
+    common. Load balancers, health checks and HTTP clients offer protocols to every TLS server. The
+    context must be new.
+    """
+    context.set_alpn_select_callback(lambda _connection, _offered: SSL.NO_OVERLAPPING_PROTOCOLS)
+
+
 @implementer(ITakesViews)
 class TLSTransport(BufferingTLSTransport):
     """A TLS connection as a transport. Its factory is a TLSFactory."""
