@@ -176,8 +176,8 @@ def _serve() -> int:
 
 def _first_end(ready: Ready) -> float:
     """When the first of the certificates shown expires; a reload changes it."""
-    shown = [each.identity.certificate for each in (ready.tls, ready.legacy_tls) if each]
-    return min(each.not_valid_after_utc.timestamp() for each in shown)
+    shown = [each.identity for each in (ready.tls, ready.legacy_tls) if each]
+    return min(each.ends.timestamp() for each in shown)
 
 
 def _check_config() -> int:
@@ -204,7 +204,7 @@ def _shown(what: str, tls: ServerTLS) -> Sequence[str]:
     certificate = tls.identity.certificate
     return (
         f"{what}: {', '.join(names_of(certificate)) or 'no names'}",
-        f"{what} valid until: {certificate.not_valid_after_utc:%F %T} UTC",
+        f"{what} valid until: {tls.identity.ends:%F %T} UTC",
     )
 
 

@@ -81,6 +81,14 @@ class Config(Settings):
         "nothing: none is asked for. Tessel 1 boards have none, and are never asked",
         optional(Path),
     )
+    client_crl_file: Path | None = setting(
+        "CLIENT_CRL_FILE",
+        "",
+        "revocation lists (CRLs) of the authorities in CLIENT_CA_FILE, one of each, PEM: devices "
+        "whose certificate is on its list are refused, and all devices of a list that has expired; "
+        "read again on SIGHUP and when it changes; unset: no certificate is looked up",
+        optional(Path),
+    )
     legacy_port: int | None = setting(
         "LEGACY_PORT",
         "",
@@ -356,7 +364,7 @@ class Config(Settings):
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
         config, faults = cls.read_only(environ, cls.table())
-        return config, faults + _authenticator_faults(environ) + _port_faults(config)
+        return config, faults + _authenticator_faults(environ) + _pair_faults(config)
 
     @property
     def windows(self) -> Windows:
@@ -395,6 +403,18 @@ class Config(Settings):
 
 
 SETTINGS: Final = tuple(Config.table().values())
+
+
+def _pair_faults(config: Config) -> list[str]:
+    """Settings that do not go together."""
+    return [*_port_faults(config), *_revocation_faults(config)]
+
+
+def _revocation_faults(config: Config) -> list[str]:
+    if config.client_crl_file is None or config.client_ca_file is not None:
+        return []
+    file = config.client_crl_file
+    return [f"CLIENT_CRL_FILE='{file}' is set without CLIENT_CA_FILE; allowed: both, or neither"]
 
 
 def _port_faults(config: Config) -> list[str]:

@@ -71,6 +71,7 @@ class Number(StrEnum):
     NO_THREAD = "TP3009"
     TAKEN_AT_ITS_WORD = "TP3010"
     WOULD_BE_REFUSED = "TP3011"
+    REVOCATIONS_EXPIRED = "TP3020"
 
 
 def number_of(what: Enum) -> str | None:

@@ -79,11 +79,12 @@ def get_ready(
     chosen = None
     if config.has_authenticator:  # else that is among the faults
         chosen = collect(lambda: authenticator_for(config, reactor))
-    collect(lambda: TargetTrust(config.target_ca_file))
+    trust = collect(lambda: TargetTrust(config.target_ca_file, wall_time))
     policies = collect(lambda: Policies(config))
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
     hints += _account_hints(chosen) + _legacy_hints(config)
+    hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
     reloadables = [each for each in (tls, legacy_tls, chosen.by_file) if each is not None]
     return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol as Interface
-from typing import TypeAlias
+from typing import TypeAlias, runtime_checkable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -48,6 +48,15 @@ class Reloadable(Interface):
 
     def reload(self) -> None:
         """Use the files as they are now. Raises ConfigError, and goes on as before."""
+
+
+@runtime_checkable
+class Warns(Interface):
+    """A reloadable that can be used, but not with all that its files hold."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the operator should know, a sentence each."""
 
 
 class Reloader:
@@ -114,6 +123,12 @@ class _Watched:
         else:
             self.fault = None
             self._log.info("reloaded {what}", event="reloaded", what=self._name)
+            self._warn()
+
+    def _warn(self) -> None:
+        if isinstance(self._subject, Warns):
+            for warning in self._subject.warnings:
+                self._log.warn("{hint}", event="setting_hint", hint=warning)
 
     @property
     def _name(self) -> str:

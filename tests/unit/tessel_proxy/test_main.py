@@ -19,8 +19,11 @@ from tessel_proxy import __main__ as command
 from tessel_proxy.config import Config
 from tessel_proxy.front.tls import ServerTLS
 from tessel_proxy.ready import get_ready
+from unit.tessel_proxy.authorities import LATELY, Party, pem
 
 NOW = datetime.now(UTC).timestamp()  # OpenSSL has no other clock
+ROOT_PARTY = Party("root")
+ROOT = ROOT_PARTY.certify(ROOT_PARTY)
 
 
 @pytest.fixture
@@ -248,6 +251,35 @@ def test_check_config_hints_at_what_is_weak_about_a_listener_for_tessel_1(usable
     assert command.main(["check-config"]) == 0
     _out, err = lines(capsys)
     assert [line.split(" ")[1] for line in err] == ["CLIENT_CA_FILE", "LEGACY_KEY_FILE"]
+
+
+def test_check_config_warns_of_certificates_that_are_of_no_use(usable, tmp_path, capsys):
+    expired = Party("gone").certify(Party("gone"), end=LATELY)
+    for name in ("config/public-cert.pem", "targets.pem", "devices.pem"):
+        with (tmp_path / name).open("ab") as file:
+            file.write(pem(*([] if "config" in name else [ROOT]), expired))
+    usable.update(TARGET_CA_FILE="targets.pem", CLIENT_CA_FILE="devices.pem")
+    assert command.main(["check-config"]) == 0
+    _out, err = lines(capsys)
+    assert [line.partition("=")[0] for line in err] == [
+        "hint: CERT_FILE",
+        "hint: CLIENT_CA_FILE",
+        "hint: TARGET_CA_FILE",
+    ]
+    assert all("CN=gone expired at" in line for line in err)
+
+
+def test_revocation_lists_are_for_authorities_that_are_named(usable, tmp_path, capsys):
+    (tmp_path / "lists.pem").write_bytes(pem(ROOT_PARTY.revoke()))
+    (tmp_path / "devices.pem").write_bytes(pem(ROOT))
+    usable.update(CLIENT_CRL_FILE="lists.pem")
+    assert command.main(["check-config"]) == 2
+    _out, err = lines(capsys)
+    assert err[1:] == [
+        "  CLIENT_CRL_FILE='lists.pem' is set without CLIENT_CA_FILE; allowed: both, or neither"
+    ]
+    usable.update(CLIENT_CA_FILE="devices.pem")
+    assert command.main(["check-config"]) == 0
 
 
 def test_a_port_can_be_for_one_listener_alone(usable, capsys):

@@ -69,6 +69,14 @@ def test_what_has_not_changed_is_left_alone(reloader, words, clock):
     assert words.loads == 0
 
 
+def test_what_is_of_no_use_in_reloaded_files_is_warned_of(reloader, words):
+    words.warnings = ["the first word expired"]
+    with capturedLogs() as logs:
+        reloader.reload_all()
+    assert events(logs) == ["reloaded", "setting_hint"]
+    assert (logs[1]["log_level"].name, logs[1]["hint"]) == ("warn", "the first word expired")
+
+
 def test_a_change_is_taken_up_when_it_has_been_quiet_for_a_look(reloader, words, clock):
     words.put("second")
     clock.advance(LOOK_S)

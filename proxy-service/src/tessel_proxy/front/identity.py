@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from servicekit.settings import ConfigError
 from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain, out_of_date
+from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
 
 T = TypeVar("T")
 
@@ -38,15 +40,24 @@ MAX_PEM_OCTETS = 4 * 1024 * 1024  # the system's whole trust store has a quarter
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The proxy's certificate, those up to the authority, and the key.
+    """The proxy's certificate, the other certificates that clients need, and the key.
 
-    Devices must show a certificate if there are authorities to vouch for it.
+    Devices must show a certificate if there are client authorities. `warnings`: what the files
+    hold that is of no use, for the operator.
     """
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     key: ServerKey
     client_authorities: tuple[x509.Certificate, ...] = ()
+    revocations: Revocations = field(default_factory=no_revocations)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ends(self) -> datetime:
+        """When the first certificate expires that clients need."""
+        needed = [each for each in self.chain if not is_self_signed(each)]
+        return min(each.not_valid_after_utc for each in (self.certificate, *needed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +68,13 @@ class IdentityFiles:
     key_file: Path
     key_pass: bytes | None = field(repr=False)
     client_ca_file: Path | None = None
+    client_crl_file: Path | None = None
     prefix: str = ""  # of the settings' names
 
     @property
     def paths(self) -> Sequence[Path]:
-        pair = (self.cert_file, self.key_file)
-        return pair if self.client_ca_file is None else (*pair, self.client_ca_file)
+        every = (self.cert_file, self.key_file, self.client_ca_file, self.client_crl_file)
+        return tuple(each for each in every if each is not None)
 
     @property
     def cert_source(self) -> str:
@@ -78,26 +90,73 @@ class IdentityFiles:
         Files of which one is renewed and the other not yet do not fit together.
         """
         faults: list[str] = []
-        source = self.cert_source
-        chain = _collect(faults, lambda: certificates_in(self.cert_file, source))
+        chain = _collect(faults, lambda: self._chain(now))
         key = _collect(faults, self._key)
-        clients = _collect(faults, self._client_authorities)
+        clients = _collect(faults, lambda: self._client_authorities(now))
         if chain is not None:
-            faults += [fault for each in chain for fault in _out_of_date(each, source, now)]
-        if chain is not None and key is not None and not _belong_together(chain[0], key):
-            faults.append(
-                f"{source}, {self.key_source}: the key is not that of the first certificate"
-            )
-        if faults or chain is None or key is None or clients is None:
+            faults += [f"{self.cert_source}: {fault}" for fault in chain.faults]
+        if chain is not None and key is not None:
+            faults += self._pair_faults(chain, key)
+        revocations = None
+        if clients is not None:
+            revocations = _collect(faults, lambda: self._revocations(clients.usable, now))
+        if faults or chain is None or key is None or clients is None or revocations is None:
             raise ConfigError(faults)
-        return Identity(chain[0], tuple(chain[1:]), key, tuple(clients))
+        return Identity(
+            chain.certificates[0],
+            chain.certificates[1:],
+            key,
+            clients.usable,
+            revocations,
+            (
+                *(f"{self.cert_source}: {warning}" for warning in chain.warnings),
+                *clients.warnings,
+                *revocations.warnings,
+            ),
+        )
+
+    def _chain(self, now: datetime) -> Chain:
+        return needed_chain(certificates_in(self.cert_file, self.cert_source), now)
+
+    def _pair_faults(self, chain: Chain, key: ServerKey) -> list[str]:
+        if _belong_together(chain.certificates[0], key):
+            return []
+        both = f"{self.cert_source}, {self.key_source}"
+        return [f"{both}: the key is not that of the first certificate"]
 
     def _key(self) -> ServerKey:
         return _private_key(self.key_file, self.key_source, self.key_pass)
 
-    def _client_authorities(self) -> Sequence[x509.Certificate]:
+    def _client_authorities(self, now: datetime) -> Authorities:
         file = self.client_ca_file
-        return () if file is None else certificates_in(file, f"CLIENT_CA_FILE='{file}'")
+        if file is None:
+            return Authorities(())
+        return authorities_in(file, f"CLIENT_CA_FILE='{file}'", now)
+
+    def _revocations(self, authorities: Sequence[x509.Certificate], now: datetime) -> Revocations:
+        file = self.client_crl_file
+        if file is None:
+            return no_revocations()
+        source = f"CLIENT_CRL_FILE='{file}'"
+        return revocations_in(_read(file, source), source, authorities, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """The authorities of a file that have not expired, and warnings about the others."""
+
+    usable: tuple[x509.Certificate, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def authorities_in(file: Path, source: str, now: datetime) -> Authorities:
+    """Raises ConfigError if the file holds no certificate, or only expired ones."""
+    found = tuple(dict.fromkeys(certificates_in(file, source)))
+    usable = tuple(each for each in found if each.not_valid_after_utc >= now)
+    faults = [f"{source}: {fault}" for each in found if (fault := out_of_date(each, now))]
+    if not usable:
+        raise ConfigError(faults)
+    return Authorities(usable, tuple(faults))
 
 
 def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
@@ -157,7 +216,7 @@ def _read(file: Path, source: str) -> bytes:
 
 
 def _how_to_make(source: str) -> str:
-    if "CLIENT_CA_FILE" in source:
+    if "CLIENT_" in source:
         return ""
     kind = " --for-tessel-1" if "LEGACY_" in source else ""
     return f"; `tessel-proxy make-cert{kind}` makes one"
@@ -169,15 +228,6 @@ def _collect(faults: list[str], load: Callable[[], T]) -> T | None:
     except ConfigError as error:
         faults += error.faults
         return None
-
-
-def _out_of_date(certificate: x509.Certificate, source: str, now: datetime) -> list[str]:
-    name = certificate.subject.rfc4514_string()
-    if now > certificate.not_valid_after_utc:
-        return [f"{source}: {name} expired at {certificate.not_valid_after_utc:%F %T} UTC"]
-    if now < certificate.not_valid_before_utc:
-        return [f"{source}: {name} is valid only from {certificate.not_valid_before_utc:%F %T} UTC"]
-    return []
 
 
 def _belong_together(certificate: x509.Certificate, key: ServerKey) -> bool:

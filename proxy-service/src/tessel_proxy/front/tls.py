@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Store
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -17,6 +16,7 @@ from twisted.internet.ssl import (
     CertificateOptions,
     TLSVersion,
 )
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
@@ -25,6 +25,8 @@ from servicekit.settings import ConfigError
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
+from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
+from tessel_proxy.numbers import Number
 from tessel_proxy.reload import stamps_of
 
 # Forward secret and authenticated, as all of TLS 1.3 are. AES-128 first: it is the cheapest for a
@@ -42,7 +44,7 @@ class Dialect:
     """A kind of device, as far as TLS goes."""
 
     name: str  # of the certificate, for the log
-    options: Callable[[Identity], CertificateOptions]
+    options: Callable[[Identity, TicketKeys], CertificateOptions]
     faults: Callable[[Identity], Sequence[str]]
     """Why such devices could not be shown this, though OpenSSL would."""
 
@@ -50,6 +52,8 @@ class Dialect:
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTLS:
     """Makes the server's end of new TLS connections; open ones keep what they were made with."""
+
+    _log = Logger()
 
     def __init__(self, files: IdentityFiles, wall_time: WallTime, dialect: Dialect) -> None:
         """Raises ConfigError with all that is wrong with the files."""
@@ -61,6 +65,11 @@ class ServerTLS:
     @property
     def name(self) -> str:
         return self._dialect.name
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the operator should know about the files, though they can be used."""
+        return self.identity.warnings
 
     @property
     def paths(self) -> Sequence[Path]:
@@ -81,23 +90,44 @@ class ServerTLS:
 
     def use(self, identity: Identity) -> None:
         """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
-        options = self._dialect.options(identity)
+        keys = TicketKeys(identity, self._wall_time())
+        options = self._dialect.options(identity, keys)
         write_whole_pieces(options.getContext())
         ignore_alpn(options.getContext())
         self._options = options
+        self._keys = keys
         self.identity = identity
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        if not self._keys.are_usable(self._wall_time()):
+            self._renew_keys()
         return self._options.serverConnectionForTLS(protocol)
+
+    def _renew_keys(self) -> None:
+        """End all tickets. The next ones are encrypted with new keys."""
+        self.use(self.identity)
+        for fault in self.identity.revocations.expired(utc(self._wall_time())):
+            self._log.error(
+                "{fault}",
+                event="revocations_expired",
+                fault=f"CLIENT_CRL_FILE: {fault}",
+                error=Number.REVOCATIONS_EXPIRED.value,
+            )
 
 
 def server_tls(config: Config, wall_time: WallTime) -> ServerTLS:
     """For today's devices, as set; raises ConfigError."""
-    files = IdentityFiles(config.cert_file, config.key_file, config.key_pass, config.client_ca_file)
+    files = IdentityFiles(
+        config.cert_file,
+        config.key_file,
+        config.key_pass,
+        config.client_ca_file,
+        config.client_crl_file,
+    )
     return ServerTLS(files, wall_time, CURRENT)
 
 
-def _options(identity: Identity) -> CertificateOptions:
+def _options(identity: Identity, keys: TicketKeys) -> CertificateOptions:
     # Twisted's types know pyOpenSSL's own objects alone, which pyOpenSSL has deprecated; it
     # hands what it is given on to pyOpenSSL.
     options = CertificateOptions(
@@ -106,20 +136,24 @@ def _options(identity: Identity) -> CertificateOptions:
         extraCertChain=list(identity.chain),  # type: ignore[arg-type] # as above
         raiseMinimumTo=TLSVersion.TLSv1_2,
         acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
+        enableSessionTickets=True,
     )
-    options.getContext().set_tls13_ciphersuites(CIPHERS_1_3)
+    context = options.getContext()
+    context.set_tls13_ciphersuites(CIPHERS_1_3)
+    context.set_timeout(TICKET_KEYS_S)
     if identity.client_authorities:
-        _ask_for_certificates(options.getContext(), identity.client_authorities)
+        _ask_for_certificates(context, identity, keys)
     return options
 
 
-def _ask_for_certificates(context: SSL.Context, authorities: Sequence[x509.Certificate]) -> None:
-    """Every device must show one that comes from these, and is told their names."""
+def _ask_for_certificates(context: SSL.Context, identity: Identity, keys: TicketKeys) -> None:
+    """Require a certificate of the client authorities, whose names every device is sent."""
     store = cast("X509Store", context.get_cert_store())  # every context has one
-    for each in authorities:
+    for each in identity.client_authorities:
         store.add_cert(X509.from_cryptography(each))
         context.add_client_ca(each)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    identity.revocations.check_with(store)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, keys.verified)
 
 
 CURRENT = Dialect("the certificate", _options, lambda _identity: ())

@@ -18,6 +18,7 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion
 from servicekit.clocks import WallTime
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
+from tessel_proxy.front.tickets import TicketKeys
 from tessel_proxy.front.tls import Dialect, ServerTLS
 
 # axTLS has these and RC4, which OpenSSL has no more. Without the level OpenSSL offers no version
@@ -52,7 +53,8 @@ def tessel_1_tls(config: Config, wall_time: WallTime) -> ServerTLS | None:
     return ServerTLS(files, wall_time, TESSEL_1)
 
 
-def _options(identity: Identity) -> CertificateOptions:
+def _options(identity: Identity, _keys: TicketKeys) -> CertificateOptions:
+    """Without session tickets: axTLS knows none, and they would change the bytes it is sent."""
     options = CertificateOptions(
         privateKey=identity.key,  # type: ignore[arg-type] # as in tls.py
         certificate=identity.certificate,  # type: ignore[arg-type] # as in tls.py

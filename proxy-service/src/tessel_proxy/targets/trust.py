@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -15,11 +17,13 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from servicekit.clocks import WallTime
 from servicekit.settings import ConfigError
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.files import FileError, octets_of
-from tessel_proxy.front.identity import MAX_PEM_OCTETS
+from tessel_proxy.front.chain import out_of_date
+from tessel_proxy.front.identity import MAX_PEM_OCTETS, certificates_in
 from tessel_proxy.reload import stamps_of
 from tessel_proxy.targets.nodewords import TargetError, not_verified
 
@@ -61,8 +65,9 @@ class TargetTrust:
 
     name = "trust in targets"
 
-    def __init__(self, ca_file: Path | None) -> None:
+    def __init__(self, ca_file: Path | None, wall_time: WallTime = time.time) -> None:
         """Raises ConfigError if the file is of no use."""
+        self._wall_time = wall_time
         self.paths = () if ca_file is None else (ca_file,)
         self.reload()
 
@@ -70,10 +75,13 @@ class TargetTrust:
         """Judge new connections by the files as they are now, the system's as well."""
         self.stamps = stamps_of(self.paths)
         options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
+        warnings: list[str] = []
         for ca_file in self.paths:
             _trust_also(options, ca_file)
+            warnings += _out_of_date_in(ca_file, datetime.fromtimestamp(self._wall_time(), UTC))
         write_whole_pieces(options.getContext())
         self._options = options
+        self.warnings = warnings
 
     def connection(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return self._options.clientConnectionForTLS(protocol)
@@ -89,6 +97,16 @@ def _trust_also(options: CertificateOptions, ca_file: Path) -> None:
         raise ConfigError(
             [f"TARGET_CA_FILE='{ca_file}' holds no certificates; allowed: a file of PEM"]
         ) from error
+
+
+def _out_of_date_in(ca_file: Path, now: datetime) -> list[str]:
+    """Warnings about authorities that vouch for no target now; OpenSSL ignores them."""
+    source = f"TARGET_CA_FILE='{ca_file}'"
+    try:
+        found = certificates_in(ca_file, source)
+    except ConfigError:  # OpenSSL has read it: it knows more formats
+        return []
+    return [f"{source}: {fault}" for each in found if (fault := out_of_date(each, now))]
 
 
 @implementer(IOpenSSLClientConnectionCreator)

@@ -1,0 +1,99 @@
+"""CLIENT_CRL_FILE -> the certificates of devices that their authorities have revoked (RFC 5280).
+
+OpenSSL refuses every device of an authority whose list is missing or has expired: a list that is
+not there could hold the device. So a file without a list for an authority is refused at once, and
+not at the first handshake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from OpenSSL.crypto import X509Store, X509StoreFlags
+
+from servicekit.settings import ConfigError
+
+_PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """The lists of a file. Without a list nothing is checked."""
+
+    lists: tuple[x509.CertificateRevocationList, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ends(self) -> Sequence[datetime]:
+        """When the lists expire."""
+        return [each.next_update_utc for each in self.lists if each.next_update_utc is not None]
+
+    def check_with(self, store: X509Store) -> None:
+        """Have OpenSSL look up every certificate of a device's chain but the authority's own."""
+        if not self.lists:
+            return
+        for each in self.lists:
+            store.add_crl(each)
+        store.set_flags(X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL)
+
+    def expired(self, now: datetime) -> Sequence[str]:
+        """What is to be said about lists that have expired."""
+        return [fault for each in self.lists if (fault := _out_of_date(each, now))]
+
+
+def no_revocations() -> Revocations:
+    return Revocations(())
+
+
+def revocations_in(
+    octets: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
+) -> Revocations:
+    """The lists of a PEM file; raises ConfigError unless each authority has one that is current."""
+    try:
+        lists = tuple(x509.load_pem_x509_crl(each) for each in _PEM.findall(octets))
+    except ValueError as error:
+        raise ConfigError([f"{source} holds a list that cannot be read; allowed: PEM"]) from error
+    if not lists:
+        raise ConfigError([f"{source} holds no revocation list; allowed: PEM (X509 CRL)"])
+    faults = [fault for each in authorities for fault in _faults(each, lists, now)]
+    if faults:
+        raise ConfigError([f"{source}: {fault}" for fault in faults])
+    old = [fault for each in lists if (fault := _out_of_date(each, now))]
+    return Revocations(lists, tuple(f"{source}: {fault}" for fault in old))
+
+
+def _faults(
+    authority: x509.Certificate, lists: Sequence[x509.CertificateRevocationList], now: datetime
+) -> Sequence[str]:
+    """Why devices of this authority could not be checked."""
+    own = [each for each in lists if _is_of(each, authority)]
+    if not own:
+        name = authority.subject.rfc4514_string()
+        return [f"no list of {name}; allowed: one of each authority in CLIENT_CA_FILE"]
+    faults = [_out_of_date(each, now) for each in own]
+    return [] if None in faults else [str(faults[-1])]
+
+
+def _is_of(revoked: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
+    if revoked.issuer != authority.subject:
+        return False
+    try:
+        key = authority.public_key()
+        return revoked.is_signature_valid(key)  # type: ignore[arg-type] # raises TypeError itself
+    except (TypeError, ValueError, UnsupportedAlgorithm):  # a key that signs no lists
+        return False
+
+
+def _out_of_date(revoked: x509.CertificateRevocationList, now: datetime) -> str | None:
+    name = f"the list of {revoked.issuer.rfc4514_string()}"
+    until = revoked.next_update_utc
+    if until is not None and now >= until:
+        return f"{name} expired at {until:%F %T} UTC; its devices are refused until a newer one"
+    if now < revoked.last_update_utc:
+        return f"{name} is valid only from {revoked.last_update_utc:%F %T} UTC"
+    return None

@@ -1,0 +1,50 @@
+"""How long the keys of session tickets may be used.
+
+With a ticket a device that returns resumes its TLS session: the handshake costs no signature and
+no key exchange with the certificate, and no certificate is looked at again. OpenSSL makes the keys
+of tickets at random for each context and keeps them in memory, so a new context ends all tickets.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+
+from tessel_proxy.front.identity import Identity
+
+TICKET_KEYS_S: Final = 12 * 3600
+"""Seconds to use the same keys, and the longest life of a ticket. A device that was off for a night
+resumes; whoever gets the keys out of the memory can read no more than half a day of TLS 1.2."""
+
+
+class TicketKeys:
+    """The keys of one context."""
+
+    def __init__(self, identity: Identity, now: float) -> None:
+        """`now` and `end`: seconds since 1970."""
+        self._made_at = now
+        self.end = now + TICKET_KEYS_S
+        vouching = (each.not_valid_after_utc for each in identity.client_authorities)
+        for each in (*vouching, *identity.revocations.ends):
+            self._end_by(each)
+
+    def are_usable(self, now: float) -> bool:
+        """Not if the clock was set back either: their age would be unknown."""
+        return self._made_at <= now < self.end
+
+    def verified(
+        self, _connection: SSL.Connection, certificate: X509, _number: int, _depth: int, ok: int
+    ) -> bool:
+        """OpenSSL asks this for each certificate of a device. A resumed session looks at none, so
+        no ticket may outlive a certificate that it stands for.
+        """
+        if ok:
+            self._end_by(certificate.to_cryptography().not_valid_after_utc)
+        return bool(ok)
+
+    def _end_by(self, moment: datetime) -> None:
+        if moment.timestamp() > self._made_at:
+            self.end = min(self.end, moment.timestamp())

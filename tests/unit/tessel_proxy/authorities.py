@@ -1,0 +1,56 @@
+"""Authorities that tests make: certificates with any dates and issuers, and revocation lists."""
+
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from unit.tessel_proxy.handshakes import NOW
+
+DAY = timedelta(days=1)
+LATELY = NOW - DAY
+
+
+def named(text):
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+
+
+def pem(*certificates):
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+
+
+class Party:
+    """A name and its key: an authority, or a server or device."""
+
+    def __init__(self, name):
+        self.name = named(name)
+        self.key = ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def key_pem(self):
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def certify(self, subject, *, start=NOW - 2 * DAY, end=NOW + 9 * DAY, dns=None):
+        """A certificate of this authority for the subject's key; `dns`: for a server."""
+        builder = (
+            x509.CertificateBuilder(
+                self.name, subject.name, subject.key.public_key(), x509.random_serial_number()
+            )
+            .not_valid_before(start)
+            .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=dns is None, path_length=None), critical=True)
+        )
+        if dns:
+            names = x509.SubjectAlternativeName([x509.DNSName(dns)])
+            builder = builder.add_extension(names, critical=False)
+        return builder.sign(self.key, SHA256())
+
+    def revoke(self, *certificates, start=NOW - DAY, end=NOW + DAY):
+        """This authority's list, with the certificates on it."""
+        builder = x509.CertificateRevocationListBuilder(self.name, start, end)
+        for each in certificates:
+            entry = x509.RevokedCertificateBuilder(each.serial_number, start)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, SHA256())
