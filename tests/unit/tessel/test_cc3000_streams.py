@@ -119,6 +119,57 @@ def test_a_socket_that_the_chip_closes_by_itself_is_lost_and_not_done():
     assert isinstance(talk.lost, error.ConnectionLost)
 
 
+QUIRKS = pytest.mark.parametrize("quirks", [but(), IDEAL], ids=["cc3000", "ideal"])
+
+
+@QUIRKS
+@pytest.mark.parametrize("paused", [True, False])
+@pytest.mark.parametrize("octets", [0, 700, 4000])
+def test_a_reset_is_a_loss_behind_what_came_before_it(quirks, octets, paused):
+    ours = Radio(quirks)
+    talk, peer = ours.connected()
+    if paused:
+        talk.transport.pauseProducing()
+    if octets:
+        peer.protocol.dataReceived(bytes(octets))
+    peer.reset()
+    ours.settle(0.1)
+    talk.transport.resumeProducing()
+    ours.settle(0.1)
+    assert len(talk.received) == octets
+    assert isinstance(talk.lost, error.ConnectionLost)
+
+
+@QUIRKS
+@pytest.mark.parametrize("closing", [True, False])
+def test_a_reset_during_an_upload_is_a_loss_also_of_a_connection_that_closes(quirks, closing):
+    ours = Radio(quirks)
+    talk, peer = ours.connected()
+    peer.stuck = True
+    talk.transport.write(bytes(50_000))
+    if closing:
+        talk.transport.loseConnection()
+    ours.settle(0.1)
+    peer.reset()
+    ours.settle(0.3)
+    assert isinstance(talk.lost, error.ConnectionLost)
+
+
+@QUIRKS
+def test_a_reset_after_the_peers_end_leaves_what_it_sent_whole(quirks):
+    ours = Radio(quirks)
+    talk, peer = ours.connected()
+    talk.transport.pauseProducing()
+    peer.protocol.dataReceived(bytes(4000))
+    peer.finish()
+    ours.settle(0.1)
+    peer.reset()
+    talk.transport.resumeProducing()
+    ours.settle(0.1)
+    assert len(talk.received) == 4000
+    assert isinstance(talk.lost, error.ConnectionDone)
+
+
 def test_a_write_after_the_peer_was_reset_ends_it(ours):
     talk, peer = ours.connected()
     talk.transport.pauseProducing()

@@ -3,10 +3,12 @@
 import pytest
 from twisted.internet import error
 
-from tessel.cc3000.hci import sockets
+from support.fake_air import HOME
+from tessel.cc3000.hci import netapp, sockets
 from tessel.cc3000.hci.codes import Code, EventOpcode, Option, SocketKind
-from tessel.cc3000.hci.events import FreeBuffers, unsolicited
+from tessel.cc3000.hci.events import FreeBuffers, SendFailed, unsolicited
 from tessel.cc3000.hci.fields import SocketAddress
+from tessel.cc3000.hci.replies import Selected
 from tessel.emulator.network import MOST_CLOSING
 from tessel.emulator.quirks import IDEAL
 from tessel.emulator.streams import LINGER_S
@@ -344,6 +346,51 @@ def test_of_an_ideal_chip_it_comes_after_them():
     assert chip.opcodes() == [EventOpcode.TCP_CLOSE_WAIT]
 
 
+@pytest.mark.parametrize("quirks", [but(), but(early_close_wait=False), IDEAL])
+def test_a_reset_is_not_told_as_the_peers_end(quirks):
+    chip = Emulated(quirks)
+    sd, transport = chip.connected()
+    transport.protocol.dataReceived(b"not all")
+    transport.reset()
+    assert chip.receive(sd) == (7, b"not all")
+    assert chip.receive(sd) == (Code.INACTIVE, b"")
+    assert EventOpcode.TCP_CLOSE_WAIT not in chip.opcodes()
+
+
+def test_a_reset_of_a_caller_that_waits_is_not_told_as_its_end():
+    chip = Emulated()
+    sd = chip.listening()
+    caller = chip.machine.call()
+    caller.protocol.dataReceived(b"not all")
+    caller.reset()
+    accepted = chip.host.call(sockets.Accept(sd)).new_sd
+    assert chip.receive(accepted) == (7, b"not all")
+    assert chip.receive(accepted) == (Code.INACTIVE, b"")
+    assert chip.opcodes() == []
+
+
+@pytest.mark.parametrize("quirks", [but(), IDEAL])
+def test_a_reset_with_sends_that_the_peer_did_not_take_is_told_as_a_failed_send(quirks):
+    chip = Emulated(quirks)
+    sd, transport = chip.connected()
+    transport.stuck = True
+    chip.send(sd)
+    transport.reset()
+    chip.host.settle()
+    assert SendFailed(sd) in map(unsolicited, chip.host.events)
+
+
+def test_a_reset_after_the_peers_end_changes_nothing():
+    chip = Emulated()
+    sd, transport = chip.connected()
+    transport.protocol.dataReceived(b"all")
+    transport.finish()
+    assert chip.opcodes() == [EventOpcode.TCP_CLOSE_WAIT]
+    transport.reset()
+    assert chip.receive(sd) == (3, b"all")
+    assert chip.opcodes() == []
+
+
 @pytest.mark.parametrize(("quirks", "octets"), [(but(), b""), (IDEAL, b"more")])
 def test_after_the_peers_end_a_chip_without_half_close_sends_nothing(quirks, octets):
     chip = Emulated(quirks)
@@ -614,6 +661,198 @@ def test_select_without_patience_answers_at_once():
     chip = Emulated()
     sd, _ = chip.connected()
     assert chip.host.call(sockets.Select(1, 1 << sd, timeout_us=0)).status == 0
+
+
+@pytest.mark.parametrize("quirks", [but(), but(late_send_failure=False), IDEAL])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "meanwhile"])
+def test_a_reset_answers_a_select_for_writing_at_once(quirks, before):
+    chip = Emulated(quirks)
+    sd, transport = chip.connected()
+    if before:
+        transport.reset()
+    select = sockets.Select(1, 0, 1 << sd, timeout_us=10_000_000)
+    chip.host.begin(select)
+    if not before:
+        transport.reset()
+    assert chip.host.answer_to(select).writable == 1 << sd
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "meanwhile"])
+def test_the_peers_end_answers_a_select_for_writing_at_once(before):
+    chip = Emulated()
+    sd, transport = chip.connected()
+    transport.stuck = True
+    if before:
+        transport.finish()
+    for _ in range(0 if before else 5):
+        chip.send(sd)
+    select = sockets.Select(1, 0, 1 << sd, timeout_us=10_000_000)
+    chip.host.begin(select)
+    if not before:
+        transport.finish()
+    ready = chip.host.answer_to(select)
+    assert (ready.status, ready.writable, ready.exceptional) == (1, 1 << sd, 0)
+
+
+def test_a_select_never_names_a_socket_for_writing_without_a_buffer_left():
+    """A send without a buffer stops the chip, also one to a connection that is over."""
+    chip = Emulated()
+    stuck, transport = chip.connected()
+    over, other = chip.connected()
+    transport.stuck = True
+    for _ in range(6):
+        chip.send(stuck)
+    other.reset()
+    assert chip.select(write=[over]).writable == 0
+    assert chip.select(read=[over]).readable == 1 << over
+
+
+@pytest.mark.parametrize("end", ["reset", "finish"])
+def test_an_ended_connection_is_readable_before_and_after_its_bytes_are_read(end):
+    chip = Emulated()
+    sd, transport = chip.connected()
+    transport.protocol.dataReceived(b"x")
+    getattr(transport, end)()
+    assert chip.select(read=[sd]).readable == 1 << sd
+    assert chip.receive(sd) == (1, b"x")
+    assert chip.select(read=[sd]).readable == 1 << sd
+    assert chip.receive(sd) == (Code.INACTIVE, b"")
+
+
+def test_a_chip_that_half_closes_is_ready_for_writing_as_long_as_it_has_room():
+    chip = Emulated(ideal_but(buffers=2))
+    sd, transport = chip.connected()
+    transport.finish()
+    assert chip.select(write=[sd]).writable == 1 << sd
+    transport.stuck = True
+    chip.send(sd)
+    chip.send(sd)
+    assert chip.select(write=[sd]).writable == 0
+
+
+@pytest.mark.parametrize(
+    ("happens", "exceptional"),
+    [("reset", True), ("finish", False), (None, False)],
+)
+def test_the_exceptional_set_names_what_was_cut_and_nothing_else(happens, exceptional):
+    chip = Emulated()
+    sd, transport = chip.connected()
+    if happens:
+        getattr(transport, happens)()
+    ready = chip.select(other=[sd])
+    assert (ready.status, ready.exceptional) == (int(exceptional), exceptional << sd)
+
+
+def test_the_exceptional_set_names_what_was_cut_with_the_link():
+    chip = Emulated()
+    sd, _ = chip.connected()
+    udp, _ = chip.datagrams()
+    chip.air.vanish(HOME)
+    ready = chip.select(read=[sd, udp], write=[sd, udp], other=[sd, udp])
+    both = 1 << sd | 1 << udp
+    assert (ready.readable, ready.writable, ready.exceptional) == (both, both, both)
+
+
+def test_a_closed_number_is_ready_for_all_since_every_call_fails_at_once():
+    chip = Emulated()
+    sd, _ = chip.connected()
+    chip.host.call(sockets.CloseSocket(sd))
+    bit = 1 << sd
+    ready = chip.select(read=[sd], write=[sd], other=[sd], timeout_us=10_000_000)
+    assert ready == Selected(3, bit, bit, bit)
+    assert chip.socket() == sd
+    assert chip.select(other=[sd]).exceptional == 0
+
+
+def test_a_number_that_never_was_a_sockets_is_ignored():
+    assert Emulated().select(read=[7], write=[7], other=[7]).status == 0
+
+
+def test_a_socket_that_was_never_connected_is_ready_since_every_call_fails_at_once():
+    chip = Emulated()
+    sd = chip.socket()
+    ready = chip.select(read=[sd], write=[sd], other=[sd])
+    assert (ready.readable, ready.writable, ready.exceptional) == (1 << sd, 1 << sd, 0)
+
+
+def test_a_socket_that_is_being_connected_is_ready_for_writing_once_it_is():
+    chip = Emulated(IDEAL)
+    sd = chip.socket()
+    chip.host.begin(sockets.Connect(sd, PEER))
+    select = sockets.Select(1, 1 << sd, 1 << sd, timeout_us=10_000_000)
+    assert chip.host.call(select) is None
+    chip.machine.answer_dial()
+    ready = chip.host.answer_to(select)
+    assert (ready.readable, ready.writable) == (0, 1 << sd)
+
+
+@pytest.mark.parametrize("quirks", [but(), IDEAL])
+def test_a_listening_socket_is_readable_with_a_caller_and_never_writable(quirks):
+    chip = Emulated(quirks)
+    sd = chip.listening()
+    assert chip.select(read=[sd], write=[sd], other=[sd]).status == 0
+    chip.machine.call()
+    ready = chip.select(read=[sd], write=[sd], other=[sd])
+    assert (ready.status, ready.readable) == (1, 1 << sd)
+
+
+# Addresses at which nobody is.
+
+OWN = HOME.lease.address
+NOBODYS = [
+    OWN,
+    "0.0.0.0",
+    "0.1.2.3",
+    "10.10.220.255",
+    "10.10.220.0",
+    "255.255.255.255",
+    "224.0.0.1",
+]
+
+
+@pytest.mark.parametrize("quirks", [but(), but(connect_failed_code=0), IDEAL])
+@pytest.mark.parametrize("host", NOBODYS)
+def test_a_connect_to_the_chips_own_address_or_to_all_fails_inside_the_chip(host, quirks):
+    chip = Emulated(quirks)
+    reply = chip.host.call(sockets.Connect(chip.socket(), SocketAddress(host, 80)))
+    assert reply.value == (quirks.connect_failed_code or Code.TCP_OPEN_FAILED)
+    assert chip.machine.tcpClients == []
+    sd, _ = chip.connected()
+    assert chip.send(sd) == 1
+
+
+@pytest.mark.parametrize("host", [one for one in NOBODYS if not one.startswith(("255", "224"))])
+def test_a_datagram_to_the_chips_own_address_does_not_leave_the_chip(host):
+    chip = Emulated()
+    sd, _ = chip.datagrams()
+    to = SocketAddress(host, 7000)
+    assert chip.host.call(sockets.SendTo(sd, b"hi", to)).count == 2
+    other = chip.socket(DATAGRAM)
+    assert chip.host.call(sockets.Connect(other, to)).value == 0
+    assert chip.send(other, b"hi") == 2
+    assert [port.written for port in chip.machine.udp_ports] == [[], []]
+    chip.machine.advance(0.2)
+    assert freed(chip) == 2
+    assert chip.select(read=[sd, other]).status == 0
+
+
+@pytest.mark.parametrize("host", ["255.255.255.255", "224.0.0.251"])
+def test_a_datagram_to_all_leaves_the_chip(host):
+    chip = Emulated()
+    sd, port = chip.datagrams()
+    chip.host.call(sockets.SendTo(sd, b"hi", SocketAddress(host, 7000)))
+    assert port.written == [(b"hi", (host, 7000))]
+
+
+def test_a_static_address_is_the_chips_own_and_the_old_one_is_not_any_more():
+    chip = Emulated()
+    chip.host.call(netapp.SetAddress("192.0.2.50", "255.255.255.0", "192.0.2.1", "192.0.2.1"))
+    chip.host.settle()
+    sd = chip.socket()
+    own = sockets.Connect(sd, SocketAddress("192.0.2.50", 80))
+    assert chip.host.call(own).value == Code.FAILED
+    chip.host.begin(sockets.Connect(sd, SocketAddress(OWN, 80)))
+    assert chip.machine.tcpClients[0][:2] == (OWN, 80)
 
 
 # The inactivity timer.

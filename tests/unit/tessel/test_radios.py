@@ -159,8 +159,27 @@ async def test_an_abort_ends_both(radio, target):
 async def test_a_peers_reset_is_a_lost_connection(radio, target):
     client, server = await connected(radio, target)
     server.transport.abortConnection()
-    assert await client.gone in (error.ConnectionLost, error.ConnectionDone)
+    assert await client.gone is error.ConnectionLost
     await server.gone
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reset_after_octets_is_a_lost_connection(radio, target):
+    client, server = await connected(radio, target)
+    server.transport.write(b"x" * 1000)
+    await client.has(1000)
+    server.transport.abortConnection()
+    assert await client.gone is error.ConnectionLost
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reset_during_an_upload_is_a_lost_connection(radio, target):
+    client, server = await connected(radio, target)
+    server.transport.pauseProducing()
+    client.transport.write(b"x" * 5_000_000)
+    client.transport.loseConnection()
+    server.transport.abortConnection()
+    assert await client.gone is error.ConnectionLost
 
 
 def digest(octets):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError, ConnectError, ConnectingCancelledError
@@ -19,6 +17,7 @@ from tessel.cc3000.hci.replies import Accepted, Result
 from tessel.emulator.air import Air
 from tessel.emulator.network import Answer, Network, Packets
 from tessel.emulator.sockets import Listener, TcpSocket, UdpSocket
+from tessel.emulator.station import Station
 from tessel.emulator.streams import Stream
 
 _NOWHERE = SocketAddress()
@@ -27,14 +26,14 @@ _log = Logger()
 
 
 class Connecting:
-    """`is_online` tells whether the chip has an address."""
+    """Dials peers and accepts callers, while the station has an address."""
 
-    def __init__(self, network: Network, air: Air, is_online: Callable[[], bool]) -> None:
+    def __init__(self, network: Network, air: Air, station: Station) -> None:
         self._network = network
         self._quirks = network.quirks
         self._table = network.table
         self._air = air
-        self._is_online = is_online
+        self._station = station
 
     # Out.
 
@@ -45,13 +44,15 @@ class Connecting:
         refusal = self._why_not(socket)
         if refusal or socket is None:
             return [command.reply_packet(Result(refusal))]
+        if not self._station.can_dial(command.address.host):
+            return [command.reply_packet(Result(self._failed_code(Code.TCP_OPEN_FAILED)))]
         answer = self._dial(socket, command.address)
         return answer.addCallback(lambda result: [command.reply_packet(Result(result))])
 
     def _why_not(self, socket: TcpSocket | None) -> int:
         if socket is None:
             return Code.NO_SUCH_SOCKET
-        if not self._is_online():
+        if not self._station.is_online:
             return Code.NOT_CONNECTED
         return 0 if socket.is_fresh else Code.SOCKET_EXISTS
 
@@ -80,15 +81,22 @@ class Connecting:
             self._network.adopt(socket, stream)
             return 0
 
-        answer: Deferred[int] = dial.addBoth(over)
-        return answer.addErrback(self._not_connected)
+        answer: Deferred[int] = dial.addBoth(over).addErrback(self._not_connected)
+        return answer.addCallback(self._dialled)
+
+    def _dialled(self, result: int) -> int:
+        """A select of a chip that does several things at once may wait for it."""
+        self._network.waiting.changed()
+        return result
 
     def _not_connected(self, failure: Failure) -> int:
         failure.trap(ConnectError, ConnectingCancelledError)
         _log.debug("a connection failed: {fault}", fault=failure.value)
-        if self._quirks.connect_failed_code:
-            return self._quirks.connect_failed_code
-        return Code.TIMED_OUT if failure.check(DialTimeoutError) else Code.TCP_OPEN_FAILED
+        silent = failure.check(DialTimeoutError)
+        return self._failed_code(Code.TIMED_OUT if silent else Code.TCP_OPEN_FAILED)
+
+    def _failed_code(self, why: int) -> int:
+        return self._quirks.connect_failed_code or why
 
     # In.
 

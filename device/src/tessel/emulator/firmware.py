@@ -75,8 +75,8 @@ class Firmware:
             set_inactivity=self.network.set_inactivity,
             say=self._utter,
         )
-        traffic = Traffic(self.network, NameServer(air.lookup), self._name_server, self._wedge)
-        connecting = Connecting(self.network, air, lambda: self.station.is_online)
+        traffic = Traffic(self.network, NameServer(air.lookup), self.station, self._wedge)
+        connecting = Connecting(self.network, air, self.station)
         self._handlers = _handlers(self.control, self.network, connecting, traffic, self._names)
 
     def hear(self, octets: bytes) -> None:
@@ -180,9 +180,6 @@ class Firmware:
     def _wedge(self) -> None:
         _log.warn("the host sent more than the chip has buffers for: the chip is stuck")
         self._silent = True
-
-    def _name_server(self) -> str | None:
-        return None if self.station.lease is None else self.station.lease.name_server
 
 
 def _handlers(

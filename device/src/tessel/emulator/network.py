@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from tessel.cc3000.hci import sockets as hci
 from tessel.cc3000.hci.codes import AF_INET, Code, Option, SocketKind
-from tessel.cc3000.hci.events import CloseWait
+from tessel.cc3000.hci.events import CloseWait, SendFailed
 from tessel.cc3000.hci.packets import DataPacket, EventPacket
 from tessel.cc3000.hci.replies import Bits, Result
 from tessel.emulator.air import Air
@@ -171,16 +171,25 @@ class Network:
     def adopt(self, socket: TcpSocket, stream: Stream) -> None:
         socket.stream = stream
         stream.changed = lambda: self._stream_changed(socket, stream)
-        if stream.finished:  # before it was accepted
+        if stream.is_over:  # before it was accepted
             stream.changed()
 
     def _stream_changed(self, socket: TcpSocket, stream: Stream) -> None:
         self.buffers.done(socket.sd, stream.taken(), awaited=bool(self.waiting))
+        self._tell_send_failed(socket, stream)
         self.tell_close_wait(socket)
         self.waiting.changed()
 
+    def _tell_send_failed(self, socket: TcpSocket, stream: Stream) -> None:
+        """The peer has reset the connection before it had all that the chip took for it."""
+        if stream.unsent:
+            stream.unsent = False
+            self._say(SendFailed(socket.sd).packet())
+
     def tell_close_wait(self, socket: TcpSocket) -> None:
-        """The peer has closed; once, and before or after what it sent is read."""
+        """The peer has closed; once, and before or after what it sent is read. Of a reset the chip
+        says nothing: the event is known for a FIN alone, and means that what came is whole.
+        """
         stream = socket.stream
         if stream is None or not stream.finished or socket.close_wait_told or socket.dead:
             return

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeAlias, TypeVar, cast
+from typing import ClassVar, TypeAlias, TypeVar, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocol, IReactorTime
@@ -110,10 +110,19 @@ class TcpSocket:
         return quirks.half_close or not stream.finished
 
     def has_to_read(self) -> bool:
-        """Octets, or the news that there will be none."""
-        return self.dead or (
-            self.stream is not None and bool(self.stream.received or self.stream.finished)
-        )
+        """A read is answered at once: with bytes, or because there will be none."""
+        if self.stream is None:
+            return self.dead or self.is_fresh
+        return self.dead or self.stream.is_over or bool(self.stream.received)
+
+    @property
+    def may_be_written(self) -> bool:
+        """A send is answered at once, also because it fails: BSD's rule for a writable socket."""
+        return self.dead or (self.dial is None and self.listener is None)
+
+    @property
+    def was_cut(self) -> bool:
+        return self.dead or (self.stream is not None and self.stream.was_cut)
 
     def cut(self) -> Deferred[None]:
         """At once; what came can still be read."""
@@ -144,8 +153,14 @@ class UdpSocket:
     port: IListeningPort | None = None
     dead: bool = False
 
+    may_be_written: ClassVar[bool] = True
+
     @property
     def is_over(self) -> bool:
+        return self.dead
+
+    @property
+    def was_cut(self) -> bool:
         return self.dead
 
     def may_send(self, quirks: Quirks) -> bool:
@@ -175,6 +190,7 @@ class SocketTable:
         self._limit = limit
         self._clock = clock
         self._open: dict[int, ChipSocket] = {}
+        self._closed: set[int] = set()  # numbers that nobody has again
 
     def __iter__(self) -> Iterator[ChipSocket]:
         return iter(list(self._open.values()))
@@ -199,11 +215,18 @@ class SocketTable:
         found = self._open.get(sd)
         return found if isinstance(found, TcpSocket) else None
 
+    def was_closed(self, sd: int) -> bool:
+        return sd in self._closed
+
     def drop(self, sd: int) -> ChipSocket | None:
-        return self._open.pop(sd, None)
+        dropped = self._open.pop(sd, None)
+        if dropped is not None:
+            self._closed.add(sd)
+        return dropped
 
     def _kept(self, opened: S) -> S:
         self._open[opened.sd] = opened
+        self._closed.discard(opened.sd)
         return opened
 
     def _lowest(self) -> int:

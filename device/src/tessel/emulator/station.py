@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv4Network
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -14,6 +15,9 @@ from tessel.cc3000.hci.replies import Lease
 from tessel.emulator.air import AccessPoint, Air
 from tessel.emulator.latencies import Latencies
 from tessel.emulator.nvmem import Network, Nvmem
+
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122, 3.2.1.3: never a destination
+_GROUPS = IPv4Network("224.0.0.0/3")  # multicast, reserved addresses, and 255.255.255.255
 
 NO_LEASE = Lease(*(ANY_ADDRESS,) * 5)
 RETRY_S = 1.0  # the captured chip tried again and again; how soon is not known
@@ -51,6 +55,28 @@ class Station:
     @property
     def is_online(self) -> bool:
         return self.lease is not None
+
+    @property
+    def name_server(self) -> str | None:
+        """Where the access point answers DNS questions, if it does."""
+        return None if self.lease is None else self.lease.name_server
+
+    def is_own(self, host: str) -> bool:
+        """Packets to this address do not leave the simulated network, in which nobody else is:
+        the chip's own address (it has no loopback), the first and last of its network, 0.0.0.0.
+        """
+        address = IPv4Address(host)
+        if address in _THIS_NETWORK:
+            return True
+        if self.lease is None:
+            return False
+        network = _network(self.lease)
+        own = (IPv4Address(self.lease.address), network[0], network[-1])
+        return address in own
+
+    def can_dial(self, host: str) -> bool:
+        """A host other than the chip may have this address, and no group of hosts has it."""
+        return not self.is_own(host) and IPv4Address(host) not in _GROUPS
 
     def connect(self, network: Network) -> None:
         """The attempt; whatever was before ends."""
@@ -214,6 +240,14 @@ class Station:
         self._keepalive = None
         self._say(Keepalive().packet())
         self._plan_keepalive()
+
+
+def _network(lease: Lease) -> IPv4Network:
+    """The lease's network; of a mask that is none, as a static configuration may have: its host."""
+    try:
+        return IPv4Network((lease.address, lease.mask), strict=False)
+    except ValueError:
+        return IPv4Network(lease.address)
 
 
 def _cancel(timer: IDelayedCall | None) -> None:

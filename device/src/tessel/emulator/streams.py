@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -46,8 +47,9 @@ class Stream(Protocol):
         self._nagle = nagle
         self.changed: Callable[[], None] = _nobody
         self.received = bytearray()
-        self.finished = False  # the peer sends no more
+        self.finished = False  # the peer's FIN came: what came before is whole
         self.lost = False
+        self.unsent = False  # the peer's reset came before the kernel had taken every send
         self._pending = 0  # sends that the kernel has not taken
         self._taken = 0  # and those it has, since `taken` was last asked
         self.last_used = clock.seconds()
@@ -80,8 +82,9 @@ class Stream(Protocol):
         """Part of the interface; nothing here ends only its own side."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        del reason
-        self.finished = self.lost = True
+        self.lost = True
+        self.finished |= reason.check(ConnectionDone) is not None
+        self.unsent = self.was_cut and bool(self._pending)
         self.settle()
         if self._linger is not None:
             self._linger.cancel()
@@ -97,6 +100,16 @@ class Stream(Protocol):
         """Part of the interface: the transport is about to be lost."""
 
     # From the chip.
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will come."""
+        return self.finished or self.lost
+
+    @property
+    def was_cut(self) -> bool:
+        """Lost without the peer's FIN, as by its reset: what came may not be whole."""
+        return self.lost and not self.finished
 
     def send(self, octets: bytes) -> None:
         self._pending += 1
@@ -114,7 +127,7 @@ class Stream(Protocol):
         self.last_used = self._clock.seconds()
         if self._paused and len(self.received) < self._window:
             self._paused = False
-            if not self.finished:
+            if not self.is_over:
                 self.transport.resumeProducing()
         return octets
 

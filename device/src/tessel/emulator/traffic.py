@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.logger import Logger
+
 from tessel.cc3000.hci import sockets as hci
 from tessel.cc3000.hci.codes import OPTION_ON, Code, Option
 from tessel.cc3000.hci.events import SendFailed
@@ -12,19 +14,22 @@ from tessel.cc3000.hci.replies import Received, Selected, Sent
 from tessel.emulator.nameserver import PORT, NameServer
 from tessel.emulator.network import Answer, Network, Packets
 from tessel.emulator.sockets import FOREVER, ChipSocket, TcpSocket, UdpSocket
+from tessel.emulator.station import Station
 
 BUFFER_SIZE = 1500  # what READ_BUFFER_SIZE says
 _HAS_OCTETS = 1  # the flags of a receive that brings some, in the captures
 
+_log = Logger()
+
 
 class Traffic:
-    """`name_server` is the address at which the access point answers DNS questions, if it does."""
+    """Also asks the access point's name server, which answers DNS questions by UDP."""
 
     def __init__(
         self,
         network: Network,
         names: NameServer,
-        name_server: Callable[[], str | None],
+        station: Station,
         wedge: Callable[[], None],
     ) -> None:
         self._network = network
@@ -32,7 +37,7 @@ class Traffic:
         self._table = network.table
         self._waiting = network.waiting
         self._names = names
-        self._name_server = name_server
+        self._station = station
         self._wedge = wedge
 
     # Sending. Each packet takes a buffer, also one that cannot be sent.
@@ -71,8 +76,10 @@ class Traffic:
         datagrams = self._network.datagrams(socket)
         if datagrams is None or socket.dead:
             return False
-        if (to.host, to.port) == (self._name_server(), PORT):
+        if (to.host, to.port) == (self._station.name_server, PORT):
             self._names.ask(octets, lambda answer: datagrams.deliver(answer, to))
+        elif self._station.is_own(to.host):
+            _log.debug("a datagram to {to} is lost: nobody has that address", to=to.host)
         else:
             datagrams.send(octets, to)
         self._network.buffers.done(socket.sd, 1, awaited=False)
@@ -135,26 +142,39 @@ class Traffic:
         )
 
     def _selected(self, command: hci.Select) -> Packets | None:
-        readable = writable = exceptional = 0
-        for socket in self._table:
-            bit = 1 << socket.sd
-            if command.readable & bit and self._is_readable(socket):
-                readable |= bit
-            if command.writable & bit and self._is_writable(socket):
-                writable |= bit
-            if command.exceptional & bit and socket.dead:
-                exceptional |= bit
-        ready = sum(ready.bit_count() for ready in (readable, writable, exceptional))
+        readable = self._ready(command.readable, self._is_readable)
+        writable = self._ready(command.writable, self._is_writable)
+        exceptional = self._ready(command.exceptional, _was_cut)
+        ready = readable.bit_count() + writable.bit_count() + exceptional.bit_count()
         if not ready:
             return None
         return [command.reply_packet(Selected(ready, readable, writable, exceptional))]
+
+    def _ready(self, asked: int, is_ready: Callable[[ChipSocket], bool]) -> int:
+        """Of the sockets asked for those that are ready, as bits. Every call on a closed one fails
+        at once, so it is ready. A number that never was a socket's is ignored.
+        """
+        ready = 0
+        while asked:
+            bit = asked & -asked
+            asked ^= bit
+            sd = bit.bit_length() - 1
+            socket = self._table.get(sd)
+            if self._table.was_closed(sd) if socket is None else is_ready(socket):
+                ready |= bit
+        return ready
 
     def _is_readable(self, socket: ChipSocket) -> bool:
         may_accept = isinstance(socket, TcpSocket) and self._network.may_accept(socket)
         return may_accept or socket.has_to_read()
 
     def _is_writable(self, socket: ChipSocket) -> bool:
-        return socket.may_send(self._quirks) and bool(self._network.buffers.free)
+        """Never without a buffer: a send would stop the chip, whatever its socket is."""
+        return socket.may_be_written and bool(self._network.buffers.free)
+
+
+def _was_cut(socket: ChipSocket) -> bool:
+    return socket.was_cut
 
 
 def _patience_s(socket: ChipSocket) -> float | None:

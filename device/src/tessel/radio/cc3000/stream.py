@@ -179,9 +179,14 @@ class ChipStream:
             return self._has_room() and await self._send_packet()
         if self.disconnecting and self._may_close():
             await self._close()
-            self._tell(Failure(error.ConnectionDone()))
+            self._tell(Failure(self._reason("a send failed", lost=self._send_failed)))
             return True
         return False
+
+    def _reason(self, why: str, *, lost: bool) -> Exception:
+        """After the peer's end a connection is done, whatever else became of it."""
+        cut = lost and not self.peer_closed
+        return error.ConnectionLost(why) if cut else error.ConnectionDone()
 
     def _has_room(self) -> bool:
         share = self._buffers.room(self._poll.sharers())
@@ -240,9 +245,9 @@ class ChipStream:
         """Nothing more can be read. Only where the peer has said so is it an end like any other."""
         if self._phase is not _Phase.OPEN:
             return False
-        done = error.ConnectionDone() if self.peer_closed else error.ConnectionLost(why)
+        reason = self._reason(why, lost=True)
         await self._close()
-        self._tell(Failure(done))
+        self._tell(Failure(reason))
         return True
 
     # For the radio.
