@@ -145,19 +145,24 @@ HOME = AccessPoint(ssid=b"tesselnet", security=Security.WPA2, key=b"password")
 
 
 class FakeAir(Air):
-    """`names` holds what can be looked up; what `silent` holds is never answered."""
+    """`names` holds what can be looked up; what `silent` holds is not answered before `answer`."""
 
     def __init__(self, *access_points):
         self.machine = FakeMachine()
         self.names = {}
         self.silent = set()
+        self._unanswered = {}
         super().__init__(self.machine, self._look_up)
         for access_point in access_points:
             self.appear(access_point)
 
+    def answer(self, name, addresses):
+        self._unanswered.pop(name).callback(addresses)
+
     def _look_up(self, name):
         found = Deferred()
         if name in self.silent:
+            self._unanswered[name] = found
             return found
         if name in self.names:
             found.callback(self.names[name])

@@ -93,9 +93,13 @@ class Board:
             await found.radio.power_on()
         except RadioError as error:
             raise _not_connected(error) from error
-        make = DirectNetwork if found.wifi is None else ChipNetwork
-        direct = make(found.radio, self._clock)
+        direct = self._direct(found)
         return Joined(settings, direct, self._tunneled(settings, direct))
+
+    def _direct(self, found: Chosen) -> DirectNetwork:
+        if found.wifi is None:
+            return DirectNetwork(found.radio, self._clock)
+        return ChipNetwork(found.radio, self._clock, found.connect_turn)
 
     def _wifi(self) -> IWifi | None:
         return self._radio_of(Settings.from_env(self._environ)).wifi

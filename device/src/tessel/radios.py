@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from tessel.cc3000.bus import IBus
@@ -34,6 +34,10 @@ TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which are known to 
 BusWrap = Callable[[IBus], IBus]
 
 
+def _at_once() -> Deferred[None]:
+    return succeed(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A radio, and its Wi-Fi if that is its own business."""
@@ -41,6 +45,7 @@ class Chosen:
     radio: IRadio
     wifi: IWifi | None
     close: Callable[[], None]  # gives back what was opened for it
+    connect_turn: Callable[[], Deferred[None]] = _at_once  # fires when it can begin a connect
 
 
 def chosen(
@@ -55,7 +60,8 @@ def chosen(
     found = _bus(settings, reactor, clock)
     sizes = Sizes() if settings.profile == "ideal" else TESSEL_SIZES
     chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
-    return Chosen(cast("IRadio", chip), cast("IWifi", Wifi(chip)), chip.close)
+    wifi = cast("IWifi", Wifi(chip))
+    return Chosen(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)
 
 
 def bus_of(

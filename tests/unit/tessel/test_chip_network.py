@@ -1,6 +1,7 @@
 """What the runtime adds to the chip: patience of a second, four more tries, its own words."""
 
 import pytest
+from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
@@ -8,8 +9,9 @@ from twisted.internet.task import Clock
 from tessel.cc3000.errors import CommandError
 from tessel.errors import NodeError
 from tessel.network.chip import ChipNetwork
-from tessel.network.interface import Target
+from tessel.network.interface import IHostIgnored, Target
 from tessel.network.routed import NobodyWatches
+from tessel.radio.cc3000 import NamesBy
 from tessel.radio.interface import (
     NameNotFoundError,
     NetworkUnreachableError,
@@ -17,6 +19,7 @@ from tessel.radio.interface import (
     RadioError,
     RefusedError,
 )
+from unit.tessel.chip_radio import Radio, Talk
 
 HERE = Target("192.0.2.7", 80)
 
@@ -173,3 +176,152 @@ def test_a_name_that_there_is_not_is_told_as_node_does(stage):
     looking = Deferred.fromCoroutine(stage.network.lookup("example.com"))
 
     assert stage.error_of(looking) == ("getaddrinfo ENOTFOUND example.com", "ENOTFOUND")
+
+
+# Over the emulated chip, which is kept by a connect until it is answered or given up.
+
+
+class Board(Radio):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.network = ChipNetwork(self.radio, self.machine, self.radio.connect_turn)
+
+    def connect(self, host):
+        return self.begin(self.network.connect(Target(host, 80), Talk, NobodyWatches()))
+
+    def dialled(self):
+        return [dial[0] for dial in self.machine.tcpClients]
+
+
+@pytest.fixture
+def board():
+    return Board()
+
+
+def give_up(board):
+    board.machine.refuse_dial(error.TimeoutError())
+
+
+def test_a_silent_host_is_told_after_the_time_of_five_tries_and_dialled_once(board):
+    silent = board.connect("192.0.2.1")
+    board.settle(5)
+    assert silent == []
+    board.settle(1)
+    assert (silent[0].code, board.dialled()) == ("ETIMEDOUT", ["192.0.2.1"])
+
+
+def test_while_one_host_is_silent_another_is_dialled_as_soon_as_the_chip_is_free(board):
+    silent, live = board.connect("192.0.2.1"), board.connect("192.0.2.2")
+    board.settle(6)
+    assert (live, board.dialled()) == ([], ["192.0.2.1"])
+    give_up(board)
+    board.settle(0.1)
+    assert board.dialled() == ["192.0.2.1", "192.0.2.2"]
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(live[0], Talk)
+    assert silent[0].code == "ETIMEDOUT"
+
+
+def test_several_silent_hosts_are_dialled_in_turn_and_the_live_one_after_them(board):
+    hosts = [f"192.0.2.{number}" for number in (1, 2, 3)]
+    attempts = [board.connect(host) for host in hosts]
+    for _ in hosts[:-1]:
+        board.settle(6)
+        give_up(board)
+    board.settle(0.1)
+    assert board.dialled() == hosts
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(attempts[-1][0], Talk)
+
+
+def test_a_silent_connect_that_the_program_gave_up_keeps_the_chip_and_the_next_waits(board):
+    deferred = board.network.connect(Target("192.0.2.1", 80), Talk, NobodyWatches())
+    board.begin(deferred)
+    board.settle(0.1)
+    deferred.cancel()
+    live = board.connect("192.0.2.2")
+    board.settle(5.9)
+    assert live == []
+    give_up(board)
+    board.settle(0.1)
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(live[0], Talk)
+
+
+def test_one_that_gave_up_while_it_waited_for_the_chip_is_not_dialled(board):
+    board.connect("192.0.2.1")
+    waiting = board.network.connect(Target("192.0.2.2", 80), Talk, NobodyWatches())
+    board.begin(waiting)
+    live = board.connect("192.0.2.3")
+    board.settle(2)
+    waiting.cancel()
+    give_up(board)
+    board.settle(0.1)
+    assert board.dialled() == ["192.0.2.1", "192.0.2.3"]
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(live[0], Talk)
+
+
+def test_the_second_address_of_a_name_is_tried_when_the_first_is_silent(board):
+    board.air.names["two"] = ["192.0.2.1", "192.0.2.2"]
+    found = board.connect("two")
+    board.settle(6)
+    give_up(board)
+    board.settle(0.1)
+    assert board.dialled() == ["192.0.2.1", "192.0.2.2"]
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(found[0], Talk)
+
+
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_a_name_is_found_also_when_a_silent_connect_keeps_the_chip_for_long(board, asked_first):
+    board.air.names["live"] = ["192.0.2.2"]
+    if asked_first:
+        live = board.connect("live")
+        board.connect("192.0.2.1")
+    else:
+        board.connect("192.0.2.1")
+        board.settle(0.1)
+        live = board.connect("live")
+    board.settle(20)
+    give_up(board)
+    board.settle(0.1)
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(live[0], Talk)
+
+
+def test_a_look_up_by_the_chip_that_is_silent_delays_a_connect_and_does_not_fail_it():
+    board = Board(names_by=NamesBy.CHIP)
+    board.air.silent.add("nowhere")
+    board.begin(Deferred.fromCoroutine(board.network.lookup("nowhere")))
+    live = board.connect("192.0.2.2")
+    board.settle(10)
+    assert (live, board.dialled()) == ([], [])
+    board.air.answer("nowhere", [])
+    board.settle(0.1)
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert isinstance(live[0], Talk)
+
+
+# The host of a port.
+
+HOSTS = ["localhost", "127.0.0.1", "::1", "192.0.2.77", "example.com", "10.10.220.131"]
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", *HOSTS])
+def test_a_port_of_the_chip_listens_whatever_host_was_named(board, host):
+    tcp = board.now(board.network.listen(8080, Talk, host, 5))
+    udp = board.now(board.network.bind_udp(7000, Talk(), host))
+    assert (tcp.getHost().port, udp.getHost().port) == (8080, 7000)
+    ignored = host in HOSTS[:-1]
+    assert IHostIgnored.providedBy(tcp) is IHostIgnored.providedBy(udp) is ignored
+    board.machine.call()
+    board.settle(0.1)
+    assert board.machine.udp_ports[0].number == 7000

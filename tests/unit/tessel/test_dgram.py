@@ -4,10 +4,12 @@ import pytest
 from twisted.internet.defer import CancelledError, fail, succeed
 from twisted.internet.error import MessageLengthError
 from twisted.python.failure import Failure
+from zope.interface import directlyProvides
 
 from support.fake_board import powered_board, record
 from tessel import dgram
 from tessel.errors import NodeError
+from tessel.network.interface import IHostIgnored
 
 
 @pytest.fixture
@@ -268,6 +270,16 @@ def test_an_error_after_the_close_is_nobodys(board):
     socket.send("hi", 53, "x")
     socket.close()
     late.unpause()
+    board.run()
+
+
+def test_a_socket_whose_address_is_ignored_is_told_at_its_line(board):
+    socket = dgram.create_socket("udp4")
+    socket.bind(0, "127.0.0.1")
+    directlyProvides(board.network.bindings[-1], IHostIgnored)
+    with pytest.warns(RuntimeWarning, match="host is ignored") as warned:
+        board.network.bindings[-1].bind()
+    assert warned[0].filename == __file__
     board.run()
 
 

@@ -7,7 +7,7 @@ from zope.interface import directlyProvides, implementer
 
 from support.fake_board import FakeNetwork, Listening, powered_board, record
 from tessel.errors import NodeError
-from tessel.network.interface import IDiscardable, IIdleWatch, ISecured, Target
+from tessel.network.interface import IDiscardable, IHostIgnored, IIdleWatch, ISecured, Target
 from tessel.node import net, tls
 from tessel.node.link import DISCARD_LIMIT_S
 from tessel.radio.interface import IWeakTransport
@@ -813,6 +813,18 @@ class TestWeakRadio:
         board.network.listening.factory = weakened(board.network.listening.factory)
         board.accept()
         assert heard
+
+    def test_a_server_whose_host_is_ignored_is_told_at_its_line(self, board):
+        def listen(port, factory, *, host, backlog):
+            port = Listening(factory)
+            directlyProvides(port, IHostIgnored)
+            return succeed(port)
+
+        board.network.listen = listen
+        server = net.create_server()
+        with pytest.warns(RuntimeWarning, match="host is ignored") as warned:
+            server.listen(0, "localhost")
+        assert [warning.filename for warning in warned] == [__file__]
 
 
 def weakened(factory):

@@ -104,6 +104,13 @@ class Driver:
         self.stop()
         self._bus.close()
 
+    @property
+    def is_blocked(self) -> bool:
+        """The chip is at a command that may take long, and does nothing else meanwhile."""
+        return self._current is not None and isinstance(
+            self._current.message, Connect | GetHostByName
+        )
+
     async def call(self, message: Message[R]) -> R:
         """What the chip answers. Raises ChipError."""
         reply, _ = await self.fetch(message)

@@ -33,7 +33,7 @@ class Quirks:
     empty_read_code: int = 0
     closed_read_code: int = Code.INACTIVE
     connect_failed_code: int = Code.FAILED
-    connect_timeout_s: float = 20.0
+    connect_timeout_s: float = 6.0
     inactivity_s: int = 60
     keepalive_s: int = 10
     failed_name_code: int = Code.NAME_NOT_FOUND

@@ -1,24 +1,31 @@
 """Connections over the Tessel's chip, with what the Tessel's runtime did about it.
 
-It waited a second for the chip, tried four times more, and had words of its own for what went
-wrong. An error's text is the Tessel's, on which its programs match; its `code` is Node's.
+It waited a second for the chip, tried four times more, ignored the host that a port was to listen
+on, and had words of its own for what went wrong. An error's text is the Tessel's, on which its
+programs match; its `code` is Node's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.defer import TimeoutError as TimeIsUp
 from twisted.internet.interfaces import IProtocol, IReactorTime
+from zope.interface import alsoProvides
 
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.waiting import pause
+from tessel.config import literal
 from tessel.errors import NodeError
-from tessel.network.direct import DirectNetwork
-from tessel.network.interface import ProtocolFactory, Target
+from tessel.network.direct import DirectNetwork, OpenAt
+from tessel.network.interface import IHostIgnored, ProtocolFactory, Target
 from tessel.radio.interface import (
+    AddressNotAvailableError,
     IRadio,
+    IRadioPort,
+    NameNotFoundError,
     NetworkUnreachableError,
     NoSocketError,
     RadioError,
@@ -33,36 +40,90 @@ GIVEN_UP = -5  # what the Tessel's driver made of a chip that did not answer in 
 _FINAL = (NoSocketError, NetworkUnreachableError)  # trying again would change nothing
 
 
-class ChipNetwork(DirectNetwork):
-    """The chip connects to one place at a time, so those who wait for their turn have time."""
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - as a program may say it
 
-    def __init__(self, radio: IRadio, clock: IReactorTime) -> None:
+
+def _at_once() -> Deferred[None]:
+    return succeed(None)
+
+
+class ChipNetwork(DirectNetwork):
+    """The chip connects to one place at a time. An attempt that nobody waits for any more still
+    keeps it, until the chip gives up by itself; the time of the next attempt begins after that.
+    """
+
+    def __init__(
+        self,
+        radio: IRadio,
+        clock: IReactorTime,
+        connect_turn: Callable[[], Deferred[None]] = _at_once,
+    ) -> None:
+        """`connect_turn` fires when the chip is free for another attempt."""
         super().__init__(radio, clock)
+        self._connect_turn = connect_turn
         self._turn = DeferredLock()
+
+    # Connecting.
 
     async def _reach(
         self, addresses: Sequence[str], port: int, factory: ProtocolFactory
     ) -> IProtocol:
-        for _ in range(TRIES - 1):
+        first: RadioError | None = None
+        for address in addresses:
             try:
-                return await self._try(addresses, port, factory)
+                return await self._reach_one(address, port, factory)
+            except _FINAL:
+                raise
+            except RadioError as error:
+                first = first or error
+        raise first or NameNotFoundError("no addresses")
+
+    async def _reach_one(self, address: str, port: int, factory: ProtocolFactory) -> IProtocol:
+        left = TRIES
+        while True:
+            left -= 1
+            try:
+                return await self._try(address, port, factory)
             except _FINAL:
                 raise
             except RadioError:
-                await pause(self._clock, PAUSE_S)
-        return await self._try(addresses, port, factory)
+                if not left or not await self._is_free_within(left * (COMMAND_TIMEOUT_S + PAUSE_S)):
+                    raise
+            await pause(self._clock, PAUSE_S)
 
-    async def _try(
-        self, addresses: Sequence[str], port: int, factory: ProtocolFactory
-    ) -> IProtocol:
+    async def _try(self, address: str, port: int, factory: ProtocolFactory) -> IProtocol:
         await self._turn.acquire()
-        attempt: Deferred[IProtocol] = self._radio.connect(addresses, port, factory)
         try:
+            await self._connect_turn()
+            attempt: Deferred[IProtocol] = self._radio.connect([address], port, factory)
             return await attempt.addTimeout(COMMAND_TIMEOUT_S, self._clock)
         except TimeIsUp as error:
             raise TimedOutError(f"no answer within {COMMAND_TIMEOUT_S:g} s") from error
         finally:
             self._turn.release()
+
+    async def _is_free_within(self, seconds: float) -> bool:
+        """False: the chip is still at the last try, and what it would be asked next must wait."""
+        try:
+            await self._connect_turn().addTimeout(seconds, self._clock)
+        except TimeIsUp:
+            return False
+        return True
+
+    # Ports.
+
+    async def _open(self, host: str, open_at: OpenAt) -> IRadioPort:
+        """At the chip's own address or at all, which is the same; any other host is ignored."""
+        if host in _EVERYWHERE:
+            return await open_at("")
+        if literal(host) is not None:
+            with suppress(AddressNotAvailableError):
+                return await open_at(host)
+        port = await open_at("")
+        alsoProvides(port, IHostIgnored)
+        return port
+
+    # Errors.
 
     def _worded(self, error: RadioError, call: str, about: Target | str) -> NodeError:
         if isinstance(error, NetworkUnreachableError):

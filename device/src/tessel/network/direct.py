@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
-from typing import cast
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
@@ -20,9 +20,11 @@ from tessel.network.interface import (
 )
 from tessel.network.limits import CONNECT_TIMEOUT_S, within
 from tessel.network.secure import Handshake
-from tessel.radio.interface import IRadio, RadioError
+from tessel.radio.interface import IRadio, IRadioPort, RadioError
 
 IPV4, IPV6 = 4, 6
+
+OpenAt: TypeAlias = Callable[[str], Awaitable[IRadioPort]]  # by the address
 
 
 class DirectNetwork:
@@ -58,22 +60,28 @@ class DirectNetwork:
     async def listen(
         self, port: int, factory: ProtocolFactory, host: str, backlog: int
     ) -> IListening:
-        address = (await self.lookup(host))[0] if host else ""
-        try:
-            listening = await self._radio.listen(port, factory, address=address, backlog=backlog)
-        except RadioError as error:
-            where = Target(host or "::", port)
-            raise self._worded(error, "listen", where) from error
-        return cast("IListening", listening)  # the radio's has the same shape
+        def open_at(address: str) -> Deferred[IRadioPort]:
+            return self._radio.listen(port, factory, address=address, backlog=backlog)
+
+        return await self._opened("listen", Target(host or "::", port), host, open_at)
 
     async def bind_udp(self, port: int, protocol: DatagramProtocol, host: str) -> IListening:
-        address = (await self.lookup(host))[0] if host else ""
+        def open_at(address: str) -> Deferred[IRadioPort]:
+            return self._radio.bind_udp(port, protocol, address=address)
+
+        where = Target(host or "0.0.0.0", port)  # noqa: S104 - named in an error, not bound
+        return await self._opened("bind", where, host, open_at)
+
+    async def _opened(self, call: str, where: Target, host: str, open_at: OpenAt) -> IListening:
         try:
-            bound = await self._radio.bind_udp(port, protocol, address=address)
+            port = await self._open(host, open_at)
         except RadioError as error:
-            where = Target(host or "0.0.0.0", port)  # noqa: S104 - told, not bound
-            raise self._worded(error, "bind", where) from error
-        return cast("IListening", bound)
+            raise self._worded(error, call, where) from error
+        return cast("IListening", port)  # the radio's has the same shape
+
+    async def _open(self, host: str, open_at: OpenAt) -> IRadioPort:
+        """A port at this host's address; "": at all addresses."""
+        return await open_at((await self.lookup(host))[0] if host else "")
 
     def _limited(
         self, target: Target, attempt: Coroutine[Deferred[object], object, IProtocol]

@@ -107,6 +107,12 @@ class ISecured(Interface):
         """DER."""
 
 
+class IHostIgnored(Interface):
+    """A port for which the program named a host that its radio cannot limit it to: it accepts what
+    comes to any of the radio's addresses.
+    """
+
+
 class IListening(Interface):
     """A listening port."""
 

@@ -13,8 +13,8 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.network.interface import IListening
-from tessel.node import runtime
+from tessel.network.interface import IHostIgnored, IListening
+from tessel.node import runtime, weak
 from tessel.node.events import EventEmitter
 from tessel.node.handles import Holder
 from tessel.node.options import DEFAULT_HOST, Callback, valid_port
@@ -141,6 +141,8 @@ class Socket(Holder, EventEmitter):
         if self._phase is _Phase.CLOSED:
             port.stop().addCallback(lambda _: self._closed())  # it came before it was given up
             return
+        if IHostIgnored.providedBy(port):
+            weak.warn(weak.HOST, self.opened_at)
         self._port = port
         self._phase = _Phase.BOUND
         self._runtime.next_tick(self._tell_listening)

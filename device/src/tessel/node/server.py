@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.network.interface import BACKLOG, IListening
-from tessel.node import runtime
+from tessel.network.interface import BACKLOG, IHostIgnored, IListening
+from tessel.node import runtime, weak
 from tessel.node.addresses import family_word
 from tessel.node.events import EventEmitter
 from tessel.node.handles import Holder
@@ -116,6 +116,8 @@ class Server(Holder, EventEmitter):
         if self._phase is _Phase.CLOSING:
             self._stop(port)  # it came before it could be given up
             return
+        if IHostIgnored.providedBy(port):
+            weak.warn(weak.HOST, self.opened_at)
         self._port = port
         self._phase = _Phase.LISTENING
         self._runtime.next_tick(self._tell_listening)  # `listen` has not returned yet

@@ -6,6 +6,7 @@ import warnings
 
 NO_DELAY = "set_no_delay is ignored: the CC3000 cannot send without delay"
 HALF_OPEN = "allow_half_open is ignored: the CC3000 closes a connection whole"
+HOST = "the host is ignored: the CC3000 listens for every machine that can reach it"
 
 _warned: dict[
     str | tuple[str, type[Warning], int], int

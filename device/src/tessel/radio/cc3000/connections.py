@@ -7,7 +7,7 @@ from functools import partial
 from random import SystemRandom
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -41,6 +41,7 @@ REOPEN_S = 1.0  # until a port that the chip closed is opened again, if the netw
 class Connections:
     def __init__(self, chip: Chip, clock: IReactorTime, sizes: Sizes) -> None:
         self.poll = Poll(chip.driver, chip.sockets, clock)
+        self.blocking = DeferredLock()  # held by a command that keeps the chip from all else
         self.opened = 0
         self._chip = chip
         self._sockets = chip.sockets
@@ -58,6 +59,15 @@ class Connections:
         Raises RadioError, ChipError.
         """
         sd = await self._open()
+        await self.blocking.acquire()
+        try:
+            return await self._connected(sd, address, port, given_up)
+        finally:
+            self.blocking.release()
+
+    async def _connected(
+        self, sd: int, address: str, port: int, given_up: Callable[[], bool]
+    ) -> ChipStream:
         if given_up():  # while it waited: nobody else is to wait for a connect in vain
             await self._discard(sd)
             raise RadioError(f"the connection to {address} was given up")

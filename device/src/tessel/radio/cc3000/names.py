@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import cast
 
@@ -20,12 +20,22 @@ ANSWER_TIMEOUT_S = 2.0  # of one try
 
 
 class Question(DatagramProtocol):
-    """Give it a port; `answer` has the addresses, or fails with a RadioError."""
+    """Give it a port; `answer` has the addresses, or fails with a RadioError.
 
-    def __init__(self, name: str, server: str, clock: IReactorTime) -> None:
+    While `is_blocked` says that the radio carries nothing, the time for an answer does not run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        server: str,
+        clock: IReactorTime,
+        is_blocked: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._name = name
         self._server = server
         self._clock = clock
+        self._is_blocked = is_blocked
         self._id = SystemRandom().getrandbits(16)  # so that nobody can answer unseen
         self._tries = 0
         self._timer: IDelayedCall | None = None
@@ -49,6 +59,9 @@ class Question(DatagramProtocol):
     def _ask(self) -> None:
         self._timer = None
         if self.answer.called or self.transport is None:
+            return
+        if self._tries and self._is_blocked():
+            self._timer = self._clock.callLater(ANSWER_TIMEOUT_S, self._ask)
             return
         if self._tries == TRIES:
             self._fail(NameUnansweredError(f"{self._server} does not answer for {self._name}"))

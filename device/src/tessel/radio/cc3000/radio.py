@@ -130,6 +130,11 @@ class Cc3000Radio:
         dial.addCallback(stands).addErrback(_told_unless_given_up, result)
         return result
 
+    def connect_turn(self) -> Deferred[None]:
+        """Fires when the chip is not kept by a connect or a look-up, also one that was given up."""
+        blocking = self._connections.blocking
+        return blocking.acquire().addCallback(lambda _: blocking.release())
+
     async def _dial(
         self, addresses: Sequence[str], port: int, given_up: Callable[[], bool]
     ) -> ChipStream:
@@ -197,18 +202,22 @@ class Cc3000Radio:
             return await self._ask_chip(encoded)  # which needs none
 
     async def _ask_chip(self, name: bytes) -> Sequence[str]:
+        blocking = self._connections.blocking
+        await blocking.acquire()
         try:
             address = await _in_radios_terms(self.chip.sockets.host_by_name(name))
             if address == ANY_ADDRESS:  # what its first look-up may give
                 address = await _in_radios_terms(self.chip.sockets.host_by_name(name))
         except CommandError as fault:
             raise name_error(fault) from fault
+        finally:
+            blocking.release()
         if address == ANY_ADDRESS:
             raise NameNotFoundError(f"no address for {name.decode()}")
         return [address]
 
     async def _ask_server(self, name: str, server: str) -> Sequence[str]:
-        question = Question(name, server, self._clock)
+        question = Question(name, server, self._clock, lambda: self.chip.driver.is_blocked)
         port = await _in_radios_terms(self._connections.bind_udp(0, question))
         try:
             return await question.answer
