@@ -2,7 +2,7 @@
 
 For a CC3000 breakout on a Raspberry Pi or the like. The controller must leave its own chip select
 alone, as nCS has to stay low over several transfers and while nIRQ is waited for; so it is a line
-like the others. `spidev` and `gpiod` come with `pip install tessel[cc3000]`, and are imported when
+like the others. `spidev` and `gpiod` come with this package's extra `cc3000`, and are imported when
 a bus is opened and not before.
 """
 
@@ -29,7 +29,7 @@ SPI_MODE = 1  # CPOL 0, CPHA 1
 CLOCK_HZ = 4_000_000  # the Tessel's; the chip takes up to 16 MHz, long wires do not
 SETTLE_S = 5e-6  # nIRQ follows a rise of nCS within this time
 CONSUMER = "tessel cc3000"  # as `gpioinfo` shows who holds a line
-EXTRA = "pip install 'tessel[cc3000]'"
+EXTRA = "pip install ./streamplex ./service-kit './device[cc3000]' in a checkout"
 
 
 class ILinuxReactor(IReactorFDSet, IReactorFromThreads):

@@ -1,0 +1,115 @@
+"""docs/installing.md, command by command, each in a virtual environment that has nothing else."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "installing.md").read_text()
+ROWS = re.findall(r"^\| (the .*?) \| `(pip install .*)` \|$", PAGE, re.MULTILINE)
+(WHEELS,) = re.findall(r"^pip wheel .*$", PAGE, re.MULTILINE)
+PROJECTS = {
+    file.parent.name: tomllib.loads(file.read_text())["project"]
+    for file in sorted(ROOT.glob("*/pyproject.toml"))
+}
+IMPORTS = {"streamplex": "streamplex.tx", "service-kit": "servicekit.settings"}
+SECONDS = 300  # with packages to be fetched from an index
+
+needs_a_compiler = pytest.mark.skipif(
+    shutil.which("gcc") is None, reason="spidev comes as source, and there is no compiler"
+)
+
+
+def run(command, folder, environment):
+    """Run a shell command with the programs of this virtual environment before all others."""
+    path = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """The files of the packages, as somebody who cloned the repository has them, and wheels."""
+    folder = tmp_path_factory.mktemp("checkout")
+    left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
+    for name in PROJECTS:
+        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
+    shutil.copy(ROOT / "constraints.txt", folder)
+    run(WHEELS, folder, Path(sys.prefix))
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path):
+    folder = tmp_path / "venv"
+    venv.create(folder, with_pip=True)
+    return folder
+
+
+def folder_of(command):
+    """The folder of the package that a command is for: the last one that it names."""
+    last = command.split()[-1].strip("'\"").removeprefix("./")
+    if last.startswith("dist/") or "dist/" in command:
+        name = re.search(r"dist/(\w+)-\*\.whl\S*$", command)[1].replace("_", "-")
+        return next(f for f, project in PROJECTS.items() if project["name"] == name)
+    return last.partition("[")[0]
+
+
+def extra_of(command):
+    found = re.search(r"\[(\w+)\]", command)
+    return found[1] if found else None
+
+
+def row(command):
+    marks = [needs_a_compiler] if extra_of(command) else []
+    return pytest.param(command, marks=marks, id=command.rpartition(" ")[2])
+
+
+@pytest.mark.parametrize("command", [row(command) for _, command in ROWS])
+def test_what_the_page_says_installs_a_package_that_works(command, checkout, environment):
+    run(f"{command} --quiet", checkout, environment)
+    folder = folder_of(command)
+    for script in PROJECTS[folder].get("scripts", {}):
+        told = run(f"{environment}/bin/{script} --help", environment, environment)
+        assert told.startswith(f"usage: {script} ")
+    if extra_of(command):
+        run("python -c 'import spidev, gpiod'", environment, environment)
+    run(f"python -c 'import {IMPORTS.get(folder, 'sys')}'", environment, environment)
+    run("pip check", environment, environment)
+
+
+def test_the_device_that_was_installed_runs_a_program(checkout, environment):
+    command = next(command for _, command in ROWS if command.endswith("./device"))
+    run(f"{command} --quiet", checkout, environment)
+    program = environment / "hello.py"
+    program.write_text("from tessel import timers\ntimers.set_timeout(lambda: print('hi'), 1)\n")
+    assert run(f"tessel run {program}", environment, environment) == "hi\n"
+
+
+@pytest.mark.parametrize("source", ["./", "dist/"])
+def test_every_package_and_every_extra_is_on_the_page(source):
+    commands = [command for _, command in ROWS if command.split()[4].startswith(source)]
+    found = {(folder_of(command), extra_of(command)) for command in commands}
+    extras = {
+        (folder, extra)
+        for folder, project in PROJECTS.items()
+        for extra in project.get("optional-dependencies", {})
+    }
+    assert found == {(folder, None) for folder in PROJECTS} | extras
