@@ -10,10 +10,12 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import deferLater
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tessel.emulator.air import Air
 from tessel.radio import interface as radio
 from tessel.radio.host import HostRadio
 from tessel.radio.interface import LinkState
@@ -325,3 +327,54 @@ async def test_datagrams_go_over_loopback(real):
     port = await real.bind_udp(0, other, address="127.0.0.1")
     one.transport.write(b"hello", ("127.0.0.1", port.getHost().port))
     assert await other.heard == b"hello"
+
+
+class SamePort:
+    """The reactor, whose system happens to give a socket the very port that it is to reach."""
+
+    def __init__(self, reactor):
+        self._reactor = reactor
+
+    def __getattr__(self, name):
+        return getattr(self._reactor, name)
+
+    def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):
+        return self._reactor.connectTCP(host, port, factory, timeout, (host, port))
+
+
+@pytest.fixture
+def same_port(real):
+    host = HostRadio(SamePort(real._reactor))
+    host.power_on()
+    yield host
+    pytest_twisted.blockon(host.power_off())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest_twisted.ensureDeferred
+async def test_a_connection_with_itself_is_refused(same_port, address):
+    try:
+        port = await same_port.listen(0, Plain, address=address, backlog=5)
+    except radio.AddressNotAvailableError:
+        pytest.skip("this machine has no such address")
+    number = port.getHost().port
+    await port.stop()
+    for _ in range(2):  # nor is the port in use afterwards
+        with pytest.raises(radio.RefusedError):
+            await same_port.connect([address], number, Plain)
+        await deferLater(same_port._reactor, 0)  # Twisted resets it in the next turn
+    assert same_port.connections_opened == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_chip_is_not_connected_with_itself_either(same_port):
+    port = await same_port.listen(0, Plain, address="127.0.0.1", backlog=5)
+    number = port.getHost().port
+    await port.stop()
+    protocol = Plain()
+    with pytest.raises(error.ConnectionRefusedError):
+        await Air(same_port._reactor, None).dial(
+            "127.0.0.1", number, protocol, from_port=number, timeout_s=5
+        )
+    while protocol.lost is None:
+        await deferLater(same_port._reactor, 0.01)

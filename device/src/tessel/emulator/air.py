@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectionRefusedError as RefusedError
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
@@ -29,6 +31,7 @@ from twisted.internet.protocol import (
     Protocol,
     ServerFactory,
 )
+from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 from tessel.cc3000.hci.codes import Security
@@ -133,7 +136,7 @@ class Air:
         bind = ("", from_port) if from_port else None
         dialler = _Dialler(self._reactor, self._connectors)
         endpoint = TCP4ClientEndpoint(dialler, host, port, timeout_s, bind)
-        return endpoint.connect(_Once(protocol))
+        return endpoint.connect(_Once(protocol)).addCallback(_unless_itself)
 
     def listen(self, port: int, factory: ServerFactory) -> IListeningPort:
         """Raises CannotListenError."""
@@ -147,6 +150,18 @@ class Air:
     def _kept(self, port: IListeningPort) -> IListeningPort:
         self._ports.add(port)
         return port
+
+
+def _unless_itself(protocol: IProtocol) -> IProtocol:
+    """Refuse a connection of a socket with itself.
+
+    TCP makes one when it happens to give the socket the port that it is to reach.
+    """
+    transport = cast("Connection", cast("Protocol", protocol).transport)
+    if transport.getHost() == transport.getPeer():
+        transport.abortConnection()
+        raise RefusedError
+    return protocol
 
 
 @implementer(IReactorTCP)

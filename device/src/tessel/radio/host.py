@@ -187,6 +187,12 @@ class _Dial(ClientFactory):
         return _Arrival(self._arrived)
 
     def _arrived(self, transport: tcp.Connection) -> None:
+        if transport.getHost() == transport.getPeer():
+            # TCP connects a socket with itself when it happens to give it the port that it is to
+            # reach: an ephemeral one of this machine, on which nothing listens.
+            transport.abortConnection()
+            self.result.errback(Failure(radio.RefusedError("the connection leads to itself")))
+            return
         self._owner.connections_opened += 1
         protocol = self._build()
         _take_over(transport, protocol)

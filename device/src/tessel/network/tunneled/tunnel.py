@@ -31,6 +31,7 @@ from streamplex.features import (
 from streamplex.jsontext import Json
 from streamplex.refusals import may_be_accepted_later, reason_of
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from streamplex.tx.tcp import KeepAliveTimes, probe_peer, tcp_below
 from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.limits import CLOSE_TIMEOUT_S
@@ -154,6 +155,9 @@ class Tunnel:
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
         """TLS stands and the proxy's certificate was accepted, for so the dial delivers it."""
         self._protocol = tunnel
+        if (connection := tcp_below(tunnel.transport)) is not None:
+            # Not every proxy answers pings: a dead one is found by the system, too.
+            probe_peer(connection.getHandle(), KeepAliveTimes())
         self.phase = Phase.ASKING
         tunnel.core.offer(self._own_features())
         tunnel.message(self._introduction())
