@@ -1,11 +1,15 @@
 """A peer that is gone is found out; one that is slow, or not listened to, is not taken for it."""
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.error import ConnectionDone
 
 from streamplex import SilentPeerError, TunnelLostError
 from streamplex.features import PING
+from streamplex.tx import protocol
 from streamplex.tx.flow import MAX_HELD_OCTETS
+from streamplex.tx.tcp import Progress
 from unit.streamplex.wiring import Aware, Tunnels
 
 INTERVAL_S, TIMEOUT_S = 10, 4
@@ -95,3 +99,93 @@ def test_the_peer_of_a_tunnel_that_closes_slowly_is_given_up_once(tunnels):
     tunnels.server.loseConnection()
     pass_time(tunnels, 2 * (INTERVAL_S + TIMEOUT_S))
     assert tunnels.far.calls.count("lost") == 1
+
+
+@pytest.fixture
+def link(tunnels, monkeypatch):
+    """What the system says of the server's transport, which no octet comes back over."""
+    link = Link()
+    monkeypatch.setattr(protocol, "progress_of", lambda _transport: link.progress)
+    tunnels = link.tunnels = Tunnels()
+    for end in (tunnels.device, tunnels.server):
+        end.enable({PING})
+    tunnels.server.keep_alive(INTERVAL_S, TIMEOUT_S)
+    tunnels.device_end.reading = False
+    return link
+
+
+class Link:
+    def __init__(self):
+        self.progress = Progress(received=0, taken=0, under_way=False, since_s=0.0)
+
+    def says(self, **what):
+        self.progress = replace(self.progress, **what)
+
+    def pass_time(self, seconds):
+        pass_time(self.tunnels, seconds)
+
+    @property
+    def is_given_up(self):
+        return self.tunnels.far.lost is not None
+
+
+def test_a_ping_that_may_be_behind_data_is_waited_for_while_that_is_acknowledged(link):
+    for taken in range(1, 200):
+        link.pass_time(1)
+        link.says(taken=taken, under_way=True)
+    assert not link.is_given_up
+    link.pass_time(2 * INTERVAL_S + TIMEOUT_S)
+    assert link.is_given_up
+
+
+def test_bytes_from_the_peer_count_though_they_are_no_record_of_tls_yet(link):
+    for received in range(1, 200):
+        link.pass_time(1)
+        link.says(received=received)
+    assert not link.is_given_up
+
+
+def test_silence_is_counted_from_the_last_that_came_and_not_from_the_look_that_found_it(link):
+    link.pass_time(INTERVAL_S - 1)
+    link.says(taken=1, under_way=True, since_s=8.0)  # 2 s after the start
+    link.pass_time(1)
+    link.says(since_s=9.0)
+    link.pass_time(2 + TIMEOUT_S - 1)
+    assert not link.is_given_up
+    link.pass_time(1)
+    assert link.is_given_up
+
+
+def test_a_peer_whose_system_alone_is_alive_is_given_up(link):
+    link.pass_time(INTERVAL_S)  # asked
+    link.says(taken=100)
+    link.pass_time(2 * TIMEOUT_S)
+    assert link.is_given_up
+
+
+def test_a_ping_that_has_arrived_is_given_its_time_once(link):
+    link.pass_time(INTERVAL_S)  # asked
+    link.pass_time(TIMEOUT_S - 1)
+    link.says(taken=100)  # a second before it would be given up
+    link.pass_time(1)
+    link.says(taken=101)  # more data for a program that hangs
+    assert not link.is_given_up
+    link.pass_time(TIMEOUT_S)
+    assert link.is_given_up
+
+
+def test_what_is_acknowledged_before_the_ping_is_no_life_if_nothing_is_under_way(link):
+    for taken in range(1, INTERVAL_S + TIMEOUT_S + 1):
+        link.says(taken=taken)
+        link.pass_time(1)
+    link.pass_time(TIMEOUT_S)
+    assert link.is_given_up
+
+
+@pytest.mark.parametrize("silent_about_it", ["first", "later"])
+def test_a_transport_that_stops_telling_is_judged_by_what_comes(link, silent_about_it):
+    if silent_about_it == "later":
+        link.pass_time(INTERVAL_S)
+    link.progress = None
+    link.pass_time(INTERVAL_S + TIMEOUT_S)
+    assert link.is_given_up

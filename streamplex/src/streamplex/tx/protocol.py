@@ -50,6 +50,7 @@ from streamplex.tx.flow import HeldOctets
 from streamplex.tx.interfaces import ITakesViews, ITunnelListener
 from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
+from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.tls import ended_by_fin
 
 MAX_BATCH_OCTETS = READ_OCTETS
@@ -409,6 +410,11 @@ class TunnelProtocol(Protocol):
     def is_deaf(self) -> bool:
         """The peer is not listened to: the substreams hold too much."""
         return self.held.stopped
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the transport has come, if that can be known."""
+        return progress_of(self.transport)
 
     def ask(self) -> None:
         """Is the peer still there?"""

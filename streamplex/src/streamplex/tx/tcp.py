@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 from twisted.internet.tcp import Connection
@@ -33,9 +35,14 @@ class KeepAliveTimes:
 
 def tcp_below(transport: object) -> Connection | None:
     """The TCP connection that carries this transport, if there is one."""
-    while isinstance(transport, ProtocolWrapper):
+    below = _below(transport)
+    return below if isinstance(below, Connection) else None
+
+
+def _below(transport: object) -> object:
+    while isinstance(transport, ProtocolWrapper):  # such as TLS
         transport = transport.transport
-    return transport if isinstance(transport, Connection) else None
+    return transport
 
 
 def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
@@ -49,3 +56,52 @@ def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
         of.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, times.interval_s)
     if hasattr(socket, "TCP_KEEPCNT"):
         of.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, times.probes)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a connection has come. Two of them, one later than the other, are compared."""
+
+    received: int  # bytes that came from the peer, read by this process or not
+    taken: int  # bytes that the peer's system has acknowledged; higher is further
+    under_way: bool  # more was sent than that
+    since_s: float  # how long ago the last of it was
+
+
+_TCP_INFO: Final = Struct("=24xI24xII60xQQ8xI")
+"""Of Linux's struct tcp_info, which only ever grows at its end: tcpi_unacked, _last_data_recv,
+_last_ack_recv (both milliseconds ago), _bytes_acked, _bytes_received, _notsent_bytes."""
+
+_LINUX: Final = sys.platform == "linux"
+
+
+def progress_of(transport: object) -> Progress | None:
+    """How far the connection that carries this transport has come; None if nobody can say.
+
+    Linux knows what the peer acknowledged. Elsewhere it is what the system, or a radio, has taken
+    from the transport, which is less exact: those hold some data of their own.
+    """
+    below = _below(transport)
+    if not isinstance(below, Connection):
+        return _by_queue(getattr(below, "unsent_octets", None))
+    if _LINUX:
+        return _by_system(below.getHandle())
+    unsent = len(below.dataBuffer) - below.offset + below._tempDataLen  # noqa: SLF001 -- no name
+    return _by_queue(unsent)
+
+
+def _by_queue(unsent: int | None) -> Progress | None:
+    if unsent is None:
+        return None
+    return Progress(received=0, taken=-unsent, under_way=bool(unsent), since_s=0.0)
+
+
+def _by_system(connection: socket.socket) -> Progress | None:
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except OSError:  # it is closed; whoever asks will hear of that
+        return None
+    if len(info) < _TCP_INFO.size:  # a kernel older than Linux 4.6, or one that plays Linux
+        return None
+    unacknowledged, data_ms, ack_ms, taken, received, unsent = _TCP_INFO.unpack(info)
+    return Progress(received, taken, bool(unacknowledged or unsent), min(data_ms, ack_ms) / 1000)

@@ -19,6 +19,9 @@ class Outgoing:
     def __bool__(self) -> bool:
         return bool(self._octets)
 
+    def __len__(self) -> int:
+        return len(self._octets)
+
     # Octets.
 
     def add(self, octets: bytes) -> None:

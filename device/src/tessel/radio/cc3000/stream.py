@@ -86,6 +86,11 @@ class ChipStream:
         """Its socket is about to be free."""
         return self.disconnecting or self._phase is not _Phase.OPEN
 
+    @property
+    def unsent_octets(self) -> int:
+        """What the chip has not taken yet: while it gets less, the link is alive."""
+        return len(self._outgoing)
+
     # ITransport, ITCPTransport.
 
     def write(self, data: bytes) -> None:
