@@ -297,7 +297,7 @@ def test_a_program_may_refuse_in_its_own_words(board):
     site = Site(board)
     site.server.on("clientError", lambda error, socket: socket.end(error.code))
     site.client.send(b"nonsense\r\n\r\n")
-    assert site.client.take() == b"HPE_INVALID_MESSAGE"
+    assert site.client.take() == b"HPE_INVALID_METHOD"
 
 
 def test_a_body_may_be_limited(board):

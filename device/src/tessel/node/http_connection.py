@@ -1,47 +1,20 @@
 """One connection of an HTTP server: requests one after another, each answered before the next."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Protocol, Self
+from typing import Protocol
 
-import h11
 from twisted.internet.interfaces import IDelayedCall
 
 from tessel.node import runtime
-from tessel.node.http_messages import IncomingMessage, hang_up
-from tessel.node.http_options import MAX_HEADER_OCTETS, number
+from tessel.node.http_events import Body, End, Event, HttpWireError, RequestHead
+from tessel.node.http_limits import Limits
+from tessel.node.http_messages import IncomingMessage, cut
+from tessel.node.http_parser import RequestParser
 from tessel.node.http_response import ServerResponse
-from tessel.node.http_wire import HttpWire, HttpWireError
+from tessel.node.http_wire import HttpWire
 from tessel.node.net import Socket
-
-# Node's defaults, in milliseconds.
-HEADERS_TIMEOUT_MS = 60_000
-REQUEST_TIMEOUT_MS = 300_000
-KEEP_ALIVE_TIMEOUT_MS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one client may ask of a server."""
-
-    max_header_octets: int
-    max_body_octets: int | None  # None: bodies are streamed, a long one costs no memory
-    headers_timeout_ms: int
-    request_timeout_ms: int
-    keep_alive_timeout_ms: int
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, object]) -> Self:
-        body = options.get("max_body_size")
-        return cls(
-            max_header_octets=number(options, "max_header_size", MAX_HEADER_OCTETS),
-            max_body_octets=None if body is None else number(options, "max_body_size", 0),
-            headers_timeout_ms=number(options, "headers_timeout", HEADERS_TIMEOUT_MS),
-            request_timeout_ms=number(options, "request_timeout", REQUEST_TIMEOUT_MS),
-            keep_alive_timeout_ms=number(options, "keep_alive_timeout", KEEP_ALIVE_TIMEOUT_MS),
-        )
 
 
 class Phase(Enum):
@@ -52,13 +25,18 @@ class Phase(Enum):
     BODY = auto()  # its body is, though the answer may be sent already
     ANSWER = auto()  # the request is whole; the program has all its time to answer
     CLOSING = auto()  # the last is said; the client may close now
+    SWITCHED = auto()  # the connection is the program's and speaks another protocol
 
 
 class Site(Protocol):
     """A server, as far as its connections know it."""
 
+    require_host_header: bool
+    timeout: float
+
     @property
     def listening(self) -> bool: ...
+    def listener_count(self, event: str) -> int: ...
     def emit(self, event: str, *args: object) -> bool: ...
 
 
@@ -69,17 +47,27 @@ class ServerConnection:
         self.socket = socket
         self._site = site
         self._limits = limits
-        self._wire = HttpWire(h11.SERVER, limits.max_header_octets, limits.max_body_octets)
+        self._parser = RequestParser(
+            limits.max_header_octets, limits.max_body_octets, insecure=limits.insecure
+        )
+        self._wire = HttpWire(self._parser)
         self._request: IncomingMessage | None = None
         self._response: ServerResponse | None = None
         self._runtime = runtime.current()
         self._deadline: IDelayedCall | None = None
         self._phase = Phase.HEAD
         self._enter(Phase.HEAD)
-        socket.on("data", self._on_data)
-        socket.on("end", self._on_end)
-        socket.on("error", self._on_error)
-        socket.on("close", self._on_close)
+        self._listening: dict[str, Callable[..., object]] = {
+            "data": self._on_data,
+            "end": self._on_end,
+            "error": self._on_error,
+            "timeout": self._on_timeout,
+            "close": self._on_close,
+        }
+        for event, listener in self._listening.items():
+            socket.on(event, listener)
+        if site.timeout:
+            socket.set_timeout(site.timeout)
 
     @property
     def idle(self) -> bool:
@@ -93,18 +81,24 @@ class ServerConnection:
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEAD)
         self._take(self._wire.receive(octets))
-        if (
-            self._phase is Phase.ANSWER
-            and len(self._wire.left_over) > self._limits.max_header_octets
-        ):
+        if self._phase is Phase.ANSWER and self._wire.pending > self._limits.max_header_octets:
             self.socket.pause()  # it sends requests faster than they are answered
 
     def _on_end(self) -> None:
         """The client sends no more; it may still read the answer."""
         if self._phase is not Phase.CLOSING:
             self._take(self._wire.receive_end())
-        if self._phase is not Phase.ANSWER:
+        if self._phase not in (Phase.ANSWER, Phase.SWITCHED):
             self.socket.end()
+
+    def _on_timeout(self) -> None:
+        """As in Node: it is closed if neither request, response nor server listens."""
+        request = self._request
+        heard = request is not None and not request.complete and request.emit("timeout")
+        heard |= self._response is not None and self._response.emit("timeout")
+        heard |= self._site.emit("timeout", self.socket)
+        if not heard:
+            self.socket.destroy()
 
     def _on_error(self, error: BaseException) -> None:
         # A client that goes away is no fault of the program's: `close` follows
@@ -113,41 +107,81 @@ class ServerConnection:
     def _on_close(self, *_: object) -> None:
         self._stop_deadline()
         if self._request is not None and not self._request.complete:
-            self._request.destroy(hang_up())
+            self._request.destroy(cut())
         if self._response is not None:
             self._response.destroy()
 
-    def _take(self, events: Iterator[h11.Event]) -> None:
+    def _take(self, events: Iterator[Event]) -> None:
         try:
             for event in events:
                 self._on_event(event)
+                if self._phase is Phase.SWITCHED or self.socket.destroyed:
+                    return
         except HttpWireError as error:
             self._refuse(error)
 
-    def _on_event(self, event: h11.Event) -> None:
+    def _on_event(self, event: Event) -> None:
         match event:
-            case h11.Request():
+            case RequestHead():
                 self._begin(event)
-            case h11.Data(data=octets) if self._request is not None:
-                self._request.body(bytes(octets))
-            case h11.EndOfMessage() if self._request is not None:
+            case Body() if self._request is not None:
+                self._request.body(event)
+            case End() if self._request is not None and self._phase is not Phase.CLOSING:
                 self._enter(Phase.ANSWER)
                 self._request.finish(event)
                 self._go_on()
+            case _:
+                pass  # of a request that was refused
 
     # One request and its answer.
 
-    def _begin(self, head: h11.Request) -> None:
+    def _begin(self, head: RequestHead) -> None:
+        if head.upgrade and self._is_switch(head):
+            self._switch("connect" if head.method == "CONNECT" else "upgrade", head)
+            return
         self._enter(Phase.BODY)
         request = IncomingMessage(self.socket, head, _unheard)
-        response = ServerResponse(self.socket, self._wire, head.method.decode("ascii"))
+        response = ServerResponse(request, head, self._wire, stays=self._site.listening)
         response.once("finish", lambda: self._answered(request))
         self._request, self._response = request, response
-        if self._wire.peer_is_waiting:
-            if self._site.emit("checkContinue", request, response):
-                return
-            response.write_continue()
-        self._site.emit("request", request, response)
+        self._offer(head, request, response)
+
+    def _offer(self, head: RequestHead, request: IncomingMessage, response: ServerResponse) -> None:
+        expected = request.headers.get("expect")
+        if (
+            self._site.require_host_header
+            and head.version == "1.1"
+            and "host" not in request.headers
+        ):
+            response.write_head(HTTPStatus.BAD_REQUEST, {"Connection": "close"}).end()
+        elif expected is None or head.version != "1.1":
+            self._site.emit("request", request, response)
+        elif str(expected).lower() == "100-continue":
+            response.expect_continue()
+            if not self._site.emit("checkContinue", request, response):
+                response.write_continue()
+                self._site.emit("request", request, response)
+        elif not self._site.emit("checkExpectation", request, response):
+            response.write_head(HTTPStatus.EXPECTATION_FAILED).end()
+
+    def _is_switch(self, head: RequestHead) -> bool:
+        """An `Upgrade` that no listener takes is a request like others."""
+        if head.method == "CONNECT" or self._site.listener_count("upgrade"):
+            return True
+        self._parser.decline(head)
+        return False
+
+    def _switch(self, event: str, head: RequestHead) -> None:
+        """From now on the connection is the program's."""
+        self._enter(Phase.SWITCHED)
+        for name, listener in self._listening.items():
+            self.socket.off(name, listener)
+        request = IncomingMessage(self.socket, head, _unheard)
+        request.close_message(End())
+        self.socket.readable_flowing = None  # as in Node: what comes waits for its listener
+        if not self._site.emit(event, request, self.socket, self._wire.left_over):
+            self.socket.on("error", lambda _: None)
+            self.socket.destroy()
 
     def _answered(self, request: IncomingMessage) -> None:
         request.resume()  # what the program did not want of it must not block the next
@@ -156,7 +190,7 @@ class ServerConnection:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Both messages are whole: to the next request, or to the end."""
+        """Both messages are complete: to the next request, or to the end."""
         if self._phase is not Phase.ANSWER or not self._is_answered():
             return
         self._request = self._response = None
@@ -174,7 +208,7 @@ class ServerConnection:
 
     def _on_left_over(self) -> None:
         """The next request may have come already."""
-        if self._phase is Phase.IDLE and self._wire.left_over:
+        if self._phase is Phase.IDLE and not self._wire.between:
             self._enter(Phase.HEAD)
             self._take(self._wire.events())
 
@@ -204,6 +238,7 @@ class ServerConnection:
             Phase.BODY: limits.request_timeout_ms,
             Phase.ANSWER: 0,
             Phase.CLOSING: limits.keep_alive_timeout_ms,
+            Phase.SWITCHED: 0,
         }[phase]
         if timeout_ms:
             self._deadline = self._runtime.clock.callLater(

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tessel.errors import NodeError
+from tessel.node.arguments import ArgumentTypeError
 
-HeaderValue = str | int | Sequence[str]
+HeaderValue = str | int | float | Sequence[str]
 
 # RFC 9110, 5.6.2 and 5.5. A line break in a value would let its author write headers of his own.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -23,8 +24,31 @@ _FIRST_ONE_COUNTS = frozenset(
 )
 
 
-def is_token(text: str) -> bool:
-    return _TOKEN.fullmatch(text) is not None
+def is_token(text: object) -> bool:
+    return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
+
+
+def check_name(name: object, label: str = "Header name") -> None:
+    """Raise ERR_INVALID_HTTP_TOKEN for what is no header's name."""
+    if not is_token(name):
+        raise NodeError(
+            f"{label} must be a valid HTTP token [{name!r}]: letters, digits, !#$%&'*+-.^_`|~",
+            "ERR_INVALID_HTTP_TOKEN",
+        )
+
+
+def check_value(name: str, value: object) -> None:
+    """Raise for what cannot be a header's value: it would be taken for headers of its own."""
+    if value is None:
+        raise NodeError(
+            f"Invalid value {value!r} for header {name!r}", "ERR_HTTP_INVALID_HEADER_VALUE"
+        )
+    if _VALUE.fullmatch(str(value)) is None:
+        raise NodeError(
+            f"Invalid character in header content [{name!r}]: {value!r};"
+            " allowed: latin-1 text on one line",
+            "ERR_INVALID_CHAR",
+        )
 
 
 class OutgoingHeaders:
@@ -37,18 +61,19 @@ class OutgoingHeaders:
 
     def set(self, name: str, value: HeaderValue) -> None:
         """Replace the field; a list of values becomes a line for each."""
-        if not is_token(name):
-            raise NodeError(
-                f"header name {name!r}; allowed: letters, digits, !#$%&'*+-.^_`|~",
-                "ERR_INVALID_HTTP_TOKEN",
-            )
-        for line in _lines(value):
-            if _VALUE.fullmatch(line) is None:
-                raise NodeError(
-                    f"value {line!r} of header {name}; allowed: latin-1 text on one line",
-                    "ERR_INVALID_CHAR",
-                )
+        check_name(name)
+        for line in _lines(value, name):
+            check_value(name, line)
         self._fields[name.lower()] = (name, value)
+
+    def append(self, name: str, value: HeaderValue) -> None:
+        """Add the value to those that the field has."""
+        before = self.get(name)
+        self.set(name, value if before is None else [*_lines(before, name), *_lines(value, name)])
+
+    def names(self) -> list[str]:
+        """As the program spelled them."""
+        return [name for name, _ in self._fields.values()]
 
     def get(self, name: str) -> HeaderValue | None:
         field = self._fields.get(name.lower())
@@ -57,31 +82,44 @@ class OutgoingHeaders:
     def remove(self, name: str) -> None:
         self._fields.pop(name.lower(), None)
 
-    def __contains__(self, name: str) -> bool:
-        return name.lower() in self._fields
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
     def says(self, name: str, word: str) -> bool:
         """Is this word among the comma-separated ones of the field?"""
-        lines = _lines(self.get(name) or "")
+        lines = _lines(self.get(name) or "", name)
         return word in {part.strip().lower() for line in lines for part in line.split(",")}
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
         return [
             (name.encode("ascii"), line.strip().encode("latin-1"))
             for name, value in self._fields.values()
-            for line in _lines(value)
+            for line in _lines(value, name)
         ]
 
 
-def _lines(value: HeaderValue) -> list[str]:
+def _lines(value: object, name: str) -> list[str]:
     if isinstance(value, str):
         return [value]
+    if isinstance(value, bytes | bytearray | Mapping | set):
+        raise ArgumentTypeError(f"header {name}", "text, a number or a list of them", value)
     if isinstance(value, Sequence):
+        for each in value:
+            check_value(name, each)
         return [str(each) for each in value]
+    check_value(name, value)
     return [str(value)]
+
+
+def distinct(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """Received fields by lower-case name, each a list of its lines."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
 
 
 def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:

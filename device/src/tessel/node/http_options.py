@@ -31,12 +31,14 @@ class RequestOptions:
 
     method: str
     path: str
+    host: str
     headers: OutgoingHeaders
     connection: Mapping[str, object]
     timeout_ms: float | None
     max_header_octets: int
     max_body_octets: int | None
     agent: object
+    insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
 
 
 Target = str | Mapping[str, object]
@@ -55,6 +57,7 @@ def request_options(
     return RequestOptions(
         method=_method(given),
         path=_path(given),
+        host=host,
         headers=_headers(given, host, None if port == default_port else port),
         connection={
             **{name: value for name, value in given.items() if name not in _OF_HTTP},
@@ -65,6 +68,7 @@ def request_options(
         max_header_octets=number(given, "max_header_size", MAX_HEADER_OCTETS),
         max_body_octets=_limit(given, "max_body_size"),
         agent=given.get("agent"),
+        insecure=bool(given.get("insecure_http_parser", False)),
     )
 
 

@@ -2,25 +2,31 @@
 agent with the connection.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from math import inf
 from typing import Self
 
-import h11
-
+from tessel.errors import NodeError
+from tessel.node.arguments import callback_or_none
 from tessel.node.http_agent import Agent
-from tessel.node.http_messages import IncomingMessage, OutgoingMessage, hang_up
+from tessel.node.http_bodies import NoBody, OutgoingBody
+from tessel.node.http_events import Body, End, Event, HttpWireError, ResponseHead
+from tessel.node.http_messages import IncomingMessage, cut, hang_up
 from tessel.node.http_options import RequestOptions
-from tessel.node.http_wire import HttpWire, HttpWireError
+from tessel.node.http_outgoing import OutgoingMessage
+from tessel.node.http_parser import ResponseParser
+from tessel.node.http_wire import HttpWire
 from tessel.node.net import Socket
+from tessel.node.options import valid_timeout
 from tessel.node.stream_base import Done
 from tessel.places import here
 
 # With these, no body is the same as saying nothing; with all others its length of 0 is said.
 _BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
-_REDIRECTION = 300  # status codes below, from 200 on, mean success
 
 
 class ClientRequest(OutgoingMessage):
@@ -31,12 +37,19 @@ class ClientRequest(OutgoingMessage):
     """
 
     def __init__(self, options: RequestOptions, agent: Agent) -> None:
-        wire = HttpWire(h11.CLIENT, options.max_header_octets, options.max_body_octets)
-        super().__init__(wire, options.headers)
+        parser = ResponseParser(
+            options.max_header_octets,
+            options.max_body_octets,
+            method=options.method,
+            insecure=options.insecure,
+        )
+        super().__init__(HttpWire(parser), options.headers)
         self.opened_at = here()
         self._options = options
         self.method = options.method
         self.path = options.path
+        self.host = options.host
+        self.protocol = agent.protocol
         self.agent = agent
         self.aborted = False
         self.reused_socket = False  # an ECONNRESET on such a one may be worth another try
@@ -44,24 +57,45 @@ class ClientRequest(OutgoingMessage):
         self._response_over = False
         self._hint_ms = inf
         self._socket_error: BaseException | None = None
+        self._error_reported = False
         self._timeout_ms = options.timeout_ms
+        self._no_delay: bool | None = None
+        self._keep_alive: tuple[bool, float] | None = None
         self._listening: list[tuple[str, Callable[..., object]]] = []
         agent.add_request(self, options.connection)
 
+    @property
+    def should_keep_alive(self) -> bool:
+        """The connection may serve other requests later."""
+        return self.agent.reuses and not self._headers.says("connection", "close")
+
     def abort(self) -> None:
-        """As `destroy`, with an event of its own."""
+        """As `destroy`, with an event of its own. A request without a connection has no error."""
         if not self.aborted:
             self.aborted = True
             self._runtime.next_tick(self.emit, "abort")
             self.destroy()
 
+    def set_no_delay(self, enabled: bool = True) -> None:
+        self._no_delay = enabled
+        if self.socket is not None:
+            self.socket.set_no_delay(enabled)
+
+    def set_socket_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> None:
+        self._keep_alive = enabled, initial_delay_ms
+        if self.socket is not None:
+            self.socket.set_keep_alive(enabled, initial_delay_ms)
+
+    def clear_timeout(self, callback: Callable[..., object] | None = None) -> Self:
+        return self.set_timeout(0, callback)
+
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
         """`timeout` comes after so long without octets either way; what to do then is the
         program's to say, as on Node.
         """
-        if callback is not None:
-            self.once("timeout", callback)
-        self._timeout_ms = timeout_ms
+        if (listener := callback_or_none(callback)) is not None:
+            (self.once if timeout_ms else self.off)("timeout", listener)
+        self._timeout_ms = valid_timeout(timeout_ms)
         if self.socket is not None:
             self.socket.set_timeout(timeout_ms)
         return self
@@ -78,20 +112,27 @@ class ClientRequest(OutgoingMessage):
             return
         self.reused_socket = reused
         self._listen(socket)
-        if self._timeout_ms is not None:
-            socket.set_timeout(self._timeout_ms)
+        self._apply_to(socket)
         self.emit("socket", socket)
         if not self.destroyed:
             self._connect(socket)
         if self._headers.says("expect", "100-continue"):
             self.flush_headers()
 
+    def _apply_to(self, socket: Socket) -> None:
+        if self._timeout_ms is not None:
+            socket.set_timeout(self._timeout_ms)
+        if self._no_delay is not None:
+            socket.set_no_delay(self._no_delay)
+        if self._keep_alive is not None:
+            socket.set_keep_alive(*self._keep_alive)
+
     def _listen(self, socket: Socket) -> None:
         self.socket = socket
         self._listening = [
             ("data", lambda octets: self._on_data(socket, octets)),
             ("end", lambda: self._on_end(socket)),
-            ("timeout", lambda: self.emit("timeout")),
+            ("timeout", self._on_timeout),
             ("error", self._on_error),
             ("close", self._on_close),
         ]
@@ -109,12 +150,22 @@ class ClientRequest(OutgoingMessage):
 
     # What goes out.
 
-    def _head(self, length: int | None) -> h11.Request:
+    def _start_line(self) -> bytes:
+        return f"{self.method} {self.path} HTTP/1.1\r\n".encode("ascii")
+
+    def _complete_headers(self, length: int | None) -> None:
         if not ("content-length" in self._headers or "transfer-encoding" in self._headers):
             self._frame(length)
         if "connection" not in self._headers:
             self._headers.set("Connection", "keep-alive" if self.agent.reuses else "close")
-        return h11.Request(method=self.method, target=self.path, headers=self._headers.pairs())
+
+    def _unframed_body(self) -> OutgoingBody:
+        if "transfer-encoding" in self._headers:
+            raise NodeError(
+                "a request's Transfer-Encoding must end with chunked",
+                "ERR_HTTP_INVALID_HEADER_VALUE",
+            )
+        return NoBody()  # nothing was written: see `_frame`
 
     def _frame(self, length: int | None) -> None:
         usual = self.method not in _BODY_UNUSUAL
@@ -132,44 +183,67 @@ class ClientRequest(OutgoingMessage):
         try:
             self._take(socket, self._wire.receive(octets))
         except HttpWireError as error:
-            self._cut(error)
+            self._malformed(error)
 
     def _on_end(self, socket: Socket) -> None:
         try:
             self._take(socket, self._wire.receive_end())
         except HttpWireError:
-            self._cut(self._socket_error or hang_up())
+            self._cut(self._lost())
+
+    def _on_timeout(self) -> None:
+        self.emit("timeout")
+        if self.response is not None:
+            self.response.emit("timeout")
 
     def _on_error(self, error: BaseException) -> None:
         self._socket_error = error  # `close` follows
 
     def _on_close(self, *_: object) -> None:
-        self._cut(self._socket_error or hang_up())
+        self._cut(self._lost())
 
-    def _take(self, socket: Socket, events: Iterator[h11.Event]) -> None:
+    def _lost(self) -> BaseException:
+        return self._socket_error or (hang_up() if self.response is None else cut())
+
+    def _malformed(self, error: HttpWireError) -> None:
+        """As in Node the request's `error` says what is wrong, and the response is cut. Without a
+        listener there, where Node ends the program, the response's `error` says it.
+        """
+        if self.response is not None and self.listener_count("error"):
+            self._error_reported = True
+            self.emit("error", error)
+            self._cut(cut())
+        else:
+            self._cut(error)
+
+    def _take(self, socket: Socket, events: Iterator[Event]) -> None:
         for event in events:
             self._on_event(socket, event)
             if self.socket is not socket:
                 return
 
-    def _on_event(self, socket: Socket, event: h11.Event) -> None:
+    def _on_event(self, socket: Socket, event: Event) -> None:
         match event:
-            case h11.InformationalResponse(status_code=101):
+            case ResponseHead(informational=True):
+                self._inform(event)
+            case ResponseHead(upgrade=True):
                 self._switch("upgrade", socket, event)
-            case h11.InformationalResponse(status_code=100):
-                self.emit("continue")
-            case h11.InformationalResponse():
-                self.emit("information", IncomingMessage(socket, event, self._unheard))
-            case h11.Response() if self.method == "CONNECT" and event.status_code < _REDIRECTION:
-                self._switch("connect", socket, event)
-            case h11.Response():
+            case ResponseHead() if self.method == "CONNECT":
+                self._switch("connect", socket, event)  # a refusal, too, as on Node
+            case ResponseHead():
                 self._respond(socket, event)
-            case h11.Data(data=octets) if self.response is not None:
-                self.response.body(bytes(octets))
-            case h11.EndOfMessage() if self.response is not None:
+            case Body() if self.response is not None:
+                self.response.body(event)
+            case End() if self.response is not None:
                 self.response.finish(event)
 
-    def _respond(self, socket: Socket, head: h11.Response) -> None:
+    def _inform(self, head: ResponseHead) -> None:
+        if head.status_code == HTTPStatus.CONTINUE:
+            self.emit("continue")
+        if self.socket is not None:
+            self.emit("information", IncomingMessage(self.socket, head, self._unheard))
+
+    def _respond(self, socket: Socket, head: ResponseHead) -> None:
         self.response = response = IncomingMessage(socket, head, self._unheard)
         self._hint_ms = _keep_alive_hint_ms(response)
         response.once("end", self._on_response_end)
@@ -178,7 +252,8 @@ class ClientRequest(OutgoingMessage):
             response.resume()  # nobody wants it, and the connection is to be free again
 
     def _unheard(self, error: BaseException) -> None:
-        if not self.destroyed:
+        """As in Node it ends no program, but an `error` listener of the request gets it."""
+        if not self.destroyed and not self._error_reported and self.listener_count("error"):
             self.emit("error", error)
 
     # The connection goes.
@@ -204,21 +279,20 @@ class ClientRequest(OutgoingMessage):
         else:
             self.destroy()
 
-    def _switch(
-        self, event: str, socket: Socket, head: h11.Response | h11.InformationalResponse
-    ) -> None:
+    def _switch(self, event: str, socket: Socket, head: ResponseHead) -> None:
         """From now on the connection speaks another protocol: it is the program's."""
         self._detach()
         self._response_over = True
         self.agent.remove(socket, self._options.connection)
         response = IncomingMessage(socket, head, self._unheard)
-        response.finish(h11.EndOfMessage())
+        response.close_message(End())
+        socket.readable_flowing = None  # as in Node: what comes waits for the program's listener
         if not self.emit(event, response, socket, self._wire.left_over):
             socket.destroy()
         self.destroy()
 
     def _cut(self, error: BaseException) -> None:
-        """The connection is of no more use. A response that is whole can still be read."""
+        """The connection is of no more use. A response that is complete can still be read."""
         if self.response is None:
             self.destroy(error)
             return
@@ -239,8 +313,9 @@ class ClientRequest(OutgoingMessage):
             self.response.destroy(None if self._response_over else error or hang_up())
             done(error)
         else:
-            # As on Node also when the program itself asked for it
-            done(error if self._response_over else error or hang_up())
+            # As on Node also when the program itself asked for it, unless it aborted in the queue
+            quiet = self._response_over or (self.aborted and socket is None)
+            done(error if quiet else error or hang_up())
 
     def _is_over(self) -> bool:
         return self._response_over and super()._is_over()

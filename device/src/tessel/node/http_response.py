@@ -1,80 +1,170 @@
-"""What a server answers: status, headers, body."""
+"""A server's response: status, headers, body."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Self
 
-import h11
-
 from tessel.errors import NodeError
-from tessel.node.http_headers import HeaderValue, OutgoingHeaders
-from tessel.node.http_messages import OutgoingMessage
+from tessel.node.http_bodies import header_lines
+from tessel.node.http_events import RequestHead
+from tessel.node.http_headers import HeaderValue, OutgoingHeaders, check_value
+from tessel.node.http_messages import IncomingMessage
+from tessel.node.http_outgoing import OutgoingMessage
 from tessel.node.http_wire import HttpWire
-from tessel.node.net import Socket
 from tessel.node.stream_base import Done
 
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-_LOWEST, _HIGHEST = 200, 999  # what is below is no answer: see write_continue
+_LOWEST, _HIGHEST = 200, 999  # what is below is no response: see write_continue
+
+GivenHeaders = Mapping[str, HeaderValue] | Sequence[object]
 
 
 class ServerResponse(OutgoingMessage):
-    """The answer to one request. Events: finish, drain, error, close."""
+    """The response to one request. Events: finish, drain, timeout, error, close."""
 
-    def __init__(self, socket: Socket, wire: HttpWire, method: str) -> None:
+    def __init__(
+        self, request: IncomingMessage, head: RequestHead, wire: HttpWire, *, stays: bool
+    ) -> None:
+        """`stays`: the server keeps the connection open if the client does."""
         super().__init__(wire, OutgoingHeaders())
+        self.req = request
         self.status_code = int(HTTPStatus.OK)
         self.status_message: str | None = None
-        self._method = method
-        self._connect(socket)
+        self.send_date = True
+        self._method = head.method
+        self._keeps_alive = head.keep_alive and stays
+        self._knows_chunks = head.version not in ("0.9", "1.0")
+        self._asked_to_keep_alive = not self._knows_chunks and head.keep_alive
+        self._continue_due = False
+        self._connect(request.socket)
 
     def write_head(
         self,
         status_code: int,
-        reason: str | Mapping[str, HeaderValue] | None = None,
-        headers: Mapping[str, HeaderValue] | None = None,
+        status_message: str | GivenHeaders | None = None,
+        headers: GivenHeaders | None = None,
     ) -> Self:
-        """`write_head(status, headers)` or `write_head(status, message, headers)`."""
-        if isinstance(reason, Mapping):
-            reason, headers = None, reason
-        if not _LOWEST <= status_code <= _HIGHEST:
-            raise NodeError(
-                f"status {status_code}; allowed: {_LOWEST} to {_HIGHEST}",
-                "ERR_HTTP_INVALID_STATUS_CODE",
-            )
-        self.status_code, self.status_message = status_code, reason
-        for name, value in (headers or {}).items():
+        """`write_head(status, headers)` or `write_head(status, message, headers)`.
+
+        The headers are a mapping, or a list of names and values in turn.
+        """
+        self._headers_open("write")
+        _check_status(status_code)
+        if status_message is not None and not isinstance(status_message, str):
+            status_message, headers = None, status_message
+        if status_message is not None:
+            check_value("status_message", status_message)
+            self.status_message = status_message
+        self.status_code = status_code
+        for name, value in _pairs(headers):
             self.set_header(name, value)
         return self
 
-    def write_continue(self) -> None:
-        """Tell a client that asked first to send its body."""
-        if self.socket is not None and self._wire.peer_is_waiting:
-            informed = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-            self.socket.write(self._wire.send(informed))
+    # Responses before the response.
+
+    def expect_continue(self) -> None:
+        """The client waits for `write_continue` before it sends its body."""
+        self._continue_due = True
+
+    def write_continue(self, callback: Callable[[], object] | None = None) -> None:
+        """Have a client that asked first send its body."""
+        if self._continue_due:
+            self._continue_due = False
+            self._inform(HTTPStatus.CONTINUE, OutgoingHeaders(), callback)
+
+    def write_processing(self, callback: Callable[[], object] | None = None) -> None:
+        """Say that the response takes a while."""
+        self._inform(HTTPStatus.PROCESSING, OutgoingHeaders(), callback)
+
+    def write_early_hints(
+        self, hints: Mapping[str, HeaderValue], callback: Callable[[], object] | None = None
+    ) -> None:
+        """Name in `link` what the client will need."""
+        self._inform(HTTPStatus.EARLY_HINTS, OutgoingHeaders(hints), callback)
+
+    def _inform(
+        self, status: HTTPStatus, headers: OutgoingHeaders, callback: Callable[[], object] | None
+    ) -> None:
+        self._headers_open("write")
+        if self.socket is not None and self._knows_chunks:  # HTTP/1.0 has no such responses
+            line = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii")
+            self.socket.write(line + header_lines(headers.pairs()) + b"\r\n")
+        if callback is not None:
+            self._runtime.next_tick(callback)
+
+    # What is sent.
 
     def _has_body(self) -> bool:
-        return self._method != "HEAD" and self.status_code not in _NO_BODY
+        informational = self.status_code < HTTPStatus.OK
+        return not (self._method == "HEAD" or self.status_code in _NO_BODY or informational)
 
-    def _head(self, length: int | None) -> h11.Response:
-        framed = "content-length" in self._headers or "transfer-encoding" in self._headers
+    def _start_line(self) -> bytes:
+        message = self._message()
+        _check_status(self.status_code)
+        check_value("status_message", message)
+        return f"HTTP/1.1 {self.status_code} {message}\r\n".encode("latin-1")
+
+    def _message(self) -> str:
+        if self.status_message is None:
+            known = self.status_code in HTTPStatus.__members__.values()
+            self.status_message = HTTPStatus(self.status_code).phrase if known else ""
+        return self.status_message
+
+    def _complete_headers(self, length: int | None) -> None:
+        headers = self._headers
+        framed = "content-length" in headers or "transfer-encoding" in headers
         # A HEAD without a body written says nothing of the length a GET would have had
         if length is not None and not framed and (self._has_body() or length):
-            self._headers.set("Content-Length", length)
-        if "date" not in self._headers:
-            now = self._runtime.wall_time()
-            self._headers.set("Date", formatdate(now, usegmt=True))
-        return h11.Response(
-            status_code=self.status_code, headers=self._headers.pairs(), reason=self._reason()
-        )
+            headers.set("Content-Length", length)
+            framed = True
+        if self.send_date and "date" not in headers:
+            headers.set("Date", formatdate(self._runtime.wall_time(), usegmt=True))
+        if not framed and self._has_body() and self._knows_chunks:
+            headers.set("Transfer-Encoding", "chunked")
+            framed = True
+        self._say_what_follows(stays=framed or not self._has_body())
 
-    def _reason(self) -> bytes:
-        if self.status_message is not None:
-            return self.status_message.encode("latin-1", "replace")
-        known = self.status_code in HTTPStatus.__members__.values()
-        return HTTPStatus(self.status_code).phrase.encode("ascii") if known else b""
+    def _say_what_follows(self, *, stays: bool) -> None:
+        if "connection" in self._headers:
+            return
+        if not (self._keeps_alive and stays):
+            self._headers.set("Connection", "close")
+        elif self._asked_to_keep_alive:
+            self._headers.set("Connection", "keep-alive")
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
         if self.socket is not None and not self.writable_finished:
             self.socket.destroy()
         done(error)
+
+
+def _check_status(status_code: object) -> None:
+    is_number = isinstance(status_code, int) and not isinstance(status_code, bool)
+    if is_number and status_code in range(_LOWEST, _HIGHEST + 1):
+        return
+    raise NodeError(
+        f"Invalid status code: {status_code!r}; allowed: {_LOWEST} to {_HIGHEST}",
+        "ERR_HTTP_INVALID_STATUS_CODE",
+    )
+
+
+def _pairs(headers: GivenHeaders | None) -> list[tuple[str, HeaderValue]]:
+    if headers is None:
+        return []
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    return _listed(headers)
+
+
+def _listed(headers: Sequence[object]) -> list[tuple[str, HeaderValue]]:
+    """Names and values in turn, or pairs of them; a name that comes twice has two lines."""
+    flat = [one for each in headers for one in (each if isinstance(each, tuple | list) else [each])]
+    if len(flat) % 2:
+        raise NodeError("headers: expected as many values as names", "ERR_INVALID_ARG_VALUE")
+    found: dict[str, list[str]] = {}
+    for name, value in zip(flat[::2], flat[1::2], strict=True):
+        found.setdefault(str(name), []).append(str(value))
+    return list(found.items())

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Self
 
 from tessel.node import net
-from tessel.node.http_connection import Limits, ServerConnection
+from tessel.node.http_connection import ServerConnection
+from tessel.node.http_limits import Limits
 from tessel.node.http_response import ServerResponse
 from tessel.node.options import Callback
 
@@ -22,6 +23,8 @@ class Server(net.Server):
         # Half open: a client may end its side behind its request and wait for the answer
         super().__init__(self._serve, allow_half_open=True)
         self.limits = Limits.from_options(options or {})
+        self.require_host_header = bool((options or {}).get("require_host_header", True))
+        self.timeout: float = 0  # milliseconds; for connections that come from now on
         self._connections: set[ServerConnection] = set()
 
     def close(self, callback: Callback | None = None) -> Self:

@@ -1,129 +1,111 @@
-"""One connection's HTTP/1.1: octets into events and back, by h11, with limits on what comes in.
+"""One connection's HTTP/1.1: what was said in both directions, and whether it can serve again.
 
-An event is h11's: Request, InformationalResponse, Response, Data, EndOfMessage. No I/O here.
+No I/O here.
 """
 
 from collections.abc import Iterator
-from http import HTTPStatus
 
-import h11
+from tessel.node.http_bodies import NoBody, OutgoingBody, Trailers
+from tessel.node.http_events import Body, End, Event, RequestHead, ResponseHead
+from tessel.node.http_parser import HttpParser
 
-from tessel.errors import NodeError
-
-# Node's default too. Many short fields cost more memory than their octets tell.
-MAX_HEADER_FIELDS = 2000
-
-
-class HttpWireError(NodeError):
-    """What the peer sent is not HTTP, or more than is allowed."""
-
-    def __init__(self, code: str, message: str, status: int) -> None:
-        super().__init__(message, code)
-        self.status = status  # what a server answers to it
+__all__ = ["HttpWire"]
 
 
 class HttpWire:
-    """h11's connection with its limits made exact, and a limit on the received body."""
+    """A parser for what comes, and the framing of what is sent."""
 
-    def __init__(
-        self,
-        role: type[h11.CLIENT] | type[h11.SERVER],
-        max_header_octets: int,
-        max_body_octets: int | None,
-    ) -> None:
-        self._h11 = h11.Connection(role, max_incomplete_event_size=max_header_octets)
-        self._max_header_octets = max_header_octets
-        self._max_body_octets = max_body_octets
-        self._body_octets = 0
+    def __init__(self, parser: HttpParser) -> None:
+        self._parser = parser
+        self._body: OutgoingBody = NoBody()
+        self._we_close = self._peer_closes = False
+        self._we_are_done = self._peer_is_done = False
+        self._peer_ended = False  # it sends no more than was received
 
-    def send(self, event: h11.Event) -> bytes:
-        """Raises h11.LocalProtocolError for what HTTP forbids to be sent now."""
-        return self._h11.send(event) or b""
+    # What comes.
 
-    def receive(self, octets: bytes) -> Iterator[h11.Event]:
-        """The events that these octets complete, and after them the error, if they hold one."""
-        self._h11.receive_data(octets)
+    def receive(self, octets: bytes) -> Iterator[Event]:
+        """The events that these bytes complete, and after them the error if they hold one."""
+        self._parser.receive(octets)
         yield from self.events()
 
-    def receive_end(self) -> Iterator[h11.Event]:
+    def events(self) -> Iterator[Event]:
+        if not self._peer_is_done:
+            more = self._parser.end() if self._peer_ended else self._parser.events()
+            yield from map(self._noted, more)
+
+    def receive_end(self) -> Iterator[Event]:
         """The peer sends no more: the end of a body without a stated length, or of too little."""
-        self._h11.receive_data(b"")
+        self._peer_ended = True
         yield from self.events()
 
-    def events(self) -> Iterator[h11.Event]:
-        while isinstance(event := self._next(), h11.Event):
-            if isinstance(event, h11.ConnectionClosed):
-                return
-            self._judge(event)
-            yield event
+    def _noted(self, event: Event) -> Event:
+        match event:
+            case RequestHead() | ResponseHead():
+                self._peer_closes = not event.keep_alive
+            case End():
+                self._peer_is_done = True
+            case Body():
+                pass
+        return event
+
+    # What is sent.
+
+    def begin(self, head: bytes, body: OutgoingBody, *, close: bool) -> bytes:
+        """`close`: the message says that the connection is closed behind it."""
+        self._body = body
+        self._we_close |= close
+        return head
+
+    def write(self, data: bytes) -> bytes:
+        return self._body.write(data)
+
+    def end(self, trailers: Trailers) -> bytes:
+        octets = self._body.end(trailers)
+        self._we_close |= self._body.closes
+        self._we_are_done = True
+        return octets
+
+    # What follows.
 
     def next_cycle(self) -> None:
-        """Both messages are whole: the connection is ready for the next two."""
-        self._h11.start_next_cycle()
-        self._body_octets = 0
+        """Both messages are complete: the connection is ready for the next two."""
+        self._we_are_done = self._peer_is_done = False
 
     @property
     def reusable(self) -> bool:
-        """Both messages are whole, nobody asked to close, and nothing came behind them."""
-        done = self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
-        return done and self._h11.trailing_data == (b"", False)
+        """As `done`, and nothing came behind the last message."""
+        return self.done and self._parser.between
 
     @property
     def peer_stays(self) -> bool:
-        """The peer's message is whole, and it did not ask to close."""
-        return self._h11.their_state is h11.DONE
+        """The peer's message is complete, and the peer keeps the connection open."""
+        return self._peer_is_done and not self._peer_closes
 
     @property
     def we_stay(self) -> bool:
-        """Our message is whole, and nobody asked to close."""
-        return self._h11.our_state is h11.DONE
+        """Our message is complete, and we keep the connection open."""
+        return self._we_are_done and not self._we_close
 
     @property
     def done(self) -> bool:
-        """As `reusable`, but the peer may already have sent the next message."""
-        return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+        """Both messages are complete, and nobody closes the connection. The peer may already have
+        sent its next message.
+        """
+        stays = self.we_stay and self.peer_stays
+        return stays and not (self._peer_ended and self._parser.between)
 
     @property
-    def peer_is_waiting(self) -> bool:
-        """The client said `Expect: 100-continue` and holds its body back."""
-        return self._h11.they_are_waiting_for_100_continue
+    def pending(self) -> int:
+        """Bytes of later messages that wait."""
+        return self._parser.pending
+
+    @property
+    def between(self) -> bool:
+        """Nothing of a next message came."""
+        return self._parser.between
 
     @property
     def left_over(self) -> bytes:
-        """What came behind the last message; after a switch of protocols, the other one's first."""
-        return bytes(self._h11.trailing_data[0])
-
-    def _next(self) -> object:
-        try:
-            return self._h11.next_event()
-        except h11.RemoteProtocolError as problem:
-            if problem.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-                raise self._header_overflow() from problem
-            raise HttpWireError("HPE_INVALID_MESSAGE", f"Parse Error: {problem}", 400) from problem
-
-    def _judge(self, event: h11.Event) -> None:
-        match event:
-            case h11.Data(data=data):
-                self._count_body(len(data))
-            case h11.Request() | h11.Response() | h11.InformationalResponse() | h11.EndOfMessage():
-                fields = event.headers.raw_items()
-                octets = sum(len(name) + len(value) + 4 for name, value in fields)
-                if octets > self._max_header_octets or len(fields) > MAX_HEADER_FIELDS:
-                    raise self._header_overflow()
-
-    def _count_body(self, octets: int) -> None:
-        self._body_octets += octets
-        if self._max_body_octets is not None and self._body_octets > self._max_body_octets:
-            raise HttpWireError(
-                "ERR_HTTP_BODY_TOO_LARGE",
-                f"body is longer than the {self._max_body_octets} octets allowed",
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            )
-
-    def _header_overflow(self) -> HttpWireError:
-        return HttpWireError(
-            "HPE_HEADER_OVERFLOW",
-            f"Parse Error: headers exceed {self._max_header_octets} octets"
-            f" or {MAX_HEADER_FIELDS} fields",
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        )
+        """After a switch of protocols: the first bytes of the other one."""
+        return self._parser.left_over()

@@ -1,0 +1,91 @@
+"""The body of an outgoing message as bytes on the wire: measured, in chunks, up to the end of the
+connection, or none at all.
+"""
+
+from typing import Protocol
+
+from tessel.errors import NodeError
+
+Trailers = list[tuple[bytes, bytes]]
+
+
+class OutgoingBody(Protocol):
+    """How the body of one message is sent."""
+
+    @property
+    def closes(self) -> bool:
+        """The connection must be closed behind the message, so that the peer sees where it ends."""
+
+    def write(self, data: bytes) -> bytes: ...
+    def end(self, trailers: Trailers) -> bytes: ...
+
+
+class NoBody:
+    """What is written is dropped: the message has no body (a response to HEAD, 204, 304)."""
+
+    closes = False
+
+    def write(self, data: bytes) -> bytes:  # noqa: ARG002 - dropped
+        return b""
+
+    def end(self, trailers: Trailers) -> bytes:  # noqa: ARG002 - there is no place for them
+        return b""
+
+
+class MeasuredBody:
+    """A body with a `Content-Length`. Never more than this is sent: the rest would be taken for the
+    next message. After less, the connection is closed, and the peer sees that the body was cut.
+    """
+
+    def __init__(self, length: int, *, strict: bool = False) -> None:
+        self._length = self._left = length
+        self._strict = strict
+        self.closes = False
+
+    def write(self, data: bytes) -> bytes:
+        surplus = len(data) > self._left
+        if surplus and self._strict:
+            raise self._mismatch(self._length - self._left + len(data))
+        self.closes |= surplus
+        sent = data[: self._left]
+        self._left -= len(sent)
+        return sent
+
+    def end(self, trailers: Trailers) -> bytes:  # noqa: ARG002 - there is no place for them
+        if self._left and self._strict:
+            raise self._mismatch(self._length - self._left)
+        self.closes |= self._left > 0
+        return b""
+
+    def _mismatch(self, octets: int) -> NodeError:
+        return NodeError(
+            f"Response body's content-length of {octets} byte(s) does not match the"
+            f" content-length of {self._length} byte(s) set in header",
+            "ERR_HTTP_CONTENT_LENGTH_MISMATCH",
+        )
+
+
+class ChunkedBody:
+    closes = False
+
+    def write(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+    def end(self, trailers: Trailers) -> bytes:
+        return b"0\r\n" + header_lines(trailers) + b"\r\n"
+
+
+class UnmeasuredBody:
+    """A body that ends with the connection, for peers that know no chunks."""
+
+    closes = True
+
+    def write(self, data: bytes) -> bytes:
+        return data
+
+    def end(self, trailers: Trailers) -> bytes:  # noqa: ARG002 - there is no place for them
+        return b""
+
+
+def header_lines(pairs: Trailers) -> bytes:
+    return b"".join(b"%b: %b\r\n" % pair for pair in pairs)

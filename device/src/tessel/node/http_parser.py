@@ -1,0 +1,343 @@
+"""HTTP/1 bytes into events, by llhttp: the parser of Node itself, through `httptools`.
+
+What this file adds to it: limits on what a peer may send, the end of a message that ends with the
+connection, responses without a body (HEAD, CONNECT), and an `Upgrade` that nobody takes.
+See docs/decisions/0018-http-is-parsed-by-llhttp.md.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import httptools
+
+from tessel.node.http_events import Body, End, Event, HttpWireError, RequestHead, ResponseHead
+from tessel.node.http_faults import (
+    body_overflow,
+    cut_short,
+    extensions_overflow,
+    header_overflow,
+    parse_error,
+)
+
+# Node's default (`maxHeadersCount`). Many short fields cost more memory than their bytes.
+MAX_HEADER_FIELDS = 2000
+# A head is given to the parser in such portions: it says nothing of a field before its end, so the
+# limit on an unfinished one is kept to within a portion. It also bounds how many requests of a
+# pipeline are parsed before the first is answered.
+_PORTION = 1024
+_FIELD_OVERHEAD = 4  # ": " and CR LF
+_NO_CONTENT = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_CHUNKED = re.compile(rb"(?:.*,)?[ \t]*chunked[ \t]*", re.IGNORECASE | re.DOTALL)
+
+
+class _Message:
+    """Collects what the parser calls back with, as events."""
+
+    def __init__(self, max_header_octets: int, max_body_octets: int | None) -> None:
+        self.events: deque[Event] = deque()
+        self.parser: httptools.HttpRequestParser | httptools.HttpResponseParser
+        self.open = False  # within a message
+        self.in_head = True
+        self.unseen = 0  # bytes given to the parser of which it has said nothing
+        self._called = False
+        self._max_header_octets = max_header_octets
+        self._max_body_octets = max_body_octets
+        self.on_message_begin()
+        self.open = False
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        self.open = self.in_head = True
+        self.first_line = b""
+        self.fields: list[tuple[bytes, bytes]] = []
+        self._head_octets = self._body_octets = 0
+        self._called = True
+
+    def on_url(self, part: bytes) -> None:
+        self.first_line += part
+        self._count_head(len(part))
+
+    on_status = on_url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name, value.rstrip(b" \t")))
+        self._count_head(len(name) + len(value) + _FIELD_OVERHEAD)
+
+    def on_headers_complete(self) -> None:
+        self._called = True
+        self.in_head = False
+        self.events.append(self._head())
+        self.fields = []  # from now on those of the trailer
+        self._head_octets = 0
+
+    def on_body(self, data: bytes) -> None:
+        self._called = True
+        self._body_octets += len(data)
+        if self._max_body_octets is not None and self._body_octets > self._max_body_octets:
+            raise body_overflow(self._max_body_octets)
+        self.events.append(Body(data))
+
+    def on_chunk_header(self) -> None:
+        self._called = True
+
+    def on_message_complete(self) -> None:
+        self.open = False
+        self.events.append(End(tuple(self.fields)))
+
+    # Its limits.
+
+    def given(self, octets: int) -> None:
+        """Within one field, or one chunk's extensions, the parser does not call back."""
+        if self._called:
+            self.unseen = octets if self.in_head else 0
+        else:
+            self.unseen += octets
+        self._called = False
+        if self.unseen > self._max_header_octets + _PORTION:
+            raise header_overflow() if self.in_head else extensions_overflow()
+
+    def _count_head(self, octets: int) -> None:
+        self._called = True
+        self._head_octets += octets
+        if self._head_octets > self._max_header_octets or len(self.fields) > MAX_HEADER_FIELDS:
+            raise header_overflow()
+
+    def _head(self) -> RequestHead | ResponseHead:
+        raise NotImplementedError
+
+
+class _Request(_Message):
+    parser: httptools.HttpRequestParser
+
+    def _head(self) -> RequestHead:
+        return RequestHead(
+            method=self.parser.get_method().decode("ascii"),
+            target=self.first_line.decode("latin-1"),
+            version=self.parser.get_http_version(),
+            fields=tuple(self.fields),
+            keep_alive=self.parser.should_keep_alive(),
+            upgrade=self.parser.should_upgrade(),
+        )
+
+
+class _Response(_Message):
+    parser: httptools.HttpResponseParser
+
+    def _head(self) -> ResponseHead:
+        return ResponseHead(
+            status_code=self.parser.get_status_code(),
+            reason=self.first_line.decode("latin-1"),
+            version=self.parser.get_http_version(),
+            fields=tuple(self.fields),
+            keep_alive=self.parser.should_keep_alive(),
+            upgrade=_is_switch(self.parser.get_status_code(), self.fields),
+        )
+
+
+class HttpParser:
+    """One direction of a connection. It stops behind each message until `next_message`."""
+
+    def __init__(
+        self, max_header_octets: int, max_body_octets: int | None, *, insecure: bool = False
+    ) -> None:
+        self._limits = (max_header_octets, max_body_octets)
+        self._insecure = insecure
+        self._rest = b""  # not yet given to the parser
+        self._fault: HttpWireError | None = None  # what comes behind the events
+        self._switched = False  # the parser stopped: the rest is another protocol's
+        self._begin()
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the next message."""
+        return len(self._rest)
+
+    @property
+    def between(self) -> bool:
+        """Nothing of a next message came."""
+        return not (self._message.open or self._message.events or self._rest or self._fault)
+
+    def receive(self, octets: bytes) -> None:
+        self._rest = self._rest + octets if self._rest else octets
+
+    def events(self) -> Iterator[Event]:
+        """The events up to the end of a message, and the error behind them if there is one."""
+        while True:
+            while self._message.events:
+                event = self._message.events.popleft()
+                yield event
+                if isinstance(event, End):
+                    return
+            if self._fault is not None:
+                raise self._fault
+            if not self._rest or self._switched:
+                return
+            self._feed()
+
+    def end(self) -> Iterator[Event]:
+        """The peer sends no more."""
+        last = None
+        for last in self.events():
+            yield last
+        if self._message.open and not isinstance(last, End):
+            raise cut_short()
+
+    def left_over(self) -> bytes:
+        """What came behind the last message: the first bytes of another protocol."""
+        return self._rest
+
+    def _feed(self) -> None:
+        octets, self._rest = self._portion()
+        try:
+            self._message.parser.feed_data(octets)
+            self._message.given(len(octets))
+        except httptools.HttpParserUpgrade as upgrade:
+            self._switched = True
+            self._rest = octets[upgrade.args[0] :] + self._rest
+        except httptools.HttpParserCallbackError as problem:
+            self._fault = _cause(problem)
+        except httptools.HttpParserError as problem:
+            self._fault = parse_error(str(problem))
+        except HttpWireError as fault:
+            self._fault = fault
+
+    def _portion(self) -> tuple[bytes, bytes]:
+        """What is given to the parser now, and what is kept back."""
+        if self._message.in_head or not self._message.open:
+            return self._rest[:_PORTION], self._rest[_PORTION:]
+        return self._rest, b""
+
+    def _start(self, message: _Message, parser: type) -> None:
+        message.parser = parser(message)
+        if self._insecure:
+            message.parser.set_dangerous_leniencies(
+                lenient_headers=True,
+                lenient_chunked_length=True,
+                lenient_keep_alive=True,
+                lenient_transfer_encoding=True,
+                lenient_version=True,
+                lenient_data_after_close=True,
+                lenient_optional_lf_after_cr=True,
+                lenient_optional_cr_before_lf=True,
+                lenient_optional_crlf_after_chunk=True,
+                lenient_spaces_after_chunk_size=True,
+            )
+        self._message = message
+
+
+class RequestParser(HttpParser):
+    """The requests that a server receives."""
+
+    def _begin(self) -> None:
+        self._start(_Request(*self._limits), httptools.HttpRequestParser)
+
+    def decline(self, head: RequestHead) -> None:
+        """Nobody takes the upgrade, so the request is one like others, and may have a body.
+
+        llhttp stopped behind the head. A new parser gets the head again without `Upgrade`.
+        """
+        rest, self._rest = self._rest, _without_upgrade(head)
+        self._switched = False
+        self._begin()
+        self._feed()
+        self._message.events.popleft()  # the head: it is known
+        self._rest = rest
+
+
+class ResponseParser(HttpParser):
+    """The response that a client receives to one request."""
+
+    def __init__(
+        self,
+        max_header_octets: int,
+        max_body_octets: int | None,
+        *,
+        method: str = "GET",
+        insecure: bool = False,
+    ) -> None:
+        self._method = method
+        self._until_end = False  # the body ends with the connection
+        self._complete = False
+        super().__init__(max_header_octets, max_body_octets, insecure=insecure)
+
+    def _begin(self) -> None:
+        self._start(_Response(*self._limits), httptools.HttpResponseParser)
+
+    def events(self) -> Iterator[Event]:
+        if self._complete:
+            return
+        for event in super().events():
+            if not isinstance(event, ResponseHead):
+                self._complete = isinstance(event, End)
+                yield event
+            elif event.informational:
+                yield event
+                self._message.events.popleft()  # its end
+            else:
+                yield from self._final(event)
+            if self._complete:
+                return
+
+    def end(self) -> Iterator[Event]:
+        yield from self.events()
+        if self._complete:
+            return
+        if not self._until_end:
+            raise cut_short()
+        self._complete = True
+        yield End()
+
+    def _final(self, head: ResponseHead) -> Iterator[Event]:
+        if not self._is_without_body(head):
+            self._until_end = not _is_framed(head)
+            yield head
+            return
+        self._message.events.clear()
+        self._message.open = False
+        self._fault = None
+        self._complete = True
+        yield head
+        yield End()
+
+    def _is_without_body(self, head: ResponseHead) -> bool:
+        no_body = self._method in ("HEAD", "CONNECT")
+        return no_body or head.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+
+    def _portion(self) -> tuple[bytes, bytes]:
+        """A head is given line by line: where it ends may be where the parser must stop."""
+        if not self._message.in_head and self._message.open:
+            return self._rest, b""
+        end = self._rest.find(b"\n", 0, _PORTION) + 1 or _PORTION
+        return self._rest[:end], self._rest[end:]
+
+
+def _is_switch(status_code: int, fields: list[tuple[bytes, bytes]]) -> bool:
+    named = {name.lower() for name, _ in fields}
+    return status_code == HTTPStatus.SWITCHING_PROTOCOLS and b"upgrade" in named
+
+
+def _without_upgrade(head: RequestHead) -> bytes:
+    lines = [f"{head.method} {head.target} HTTP/{head.version}".encode("latin-1")]
+    lines += [name + b": " + value for name, value in head.fields if name.lower() != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _is_framed(head: ResponseHead) -> bool:
+    named = {name.lower(): value for name, value in head.fields}
+    if b"transfer-encoding" in named:
+        return _CHUNKED.fullmatch(named[b"transfer-encoding"]) is not None
+    return b"content-length" in named or head.status_code in _NO_CONTENT
+
+
+def _cause(problem: BaseException) -> HttpWireError:
+    """A limit was reached while the parser called back."""
+    fault = problem.__context__
+    if not isinstance(fault, HttpWireError):
+        raise problem
+    return fault

@@ -1,0 +1,210 @@
+"""A server's `connect` and `upgrade`, `Expect`, and requests as lenient as Node takes them."""
+
+import pytest
+from twisted.internet.error import ConnectionLost
+
+from support.fake_board import powered_board, record
+from tessel.node import http
+
+GET = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n"
+CONNECT = b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"
+UPGRADE = b"GET /chat HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+
+
+class Site:
+    def __init__(self, board, **options):
+        self.server = http.create_server(options, lambda request, response: response.end("ok"))
+        self.heard = record(self.server, "request", "clientError")
+        self.server.listen(0)
+        board.run()
+        self.client = board.accept()
+
+    @property
+    def names(self):
+        return [event[0] for event in self.heard]
+
+
+@pytest.fixture
+def board():
+    with powered_board() as board:
+        yield board
+
+
+@pytest.fixture
+def site(board):
+    return Site(board)
+
+
+@pytest.mark.parametrize(
+    ("event", "octets", "url"), [("connect", CONNECT, "a:80"), ("upgrade", UPGRADE, "/chat")]
+)
+def test_a_switch_of_protocols_hands_the_socket_over(site, event, octets, url):
+    switches = record(site.server, event)
+    for octet in octets:
+        site.client.send(bytes([octet]))
+    site.client.send(b"raw")
+    ((_, request, socket, head),) = switches
+    assert request.url == url
+    assert request.headers["host"]
+    assert head == b""
+    heard = record(socket, "data")
+    socket.write("raw back")
+    assert site.client.take() == b"raw back"
+    assert heard == [("data", b"raw")]
+    assert site.names == []
+
+
+@pytest.mark.parametrize(("event", "octets"), [("connect", CONNECT), ("upgrade", UPGRADE)])
+def test_bytes_behind_a_switch_are_its_head(site, event, octets):
+    switches = record(site.server, event)
+    site.client.send(GET + octets + GET)
+    assert [event[3] for event in switches] == [GET]
+    assert site.names == ["request"]
+
+
+def test_a_switched_connection_has_no_deadline_of_http(board, site):
+    switches = record(site.server, "upgrade")
+    site.client.send(UPGRADE)
+    board.pass_time(1e6)
+    assert not site.client.wire.lost
+    site.server.close_idle_connections()
+    errors = record(switches[0][2], "error")
+    site.client.lose(ConnectionLost())
+    assert errors[0][1].code == "ECONNRESET"
+    assert site.names == []
+
+
+def test_a_connect_without_a_listener_is_closed(site):
+    site.client.send(CONNECT)
+    assert site.client.wire.lost
+    assert site.client.take() == b""
+    assert site.names == []
+
+
+def test_an_upgrade_without_a_listener_is_a_request(site):
+    upgrade = UPGRADE.replace(b"Host", b"Content-Length: 3\r\nHost")
+    site.client.send(upgrade + b"abc" + GET)
+    assert site.names == ["request", "request"]
+    assert site.heard[0][1].headers["upgrade"] == "websocket"
+
+
+# Expectations and hosts.
+
+
+def test_an_unknown_expectation_is_refused(site):
+    site.client.send(GET.replace(b"Host", b"Expect: tea\r\nHost"))
+    assert site.client.take().startswith(b"HTTP/1.1 417 ")
+    assert site.names == []
+
+
+def test_a_program_may_meet_an_expectation(site):
+    heard = []
+    site.server.on("checkExpectation", lambda *exchange: heard.append(exchange))
+    site.client.send(GET.replace(b"Host", b"Expect: tea\r\nHost"))
+    heard[0][1].end("tea")
+    assert site.client.take().endswith(b"tea")
+
+
+def test_a_host_header_is_required_unless_the_program_does_without(board):
+    site = Site(board, require_host_header=False)
+    site.client.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert site.client.take().startswith(b"HTTP/1.1 200 ")
+
+
+# Leniency.
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\r\n\r\n" + GET,
+        b"\n" + GET,
+        b"GET / HTTP/1.1\r\nHost:a  \r\nEmpty:\r\nTabs:\t1\t\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET http://b/ HTTP/1.1\r\nHost: b\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n",
+        b"PROPFIND / HTTP/1.1\r\nHost: b\r\n\r\n",
+    ],
+)
+def test_a_request_that_node_takes_is_taken(site, octets):
+    site.client.send(octets)
+    assert site.client.take().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert site.names == ["request"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        (b"gzip, chunked", b"3\r\nabc\r\n0\r\n\r\n"),
+        (b"chunked", b"00000000000000000000000000000003\r\nabc\r\n0\r\n\r\n"),
+        (b"Chunked", b'3;a=b;c="d e"\r\nabc\r\n0;f\r\n\r\n'),
+    ],
+)
+def test_a_chunked_body_that_node_takes_is_taken(board, site, encoding, body):
+    bodies = []
+    site.server.prepend_listener("request", lambda request, _: request.on("data", bodies.append))
+    head = b"POST / HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: " + encoding + b"\r\n\r\n"
+    site.client.send(head + body + GET)
+    assert bodies == [b"abc"]
+    assert site.names == ["request", "request"]
+
+
+def test_an_old_client_may_keep_its_connection(site):
+    site.client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert b"Connection: keep-alive\r\n" in site.client.take()
+    site.client.send(GET)
+    assert site.names == ["request", "request"]
+
+
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        (GET.replace(b"\r\nHost", b"\nHost"), "HPE_INVALID_VERSION"),
+        (GET.replace(b"Host:", b"Host :"), "HPE_INVALID_HEADER_TOKEN"),
+        (GET.replace(b"b\r\n", b"b\r\n folded\r\n"), "HPE_INVALID_HEADER_TOKEN"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HPE_PAUSED_H2_UPGRADE"),
+        (b"\x16\x03\x01\x02\x00", "HPE_INVALID_METHOD"),
+    ],
+)
+def test_what_node_refuses_is_refused_with_its_code(site, octets, code):
+    site.client.send(octets)
+    assert [(event[0], event[1].code) for event in site.heard] == [("clientError", code)]
+
+
+def test_a_program_may_be_more_lenient(board):
+    site = Site(board, insecure_http_parser=True)
+    site.client.send(GET.replace(b"b\r\n", b"b\r\n folded\r\n"))
+    assert site.names == ["request"]
+
+
+# A response of another length than it says.
+
+
+@pytest.mark.parametrize(("body", "sent"), [("too long", b"too"), ("x", b"x")])
+def test_a_response_of_another_length_ends_no_program(board, body, sent):
+    server = http.create_server(
+        lambda request, response: response.set_header("Content-Length", 3).end(body)
+    )
+    server.listen(0)
+    board.run()
+    client = board.accept()
+    client.send(GET + GET)
+    assert client.take().endswith(b"\r\n\r\n" + sent)
+    assert client.wire.half_closed
+
+
+def test_a_status_message_cannot_smuggle_headers(board):
+    heard = []
+
+    def answer(request, response):
+        response.on("error", heard.append)
+        response.status_message = "OK\r\nX: y"
+        response.end()
+
+    http.create_server(answer).listen(0)
+    board.run()
+    client = board.accept()
+    client.send(GET)
+    assert client.take() == b""
+    assert heard[0].code == "ERR_INVALID_CHAR"
