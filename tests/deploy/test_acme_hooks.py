@@ -64,6 +64,15 @@ def given(made):
     return (made / "fullchain.pem").read_text(), (made / "privkey.pem").read_text()
 
 
+def given_to(made):
+    """What either of the hooks reads from its environment."""
+    return {
+        "RENEWED_LINEAGE": str(made),
+        "LEGO_CERT_PATH": str(made / "fullchain.pem"),
+        "LEGO_CERT_KEY_PATH": str(made / "privkey.pem"),
+    }
+
+
 def names_in(folder):
     return sorted(each.name for each in folder.iterdir())
 
@@ -83,6 +92,33 @@ def test_certbots_hook_puts_the_pair_in_place_by_renaming(folder, made, tmp_path
     assert mode(folder / "public-cert.pem") == 0o644
     assert names_in(folder) == ["private-key.pem", "public-cert.pem"]
     assert (tmp_path / "reloads").read_text() == "reloaded\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="owners are root's to give")
+@pytest.mark.parametrize("hook", ["certbot-deploy-hook", "lego-hook"])
+def test_a_renewal_keeps_owner_group_and_mode(folder, made, hook):
+    before = {"public-cert.pem": (0, 23_456, 0o444), "private-key.pem": (12_345, 23_456, 0o440)}
+    for name, (uid, gid, file_mode) in before.items():
+        os.chown(folder / name, uid, gid)
+        (folder / name).chmod(file_mode)
+    done = run(hook, folder, TESSEL_OWNER="", **given_to(made))
+    assert done.returncode == 0, done.stderr
+    assert in_place(folder) == given(made)
+    for name, access in before.items():
+        found = (folder / name).stat()
+        assert (found.st_uid, found.st_gid, mode(folder / name)) == access
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="owners are root's to give")
+def test_first_files_get_the_owner_and_group_of_their_folder(folder, made):
+    for name in names_in(folder):
+        (folder / name).unlink()
+    os.chown(folder, 0, 23_456)
+    done = run("certbot-deploy-hook", folder, TESSEL_OWNER="", RENEWED_LINEAGE=str(made))
+    assert done.returncode == 0, done.stderr
+    for name, expected in (("public-cert.pem", 0o644), ("private-key.pem", 0o640)):
+        found = (folder / name).stat()
+        assert (found.st_uid, found.st_gid, mode(folder / name)) == (0, 23_456, expected)
 
 
 def test_certbots_hook_leaves_other_certificates_of_the_host_alone(folder, made):

@@ -106,12 +106,14 @@ def _parser() -> argparse.ArgumentParser:
         help="make a server certificate, and the authority that devices are to trust",
         description="Write CERT_FILE and KEY_FILE for the names and addresses by which devices "
         "reach the proxy. The authority beside them is made once and kept, so a renewal does "
-        "not touch the devices. Keys are encrypted if KEY_PASS is set.",
+        "not touch the devices. A file that is replaced keeps its owner, group and mode. "
+        "Keys are encrypted if KEY_PASS is set.",
     )
     make.add_argument(
         "--for-tessel-1",
         action="store_true",
-        help="write LEGACY_CERT_FILE and LEGACY_KEY_FILE, and an authority for such boards alone",
+        help="write LEGACY_CERT_FILE and LEGACY_KEY_FILE, and an authority for such boards alone; "
+        "names only, for they read no addresses",
     )
     make.add_argument("names", nargs="+", metavar="NAME_OR_ADDRESS")
     make.add_argument("--out", type=Path, metavar="DIR", help="instead of the files' folder")

@@ -10,6 +10,7 @@ from typing import TypeVar
 from servicekit.clocks import WallTime
 from servicekit.settings import ConfigError, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
+from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.tls import ServerTLS, server_tls
@@ -26,6 +27,10 @@ NOT_ASKED = (
 ONE_KEY = (
     "LEGACY_KEY_FILE is KEY_FILE: who breaks the weak TLS of LEGACY_PORT could pass for PORT, too; "
     "`tessel-proxy make-cert --for-tessel-1` makes a key of its own"
+)
+NO_NAME = (
+    "LEGACY_CERT_FILE holds no DNS name, and Tessel 1 boards read nothing else: PROXY_HOST must be "
+    "a name; `tessel-proxy make-cert --for-tessel-1 NAME` makes a certificate for one"
 )
 
 
@@ -45,12 +50,13 @@ class Ready:
         return self.chosen.authenticator
 
 
-def _legacy_hints(config: Config) -> list[str]:
-    if config.legacy_port is None:
+def _legacy_hints(config: Config, tls: ServerTLS | None) -> list[str]:
+    if tls is None:
         return []
+    no_name = [] if dns_names_of(tls.identity.certificate) else [NO_NAME]
     asked = [NOT_ASKED] if config.client_ca_file is not None else []
     same = config.legacy_key_file.absolute() == config.key_file.absolute()
-    return [*asked, ONE_KEY] if same else asked
+    return [*asked, *([ONE_KEY] if same else []), *no_name]
 
 
 def _account_hints(chosen: Chosen) -> list[str]:
@@ -84,7 +90,7 @@ def get_ready(
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
-    hints += _account_hints(chosen) + _legacy_hints(config)
+    hints += _account_hints(chosen) + _legacy_hints(config, legacy_tls)
     hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
     reloadables = [each for each in (tls, legacy_tls, chosen.by_file) if each is not None]
     return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables))

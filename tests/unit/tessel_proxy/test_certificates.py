@@ -21,9 +21,26 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tessel_proxy.certificates import issuing
-from tessel_proxy.certificates.issuing import LAST_MOMENT, general_name, names_of
-from tessel_proxy.certificates.keyfiles import PRIVATE, PUBLIC, NewFile, write_together
-from tessel_proxy.certificates.make import CertificateError, make_certificates
+from tessel_proxy.certificates.issuing import (
+    LAST_MOMENT,
+    general_name,
+    names_of,
+    new_authority,
+)
+from tessel_proxy.certificates.keyfiles import (
+    PRIVATE,
+    PUBLIC,
+    NewFile,
+    certificate_file,
+    key_file,
+    write_together,
+)
+from tessel_proxy.certificates.make import (
+    MAX_DAYS,
+    CertificateError,
+    Family,
+    make_certificates,
+)
 from tessel_proxy.config import Config
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -140,9 +157,77 @@ def test_openssl_accepts_the_chain(config):
     )
 
 
-def test_nothing_ends_in_2050_or_later_for_the_tessel_1_cannot_read_such_times(config):
+def test_nothing_ends_in_2050_or_later_when_dates_have_another_format(config):
     made = make_certificates(NAMES, config, datetime(2049, 6, 1, tzinfo=UTC))
     assert made.authority.not_valid_after_utc == made.server.not_valid_after_utc == LAST_MOMENT
+
+
+@pytest.mark.parametrize("family", Family)
+def test_when_no_date_is_left_no_certificate_is_made(config, family):
+    with pytest.raises(CertificateError, match=f"may end after {family.last_moment:%F}"):
+        make_certificates(["a.example"], config, family.last_moment, family)
+
+
+# --- for Tessel 1 boards
+
+
+FIRST_SECOND_WITHOUT_32_BITS = datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def legacy(config):
+    return replace(
+        config,
+        legacy_cert_file=config.cert_file.with_name("tessel-1-cert.pem"),
+        legacy_key_file=config.cert_file.with_name("tessel-1-key.pem"),
+    )
+
+
+@pytest.mark.parametrize("year", [2026, 2027, 2028, 2029, 2031, 2035, 2037])
+def test_a_boards_certificates_end_before_its_clock_does(legacy, year):
+    now = datetime(year, 6, 1, tzinfo=UTC)
+    made = make_certificates(["a.example"], legacy, now, Family.TESSEL_1, days=MAX_DAYS)
+    for each in (made.authority, made.server):
+        assert now < each.not_valid_after_utc < FIRST_SECOND_WITHOUT_32_BITS - timedelta(hours=24)
+
+
+def test_so_they_do_when_renewed_with_an_authority_of_long_ago(legacy):
+    make_certificates(["a.example"], legacy, datetime(2029, 1, 1, tzinfo=UTC), Family.TESSEL_1)
+    late = datetime(2037, 12, 1, tzinfo=UTC)
+    made = make_certificates(["a.example"], legacy, late, Family.TESSEL_1)
+    assert not made.authority_is_new
+    assert made.server.not_valid_after_utc < FIRST_SECOND_WITHOUT_32_BITS
+
+
+def test_an_authority_that_a_board_cannot_read_is_not_kept(legacy):
+    long_lived = new_authority(datetime(2029, 1, 1, tzinfo=UTC))
+    folder = legacy.cert_file.parent
+    folder.mkdir()
+    write_together(
+        [
+            key_file(folder / "tessel-1-authority-key.pem", long_lived.key, None),
+            certificate_file(folder / "tessel-1-authority-cert.pem", long_lived.certificate),
+        ]
+    )
+    with pytest.raises(CertificateError, match="2038-12-30 00:00:00 UTC, which a Tessel 1 cannot"):
+        make_certificates(["a.example"], legacy, NOW, Family.TESSEL_1)
+    assert {each.name for each in folder.iterdir()} == {
+        "tessel-1-authority-key.pem",
+        "tessel-1-authority-cert.pem",
+    }
+
+
+@pytest.mark.parametrize("names", [["10.0.0.1"], ["::1"], ["[::1]"], ["a.example", "10.0.0.1"]])
+def test_for_boards_addresses_are_refused_since_they_read_names_alone(legacy, names):
+    with pytest.raises(CertificateError) as raised:
+        make_certificates(names, legacy, NOW, Family.TESSEL_1)
+    (line,) = str(raised.value).splitlines()
+    assert "is an address, and a Tessel 1 reads DNS names in certificates only" in line
+    assert "PROXY_HOST" in line
+    assert not legacy.cert_file.parent.exists()
+
+
+# --- the authority and the server
 
 
 def test_a_server_does_not_outlive_its_authority(config):
@@ -325,3 +410,120 @@ def test_a_failed_write_leaves_everything_as_it_was(tmp_path, monkeypatch):
         write_together([NewFile(old, b"new", PUBLIC), NewFile(tmp_path / "b.pem", b"new", PRIVATE)])
     assert [file.name for file in tmp_path.iterdir()] == ["a.pem"]
     assert old.read_bytes() == b"old"
+
+
+# --- owner, group and mode
+
+
+def access(file):
+    found = file.stat()
+    return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
+SERVICE, GROUP = 12_345, 23_456  # any: nobody need have them
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("uid", "gid", "key_mode", "cert_mode"),
+    [
+        (0, GROUP, 0o640, 0o644),  # as docs/operating.md has it
+        (SERVICE, GROUP, 0o600, 0o600),
+        (SERVICE, 0, 0o440, 0o444),
+        (0, 0, 0o644, 0o664),
+    ],
+)
+def test_a_renewal_keeps_owner_group_and_mode(config, uid, gid, key_mode, cert_mode):
+    make_certificates(NAMES, config, NOW)
+    files = {config.key_file: key_mode, config.cert_file: cert_mode}
+    for file, file_mode in files.items():
+        os.chown(file, uid, gid)
+        file.chmod(file_mode)
+    old_umask = os.umask(0o077)
+    try:
+        second = make_certificates(NAMES, config, NOW)
+    finally:
+        os.umask(old_umask)
+    assert set(second.written) == set(files)
+    for file, file_mode in files.items():
+        assert access(file) == (uid, gid, file_mode)
+
+
+def test_a_renewal_keeps_the_mode_without_being_root(config):
+    make_certificates(NAMES, config, NOW)
+    config.key_file.chmod(0o440)
+    make_certificates(NAMES, config, NOW)
+    assert mode(config.key_file) == 0o440
+
+
+def test_an_owner_that_cannot_be_kept_leaves_everything_as_it_was(config, monkeypatch):
+    make_certificates(NAMES, config, NOW)
+    before = config.key_file.read_bytes(), config.cert_file.read_bytes()
+
+    def not_allowed(_descriptor, _uid, _gid):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", not_allowed)
+    with pytest.raises(PermissionError, match="cannot be given to") as raised:
+        make_certificates(NAMES, config, NOW)
+    assert raised.value.filename == str(config.key_file)
+    assert (config.key_file.read_bytes(), config.cert_file.read_bytes()) == before
+    assert len(list(config.cert_file.parent.iterdir())) == 4
+
+
+@as_root
+def test_new_files_in_somebody_elses_folder_are_theirs(config):
+    folder = config.cert_file.parent
+    folder.mkdir()
+    os.chown(folder, SERVICE, GROUP)
+    make_certificates(NAMES, config, NOW)
+    for file in folder.iterdir():
+        assert access(file) == (SERVICE, GROUP, PRIVATE if "key" in file.name else PUBLIC)
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("folder_mode", "gid", "expected"),
+    [
+        (0o750, GROUP, (GROUP, 0o640)),  # the unit reads keys by this group
+        (0o2750, GROUP, (GROUP, 0o640)),
+        (0o755, GROUP, (0, PRIVATE)),  # everybody may look: the group means nothing
+        (0o700, GROUP, (0, PRIVATE)),
+        (0o750, 0, (0, PRIVATE)),
+    ],
+)
+def test_a_new_key_can_be_read_by_the_group_that_its_folder_is_for(
+    config, folder_mode, gid, expected
+):
+    folder = config.cert_file.parent
+    folder.mkdir()
+    os.chown(folder, 0, gid)
+    folder.chmod(folder_mode)
+    make_certificates(NAMES, config, NOW)
+    assert access(config.key_file) == (0, *expected)
+    assert mode(folder / "authority-key.pem") == PRIVATE
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(config, tmp_path):
+    make_certificates(NAMES, config, NOW)
+    elsewhere = tmp_path / "elsewhere.pem"
+    config.key_file.rename(elsewhere)
+    config.key_file.symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    make_certificates(NAMES, config, NOW)
+    assert config.key_file.is_symlink()
+    assert elsewhere.read_bytes() != before
+
+
+def test_the_new_names_are_on_the_disk_too(config, monkeypatch):
+    synced = []
+    real = os.fsync
+
+    def watched(descriptor):
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    make_certificates(NAMES, config, NOW)
+    assert synced == [False] * 4 + [True]

@@ -253,6 +253,27 @@ def test_check_config_hints_at_what_is_weak_about_a_listener_for_tessel_1(usable
     assert [line.split(" ")[1] for line in err] == ["CLIENT_CA_FILE", "LEGACY_KEY_FILE"]
 
 
+def test_make_cert_for_tessel_1_refuses_addresses(place, tmp_path, capsys):
+    assert command.main(["make-cert", "--for-tessel-1", "10.0.0.1", "board.example"]) == 1
+    _out, err = lines(capsys)
+    assert err[0] == "tessel-proxy: no certificate was made:"
+    assert err[1].startswith("  10.0.0.1 is an address, and a Tessel 1 reads DNS names")
+    assert not (tmp_path / "config").exists()
+
+
+def test_check_config_hints_that_boards_need_a_name(usable, capsys):
+    command.main(["make-cert", "127.0.0.1", "--out", "addresses"])
+    capsys.readouterr()
+    usable.update(
+        LEGACY_PORT="5006",
+        LEGACY_CERT_FILE="addresses/public-cert.pem",
+        LEGACY_KEY_FILE="addresses/private-key.pem",
+    )
+    assert command.main(["check-config"]) == 0
+    _out, err = lines(capsys)
+    assert [line.startswith("hint: LEGACY_CERT_FILE holds no DNS name") for line in err] == [True]
+
+
 def test_check_config_warns_of_certificates_that_are_of_no_use(usable, tmp_path, capsys):
     expired = Party("gone").certify(Party("gone"), end=LATELY)
     for name in ("config/public-cert.pem", "targets.pem", "devices.pem"):

@@ -239,8 +239,10 @@ PSS = padding.PSS(padding.MGF1(SHA256()), 32)
         (certificate(digest=SHA384()), None),  # an authority's signature on itself
         (certificate(issuer="b", digest=SHA384()), "does not know"),
         (certificate(pss=PSS), "does not know"),
-        (certificate(until=datetime(2049, 12, 31, 23, tzinfo=UTC)), None),
-        (certificate(until=datetime(2050, 1, 1, tzinfo=UTC)), "before 2050"),
+        (certificate(until=datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)), None),
+        (certificate(until=datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)), "before 2038-01-19"),
+        (certificate(until=datetime(2049, 12, 31, tzinfo=UTC)), "before 2038-01-19"),
+        (certificate(until=datetime(2050, 1, 1, tzinfo=UTC)), "before 2038-01-19"),
         (certificate(filler=15_000), None),
         (certificate(filler=16_000), "octets in all"),
     ],

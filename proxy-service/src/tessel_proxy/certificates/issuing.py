@@ -1,6 +1,7 @@
 """Authority and server certificates as X.509 has them: values in, values out.
 
-All is RSA with SHA-256 and ends before 2050: the Tessel 1 knows nothing else.
+All is RSA with SHA-256 and ends before 2050, when dates in certificates change their format: small
+TLS libraries know nothing else. A Tessel 1 counts time in 32 bits, which end in January 2038.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 KEY_BITS = 2048
 AUTHORITY_LIFETIME = timedelta(days=3650)
-LAST_MOMENT = datetime(2049, 12, 31, tzinfo=UTC)  # later is GeneralizedTime, unknown to axTLS
+LAST_MOMENT = datetime(2049, 12, 31, tzinfo=UTC)  # later is GeneralizedTime
+TESSEL_1_LAST_MOMENT = datetime(2038, 1, 18, tzinfo=UTC)
+"""axTLS reads the day of a date alone, by local time, into a `time_t` that ends at 03:14:07 UTC on
+2038-01-19: a later end is one in the past to it."""
 BACKDATED = timedelta(hours=1)  # for devices whose clock is a little behind
 MAX_COMMON_NAME = 64  # X.520
 MAX_NAME = 253  # RFC 1035, without the last dot
@@ -35,13 +39,14 @@ class Issued:
     key: rsa.RSAPrivateKey = field(repr=False)
 
 
-def new_authority(now: datetime) -> Issued:
+def new_authority(now: datetime, last_moment: datetime = LAST_MOMENT) -> Issued:
     """An authority of its own name, so that two of them are never taken for one another."""
+    until = min(now + AUTHORITY_LIFETIME, last_moment)
     key = rsa.generate_private_key(65537, KEY_BITS)
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     name = _name(f"Tessel proxy authority {now:%Y-%m-%d} {key_id.digest.hex()[:8]}")
     builder = (
-        _builder(name, name, key, now, now + AUTHORITY_LIFETIME)
+        _builder(name, name, key, now, until)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(key_id, critical=False)
@@ -50,12 +55,16 @@ def new_authority(now: datetime) -> Issued:
 
 
 def new_server(
-    names: Sequence[x509.GeneralName], lifetime: timedelta, authority: Issued, now: datetime
+    names: Sequence[x509.GeneralName],
+    lifetime: timedelta,
+    authority: Issued,
+    now: datetime,
+    last_moment: datetime = LAST_MOMENT,
 ) -> Issued:
     """A server's certificate for these names; it does not outlive its authority."""
     key = rsa.generate_private_key(65537, KEY_BITS)
     issuer = authority.certificate
-    until = min(now - BACKDATED + lifetime, issuer.not_valid_after_utc)
+    until = min(now - BACKDATED + lifetime, issuer.not_valid_after_utc, last_moment)
     builder = (
         _builder(_name(_common_name(names)), issuer.subject, key, now, until)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -94,6 +103,15 @@ def names_of(certificate: x509.Certificate) -> list[str]:
     return [str(each.value) for each in found.value]
 
 
+def dns_names_of(certificate: x509.Certificate) -> list[str]:
+    """The names without the addresses."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return found.value.get_values_for_type(x509.DNSName)
+
+
 def _to_ascii(name: str, text: str) -> str:
     if name.isascii():
         return name  # not to IDNA's rules, which know no underscore
@@ -121,7 +139,7 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(min(until, LAST_MOMENT))
+        .not_valid_after(until)
     )
 
 

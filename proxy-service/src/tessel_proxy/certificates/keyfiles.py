@@ -1,9 +1,15 @@
-"""Keys and certificates -> files that are there whole or not at all, keys for their owner alone."""
+"""Keys and certificates -> files that are replaced whole or not at all.
+
+A file that is replaced keeps its owner, group and mode: whoever reads it now can read the next one.
+A new file follows the use of its folder. See `_Access`.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +26,31 @@ from cryptography.hazmat.primitives.serialization import (
 
 PRIVATE = 0o600
 PUBLIC = 0o644
+GROUP_READS = 0o640
+_FOR_ITS_GROUP = (0o050, 0o070)  # a folder that its group may read, and others not
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
+    """What is to be written. `mode` is for a file that does not exist yet.
+
+    `for_service`: the proxy reads it while it serves, not only the operator.
+    """
+
     path: Path
     octets: bytes = field(repr=False)
     mode: int
+    for_service: bool = False
 
 
-def key_file(path: Path, key: RSAPrivateKey, passphrase: bytes | None) -> NewFile:
+def key_file(
+    path: Path, key: RSAPrivateKey, passphrase: bytes | None, *, for_service: bool = False
+) -> NewFile:
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         encryption = BestAvailableEncryption(passphrase)
-    return NewFile(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption), PRIVATE)
+    octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return NewFile(path, octets, PRIVATE, for_service)
 
 
 def certificate_file(path: Path, certificate: x509.Certificate) -> NewFile:
@@ -41,26 +58,85 @@ def certificate_file(path: Path, certificate: x509.Certificate) -> NewFile:
 
 
 def write_together(files: Sequence[NewFile]) -> None:
-    """Put all in place, over what was there, or none of them; raises OSError."""
+    """Put all in place, over what was there, or none of them; raises OSError.
+
+    A link stays, and the file that it leads to is replaced.
+    """
     written: list[tuple[Path, Path]] = []
     try:
         for file in files:
-            beside = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}")
-            written.append((beside, file.path))
-            _write_new(beside, file)
-        # All octets are on the disk: what is left can hardly fail, so a key without its
-        # certificate is not left behind.
+            path = file.path.resolve()
+            beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            written.append((beside, path))
+            _write_new(beside, file, _access_of(path, file))
+        # All bytes are on the disk. Renaming can hardly fail, so no key is left without its
+        # certificate.
         for beside, path in written:
             beside.replace(path)
+        for folder in {path.parent for _beside, path in written}:
+            _sync_folder(folder)
     finally:
         for beside, _path in written:
             beside.unlink(missing_ok=True)
 
 
-def _write_new(path: Path, file: NewFile) -> None:
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """Who may do what with a file. None: as the system makes a new file of this process."""
+
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+
+    def give(self, descriptor: int, path: Path) -> None:
+        """Raises PermissionError that says what it could not keep."""
+        uid, gid = (-1 if each is None else each for each in (self.uid, self.gid))
+        try:
+            if (uid, gid) != (-1, -1):
+                os.fchown(descriptor, uid, gid)
+            if self.mode is not None:
+                os.fchmod(descriptor, self.mode)  # last: a change of owner takes bits away
+        except PermissionError as error:
+            why = f"cannot be given to {uid}:{gid} as before; run this as root or as its owner"
+            raise PermissionError(errno.EPERM, why, str(path)) from error
+
+
+def _access_of(path: Path, file: NewFile) -> _Access:
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        return _access_in(path.parent.stat(), file)
+    return _Access(before.st_uid, before.st_gid, stat.S_IMODE(before.st_mode))
+
+
+def _access_in(folder: os.stat_result, file: NewFile) -> _Access:
+    """A new file's, from the use of its folder.
+
+    What root makes in somebody else's folder belongs to that user. A folder that a group may
+    read, and others not, holds what the service reads by this group.
+    """
+    if os.geteuid() == 0 and folder.st_uid != 0:
+        return _Access(folder.st_uid, folder.st_gid)
+    for_group = stat.S_IMODE(folder.st_mode) & 0o077 in _FOR_ITS_GROUP
+    if file.for_service and for_group and folder.st_gid != os.getegid():
+        return _Access(gid=folder.st_gid, mode=file.mode | GROUP_READS)
+    return _Access()
+
+
+def _write_new(path: Path, file: NewFile, access: _Access) -> None:
     # O_EXCL with the mode in the same call: at no moment may anybody else open a key.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
     with open(descriptor, "wb") as opened:  # noqa: PTH123 -- a descriptor, no path
+        access.give(descriptor, file.path)
         opened.write(file.octets)
         opened.flush()
         os.fsync(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the new names on the disk, too: a power cut must not bring the old files back."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -16,10 +16,18 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from tessel_proxy.certificates.issuing import Issued, general_name, new_authority, new_server
-from tessel_proxy.certificates.keyfiles import NewFile, certificate_file, key_file, write_together
+from tessel_proxy.certificates.issuing import (
+    LAST_MOMENT,
+    TESSEL_1_LAST_MOMENT,
+    Issued,
+    general_name,
+    new_authority,
+    new_server,
+)
+from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import LockedKeyError, key_in
+from tessel_proxy.front.tls_tessel_1 import TOO_LATE
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650
@@ -78,6 +86,11 @@ class Family(Enum):
     CURRENT = "authority"
     TESSEL_1 = "tessel-1-authority"
 
+    @property
+    def last_moment(self) -> datetime:
+        """The latest end of a certificate that these devices can read."""
+        return TESSEL_1_LAST_MOMENT if self is Family.TESSEL_1 else LAST_MOMENT
+
     def files(self, config: Config) -> Files:
         match self:
             case Family.CURRENT:
@@ -107,15 +120,26 @@ def make_files(
     Raises CertificateError, or OSError if a file cannot be read or written.
     """
     wanted = _general_names(names)
+    if files.family is Family.TESSEL_1:
+        _check_for_tessel_1(wanted)
+    if now >= files.family.last_moment:
+        raise CertificateError(f"no certificate may end after {files.family.last_moment:%F}")
     if not 0 < days <= MAX_DAYS:
         raise CertificateError(f"{days} days; allowed: 1 to {MAX_DAYS}")
     files.check()
     kept = _kept_authority(files, now)
-    authority = kept or new_authority(now)
-    server = new_server(wanted, timedelta(days=days), authority, now)
-    new = _pair(files.cert, files.key, server, files.key_pass)
+    last_moment = files.family.last_moment
+    authority = kept or new_authority(now, last_moment)
+    server = new_server(wanted, timedelta(days=days), authority, now, last_moment)
+    new = [
+        key_file(files.key, server.key, files.key_pass, for_service=True),
+        certificate_file(files.cert, server.certificate),
+    ]
     if kept is None:
-        new += _pair(files.authority_cert, files.authority_key, authority, files.key_pass)
+        new += [
+            key_file(files.authority_key, authority.key, files.key_pass),
+            certificate_file(files.authority_cert, authority.certificate),
+        ]
     for file in new:
         file.path.parent.mkdir(parents=True, exist_ok=True)
     write_together(new)
@@ -129,10 +153,6 @@ def make_files(
     )
 
 
-def _pair(cert: Path, key: Path, issued: Issued, passphrase: bytes | None) -> list[NewFile]:
-    return [key_file(key, issued.key, passphrase), certificate_file(cert, issued.certificate)]
-
-
 def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     wanted: list[x509.GeneralName] = []
     faults = []
@@ -144,6 +164,19 @@ def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     if faults or not wanted:
         raise CertificateError("\n".join(faults) or "no name; allowed: 1 or more")
     return list(dict.fromkeys(wanted))
+
+
+def _check_for_tessel_1(names: Sequence[x509.GeneralName]) -> None:
+    """An address would be of no use to a board, and the board's error does not say so."""
+    addresses = [each for each in names if isinstance(each, x509.IPAddress)]
+    if addresses:
+        raise CertificateError(
+            "\n".join(
+                f"{each.value} is an address, and a Tessel 1 reads DNS names in certificates only; "
+                "allowed: a name as proxy.example.com, which is also what PROXY_HOST must be"
+                for each in addresses
+            )
+        )
 
 
 def _kept_authority(files: Files, now: datetime) -> Issued | None:
@@ -164,6 +197,12 @@ def _kept_authority(files: Files, now: datetime) -> Issued | None:
         raise CertificateError(
             f"{cert} expired at {authority.certificate.not_valid_after_utc:%F %T} UTC; "
             "move both authority files away for a new one, which devices must then be given"
+        )
+    if files.family is Family.TESSEL_1 and authority.certificate.not_valid_after_utc >= TOO_LATE:
+        raise CertificateError(
+            f"{cert} ends at {authority.certificate.not_valid_after_utc:%F %T} UTC, which a "
+            f"Tessel 1 cannot read; allowed: before {TOO_LATE:%F %T}. Move both authority files "
+            "away for a new one, which boards must then be given"
         )
     return authority
 

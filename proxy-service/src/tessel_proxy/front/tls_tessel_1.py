@@ -26,7 +26,8 @@ from tessel_proxy.front.tls import Dialect, ServerTLS
 CIPHERS = b"AES128-SHA:AES256-SHA:@SECLEVEL=0"
 
 MAX_KEY_BITS = 4096  # what was tried; its buffers for larger numbers were not
-FIRST_GENERALIZED_TIME = datetime(2050, 1, 1, tzinfo=UTC)  # axTLS reads UTCTime alone
+TOO_LATE = datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)
+"""axTLS keeps dates in a `time_t` of 32 bits: a certificate that ends later has expired to it."""
 MAX_CHAIN_OCTETS = 16 * 1024 - 128
 """axTLS wants each handshake message whole in one record, which has 16 KiB at most; less what
 the message's own lengths and names take."""
@@ -86,8 +87,8 @@ def _key_faults(identity: Identity) -> Iterator[str]:
 def _certificate_faults(certificate: x509.Certificate) -> Iterator[str]:
     name = certificate.subject.rfc4514_string()
     until = certificate.not_valid_after_utc
-    if until >= FIRST_GENERALIZED_TIME:
-        yield f"{name} ends {until:%F}; allowed for the Tessel 1: before 2050"
+    if until >= TOO_LATE:
+        yield f"{name} ends {until:%F}; allowed for the Tessel 1: before {TOO_LATE:%F %T} UTC"
     # Nobody checks an authority's signature on itself, but it must be parsable.
     itself = certificate.subject == certificate.issuer
     if certificate.signature_algorithm_oid not in (_PARSABLE if itself else _VERIFIABLE):
