@@ -20,10 +20,14 @@ LOOPBACK = "127.0.0.1"
 
 
 class LocalDeployment(Deployment):
-    """Everything started by the constructor; `folder` takes certificates and logs."""
+    """Everything started by the constructor; `folder` takes certificates and logs.
 
-    def __init__(self, folder):
+    `announce` is called with each command line and its settings before it runs.
+    """
+
+    def __init__(self, folder, announce=lambda command_line, settings: None):
         self._folder = folder
+        self._announce = announce
         self._processes = []
         self._runs = 0
         try:
@@ -78,6 +82,7 @@ class LocalDeployment(Deployment):
         return Site(name, host, json.loads(line)["listening"])
 
     def _start(self, command_line, settings, name):
+        self._announce([str(word) for word in command_line], settings)
         process = Process(command_line, settings, self._folder, name)
         self._processes.append(process)
         return process

@@ -1,0 +1,43 @@
+"""The output of a program that runs, shown as it comes."""
+
+from support.deployment.base import Finished
+from support.waiting import eventually
+
+
+class _Follower:
+    """Shows what is new in an output, in whole lines."""
+
+    def __init__(self, show):
+        self._show = show
+        self._shown = 0
+
+    def take(self, text):
+        if text:
+            self._show(text)
+            self._shown += len(text)
+
+    def look(self, output):
+        self.take(output[self._shown : output.rfind("\n") + 1])
+
+    def finish(self, output):
+        self.take(output[self._shown :])
+
+
+def follow(running, on_stdout, on_stderr, within):
+    """Wait for the program's end; TimeoutError, and its end by force, if it takes longer."""
+    stdout, stderr = _Follower(on_stdout), _Follower(on_stderr)
+
+    def ended():
+        exit_code = running.exit_code  # first: what it wrote before its end is there after it
+        stdout.look(running.stdout)
+        stderr.look(running.stderr)
+        return exit_code is not None
+
+    try:
+        eventually(ended, within, lambda: "the program did not end")
+    except TimeoutError:
+        running.kill()
+        raise
+    stdout.finish(running.stdout)
+    stderr.finish(running.stderr)
+    return Finished(running.exit_code, running.stdout, running.stderr)

@@ -1,0 +1,115 @@
+"""What the demo writes on a terminal, and elsewhere."""
+
+import fcntl
+import io
+import os
+import pty
+import struct
+import termios
+from contextlib import contextmanager
+
+import pytest
+
+from demo.screen import PLAIN_COLUMNS, Screen
+
+LONG = "The far site counted 20 connections, and the proxy logged all of them: by the tunnel."
+
+
+class Piped(io.StringIO):
+    def isatty(self):
+        return False
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def play(screen):
+    screen.headline("A headline")
+    screen.command(["tessel", "run", "a b.py"], {"PROXY_TOKEN": ""})
+    with screen.progress("The program runs"):
+        screen.output("[bold]its own[/bold] :smile: 1 2 3\n")
+    screen.note(LONG)
+
+
+def plain():
+    file = Piped()
+    play(Screen(file))
+    return file.getvalue()
+
+
+@contextmanager
+def terminal(columns):
+    """Both ends of one."""
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(writing, "w") as file:
+        yield reading, file
+    os.close(reading)
+
+
+def on_a_terminal(columns, monkeypatch):
+    with terminal(columns) as (reading, file):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        play(Screen(file))
+        file.flush()
+        return os.read(reading, 65536).decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("name", ["NOTHING", "FORCE_COLOR", "NO_COLOR"])
+def test_where_there_is_no_terminal_it_is_plain_text(name, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    text = plain()
+    assert "\x1b" not in text
+    assert text.splitlines()[:5] == [
+        "",
+        "A headline",
+        "----------",
+        "$ PROXY_TOKEN='' tessel run 'a b.py'",
+        "[bold]its own[/bold] :smile: 1 2 3",
+    ]
+    assert "The program runs" not in text
+    assert max(map(len, text.splitlines())) <= PLAIN_COLUMNS
+
+
+def test_a_terminal_has_colours_and_a_progress_line_that_goes_away(monkeypatch):
+    text = on_a_terminal(60, monkeypatch)
+    assert "\x1b[1;36m" in text
+    assert "The program runs" in text
+    assert text.rindex("\x1b[2K") > text.rindex("The program runs")
+    assert text.count("\x1b[?25h") == text.count("\x1b[?25l") == 1  # the cursor is back
+
+
+def test_no_color_leaves_the_colours_out(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = on_a_terminal(60, monkeypatch)
+    assert "\x1b[1;36m" not in text
+    assert "\x1b[32m" not in text
+    assert "The program runs" in text
+
+
+def test_a_dumb_terminal_gets_plain_text(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    text = on_a_terminal(60, monkeypatch)
+    assert "\x1b" not in text
+    assert "The program runs" not in text
+
+
+@pytest.mark.parametrize("columns", [30, 46, 100])
+def test_paragraphs_and_the_progress_line_fit_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = on_a_terminal(columns, monkeypatch)
+    note = text[text.index("* The far") :]
+    assert max(map(len, note.splitlines())) < columns
+    assert " ".join(note.split()) == f"* {LONG}"
+    (progress, *_) = (each for each in text.split("\r") if "The program" in each)
+    assert len(progress.partition("\x1b")[0]) < columns
+
+
+def test_a_command_is_not_folded_so_that_it_can_be_copied(monkeypatch):
+    assert "$ PROXY_TOKEN='' tessel run 'a b.py'\n" in on_a_terminal(30, monkeypatch).replace(
+        "\x1b[1m", ""
+    ).replace("\x1b[0m", "")
