@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from functools import partial
 
@@ -147,6 +151,8 @@ def test_on_sigterm_transfers_end_whole_nobody_new_gets_in_and_the_exit_code_is_
             Device(proxy.port, context)
     assert (downloads.whole, downloads.cut) == ([sha256_of(MEDIUM)] * DEVICES, [])
     assert len(downloads.going) == (DEVICES if features else 0)
+    # by then a single proxy has been started again
+    assert all(said["after_ms"] >= DRAIN_S * 1000 for said in downloads.going)
     assert proxy.process.wait(STOP_SECONDS) == 0
 
 
@@ -175,3 +181,44 @@ def test_a_second_signal_stops_at_once(proxy_with, context, site):
         assert proxy.process.wait(STOP_SECONDS) == 0
         assert time.monotonic() - began < DRAIN_S / 2
     assert (len(downloads.cut), downloads.whole) == (DEVICES, [])
+
+
+def test_for_the_delay_before_a_drain_it_is_not_ready_and_takes_devices_at_both_ports(
+    proxy_with, context, device_of, site, tmp_path
+):
+    made = [sys.executable, "-m", "tessel_proxy", "make-cert", "--for-tessel-1", "boards.test"]
+    subprocess.run([*made, "--out", tmp_path], check=True, capture_output=True)
+    legacy = {
+        f"LEGACY_{what}_FILE": tmp_path / f"tessel-1-{what.lower()}.pem" for what in ("CERT", "KEY")
+    }
+    delays = {"DRAIN_DELAY_S": 3, "DRAIN_S": DRAIN_S, "DRAIN_RETURN_S": 0}
+    proxy = proxy_with(ADMIN_PORT=0, LEGACY_PORT=0, **delays, **legacy)
+    admin = proxy.log.events("admin_listening")[0]["port"]
+    boards = proxy.log.events("legacy_listening")[0]["port"]
+    early = device_of(proxy, TOKEN)
+    proxy.terminate()
+    eventually(lambda: proxy.log.events("drain_delayed"))
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz")
+    late = device_of(proxy, TOKEN)
+    socket.create_connection(("127.0.0.1", boards)).close()
+    for device in (early, late):
+        device.send(connecting(2, site["echo"]), data(2, b"a"))
+        assert device.octets(2, 1) == b"a"
+    assert not proxy.log.events("draining")
+    eventually(lambda: proxy.log.events("draining"))
+    for port in (proxy.port, boards):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+    for device in (early, late):
+        device.socket.close()
+    assert proxy.process.wait(STOP_SECONDS) == 0
+
+
+def test_a_second_signal_does_not_wait_for_the_delay_either(proxy_with, device_of):
+    proxy = proxy_with(DRAIN_DELAY_S=60)
+    device_of(proxy, TOKEN)
+    proxy.terminate()
+    eventually(lambda: proxy.log.events("drain_delayed"))
+    proxy.terminate()
+    assert proxy.process.wait(10) == 0

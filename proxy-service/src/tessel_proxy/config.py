@@ -340,11 +340,27 @@ class Config(Settings):
         "or addresses, separated by blanks or commas",
         networks,
     )
+    # Off: without a load balancer it would only make each stop longer.
+    drain_delay_s: float = setting(
+        "DRAIN_DELAY_S",
+        "0",
+        "seconds after SIGTERM in which /readyz already says 503 and new tunnels are still taken, "
+        "so that load balancers send devices elsewhere first; DRAIN_S begins after them; 0: none",
+        seconds_or_none,
+    )
     drain_s: float = setting(
         "DRAIN_S",
         "30",
         "seconds for open substreams to finish after SIGTERM; 0: none",
         seconds_or_none,
+    )
+    drain_return_s: float | None = setting(
+        "DRAIN_RETURN_S",
+        "",
+        "seconds after which devices of a draining proxy are to come back, and up to 10 s more, "
+        "drawn for each device; unset: when the drain is over, after DRAIN_S if connections are "
+        "open, since a single proxy is away until then. Set it to 0 if another proxy takes over",
+        optional(seconds_or_none),
     )
     admin_host: str = setting(
         "ADMIN_HOST",
@@ -381,6 +397,11 @@ class Config(Settings):
         return KeepAliveTimes(
             self.tcp_keepalive_idle_s, self.tcp_keepalive_interval_s, self.tcp_keepalive_probes
         )
+
+    @property
+    def stop_s(self) -> float:
+        """How long tunnels and targets may take to end after the first signal."""
+        return self.drain_delay_s + self.drain_s
 
     @property
     def has_authenticator(self) -> bool:

@@ -23,8 +23,11 @@ LOOK_S: Final = 0.05
 CROSSING_S: Final = 1.0
 """What crosses `goaway` on the wire is under way no longer than this, on any usable link."""
 
-RETURN_MS: Final = (100, 5_000)
-"""When devices come back: not all at once, for the next proxy has a handshake with each to do."""
+RETURN_MS: Final = (100, 10_000)
+"""What is added to the time when devices come back, drawn for each: not all at once, for the next
+proxy has a handshake with each to do. A proxy that is started again takes some seconds, too."""
+
+MAX_RETURN_MS: Final = 2**31 - 1  # what the wire allows
 
 Draw = Callable[[int, int], int]  # random.randint
 
@@ -47,18 +50,25 @@ class Drain:
         self._draw = draw
         self._targets_lack = targets_lack
 
-    async def run(self, within_s: float) -> None:
-        """Returns when no tunnel is left and every target has its own, or after `within_s`."""
+    async def run(self, within_s: float, return_s: float | None = None) -> None:
+        """Returns when no tunnel is left and every target has its own, or after `within_s`.
+
+        Devices are told to come back after `return_s`, else when this is over, as far as one can
+        say, and some seconds more.
+        """
         if self._is_done:
             return
         started = self._clock.seconds()
-        told = self._tell(list(self._census.all))
+        if return_s is None:
+            return_s = within_s if self._is_busy else min(within_s, CROSSING_S)
+        told = self._tell(list(self._census.all), return_s)
         self._log.info(
             "draining: {tunnels} tunnels, at most {seconds:g} s",
             event="draining",
             tunnels=len(self._census.all),
             told=len(told),
             seconds=within_s,
+            return_seconds=return_s,
         )
         while not self._is_done and self._clock.seconds() - started < within_s:
             crossed = self._clock.seconds() - started >= CROSSING_S
@@ -75,8 +85,15 @@ class Drain:
     def _is_done(self) -> bool:
         return not self._census.all and not self._targets_lack()
 
-    def _tell(self, tunnels: Iterable[Tunnel]) -> set[Tunnel]:
-        return {each for each in tunnels if each.drain(self._draw(*RETURN_MS))}
+    @property
+    def _is_busy(self) -> bool:
+        return self._targets_lack() or not all(each.is_idle for each in self._census.all)
+
+    def _tell(self, tunnels: Iterable[Tunnel], return_s: float) -> set[Tunnel]:
+        return {each for each in tunnels if each.drain(self._return_ms(return_s))}
+
+    def _return_ms(self, return_s: float) -> int:
+        return min(int(return_s * 1000) + self._draw(*RETURN_MS), MAX_RETURN_MS)
 
     def _end_idle(self, tunnels: Iterable[Tunnel]) -> None:
         for tunnel in list(tunnels):

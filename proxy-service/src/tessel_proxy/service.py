@@ -250,16 +250,29 @@ class ProxyService(Service):
 
     async def _stop(self) -> None:
         self._readiness.draining = True
+        await self._be_found_not_ready()
         self._reloader.stop()
         self._expiry.stop()
         await self._stop_listening()
         await Drain(
             self._house.census, self._reactor, SystemRandom().randint, self._targets_lack
-        ).run(self._config.drain_s)
+        ).run(self._config.drain_s, self._config.drain_return_s)
         await self._end_all()
         self._memory.stop()
         await self._admin.stop()
         self._stop_lookups()
+
+    async def _be_found_not_ready(self) -> None:
+        """Take new tunnels for as long as load balancers may need to ask /readyz."""
+        delay_s = self._config.drain_delay_s
+        if not delay_s or not self._ports:
+            return
+        self._log.info(
+            "not ready any more; new tunnels are taken for {seconds:g} s",
+            event="drain_delayed",
+            seconds=delay_s,
+        )
+        await deferLater(self._reactor, delay_s)
 
     def _targets_lack(self) -> bool:
         return any(each.unsent_octets for each in self._house.opener.sockets)

@@ -140,9 +140,14 @@ class Session:
         self._tunnel.goaway(after_ms)
         return True
 
+    @property
+    def is_idle(self) -> bool:
+        """No substream is open, and nothing is still on its way to the device."""
+        return not self._tunnel.substreams and not self._tunnel.has_more_to_send
+
     def end_if_idle(self) -> None:
-        """End the tunnel unless a substream is open, or what it sent is still on its way."""
-        if not self._tunnel.substreams and not self._tunnel.has_more_to_send:
+        """End the tunnel unless it is in use."""
+        if self.is_idle:
             self.stop()
 
     def stop(self) -> None:

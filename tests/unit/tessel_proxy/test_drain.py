@@ -19,23 +19,27 @@ class Tunnel:
         self.after_ms = after_ms
         return self._knows
 
+    @property
+    def is_idle(self):
+        return self.idle
+
     def end_if_idle(self):
         if self.idle:
             self._census.all.discard(self)
 
 
 class Draining:
-    def __init__(self, within_s=30):
+    def __init__(self, within_s=30, return_s=0):
         self.clock = Clock()
         self.census = Census()
-        self.within_s = within_s
+        self.within_s, self.return_s = within_s, return_s
         self.targets_lack = False
         self.drain = Drain(
             self.census, self.clock, lambda low, high: low + high, lambda: self.targets_lack
         )
 
     def begin(self):
-        self.done = Deferred.fromCoroutine(self.drain.run(self.within_s))
+        self.done = Deferred.fromCoroutine(self.drain.run(self.within_s, self.return_s))
 
     def passes(self, seconds):
         self.clock.pump([LOOK_S] * round(seconds / LOOK_S))
@@ -64,6 +68,42 @@ def test_every_tunnel_is_asked_to_go_and_when_to_come_back(draining, logged):
     assert tunnel.after_ms == sum(RETURN_MS)
     (line,) = logged.named("draining")
     assert (line["tunnels"], line["told"], line["seconds"]) == (1, 1, 30)
+
+
+@pytest.mark.parametrize(
+    ("return_s", "after_ms"), [(30, 30_000 + sum(RETURN_MS)), (0.5, 500 + sum(RETURN_MS))]
+)
+def test_it_is_to_come_back_when_the_proxy_is_there_again(return_s, after_ms):
+    draining = Draining(return_s=return_s)
+    tunnel = Tunnel(draining.census, knows=True)
+    draining.begin()
+    assert tunnel.after_ms == after_ms
+
+
+@pytest.mark.parametrize(
+    ("busy", "targets_lack", "within_s", "expected_s"),
+    [
+        (True, False, 30, 30),
+        (False, True, 30, 30),
+        (False, False, 30, CROSSING_S),  # all will be over then
+        (True, False, 0, 0),
+        (False, False, 0, 0),
+    ],
+)
+def test_unless_it_is_set_that_is_when_the_drain_is_over(busy, targets_lack, within_s, expected_s):
+    draining = Draining(within_s, return_s=None)
+    draining.targets_lack = targets_lack
+    told = Tunnel(draining.census, knows=True)
+    Tunnel(draining.census, idle=not busy)
+    draining.begin()
+    assert told.after_ms == expected_s * 1000 + sum(RETURN_MS)
+
+
+def test_no_time_is_too_long_for_the_wire():
+    draining = Draining(return_s=1e9)
+    tunnel = Tunnel(draining.census, knows=True)
+    draining.begin()
+    assert tunnel.after_ms == 2**31 - 1
 
 
 def test_an_idle_tunnel_ends_at_once_unless_its_device_may_have_opened_something(draining):

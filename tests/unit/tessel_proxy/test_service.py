@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IOpenSSLServerConnectionCreator
@@ -366,6 +366,43 @@ async def test_a_stop_lets_what_is_open_finish(make, authority, logged):
     assert logged.named("substream_closed")[0]["outcome"] == "ended"
     assert logged.named("tunnel_closed")[0]["outcome"] == "stopped"
     assert logged.named("drained")[0]["left"] == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_before_it_drains_it_is_not_ready_and_takes_tunnels_still(make, authority, logged):
+    proxy = make(drain_delay_s=0.5, proxy_protocol_from=networks("127.0.0.2"))
+    early = await connected(proxy, authority)
+    early.tunnel.message({"token": TOKEN})
+    await early.answered
+    stopped = proxy.stopService()
+    assert proxy._readiness.obstacles == ["draining"]
+    late = await connected(proxy, authority)
+    late.tunnel.message({"token": TOKEN})
+    assert (await late.answered)["authed"]
+    assert early.lost is None
+    assert logged.named("drain_delayed")[0]["seconds"] == 0.5
+    assert not logged.named("draining")
+    await stopped
+    assert logged.named("draining")[0]["tunnels"] == 2
+    assert proxy.addresses == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_at_once_does_not_wait_for_load_balancers(make, authority):
+    proxy = make(drain_delay_s=60)
+    device = await connected(proxy, authority)
+    stopped = proxy.stopService()
+    proxy.abort()
+    await device.gone
+    stopped.addErrback(lambda failure: failure.trap(CancelledError))
+    stopped.cancel()  # as the end of the process does
+    proxy._config = Config()  # the fixture stops it once more
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_never_listened_is_not_delayed(server_tls):
+    proxy = ProxyService(Config(drain_delay_s=60), reactor, Hardcoded(TOKEN), server_tls)
+    await proxy.stopService()
 
 
 @pytest_twisted.ensureDeferred
