@@ -9,6 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
+from twisted.logger import capturedLogs
 from twisted.web.client import Agent
 
 from tessel_proxy.config import Config
@@ -68,6 +69,143 @@ async def test_metrics_can_be_read_by_prometheus(asked):
 async def test_nothing_else_is_there(asked):
     assert (await asked.get("/"))[0] == 404
     assert (await asked.get("/metrics2"))[0] == 404
+
+
+# --- forms of requests that monitors use
+
+
+async def answered(asked, *heads):
+    """The answers to these requests on one connection, which the last one closes."""
+    found = await stranger(asked, b"".join(heads))
+    await found.gone
+    return found.heard
+
+
+def request(method, target, *fields, version="1.1"):
+    lines = [f"{method} {target} HTTP/{version}", *fields]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+CLOSE = ("Host: a", "Connection: close")
+
+
+def parts(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return int(status.split()[1]), fields, body
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/healthz",
+        "/healthz/",
+        "/healthz?check=1",
+        "/healthz/?check=1&b",
+        "/healthz?",
+        "/%68ealthz",
+        "http://127.0.0.1:9105/healthz",
+        "HTTP://proxy.example/healthz/?check=1",
+        "https://proxy.example/healthz",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest_twisted.ensureDeferred
+async def test_health_is_told_whatever_the_target_looks_like(asked, method, target):
+    status, fields, body = parts(await answered(asked, request(method, target, *CLOSE)))
+    assert status == 200
+    assert body == (b"ok\n" if method == "GET" else b"")
+    assert fields["content-length"] == ("0" if method == "OPTIONS" else "3")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize(
+    "fields", [(), ("Host: a",), ("Connection: close",), ("Accept: */*", "User-Agent: check/1")]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest_twisted.ensureDeferred
+async def test_http_1_0_needs_no_host_and_ends_the_connection(asked, path, fields, method):
+    said = request(method, path, *fields, version="1.0")
+    status, _fields, body = parts(await answered(asked, said))
+    assert status == 200
+    assert (body != b"") == (method == "GET")
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest_twisted.ensureDeferred
+async def test_readiness_is_the_same_by_every_method(asked, method, ready):
+    asked.readiness.draining = not ready
+    status, fields, _body = parts(await answered(asked, request(method, "/readyz", *CLOSE)))
+    assert status == (200 if ready else 503)
+    assert fields["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/nothing", "/"])
+@pytest_twisted.ensureDeferred
+async def test_head_has_the_head_of_get(asked, path):
+    got = parts(await answered(asked, request("GET", path, *CLOSE)))
+    head = parts(await answered(asked, request("HEAD", path, *CLOSE)))
+    assert head[0] == got[0]
+    assert head[2] == b""
+    assert head[1]["content-type"] == got[1]["content-type"]
+    assert head[1].get("content-length") == got[1].get("content-length")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/", "/metrics", "/metrics?name[]=sample"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PURGE", "get"])
+@pytest_twisted.ensureDeferred
+async def test_other_methods_are_answered_with_those_that_are_allowed(asked, method, path):
+    status, fields, body = parts(await answered(asked, request(method, path, *CLOSE)))
+    assert (status, fields["allow"], body) == (405, "GET, HEAD, OPTIONS", b"")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/"])
+@pytest_twisted.ensureDeferred
+async def test_options_tells_what_is_allowed(asked, path):
+    status, fields, body = parts(await answered(asked, request("OPTIONS", path, *CLOSE)))
+    assert (status, fields["allow"], body) == (200, "GET, HEAD, OPTIONS", b"")
+
+
+@pytest.mark.parametrize("said", [("OPTIONS", "/", "1.0"), ("OPTIONS", "*", "1.1")])
+@pytest_twisted.ensureDeferred
+async def test_what_load_balancers_send_by_themselves_is_answered(asked, said):
+    method, target, version = said
+    head = request(method, target, *CLOSE, version=version)
+    assert parts(await answered(asked, head))[0] == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_is_kept_for_more_requests(asked):
+    heads = [request("HEAD", "/healthz", "Host: a"), request("GET", "/readyz", "Host: a")] * 2
+    heard = await answered(asked, *heads, request("GET", "/metrics", *CLOSE))
+    assert heard.count(b"HTTP/1.1 200 OK") == 5
+    assert heard.count(b"\r\n\r\nok\n") == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_that_expects_100_is_told_to_continue(asked):
+    expecting = ("Expect: 100-continue", "Content-Length: 2", *CLOSE)
+    heard = await answered(asked, request("GET", "/healthz", *expecting), b"{}")
+    assert heard.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    "target", ["/healthz/more", "//healthz", "/HEALTHZ", "http://a", "http://a/", "/metrics/x"]
+)
+@pytest_twisted.ensureDeferred
+async def test_other_paths_are_not_there_and_the_answer_says_what_is(asked, target):
+    status, _fields, body = parts(await answered(asked, request("GET", target, *CLOSE)))
+    assert (status, body) == (404, b"there are /healthz, /readyz and /metrics\n")
+
+
+@pytest_twisted.ensureDeferred
+async def test_heads_of_monitors_leave_no_line_in_the_log(asked):
+    with capturedLogs() as logs:
+        for path in ("/healthz", "/metrics", "/nothing"):
+            await answered(asked, request("HEAD", path, *CLOSE))
+    assert [each for each in logs if "HEAD" in str(each.get("log_format"))] == []
 
 
 # --- what strangers may do to it

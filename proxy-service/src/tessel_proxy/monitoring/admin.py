@@ -4,15 +4,20 @@
     /readyz    200 if new tunnels are welcome; else 503 and why not, a line each
     /metrics   for Prometheus
 
-It tells no secrets, but whoever reaches it learns how busy the proxy is, so it is bound to loopback
-unless ADMIN_HOST says otherwise. It changes nothing: whatever is asked, GET or not, only reads.
+Monitors ask in many forms: GET, HEAD and OPTIONS have the same status, with HTTP/1.0 or 1.1, with
+or without a query, a trailing slash, or the whole URL as the target. `OPTIONS /` is what HAProxy
+sends if it is told nothing else. Other methods are answered with 405: nothing can be changed here.
+
+It tells no secrets, but who can connect learns how busy the proxy is, so it is bound to loopback
+unless ADMIN_HOST says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final, cast
 
 from prometheus_client import CollectorRegistry
@@ -24,7 +29,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
@@ -42,21 +46,25 @@ MAX_BODY_OCTETS: Final = 1024
 """Of a request. Nothing here takes a body, and one that is long would be kept on the disk."""
 TOO_LONG: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
 
+READING: Final = (b"GET", b"HEAD", b"OPTIONS")
+
 Answer = tuple[HTTPStatus, list[str]]  # and the lines of its body
+NO_OTHERS: Final[Mapping[bytes, Callable[[], Answer]]] = MappingProxyType({})
 
 
 def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
     """The factory for the admin port."""
     root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
+    root.putChild(b"", _Answer(_nothing_there, {b"OPTIONS": _health}))
     root.putChild(b"healthz", _Answer(_health))
     root.putChild(b"readyz", _Answer(partial(_readiness, readiness)))
-    root.putChild(b"metrics", MetricsResource(registry))  # type: ignore[no-untyped-call] # as above
+    root.putChild(b"metrics", _Metrics(registry))
     return _Site(root)
 
 
 class _Root(Resource):
     def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: ARG002 -- Twisted's
-        return notFound()
+        return _NOTHING_THERE
 
 
 class _Channel(HTTPChannel):
@@ -90,8 +98,10 @@ class _Request(Request):
             super().handleContentChunk(data)  # type: ignore[no-untyped-call] # as above
 
     def process(self) -> None:
-        if not self._too_long:  # else it has had its answer
-            super().process()  # type: ignore[no-untyped-call] # as above
+        if self._too_long:
+            return  # it has had its answer
+        self.path = _path_of(self.path)
+        super().process()  # type: ignore[no-untyped-call] # as above
 
 
 class _Site(Site):
@@ -119,21 +129,89 @@ class _Site(Site):
         """Nothing: a line for each scrape would drown those that matter."""
 
 
-class _Answer(Resource):
-    """A few lines of text, never to be kept."""
+class _Page(Resource):
+    """A page that can be read. `self` is the page itself and no folder."""
 
     isLeaf = True
 
-    def __init__(self, answer: Callable[[], Answer]) -> None:
+    def render(self, request: Request) -> bytes | int:
+        if request.postpath not in ([], [b""]):  # with or without a trailing slash
+            return _NOTHING_THERE.render(request)
+        if request.method not in READING:
+            return _reply(request, HTTPStatus.METHOD_NOT_ALLOWED, [])
+        return self.read(request)
+
+    def read(self, request: Request) -> bytes | int:
+        raise NotImplementedError
+
+
+class _Answer(_Page):
+    """A few lines of text, never to be kept."""
+
+    def __init__(
+        self, answer: Callable[[], Answer], others: Mapping[bytes, Callable[[], Answer]] = NO_OTHERS
+    ) -> None:
+        """`others`: methods with an answer of their own."""
         super().__init__()  # type: ignore[no-untyped-call] # as above
         self._answer = answer
+        self._others = others
 
-    def render_GET(self, request: Request) -> bytes:
-        status, lines = self._answer()
-        request.setResponseCode(status.value)
-        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        request.setHeader(b"cache-control", b"no-store")
-        return "".join(f"{line}\n" for line in lines).encode()
+    def read(self, request: Request) -> bytes:
+        status, lines = self._others.get(request.method, self._answer)()
+        return _reply(request, status, lines)
+
+
+class _Metrics(_Page):
+    """prometheus_client's page, which knows GET alone."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # as above
+        self._page = cast("IResource", MetricsResource(registry))  # type: ignore[no-untyped-call] # as above
+
+    def read(self, request: Request) -> bytes | int:
+        if request.method == b"OPTIONS":
+            return _reply(request, HTTPStatus.OK, [])
+        asked, request.method = request.method, b"GET"
+        answer = self._page.render(request)  # it looks at the method now, and answers later
+        request.method = asked  # of HEAD the request writes no body
+        return cast("bytes | int", answer)
+
+
+class _NothingThere(Resource):
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        return _reply(request, *_nothing_there())
+
+
+_NOTHING_THERE: Final = _NothingThere()  # type: ignore[no-untyped-call] # as above
+
+
+def _reply(request: Request, status: HTTPStatus, lines: Sequence[str]) -> bytes:
+    """The body for Twisted to send, as the request's method has it."""
+    body = "".join(f"{line}\n" for line in lines).encode()
+    request.setResponseCode(status.value)
+    request.setHeader(b"cache-control", b"no-store")
+    if request.method == b"OPTIONS" or status is HTTPStatus.METHOD_NOT_ALLOWED:
+        request.setHeader(b"allow", b", ".join(READING))
+        return b""
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    if request.method != b"HEAD":
+        return body
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return b""  # Twisted would log that it drops a body
+
+
+def _path_of(target: bytes) -> bytes:
+    """The path of a request's target, which may be a whole URL, as for a proxy."""
+    scheme, separator, rest = target.partition(b"://")
+    if separator and scheme.lower() in (b"http", b"https"):
+        return b"/" + rest.partition(b"/")[2]
+    return target
+
+
+def _nothing_there() -> Answer:
+    return HTTPStatus.NOT_FOUND, ["there are /healthz, /readyz and /metrics"]
 
 
 def _health() -> Answer:
