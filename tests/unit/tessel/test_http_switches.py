@@ -150,11 +150,16 @@ def test_a_chunked_body_that_node_takes_is_taken(board, site, encoding, body):
     assert site.names == ["request", "request"]
 
 
-def test_an_old_client_may_keep_its_connection(site):
-    site.client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+def test_an_old_client_keeps_its_connection_only_if_the_program_says_so(board, site):
+    old = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    site.server.prepend_once_listener(
+        "request", lambda _, response: response.set_header("Connection", "keep-alive")
+    )
+    site.client.send(old)
     assert b"Connection: keep-alive\r\n" in site.client.take()
-    site.client.send(GET)
-    assert site.names == ["request", "request"]
+    site.client.send(old)
+    assert b"Connection: close\r\n" in site.client.take()
+    assert site.client.wire.half_closed
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,8 @@ class ServerConnection:
         if self._response is not None:
             self._response.silence()
         if self._request is not None:
-            self._request.destroy(error)
+            # As in Node on a later tick, when the program has what came before
+            self._runtime.next_tick(self._request.destroy, cut())
         self._enter(Phase.CLOSING)
         if self._site.emit("clientError", error, self.socket):
             return

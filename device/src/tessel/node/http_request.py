@@ -302,7 +302,8 @@ class ClientRequest(OutgoingMessage):
         if self._response_over:
             self.destroy()
         elif not self.response.complete:
-            self.response.destroy(error)
+            # As in Node on a later tick, when the program has what came before
+            self._runtime.next_tick(self.response.destroy, error)
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
         self.agent.cancel(self, self._options.connection)

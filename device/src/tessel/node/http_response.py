@@ -35,9 +35,9 @@ class ServerResponse(OutgoingMessage):
         self.status_message: str | None = None
         self.send_date = True
         self._method = head.method
-        self._keeps_alive = head.keep_alive and stays
         self._knows_chunks = head.version not in ("0.9", "1.0")
-        self._asked_to_keep_alive = not self._knows_chunks and head.keep_alive
+        # As in Node an older client keeps its connection only if the program says so itself
+        self._keeps_alive = head.keep_alive and stays and self._knows_chunks
         self._continue_due = False
         self._connect(request.socket)
 
@@ -128,12 +128,8 @@ class ServerResponse(OutgoingMessage):
         self._say_what_follows(stays=framed or not self._has_body())
 
     def _say_what_follows(self, *, stays: bool) -> None:
-        if "connection" in self._headers:
-            return
-        if not (self._keeps_alive and stays):
+        if "connection" not in self._headers and not (self._keeps_alive and stays):
             self._headers.set("Connection", "close")
-        elif self._asked_to_keep_alive:
-            self._headers.set("Connection", "keep-alive")
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
         if self.socket is not None and not self.writable_finished:
