@@ -1,4 +1,4 @@
-"""What `docker compose` makes of deploy/compose.yml and the files beside it, without an engine."""
+"""What `docker compose` makes of the compose files here, without an engine."""
 
 import json
 import shutil
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
 SECONDS = 60
 
 pytestmark = pytest.mark.skipif(
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def compose_config(file):
+def services(file):
     done = subprocess.run(
         ["docker", "compose", "--file", file, "config", "--format=json"],
         capture_output=True,
@@ -23,7 +24,16 @@ def compose_config(file):
         timeout=SECONDS,
         check=True,
     )
-    return json.loads(done.stdout)["services"]["proxy"]
+    return json.loads(done.stdout)["services"]
+
+
+def compose_config(file):
+    return services(file)["proxy"]
+
+
+def test_up_shows_the_devices_output_alone():
+    shown = services(ROOT / "docker-compose.yml")
+    assert [name for name, each in shown.items() if each.get("attach", True)] == ["device"]
 
 
 def test_a_stop_leaves_time_for_the_drain():
