@@ -9,7 +9,7 @@ was accepted. Every failure is a `tessel.errors.NodeError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IAddress, IProducer, IProtocol, ITransport
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from tessel.errors import NodeError
+    from tessel.network.sessions import Sessions
 
 ProtocolFactory: TypeAlias = Callable[[], IProtocol]
 BACKLOG = 511  # connections that wait to be accepted; Node's own number
@@ -43,6 +44,8 @@ class TlsOptions:
     ca: tuple[bytes, ...] | None = None  # PEM
     servername: str | None = None
     reject_unauthorized: bool | None = None
+    sessions: Sessions | None = field(default=None, compare=False, repr=False)
+    """Where sessions are kept that may be resumed; not the program's to say."""
 
     @property
     def named(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from OpenSSL import SSL
@@ -33,6 +34,7 @@ class TlsTransport(TLSTransport):
     authorized = False
     authorization_error: NodeError | None = None
     _peer: bytes | None = None
+    keep_session: Callable[[SSL.Connection], None] | None = None  # if the target was accepted
 
     def judged(self, error: NodeError | None, peer: bytes | None) -> None:
         self.authorized = error is None
@@ -46,6 +48,8 @@ class TlsTransport(TLSTransport):
         if isinstance(reason.value, NodeError):
             # Twisted would find an end without close_notify and tell that instead
             self._reason = reason
+        if self.keep_session is not None:
+            self.keep_session(self.getHandle())  # type: ignore[no-untyped-call]  # Twisted's
         super().connectionLost(reason)
 
     def loseWriteConnection(self) -> None:
@@ -80,6 +84,10 @@ class Handshake:
         connection = self.transport.getHandle()  # type: ignore[no-untyped-call]  # Twisted's
         fault = self._verification.verdict(connection)
         self.transport.judged(fault, peer_der(connection))
+        if fault is None:
+            self.transport.keep_session = self._verification.keep_session
+        else:
+            self._verification.forget_session()
         if fault is not None and self._verification.rejects:
             self.failed(Failure(fault))
             self.transport.abortConnection()  # type: ignore[no-untyped-call]  # Twisted's
@@ -95,6 +103,8 @@ class Handshake:
         self.done.callback(protocol)
 
     def failed(self, reason: Failure) -> None:
+        if reason.check(SSL.Error):
+            self._verification.forget_session()
         if not self.done.called:
             self.done.errback(_explained(reason))
 

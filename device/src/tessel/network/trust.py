@@ -6,6 +6,7 @@ sent: so the error can say what the matter is, and `reject_unauthorized=False` c
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
@@ -58,6 +59,8 @@ class Verification:
         self._sends_name = tls.servername != "" and literal(self._name) is None
         self._context = _context(tls.ca)  # raises NodeError if `ca` is no PEM
         self._chain_fault: int | None = None
+        self._sessions = tls.sessions
+        self._ends: datetime | None = None  # of the first certificate that was looked at
         self.rejects = tls.reject_unauthorized is not False
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
@@ -66,7 +69,19 @@ class Verification:
         connection.set_verify(SSL.VERIFY_PEER, self._let_through)
         if self._sends_name:
             connection.set_tlsext_host_name(self._ascii)
+        if self._sessions is not None:
+            self._ends = self._sessions.resume(connection)
         return connection
+
+    def keep_session(self, connection: SSL.Connection) -> None:
+        """The connection is over, and its target was accepted: the next one may resume it."""
+        if self._sessions is not None and self._ends is not None:
+            self._sessions.keep(connection, self._ends)
+
+    def forget_session(self) -> None:
+        """The target was not accepted, or TLS failed."""
+        if self._sessions is not None:
+            self._sessions.forget()
 
     def verdict(self, connection: SSL.Connection) -> NodeError | None:
         """What is wrong with the target, now that the handshake is done."""
@@ -90,7 +105,9 @@ class Verification:
         depth: int,
         fine: int,
     ) -> bool:
-        del connection, certificate, depth
+        del connection, depth
+        ends = certificate.to_cryptography().not_valid_after_utc
+        self._ends = ends if self._ends is None else min(self._ends, ends)
         if not fine:
             self._chain_fault = fault  # the last one is the one Node tells
         return True

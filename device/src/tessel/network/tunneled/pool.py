@@ -23,6 +23,7 @@ from tessel.network.limits import (
     TUNNEL_SETUP_TIMEOUT_S,
     within,
 )
+from tessel.network.sessions import Sessions
 from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.refused import AuthorizationFailed
@@ -65,6 +66,7 @@ class Tunnels:
         # a token without a host is a settings fault, so there is one
         self._proxy = Target(settings.proxy_host or "", settings.proxy_port)
         self._dial = dial
+        self._sessions = Sessions()
         self._clock = clock
         self._backoff = Backoff(random)
         self._tunnels: list[Tunnel] = []  # all that have a connection
@@ -137,7 +139,8 @@ class Tunnels:
 
     async def _set_up(self, tunnel: Tunnel) -> None:
         authorities = self._settings.proxy_cert
-        tls = TlsOptions(ca=None if authorities is None else (authorities,))
+        ca = None if authorities is None else (authorities,)
+        tls = TlsOptions(ca=ca, sessions=self._sessions)
         await self._dial(self._proxy, lambda: self._protocol(tunnel), tls)
         await tunnel.answered
 
