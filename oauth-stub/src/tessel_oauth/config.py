@@ -12,7 +12,7 @@ from typing import Final
 from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
 from servicekit.parsers import integer, listening_address, optional
 from servicekit.settings import Settings, setting
-from tessel_oauth.parsers import client_id, database, printable
+from tessel_oauth.parsers import api_key, client_id, database, printable
 
 IN_MEMORY: Final = ":memory:"  # SQLite's own word
 MAX_LIFETIME_S: Final = 100 * 366 * 24 * 3600
@@ -36,7 +36,7 @@ class Config(Settings):
         "SEED_API_KEY",
         "",
         "API key of that account when it is made; unset: generated, shown once on standard output",
-        optional(printable),
+        optional(api_key),
         secret=True,
     )
     client_id: str = setting(

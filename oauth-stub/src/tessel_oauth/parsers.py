@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from servicekit.texts import token
+
 MAX_TEXT: Final = 256  # of names and keys: all of a request's must fit its limits
 
 
@@ -15,6 +17,11 @@ def printable(text: str) -> str:
     if not text.isprintable() or len(text) > MAX_TEXT:  # surrogates are not printable either
         raise ValueError(f"1 to {MAX_TEXT} printable characters in UTF-8")
     return text
+
+
+def api_key(text: str) -> str:
+    """One token, short enough for a request."""
+    return printable(token(text))
 
 
 def client_id(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import cast
 from twisted.logger import Logger
 
 from servicekit.command_line import CommandParser, explain_assignment
+from servicekit.files import hints_of_exposed
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
 from servicekit.reactor import reactor as installed_reactor
@@ -32,7 +33,6 @@ from servicekit.serving import (
 )
 from servicekit.settings import ConfigError, described
 from tessel_proxy.auth import IAuthReactor
-from tessel_proxy.auth.account_file import is_open_to_all
 from tessel_proxy.auth.new_token import (
     TokenError,
     generated_token,
@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("tessel-proxy"))
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('tessel-proxy')}"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve devices until SIGTERM (this is the default)")
     commands.add_parser("check-config", help="say what the settings come to, or all their faults")
@@ -166,7 +168,7 @@ def _serve() -> int:
         service.startService,
         service.stopService,
         reactor,
-        reload=service.reload,
+        reload=lambda: _reload(service, ready),
         hangups=hangups,
         halt=service.abort,
         stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
@@ -174,6 +176,16 @@ def _serve() -> int:
     )
     gc.freeze()  # what is there now stays: no collection need walk over all modules
     return serving.run()
+
+
+def _reload(service: ProxyService, ready: Ready) -> None:
+    service.reload()
+    if ready.kept:
+        Logger().info(
+            "not read again: {settings}; a restart applies what has changed in them",
+            event="not_reloaded",
+            settings=", ".join(ready.kept),
+        )
 
 
 def _first_end(ready: Ready) -> float:
@@ -242,11 +254,9 @@ def _hash_token(account: str, *, given: bool) -> int:
     config = Config.for_tokens(environ)
     token = given_token(sys.stdin.buffer) if given else generated_token()
     print(line_for(account, token, recipe_for(config.auth_file)))
-    if config.auth_file is not None and is_open_to_all(config.auth_file):
-        print(
-            f"hint: everybody on this machine can read or change {config.auth_file}: chmod 600",
-            file=sys.stderr,
-        )
+    if config.auth_file is not None:
+        for hint in hints_of_exposed([("AUTH_FILE", config.auth_file)]):
+            print(f"hint: {hint}", file=sys.stderr)
     if not given:
         print(f"the token of {account}, shown this once: {token}", file=sys.stderr)
     return OK

@@ -22,7 +22,8 @@ from servicekit.parsers import (
     seconds,
     seconds_or_none,
 )
-from servicekit.settings import Settings, setting
+from servicekit.settings import SecretFile, Settings, setting
+from servicekit.texts import cleaned
 from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS, Windows
 from streamplex.tx.tcp import KeepAliveTimes
 from tessel_proxy.egress.rules import Rule, narrow_rules, rules
@@ -31,15 +32,18 @@ from tessel_proxy.parsers import (
     TokenService,
     passphrase,
     plugin_name,
-    shared_password,
+    shared_tokens,
     token_service,
 )
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 MAX_KEEPALIVE_S = 32_767  # what Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL
 MAX_KEEPALIVE_PROBES = 127  # what Linux takes for TCP_KEEPCNT
+HOW_TO_MAKE = "`(umask 077; head -c 24 /dev/urandom | base64 > {path})` makes one"
 NO_AUTHENTICATOR = (
     "no authenticator is set; allowed: AUTH_HARDCODED=<a token that all devices share>, "
+    "AUTH_HARDCODED_FILE=<a file that holds it: "
+    f"{HOW_TO_MAKE.format(path='FILE')}>, "
     "AUTH_TESSEL_OA2=http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT], "
     "AUTH_FILE=<accounts and hashes of their tokens>, "
     "or AUTH_PLUGIN=package.module:callable"
@@ -72,7 +76,12 @@ class Config(Settings):
         "KEY_FILE", "config/private-key.pem", "the private key of that certificate, PEM", Path
     )
     key_pass: bytes | None = setting(
-        "KEY_PASS", "", "passphrase of all private keys", optional(passphrase), secret=True
+        "KEY_PASS",
+        "",
+        "passphrase of all private keys; a file is read again with the keys",
+        optional(passphrase),
+        secret=True,
+        exact=True,
     )
     client_ca_file: Path | None = setting(
         "CLIENT_CA_FILE",
@@ -110,34 +119,40 @@ class Config(Settings):
     auth_tessel_oa2: TokenService | None = setting(
         "AUTH_TESSEL_OA2",
         "",
-        "the token service that knows the devices' tokens: http(s)://CLIENT_ID:CLIENT_SECRET@HOST",
+        "the token service that knows the devices' tokens: http(s)://CLIENT_ID:CLIENT_SECRET@HOST; "
+        "a file is read again on SIGHUP and when it changes",
         optional(token_service),
         secret=True,
     )
-    auth_hardcoded: str | None = setting(
+    auth_hardcoded: tuple[str, ...] | None = setting(
         "AUTH_HARDCODED",
         "",
-        "one token that all devices share; AUTH_TESSEL_OA2 wins over it",
-        optional(shared_password),
+        "the token that all devices share, or several, one on each line; AUTH_TESSEL_OA2 wins over "
+        "it; a file is read again on SIGHUP and when it changes",
+        optional(shared_tokens),
         secret=True,
+        how_to_make=HOW_TO_MAKE,
     )
     auth_plugin: str | None = setting(
         "AUTH_PLUGIN",
         "",
-        "a validator of your own, package.module:callable, instead of all others",
+        "a validator of your own, package.module:callable, instead of all others; loaded once, at "
+        "the start",
         optional(plugin_name),
     )
     auth_file: Path | None = setting(
         "AUTH_FILE",
         "",
         "accounts and hashes of their tokens, made by tessel-proxy hash-token; asked first, the "
-        "token service or else the shared token about what it does not know",
+        "token service or else the shared token about what it does not know; read again on SIGHUP "
+        "and when it changes",
         optional(Path),
     )
     target_ca_file: Path | None = setting(
         "TARGET_CA_FILE",
         "",
-        "authorities to trust for TLS targets besides the system's, PEM",
+        "authorities to trust for TLS targets besides the system's, PEM; read again on SIGHUP and "
+        "when it changes",
         optional(Path),
     )
     egress_mode: EgressMode = setting(
@@ -411,6 +426,12 @@ class Config(Settings):
         )
 
     @classmethod
+    def secret_files(cls, environ: Mapping[str, str]) -> dict[str, SecretFile]:
+        """The secrets' files that can be read again, by the names of their fields."""
+        found = {name: each.file(environ) for name, each in cls.table().items()}
+        return {name: file for name, file in found.items() if file is not None}
+
+    @classmethod
     def for_certificates(cls, environ: Mapping[str, str]) -> Self:
         """Only what make-cert needs; raises ConfigError."""
         return cls.some_from_env(
@@ -447,12 +468,11 @@ def _port_faults(config: Config) -> list[str]:
 def _authenticator_faults(environ: Mapping[str, str]) -> list[str]:
     # Judged by what is set, not by what could be read: an authenticator with a fault of its own
     # is reported once, and not as missing besides.
-    own = environ.get("AUTH_PLUGIN")
+    own = cleaned(environ.get("AUTH_PLUGIN", ""))
     others = [
         each.name
         for each in SETTINGS
-        if each.name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED", "AUTH_FILE")
-        and any(environ.get(name) for name in each.names)
+        if each.name in ("AUTH_TESSEL_OA2", "AUTH_HARDCODED", "AUTH_FILE") and each.given(environ)
     ]
     if own and others:
         return [

@@ -6,19 +6,26 @@ A parser raises ValueError with the words that follow "allowed:" in the fault's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote, urlsplit
+
+from servicekit.texts import lines_of, token
+
+MAX_TOKENS: Final = 8  # that all devices share: the old one, the new one, and some in between
 
 
 def passphrase(text: str) -> bytes:
+    if "\n" in text or "\r" in text:
+        raise ValueError("a passphrase on one line")
     return text.encode("utf-8", "surrogateescape")
 
 
-def shared_password(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("text in UTF-8, as tokens are on the wire") from None
-    return text
+def shared_tokens(text: str) -> tuple[str, ...]:
+    """One on each line. Lines that begin with # are comments."""
+    lines = lines_of(text)
+    if not 1 <= len(lines) <= MAX_TOKENS:
+        raise ValueError(f"1 to {MAX_TOKENS} tokens, one on each line; # begins a comment")
+    return tuple(map(token, lines))
 
 
 def plugin_name(text: str) -> str:
@@ -42,21 +49,31 @@ def token_service(text: str) -> TokenService:
         parts = urlsplit(text)
         port = parts.port  # raises on one that is out of range
     except ValueError:
-        raise _bad_service("a URL is malformed") from None
+        raise _bad_service(
+            "a URL is malformed (in the secret, : / ? # @ and % are written as %3A and the like)"
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise _bad_service("scheme or host is missing")
     if not parts.username or not parts.password:
         raise _bad_service("client id or secret is missing")
-    if ":" in unquote(parts.username):  # HTTP Basic parts them there
+    client_id, client_secret = _unquoted(parts.username), _unquoted(parts.password)
+    if ":" in client_id:  # HTTP Basic parts them there
         raise _bad_service("the client id holds a colon")
     if parts.query or parts.fragment or not text.isprintable() or " " in text:
         raise _bad_service("it has more than that")
     where = parts.netloc.rpartition("@")[2]
     return TokenService(
         url=f"{parts.scheme}://{where}{parts.path.rstrip('/')}",
-        client_id=unquote(parts.username),
-        client_secret=unquote(parts.password),
+        client_id=client_id,
+        client_secret=client_secret,
     )
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise _bad_service("its % sequences are not UTF-8") from None
 
 
 def _bad_service(why: str) -> ValueError:

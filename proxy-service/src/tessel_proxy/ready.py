@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from servicekit.clocks import WallTime
-from servicekit.settings import ConfigError, lookalikes
+from servicekit.files import hints_of_exposed
+from servicekit.settings import ConfigError, SecretFile, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.config import SETTINGS, Config
@@ -16,6 +18,7 @@ from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.reload import Reloadable
+from tessel_proxy.secrets import held_until_restart
 from tessel_proxy.targets.trust import TargetTrust
 
 T = TypeVar("T")
@@ -44,6 +47,7 @@ class Ready:
     chosen: Chosen
     hints: tuple[str, ...]
     reloadables: tuple[Reloadable, ...] = ()
+    kept: tuple[str, ...] = ()  # secrets that no reload reads again
 
     @property
     def authenticator(self) -> Authenticator:
@@ -80,17 +84,32 @@ def get_ready(
             faults.extend(fault for fault in error.faults if fault not in faults)
             return None
 
-    tls = collect(lambda: server_tls(config, wall_time))
-    legacy_tls = collect(lambda: tessel_1_tls(config, wall_time))
+    files = Config.secret_files(environ)
+    key_pass_file = files.get("key_pass")
+    tls = collect(lambda: server_tls(config, wall_time, key_pass_file))
+    legacy_tls = collect(lambda: tessel_1_tls(config, wall_time, key_pass_file))
     chosen = None
     if config.has_authenticator:  # else that is among the faults
-        chosen = collect(lambda: authenticator_for(config, reactor))
+        chosen = collect(lambda: authenticator_for(config, reactor, files))
     trust = collect(lambda: TargetTrust(config.target_ca_file, wall_time))
     policies = collect(lambda: Policies(config))
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
+    hints += hints_of_exposed(_secrets(config, files.values()))
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
     hints += _account_hints(chosen) + _legacy_hints(config, legacy_tls)
     hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
-    reloadables = [each for each in (tls, legacy_tls, chosen.by_file) if each is not None]
-    return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables))
+    made_of_files = (tls, legacy_tls, chosen.by_file, *chosen.secrets)
+    reloadables = [each for each in made_of_files if each is not None]
+    kept = held_until_restart(SETTINGS, environ)
+    return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables), tuple(kept))
+
+
+def _secrets(config: Config, files: Iterable[SecretFile]) -> Iterator[tuple[str, Path]]:
+    """The files that nobody else should read, with the settings that name them."""
+    yield "KEY_FILE", config.key_file
+    if config.legacy_port is not None:
+        yield "LEGACY_KEY_FILE", config.legacy_key_file
+    if config.auth_file is not None:
+        yield "AUTH_FILE", config.auth_file
+    yield from ((each.name, each.path) for each in files)

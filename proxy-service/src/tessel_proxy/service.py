@@ -112,9 +112,8 @@ class ProxyService(Service):
         trust = TargetTrust(config.target_ca_file)
         self._own = OwnAddresses()
         self.policies = Policies(config)
-        self._reloader = Reloader(
-            reactor, [trust, self.policies, *reloadables], config.reload_look_s
-        )
+        policies = [self.policies] if self.policies.paths else []  # without a file: none to reload
+        self._reloader = Reloader(reactor, [trust, *policies, *reloadables], config.reload_look_s)
         opener = Opener(
             reactor,
             TCP(reactor, keep_alive=config.keep_alive),

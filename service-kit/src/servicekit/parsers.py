@@ -17,6 +17,8 @@ E = TypeVar("E", bound=Enum)
 
 MAX_SECONDS: Final = 24 * 3600.0
 
+_NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
 
 def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
     """Nothing, or what `parse` reads."""
@@ -44,10 +46,8 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    # float() would take '1_000', other scripts' digits and 'infinity'.
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 < value <= MAX_SECONDS:  # NaN is not
         raise ValueError(f"seconds, more than 0 and at most {MAX_SECONDS:.0f}")
     return value

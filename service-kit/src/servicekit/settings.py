@@ -6,12 +6,16 @@ table: from it come the values, what `--help` shows, and the hints about names m
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
+
+from servicekit.files import unreadable
+from servicekit.texts import cleaned, is_quoted, without_line_ends
 
 T = TypeVar("T")
 
@@ -20,6 +24,7 @@ MAX_SECRET_OCTETS: Final = 64 * 1024  # a secret's file; a wrong path may name a
 HELP_COLUMNS: Final = 98
 LOOKALIKE: Final = 0.85  # AUTH_HARDCODE is one of ours misspelt, SSL_CERT_FILE is somebody else's
 FILE_SUFFIX: Final = "_FILE"
+UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class ConfigError(Exception):
@@ -39,6 +44,8 @@ class Setting:
     meaning: str
     parse: Callable[[str], object]
     secret: bool  # its value is never shown, and NAME_FILE may name a file that holds it
+    exact: bool = False  # spaces around it and quotes belong to it
+    how_to_make: str = ""  # the secret's file, where it is missing
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,7 +54,7 @@ class Setting:
 
     def read(self, environ: Mapping[str, str]) -> object:
         """Its value in this environment; raises ConfigError. Set but empty counts as not set."""
-        given = [name for name in self.names if environ.get(name)]
+        given = self.given(environ)
         if not given:
             return self.parse(self.default)
         if len(given) > 1:
@@ -55,7 +62,21 @@ class Setting:
         name, text = given[0], environ[given[0]]
         source = name if self.secret and name == self.name else f"{name}={text!r}"
         if name != self.name:
-            text = _secret_in(Path(text), source)
+            text = _secret_in(_path(text, source), source, self.how_to_make)
+        return self._value(text, source)
+
+    def given(self, environ: Mapping[str, str]) -> list[str]:
+        """Those of its variables that are set. Nothing but whitespace counts as not set."""
+        return [name for name in self.names if cleaned(environ.get(name, ""))]
+
+    def file(self, environ: Mapping[str, str]) -> SecretFile | None:
+        """The file that it is read from, if that can be read again."""
+        path = Path(cleaned(environ.get(self.name + FILE_SUFFIX, "")))
+        return SecretFile(self, environ, path) if self.secret and path.is_file() else None
+
+    def _value(self, text: str, source: str) -> object:
+        """Of the text as it stands there; raises ConfigError."""
+        text = without_line_ends(text) if self.exact else _plain(text, source)
         try:
             return self.parse(text)
         except ValueError as error:
@@ -79,13 +100,40 @@ def setting(
     parse: Callable[[str], T],
     *,
     secret: bool = False,
+    exact: bool = False,
+    how_to_make: str = "",
 ) -> T:
     """Declare a field of Settings. A secret may come from a file.
 
     `parse` turns a text into the value or raises ValueError with the words that follow "allowed:".
+    The text comes to it without whitespace around it, unless it is `exact`. `how_to_make` follows
+    the fault of a secret's file that is not there.
     """
-    described = Setting(name, default, meaning, parse, secret)
+    described = Setting(name, default, meaning, parse, secret, exact, how_to_make)
     return field(default=parse(default), repr=not secret, metadata={METADATA_KEY: described})
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file that a setting is read from, and can be read from again."""
+
+    setting: Setting
+    environ: Mapping[str, str] = field(repr=False)
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The variable that names it."""
+        return self.setting.name + FILE_SUFFIX
+
+    def read(self) -> object:
+        """The value that the file holds now; raises ConfigError.
+
+        What is no regular file any more is not read: a FIFO would keep the process waiting.
+        """
+        if self.path.exists() and not self.path.is_file():
+            raise ConfigError([f"{self.name}={str(self.path)!r} is no regular file any more"])
+        return self.setting.read(self.environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +217,53 @@ def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> lis
     for name in sorted(set(environ) - set(known)):
         plain = name.removesuffix(FILE_SUFFIX)
         if plain in known:
-            hints.append(f"{name} is not a setting: {plain} cannot be read from a file")
+            hints.append(f"{_shown(name)} is not a setting: {plain} cannot be read from a file")
         elif close := get_close_matches(name.upper(), known, n=1, cutoff=LOOKALIKE):
-            hints.append(f"{name} is not a setting: is {close[0]} meant?")
+            hints.append(f"{_shown(name)} is not a setting: is {close[0]} meant?")
     return hints
 
 
-def _secret_in(path: Path, source: str) -> str:
-    """The secret that a file holds, without the line end that editors put behind it."""
+def _shown(name: str) -> str:
+    """A byte order mark before the first name of an env file would not be seen."""
+    return name if name.isprintable() else ascii(name)
+
+
+def _plain(text: str, source: str) -> str:
+    """The text that is meant; raises ConfigError."""
+    text = cleaned(text)
+    if is_quoted(text):
+        raise ConfigError([f"{source} stands in quotes; allowed: the value without them"])
+    return text
+
+
+def _path(text: str, source: str) -> Path:
+    return Path(_plain(text, source))
+
+
+def _secret_in(path: Path, source: str, how_to_make: str) -> str:
+    """The text that a file holds."""
+    octets = _octets_in(path, source, how_to_make)
+    if octets.startswith(UTF_16_MARKS):
+        raise ConfigError([f"{source} is UTF-16; allowed: UTF-8, without a byte order mark"])
+    text = octets.decode("utf-8", "surrogateescape")  # as os.environ has it
+    if not cleaned(text):
+        raise ConfigError([f"{source} is empty; allowed: a file that holds the secret"])
+    return text
+
+
+def _octets_in(path: Path, source: str, how_to_make: str) -> bytes:
     try:
         with path.open("rb") as file:
             octets = file.read(MAX_SECRET_OCTETS + 1)
+    except FileNotFoundError as error:
+        raise ConfigError([_missing(path, source, error, how_to_make)]) from error
     except OSError as error:
-        raise ConfigError([f"{source} cannot be read: {error.strerror}"]) from error
+        raise ConfigError([f"{source} {unreadable(path, error)}"]) from error
     if len(octets) > MAX_SECRET_OCTETS:
         raise ConfigError([f"{source} is too large; allowed: {MAX_SECRET_OCTETS} octets"])
-    octets = octets.removesuffix(b"\n").removesuffix(b"\r")
-    if not octets:
-        raise ConfigError([f"{source} is empty; allowed: a file that holds the secret"])
-    return octets.decode("utf-8", "surrogateescape")  # as os.environ has it
+    return octets
+
+
+def _missing(path: Path, source: str, error: OSError, how_to_make: str) -> str:
+    fault = f"{source} {unreadable(path, error)}"
+    return f"{fault}; {how_to_make.format(path=shlex.quote(str(path)))}" if how_to_make else fault

@@ -29,7 +29,9 @@ def test_any_integer_in_range_is_read_as_written(value):
     assert integer(0, 65535)(str(value)) == value
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", "86401"])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "nan", "inf", "soon", "86401", "1_0", " 5", "٣", "0x1", ".", "1e9999", ""]
+)
 def test_a_wait_has_a_positive_finite_length(text):
     assert refused(seconds, text) == "seconds, more than 0 and at most 86400"
 

@@ -87,9 +87,81 @@ def test_a_secret_may_come_from_a_file_with_or_without_a_line_end(tmp_path, endi
     assert Config.from_env({"PIN_FILE": str(file)}).pin == 42
 
 
-def test_of_a_files_line_ends_only_the_last_is_taken_off():
-    each = setting("X", "", "", str, secret=True).metadata["setting"]
-    assert each.read({"X_FILE": __file__}) == Path(__file__).read_text().removesuffix("\n")
+@pytest.mark.parametrize("form", ["{}\r", " {}", "\ufeff{}", "{} \t\r\n"])
+def test_what_stands_around_any_value_is_taken_off(form, tmp_path):
+    file = tmp_path / "pin"
+    file.write_text(form.format("7"), newline="")
+    given = {"PORT": "8080", "WAIT_S": "2.5", "FOLDER": "/tmp/a b", "WORDS": "x, y"}
+    environ = {name: form.format(text) for name, text in given.items()}
+    environ["PIN_FILE"] = form.format(file)
+    config = Config.from_env(environ)
+    assert (config.port, config.wait_s, config.folder) == (8080, 2.5, Path("/tmp/a b"))
+    assert (config.words, config.pin) == (("x,", "y"), 7)
+
+
+def test_whitespace_alone_counts_as_not_set():
+    blank = {name: " \r\n" for each in SETTINGS for name in each.names}
+    assert Config.from_env(blank) == Config()
+
+
+def test_a_value_in_quotes_is_a_fault_and_a_secret_one_is_not_shown():
+    assert faults(PORT='"80"', FOLDER="'/tmp'", SEED="'HUSH'", PIN_FILE="'x'") == [
+        "PORT='\"80\"' stands in quotes; allowed: the value without them",
+        "FOLDER=\"'/tmp'\" stands in quotes; allowed: the value without them",
+        "PIN_FILE=\"'x'\" stands in quotes; allowed: the value without them",
+        "SEED stands in quotes; allowed: the value without them",
+    ]
+
+
+def test_an_exact_value_keeps_spaces_and_quotes(tmp_path):
+    file = tmp_path / "x"
+    file.write_text("\ufeff ' ' \r\n\n")
+    each = setting("X", "", "", str, secret=True, exact=True).metadata["setting"]
+    assert each.read({"X": " '' \n"}) == " '' "
+    assert each.read({"X_FILE": str(file)}) == " ' ' "
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_secrets_file_in_utf_16_is_a_fault(tmp_path, encoding):
+    file = tmp_path / "pin"
+    file.write_bytes("\ufeff42".encode(encoding))
+    assert faults(PIN_FILE=str(file)) == [
+        f"PIN_FILE={str(file)!r} is UTF-16; allowed: UTF-8, without a byte order mark"
+    ]
+
+
+def test_a_missing_secrets_file_says_how_to_make_it(tmp_path):
+    each = setting("X", "", "", str, secret=True, how_to_make="`make > {path}` makes one")
+    path = tmp_path / "a b"
+    with pytest.raises(ConfigError, match=f"No such file or directory; `make > '{path}'` makes"):
+        each.metadata["setting"].read({"X_FILE": str(path)})
+
+
+def test_a_secrets_file_can_be_read_again(tmp_path):
+    file = tmp_path / "pin"
+    file.write_text("1")
+    again = Config.table()["pin"].file({"PIN_FILE": f" {file}\r"})
+    file.write_text("2")
+    assert (again.name, again.path, again.read()) == ("PIN_FILE", file, 2)
+    file.unlink()
+    with pytest.raises(ConfigError, match="No such file"):
+        again.read()
+    file.mkdir()
+    with pytest.raises(ConfigError, match="is no regular file any more"):
+        again.read()
+
+
+def test_what_is_no_regular_file_is_read_once_and_no_more(tmp_path):
+    pin = Config.table()["pin"]
+    assert pin.file({}) is None
+    assert pin.file({"PIN_FILE": str(tmp_path)}) is None
+    assert Config.table()["port"].file({"PORT_FILE": __file__}) is None
+
+
+def test_a_byte_order_mark_before_a_name_is_shown():
+    assert lookalikes({"\ufeffFOLDER": "x"}, SETTINGS) == [
+        "'\\ufeffFOLDER' is not a setting: is FOLDER meant?"
+    ]
 
 
 def test_a_fault_in_a_secrets_file_names_the_file_and_not_what_it_holds(tmp_path):

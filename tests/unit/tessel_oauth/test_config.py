@@ -93,7 +93,7 @@ def test_a_value_out_of_bounds_is_refused(name, value):
 
 
 def test_a_fault_never_shows_a_secret():
-    faults = faults_of(CLIENT_SECRET="hush\n", SEED_API_KEY="hush\n")
+    faults = faults_of(CLIENT_SECRET="hush\nhush", SEED_API_KEY="hush\nhush")
 
     assert len(faults) == 2
     assert "hush" not in str(faults)

@@ -122,7 +122,10 @@ def test_faults_name_the_file_and_are_not_told_without_end(tmp_path):
 def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_FILE_OCTETS", 10)
     file = tmp_path / "accounts"
-    assert faults_of(file)[0].endswith("cannot be read: No such file or directory")
+    assert faults_of(file)[0].endswith(
+        "cannot be read: No such file or directory; "
+        "`tessel-proxy hash-token ACCOUNT` makes a line for it"
+    )
     file.write_bytes(b"# \xff")
     assert faults_of(file)[0].endswith("is not UTF-8 at octet 2")
     file.write_bytes(b"#" * 11)

@@ -23,7 +23,7 @@ def read(**environ):
 
 
 def test_an_authenticator_is_all_that_must_be_set():
-    assert Config.from_env(PASSWORD) == Config(auth_hardcoded="DEV-CRED")
+    assert Config.from_env(PASSWORD) == Config(auth_hardcoded=("DEV-CRED",))
 
 
 def test_the_defaults_are_those_of_the_table():
@@ -186,6 +186,8 @@ def test_a_token_services_url_may_have_a_path_an_ipv6_host_and_escaped_credentia
         "http://id:SECRET@ho st",
         "http://id:SECRET@ho\nst",
         "http://id:SECRET@[::1",
+        "http://id:SEC/RET@host",
+        "http://id:SECRET%ff@host",
     ],
 )
 def test_a_malformed_token_service_is_a_fault_that_does_not_show_the_secret(url):
@@ -194,10 +196,51 @@ def test_a_malformed_token_service_is_a_fault_that_does_not_show_the_secret(url)
     assert "SECRET" not in fault.replace("CLIENT_SECRET", "")
 
 
-def test_a_shared_password_that_no_device_could_send_is_a_fault():
-    assert faults(AUTH_HARDCODED="\udcff") == [
-        "AUTH_HARDCODED; allowed: text in UTF-8, as tokens are on the wire"
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("\udcff", "a token of printable characters in UTF-8, on one line"),
+        ("SECRET\x00", "a token of printable characters in UTF-8, on one line"),
+        ("SEC\u200bRET", "a token of printable characters in UTF-8, on one line"),
+        ('"SECRET"\nb', "a token without quotes around it: they would be part of it"),
+        ("SECRET" * 1000, "a token of at most 4096 characters"),
+        ("# SECRET", "1 to 8 tokens, one on each line; # begins a comment"),
+        ("SECRET\n" * 9, "1 to 8 tokens, one on each line; # begins a comment"),
+    ],
+)
+def test_what_can_be_no_shared_token_is_a_fault_and_not_shown(text, allowed):
+    assert faults(AUTH_HARDCODED=text) == [f"AUTH_HARDCODED; allowed: {allowed}"]
+
+
+@pytest.mark.parametrize("quotes", ["''", '""', "``", "\u201c\u201d", "\u2018\u2019"])
+def test_a_shared_token_in_quotes_is_a_fault_and_not_shown(quotes):
+    assert faults(AUTH_HARDCODED=f" {quotes[0]}SECRET{quotes[1]}\r") == [
+        "AUTH_HARDCODED stands in quotes; allowed: the value without them"
     ]
+
+
+@pytest.mark.parametrize("text", ["old\nnew", "old\r\n\r\n new \r\n", "\ufeff# both\nold\n\nnew\n"])
+def test_several_tokens_may_be_shared_one_on_each_line(text, tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text(text, newline="")
+    assert Config.from_env({"AUTH_HARDCODED": text}).auth_hardcoded == ("old", "new")
+    assert Config.from_env({"AUTH_HARDCODED_FILE": f"{file}\r"}).auth_hardcoded == ("old", "new")
+
+
+def test_a_missing_token_file_says_how_to_make_one(tmp_path):
+    path = tmp_path / "the token"
+    with pytest.raises(ConfigError) as raised:
+        Config.from_env({"AUTH_HARDCODED_FILE": str(path)})
+    assert str(raised.value) == (
+        f"AUTH_HARDCODED_FILE='{path}' cannot be read: No such file or directory; "
+        f"`(umask 077; head -c 24 /dev/urandom | base64 > '{path}')` makes one"
+    )
+
+
+def test_whitespace_alone_is_no_authenticator():
+    for name in ("AUTH_HARDCODED", "AUTH_PLUGIN", "AUTH_FILE", "AUTH_HARDCODED_FILE"):
+        with pytest.raises(ConfigError, match="no authenticator is set"):
+            Config.from_env({name: " \r\n"})
 
 
 @pytest.mark.parametrize("name", ["AUTH_CACHE_S", "AUTH_STALE_S", "AUTH_RECHECK_S"])
@@ -211,12 +254,21 @@ def test_what_is_remembered_of_tokens_and_asked_again_can_be_turned_off(name):
 # --- secrets
 
 
-@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_secret_may_come_from_a_file_with_or_without_a_line_end(tmp_path, ending):
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", " \n\n", "\t\r\n\r\n"])
+@pytest.mark.parametrize("beginning", ["", "\ufeff", " ", "\n"])
+def test_a_token_may_stand_in_a_file_with_what_editors_put_around_it(tmp_path, beginning, ending):
     file = tmp_path / "secret"
-    file.write_bytes(b" DEV-CRED\n" + ending.encode())
+    file.write_bytes(f"{beginning}DEV-CRED{ending}".encode())
     config = Config.from_env({"AUTH_HARDCODED_FILE": str(file)})
-    assert config.auth_hardcoded == " DEV-CRED" + ("\n" if ending else "")
+    assert config.auth_hardcoded == ("DEV-CRED",)
+
+
+def test_a_passphrase_keeps_its_spaces_and_quotes_but_no_line_ends(tmp_path):
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xef\xbb\xbf 'open sesame' \r\n\n")
+    assert read(KEY_PASS_FILE=str(file)).key_pass == b" 'open sesame' "
+    assert read(KEY_PASS="' x '\r").key_pass == b"' x '"
+    assert faults(KEY_PASS="two\nlines") == ["KEY_PASS; allowed: a passphrase on one line"]
 
 
 def test_the_key_pass_from_a_file_may_be_any_octets(tmp_path):

@@ -86,7 +86,10 @@ def test_a_file_that_everybody_can_read_or_change_is_told(file, run, mode, told)
     file.touch()
     file.chmod(mode)
     code, _line, said = run("--stdin", "kim", stdin=GIVEN.encode())
-    hint = f"hint: everybody on this machine can read or change {file}: chmod 600\n"
+    hint = (
+        f"hint: AUTH_FILE='{file}' can be read or changed by every user of this machine "
+        f"(mode {mode:o}): chmod 600\n"
+    )
     assert (code, said) == (0, hint if told else "")
 
 

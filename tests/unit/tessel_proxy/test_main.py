@@ -185,7 +185,9 @@ def test_check_config_hints_at_misspelt_settings(usable, capsys):
 
 
 def test_check_config_hints_at_a_file_that_lets_nobody_in(usable, tmp_path, capsys):
-    tmp_path.joinpath("accounts").write_text("# none yet\n")
+    accounts = tmp_path.joinpath("accounts")
+    accounts.write_text("# none yet\n")
+    accounts.chmod(0o600)
     usable.update(AUTH_FILE="accounts")
     assert command.main(["check-config"]) == 0
     assert lines(capsys)[1] == []  # those with the shared token get in
@@ -225,7 +227,7 @@ def test_a_faulty_authenticator_is_not_missing_as_well(place):
 
 def test_what_is_ready_is_all_that_a_proxy_is_made_of(usable):
     ready = get_ready(usable, MemoryReactorClock())
-    assert ready.config == Config(auth_hardcoded="DEV-CRED")
+    assert ready.config == Config(auth_hardcoded=("DEV-CRED",))
     assert isinstance(ready.tls, ServerTLS)
 
 
@@ -333,7 +335,8 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
             assert hangups == "hangups"
             assert (halt.__name__, stop_timeout_s) == ("abort", 40)
             assert numbers == {"cannot_listen": "TP3002"}
-            run.append((start.__name__, stop.__name__, reactor, reload.__name__))
+            run.append((start.__name__, stop.__name__, reactor))
+            reload()
 
         def run(self):
             return 7
@@ -347,11 +350,12 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
         assert command.main([]) == 7
     ((config, reactor, authenticator, tls, *_more, named),) = made
     assert named["token_service"] is not None
-    assert (config.auth_hardcoded, reactor) == ("DEV-CRED", command.reactor)
+    assert (config.auth_hardcoded, reactor) == (("DEV-CRED",), command.reactor)
     assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
-    assert run == [("startService", "stopService", command.reactor, "reload")]
+    assert run == [("startService", "stopService", command.reactor)]
     assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]
-    assert [each["event"] for each in logged] == ["setting_hint"] * 2
+    assert [each["event"] for each in logged] == ["setting_hint"] * 2 + ["not_reloaded"]
+    assert logged[-1]["settings"] == "AUTH_HARDCODED"
 
 
 # --- as a process

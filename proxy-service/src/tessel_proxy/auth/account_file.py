@@ -9,7 +9,7 @@ those that begin with # are passed over.
 
 from __future__ import annotations
 
-import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,19 +77,13 @@ def load_accounts(path: Path) -> Accounts:
 def _text_of(path: Path) -> str:
     source = f"AUTH_FILE={str(path)!r}"
     try:
-        return octets_of(path, MAX_FILE_OCTETS).decode()
+        return octets_of(path, MAX_FILE_OCTETS).removeprefix(BOM_UTF8).decode()
     except FileError as error:
-        raise ConfigError([f"{source} {error}"]) from error
+        missing = isinstance(error.__cause__, FileNotFoundError)
+        how = "; `tessel-proxy hash-token ACCOUNT` makes a line for it" if missing else ""
+        raise ConfigError([f"{source} {error}{how}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{source} is not UTF-8 at octet {error.start}"]) from None
-
-
-def is_open_to_all(path: Path) -> bool:
-    """Whether everybody on this machine may read or change it. One that is not there is not."""
-    try:
-        return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
-    except OSError:
-        return False
 
 
 def read_accounts(text: str) -> tuple[Accounts, list[str]]:

@@ -9,12 +9,15 @@ The file goes first: what it says needs nobody else to be up.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from servicekit.settings import ConfigError
+from servicekit.settings import ConfigError, SecretFile
 from tessel_proxy.auth.by_file import ByFile
 from tessel_proxy.auth.digest import fresh_digest
 from tessel_proxy.auth.hardcoded import Hardcoded
@@ -27,10 +30,14 @@ from tessel_proxy.auth.remembered import Remembered, Times
 from tessel_proxy.auth.watched import News, Watched
 from tessel_proxy.config import NO_AUTHENTICATOR, Config
 from tessel_proxy.parsers import TokenService
+from tessel_proxy.secrets import ReadAgain
 
 # A check makes two requests at once after each other, so the connection is worth keeping; but
 # servers close idle ones after 5 s and more, and a POST that meets the close is lost.
 IDLE_CONNECTION_S = 2
+
+
+_ReadAgain: TypeAlias = Callable[[str, Callable[[Any], None]], None]
 
 
 class IAuthReactor(IReactorTime, IReactorThreads):
@@ -43,27 +50,45 @@ class Chosen:
 
     authenticator: Authenticator
     settings: tuple[str, ...]
-    by_file: ByFile | None  # to be reloaded when its file changes
+    by_file: ByFile | None  # to be reloaded when its file changes, as are the secrets
     token_service: (
         News  # what it answers itself: neither a memory nor the grace tells of its health
     )
+    secrets: tuple[ReadAgain, ...] = ()
 
 
-def authenticator_for(config: Config, reactor: IAuthReactor) -> Chosen:
-    """The one authenticator of this proxy; raises ConfigError."""
+def authenticator_for(
+    config: Config, reactor: IAuthReactor, files: Mapping[str, SecretFile] = MappingProxyType({})
+) -> Chosen:
+    """The one authenticator of this proxy; raises ConfigError.
+
+    `files` are those of the secrets that can be read again, by the fields of the settings.
+    """
     news = News()
-    named = _named(config, reactor, news)
+    secrets: list[ReadAgain] = []
+
+    def read_again(field: str, use: Callable[[Any], None]) -> None:
+        if field in files:
+            secrets.append(ReadAgain(files[field], use))
+
+    named = _named(config, reactor, news, read_again)
     if not named:
         raise ConfigError([NO_AUTHENTICATOR])
     authenticators = tuple(named.values())
     by_file = next((each for each in authenticators if isinstance(each, ByFile)), None)
     alone = len(authenticators) == 1
     return Chosen(
-        authenticators[0] if alone else InTurn(authenticators), tuple(named), by_file, news
+        authenticators[0] if alone else InTurn(authenticators),
+        tuple(named),
+        by_file,
+        news,
+        tuple(secrets),
     )
 
 
-def _named(config: Config, reactor: IAuthReactor, news: News) -> dict[str, Authenticator]:
+def _named(
+    config: Config, reactor: IAuthReactor, news: News, read_again: _ReadAgain
+) -> dict[str, Authenticator]:
     if config.auth_plugin is not None:
         plugin = Plugin(load_validator(config.auth_plugin), reactor, config.auth_timeout_s)
         return {"AUTH_PLUGIN": _remembered(plugin, config, reactor)}
@@ -75,9 +100,12 @@ def _named(config: Config, reactor: IAuthReactor, news: News) -> dict[str, Authe
         )
     if config.auth_tessel_oa2 is not None:
         oauth = _oauth(config.auth_tessel_oa2, config, reactor)
+        read_again("auth_tessel_oa2", oauth.use)
         named["AUTH_TESSEL_OA2"] = _remembered(Watched(oauth, news.tell), config, reactor)
     elif config.auth_hardcoded is not None:
-        named["AUTH_HARDCODED"] = Hardcoded(config.auth_hardcoded)
+        hardcoded = Hardcoded(*config.auth_hardcoded)
+        read_again("auth_hardcoded", hardcoded.use)
+        named["AUTH_HARDCODED"] = hardcoded
     return named
 
 

@@ -6,8 +6,8 @@ import secrets
 from pathlib import Path
 from typing import BinaryIO
 
+from servicekit.texts import MAX_TOKEN_CHARACTERS, cleaned, is_quoted
 from tessel_proxy.auth.account_file import load_accounts
-from tessel_proxy.auth.by_file import MAX_TOKEN_CHARACTERS
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import SALT_OCTETS, Recipe, written
 
@@ -27,11 +27,12 @@ def generated_token() -> str:
 def given_token(stream: BinaryIO) -> str:
     """The one line that `stream` holds; raises TokenError, which does not quote it."""
     octets = stream.read(4 * MAX_TOKEN_CHARACTERS + 2)
-    octets = octets.removesuffix(b"\n").removesuffix(b"\r")
     try:
-        token = octets.decode()
+        token = cleaned(octets.decode())
     except UnicodeDecodeError:
         raise TokenError("the token is not UTF-8") from None
+    if is_quoted(token):
+        raise TokenError("the token stands in quotes; allowed: the token without them")
     if not LEAST_CHARACTERS <= len(token) <= MAX_TOKEN_CHARACTERS or not token.isprintable():
         raise TokenError(
             f"a token of {len(token)} characters; "

@@ -89,6 +89,12 @@ class TesselOAuth:
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = HTTPClient(agent, no_cookies)
 
+    def use(self, service: TokenService) -> None:
+        """Ask this one from now on. Access tokens are worth nothing to another one or client."""
+        if service != self._service:
+            self._service = service
+            self._grants = Bounded(MAX_GRANTS)
+
     def check(self, token: str) -> Deferred[Account | Refused]:
         if not _can_be_a_key(token):
             return succeed(Refused())

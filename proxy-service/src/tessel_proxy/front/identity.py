@@ -21,10 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from servicekit.settings import ConfigError
+from servicekit.settings import ConfigError, SecretFile
 from tessel_proxy.files import FileError, octets_of
 from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain, out_of_date
 from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
+from tessel_proxy.secrets import passphrase_in
 
 T = TypeVar("T")
 
@@ -70,11 +71,13 @@ class IdentityFiles:
     client_ca_file: Path | None = None
     client_crl_file: Path | None = None
     prefix: str = ""  # of the settings' names
+    key_pass_file: SecretFile | None = None  # read again with the key
 
     @property
     def paths(self) -> Sequence[Path]:
-        every = (self.cert_file, self.key_file, self.client_ca_file, self.client_crl_file)
-        return tuple(each for each in every if each is not None)
+        key_pass = None if self.key_pass_file is None else self.key_pass_file.path
+        more = (self.client_ca_file, self.client_crl_file, key_pass)
+        return (self.cert_file, self.key_file, *(each for each in more if each is not None))
 
     @property
     def cert_source(self) -> str:
@@ -125,7 +128,9 @@ class IdentityFiles:
         return [f"{both}: the key is not that of the first certificate"]
 
     def _key(self) -> ServerKey:
-        return _private_key(self.key_file, self.key_source, self.key_pass)
+        file = self.key_pass_file
+        key_pass = self.key_pass if file is None else passphrase_in(file)
+        return _private_key(self.key_file, self.key_source, key_pass)
 
     def _client_authorities(self, now: datetime) -> Authorities:
         file = self.client_ca_file

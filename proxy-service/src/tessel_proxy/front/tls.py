@@ -21,7 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from servicekit.clocks import WallTime
-from servicekit.settings import ConfigError
+from servicekit.settings import ConfigError, SecretFile
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
@@ -115,7 +115,9 @@ class ServerTLS:
             )
 
 
-def server_tls(config: Config, wall_time: WallTime) -> ServerTLS:
+def server_tls(
+    config: Config, wall_time: WallTime, key_pass_file: SecretFile | None = None
+) -> ServerTLS:
     """For today's devices, as set; raises ConfigError."""
     files = IdentityFiles(
         config.cert_file,
@@ -123,6 +125,7 @@ def server_tls(config: Config, wall_time: WallTime) -> ServerTLS:
         config.key_pass,
         config.client_ca_file,
         config.client_crl_file,
+        key_pass_file=key_pass_file,
     )
     return ServerTLS(files, wall_time, CURRENT)
 

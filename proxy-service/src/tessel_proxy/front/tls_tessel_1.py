@@ -16,6 +16,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from servicekit.clocks import WallTime
+from servicekit.settings import SecretFile
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TicketKeys
@@ -44,12 +45,18 @@ _PARSABLE = (
 )
 
 
-def tessel_1_tls(config: Config, wall_time: WallTime) -> ServerTLS | None:
+def tessel_1_tls(
+    config: Config, wall_time: WallTime, key_pass_file: SecretFile | None = None
+) -> ServerTLS | None:
     """For Tessel 1 boards, if they are served; raises ConfigError."""
     if config.legacy_port is None:
         return None
     files = IdentityFiles(
-        config.legacy_cert_file, config.legacy_key_file, config.key_pass, prefix="LEGACY_"
+        config.legacy_cert_file,
+        config.legacy_key_file,
+        config.key_pass,
+        prefix="LEGACY_",
+        key_pass_file=key_pass_file,
     )
     return ServerTLS(files, wall_time, TESSEL_1)
 

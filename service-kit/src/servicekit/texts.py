@@ -1,0 +1,48 @@
+"""Text that people and their tools put into an environment or a file -> the text that is meant.
+
+Editors add a byte order mark or line ends, env files of Windows a carriage return, people a space
+or quotes. What no value can contain is taken off; quotes are a fault, for a value could have them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+BYTE_ORDER_MARK: Final = "\ufeff"
+MAX_TOKEN_CHARACTERS: Final = 4096  # a token has some 40; the proxy looks at no longer one
+QUOTES: Final = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
+
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+
+
+def cleaned(text: str) -> str:
+    """Without a byte order mark, and without whitespace and line ends around it."""
+    return text.strip().removeprefix(BYTE_ORDER_MARK).strip()
+
+
+def without_line_ends(text: str) -> str:
+    """For what may begin or end with a space, as a passphrase does."""
+    return text.removeprefix(BYTE_ORDER_MARK).rstrip("\r\n")
+
+
+def is_quoted(text: str) -> bool:
+    """Whether it stands in a pair of quotes."""
+    return len(text) > 1 and QUOTES.get(text[0]) == text[-1]
+
+
+def lines_of(text: str) -> list[str]:
+    """Its lines that say something, cleaned. Lines that begin with # are comments."""
+    lines = [cleaned(line) for line in _LINE_END.split(text)]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def token(text: str) -> str:
+    """One token; raises ValueError that tells what is allowed and does not quote it."""
+    if is_quoted(text):
+        raise ValueError("a token without quotes around it: they would be part of it")
+    if not text.isprintable():  # a surrogate, from what is not UTF-8, is not either
+        raise ValueError("a token of printable characters in UTF-8, on one line")
+    if len(text) > MAX_TOKEN_CHARACTERS:
+        raise ValueError(f"a token of at most {MAX_TOKEN_CHARACTERS} characters")
+    return text
