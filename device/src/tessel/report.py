@@ -28,6 +28,15 @@ def report(error: BaseException) -> str:
     return "".join(told.format())
 
 
+def interrupted_at(error: BaseException | None) -> str | None:
+    """The line of the program that ran when the error was raised into it."""
+    if error is None:
+        return None
+    told = traceback.extract_tb(error.__traceback__)
+    lines = [f"{one.filename}, line {one.lineno}" for one in told if is_programs(one.filename)]
+    return lines[-1] if lines else None
+
+
 def _lines(error: NodeError) -> Iterator[str]:
     yield f"tessel: {error}\n"
     if error.opened_at is not None:

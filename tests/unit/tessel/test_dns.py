@@ -46,6 +46,7 @@ def test_a_look_up_gives_the_best_address_and_its_family(board, heard):
     dns.lookup("example.com", keep(heard))
     assert board.handles.names() == ["look-up of example.com"]
     board.network.answer.callback(["2001:db8::1", "192.0.2.1"])
+    board.run()
     assert heard == [(None, "2001:db8::1", 6)]
     assert len(board.handles) == 0
 
@@ -67,6 +68,7 @@ def test_the_family_can_be_chosen(board, heard, options, named, family):
 def test_all_addresses_can_be_had(board, heard):
     dns.lookup("h", {"all": True}, keep(heard))
     board.network.answer.callback(["::1", "127.0.0.1"])
+    board.run()
     both = [{"address": "::1", "family": 6}, {"address": "127.0.0.1", "family": 4}]
     assert heard == [(None, both)]
 
@@ -75,6 +77,7 @@ def test_a_failure_is_the_callbacks_first_argument(board, heard):
     dns.lookup("h", keep(heard), all=False)
     error = NodeError("getaddrinfo ENOTFOUND h", "ENOTFOUND")
     board.network.answer.errback(error)
+    board.run()
     assert heard == [(error,)]
     assert len(board.handles) == 0
 
@@ -82,6 +85,7 @@ def test_a_failure_is_the_callbacks_first_argument(board, heard):
 def test_a_callback_that_raises_ends_the_program(board):
     dns.lookup("h", lambda *_: 1 / 0)
     board.network.answer.callback(["127.0.0.1"])
+    board.run()
     assert isinstance(board.uncaught.pop(), ZeroDivisionError)
 
 
@@ -92,6 +96,7 @@ def test_resolve_asks_for_one_family(board, heard):
     dns.resolve6("h", keep(heard))
     assert board.network.asked == [("h", 4), ("h", 6), ("h", 4), ("h", 6)]
     board.network.answer.callback(["192.0.2.1"])
+    board.run()
     assert heard == [(None, ["192.0.2.1"])]
 
 
@@ -112,6 +117,7 @@ def test_what_makes_no_sense_is_told_at_once(board, call):
 def test_a_bug_below_ends_the_program(board, heard):
     dns.lookup("h", keep(heard))
     board.network.answer.errback(ZeroDivisionError())
+    board.run()
     assert heard == []
     assert len(board.handles) == 0
     assert isinstance(board.uncaught.pop(), ZeroDivisionError)

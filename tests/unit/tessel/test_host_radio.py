@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.udp import MulticastPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -228,11 +229,12 @@ def test_without_ipv6_all_addresses_are_those_of_ipv4(host):
         (0, radio.RadioError),
     ],
 )
-def test_a_port_that_cannot_be_had_is_a_typed_error(host, number, kind):
+def test_a_port_that_cannot_be_had_is_a_typed_error(host, monkeypatch, number, kind):
     def refuse(*args):
         raise error.CannotListenError("h", 80, OSError(number, "x"))
 
-    host.reactor.listenTCP = host.reactor.listenUDP = refuse
+    host.reactor.listenTCP = refuse
+    monkeypatch.setattr(MulticastPort, "startListening", refuse)
     tcp = host.radio.listen(80, Plain, address="127.0.0.1", backlog=5)
     udp = host.radio.bind_udp(80, DatagramProtocol(), address="127.0.0.1")
     assert [type(told(deferred)[0]) for deferred in (tcp, udp)] == [kind, kind]

@@ -96,7 +96,7 @@ def test_a_host_header_may_be_ones_own_or_none():
         ({"max_header_size": -1}, "ERR_INVALID_ARG_VALUE"),
         ({"max_body_size": 1.5}, "ERR_INVALID_ARG_VALUE"),
         ({"timeout": -1}, "ERR_OUT_OF_RANGE"),
-        ({"timeout": "soon"}, "ERR_OUT_OF_RANGE"),
+        ({"timeout": "soon"}, "ERR_INVALID_ARG_TYPE"),
     ],
 )
 def test_what_no_request_can_be_made_of_is_refused(target, code):

@@ -5,8 +5,8 @@ import pytest
 from support.fake_board import powered_board
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
-from tessel.node import net
-from tessel.node.options import connect_arguments, valid_timeout
+from tessel.node import dgram, dns, net, timers, tls
+from tessel.node.options import TLS_OPTIONS, connect_arguments, valid_timeout
 
 
 def called():
@@ -34,20 +34,113 @@ def test_the_shapes_of_a_call(first, rest, named, target, callback):
     assert called_back is callback
 
 
-@pytest.mark.parametrize(
-    ("value", "proxy"), [(False, False), (True, True), (None, True), (0, True), ("no", True)]
-)
+@pytest.mark.parametrize(("value", "proxy"), [(False, False), (True, True), (None, True)])
 def test_only_false_itself_keeps_a_connection_from_the_proxy(value, proxy):
     assert connect_arguments({"port": 1, "proxy": value}, (), {})[0].proxy is proxy
 
 
+@pytest.mark.parametrize("name", ["proxy", "no_delay", "keep_alive", "reject_unauthorized"])
+@pytest.mark.parametrize("value", [0, 1, "no"])
+def test_a_flag_is_true_or_false_and_nothing_like_it(name, value):
+    with pytest.raises(TypeError, match=f"The option '{name}' must be True or False"):
+        connect_arguments({"port": 1, name: value}, (), {}, known=TLS_OPTIONS)
+
+
 def test_tls_options_are_kept_apart_from_their_absence():
     assert connect_arguments(1, (), {})[0].tls == TlsOptions()
-    options, _ = connect_arguments(
-        1, (), {"ca": ["a", b"b"], "servername": "s", "reject_unauthorized": False}
-    )
+    named = {"ca": ["a", b"b"], "servername": "s", "reject_unauthorized": False}
+    options, _ = connect_arguments(1, (), named, known=TLS_OPTIONS)
     assert options.tls == TlsOptions(ca=(b"a", b"b"), servername="s", reject_unauthorized=False)
-    assert connect_arguments(1, (), {"ca": "a"})[0].tls.ca == (b"a",)
+    assert connect_arguments(1, (), {"ca": "a"}, known=TLS_OPTIONS)[0].tls.ca == (b"a",)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            lambda: net.connect({"prot": 80}),
+            "option 'prot'. Did you mean 'port'",
+        ),
+        (lambda: net.connect(80, noDelay=True), "Did you mean 'no_delay'"),
+        (lambda: net.connect(80, ca="x"), "'ca': it is an option of tls.connect"),
+        (lambda: net.connect(80, localPort=5), "'localPort': the radio chooses it"),
+        (lambda: net.Socket().connect({"port": 1, "hots": "h"}), "Did you mean 'host'"),
+        (lambda: net.Socket({"allowHalfOpen": True}), "Did you mean 'allow_half_open'"),
+        (lambda: tls.connect(443, rejectUnauthorized=False), "Did you mean 'reject_unauthorized'"),
+        (lambda: tls.connect({"port": 443, "severname": "x"}), "Did you mean 'servername'"),
+        (lambda: tls.connect(443, cert="x"), "no client certificates"),
+        (lambda: tls.TLSSocket().connect(443, prxy=False), "Did you mean 'proxy'"),
+        (lambda: net.create_server({"allowHalfOpen": True}), "Did you mean 'allow_half_open'"),
+        (lambda: net.create_server(pause=True), "net.create_server has no option 'pause'"),
+        (lambda: net.create_server().listen({"prot": 80}), "Did you mean 'port'"),
+        (lambda: dgram.create_socket({"typ": "udp4"}), "Did you mean 'type'"),
+        (lambda: dgram.create_socket({"type": "udp4", "reuseAddr": True}), "binds a port once"),
+        (lambda: dgram.create_socket().bind({"adress": "x"}), "Did you mean 'address'"),
+        (lambda: dns.lookup("h", {"famly": 4}, print), "Did you mean 'family'"),
+    ],
+)
+def test_an_unknown_option_is_told_with_the_right_one(call, says):
+    with powered_board(), pytest.raises(NodeError, match=says) as raised:
+        call()
+    assert raised.value.code == "ERR_UNKNOWN_OPTION"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: net.connect(80, 5),
+        lambda: net.connect(80, b"host"),
+        lambda: net.connect(80, "h", "callback"),
+        lambda: net.connect(80, "h", print, print),
+        lambda: net.connect({"port": 80}, callback=5),
+        lambda: net.connect({"port": 80, "family": "4"}),
+        lambda: net.Socket(5),
+        lambda: net.Socket().set_timeout("5"),
+        lambda: net.Socket().set_timeout(5, "f"),
+        lambda: net.Socket().set_keep_alive(True, "5"),
+        lambda: net.Socket().set_encoding(5),
+        lambda: net.Socket().on("data", None),
+        lambda: net.Socket().on(5, print),
+        lambda: net.create_server("listener"),
+        lambda: net.create_server({}, 5),
+        lambda: net.create_server().listen(80, "h", "x", print, print),
+        lambda: net.create_server().listen(80, host=5),
+        lambda: net.create_server().listen(80, backlog="5"),
+        lambda: net.create_server().close(5),
+        lambda: net.create_server().get_connections(None),
+        lambda: dgram.create_socket("udp4", 5),
+        lambda: dgram.create_socket().bind(1, 5),
+        lambda: dgram.create_socket().bind(1, "h", 5),
+        lambda: dgram.create_socket().send(5, 53),
+        lambda: dgram.create_socket().send("x", "a", 5, "h"),
+        lambda: dgram.create_socket().send("x", 53, b"h"),
+        lambda: dgram.create_socket().close(5),
+        lambda: dgram.create_socket().set_ttl("5"),
+        lambda: dgram.create_socket().set_broadcast(1),
+        lambda: dgram.create_socket().add_membership(5),
+        lambda: dns.lookup(5, print),
+        lambda: dns.lookup("h", None),
+        lambda: dns.lookup("h", "4", print),
+        lambda: dns.lookup("h", {"all": 1}, print),
+        lambda: dns.resolve("h", 5, print),
+        lambda: dns.resolve4(5, print),
+        lambda: dns.resolve6("h", 5),
+        lambda: timers.set_timeout("f", 5),
+        lambda: timers.set_timeout(print, "5"),
+        lambda: timers.set_interval(None, 5),
+        lambda: timers.set_immediate(5),
+        lambda: timers.next_tick(None),
+        lambda: timers.clear_timeout("x"),
+        lambda: timers.clear_immediate("x"),
+    ],
+)
+def test_a_wrong_type_is_raised_at_the_callers_line(call):
+    with powered_board() as board:
+        with pytest.raises(NodeError) as raised:
+            call()
+        assert not board.handles
+    assert raised.value.code in ("ERR_INVALID_ARG_TYPE", "ERR_INVALID_ARG_VALUE")
+    assert isinstance(raised.value, TypeError | ValueError)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +161,13 @@ def test_tls_options_are_kept_apart_from_their_absence():
 )
 def test_what_makes_no_sense_is_told(options, code):
     with pytest.raises(NodeError) as caught:
-        connect_arguments(options, (), {})
+        connect_arguments(options, (), {}, known=TLS_OPTIONS)
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), "5", None])
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), "5", None, True])
 def test_a_timeout_is_a_finite_number(timeout):
-    with pytest.raises(NodeError, match="finite"):
+    with pytest.raises(NodeError, match=r"finite|number of milliseconds"):
         valid_timeout(timeout)
 
 

@@ -1,9 +1,12 @@
 """The run of a program, around a reactor in memory: what ends it, and with what code."""
 
+import contextlib
 import io
+import re
 import signal
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -14,7 +17,7 @@ from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
 from tessel.liveness import Liveness, OwnClock
-from tessel.node import net, runtime, timers
+from tessel.node import dns, net, runtime, timers
 from tessel.node.events import EventEmitter
 from tessel.program import FOREIGN_POLL_S, Program
 
@@ -147,7 +150,43 @@ def test_ctrl_c_in_the_program_itself_is_a_signal():
     def main():
         raise KeyboardInterrupt
 
-    assert run(main) == (130, "")
+    code, said = run(main)
+    assert code == 130
+    assert re.fullmatch(r"tessel: stopped by SIGINT at .*test_program.py, line \d+\n", said)
+
+
+def test_ctrl_c_says_what_is_still_open_and_where_it_was_opened():
+    def main():
+        timers.set_timeout(signal.raise_signal, 5, signal.SIGINT)
+        net.create_server().listen(8080)
+        net.connect(1, "192.0.2.1")
+        timers.set_interval(print, 60_000).unref()
+        for _ in range(3):
+            timers.set_timeout(print, 60_000)
+
+    code, said = run(main, RADIO="host")
+    lines = said.splitlines()
+    here = r", opened at .*test_program.py, line \d+"
+    assert code == 130
+    assert lines[0] == "tessel: stopped by SIGINT. Still open:"
+    assert len(lines) == 4
+    for line, what in zip(
+        lines[1:], ["server on port 8080", "socket to 192.0.2.1:1", "timer of 60 s"], strict=True
+    ):
+        assert re.fullmatch(f"  {what}{here}( \\(3 times\\))?", line)
+
+
+def test_a_second_ctrl_c_ends_a_callback_that_never_returns():
+    a_run = Run(nothing)
+
+    def busy():
+        signal.raise_signal(signal.SIGINT)
+        assert a_run.left == []
+        signal.raise_signal(signal.SIGINT)
+        assert a_run.left == [130]
+
+    a_run.main = lambda: timers.set_timeout(busy, 5)
+    assert a_run() == 130
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -158,7 +197,7 @@ def test_a_signal_ends_a_program_that_waits(number, code):
         timers.set_timeout(signal.raise_signal, 5, number)
         timers.set_timeout(heard.append, 100, "x")
 
-    assert run(main) == (code, "")
+    assert run(main)[0] == code
     assert heard == []
 
 
@@ -168,7 +207,7 @@ def test_a_signal_breaks_into_a_program_that_is_busy(number, code):
         signal.raise_signal(number)
         raise AssertionError("it went on")
 
-    assert run(main) == (code, "")
+    assert run(main)[0] == code
 
 
 def test_a_second_signal_ends_it_at_once():
@@ -301,8 +340,141 @@ def test_a_fault_on_the_way_out_is_told(monkeypatch):
         raise NodeError("stuck", "ESTUCK")
 
     monkeypatch.setattr(a_run.program._board, "power_off", broken)
-    assert a_run() == 0
+    assert a_run() == 1
     assert "stuck" in a_run.said
+
+
+# No internal error ends a program with 0.
+
+
+def deepest(call):
+    """Call it with as little stack left as lets it begin."""
+
+    def down():
+        try:
+            down()
+        except RecursionError:
+            call()
+
+    down()
+
+
+@pytest.mark.parametrize("where", ["report", "write", "close"])
+def test_an_error_that_cannot_be_shown_is_still_an_error(where):
+    class NotShownError(Exception):
+        def __str__(self):
+            raise ValueError("no text")
+
+    a_run = Run(nothing)
+
+    def main():
+        if where == "write":
+            a_run.program._errors = None  # as sys.stderr is, of a process begun without one
+        if where == "close":
+            a_run.errors.close()
+        raise NotShownError if where == "report" else ZeroDivisionError
+
+    a_run.main = main
+    assert a_run() == 1
+    if where == "report":
+        assert "NotShownError" in a_run.said
+
+
+def test_an_error_at_the_end_of_the_stack_is_still_an_error():
+    a_run = Run(nothing)
+
+    def fails():
+        raise ZeroDivisionError
+
+    def main():
+        with contextlib.suppress(RecursionError):  # as a Deferred of Twisted's would
+            deepest(lambda: runtime.current().call(fails))
+
+    a_run.main = main
+    a_run.program._board.runtime._uncaught = Mock(side_effect=RecursionError)
+    assert a_run() == 1
+    assert a_run.said
+
+
+def test_a_recursion_without_end_is_an_error():
+    def deeper():
+        deeper()
+
+    code, said = run(lambda: timers.set_timeout(deeper, 1))
+    assert code == 1
+    assert "RecursionError" in said
+
+
+class Strange(BaseException):
+    """Neither an Exception nor an exit."""
+
+
+@pytest.mark.parametrize("how", ["main", "timer", "tick", "coroutine", "deferred", "dns", "emit"])
+@pytest.mark.parametrize("kind", [Strange, ZeroDivisionError, GeneratorExit])
+def test_whatever_is_raised_wherever_ends_it_with_an_error(logged_failures, how, kind):
+    a_run = Run(nothing, RADIO="host")
+
+    def fails(*_):
+        raise kind("odd")
+
+    async def coroutine():
+        fails()
+
+    def deferred():
+        broken = Deferred()
+        broken.addCallback(fails)
+        timers.set_timeout(broken.callback, 1, None)
+
+    ways = {
+        "main": fails,
+        "timer": lambda: timers.set_timeout(fails, 1),
+        "tick": lambda: timers.next_tick(fails),
+        "coroutine": lambda: Deferred.fromCoroutine(coroutine()),
+        "deferred": deferred,
+        "dns": lambda: dns.lookup("192.0.2.1", fails),
+        "emit": lambda: EventEmitter().on("x", fails).emit("x"),
+    }
+    a_run.main = lambda: ways[how]() and None
+    globalLogPublisher.addObserver(a_run.program.observe)
+    try:
+        assert a_run() == 1
+    finally:
+        globalLogPublisher.removeObserver(a_run.program.observe)
+    assert "odd" in a_run.said
+    logged_failures.flush(kind)
+
+
+def test_an_error_that_comes_when_nothing_is_open_any_more_counts(monkeypatch, logged_failures):
+    a_run = Run(nothing)
+    log = Logger()
+
+    async def logs():
+        log.failure("a bug", Failure(ZeroDivisionError("late")))
+
+    monkeypatch.setattr(a_run.program._board, "finish", logs)
+    globalLogPublisher.addObserver(a_run.program.observe)
+    try:
+        assert a_run() == 1
+    finally:
+        globalLogPublisher.removeObserver(a_run.program.observe)
+    assert "late" in a_run.said
+    logged_failures.flush(ZeroDivisionError)
+
+
+def test_a_program_that_asked_for_its_exit_code_keeps_it(monkeypatch, logged_failures):
+    a_run = Run(lambda: sys.exit(0))
+    log = Logger()
+
+    async def logs():
+        log.failure("cut", Failure(ZeroDivisionError("late")))
+
+    monkeypatch.setattr(a_run.program._board, "power_off", logs)
+    globalLogPublisher.addObserver(a_run.program.observe)
+    try:
+        assert a_run() == 0
+    finally:
+        globalLogPublisher.removeObserver(a_run.program.observe)
+    logged_failures.flush(ZeroDivisionError)
 
 
 def test_the_radio_is_asked_what_is_its_own():

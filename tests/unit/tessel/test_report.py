@@ -69,7 +69,7 @@ def test_a_call_that_makes_no_sense_is_shown_without_the_runtimes_insides():
     with powered_board():
         told = report(raised_by(lambda: net.connect(80, b"host")))
     assert told.count("  File ") == 1
-    assert told.endswith("Received b'host'\n")
+    assert told.endswith("Received type bytes (b'host')\n")
 
 
 def test_text_that_is_no_program_is_told_as_python_does():

@@ -3,6 +3,7 @@
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
 from support.fake_board import FakeNetwork, Listening, powered_board, record
@@ -93,12 +94,76 @@ class TestConnecting:
         with pytest.raises(NodeError, match="before"):
             socket.connect(80)
 
-    def test_a_socket_that_was_destroyed_does_not_connect(self, board):
+    @pytest.mark.parametrize("when", ["before close", "in close", "after close"])
+    @pytest.mark.parametrize("state", ["idle", "connecting", "connected", "failed"])
+    def test_a_socket_that_was_destroyed_connects_anew(self, board, state, when):
         socket = net.Socket()
-        socket.destroy()
-        with pytest.raises(NodeError):
+        heard = record(socket, "connect", "data", "end", "error", "close")
+
+        def again():
+            socket.connect(81, "example.org")
+            assert socket.connecting
+            socket.write("again")
+
+        if state != "idle":
             socket.connect(80)
+        if state == "connected":
+            board.attempts[0].stand()
+        if when == "in close":
+            socket.once("close", lambda *_: again())
+        if state == "failed":
+            board.attempts[0].fail(NodeError("connect ECONNREFUSED", "ECONNREFUSED"))
+        else:
+            socket.destroy()
+        if when == "before close" and state != "failed":
+            again()
         board.run()
+        if when == "after close" or (when, state) == ("before close", "failed"):
+            again()
+        attempt = board.attempts[-1]
+        assert attempt.target.port == 81
+        attempt.stand()
+        attempt.send(b"hello")
+
+        assert attempt.take() == b"again"
+        assert not socket.destroyed
+        assert socket.bytes_read == 5
+        assert heard[-2:] == [("connect",), ("data", b"hello")]
+        assert [event for event, *_ in heard].count("close") == 1
+        attempt.end()
+        assert heard[-2:] == [("end",), ("close", False)]
+        assert not board.handles
+
+    def test_what_a_left_connection_still_tells_is_not_the_new_ones(self, board):
+        socket = net.connect(80)
+        first = board.attempts[0].stand()
+        first.wire.loseConnection = lambda: None  # it lingers
+        socket.destroy()
+        socket.on("close", lambda *_: None)
+        first.wire.lose(ConnectionDone())
+        board.run()
+        socket.connect(81)
+        heard = record(socket, "data", "end", "error", "close")
+        first.wire.protocol.dataReceived(b"late")
+        first.wire.protocol.connectionLost(Failure(ConnectionLost()))
+        board.run()
+
+        assert heard == []
+        socket.destroy()
+
+    def test_writes_and_ends_asked_for_before_the_old_close_are_the_new_connections(self, board):
+        told = []
+        socket = net.connect(80)
+        socket.destroy()
+        socket.connect(81)
+        socket.write("a", lambda *args: told.append(("write", *args)))
+        socket.end("62", "hex", lambda *args: told.append(("end", *args)))
+        board.run()
+        attempt = board.attempts[-1].stand()
+
+        assert attempt.take() == b"ab"
+        assert told == [("write",), ("end",)]
+        attempt.lose()
 
     def test_a_bug_below_ends_the_program_and_does_not_look_like_the_networks_error(self, board):
         socket = net.connect(80)

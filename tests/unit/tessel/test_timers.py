@@ -21,7 +21,7 @@ def heard():
 
 def test_a_timeout_fires_once_and_keeps_the_program_alive_till_then(board, heard):
     timers.set_timeout(heard.append, 100, "x")
-    assert board.handles.names() == ["timer"]
+    assert board.handles.names() == ["timer of 0.1 s"]
     board.pass_time(0.099)
     assert heard == []
     board.pass_time(0.002)

@@ -107,7 +107,7 @@ class DirectNetwork:
     async def _dial(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
     ) -> IProtocol:
-        addresses = await self._told(target.host, watcher)
+        addresses = await self._told(target, watcher)
         try:
             return await self._reach(addresses, target.port, factory)
         except RadioError as error:
@@ -124,13 +124,14 @@ class DirectNetwork:
         colon = ":" if call == "listen" else ""  # Node's
         return NodeError(f"{call} {error.code}{colon} {about}", error.code)
 
-    async def _told(self, host: str, watcher: IConnectWatcher) -> Sequence[str]:
+    async def _told(self, target: Target, watcher: IConnectWatcher) -> Sequence[str]:
         """The addresses of the target; if it is a name, the watcher is told."""
+        host = target.host
         address = literal(host)
         if address is not None:
             return [host.removeprefix("[").removesuffix("]")]
         try:
-            addresses = await self.lookup(host)
+            addresses = await self.lookup(host, target.family)
         except NodeError as error:
             watcher.looked_up(error, None, None)
             raise

@@ -32,6 +32,7 @@ class Target:
 
     host: str
     port: int
+    family: int = 0  # 4 or 6: of the addresses of a name that the device looks up; 0: either
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -106,8 +107,16 @@ class ISecured(Interface):
     authorized: bool = Attribute("the target's certificate and name were accepted")
     authorization_error: NodeError | None = Attribute("why not, where the program said to go on")
 
+    ended_by_fin: bool = Attribute("the connection below ended in order, though TLS did not say so")
+
     def peer_certificate() -> bytes | None:
         """DER."""
+
+    def protocol_version() -> str:
+        """Such as TLSv1.3."""
+
+    def cipher_name() -> str | None:
+        """As OpenSSL calls it."""
 
 
 class IHostIgnored(Interface):

@@ -7,6 +7,7 @@ from typing import cast
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -43,6 +44,20 @@ class TlsTransport(TLSTransport):
 
     def peer_certificate(self) -> bytes | None:
         return self._peer
+
+    def protocol_version(self) -> str:
+        version: str = self.getHandle().get_protocol_version_name()  # type: ignore[no-untyped-call]  # Twisted's
+        return version
+
+    def cipher_name(self) -> str | None:
+        name: str | None = self.getHandle().get_cipher_name()  # type: ignore[no-untyped-call]  # Twisted's
+        return name
+
+    @property
+    def ended_by_fin(self) -> bool:
+        """As many servers end: with TCP's FIN and without close_notify."""
+        below = self.tcp_reason
+        return below is not None and below.check(ConnectionDone) is not None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isinstance(reason.value, NodeError):

@@ -12,9 +12,11 @@ from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from OpenSSL.crypto import X509Store
 from service_identity import CertificateError, VerificationError
+from service_identity.hazmat import DNS_ID, DNSPattern
 from service_identity.pyopenssl import verify_hostname, verify_ip_address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -90,12 +92,24 @@ class Verification:
         try:
             self._check_name(connection)
         except (VerificationError, CertificateError, ValueError):  # the last: no host's name
+            if self._is_common_name(connection):
+                return None
             return NodeError(
                 "Hostname/IP does not match certificate's altnames: "
                 f"{self._name} is not in the certificate",
                 "ERR_TLS_CERT_ALTNAME_INVALID",
             )
         return None
+
+    def _is_common_name(self, connection: SSL.Connection) -> bool:
+        """As in Node, the common name counts for a certificate without alternative DNS names.
+
+        Public authorities issue no such certificates any more; private ones do.
+        """
+        certificate = connection.get_peer_certificate(as_cryptography=True)
+        if certificate is None or literal(self._name) is not None or _dns_names(certificate):
+            return False
+        return any(_fits(name, self._ascii) for name in _common_names(certificate))
 
     def _let_through(
         self,
@@ -118,6 +132,29 @@ class Verification:
             verify_hostname(connection, self._ascii.decode())
         else:
             verify_ip_address(connection, str(address))
+
+
+def _dns_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    except ValueError:  # it has some that cannot be read: they count
+        return [""]
+    return names.get_values_for_type(x509.DNSName)
+
+
+def _common_names(certificate: x509.Certificate) -> list[str]:
+    parts = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return [part.value for part in parts if isinstance(part.value, str)]
+
+
+def _fits(common_name: str, host: bytes) -> bool:
+    """Raises nothing: a common name may be any text."""
+    try:
+        return DNS_ID(host.decode()).verify(DNSPattern.from_bytes(common_name.encode("ascii")))
+    except (CertificateError, ValueError):
+        return False
 
 
 def peer_der(connection: SSL.Connection) -> bytes | None:

@@ -23,7 +23,7 @@ class ArgumentTypeError(NodeError, TypeError):
 
     def __init__(self, name: str, expected: str, value: object) -> None:
         super().__init__(
-            f"The {_kind(name)} {name!r} must be {expected}. Received {received(value)}",
+            f"The {_named(name)} must be {expected}. Received {received(value)}",
             "ERR_INVALID_ARG_TYPE",
         )
 
@@ -34,15 +34,18 @@ class ArgumentValueError(NodeError, ValueError):
     def __init__(
         self, name: str, expected: str, value: object, code: str = "ERR_INVALID_ARG_VALUE"
     ) -> None:
-        super().__init__(f"The {_kind(name)} {name!r} must be {expected}. Received {value!r}", code)
+        super().__init__(f"The {_named(name)} must be {expected}. Received {value!r}", code)
 
 
 class UnknownOptionError(NodeError, TypeError):
     """An option that the function does not have."""
 
 
-def _kind(name: str) -> str:
-    return "option" if name.startswith("options.") else "argument"
+def _named(name: str) -> str:
+    """`options.port` -> `option 'port'`."""
+    if name.startswith("options."):
+        return f"option {name.removeprefix('options.')!r}"
+    return f"argument {name!r}"
 
 
 def received(value: object) -> str:
@@ -50,7 +53,7 @@ def received(value: object) -> str:
     if value is None:
         return "None"
     shown = repr(value)
-    if isinstance(value, str | bool | int | float) and len(shown) <= 40:  # noqa: PLR2004 - one line
+    if isinstance(value, str | bytes | bool | int | float) and len(shown) <= 40:  # noqa: PLR2004 - one line
         return f"type {type(value).__name__} ({shown})"
     return f"an instance of {type(value).__name__}"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
+from functools import partial
 from typing import Self, cast
 
 from twisted.internet import error
@@ -15,16 +17,39 @@ from twisted.python.failure import Failure
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored, IListening
 from tessel.node import runtime, weak
-from tessel.node.events import EventEmitter
+from tessel.node.addresses import is_ipv4
+from tessel.node.arguments import (
+    Callback,
+    callback_or_none,
+    check_options,
+    options_mapping,
+    split_callback,
+    text_or_none,
+)
+from tessel.node.dgram_options import DatagramOptions
+from tessel.node.dgram_sending import Datagram, Unsent, parsed
 from tessel.node.handles import Holder
-from tessel.node.options import DEFAULT_HOST, Callback, valid_port
+from tessel.node.options import DEFAULT_HOST, valid_port
 from tessel.node.stream_base import Chunk
-from tessel.node.writable import as_octets
 from tessel.places import here
 
-MOST_WAITING = 64  # datagrams for a port or an address that is not there yet; more are lost
+MOST_WAITING = 64  # datagrams for a port that is not bound yet; more are dropped
+MOST_LOOKING_UP = 1024  # datagrams for a name that is being looked up; more are dropped
 
 __all__ = ["Socket", "create_socket"]
+
+_BAD_TYPE = "ERR_SOCKET_BAD_TYPE"
+_UNSUPPORTED = {
+    "reuse_addr": "the radio binds a port once",
+    "reuse_port": "the radio binds a port once",
+    "ipv6_only": "the radio has IPv4 alone for datagrams",
+    "recv_buffer_size": "the radio's buffers have a fixed size",
+    "send_buffer_size": "the radio's buffers have a fixed size",
+    "lookup": "names are looked up by the radio",
+    "signal": "call `close` to stop it",
+    "exclusive": "a device has no cluster",
+    "fd": "a device has no file descriptors",
+}
 
 
 class _Phase(Enum):
@@ -38,7 +63,10 @@ def create_socket(
     kind: str | Mapping[str, object] = "udp4", listener: Callback | None = None
 ) -> Socket:
     """`listener` is for `message`."""
+    if isinstance(kind, Mapping):
+        check_options(kind, {"type"}, "dgram.create_socket", _UNSUPPORTED)
     name = kind.get("type") if isinstance(kind, Mapping) else kind
+    callback_or_none(listener, "listener")
     if name != "udp4":
         raise NodeError(f"Bad socket type: the radio has udp4 alone, not {name!r}", _BAD_TYPE)
     socket = Socket()
@@ -47,8 +75,8 @@ def create_socket(
     return socket
 
 
-class Socket(Holder, EventEmitter):
-    """Events: listening, message (octets and where they came from), error, close."""
+class Socket(Holder, DatagramOptions):
+    """Events: listening, connect, message (bytes and where they came from), error, close."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,66 +84,65 @@ class Socket(Holder, EventEmitter):
         self._phase = _Phase.IDLE
         self._receiver = _Receiver(self)
         self._port: IListening | None = None
-        self._binding: Deferred[None] | None = None
-        self._waiting: list[tuple[bytes, int, str, Callback | None]] = []
+        self._binding: Deferred[IListening] | None = None
+        self._bind_callback: Callback | None = None
+        self._unsent = Unsent(self._settled)
+        self._peer: tuple[str, int] | None = None
+        self._connecting = False
 
     def bind(
         self,
-        port: int | str | Mapping[str, object] | Callback = 0,
-        address: str | Callback | None = None,
+        port: int | str | Mapping[str, object] | Callback | None = None,
+        *rest: object,
+        address: str | None = None,
         callback: Callback | None = None,
     ) -> Self:
         """`bind(port=0, address, callback)` or `bind({port, address}, callback)`."""
+        self._check_running()
         if self._phase is not _Phase.IDLE:
             raise NodeError("Socket is already bound", "ERR_SOCKET_ALREADY_BOUND")
-        given: Mapping[str, object] = {"port": port, "address": address}
-        if isinstance(port, Mapping):
-            given = port
-        callback = next((one for one in (port, address, callback) if callable(one)), None)
-        if callback is not None:
-            self.once("listening", callback)
-        number = 0 if callable(given.get("port")) else valid_port(given.get("port") or 0)
-        host = given.get("address")
-        self._bind(number, host if isinstance(host, str) else "")
+        number, host, found = _bind_arguments((port, *rest), address)
+        found = found if callback is None else callback_or_none(callback)
+        if found is not None:
+            self.once("listening", found)
+        self._bind(number, host)
+        self._bind_callback = found
         return self
 
     def send(self, message: Chunk, *rest: object, callback: Callback | None = None) -> None:
         """`send(message, port, address, callback)`, or with `offset, length` before the port.
 
-        The callback is given `(error, octets)` when the datagram is the radio's. An error without
-        a callback is the socket's.
+        The callback gets `(None, bytes)` when the datagram is the radio's, or the error if it was
+        dropped. An error without a callback is the socket's. A connected socket takes no port.
         """
-        octets = as_octets(message)
-        callback = next((one for one in rest if callable(one)), callback)
-        places = [one for one in rest if not callable(one) and one is not None]
-        if len(places) > 2 or (len(places) == 2 and not isinstance(places[1], str)):  # noqa: PLR2004 - offset, length, port, address
-            octets, places = _piece(octets, places), places[2:]
-        port = valid_port(places[0] if places else None)
-        host = str(places[1]) if len(places) > 1 else DEFAULT_HOST
-        if self._phase is _Phase.CLOSED:
-            raise _not_running()
-        if self._phase is _Phase.IDLE:
-            self._bind(0, "")
-        self._send(octets, port, host, callback)
+        self._check_running()
+        datagram = parsed(message, rest, callback_or_none(callback))
+        if self._peer is None and datagram.port is None:
+            valid_port(datagram.port)  # raises the error for no port
+        if self._peer is not None and datagram.port is not None:
+            raise NodeError("Already connected", "ERR_SOCKET_DGRAM_IS_CONNECTED")
+        self._send(datagram)
 
     def close(self, callback: Callback | None = None) -> Self:
-        if self._phase is _Phase.CLOSED:
-            raise _not_running()
-        if callback is not None:
-            self.once("close", callback)
+        """Close it. Datagrams that were not sent yet are dropped; their callbacks are told so."""
+        self._check_running()
+        found = callback_or_none(callback)
+        if found is not None:
+            self.once("close", found)
         self._phase = _Phase.CLOSED
-        self._waiting.clear()
+        self._unsent.settle_all(_not_running())
         port, self._port = self._port, None
         if port is not None:
-            port.stop().addCallback(lambda _: self._closed())
+            self._stop(port)
         elif self._binding is not None:
             self._binding.cancel()
         else:
-            self._runtime.next_tick(self._closed)
+            self._closed()
         return self
 
     def address(self) -> dict[str, object]:
         """`{address, port, family}`. Raises NodeError where it is not bound."""
+        self._check_running()
         if self._port is None:
             raise NodeError("getsockname EBADF", "EBADF")
         host = self._port.getHost()
@@ -125,89 +152,205 @@ class Socket(Holder, EventEmitter):
             "family": "IPv4",
         }
 
-    def set_broadcast(self, enabled: bool) -> None:
-        self._transport().setBroadcastAllowed(enabled)
+    def connect(
+        self, port: int | str, address: str | Callback | None = None, callback: object = None
+    ) -> None:
+        """Send to one peer alone, and hear it alone. The callback is for `connect`."""
+        self._check_running()
+        number = valid_port(port)
+        places, found = split_callback((address, callback), 1, "connect")
+        host = text_or_none(places[0] if places else None, "address") or DEFAULT_HOST
+        if self._peer is not None or self._connecting:
+            raise NodeError("Already connected", "ERR_SOCKET_DGRAM_IS_CONNECTED")
+        if found is not None:
+            self.once("connect", found)
+        self._connecting = True
+        if self._phase is _Phase.IDLE:
+            self._bind(0, "")
+        looking = self._runtime.ask(self._runtime.network.lookup, host, 4)
+        looking.addCallback(lambda found: self._connected((found[0], number)))
+        looking.addErrback(self._not_connected).addErrback(self._runtime.broken)
+
+    def disconnect(self) -> None:
+        """Send to anyone again."""
+        if self._peer is None:
+            raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
+        self._peer = None
+
+    def remote_address(self) -> dict[str, object]:
+        """The connected peer: `{address, port, family}`."""
+        self._check_running()
+        if self._peer is None:
+            raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
+        return {"address": self._peer[0], "port": self._peer[1], "family": "IPv4"}
+
+    def get_send_queue_count(self) -> int:
+        """Datagrams that wait for a port or for an address."""
+        return len(self._unsent)
+
+    def get_send_queue_size(self) -> int:
+        """The bytes of those."""
+        return sum(len(datagram.octets) for datagram in self._unsent.waiting())
 
     # Binding.
 
     def _bind(self, port: int, host: str) -> None:
         self._phase = _Phase.BINDING
         self.opened_at = here()
-        self._take_handle(self._runtime.handles.open(f"datagrams on port {port}"))
-        binding = self._runtime.network.bind_udp(port, self._receiver, host=host)
-        self._binding = binding.addCallbacks(self._bound, self._not_bound)
+        what = f"UDP socket on port {port}" if port else "UDP socket"
+        self._take_handle(self._runtime.handles.open(what, self.opened_at))
+        binding = self._runtime.ask(self._runtime.network.bind_udp, port, self._receiver, host=host)
+        self._binding = binding
+        binding.addCallbacks(self._bound, self._not_bound).addErrback(self._runtime.broken)
 
     def _bound(self, port: IListening) -> None:
+        self._binding = None
         if self._phase is _Phase.CLOSED:
-            port.stop().addCallback(lambda _: self._closed())  # it came before it was given up
+            self._stop(port)  # it came before it was given up
             return
         if IHostIgnored.providedBy(port):
             weak.warn(weak.HOST, self.opened_at)
         self._port = port
         self._phase = _Phase.BOUND
+        self._options_apply()
         self._runtime.next_tick(self._tell_listening)
-        waiting, self._waiting = self._waiting, []
-        for datagram in waiting:
-            self._send(*datagram)
+        for datagram in self._unsent.waiting():
+            self._look_up(datagram)
 
     def _tell_listening(self) -> None:
         if self._phase is _Phase.BOUND:
             self.emit("listening")
 
     def _not_bound(self, failure: Failure) -> None:
+        self._binding = None
         if self._phase is _Phase.CLOSED:
             self._closed()  # given up
             return
         self._phase = _Phase.IDLE
-        self._waiting.clear()
-        if failure.check(NodeError):
-            self._runtime.next_tick(self.emit, "error", failure.value)
+        if self._bind_callback is not None:
+            self.off("listening", self._bind_callback)  # not for a later `bind`
+        problem = failure.value
+        if isinstance(problem, NodeError):
+            self._runtime.next_tick(self.emit, "error", problem)
+            self._unsent.settle_all(problem)
         else:
-            self._runtime.call(failure.raiseException)  # a bug below
+            self._runtime.broken(failure)
         self._let_go()
 
+    def _stop(self, port: IListening) -> None:
+        stopping = self._runtime.ask(port.stop)
+        stopping.addErrback(self._runtime.broken).addBoth(lambda _: self._closed())
+
     def _closed(self) -> None:
-        self._runtime.next_tick(self.emit, "close")
-        self._let_go()
+        self._runtime.later(self._tell_closed)
+
+    def _tell_closed(self) -> None:
+        try:
+            self.emit("close")
+        finally:
+            self._let_go()
+
+    # The peer.
+
+    def _connected(self, peer: tuple[str, int]) -> None:
+        self._connecting = False
+        if self._phase is not _Phase.CLOSED:
+            self._peer = peer
+            self._runtime.later(self.emit, "connect")
+
+    def _not_connected(self, failure: Failure) -> None:
+        self._connecting = False
+        if not failure.check(NodeError):
+            self._runtime.broken(failure)
+        elif self._phase is not _Phase.CLOSED:
+            self._runtime.later(self.emit, "error", failure.value)
 
     # Datagrams.
 
-    def _send(self, octets: bytes, port: int, host: str, callback: Callback | None) -> None:
-        if self._phase is _Phase.BINDING:
-            if len(self._waiting) < MOST_WAITING:
-                self._waiting.append((octets, port, host, callback))
-            return
-        looking = self._runtime.network.lookup(host, 4)
-        looking.addCallback(lambda found: self._write(octets, (found[0], port), callback))
-        looking.addErrback(self._not_sent, callback)
+    def _send(self, datagram: Datagram) -> None:
+        most = MOST_LOOKING_UP if self._phase is _Phase.BOUND else MOST_WAITING
+        full = len(self._unsent) >= most
+        self._unsent.add(datagram)
+        if full:
+            self._unsent.settle(datagram, _no_room(most))
+        elif self._phase is _Phase.IDLE:
+            self._bind(0, "")  # which sends it, at once or later
+        elif self._phase is _Phase.BOUND:
+            self._look_up(datagram)
 
-    def _write(self, octets: bytes, to: tuple[str, int], callback: Callback | None) -> None:
-        if self._phase is not _Phase.BOUND:
+    def _look_up(self, datagram: Datagram) -> None:
+        if datagram.port is None:
+            self._write(datagram, self._peer)
+        elif is_ipv4(datagram.host):
+            self._write(datagram, (datagram.host, datagram.port))
+        else:
+            looking = self._runtime.ask(self._runtime.network.lookup, datagram.host, 4)
+            looking.addCallback(partial(self._found, datagram, datagram.port))
+            looking.addErrback(self._not_sent, datagram).addErrback(self._runtime.broken)
+
+    def _found(self, datagram: Datagram, port: int, found: Sequence[str]) -> None:
+        self._write(datagram, (found[0], port))
+
+    def _write(self, datagram: Datagram, to: tuple[str, int] | None) -> None:
+        if self._phase is not _Phase.BOUND or datagram not in self._unsent:
             return  # closed while the name was looked up
+        if to is None:
+            self._unsent.settle(datagram, NodeError("Not connected", _NOT_CONNECTED))
+            return
         try:
-            self._transport().write(octets, to)
-        except error.MessageLengthError as fault:
-            raise NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE") from fault
+            problem = self._runtime.ask(self._sent, datagram.octets, to)
+        except Exception:  # noqa: BLE001 - a bug below, and not an error of the program's call
+            self._runtime.next_tick(self._runtime.broken, Failure())
+            return
+        self._unsent.settle(datagram, problem)
+
+    def _sent(self, octets: bytes, to: tuple[str, int]) -> NodeError | None:
+        """What went wrong with it."""
+        try:
+            cast("IUDPTransport", self._receiver.transport).write(octets, to)
+        except error.MessageLengthError:
+            return NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE")
         except OSError as fault:
-            raise NodeError(f"send {fault.strerror} {to[0]}:{to[1]}", "EIO") from fault
-        if callback is not None:
-            self._runtime.call(callback, None, len(octets))
+            return NodeError(f"send {fault.strerror} {to[0]}:{to[1]}", _code(fault))
+        return None
 
-    def _not_sent(self, failure: Failure, callback: Callback | None) -> None:
-        if not failure.check(NodeError):
-            self._runtime.call(failure.raiseException)  # a bug below
-        elif callback is not None:
-            self._runtime.call(callback, failure.value)
-        elif self._phase is not _Phase.CLOSED:
-            self._runtime.call(self.emit, "error", failure.value)
+    def _not_sent(self, failure: Failure, datagram: Datagram) -> None:
+        if failure.check(NodeError):
+            self._unsent.settle(datagram, failure.value)
+        else:
+            self._runtime.broken(failure)
 
-    def _transport(self) -> IUDPTransport:
-        if self._phase is not _Phase.BOUND:
+    def _settled(self, datagram: Datagram, problem: BaseException | None) -> None:
+        if datagram.callback is not None and problem is None:
+            self._runtime.later(datagram.callback, None, len(datagram.octets))
+        elif datagram.callback is not None:
+            self._runtime.later(datagram.callback, problem)
+        elif problem is not None and _is_told(problem):
+            self._runtime.later(self._tell_problem, problem)
+
+    def _tell_problem(self, problem: BaseException) -> None:
+        if self._phase is not _Phase.CLOSED:
+            self.emit("error", problem)
+
+    # For the options.
+
+    def _check_running(self) -> None:
+        if self._phase is _Phase.CLOSED:
             raise _not_running()
-        return cast("IUDPTransport", self._receiver.transport)
+
+    def _bind_for_options(self) -> None:
+        if self._phase is _Phase.IDLE:
+            self._bind(0, "")
+
+    def _transport(self) -> object | None:
+        return self._receiver.transport if self._phase is _Phase.BOUND else None
+
+    def _is_binding(self) -> bool:
+        return self._phase is _Phase.BINDING
 
     def received(self, datagram: bytes, host: str, port: int) -> None:
-        if self._phase is _Phase.BOUND:
+        """A datagram came to the port."""
+        if self._phase is _Phase.BOUND and self._peer in (None, (host, port)):
             sender = {"address": host, "port": port, "family": "IPv4", "size": len(datagram)}
             self._runtime.call(self.emit, "message", datagram, sender)
 
@@ -222,20 +365,37 @@ class _Receiver(DatagramProtocol):
         self._socket.received(datagram, *addr)
 
 
-def _piece(octets: bytes, places: list[object]) -> bytes:
-    offset, length = places[0], places[1]
-    if isinstance(offset, int) and isinstance(length, int):
-        end = offset + length
-        if 0 <= offset <= end <= len(octets):
-            return octets[offset:end]
-    raise NodeError(
-        f"offset and length must lie in the message. Received {offset!r}, {length!r}",
-        "ERR_OUT_OF_RANGE",
-    )
+def _bind_arguments(
+    given: Sequence[object], address: str | None
+) -> tuple[int, str, Callback | None]:
+    places, callback = split_callback(given, 2, "bind")
+    port, host = [*places, None, None][:2]
+    if isinstance(port, Mapping):
+        options = options_mapping(port)
+        check_options(options, {"port", "address"}, "bind", _UNSUPPORTED)
+        port, host = options.get("port"), options.get("address")
+    found = text_or_none(host if address is None else address, "address")
+    return valid_port(port or 0), found or "", callback
+
+
+_NOT_CONNECTED = "ERR_SOCKET_DGRAM_NOT_CONNECTED"
 
 
 def _not_running() -> NodeError:
     return NodeError("Not running", "ERR_SOCKET_DGRAM_NOT_RUNNING")
 
 
-_BAD_TYPE = "ERR_SOCKET_BAD_TYPE"
+def _no_room(most: int) -> NodeError:
+    return NodeError(f"send ENOBUFS: {most} datagrams wait already", "ENOBUFS")
+
+
+def _is_told(problem: BaseException) -> bool:
+    """As `error`, without a callback. A datagram that was dropped is lost, as datagrams may be."""
+    return not (isinstance(problem, NodeError) and problem.code in _DROPPED)
+
+
+_DROPPED = frozenset({"ENOBUFS", "ERR_SOCKET_DGRAM_NOT_RUNNING"})
+
+
+def _code(fault: OSError) -> str:
+    return errno.errorcode.get(fault.errno or 0, "EIO")

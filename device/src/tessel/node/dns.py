@@ -8,11 +8,24 @@ from typing import TypeAlias
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.node import runtime
+from tessel.node import arguments, runtime
 from tessel.node.addresses import is_ip
-from tessel.node.options import Callback
+from tessel.node.arguments import Callback
+from tessel.places import here
 
 FAMILIES = {"A": 4, "AAAA": 6}
+
+RRTYPES = ("A", "AAAA", "ANY", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SOA", "SRV", "TXT")
+LOOKUP_OPTIONS = frozenset({"family", "all", "hints", "order", "verbatim"})
+HINTS = ADDRCONFIG, V4MAPPED, ALL = 0x20, 0x08, 0x10  # as Node's on Linux
+
+NODATA, FORMERR, SERVFAIL, NOTFOUND = "ENODATA", "EFORMERR", "ESERVFAIL", "ENOTFOUND"
+NOTIMP, REFUSED, BADQUERY, BADNAME = "ENOTIMP", "EREFUSED", "EBADQUERY", "EBADNAME"
+BADFAMILY, BADRESP, CONNREFUSED = "EBADFAMILY", "EBADRESP", "ECONNREFUSED"
+TIMEOUT, EOF, FILE, NOMEM = "ETIMEOUT", "EOF", "EFILE", "ENOMEM"
+DESTRUCTION, BADSTR, BADFLAGS = "EDESTRUCTION", "EBADSTR", "EBADFLAGS"
+NONAME, BADHINTS, NOTINITIALIZED = "ENONAME", "EBADHINTS", "ENOTINITIALIZED"
+CANCELLED = "ECANCELLED"
 
 Found: TypeAlias = Callable[[Sequence[str]], tuple[object, ...]]
 
@@ -22,7 +35,7 @@ def lookup(
     options: int | Mapping[str, object] | Callback | None = None,
     callback: Callback | None = None,
     *,
-    family: int | None = None,
+    family: int | str | None = None,
     all: bool | None = None,  # noqa: A002 - Node's name for it
 ) -> None:
     """Call back with `(error, address, family)`; with `all`, `(error, [{address, family}, ...])`.
@@ -31,10 +44,12 @@ def lookup(
     """
     if callable(options):
         options, callback = None, options
-    chosen = dict(options) if isinstance(options, Mapping) else {"family": options or 0}
-    wanted = family if family is not None else chosen.get("family", 0)
-    everything = all if all is not None else bool(chosen.get("all", False))
-    _ask(hostname, _valid_family(wanted), _everything if everything else _first, callback)
+    told = arguments.callback(callback)
+    name = arguments.text(hostname, "hostname")
+    chosen = _lookup_options(options)
+    wanted = _valid_family(chosen.get("family", 0) if family is None else family)
+    everything = arguments.flag(chosen.get("all", False) if all is None else all, "options.all")
+    _ask(name, wanted, _everything if everything else _first, told)
 
 
 def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | None = None) -> None:
@@ -42,41 +57,63 @@ def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | No
     if callable(rrtype):
         wanted, callback = "A", rrtype
     else:
-        wanted = rrtype
+        wanted = arguments.text(rrtype, "rrtype")
+    told = arguments.callback(callback)
+    name = arguments.text(hostname, "hostname")
     if wanted not in FAMILIES:
-        raise NodeError(
-            f"The record type must be one of {', '.join(FAMILIES)}. Received {wanted!r}",
-            "ERR_INVALID_ARG_VALUE",
-        )
-    _ask(hostname, FAMILIES[wanted], lambda found: (list(found),), callback)
+        raise NodeError(_no_such_type(wanted), "ERR_INVALID_ARG_VALUE")
+    _ask(name, FAMILIES[wanted], lambda found: (list(found),), told)
 
 
 def resolve4(hostname: str, callback: Callback) -> None:
+    """The IPv4 addresses of a name: `(error, addresses)`."""
     resolve(hostname, "A", callback)
 
 
 def resolve6(hostname: str, callback: Callback) -> None:
+    """The IPv6 addresses of a name: `(error, addresses)`."""
     resolve(hostname, "AAAA", callback)
 
 
-def _ask(hostname: str, family: int, shape: Found, callback: Callback | None) -> None:
-    if callback is None:
-        raise NodeError("A callback is expected", "ERR_INVALID_ARG_TYPE")
+def _no_such_type(wanted: str) -> str:
+    has = ", ".join(FAMILIES)
+    if wanted.upper() in RRTYPES:
+        return f"A radio looks up {has} alone, not {wanted!r}"
+    return f"The argument 'rrtype' must be one of {has}. Received {wanted!r}"
+
+
+def _lookup_options(options: object) -> Mapping[str, object]:
+    if options is None:
+        return {}
+    if isinstance(options, int):
+        return {"family": options}
+    given = arguments.options_mapping(options)
+    arguments.check_options(given, LOOKUP_OPTIONS, "dns.lookup")
+    hints = arguments.whole_number(given.get("hints", 0), "options.hints", 0, sum(HINTS))
+    if hints & ~sum(HINTS):
+        raise arguments.ArgumentValueError("options.hints", "a sum of ADDRCONFIG, ...", hints)
+    if given.get("order", "verbatim") not in ("verbatim", "ipv4first", "ipv6first"):
+        raise arguments.ArgumentValueError(
+            "options.order", "verbatim, ipv4first or ipv6first", given["order"]
+        )
+    return given
+
+
+def _ask(hostname: str, family: int, shape: Found, told: Callback) -> None:
     board = runtime.current()
-    handle = board.handles.open(f"look-up of {hostname}")
-    told = callback  # for the type checker: it is there
+    handle = board.handles.open(f"look-up of {hostname}", here())
 
     def answered(found: Sequence[str]) -> None:
-        board.call(told, None, *shape(found))
+        board.later(told, None, *shape(found))
 
     def failed(failure: Failure) -> None:
         if failure.check(NodeError):
-            board.call(told, failure.value)
+            board.later(told, failure.value)
         else:
-            board.call(failure.raiseException)  # a bug below
+            board.broken(failure)
 
-    looking = board.network.lookup(hostname, family)
-    looking.addCallbacks(answered, failed)
+    looking = board.ask(board.network.lookup, hostname, family)
+    looking.addCallback(answered).addErrback(failed).addErrback(board.broken)
     looking.addBoth(lambda _: handle.close())
 
 
@@ -89,6 +126,12 @@ def _everything(found: Sequence[str]) -> tuple[object, ...]:
 
 
 def _valid_family(family: object) -> int:
-    if isinstance(family, int) and family in (0, 4, 6):
-        return family
-    raise NodeError(f"The family must be 0, 4 or 6. Received {family!r}", "ERR_INVALID_ARG_VALUE")
+    named = _FAMILY_NAMES.get(family, family) if isinstance(family, str) else family
+    if isinstance(named, int) and not isinstance(named, bool) and named in (0, 4, 6):
+        return named
+    raise NodeError(
+        f"The option 'family' must be 0, 4 or 6. Received {family!r}", "ERR_INVALID_ARG_VALUE"
+    )
+
+
+_FAMILY_NAMES: Mapping[str, int] = {"IPv4": 4, "IPv6": 6}

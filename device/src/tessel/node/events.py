@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from tessel.errors import NodeError
+from tessel.node import weak
+from tessel.node.arguments import callback, text, whole_number
+from tessel.places import here
 
 Listener: TypeAlias = Callable[..., object]
+
+DEFAULT_MAX_LISTENERS = 10  # of one event; more are probably a leak, as in Node
+HIGHEST_MAX_LISTENERS = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +33,8 @@ class EventEmitter:
 
     def __init__(self) -> None:
         self._entries: dict[str, list[_Entry]] = {}
+        self._max_listeners = DEFAULT_MAX_LISTENERS
+        self._warned_of: set[str] = set()
 
     def on(self, event: str, listener: Listener) -> Self:
         return self._insert(event, _Entry(listener, once=False), first=False)
@@ -77,18 +85,44 @@ class EventEmitter:
     def listeners(self, event: str) -> list[Listener]:
         return [entry.listener for entry in self._entries.get(event, ())]
 
-    def listener_count(self, event: str) -> int:
-        return len(self._entries.get(event, ()))
+    def raw_listeners(self, event: str) -> list[Listener]:
+        """As `listeners`: here the listener of `once` is not wrapped."""
+        return self.listeners(event)
+
+    def listener_count(self, event: str, listener: Listener | None = None) -> int:
+        """How many listeners the event has, or how often it has this one."""
+        found = self.listeners(event)
+        return len(found) if listener is None else found.count(listener)
+
+    def set_max_listeners(self, number: int) -> Self:
+        """Warn when an event has more listeners than this; 0: never."""
+        self._max_listeners = whole_number(number, "n", 0, HIGHEST_MAX_LISTENERS)
+        return self
+
+    def get_max_listeners(self) -> int:
+        return self._max_listeners
 
     def event_names(self) -> list[str]:
         return list(self._entries)
 
     def _insert(self, event: str, entry: _Entry, *, first: bool) -> Self:
+        text(event, "event")
+        callback(entry.listener, "listener")
         if event != "newListener" and "newListener" in self._entries:
             self.emit("newListener", event, entry.listener)  # before it is added, as in Node
         entries = self._entries.setdefault(event, [])
         entries.insert(0 if first else len(entries), entry)
+        if 0 < self._max_listeners < len(entries) and event not in self._warned_of:
+            self._warn_of_leak(event, len(entries))
         return self
+
+    def _warn_of_leak(self, event: str, count: int) -> None:
+        self._warned_of.add(event)
+        weak.warn(
+            f"Possible listener leak: {count} {event!r} listeners were added to a "
+            f"{type(self).__name__}. Use set_max_listeners() to raise the limit",
+            here(),
+        )
 
     def _discard(self, event: str, entry: _Entry) -> None:
         entries = self._entries.get(event, [])

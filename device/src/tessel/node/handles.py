@@ -5,16 +5,31 @@ The one register of them. An idle tunnel and its timer are not in it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Self
+
+
+def _described(handle: Handle, count: int) -> str:
+    times = f" ({count} times)" if count > 1 else ""
+    where = f", opened at {_line(handle.at)}" if handle.at else ""
+    return f"{handle.what}{where}{times}"
+
+
+def _line(at: str) -> str:
+    """`/home/me/hello.py:8` -> `/home/me/hello.py, line 8`."""
+    filename, _, line = at.rpartition(":")
+    return f"{filename}, line {line}"
 
 
 class Handle:
     """Something open. While it is referenced, the process does not end."""
 
-    def __init__(self, handles: Handles, what: str) -> None:
+    def __init__(self, handles: Handles, what: str, at: str | None = None) -> None:
+        """`at`: the line of the program that opened it, as `places.here` names it."""
         self._handles = handles
         self.what = what
+        self.at = at
         self._open = True
         self._referenced = True
         handles.changed(self, counted=True)
@@ -76,8 +91,8 @@ class Handles:
         self._idle = idle
         self._counted: set[Handle] = set()
 
-    def open(self, what: str) -> Handle:
-        return Handle(self, what)
+    def open(self, what: str, at: str | None = None) -> Handle:
+        return Handle(self, what, at)
 
     def __len__(self) -> int:
         return len(self._counted)
@@ -85,6 +100,12 @@ class Handles:
     def names(self) -> list[str]:
         """What is open, for a person who wonders why the process does not end."""
         return sorted(handle.what for handle in self._counted)
+
+    def places(self) -> list[str]:
+        """What is open, each with the line of the program that opened it, in this order."""
+        found = {(handle.at or "", handle.what): handle for handle in self._counted}
+        counts = Counter((handle.at or "", handle.what) for handle in self._counted)
+        return [_described(found[key], counts[key]) for key in sorted(found)]
 
     def changed(self, handle: Handle, *, counted: bool) -> None:
         if counted:

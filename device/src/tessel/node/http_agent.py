@@ -14,6 +14,7 @@ from tessel.errors import NodeError
 from tessel.node import net, runtime
 from tessel.node.events import EventEmitter
 from tessel.node.net import Socket
+from tessel.node.options import CONNECT_OPTIONS
 from tessel.node.runtime import Runtime
 
 # Node's defaults.
@@ -26,6 +27,13 @@ MAX_WAITING_REQUESTS = 10_000
 
 PoolKey = tuple[tuple[str, Hashable], ...]
 _Several = TypeVar("_Several", list[Socket], deque["Customer"])
+
+
+def of_connection(
+    options: Mapping[str, object], known: frozenset[str] = CONNECT_OPTIONS
+) -> dict[str, object]:
+    """Those that `connect` takes; the rest are the agent's and the request's own."""
+    return {name: value for name, value in options.items() if name in known}
 
 
 class Customer(Protocol):
@@ -68,7 +76,7 @@ class Agent(EventEmitter):
         return tuple((name, _frozen(said[name])) for name in sorted(said) if said[name] is not None)
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
-        return net.connect(options)
+        return net.connect(of_connection(options))
 
     # What a request calls.
 

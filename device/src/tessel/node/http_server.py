@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Self
 
 from tessel.node import net
+from tessel.node.arguments import Callback
 from tessel.node.http_connection import ServerConnection
 from tessel.node.http_limits import Limits
 from tessel.node.http_response import ServerResponse
-from tessel.node.options import Callback
 
 __all__ = ["Server", "ServerResponse", "create_server"]
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from tessel.node import http, tls
 from tessel.node.http import Callback, Options
+from tessel.node.http_agent import of_connection
 from tessel.node.http_options import Target
 from tessel.node.http_request import ClientRequest
 from tessel.node.net import Socket
+from tessel.node.options import TLS_OPTIONS
 
 __all__ = ["Agent", "get", "global_agent", "request"]
 
@@ -19,7 +21,7 @@ class Agent(http.Agent):
     protocol = "https:"
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
-        return tls.connect(options)
+        return tls.connect(of_connection(options, TLS_OPTIONS))
 
 
 global_agent = Agent(keep_alive=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol as Shape
 from typing import cast
 
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -47,6 +48,13 @@ class Upward(Shape):
     def link_drained(self) -> None: ...
     def link_peer_ended(self) -> None: ...
     def link_lost(self, reason: Failure) -> None: ...
+
+
+class _Nobody:
+    """In place of a socket that has left its link and connects anew by another."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer, IConnectWatcher)
@@ -96,6 +104,10 @@ class Link:
     def give_up(self) -> None:
         """The attempt failed: what `opened` gave never stood, and no loss of it will be told."""
         self._lost = True
+
+    def detach(self) -> None:
+        """The socket is told nothing more."""
+        self._socket = cast("Upward", _Nobody())
 
     def abort(self) -> None:
         """Cut it at once (RST)."""
@@ -170,11 +182,21 @@ class Link:
         pass  # the socket knows: it asked for it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        reason = self._as_node_tells(reason)
         self._lost = True
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
         self._runtime.call(self._socket.link_lost, reason)
+
+    def _as_node_tells(self, reason: Failure) -> Failure:
+        """Over TLS a FIN without close_notify is an end, too, as for Node: many peers know no
+        other. So a body that only the connection's end delimits may have been cut by an attacker.
+        """
+        secured = self.secured() if self.usable else None
+        if secured is not None and secured.ended_by_fin and reason.check(ConnectionLost):
+            return Failure(ConnectionDone())
+        return reason
 
     # Up: IPushProducer, the socket as seen by its transport.
 

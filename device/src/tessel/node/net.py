@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tessel.node.addresses import is_ip, is_ipv4, is_ipv6
-from tessel.node.options import Callback
+from tessel.node.arguments import Callback
+from tessel.node.options import gathered
 from tessel.node.server import Server
 from tessel.node.socket import Socket
 
@@ -25,10 +26,10 @@ def connect(
     port: int | str | Mapping[str, object] | None = None, *rest: object, **options: object
 ) -> Socket:
     """A new socket, connecting: `(port, host="127.0.0.1", callback)` or `(options, callback)`."""
-    half_open = options.get("allow_half_open")
-    if half_open is None and isinstance(port, Mapping):
-        half_open = port.get("allow_half_open")
-    return Socket(allow_half_open=bool(half_open)).connect(port, *rest, **options)
+    given, _ = gathered(port, rest, options, "net.connect")
+    return Socket(allow_half_open=given.get("allow_half_open") is True).connect(
+        port, *rest, **options
+    )
 
 
 create_connection = connect
@@ -37,11 +38,11 @@ create_connection = connect
 def create_server(
     options: Mapping[str, object] | Callback | None = None,
     listener: Callback | None = None,
-    *,
-    allow_half_open: bool = False,
+    **named: object,
 ) -> Server:
-    """A server; `listener` is for `connection`."""
-    if callable(options):
-        options, listener = None, options
-    half_open = allow_half_open or bool((options or {}).get("allow_half_open"))
-    return Server(listener, allow_half_open=half_open)
+    """A server; `listener` is for `connection`.
+
+    Options: `allow_half_open`, `pause_on_connect`, and for its sockets `no_delay` and
+    `keep_alive`.
+    """
+    return Server(options, listener, **named)

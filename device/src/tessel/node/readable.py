@@ -258,6 +258,13 @@ class Readable(Stream):
         self.emit("end")
         self._settled()
 
+    def _undestroy(self) -> None:
+        encoding = self.readable_encoding
+        self._begin_reading()
+        if encoding is not None:
+            self.set_encoding(encoding)
+        super()._undestroy()
+
     def _is_over(self) -> bool:
         return self.readable_ended and super()._is_over()
 

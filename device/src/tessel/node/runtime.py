@@ -1,7 +1,8 @@
 """The board a program runs on: its clock, its network, its open handles and its end.
 
 `board.power_on` sets it. What a program's callbacks raise ends the program; the reactor must not
-swallow it, so every call from outside into a program goes through `Runtime.call`.
+swallow it, so every call from outside into a program goes through `Runtime.call`. No callback of a
+program runs inside the call that asked for it: what asks the network does so by `Runtime.ask`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from servicekit.clocks import WallTime
 from tessel.errors import BoardError
 from tessel.network.interface import INetwork
 from tessel.node.handles import Handle, Handles
 from tessel.radio.interface import IWifi
+
+T = TypeVar("T")
 
 
 class Runtime:
@@ -43,20 +48,56 @@ class Runtime:
         self._uncaught = uncaught
         self._ticks: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._tick_handle: Handle | None = None
+        self._asking = 0  # calls of `ask` that have not returned
         self._stopped = False
+        self.fault: BaseException | None = None  # the first that ended the program
 
     def stop(self) -> None:
         """The program is ending: from now on it hears nothing."""
         self._stopped = True
 
     def call(self, function: Callable[..., object], *args: object) -> None:
-        """Call into the program. What it raises, SystemExit included, ends the program."""
+        """Call into the program. What it raises, SystemExit included, ends the program.
+
+        Inside `ask` the call waits for the next tick.
+        """
         if self._stopped:
+            return
+        if self._asking:
+            self.next_tick(function, *args)
             return
         try:
             function(*args)
         except BaseException as error:  # noqa: BLE001 - the program's edge: told, never swallowed
+            self.fault = self.fault or error  # first, for at the end of the stack the next may fail
             self._uncaught(error)
+
+    def ask(self, function: Callable[..., T], *args: object, **named: object) -> T:
+        """Call down into the network. What it has for the program at once, it gets a tick later."""
+        self._asking += 1
+        try:
+            return function(*args, **named)
+        finally:
+            self._asking -= 1
+
+    def broken(self, failure: Failure) -> None:
+        """An error that nobody below expected: a bug. It ends the program."""
+        self.call(failure.raiseException)
+
+    def later(self, function: Callable[..., object], *args: object) -> None:
+        """Call into the program in a later turn of the reactor.
+
+        For the results of what a program asked for: other than with `next_tick`, a program that
+        asks again in each callback leaves the reactor its turns.
+        """
+        handle = self.handles.open("callback")
+        self.clock.callLater(0, self._run_later, handle, function, args)
+
+    def _run_later(
+        self, handle: Handle, function: Callable[..., object], args: tuple[object, ...]
+    ) -> None:
+        self.call(function, *args)
+        handle.close()
 
     def next_tick(self, function: Callable[..., object], *args: object) -> None:
         """Call it when what runs now is done, in the order asked for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Self, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,14 +17,21 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.node import weak
+from tessel.node import arguments, weak
 from tessel.node.addresses import family_word
+from tessel.node.arguments import Callback
 from tessel.node.handles import Holder
 from tessel.node.idle import IdleTimer
 from tessel.node.link import Link
-from tessel.node.options import Callback, ConnectOptions, connect_arguments, valid_timeout
+from tessel.node.options import (
+    SOCKET_OPTIONS,
+    UNSUPPORTED_OF_NET,
+    ConnectOptions,
+    connect_arguments,
+    valid_timeout,
+)
 from tessel.node.stream import Duplex
-from tessel.node.stream_base import Done
+from tessel.node.stream_base import Chunk, Done
 from tessel.places import here
 
 
@@ -45,24 +53,31 @@ class Socket(Holder, Duplex):
     def __init__(
         self, options: Mapping[str, object] | None = None, *, allow_half_open: bool | None = None
     ) -> None:
+        given = arguments.options_mapping(options)
+        arguments.check_options(given, SOCKET_OPTIONS, type(self).__name__, UNSUPPORTED_OF_NET)
         if allow_half_open is None:
-            allow_half_open = bool((options or {}).get("allow_half_open", False))
+            allow_half_open = bool(given.get("allow_half_open", False))
         super().__init__(allow_half_open=allow_half_open)
-        self.bytes_read = 0
         self.timeout: float = 0
+        self._idle = IdleTimer(self._runtime.clock, self._timed_out)
+        self._begin()
+        self._no_delay: bool | None = None
+        self._no_delay_at: str | None = None  # the line that asked for it; http's own asks quietly
+        self._keep_alive: bool | None = None
+        self._after_close: list[Callable[[], object]] | None = None  # asked for anew meanwhile
+
+    def _begin(self) -> None:
+        """The state of a socket that never was connected."""
+        self.bytes_read = 0
         self.remote_address: str | None = None
         self.remote_port: int | None = None
         self._state = State.IDLE
         self._link = Link(self, self._runtime)
         self._attempt: Deferred[IProtocol] | None = None
-        self._idle = IdleTimer(self._runtime.clock, self._timed_out)
         self._waiting_write: tuple[bytes, Done] | None = None
         self._waiting_final: Done | None = None
         self._write_done: Done | None = None
         self._close_done: Callable[[], None] | None = None
-        self._no_delay: bool | None = None
-        self._no_delay_at: str | None = None  # the line that asked for it; http's own asks quietly
-        self._keep_alive: bool | None = None
         self._held_up = False  # the connection was asked to stop reading
 
     # Connecting.
@@ -73,23 +88,46 @@ class Socket(Holder, Duplex):
         *rest: object,
         **options: object,
     ) -> Self:
-        """`connect(port, host="127.0.0.1", callback)` or `connect(options, callback)`."""
-        parsed, callback = connect_arguments(port, rest, options)
+        """`connect(port, host="127.0.0.1", callback)` or `connect(options, callback)`.
+
+        A socket that was destroyed connects anew, after its `close`.
+        """
+        parsed, callback = self._arguments(port, rest, options)
         if callback is not None:
             self.once(self._connect_event(), callback)
-        return self._connect(parsed)
+        if not self.destroyed:
+            return self._connect(parsed)
+        if self.closed:
+            self._undestroy()
+            return self._connect(parsed)
+        if self._after_close is None:
+            self._after_close = [partial(self._connect, parsed)]
+        return self
+
+    def _arguments(
+        self, first: object, rest: tuple[object, ...], named: Mapping[str, object]
+    ) -> tuple[ConnectOptions, Callback | None]:
+        return connect_arguments(first, rest, named)
 
     def _connect(self, options: ConnectOptions) -> Self:
-        if self._state is not State.IDLE or self.destroyed:
+        if self._state is not State.IDLE:
             raise NodeError("This socket was connected before", "ERR_SOCKET_ALREADY_CONNECTED")
         self._state = State.CONNECTING
         self.opened_at = here()
         self.remote_address, self.remote_port = options.target.host, options.target.port
-        self._take_handle(self._runtime.handles.open(f"socket to {options.target}"))
+        what = f"socket to {options.target}"
+        self._take_handle(self._runtime.handles.open(what, self.opened_at))
         self._apply(options)
-        self._attempt = self._dial(options)
-        self._attempt.addCallbacks(self._attempt_succeeded, self._attempt_failed)
+        self._runtime.ask(self._begin_attempt, options, self._link)
         return self
+
+    def _begin_attempt(self, options: ConnectOptions, link: Link) -> None:
+        attempt = self._attempt = self._dial(options)
+        attempt.addCallbacks(
+            lambda _: self._attempt_succeeded(link),
+            lambda failure: self._attempt_failed(link, failure),
+        )
+        attempt.addErrback(self._runtime.broken)
 
     def _apply(self, options: ConnectOptions) -> None:
         if options.timeout_ms:
@@ -107,21 +145,25 @@ class Socket(Holder, Duplex):
             options.target, self._protocol, proxy=options.proxy, watcher=self._link
         )
 
-    def _attempt_succeeded(self, _: IProtocol) -> None:
+    def _attempt_succeeded(self, link: Link) -> None:
+        if self.destroyed or link is not self._link:
+            link.discard()  # it came before the attempt could be cancelled
+            return
         self._attempt = None
-        if self.destroyed:
-            self._link.discard()  # it came before the attempt could be cancelled
-        else:
-            self._runtime.call(self._established)
+        self._runtime.call(self._established)
 
-    def _attempt_failed(self, failure: Failure) -> None:
-        self._attempt = None
-        self._link.give_up()
-        if self.destroyed and failure.check(CancelledError):
+    def _attempt_failed(self, link: Link, failure: Failure) -> None:
+        link.give_up()
+        current = link is self._link  # else it was destroyed, and connects anew
+        if current:
+            self._attempt = None
+        if failure.check(CancelledError) and (self.destroyed or not current):
             return
         error = failure.value
         if not isinstance(error, NodeError):  # a bug below: it must not look like the network's
-            self._runtime.call(failure.raiseException)
+            self._runtime.broken(failure)
+            return
+        if not current:
             return
         self._state = State.LOST
         self._runtime.call(self.destroy, error)
@@ -147,19 +189,24 @@ class Socket(Holder, Duplex):
     def set_timeout(self, timeout_ms: float, callback: Callback | None = None) -> Self:
         """`timeout` comes after so long without octets either way, and closes nothing. 0: never."""
         self.timeout = valid_timeout(timeout_ms)
-        if callback is not None:
+        if arguments.callback_or_none(callback) is not None and callback is not None:
             (self.once if timeout_ms else self.off)("timeout", callback)
         self._watch_idle()
         return self
 
     def set_no_delay(self, enabled: bool = True) -> Self:
+        """Send small pieces at once (TCP_NODELAY)."""
+        enabled = bool(enabled)
         self._no_delay = enabled
         self._no_delay_at = here() if enabled else None
         if self._link.usable:
             self._apply_no_delay(enabled)
         return self
 
-    def set_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> Self:  # noqa: ARG002 - Node's signature; the delay is the system's
+    def set_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> Self:
+        """Have TCP ask an idle peer whether it is there. The delay is the system's own."""
+        valid_timeout(initial_delay_ms)
+        enabled = bool(enabled)
         self._keep_alive = enabled
         if self._link.usable:
             self._link.set_keep_alive(enabled)
@@ -181,7 +228,7 @@ class Socket(Holder, Duplex):
 
     @property
     def connecting(self) -> bool:
-        return self._state is State.CONNECTING
+        return self._state is State.CONNECTING or self._after_close is not None
 
     @property
     def pending(self) -> bool:
@@ -202,6 +249,11 @@ class Socket(Holder, Duplex):
         return self._octets_accepted
 
     @property
+    def buffer_size(self) -> int:
+        """Bytes that wait to be written."""
+        return self.writable_length
+
+    @property
     def remote_family(self) -> str | None:
         return family_word(self.remote_address)
 
@@ -212,6 +264,10 @@ class Socket(Holder, Duplex):
     @property
     def local_port(self) -> int | None:
         return getattr(self._link.local_address(), "port", None) if self._link.usable else None
+
+    @property
+    def local_family(self) -> str | None:
+        return family_word(self.local_address)
 
     def address(self) -> dict[str, object]:
         """Where the socket is bound on this side; empty where there is no such place."""
@@ -232,7 +288,7 @@ class Socket(Holder, Duplex):
 
     def _pass_on(self, chunk: bytes, done: Done) -> None:
         self._idle.touch()
-        self._link.write(chunk)
+        self._runtime.ask(self._link.write, chunk)
         if self._link.congested:
             self._write_done = done
         else:
@@ -240,7 +296,7 @@ class Socket(Holder, Duplex):
 
     def _final(self, done: Done) -> None:
         if self._link.usable:
-            self._link.end()
+            self._runtime.ask(self._link.end)
         if self.pending:
             self._waiting_final = done  # `finish` before it stands would have uploads given up
         else:
@@ -251,7 +307,7 @@ class Socket(Holder, Duplex):
     def _read(self) -> None:
         if self._held_up and self._link.usable:
             self._held_up = False
-            self._link.resume()
+            self._runtime.ask(self._link.resume)
 
     # What comes up from the link.
 
@@ -333,7 +389,7 @@ class Socket(Holder, Duplex):
             done(error)
         elif self._link.usable:
             self._close_done = lambda: done(error)
-            self._link.discard()
+            self._runtime.ask(self._link.discard)
         else:
             done(error)
 
@@ -341,10 +397,51 @@ class Socket(Holder, Duplex):
         return (self.errored is not None,)
 
     def _emit_close(self) -> None:
+        handle, self._handle = self._handle, None  # a listener may connect anew
         try:
             super()._emit_close()
         finally:
-            self._let_go()
+            if handle is not None:
+                handle.close()
+        self._begin_anew()
+
+    # Anew.
+
+    def _undestroy(self) -> None:
+        super()._undestroy()
+        self._link.detach()
+        self._begin()
+
+    def _begin_anew(self) -> None:
+        steps, self._after_close = self._after_close, None
+        if steps is None:
+            return
+        if self.destroyed:  # else a listener of `close` was faster
+            self._undestroy()
+            for step in steps:
+                step()
+
+    def write(
+        self,
+        chunk: Chunk,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
+    ) -> bool:
+        if self._after_close is not None:
+            self._after_close.append(partial(super().write, chunk, encoding, callback))
+            return True
+        return super().write(chunk, encoding, callback)
+
+    def end(
+        self,
+        chunk: Chunk | Callback | None = None,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        if self._after_close is not None:
+            self._after_close.append(partial(super().end, chunk, encoding, callback))
+            return self
+        return super().end(chunk, encoding, callback)
 
     def _watch_idle(self) -> None:
         far = self._link.usable and self._link.watch_idle(self.timeout, self._timed_out)

@@ -57,10 +57,13 @@ class Stream(EventEmitter):
             self._emit_close()
 
     def _emit_close(self) -> None:
-        try:
-            self.emit("close", *self._close_args())
-        finally:
-            self.closed = True
+        self.closed = True  # a listener may begin anew
+        super().emit("close", *self._close_args())
+
+    def _undestroy(self) -> None:
+        """Begin anew, as if it had never been destroyed. The halves of a stream add theirs."""
+        self.destroyed = self.closed = False
+        self.errored = None
 
     def _close_args(self) -> tuple[object, ...]:
         return ()

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 
 from tessel.errors import NodeError
+from tessel.node.arguments import Callback
 from tessel.node.certificate import described
-from tessel.node.options import ConnectOptions
+from tessel.node.options import TLS_OPTIONS, ConnectOptions, connect_arguments
 from tessel.node.socket import Socket
 
 
@@ -41,6 +42,31 @@ class TLSSocket(Socket):
         secured = self._link.secured() if self._link.usable else None
         der = None if secured is None else secured.peer_certificate()
         return {} if der is None else described(der)
+
+    def get_protocol(self) -> str | None:
+        """Such as "TLSv1.3"; None if the proxy does the TLS, or it is not connected."""
+        secured = self._link.secured() if self._link.usable else None
+        return None if secured is None else secured.protocol_version()
+
+    def get_cipher(self) -> dict[str, object]:
+        """`{name, version}`; empty if the proxy does the TLS, or it is not connected."""
+        secured = self._link.secured() if self._link.usable else None
+        name = None if secured is None else secured.cipher_name()
+        return {} if name is None else {"name": name, "version": self.get_protocol()}
+
+    def is_session_reused(self) -> bool:
+        """Always False: a device resumes no sessions."""
+        return False
+
+    @property
+    def alpn_protocol(self) -> bool:
+        """Always False: a device offers no ALPN."""
+        return False
+
+    def _arguments(
+        self, first: object, rest: tuple[object, ...], named: Mapping[str, object]
+    ) -> tuple[ConnectOptions, Callback | None]:
+        return connect_arguments(first, rest, named, known=TLS_OPTIONS, where="tls.connect")
 
     def link_connected(self) -> None:
         if not self.destroyed:

@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
 from tessel.node import runtime
+from tessel.node.arguments import Callback
 from tessel.node.events import EventEmitter, Listener
-from tessel.node.options import Callback
 from tessel.node.runtime import Runtime
 from tessel.radio.interface import IWifi, LinkState, RadioError
 

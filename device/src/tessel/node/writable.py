@@ -190,6 +190,10 @@ class Writable(Stream):
         self.emit("finish")
         self._settled()
 
+    def _undestroy(self) -> None:
+        self._begin_writing()
+        super()._undestroy()
+
     def _is_over(self) -> bool:
         return self.writable_finished and super()._is_over()
 

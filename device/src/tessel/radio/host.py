@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 from weakref import WeakSet
 
-from twisted.internet import error, tcp
+from twisted.internet import error, tcp, udp
 from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
     IListeningPort,
     IProtocol,
+    IReactorMulticast,
     IReactorPluggableNameResolver,
     IReactorTCP,
     IReactorTime,
@@ -26,7 +28,14 @@ from zope.interface import implementer
 
 from tessel.radio import interface as radio
 from tessel.radio.eyeballs import interleaved, race
-from tessel.radio.interface import Capabilities, IRadio, IRadioPort, LinkState, RadioError
+from tessel.radio.interface import (
+    Capabilities,
+    IDatagramOptions,
+    IRadio,
+    IRadioPort,
+    LinkState,
+    RadioError,
+)
 from tessel.radio.names import asked
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
@@ -125,10 +134,11 @@ class HostRadio:
     def bind_udp(
         self, port: int, protocol: DatagramProtocol, *, address: str
     ) -> Deferred[IRadioPort]:
+        reactor = cast("IReactorMulticast", self._reactor)
+        bound = _DatagramPort(port, protocol, address, LARGEST_DATAGRAM, reactor)
         try:
-            return succeed(
-                self._kept(self._reactor.listenUDP(port, protocol, address, LARGEST_DATAGRAM))
-            )
+            bound.startListening()  # type: ignore[no-untyped-call]  # Twisted's
+            return succeed(self._kept(bound))
         except error.CannotListenError as fault:
             return fail(_listen_error(fault))
 
@@ -148,6 +158,18 @@ class HostRadio:
         if changed:
             for watcher in list(self._watchers):
                 watcher(state)
+
+
+@implementer(IDatagramOptions)
+class _DatagramPort(udp.MulticastPort):
+    """Any UDP port may join groups."""
+
+    def set_ttl(self, ttl: int) -> None:
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+
+    def set_interface(self, address: str) -> None:
+        number = socket.inet_aton(address)
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, number)
 
 
 class _Accepting(ServerFactory):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar
 
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IMulticastTransport, IProtocol
 from twisted.internet.protocol import DatagramProtocol
 from zope.interface import Attribute, Interface
 
@@ -101,6 +101,16 @@ class NameUnansweredError(RadioError):
 
 class IWeakTransport(Interface):
     """A transport that can neither half-close nor send without delay: who asks for it is told."""
+
+
+class IDatagramOptions(IMulticastTransport):
+    """A UDP port that can be told more than where to send. The CC3000's cannot."""
+
+    def set_ttl(ttl: int) -> None:
+        """Of datagrams to one receiver; `setTTL` is for those to groups. Raises OSError."""
+
+    def set_interface(address: str) -> None:
+        """By which datagrams to groups go. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
