@@ -14,6 +14,7 @@ def test_an_idle_tunnel_closes_and_is_opened_again_when_needed(deployment, watch
     first, second = watch.tunnels
     (closed,) = watch.log.events("tunnel_closed", tunnel=first["tunnel"])
     assert closed["time"] < second["time"]
+    assert (first["resumed"], second["resumed"]) == (False, True)
     assert len(watch.substreams(2)) == 2
 
 

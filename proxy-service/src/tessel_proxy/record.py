@@ -92,6 +92,7 @@ class Witness(Interface):
     """Who counts. Records are open while they move: `octets_…` grow until they are closed."""
 
     def tunnel_opened(self, record: TunnelRecord) -> None: ...
+    def tunnel_secured(self, record: TunnelRecord) -> None: ...
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
     def substream_opened(self, record: SubstreamRecord) -> None: ...
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
@@ -102,6 +103,7 @@ class Nobody:
     """Counts nothing."""
 
     def tunnel_opened(self, record: TunnelRecord) -> None: ...
+    def tunnel_secured(self, record: TunnelRecord) -> None: ...
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
     def substream_opened(self, record: SubstreamRecord) -> None: ...
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
@@ -133,6 +135,7 @@ class TunnelRecord:
     witness: Witness = field(default_factory=Nobody)
     account: str | None = None
     device: str | None = None
+    resumed: bool = False  # its TLS session was an earlier one
     substreams: int = 0
     octets_from_device: int = 0
     octets_from_target: int = 0
@@ -146,6 +149,11 @@ class TunnelRecord:
         self.octets_from_device += substream.octets_from_device
         self.octets_from_target += substream.octets_from_target
 
+    def secured(self, *, resumed: bool) -> None:
+        """The TLS handshake is done."""
+        self.resumed = resumed
+        self.witness.tunnel_secured(self)
+
     def log_authenticated(self, features: frozenset[str]) -> None:
         _log.info(
             "tunnel {tunnel} of {peer} is {account}'s",
@@ -156,6 +164,7 @@ class TunnelRecord:
             device=self.device,
             listener=self.listener.value,
             features=sorted(features),
+            resumed=self.resumed,
         )
 
     def log_refused(self, why: Refusal) -> None:

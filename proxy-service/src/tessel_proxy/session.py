@@ -23,7 +23,7 @@ from streamplex.refusals import Reason
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.flow import MAX_HELD_OCTETS
 from streamplex.tx.tcp import probe_peer, tcp_below
-from streamplex.tx.tls import ended_by_fin
+from streamplex.tx.tls import TLSTransport, ended_by_fin
 from tessel_proxy import wire
 from tessel_proxy.auth import Account
 from tessel_proxy.checking import Checking, TurnedAway
@@ -107,6 +107,8 @@ class Session:
 
     def tunnelSecured(self) -> None:
         self._secured = True
+        below = self._tunnel.transport
+        self._record.secured(resumed=isinstance(below, TLSTransport) and below.resumed)
         self._house.census.handshaking.discard(self)
         if self._state is State.UNAUTHENTICATED:
             self._await_token()

@@ -99,6 +99,28 @@ def test_protocols_that_a_client_offers_can_be_ignored():
     assert secured.far.data == b"ping"
 
 
+def test_a_transport_says_whether_its_handshake_resumed_a_session(contexts):
+    client, server = contexts
+    first = Secured(contexts)
+    first.far.transport.write(b"hello")
+    first.pump()
+    assert not first.near.transport.resumed
+    session = first.near.transport.getHandle().get_session()
+
+    class Resuming(Creator):
+        def __init__(self):
+            self.context = client.context
+
+        def clientConnectionForTLS(self, protocol):
+            connection = SSL.Connection(self.context)
+            connection.set_session(session)
+            return connection
+
+    second = Secured((Resuming(), server))
+    assert second.near.transport.resumed
+    assert second.far.transport.resumed
+
+
 def test_what_the_tunnel_carries_is_not_the_plain_text(secured):
     seen = bytearray()
     deliver = secured.tunnels.server.dataReceived

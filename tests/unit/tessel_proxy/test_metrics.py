@@ -69,6 +69,13 @@ def test_limits_stand_beside_what_they_limit(scrape):
     assert scrape.value("memory_limit_octets") == Config().memory_max_mib * 1024 * 1024
 
 
+def test_handshakes_that_resumed_are_counted_apart(scrape):
+    for resumed in (False, True, True):
+        scrape.tunnel().secured(resumed=resumed)
+    assert scrape.value("handshakes_done_total", kind="full") == 1
+    assert scrape.value("handshakes_done_total", kind="resumed") == 2
+
+
 def test_limits_are_those_that_few_descriptors_leave_and_not_those_that_are_set():
     scrape = Scrape(descriptors=1024, max_tunnels=4096)
     shares = scrape.limits.shares

@@ -26,6 +26,7 @@ class Ledger:
     tunnels: set[TunnelRecord] = field(default_factory=set)
     substreams: set[SubstreamRecord] = field(default_factory=set)
     tunnels_accepted: Counter[Listener] = field(default_factory=Counter)
+    handshakes_done: Counter[bool] = field(default_factory=Counter)  # by whether they resumed
     tunnels_closed: Counter[TunnelOutcome] = field(default_factory=Counter)
     substreams_opened: Counter[str] = field(default_factory=Counter)
     substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
@@ -37,6 +38,9 @@ class Ledger:
     def tunnel_opened(self, record: TunnelRecord) -> None:
         self.tunnels.add(record)
         self.tunnels_accepted[record.listener] += 1
+
+    def tunnel_secured(self, record: TunnelRecord) -> None:
+        self.handshakes_done[record.resumed] += 1
 
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None:
         self.tunnels.discard(record)

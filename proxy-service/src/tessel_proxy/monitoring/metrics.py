@@ -96,6 +96,15 @@ class ProxyCollector(Collector):
         yield _gauge("handshakes", "TLS handshakes under way.", len(census.handshaking))
         yield _gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
         yield _labelled_counter(
+            "handshakes_done",
+            "TLS handshakes of devices that were completed; resumed: with a session ticket.",
+            ["kind"],
+            [
+                (["full"], ledger.handshakes_done[False]),
+                (["resumed"], ledger.handshakes_done[True]),
+            ],
+        )
+        yield _labelled_counter(
             "tunnels_accepted",
             "Tunnels taken in, by where they came to; legacy: Tessel 1 boards.",
             ["listener"],

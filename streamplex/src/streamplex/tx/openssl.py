@@ -112,6 +112,11 @@ def _why(connection: SSL.Connection, result: int) -> SSL.Error:
     raise AssertionError("OpenSSL has read nothing, for no reason")
 
 
+def is_resumed(connection: SSL.Connection) -> bool:
+    """Was the handshake shortened by resuming an earlier session? pyOpenSSL does not tell."""
+    return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 -- see above
+
+
 def seal(connection: SSL.Connection, octets: memoryview) -> tuple[int, memoryview]:
     """Encrypt at most a room full: how many of the octets, and what is to be sent for them.
 

@@ -33,7 +33,7 @@ from zope.interface import implementer
 
 from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
-from streamplex.tx.openssl import opened, rest, seal, sealed
+from streamplex.tx.openssl import is_resumed, opened, rest, seal, sealed
 
 LAST_OCTETS_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
@@ -66,6 +66,11 @@ class TLSTransport(BufferingTLSTransport):
 
     tcp_reason: Failure | None = None  # how TCP was lost
     _last_octets: IDelayedCall | None = None
+
+    @property
+    def resumed(self) -> bool:
+        """The handshake, which is done, has resumed an earlier session."""
+        return is_resumed(self._tlsConnection)
 
     def makeConnection(self, transport: ITransport) -> None:
         self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
