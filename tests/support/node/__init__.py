@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,11 +30,12 @@ def _major(path):
     return int(version.stdout.lstrip("v").partition(".")[0])
 
 
-def ask(path, script, given=None):
+def ask(path, script, given=None, **environ):
     """Run one of the scripts beside this file with `given` as JSON; its result."""
     done = subprocess.run(
         [path, HERE / script],
         input=json.dumps(given),
+        env=os.environ | environ,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

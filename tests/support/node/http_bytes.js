@@ -5,7 +5,7 @@ const http = require('http');
 const net = require('net');
 const { once } = require('events');
 
-const QUIET_MS = 150; // after the last byte a peer waits so long before it closes
+const QUIET_MS = Number(process.env.QUIET_MS || 150); // after the last byte a peer waits so long before it closes
 
 const closed = (emitter) => new Promise((done) => emitter.on('close', done));
 
