@@ -16,7 +16,7 @@ setup: $(VENV)/.installed ## make the virtual environment (Python 3.11 or later)
 
 $(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
-	@echo "Installing the five packages and the tools for tests into $(VENV): half a minute, when an index is near."
+	@echo "Installing the five packages and the tools for tests into $(VENV). This takes about half a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip flit_core
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --group dev $(PACKAGES:%=--editable %)

@@ -70,7 +70,7 @@ def _run(given: argparse.Namespace) -> int:
     try:
         trace = _private(given.trace_spi)
     except OSError as fault:
-        return _misused(f"--trace-spi: {fault}")
+        return _misused(f"--trace-spi: {given.trace_spi}: {fault.strerror}")
     with trace:
         return _run_program(path, source, given.arguments, _traced(trace.write))
 

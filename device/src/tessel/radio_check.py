@@ -212,7 +212,8 @@ async def _scan(chip: Chip, clock: IReactorTime, say: Say) -> None:
     await pause(clock, SCAN_S)
     found = await chip.wlan.scan_results()
     await chip.wlan.set_scan(SetScanParameters(0))
-    say(f"ok     {len(found)} networks in range (2.4 GHz; the chip hears no other)")
+    networks = "1 network" if len(found) == 1 else f"{len(found)} networks"
+    say(f"ok     {networks} in range (2.4 GHz; the chip hears no other)")
     for one in sorted(found, key=lambda one: -one.rssi):
         say(f"       {_described(one)}")
 

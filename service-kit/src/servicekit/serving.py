@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Mapping
 from types import FrameType, MappingProxyType
@@ -123,7 +124,7 @@ class Serving:
             event="cannot_listen",
             host=error.interface or "all interfaces",
             port=error.port,
-            why=str(error.socketError),
+            why=_why(error.socketError),
             error=self._numbers.get("cannot_listen"),
         )
 
@@ -176,3 +177,9 @@ class Serving:
         if not self._ended:  # the reactor may be stopped once only
             self._ended = True
             self._reactor.stop()
+
+
+def _why(error: Exception) -> str:
+    """The system's words, without its number and the arguments of the call that failed."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number is not None and number > 0 else str(error)

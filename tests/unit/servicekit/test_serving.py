@@ -1,4 +1,5 @@
 import signal
+import socket
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -202,14 +203,22 @@ def test_a_start_that_breaks_when_cancelled_ends_the_process_with_1(logged_failu
     assert len(logged_failures.flush(ZeroDivisionError)) == 1
 
 
-def test_a_port_in_use_ends_the_process_with_1_and_says_so():
-    refused = CannotListenError("127.0.0.1", 443, OSError(98, "Address already in use"))
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(98, "Address already in use (while ...)"), "Address already in use"),
+        (OSError("a port of another kind"), "a port of another kind"),
+        (socket.gaierror(-2, "Name or service not known"), "[Errno -2] Name or service not known"),
+    ],
+)
+def test_a_port_that_cannot_be_had_ends_the_process_with_1_and_says_why(error, why):
+    refused = CannotListenError("127.0.0.1", 443, error)
     with capturedLogs() as logged:
         run = Run(start=failing_with(refused))
     assert (run.exit_code, run.stopped, run.reactor.stops) == (FAILED, 1, 1)
     (event,) = logged
     assert (event["event"], event["host"], event["port"]) == ("cannot_listen", "127.0.0.1", 443)
-    assert "Address already in use" in event["why"]
+    assert event["why"] == why
 
 
 def test_a_foreseen_fault_at_the_start_ends_the_process_with_1_and_one_line():

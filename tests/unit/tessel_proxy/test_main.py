@@ -398,6 +398,7 @@ def test_the_command_ends_with_1_when_its_port_is_taken(usable, tmp_path):
     assert process.returncode == 1
     line = json.loads(err)
     assert (line["event"], line["error"]) == ("cannot_listen", "TP3002")
+    assert line["why"] == "Address already in use"
 
 
 def test_a_sighup_while_it_gets_ready_does_not_end_it(usable, tmp_path):
