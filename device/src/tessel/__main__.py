@@ -24,7 +24,7 @@ from servicekit.command_line import CommandParser
 from tessel import radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
-from tessel.config import malformed
+from tessel.config import exposed, malformed
 from tessel.program import IProgramReactor, Program
 from tessel.radio_config import RadioSettings
 from tessel.radios import BusWrap
@@ -138,7 +138,7 @@ def _decode(given: argparse.Namespace) -> int:
 
 def _settings_are_good(given: argparse.Namespace) -> bool:
     os.environ.update(dict(given.env))
-    for hint in lookalikes(os.environ):
+    for hint in [*lookalikes(os.environ), *exposed(os.environ)]:
         print(f"tessel: warning: {hint}", file=sys.stderr)
     faults = malformed(os.environ)
     for fault in faults:

@@ -15,6 +15,8 @@ from typing import TypeAlias
 
 from cryptography import x509
 
+from servicekit.files import hints_of_exposed
+from servicekit.texts import lines_of, token
 from tessel.errors import NodeError
 from tessel.radio_config import RadioSettings
 from tessel.reading import Expected, Reader
@@ -32,6 +34,10 @@ HIGHEST_IDLE_MS = 2**31 - 1  # Node's timers go no further
 TOKENS = ("PROXY_TOKEN", "TM_API_KEY")  # the first that is set counts
 IPV4_MAPPED_BITS = 96  # of ::ffff:0:0/96
 LONGEST_DEVICE_NAME = 64  # as the wire allows
+ASK_THE_OPERATOR = (
+    "; the operator of the proxy has the token: it is in AUTH_HARDCODED_FILE there, or "
+    "`tessel-proxy hash-token ACCOUNT` makes one"
+)
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*")  # a host's, in any script
@@ -117,6 +123,14 @@ def malformed(environ: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
+def exposed(environ: Mapping[str, str]) -> list[str]:
+    """A hint for each file with a secret that every user of this machine can read."""
+    reader = _Reader(environ)
+    reader.token()
+    reader.text_or_file("WIFI_PASSWORD")
+    return hints_of_exposed(reader.files)
+
+
 def _filled(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if value}
 
@@ -127,10 +141,21 @@ class _Reader(Reader):
     def token(self) -> tuple[str | None, str | None]:
         """It, and before it the variable that it came from."""
         for name in TOKENS:
-            source, text = self.text_or_file(name)
+            source, text = self.text_or_file(name, ASK_THE_OPERATOR)
             if text is not None:
-                return source, self.utf8(source, text.strip())
+                return source, self._one_token(source, text)
         return None, None
+
+    def _one_token(self, source: str, text: str) -> str | None:
+        tokens = lines_of(text)
+        if len(tokens) != 1:
+            self.faults.append(f"{source} (not shown) has {len(tokens)} tokens; expected: one")
+            return None
+        try:
+            return token(tokens[0])
+        except ValueError as error:
+            self.faults.append(f"{source} (not shown) cannot be used; expected: {error}")
+            return None
 
     def certificates(self) -> bytes | None:
         source, text = self.text_or_file("PROXY_CERT")
@@ -140,7 +165,7 @@ class _Reader(Reader):
         if not _are_certificates(pem):
             self.faults.append(
                 f"{source} is {len(pem)} octets that cannot be read as certificates; "
-                f"expected: certificates as PEM text{_FILE_HINT if _is_path(text) else ''}"
+                f"expected: certificates as PEM text{_pem_hint(text)}"
             )
         return pem
 
@@ -252,8 +277,12 @@ def literal(host: str) -> Address | None:
     return mapped or address
 
 
-def _is_path(text: str) -> bool:
-    return "\n" not in text.strip() and "-----" not in text
+def _pem_hint(text: str) -> str:
+    if "\n" in text.strip():
+        return ""
+    if "-----" not in text:
+        return _FILE_HINT
+    return r", with real line ends and not \n" if r"\n" in text else ""
 
 
 def _are_certificates(pem: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from servicekit.texts import without_line_ends
 from tessel.lines import Line, Pins
 from tessel.reading import Expected, Reader
 from tessel.settings import (
@@ -55,7 +56,7 @@ def _password(reader: Reader) -> bytes:
     source, text = reader.text_or_file("WIFI_PASSWORD")
     if text is None:
         return b""
-    octets = (reader.utf8(source, text.rstrip("\r\n")) or "").encode()
+    octets = (reader.utf8(source, without_line_ends(text)) or "").encode()
     if len(octets) > LONGEST_KEY:
         reader.faults.append(
             f"{source} (not shown) has {len(octets)} octets; expected: at most {LONGEST_KEY}"

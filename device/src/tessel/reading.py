@@ -5,11 +5,17 @@ An empty value counts as unset. A secret may stand in a file instead: `NAME_FILE
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from servicekit.files import unreadable
+from servicekit.texts import BYTE_ORDER_MARK, cleaned, is_quoted
+
 T = TypeVar("T")
+
+LARGEST_FILE_OCTETS = 4 * 1024 * 1024  # a system's authorities have a quarter; a path may be a disk
 
 
 class Expected(Exception):  # noqa: N818 - carries what is expected; `Reader.value` takes it
@@ -20,11 +26,15 @@ class Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.faults: list[str] = []
+        self.files: list[tuple[str, Path]] = []  # that were read, with the settings that name them
 
     def value(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """`parse` raises Expected."""
-        text = self._environ.get(name, "").strip()
+        """`parse` raises Expected. It gets the text without whitespace around it."""
+        text = cleaned(self._environ.get(name, ""))
         if not text:
+            return default
+        if is_quoted(text):
+            self.faults.append(f"{name} is {text!r}; expected: the value without quotes around it")
             return default
         try:
             return parse(text)
@@ -32,14 +42,20 @@ class Reader:
             self.faults.append(f"{name} is {text!r}; expected: {expected}")
             return default
 
-    def text_or_file(self, name: str) -> tuple[str, str | None]:
-        """The variable that it came from, and its text, which is not blank; None: not set."""
+    def text_or_file(self, name: str, if_missing: str = "") -> tuple[str, str | None]:
+        """The variable that it came from, and its text, which is not blank; None: not set.
+
+        `if_missing` follows the fault of a file that is not there.
+        """
         text = self._environ.get(name, "")
-        if text.strip():
-            return name, text
+        if cleaned(text):
+            return name, text.removeprefix(BYTE_ORDER_MARK)
         source = f"{name}_FILE"
-        path = self._environ.get(source, "")
-        return source, self._from_file(source, path) if path else None
+        path = cleaned(self._environ.get(source, ""))
+        if not path:
+            return source, None
+        self.files.append((source, Path(path)))
+        return source, self._from_file(source, path, if_missing)
 
     def utf8(self, name: str, text: str) -> str | None:
         try:
@@ -49,13 +65,35 @@ class Reader:
             return None
         return text
 
-    def _from_file(self, source: str, path: str) -> str | None:
+    def _from_file(self, source: str, path: str, if_missing: str) -> str | None:
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            self.faults.append(f"{source} is {path!r}; expected: a readable text file ({error})")
-            return None
-        if not text.strip():
-            self.faults.append(f"{source} is {path!r}; expected: a file that is not empty")
-            return None
-        return text
+            text = _text_in(Path(path))
+        except FileNotFoundError as error:
+            self._unusable(source, path, f"a readable text file ({error.strerror}){if_missing}")
+        except OSError as error:
+            why = unreadable(Path(path), error)
+            self._unusable(source, path, f"a readable text file (it {why})")
+        except ValueError as error:
+            self._unusable(source, path, f"a readable text file in UTF-8 ({error})")
+        else:
+            if cleaned(text):
+                return text
+            self._unusable(source, path, "a file that is not empty")
+        return None
+
+    def _unusable(self, source: str, path: str, expected: str) -> None:
+        self.faults.append(f"{source} is {path!r}; expected: {expected}")
+
+
+def _text_in(path: Path) -> str:
+    """What a text file holds; raises OSError, or ValueError that does not quote it."""
+    with path.open("rb") as file:
+        octets = file.read(LARGEST_FILE_OCTETS + 1)
+    if len(octets) > LARGEST_FILE_OCTETS:
+        raise ValueError(f"it has more than {LARGEST_FILE_OCTETS} octets")
+    if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise ValueError("it is UTF-16")
+    try:
+        return octets.decode().removeprefix(BYTE_ORDER_MARK)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"octet {error.start} is not UTF-8") from None

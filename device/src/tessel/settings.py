@@ -155,7 +155,7 @@ def lookalikes(environ: Iterable[str], settings: Iterable[Setting] = SETTINGS) -
     """A hint for each variable that is not a setting but was probably meant to be one."""
     known = [name for each in settings for name in each.names]
     return [
-        f"{name} is not a setting: is {meant} meant?"
+        f"{name if name.isprintable() else ascii(name)} is not a setting: is {meant} meant?"
         for name in sorted(set(environ) - set(known))
         if (meant := _meant(name, known)) is not None
     ]

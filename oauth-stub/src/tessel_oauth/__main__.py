@@ -7,13 +7,18 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
 from typing import cast
 
+from twisted.logger import Logger
+
 from servicekit.command_line import CommandParser, explain_assignment
+from servicekit.files import hints_of_exposed
 from servicekit.logs import begin_logging
 from servicekit.reactor import reactor as installed_reactor
 from servicekit.serving import AT_FAULT, FAILED, IServingReactor, Serving
-from servicekit.settings import ConfigError, described
+from servicekit.settings import ConfigError, described, lookalikes
 from tessel_oauth import tokens
 from tessel_oauth.config import IN_MEMORY, SETTINGS, Config
 from tessel_oauth.errors import StoreError, UnavailableError
@@ -33,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = Config.from_env(os.environ)
     except ConfigError as error:
-        return _fail(error, AT_FAULT)
+        return _fail("\n".join([*error.faults, *lookalikes(os.environ, SETTINGS)]), AT_FAULT)
     if arguments.command == "renew-key":
+        for hint in _hints(config):
+            print(f"tessel-oauth: hint: {hint}", file=sys.stderr)
         return _renew_key(config, arguments.account)
     return _serve(config)
 
@@ -47,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('tessel-oauth')}"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="answer requests until SIGTERM (this is the default)")
     renew = commands.add_parser(
@@ -58,8 +68,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(config: Config) -> int:
     begin_logging(sys.stderr, config.log_level, config.log_format)
+    for hint in _hints(config):
+        Logger().warn("{hint}", event="setting_hint", hint=hint)
     server = Server(config, reactor, os.urandom, _show_key)
     return Serving(server.start, server.stop, reactor, foreseen=(UnavailableError,)).run()
+
+
+def _hints(config: Config) -> list[str]:
+    """What an operator may not have meant: misspelt names, secrets that everybody can read."""
+    files = [each.file(os.environ) for each in SETTINGS]
+    secrets = [(each.name, each.path) for each in files if each is not None]
+    if config.database != IN_MEMORY:  # API keys are in it
+        secrets.append(("DATABASE", Path(config.database)))
+    return lookalikes(os.environ, SETTINGS) + hints_of_exposed(secrets)
 
 
 def _show_key(account: str, api_key: str) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from servicekit.files import reason
 from tessel_oauth.config import IN_MEMORY
 from tessel_oauth.errors import StoreError
 
@@ -266,4 +267,5 @@ def _closed_on_failure(connection: sqlite3.Connection, database: str) -> Iterato
 
 
 def _unopened(database: str, error: Exception) -> StoreError:
-    return StoreError(f"the database {database!r} cannot be opened: {error}")
+    why = reason(Path(database), error) if isinstance(error, OSError) else str(error)
+    return StoreError(f"the database {database!r} cannot be opened: {why}")

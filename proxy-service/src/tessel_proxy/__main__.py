@@ -18,7 +18,7 @@ from typing import cast
 from twisted.logger import Logger
 
 from servicekit.command_line import CommandParser, explain_assignment
-from servicekit.files import hints_of_exposed
+from servicekit.files import hints_of_exposed, reason
 from servicekit.logs import begin_logging
 from servicekit.parsers import integer
 from servicekit.reactor import reactor as installed_reactor
@@ -229,7 +229,8 @@ def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int
     try:
         made = make_files(names, files, utc(time.time()), days=days)
     except OSError as error:
-        _complain("no certificate was made", f"{error.filename}: {error.strerror}")
+        why = reason(Path(error.filename), error) if error.filename else str(error)
+        _complain("no certificate was made", f"{error.filename}: {why}")
         return FAILED
     print(_account_of(made))
     return OK

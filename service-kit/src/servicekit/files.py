@@ -40,8 +40,13 @@ def octets_of(path: Path, max_octets: int) -> bytes:
 
 
 def unreadable(path: Path, error: OSError) -> str:
-    """Why it cannot be read. If it is a matter of permissions: whose it is, and who this is."""
-    why = f"cannot be read: {error.strerror or error}"
+    """Why it cannot be read."""
+    return f"cannot be read: {reason(path, error)}"
+
+
+def reason(path: Path, error: OSError) -> str:
+    """What the system says. If it is a matter of permissions: whose it is, and who this is."""
+    why = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return why
     return "; ".join([why, *_permissions(_obstacle(path)), f"this process runs as {_process()}"])
@@ -76,9 +81,12 @@ def _check(status: os.stat_result) -> None:
 
 
 def _obstacle(path: Path) -> Path:
-    """The folder on the way that this process may not enter, else the file itself."""
+    """The folder on the way that this process may not enter, else the file itself, or the folder
+    that it is not in.
+    """
     folders = reversed(path.absolute().parents)
-    return next((each for each in folders if not os.access(each, os.X_OK)), path)
+    last = path if os.access(path, os.F_OK) else path.absolute().parent
+    return next((each for each in folders if not os.access(each, os.X_OK)), last)
 
 
 def _permissions(path: Path) -> list[str]:

@@ -34,14 +34,19 @@ def test_a_file_that_may_not_be_read_is_told_with_owner_mode_and_who_reads(tmp_p
 def test_a_folder_on_the_way_that_may_not_be_entered_is_the_one_told(tmp_path, monkeypatch):
     folder = tmp_path / "secrets"
     folder.mkdir(mode=0o700)
-    monkeypatch.setattr(files.os, "access", lambda path, _mode: path != folder)
+    monkeypatch.setattr(files.os, "access", lambda path, _: path != folder)
     said = unreadable(folder / "key", DENIED)
     assert f"the folder '{folder}' belongs to" in said
     assert "and has mode 700" in said
 
 
+def test_a_file_that_may_not_be_made_is_told_with_its_folder(tmp_path):
+    assert f"the folder '{tmp_path}' belongs to" in unreadable(tmp_path / "new", DENIED)
+
+
 def test_what_cannot_be_looked_at_is_told_without_owner(tmp_path):
-    assert unreadable(tmp_path / "gone", DENIED) == (f"cannot be read: Permission denied; {I_AM}")
+    path = tmp_path / "gone" / "too"
+    assert unreadable(path, DENIED) == f"cannot be read: Permission denied; {I_AM}"
 
 
 def test_other_troubles_are_told_by_their_name_alone(tmp_path):
@@ -53,7 +58,7 @@ def test_other_troubles_are_told_by_their_name_alone(tmp_path):
 def test_users_and_groups_without_a_name_are_told_by_number(tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "geteuid", lambda: 4_000_000)
     monkeypatch.setattr(files.os, "getegid", lambda: 4_000_001)
-    assert "runs as uid 4000000, group gid 4000001" in unreadable(tmp_path / "gone", DENIED)
+    assert "runs as uid 4000000, group gid 4000001" in unreadable(tmp_path, DENIED)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root to become somebody else")

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 import trustme
 
-from tessel.config import Settings, SettingsError, literal, malformed
+from tessel.config import Settings, SettingsError, exposed, literal, malformed
 from tessel.settings import RADIOS
 
 HOST = {"PROXY_HOST": "proxy.example"}
@@ -206,6 +206,109 @@ def test_a_file_that_is_no_text_is_a_fault(tmp_path):
     path.write_bytes(b"\xff\xfe")
     (fault,) = faults(HOST | {"PROXY_TOKEN_FILE": str(path)})
     assert "readable text" in fault
+
+
+@pytest.mark.parametrize("name", ["PROXY_TOKEN", "TM_API_KEY"])
+@pytest.mark.parametrize("form", ["{}\r", "{}\r\n\r\n", " {}\t", "\ufeff{}\n", "# mine\n{}\n\n"])
+def test_what_stands_around_a_token_is_taken_off(name, form, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(form.format("t0 ken"), newline="")
+    assert Settings.from_env(HOST | {name: form.format("t0 ken")}).token == "t0 ken"
+    assert Settings.from_env(HOST | {f"{name}_FILE": f"{path}\r"}).token == "t0 ken"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("'SECRET'", "without quotes around it"),
+        ('"SECRET"\r\n', "without quotes around it"),
+        ("SECRET\nSECRET", "has 2 tokens; expected: one"),
+        ("# SECRET", "has 0 tokens; expected: one"),
+        ("SEC\x1bRET", "printable characters"),
+        ("SECRET" * 1000, "at most 4096 characters"),
+    ],
+)
+def test_what_can_be_no_token_is_a_fault_and_not_shown(text, why, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(text, newline="")
+    for environ in ({"PROXY_TOKEN": text}, {"TM_API_KEY_FILE": str(path)}):
+        (fault,) = faults(HOST | environ)
+        assert why in fault
+        assert "SECRET" not in fault
+
+
+def test_a_missing_token_file_says_who_has_a_token(tmp_path):
+    (fault,) = faults(HOST | {"PROXY_TOKEN_FILE": str(tmp_path / "gone")})
+    assert "No such file or directory" in fault
+    assert "`tessel-proxy hash-token ACCOUNT` makes one" in fault
+
+
+def test_a_token_file_that_may_not_be_read_names_its_owner_and_this_process(tmp_path, monkeypatch):
+    path = tmp_path / "token"
+    path.touch(mode=0o600)
+
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tessel.reading._text_in", denied)
+    (fault,) = faults(HOST | {"PROXY_TOKEN_FILE": str(path)})
+    assert f"the file '{path}' belongs to" in fault
+    assert "this process runs as" in fault
+
+
+def test_secrets_that_everybody_can_read_are_hinted_at(tmp_path):
+    paths = [tmp_path / "token", tmp_path / "password"]
+    for path in paths:
+        path.write_text("x")
+        path.chmod(0o644)
+    environ = {"PROXY_TOKEN_FILE": str(paths[0]), "WIFI_PASSWORD_FILE": str(paths[1])}
+    assert [hint.partition("=")[0] for hint in exposed(environ)] == list(environ)
+    for path in paths:
+        path.chmod(0o600)
+    assert exposed(environ) == []
+
+
+@pytest.mark.parametrize("form", ["{}\r", " {} ", "\ufeff{}"])
+def test_what_stands_around_other_values_is_taken_off(form):
+    given = {
+        "PROXY_HOST": "p.example",
+        "PROXY_PORT": "5005",
+        "PROXY_LOCAL": "none",
+        "RADIO": "host",
+    }
+    settings = Settings.from_env({name: form.format(text) for name, text in given.items()})
+    assert (settings.proxy_host, settings.proxy_port) == ("p.example", 5005)
+    assert (settings.local.names, settings.radio.kind) == (frozenset({"none"}), "host")
+
+
+@pytest.mark.parametrize("name", ["PROXY_HOST", "PROXY_PORT", "PROXY_LOCAL", "RADIO"])
+def test_a_value_in_quotes_is_a_fault(name):
+    (fault,) = faults({name: '"443"'})
+    assert fault == f"{name} is '\"443\"'; expected: the value without quotes around it"
+
+
+def test_a_certificate_whose_line_ends_are_escaped_is_told_so():
+    pem = trustme.CA().cert_pem.bytes().decode().replace("\n", r"\n")
+    (fault,) = faults({"PROXY_CERT": pem})
+    assert fault.endswith(r"PEM text, with real line ends and not \n")
+
+
+def test_a_certificate_may_begin_with_a_byte_order_mark(tmp_path):
+    pem = trustme.CA().cert_pem.bytes()
+    path = tmp_path / "ca.pem"
+    path.write_bytes(b"\xef\xbb\xbf" + pem)
+    assert Settings.from_env({"PROXY_CERT_FILE": str(path)}).proxy_cert == pem
+    assert Settings.from_env({"PROXY_CERT": "\ufeff" + pem.decode()}).proxy_cert == pem
+
+
+def test_a_wifi_password_keeps_its_spaces_and_quotes():
+    settings = Settings.from_env({"WIFI_PASSWORD": "\ufeff 'my pass' \r\n"})
+    assert settings.radio.password == b" 'my pass' "
+
+
+def test_a_file_without_end_is_a_fault():
+    (fault,) = faults(HOST | {"PROXY_TOKEN_FILE": "/dev/zero"})
+    assert "has more than" in fault
 
 
 def test_a_token_that_is_no_text_is_a_fault_and_not_shown():

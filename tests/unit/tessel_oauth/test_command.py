@@ -9,6 +9,8 @@ import sys
 import urllib.parse
 import urllib.request
 from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +89,41 @@ def test_renew_key_knows_the_accounts_of_the_file_alone(file, capsys):
     assert main(["renew-key", "berta"]) == 1
 
     assert capsys.readouterr() == ("", f"tessel-oauth: there is no account 'berta' in {file}\n")
+
+
+def test_the_version_is_printed_with_the_name(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"tessel-oauth {version('tessel-oauth')}\n"
+
+
+def test_misspelt_settings_and_open_secrets_are_hinted_at(file, monkeypatch, capsys, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("hush")
+    secret.chmod(0o644)
+    monkeypatch.setenv("TOKEN_LIFETIME", "60")
+    monkeypatch.setenv("CLIENT_SECRET_FILE", str(secret))
+    Path(file).chmod(0o604)
+    assert main(["renew-key", "nobody"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == (
+        "tessel-oauth: hint: TOKEN_LIFETIME is not a setting: is TOKEN_LIFETIME_S meant?"
+    )
+    assert [line.split(" ")[2].partition("=")[0] for line in said[1:3]] == [
+        "CLIENT_SECRET_FILE",
+        "DATABASE",
+    ]
+
+
+def test_misspelt_settings_are_told_beside_faults(monkeypatch, capsys):
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("CLIENT_IDS", "x")
+    assert main([]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "tessel-oauth: PORT='x'; allowed: an integer from 0 to 65535",
+        "tessel-oauth: CLIENT_IDS is not a setting: is CLIENT_ID meant?",
+    ]
 
 
 @pytest.mark.parametrize("argv", [[], ["serve"]])
@@ -198,6 +235,23 @@ def test_a_key_that_was_made_is_shown_once_and_works():
         exit_code, out, _ = running.stop()
 
     assert (exit_code, out) == (0, "")
+
+
+def test_a_server_warns_of_misspelt_settings():
+    process = subprocess.run(
+        [*COMMAND, "serve"],
+        env={
+            "PATH": os.environ["PATH"],
+            "PORT": "0",
+            "SEED_ACOUNT": "x",
+            "DATABASE": "/no/x.sqlite",
+        },
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert "setting_hint SEED_ACOUNT is not a setting: is SEED_ACCOUNT meant?" in process.stderr
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import pytest
 from twisted.application.service import Service
@@ -312,6 +313,27 @@ def test_a_port_can_be_for_one_listener_alone(usable, capsys):
     assert command.main(["check-config"]) == 2
     _out, err = lines(capsys)
     assert err[1:] == ["  LEGACY_PORT=5005 is PORT, too; allowed: another one"]
+
+
+def test_the_version_is_printed_with_the_name(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"tessel-proxy {version('tessel-proxy')}\n"
+
+
+def test_check_config_hints_at_keys_and_tokens_that_everybody_can_read(usable, tmp_path, capsys):
+    secrets = {"AUTH_HARDCODED_FILE": "token", "KEY_PASS_FILE": "pass", "AUTH_FILE": "accounts"}
+    del usable["AUTH_HARDCODED"]
+    for each in secrets.values():
+        tmp_path.joinpath(each).write_text("# none\nDEV-CRED" if each == "token" else "#")
+        tmp_path.joinpath(each).chmod(0o644)
+    usable.update(secrets)
+    tmp_path.joinpath("config/private-key.pem").chmod(0o644)
+    assert command.main(["check-config"]) == 0
+    _out, err = lines(capsys)
+    assert {line.split(" ")[1].partition("=")[0] for line in err} == {"KEY_FILE", *secrets}
+    assert all(line.endswith("(mode 644): chmod 600") for line in err)
 
 
 # --- serving
