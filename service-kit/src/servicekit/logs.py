@@ -11,17 +11,19 @@ order a terminal about, is escaped, and nothing is of unlimited length.
 
 from __future__ import annotations
 
+import atexit
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import TextIO
+from typing import Protocol, TextIO, cast
 
 from twisted.logger import (
     ILogObserver,
@@ -35,6 +37,7 @@ from twisted.logger import LogLevel as TwistedLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from servicekit.output import LineOutput, descriptor_of
 from servicekit.parsers import one_of
 from servicekit.settings import setting
 
@@ -53,6 +56,12 @@ _NAMED_FIELDS = re.compile(r"[^{}]*(?:\{[a-z_]+\}[^{}]*)*")
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+class Writable(Protocol):
+    """What lines are written to."""
+
+    def write(self, text: str, /) -> object: ...
 
 
 class LogLevel(StrEnum):
@@ -80,18 +89,35 @@ def format_setting() -> LogFormat:
     )
 
 
-def begin_logging(stream: TextIO, level: LogLevel, form: LogFormat) -> None:
-    """Write all that this process logs to the stream; once, before the service starts."""
-    globalLogBeginner.beginLoggingTo([observer(stream, level, form)], redirectStandardIO=False)
+def begin_logging(stream: TextIO | None, level: LogLevel, form: LogFormat) -> LineOutput:
+    """Write all that this process logs to the stream; once, before the service starts.
+
+    Nothing waits for a stream that has a descriptor: see servicekit.output. The end of the process
+    does, for FLUSH_S at most. None: standard error was closed when the process started.
+    """
+    descriptor = descriptor_of(stream)
+    output = LineOutput(descriptor, partial(_dropped_record, form))
+    in_memory = descriptor is None and stream is not None and not stream.closed
+    written_to = cast("Writable", stream if in_memory else output)
+    globalLogBeginner.beginLoggingTo([observer(written_to, level, form)], redirectStandardIO=False)
+    atexit.register(output.flush)
+    return output
 
 
-def observer(stream: TextIO, level: LogLevel, form: LogFormat) -> ILogObserver:
-    """Writes the events of this level and above to the stream."""
-    formats: dict[LogFormat, Callable[[LogEvent], str]] = {
-        LogFormat.TEXT: text_record,
-        LogFormat.JSON: json_record,
+def _dropped_record(form: LogFormat, count: int) -> str:
+    event = {
+        "log_time": time.time(),
+        "log_level": TwistedLevel.warn,
+        "log_format": "{count} lines of the log were dropped: standard error did not take them",
+        "event": "log_dropped",
+        "count": count,
     }
-    return _Lines(stream, formats[form], _at_least(level))
+    return _FORMS[form](event)
+
+
+def observer(stream: Writable, level: LogLevel, form: LogFormat) -> ILogObserver:
+    """Writes the events of this level and above to the stream."""
+    return _Lines(stream, _FORMS[form], _at_least(level))
 
 
 @implementer(ILogObserver)
@@ -99,7 +125,7 @@ class _Lines:
     """Twisted's filter and file of a log in one: busy proxies write thousands of lines a second."""
 
     def __init__(
-        self, stream: TextIO, form: Callable[[LogEvent], str], predicate: LogLevelFilterPredicate
+        self, stream: Writable, form: Callable[[LogEvent], str], predicate: LogLevelFilterPredicate
     ) -> None:
         self._stream = stream
         self._form = form
@@ -113,7 +139,6 @@ class _Lines:
             shown = self._shown[kind] = self._predicate(event) is not PredicateResult.no
         if shown:
             self._stream.write(self._form(event))
-            self._stream.flush()
 
 
 def text_record(event: LogEvent) -> str:
@@ -141,6 +166,12 @@ def _fields(keys: tuple[str, ...]) -> list[tuple[str, str]]:
     hidden = _NOT_FIELDS if "event" in keys else _OWN_KEYS
     shown = [key for key in keys if not key.startswith("log_") and key not in hidden]
     return [(key, f"{_quoted(key)}:") for key in shown]
+
+
+_FORMS: dict[LogFormat, Callable[[LogEvent], str]] = {
+    LogFormat.TEXT: text_record,
+    LogFormat.JSON: json_record,
+}
 
 
 def _json(value: object) -> str:

@@ -1,0 +1,193 @@
+"""Lines to descriptors that take them, do not, or do again."""
+
+import os
+import time
+from contextlib import suppress
+
+import pytest
+
+from servicekit.output import MAX_WAITING_BYTES, PIECE_BYTES, LineOutput, descriptor_of
+from support.waiting import eventually
+
+LINE = "x" * 99 + "\n"
+PLENTY = 2 * MAX_WAITING_BYTES // len(LINE)  # lines: more than wait, and than a pipe holds
+
+
+def report(count):
+    return f"{count} dropped\n"
+
+
+class Pipe:
+    """A pipe, and what writes to it."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+        self.output = LineOutput(self.writer, report)
+
+    def read_until(self, end):
+        octets = b""
+        while not octets.endswith(end):
+            octets += os.read(self.reader, 1024 * 1024)
+        return octets.decode()
+
+    def close(self):
+        for descriptor in (self.reader, self.writer):
+            with suppress(OSError):  # a test has closed it
+                os.close(descriptor)
+
+
+@pytest.fixture
+def pipe():
+    pipe = Pipe()
+    yield pipe
+    with suppress(OSError):
+        os.close(pipe.reader)  # a thread that waits for it gets EPIPE, and is done
+    pipe.output.flush(5)
+    pipe.close()
+
+
+def write_plenty(output):
+    for _ in range(PLENTY):
+        output.write(LINE)
+
+
+def test_lines_are_written_in_their_order(pipe):
+    for number in range(1000):
+        pipe.output.write(f"{number}\n")
+    assert pipe.read_until(b"999\n") == "".join(f"{number}\n" for number in range(1000))
+
+
+def test_what_no_encoding_has_is_escaped(pipe):
+    pipe.output.write("é \udc80\n")
+    assert pipe.read_until(b"\n") == "é \\udc80\n"
+
+
+def test_a_reader_that_stalls_holds_nobody_up_and_what_waits_is_limited(pipe):
+    began = time.monotonic()
+    write_plenty(pipe.output)
+    assert time.monotonic() - began < 5
+    assert pipe.output._held <= MAX_WAITING_BYTES
+    assert pipe.output.dropped >= PLENTY - (MAX_WAITING_BYTES + 2 * PIECE_BYTES) / len(LINE)
+
+
+def test_when_lines_are_taken_again_one_line_reports_what_was_dropped(pipe):
+    write_plenty(pipe.output)
+    dropped = pipe.output.dropped
+    text = pipe.read_until(report(dropped).encode())
+    assert text == LINE * (PLENTY - dropped) + report(dropped)
+    pipe.output.write(LINE)
+    assert pipe.read_until(b"\n") == LINE
+    assert pipe.output.dropped == dropped
+
+
+def test_a_report_comes_before_the_line_that_is_taken_first(pipe):
+    write_plenty(pipe.output)
+    os.read(pipe.reader, 2 * PIECE_BYTES)
+    eventually(lambda: pipe.output._held < MAX_WAITING_BYTES)
+    dropped = pipe.output.dropped
+    pipe.output.write("last\n")
+    assert pipe.read_until(b"last\n").endswith(f"{LINE}{report(dropped)}last\n")
+
+
+def test_a_flush_waits_for_what_is_taken(pipe):
+    pipe.output.write(LINE)
+    pipe.output.flush()
+    assert os.read(pipe.reader, 1000) == LINE.encode()
+
+
+def test_a_flush_waits_for_a_limited_time(pipe):
+    write_plenty(pipe.output)
+    began = time.monotonic()
+    pipe.output.flush(within_s=0.2)
+    assert 0.2 <= time.monotonic() - began < 5
+
+
+def test_a_reader_that_is_gone_matters_to_nobody(pipe):
+    os.close(pipe.reader)
+    for _ in range(3):
+        pipe.output.write(LINE)
+        pipe.output.flush()
+    assert pipe.output.dropped == 3
+
+
+def test_a_descriptor_that_was_closed_matters_to_nobody(pipe):
+    os.close(pipe.writer)
+    pipe.output.write(LINE)
+    pipe.output.flush()
+    assert pipe.output.dropped == 1
+
+
+def test_a_pipe_that_another_process_has_made_non_blocking_gets_all_lines(pipe):
+    os.set_blocking(pipe.writer, False)
+    count = MAX_WAITING_BYTES // len(LINE) - 1
+    for _ in range(count):
+        pipe.output.write(LINE)
+    pipe.output.write("last\n")
+    assert pipe.read_until(b"last\n") == LINE * count + "last\n"
+
+
+def test_a_full_disk_matters_to_nobody():
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    try:
+        output = LineOutput(descriptor, report)
+        for _ in range(3):
+            output.write(LINE)
+            output.flush()
+        assert (output.dropped, output._held) == (3, 0)
+    finally:
+        os.close(descriptor)
+
+
+def test_without_a_descriptor_all_lines_are_dropped():
+    output = LineOutput(None, report)
+    output.write(LINE)
+    output.flush()
+    assert output.dropped == 1
+
+
+class FillingDisk(LineOutput):
+    """A disk with room for so many bytes."""
+
+    def __init__(self, room):
+        super().__init__(0, report)
+        self.room, self.octets = room, b""
+
+    def _write_some(self, octets):
+        written = bytes(octets[: self.room])
+        if not written:
+            raise OSError
+        self.room -= len(written)
+        self.octets += written
+        return len(written)
+
+
+def test_a_line_that_was_cut_does_not_spoil_the_next_one():
+    disk = FillingDisk(room=6)
+    for text in ("one\n", "two\n", "three\n"):
+        disk.write(text)
+        disk.flush()
+    assert (disk.octets, disk.dropped) == (b"one\ntw", 2)
+    disk.room = 100
+    disk.write("four\n")
+    disk.flush()
+    assert disk.octets == b"one\ntw\n2 dropped\nfour\n"
+
+
+def test_a_report_that_is_lost_is_made_again_with_the_whole_count():
+    disk = FillingDisk(room=0)
+    for _ in range(3):
+        disk.write(LINE)
+        disk.flush()
+    disk.room = 1000
+    disk.write(LINE)
+    disk.flush()
+    assert disk.octets.decode() == "3 dropped\n" + LINE
+    assert disk.dropped == 3
+
+
+def test_a_stream_that_was_closed_has_no_descriptor(tmp_path):
+    file = (tmp_path / "log").open("w")
+    assert descriptor_of(file) == file.fileno()
+    file.close()
+    assert descriptor_of(file) is None
+    assert descriptor_of(None) is None
