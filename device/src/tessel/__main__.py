@@ -8,6 +8,7 @@ tessel radio decode FILE                                                  explai
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib.metadata
 import os
 import random
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from twisted.logger import ILogObserver, globalLogBeginner
 
 from servicekit.command_line import CommandParser
+from servicekit.output import LineOutput, descriptor_of
 from tessel import radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
@@ -78,12 +80,19 @@ def _run(given: argparse.Namespace) -> int:
 def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
     from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
+    errors = LineOutput(descriptor_of(sys.stderr), _dropped)
+    atexit.register(errors.flush)
+
+    def leave_at_once(code: int) -> None:
+        errors.flush()
+        os._exit(code)
+
     program = Program(
         cast("IProgramReactor", reactor),
         os.environ,
         random.random,
-        sys.stderr,
-        os._exit,
+        errors,
+        leave_at_once,
         wrap_bus=wrap_bus,
     )
     show = warnings.showwarning
@@ -92,6 +101,10 @@ def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: 
     )
     warnings.showwarning = show  # a program's warnings go where Python sends them
     return program.run(lambda: _execute(path, source, arguments))
+
+
+def _dropped(count: int) -> str:
+    return f"tessel: {count} lines were dropped: standard error did not take them\n"
 
 
 def _traced(write: Callable[[str], object]) -> BusWrap:

@@ -12,13 +12,14 @@ import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import TextIO, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
+from servicekit.output import Writable
 from tessel.board import Board
 from tessel.liveness import Liveness, OwnClock, Watched
 from tessel.radio.host import IHostReactor
@@ -48,7 +49,7 @@ class Program:
         reactor: IProgramReactor,
         environ: Mapping[str, str],
         random: Callable[[], float],
-        errors: TextIO,
+        errors: Writable,
         leave_at_once: Callable[[int], None],
         *,
         wrap_bus: BusWrap = lambda bus: bus,

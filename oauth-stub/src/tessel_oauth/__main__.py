@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -84,7 +85,24 @@ def _hints(config: Config) -> list[str]:
 
 
 def _show_key(account: str, api_key: str) -> None:
-    print(f"API key of account {account}, shown this once: {api_key}", flush=True)
+    try:
+        _print_or_fail(f"API key of account {account}, shown this once: {api_key}")
+    except OSError as error:
+        Logger().error(
+            "standard output did not take the API key of {account} ({why}); "
+            "`tessel-oauth renew-key {account}` makes another one",
+            event="key_not_shown",
+            account=account,
+            why=error.strerror,
+        )
+        sys.stdout = None  # else Python writes what is left again when it exits, and fails
+
+
+def _print_or_fail(text: str) -> None:
+    """Raises OSError if standard output is closed or full, or its reader is gone."""
+    if sys.stdout is None:  # it was closed when the process started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    print(text, flush=True)
 
 
 def _renew_key(config: Config, account: str) -> int:

@@ -150,7 +150,7 @@ def _serve() -> int:
     hangups = Hangups()  # before anything is read that it could ask to be read again
     ready = get_ready(environ, reactor)
     config = ready.config
-    begin_logging(sys.stderr, config.log_level, config.log_format)
+    log = begin_logging(sys.stderr, config.log_level, config.log_format)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
     service = ProxyService(
@@ -161,6 +161,7 @@ def _serve() -> int:
         ready.reloadables,
         legacy_tls=ready.legacy_tls,
         certificate_ends=lambda: _first_end(ready),
+        log_dropped=lambda: log.dropped,
         token_service=ready.chosen.token_service,
         descriptors=raise_descriptors(),
     )

@@ -98,6 +98,7 @@ class ProxyService(Service):
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
         certificate_ends: Callable[[], float | None] = lambda: None,
         wall_time: WallTime = time.time,
+        log_dropped: Callable[[], int] = lambda: 0,
         token_service: News | None = None,
         descriptors: int = PLENTY,
     ) -> None:
@@ -155,6 +156,7 @@ class ProxyService(Service):
                         lookups=self._lookups,
                         readiness=self._readiness,
                         certificate_ends=certificate_ends,
+                        log_dropped=log_dropped,
                     )
                 ),
             ),

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache, partial
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Protocol, TextIO, cast
+from typing import TextIO, cast
 
 from twisted.logger import (
     ILogObserver,
@@ -37,7 +37,7 @@ from twisted.logger import LogLevel as TwistedLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from servicekit.output import LineOutput, descriptor_of
+from servicekit.output import LineOutput, Writable, descriptor_of
 from servicekit.parsers import one_of
 from servicekit.settings import setting
 
@@ -56,12 +56,6 @@ _NAMED_FIELDS = re.compile(r"[^{}]*(?:\{[a-z_]+\}[^{}]*)*")
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
-
-
-class Writable(Protocol):
-    """What lines are written to."""
-
-    def write(self, text: str, /) -> object: ...
 
 
 class LogLevel(StrEnum):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from threading import Condition, Thread
-from typing import Final, TextIO, cast
+from typing import Final, Protocol, TextIO, cast
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
 """Some 4,000 lines: seconds of a busy proxy, and little beside the memory of its tunnels."""
@@ -26,6 +26,12 @@ PIECE_BYTES: Final = 64 * 1024
 
 FLUSH_S: Final = 2.0
 """How long the end of a process waits for lines to be taken: a reader that works needs no more."""
+
+
+class Writable(Protocol):
+    """What lines are written to."""
+
+    def write(self, text: str, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ class Scrape:
         self.ledger = Ledger()
         self.ends = 1_900_000_000.0
         self.readiness = Readiness(self.stage.clock, lambda: True)
+        self.log_dropped = 0
         self.sources = Sources(
+            log_dropped=lambda: self.log_dropped,
             config=Config(**config),
             ledger=self.ledger,
             census=Census(),
@@ -197,6 +199,11 @@ def test_the_certificates_end_is_told_if_it_is_known(scrape):
     assert scrape.value(name) == 1_900_000_000
     scrape.ends = None
     assert not [each for each in scrape.samples if each.name.endswith(name)]
+
+
+def test_lines_that_the_log_lost_are_counted(scrape):
+    scrape.log_dropped = 7
+    assert scrape.value("log_lines_dropped_total") == 7
 
 
 def test_the_build_and_the_process_are_told(scrape):

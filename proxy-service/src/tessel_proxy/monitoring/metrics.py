@@ -45,6 +45,7 @@ class Sources:
     lookups: Lookups
     readiness: Readiness
     certificate_ends: Callable[[], float | None]  # seconds since 1970
+    log_dropped: Callable[[], int]
 
 
 def registry_of(sources: Sources) -> CollectorRegistry:
@@ -226,6 +227,11 @@ class ProxyCollector(Collector):
         yield _gauge("lookups_limit", "Look-ups that can be under way.", LOOKUP_THREADS)
         yield _gauge("ready", "1: new tunnels are welcome.", not sources.readiness.obstacles)
         yield _gauge("draining", "1: the proxy is going.", sources.readiness.draining)
+        yield CounterMetricFamily(
+            PREFIX + "log_lines_dropped",
+            "Lines of the log that standard error did not take.",
+            value=sources.log_dropped(),
+        )
         limit = sources.config.memory_max_mib * MIB
         yield _gauge("memory_limit_octets", "MEMORY_MAX_MIB; 0: none.", limit)
         yield _gauge(
