@@ -457,8 +457,10 @@ def test_a_renewal_keeps_the_mode_without_being_root(config):
     assert mode(config.key_file) == 0o440
 
 
+@as_root
 def test_an_owner_that_cannot_be_kept_leaves_everything_as_it_was(config, monkeypatch):
     make_certificates(NAMES, config, NOW)
+    os.chown(config.key_file, SERVICE, GROUP)
     before = config.key_file.read_bytes(), config.cert_file.read_bytes()
 
     def not_allowed(_descriptor, _uid, _gid):

@@ -281,5 +281,35 @@ def test_openssl_refuses_devices_of_a_list_that_has_expired(asking):
     assert Device(SSL.TLS1_3_VERSION, party.key, OWN).connect(tls) is None
 
 
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("revoked", "it is revoked"),
+        ("expired", "it has expired"),
+        ("intermediate", "CLIENT_CRL_FILE has no list of its issuer, which is an intermediate"),
+        ("stranger", None),
+    ],
+)
+def test_why_a_device_of_a_known_authority_is_refused_is_told(asking, wall, case, why):
+    middle = Party("middle")
+    certificate = {
+        "revoked": OWN,
+        "expired": root.certify(party, end=NOW - DAY),
+        "intermediate": middle.certify(party),
+        "stranger": Party("x").certify(party),
+    }[case]
+    asking.client_crl_file.write_bytes(pem(root.revoke(OWN)))
+    device = Device(SSL.TLS1_3_VERSION, party.key, certificate)
+    if case == "intermediate":
+        device.context.add_extra_chain_cert(root.certify(middle))
+    tls = server_tls(asking, wall)
+    with capturedLogs() as logs:
+        assert device.connect(tls) is None
+    told = [each for each in logs if each.get("event") == "client_certificate_refused"]
+    assert [(each["subject"], each["why"]) for each in told] == (
+        [("CN=device", why)] if why else []
+    )
+
+
 def test_the_list_is_among_the_files_that_are_looked_at(asking, wall):
     assert asking.client_crl_file in server_tls(asking, wall).paths

@@ -9,6 +9,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import TLSVersion
@@ -22,6 +23,7 @@ from tessel_proxy.front import tls_tessel_1
 from tessel_proxy.front.identity import Identity
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import TESSEL_1, tessel_1_tls
+from unit.tessel_proxy.authorities import Party, pem
 from unit.tessel_proxy.handshakes import NOW, at, axtls, shake_hands, shown_to, trusting
 
 SOON = NOW + timedelta(days=9)
@@ -256,6 +258,21 @@ def test_the_whole_chain_is_looked_at():
     assert len(told(certificate(), certificate(pss=PSS))) == 1
     (fault,) = told(certificate(filler=9_000), certificate(filler=9_000))
     assert fault.endswith(f"allowed for the Tessel 1: {tls_tessel_1.MAX_CHAIN_OCTETS}")
+
+
+def test_what_boards_do_not_need_is_not_looked_at(config):
+    """An expired cross certificate that they could not read: it is not sent."""
+    root, old_root = Party("root"), Party("old root")
+    cross = old_root.certify(root, end=NOW - timedelta(days=1))
+    leaf = certificate()  # signed with RSA by itself
+    config.legacy_cert_file.write_bytes(pem(leaf, cross))
+    config.legacy_key_file.write_bytes(
+        KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    tls = tessel_1_tls(config, at(NOW))
+    assert (tls.identity.certificate, tls.identity.chain) == (leaf, ())
+    (warning,) = tls.warnings
+    assert warning.startswith(f"LEGACY_CERT_FILE='{config.legacy_cert_file}': CN=root expired at")
 
 
 def test_a_key_that_is_too_long_is_told(monkeypatch):

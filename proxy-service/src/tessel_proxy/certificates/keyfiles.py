@@ -90,14 +90,16 @@ class _Access:
 
     def give(self, descriptor: int, path: Path) -> None:
         """Raises PermissionError that says what it could not keep."""
-        uid, gid = (-1 if each is None else each for each in (self.uid, self.gid))
+        now = os.fstat(descriptor)
+        uid = now.st_uid if self.uid is None else self.uid
+        gid = now.st_gid if self.gid is None else self.gid
         try:
-            if (uid, gid) != (-1, -1):
+            if (uid, gid) != (now.st_uid, now.st_gid):  # some file systems refuse even no change
                 os.fchown(descriptor, uid, gid)
             if self.mode is not None:
                 os.fchmod(descriptor, self.mode)  # last: a change of owner takes bits away
         except PermissionError as error:
-            why = f"cannot be given to {uid}:{gid} as before; run this as root or as its owner"
+            why = f"cannot be given to {uid}:{gid}; run this as root or as the owner of the file"
             raise PermissionError(errno.EPERM, why, str(path)) from error
 
 

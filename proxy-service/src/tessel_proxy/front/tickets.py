@@ -12,6 +12,7 @@ from typing import Final
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
+from twisted.logger import Logger
 
 from tessel_proxy.front.identity import Identity
 
@@ -20,8 +21,21 @@ TICKET_KEYS_S: Final = 12 * 3600
 resumes; whoever gets the keys out of the memory can read no more than half a day of TLS 1.2."""
 
 
+_WORTH_A_LINE: Final = {
+    SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED: "it has expired",
+    SSL.X509VerificationCodes.ERR_CERT_REVOKED: "it is revoked",
+    SSL.X509VerificationCodes.ERR_CRL_HAS_EXPIRED: "the revocation list of its issuer has expired",
+    SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_CRL: (
+        "CLIENT_CRL_FILE has no list of its issuer, which is an intermediate"
+    ),
+}
+"""Why a device of a known authority is refused: OpenSSL's words for the handshake do not say."""
+
+
 class TicketKeys:
     """The keys of one context."""
+
+    _log = Logger()
 
     def __init__(self, identity: Identity, now: float) -> None:
         """`now` and `end`: seconds since 1970."""
@@ -36,13 +50,20 @@ class TicketKeys:
         return self._made_at <= now < self.end
 
     def verified(
-        self, _connection: SSL.Connection, certificate: X509, _number: int, _depth: int, ok: int
+        self, _connection: SSL.Connection, certificate: X509, number: int, _depth: int, ok: int
     ) -> bool:
         """OpenSSL asks this for each certificate of a device. A resumed session looks at none, so
         no ticket may outlive a certificate that it stands for.
         """
         if ok:
             self._end_by(certificate.to_cryptography().not_valid_after_utc)
+        elif why := _WORTH_A_LINE.get(number):
+            self._log.warn(
+                "the certificate {subject} of a device was refused: {why}",
+                event="client_certificate_refused",
+                subject=certificate.to_cryptography().subject.rfc4514_string(),
+                why=why,
+            )
         return bool(ok)
 
     def _end_by(self, moment: datetime) -> None:
