@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from tessel.errors import NodeError
 from tessel.node import net, runtime
+from tessel.node.arguments import ArgumentValueError
 from tessel.node.events import EventEmitter
 from tessel.node.net import Socket
 from tessel.node.options import CONNECT_OPTIONS
@@ -19,6 +20,7 @@ from tessel.node.runtime import Runtime
 
 # Node's defaults.
 MAX_FREE_SOCKETS = 256
+KEEP_ALIVE_MSECS = 1_000.0
 FREE_SOCKET_TIMEOUT_MS = 5_000.0  # shorter than servers keep theirs, so that they seldom cross
 # A server's `Keep-Alive: timeout=N` is taken a second shorter, for the time on the way.
 _HINT_MARGIN_MS = 1_000.0
@@ -39,17 +41,22 @@ def of_connection(
 class Customer(Protocol):
     """A request, as far as an agent knows it."""
 
+    @property
+    def connection_options(self) -> Mapping[str, object]: ...
     def on_socket(self, socket: Socket, *, reused: bool) -> None: ...
     def destroy(self, error: BaseException | None = None) -> object: ...
 
 
 class Agent(EventEmitter):
-    """Makes connections, at most `max_sockets` at once to one place. With `keep_alive` it keeps
-    `max_free_sockets` that are done with, for `free_socket_timeout` ms; such an idle connection
-    does not keep the process alive. Other options go to every connection it makes.
+    """Makes connections, at most `max_sockets` at once to one place and `max_total_sockets` to all.
+    With `keep_alive` it keeps `max_free_sockets` that are done with, for `free_socket_timeout` ms;
+    such an idle connection does not keep the process alive. `scheduling` says which of them is used
+    next: the one used last ("lifo") or first ("fifo"). `timeout` (ms) and other options go to every
+    connection it makes.
     """
 
     protocol = "http:"
+    default_port = 80
 
     def __init__(self, options: Mapping[str, object] | None = None, **named: object) -> None:
         super().__init__()
@@ -58,6 +65,9 @@ class Agent(EventEmitter):
         self.max_sockets = _limit(given, "max_sockets", inf, lowest=1)
         self.max_free_sockets = _limit(given, "max_free_sockets", MAX_FREE_SOCKETS)
         self.free_socket_timeout_ms = _limit(given, "free_socket_timeout", FREE_SOCKET_TIMEOUT_MS)
+        self.max_total_sockets = _limit(given, "max_total_sockets", inf, lowest=1)
+        self.keep_alive_msecs = _limit(given, "keep_alive_msecs", KEEP_ALIVE_MSECS)
+        self.scheduling = _scheduling(given.pop("scheduling", None))
         self.options = given
         self.sockets: dict[PoolKey, list[Socket]] = {}
         self.free_sockets: dict[PoolKey, list[Socket]] = {}
@@ -75,6 +85,19 @@ class Agent(EventEmitter):
         said = {**self.options, **options}
         return tuple((name, _frozen(said[name])) for name in sorted(said) if said[name] is not None)
 
+    @property
+    def total_socket_count(self) -> int:
+        """Of connections to all places, in use and idle."""
+        pools = (self.sockets, self.free_sockets)
+        return sum(len(sockets) for pool in pools for sockets in pool.values())
+
+    def keep_socket_alive(self, socket: Socket) -> bool:  # noqa: ARG002 - for programs to override
+        """A request is done with the connection: may it be kept? Programs override it."""
+        return True
+
+    def reuse_socket(self, socket: Socket, request: Customer) -> None:
+        """A connection that was kept serves another request. Programs override it."""
+
     def create_connection(self, options: Mapping[str, object]) -> Socket:
         return net.connect(of_connection(options))
 
@@ -86,8 +109,9 @@ class Agent(EventEmitter):
         key = self.get_name(options)
         parked = self._take_parked(key)
         if parked is not None:
+            self.reuse_socket(parked, request)
             self._assign(parked, request, reused=True)
-        elif len(self.sockets.get(key, ())) < self.max_sockets:
+        elif self._has_room(key):
             self._assign(self._connected(key, options), request, reused=False)
         else:
             self._wait(key, request)
@@ -159,13 +183,32 @@ class Agent(EventEmitter):
         if parked is not None:
             parked.leave()
         self._serve_next(key, options)
+        self._serve_others()
+
+    def _has_room(self, key: PoolKey) -> bool:
+        """For one more connection. An idle one to another place makes room for it."""
+        if len(self.sockets.get(key, ())) >= self.max_sockets:
+            return False
+        if self.total_socket_count < self.max_total_sockets:
+            return True
+        idle = next((one for free in self.free_sockets.values() for one in free), None)
+        if idle is not None:
+            idle.destroy()  # its place is free once it is closed
+        return False
 
     def _serve_next(self, key: PoolKey, options: Mapping[str, object]) -> None:
         waiting = self.requests.get(key)
-        if not waiting or len(self.sockets.get(key, ())) >= self.max_sockets:
+        if not waiting or not self._has_room(key):
             return
         request = self._next_waiting(key, waiting)
         self._assign(self._connected(key, options), request, reused=False)
+
+    def _serve_others(self) -> None:
+        """The place of a connection to one host may go to a request to another."""
+        if self.max_total_sockets < inf:
+            for key, waiting in list(self.requests.items()):
+                if waiting:
+                    self._serve_next(key, waiting[0].connection_options)
 
     def _next_waiting(self, key: PoolKey, waiting: deque[Customer]) -> Customer:
         request = waiting.popleft()
@@ -185,7 +228,7 @@ class Agent(EventEmitter):
     def _park(self, key: PoolKey, socket: Socket, hint_ms: float) -> None:
         timeout_ms = min(self.free_socket_timeout_ms, hint_ms)
         full = len(self.free_sockets.get(key, ())) >= self.max_free_sockets
-        if not self.keep_alive or full or timeout_ms <= 0:
+        if not self.keep_alive or full or timeout_ms <= 0 or not self.keep_socket_alive(socket):
             socket.destroy()
             return
         self.sockets[key].remove(socket)
@@ -195,10 +238,10 @@ class Agent(EventEmitter):
         self.emit("free", socket)
 
     def _take_parked(self, key: PoolKey) -> Socket | None:
-        """The one parked last: the others may then time out."""
+        """The one parked last, unless `scheduling` is "fifo": the others may then time out."""
         free = self.free_sockets.get(key, [])
         while free:
-            socket = free.pop()
+            socket = free.pop(-1 if self.scheduling == "lifo" else 0)
             _forget_if_empty(self.free_sockets, key)
             self._parked.pop(socket).leave()
             if not socket.destroyed and socket.writable:
@@ -245,6 +288,12 @@ def _limit(given: dict[str, object], name: str, default: float, lowest: int = 0)
             f"{name} {value!r}; expected a number, {lowest} or more", "ERR_INVALID_ARG_VALUE"
         )
     return value
+
+
+def _scheduling(value: object) -> str:
+    if value in (None, "lifo", "fifo"):
+        return str(value or "lifo")
+    raise ArgumentValueError("options.scheduling", "'lifo' or 'fifo'", value)
 
 
 def _frozen(value: object) -> Hashable:

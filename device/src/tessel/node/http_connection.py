@@ -55,6 +55,7 @@ class ServerConnection:
         self._response: ServerResponse | None = None
         self._runtime = runtime.current()
         self._deadline: IDelayedCall | None = None
+        self._requests = 0  # that came
         self._phase = Phase.HEAD
         self._enter(Phase.HEAD)
         self._listening: dict[str, Callable[..., object]] = {
@@ -141,10 +142,16 @@ class ServerConnection:
             return
         self._enter(Phase.BODY)
         request = IncomingMessage(self.socket, head, _unheard)
-        response = ServerResponse(request, head, self._wire, stays=self._site.listening)
+        self._requests += 1
+        response = ServerResponse(request, head, self._wire, stays=self._stays())
         response.once("finish", lambda: self._answered(request))
         self._request, self._response = request, response
         self._offer(head, request, response)
+
+    def _stays(self) -> bool:
+        """The connection may serve another request."""
+        last = 0 < self._limits.max_requests <= self._requests
+        return self._site.listening and not last
 
     def _offer(self, head: RequestHead, request: IncomingMessage, response: ServerResponse) -> None:
         expected = request.headers.get("expect")

@@ -21,6 +21,7 @@ class Limits:
     headers_timeout_ms: int
     request_timeout_ms: int
     keep_alive_timeout_ms: int
+    max_requests: int = 0  # on one connection; 0: no limit
     insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
 
     @classmethod

@@ -5,7 +5,7 @@ agent with the connection.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from math import inf
 from typing import Self
@@ -63,6 +63,11 @@ class ClientRequest(OutgoingMessage):
         self._keep_alive: tuple[bool, float] | None = None
         self._listening: list[tuple[str, Callable[..., object]]] = []
         agent.add_request(self, options.connection)
+
+    @property
+    def connection_options(self) -> Mapping[str, object]:
+        """What the agent needs to connect."""
+        return self._options.connection
 
     @property
     def should_keep_alive(self) -> bool:

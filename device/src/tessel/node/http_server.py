@@ -4,28 +4,54 @@ from collections.abc import Mapping
 from typing import Self
 
 from tessel.node import net
-from tessel.node.arguments import Callback
+from tessel.node.arguments import Callback, callback_or_none, options_mapping, split_callback
 from tessel.node.http_connection import ServerConnection
 from tessel.node.http_limits import Limits
 from tessel.node.http_response import ServerResponse
+from tessel.node.options import valid_timeout
 
 __all__ = ["Server", "ServerResponse", "create_server"]
 
 
 class Server(net.Server):
-    """Events besides those of `net.Server`: request, checkContinue, clientError.
+    """Events besides those of `net.Server`: request, connect, upgrade, checkContinue,
+    checkExpectation, timeout, clientError.
 
-    Options: `max_header_size`, `max_body_size` (octets), `headers_timeout`, `request_timeout`,
-    `keep_alive_timeout` (milliseconds).
+    Options, which are attributes too and count for connections that come later: `max_header_size`,
+    `max_body_size` (bytes), `headers_timeout`, `request_timeout`, `keep_alive_timeout`
+    (milliseconds), `require_host_header`, `insecure_http_parser`.
     """
 
-    def __init__(self, options: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, options: Mapping[str, object] | None = None, listener: Callback | None = None
+    ) -> None:
         # Half open: a client may end its side behind its request and wait for the answer
         super().__init__(self._serve, allow_half_open=True)
-        self.limits = Limits.from_options(options or {})
-        self.require_host_header = bool((options or {}).get("require_host_header", True))
-        self.timeout: float = 0  # milliseconds; for connections that come from now on
+        given = options or {}
+        limits = Limits.from_options(given)
+        self.max_header_size = limits.max_header_octets
+        self.max_body_size = limits.max_body_octets
+        self.headers_timeout = limits.headers_timeout_ms
+        self.request_timeout = limits.request_timeout_ms
+        self.keep_alive_timeout = limits.keep_alive_timeout_ms
+        self.insecure_http_parser = limits.insecure
+        self.require_host_header = bool(given.get("require_host_header", True))
+        self.max_requests_per_socket = 0  # 0: no limit; the last response says that it closes
+        self.timeout: float = 0  # milliseconds without bytes; 0: no limit
         self._connections: set[ServerConnection] = set()
+        if listener is not None:
+            self.on("request", listener)
+
+    def set_timeout(self, timeout_ms: float = 0, callback: Callback | None = None) -> Self:
+        """Connections that come from now on time out after so long without bytes.
+
+        They are closed, unless a listener for `timeout` on the server (with the socket), the
+        request or the response decides otherwise. The callback is for `timeout`.
+        """
+        self.timeout = valid_timeout(timeout_ms)
+        if (listener := callback_or_none(callback)) is not None:
+            self.on("timeout", listener)
+        return self
 
     def close(self, callback: Callback | None = None) -> Self:
         """Accept no more, close the connections that wait for a next request, and the others
@@ -44,19 +70,27 @@ class Server(net.Server):
             connection.socket.destroy()
 
     def _serve(self, socket: net.Socket) -> None:
-        connection = ServerConnection(self, socket, self.limits)
+        connection = ServerConnection(self, socket, self._limits())
         self._connections.add(connection)
         socket.once("close", lambda *_: self._connections.discard(connection))
+
+    def _limits(self) -> Limits:
+        return Limits(
+            max_header_octets=self.max_header_size,
+            max_body_octets=self.max_body_size,
+            headers_timeout_ms=self.headers_timeout,
+            request_timeout_ms=self.request_timeout,
+            keep_alive_timeout_ms=self.keep_alive_timeout,
+            max_requests=self.max_requests_per_socket,
+            insecure=self.insecure_http_parser,
+        )
 
 
 def create_server(
     options: Mapping[str, object] | Callback | None = None,
     request_listener: Callback | None = None,
+    **named: object,
 ) -> Server:
-    """`create_server(listener)` or `create_server(options, listener)`."""
-    if callable(options):
-        options, request_listener = None, options
-    server = Server(options)
-    if request_listener is not None:
-        server.on("request", request_listener)
-    return server
+    """`create_server(listener)` or `create_server(options, listener)`. Options may be keywords."""
+    places, listener = split_callback((options, request_listener), 1, "http.create_server")
+    return Server({**options_mapping(places[0] if places else None), **named}, listener)

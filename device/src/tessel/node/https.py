@@ -19,6 +19,7 @@ class Agent(http.Agent):
     """A pool of TLS connections."""
 
     protocol = "https:"
+    default_port = 443
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
         return tls.connect(of_connection(options, TLS_OPTIONS))
