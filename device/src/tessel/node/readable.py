@@ -14,9 +14,11 @@ from tessel.node import encodings
 from tessel.node.arguments import whole_number
 from tessel.node.stream_base import Chunk, Stream
 from tessel.node.stream_iteration import Chunks
+from tessel.node.stream_pipe import Pipe, as_writable
 
 if TYPE_CHECKING:
     from tessel.node.events import Listener
+    from tessel.node.file_sink import Writes
     from tessel.node.writable import Writable
 
 HIGH_WATER_MARK = 64 * 1024  # bytes held before the source is told to stop; Node's own size
@@ -31,7 +33,7 @@ class Readable(Stream):
         self.readable_high_water_mark = high_water_mark
         self.readable_flowing: bool | None = None  # None: nobody has said yet
         self.readable_object_mode = False  # Node's name; chunks are always bytes or text here
-        self._pipes: dict[Writable, _Pipe] = {}
+        self._pipes: dict[Writable, Pipe] = {}
         self._begin_reading()
 
     def _begin_reading(self) -> None:
@@ -129,19 +131,24 @@ class Readable(Stream):
             self._hold(self._decoded(chunk, final=False))
         return self
 
-    def pipe(self, destination: Writable, *, end: bool = True) -> Writable:
-        """Write all of it to `destination`, at the speed that can take it; then end that, too."""
-        self._pipes[destination] = _Pipe(self, destination, end=end)
-        destination.emit("pipe", self)
+    def pipe(self, destination: Writable | Writes, *, end: bool = True) -> Writable:
+        """Write all of it to `destination`, at the speed that can take it; then end that, too.
+
+        `destination` is a stream or a Python file. For a file the stream that writes to it is
+        returned: its `finish` says that all is written, its `error` that the file took no more. The
+        end closes a file that was opened by its path; see FileSink.
+        """
+        into = as_writable(destination)
+        self._pipes[into] = Pipe(self, into, end=end)
+        into.emit("pipe", self)
         if self.readable_flowing is not True:
             self.resume()
-        return destination
+        return into
 
-    def unpipe(self, destination: Writable | None = None) -> Self:
-        for one in list(self._pipes) if destination is None else [destination]:
-            pipe = self._pipes.pop(one, None)
-            if pipe is not None:
-                pipe.undo()
+    def unpipe(self, destination: Writable | Writes | None = None) -> Self:
+        for one in list(self._pipes):
+            if destination is None or destination in (one, getattr(one, "file", None)):
+                self._pipes.pop(one).undo()
                 one.emit("unpipe", self)
         if not self._pipes:
             self.pause()
@@ -284,41 +291,3 @@ def _unencoded(chunk: object, encoding: str | None) -> Chunk:
     if isinstance(chunk, str) and encoding is None:
         return chunk
     return encodings.as_bytes(chunk, encoding or encodings.DEFAULT)
-
-
-class _Pipe:
-    """One destination of a stream, and whether the stream waits for it."""
-
-    def __init__(self, source: Readable, destination: Writable, *, end: bool) -> None:
-        self._source, self._destination = source, destination
-        self._listening: list[tuple[Stream, str, Listener]] = []
-        self._waits = False
-        self._listen(source, "data", self._on_data)
-        if end:
-            self._listen(source, "end", self._on_end)
-        self._listen(destination, "drain", self._on_drain)
-        self._listen(destination, "close", self._on_close)
-
-    def undo(self) -> None:
-        for stream, event, listener in self._listening:
-            stream.off(event, listener)
-
-    def _listen(self, stream: Stream, event: str, listener: Listener) -> None:
-        stream.add_listener(event, listener)
-        self._listening.append((stream, event, listener))
-
-    def _on_data(self, chunk: Chunk) -> None:
-        if not self._destination.write(chunk):
-            self._waits = True
-            self._source.pause()
-
-    def _on_drain(self) -> None:
-        if self._waits:
-            self._waits = False
-            self._source.resume()
-
-    def _on_end(self) -> None:
-        self._destination.end()
-
-    def _on_close(self, *_: object) -> None:
-        self._source.unpipe(self._destination)
