@@ -85,7 +85,12 @@ def test_a_host_header_may_be_ones_own_or_none():
         ({"path": "/a\r\nX: y"}, "ERR_UNESCAPED_CHARACTERS"),
         ({"path": "/ü"}, "ERR_UNESCAPED_CHARACTERS"),
         ({"path": 7}, "ERR_UNESCAPED_CHARACTERS"),
-        ({"headers": [("a", "b")]}, "ERR_INVALID_ARG_TYPE"),
+        ({"headers": "a: b"}, "ERR_INVALID_ARG_TYPE"),
+        ({"headers": ["a", "b", "c"]}, "ERR_INVALID_ARG_VALUE"),
+        ({"headers": [("a", "b"), ("c",)]}, "ERR_INVALID_ARG_VALUE"),
+        ({"headers": {"a": None}}, "ERR_HTTP_INVALID_HEADER_VALUE"),
+        ({"headers": {"a": {"b": "c"}}}, "ERR_INVALID_ARG_TYPE"),
+        ({"headers": {5: "c"}}, "ERR_INVALID_HTTP_TOKEN"),
         ({"headers": {"a b": "c"}}, "ERR_INVALID_HTTP_TOKEN"),
         ({"headers": {"": "c"}}, "ERR_INVALID_HTTP_TOKEN"),
         ({"headers": {"a": "b\r\nc: d"}}, "ERR_INVALID_CHAR"),
@@ -103,6 +108,35 @@ def test_what_no_request_can_be_made_of_is_refused(target, code):
     with pytest.raises(NodeError) as refused:
         parsed(target)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"A": ["1", "2"], "B": 3}, ["A", "1", "A", "2", "B", "3"], [("A", ["1", "2"]), ("B", 3)]],
+)
+def test_headers_are_a_mapping_or_a_list(given):
+    assert OutgoingHeaders(given).pairs() == [(b"A", b"1"), (b"A", b"2"), (b"B", b"3")]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "option", "meant"),
+    [
+        ("https", "rejectUnauthorized", "reject_unauthorized"),
+        ("http", "prot", "port"),
+        ("http", "maxHeaderSize", "max_header_size"),
+        ("http", "insecureHTTPParser", "insecure_http_parser"),
+        ("http", "header", "headers"),
+    ],
+)
+def test_a_misspelt_option_names_the_one_that_was_meant(scheme, option, meant):
+    with pytest.raises(TypeError, match=f"^{scheme}.request has no option '{option}'.*'{meant}'"):
+        request_options({option: 1}, None, scheme)
+
+
+@pytest.mark.parametrize("option", ["localAddress", "socketPath", "lookup", "ciphers", "signal"])
+def test_an_option_that_a_device_cannot_have_says_why(option):
+    with pytest.raises(TypeError, match=r"has no option '[a-zA-Z]+': .+"):
+        request_options({option: 1}, None, "https")
 
 
 def test_a_header_can_be_asked_for_a_word():

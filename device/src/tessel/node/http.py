@@ -7,15 +7,24 @@ How a connection goes (directly, through the tunnel) is not to be seen here: opt
 """
 
 from collections.abc import Callable, Mapping
-from http import HTTPMethod, HTTPStatus
 from typing import TypeAlias
 
 from tessel.errors import NodeError
+from tessel.node.arguments import ArgumentTypeError, callback, options_mapping, split_callback
 from tessel.node.http_agent import Agent
+from tessel.node.http_headers import check_name, check_value
 from tessel.node.http_messages import IncomingMessage
-from tessel.node.http_options import Target, request_options
+from tessel.node.http_options import (
+    MAX_HEADER_OCTETS,
+    RequestOptions,
+    Target,
+    request_options,
+)
+from tessel.node.http_outgoing import OutgoingMessage
 from tessel.node.http_request import ClientRequest
 from tessel.node.http_server import Server, ServerResponse, create_server
+from tessel.node.http_words import METHODS, STATUS_CODES
+from tessel.node.net import Socket
 
 __all__ = [
     "METHODS",
@@ -23,16 +32,22 @@ __all__ = [
     "Agent",
     "ClientRequest",
     "IncomingMessage",
+    "OutgoingMessage",
     "Server",
     "ServerResponse",
     "create_server",
     "get",
     "global_agent",
+    "max_header_size",
     "request",
+    "validate_header_name",
+    "validate_header_value",
 ]
 
-METHODS = sorted(HTTPMethod)
-STATUS_CODES = {status.value: status.phrase for status in HTTPStatus}
+max_header_size = MAX_HEADER_OCTETS  # bytes
+
+validate_header_name = check_name
+validate_header_value = check_value
 
 global_agent = Agent(keep_alive=True)
 
@@ -41,40 +56,59 @@ Options: TypeAlias = Mapping[str, object]
 
 
 def request(
-    target: Target,
+    target: Target | None = None,
     options: Options | Callback | None = None,
     callback: Callback | None = None,
+    **named: object,
 ) -> ClientRequest:
     """`request(url, callback)`, `request(options, callback)` or `request(url, options, callback)`.
 
-    It is sent when `end` is called. The callback is for `response`.
+    Options may also be keywords, which win: `request(url, callback, method="POST")`. The request is
+    sent when `end` is called. The callback is for `response`.
     """
-    return made(target, options, callback, global_agent)
+    return made(target, (options, callback), named, global_agent)
 
 
 def get(
-    target: Target,
+    target: Target | None = None,
     options: Options | Callback | None = None,
     callback: Callback | None = None,
+    **named: object,
 ) -> ClientRequest:
     """As `request`, and sent at once."""
-    return request(target, options, callback).end()
+    return request(target, options, callback, **named).end()
 
 
 def made(
-    target: Target, options: Options | Callback | None, callback: Callback | None, default: Agent
+    target: Target | None,
+    rest: tuple[Options | Callback | None, Callback | None],
+    named: Mapping[str, object],
+    default: Agent,
 ) -> ClientRequest:
     """A request by the agent it names, else by the default one, which tells the protocol."""
-    if callable(options):
-        options, callback = None, options
-    parsed = request_options(target, options, default.protocol.rstrip(":"))
-    made = ClientRequest(parsed, _agent(parsed.agent, default))
+    scheme = default.protocol.rstrip(":")
+    target, callback, options = _arguments(target, *rest, f"{scheme}.request")
+    parsed = request_options(target, {**options, **named}, scheme)
+    made = ClientRequest(parsed, _agent(parsed, default))
     if callback is not None:
         made.once("response", callback)
     return made
 
 
-def _agent(named: object, default: Agent) -> Agent:
+def _arguments(
+    target: object, options: object, callback: object, where: str
+) -> tuple[Target, Callback | None, Options]:
+    given, last = split_callback((target, options, callback), 2, where)
+    first = given[0] if given and given[0] is not None else {}
+    if not isinstance(first, str | Mapping):
+        raise ArgumentTypeError("url", "text, or a mapping of options", first)
+    return first, last, options_mapping(given[1] if len(given) > 1 else None)
+
+
+def _agent(options: RequestOptions, default: Agent) -> Agent:
+    named = options.agent
+    if options.create_connection is not None and named is None:
+        return _connecting(callback(options.create_connection, "create_connection"), default)
     if named is None:
         return default
     if named is False:
@@ -84,3 +118,18 @@ def _agent(named: object, default: Agent) -> Agent:
     raise NodeError(
         f"agent {named!r}; expected one for {default.protocol}, or False", "ERR_INVALID_ARG_TYPE"
     )
+
+
+def _connecting(connect: Callable[..., object], default: Agent) -> Agent:
+    """An agent of one request, whose program connects itself."""
+
+    class Connecting(type(default)):  # type: ignore[misc]  # the protocol's own class
+        def create_connection(self, options: Options) -> Socket:
+            socket = connect(options)
+            if isinstance(socket, Socket):
+                return socket
+            raise ArgumentTypeError(
+                "create_connection()", "a function that returns a socket", socket
+            )
+
+    return Connecting()

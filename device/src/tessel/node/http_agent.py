@@ -12,10 +12,15 @@ from typing import Protocol, TypeVar
 
 from tessel.errors import NodeError
 from tessel.node import net, runtime
-from tessel.node.arguments import ArgumentValueError
+from tessel.node.arguments import ArgumentValueError, check_options, options_mapping
 from tessel.node.events import EventEmitter
+from tessel.node.http_parked import Parked
 from tessel.node.net import Socket
-from tessel.node.options import CONNECT_OPTIONS
+from tessel.node.options import (
+    CONNECT_OPTIONS,
+    TLS_OPTIONS,
+    UNSUPPORTED_OF_TLS,
+)
 from tessel.node.runtime import Runtime
 
 # Node's defaults.
@@ -28,6 +33,10 @@ _HINT_MARGIN_MS = 1_000.0
 MAX_WAITING_REQUESTS = 10_000
 
 PoolKey = tuple[tuple[str, Hashable], ...]
+_OF_AGENT = frozenset(
+    {"keep_alive", "keep_alive_msecs", "max_sockets", "max_total_sockets", "max_free_sockets"}
+    | {"free_socket_timeout", "scheduling", "timeout"}
+)
 _Several = TypeVar("_Several", list[Socket], deque["Customer"])
 
 
@@ -60,7 +69,9 @@ class Agent(EventEmitter):
 
     def __init__(self, options: Mapping[str, object] | None = None, **named: object) -> None:
         super().__init__()
-        given = {**(options or {}), **named}
+        given = {**options_mapping(options), **named}
+        scheme = self.protocol.rstrip(":")
+        check_options(given, _OF_AGENT | TLS_OPTIONS, f"{scheme}.Agent", UNSUPPORTED_OF_TLS)
         self.keep_alive = bool(given.pop("keep_alive", False))
         self.max_sockets = _limit(given, "max_sockets", inf, lowest=1)
         self.max_free_sockets = _limit(given, "max_free_sockets", MAX_FREE_SOCKETS)
@@ -72,7 +83,7 @@ class Agent(EventEmitter):
         self.sockets: dict[PoolKey, list[Socket]] = {}
         self.free_sockets: dict[PoolKey, list[Socket]] = {}
         self.requests: dict[PoolKey, deque[Customer]] = {}
-        self._parked: dict[Socket, _Parked] = {}
+        self._parked: dict[Socket, Parked] = {}
         self._board: Runtime | None = None
 
     @property
@@ -228,14 +239,19 @@ class Agent(EventEmitter):
     def _park(self, key: PoolKey, socket: Socket, hint_ms: float) -> None:
         timeout_ms = min(self.free_socket_timeout_ms, hint_ms)
         full = len(self.free_sockets.get(key, ())) >= self.max_free_sockets
-        if not self.keep_alive or full or timeout_ms <= 0 or not self.keep_socket_alive(socket):
+        kept = self.keep_alive and not full and timeout_ms > 0 and not self._is_wanted_elsewhere()
+        if not kept or not self.keep_socket_alive(socket):
             socket.destroy()
             return
         self.sockets[key].remove(socket)
         _forget_if_empty(self.sockets, key)
         self.free_sockets.setdefault(key, []).append(socket)
-        self._parked[socket] = _Parked(socket, timeout_ms)
+        self._parked[socket] = Parked(socket, timeout_ms)
         self.emit("free", socket)
+
+    def _is_wanted_elsewhere(self) -> bool:
+        """The place that an idle connection would take."""
+        return bool(self.requests) and self.total_socket_count >= self.max_total_sockets
 
     def _take_parked(self, key: PoolKey) -> Socket | None:
         """The one parked last, unless `scheduling` is "fifo": the others may then time out."""
@@ -248,30 +264,6 @@ class Agent(EventEmitter):
                 self.sockets.setdefault(key, []).append(socket)
                 return socket
         return None
-
-
-class _Parked:
-    """A connection at rest: it is closed when its time is up, and when anything comes on it,
-    for what comes unasked would be taken for the next answer.
-    """
-
-    def __init__(self, socket: Socket, timeout_ms: float) -> None:
-        self._socket = socket
-        for event in ("data", "end", "timeout"):
-            socket.on(event, self._close)
-        socket.set_timeout(0 if timeout_ms == inf else timeout_ms)
-        socket.unref()
-        socket.resume()
-
-    def leave(self) -> None:
-        for event in ("data", "end", "timeout"):
-            self._socket.off(event, self._close)
-        if not self._socket.destroyed:
-            self._socket.set_timeout(0)
-            self._socket.ref()
-
-    def _close(self, *_: object) -> None:
-        self._socket.destroy()
 
 
 def _forget_if_empty(pool: dict[PoolKey, _Several], key: PoolKey) -> None:

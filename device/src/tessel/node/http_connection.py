@@ -14,6 +14,7 @@ from tessel.node.http_messages import IncomingMessage, cut
 from tessel.node.http_parser import RequestParser
 from tessel.node.http_response import ServerResponse
 from tessel.node.http_wire import HttpWire
+from tessel.node.http_words import STATUS_CODES
 from tessel.node.net import Socket
 
 
@@ -271,5 +272,5 @@ def _unheard(_: BaseException) -> None:
 
 
 def _refusal(status: int) -> bytes:
-    phrase = HTTPStatus(status).phrase
+    phrase = STATUS_CODES[status]
     return f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()

@@ -6,11 +6,13 @@ latin-1, as on Node: HTTP has no other encoding for header values.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 from tessel.errors import NodeError
-from tessel.node.arguments import ArgumentTypeError
+from tessel.node.arguments import ArgumentTypeError, ArgumentValueError
 
 HeaderValue = str | int | float | Sequence[str]
+GivenHeaders = Mapping[str, HeaderValue] | Sequence[object]
 
 # RFC 9110, 5.6.2 and 5.5. A line break in a value would let its author write headers of his own.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -54,10 +56,10 @@ def check_value(name: str, value: object) -> None:
 class OutgoingHeaders:
     """The header fields of a message being made."""
 
-    def __init__(self, headers: Mapping[str, HeaderValue] | None = None) -> None:
+    def __init__(self, headers: GivenHeaders | None = None) -> None:
         self._fields: dict[str, tuple[str, HeaderValue]] = {}
-        for name, value in (headers or {}).items():
-            self.set(name, value)
+        for name, value in header_pairs(headers):
+            self.append(name, value)
 
     def set(self, name: str, value: HeaderValue) -> None:
         """Replace the field; a list of values becomes a line for each."""
@@ -68,8 +70,12 @@ class OutgoingHeaders:
 
     def append(self, name: str, value: HeaderValue) -> None:
         """Add the value to those that the field has."""
+        check_name(name)
         before = self.get(name)
         self.set(name, value if before is None else [*_lines(before, name), *_lines(value, name)])
+
+    def items(self) -> Iterable[tuple[str, HeaderValue]]:
+        return self._fields.values()
 
     def names(self) -> list[str]:
         """As the program spelled them."""
@@ -99,6 +105,34 @@ class OutgoingHeaders:
             for name, value in self._fields.values()
             for line in _lines(value, name)
         ]
+
+
+def header_pairs(headers: object) -> list[tuple[str, HeaderValue]]:
+    """A mapping, or a list of names and values in turn, or a list of such pairs."""
+    if headers is None:
+        return []
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    if isinstance(headers, list | tuple):
+        return _listed(headers)
+    raise ArgumentTypeError("headers", "a mapping, or a list of names and values", headers)
+
+
+def _listed(headers: Sequence[object]) -> list[tuple[str, HeaderValue]]:
+    """A name that comes twice has two lines."""
+    nested = bool(headers) and isinstance(headers[0], tuple | list)
+    flat = [one for pair in headers for one in _pair(pair)] if nested else headers
+    if len(flat) % 2:
+        raise ArgumentValueError("headers", "as many values as names", headers)
+    return list(
+        zip(cast("Sequence[str]", flat[::2]), cast("Sequence[str]", flat[1::2]), strict=True)
+    )
+
+
+def _pair(given: object) -> Sequence[object]:
+    if isinstance(given, tuple | list) and len(given) == 2:  # noqa: PLR2004 - name and value
+        return given
+    raise ArgumentValueError("headers", "pairs of a name and a value", given)
 
 
 def _lines(value: object, name: str) -> list[str]:

@@ -11,8 +11,13 @@ from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urlsplit
 
 from tessel.errors import NodeError
-from tessel.node.http_headers import OutgoingHeaders, is_token
-from tessel.node.options import valid_timeout
+from tessel.node.arguments import check_options
+from tessel.node.http_headers import OutgoingHeaders, header_pairs, is_token
+from tessel.node.options import (
+    TLS_OPTIONS,
+    UNSUPPORTED_OF_TLS,
+    valid_timeout,
+)
 
 # Node's default; a whole header block, the first line included, must fit in.
 MAX_HEADER_OCTETS = 16 * 1024
@@ -21,8 +26,18 @@ _URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
 
 _OF_HTTP = frozenset(
     {"protocol", "hostname", "method", "path", "headers", "auth", "agent", "timeout", "set_host"}
-    | {"default_port", "max_header_size", "max_body_size"}
+    | {"default_port", "max_header_size", "max_body_size", "insecure_http_parser"}
+    | {"create_connection"}
 )
+# Those of TLS make connections different for http as well, which has no use for them, as in Node.
+REQUEST_OPTIONS = _OF_HTTP | (TLS_OPTIONS - {"callback"})
+UNSUPPORTED_BY_REQUESTS = {
+    **UNSUPPORTED_OF_TLS,
+    "socket_path": "a device has no UNIX sockets",
+    "join_duplicate_headers": "`headers_distinct` has every value by itself",
+    "unique_headers": "pass a header once",
+    "set_default_headers": "pass `set_host=False`, and set the header `Connection` yourself",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,7 @@ class RequestOptions:
     max_header_octets: int
     max_body_octets: int | None
     agent: object
+    create_connection: object = None  # a function that connects instead of the agent
     insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
 
 
@@ -50,6 +66,7 @@ def request_options(
     """`extra` goes over what the URL says."""
     given = _of_url(target, scheme) if isinstance(target, str) else dict(target)
     given |= extra or {}
+    check_options(given, REQUEST_OPTIONS, f"{scheme}.request", UNSUPPORTED_BY_REQUESTS)
     default_port = number(given, "default_port", {"http": 80, "https": 443}[scheme])
     _check_protocol(given, scheme)
     host = str(given.get("hostname") or given.get("host") or "localhost")
@@ -68,6 +85,7 @@ def request_options(
         max_header_octets=number(given, "max_header_size", MAX_HEADER_OCTETS),
         max_body_octets=_limit(given, "max_body_size"),
         agent=given.get("agent"),
+        create_connection=given.get("create_connection"),
         insecure=bool(given.get("insecure_http_parser", False)),
     )
 
@@ -130,12 +148,7 @@ def _path(given: Mapping[str, object]) -> str:
 
 
 def _headers(given: Mapping[str, object], host: str, port: int | None) -> OutgoingHeaders:
-    named = given.get("headers") or {}
-    if not isinstance(named, Mapping):
-        raise NodeError(
-            f"headers {named!r}; expected a mapping of names to values", "ERR_INVALID_ARG_TYPE"
-        )
-    headers = OutgoingHeaders(named)
+    headers = OutgoingHeaders(header_pairs(given.get("headers") or None))
     if "host" not in headers and given.get("set_host", True):
         headers.set("Host", _host_header(host, port))
     auth = given.get("auth")

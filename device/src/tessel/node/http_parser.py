@@ -6,139 +6,21 @@ See docs/decisions/0018-http-is-parsed-by-llhttp.md.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
 from http import HTTPStatus
 
 import httptools
 
-from tessel.node.http_events import Body, End, Event, HttpWireError, RequestHead, ResponseHead
-from tessel.node.http_faults import (
-    body_overflow,
-    cut_short,
-    extensions_overflow,
-    header_overflow,
-    parse_error,
-)
+from tessel.node.http_collector import PORTION, Collector, RequestCollector, ResponseCollector
+from tessel.node.http_events import End, Event, HttpWireError, RequestHead, ResponseHead
+from tessel.node.http_faults import cut_short, parse_error
 
-# Node's default (`maxHeadersCount`). Many short fields cost more memory than their bytes.
-MAX_HEADER_FIELDS = 2000
-# A head is given to the parser in such portions: it says nothing of a field before its end, so the
-# limit on an unfinished one is kept to within a portion. It also bounds how many requests of a
-# pipeline are parsed before the first is answered.
-_PORTION = 1024
-_FIELD_OVERHEAD = 4  # ": " and CR LF
 _NO_CONTENT = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _CHUNKED = re.compile(rb"(?:.*,)?[ \t]*chunked[ \t]*", re.IGNORECASE | re.DOTALL)
 
 
-class _Message:
-    """Collects what the parser calls back with, as events."""
-
-    def __init__(self, max_header_octets: int, max_body_octets: int | None) -> None:
-        self.events: deque[Event] = deque()
-        self.parser: httptools.HttpRequestParser | httptools.HttpResponseParser
-        self.open = False  # within a message
-        self.in_head = True
-        self.unseen = 0  # bytes given to the parser of which it has said nothing
-        self._called = False
-        self._max_header_octets = max_header_octets
-        self._max_body_octets = max_body_octets
-        self.on_message_begin()
-        self.open = False
-
-    # What httptools calls.
-
-    def on_message_begin(self) -> None:
-        self.open = self.in_head = True
-        self.first_line = b""
-        self.fields: list[tuple[bytes, bytes]] = []
-        self._head_octets = self._body_octets = 0
-        self._called = True
-
-    def on_url(self, part: bytes) -> None:
-        self.first_line += part
-        self._count_head(len(part))
-
-    on_status = on_url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value.rstrip(b" \t")))
-        self._count_head(len(name) + len(value) + _FIELD_OVERHEAD)
-
-    def on_headers_complete(self) -> None:
-        self._called = True
-        self.in_head = False
-        self.events.append(self._head())
-        self.fields = []  # from now on those of the trailer
-        self._head_octets = 0
-
-    def on_body(self, data: bytes) -> None:
-        self._called = True
-        self._body_octets += len(data)
-        if self._max_body_octets is not None and self._body_octets > self._max_body_octets:
-            raise body_overflow(self._max_body_octets)
-        self.events.append(Body(data))
-
-    def on_chunk_header(self) -> None:
-        self._called = True
-
-    def on_message_complete(self) -> None:
-        self.open = False
-        self.events.append(End(tuple(self.fields)))
-
-    # Its limits.
-
-    def given(self, octets: int) -> None:
-        """Within one field, or one chunk's extensions, the parser does not call back."""
-        if self._called:
-            self.unseen = octets if self.in_head else 0
-        else:
-            self.unseen += octets
-        self._called = False
-        if self.unseen > self._max_header_octets + _PORTION:
-            raise header_overflow() if self.in_head else extensions_overflow()
-
-    def _count_head(self, octets: int) -> None:
-        self._called = True
-        self._head_octets += octets
-        if self._head_octets > self._max_header_octets or len(self.fields) > MAX_HEADER_FIELDS:
-            raise header_overflow()
-
-    def _head(self) -> RequestHead | ResponseHead:
-        raise NotImplementedError
-
-
-class _Request(_Message):
-    parser: httptools.HttpRequestParser
-
-    def _head(self) -> RequestHead:
-        return RequestHead(
-            method=self.parser.get_method().decode("ascii"),
-            target=self.first_line.decode("latin-1"),
-            version=self.parser.get_http_version(),
-            fields=tuple(self.fields),
-            keep_alive=self.parser.should_keep_alive(),
-            upgrade=self.parser.should_upgrade(),
-        )
-
-
-class _Response(_Message):
-    parser: httptools.HttpResponseParser
-
-    def _head(self) -> ResponseHead:
-        return ResponseHead(
-            status_code=self.parser.get_status_code(),
-            reason=self.first_line.decode("latin-1"),
-            version=self.parser.get_http_version(),
-            fields=tuple(self.fields),
-            keep_alive=self.parser.should_keep_alive(),
-            upgrade=_is_switch(self.parser.get_status_code(), self.fields),
-        )
-
-
 class HttpParser:
-    """One direction of a connection. It stops behind each message until `next_message`."""
+    """One direction of a connection. `events` stops behind each message."""
 
     def __init__(
         self, max_header_octets: int, max_body_octets: int | None, *, insecure: bool = False
@@ -210,10 +92,10 @@ class HttpParser:
     def _portion(self) -> tuple[bytes, bytes]:
         """What is given to the parser now, and what is kept back."""
         if self._message.in_head or not self._message.open:
-            return self._rest[:_PORTION], self._rest[_PORTION:]
+            return self._rest[:PORTION], self._rest[PORTION:]
         return self._rest, b""
 
-    def _start(self, message: _Message, parser: type) -> None:
+    def _start(self, message: Collector, parser: type) -> None:
         message.parser = parser(message)
         if self._insecure:
             message.parser.set_dangerous_leniencies(
@@ -235,7 +117,7 @@ class RequestParser(HttpParser):
     """The requests that a server receives."""
 
     def _begin(self) -> None:
-        self._start(_Request(*self._limits), httptools.HttpRequestParser)
+        self._start(RequestCollector(*self._limits), httptools.HttpRequestParser)
 
     def decline(self, head: RequestHead) -> None:
         """Nobody takes the upgrade, so the request is one like others, and may have a body.
@@ -267,7 +149,7 @@ class ResponseParser(HttpParser):
         super().__init__(max_header_octets, max_body_octets, insecure=insecure)
 
     def _begin(self) -> None:
-        self._start(_Response(*self._limits), httptools.HttpResponseParser)
+        self._start(ResponseCollector(*self._limits), httptools.HttpResponseParser)
 
     def events(self) -> Iterator[Event]:
         if self._complete:
@@ -313,13 +195,8 @@ class ResponseParser(HttpParser):
         """A head is given line by line: where it ends may be where the parser must stop."""
         if not self._message.in_head and self._message.open:
             return self._rest, b""
-        end = self._rest.find(b"\n", 0, _PORTION) + 1 or _PORTION
+        end = self._rest.find(b"\n", 0, PORTION) + 1 or PORTION
         return self._rest[:end], self._rest[end:]
-
-
-def _is_switch(status_code: int, fields: list[tuple[bytes, bytes]]) -> bool:
-    named = {name.lower() for name, _ in fields}
-    return status_code == HTTPStatus.SWITCHING_PROTOCOLS and b"upgrade" in named
 
 
 def _without_upgrade(head: RequestHead) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Self
@@ -10,16 +10,20 @@ from typing import Self
 from tessel.errors import NodeError
 from tessel.node.http_bodies import header_lines
 from tessel.node.http_events import RequestHead
-from tessel.node.http_headers import HeaderValue, OutgoingHeaders, check_value
+from tessel.node.http_headers import (
+    GivenHeaders,
+    HeaderValue,
+    OutgoingHeaders,
+    check_value,
+)
 from tessel.node.http_messages import IncomingMessage
 from tessel.node.http_outgoing import OutgoingMessage
 from tessel.node.http_wire import HttpWire
+from tessel.node.http_words import STATUS_CODES
 from tessel.node.stream_base import Done
 
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _LOWEST, _HIGHEST = 200, 999  # what is below is no response: see write_continue
-
-GivenHeaders = Mapping[str, HeaderValue] | Sequence[object]
 
 
 class ServerResponse(OutgoingMessage):
@@ -59,7 +63,7 @@ class ServerResponse(OutgoingMessage):
             check_value("status_message", status_message)
             self.status_message = status_message
         self.status_code = status_code
-        for name, value in _pairs(headers):
+        for name, value in OutgoingHeaders(headers).items():
             self.set_header(name, value)
         return self
 
@@ -109,8 +113,7 @@ class ServerResponse(OutgoingMessage):
 
     def _message(self) -> str:
         if self.status_message is None:
-            known = self.status_code in HTTPStatus.__members__.values()
-            self.status_message = HTTPStatus(self.status_code).phrase if known else ""
+            self.status_message = STATUS_CODES.get(self.status_code, "")
         return self.status_message
 
     def _complete_headers(self, length: int | None) -> None:
@@ -145,22 +148,3 @@ def _check_status(status_code: object) -> None:
         f"Invalid status code: {status_code!r}; allowed: {_LOWEST} to {_HIGHEST}",
         "ERR_HTTP_INVALID_STATUS_CODE",
     )
-
-
-def _pairs(headers: GivenHeaders | None) -> list[tuple[str, HeaderValue]]:
-    if headers is None:
-        return []
-    if isinstance(headers, Mapping):
-        return list(headers.items())
-    return _listed(headers)
-
-
-def _listed(headers: Sequence[object]) -> list[tuple[str, HeaderValue]]:
-    """Names and values in turn, or pairs of them; a name that comes twice has two lines."""
-    flat = [one for each in headers for one in (each if isinstance(each, tuple | list) else [each])]
-    if len(flat) % 2:
-        raise NodeError("headers: expected as many values as names", "ERR_INVALID_ARG_VALUE")
-    found: dict[str, list[str]] = {}
-    for name, value in zip(flat[::2], flat[1::2], strict=True):
-        found.setdefault(str(name), []).append(str(value))
-    return list(found.items())

@@ -4,13 +4,39 @@ from collections.abc import Mapping
 from typing import Self
 
 from tessel.node import net
-from tessel.node.arguments import Callback, callback_or_none, options_mapping, split_callback
+from tessel.node.arguments import (
+    Callback,
+    callback_or_none,
+    check_options,
+    options_mapping,
+    split_callback,
+)
 from tessel.node.http_connection import ServerConnection
 from tessel.node.http_limits import Limits
 from tessel.node.http_response import ServerResponse
-from tessel.node.options import valid_timeout
+from tessel.node.options import UNSUPPORTED, valid_timeout
+from tessel.node.server import SERVER_OPTIONS
 
 __all__ = ["Server", "ServerResponse", "create_server"]
+
+
+_OF_HTTP = frozenset(
+    {"max_header_size", "max_body_size", "headers_timeout", "request_timeout"}
+    | {"keep_alive_timeout", "require_host_header", "insecure_http_parser"}
+)
+_OPTIONS = _OF_HTTP | (SERVER_OPTIONS - {"allow_half_open"})
+_UNSUPPORTED = {
+    **UNSUPPORTED,
+    "allow_half_open": "a client may always end its side and wait for the response",
+    "connections_checking_interval": "each connection has a timer of its own",
+    "high_water_mark": "it is fixed",
+    "join_duplicate_headers": "`headers_distinct` has every value by itself",
+    "unique_headers": "set a header once",
+    "reject_non_standard_body_writes": "a body that is not allowed is dropped",
+    "incoming_message": "classes of messages are fixed",
+    "server_response": "classes of messages are fixed",
+    "keep_alive_timeout_buffer": "set `keep_alive_timeout` itself longer",
+}
 
 
 class Server(net.Server):
@@ -22,12 +48,15 @@ class Server(net.Server):
     (milliseconds), `require_host_header`, `insecure_http_parser`.
     """
 
+    _scheme = "http"
+
     def __init__(
         self, options: Mapping[str, object] | None = None, listener: Callback | None = None
     ) -> None:
         # Half open: a client may end its side behind its request and wait for the answer
-        super().__init__(self._serve, allow_half_open=True)
-        given = options or {}
+        given = dict(options or {})
+        check_options(given, _OPTIONS, f"{self._scheme}.create_server", _UNSUPPORTED)
+        super().__init__({**_of_sockets(given), "allow_half_open": True}, self._serve)
         limits = Limits.from_options(given)
         self.max_header_size = limits.max_header_octets
         self.max_body_size = limits.max_body_octets
@@ -35,7 +64,7 @@ class Server(net.Server):
         self.request_timeout = limits.request_timeout_ms
         self.keep_alive_timeout = limits.keep_alive_timeout_ms
         self.insecure_http_parser = limits.insecure
-        self.require_host_header = bool(given.get("require_host_header", True))
+        self.require_host_header = given.get("require_host_header") is not False
         self.max_requests_per_socket = 0  # 0: no limit; the last response says that it closes
         self.timeout: float = 0  # milliseconds without bytes; 0: no limit
         self._connections: set[ServerConnection] = set()
@@ -84,6 +113,11 @@ class Server(net.Server):
             max_requests=self.max_requests_per_socket,
             insecure=self.insecure_http_parser,
         )
+
+
+def _of_sockets(given: Mapping[str, object]) -> dict[str, object]:
+    """The options of the sockets; as in Node they send without delay unless told otherwise."""
+    return {"no_delay": True, **{k: v for k, v in given.items() if k in SERVER_OPTIONS}}
 
 
 def create_server(

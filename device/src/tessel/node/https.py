@@ -29,18 +29,20 @@ global_agent = Agent(keep_alive=True)
 
 
 def request(
-    target: Target,
+    target: Target | None = None,
     options: Options | Callback | None = None,
     callback: Callback | None = None,
+    **named: object,
 ) -> ClientRequest:
     """As `http.request`, with TLS."""
-    return http.made(target, options, callback, global_agent)
+    return http.made(target, (options, callback), named, global_agent)
 
 
 def get(
-    target: Target,
+    target: Target | None = None,
     options: Options | Callback | None = None,
     callback: Callback | None = None,
+    **named: object,
 ) -> ClientRequest:
     """As `request`, and sent at once."""
-    return request(target, options, callback).end()
+    return request(target, options, callback, **named).end()

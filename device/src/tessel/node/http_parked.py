@@ -1,0 +1,29 @@
+"""A connection of an agent between two requests."""
+
+from math import inf
+
+from tessel.node.net import Socket
+
+
+class Parked:
+    """A connection at rest: it is closed when its time is up, and when anything comes on it,
+    for what comes unasked would be taken for the next answer.
+    """
+
+    def __init__(self, socket: Socket, timeout_ms: float) -> None:
+        self._socket = socket
+        for event in ("data", "end", "timeout"):
+            socket.on(event, self._close)
+        socket.set_timeout(0 if timeout_ms == inf else timeout_ms)
+        socket.unref()
+        socket.resume()
+
+    def leave(self) -> None:
+        for event in ("data", "end", "timeout"):
+            self._socket.off(event, self._close)
+        if not self._socket.destroyed:
+            self._socket.set_timeout(0)
+            self._socket.ref()
+
+    def _close(self, *_: object) -> None:
+        self._socket.destroy()
