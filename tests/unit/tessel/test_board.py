@@ -192,3 +192,64 @@ def test_streams_go_in_the_tessels_pieces_unless_the_chip_is_ideal(profile, size
     taken = found.radio._connections._workings.sizes
     assert (taken.read, taken.write) == sizes
     found.close()
+
+
+# The radio goes off and on.
+
+REOPENED_WITHIN = 100  # tries, 50 ms apart: the chip opens its ports one after the other
+
+
+async def answer_of(port):
+    """What a server of this board says, once it listens."""
+    for _ in range(REOPENED_WITHIN):
+        client = net.connect(port, "127.0.0.1")
+        event, *octets = await told(client, "data", "error")
+        closed = told(client, "close")
+        client.destroy()
+        await closed
+        if event == "data":
+            return octets[0]
+        await deferLater(reactor, 0.05)
+    raise TimeoutError("the server does not listen again")
+
+
+@pytest.mark.parametrize("how", ["reset", "disable and enable", "disable and connect"])
+@pytest_twisted.ensureDeferred
+async def test_servers_and_datagram_sockets_go_on_after_the_radio_was_off(boards, how):
+    boards(SIMULATED)
+    await told(wifi.once("nothing", print), "connect")
+    server = net.create_server(lambda socket: socket.end("hello")).listen(0)
+    await told(server, "listening")
+    udp = dgram.create_socket("udp4").bind(0)
+    await told(udp, "listening")
+    port, udp_port = server.address()["port"], udp.address()["port"]
+    lost = []
+    for emitter in (server, udp):
+        emitter.on("error", lost.append).on("close", lambda *_: lost.append("close"))
+
+    joined = Deferred()
+    wifi.once("connect", joined.callback)
+    if how == "reset":
+        await asked(wifi.reset)
+        assert wifi.is_enabled()
+    else:
+        await asked(wifi.disable)
+        assert not wifi.is_enabled()
+        if how == "disable and enable":
+            await asked(wifi.enable)
+        else:
+            await asked(lambda callback: wifi.connect({"ssid": "tesselnet"}, callback))
+    await joined
+    assert await answer_of(port) == b"hello"
+
+    assert server.listening
+    assert server.address()["port"] == port
+    here = dgram.create_socket("udp4")
+    here.send("again", udp_port, "127.0.0.1")
+    _, octets, _ = await told(udp, "message")
+    assert octets == b"again"
+    assert lost == []
+    for emitter in (here, server, udp):
+        closed = told(emitter, "close")
+        emitter.close()
+        await closed

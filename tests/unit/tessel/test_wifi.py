@@ -1,7 +1,7 @@
 """`wifi`, over a radio that a test plays, and over the simulated chip."""
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from support.fake_air import HOME as NETWORK
 from support.fake_board import powered_board, record
@@ -41,6 +41,10 @@ class FakeWifi:
     def watch_link(self, changed):
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
+
+    def watch_trouble(self, told):
+        self.trouble = told
+        return lambda: None
 
     def move(self, state):
         self.link = state
@@ -123,16 +127,30 @@ def test_starting_keeps_the_program_alive(board, radio):
 
 def test_a_network_that_could_not_be_joined_at_the_start_is_no_error(board, radio):
     wifi.is_busy()
-    radio.refuse(NetworkUnreachableError("wrong key"))
+    with pytest.warns(RuntimeWarning, match="no network: wrong key"):
+        radio.refuse(NetworkUnreachableError("wrong key"))
     board.run()
 
     assert not wifi.is_connected()
     assert wifi.connection() is None
 
 
+def test_a_radio_without_its_network_is_left_on(board, radio):
+    unreachable = NodeError("ENETUNREACH: Wifi is not connected.", "ENETUNREACH")
+    unreachable.hint = "home is not there"
+    board.network.up = fail(unreachable)
+    with pytest.warns(RuntimeWarning, match="no network: home is not there"):
+        wifi.is_busy()
+
+    assert radio.asked[0][0] == "switch_on"
+    radio.answer()
+    board.run()
+
+
 def test_a_bug_at_the_start_ends_the_program(board, radio):
     wifi.is_busy()
     radio.refuse(KeyError("bug"))
+    board.run()
 
     assert isinstance(board.uncaught.pop(), KeyError)
 
@@ -141,11 +159,13 @@ def test_connect_waits_for_the_start(board, radio):
     told = join(password="secret")
     assert [what for what, *_ in radio.asked] == ["switch_on"]
     radio.answer()
+    board.run()
 
     assert radio.asked[0][:-1] == ("join", b"home", "wpa2", b"secret")
     assert wifi.is_busy()
     radio.move(LinkState.UP)
     radio.answer()
+    board.run()
     assert told == [(None, CONNECTION)]
     assert not wifi.is_busy()
 
@@ -166,6 +186,7 @@ def test_what_is_asked_for_before_the_radio_is_on_is_told_and_no_network_before_
     heard = record(call(), "connect", "disconnect")
     radio.move(LinkState.UP)
     radio.answer()
+    board.run()
     for state in steps:
         if state is not radio.link:
             radio.move(state)
@@ -197,8 +218,11 @@ def test_options_may_come_as_a_mapping(begun, radio):
         ({"ssid": "home", "security": "wpa3"}, "security"),
         ({"ssid": "home", "security": "wpa"}, "password"),
         ({"ssid": "home", "password": "x" * 65}, "password"),
-        ({"ssid": "home", "timeout": 0}, "timeout"),
+        ({"ssid": "home", "timeout": -1}, "timeout"),
+        ({"ssid": "home", "timeout": True}, "timeout"),
+        ({"ssid": "home", "timeout": [5]}, "timeout"),
         ({"ssid": "home", "timeout": "soon"}, "timeout"),
+        ({"ssid": "home", "security": 5}, "security"),
     ],
 )
 def test_arguments_that_make_no_sense_are_raised(begun, options, name):
@@ -207,9 +231,115 @@ def test_arguments_that_make_no_sense_are_raised(begun, options, name):
     assert "x" * 65 not in str(raised.value)
 
 
+@pytest.mark.parametrize("security", ["WPA2", "Wpa2", "wpa2", None, ""])
+def test_security_is_taken_in_any_case(begun, radio, security):
+    wifi.connect(ssid="home", password="secret", security=security)
+
+    assert radio.asked[0][2] == "wpa2"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [("5", 5), (" 5s", 5), (5, 5), (2.5, 2.5), ("0", 20), (0, 20), ("", 20), (None, 20)],
+)
+def test_the_timeout_is_taken_as_the_tessel_took_it(begun, radio, timeout, seconds):
+    told = join(timeout=timeout)
+    begun.pass_time(seconds - 0.1)
+    assert told == []
+    begun.pass_time(0.2)
+
+    assert [error.code for error, _ in told] == ["ETIMEDOUT"]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: wifi.connect({"SSID": "home"}), "Did you mean 'ssid'"),
+        (lambda: wifi.connect(ssid="home", passwort="x"), "Did you mean 'password'"),
+        (lambda: wifi.connect("home"), "The argument 'options' must be a mapping"),
+        (lambda: wifi.connect({"ssid": "home"}, "f"), "must be a function"),
+        (lambda: wifi.reset("f"), "must be a function"),
+        (lambda: wifi.enable(5), "must be a function"),
+        (lambda: wifi.disable(5), "must be a function"),
+        (lambda: wifi.disconnect(5), "must be a function"),
+    ],
+)
+def test_wrong_arguments_are_raised_where_they_are_passed(begun, radio, call, says):
+    with pytest.raises(TypeError, match=says):
+        call()
+    assert radio.asked == []
+
+
+@pytest.mark.parametrize("call", ["reset", "enable", "disable", "disconnect"])
+def test_nothing_is_told_within_the_call(begun, radio, call):
+    def at_once(*what):
+        radio.move(LinkState.DOWN if what[0] == "switch_off" else LinkState.UP)
+        return succeed(None)
+
+    radio._ask = at_once
+    told = []
+    wifi.on("connect", told.append).on("disconnect", lambda: told.append("disconnect"))
+    getattr(wifi, call)(lambda *args: told.append(args))
+    assert told == []
+    begun.run()
+
+    assert (None, wifi.connection()) in told
+
+
+@pytest.mark.parametrize("call", ["reset", "enable", "disable"])
+def test_the_power_switch_works_while_a_network_is_joined(begun, radio, call):
+    told = join()
+    getattr(wifi, call)(lambda *args: told.append(args))
+    for _ in range(3):
+        for asked in [one for one in radio.asked if not one[-1].called]:
+            if asked[0] != "join":
+                asked[-1].callback(None)
+        begun.run()
+
+    assert told == [(None, None)]
+
+
+def test_a_network_that_is_not_joined_in_time_is_said_where_nobody_listens(begun, radio):
+    wifi.connect(ssid="home")
+    with pytest.warns(RuntimeWarning, match="The network was not joined in time") as warned:
+        begun.pass_time(20)
+
+    assert warned[0].filename == __file__
+
+
+def test_a_network_that_the_radio_joins_in_vain_is_said_and_ends_nothing(begun, radio):
+    wifi.reset()
+    with pytest.warns(RuntimeWarning, match="no network: it is not there. The radio tries again"):
+        radio.trouble(NetworkUnreachableError("it is not there"))
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: wifi.connect(ssid="home"), wifi.reset, wifi.disable, wifi.enable]
+)
+def test_on_a_machine_without_wifi_of_its_own_a_bare_call_is_said_and_ends_nothing(call):
+    with powered_board() as board:
+        call()
+        with pytest.warns(RuntimeWarning, match="the call is ignored"):
+            board.run()
+
+
+def test_the_module_is_an_event_emitter(begun, radio):
+    heard = []
+    wifi.add_listener("connect", heard.append)
+    assert wifi.listener_count("connect") == 1
+    wifi.emit("connect", "now")
+    wifi.remove_all_listeners("connect")
+
+    assert heard == ["now"]
+    assert wifi.event_names() == []
+    with pytest.raises(AttributeError, match="no attribute 'konnect'"):
+        wifi.konnect  # noqa: B018 - the attribute is the test
+
+
 def test_a_failure_is_told_to_the_callback(begun, radio):
     told = join()
     radio.refuse(NetworkUnreachableError("the network is not there"))
+    begun.run()
 
     ((error, connection),) = told
     assert (str(error), error.code) == ("the network is not there", "ENETUNREACH")
@@ -219,6 +349,7 @@ def test_a_failure_is_told_to_the_callback(begun, radio):
 def test_without_a_callback_a_failure_is_an_error(begun, radio):
     heard = record(wifi.connect(ssid="home"), "error")
     radio.refuse(NetworkUnreachableError("the network is not there"))
+    begun.run()
 
     assert [error.code for _, error in heard] == ["ENETUNREACH"]
 
@@ -284,6 +415,7 @@ def test_what_is_asked_for_is_done_and_told(begun, radio, call, asked):
         assert radio.asked[0][0] == what
         assert not told
         radio.answer()
+    begun.run()
 
     assert told == [(None, None)]
     call()
@@ -292,6 +424,7 @@ def test_what_is_asked_for_is_done_and_told(begun, radio, call, asked):
 def test_a_bug_below_ends_the_program(begun, radio):
     wifi.disconnect()
     radio.refuse(KeyError("bug"))
+    begun.run()
 
     assert isinstance(begun.uncaught.pop(), KeyError)
 

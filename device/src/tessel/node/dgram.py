@@ -32,6 +32,7 @@ from tessel.node.handles import Holder
 from tessel.node.options import DEFAULT_HOST, valid_port
 from tessel.node.stream_base import Chunk
 from tessel.places import here
+from tessel.radio.interface import ILosablePort, RadioError
 
 MOST_WAITING = 64  # datagrams for a port that is not bound yet; more are dropped
 MOST_LOOKING_UP = 1024  # datagrams for a name that is being looked up; more are dropped
@@ -210,12 +211,24 @@ class Socket(Holder, DatagramOptions):
             return
         if IHostIgnored.providedBy(port):
             weak.warn(weak.HOST, self.opened_at)
+        if ILosablePort.providedBy(port):
+            cast("ILosablePort", port).watch_loss(partial(self._runtime.call, self._port_lost))
         self._port = port
         self._phase = _Phase.BOUND
         self._options_apply()
         self._runtime.next_tick(self._tell_listening)
         for datagram in self._unsent.waiting():
             self._look_up(datagram)
+
+    def _port_lost(self, fault: RadioError) -> None:
+        """The radio was off, and could not open the port again."""
+        if self._phase is _Phase.BOUND:
+            self._phase = _Phase.CLOSED
+            self._port = None
+            error = NodeError(f"bind {fault.code}: the port was lost: {fault}", fault.code)
+            self._unsent.settle_all(error)
+            self._runtime.next_tick(self.emit, "error", error)
+            self._closed()
 
     def _tell_listening(self) -> None:
         if self._phase is _Phase.BOUND:

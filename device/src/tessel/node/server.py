@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Self
+from functools import partial
+from typing import Self, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol
@@ -20,6 +21,7 @@ from tessel.node.handles import Holder
 from tessel.node.options import UNSUPPORTED, valid_port
 from tessel.node.socket import Socket, State
 from tessel.places import here
+from tessel.radio.interface import ILosablePort, RadioError
 
 HIGHEST_BACKLOG = 2**31 - 1
 SERVER_OPTIONS = frozenset(
@@ -137,6 +139,8 @@ class Server(Holder, EventEmitter):
             return
         if IHostIgnored.providedBy(port):
             weak.warn(weak.HOST, self.opened_at)
+        if ILosablePort.providedBy(port):
+            cast("ILosablePort", port).watch_loss(partial(self._runtime.call, self._port_lost))
         self._port = port
         self._phase = _Phase.LISTENING
         self._runtime.next_tick(self._tell_listening)  # `listen` has not returned yet
@@ -155,6 +159,15 @@ class Server(Holder, EventEmitter):
         self._phase = _Phase.IDLE
         self._runtime.next_tick(self.emit, "error", failure.value)
         self._let_go()
+
+    def _port_lost(self, fault: RadioError) -> None:
+        """The radio was off, and could not open the port again."""
+        if self._phase is _Phase.LISTENING:
+            self._phase = _Phase.CLOSING
+            self._port = None
+            error = NodeError(f"listen {fault.code}: the port was lost: {fault}", fault.code)
+            self._runtime.next_tick(self.emit, "error", error)
+            self._close_if_over()
 
     def _stop(self, port: IListening) -> None:
         stopping = self._runtime.ask(port.stop)

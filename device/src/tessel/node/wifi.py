@@ -12,21 +12,16 @@ from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.defer import TimeoutError as TimeIsUp
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.node import runtime
+from tessel.node import arguments, runtime, weak
 from tessel.node.arguments import Callback
 from tessel.node.events import EventEmitter, Listener
 from tessel.node.runtime import Runtime
+from tessel.node.wifi_options import parsed
+from tessel.places import here
 from tessel.radio.interface import IWifi, LinkState, RadioError
-
-DEFAULT_TIMEOUT_S = 20.0  # the Tessel's
-SECURITIES = ("unsecured", "wep", "wpa", "wpa2")
-LONGEST_SSID, LONGEST_PASSWORD = 32, 64  # octets
-
-log = Logger(namespace="tessel")
 
 
 class Wifi(EventEmitter):
@@ -35,13 +30,15 @@ class Wifi(EventEmitter):
     def __init__(self, board: Runtime) -> None:
         super().__init__()
         self._board = board
-        self._busy = False
+        self._busy = 0  # operations under way
+        self._asked_at = here()  # the line of the program that asked last
         self._was_up = False
         self._first: Deferred[None] | None = None  # what waits until the radio is on
         self._radio = board.wifi()
         if self._radio is not None:
             self._radio.watch_link(self._link_changed)
-            self._begin(self._radio)
+            self._radio.watch_trouble(self._not_joined)
+            board.ask(self._begin, self._radio)
 
     # What a program asks for.
 
@@ -51,28 +48,16 @@ class Wifi(EventEmitter):
         callback: Callback | None = None,
         **named: object,
     ) -> Self:
-        """`ssid`, `password`, `security` (wpa2 by default; unsecured without a password), and
-        `timeout` in seconds. The callback is given `(error, connection)`.
+        """`ssid`, `password`, `security` (wpa2 by default; unsecured without a password; in any
+        case), and `timeout` in seconds (20 by default; a number, or text as the Tessel took it).
+        The callback is given `(error, connection)`.
         """
-        given = {**(options or {}), **named}
-        ssid, key = (
-            _octets(given, "ssid", LONGEST_SSID),
-            _octets(given, "password", LONGEST_PASSWORD),
-        )
-        security = given.get("security") or ("wpa2" if key else "unsecured")
-        timeout_s = given.get("timeout", DEFAULT_TIMEOUT_S)
-        if not ssid:
-            raise _bad("ssid", "the name of a network", given.get("ssid"))
-        if security not in SECURITIES:
-            raise _bad("security", " or ".join(SECURITIES), security)
-        if security != "unsecured" and not key:
-            raise _bad("password", f"text, for {security}", None)
-        if not isinstance(timeout_s, int | float) or not 0 < timeout_s < float("inf"):
-            raise _bad("timeout", "a number of seconds", timeout_s)
+        joining = parsed({**arguments.options_mapping(options), **named})
+        callback = arguments.callback_or_none(callback)
 
         def join(radio: IWifi) -> Deferred[None]:
-            joining: Deferred[None] = radio.join(ssid, str(security), key)
-            return joining.addTimeout(timeout_s, self._board.clock)
+            joined: Deferred[None] = radio.join(joining.ssid, joining.security, joining.key)
+            return joined.addTimeout(joining.timeout_s, self._board.clock)
 
         return self._ask("joining a network", join, callback)
 
@@ -80,27 +65,30 @@ class Wifi(EventEmitter):
         return self._ask("leaving the network", lambda radio: radio.leave(), callback)
 
     def reset(self, callback: Callback | None = None) -> Self:
-        """Off and on; the network is joined again."""
-        return self._ask("resetting Wi-Fi", self._off_and_on, callback)
+        """Off and on. The callback comes when the radio is on; the network is joined meanwhile."""
+        return self._power("resetting Wi-Fi", self._off_and_on, callback)
 
     def enable(self, callback: Callback | None = None) -> Self:
-        return self._ask("switching Wi-Fi on", lambda radio: radio.switch_on(), callback)
+        """The callback comes when the radio is on; the network is joined meanwhile."""
+        return self._power("switching Wi-Fi on", lambda radio: radio.switch_on(), callback)
 
     def disable(self, callback: Callback | None = None) -> Self:
-        return self._ask("switching Wi-Fi off", lambda radio: radio.switch_off(), callback)
+        """Servers and datagram sockets go on listening when it is enabled again."""
+        return self._power("switching Wi-Fi off", lambda radio: radio.switch_off(), callback)
 
     def is_connected(self) -> bool:
         return self._radio is None or self._radio.link is LinkState.UP
 
     def is_busy(self) -> bool:
-        return self._busy
+        return self._busy > 0
 
     def is_enabled(self) -> bool:
         return self._radio is None or self._radio.link is not LinkState.OFF
 
     def connection(self) -> dict[str, object] | None:
         """`{event, connected, ssid, ip, dns, dhcp, gateway}`; None while there is none."""
-        status = None if self._radio is None else self._radio.status()
+        up = self._radio is not None and self._radio.link is LinkState.UP
+        status = self._radio.status() if self._radio is not None and up else None
         if status is None:
             return None
         return {
@@ -122,30 +110,55 @@ class Wifi(EventEmitter):
     def _ask(
         self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
     ) -> Self:
-        radio = self._radio
-        if radio is None:
-            self._later(NodeError("RADIO=host has no Wi-Fi of its own", "ENOTSUP"), callback)
-        elif self._busy:
+        """One at a time."""
+        if self._radio is not None and self._busy:
             text = "Previous wifi connect is in the middle of a call"
-            self._later(NodeError(text, "EBUSY"), callback)
+            self._asked_at = here()
+            self._board.later(self._tell, NodeError(text, "EBUSY"), callback)
+            return self
+        return self._power(what, work, callback)
+
+    def _power(
+        self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
+    ) -> Self:
+        """At once, whatever is under way: what was begun before fails then."""
+        radio = self._radio
+        callback = arguments.callback_or_none(callback)
+        self._asked_at = here()
+        if radio is None:
+            self._board.later(self._has_none, callback)
         else:
-            self._run(what, lambda: work(radio), callback)
+            self._board.ask(self._run, what, lambda: work(radio), callback)
         return self
+
+    def _has_none(self, callback: Callback | None) -> None:
+        """The host's network is not ours to manage: a program goes on without."""
+        error = NodeError("RADIO=host has no Wi-Fi of its own", "ENOTSUP")
+        if callback is not None:
+            callback(error, None)
+        elif self.listener_count("error"):
+            self.emit("error", error)
+        else:
+            weak.warn(f"{error}: the call is ignored", self._asked_at)
 
     def _begin(self, radio: IWifi) -> None:
         """As the Tessel before its program: on, and in the network that the settings name."""
-        handle = self._board.handles.open("switching Wi-Fi on")
+        handle = self._board.handles.open("switching Wi-Fi on", self._asked_at)
         self._first = Deferred()
-        beginning = self._board.network.ready().addCallback(lambda _: radio.switch_on())
+        beginning = self._board.network.ready().addErrback(self._not_begun)
+        beginning.addCallback(lambda _: radio.switch_on())  # it stays on though no network is there
         beginning.addErrback(self._not_begun).addBoth(self._has_begun)
         beginning.addCallback(lambda _: self._board.next_tick(handle.close))
 
     def _not_begun(self, failure: Failure) -> None:
         """Not being in a network is a state, and no error of the program's."""
-        if failure.check(RadioError, NodeError):
-            log.debug("no Wi-Fi at the start: {fault}", fault=failure.value)
+        fault = failure.value
+        if isinstance(fault, NodeError):
+            self._not_joined(fault.hint or fault)
+        elif isinstance(fault, RadioError):
+            self._not_joined(fault)
         else:
-            self._board.call(failure.raiseException)  # a bug below
+            self._board.broken(failure)
 
     def _has_begun(self, _: object) -> None:
         first, self._first = self._first, None
@@ -162,11 +175,11 @@ class Wifi(EventEmitter):
     def _run(
         self, what: str, work: Callable[[], Deferred[None]], callback: Callback | None
     ) -> None:
-        self._busy = True
-        handle = self._board.handles.open(what)
+        self._busy += 1
+        handle = self._board.handles.open(what, self._asked_at)
 
         def over(result: object) -> object:
-            self._busy = False
+            self._busy -= 1
             self._tell_if_up()
             self._board.next_tick(handle.close)  # what it has the program do may open others
             return result
@@ -175,7 +188,7 @@ class Wifi(EventEmitter):
         done = begun.addCallback(lambda _: work()).addBoth(over)
         done.addCallbacks(
             lambda _: self._succeeded(callback), lambda failure: self._failed(failure, callback)
-        )
+        ).addErrback(self._board.broken)
 
     def _off_and_on(self, radio: IWifi) -> Deferred[None]:
         off: Deferred[None] = radio.switch_off()
@@ -183,28 +196,39 @@ class Wifi(EventEmitter):
 
     def _succeeded(self, callback: Callback | None) -> None:
         if callback is not None:
-            self._board.call(callback, None, self.connection())
+            self._board.later(self._tell_success, callback)
+
+    def _tell_success(self, callback: Callback) -> None:
+        callback(None, self.connection())
 
     def _failed(self, failure: Failure, callback: Callback | None) -> None:
         if failure.check(TimeIsUp):
-            error = NodeError("The network was not joined in time", "ETIMEDOUT")
-            self._board.call(self.emit, "timeout", error)
-            if callback is not None:
-                self._board.call(callback, error, None)
+            self._board.later(self._tell_timeout, callback)
         elif isinstance(failure.value, RadioError):
-            self._tell(NodeError(str(failure.value), failure.value.code), callback)
+            error = NodeError(str(failure.value), failure.value.code)
+            self._board.later(self._tell, error, callback)
         else:
-            self._board.call(failure.raiseException)  # a bug below
+            self._board.broken(failure)
 
-    def _later(self, error: NodeError, callback: Callback | None) -> None:
-        self._board.next_tick(self._tell, error, callback)
+    def _tell_timeout(self, callback: Callback | None) -> None:
+        error = NodeError("The network was not joined in time", "ETIMEDOUT")
+        heard = self.emit("timeout", error)
+        if callback is not None:
+            callback(error, None)
+        elif not heard:
+            weak.warn(f"wifi: {error}", self._asked_at)
 
     def _tell(self, error: NodeError, callback: Callback | None) -> None:
-        """To whoever asked; without a callback, as the event."""
+        """The callback; without one, the event."""
         if callback is not None:
-            self._board.call(callback, error, None)
+            callback(error, None)
         else:
-            self._board.call(self.emit, "error", error)
+            self.opened_at = self._asked_at
+            self.emit("error", error)
+
+    def _not_joined(self, fault: Exception | str) -> None:
+        """The radio is on, and joins in vain. It goes on trying; the program is not ended."""
+        weak.warn(f"wifi: no network: {fault}. The radio tries again", self._asked_at)
 
     def _link_changed(self, state: LinkState) -> None:
         if self._first is not None:
@@ -214,22 +238,6 @@ class Wifi(EventEmitter):
             self._board.call(self.emit, "connect", self.connection())
         elif was_up:
             self._board.call(self.emit, "disconnect")
-
-
-def _octets(options: Mapping[str, object], name: str, longest: int) -> bytes:
-    value = options.get(name)
-    if value is None:
-        return b""
-    octets = value.encode() if isinstance(value, str) else value
-    if not isinstance(octets, bytes) or len(octets) > longest:
-        raise _bad(name, f"text of at most {longest} octets", "it" if name == "password" else value)
-    return octets
-
-
-def _bad(name: str, expected: str, value: object) -> NodeError:
-    return NodeError(
-        f"The option {name!r} must be {expected}. Received {value!r}", "ERR_INVALID_ARG_VALUE"
-    )
 
 
 # The module, as a program has it: the Wi-Fi of the board that is on.
@@ -242,6 +250,13 @@ def _current() -> Wifi:
     if board not in _by_board:
         _by_board[board] = Wifi(board)
     return _by_board[board]
+
+
+def __getattr__(name: str) -> object:
+    """The methods of an EventEmitter: `on`, `once`, `off`, `emit`, `listener_count`, ..."""
+    if name.startswith("_") or not callable(getattr(EventEmitter, name, None)):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_current(), name)
 
 
 def on(event: str, listener: Listener) -> Wifi:

@@ -146,9 +146,17 @@ class IWifi(Interface):
         """And stay away."""
 
     def switch_on() -> Deferred[None]:
-        """Join the network that was joined last, too."""
+        """Fires when the radio is on. It joins the network that was joined last meanwhile, and
+        tries again until it is there.
+        """
 
-    def switch_off() -> Deferred[None]: ...
+    def switch_off() -> Deferred[None]:
+        """Connections are cut. Ports are opened again when the radio is in a network again."""
+
+    def watch_trouble(told: Callable[[Exception], None]) -> Callable[[], None]:
+        """Be told why the network could not be joined in the background, each time; call what is
+        returned to be told no more.
+        """
 
 
 class IRadioPort(Interface):
@@ -158,6 +166,13 @@ class IRadioPort(Interface):
 
     def stop() -> Deferred[None]:
         """Stop; connections that were accepted stay."""
+
+
+class ILosablePort(IRadioPort):
+    """A port that may be lost while the radio is on: its number is taken when it is reopened."""
+
+    def watch_loss(lost: Callable[[RadioError], None]) -> None:
+        """Call it when the port is lost; not when it is stopped or the radio is at its end."""
 
 
 class IRadio(Interface):

@@ -192,6 +192,7 @@ class Connections:
         else:
             _log.warn("port {port} is lost: {fault}", port=port.getHost().port, fault=fault)
             port.cut()
+            port.lost(fault)
 
     async def _resume(self, port: ChipPort, sd: int) -> None:
         if port.is_open:

@@ -23,7 +23,7 @@ from tessel.cc3000.sockets import LARGEST_DATAGRAM
 from tessel.radio.cc3000.poll import POLL_S
 from tessel.radio.cc3000.stream import ChipStream
 from tessel.radio.cc3000.workings import Workings
-from tessel.radio.interface import IRadioPort
+from tessel.radio.interface import ILosablePort, RadioError
 
 DATAGRAMS_HELD = 64  # to be sent; what comes on top is lost, as datagrams may be
 
@@ -82,6 +82,7 @@ class ChipPort:
         self._stopping: Deferred[None] | None = None
         self._suspended = False
         self.open_again = open_again
+        self._loss_watchers: list[Callable[[RadioError], None]] = []
         self.is_open = True
         self._gone = False
 
@@ -100,6 +101,15 @@ class ChipPort:
         told: Deferred[None] = Deferred()
         self._stopping.addCallback(lambda _: told.callback(None))
         return told
+
+    def watch_loss(self, lost: Callable[[RadioError], None]) -> None:
+        self._loss_watchers.append(lost)
+
+    def lost(self, fault: RadioError) -> None:
+        """It could not be opened again."""
+        watchers, self._loss_watchers = self._loss_watchers, []
+        for watcher in watchers:
+            watcher(fault)
 
     @property
     def stopping(self) -> bool:
@@ -150,7 +160,7 @@ class ChipPort:
             stopping.callback(None)
 
 
-@implementer(IRadioPort)
+@implementer(ILosablePort)
 class ListeningPort(ChipPort):
     """Asks for connections every 10 ms, as the Tessel did."""
 
@@ -196,7 +206,7 @@ class ListeningPort(ChipPort):
         return True
 
 
-@implementer(IRadioPort, IUDPTransport)
+@implementer(ILosablePort, IUDPTransport)
 class DatagramPort(ChipPort):
     """Datagrams of a protocol, through the chip."""
 

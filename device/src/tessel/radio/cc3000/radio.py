@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from enum import Enum, auto
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -94,6 +94,12 @@ class Cc3000Radio:
 
     def power_off(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._power_off())
+
+    def suspend(self) -> Deferred[None]:
+        """Off for now: connections are cut, ports wait until there is a network again."""
+        self.station.power_off()
+        self._connections.cut(NetworkUnreachableError("the radio is off"))
+        return succeed(None)
 
     async def _power_off(self) -> None:
         self.station.power_off()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -51,6 +52,7 @@ class Station:
         self._clock = clock
         self._cut = cut
         self._watchers: list[Callable[[LinkState], None]] = []
+        self._trouble_watchers: list[Callable[[Exception], None]] = []
         self._told = self.link  # to the watchers
         self._wanted = False
         self._joining = False
@@ -73,6 +75,28 @@ class Station:
         except _TROUBLE as fault:
             self.power_off()
             raise NetworkUnreachableError(str(fault)) from fault
+
+    async def switch_on(self) -> None:
+        """Start the chip; its network is joined meanwhile, and again until it is there. Raises
+        NetworkUnreachableError as `start` does.
+        """
+        if not self._wanted:
+            await self.start()
+            if self.access_point is not None:
+                self._again()
+
+    async def start(self) -> None:
+        """The chip alone. Raises NetworkUnreachableError if it does not start; it is off then."""
+        self._wanted = True
+        try:
+            await self._start()
+        except _TROUBLE as fault:
+            self.power_off()
+            raise NetworkUnreachableError(str(fault)) from fault
+
+    def watch_trouble(self, told: Callable[[Exception], None]) -> Callable[[], None]:
+        self._trouble_watchers.append(told)
+        return lambda: self._trouble_watchers.remove(told)
 
     def power_off(self) -> None:
         self._wanted = False
@@ -158,6 +182,8 @@ class Station:
         elif self._wanted:
             self._failures += 1
             _log.warn("no network: {fault}", fault=failure.value)
+            for told in list(self._trouble_watchers):
+                told(cast("Exception", failure.value))
             self._again_later()
 
     def _stop_timer(self) -> None:

@@ -59,9 +59,9 @@ class Wifi:
     async def _join(self, point: AccessPoint) -> None:
         if self.link is LinkState.OFF:
             self._radio.station.access_point = point
-            await self._switch_on()
-        else:
-            await self._radio.station.join(point)
+            await self._radio.station.start()
+        await self._radio.station.join(point)
+        await self._learn_mac()
 
     def leave(self) -> Deferred[None]:
         return Deferred.fromCoroutine(_told(self._radio.station.leave()))
@@ -69,14 +69,19 @@ class Wifi:
     def switch_on(self) -> Deferred[None]:
         return Deferred.fromCoroutine(_told(self._switch_on()))
 
+    def watch_trouble(self, told: Callable[[Exception], None]) -> Callable[[], None]:
+        return self._radio.station.watch_trouble(told)
+
     async def _switch_on(self) -> None:
-        if self.link is LinkState.OFF:
-            await self._radio.power_on()
+        await self._radio.station.switch_on()
+        await self._learn_mac()
+
+    async def _learn_mac(self) -> None:
         if self.mac is None:
             self.mac = await self._radio.chip.nvmem.mac()
 
     def switch_off(self) -> Deferred[None]:
-        return self._radio.power_off()
+        return self._radio.suspend()
 
 
 async def _told(work: Coroutine[Deferred[object], object, T]) -> T:
