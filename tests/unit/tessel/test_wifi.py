@@ -127,7 +127,7 @@ def test_starting_keeps_the_program_alive(board, radio):
 
 def test_a_network_that_could_not_be_joined_at_the_start_is_no_error(board, radio):
     wifi.is_busy()
-    with pytest.warns(RuntimeWarning, match="no network: wrong key"):
+    with pytest.warns(RuntimeWarning, match="wifi: wrong key"):
         radio.refuse(NetworkUnreachableError("wrong key"))
     board.run()
 
@@ -444,7 +444,8 @@ def test_a_board_without_a_radio_of_its_own_is_connected_and_can_do_nothing():
 
 def test_a_board_whose_settings_cannot_be_used_says_so(board, radio):
     board.network.up = fail(NodeError("PROXY_PORT is wrong", "ERR_SETTINGS"))
-    wifi.is_busy()
+    with pytest.warns(RuntimeWarning, match="PROXY_PORT is wrong"):
+        wifi.is_busy()
     board.run()
 
     assert not radio.asked

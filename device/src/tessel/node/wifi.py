@@ -21,7 +21,7 @@ from tessel.node.events import EventEmitter, Listener
 from tessel.node.runtime import Runtime
 from tessel.node.wifi_options import parsed
 from tessel.places import here
-from tessel.radio.interface import IWifi, LinkState, RadioError
+from tessel.radio.interface import IWifi, LinkState, NetworkUnreachableError, RadioError
 
 
 class Wifi(EventEmitter):
@@ -145,18 +145,22 @@ class Wifi(EventEmitter):
         """As the Tessel before its program: on, and in the network that the settings name."""
         handle = self._board.handles.open("switching Wi-Fi on", self._asked_at)
         self._first = Deferred()
-        beginning = self._board.network.ready().addErrback(self._not_begun)
-        beginning.addCallback(lambda _: radio.switch_on())  # it stays on though no network is there
+        beginning = self._board.network.ready().addErrback(self._no_network)
+        beginning.addCallback(lambda _: radio.switch_on())
         beginning.addErrback(self._not_begun).addBoth(self._has_begun)
         beginning.addCallback(lambda _: self._board.next_tick(handle.close))
 
+    def _no_network(self, failure: Failure) -> None:
+        """Then the radio is on all the same, and tries again."""
+        failure.trap(NodeError)
+        if failure.value.code != NetworkUnreachableError.code:
+            failure.raiseException()
+        self._not_joined(failure.value.hint or failure.value)
+
     def _not_begun(self, failure: Failure) -> None:
         """Not being in a network is a state, and no error of the program's."""
-        fault = failure.value
-        if isinstance(fault, NodeError):
-            self._not_joined(fault.hint or fault)
-        elif isinstance(fault, RadioError):
-            self._not_joined(fault)
+        if isinstance(failure.value, NodeError | RadioError):
+            weak.warn(f"wifi: {failure.value}", self._asked_at)
         else:
             self._board.broken(failure)
 
