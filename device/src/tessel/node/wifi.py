@@ -152,10 +152,11 @@ class Wifi(EventEmitter):
 
     def _no_network(self, failure: Failure) -> None:
         """Then the radio is on all the same, and tries again."""
-        failure.trap(NodeError)
-        if failure.value.code != NetworkUnreachableError.code:
+        fault = failure.value
+        if not isinstance(fault, NodeError) or fault.code != NetworkUnreachableError.code:
             failure.raiseException()
-        self._not_joined(failure.value.hint or failure.value)
+        else:
+            self._not_joined(fault.hint or fault)
 
     def _not_begun(self, failure: Failure) -> None:
         """Not being in a network is a state, and no error of the program's."""
