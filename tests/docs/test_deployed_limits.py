@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from servicekit.names import HELPER_THREADS
 from servicekit.serving import STOP_TIMEOUT_S
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS
@@ -25,7 +26,7 @@ threads for files and hashes, the container's init, a health check that hangs an
 )
 def test_there_is_room_for_the_threads_of_look_ups_and_more(file, setting):
     (limit,) = re.findall(setting, (DEPLOY / file).read_text(), re.MULTILINE)
-    assert int(limit) >= LOOKUP_THREADS + BESIDES
+    assert int(limit) >= LOOKUP_THREADS + HELPER_THREADS + BESIDES
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, Sizes
 from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Wifi
 from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio, IWifi
-from tessel.radio.names import asked
+from tessel.radio.names import asked, resolver_of
 from tessel.radio_config import RadioSettings
 
 if TYPE_CHECKING:
@@ -95,8 +95,10 @@ def _simulated(
 ) -> _Found:
     from tessel.simulation import simulated  # noqa: PLC0415 - the emulator is for this kind alone
 
+    names = resolver_of(reactor)
+
     def lookup(name: str) -> Deferred[Sequence[str]]:
-        return asked(name, reactor.nameResolver, clock)
+        return asked(name, names, clock)
 
     made = simulated(point, profile, cast("IAirReactor", reactor), clock, lookup)
     return _Found(made.bus, point, made.air.owns)

@@ -21,7 +21,6 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IReactorFDSet,
     IReactorThreads,
-    IReactorTime,
 )
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
@@ -29,6 +28,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from servicekit.clocks import WallTime
+from servicekit.names import HELPER_THREADS, IThreadsAndTime
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
@@ -71,7 +71,7 @@ STOP_LOOK_S = 0.05
 """How often it looks whether they have."""
 
 
-class IProxyReactor(IListeningReactor, IReactorFDSet, IReactorTime, IReactorThreads):
+class IProxyReactor(IListeningReactor, IReactorFDSet, IThreadsAndTime, IReactorThreads):
     """What the proxy needs of the reactor."""
 
 
@@ -108,8 +108,8 @@ class ProxyService(Service):
         """
         self._config = config
         self._reactor = reactor
-        self._threads = lookup_threads()
-        self._lookups = Lookups(system_resolver(reactor, self._threads))
+        self._threads, self._helpers = lookup_threads(), lookup_threads(HELPER_THREADS)
+        self._lookups = Lookups(system_resolver(reactor, self._threads, self._helpers))
         trust = TargetTrust(config.target_ca_file)
         self._own = OwnAddresses()
         self.policies = Policies(config)
@@ -219,6 +219,7 @@ class ProxyService(Service):
         if self._legacy_door and self._config.legacy_port is not None:
             self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy_door)
         self._threads.start()
+        self._helpers.start()
         self._reloader.start()
         self._expiry.start()
         self._memory.start()
@@ -304,8 +305,9 @@ class ProxyService(Service):
         if self._lookups.under_way:
             # Their threads do not keep the process, and waiting for them would.
             self._log.warn("{count} look-ups are left behind", count=self._lookups.under_way)
-        elif self._threads.started:
-            self._threads.stop()
+        for pool in (self._threads, self._helpers):
+            if pool.started and not pool.working:
+                pool.stop()
 
     async def _all_gone(self, within_s: float) -> None:
         deadline = self._reactor.seconds() + within_s

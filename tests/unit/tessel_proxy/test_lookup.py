@@ -7,10 +7,15 @@ from ipaddress import ip_address
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
-from tessel_proxy.targets import lookup
-from tessel_proxy.targets.lookup import Lookups, NotNowError, lookup_threads, system_resolver
+from tessel_proxy.targets.lookup import (
+    Early,
+    Lookups,
+    NotNowError,
+    lookup_threads,
+    system_resolver,
+)
 from tessel_proxy.targets.turns import LOOKUPS_PER_TUNNEL
 from unit.tessel_proxy.stage import LoggedEvents, Resolver
 
@@ -50,10 +55,17 @@ def test_that_nobody_can_say_now_is_another_answer(lookups, resolver):
     assert lookups.under_way == 0
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        OSError(24, "Temporary failure: EAI_SYSTEM"),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_name_servers_that_cannot_be_asked_are_told_from_names_that_are_not():
+async def test_name_servers_that_cannot_be_asked_are_told_from_names_that_are_not(failure):
     def getaddrinfo(*_args):
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        raise failure
 
     with pytest.raises(NotNowError, match="Temporary failure"):
         await _resolved(getaddrinfo)
@@ -101,6 +113,20 @@ def test_cancelled_while_under_way_it_keeps_its_turn_until_the_answer(lookups, r
     assert found == [(ip_address("192.0.2.2"),)]
 
 
+def test_an_early_answer_is_handed_on_and_its_turn_is_kept_until_the_look_up_is_over():
+    over = [Deferred() for _ in range(LOOKUPS_PER_TUNNEL)]
+    early = [succeed(Early((ip_address("192.0.2.1"),), each)) for each in over]
+    lookups = Lookups(lambda _name: early.pop() if early else Deferred())
+    for number in range(LOOKUPS_PER_TUNNEL):
+        found = results(lookups.resolve(f"name{number}", "kim", 1))
+        assert found == [(ip_address("192.0.2.1"),)]
+    waiting = results(lookups.resolve("next", "kim", 1))
+    assert lookups.under_way == LOOKUPS_PER_TUNNEL
+    over[0].callback(None)
+    assert lookups.under_way == LOOKUPS_PER_TUNNEL  # it has the turn now
+    assert not waiting
+
+
 @pytest_twisted.ensureDeferred
 async def test_the_systems_resolver_asks_in_threads_of_its_own():
     asked_in = []
@@ -116,10 +142,10 @@ async def test_the_systems_resolver_asks_in_threads_of_its_own():
 
 @pytest.mark.parametrize(
     "failure",
-    [socket.gaierror(-2, "unknown"), OSError(24, "EAI_SYSTEM"), UnicodeError("label too long")],
+    [socket.gaierror(socket.EAI_NONAME, "unknown"), UnicodeError("label too long")],
 )
 @pytest_twisted.ensureDeferred
-async def test_whatever_the_system_raises_the_look_up_ends(failure):
+async def test_a_name_that_is_not_there_ends_the_look_up(failure):
     def getaddrinfo(*_args):
         raise failure
 
@@ -127,15 +153,17 @@ async def test_whatever_the_system_raises_the_look_up_ends(failure):
 
 
 async def _resolved(getaddrinfo, name="example.com"):
-    threads = lookup_threads()
+    threads, helpers = lookup_threads(), lookup_threads(2)
     threads.start()
+    helpers.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
-            lookups = Lookups(system_resolver(reactor, threads))
+            patch.setattr(socket, "getaddrinfo", getaddrinfo)
+            lookups = Lookups(system_resolver(reactor, threads, helpers))
             return await lookups.resolve(name, "kim", 1)
     finally:
         threads.stop()
+        helpers.stop()
 
 
 class ScarceThread(threading.Thread):
@@ -157,11 +185,11 @@ async def test_a_look_up_without_a_thread_has_no_answer_now_and_gives_its_turn_b
     def getaddrinfo(*_args):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
-    monkeypatch.setattr(lookup.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     threads = lookup_threads()
     threads.threadFactory = ScarceThread
     threads.start()
-    lookups = Lookups(system_resolver(reactor, threads))
+    lookups = Lookups(system_resolver(reactor, threads, threads))
     names = [f"name{number}" for number in range(2 * LOOKUPS_PER_TUNNEL)]
     with LoggedEvents() as logged:
         for each in [lookups.resolve(name, "kim", 1) for name in names]:

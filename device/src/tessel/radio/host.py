@@ -17,9 +17,7 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocol,
     IReactorMulticast,
-    IReactorPluggableNameResolver,
     IReactorTCP,
-    IReactorTime,
     IReactorUDP,
 )
 from twisted.internet.protocol import ClientFactory, DatagramProtocol, Protocol, ServerFactory
@@ -36,13 +34,13 @@ from tessel.radio.interface import (
     LinkState,
     RadioError,
 )
-from tessel.radio.names import asked
+from tessel.radio.names import IResolvingReactor, asked, resolver_of
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
 LARGEST_DATAGRAM = 65_507  # what IPv4 can carry
 
 
-class IHostReactor(IReactorTCP, IReactorUDP, IReactorTime, IReactorPluggableNameResolver):
+class IHostReactor(IReactorTCP, IReactorUDP, IResolvingReactor):
     """What of a reactor this radio needs."""
 
 
@@ -56,6 +54,7 @@ class HostRadio:
 
     def __init__(self, reactor: IHostReactor) -> None:
         self._reactor = reactor
+        self._names = resolver_of(reactor)
         self.link = LinkState.OFF
         self.connections_opened = 0
         self._watchers: list[Callable[[LinkState], None]] = []
@@ -151,7 +150,7 @@ class HostRadio:
     def lookup(self, name: str) -> Deferred[Sequence[str]]:
         if self.link is not LinkState.UP:
             return fail(radio.NetworkUnreachableError("the radio is off"))
-        return asked(name, self._reactor.nameResolver, self._reactor)
+        return asked(name, self._names, self._reactor)
 
     def _change_link(self, state: LinkState) -> None:
         changed, self.link = self.link is not state, state

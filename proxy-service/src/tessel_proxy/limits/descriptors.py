@@ -10,8 +10,8 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-RESERVED: Final = 320
-"""For what is neither tunnel nor target: 192 threads that look up names, with a socket each
+RESERVED: Final = 384
+"""For what is neither tunnel nor target: 256 threads that look up names, with a socket each
 (lookup.py), 64 connections of the admin port (admin.py), listeners, files, calls of the token
 service, and the second address that is tried while the first one is still silent. Half of few."""
 

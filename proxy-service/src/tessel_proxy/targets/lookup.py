@@ -6,21 +6,20 @@ devices. Here are more of them, and turns so that nobody can take them all (turn
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorThreads
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from servicekit import names
+from servicekit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.numbers import Number
 from tessel_proxy.targets.threads import forget_those_not_started
@@ -32,14 +31,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class _LookupThread(Thread):
-    """One that the process does not wait for: a look-up may be stuck when it ends."""
-
-    daemon = True
-
-
-class _LookupThreads(ThreadPool):
-    threadFactory = _LookupThread
+class _LookupThreads(DaemonThreads):
     _log = Logger()
 
     def callInThreadWithCallback(
@@ -68,46 +60,46 @@ class _LookupThreads(ThreadPool):
                 onResult(False, Failure(NotNowError(str(error))))
 
 
-def lookup_threads() -> ThreadPool:
-    """The pool for `system_resolver`; not started."""
-    return _LookupThreads(minthreads=0, maxthreads=LOOKUP_THREADS, name="lookup")
+def lookup_threads(most: int = LOOKUP_THREADS) -> ThreadPool:
+    """A pool for `system_resolver`; not started."""
+    return _LookupThreads(minthreads=0, maxthreads=most, name="lookup")
 
 
-class NotNowError(Exception):
-    """Whether there is such a name, and where, nobody could say this time."""
+NotNowError = NoAnswerError
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Addresses that came while the look-up still has its thread, and thus its turn, until then."""
+
+    addresses: Sequence[Address]
+    over: Deferred[None]
 
 
 class Resolver(Interface):
     """Asks for the addresses of a name: none if it has none, NotNowError if nobody can say."""
 
-    def __call__(self, name: str) -> Deferred[Sequence[Address]]: ...
+    def __call__(self, name: str) -> Deferred[Sequence[Address] | Early]: ...
 
 
-def system_resolver(reactor: IReactorThreads, threads: ThreadPool) -> Resolver:
+def system_resolver(reactor: IThreadsAndTime, threads: ThreadPool, helpers: ThreadPool) -> Resolver:
     """getaddrinfo, in these threads."""
+    lookup = SystemNames(reactor, threads, helpers)
 
-    def resolve(name: str) -> Deferred[Sequence[Address]]:
-        return deferToThreadPool(reactor, threads, _addresses_of, name)
+    def resolve(name: str) -> Deferred[Sequence[Address] | Early]:
+        return lookup(name).addCallback(_typed)
 
     return resolve
 
 
-def _addresses_of(name: str) -> Sequence[Address]:
-    """Blocking, for half a minute where no name server answers."""
-    try:
-        found = socket.getaddrinfo(name, 0, socket.AF_UNSPEC, socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno == socket.EAI_AGAIN and not _never_exists(name):
-            raise NotNowError(str(error)) from error
-        return ()
-    except (OSError, UnicodeError):  # EAI_SYSTEM comes as OSError
-        return ()
-    return tuple(ip_address(address[0]) for *_, address in found)
+def _typed(found: names.Addresses | names.Early) -> Sequence[Address] | Early:
+    if isinstance(found, names.Early):
+        return Early(_addresses(found.addresses), found.over)
+    return _addresses(found)
 
 
-def _never_exists(name: str) -> bool:
-    """RFC 6761, 6.4. Servers that cannot ask anybody fail where they could say so."""
-    return name.lower().rstrip(".").endswith(".invalid")
+def _addresses(found: names.Addresses) -> Sequence[Address]:
+    return tuple(map(ip_address, found))
 
 
 class Lookups:
@@ -139,16 +131,23 @@ class Lookups:
         if self._starts.pop(ticket, None) is not None:
             self._turns.withdraw(ticket)
 
-    def _complete(
-        self,
-        ticket: Ticket,
-        found: Deferred[Sequence[Address]],
-        result: Sequence[Address] | Failure,
-    ) -> None:
+    def _leave(self, ticket: Ticket) -> None:
         self.under_way -= 1
         follower = self._turns.leave(ticket)
         if follower is not None:
             self._starts.pop(follower)()
+
+    def _complete(
+        self,
+        ticket: Ticket,
+        found: Deferred[Sequence[Address]],
+        result: Sequence[Address] | Early | Failure,
+    ) -> None:
+        if isinstance(result, Early):
+            result.over.addCallback(lambda _: self._leave(ticket))
+            result = result.addresses
+        else:
+            self._leave(ticket)
         if found.called:  # it was cancelled
             return
         if isinstance(result, Failure):

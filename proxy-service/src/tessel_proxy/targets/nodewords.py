@@ -56,10 +56,6 @@ def not_found_now(host: str) -> TargetError:
     return TargetError(f"getaddrinfo EAI_AGAIN {host}", Outcome.LOOKUP_FAILED)
 
 
-def lookup_timed_out(host: str) -> TargetError:
-    return TargetError(f"getaddrinfo ETIMEDOUT {host}", Outcome.LOOKUP_FAILED)
-
-
 def denied(host: str, port: int, address: Address | str, rule: str) -> TargetError:
     # The device is told what it asked for: what a name stands for inside is not its business.
     message = f"connect EACCES {host}:{port}"

@@ -123,7 +123,7 @@ class _Opening:
         try:
             addresses = await self._in_time(
                 self._opener.lookups.resolve(host, self._account, self._tunnel),
-                lambda: nodewords.lookup_timed_out(self._request.host),
+                lambda: nodewords.not_found_now(self._request.host),
             )
         except TargetError:
             self._asker.target_looked_up()
