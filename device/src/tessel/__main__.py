@@ -24,6 +24,7 @@ from twisted.logger import ILogObserver, globalLogBeginner
 from servicekit.command_line import CommandParser
 from servicekit.output import LineOutput, descriptor_of
 from tessel import radio_check
+from tessel.bypass import PlainSockets
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
 from tessel.config import exposed, malformed
@@ -100,6 +101,7 @@ def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: 
         [cast("ILogObserver", program.observe)], redirectStandardIO=False
     )
     warnings.showwarning = show  # a program's warnings go where Python sends them
+    sys.addaudithook(PlainSockets(os.environ))
     return program.run(lambda: _execute(path, source, arguments))
 
 
