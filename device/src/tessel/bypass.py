@@ -16,6 +16,7 @@ from types import FrameType
 
 from twisted import internet
 
+from tessel.config import TOKENS
 from tessel.places import is_programs
 
 TEXT = (
@@ -23,7 +24,6 @@ TEXT = (
     "sockets, and with them requests, urllib and asyncio, use the machine's own. Use tessel.net or "
     "tessel.http, or treq with tessel.agent"
 )
-TOKENS = ("PROXY_TOKEN", "PROXY_TOKEN_FILE", "TM_API_KEY", "TM_API_KEY_FILE")
 
 _EVENTS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"})
 _ROOM = os.path.dirname(__file__) + os.sep  # noqa: PTH120 - a prefix of frames' file names
@@ -54,7 +54,8 @@ class PlainSockets:
     def _is_bypass(self) -> bool:
         """Has the board a network other than the machine's?"""
         has_chip = self._environ.get("RADIO", "host").strip() not in ("", "host")
-        return has_chip or any(self._environ.get(name) for name in TOKENS)
+        tokens = (self._environ.get(name + end) for name in TOKENS for end in ("", "_FILE"))
+        return has_chip or any(tokens)
 
 
 def _is_of_network(what: object) -> bool:
@@ -74,7 +75,6 @@ def _is_runtimes(frame: FrameType | None) -> bool:
 def _warn(frame: FrameType | None) -> None:
     while frame is not None and not is_programs(frame.f_code.co_filename):
         frame = frame.f_back
-    filename, line = (
-        (sys.argv[0], 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-    )
+    filename = sys.argv[0] if frame is None else frame.f_code.co_filename  # it is in a thread
+    line = 0 if frame is None else frame.f_lineno
     warnings.warn_explicit(TEXT, RuntimeWarning, filename, line)

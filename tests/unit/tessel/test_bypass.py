@@ -92,9 +92,10 @@ def test_it_is_told_once(tmp_path, port):
 
 OURS = """
 from tessel import dgram, dns, http, net
-server = net.create_server(lambda socket: socket.end()).listen(0, lambda: (
-    net.connect(server.address()["port"], "127.0.0.1").on("close", lambda *_: server.close()).resume()
-))
+def call():
+    client = net.connect(server.address()["port"], "127.0.0.1")
+    client.on("close", lambda *_: server.close()).resume()
+server = net.create_server(lambda socket: socket.end()).listen(0, call)
 http.get(f"http://localhost:{port}/", lambda response: response.resume())
 dns.lookup("localhost", lambda *_: None)
 udp = dgram.create_socket("udp4")
