@@ -161,6 +161,7 @@ def _serve() -> int:
         ready.reloadables,
         legacy_tls=ready.legacy_tls,
         certificate_ends=lambda: _first_end(ready),
+        revocations_end=lambda: _revocations_end(ready),
         log_dropped=lambda: log.dropped,
         token_service=ready.chosen.token_service,
         descriptors=raise_descriptors(),
@@ -195,6 +196,12 @@ def _first_end(ready: Ready) -> float:
     return min(each.ends.timestamp() for each in shown)
 
 
+def _revocations_end(ready: Ready) -> float | None:
+    """When the first revocation list expires; a reload changes it. None: none does."""
+    ends = ready.tls.identity.revocations.first_end
+    return None if ends is None else ends.timestamp()
+
+
 def _check_config() -> int:
     ready = get_ready(environ, reactor)
     print(_report(ready))
@@ -216,10 +223,12 @@ def _report(ready: Ready) -> str:
 
 
 def _shown(what: str, tls: ServerTLS) -> Sequence[str]:
-    certificate = tls.identity.certificate
+    identity = tls.identity
+    lists_end = identity.revocations.first_end
     return (
-        f"{what}: {', '.join(names_of(certificate)) or 'no names'}",
-        f"{what} valid until: {tls.identity.ends:%F %T} UTC",
+        f"{what}: {', '.join(names_of(identity.certificate)) or 'no names'}",
+        f"{what} valid until: {identity.ends:%F %T} UTC",
+        *([f"revocation lists valid until: {lists_end:%F %T} UTC"] if lists_end else ()),
     )
 
 

@@ -97,12 +97,14 @@ class ProxyService(Service):
         *,
         legacy_tls: IOpenSSLServerConnectionCreator | None = None,
         certificate_ends: Callable[[], float | None] = lambda: None,
+        revocations_end: Callable[[], float | None] = lambda: None,
         wall_time: WallTime = time.time,
         log_dropped: Callable[[], int] = lambda: 0,
         token_service: News | None = None,
         descriptors: int = PLENTY,
     ) -> None:
-        """`certificate_ends` tells when what devices are shown expires, in seconds since 1970.
+        """`certificate_ends` tells when what devices are shown expires, in seconds since 1970, and
+        `revocations_end` when the first revocation list does.
 
         Raises ConfigError if TARGET_CA_FILE or POLICY_FILE is of no use.
         """
@@ -156,6 +158,7 @@ class ProxyService(Service):
                         lookups=self._lookups,
                         readiness=self._readiness,
                         certificate_ends=certificate_ends,
+                        revocations_end=revocations_end,
                         log_dropped=log_dropped,
                     )
                 ),

@@ -304,6 +304,8 @@ def test_revocation_lists_are_for_authorities_that_are_named(usable, tmp_path, c
     ]
     usable.update(CLIENT_CA_FILE="devices.pem")
     assert command.main(["check-config"]) == 0
+    out, _err = lines(capsys)
+    assert [line for line in out if line.startswith("revocation lists valid until: 20")]
 
 
 def test_a_port_can_be_for_one_listener_alone(usable, capsys):

@@ -25,6 +25,7 @@ class Scrape:
         self.limits = Limits(Config(**config), self.stage.clock, descriptors)
         self.ledger = Ledger()
         self.ends = 1_900_000_000.0
+        self.revocations_end = None
         self.readiness = Readiness(self.stage.clock, lambda: True)
         self.log_dropped = 0
         self.sources = Sources(
@@ -36,6 +37,7 @@ class Scrape:
             lookups=Lookups(self.stage.resolver),
             readiness=self.readiness,
             certificate_ends=lambda: self.ends,
+            revocations_end=lambda: self.revocations_end,
         )
         self.registry = registry_of(self.sources)
 
@@ -69,6 +71,13 @@ def test_limits_stand_beside_what_they_limit(scrape):
     assert scrape.value("handshakes_limit") == Config().max_handshakes
     assert scrape.value("tunnels_limit") == Config().max_tunnels
     assert scrape.value("memory_limit_octets") == Config().memory_max_mib * 1024 * 1024
+
+
+def test_the_end_of_revocation_lists_is_told_if_there_are_any(scrape):
+    name = "revocations_not_after_timestamp_seconds"
+    assert scrape.value(name) == 0
+    scrape.revocations_end = 1_900_000_000.0
+    assert scrape.value(name) == 1_900_000_000.0
 
 
 def test_handshakes_that_resumed_are_counted_apart(scrape):

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from servicekit.settings import ConfigError
 from tessel_proxy.certificates.make import Family, make_certificates
 from tessel_proxy.config import Config
+from tessel_proxy.front.revocation import no_revocations
 from tessel_proxy.front.tickets import TICKET_KEYS_S
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
@@ -258,6 +259,19 @@ def test_an_old_list_beside_a_current_one_is_warned_of(asking, wall):
     (warning,) = tls.warnings
     assert "the list of CN=root expired" in warning
     assert Device(SSL.TLS1_3_VERSION, party.key, OWN).connect(tls) == "full"
+
+
+def test_the_first_end_of_lists_is_that_of_the_latest_of_each_issuer(asking, wall):
+    middle = Party("middle")
+    lists = [
+        root.revoke(end=NOW + DAY),
+        root.revoke(end=NOW + 3 * DAY),
+        middle.revoke(end=NOW + 2 * DAY),
+    ]
+    asking.client_crl_file.write_bytes(pem(*lists))
+    ends = server_tls(asking, wall).identity.revocations.first_end
+    assert ends == lists[2].next_update_utc
+    assert no_revocations().first_end is None
 
 
 def test_a_list_that_expires_while_the_proxy_serves_is_told_once(asking, wall):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,6 +18,7 @@ from OpenSSL.crypto import X509Store, X509StoreFlags
 
 from servicekit.settings import ConfigError
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 
 
@@ -32,6 +33,16 @@ class Revocations:
     def ends(self) -> Sequence[datetime]:
         """When the lists expire."""
         return [each.next_update_utc for each in self.lists if each.next_update_utc is not None]
+
+    @property
+    def first_end(self) -> datetime | None:
+        """When devices of some authority are refused, unless it has a newer list by then."""
+        latest: dict[x509.Name, datetime] = {}
+        for each in self.lists:
+            ends = each.next_update_utc or _NEVER
+            latest[each.issuer] = max(ends, latest.get(each.issuer, ends))
+        first = min(latest.values(), default=_NEVER)
+        return None if first == _NEVER else first
 
     def check_with(self, store: X509Store) -> None:
         """Have OpenSSL look up every certificate of a device's chain but the authority's own."""

@@ -46,6 +46,7 @@ class Sources:
     readiness: Readiness
     certificate_ends: Callable[[], float | None]  # seconds since 1970
     log_dropped: Callable[[], int]
+    revocations_end: Callable[[], float | None] = lambda: None  # seconds since 1970
 
 
 def registry_of(sources: Sources) -> CollectorRegistry:
@@ -244,6 +245,11 @@ class ProxyCollector(Collector):
                 "When the certificate that devices are shown expires.",
                 ends,
             )
+        yield _gauge(
+            "revocations_not_after_timestamp_seconds",
+            "When the first revocation list in CLIENT_CRL_FILE expires; 0: none does.",
+            sources.revocations_end() or 0,
+        )
         yield _labelled_gauge_of_build()
 
 
