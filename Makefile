@@ -26,8 +26,8 @@ $(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml
 TEST_PROCESSES ?= auto
 
 .PHONY: test
-test: setup ## run all tests that need no containers, with coverage; 2 minutes on two idle cores
-	@echo "The tests take 2 minutes on two idle cores, more on a busy machine. TEST_PROCESSES=1 runs them one by one."
+test: setup ## run all tests that need no containers, with coverage; 3 minutes on two idle cores
+	@echo "The tests take about 3 minutes on two idle cores, and longer on a busy machine. TEST_PROCESSES=1 runs them one by one."
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --maxprocesses=8 --dist=worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='streamplex/src/streamplex/*.py' --fail-under=100
 	@for package in $(filter-out streamplex,$(PACKAGES)); do \

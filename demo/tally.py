@@ -39,5 +39,8 @@ def get_json(url, then):
     http.get(url, read)
 
 
+if len(sys.argv) != 3:
+    print("usage: tessel run demo/tally.py FAR_COUNTS_URL NEAR_COUNTS_URL", file=sys.stderr)
+    sys.exit(2)
 far_url, near_url = sys.argv[1:]
 get_json(far_url, lambda far: get_json(near_url, lambda near: compare(far, near)))

@@ -10,6 +10,9 @@ from tessel import net
 
 SOCKETS = 20
 
+if len(sys.argv) != 3 or not sys.argv[2].isdecimal():
+    print("usage: tessel run demo/twenty_sockets.py HOST PORT", file=sys.stderr)
+    sys.exit(2)
 host, port = sys.argv[1], int(sys.argv[2])
 standing = []
 errors = Counter()

@@ -20,4 +20,7 @@ def visit(urls):
     client.get(url, print_page)
 
 
+if len(sys.argv) < 2:
+    print("usage: tessel run demo/visits.py URL...", file=sys.stderr)
+    sys.exit(2)
 visit(sys.argv[1:])

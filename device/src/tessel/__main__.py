@@ -219,6 +219,7 @@ def _add_radio(parser: CommandParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
+        usage="tessel radio check [-h] [--env NAME=VALUE]...",
         help="find wiring faults; tell service pack, MAC and the networks in range",
         description="Exit code: 0 if all is well, 1 if not. Wiring: docs/cc3000-hardware.md",
     )

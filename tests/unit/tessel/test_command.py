@@ -165,12 +165,22 @@ def test_a_setting_misspelt_is_warned_about(program):
 
 
 @pytest.mark.parametrize(
-    "name", ["echo", "join_network", "parallel_downloads", "treq_over_tunnel", "what_time"]
+    "name",
+    [
+        "examples/echo.py",
+        "examples/join_network.py",
+        "examples/parallel_downloads.py",
+        "examples/treq_over_tunnel.py",
+        "examples/what_time.py",
+        "demo/tally.py",
+        "demo/twenty_sockets.py",
+        "demo/visits.py",
+    ],
 )
 def test_an_example_without_its_arguments_tells_its_usage(name):
-    done = command_line(EXAMPLES / f"{name}.py")
+    done = command_line(EXAMPLES.parent / name)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"usage: tessel run examples/{name}.py ")
+    assert done.stderr.startswith(f"usage: tessel run {name} ")
     assert len(done.stderr.splitlines()) == 1
 
 
