@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.logger import Logger
 
+from servicekit.texts import counted
 from tessel.config import Settings
 from tessel.errors import BoardError, NodeError
 from tessel.network.chip import ChipNetwork
@@ -79,8 +80,8 @@ class Board:
         await self._network.close()
         if self.radio is not None:
             log.debug(
-                "the device opened {count} TCP connections in all",
-                count=self.radio.connections_opened,
+                "the device opened {count} in all",
+                count=counted(self.radio.connections_opened, "TCP connection"),
             )
             await self.radio.power_off()
         if self._chosen is not None:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from cryptography import x509
 
 from servicekit.files import hints_of_exposed
-from servicekit.texts import lines_of, token
+from servicekit.texts import counted, lines_of, token
 from tessel.errors import NodeError
 from tessel.radio_config import RadioSettings
 from tessel.reading import Expected, Reader
@@ -149,7 +149,9 @@ class _Reader(Reader):
     def _one_token(self, source: str, text: str) -> str | None:
         tokens = lines_of(text)
         if len(tokens) != 1:
-            self.faults.append(f"{source} (not shown) has {len(tokens)} tokens; expected: one")
+            self.faults.append(
+                f"{source} (not shown) has {counted(len(tokens), 'token')}; expected: one"
+            )
             return None
         try:
             return token(tokens[0])
@@ -164,7 +166,7 @@ class _Reader(Reader):
         pem = text.encode(errors="surrogateescape")
         if not _are_certificates(pem):
             self.faults.append(
-                f"{source} is {len(pem)} octets that cannot be read as certificates; "
+                f"{source} is {counted(len(pem), 'octet')} that cannot be read as certificates; "
                 f"expected: certificates as PEM text{_pem_hint(text)}"
             )
         return pem

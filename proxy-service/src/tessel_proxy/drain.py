@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from servicekit.texts import counted
 from tessel_proxy.house import Census, Tunnel
 
 LOOK_S: Final = 0.05
@@ -63,8 +64,9 @@ class Drain:
             return_s = within_s if self._is_busy else min(within_s, CROSSING_S)
         told = self._tell(list(self._census.all), return_s)
         self._log.info(
-            "draining: {tunnels} tunnels, at most {seconds:g} s",
+            "draining: {log_tunnels}, at most {seconds:g} s",
             event="draining",
+            log_tunnels=counted(len(self._census.all), "tunnel"),
             tunnels=len(self._census.all),
             told=len(told),
             seconds=within_s,
@@ -75,8 +77,9 @@ class Drain:
             self._end_idle(self._census.all if crossed else self._census.all - told)
             await deferLater(self._clock, LOOK_S)
         self._log.info(
-            "drained: {left} tunnels are left",
+            "drained: {log_left} left",
             event="drained",
+            log_left=counted(len(self._census.all), "tunnel"),
             left=len(self._census.all),
             seconds=round(self._clock.seconds() - started, 3),
         )

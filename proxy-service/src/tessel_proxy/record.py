@@ -13,6 +13,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
+from servicekit.texts import counted
 from tessel_proxy.numbers import Number, number_of
 
 _log = Logger()
@@ -174,10 +175,11 @@ class TunnelRecord:
         self.witness.tunnel_closed(self, outcome)
         _log.emit(
             LogLevel.warn if outcome in _AT_WARN else LogLevel.info,
-            "tunnel {tunnel} of {peer} closed: {outcome}; account {account}, device {device}, "
-            "{substreams} substreams, {octets_from_device} octets from the device, "
-            "{octets_from_target} from targets, {seconds} s: {why}",
+            "tunnel {tunnel} of {peer} closed: {outcome}; {log_whose}, {log_moved}, {seconds} s: "
+            "{why}",
             event="tunnel_closed",
+            log_whose=_whose(self),
+            log_moved=f"{counted(self.substreams, 'substream')}, {_moved(self)} targets",
             tunnel=self.tunnel,
             peer=self.peer,
             account=self.account,
@@ -223,10 +225,12 @@ class SubstreamRecord:
         self.of.witness.substream_closed(self, outcome)
         _log.emit(
             LogLevel.info,
-            "substream {substream} of tunnel {tunnel} to {target} ({address}) closed: {outcome}; "
-            "account {account}, device {device}, {kind}, {octets_from_device} octets from the "
-            "device, {octets_from_target} from the target, {seconds} s",
+            "substream {substream} of tunnel {tunnel} to {log_where} closed: {outcome}; "
+            "{log_whose}, {kind}, {log_moved}, {seconds} s",
             event="substream_closed",
+            log_where=_where(self),
+            log_whose=_whose(self.of),
+            log_moved=f"{_moved(self)} the target",
             tunnel=self.of.tunnel,
             substream=self.substream,
             account=self.of.account,
@@ -241,6 +245,28 @@ class SubstreamRecord:
             error=number_of(outcome),
             rule=self.rule,
         )
+
+
+# Keys that begin with log_ are for the text alone: as fields the numbers stand for themselves.
+
+
+def _whose(tunnel: TunnelRecord) -> str:
+    account = "no account" if tunnel.account is None else f"account {tunnel.account}"
+    device = "no device name" if tunnel.device is None else f"device {tunnel.device}"
+    return f"{account}, {device}"
+
+
+def _moved(record: TunnelRecord | SubstreamRecord) -> str:
+    octets = counted(record.octets_from_device, "octet")
+    return f"{octets} from the device, {record.octets_from_target} from"
+
+
+def _where(substream: SubstreamRecord) -> str:
+    if not substream.target:
+        return "no target"
+    if substream.address in ("", substream.target):
+        return substream.target
+    return f"{substream.target} ({substream.address})"
 
 
 def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule: str) -> None:
@@ -260,8 +286,9 @@ def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule:
 def log_refused(tunnel: int | None, peer: str, why: Refusal, witness: Witness) -> None:
     """A tunnel, or a token that came over it, was turned away."""
     witness.refused(why)
+    form = "tunnel {tunnel} of {peer} refused: {why}"
     _log.warn(
-        "tunnel {tunnel} of {peer} refused: {why}",
+        "connection of {peer} refused: {why}" if tunnel is None else form,
         event="tunnel_refused",
         tunnel=tunnel,
         peer=peer,

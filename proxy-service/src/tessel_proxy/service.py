@@ -29,6 +29,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from servicekit.clocks import WallTime
 from servicekit.names import HELPER_THREADS, IThreadsAndTime
+from servicekit.texts import counted
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
@@ -307,7 +308,13 @@ class ProxyService(Service):
     def _stop_lookups(self) -> None:
         if self._lookups.under_way:
             # Their threads do not keep the process, and waiting for them would.
-            self._log.warn("{count} look-ups are left behind", count=self._lookups.under_way)
+            count = self._lookups.under_way
+            self._log.warn(
+                "given up: {log_lookups}",
+                event="lookups_left",
+                log_lookups=counted(count, "look-up"),
+                count=count,
+            )
         for pool in (self._threads, self._helpers):
             if pool.started and not pool.working:
                 pool.stop()

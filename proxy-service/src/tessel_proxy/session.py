@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeAlias, assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,6 +22,7 @@ from streamplex import RemoteError, SilentPeerError, features
 from streamplex.jsontext import Json
 from streamplex.refusals import Reason
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from streamplex.tx.endings import in_words
 from streamplex.tx.flow import MAX_HELD_OCTETS
 from streamplex.tx.tcp import probe_peer, tcp_below
 from streamplex.tx.tls import TLSTransport, ended_by_fin
@@ -214,7 +216,16 @@ class Session:
         self._house.census.handshaking.discard(self)
         self._leave_account()
         outcome = self._outcome or self._found_in(reason)
-        self._record.log_closed(self._house.clock.seconds(), outcome, reason.getErrorMessage())
+        self._record.log_closed(self._house.clock.seconds(), outcome, self._why(reason))
+
+    def _why(self, reason: Failure) -> str:
+        """How the connection ended, for the log."""
+        if reason.check(ConnectionClosed):
+            if self._outcome is not None:
+                return "the proxy closed the tunnel"
+            if ended_by_fin(reason, self._tunnel.transport):
+                return "the device closed the connection"
+        return in_words(reason)
 
     def _leave_account(self) -> None:
         tally, self._tally = self._tally, None

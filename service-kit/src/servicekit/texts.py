@@ -26,6 +26,11 @@ def without_line_ends(text: str) -> str:
     return text.removeprefix(BYTE_ORDER_MARK).rstrip("\r\n")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 tunnel`, `2 tunnels`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def is_quoted(text: str) -> bool:
     """Whether it stands in a pair of quotes."""
     return len(text) > 1 and QUOTES.get(text[0]) == text[-1]

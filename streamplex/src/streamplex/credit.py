@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamplex.errors import LocalError, RemoteError
+from streamplex.errors import LocalError, RemoteError, in_octets
 
 FIRST_WINDOW_OCTETS = 64 * 1024
 """What a peer that states no window may be sent: the protocol's default."""
@@ -186,7 +186,7 @@ class Window:
         if not octets:
             raise RemoteError("an empty data message")
         if octets > self.left:
-            raise RemoteError(f"{octets} octets of data; {self.left} were granted")
+            raise RemoteError(f"{in_octets(octets)} of data; {self.left} were granted")
         self.left -= octets
         self._promises.came(octets, self._last)
         self._last = octets
@@ -289,7 +289,7 @@ def add_credit(outstanding: int, granted: int) -> int:
     """What may be sent when so much more is granted. Raises RemoteError beyond what counts."""
     if outstanding + granted > MAX_CREDIT_OCTETS:
         raise RemoteError(
-            f"credit of {granted} octets on top of {outstanding}; "
+            f"credit of {in_octets(granted)} on top of {outstanding}; "
             f"allowed: {MAX_CREDIT_OCTETS} in all"
         )
     return outstanding + granted

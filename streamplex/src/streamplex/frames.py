@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from streamplex.errors import LocalError, RemoteError
+from streamplex.errors import LocalError, RemoteError, in_octets
 
 MAX_BODY_OCTETS = 0xFFFF
 PREFIX_OCTETS = 2
@@ -20,7 +20,7 @@ _LENGTH = Struct(">H")
 def encode_frame(body: bytes) -> bytes:
     """The frame that carries `body`."""
     if not 0 < len(body) <= MAX_BODY_OCTETS:
-        raise LocalError(f"frame body of {len(body)} octets; allowed: 1 to {MAX_BODY_OCTETS}")
+        raise LocalError(f"frame body of {in_octets(len(body))}; allowed: 1 to {MAX_BODY_OCTETS}")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -73,5 +73,5 @@ class FrameReader:
         """The stream has ended. Raises RemoteError if that cuts a frame."""
         if self._partial:
             raise RemoteError(
-                f"the stream ends inside a frame, after {len(self._partial)} octets of it"
+                f"the stream ends inside a frame, after {in_octets(len(self._partial))} of it"
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from sys import getsizeof
 from typing import Any, Never, TypeAlias
 
-from streamplex.errors import LocalError, RemoteError
+from streamplex.errors import LocalError, RemoteError, in_octets
 
 # A JSON value. Narrow it with isinstance before use; `type(x) is int` keeps booleans out.
 Json: TypeAlias = Any
@@ -42,7 +42,7 @@ def loads(octets: bytes) -> Json:
         text = octets.decode()
         value = _value(text)
     except (ValueError, RecursionError) as fault:
-        raise RemoteError(f"invalid JSON of {len(octets)} octets: {fault}") from fault
+        raise RemoteError(f"invalid JSON of {in_octets(len(octets))}: {fault}") from fault
     # Only texts that could hide one of these are searched: they are rare.
     if "\\u" in text:
         _refuse_lone_surrogates(value)

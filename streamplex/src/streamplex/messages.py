@@ -14,7 +14,7 @@ from struct import Struct
 from typing import TypeAlias
 
 from streamplex import jsontext
-from streamplex.errors import LocalError, RemoteError
+from streamplex.errors import LocalError, RemoteError, in_octets
 from streamplex.frames import MAX_BODY_OCTETS, encode_frame
 from streamplex.jsontext import Json
 
@@ -54,7 +54,9 @@ class JsonMessage:
 def decode_message(body: memoryview) -> DataMessage | JsonMessage:
     """What a frame body says. Raises RemoteError for what no peer may send."""
     if len(body) < HEADER_OCTETS:
-        raise RemoteError(f"frame body of {len(body)} octets; at least {HEADER_OCTETS} are needed")
+        raise RemoteError(
+            f"frame body of {in_octets(len(body))}; at least {HEADER_OCTETS} are needed"
+        )
     channel, kind = _HEADER.unpack_from(body)
     payload = body[HEADER_OCTETS:]
     if kind == DATA:
@@ -84,5 +86,5 @@ def encode_json(channel: int, value: Json) -> bytes:
 def encode_text(channel: int, payload: bytes) -> bytes:
     """The whole frame that carries a JSON text. Raises LocalError if it is too large."""
     if len(payload) > MAX_PAYLOAD_OCTETS:
-        raise LocalError(f"JSON of {len(payload)} octets; allowed: {MAX_PAYLOAD_OCTETS}")
+        raise LocalError(f"JSON of {in_octets(len(payload))}; allowed: {MAX_PAYLOAD_OCTETS}")
     return encode_frame(_HEADER.pack(channel, JSON) + payload)

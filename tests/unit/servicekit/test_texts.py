@@ -5,6 +5,7 @@ import pytest
 from servicekit.texts import (
     MAX_TOKEN_CHARACTERS,
     cleaned,
+    counted,
     is_quoted,
     lines_of,
     token,
@@ -39,6 +40,11 @@ def test_a_passphrase_loses_line_ends_and_a_byte_order_mark_alone(text):
 )
 def test_quotes_are_a_pair_around_everything(text, verdict):
     assert is_quoted(text) is verdict
+
+
+def test_what_is_counted_has_the_right_number():
+    said = [counted(number, "tunnel") for number in (0, 1, 2)]
+    assert said == ["0 tunnels", "1 tunnel", "2 tunnels"]
 
 
 def test_lines_that_say_nothing_and_comments_are_left_out():

@@ -68,7 +68,7 @@ def test_nothing_is_granted_before_half_of_the_window_is_taken(window):
 
 def test_nothing_is_granted_while_nothing_is_taken(window):
     window.receive(100)
-    with pytest.raises(RemoteError, match=r"^1 octets of data; 0 were granted$"):
+    with pytest.raises(RemoteError, match=r"^1 octet of data; 0 were granted$"):
         window.receive(1)
 
 

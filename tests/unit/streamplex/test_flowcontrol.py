@@ -147,7 +147,7 @@ def test_after_the_peers_end_nothing_is_granted(pair):
 def test_data_beyond_what_was_granted_is_the_peers_fault(pair):
     pair.server.receive(data_frame(pair.channel, bytes(100)))
     assert fault_of(pair.server, data_frame(pair.channel, b"x")) == (
-        "1 octets of data; 0 were granted"
+        "1 octet of data; 0 were granted"
     )
 
 

@@ -122,10 +122,10 @@ def test_empty_data_is_no_event(pair):
     ("octets", "why"),
     [
         (b"\x00\x00", "frame body of 0 octets; at least 3 are needed"),
-        (b"\x00\x01\x00", "frame body of 1 octets; at least 3 are needed"),
+        (b"\x00\x01\x00", "frame body of 1 octet; at least 3 are needed"),
         (b"\x00\x02\x00\x02", "frame body of 2 octets; at least 3 are needed"),
         (encode_frame(b"\x00\x02\x09"), "message type 0x09 on channel 2; known: data 0x00, JSON"),
-        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON of 1 octets: 'utf-8' codec"),
+        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON of 1 octet: 'utf-8' codec"),
         (encode_frame(b"\x00\x02\x01NaN"), "invalid JSON of 3 octets: NaN is not JSON"),
         (said(0, []), "JSON of type list on channel 0; an object is expected"),
         (data(0, b"x"), "data on the control channel; allowed there: JSON"),

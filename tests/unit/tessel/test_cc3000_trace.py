@@ -72,7 +72,7 @@ def meanings(*lines):
         ("MOSI 01 00 09 00 00 01 08 00 04 44 82 00 00 00", "host: SetEventMask(mask=0x8244)"),
         ("MISO 02 00 00 00 00", "chip: nothing to read"),
         ("MOSI 01 00 07 00 00 03 02 02 00 00 00 00", "host: no patch of kind 2"),
-        ("MOSI 01 00 07 00 00 03 02 03 00 01 00 aa", "host: 1 octets of patch 2"),
+        ("MOSI 01 00 07 00 00 03 02 03 00 01 00 aa", "host: 1 octet of patch 2"),
         ("MOSI 01 00 05 00 00 04 00 40 01 00", "not understood: an event from the host"),
         (
             "MISO 02 00 00 00 05 01 00 40 00 00",

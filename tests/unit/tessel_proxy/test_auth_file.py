@@ -116,7 +116,7 @@ def test_faults_name_the_file_and_are_not_told_without_end(tmp_path):
     faults = faults_of(file)
     assert faults[0].startswith(f"AUTH_FILE={str(file)!r}, line 1: allowed: ACCOUNT $scrypt$")
     assert len(faults) == MAX_FAULTS + 1
-    assert faults[-1].endswith("has 80 faults more")
+    assert faults[-1].endswith("has 80 more faults")
 
 
 def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):

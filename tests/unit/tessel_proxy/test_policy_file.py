@@ -97,4 +97,4 @@ def test_a_section_has_an_end():
 def test_the_faults_of_another_kind_of_file_are_not_all_told():
     found = faults("x\n" * 1000)
     assert len(found) == MAX_FAULTS + 1
-    assert found[-1] == f"and {1000 - MAX_FAULTS} faults more"
+    assert found[-1] == f"and {1000 - MAX_FAULTS} more faults"

@@ -6,7 +6,16 @@ import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from servicekit.logs import json_record, text_record
-from tessel_proxy.record import TunnelOutcome, TunnelRecord, peer_name
+from tessel_proxy.record import (
+    Nobody,
+    Outcome,
+    Refusal,
+    SubstreamRecord,
+    TunnelOutcome,
+    TunnelRecord,
+    log_refused,
+    peer_name,
+)
 from unit.tessel_proxy.stage import LoggedEvents
 
 
@@ -30,3 +39,55 @@ def test_why_a_tunnel_ended_is_told_to_people_and_to_programs():
     (event,) = logged.named("tunnel_closed")
     assert json.loads(json_record(event))["why"] == "message for channel 4"
     assert text_record(event).endswith(": message for channel 4\n")
+
+
+def closed(**tunnel):
+    with LoggedEvents() as logged:
+        record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=1.0, **tunnel)
+        record.log_closed(2.0, TunnelOutcome.ENDED, "the device closed the connection")
+    return logged.named("tunnel_closed")[0]
+
+
+def test_a_tunnel_without_account_and_device_is_told_in_words():
+    event = closed()
+    assert text_record(event).endswith(
+        "tunnel 7 of 192.0.2.9:4711 closed: ended; no account, no device name, 0 substreams, "
+        "0 octets from the device, 0 from targets, 1.0 s: the device closed the connection\n"
+    )
+    told = json.loads(json_record(event))
+    assert (told["account"], told["device"]) == (None, None)
+    assert not [key for key in told if key.startswith("log_")]
+
+
+def test_one_of_a_kind_is_told_as_one():
+    event = closed(account="kim", device="kitchen", substreams=1, octets_from_device=1)
+    assert "account kim, device kitchen, 1 substream, 1 octet from the device, " in (
+        text_record(event)
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "where"),
+    [
+        ("", "", "to no target closed"),
+        ("example.com:80", "", "to example.com:80 closed"),
+        ("192.0.2.1:80", "192.0.2.1:80", "to 192.0.2.1:80 closed"),
+        ("example.com:80", "192.0.2.1:80", "to example.com:80 (192.0.2.1:80) closed"),
+    ],
+)
+def test_where_a_substream_led_is_told_in_words(target, address, where):
+    tunnel = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=1.0)
+    with LoggedEvents() as logged:
+        record = SubstreamRecord(of=tunnel, substream=2, kind="net", started_at=1.0)
+        record.target, record.address = target, address
+        record.close(2.0, Outcome.ENDED)
+    (event,) = logged.named("substream_closed")
+    assert where in text_record(event)
+    assert "no account, no device name, net, 0 octets from the device" in text_record(event)
+
+
+def test_a_connection_that_never_was_a_tunnel_is_refused_without_a_number():
+    with LoggedEvents() as logged:
+        log_refused(None, "192.0.2.9:4711", Refusal.TOO_MANY_HANDSHAKES, Nobody())
+    (event,) = logged.named("tunnel_refused")
+    assert "connection of 192.0.2.9:4711 refused: too many TLS handshakes" in text_record(event)

@@ -260,7 +260,7 @@ async def test_a_stop_resets_targets_that_linger_and_leaves_stuck_look_ups(
     proxy._lookups.under_way = 1
     await proxy.stopService()
     assert lingering.aborted
-    assert any("left behind" in event.get("log_format", "") for event in logged._events)
+    assert logged.named("lookups_left")[0]["count"]
     proxy._lookups.under_way = 0
 
 

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from itertools import chain, islice
 from typing import TextIO
 
+from servicekit.texts import counted
 from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci.codes import Code, DataOpcode
 from tessel.cc3000.hci.commands import answered_by, message
@@ -100,7 +101,7 @@ def _host(octets: bytes) -> str | None:
         case PatchPacket(_, b""):
             return f"host: no patch of kind {packet.kind}"
         case PatchPacket():
-            return f"host: {len(packet.data)} octets of patch {packet.kind}"
+            return f"host: {counted(len(packet.data), 'octet')} of patch {packet.kind}"
         case EventPacket():
             raise FrameError("an event from the host")
 
@@ -125,12 +126,12 @@ def _chip(octets: bytes) -> str | None:
 def _event(event: EventPacket) -> str:
     told = unsolicited(event)
     if isinstance(told, Unknown):
-        return f"event {event.opcode:#06x}, {len(event.args)} octets"
+        return f"event {event.opcode:#06x}, {counted(len(event.args), 'octet')}"
     if told is not None:
         return _shown(told)
     kind = answered_by(event.opcode)
     if kind is None:
-        return f"event {event.opcode:#06x}, {len(event.args)} octets"
+        return f"event {event.opcode:#06x}, {counted(len(event.args), 'octet')}"
     failed = f", status {event.status:#04x}" if event.status else ""
     return f"{kind.__name__} is done: {_shown(kind.read_reply(event))}{failed}"
 

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.names import dns
 from twisted.python.failure import Failure
 
+from servicekit.texts import counted
 from tessel.emulator.air import Lookup
 
 PORT = 53
@@ -32,7 +33,9 @@ class NameServer:
     def ask(self, datagram: bytes, reply: Callable[[bytes], None]) -> None:
         question = _question(datagram)
         if question is None or self._asked >= QUESTIONS:
-            _log.debug("no answer to a DNS datagram of {octets} octets", octets=len(datagram))
+            _log.debug(
+                "no answer to a DNS datagram of {size}", size=counted(len(datagram), "octet")
+            )
             return
         if question.queries[0].type != dns.A:
             reply(_answer(question, []))

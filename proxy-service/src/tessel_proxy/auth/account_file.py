@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from servicekit.settings import ConfigError
+from servicekit.texts import counted
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import Recipe, read
 from tessel_proxy.files import FileError, octets_of
@@ -69,7 +70,8 @@ def load_accounts(path: Path) -> Accounts:
     if faults:
         shown = [f"AUTH_FILE={str(path)!r}, {fault}" for fault in faults[:MAX_FAULTS]]
         if len(faults) > MAX_FAULTS:
-            shown.append(f"AUTH_FILE={str(path)!r} has {len(faults) - MAX_FAULTS} faults more")
+            more = counted(len(faults) - MAX_FAULTS, "more fault")
+            shown.append(f"AUTH_FILE={str(path)!r} has {more}")
         raise ConfigError(shown)
     return accounts
 

@@ -31,6 +31,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 from twisted.web.iweb import IAgent
 
+from streamplex.tx.endings import error_in_words
 from tessel_proxy.auth.body import BodyTooLargeError, read_body
 from tessel_proxy.auth.bounded import Bounded
 from tessel_proxy.auth.deadline import within
@@ -167,7 +168,7 @@ class TesselOAuth:
             if isinstance(reason, CancelledError):
                 raise reason from None  # our caller does not wait any more
             raise PassingTroubleError(
-                f"the token service at {service.url} cannot be asked: {reason}"
+                f"the token service at {service.url} cannot be asked: {error_in_words(reason)}"
             ) from None
         if response.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # Often a page of a load balancer; the status says it all.

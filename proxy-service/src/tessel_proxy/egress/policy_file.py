@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from servicekit.texts import counted
 from tessel_proxy.config import EgressMode
 from tessel_proxy.egress.policy import RuleSet
 from tessel_proxy.egress.rules import MAX_RULES, Rule, narrow_rules, rules
@@ -123,7 +124,7 @@ def parse(octets: bytes) -> PolicyFile:
     faults = list(_faults(reading, octets))
     if len(faults) > MAX_FAULTS:
         more = len(faults) - MAX_FAULTS
-        faults = [*faults[:MAX_FAULTS], f"and {more} faults more"]
+        faults = [*faults[:MAX_FAULTS], f"and {counted(more, 'more fault')}"]
     if faults:
         raise PolicyFileError(faults)
     sets = {account: section.done() for account, section in reading.sections.items()}

@@ -31,6 +31,7 @@ from streamplex.features import (
 from streamplex.jsontext import Json
 from streamplex.refusals import may_be_accepted_later, reason_of
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
+from streamplex.tx.endings import in_words
 from streamplex.tx.tcp import KeepAliveTimes, probe_peer, tcp_below
 from tessel.config import Settings
 from tessel.errors import NodeError
@@ -203,7 +204,7 @@ class Tunnel:
         self._stop_idle_timer()
         self._stop_cut()
         self.phase = Phase.LOST
-        log.debug("the tunnel is closed: {why}", why=reason.getErrorMessage())
+        log.debug("the tunnel is closed: {why}", why=in_words(reason))
         self._fail_answer(NodeError(_early_end(reason), "ECONNRESET"))
         self._owner.lost(self)
 
@@ -282,4 +283,4 @@ class Tunnel:
 
 
 def _early_end(reason: Failure) -> str:
-    return f"the tunnel ended before it was authorized ({reason.getErrorMessage()}): ECONNRESET"
+    return f"the tunnel ended before it was authorized ({in_words(reason)}): ECONNRESET"

@@ -1,0 +1,46 @@
+"""Why a connection ended, in words for log lines and errors: Twisted's are for programmers."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from OpenSSL import SSL
+from twisted.internet import error
+from twisted.python.failure import Failure
+
+_WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (error.ConnectionDone, "the connection was closed"),
+    (error.ConnectionAborted, "this side cut the connection"),
+    (error.ConnectionLost, "the connection broke"),
+    (error.ConnectionRefusedError, "the connection was refused"),
+    (error.DNSLookupError, "the name does not resolve"),
+    (error.TCPTimedOutError, "no answer to the connection attempt"),
+    (error.TimeoutError, "timeout"),
+    (SSL.SysCallError, "the connection broke during TLS"),
+)
+"""Subclasses before their bases; the first that fits counts."""
+
+
+def in_words(reason: Failure) -> str:
+    """One clause, without a full stop."""
+    return error_in_words(reason.value)
+
+
+def error_in_words(fault: BaseException | None) -> str:
+    """One clause, without a full stop."""
+    for kind, words in _WORDS:
+        if isinstance(fault, kind):
+            return words
+    if isinstance(fault, SSL.Error):
+        return f"TLS failed: {_openssl_reasons(fault)}"
+    if isinstance(fault, error.ConnectError) and fault.osError is not None:
+        return os.strerror(fault.osError)
+    return str(fault).rstrip(".") or type(fault).__name__
+
+
+def _openssl_reasons(fault: SSL.Error) -> str:
+    """Of OpenSSL's queue of (library, function, reason) the reasons alone."""
+    queue = fault.args[0] if fault.args else None
+    reasons = [str(entry[-1]) for entry in queue] if isinstance(queue, list) else []
+    return ", ".join(reasons) or "no reason given"
