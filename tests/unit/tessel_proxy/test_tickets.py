@@ -14,7 +14,7 @@ from servicekit.settings import ConfigError
 from tessel_proxy.certificates.make import Family, make_certificates
 from tessel_proxy.config import Config
 from tessel_proxy.front.revocation import no_revocations
-from tessel_proxy.front.tickets import TICKET_KEYS_S
+from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from unit.tessel_proxy.authorities import DAY, Party, pem
@@ -192,6 +192,19 @@ def test_no_ticket_outlives_what_it_stands_for(asking, wall, version, ends):
     assert [device.connect(tls), device.connect(tls)] == ["full", "resumed"]
     wall.now += timedelta(hours=1)  # OpenSSL has a clock of its own: it does not refuse yet
     assert device.connect(tls) == "full"
+
+
+def test_a_certificate_whose_end_cannot_be_read_leaves_no_usable_keys(asking, wall):
+    tls = server_tls(asking, wall)
+
+    class Unreadable:
+        def to_cryptography(self):
+            raise ValueError("error parsing asn1 value")
+
+    keys = TicketKeys(tls.identity, wall())
+    assert keys.are_usable(wall())
+    assert keys.verified(None, Unreadable(), 0, 0, 1)
+    assert not keys.are_usable(wall())
 
 
 def test_a_stranger_with_an_expired_certificate_ends_no_tickets(asking, wall):

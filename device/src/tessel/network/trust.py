@@ -120,8 +120,9 @@ class Verification:
         fine: int,
     ) -> bool:
         del connection, depth
-        ends = certificate.to_cryptography().not_valid_after_utc
-        self._ends = ends if self._ends is None else min(self._ends, ends)
+        if self._sessions is not None:
+            ends = certificate.to_cryptography().not_valid_after_utc
+            self._ends = ends if self._ends is None else min(self._ends, ends)
         if not fine:
             self._chain_fault = fault  # the last one is the one Node tells
         return True

@@ -56,7 +56,7 @@ class TicketKeys:
         no ticket may outlive a certificate that it stands for.
         """
         if ok:
-            self._end_by(certificate.to_cryptography().not_valid_after_utc)
+            self._end_with(certificate)
         elif why := _WORTH_A_LINE.get(number):
             self._log.warn(
                 "the certificate {subject} of a device was refused: {why}",
@@ -65,6 +65,12 @@ class TicketKeys:
                 why=why,
             )
         return bool(ok)
+
+    def _end_with(self, certificate: X509) -> None:
+        try:
+            self._end_by(certificate.to_cryptography().not_valid_after_utc)
+        except ValueError:  # cryptography reads less than OpenSSL
+            self.end = self._made_at  # not knowing the certificate's end, give no ticket a future
 
     def _end_by(self, moment: datetime) -> None:
         if moment.timestamp() > self._made_at:
