@@ -20,7 +20,7 @@ OVERRIDE = """
 services:
   proxy:
     ports: !override ["127.0.0.1::5005"]
-    volumes: !override ["{folder}:/srv/config:ro"]
+    volumes: !override ["{folder}:/srv/config:ro", "log:/srv/log"]
     healthcheck: {{interval: 1s, timeout: 2s, retries: 2}}
     environment: {{DRAIN_S: "2", RELOAD_LOOK_S: "1"}}
 """
@@ -56,7 +56,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def container(folder, tmp_path_factory):
+def compose(folder, tmp_path_factory):
+    """Up when it is made; gives further orders."""
     override = tmp_path_factory.mktemp("compose") / "override.yml"
     override.write_text(OVERRIDE.format(folder=folder))
     files = ("--file", ROOT / "deploy" / "compose.yml", "--file", override)
@@ -67,16 +68,23 @@ def container(folder, tmp_path_factory):
             [*command, *args], capture_output=True, text=True, timeout=UP_SECONDS, check=False
         )
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     try:
         compose("build")
         make_certificate(folder)
         compose("up", "--detach")
-        label = f"com.docker.compose.project={PROJECT}"
-        (found,) = ENGINE.containers.list(all=True, filters={"label": label})
-        yield found
+        yield compose
     finally:
-        compose("down", "--timeout", "5")
+        compose("down", "--volumes", "--timeout", "5")
+
+
+@pytest.fixture
+def container(compose):
+    """The one that there is now."""
+    label = f"com.docker.compose.project={PROJECT}"
+    (found,) = ENGINE.containers.list(all=True, filters={"label": label})
+    return found
 
 
 def make_certificate(folder):
@@ -138,6 +146,27 @@ def test_a_certificate_that_is_renamed_into_place_is_taken_up(container, folder)
         SECONDS,
         lambda: container.logs().decode(),
     )
+
+
+def kept_log(compose):
+    return compose("exec", "--no-TTY", "proxy", "cat", "log/proxy.log")
+
+
+def test_the_log_of_a_container_that_was_replaced_can_still_be_read(compose, container):
+    becomes(container, "healthy")
+    before = kept_log(compose)
+    assert '"event":"listening"' in before
+    compose("up", "--detach", "--force-recreate")
+    label = f"com.docker.compose.project={PROJECT}"
+    (other,) = ENGINE.containers.list(all=True, filters={"label": label})
+    assert other.id != container.id
+    becomes(other, "healthy")
+    after = kept_log(compose)
+    assert after.startswith(before)
+    assert after.count('"event":"listening"') == before.count('"event":"listening"') + 1
+    compose("down", "--timeout", "5")
+    compose("up", "--detach")
+    assert kept_log(compose).startswith(after)
 
 
 def test_it_drains_and_ends_with_0(container):

@@ -19,7 +19,8 @@ from twisted.logger import Logger
 
 from servicekit.command_line import CommandParser, explain_assignment
 from servicekit.files import hints_of_exposed, reason
-from servicekit.logs import begin_logging
+from servicekit.log_file import FileOutput
+from servicekit.logs import begin_logging, file_output
 from servicekit.parsers import integer
 from servicekit.reactor import reactor as installed_reactor
 from servicekit.serving import (
@@ -56,6 +57,8 @@ from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.numbers import Number
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
+
+MIB = 1024 * 1024
 
 
 class IReactor(IProxyReactor, IServingReactor, IAuthReactor):
@@ -150,7 +153,8 @@ def _serve() -> int:
     hangups = Hangups()  # before anything is read that it could ask to be read again
     ready = get_ready(environ, reactor)
     config = ready.config
-    log = begin_logging(sys.stderr, config.log_level, config.log_format)
+    files = _log_files(config)
+    log = begin_logging(sys.stderr, config.log_level, config.log_format, *files)
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
     service = ProxyService(
@@ -178,6 +182,16 @@ def _serve() -> int:
     )
     gc.freeze()  # what is there now stays: no collection need walk over all modules
     return serving.run()
+
+
+def _log_files(config: Config) -> list[FileOutput]:
+    """The file that gets the log, too. A proxy without it is better than none: a hint tells."""
+    if config.log_file is None:
+        return []
+    try:
+        return [file_output(config.log_file, config.log_file_mib * MIB, config.log_format)]
+    except OSError:
+        return []
 
 
 def _reload(service: ProxyService, ready: Ready) -> None:

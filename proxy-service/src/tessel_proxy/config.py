@@ -391,6 +391,20 @@ class Config(Settings):
     )
     log_level: LogLevel = level_setting()
     log_format: LogFormat = format_setting()
+    log_file: Path | None = setting(
+        "LOG_FILE",
+        "",
+        "a file that gets the lines of the log besides standard error, such as one on a volume "
+        "that outlives the container; unset: none",
+        optional(Path),
+    )
+    log_file_mib: int = setting(
+        "LOG_FILE_MIB",
+        "10",
+        "size in MiB at which LOG_FILE is renamed to .1, .1 to .2 and so on; the newest five files "
+        "are kept",
+        integer(1, 1_000_000),
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,13 @@ class Ready:
         return self.chosen.authenticator
 
 
+def _log_hints(config: Config) -> list[str]:
+    file = config.log_file
+    if file is None or os.access(file if file.exists() else file.parent, os.W_OK):
+        return []
+    return [f"LOG_FILE={str(file)!r} cannot be written: the log goes to standard error alone"]
+
+
 def _legacy_hints(config: Config, tls: ServerTLS | None) -> list[str]:
     if tls is None:
         return []
@@ -97,7 +105,7 @@ def get_ready(
     hints += hints_of_exposed(_secrets(config, files.values()))
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
-    hints += _account_hints(chosen) + _legacy_hints(config, legacy_tls)
+    hints += _log_hints(config) + _account_hints(chosen) + _legacy_hints(config, legacy_tls)
     hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
     made_of_files = (tls, legacy_tls, chosen.by_file, *chosen.secrets)
     reloadables = [each for each in made_of_files if each is not None]

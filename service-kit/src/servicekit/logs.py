@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache, partial
 from json.encoder import encode_basestring_ascii as _quoted
+from pathlib import Path
 from typing import TextIO, cast
 
 from twisted.logger import (
@@ -37,6 +38,7 @@ from twisted.logger import LogLevel as TwistedLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from servicekit.log_file import FileOutput
 from servicekit.output import LineOutput, Writable, descriptor_of
 from servicekit.parsers import one_of
 from servicekit.settings import setting
@@ -83,26 +85,50 @@ def format_setting() -> LogFormat:
     )
 
 
-def begin_logging(stream: TextIO | None, level: LogLevel, form: LogFormat) -> LineOutput:
-    """Write all that this process logs to the stream; once, before the service starts.
+def file_output(path: Path, max_bytes: int, form: LogFormat) -> FileOutput:
+    """A file that is to get the log, too. Raises OSError."""
+    return FileOutput(path, max_bytes, partial(_dropped_record, form, str(path)))
+
+
+def begin_logging(
+    stream: TextIO | None, level: LogLevel, form: LogFormat, *files: FileOutput
+) -> LineOutput:
+    """Write all that this process logs to the stream, and to the files, if any.
+
+    To be called once, before the service starts.
 
     Nothing waits for a stream that has a descriptor: see servicekit.output. The end of the process
     does, for FLUSH_S at most. None: standard error was closed when the process started.
     """
     descriptor = descriptor_of(stream)
-    output = LineOutput(descriptor, partial(_dropped_record, form))
+    output = LineOutput(descriptor, partial(_dropped_record, form, "standard error"))
     in_memory = descriptor is None and stream is not None and not stream.closed
     written_to = cast("Writable", stream if in_memory else output)
+    for file in files:
+        written_to = _Both(written_to, file)
+        atexit.register(file.flush)
     globalLogBeginner.beginLoggingTo([observer(written_to, level, form)], redirectStandardIO=False)
     atexit.register(output.flush)
     return output
 
 
-def _dropped_record(form: LogFormat, count: int) -> str:
+class _Both:
+    """Two outputs that get the same lines."""
+
+    def __init__(self, first: Writable, second: Writable) -> None:
+        self._outputs = (first, second)
+
+    def write(self, text: str) -> None:
+        for output in self._outputs:
+            output.write(text)
+
+
+def _dropped_record(form: LogFormat, to: str, count: int) -> str:
     event = {
         "log_time": time.time(),
         "log_level": TwistedLevel.warn,
-        "log_format": "{count} lines of the log were dropped: standard error did not take them",
+        "log_format": "{count} lines of the log were dropped: {to} did not take them",
+        "to": to,
         "event": "log_dropped",
         "count": count,
     }

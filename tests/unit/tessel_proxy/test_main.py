@@ -338,6 +338,25 @@ def test_check_config_hints_at_keys_and_tokens_that_everybody_can_read(usable, t
     assert all(line.endswith("(mode 644): chmod 600") for line in err)
 
 
+def test_a_log_file_that_cannot_be_written_is_hinted_at(usable, tmp_path, capsys):
+    usable.update(LOG_FILE=str(tmp_path / "missing" / "proxy.log"))
+    assert command.main(["check-config"]) == 0
+    assert "cannot be written: the log goes to standard error alone" in capsys.readouterr().err
+    usable.update(LOG_FILE=str(tmp_path / "proxy.log"))
+    assert command.main(["check-config"]) == 0
+    assert "LOG_FILE" not in capsys.readouterr().err
+    assert not (tmp_path / "proxy.log").exists()  # whoever checks may be another user
+
+
+def test_the_log_goes_on_without_a_file_that_cannot_be_opened(tmp_path):
+    missing = tmp_path / "missing" / "proxy.log"
+    assert command._log_files(Config(log_file=missing)) == []
+    (file,) = command._log_files(Config(log_file=tmp_path / "proxy.log"))
+    file.write("a line\n")
+    file.flush()
+    assert (tmp_path / "proxy.log").read_text() == "a line\n"
+
+
 # --- serving
 
 
@@ -377,7 +396,7 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     assert (config.auth_hardcoded, reactor) == (("DEV-CRED",), command.reactor)
     assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
     assert run == [("startService", "stopService", command.reactor)]
-    assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]
+    assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]  # and no file
     assert [each["event"] for each in logged] == ["setting_hint"] * 2 + ["not_reloaded"]
     assert logged[-1]["settings"] == "AUTH_HARDCODED"
 

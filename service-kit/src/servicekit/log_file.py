@@ -1,0 +1,54 @@
+"""The log in a file, which outlives the container that wrote it and never grows too large."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from servicekit.output import LineOutput
+
+KEPT_FILES: Final = 5
+"""The file itself and four older ones, `.1` (the newest) to `.4`."""
+
+_OWNER_ALONE: Final = 0o600  # the lines name accounts, devices and targets
+
+
+class FileOutput(LineOutput):
+    """Lines for a file; written, and the file renamed when it is full, in the output's thread."""
+
+    def __init__(self, path: Path, max_bytes: int, report: Callable[[int], str]) -> None:
+        """Raises OSError if the file cannot be opened."""
+        self._path = path
+        self._max_bytes = max_bytes
+        descriptor = _opened(path)
+        self._size = os.fstat(descriptor).st_size
+        super().__init__(descriptor, report)
+
+    def _written_of(self, text: memoryview) -> int:
+        if self._size and self._size + len(text) > self._max_bytes:
+            self._begin_another()
+        written = super()._written_of(text)
+        self._size += written
+        return written
+
+    def _begin_another(self) -> None:
+        """If that is not possible, go on with the file that is open."""
+        full = self._descriptor
+        self._size = 0
+        with suppress(OSError):
+            for number in range(KEPT_FILES - 1, 0, -1):
+                with suppress(FileNotFoundError):  # there are not so many yet
+                    self._numbered(number - 1).replace(self._numbered(number))
+            self._descriptor = _opened(self._path)
+            if full is not None:
+                os.close(full)
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OWNER_ALONE)

@@ -1,0 +1,89 @@
+"""The log in a file that is renamed when it is full."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from servicekit.log_file import KEPT_FILES, FileOutput
+from support.waiting import eventually
+
+
+def report(count):
+    return f"{count} dropped\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "proxy.log"
+
+
+def write(path, *lines, max_bytes=1000):
+    """Each line is written by itself, as those of a quiet proxy are."""
+    output = FileOutput(path, max_bytes, report)
+    for line in lines:
+        output.write(line)
+        output.flush()
+    return output
+
+
+def test_lines_are_added_to_those_of_an_earlier_process(path):
+    write(path, "one\n")
+    write(path, "two\n")
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_nobody_else_can_read_it(path):
+    write(path, "one\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_full_file_is_renamed_and_so_are_older_ones_of_which_some_are_kept(path):
+    lines = [f"{number:09}\n" for number in range(20)]
+    write(path, *lines, max_bytes=20)
+    found = sorted(path.parent.iterdir())
+    assert [each.name for each in found] == [
+        "proxy.log",
+        *(f"proxy.log.{number}" for number in range(1, KEPT_FILES)),
+    ]
+    kept = "".join(each.read_text() for each in reversed(found))
+    assert kept == "".join(lines[-2 * KEPT_FILES :])
+
+
+def test_what_an_earlier_process_wrote_counts(path):
+    path.write_text("x" * 15 + "\n")
+    write(path, "123456789\n", max_bytes=20)
+    assert path.read_text() == "123456789\n"
+    assert path.with_name("proxy.log.1").exists()
+
+
+def test_a_line_that_is_larger_than_a_file_may_be_is_written_all_the_same(path):
+    write(path, "x" * 100 + "\n", max_bytes=20)
+    assert path.stat().st_size == 101
+    assert not path.with_name("proxy.log.1").exists()
+
+
+def test_where_files_cannot_be_renamed_the_log_goes_on(path, monkeypatch):
+    output = write(path, "123456789\n", max_bytes=15)
+
+    def refuse(*_args):
+        raise PermissionError
+
+    monkeypatch.setattr(type(path), "replace", refuse)
+    output.write("abcdefghi\n")
+    output.flush()
+    assert path.read_text() == "123456789\nabcdefghi\n"
+
+
+def test_what_a_full_disk_does_not_take_is_counted(path):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no full disk")
+    path.symlink_to("/dev/full")
+    output = FileOutput(path, 1000, report)
+    output.write("one\n")
+    eventually(lambda: output.dropped == 1)
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        FileOutput(tmp_path / "missing" / "proxy.log", 1000, report)
