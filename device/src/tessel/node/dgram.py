@@ -79,6 +79,8 @@ def create_socket(
 class Socket(Holder, DatagramOptions):
     """Events: listening, connect, message (bytes and where they came from), error, close."""
 
+    type = "udp4"
+
     def __init__(self) -> None:
         super().__init__()
         self._runtime = runtime.current()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
+from twisted.internet.defer import Deferred
+
 from tessel.errors import NodeError
 from tessel.node import weak
 from tessel.node.arguments import callback, text, whole_number
@@ -13,7 +15,7 @@ from tessel.places import here
 
 Listener: TypeAlias = Callable[..., object]
 
-DEFAULT_MAX_LISTENERS = 10  # of one event; more are probably a leak, as in Node
+DEFAULT_MAX_LISTENERS = default_max_listeners = 10  # of one event; more are probably a leak
 HIGHEST_MAX_LISTENERS = 2**53 - 1
 
 
@@ -141,3 +143,33 @@ def _unheard(args: tuple[object, ...], opened_at: str | None) -> BaseException:
             args[0].opened_at = opened_at
         return args[0]
     return NodeError(f"Unhandled error. ({args[0] if args else None!r})", "ERR_UNHANDLED_ERROR")
+
+
+def once(emitter: EventEmitter, event: str) -> Deferred[list[object]]:
+    """Fires with the arguments of the event when it comes; fails with an `error` before it."""
+    result: Deferred[list[object]] = Deferred(lambda _: forget())
+
+    def forget() -> None:
+        emitter.off(event, came)
+        emitter.off("error", failed)
+
+    def came(*args: object) -> None:
+        forget()
+        result.callback(list(args))
+
+    def failed(error: BaseException) -> None:
+        forget()
+        result.errback(error)
+
+    emitter.on(event, came)
+    if event != "error":
+        emitter.on("error", failed)
+    return result
+
+
+def listener_count(emitter: EventEmitter, event: str) -> int:
+    return emitter.listener_count(event)
+
+
+def get_event_listeners(emitter: EventEmitter, event: str) -> list[Listener]:
+    return emitter.listeners(event)

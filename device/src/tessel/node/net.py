@@ -13,6 +13,7 @@ from tessel.node.socket import Socket
 __all__ = [
     "Server",
     "Socket",
+    "Stream",
     "connect",
     "create_connection",
     "create_server",
@@ -33,6 +34,7 @@ def connect(
 
 
 create_connection = connect
+Stream = Socket  # Node's older name
 
 
 def create_server(

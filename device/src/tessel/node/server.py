@@ -205,7 +205,7 @@ class _Accepted(Socket):
 
     def __init__(self, server: Server) -> None:
         super().__init__(allow_half_open=server.allow_half_open)
-        self._server = server
+        self._server = self.server = server
         self._state = State.CONNECTED
 
     def protocol(self) -> IProtocol:

@@ -20,6 +20,7 @@ from tessel.errors import NodeError
 from tessel.node import arguments, weak
 from tessel.node.addresses import family_word
 from tessel.node.arguments import Callback
+from tessel.node.duplex import Duplex
 from tessel.node.handles import Holder
 from tessel.node.idle import IdleTimer
 from tessel.node.link import Link
@@ -30,7 +31,6 @@ from tessel.node.options import (
     connect_arguments,
     valid_timeout,
 )
-from tessel.node.stream import Duplex
 from tessel.node.stream_base import Chunk, Done
 from tessel.places import here
 

@@ -22,6 +22,7 @@ class TLSSocket(Socket):
     """A socket over TLS. Besides a socket's events: `secureConnect`, after `connect`."""
 
     encrypted = True
+    _servername: str | None = None
 
     @property
     def authorized(self) -> bool:
@@ -42,6 +43,11 @@ class TLSSocket(Socket):
         secured = self._link.secured() if self._link.usable else None
         der = None if secured is None else secured.peer_certificate()
         return {} if der is None else described(der)
+
+    @property
+    def servername(self) -> str | None:
+        """The name that was asked for, which the certificate must have."""
+        return self._servername
 
     def get_protocol(self) -> str | None:
         """Such as "TLSv1.3"; None if the proxy does the TLS, or it is not connected."""
@@ -73,6 +79,8 @@ class TLSSocket(Socket):
             self.emit("connect")
 
     def _dial(self, options: ConnectOptions) -> Deferred[IProtocol]:
+        name = options.tls.servername
+        self._servername = options.target.host if name is None else name
         return self._runtime.network.connect_tls(
             options.target,
             self._protocol,
@@ -86,6 +94,10 @@ class TLSSocket(Socket):
 
     def _established_events(self) -> tuple[str, ...]:
         return ("secureConnect", "ready")
+
+
+DEFAULT_MIN_VERSION = "TLSv1.2"
+DEFAULT_MAX_VERSION = "TLSv1.3"
 
 
 def connect(
