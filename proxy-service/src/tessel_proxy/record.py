@@ -202,6 +202,13 @@ class ReplacedError(Exception):
         super().__init__(f"the device came back over tunnel {newer.tunnel} of {newer.peer}")
 
 
+_SUBSTREAM_CLOSED = (
+    "substream {substream} of tunnel {tunnel} to {log_where} closed: {outcome}; "
+    "{log_whose}, {kind}, {log_moved}, {seconds} s"
+)
+_SUBSTREAM_REFUSED = _SUBSTREAM_CLOSED + "; refused by the rule {rule}"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class SubstreamRecord:
     """One substream, from its opening on."""
@@ -225,8 +232,7 @@ class SubstreamRecord:
         self.of.witness.substream_closed(self, outcome)
         _log.emit(
             LogLevel.info,
-            "substream {substream} of tunnel {tunnel} to {log_where} closed: {outcome}; "
-            "{log_whose}, {kind}, {log_moved}, {seconds} s",
+            _SUBSTREAM_REFUSED if self.rule else _SUBSTREAM_CLOSED,
             event="substream_closed",
             log_where=_where(self),
             log_whose=_whose(self.of),

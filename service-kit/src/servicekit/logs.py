@@ -1,6 +1,7 @@
 """twisted.logger events -> records on a stream, as text for people or JSON for programs.
 
     text   2026-11-22T15:35:03.123Z info listening listening on 0.0.0.0:5005
+           2026-11-22T15:35:04.123Z critical cannot_listen TP3002 cannot listen on port 5005: …
     json   {"time":"2026-…Z","level":"info","event":"listening","message":"…","port":5005}
 
 An event is named by the `event` of its log call; one without (a library's) by where it came
@@ -162,7 +163,7 @@ class _Lines:
 
 
 def text_record(event: LogEvent) -> str:
-    head = " ".join((_time(event), _level(event), _name(event), _message(event)))
+    head = " ".join((_time(event), _level(event), _name(event), *_number(event), _message(event)))
     continued = "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
     return f"{head}\n{continued}"
 
@@ -230,6 +231,13 @@ def _level(event: LogEvent) -> str:
 
 def _name(event: LogEvent) -> str:
     return _printable(str(event.get("event") or event.get("log_namespace") or "-"))
+
+
+def _number(event: LogEvent) -> Iterable[str]:
+    """The number of the error, if it has one: a reader of text looks it up, too."""
+    number = event.get("error")
+    if isinstance(number, str) and number and "event" in event:
+        yield _printable(_limited(number, MAX_TEXT))
 
 
 def _message(event: LogEvent) -> str:

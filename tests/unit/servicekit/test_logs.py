@@ -76,6 +76,21 @@ def test_text_is_time_level_event_and_message():
     assert log.text == f"{LINE} info listening listening on :::5005\n"
 
 
+def test_the_number_of_an_error_stands_between_event_and_message():
+    log = Log(LogFormat.TEXT)
+    log.out.critical("no room", event="refused", error="TP2014")
+    log.out.info("as if nothing were wrong", event="closed", error=None)
+    assert log.text == (
+        f"{LINE} critical refused TP2014 no room\n{LINE} info closed as if nothing were wrong\n"
+    )
+
+
+def test_what_a_library_calls_an_error_is_no_number():
+    log = Log(LogFormat.TEXT, namespace="library")
+    log.out.warn("{error}", error="broken")
+    assert log.text == f"{LINE} warn library broken\n"
+
+
 def test_an_event_without_a_name_is_named_by_where_it_came_from():
     log = Log(LogFormat.TEXT, namespace="twisted.internet.base")
     log.out.warn("careful")

@@ -91,3 +91,16 @@ def test_a_connection_that_never_was_a_tunnel_is_refused_without_a_number():
         log_refused(None, "192.0.2.9:4711", Refusal.TOO_MANY_HANDSHAKES, Nobody())
     (event,) = logged.named("tunnel_refused")
     assert "connection of 192.0.2.9:4711 refused: too many TLS handshakes" in text_record(event)
+
+
+def test_which_rule_refused_a_target_is_told_to_people_and_to_programs():
+    with LoggedEvents() as logged:
+        tunnel = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=1.0)
+        made = {"of": tunnel, "kind": "net", "started_at": 1.0, "target": "10.0.0.1:80"}
+        SubstreamRecord(substream=2, rule="private", **made).close(2.0, Outcome.REFUSED_BY_POLICY)
+        SubstreamRecord(substream=4, **made).close(2.0, Outcome.ENDED)
+    refused, ended = logged.named("substream_closed")
+    assert " substream_closed TP1005 substream 2 of " in text_record(refused)
+    assert text_record(refused).endswith("; refused by the rule private\n")
+    assert json.loads(json_record(refused))["rule"] == "private"
+    assert text_record(ended).endswith(" s\n")
