@@ -14,6 +14,7 @@ from tessel_proxy.house import House
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
 from tessel_proxy.numbers import Number
 from tessel_proxy.record import Refusal
+from tessel_proxy.repeats import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,22 @@ class Checking:
 
     def _tell(self, error: AuthUnavailableError) -> None:
         mine = isinstance(error, AuthMisconfiguredError)
-        self._log.emit(
-            LogLevel.error if mine else LogLevel.warn,
-            "a token could not be checked: {why}",
-            event="auth_unavailable",
-            tunnel=self._tunnel,
-            why=str(error),
-            error=(Number.CREDENTIALS if mine else Number.NOT_CHECKED).value,
-        )
+        level = LogLevel.error if mine else LogLevel.warn
+        number = (Number.CREDENTIALS if mine else Number.NOT_CHECKED).value
+        why = str(error)
+
+        def write() -> None:
+            self._log.emit(
+                level,
+                "a token could not be checked: {why}",
+                event="auth_unavailable",
+                tunnel=self._tunnel,
+                why=why,
+                error=number,
+            )
+
+        kind = Kind("auth_unavailable", "not checked", "devices", why, level, number)
+        self._house.lines.tell(kind, write)
 
 
 def _unasked(penalty: Penalty) -> TurnedAway:

@@ -16,6 +16,7 @@ from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.record import Nobody, TunnelRecord, Witness
+from tessel_proxy.repeats import EachLine, Lines
 from tessel_proxy.targets.opening import Opener
 
 
@@ -63,5 +64,6 @@ class House:
     penalties: Penalties
     census: Census = field(default_factory=Census)
     witness: Witness = field(default_factory=Nobody)
+    lines: Lines = field(default_factory=EachLine)
     digest: Digest = field(default_factory=fresh_digest)  # of tokens, for the penalties
     jitter: Callable[[], float] = random.random  # from 0 to 1

@@ -14,9 +14,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
 from servicekit.texts import counted
+from tessel_proxy.limits.penalties import source_of
 from tessel_proxy.numbers import Number, number_of
+from tessel_proxy.repeats import EachLine, Kind, Lines
 
 _log = Logger()
+_EACH_LINE = EachLine()
 
 
 class Outcome(Enum):
@@ -55,6 +58,7 @@ class TunnelOutcome(Enum):
     LOST = "lost"
     SILENT = "silent"  # it did not answer pings
     PROTOCOL_FAULT = "protocol_fault"
+    NOTHING_SENT = "nothing_sent"  # by the peer: a TCP check of a load balancer
     HANDSHAKE_FAILED = "handshake_failed"
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     AUTH_TIMEOUT = "auth_timeout"
@@ -98,6 +102,7 @@ class Witness(Interface):
     def substream_opened(self, record: SubstreamRecord) -> None: ...
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
     def refused(self, why: Refusal) -> None: ...
+    def tcp_checked(self) -> None: ...
 
 
 class Nobody:
@@ -109,6 +114,7 @@ class Nobody:
     def substream_opened(self, record: SubstreamRecord) -> None: ...
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
     def refused(self, why: Refusal) -> None: ...
+    def tcp_checked(self) -> None: ...
 
 
 class Listener(Enum):
@@ -118,11 +124,15 @@ class Listener(Enum):
     LEGACY = "legacy"  # Tessel 1 boards, and what passes for one
 
 
-_AT_WARN = (
-    TunnelOutcome.PROTOCOL_FAULT,
-    TunnelOutcome.TOO_MANY_WRONG_TOKENS,
-    TunnelOutcome.AUTH_UNAVAILABLE,
-)
+_LEVELS = {
+    TunnelOutcome.NOTHING_SENT: LogLevel.debug,
+    TunnelOutcome.PROTOCOL_FAULT: LogLevel.warn,
+    TunnelOutcome.TOO_MANY_WRONG_TOKENS: LogLevel.warn,
+    TunnelOutcome.AUTH_UNAVAILABLE: LogLevel.warn,
+}  # of tunnels' ends; the others are told at info
+
+
+_REFUSED_ACCOUNTS = (TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT,)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -134,6 +144,7 @@ class TunnelRecord:
     started_at: float
     listener: Listener = Listener.MAIN
     witness: Witness = field(default_factory=Nobody)
+    lines: Lines = field(default_factory=EachLine)
     account: str | None = None
     device: str | None = None
     resumed: bool = False  # its TLS session was an earlier one
@@ -169,12 +180,32 @@ class TunnelRecord:
         )
 
     def log_refused(self, why: Refusal) -> None:
-        log_refused(self.tunnel, self.peer, why, self.witness)
+        log_refused(self.tunnel, self.peer, why, self.witness, self.lines)
 
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
         self.witness.tunnel_closed(self, outcome)
+
+        def write() -> None:
+            self._log_closed(now, outcome, why)
+
+        if self.substreams or (self.account and outcome not in _REFUSED_ACCOUNTS):
+            write()
+        else:
+            self.lines.tell(self._kind_of_end(outcome, why), write)
+
+    def _kind_of_end(self, outcome: TunnelOutcome, why: str) -> Kind:
+        return Kind(
+            "tunnel_closed",
+            outcome.value,
+            source_of_peer(self.peer),
+            detail=f"{self.account}: {why}" if self.account else why,
+            level=_LEVELS.get(outcome, LogLevel.info),
+            error=number_of(outcome),
+        )
+
+    def _log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
         _log.emit(
-            LogLevel.warn if outcome in _AT_WARN else LogLevel.info,
+            _LEVELS.get(outcome, LogLevel.info),
             "tunnel {tunnel} of {peer} closed: {outcome}; {log_whose}, {log_moved}, {seconds} s: "
             "{why}",
             event="tunnel_closed",
@@ -289,18 +320,31 @@ def log_would_refuse(tunnel: int, account: str, target: str, address: str, rule:
     )
 
 
-def log_refused(tunnel: int | None, peer: str, why: Refusal, witness: Witness) -> None:
+def log_refused(
+    tunnel: int | None, peer: str, why: Refusal, witness: Witness, lines: Lines = _EACH_LINE
+) -> None:
     """A tunnel, or a token that came over it, was turned away."""
     witness.refused(why)
-    form = "tunnel {tunnel} of {peer} refused: {why}"
-    _log.warn(
-        "connection of {peer} refused: {why}" if tunnel is None else form,
-        event="tunnel_refused",
-        tunnel=tunnel,
-        peer=peer,
-        why=why.value,
-        error=number_of(why),
-    )
+
+    def write() -> None:
+        form = "tunnel {tunnel} of {peer} refused: {why}"
+        _log.warn(
+            "connection of {peer} refused: {why}" if tunnel is None else form,
+            event="tunnel_refused",
+            tunnel=tunnel,
+            peer=peer,
+            why=why.value,
+            error=number_of(why),
+        )
+
+    source = source_of_peer(peer)
+    lines.tell(Kind("tunnel_refused", why.value, source, error=number_of(why)), write)
+
+
+def source_of_peer(peer: str) -> str:
+    """Whoever is behind a peer's name: its address without the port; of IPv6, its network."""
+    host = peer.rpartition(":")[0]
+    return source_of(host.removeprefix("[").removesuffix("]"))
 
 
 def peer_name(address: IAddress) -> str:

@@ -54,6 +54,7 @@ from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.numbers import Number
 from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
 from tessel_proxy.reload import Reloadable, Reloader
+from tessel_proxy.repeats import RepeatedLines
 from tessel_proxy.session import Session
 from tessel_proxy.targets.connecting import TCP
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
@@ -131,6 +132,7 @@ class ProxyService(Service):
             reactor, lambda: bool(self._ports), lambda: self._memory.is_full
         )
         self._ledger = Ledger()
+        self._lines = RepeatedLines(reactor)
         watched = Watched(authenticator, self._token_checked)
         if token_service is not None:
             token_service.listener = self._token_service_answered
@@ -139,7 +141,14 @@ class ProxyService(Service):
             self._warn_of_few(descriptors, limits.shares.tunnels)
         penalties = Penalties(config.max_wrong_tokens, config.auth_penalty_s)
         self._house = House(
-            config, reactor, watched, opener, limits, penalties, witness=self._ledger
+            config,
+            reactor,
+            watched,
+            opener,
+            limits,
+            penalties,
+            witness=self._ledger,
+            lines=self._lines,
         )
         self._memory = MemoryWatch(
             reactor, config.memory_max_mib, lambda: [*self._house.census.all, *limits.tallies]
@@ -180,6 +189,7 @@ class ProxyService(Service):
             self._reactor,
             config.max_unauthenticated,
             self._ledger,
+            lines=self._lines,
         )
 
     def _warn_of_few(self, descriptors: int, tunnels: int) -> None:
@@ -267,6 +277,7 @@ class ProxyService(Service):
         self._memory.stop()
         await self._admin.stop()
         self._stop_lookups()
+        self._lines.flush()
 
     async def _be_found_not_ready(self) -> None:
         """Take new tunnels for as long as load balancers may need to ask /readyz."""
@@ -344,6 +355,7 @@ class Tunnels(ServerFactory[TunnelProtocol]):
             started_at=self._house.clock.seconds(),
             listener=self._listener,
             witness=self._house.witness,
+            lines=self._house.lines,
         )
         return TunnelProtocol(
             Side.A, Session(self._house, record, _source(addr)), self._house.clock
@@ -358,6 +370,7 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
     def __init__(self, house: House, memory: MemoryWatch, tunnels: TLSFactory) -> None:
         self._census = house.census
         self._witness = house.witness
+        self._lines = house.lines
         self._memory = memory
         self._config = house.config
         self._shares = house.limits.shares
@@ -365,7 +378,7 @@ class Door(ServerFactory[TLSMemoryBIOProtocol]):
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
         if why := self._no_room():
-            log_refused(None, _peer(addr), why, self._witness)
+            log_refused(None, _peer(addr), why, self._witness, self._lines)
             return None  # the connection is closed at once
         return self._tunnels.buildProtocol(addr)
 

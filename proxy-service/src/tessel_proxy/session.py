@@ -241,10 +241,15 @@ class Session:
         if reason.check(SilentPeerError):
             return TunnelOutcome.SILENT
         if not self._secured:
-            return TunnelOutcome.HANDSHAKE_FAILED
+            return self._found_in_handshake()
         if ended_by_fin(reason, self._tunnel.transport):
             return TunnelOutcome.ENDED
         return TunnelOutcome.LOST
+
+    def _found_in_handshake(self) -> TunnelOutcome:
+        below = self._tunnel.transport
+        silent = isinstance(below, TLSTransport) and not below.heard
+        return TunnelOutcome.NOTHING_SENT if silent else TunnelOutcome.HANDSHAKE_FAILED
 
     # --- who is this?
 

@@ -9,6 +9,7 @@ from twisted.internet.testing import StringTransport
 from tessel_proxy.front.balancers import HEADER_S, Front
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.networks import networks
+from tessel_proxy.repeats import EachLine
 from unit.tessel_proxy.stage import LoggedEvents
 
 BALANCER = IPv4Address("TCP", "10.0.0.7", 50000)
@@ -45,7 +46,12 @@ class Scene:
         self.behind = Behind()
         self.ledger = Ledger()
         self.front = Front(
-            self.behind, networks("10.0.0.0/8 fd00::/8"), self.clock, max_waiting, self.ledger
+            self.behind,
+            networks("10.0.0.0/8 fd00::/8"),
+            self.clock,
+            max_waiting,
+            self.ledger,
+            lines=EachLine(),
         )
 
     def comes(self, addr=BALANCER):
@@ -176,3 +182,12 @@ def test_networks_are_read_as_they_are_written():
 def test_what_is_no_network_is_named(text, meant):
     with pytest.raises(ValueError, match=meant):
         networks(text)
+
+
+def test_a_look_at_the_port_is_counted_but_not_one_of_whom_half_a_header_came():
+    scene = Scene()
+    scene.comes().protocol.connectionLost()
+    half = scene.comes()
+    half.protocol.dataReceived(HEADER[:5])
+    half.protocol.connectionLost()
+    assert scene.ledger.tcp_checks == 1

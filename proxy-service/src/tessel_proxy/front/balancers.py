@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from tessel_proxy.front.proxy_header import HeaderError, read_header
 from tessel_proxy.networks import Networks
 from tessel_proxy.numbers import number_of
-from tessel_proxy.record import Refusal, Witness, peer_name
+from tessel_proxy.record import Refusal, Witness, peer_name, source_of_peer
+from tessel_proxy.repeats import Kind, Lines
 
 HEADER_S: Final = 5.0
 """How long a balancer has for its header, which is the first thing it sends."""
@@ -44,6 +45,8 @@ class Front(ServerFactory[Any]):
         clock: IReactorTime,
         max_waiting: int,
         witness: Witness,
+        *,
+        lines: Lines,
     ) -> None:
         self.behind = behind
         self.clock = clock
@@ -51,6 +54,7 @@ class Front(ServerFactory[Any]):
         self._balancers = balancers
         self._max_waiting = max_waiting
         self._witness = witness
+        self._lines = lines
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
         if not isinstance(addr, IPv4Address | IPv6Address) or addr.host not in self._balancers:
@@ -63,12 +67,25 @@ class Front(ServerFactory[Any]):
     def refuse(self, balancer: IAddress, why: str) -> None:
         """Tell of a balancer's connection that is turned away."""
         self._witness.refused(Refusal.PROXY_HEADER)
-        self._log.warn(
-            "connection of the load balancer {peer} refused: {why}",
-            event="proxy_header_refused",
-            peer=peer_name(balancer),
-            why=why,
-            error=number_of(Refusal.PROXY_HEADER),
+        peer, number = peer_name(balancer), number_of(Refusal.PROXY_HEADER)
+
+        def write() -> None:
+            self._log.warn(
+                "connection of the load balancer {peer} refused: {why}",
+                event="proxy_header_refused",
+                peer=peer,
+                why=why,
+                error=number,
+            )
+
+        event = "proxy_header_refused"
+        self._lines.tell(Kind(event, event, source_of_peer(peer), why, error=number), write)
+
+    def checked(self, balancer: IAddress) -> None:
+        """A balancer's connection has ended before it brought a byte."""
+        self._witness.tcp_checked()
+        self._log.debug(
+            "{peer} checked whether the port is open", event="tcp_check", peer=peer_name(balancer)
         )
 
     def abort(self) -> None:
@@ -132,4 +149,6 @@ class AwaitHeader(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 -- any
         """Before its header: many balancers look so whether the port is open."""
+        if self in self._front.waiting and not self._octets:
+            self._front.checked(self._balancer)
         self._stop_waiting()

@@ -32,6 +32,7 @@ class Ledger:
     substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)
     auth_answers: Counter[str] = field(default_factory=Counter)
+    _tcp_checks: int = 0  # of load balancers that send a header first
     _from_device: Counter[Listener] = field(default_factory=Counter)  # of the closed ones
     _from_target: Counter[Listener] = field(default_factory=Counter)
 
@@ -58,6 +59,14 @@ class Ledger:
 
     def refused(self, why: Refusal) -> None:
         self.refusals[why] += 1
+
+    def tcp_checked(self) -> None:
+        self._tcp_checks += 1
+
+    @property
+    def tcp_checks(self) -> int:
+        """Connections that ended before they brought a byte."""
+        return self._tcp_checks + self.tunnels_closed[TunnelOutcome.NOTHING_SENT]
 
     def octets_from_device(self, listener: Listener) -> int:
         return self._from_device[listener] + sum(

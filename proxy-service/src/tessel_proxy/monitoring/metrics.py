@@ -112,6 +112,11 @@ class ProxyCollector(Collector):
             ["listener"],
             [([each.value], ledger.tunnels_accepted[each]) for each in Listener],
         )
+        yield CounterMetricFamily(
+            PREFIX + "tcp_checks",
+            "Connections that ended before they brought a byte, as load balancers check a port.",
+            value=ledger.tcp_checks,
+        )
         yield _labelled_counter(
             "tunnels_closed",
             "Tunnels that have ended, by how; handshake_failed is one of the ways.",

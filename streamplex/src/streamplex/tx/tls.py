@@ -65,6 +65,7 @@ class TLSTransport(BufferingTLSTransport):
     """A TLS connection as a transport. Its factory is a TLSFactory."""
 
     tcp_reason: Failure | None = None  # how TCP was lost
+    heard = False  # the peer has sent a byte
     _last_octets: IDelayedCall | None = None
 
     @property
@@ -102,6 +103,7 @@ class TLSTransport(BufferingTLSTransport):
         if self._handshakeDone and not self._appSendBuffer:
             self._taken(opened(self._tlsConnection, data, self._take))
         else:
+            self.heard = True
             super().dataReceived(bytes(data))  # type: ignore[no-untyped-call]  # Twisted's
 
     def _flushReceiveBIO(self) -> None:

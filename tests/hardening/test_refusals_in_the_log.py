@@ -1,0 +1,122 @@
+"""Checks of load balancers, scanners and storms: counted in full, and few lines in the log."""
+
+import re
+import socket
+import struct
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+from support.hardening.device import Device, hello
+from support.waiting import eventually
+
+TIMES = 40
+FEW = 4  # the first of a kind, and a sum for each interval that a slow machine may need
+
+
+def value(proxy, sample):
+    (admin,) = proxy.log.events("admin_listening")
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    found = re.search(rf"^{re.escape('tessel_proxy_' + sample)} (.+)$", text, re.MULTILINE)
+    return float(found[1])
+
+
+def told(lines):
+    return sum(line.get("count", 1) for line in lines)
+
+
+def stopped(proxy):
+    proxy.terminate()
+    assert proxy.process.wait(20) == 0
+
+
+def check_port(port, say=b"", reset=False):
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        plain.sendall(say)
+        if reset:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+CHECKS = "tcp_checks_total"
+HEADER = b"PROXY TCP4 192.0.2.9 198.51.100.1 4711 443\r\n"
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["fin", "reset"])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, b""),
+        ({"PROXY_PROTOCOL_FROM": "127.0.0.0/8"}, b""),
+        ({"PROXY_PROTOCOL_FROM": "127.0.0.0/8"}, HEADER),
+    ],
+    ids=["plain", "no header", "header"],
+)
+def test_checks_whether_the_port_is_open_are_counted_apart(proxy_with, settings, said, reset):
+    proxy = proxy_with(ADMIN_PORT=0, **settings)
+    for _ in range(TIMES):
+        check_port(proxy.port, said, reset)
+    eventually(lambda: value(proxy, CHECKS) == TIMES, what=lambda: value(proxy, CHECKS))
+    assert value(proxy, 'tunnels_closed_total{outcome="handshake_failed"}') == 0
+    stopped(proxy)
+    assert not proxy.log.events("tunnel_closed")
+    assert not proxy.log.events("tcp_check")
+    assert not proxy.log.events("proxy_header_refused")
+
+
+def test_who_debugs_sees_the_checks(proxy_with):
+    proxy = proxy_with(LOG_LEVEL="debug")
+    check_port(proxy.port)
+    (line,) = eventually(lambda: proxy.log.events("tunnel_closed"))
+    assert (line["level"], line["outcome"], line["error"]) == ("debug", "nothing_sent", None)
+
+
+def test_scanners_have_few_lines(proxy_with):
+    proxy = proxy_with(ADMIN_PORT=0)
+    for _ in range(TIMES):
+        check_port(proxy.port, b"GET / HTTP/1.0\r\n\r\n")
+    failed = 'tunnels_closed_total{outcome="handshake_failed"}'
+    eventually(lambda: value(proxy, failed) == TIMES)
+    stopped(proxy)
+    lines = proxy.log.events("tunnel_closed", outcome="handshake_failed")
+    assert told(lines) == TIMES
+    assert len(lines) <= FEW
+    assert lines[0]["error"] == "TP2002"
+
+
+def test_a_storm_above_a_limit_has_few_lines(proxy_with, device_of):
+    proxy = proxy_with(ADMIN_PORT=0, MAX_TUNNELS=1)
+    device_of(proxy, "DEV-CRED")
+    for _ in range(TIMES):
+        check_port(proxy.port)
+    eventually(lambda: value(proxy, 'refusals_total{reason="too_many_tunnels"}') == TIMES)
+    stopped(proxy)
+    lines = proxy.log.events("tunnel_refused")
+    assert told(lines) == TIMES
+    assert len(lines) <= FEW
+
+
+def test_one_device_with_a_wrong_token_has_few_lines(proxy_with, context):
+    proxy = proxy_with(ADMIN_PORT=0, MAX_WRONG_TOKENS=1000)
+    for _ in range(TIMES):
+        with Device(proxy.port, context) as device, suppress(OSError):
+            device.send(hello("wrong"))
+            device.said()
+    eventually(lambda: value(proxy, 'tunnels_closed_total{outcome="ended"}') == TIMES)
+    stopped(proxy)
+    assert told(proxy.log.events("tunnel_refused")) == TIMES
+    assert told(proxy.log.events("tunnel_closed")) == TIMES
+    assert len(proxy.log.events("tunnel_refused")) <= 2 * FEW  # wrong, then a penalty
+    assert len(proxy.log.events("tunnel_closed")) <= 2 * FEW
+
+
+def test_balancers_without_a_right_header_have_few_lines(proxy_with):
+    proxy = proxy_with(ADMIN_PORT=0, PROXY_PROTOCOL_FROM="127.0.0.0/8")
+    for _ in range(TIMES):
+        check_port(proxy.port, b"not a header at all\r\n")
+    eventually(lambda: value(proxy, 'refusals_total{reason="proxy_header"}') == TIMES)
+    stopped(proxy)
+    lines = proxy.log.events("proxy_header_refused")
+    assert told(lines) == TIMES
+    assert len(lines) <= FEW
