@@ -1,9 +1,7 @@
 """Checks of load balancers, scanners and storms: counted in full, and few lines in the log."""
 
-import re
 import socket
 import struct
-import urllib.request
 from contextlib import suppress
 
 import pytest
@@ -13,14 +11,6 @@ from support.waiting import eventually
 
 TIMES = 40
 FEW = 4  # the first of a kind, and a sum for each interval that a slow machine may need
-
-
-def value(proxy, sample):
-    (admin,) = proxy.log.events("admin_listening")
-    with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/metrics", timeout=5) as answer:
-        text = answer.read().decode()
-    found = re.search(rf"^{re.escape('tessel_proxy_' + sample)} (.+)$", text, re.MULTILINE)
-    return float(found[1])
 
 
 def told(lines):
@@ -57,8 +47,8 @@ def test_checks_whether_the_port_is_open_are_counted_apart(proxy_with, settings,
     proxy = proxy_with(ADMIN_PORT=0, **settings)
     for _ in range(TIMES):
         check_port(proxy.port, said, reset)
-    eventually(lambda: value(proxy, CHECKS) == TIMES, what=lambda: value(proxy, CHECKS))
-    assert value(proxy, 'tunnels_closed_total{outcome="handshake_failed"}') == 0
+    eventually(lambda: proxy.metric(CHECKS) == TIMES, what=lambda: proxy.metric(CHECKS))
+    assert proxy.metric('tunnels_closed_total{outcome="handshake_failed"}') == 0
     stopped(proxy)
     assert not proxy.log.events("tunnel_closed")
     assert not proxy.log.events("tcp_check")
@@ -77,7 +67,7 @@ def test_scanners_have_few_lines(proxy_with):
     for _ in range(TIMES):
         check_port(proxy.port, b"GET / HTTP/1.0\r\n\r\n")
     failed = 'tunnels_closed_total{outcome="handshake_failed"}'
-    eventually(lambda: value(proxy, failed) == TIMES)
+    eventually(lambda: proxy.metric(failed) == TIMES)
     stopped(proxy)
     lines = proxy.log.events("tunnel_closed", outcome="handshake_failed")
     assert told(lines) == TIMES
@@ -90,7 +80,7 @@ def test_a_storm_above_a_limit_has_few_lines(proxy_with, device_of):
     device_of(proxy, "DEV-CRED")
     for _ in range(TIMES):
         check_port(proxy.port)
-    eventually(lambda: value(proxy, 'refusals_total{reason="too_many_tunnels"}') == TIMES)
+    eventually(lambda: proxy.metric('refusals_total{reason="too_many_tunnels"}') == TIMES)
     stopped(proxy)
     lines = proxy.log.events("tunnel_refused")
     assert told(lines) == TIMES
@@ -103,7 +93,7 @@ def test_one_device_with_a_wrong_token_has_few_lines(proxy_with, context):
         with Device(proxy.port, context) as device, suppress(OSError):
             device.send(hello("wrong"))
             device.said()
-    eventually(lambda: value(proxy, 'tunnels_closed_total{outcome="ended"}') == TIMES)
+    eventually(lambda: proxy.metric('tunnels_closed_total{outcome="ended"}') == TIMES)
     stopped(proxy)
     assert told(proxy.log.events("tunnel_refused")) == TIMES
     assert told(proxy.log.events("tunnel_closed")) == TIMES
@@ -115,7 +105,7 @@ def test_balancers_without_a_right_header_have_few_lines(proxy_with):
     proxy = proxy_with(ADMIN_PORT=0, PROXY_PROTOCOL_FROM="127.0.0.0/8")
     for _ in range(TIMES):
         check_port(proxy.port, b"not a header at all\r\n")
-    eventually(lambda: value(proxy, 'refusals_total{reason="proxy_header"}') == TIMES)
+    eventually(lambda: proxy.metric('refusals_total{reason="proxy_header"}') == TIMES)
     stopped(proxy)
     lines = proxy.log.events("proxy_header_refused")
     assert told(lines) == TIMES

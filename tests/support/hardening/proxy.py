@@ -1,7 +1,9 @@
 """The real command as a process, with what a test may do to it and see of it."""
 
+import re
 import signal
 import sys
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +60,14 @@ class Proxy:
     @property
     def log(self):
         return ServiceLog.parsed(self.process.stderr)
+
+    def metric(self, sample):
+        """The value of that sample of /metrics; ADMIN_PORT has to be set."""
+        (admin,) = self.log.events("admin_listening")
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/metrics", timeout=5) as it:
+            text = it.read().decode()
+        found = re.search(rf"^{re.escape('tessel_proxy_' + sample)} (.+)$", text, re.MULTILINE)
+        return float(found[1])
 
     @property
     def held(self):
