@@ -93,8 +93,8 @@ class Config(Settings):
     client_crl_file: Path | None = setting(
         "CLIENT_CRL_FILE",
         "",
-        "revocation lists (CRLs) of the authorities in CLIENT_CA_FILE, one of each, PEM: devices "
-        "whose certificate is on its list are refused, and all devices of a list that has expired; "
+        "revocation lists (CRLs) of the authorities in CLIENT_CA_FILE, one of each, PEM (or one in "
+        "DER): devices whose certificate is on its list are refused, and all devices of a list that has expired; "
         "read again on SIGHUP and when it changes; unset: no certificate is looked up",
         optional(Path),
     )

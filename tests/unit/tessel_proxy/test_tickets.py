@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from OpenSSL._util import lib
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -219,6 +220,16 @@ def test_a_stranger_with_an_expired_certificate_ends_no_tickets(asking, wall):
 # --- revocation lists
 
 
+NO_LIST = "holds no revocation list; allowed: PEM (X509 CRL), or one list in DER"
+
+
+def test_a_list_may_be_der_as_authorities_publish_it(asking, wall):
+    asking.client_crl_file.write_bytes(root.revoke(OWN).public_bytes(Encoding.DER))
+    tls = server_tls(asking, wall)
+    assert Device(SSL.TLS1_3_VERSION, party.key, OWN).connect(tls) is None
+    assert Device(SSL.TLS1_3_VERSION, party.key, root.certify(party)).connect(tls) == "full"
+
+
 def faults(config, wall):
     with pytest.raises(ConfigError) as raised:
         server_tls(config, wall)
@@ -228,12 +239,10 @@ def faults(config, wall):
 @pytest.mark.parametrize(
     ("held", "why"),
     [
-        (b"", "holds no revocation list; allowed: PEM (X509 CRL)"),
-        (pem(ROOT), "holds no revocation list; allowed: PEM (X509 CRL)"),
-        (
-            b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
-            "holds a list that cannot be read; allowed: PEM",
-        ),
+        (b"", NO_LIST),
+        (pem(ROOT), NO_LIST),
+        (ROOT.public_bytes(Encoding.DER), NO_LIST),
+        (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", NO_LIST),
         (
             pem(other.revoke()),
             ": no list of CN=root; allowed: one of each authority in CLIENT_CA_FILE",

@@ -64,18 +64,27 @@ def no_revocations() -> Revocations:
 def revocations_in(
     octets: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
 ) -> Revocations:
-    """The lists of a PEM file; raises ConfigError unless each authority has one that is current."""
+    """The lists of a file; raises ConfigError unless each authority has one that is current.
+
+    A file is either PEM, with any number of lists, or one list in DER, as authorities publish it.
+    """
     try:
-        lists = tuple(x509.load_pem_x509_crl(each) for each in _PEM.findall(octets))
+        lists = _lists(octets)
     except ValueError as error:
-        raise ConfigError([f"{source} holds a list that cannot be read; allowed: PEM"]) from error
-    if not lists:
-        raise ConfigError([f"{source} holds no revocation list; allowed: PEM (X509 CRL)"])
+        allowed = "allowed: PEM (X509 CRL), or one list in DER"
+        raise ConfigError([f"{source} holds no revocation list; {allowed}"]) from error
     faults = [fault for each in authorities for fault in _faults(each, lists, now)]
     if faults:
         raise ConfigError([f"{source}: {fault}" for fault in faults])
     old = [fault for each in lists if (fault := _out_of_date(each, now))]
     return Revocations(lists, tuple(f"{source}: {fault}" for fault in old))
+
+
+def _lists(octets: bytes) -> tuple[x509.CertificateRevocationList, ...]:
+    """At least one; raises ValueError."""
+    if found := _PEM.findall(octets):
+        return tuple(map(x509.load_pem_x509_crl, found))
+    return (x509.load_der_x509_crl(octets),)
 
 
 def _faults(
