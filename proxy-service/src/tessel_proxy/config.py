@@ -94,8 +94,9 @@ class Config(Settings):
         "CLIENT_CRL_FILE",
         "",
         "revocation lists (CRLs) of the authorities in CLIENT_CA_FILE, one of each, PEM (or one in "
-        "DER): devices whose certificate is on its list are refused, and all devices of a list that has expired; "
-        "read again on SIGHUP and when it changes; unset: no certificate is looked up",
+        "DER): devices whose certificate is on its list are refused, and all devices of a list "
+        "that has expired; read again on SIGHUP and when it changes; unset: no certificate is "
+        "looked up",
         optional(Path),
     )
     legacy_port: int | None = setting(
