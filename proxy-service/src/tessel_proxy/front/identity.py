@@ -201,7 +201,7 @@ def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey
     except LockedKeyError as error:
         why = "is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"
         if passphrase is not None:
-            why = "holds no private key, or KEY_PASS is wrong; allowed: PEM"
+            why = f"holds no private key, or KEY_PASS is wrong{_oddity(passphrase)}; allowed: PEM"
         raise ConfigError([f"{source} {why}"]) from error
     except UnsupportedAlgorithm as error:
         raise ConfigError([f"{source} {UNKNOWN_KIND}"]) from error
@@ -210,6 +210,12 @@ def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey
     if not isinstance(key, ServerKey):
         raise ConfigError([f"{source} {UNKNOWN_KIND}"])
     return key
+
+
+def _oddity(passphrase: bytes) -> str:
+    """What may have come into a passphrase unnoticed."""
+    odd = passphrase != passphrase.strip() or passphrase[:1] + passphrase[-1:] in (b"''", b'""')
+    return " (it begins or ends with a space or a quote)" if odd else ""
 
 
 def _read(file: Path, source: str) -> bytes:

@@ -1,0 +1,129 @@
+"""A shared token is replaced while the proxy serves: devices are moved over, old ones are told."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.processes import Process
+from support.waiting import eventually
+
+TESSEL = Path(sys.executable).with_name("tessel")
+RECHECK_S = 1
+PATIENCE_S = 60.0
+TRIES = 3
+PROGRAM = f"""
+import sys
+from tessel import net, timers
+
+tries = 0
+
+def connect():
+    global tries
+    tries += 1
+    socket = net.connect(int(sys.argv[2]), sys.argv[1])
+    socket.on("connect", lambda: print("connected", flush=True))
+    socket.on("error", failed)
+
+def failed(error):
+    print(error.code, error, flush=True)
+    if tries <= {TRIES}:
+        timers.set_timeout(connect, 100)
+
+connect()
+"""
+
+
+@pytest.fixture
+def token_file(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("old token\n")
+    file.chmod(0o600)
+    return file
+
+
+@pytest.fixture
+def proxy(proxy_with, token_file):
+    return proxy_with(
+        AUTH_HARDCODED=None,
+        AUTH_HARDCODED_FILE=token_file,
+        AUTH_RECHECK_S=RECHECK_S,
+        RELOAD_LOOK_S=600,  # nothing but the signal
+    )
+
+
+@pytest.fixture
+def program(tmp_path, authority, site, proxy):
+    """Starts a device with this token; stops it when the test is over."""
+    authority_file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(authority_file)
+    source = tmp_path / "program.py"
+    source.write_text(PROGRAM)
+    started = []
+
+    def start(token):
+        settings = {
+            "PROXY_HOST": "localhost",
+            "PROXY_PORT": str(proxy.port),
+            "PROXY_TOKEN": token,
+            "PROXY_CERT_FILE": str(authority_file),
+            "PROXY_LOCAL": "none",
+            "RADIO": "host",
+        }
+        command = [TESSEL, "run", source, "127.0.0.1", str(site["echo"])]
+        process = Process(command, settings, tmp_path, f"device-{len(started)}")
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+def reload(proxy):
+    """Have the proxy read its files again, and see that it did."""
+    before = len(proxy.log.events("reloaded"))
+    proxy.reload()
+    eventually(lambda: len(proxy.log.events("reloaded")) > before, PATIENCE_S)
+
+
+def test_devices_are_moved_over_and_one_left_behind_is_told(proxy, program, token_file):
+    old = program("old token")
+    eventually(lambda: "connected" in old.stdout, PATIENCE_S, lambda: old.stderr)
+
+    token_file.write_text("old token\nnew token\n")
+    reload(proxy)
+    new = program("new token")
+    eventually(lambda: "connected" in new.stdout, PATIENCE_S, lambda: new.stderr)
+    assert old.exit_code is None
+
+    token_file.write_text("new token\n")
+    reload(proxy)
+    eventually(lambda: old.exit_code is not None, PATIENCE_S, lambda: old.stdout)
+
+    told = "ERR_PROXY_AUTHORIZATION Authorization failed: the token is no longer valid."
+    assert old.stdout.splitlines() == ["connected", *[told] * (1 + TRIES)]
+    assert new.exit_code is None
+    (closed,) = proxy.log.events("tunnel_closed")
+    assert (closed["outcome"], closed["why"]) == ("revoked", "the proxy closed the tunnel")
+    assert len(proxy.log.events("tunnel_authenticated")) == 2
+    assert not proxy.log.events("tunnel_refused")  # the old one did not come again
+
+
+def test_a_file_that_holds_no_token_any_more_is_told_and_the_old_one_kept(
+    proxy, program, token_file
+):
+    proxy.expected_faults.append("reload_failed")
+    token_file.write_text('"old token"\n')
+    proxy.reload()
+    (failed,) = eventually(lambda: proxy.log.events("reload_failed"), PATIENCE_S)
+    assert "stands in quotes" in failed["why"]
+    device = program("old token")
+    eventually(lambda: "connected" in device.stdout, PATIENCE_S, lambda: device.stderr)
+
+
+def test_what_is_in_the_environment_is_told_to_need_a_restart(proxy_with):
+    proxy = proxy_with(KEY_PASS="unused")
+    proxy.reload()
+    (kept,) = eventually(lambda: proxy.log.events("not_reloaded"), PATIENCE_S)
+    assert kept["settings"] == "KEY_PASS, AUTH_HARDCODED"
