@@ -355,10 +355,11 @@ def test_an_encrypted_key_is_opened_with_key_pass(config):
         f"{source} holds no private key, or KEY_PASS is wrong; allowed: PEM"
     ]
     for odd in (b" wrong", b"wrong ", b"'wrong'", b'"wrong"'):
-        assert faults(replace(config, key_pass=odd)) == [
+        (fault,) = faults(replace(config, key_pass=odd))
+        assert fault == (
             f"{source} holds no private key, or KEY_PASS is wrong "
             "(it begins or ends with a space or a quote); allowed: PEM"
-        ]
+        )
 
 
 def test_a_key_pass_for_a_key_that_is_not_encrypted_does_no_harm(config):
