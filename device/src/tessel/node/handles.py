@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Self
+from typing import Self, TypeAlias
 
 
 def _described(handle: Handle, count: int) -> str:
     times = f" ({count} times)" if count > 1 else ""
     where = f", opened at {_line(handle.at)}" if handle.at else ""
-    return f"{handle.what}{where}{times}"
+    return f"{handle.named()}{where}{times}"
 
 
 def _line(at: str) -> str:
     """`/home/me/hello.py:8` -> `/home/me/hello.py, line 8`."""
     filename, _, line = at.rpartition(":")
     return f"{filename}, line {line}"
+
+
+Use: TypeAlias = Callable[[], str]
 
 
 class Handle:
@@ -30,6 +33,7 @@ class Handle:
         self._handles = handles
         self.what = what
         self.at = at
+        self.use: Use | None = None
         self._open = True
         self._referenced = True
         handles.changed(self, counted=True)
@@ -39,6 +43,10 @@ class Handle:
 
     def unref(self) -> None:
         self._set(is_open=self._open, referenced=False)
+
+    def named(self) -> str:
+        """What is open, by what it is used for if that is known."""
+        return self.what if self.use is None else f"{self.what} for {self.use()}"
 
     def close(self) -> None:
         """It is no longer open. More than once is no fault."""
@@ -73,6 +81,12 @@ class Holder:
             self._handle.unref()
         return self
 
+    def used_for(self, use: Use | None, at: str | None = None) -> None:
+        """`use` says, when somebody asks, what waits for it; `at` is that one's line."""
+        if self._handle is not None:
+            self._handle.use = use
+            self._handle.at = at or self._handle.at
+
     def _take_handle(self, handle: Handle) -> None:
         self._handle = handle
         if not self._referenced:
@@ -99,12 +113,12 @@ class Handles:
 
     def names(self) -> list[str]:
         """What is open, for a person who wonders why the process does not end."""
-        return sorted(handle.what for handle in self._counted)
+        return sorted(handle.named() for handle in self._counted)
 
     def places(self) -> list[str]:
         """What is open, each with the line of the program that opened it, in this order."""
-        found = {(handle.at or "", handle.what): handle for handle in self._counted}
-        counts = Counter((handle.at or "", handle.what) for handle in self._counted)
+        found = {(handle.at or "", handle.named()): handle for handle in self._counted}
+        counts = Counter((handle.at or "", handle.named()) for handle in self._counted)
         return [_described(found[key], counts[key]) for key in sorted(found)]
 
     def changed(self, handle: Handle, *, counted: bool) -> None:

@@ -68,8 +68,18 @@ class ServerConnection:
         }
         for event, listener in self._listening.items():
             socket.on(event, listener)
+        socket.used_for(self._waits_for)
         if site.timeout:
             socket.set_timeout(site.timeout)
+
+    def _waits_for(self) -> str:
+        """For a person who wonders why the program does not end."""
+        if self._request is None:
+            return "the next request"
+        path = (self._request.url or "").partition("?")[0]  # a query may hold secrets
+        ended = self._response is not None and self._response.writable_ended
+        missing = "its response is not taken" if ended else "its response was not ended"
+        return f"{self._request.method} {path}: {missing}"
 
     @property
     def idle(self) -> bool:
@@ -182,6 +192,7 @@ class ServerConnection:
     def _switch(self, event: str, head: RequestHead) -> None:
         """From now on the connection is the program's."""
         self._enter(Phase.SWITCHED)
+        self.socket.used_for(None)
         for name, listener in self._listening.items():
             self.socket.off(name, listener)
         request = IncomingMessage(self.socket, head, _unheard)

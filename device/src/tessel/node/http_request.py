@@ -116,6 +116,7 @@ class ClientRequest(OutgoingMessage):
             self.destroy(socket.errored or hang_up())
             return
         self.reused_socket = reused
+        socket.used_for(self._waits_for, self.opened_at)
         self._listen(socket)
         self._apply_to(socket)
         self.emit("socket", socket)
@@ -144,9 +145,24 @@ class ClientRequest(OutgoingMessage):
         for event, listener in self._listening:
             socket.on(event, listener)
 
+    def _waits_for(self) -> str:
+        """For a person who wonders why the program does not end. The query may hold secrets."""
+        where = f"{self._headers.get('host') or self.host}{self.path.partition('?')[0]}"
+        return f"{self.method} {self.protocol}//{where}: {self._state()}"
+
+    def _state(self) -> str:
+        if not self.writable_ended:
+            return "end() was not called"
+        if self.response is None:
+            return "no response yet"
+        read = {None: "is not read", False: "is paused", True: "is on the way"}
+        return f"its response {read[self.response.readable_flowing]}"
+
     def _detach(self) -> Socket | None:
         """The connection is no longer this request's."""
         socket, self.socket = self.socket, None
+        if socket is not None:
+            socket.used_for(None)
         listening, self._listening = self._listening, []
         for event, listener in listening:
             if socket is not None:
