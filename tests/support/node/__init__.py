@@ -13,9 +13,9 @@ PATIENCE_S = 100
 
 
 def node():
-    """The path of a Node of version 20 or later; None: there is none on this machine."""
-    candidates = [shutil.which("node"), _wheel()]
-    return next((one for one in candidates if one and _major(one) >= OLDEST), None)
+    """The path of the latest Node, of version 20 or later; None: this machine has none."""
+    found = [one for one in (shutil.which("node"), _wheel()) if one and _major(one) >= OLDEST]
+    return max(found, key=_major, default=None)
 
 
 def _wheel():

@@ -1,8 +1,20 @@
 """`http`: requests and servers in the Node manner.
 
-    http.get("http://example.com/", lambda response: response.pipe(file))
+    from tessel import http
 
-How a connection goes (directly, through the tunnel) is not to be seen here: options such as
+    http.get("http://example.com/", lambda response: response.pipe(open("page.html", "wb")))
+
+and a server:
+
+    from tessel import http
+
+    def answer(request, response):
+        response.end("hello")
+        server.close()
+
+    server = http.create_server(answer).listen(8080)
+
+Whether a connection goes directly or through the tunnel makes no difference here. Options such as
 `proxy=False` are handed on to `net.connect`.
 """
 

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from urllib.parse import quote, unquote, urlsplit
 
 from tessel.errors import NodeError
-from tessel.node.arguments import check_options
+from tessel.node.arguments import check_options, text_or_none
 from tessel.node.http_headers import OutgoingHeaders, header_pairs, is_token
 from tessel.node.options import (
     TLS_OPTIONS,
@@ -69,7 +69,8 @@ def request_options(
     check_options(given, REQUEST_OPTIONS, f"{scheme}.request", UNSUPPORTED_BY_REQUESTS)
     default_port = number(given, "default_port", {"http": 80, "https": 443}[scheme])
     _check_protocol(given, scheme)
-    host = str(given.get("hostname") or given.get("host") or "localhost")
+    hostname = text_or_none(given.get("hostname"), "options.hostname")
+    host = hostname or text_or_none(given.get("host"), "options.host") or "localhost"
     port = number(given, "port", default_port)
     return RequestOptions(
         method=_method(given),

@@ -228,7 +228,8 @@ class Socket(Holder, Duplex):
 
     @property
     def connecting(self) -> bool:
-        return self._state is State.CONNECTING or self._after_close is not None
+        dialled = self._state is State.CONNECTING and not self.destroyed
+        return dialled or self._after_close is not None
 
     @property
     def pending(self) -> bool:

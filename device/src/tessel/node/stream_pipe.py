@@ -28,7 +28,8 @@ class Pipe:
             if not end:
                 self._listen(source, "end", destination.flush)
         self._listen(destination, "drain", self._on_drain)
-        self._listen(destination, "close", self._on_close)
+        for event in ("finish", "close"):
+            self._listen(destination, event, self._on_close)
 
     def undo(self) -> None:
         for stream, event, listener in self._listening:

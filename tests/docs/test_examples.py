@@ -1,0 +1,103 @@
+"""The examples in docstrings and in the README run as they are written, against a local site."""
+
+import ast
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "device/src/tessel"
+EXAMPLE_SITE = "http://example.com/"
+EXAMPLE_PORT = "8080"
+BODY = b"a page\n"
+
+
+class Site(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.write(BODY)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def in_docstrings():
+    """(file, example) of each indented program in a docstring."""
+    for path in sorted(SOURCES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                for block in indented(ast.get_docstring(node) or ""):
+                    yield path.relative_to(SOURCES), block
+
+
+def indented(text):
+    found = re.findall(r"(?:^    .*\n?|^\n)+", text + "\n", re.MULTILINE)
+    return [
+        textwrap.dedent(block).strip() + "\n"
+        for block in found
+        if re.search(r"^    (from|import) ", block, re.MULTILINE)
+    ]
+
+
+def in_readme():
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if EXAMPLE_SITE in block]
+
+
+DOCSTRINGS = list(in_docstrings())
+CLIENTS = [block for _, block in DOCSTRINGS if EXAMPLE_SITE in block] + in_readme()
+SERVERS = [block for _, block in DOCSTRINGS if EXAMPLE_PORT in block]
+
+
+def start(folder, example):
+    (folder / "example.py").write_text(example)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tessel", "run", "example.py"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_every_example_is_run():
+    assert len(CLIENTS) >= 2
+    assert len(DOCSTRINGS) == len(CLIENTS) - len(in_readme()) + len(SERVERS)
+
+
+@pytest.mark.parametrize("example", CLIENTS)
+def test_an_example_that_reads_a_page_runs(tmp_path, site, example):
+    with start(tmp_path, example.replace(EXAMPLE_SITE, site)) as process:
+        written, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, b"")
+    files = [path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".py"]
+    assert BODY in [written, *files]
+
+
+@pytest.mark.parametrize("example", SERVERS)
+def test_an_example_of_a_server_runs(tmp_path, example):
+    listening = "server.on('listening', lambda: print(server.address()['port'], flush=True))\n"
+    program = example.replace(EXAMPLE_PORT, "0") + listening
+    with start(tmp_path, program) as process:
+        port = int(process.stdout.readline())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+            assert response.read() == b"hello"
+        assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 0

@@ -1,0 +1,73 @@
+"""docs/node.md names all differences from Node that the comparison finds, and no others."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.node import HERE, ask, http_bytes, members, node, recorded
+
+PAGE = (Path(__file__).parents[2] / "docs/node.md").read_text()
+NODES_MEMBERS = recorded("members.json")["classes"]
+NODES_BEHAVIOUR = recorded("behaviour.json")["results"]
+
+
+def rows(heading):
+    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| (`.+?) \| (.+?) \| (.+) \|$", section, re.MULTILINE)
+    return [(re.findall("`([^`]+)`", first), second, third) for first, second, third in table]
+
+
+def test_the_page_lists_the_members_that_are_missing():
+    listed = {where: [] for where in NODES_MEMBERS}
+    for classes, names, _ in rows("Members that are missing"):
+        for where in classes:
+            listed[where] += re.findall("`([^`]+)`", names)
+    found = {where: sorted(names) for where, names in listed.items()}
+    assert found == members.missing(NODES_MEMBERS)
+
+
+@pytest.fixture(scope="module")
+def behaviour():
+    done = subprocess.run(
+        [sys.executable, "-m", "tessel", "run", HERE / "behaviour_program.py"],
+        env={**os.environ, "RADIO": "host"},
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_the_page_lists_what_behaves_otherwise(behaviour):
+    listed = {name for names, _, _ in rows("What behaves otherwise") for name in names}
+    programs = {name for name in NODES_BEHAVIOUR if NODES_BEHAVIOUR[name] != behaviour[name]}
+    assert behaviour.keys() == NODES_BEHAVIOUR.keys()
+    assert listed == programs | _different_bytes()
+
+
+def _different_bytes():
+    nodes, ours = recorded("http_bytes.json")["results"], http_bytes.on_device()
+    return {name for part in ours for name in ours[part] if ours[part][name] != nodes[part][name]}
+
+
+def test_the_page_says_how_much_is_compared():
+    assert f"{len(NODES_BEHAVIOUR)} small programs" in PAGE
+    assert f"{len(http_bytes.SERVER) + len(http_bytes.CLIENT)} byte sequences" in PAGE
+
+
+IS_NODE_22 = node() is not None and ask(node(), "members.js")["version"].startswith("v22.")
+
+
+@pytest.mark.skipif(not IS_NODE_22, reason="no Node 22 on this machine")
+@pytest.mark.parametrize(
+    ("script", "kept", "key"),
+    [("members.js", "members.json", "classes"), ("behaviour.js", "behaviour.json", "results")],
+)
+def test_the_record_is_what_node_22_says(script, kept, key):
+    assert ask(node(), script)[key] == recorded(kept)[key]
