@@ -2,8 +2,9 @@
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from zope.interface import directlyProvides
+from zope.interface import alsoProvides, directlyProvides
 
 from support.fake_board import powered_board, record
 from tessel import dgram
@@ -202,11 +203,13 @@ class TestSockets:
             def watch_loss(self, lost):
                 self.lost = lost
 
+            def getHost(self):
+                return IPv4Address("TCP", "0.0.0.0", 80)
+
         server = net.create_server()
         port = Losable()
         directlyProvides(port, ILosablePort)
-        board.network.listen = lambda *_, **__: Deferred()
-        starting = board.network.listen()
+        starting = Deferred()
         board.network.listen = lambda *_, **__: starting
         heard = record(server.listen(80), "listening", "error", "close")
         starting.callback(port)
@@ -309,6 +312,24 @@ class TestDatagrams:
     def test_what_is_no_group_is_refused(self, board, group):
         with pytest.raises(NodeError):
             dgram.create_socket().add_membership(group)
+
+    def test_a_port_that_is_lost_is_an_error_and_a_close(self, board):
+        board.network.names["name.example"] = Deferred()
+        socket = dgram.create_socket().bind(5353)
+        port = board.network.bindings[0]
+        alsoProvides(port, ILosablePort)
+        port.watch_loss = lambda lost: setattr(port, "lost", lost)
+        port.bind()
+        heard = record(socket, "listening", "error", "close")
+        told = []
+        socket.send("x", 53, "name.example", told.append)
+        board.run()
+        port.lost(AddressInUseError("in use"))
+        board.run()
+
+        assert [event for event, *_ in heard] == ["listening", "error", "close"]
+        assert heard[1][1].code == told[0].code == "EADDRINUSE"
+        assert not board.handles
 
     def test_options_of_the_machines_own_sockets_are_set(self, board):
         radio = HostRadio(reactor)

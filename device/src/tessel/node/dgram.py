@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Self, cast
 
-from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
@@ -17,7 +15,6 @@ from twisted.python.failure import Failure
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored, IListening
 from tessel.node import runtime, weak
-from tessel.node.addresses import is_ipv4
 from tessel.node.arguments import (
     Callback,
     callback_or_none,
@@ -27,17 +24,14 @@ from tessel.node.arguments import (
     text_or_none,
 )
 from tessel.node.dgram_options import DatagramOptions
-from tessel.node.dgram_sending import Datagram, Unsent, parsed
+from tessel.node.dgram_sending import MOST_LOOKING_UP, MOST_WAITING, Outbox, parsed
 from tessel.node.handles import Holder
 from tessel.node.options import DEFAULT_HOST, valid_port
 from tessel.node.stream_base import Chunk
 from tessel.places import here
 from tessel.radio.interface import ILosablePort, RadioError
 
-MOST_WAITING = 64  # datagrams for a port that is not bound yet; more are dropped
-MOST_LOOKING_UP = 1024  # datagrams for a name that is being looked up; more are dropped
-
-__all__ = ["Socket", "create_socket"]
+__all__ = ["MOST_LOOKING_UP", "MOST_WAITING", "Socket", "create_socket"]
 
 _BAD_TYPE = "ERR_SOCKET_BAD_TYPE"
 _UNSUPPORTED = {
@@ -89,8 +83,7 @@ class Socket(Holder, DatagramOptions):
         self._port: IListening | None = None
         self._binding: Deferred[IListening] | None = None
         self._bind_callback: Callback | None = None
-        self._unsent = Unsent(self._settled)
-        self._peer: tuple[str, int] | None = None
+        self._outbox = Outbox(self._runtime, self._tell_problem)
         self._connecting = False
 
     def bind(
@@ -120,11 +113,13 @@ class Socket(Holder, DatagramOptions):
         """
         self._check_running()
         datagram = parsed(message, rest, callback_or_none(callback))
-        if self._peer is None and datagram.port is None:
+        if self._outbox.peer is None and datagram.port is None:
             valid_port(datagram.port)  # raises the error for no port
-        if self._peer is not None and datagram.port is not None:
+        if self._outbox.peer is not None and datagram.port is not None:
             raise NodeError("Already connected", "ERR_SOCKET_DGRAM_IS_CONNECTED")
-        self._send(datagram)
+        self._outbox.send(datagram)
+        if self._phase is _Phase.IDLE:
+            self._bind(0, "")
 
     def close(self, callback: Callback | None = None) -> Self:
         """Close it. Datagrams that were not sent yet are dropped; their callbacks are told so."""
@@ -133,7 +128,7 @@ class Socket(Holder, DatagramOptions):
         if found is not None:
             self.once("close", found)
         self._phase = _Phase.CLOSED
-        self._unsent.settle_all(_not_running())
+        self._outbox.drop_all(_not_running())
         port, self._port = self._port, None
         if port is not None:
             self._stop(port)
@@ -163,7 +158,7 @@ class Socket(Holder, DatagramOptions):
         number = valid_port(port)
         places, found = split_callback((address, callback), 1, "connect")
         host = text_or_none(places[0] if places else None, "address") or DEFAULT_HOST
-        if self._peer is not None or self._connecting:
+        if self._outbox.peer is not None or self._connecting:
             raise NodeError("Already connected", "ERR_SOCKET_DGRAM_IS_CONNECTED")
         if found is not None:
             self.once("connect", found)
@@ -176,24 +171,24 @@ class Socket(Holder, DatagramOptions):
 
     def disconnect(self) -> None:
         """Send to anyone again."""
-        if self._peer is None:
+        if self._outbox.peer is None:
             raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
-        self._peer = None
+        self._outbox.peer = None
 
     def remote_address(self) -> dict[str, object]:
         """The connected peer: `{address, port, family}`."""
         self._check_running()
-        if self._peer is None:
+        if self._outbox.peer is None:
             raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
-        return {"address": self._peer[0], "port": self._peer[1], "family": "IPv4"}
+        return {"address": self._outbox.peer[0], "port": self._outbox.peer[1], "family": "IPv4"}
 
     def get_send_queue_count(self) -> int:
         """Datagrams that wait for a port or for an address."""
-        return len(self._unsent)
+        return len(self._outbox)
 
     def get_send_queue_size(self) -> int:
         """The bytes of those."""
-        return sum(len(datagram.octets) for datagram in self._unsent.waiting())
+        return self._outbox.octets
 
     # Binding.
 
@@ -219,8 +214,8 @@ class Socket(Holder, DatagramOptions):
         self._phase = _Phase.BOUND
         self._options_apply()
         self._runtime.next_tick(self._tell_listening)
-        for datagram in self._unsent.waiting():
-            self._look_up(datagram)
+        self._name_handle(f"UDP socket on port {getattr(port.getHost(), 'port', 0)}")
+        self._outbox.bound(cast("IUDPTransport", self._receiver.transport))
 
     def _port_lost(self, fault: RadioError) -> None:
         """The radio was off, and could not open the port again."""
@@ -228,7 +223,7 @@ class Socket(Holder, DatagramOptions):
             self._phase = _Phase.CLOSED
             self._port = None
             error = NodeError(f"bind {fault.code}: the port was lost: {fault}", fault.code)
-            self._unsent.settle_all(error)
+            self._outbox.drop_all(error)
             self._runtime.next_tick(self.emit, "error", error)
             self._closed()
 
@@ -247,7 +242,7 @@ class Socket(Holder, DatagramOptions):
         problem = failure.value
         if isinstance(problem, NodeError):
             self._runtime.next_tick(self.emit, "error", problem)
-            self._unsent.settle_all(problem)
+            self._outbox.drop_all(problem)
         else:
             self._runtime.broken(failure)
         self._let_go()
@@ -270,7 +265,7 @@ class Socket(Holder, DatagramOptions):
     def _connected(self, peer: tuple[str, int]) -> None:
         self._connecting = False
         if self._phase is not _Phase.CLOSED:
-            self._peer = peer
+            self._outbox.peer = peer
             self._runtime.later(self.emit, "connect")
 
     def _not_connected(self, failure: Failure) -> None:
@@ -279,69 +274,6 @@ class Socket(Holder, DatagramOptions):
             self._runtime.broken(failure)
         elif self._phase is not _Phase.CLOSED:
             self._runtime.later(self.emit, "error", failure.value)
-
-    # Datagrams.
-
-    def _send(self, datagram: Datagram) -> None:
-        most = MOST_LOOKING_UP if self._phase is _Phase.BOUND else MOST_WAITING
-        full = len(self._unsent) >= most
-        self._unsent.add(datagram)
-        if full:
-            self._unsent.settle(datagram, _no_room(most))
-        elif self._phase is _Phase.IDLE:
-            self._bind(0, "")  # which sends it, at once or later
-        elif self._phase is _Phase.BOUND:
-            self._look_up(datagram)
-
-    def _look_up(self, datagram: Datagram) -> None:
-        if datagram.port is None:
-            self._write(datagram, self._peer)
-        elif is_ipv4(datagram.host):
-            self._write(datagram, (datagram.host, datagram.port))
-        else:
-            looking = self._runtime.ask(self._runtime.network.lookup, datagram.host, 4)
-            looking.addCallback(partial(self._found, datagram, datagram.port))
-            looking.addErrback(self._not_sent, datagram).addErrback(self._runtime.broken)
-
-    def _found(self, datagram: Datagram, port: int, found: Sequence[str]) -> None:
-        self._write(datagram, (found[0], port))
-
-    def _write(self, datagram: Datagram, to: tuple[str, int] | None) -> None:
-        if self._phase is not _Phase.BOUND or datagram not in self._unsent:
-            return  # closed while the name was looked up
-        if to is None:
-            self._unsent.settle(datagram, NodeError("Not connected", _NOT_CONNECTED))
-            return
-        try:
-            problem = self._runtime.ask(self._sent, datagram.octets, to)
-        except Exception:  # noqa: BLE001 - a bug below, and not an error of the program's call
-            self._runtime.next_tick(self._runtime.broken, Failure())
-            return
-        self._unsent.settle(datagram, problem)
-
-    def _sent(self, octets: bytes, to: tuple[str, int]) -> NodeError | None:
-        """What went wrong with it."""
-        try:
-            cast("IUDPTransport", self._receiver.transport).write(octets, to)
-        except error.MessageLengthError:
-            return NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE")
-        except OSError as fault:
-            return NodeError(f"send {fault.strerror} {to[0]}:{to[1]}", _code(fault))
-        return None
-
-    def _not_sent(self, failure: Failure, datagram: Datagram) -> None:
-        if failure.check(NodeError):
-            self._unsent.settle(datagram, failure.value)
-        else:
-            self._runtime.broken(failure)
-
-    def _settled(self, datagram: Datagram, problem: BaseException | None) -> None:
-        if datagram.callback is not None and problem is None:
-            self._runtime.later(datagram.callback, None, len(datagram.octets))
-        elif datagram.callback is not None:
-            self._runtime.later(datagram.callback, problem)
-        elif problem is not None and _is_told(problem):
-            self._runtime.later(self._tell_problem, problem)
 
     def _tell_problem(self, problem: BaseException) -> None:
         if self._phase is not _Phase.CLOSED:
@@ -365,7 +297,7 @@ class Socket(Holder, DatagramOptions):
 
     def received(self, datagram: bytes, host: str, port: int) -> None:
         """A datagram came to the port."""
-        if self._phase is _Phase.BOUND and self._peer in (None, (host, port)):
+        if self._phase is _Phase.BOUND and self._outbox.peer in (None, (host, port)):
             sender = {"address": host, "port": port, "family": "IPv4", "size": len(datagram)}
             self._runtime.call(self.emit, "message", datagram, sender)
 
@@ -393,24 +325,5 @@ def _bind_arguments(
     return valid_port(port or 0), found or "", callback
 
 
-_NOT_CONNECTED = "ERR_SOCKET_DGRAM_NOT_CONNECTED"
-
-
 def _not_running() -> NodeError:
     return NodeError("Not running", "ERR_SOCKET_DGRAM_NOT_RUNNING")
-
-
-def _no_room(most: int) -> NodeError:
-    return NodeError(f"send ENOBUFS: {most} datagrams wait already", "ENOBUFS")
-
-
-def _is_told(problem: BaseException) -> bool:
-    """As `error`, without a callback. A datagram that was dropped is lost, as datagrams may be."""
-    return not (isinstance(problem, NodeError) and problem.code in _DROPPED)
-
-
-_DROPPED = frozenset({"ENOBUFS", "ERR_SOCKET_DGRAM_NOT_RUNNING"})
-
-
-def _code(fault: OSError) -> str:
-    return errno.errorcode.get(fault.errno or 0, "EIO")

@@ -92,6 +92,11 @@ class Holder:
         if not self._referenced:
             handle.unref()
 
+    def _name_handle(self, what: str) -> None:
+        """What it is, now that more is known of it."""
+        if self._handle is not None:
+            self._handle.what = what
+
     def _let_go(self) -> None:
         handle, self._handle = self._handle, None
         if handle is not None:

@@ -143,6 +143,7 @@ class Server(Holder, EventEmitter):
             cast("ILosablePort", port).watch_loss(partial(self._runtime.call, self._port_lost))
         self._port = port
         self._phase = _Phase.LISTENING
+        self._name_handle(f"server on port {_parts(port.getHost())[1]}")
         self._runtime.next_tick(self._tell_listening)  # `listen` has not returned yet
 
     def _tell_listening(self) -> None:
