@@ -2,7 +2,7 @@
 
 import pytest
 from twisted.internet import error
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 
 from support.fake_air import HOME
@@ -165,7 +165,15 @@ def joined_anew(ours):
     ours.settle(0.5)
 
 
-@pytest.mark.parametrize("change", [gone_and_back, joined_anew])
+def off_and_on(ours):
+    ours.now(ours.radio.suspend())
+    assert ours.radio.link is LinkState.OFF
+    ours.now(Deferred.fromCoroutine(ours.radio.station.switch_on()))
+    ours.settle(0.5)
+    assert ours.radio.link is LinkState.UP
+
+
+@pytest.mark.parametrize("change", [gone_and_back, joined_anew, off_and_on])
 def test_ports_are_open_again_when_there_is_a_network_again(ours, change):
     made = []
     ours.now(
@@ -208,11 +216,34 @@ def test_a_port_that_stops_while_there_is_no_network_is_not_opened_again(ours):
     assert len(ours.machine.ports) == 1
 
 
-def test_a_port_that_is_taken_by_then_is_lost(ours):
+@pytest.mark.parametrize("change", [gone_and_back, joined_anew, off_and_on])
+def test_a_port_that_is_taken_by_then_is_lost_and_says_so_once(ours, change):
     port = ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    told = []
+    port.watch_loss(told.append)
     ours.machine.taken_ports.add(8080)
+    change(ours)
     gone_and_back(ours)
     assert not port.is_open
+    assert [type(fault) for fault in told] == [radio.AddressInUseError]
+
+
+def test_a_radio_that_is_switched_on_without_its_network_stays_on_and_tries_again(ours):
+    ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
+    told = []
+    forget = ours.radio.station.watch_trouble(told.append)
+    ours.now(ours.radio.suspend())
+    ours.air.vanish(HOME)
+    ours.now(Deferred.fromCoroutine(ours.radio.station.switch_on()))
+    ours.machine.pump([1] * 60)
+    assert ours.radio.link is not LinkState.OFF
+    assert told
+    forget()
+    ours.air.appear(HOME)
+    ours.machine.pump([1] * 90)
+    ours.settle(0.5)
+    assert ours.radio.link is LinkState.UP
+    assert not ours.machine.ports[-1].stopped
 
 
 def test_a_port_goes_with_a_radio_that_goes_off_without_a_network(ours):
