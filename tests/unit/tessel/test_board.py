@@ -8,7 +8,7 @@ from twisted.internet.task import deferLater
 
 from support.fake_air import HOME
 from support.fake_pins import Machine, Wiring
-from tessel import dgram, http, net, wifi
+from tessel import dgram, dns, http, net, wifi
 from tessel.board import Board
 from tessel.config import Settings
 from tessel.emulator import chip as emulator
@@ -253,3 +253,26 @@ async def test_servers_and_datagram_sockets_go_on_after_the_radio_was_off(boards
         closed = told(emitter, "close")
         emitter.close()
         await closed
+
+
+@pytest_twisted.ensureDeferred
+async def test_look_ups_and_datagrams_of_a_radio_that_goes_off_are_told(boards):
+    boards(SIMULATED)
+    await told(wifi.once("nothing", print), "connect")
+    udp = dgram.create_socket("udp4").bind(0)
+    await told(udp, "listening")
+    outcomes = []
+    dns.lookup("localhost", lambda *args: outcomes.append("during"))
+    udp.send("x", 9, "localhost", lambda *args: outcomes.append("during"))
+    await asked(wifi.disable)
+    dns.lookup("localhost", lambda error, *_: outcomes.append(error.code))
+    udp.send("x", 9, "localhost", lambda error, *_: outcomes.append(error.code))
+    closed = told(udp, "close")
+    for _ in range(REOPENED_WITHIN):
+        if len(outcomes) == 4:
+            break
+        await deferLater(reactor, 0.05)
+
+    assert sorted(outcomes) == ["ENETUNREACH", "ENETUNREACH", "during", "during"]
+    udp.close()
+    await closed

@@ -19,7 +19,8 @@ from tessel.node.arguments import Callback
 from tessel.node.events import EventEmitter
 from tessel.node.handles import Holder
 from tessel.node.options import UNSUPPORTED, valid_port
-from tessel.node.socket import Socket, State
+from tessel.node.socket import Socket
+from tessel.node.socket_facts import State
 from tessel.places import here
 from tessel.radio.interface import ILosablePort, RadioError
 

@@ -7,7 +7,6 @@ that is known (writes, end, destroy, timeouts, pauses) is kept and applied once 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 from functools import partial
 from typing import Self, cast
 
@@ -18,10 +17,7 @@ from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
 from tessel.node import arguments, weak
-from tessel.node.addresses import family_word
 from tessel.node.arguments import Callback
-from tessel.node.duplex import Duplex
-from tessel.node.handles import Holder
 from tessel.node.idle import IdleTimer
 from tessel.node.link import Link
 from tessel.node.options import (
@@ -31,23 +27,14 @@ from tessel.node.options import (
     connect_arguments,
     valid_timeout,
 )
+from tessel.node.socket_facts import SocketFacts, State
 from tessel.node.stream_base import Chunk, Done
 from tessel.places import here
-
-
-class State(Enum):
-    """How far a socket's connection is."""
-
-    IDLE = auto()  # connect was not called
-    CONNECTING = auto()
-    CONNECTED = auto()
-    LOST = auto()  # the connection is gone; what was read may still be held
-
 
 _AFTER_CONNECT = {State.CONNECTING: State.CONNECTED}
 
 
-class Socket(Holder, Duplex):
+class Socket(SocketFacts):
     """A connection. Events: lookup, connect, ready, data, drain, timeout, end, error, close."""
 
     def __init__(
@@ -225,57 +212,6 @@ class Socket(Holder, Duplex):
         else:
             self.once("finish", self.destroy)
             self.end()
-
-    @property
-    def connecting(self) -> bool:
-        dialled = self._state is State.CONNECTING and not self.destroyed
-        return dialled or self._after_close is not None
-
-    @property
-    def pending(self) -> bool:
-        return self._state in (State.IDLE, State.CONNECTING)
-
-    @property
-    def ready_state(self) -> str:
-        if self.connecting:
-            return "opening"
-        if self._state is State.CONNECTED and not self.destroyed:
-            halves = {(True, True): "open", (True, False): "readOnly", (False, True): "writeOnly"}
-            return halves.get((self.readable, self.writable), "closed")
-        return "closed"
-
-    @property
-    def bytes_written(self) -> int:
-        """Passed on and queued."""
-        return self._octets_accepted
-
-    @property
-    def buffer_size(self) -> int:
-        """Bytes that wait to be written."""
-        return self.writable_length
-
-    @property
-    def remote_family(self) -> str | None:
-        return family_word(self.remote_address)
-
-    @property
-    def local_address(self) -> str | None:
-        return getattr(self._link.local_address(), "host", None) if self._link.usable else None
-
-    @property
-    def local_port(self) -> int | None:
-        return getattr(self._link.local_address(), "port", None) if self._link.usable else None
-
-    @property
-    def local_family(self) -> str | None:
-        return family_word(self.local_address)
-
-    def address(self) -> dict[str, object]:
-        """Where the socket is bound on this side; empty where there is no such place."""
-        host = self.local_address
-        if host is None:
-            return {}
-        return {"address": host, "port": self.local_port, "family": family_word(host)}
 
     # The writing half: what is asked for before there is a transport waits.
 
