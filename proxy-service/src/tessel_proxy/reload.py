@@ -9,7 +9,7 @@ not read half way; one that is renamed into place loses nothing but that look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol as Interface
 from typing import TypeAlias, runtime_checkable
@@ -65,9 +65,14 @@ class Reloader:
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, reloadables: Iterable[Reloadable], look_s: float
+        self,
+        clock: IReactorTime,
+        reloadables: Iterable[Reloadable],
+        look_s: float,
+        reloaded: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        self._watched = [_Watched(each) for each in reloadables]
+        """`reloaded` is called with the name of each reloadable that uses its files anew."""
+        self._watched = [_Watched(each, reloaded) for each in reloadables]
         self._looks = LoopingCall(self.look)
         self._looks.clock = clock
         self._look_s = look_s
@@ -101,8 +106,9 @@ class _Watched:
 
     _log = Logger()
 
-    def __init__(self, subject: Reloadable) -> None:
+    def __init__(self, subject: Reloadable, reloaded: Callable[[str], None]) -> None:
         self._subject = subject
+        self._reloaded = reloaded
         self._seen = subject.stamps
         self.fault: str | None = None  # of the last load
 
@@ -123,6 +129,7 @@ class _Watched:
         else:
             self.fault = None
             self._log.info("reloaded {what}", event="reloaded", what=self._name)
+            self._reloaded(self._name)
             self._warn()
 
     def _warn(self) -> None:

@@ -69,6 +69,9 @@ LEGACY_WARNING = (
     "come to it"
 )
 
+SAY_WHOSE_TOKENS = ("AUTH_FILE", "AUTH_HARDCODED_FILE", "AUTH_TESSEL_OA2_FILE")
+"""When one of these has changed, a token that was wrong may be right."""
+
 STOP_LOOK_S = 0.05
 """How often it looks whether they have."""
 
@@ -118,7 +121,9 @@ class ProxyService(Service):
         self._own = OwnAddresses()
         self.policies = Policies(config)
         policies = [self.policies] if self.policies.paths else []  # without a file: none to reload
-        self._reloader = Reloader(reactor, [trust, *policies, *reloadables], config.reload_look_s)
+        self._reloader = Reloader(
+            reactor, [trust, *policies, *reloadables], config.reload_look_s, self._reloaded
+        )
         opener = Opener(
             reactor,
             TCP(reactor, keep_alive=config.keep_alive),
@@ -202,6 +207,10 @@ class ProxyService(Service):
             descriptors=descriptors,
             tunnels=tunnels,
         )
+
+    def _reloaded(self, name: str) -> None:
+        if name in SAY_WHOSE_TOKENS:
+            self._house.penalties.forget_wrong()
 
     def _token_checked(self, result: AuthResult) -> None:
         self._ledger.auth_answers[result] += 1

@@ -93,6 +93,20 @@ def test_a_connection_that_stands_gives_its_transport_to_the_real_protocol(host)
 
 
 @pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (error.ConnectionRefusedError(errno.ECONNREFUSED), "Connection refused"),
+        (error.TCPTimedOutError(errno.ETIMEDOUT), "Connection timed out"),
+        (error.TimeoutError(), "no answer"),
+    ],
+)
+def test_a_failed_dial_is_told_in_the_systems_words(host, reason, words):
+    _, results = host.connect("192.0.2.1")
+    host.refuse(reason)
+    assert str(results[0]) == words
+
+
+@pytest.mark.parametrize(
     ("reason", "kind"),
     [
         (error.ConnectionRefusedError(errno.ECONNREFUSED, "x"), radio.RefusedError),

@@ -16,6 +16,7 @@ from tessel_oauth.store import Store
 from tessel_proxy.auth import authenticator_for
 from tessel_proxy.auth.new_token import line_for, recipe_for
 from tessel_proxy.config import Config, EgressMode
+from tessel_proxy.limits.penalties import FREE_FAILURES
 from tessel_proxy.parsers import TokenService
 from tessel_proxy.service import ProxyService
 from unit.tessel_proxy.stage import LoggedEvents
@@ -183,3 +184,22 @@ async def test_a_proxy_whose_credentials_are_wrong_is_not_ready_though_its_file_
             _device, told = await comes(proxy, authority, token)
             assert told[0] is known
         assert len(proxy._readiness.obstacles) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_came_too_early_with_a_new_token_need_not_wait_after_the_reload(
+    proxy_with, authority, tmp_path
+):
+    recipe = recipe_for(None)
+    file = tmp_path / "accounts"
+    file.write_text(line_for("kim", "one", recipe))
+    proxy = proxy_with(auth_file=file)
+    with LoggedEvents() as logged:
+        for _ in range(FREE_FAILURES + 2):
+            _device, told = await comes(proxy, authority, "two")
+            assert told == (False, False)
+        assert logged.named("tunnel_refused")[-1]["why"] == "the token was wrong too often"
+    file.write_text(line_for("kim", "two", recipe))
+    proxy.reload()
+    _device, told = await comes(proxy, authority, "two")
+    assert told == (True, None)

@@ -176,3 +176,13 @@ def test_what_is_remembered_is_bounded(penalties, monkeypatch):
 )
 def test_a_source_is_an_address_or_a_subscribers_network(host, source):
     assert source_of(host) == source
+
+
+def test_when_tokens_have_changed_those_that_were_wrong_may_be_tried_at_once(penalties):
+    wrong(penalties, b"a", 20)
+    for number in range(8):
+        wrong(penalties, b"%d" % number)
+    penalties.forget_wrong()
+    assert penalties.of(HERE, b"a", 0) is None
+    wrong(penalties, b"one more guess")
+    assert penalties.of(HERE, b"next", 0) is Penalty.OF_SOURCE  # what guesses cost is not forgotten

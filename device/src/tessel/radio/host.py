@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -285,12 +286,20 @@ def _as_radio_error(failure: Failure) -> Failure:
 
 def _radio_error(fault: BaseException | None) -> RadioError:
     if isinstance(fault, error.TimeoutError):
-        return radio.TimedOutError(str(fault))
-    return _BY_ERRNO.get(_errno(fault), RadioError)(str(fault))
+        return radio.TimedOutError(_words(fault))
+    return _BY_ERRNO.get(_errno(fault), RadioError)(_words(fault))
 
 
 def _listen_error(fault: error.CannotListenError) -> RadioError:
-    return _BY_ERRNO.get(_errno(fault), RadioError)(str(fault))
+    return _BY_ERRNO.get(_errno(fault), RadioError)(_words(fault))
+
+
+def _words(fault: BaseException | None) -> str:
+    """The system's words, if it was the system: Twisted's are sentences about them."""
+    number = _errno(fault)
+    if number:
+        return os.strerror(number)
+    return "no answer" if isinstance(fault, error.TimeoutError) else str(fault)
 
 
 def _errno(fault: BaseException | None) -> int:

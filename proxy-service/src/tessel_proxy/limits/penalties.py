@@ -115,6 +115,13 @@ class Penalties:
             _remember(self._spent, source, (self._spent_by(source, now) + 1, now))
         _remember(self._wrong, pair, (times + 1, now))
 
+    def forget_wrong(self) -> None:
+        """Tokens that were wrong may be right now: the operator has changed who may come in.
+
+        What guesses have cost an address stays.
+        """
+        self._wrong.clear()
+
     def _waits_until(self, pair: _Pair) -> float:
         times, last = self._wrong.get(pair, (0, 0.0))
         if times < FREE_FAILURES:

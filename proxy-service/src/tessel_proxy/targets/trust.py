@@ -63,12 +63,11 @@ _WRONG_NAME = (
 class TargetTrust:
     """The authorities that targets are judged by: the system's, and those of a file."""
 
-    name = "trust in targets"
-
     def __init__(self, ca_file: Path | None, wall_time: WallTime = time.time) -> None:
         """Raises ConfigError if the file is of no use."""
         self._wall_time = wall_time
         self.paths = () if ca_file is None else (ca_file,)
+        self.name = "the system's authorities" if ca_file is None else "TARGET_CA_FILE"
         self.reload()
 
     def reload(self) -> None:
