@@ -42,16 +42,3 @@ def test_an_encoding_that_is_named_is_there(name):
     assert f"`{name}`" in TEXT
     with powered_board():
         stream.Readable().set_encoding(name)
-
-
-@pytest.mark.parametrize(
-    ("module", "missing"),
-    [
-        (net, ["BlockList", "SocketAddress"]),
-        (tls, ["create_server", "create_secure_context", "check_server_identity"]),
-    ],
-)
-def test_what_is_said_to_be_missing_is_missing(module, missing):
-    for name in missing:
-        assert name in TEXT
-        assert not hasattr(module, name)
