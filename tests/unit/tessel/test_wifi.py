@@ -299,6 +299,21 @@ def test_the_power_switch_works_while_a_network_is_joined(begun, radio, call):
     assert told == [(None, None)]
 
 
+def test_the_power_switch_is_used_by_one_call_after_the_other(begun, radio):
+    told = []
+    wifi.disable(lambda *args: told.append(("disable", *args)))
+    wifi.enable(lambda *args: told.append(("enable", *args)))
+    wifi.connect(ssid="home", callback=lambda *args: told.append(("connect", *args)))
+    for what in ("switch_off", "switch_on", "join"):
+        assert [asked[0] for asked in radio.asked] == [what]
+        radio.answer()
+        begun.run()
+
+    assert told == [("disable", None, None), ("enable", None, None), ("connect", None, None)]
+    assert not wifi.is_busy()
+    assert not begun.handles
+
+
 def test_a_network_that_is_not_joined_in_time_is_said_where_nobody_listens(begun, radio):
     wifi.connect(ssid="home")
     with pytest.warns(RuntimeWarning, match="The network was not joined in time") as warned:

@@ -7,10 +7,10 @@ when a program first asks for anything here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.defer import TimeoutError as TimeIsUp
 from twisted.python.failure import Failure
 
@@ -23,6 +23,8 @@ from tessel.node.wifi_options import parsed
 from tessel.places import here
 from tessel.radio.interface import IWifi, LinkState, NetworkUnreachableError, RadioError
 
+T = TypeVar("T")
+
 
 class Wifi(EventEmitter):
     """The Wi-Fi of the board that is on."""
@@ -31,6 +33,8 @@ class Wifi(EventEmitter):
         super().__init__()
         self._board = board
         self._busy = 0  # operations under way
+        self._joining = False  # one of them joins or leaves a network
+        self._switch = DeferredLock()  # of the power
         self._asked_at = here()  # the line of the program that asked last
         self._was_up = False
         self._first: Deferred[None] | None = None  # what waits until the radio is on
@@ -110,18 +114,34 @@ class Wifi(EventEmitter):
     def _ask(
         self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
     ) -> Self:
-        """One at a time."""
-        if self._radio is not None and self._busy:
+        """One at a time, when the power switch rests."""
+        callback = arguments.callback_or_none(callback)
+        if self._radio is not None and self._joining:
             text = "Previous wifi connect is in the middle of a call"
             self._asked_at = here()
             self._board.later(self._tell, NodeError(text, "EBUSY"), callback)
             return self
-        return self._power(what, work, callback)
+
+        def over(result: T) -> T:
+            self._joining = False
+            return result
+
+        def alone(radio: IWifi) -> Deferred[None]:
+            switched: Deferred[None] = self._switch.run(succeed, None)
+            return switched.addCallback(lambda _: work(radio)).addBoth(over)
+
+        self._joining = self._radio is not None
+        return self._do(what, alone, callback)
 
     def _power(
         self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
     ) -> Self:
-        """At once, whatever is under way: what was begun before fails then."""
+        """In turn, but at once if a network is being joined, which fails then."""
+        return self._do(what, lambda radio: self._switch.run(work, radio), callback)
+
+    def _do(
+        self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
+    ) -> Self:
         radio = self._radio
         callback = arguments.callback_or_none(callback)
         self._asked_at = here()
@@ -189,7 +209,11 @@ class Wifi(EventEmitter):
             self._board.next_tick(handle.close)  # what it has the program do may open others
             return result
 
-        begun = succeed(None) if self._first is None else self._first
+        begun: Deferred[None] = Deferred()
+        if self._first is None:
+            begun.callback(None)
+        else:
+            self._first.addCallback(begun.callback)
         done = begun.addCallback(lambda _: work()).addBoth(over)
         done.addCallbacks(
             lambda _: self._succeeded(callback), lambda failure: self._failed(failure, callback)
