@@ -60,6 +60,7 @@ from tessel_proxy.targets.connecting import TCP
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
+from tessel_proxy.unanswered import UnansweredWatch
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""
@@ -158,6 +159,7 @@ class ProxyService(Service):
         self._memory = MemoryWatch(
             reactor, config.memory_max_mib, lambda: [*self._house.census.all, *limits.tallies]
         )
+        self._unanswered = UnansweredWatch(reactor, self._house.census, config.keep_alive.lost_s)
         self._expiry = ExpiryWatch(reactor, certificate_ends, wall_time)
         self._admin = AdminPort(
             config,
@@ -246,6 +248,7 @@ class ProxyService(Service):
         self._reloader.start()
         self._expiry.start()
         self._memory.start()
+        self._unanswered.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         if self.admin_port is not None:
             self._own.add_listener(self._config.admin_host or "::", self.admin_port)
@@ -284,6 +287,7 @@ class ProxyService(Service):
         ).run(self._config.drain_s, self._config.drain_return_s)
         await self._end_all()
         self._memory.stop()
+        self._unanswered.stop()
         await self._admin.stop()
         self._stop_lookups()
         self._lines.flush()

@@ -163,6 +163,10 @@ class Session:
         """What waits here, for the device and for its targets."""
         return self._tunnel.held_octets
 
+    def give_up_unanswered(self, limit_s: float) -> None:
+        """End the tunnel if the device's system has not answered what was sent for so long."""
+        self._tunnel.give_up_unanswered(limit_s)
+
     def end_for_memory(self) -> None:
         """Give back what is held, at once: a clean end would wait for who takes nothing."""
         if self._state is not State.CLOSED:

@@ -189,3 +189,39 @@ def test_a_transport_that_stops_telling_is_judged_by_what_comes(link, silent_abo
     link.progress = None
     link.pass_time(INTERVAL_S + TIMEOUT_S)
     assert link.is_given_up
+
+
+# --- a peer that cannot be asked
+
+LIMIT_S = 12.0
+
+
+@pytest.fixture
+def unasked(monkeypatch):
+    link = Link()
+    monkeypatch.setattr(protocol, "progress_of", lambda _transport: link.progress)
+    link.tunnels = Tunnels()
+    return link
+
+
+def test_one_whose_system_answers_nothing_while_data_is_on_its_way_is_given_up(unasked):
+    unasked.says(under_way=True, since_s=LIMIT_S)
+    unasked.tunnels.server.give_up_unanswered(LIMIT_S)
+    unasked.tunnels.server.give_up_unanswered(LIMIT_S)
+    unasked.tunnels.pump()
+    assert unasked.tunnels.far.lost.check(SilentPeerError)
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        Progress(received=0, taken=0, under_way=False, since_s=1e6),  # idle: TCP asks by itself
+        Progress(received=0, taken=0, under_way=True, since_s=LIMIT_S - 1),
+        None,
+    ],
+)
+def test_one_that_is_idle_or_only_does_not_read_is_not(unasked, progress):
+    unasked.progress = progress
+    unasked.tunnels.server.give_up_unanswered(LIMIT_S)
+    unasked.tunnels.pump()
+    assert not unasked.is_given_up

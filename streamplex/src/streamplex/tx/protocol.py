@@ -185,6 +185,18 @@ class TunnelProtocol(Protocol):
         if self._phase is _Phase.OPEN and self._keep_alive is None:
             self._keep_alive = KeepAlive(self, self.clock, interval_s, timeout_s)
 
+    def give_up_unanswered(self, limit_s: float) -> None:
+        """Lose the peer if its system has not answered what was sent for so long.
+
+        For peers without `ping/1`: TCP's own keepalive asks nothing while it repeats data that
+        nobody acknowledges, which it does for a quarter of an hour. A peer that only reads nothing
+        is kept: its system answers.
+        """
+        found = self.progress
+        unanswered = found is not None and found.under_way and found.since_s >= limit_s
+        if unanswered and self._phase.alive:
+            self.give_up()
+
     def hear_at_most(self, octets: int | None) -> None:
         """Cut the peer when it says more; None: it may say what it likes from now on."""
         self.core.hear_at_most(octets)
@@ -423,4 +435,4 @@ class TunnelProtocol(Protocol):
 
     def give_up(self) -> None:
         """It is not."""
-        self.abortConnection(SilentPeerError("the peer says nothing, and does not answer a ping"))
+        self.abortConnection(SilentPeerError("the peer is silent, and answers nothing"))

@@ -32,6 +32,11 @@ class KeepAliveTimes:
     interval_s: int = 15
     probes: int = 4
 
+    @property
+    def lost_s(self) -> int:
+        """How long it takes to find a dead peer; 0: no probes."""
+        return self.idle_s and self.idle_s + self.interval_s * self.probes
+
 
 def tcp_below(transport: object) -> Connection | None:
     """The TCP connection that carries this transport, if there is one."""
