@@ -75,7 +75,7 @@ def test_sockets_over_loopback_and_then_the_end(program):
     assert done.returncode == 0
     assert done.stdout == "hello\nclose False\n"
     assert "(net) directly: there is no token" in done.stderr
-    assert "opened 1 TCP connections in all" in done.stderr
+    assert "opened 1 TCP connection in all" in done.stderr
 
 
 def test_an_error_that_nobody_listens_for_ends_it(program):
