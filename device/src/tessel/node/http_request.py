@@ -8,28 +8,24 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from math import inf
-from typing import Self
 
 from tessel.errors import NodeError
-from tessel.node.arguments import callback_or_none
 from tessel.node.http_agent import Agent
 from tessel.node.http_bodies import NoBody, OutgoingBody
 from tessel.node.http_events import Body, End, Event, HttpWireError, ResponseHead
 from tessel.node.http_messages import IncomingMessage, cut, hang_up
 from tessel.node.http_options import RequestOptions
-from tessel.node.http_outgoing import OutgoingMessage
 from tessel.node.http_parser import ResponseParser
+from tessel.node.http_request_socket import RequestOnSocket
 from tessel.node.http_wire import HttpWire
 from tessel.node.net import Socket
-from tessel.node.options import valid_timeout
 from tessel.node.stream_base import Done
-from tessel.places import here
 
 # With these, no body is the same as saying nothing; with all others its length of 0 is said.
 _BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
-class ClientRequest(OutgoingMessage):
+class ClientRequest(RequestOnSocket):
     """Events: socket, response, continue, information, upgrade, connect, timeout, abort, error,
     close.
 
@@ -43,24 +39,16 @@ class ClientRequest(OutgoingMessage):
             method=options.method,
             insecure=options.insecure,
         )
-        super().__init__(HttpWire(parser), options.headers)
-        self.opened_at = here()
+        super().__init__(HttpWire(parser), options)
         self._options = options
-        self.method = options.method
-        self.path = options.path
-        self.host = options.host
         self.protocol = agent.protocol
         self.agent = agent
         self.aborted = False
         self.reused_socket = False  # an ECONNRESET on such a one may be worth another try
-        self.response: IncomingMessage | None = None
         self._response_over = False
         self._hint_ms = inf
         self._socket_error: BaseException | None = None
         self._error_reported = False
-        self._timeout_ms = options.timeout_ms
-        self._no_delay: bool | None = None
-        self._keep_alive: tuple[bool, float] | None = None
         self._listening: list[tuple[str, Callable[..., object]]] = []
         agent.add_request(self, options.connection)
 
@@ -80,30 +68,6 @@ class ClientRequest(OutgoingMessage):
             self.aborted = True
             self._runtime.next_tick(self.emit, "abort")
             self.destroy()
-
-    def set_no_delay(self, enabled: bool = True) -> None:
-        self._no_delay = enabled
-        if self.socket is not None:
-            self.socket.set_no_delay(enabled)
-
-    def set_socket_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> None:
-        self._keep_alive = enabled, initial_delay_ms
-        if self.socket is not None:
-            self.socket.set_keep_alive(enabled, initial_delay_ms)
-
-    def clear_timeout(self, callback: Callable[..., object] | None = None) -> Self:
-        return self.set_timeout(0, callback)
-
-    def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """`timeout` comes after so long without octets either way; what to do then is the
-        program's to say, as on Node.
-        """
-        if (listener := callback_or_none(callback)) is not None:
-            (self.once if timeout_ms else self.off)("timeout", listener)
-        self._timeout_ms = valid_timeout(timeout_ms)
-        if self.socket is not None:
-            self.socket.set_timeout(timeout_ms)
-        return self
 
     # The connection comes.
 
@@ -125,14 +89,6 @@ class ClientRequest(OutgoingMessage):
         if self._headers.says("expect", "100-continue"):
             self.flush_headers()
 
-    def _apply_to(self, socket: Socket) -> None:
-        if self._timeout_ms is not None:
-            socket.set_timeout(self._timeout_ms)
-        if self._no_delay is not None:
-            socket.set_no_delay(self._no_delay)
-        if self._keep_alive is not None:
-            socket.set_keep_alive(*self._keep_alive)
-
     def _listen(self, socket: Socket) -> None:
         self.socket = socket
         self._listening = [
@@ -144,19 +100,6 @@ class ClientRequest(OutgoingMessage):
         ]
         for event, listener in self._listening:
             socket.on(event, listener)
-
-    def _waits_for(self) -> str:
-        """For a person who wonders why the program does not end. The query may hold secrets."""
-        where = f"{self._headers.get('host') or self.host}{self.path.partition('?')[0]}"
-        return f"{self.method} {self.protocol}//{where}: {self._state()}"
-
-    def _state(self) -> str:
-        if not self.writable_ended:
-            return "end() was not called"
-        if self.response is None:
-            return "no response yet"
-        read = {None: "is not read", False: "is paused", True: "is on the way"}
-        return f"its response {read[self.response.readable_flowing]}"
 
     def _detach(self) -> Socket | None:
         """The connection is no longer this request's."""
