@@ -1,5 +1,7 @@
 """What `http.request`, `http.create_server` and `http.Agent` take, and their members."""
 
+import re
+
 import pytest
 from twisted.internet.error import ConnectionLost
 
@@ -194,6 +196,38 @@ def test_messages_have_headers_in_every_form(board):
     assert response.trailers == {"sum": "1, 2"}
     assert response.trailers_distinct == {"sum": ["1", "2"]}
     assert response.raw_trailers == ["Sum", "1", "Sum", "2"]
+
+
+def test_messages_take_and_give_text_in_nodes_encodings(board):
+    request = http.request(URL, method="POST")
+    done = []
+    request.write("6869", "hex", lambda *_: done.append("written"))
+    request.end("IQ==", "base64", lambda *_: done.append("ended"))
+    texts = []
+    request.on("response", lambda response: response.set_encoding("hex").on("data", texts.append))
+    board.run()
+    attempt = board.attempts[0].stand()
+    assert attempt.take().endswith(b"\r\n\r\nhi!")
+    assert done == ["written", "ended"]
+    attempt.send(OK)
+    assert texts == [b"hello".hex()]
+
+
+def test_the_end_of_a_response_takes_all_of_nodes_forms(board):
+    done = []
+
+    def answer(request, response):
+        forms = {
+            "/a": (lambda *_: done.append("a"),),
+            "/b": ("hi", lambda *_: done.append("b")),
+            "/c": ("aGk=", "base64", lambda *_: done.append("c")),
+        }
+        response.end(*forms[request.url])
+
+    client = served(board, answer, *(GET.replace(b"/a", path) for path in (b"/a", b"/b", b"/c")))
+    bodies = re.findall(rb"\r\n\r\n(hi)?", client.take())
+    assert bodies == [b"", b"hi", b"hi"]
+    assert done == ["a", "b", "c"]
 
 
 # Servers.
