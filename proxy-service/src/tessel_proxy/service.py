@@ -328,6 +328,7 @@ class ProxyService(Service):
             session.abort()
         for target in list(self._house.opener.sockets):
             target.abort()
+        self._lines.flush()  # after a second signal nothing else does it
 
     def _stop_lookups(self) -> None:
         if self._lookups.under_way:

@@ -430,6 +430,21 @@ def test_how_a_tunnel_ended_is_told(logged, reason, secured, expected):
     assert outcome(logged) == expected
 
 
+@pytest.mark.parametrize("reason", [error.ConnectionDone(), error.ConnectionLost()])
+@pytest.mark.parametrize(
+    ("heard", "expected", "level"),
+    [(False, "nothing_sent", "debug"), (True, "handshake_failed", "info")],
+)
+def test_a_peer_that_sent_nothing_has_checked_the_port(logged, reason, heard, expected, level):
+    stage = Stage()
+    stage.server.transport = under_tls = TLSTransport.__new__(TLSTransport)
+    under_tls.heard = heard
+    stage.session._secured = False
+    stage.session.tunnelLost(Failure(reason))
+    (line,) = logged.named("tunnel_closed")
+    assert (line["outcome"], line["log_level"].name) == (expected, level)
+
+
 @pytest.mark.parametrize(
     ("reason", "expected"), [(error.ConnectionLost(), "ended"), (SSL.Error(), "lost")]
 )
