@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.error import ConnectionLost
 
 from support.fake_board import powered_board, record
+from tessel.errors import NodeError
 from tessel.node import http
 
 GET = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n"
@@ -200,16 +201,32 @@ def test_a_response_of_another_length_ends_no_program(board, body, sent):
 
 
 def test_a_status_message_cannot_smuggle_headers(board):
-    heard = []
-
     def answer(request, response):
-        response.on("error", heard.append)
         response.status_message = "OK\r\nX: y"
+        for send in (response.end, response.flush_headers, lambda: response.write("x")):
+            with pytest.raises(NodeError, match="status_message"):
+                send()
+        response.status_message = "Fine"
         response.end()
 
     http.create_server(answer).listen(0)
     board.run()
     client = board.accept()
     client.send(GET)
-    assert client.take() == b""
-    assert heard[0].code == "ERR_INVALID_CHAR"
+    assert client.take().startswith(b"HTTP/1.1 200 Fine\r\n")
+
+
+@pytest.mark.parametrize("length", ["many", -1, "3, 3", ""])
+def test_a_content_length_that_is_none_is_refused_at_the_call(board, length):
+    def answer(request, response):
+        response.set_header("Content-Length", length)
+        with pytest.raises(NodeError, match="expected the number of bytes"):
+            response.end("abc")
+        response.remove_header("Content-Length")
+        response.end("abc")
+
+    http.create_server(answer).listen(0)
+    board.run()
+    client = board.accept()
+    client.send(GET)
+    assert client.take().endswith(b"\r\n\r\nabc")

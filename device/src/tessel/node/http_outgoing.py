@@ -19,7 +19,7 @@ from tessel.node.http_headers import HeaderValue, OutgoingHeaders
 from tessel.node.http_wire import HttpWire
 from tessel.node.net import Socket
 from tessel.node.stream_base import Chunk, Done
-from tessel.node.writable import Writable
+from tessel.node.writable import Told, Writable
 
 __all__ = ["OutgoingMessage"]
 
@@ -100,6 +100,7 @@ class OutgoingMessage(Writable):
     def flush_headers(self) -> None:
         """Send the headers now, though the body is not known."""
         if not self.headers_sent:
+            self._check_head()
             self._when_connected(self._flush_headers)
 
     # The stream.
@@ -112,12 +113,24 @@ class OutgoingMessage(Writable):
             self.socket.set_timeout(timeout_ms)
         return self
 
+    def write(
+        self,
+        chunk: Chunk,
+        encoding: str | Told | None = None,
+        callback: Told | None = None,
+    ) -> bool:
+        if not self.headers_sent:
+            self._check_head()
+        return super().write(chunk, encoding, callback)
+
     def end(
         self,
         chunk: Chunk | Callable[..., object] | None = None,
         encoding: str | Callable[..., object] | None = None,
         callback: Callable[..., object] | None = None,
     ) -> Self:
+        if not self.headers_sent:
+            self._check_head()
         self._ending = True
         return super().end(chunk, encoding, callback)
 
@@ -127,6 +140,12 @@ class OutgoingMessage(Writable):
         self.destroy()
 
     # What the two kinds of it say.
+
+    def _check_head(self) -> None:
+        """Raise at the program's line for what cannot be sent."""
+        length = self._headers.get("content-length")
+        if length is not None:
+            _valid_length(length)
 
     def _start_line(self) -> bytes:
         raise NotImplementedError

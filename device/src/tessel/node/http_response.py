@@ -105,18 +105,21 @@ class ServerResponse(OutgoingMessage):
         informational = self.status_code < HTTPStatus.OK
         return not (self._method == "HEAD" or self.status_code in _NO_BODY or informational)
 
-    def _start_line(self) -> bytes:
-        message = self._message()
+    def _check_head(self) -> None:
+        super()._check_head()
         _check_status(self.status_code)
-        check_value("status_message", message)
-        return f"HTTP/1.1 {self.status_code} {message}\r\n".encode("latin-1")
+        check_value("status_message", self._message())
+
+    def _start_line(self) -> bytes:
+        return f"HTTP/1.1 {self.status_code} {self._message()}\r\n".encode("latin-1")
 
     def _message(self) -> str:
         if self.status_message is None:
-            self.status_message = STATUS_CODES.get(self.status_code, "")
+            return STATUS_CODES.get(self.status_code, "")
         return self.status_message
 
     def _complete_headers(self, length: int | None) -> None:
+        self.status_message = self._message()
         headers = self._headers
         framed = "content-length" in headers or "transfer-encoding" in headers
         # A HEAD without a body written says nothing of the length a GET would have had
