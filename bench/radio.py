@@ -43,7 +43,7 @@ class Pins:
         self.stream = Stream(self.clock, 0, nagle=False)
         air = PeerAir(self.clock, self._dialled)
         air.appear(AccessPoint(ssid=SSID))
-        self.chip = Chip(air, PROFILES[profile])
+        self.chip = Chip(air, PROFILES[profile], by_level=True)
         self.chip.power(on=True)
         self.clock.advance(0)
         self.write(wlan.Start(), cut=True)

@@ -21,6 +21,6 @@ def radio_of(kind, reactor):
 def simulated(profile, reactor):
     air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
     air.appear(HOME)
-    bus = SimulatedBus(Chip(air, PROFILES[profile]))
+    bus = SimulatedBus(Chip(air, PROFILES[profile], by_level=True))
     point = AccessPoint(HOME.ssid, HOME.security, HOME.key)
     return Cc3000Radio(bus, reactor, point, owns=air.owns)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
 
-TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which are known to do
+TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which real chips are known to bear
 
 BusWrap = Callable[[IBus], IBus]
 
@@ -57,8 +57,8 @@ def chosen(
     """`wrap` may put something between the driver and a chip's bus. Raises NodeError."""
     if settings.kind == "host":
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
-    found = _bus(settings, reactor, clock)
-    sizes = Sizes() if settings.profile == "ideal" else TESSEL_SIZES
+    found = _bus(settings, reactor, clock, by_level=True)
+    sizes = TESSEL_SIZES if settings.kind == "cc3000" else Sizes()
     chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
     wifi = cast("IWifi", Wifi(chip))
     return Chosen(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)
@@ -68,7 +68,7 @@ def bus_of(
     settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime
 ) -> tuple[IBus, AccessPoint | None]:
     """A chip's bus, and the network for it. Raises NodeError."""
-    found = _bus(settings, reactor, clock)
+    found = _bus(settings, reactor, clock, by_level=False)
     return found.bus, found.point
 
 
@@ -79,10 +79,14 @@ class _Found:
     owns: Callable[[object], bool]
 
 
-def _bus(settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime) -> _Found:
+def _bus(
+    settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime, *, by_level: bool
+) -> _Found:
+    """`by_level`: whoever drives a simulated chip looks at the level of nIRQ, not at its edges."""
     point = access_point(settings)
     if settings.kind == "cc3000-sim":
-        return _simulated(point or AccessPoint(SIMULATED_SSID), settings.profile, reactor, clock)
+        near = point or AccessPoint(SIMULATED_SSID)
+        return _simulated(near, settings.profile, reactor, clock, by_level=by_level)
     try:
         bus = open_bus(settings.pins, cast("ILinuxReactor", reactor))
     except BusError as fault:
@@ -91,7 +95,12 @@ def _bus(settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime) ->
 
 
 def _simulated(
-    point: AccessPoint, profile: str, reactor: IHostReactor, clock: IReactorTime
+    point: AccessPoint,
+    profile: str,
+    reactor: IHostReactor,
+    clock: IReactorTime,
+    *,
+    by_level: bool,
 ) -> _Found:
     from tessel.simulation import simulated  # noqa: PLC0415 - the emulator is for this kind alone
 
@@ -100,7 +109,8 @@ def _simulated(
     def lookup(name: str) -> Deferred[Sequence[str]]:
         return asked(name, names, clock)
 
-    made = simulated(point, profile, cast("IAirReactor", reactor), clock, lookup)
+    air_reactor = cast("IAirReactor", reactor)
+    made = simulated(point, profile, air_reactor, clock, lookup, by_level=by_level)
     return _Found(made.bus, point, made.air.owns)
 
 

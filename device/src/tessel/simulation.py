@@ -31,9 +31,13 @@ def simulated(
     reactor: IAirReactor,
     clock: IReactorTime,
     lookup: Callable[[str], Deferred[Sequence[str]]],
+    *,
+    by_level: bool,
 ) -> Simulated:
-    """A chip of that profile in reach of one access point, which lets these credentials in."""
+    """A chip of that profile in reach of one access point, which lets these credentials in.
+    `by_level`: as the emulated chip's.
+    """
     # Ports of the chip are this machine's, and as open as those of RADIO=host.
     air = Air(reactor, lookup, clock=clock, interface="")
     air.appear(AccessPoint(ssid=point.ssid, security=point.security, key=point.key))
-    return Simulated(cast("IBus", SimulatedBus(Chip(air, PROFILES[profile]))), air)
+    return Simulated(cast("IBus", SimulatedBus(Chip(air, PROFILES[profile], by_level=by_level))), air)

@@ -185,6 +185,8 @@ class Link:
     # nIRQ.
 
     async def _level(self, asserted: bool, timeout_s: float, trouble: str) -> None:
+        if self._bus.irq_asserted() is asserted:
+            return
         limit = self._clock.callLater(timeout_s, self._too_late, trouble)
         try:
             while self._bus.irq_asserted() is not asserted:

@@ -39,10 +39,17 @@ class Chip:
     Pins are active or not, whatever their voltage (`tessel.cc3000.bus`). Any octets may come in.
     """
 
-    def __init__(self, air: Air, profile: Profile = PROFILES[DEFAULT]) -> None:
+    def __init__(
+        self, air: Air, profile: Profile = PROFILES[DEFAULT], *, by_level: bool = False
+    ) -> None:
+        """`by_level`: the host looks at the level of nIRQ and needs no edge for each packet, so
+        nIRQ stays low while packets wait. An edge costs a turn of the reactor, which is more than
+        all the rest of a packet does.
+        """
         quirks = profile.quirks
         self.irq = False
         self.irq_changed: Callable[[], None] = _unheard
+        self._by_level = by_level and not profile.latencies.irq_gap_s
         self.nvmem = Nvmem(
             SetTimers(keepalive_s=quirks.keepalive_s, inactivity_s=quirks.inactivity_s)
         )
@@ -114,6 +121,8 @@ class Chip:
             self._unread.popleft()
         elif kind == WRITE:
             self._written(bursts, firmware)
+        if self._by_level and self._unread:
+            return  # nIRQ is low, and stays so
         self._move_irq(active=False)
         self._ask_to_be_read()
 
