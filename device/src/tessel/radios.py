@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
 
 TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which real chips are known to bear
+SIMULATED_SIZES = Sizes(reads=4)  # what the receive window of a simulated chip holds
 
 BusWrap = Callable[[IBus], IBus]
 
@@ -58,7 +59,7 @@ def chosen(
     if settings.kind == "host":
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     found = _bus(settings, reactor, clock, by_level=True)
-    sizes = TESSEL_SIZES if settings.kind == "cc3000" else Sizes()
+    sizes = TESSEL_SIZES if settings.kind == "cc3000" else SIMULATED_SIZES
     chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
     wifi = cast("IWifi", Wifi(chip))
     return Chosen(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)

@@ -126,6 +126,8 @@ class Driver:
         call = _Call(message)
         self._queue.append(call)
         self._send_next()
+        if call.answered is not None:
+            return call.answered
         return await call.answer
 
     def watch(self, told: Callable[[Unsolicited], None]) -> Callable[[], None]:
@@ -143,9 +145,12 @@ class Driver:
     def _send_next(self) -> None:
         if self._current is None and self._queue:
             call = self._current = self._queue.popleft()
-            seconds = patience_s(call.message)
-            self._limit = self._clock.callLater(seconds, self._too_late, call)
             self._link.write(call.message.packet().encode())
+            if self._current is call:  # else the chip has answered already
+                self._await(call, patience_s(call.message))
+
+    def _await(self, call: _Call, seconds: float) -> None:
+        self._limit = self._clock.callLater(seconds, self._too_late, call)
 
     def _too_late(self, call: _Call) -> None:
         self._limit = None
@@ -221,7 +226,8 @@ class Driver:
     def _finish(self, call: _Call, data: DataPacket | None) -> None:
         self._stop_limit()
         self._current = None
-        call.answer.callback((call.reply, data))
+        call.answered = call.reply, data
+        call.answer.callback(call.answered)
         self._send_next()
 
     # The end.
@@ -259,6 +265,7 @@ class _Call:
     def __init__(self, message: Message[Any]) -> None:
         self.message = message
         self.reply: Reply | None = None
+        self.answered: tuple[Any, DataPacket | None] | None = None
         self.answer: Deferred[tuple[Any, DataPacket | None]] = Deferred()
 
 

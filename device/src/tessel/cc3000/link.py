@@ -112,7 +112,7 @@ class Link:
         self._bus.set_selected(True)
         try:
             await self._level(True, READY_TIMEOUT_S, "the chip does not get ready to be written to")
-            await self._bus.transfer(frame)
+            await self._clocked(frame)
         finally:
             self._bus.set_selected(False)
 
@@ -145,10 +145,16 @@ class Link:
             self._bus.set_selected(False)
 
     async def _transfer(self, mosi: bytes) -> bytes:
-        miso = await self._bus.transfer(mosi)
+        miso = await self._clocked(mosi)
         if len(miso) != len(mosi):
             raise FrameError(f"{len(miso)} octets came for {len(mosi)}")
         return miso
+
+    async def _clocked(self, mosi: bytes) -> bytes:
+        """A simulated bus has them at once: to wait for a Deferred takes longer than a transfer."""
+        transferring = self._bus.transfer(mosi)
+        here = getattr(transferring, "result", None)
+        return here if isinstance(here, bytes) else await transferring
 
     # What goes wrong.
 

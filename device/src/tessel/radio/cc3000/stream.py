@@ -225,7 +225,7 @@ class ChipStream:
     async def read_some(self) -> bool:
         if not self._unread:
             try:
-                self._unread = await self._sockets.receive(self.sd, self._sizes.read)
+                self._unread = await self._read()
             except CommandError as fault:
                 return await self._over(str(fault))
             if not self._unread:
@@ -235,6 +235,20 @@ class ChipStream:
             octets, self._unread = self._unread, b""
             self._deliver(octets)
         return True
+
+    async def _read(self) -> bytes:
+        """One read, and as long as it was full the next, without asking whether there is more."""
+        octets = await self._sockets.receive(self.sd, self._sizes.read)
+        if len(octets) < self._sizes.read or self._sizes.reads == 1:
+            return octets
+        pieces = [octets]
+        while len(octets) == self._sizes.read and len(pieces) < self._sizes.reads:
+            try:
+                octets = await self._sockets.receive(self.sd, self._sizes.read)
+            except CommandError:
+                break  # the end: the next read will have the same answer
+            pieces.append(octets)
+        return b"".join(pieces)
 
     def _deliver(self, octets: bytes) -> None:
         try:

@@ -13,10 +13,16 @@ from tessel.radio.cc3000.poll import Poll
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Octets of a stream at once: what one packet carries. The Tessel's runtime: 512 and 1024."""
+    """Bytes of a stream at once: what one packet carries. The Tessel's runtime: 512 and 1024.
+
+    `reads`: full reads of a connection before the next connection has its turn. The chip is not
+    asked between them, and they are delivered in one piece. A read that finds nothing keeps the
+    chip for 10 ms, so only a full one is followed by another.
+    """
 
     read: int = LARGEST_SEND
     write: int = LARGEST_SEND
+    reads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
