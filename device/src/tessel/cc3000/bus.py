@@ -54,6 +54,13 @@ class IBus(Interface):
         """Power off, and give the pins back. Nothing may be called afterwards."""
 
 
+class IInstantBus(IBus):
+    """A bus on which a transfer takes no time, as that of a chip made of code."""
+
+    def exchange(mosi: bytes) -> bytes:
+        """As `transfer`, done at once: a Deferred for each would cost more than the transfer."""
+
+
 class ChipPins(Protocol):
     """The other end of the wires: what a chip made of code offers to a `SimulatedBus`.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tessel.cc3000 import spi
-from tessel.cc3000.bus import IBus
+from tessel.cc3000.bus import IBus, IInstantBus
 from tessel.cc3000.errors import ChipError, FrameError, NoiseError, PowerOffError, SilentError
 from tessel.cc3000.waiting import pause
 
@@ -24,6 +24,8 @@ POWER_OFF_S = 0.05  # how long VBAT_EN is low at least, so that the chip forgets
 POWER_UP_TIMEOUT_S = 1.0  # until nIRQ tells that the chip is there; a real one took 63 ms
 READY_TIMEOUT_S = 1.0  # until nIRQ tells that it can be written to; a real one took 0.5 us
 UNREADABLE_LIMIT = 3  # packets in a row that make no sense: the wire is not good enough
+
+_Exchange: TypeAlias = Callable[[bytes], bytes]
 
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ class Link:
         self._received = received
         self._broken = broken
         self._style = style
+        self._exchange: _Exchange | None = bus.exchange if IInstantBus.providedBy(bus) else None
         self._outgoing: deque[bytes] = deque()
         self._up = False
         self._busy = False
@@ -92,8 +95,10 @@ class Link:
     # Operations.
 
     def _go_on(self) -> None:
-        if self._up and not self._busy:
-            self._busy = True
+        if not self._up or self._busy:
+            return
+        self._busy = True
+        if self._exchange is None or not self._operate_at_once(self._exchange):
             Deferred.fromCoroutine(self._operate()).addErrback(self._fail)
 
     async def _operate(self) -> None:
@@ -112,7 +117,7 @@ class Link:
         self._bus.set_selected(True)
         try:
             await self._level(True, READY_TIMEOUT_S, "the chip does not get ready to be written to")
-            await self._clocked(frame)
+            await self._bus.transfer(frame)
         finally:
             self._bus.set_selected(False)
 
@@ -132,6 +137,9 @@ class Link:
         except FrameError as fault:
             self.unreadable(fault)
             return
+        self._take(packet)
+
+    def _take(self, packet: bytes) -> None:
         if self._up:
             self._received(packet)
 
@@ -145,16 +153,55 @@ class Link:
             self._bus.set_selected(False)
 
     async def _transfer(self, mosi: bytes) -> bytes:
-        miso = await self._clocked(mosi)
+        miso = await self._bus.transfer(mosi)
         if len(miso) != len(mosi):
             raise FrameError(f"{len(miso)} octets came for {len(mosi)}")
         return miso
 
-    async def _clocked(self, mosi: bytes) -> bytes:
-        """A simulated bus has them at once: to wait for a Deferred takes longer than a transfer."""
-        transferring = self._bus.transfer(mosi)
-        here = getattr(transferring, "result", None)
-        return here if isinstance(here, bytes) else await transferring
+    # The same on a bus that takes no time.
+
+    def _operate_at_once(self, exchange: _Exchange) -> bool:
+        """All that is to be done. False: the chip is not ready, so that it has to be waited for."""
+        try:
+            while self._up:
+                if self._bus.irq_asserted():
+                    self._read_at_once(exchange)
+                elif self._outgoing:
+                    if not self._write_at_once(exchange):
+                        return False
+                else:
+                    break
+        except Exception:  # noqa: BLE001 - as the Deferred of `_operate` catches it
+            self._fail(Failure())
+        self._busy = False
+        return True
+
+    def _write_at_once(self, exchange: _Exchange) -> bool:
+        self._bus.set_selected(True)
+        try:
+            ready = self._bus.irq_asserted()
+            if ready:
+                exchange(spi.write_frame(self._outgoing.popleft()))
+        finally:
+            self._bus.set_selected(False)
+        return ready
+
+    def _read_at_once(self, exchange: _Exchange) -> None:
+        try:
+            packet = spi.packet_read(self._clocked_in(exchange))
+        except FrameError as fault:
+            self.unreadable(fault)
+            return
+        self._take(packet)
+
+    def _clocked_in(self, exchange: _Exchange) -> bytes:
+        self._bus.set_selected(True)
+        try:
+            first = exchange(spi.FIRST_BURST)
+            rest = spi.rest_burst(first, self._style)
+            return first + exchange(rest) if rest else first
+        finally:
+            self._bus.set_selected(False)
 
     # What goes wrong.
 

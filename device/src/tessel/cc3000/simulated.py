@@ -7,15 +7,16 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from tessel.cc3000.bus import ChipPins, IBus
+from tessel.cc3000.bus import ChipPins, IInstantBus
 
 
-@implementer(IBus)
+@implementer(IInstantBus)
 class SimulatedBus:
     """Hands the driver's pins to the chip, with no time between them."""
 
     def __init__(self, chip: ChipPins) -> None:
         self._chip = chip
+        self.exchange = chip.transfer
         self._watcher: Callable[[], None] | None = None
         chip.irq_changed = self._edge
 

@@ -25,6 +25,7 @@ LARGEST_READ = 16_383  # what TI's driver has room for; a longer one is noise
 # Host.
 
 FIRST_BURST = bytes([READ]) * 10  # the header, and the five octets that tell the packet's length
+_ALL_READ = bytes([READ]) * LARGEST_READ
 
 _EVENT, _DATA = 0x04, 0x02
 
@@ -49,7 +50,7 @@ def rest_burst(first: bytes, style: ReadStyle) -> bytes:
     octets = _octets_in_all(first, style)
     if octets > LARGEST_READ:
         raise FrameError(f"a packet of {octets} octets; allowed are {LARGEST_READ}")
-    return bytes([READ]) * max(0, octets - len(FIRST_BURST))
+    return _ALL_READ[: max(0, octets - len(FIRST_BURST))]
 
 
 def packet_read(frame: bytes) -> bytes:

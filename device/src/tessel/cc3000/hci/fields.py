@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cache
 from socket import inet_aton, inet_ntoa
 from typing import ClassVar, Self
 
@@ -25,7 +26,7 @@ class Fields:
     FORMAT: ClassVar[struct.Struct] = struct.Struct("")
 
     def args(self) -> bytes:
-        return self.FORMAT.pack(*(getattr(self, name) for name in self.__match_args__))
+        return self.FORMAT.pack(*[getattr(self, name) for name in self.__match_args__])
 
     @classmethod
     def parse(cls, args: bytes) -> Self:
@@ -35,6 +36,7 @@ class Fields:
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
 
+@cache
 def words(count: int) -> struct.Struct:
     """So many unsigned numbers of 32 bits."""
     return struct.Struct(f"<{count}I")
