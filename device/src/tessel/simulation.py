@@ -40,4 +40,6 @@ def simulated(
     # Ports of the chip are this machine's, and as open as those of RADIO=host.
     air = Air(reactor, lookup, clock=clock, interface="")
     air.appear(AccessPoint(ssid=point.ssid, security=point.security, key=point.key))
-    return Simulated(cast("IBus", SimulatedBus(Chip(air, PROFILES[profile], by_level=by_level))), air)
+    return Simulated(
+        cast("IBus", SimulatedBus(Chip(air, PROFILES[profile], by_level=by_level))), air
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -30,7 +31,7 @@ from tessel.cc3000.hci.command import Message
 from tessel.cc3000.hci.events import FreeBuffers, PatchRequest, SendFailed, Unsolicited, unsolicited
 from tessel.cc3000.hci.packets import DataPacket, EventPacket, Packet, PatchPacket
 from tessel.cc3000.hci.replies import Reply, Sent
-from tessel.cc3000.hci.sockets import Connect, GetHostByName, Select, Send
+from tessel.cc3000.hci.sockets import Connect, GetHostByName, Receive, Select, Send
 from tessel.cc3000.hci.wlan import ReadBufferSize, Start
 from tessel.cc3000.link import Link
 from tessel.cc3000.spi import ReadStyle
@@ -145,7 +146,7 @@ class Driver:
     def _send_next(self) -> None:
         if self._current is None and self._queue:
             call = self._current = self._queue.popleft()
-            self._link.write(call.message.packet().encode())
+            self._link.write(_encoded(call.message))
             if self._current is call:  # else the chip has answered already
                 self._await(call, patience_s(call.message))
 
@@ -257,6 +258,19 @@ class Driver:
         limit, self._limit = self._limit, None
         if limit is not None and limit.active():
             limit.cancel()
+
+
+def _encoded(message: Message[Any]) -> bytes:
+    if isinstance(message, Receive | Select):
+        return _encoded_again(message)
+    return message.packet().encode()
+
+
+@lru_cache(
+    maxsize=64
+)  # of four sockets, with their sizes and sets: these are asked for all the time
+def _encoded_again(message: Receive | Select) -> bytes:
+    return message.packet().encode()
 
 
 class _Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, fail
@@ -13,14 +14,15 @@ from twisted.python.failure import Failure
 
 from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci import netapp, sockets, wlan
+from tessel.cc3000.hci.codes import Opcode
 from tessel.cc3000.hci.command import Message
 from tessel.cc3000.hci.commands import message
-from tessel.cc3000.hci.packets import DataPacket, EventPacket, PatchPacket, decode
+from tessel.cc3000.hci.packets import CommandPacket, DataPacket, EventPacket, PatchPacket, decode
 from tessel.cc3000.hci.replies import Done, Result
 from tessel.emulator.air import Air
 from tessel.emulator.connecting import Connecting
 from tessel.emulator.control import Control
-from tessel.emulator.latencies import Ceiling
+from tessel.emulator.latencies import Ceiling, Latencies
 from tessel.emulator.names import Names
 from tessel.emulator.nameserver import NameServer
 from tessel.emulator.network import Answer, Network, Packets
@@ -52,6 +54,7 @@ class Firmware:
         quirks = profile.quirks
         self._clock = air.clock
         self._latencies = profile.latencies
+        self._takes_no_time = profile.latencies == Latencies()
         self._one_command = quirks.one_command
         self._say = say
         self._waiting: deque[Message[Any]] = deque()
@@ -82,15 +85,12 @@ class Firmware:
     def hear(self, octets: bytes) -> None:
         """A packet that the host has written. What is none, or comes too early, is passed over."""
         try:
-            packet = decode(octets)
-            if isinstance(packet, PatchPacket):
-                self.control.patch(packet)
-                return
-            if isinstance(packet, EventPacket):
-                raise FrameError("an event from a host")  # noqa: TRY301 - as from the decoder
-            heard = message(packet)
+            heard = _understood(octets) if octets[:3] in _ASKED_OFTEN else _understood_once(octets)
         except FrameError as fault:
             _log.debug("the chip does not understand its host: {fault}", fault=fault)
+            return
+        if isinstance(heard, PatchPacket):
+            self.control.patch(heard)
             return
         if len(self._waiting) >= MOST_WAITING:
             _log.debug("the chip has no room for a command {opcode:#06x}", opcode=heard.OPCODE)
@@ -134,12 +134,15 @@ class Firmware:
             self._answer([*answer, *held], heard)
 
     def _answer(self, packets: Packets, heard: Message[Any]) -> None:
-        delay_s = self._latencies.commands.get(heard.OPCODE, 0.0) + self._carrying_s(heard, packets)
+        delay_s = 0.0 if self._takes_no_time else self._delay_s(heard, packets)
         if delay_s <= 0:
             self._tell(packets)
             return
         delayed = self._clock.callLater(delay_s, lambda: self._told(delayed, packets))
         self._delayed.add(delayed)
+
+    def _delay_s(self, heard: Message[Any], packets: Packets) -> float:
+        return self._latencies.commands.get(heard.OPCODE, 0.0) + self._carrying_s(heard, packets)
 
     def _carrying_s(self, heard: Message[Any], packets: Packets) -> float:
         if isinstance(heard, sockets.Send | sockets.SendTo):
@@ -180,6 +183,22 @@ class Firmware:
     def _wedge(self) -> None:
         _log.warn("the host sent more than the chip has buffers for: the chip is stuck")
         self._silent = True
+
+
+def _understood_once(octets: bytes) -> Message[Any] | PatchPacket:
+    """Raises FrameError."""
+    packet = decode(octets)
+    if isinstance(packet, PatchPacket):
+        return packet
+    if isinstance(packet, EventPacket):
+        raise FrameError("an event from a host")
+    return message(packet)
+
+
+_understood = lru_cache(maxsize=64)(_understood_once)
+_ASKED_OFTEN = frozenset(  # how these commands begin; a host says the same ones over and over
+    CommandPacket(opcode).encode()[:3] for opcode in (Opcode.RECV, Opcode.SELECT)
+)
 
 
 def _handlers(
