@@ -3,19 +3,25 @@
     .venv/bin/python bench/radio.py [MEGABYTES]
 
 First the emulated chip alone, read from and written to at its pins as fast as it goes; then whole
-radios over loopback, host's and chip's, with this process at both ends of the connection.
+radios over loopback, host's and chip's, with this process at both ends of the connection; last a
+real program, run by `tessel run`, that moves five times as much by HTTP over the simulated chip.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # the bench, also when run by its path
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, ITransport
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock, react
 
+from bench import real_program
 from tessel.cc3000 import spi
 from tessel.cc3000.hci import sockets, wlan
 from tessel.cc3000.hci.codes import Security
@@ -30,6 +36,7 @@ from tessel.radio.cc3000 import AccessPoint as Credentials
 from tessel.radio.cc3000 import Cc3000Radio
 from tessel.radio.host import HostRadio
 from tessel.radio.names import asked
+from tessel.radios import SIMULATED_SIZES
 
 SSID = b"bench"
 READ, WRITE = 1460, 1024  # octets at once: a segment; the Tessel's
@@ -158,7 +165,8 @@ def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
         air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
         air.appear(AccessPoint(ssid=SSID))
         bus = SimulatedBus(Chip(air, PROFILES[profile]))
-        yield profile, Cc3000Radio(bus, reactor, Credentials(SSID, Security.OPEN))
+        point = Credentials(SSID, Security.OPEN)
+        yield profile, Cc3000Radio(bus, reactor, point, sizes=SIMULATED_SIZES)
 
 
 def measured(what: Callable[[int], None], name: str, octets: int) -> None:
@@ -168,7 +176,11 @@ def measured(what: Callable[[int], None], name: str, octets: int) -> None:
 
 
 def told(name: str, octets: int, began: float) -> None:
-    print(f"{name:34}{octets / (time.process_time() - began) / 1e6:9.1f} MB per CPU second")
+    show(name, octets / (time.process_time() - began) / 1e6)
+
+
+def show(name: str, rate: float, more: str = "") -> None:
+    print(f"{name:34}{rate:9.1f} MB per CPU second{more}", flush=True)
 
 
 async def over_loopback(reactor: Any, octets: int) -> None:
@@ -187,6 +199,16 @@ async def over_loopback(reactor: Any, octets: int) -> None:
     await port.stopListening()
 
 
+def over_programs(octets: int) -> None:
+    with real_program.site() as port:
+        for profile in ("ideal", "cc3000"):
+            for way in real_program.WAYS:
+                rate = real_program.run(profile, way, port, octets)
+                met = "met" if rate >= real_program.LEAST_MB_PER_CPU_S else "missed"
+                bar = f"bar {real_program.LEAST_MB_PER_CPU_S:g} {met}"
+                show(f"program {profile}, {way}", rate, f", the whole process; {bar}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a simulated CC3000 costs, by each way.")
     parser.add_argument("megabytes", nargs="?", type=float, default=10, help="(default: 10)")
@@ -195,6 +217,7 @@ def main() -> None:
         pins = Pins(profile)
         measured(pins.down, f"emulator alone {profile}, down", octets)
         measured(pins.up, f"emulator alone {profile}, up", octets)
+    over_programs(5 * octets)
     react(lambda reactor: Deferred.fromCoroutine(over_loopback(reactor, octets)))
 
 

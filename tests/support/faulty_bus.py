@@ -3,7 +3,7 @@
 from twisted.internet.defer import fail, succeed
 from zope.interface import implementer
 
-from tessel.cc3000.bus import IBus
+from tessel.cc3000.bus import IBus, IInstantBus
 from tessel.cc3000.errors import BusError
 
 
@@ -71,6 +71,18 @@ class FaultyBus:
     def _edge(self):
         if self._watcher is not None and not self.silent:
             self._watcher()
+
+
+@implementer(IInstantBus)
+class FaultyInstantBus(FaultyBus):
+    """The same over a bus on which a transfer takes no time."""
+
+    def exchange(self, mosi):
+        if self.broken:
+            raise BusError("no such device")
+        if self.silent:
+            return b"\xff" * len(mosi)
+        return self.miso(self._bus.exchange(self.mosi(mosi)))
 
 
 def flipped(octets, bit):

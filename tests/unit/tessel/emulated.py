@@ -16,11 +16,11 @@ PEER = SocketAddress("192.0.2.7", 80)
 
 
 class Emulated:
-    def __init__(self, quirks=None, latencies=None, *points, joined=True):
+    def __init__(self, quirks=None, latencies=None, *points, joined=True, by_level=False):
         self.air = FakeAir(*(points or (HOME,)))
         self.machine = self.air.machine
         profile = Profile(quirks or Quirks(), latencies or Latencies())
-        self.chip = Chip(self.air, profile)
+        self.chip = Chip(self.air, profile, by_level=by_level)
         self.host = PinHost(self.chip, self.machine)
         if joined:
             self.host.join(HOME)

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from support.faulty_bus import FaultyBus, flipped
+from support.faulty_bus import FaultyBus, FaultyInstantBus, flipped
 from support.scripted_chip import ScriptedChip
 from support.spi_vectors import CHIP, Burst
 from tessel.cc3000 import driver as driver_module
@@ -26,13 +26,20 @@ from tessel.cc3000.link import POWER_UP_TIMEOUT_S, READY_TIMEOUT_S
 from tessel.cc3000.simulated import SimulatedBus
 
 
+@pytest.fixture(autouse=True, params=[FaultyBus, FaultyInstantBus])
+def bus_type(request, monkeypatch):
+    monkeypatch.setattr(Rig, "bus_type", request.param)
+
+
 class Rig:
     """A chip that plays recordings, over a bus on which things may go wrong."""
+
+    bus_type = FaultyBus
 
     def __init__(self, *names, start=True):
         self.clock = Clock()
         self.pins = ScriptedChip("wlan_start", *names)
-        self.bus = FaultyBus(SimulatedBus(self.pins))
+        self.bus = self.bus_type(SimulatedBus(self.pins))
         self.chip = Chip(self.bus, self.clock)
         self.losses = []
         self.chip.driver.watch_loss(self.losses.append)
@@ -208,6 +215,7 @@ def test_a_pin_that_cannot_be_read_loses_the_chip(monkeypatch):
 
 
 def test_a_transfer_that_ends_when_the_chip_is_off_is_of_no_interest(monkeypatch):
+    monkeypatch.setattr(Rig, "bus_type", FaultyBus)
     rig = Rig()
     transfer = Deferred()
     monkeypatch.setattr(rig.bus, "transfer", lambda _: transfer)

@@ -119,6 +119,47 @@ def test_a_socket_that_the_chip_closes_by_itself_is_lost_and_not_done():
     assert isinstance(talk.lost, error.ConnectionLost)
 
 
+class Pieces(Talk):
+    """Remembers what came at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.pieces = []
+
+    def dataReceived(self, data):
+        super().dataReceived(data)
+        self.pieces.append(len(data))
+
+
+@pytest.mark.parametrize(
+    ("octets", "pieces"),
+    [(400, [400]), (1000, [1000]), (4000, [4000]), (4500, [4000, 500])],
+)
+@pytest.mark.parametrize("end", [None, "finish", "reset"])
+def test_full_reads_follow_each_other_and_are_delivered_in_one_piece(octets, pieces, end):
+    ours = Radio(but(receive_window=8000), sizes=Sizes(read=1000, reads=4))
+    talk, peer = ours.connected(Pieces)
+    talk.transport.pauseProducing()
+    peer.protocol.dataReceived(bytes(octets))
+    if end:
+        getattr(peer, end)()
+    talk.transport.resumeProducing()
+    ours.settle(0.1)
+    assert talk.pieces == pieces
+    done = {"finish": error.ConnectionDone, "reset": error.ConnectionLost, None: type(None)}
+    assert isinstance(talk.lost, done[end])
+
+
+def test_a_full_read_and_no_more_keeps_the_others_for_10_ms_and_no_longer():
+    ours = Radio(sizes=Sizes(read=1000, reads=4))
+    talk, peer = ours.connected()
+    other, other_peer = ours.connected()
+    peer.protocol.dataReceived(bytes(1000))
+    other_peer.protocol.dataReceived(b"x")
+    ours.settle(0.06)
+    assert (len(talk.received), other.received) == (1000, b"x")
+
+
 QUIRKS = pytest.mark.parametrize("quirks", [but(), IDEAL], ids=["cc3000", "ideal"])
 
 

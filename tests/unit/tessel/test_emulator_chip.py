@@ -44,6 +44,28 @@ def test_a_chip_that_is_selected_says_it_is_ready():
     assert not chip.chip.irq
 
 
+def test_for_a_host_that_looks_at_the_level_irq_stays_low_while_packets_wait():
+    chip = Emulated(by_level=True)
+    chip.host.edges.clear()
+    for _ in range(2):
+        chip.host.write(SP_VERSION)
+    assert chip.host.edges == [True]
+    for left in (1, 0):
+        chip.chip.select(selected=True)
+        chip.chip.transfer(bytes([spi.READ]) * 20)
+        chip.chip.select(selected=False)
+        assert chip.chip.irq is bool(left)
+    assert chip.host.edges == [True, False]
+
+
+def test_a_chip_that_takes_its_time_has_edges_for_every_host():
+    chip = Emulated(None, replace(Latencies(), irq_gap_s=0.001), by_level=True)
+    chip.host.write(SP_VERSION)
+    assert not chip.chip.irq
+    chip.machine.advance(0.001)
+    assert chip.chip.irq
+
+
 def test_a_write_is_acted_on_when_the_chip_is_deselected_not_before():
     chip = Emulated()
     chip.chip.select(selected=True)

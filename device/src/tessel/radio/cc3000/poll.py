@@ -19,6 +19,10 @@ from tessel.cc3000.errors import ChipError, CommandError, LeakError
 from tessel.cc3000.sockets import Sockets
 
 POLL_S = 0.010  # between two rounds in which nothing happened; the Tessel's
+STALL_S = 0.001
+"""The pause of a connection that waits for a buffer of the chip; the first time there is none, then
+it doubles up to POLL_S. A simulated chip gives buffers back within a turn of the reactor, a real
+one with the next command."""
 QUIET_S = 1.0  # after which the pauses double: a conversation's own gaps are shorter
 POLL_CAP_S = 0.040  # the longest pause: idle it costs 1.4 % of a core, not 4.5; nobody feels it
 LEAK_TIMEOUT_S = 5.0
@@ -68,6 +72,7 @@ class Poll:
         self._leaked_since: float | None = None
         self._moved_at = clock.seconds()
         self._pause = POLL_S
+        self._stalled = 0.0
 
     def add(self, member: Polled) -> None:
         self._members[member] = None
@@ -89,13 +94,18 @@ class Poll:
             self._timer = self._clock.callLater(0, self._begin)
 
     def _stay_awake(self) -> None:
+        self._stalled = 0.0
         self._moved_at = self._clock.seconds()
         self._pause = POLL_S
 
     def _pause_after(self, moved: bool) -> float:
-        if moved or any(one.sends for one in self._members):
+        if moved:
             self._stay_awake()
-            return 0 if moved else POLL_S
+            return 0
+        if any(one.sends for one in self._members):
+            stalled, self._stalled = self._stalled, min(2 * self._stalled or STALL_S, POLL_S)
+            self._moved_at, self._pause = self._clock.seconds(), POLL_S
+            return stalled
         if self._clock.seconds() - self._moved_at >= QUIET_S:
             self._pause = min(2 * self._pause, POLL_CAP_S)
         return self._pause
