@@ -36,7 +36,7 @@ from tessel.radio.cc3000 import AccessPoint as Credentials
 from tessel.radio.cc3000 import Cc3000Radio
 from tessel.radio.host import HostRadio
 from tessel.radio.names import asked
-from tessel.radios import SIMULATED_SIZES
+from tessel.radios import TESSEL_SIZES, simulated_sizes
 
 SSID = b"bench"
 READ, WRITE = 1460, 1024  # octets at once: a segment; the Tessel's
@@ -166,7 +166,7 @@ def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
         air.appear(AccessPoint(ssid=SSID))
         bus = SimulatedBus(Chip(air, PROFILES[profile]))
         point = Credentials(SSID, Security.OPEN)
-        yield profile, Cc3000Radio(bus, reactor, point, sizes=SIMULATED_SIZES)
+        yield profile, Cc3000Radio(bus, reactor, point, sizes=simulated_sizes(TESSEL_SIZES))
 
 
 def measured(what: Callable[[int], None], name: str, octets: int) -> None:

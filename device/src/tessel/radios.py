@@ -7,7 +7,7 @@ for an emulator, nor a machine without pins for `gpiod`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
 
 TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which real chips are known to bear
-SIMULATED_SIZES = Sizes(reads=4)  # what the receive window of a simulated chip holds
+
+READS_A_ROUND = 4  # what the receive window of a simulated chip holds
 
 BusWrap = Callable[[IBus], IBus]
 
@@ -59,10 +60,17 @@ def chosen(
     if settings.kind == "host":
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     found = _bus(settings, reactor, clock, by_level=True)
-    sizes = TESSEL_SIZES if settings.kind == "cc3000" else SIMULATED_SIZES
+    sizes = Sizes() if settings.profile == "ideal" else TESSEL_SIZES
+    if settings.kind == "cc3000-sim":
+        sizes = simulated_sizes(sizes)
     chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
     wifi = cast("IWifi", Wifi(chip))
     return Chosen(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)
+
+
+def simulated_sizes(sizes: Sizes) -> Sizes:
+    """A chip made of code bears more at once."""
+    return replace(sizes, by_packet=True, reads=READS_A_ROUND)
 
 
 def bus_of(

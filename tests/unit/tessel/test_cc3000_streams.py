@@ -150,6 +150,16 @@ def test_full_reads_follow_each_other_and_are_delivered_in_one_piece(octets, pie
     assert isinstance(talk.lost, done[end])
 
 
+def test_one_packet_carries_several_pieces_if_the_chip_bears_it():
+    ours = Radio(sizes=Sizes(read=512, write=1024, by_packet=True))
+    talk, peer = ours.connected(Pieces)
+    peer.protocol.dataReceived(bytes(3000))
+    talk.transport.write(bytes(3000))
+    ours.settle(0.1)
+    assert talk.pieces == [1460, 1460, 80]
+    assert peer.taken == bytes(3000)
+
+
 def test_a_full_read_and_no_more_keeps_the_others_for_10_ms_and_no_longer():
     ours = Radio(sizes=Sizes(read=1000, reads=4))
     talk, peer = ours.connected()

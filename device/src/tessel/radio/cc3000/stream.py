@@ -61,7 +61,9 @@ class ChipStream:
         self._buffers = workings.buffers
         self._poll = workings.poll
         self._clock = workings.clock
-        self._sizes = workings.sizes
+        sizes = workings.sizes
+        self._read_limit, self._write_limit = sizes.largest_read, sizes.largest_write
+        self._reads = sizes.reads
         self._left = left
         self._phase = _Phase.OPEN
         self._outgoing = Outgoing()
@@ -199,7 +201,7 @@ class ChipStream:
 
     async def _send_packet(self) -> bool:
         try:
-            await self._sockets.send(self.sd, self._outgoing.take(self._sizes.write))
+            await self._sockets.send(self.sd, self._outgoing.take(self._write_limit))
         except CommandError as fault:
             _log.debug("{peer}: {fault}", peer=self._peer, fault=fault)
             self.send_failed()
@@ -238,13 +240,14 @@ class ChipStream:
 
     async def _read(self) -> bytes:
         """One read, and as long as it was full the next, without asking whether there is more."""
-        octets = await self._sockets.receive(self.sd, self._sizes.read)
-        if len(octets) < self._sizes.read or self._sizes.reads == 1:
+        limit = self._read_limit
+        octets = await self._sockets.receive(self.sd, limit)
+        if len(octets) < limit or self._reads == 1:
             return octets
         pieces = [octets]
-        while len(octets) == self._sizes.read and len(pieces) < self._sizes.reads:
+        while len(octets) == limit and len(pieces) < self._reads:
             try:
-                octets = await self._sockets.receive(self.sd, self._sizes.read)
+                octets = await self._sockets.receive(self.sd, limit)
             except CommandError:
                 break  # the end: the next read will have the same answer
             pieces.append(octets)
