@@ -325,3 +325,24 @@ def test_a_port_of_the_chip_listens_whatever_host_was_named(board, host):
     board.machine.call()
     board.settle(0.1)
     assert board.machine.udp_ports[0].number == 7000
+
+
+def test_a_connection_waits_for_the_socket_of_a_look_up(board):
+    """All four are in use, but one only until the name is found."""
+    for number in range(3):
+        board.connect(f"192.0.2.{number + 10}")
+        board.settle(0.05)
+        board.machine.answer_dial()
+        board.settle(0.05)
+    board.air.silent.add("slow")
+    looking = board.begin(Deferred.fromCoroutine(board.network.lookup("slow")))
+    board.settle(0.05)
+    live = board.connect("192.0.2.1")
+    board.settle(0.5)
+    assert live == []
+    board.air.answer("slow", ["192.0.2.2"])
+    board.settle(0.1)
+    board.machine.answer_dial()
+    board.settle(0.1)
+    assert looking == [["192.0.2.2"]]
+    assert isinstance(live[0], Talk)

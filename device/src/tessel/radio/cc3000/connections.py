@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import partial
 from random import SystemRandom
+from weakref import WeakSet
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, DeferredLock
@@ -49,6 +50,7 @@ class Connections:
         self._workings = Workings(chip.sockets, chip.driver.buffers, self.poll, clock, sizes)
         self._streams: dict[int, ChipStream] = {}
         self._ports: dict[int, ChipPort] = {}
+        self._passing: WeakSet[ChipPort] = WeakSet()
         self._suspended: list[ChipPort] = []
         self._ended = False
         self._awaiting_socket: list[Deferred[None]] = []
@@ -117,6 +119,12 @@ class Connections:
         )
         self._keep(bound)
         protocol.makeConnection(bound)
+        return bound
+
+    async def bind_passing(self, protocol: DatagramProtocol) -> DatagramPort:
+        """A port that soon stops by itself, so that connections may wait for its socket."""
+        bound = await self.bind_udp(0, protocol)
+        self._passing.add(bound)
         return bound
 
     # The network goes and comes.
@@ -208,7 +216,7 @@ class Connections:
     # Sockets.
 
     async def _open(self) -> int:
-        """One for TCP. Those that are about to be closed are waited for."""
+        """One for TCP. Waits for those that are about to be closed, also of look-ups."""
         while True:
             try:
                 return await self._sockets.open_stream()
@@ -258,7 +266,7 @@ class Connections:
 
     def _closing(self) -> bool:
         return any(stream.leaving for stream in self._streams.values()) or any(
-            port.stopping for port in self._ports.values()
+            port.stopping or port in self._passing for port in self._ports.values()
         )
 
     async def _discard(self, sd: int) -> None:

@@ -224,7 +224,7 @@ class Cc3000Radio:
 
     async def _ask_server(self, name: str, server: str) -> Sequence[str]:
         question = Question(name, server, self._clock, lambda: self.chip.driver.is_blocked)
-        port = await _in_radios_terms(self._connections.bind_udp(0, question))
+        port = await _in_radios_terms(self._connections.bind_passing(question))
         try:
             return await question.answer
         finally:
