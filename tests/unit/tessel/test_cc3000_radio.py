@@ -135,6 +135,16 @@ def test_whose_connection_is_cut_sees_a_link_that_is_not_up(ours, loss, link):
     assert talk.link_then is link
 
 
+def test_a_look_up_ends_with_the_network_and_does_not_wait_for_the_next(ours):
+    ours.air.silent.add("slow")
+    looking = ours.begin(ours.radio.lookup("slow"))
+    ours.settle(0.1)
+    assert looking == []
+    ours.air.vanish(HOME)
+    ours.settle(0.1)
+    assert isinstance(looking[0], radio.NameUnansweredError)
+
+
 def test_off_and_on_is_up_once(ours):
     ours.links.clear()
     ours.now(ours.radio.power_off())

@@ -122,7 +122,9 @@ class Connections:
         return bound
 
     async def bind_passing(self, protocol: DatagramProtocol) -> DatagramPort:
-        """A port that soon stops by itself, so that connections may wait for its socket."""
+        """A port that soon stops by itself, so that connections may wait for its socket, and that
+        does not wait for the next network.
+        """
         bound = await self.bind_udp(0, protocol)
         self._passing.add(bound)
         return bound
@@ -135,7 +137,10 @@ class Connections:
         for stream in list(self._streams.values()):
             stream.cut(why)
         for port in list(self._ports.values()):
-            port.suspend()
+            if port in self._passing:
+                port.cut()
+            else:
+                port.suspend()
         self._suspended += self._ports.values()
         self._ports.clear()
         self.poll.stop()
