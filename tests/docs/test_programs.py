@@ -8,13 +8,18 @@ import pytest
 from support.fake_board import powered_board
 from tessel import dgram, net, stream, tls
 from tessel.errors import NodeError
+from tessel.radio.cc3000.ports import DATAGRAMS_HELD
 
 TEXT = Path("docs/programs.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("what", "limit"),
-    [("wait for their port", dgram.MOST_WAITING), ("of a name", dgram.MOST_LOOKING_UP)],
+    [
+        ("wait for their port", dgram.MOST_WAITING),
+        ("of a name", dgram.MOST_LOOKING_UP),
+        ("wait for the CC3000", DATAGRAMS_HELD),
+    ],
 )
 def test_a_limit_is_the_codes(what, limit):
     assert re.search(rf"^\| [^|]*{what} \| {limit} \|", TEXT, re.MULTILINE)

@@ -1,5 +1,7 @@
 """Ports of the radio: what arrives, datagrams, and a network that goes and comes back."""
 
+import errno
+
 import pytest
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
@@ -10,6 +12,7 @@ from tessel.cc3000.errors import CommandError, SilentError
 from tessel.cc3000.netapp import Timers
 from tessel.radio import interface as radio
 from tessel.radio.cc3000.connections import PORT_TRIES
+from tessel.radio.cc3000.ports import DATAGRAMS_HELD
 from tessel.radio.interface import LinkState
 from unit.tessel.chip_radio import OURS, Radio, Talk
 
@@ -271,6 +274,22 @@ def test_a_datagram_waits_for_a_buffer_without_keeping_the_others_waiting(ours):
     stuck_peer.flush()
     ours.settle(0.3)
     assert ours.machine.udp_ports[0].written == [(b"later", ("192.0.2.7", 9))]
+
+
+def test_more_datagrams_than_the_radio_holds_are_refused(ours):
+    letters = Letters()
+    ours.now(ours.radio.bind_udp(7000, letters, address=""))
+    for number in range(DATAGRAMS_HELD):
+        letters.transport.write(b"%d" % number, ("192.0.2.7", 9))
+    with pytest.raises(OSError, match="64 datagrams wait") as raised:
+        letters.transport.write(b"too many", ("192.0.2.7", 9))
+    ours.settle(2)
+
+    assert raised.value.errno == errno.ENOBUFS
+    assert [octets for octets, _ in ours.machine.udp_ports[0].written] == [
+        b"%d" % number for number in range(DATAGRAMS_HELD)
+    ]
+    letters.transport.write(b"again", ("192.0.2.7", 9))
 
 
 @pytest.mark.parametrize("tries", [1, PORT_TRIES])

@@ -3,6 +3,8 @@
 The network of these tests answers within the call: the worst case for whoever asks.
 """
 
+import errno
+
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
@@ -263,7 +265,35 @@ def test_a_chain_leaves_the_reactor_its_turns():
         assert turns == ["reactor", "first", "reactor", "second"]
 
 
+def test_what_the_network_tells_keeps_its_order():
+    with powered_board() as board:
+        told = []
+        board.runtime.ask(board.runtime.call, told.append, "first")
+        board.runtime.call(told.append, "second")
+        assert told == []
+        board.run()
+        board.runtime.call(told.append, "third")
+
+        assert told == ["first", "second", "third"]
+
+
 # Datagrams that are dropped.
+
+
+@pytest.mark.parametrize("number", [errno.ENOBUFS, errno.EAGAIN])
+def test_a_datagram_that_the_radio_has_no_room_for_is_told_to_its_callback_alone(number):
+    with powered_board() as board:
+        told = []
+        socket = dgram.create_socket().bind().on("error", told.append)
+        (port,) = board.network.bindings
+        port.bind()
+        port.fault = OSError(number, "no room")
+        socket.send("x", 53, "192.0.2.1")
+        socket.send("x", 53, "192.0.2.1", lambda error: told.append(error.code))
+        board.run()
+
+        assert told == ["ENOBUFS"]
+        socket.close()
 
 
 @pytest.mark.parametrize("how", ["bound", "fails", "closed", "closed when bound too late"])

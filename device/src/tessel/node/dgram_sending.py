@@ -166,7 +166,8 @@ class Outbox:
         except MessageLengthError:
             return NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE")
         except OSError as fault:
-            code = errno.errorcode.get(fault.errno or 0, "EIO")
+            full = fault.errno in (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
+            code = "ENOBUFS" if full else errno.errorcode.get(fault.errno or 0, "EIO")
             return NodeError(f"send {fault.strerror} {to[0]}:{to[1]}", code)
         return None
 

@@ -48,6 +48,7 @@ class Runtime:
         self._uncaught = uncaught
         self._ticks: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._tick_handle: Handle | None = None
+        self._held = 0  # calls into the program that wait for a tick
         self._asking = 0  # calls of `ask` that have not returned
         self._stopped = False
         self.fault: BaseException | None = None  # the first that ended the program
@@ -59,12 +60,21 @@ class Runtime:
     def call(self, function: Callable[..., object], *args: object) -> None:
         """Call into the program. What it raises, SystemExit included, ends the program.
 
-        Inside `ask` the call waits for the next tick.
+        Inside `ask` the call waits for the next tick, and what comes before that tick waits behind
+        it: what the network tells keeps its order.
         """
+        if self._asking or self._held:
+            self._held += 1
+            self.next_tick(self._call_held, function, args)
+        else:
+            self._call_now(function, *args)
+
+    def _call_held(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        self._held -= 1
+        self._call_now(function, *args)
+
+    def _call_now(self, function: Callable[..., object], *args: object) -> None:
         if self._stopped:
-            return
-        if self._asking:
-            self.next_tick(function, *args)
             return
         try:
             function(*args)
@@ -109,7 +119,7 @@ class Runtime:
     def _run_ticks(self) -> None:
         while self._ticks:
             function, args = self._ticks.popleft()
-            self.call(function, *args)
+            self._call_now(function, *args)
         handle, self._tick_handle = self._tick_handle, None
         if handle is not None:
             handle.close()

@@ -4,6 +4,7 @@ chose, so the radio chooses.
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Protocol
@@ -25,7 +26,7 @@ from tessel.radio.cc3000.stream import ChipStream
 from tessel.radio.cc3000.workings import Workings
 from tessel.radio.interface import ILosablePort, RadioError
 
-DATAGRAMS_HELD = 64  # to be sent; what comes on top is lost, as datagrams may be
+DATAGRAMS_HELD = 64  # to be sent; what comes on top is refused with ENOBUFS
 
 _log = Logger(namespace="tessel.radio")
 
@@ -224,7 +225,7 @@ class DatagramPort(ChipPort):
         self._protocol = protocol
         self._buffers = workings.buffers
         self._peer: tuple[str, int] | None = None
-        self._outgoing: deque[tuple[bytes, str, int]] = deque(maxlen=DATAGRAMS_HELD)
+        self._outgoing: deque[tuple[bytes, str, int]] = deque()
 
     # IUDPTransport.
 
@@ -234,6 +235,8 @@ class DatagramPort(ChipPort):
             raise ValueError("a datagram to nobody: neither an address nor a connect")
         if len(packet) > LARGEST_DATAGRAM:
             raise MessageLengthError(f"{len(packet)} octets; allowed are {LARGEST_DATAGRAM}")
+        if len(self._outgoing) >= DATAGRAMS_HELD:
+            raise OSError(errno.ENOBUFS, f"{DATAGRAMS_HELD} datagrams wait for the chip already")
         if self.is_open:
             self._outgoing.append((packet, *to))
             self._poll.wake()
