@@ -49,9 +49,6 @@ UNRELATED_EXPIRED = Party("x").certify(Party("z"), end=EXPIRED)
         ([LEAF, LEAF, MIDDLE, MIDDLE], [LEAF, MIDDLE], []),
         ([LEAF, MIDDLE, CROSS], [LEAF, MIDDLE, CROSS], []),
         ([LEAF, MIDDLE, ROOT, CROSS], [LEAF, MIDDLE, ROOT, CROSS], []),
-        ([LEAF, MIDDLE, EXPIRED_CROSS], [LEAF, MIDDLE], ["CN=root expired"]),
-        ([LEAF, EXPIRED_CROSS, MIDDLE], [LEAF, MIDDLE], ["CN=root expired"]),
-        ([LEAF, MIDDLE, FUTURE_CROSS], [LEAF, MIDDLE], ["CN=root is valid only from"]),
         ([LEAF, MIDDLE, EXPIRED_CROSS, ROOT], [LEAF, MIDDLE, ROOT], ["CN=root expired"]),
         ([LEAF, MIDDLE, EXPIRED_ROOT], [LEAF, MIDDLE], ["CN=root expired"]),
         ([LEAF_OF_ROOT, EXPIRED_ROOT], [LEAF_OF_ROOT], ["CN=root expired"]),
@@ -63,13 +60,14 @@ UNRELATED_EXPIRED = Party("x").certify(Party("z"), end=EXPIRED)
             [LEAF, MIDDLE, ROOT, MIDDLE_OF_UPPER],
             ["CN=upper expired"],
         ),
-        ([LEAF, MIDDLE, UNRELATED], [LEAF, MIDDLE], ["CN=y issued none of the others"]),
+        ([LEAF, MIDDLE, UNRELATED], [LEAF, MIDDLE], ["CN=y issued none of those that are sent"]),
+        ([LEAF, MIDDLE, ROOT, FUTURE_CROSS], [LEAF, MIDDLE, ROOT], ["CN=root is valid only from"]),
         ([LEAF, UNRELATED_EXPIRED, MIDDLE], [LEAF, MIDDLE], ["CN=z expired"]),
     ],
 )
 def test_clients_are_sent_what_they_need_in_the_order_of_tls(held, sent, warned):
     chain = needed_chain(held, NOW)
-    assert (list(chain.certificates), chain.faults) == (sent, ())
+    assert (list(chain.certificates), chain.fault) == (sent, None)
     assert len(chain.warnings) == len(warned)
     for warning, words in zip(chain.warnings, warned, strict=True):
         assert warning.startswith(words)
@@ -77,19 +75,45 @@ def test_clients_are_sent_what_they_need_in_the_order_of_tls(held, sent, warned)
 
 
 @pytest.mark.parametrize(
-    ("held", "words"),
+    ("held", "sent", "missing"),
     [
-        ([LEAF, EXPIRED_MIDDLE], "CN=middle expired at"),
-        ([LEAF, EXPIRED_MIDDLE, ROOT], "CN=middle expired at"),
-        ([LEAF, EXPIRED_MIDDLE, OTHER_MIDDLE_EXPIRED], "CN=middle expired at"),
-        ([LEAF, MIDDLE_OF_UPPER, EXPIRED_UPPER, ROOT], "CN=upper expired at"),
-        ([middle.certify(server, end=EXPIRED), MIDDLE], "CN=server expired at"),
-        ([middle.certify(server, start=NOW + DAY), MIDDLE], "CN=server is valid only from"),
+        ([LEAF, EXPIRED_MIDDLE], [LEAF], "middle"),
+        ([LEAF, EXPIRED_MIDDLE, OTHER_MIDDLE_EXPIRED], [LEAF], "middle"),
+        ([LEAF, EXPIRED_MIDDLE, ROOT], [LEAF], "middle"),
+        ([LEAF, MIDDLE_OF_UPPER, EXPIRED_UPPER, ROOT], [LEAF, MIDDLE_OF_UPPER], "upper"),
+        ([LEAF, MIDDLE, EXPIRED_CROSS], [LEAF, MIDDLE], "root"),
+        ([LEAF, EXPIRED_CROSS, MIDDLE], [LEAF, MIDDLE], "root"),
+        ([LEAF, MIDDLE, EXPIRED_CROSS, OLD_ROOT], [LEAF, MIDDLE], "root"),
+        ([LEAF_OF_ROOT, EXPIRED_CROSS], [LEAF_OF_ROOT], "root"),
+        ([LEAF_OF_ROOT, EXPIRED_CROSS, OLD_ROOT], [LEAF_OF_ROOT], "root"),
     ],
 )
-def test_without_a_certificate_that_clients_need_the_chain_is_at_fault(held, words):
-    (fault,) = needed_chain(held, NOW).faults
-    assert fault.startswith(words)
+def test_an_expired_issuer_is_not_sent_and_a_warning_says_who_needs_it(held, sent, missing):
+    chain = needed_chain(held, NOW)
+    assert (list(chain.certificates), chain.fault) == (sent, None)
+    assert chain.warnings[0] == (
+        f"CN={missing} expired at {EXPIRED:%F %T} UTC; it is not sent, so clients that do not "
+        f"trust CN={missing} itself refuse CN=server"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        ({"end": EXPIRED}, "CN=server expired at"),
+        ({"start": NOW + DAY}, "CN=server is valid only from"),
+    ],
+)
+def test_a_server_certificate_that_is_not_valid_is_a_fault(dates, words):
+    chain = needed_chain([middle.certify(server, **dates), MIDDLE], NOW)
+    assert chain.fault.startswith(words)
+
+
+def test_authorities_that_certify_one_another_are_each_looked_at_once():
+    parties = [Party(f"authority {number}") for number in range(5)]
+    leaf = parties[0].certify(server, dns="proxy.example")
+    crosses = [one.certify(other) for one in parties for other in parties if one is not other]
+    assert needed_chain([leaf, *crosses], NOW).certificates[0] == leaf
 
 
 # --- in files
@@ -129,10 +153,12 @@ def test_a_renewal_with_an_expired_cross_certificate_is_taken(config):
     assert len(tls.warnings) == 1
 
 
-def test_an_expired_intermediate_is_a_fault_of_the_file(config):
-    config.cert_file.write_bytes(pem(LEAF, EXPIRED_MIDDLE))
-    with pytest.raises(ConfigError, match=r"CERT_FILE=.*CN=middle expired at"):
-        server_tls(config, at(NOW))
+def test_a_client_that_has_the_issuer_is_served_though_the_issuer_in_the_file_has_expired(config):
+    config.cert_file.write_bytes(pem(LEAF_OF_ROOT, EXPIRED_CROSS))
+    here, there, flush = shake_hands(server_tls(config, at(NOW)), trusting(ROOT))
+    there.transport.write(b"ping")
+    flush()
+    assert here.received == b"ping"
 
 
 def test_the_first_end_is_that_of_the_chain_without_the_root(config):

@@ -3,6 +3,10 @@
 A client needs the server's own certificate and the issuers up to one that it trusts. Files from
 authorities often hold more: the root itself, or a cross certificate by which an older root vouches
 for a newer one. When the cross certificate expires, clients that know the newer root lose nothing.
+
+A file does not say which roots clients have: an expired cross certificate of a root and an expired
+intermediate look the same. So only the server's own certificate can be at fault. An expired issuer
+is not sent, and a warning says who can no longer verify the server.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -19,11 +24,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 class Chain:
     """What a server sends, its own certificate first.
 
-    `faults`: why clients could not verify it. `warnings`: certificates that are not sent.
+    `fault`: why no client could verify it. `warnings`: certificates that are not sent.
     """
 
     certificates: tuple[x509.Certificate, ...]
-    faults: tuple[str, ...] = ()
+    fault: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -31,14 +36,14 @@ def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Cha
     """The chain of the first certificate; the others may be in any order, and more than once."""
     leaf, *others = dict.fromkeys(certificates)
     if fault := out_of_date(leaf, now):
-        return Chain((leaf,), (fault,))
+        return Chain((leaf,), fault)
     path = _best_path(leaf, others, now)
-    end = next((at for at, each in enumerate(path) if out_of_date(each, now)), len(path))
-    if end < len(path) and _is_needed(path, end, now):
-        return Chain(path, tuple(_faults(path[end:], now)))
-    sent = (*path[:end], *_alternatives(path[:end], others, now))
-    left_out = [each for each in others if each not in sent]
-    return Chain(sent, (), tuple(_warning(each, now) for each in left_out))
+    valid = tuple(takewhile(lambda each: out_of_date(each, now) is None, path))
+    sent = (*valid, *_alternatives(valid, others, now))
+    missing = [each for each in path[len(valid) :][:1] if not is_self_signed(each)]
+    gaps = (_gap(each, leaf, now) for each in missing)
+    unneeded = (_warning(each, now) for each in others if each not in (*sent, *missing))
+    return Chain(sent, None, (*gaps, *unneeded))
 
 
 def out_of_date(certificate: x509.Certificate, now: datetime) -> str | None:
@@ -70,11 +75,15 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
 def _best_path(
     certificate: x509.Certificate, others: Sequence[x509.Certificate], now: datetime
 ) -> tuple[x509.Certificate, ...]:
-    """From this certificate up as far as the file goes; issuers that are valid come first."""
+    """From this certificate up as far as the file goes; issuers that are valid come first.
+
+    No issuer comes twice, so authorities that certify one another do not lead around in circles.
+    """
     if is_self_signed(certificate):
         return (certificate,)
+    others = [each for each in others if each.subject != certificate.subject]
     paths = [
-        (certificate, *_best_path(each, [other for other in others if other != each], now))
+        (certificate, *_best_path(each, others, now))
         for each in others
         if is_issued_by(certificate, each)
     ]
@@ -83,23 +92,6 @@ def _best_path(
 
 def _invalid(path: Iterable[x509.Certificate], now: datetime) -> int:
     return sum(out_of_date(each, now) is not None for each in path)
-
-
-def _is_needed(path: Sequence[x509.Certificate], at: int, now: datetime) -> bool:
-    """Must a client have the certificate at this place of the path to verify the first one?
-
-    A client has the roots. A certificate that is no root, and has no valid certificate below it but
-    the server's own, is an intermediate: no client has it. Higher up, it is taken for a cross
-    certificate of a root that clients have, unless the file shows the valid root above it.
-    """
-    if is_self_signed(path[at]):
-        return False
-    above = path[at + 1 :]
-    return at == 1 or any(is_self_signed(each) and not out_of_date(each, now) for each in above)
-
-
-def _faults(path: Iterable[x509.Certificate], now: datetime) -> list[str]:
-    return [fault for each in path if (fault := out_of_date(each, now))]
 
 
 def _alternatives(
@@ -115,7 +107,14 @@ def _alternatives(
     ]
 
 
+def _gap(certificate: x509.Certificate, leaf: x509.Certificate, now: datetime) -> str:
+    """The warning about an issuer that only clients who trust it already can do without."""
+    name, server = (each.subject.rfc4514_string() for each in (certificate, leaf))
+    why = out_of_date(certificate, now)
+    return f"{why}; it is not sent, so clients that do not trust {name} itself refuse {server}"
+
+
 def _warning(certificate: x509.Certificate, now: datetime) -> str:
     name = certificate.subject.rfc4514_string()
-    why = out_of_date(certificate, now) or f"{name} issued none of the others"
+    why = out_of_date(certificate, now) or f"{name} issued none of those that are sent"
     return f"{why}; clients do not need it and are not sent it"

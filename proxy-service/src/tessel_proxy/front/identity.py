@@ -96,8 +96,8 @@ class IdentityFiles:
         chain = _collect(faults, lambda: self._chain(now))
         key = _collect(faults, self._key)
         clients = _collect(faults, lambda: self._client_authorities(now))
-        if chain is not None:
-            faults += [f"{self.cert_source}: {fault}" for fault in chain.faults]
+        if chain is not None and chain.fault:
+            faults.append(f"{self.cert_source}: {chain.fault}")
         if chain is not None and key is not None:
             faults += self._pair_faults(chain, key)
         revocations = None
