@@ -5,8 +5,9 @@
     /metrics   for Prometheus
 
 Monitors ask in many forms: GET, HEAD and OPTIONS have the same status, with HTTP/1.0 or 1.1, with
-or without a query, a trailing slash, or the whole URL as the target. `OPTIONS /` is what HAProxy
-sends if it is told nothing else. Other methods are answered with 405: nothing can be changed here.
+or without a query, a trailing slash, a second slash in front, or the whole URL as the target.
+`OPTIONS /` is what HAProxy sends if it is told nothing else. Other methods are answered with 405:
+nothing can be changed here.
 
 It tells no secrets, but who can connect learns how busy the proxy is, so it is bound to loopback
 unless ADMIN_HOST says otherwise.
@@ -203,11 +204,14 @@ def _reply(request: Request, status: HTTPStatus, lines: Sequence[str]) -> bytes:
 
 
 def _path_of(target: bytes) -> bytes:
-    """The path of a request's target, which may be a whole URL, as for a proxy."""
+    """The path of a request's target, which may be a whole URL, as for a proxy.
+
+    With one slash in front: monitors join a base URL that ends with "/" and a path.
+    """
     scheme, separator, rest = target.partition(b"://")
     if separator and scheme.lower() in (b"http", b"https"):
-        return b"/" + rest.partition(b"/")[2]
-    return target
+        target = rest.partition(b"/")[2]
+    return target if target == b"*" else b"/" + target.lstrip(b"/")
 
 
 def _nothing_there() -> Answer:
