@@ -129,7 +129,7 @@ class Demo:
         self._screen.headline(f"A program opens {SOCKETS} sockets at once, without the proxy")
         place = (self._system.near.host, self._system.near.ports["echo"])
         shown = self._program("demo/twenty_sockets.py", *place, settings={"PROXY_TOKEN": ""})
-        expect_lines(shown, f"{CHIP_SOCKETS} of {SOCKETS} sockets stand.")
+        expect_lines(shown, f"{CHIP_SOCKETS} of {SOCKETS} sockets are connected.")
         expect_lines(shown, f"{SOCKETS - CHIP_SOCKETS} times: ENOENT: Cannot open another socket.")
         self._screen.note(f"The chip has {CHIP_SOCKETS} sockets: it refuses to open more.")
 

@@ -57,7 +57,10 @@ class Screen:
 
     @contextmanager
     def progress(self, what):
-        """Keep a line below the others, with the time that this takes."""
+        """Keep a line below the others, with the time that this takes, where one can be kept."""
+        if not self._console.is_interactive:
+            yield
+            return
         columns = SpinnerColumn(SPINNER), TextColumn("{task.description}"), TimeElapsedColumn()
         with Progress(*columns, console=self._console, transient=True) as progress:
             progress.add_task(what[: self.columns - CLOCK_COLUMNS])

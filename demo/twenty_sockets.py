@@ -1,6 +1,6 @@
-"""twenty_sockets.py HOST PORT: opens twenty sockets, and uses them when it is known which stand.
+"""twenty_sockets.py HOST PORT: opens twenty sockets, and then uses those that are connected.
 
-On a Tessel's chip there are four. Those that stand say a word to the echo at HOST and PORT.
+A Tessel's chip has four sockets. Each connected one sends a word to the echo at HOST and PORT.
 """
 
 import sys
@@ -14,43 +14,43 @@ if len(sys.argv) != 3 or not sys.argv[2].isdecimal():
     print("usage: tessel run demo/twenty_sockets.py HOST PORT", file=sys.stderr)
     sys.exit(2)
 host, port = sys.argv[1], int(sys.argv[2])
-standing = []
+connected = []
 errors = Counter()
-heard = []
+echoes = []
 
 
 def settled():
-    if len(standing) + errors.total() < SOCKETS:
+    if len(connected) + errors.total() < SOCKETS:
         return
-    print(f"{len(standing)} of {SOCKETS} sockets stand.")
+    print(f"{len(connected)} of {SOCKETS} sockets are connected.")
     for error, times in errors.items():
         print(f"{times} times: {error}")
-    for number, socket in standing:
+    for number, socket in connected:
         talk(socket, b"word %d" % number)
 
 
 def talk(socket, word):
     def echoed(octets):
-        heard.append(octets)
+        echoes.append(octets)
         assert octets == word, (octets, word)
         socket.destroy()
-        if len(heard) == len(standing):
-            print(f"{len(heard)} of them heard their own word.")
+        if len(echoes) == len(connected):
+            print(f"{len(echoes)} of them received their own word back.")
 
     socket.on("data", echoed)
     socket.write(word)
 
 
 def open_one(number):
-    def stands():
-        standing.append((number, socket))
+    def opened():
+        connected.append((number, socket))
         settled()
 
     def failed(error):
         errors[str(error)] += 1
         settled()
 
-    socket = net.connect(port, host, stands)
+    socket = net.connect(port, host, opened)
     socket.on("error", failed)
 
 

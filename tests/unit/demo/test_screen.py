@@ -68,6 +68,7 @@ def test_where_there_is_no_terminal_it_is_plain_text(name, monkeypatch):
         "$ PROXY_TOKEN='' tessel run 'a b.py'",
         "[bold]its own[/bold] :smile: 1 2 3",
     ]
+    assert text.splitlines()[5].startswith("* The far site counted")
     assert "The program runs" not in text
     assert max(map(len, text.splitlines())) <= PLAIN_COLUMNS
 
