@@ -1,5 +1,6 @@
 """What `make` is about to do, which it says first."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,10 +13,14 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
+OF_THE_OUTER_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "TEST_PROCESSES"}
+
+
 def commands(target):
     done = subprocess.run(
         ["make", "--dry-run", "--no-print-directory", target],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in OF_THE_OUTER_MAKE},
         capture_output=True,
         text=True,
         check=True,
