@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from servicekit.resolver import resolver_of
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
 from tessel.cc3000.linux import ILinuxReactor, open_bus
@@ -21,7 +22,7 @@ from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, Sizes
 from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Wifi
 from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio, IWifi
-from tessel.radio.names import asked, resolver_of
+from tessel.radio.names import asked
 from tessel.radio_config import RadioSettings
 
 if TYPE_CHECKING:

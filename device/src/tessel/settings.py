@@ -91,7 +91,8 @@ SETTINGS = (
     Setting(
         ("PROXY_DEVICE",),
         "",
-        "a name of at most 64 characters for this one device, for the proxy's log",
+        "a name of at most 64 characters for this one device, unique in its account: the proxy "
+        "logs it, and ends an older tunnel of the same name",
     ),
     Setting(
         ("RADIO",),

@@ -23,6 +23,7 @@ from servicekit.log_file import FileOutput
 from servicekit.logs import begin_logging, file_output
 from servicekit.parsers import integer
 from servicekit.reactor import reactor as installed_reactor
+from servicekit.resolver import IResolvingReactor, resolver_of
 from servicekit.serving import (
     AT_FAULT,
     FAILED,
@@ -61,7 +62,7 @@ from tessel_proxy.service import IProxyReactor, ProxyService
 MIB = 1024 * 1024
 
 
-class IReactor(IProxyReactor, IServingReactor, IAuthReactor):
+class IReactor(IProxyReactor, IServingReactor, IAuthReactor, IResolvingReactor):
     """All that is asked of the reactor."""
 
 
@@ -153,6 +154,7 @@ def _serve() -> int:
     hangups = Hangups()  # before anything is read that it could ask to be read again
     ready = get_ready(environ, reactor)
     config = ready.config
+    reactor.installNameResolver(resolver_of(reactor))  # for the token service's name
     files = _log_files(config)
     log = begin_logging(sys.stderr, config.log_level, config.log_format, *files)
     for hint in ready.hints:
