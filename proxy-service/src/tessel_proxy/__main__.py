@@ -168,7 +168,7 @@ def _serve() -> int:
         legacy_tls=ready.legacy_tls,
         certificate_ends=lambda: _first_end(ready),
         revocations_end=lambda: _revocations_end(ready),
-        log_dropped=lambda: log.dropped,
+        log_dropped=lambda: log.dropped + sum(each.dropped for each in files),
         token_service=ready.chosen.token_service,
         descriptors=raise_descriptors(),
     )

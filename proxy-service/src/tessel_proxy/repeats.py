@@ -43,6 +43,7 @@ class Kind:
 
 
 Write: TypeAlias = Callable[[], None]
+Tell: TypeAlias = Callable[[Kind, Write], None]
 
 
 class Lines(Interface):

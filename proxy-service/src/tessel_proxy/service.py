@@ -42,6 +42,7 @@ from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.balancers import Front
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.listening import IListeningReactor, listen
+from tessel_proxy.front.tls import ServerTLS
 from tessel_proxy.house import House
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.descriptors import PLENTY
@@ -139,6 +140,9 @@ class ProxyService(Service):
         )
         self._ledger = Ledger()
         self._lines = RepeatedLines(reactor)
+        for each in (server_tls, legacy_tls):
+            if isinstance(each, ServerTLS):
+                each.lines = self._lines
         watched = Watched(authenticator, self._token_checked)
         if token_service is not None:
             token_service.listener = self._token_service_answered

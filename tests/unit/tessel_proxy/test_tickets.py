@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from OpenSSL._util import lib
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface import implementer
 
@@ -18,6 +19,7 @@ from tessel_proxy.front.revocation import no_revocations
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
+from tessel_proxy.repeats import RepeatedLines
 from unit.tessel_proxy.authorities import DAY, Party, pem
 from unit.tessel_proxy.handshakes import NOW, shake_hands
 
@@ -345,6 +347,18 @@ def test_why_a_device_of_a_known_authority_is_refused_is_told(asking, wall, case
     assert [(each["subject"], each["why"]) for each in told] == (
         [("CN=device", why)] if why else []
     )
+
+
+def test_a_device_that_comes_back_with_a_refused_certificate_has_few_lines(asking, wall):
+    asking.client_crl_file.write_bytes(pem(root.revoke(OWN)))
+    tls = server_tls(asking, wall)
+    tls.lines = RepeatedLines(Clock())
+    with capturedLogs() as logs:
+        for _ in range(5):
+            Device(SSL.TLS1_3_VERSION, party.key, OWN).connect(tls)
+        tls.lines.flush()
+    told = [each for each in logs if each.get("event") == "client_certificate_refused"]
+    assert [each.get("count", 1) for each in told] == [1, 4]
 
 
 def test_the_list_is_among_the_files_that_are_looked_at(asking, wall):

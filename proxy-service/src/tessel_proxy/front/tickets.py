@@ -15,11 +15,14 @@ from OpenSSL.crypto import X509
 from twisted.logger import Logger
 
 from tessel_proxy.front.identity import Identity
+from tessel_proxy.repeats import EachLine, Kind, Tell
 
 TICKET_KEYS_S: Final = 12 * 3600
 """Seconds to use the same keys, and the longest life of a ticket. A device that was off for a night
 resumes; whoever gets the keys out of the memory can read no more than half a day of TLS 1.2."""
 
+
+_EACH_LINE: Final = EachLine().tell
 
 _WORTH_A_LINE: Final = {
     SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED: "it has expired",
@@ -37,8 +40,9 @@ class TicketKeys:
 
     _log = Logger()
 
-    def __init__(self, identity: Identity, now: float) -> None:
+    def __init__(self, identity: Identity, now: float, tell: Tell = _EACH_LINE) -> None:
         """`now` and `end`: seconds since 1970."""
+        self._tell = tell
         self._made_at = now
         self.end = now + TICKET_KEYS_S
         vouching = (each.not_valid_after_utc for each in identity.client_authorities)
@@ -58,13 +62,21 @@ class TicketKeys:
         if ok:
             self._end_with(certificate)
         elif why := _WORTH_A_LINE.get(number):
+            self._refused(certificate.to_cryptography().subject.rfc4514_string(), why)
+        return bool(ok)
+
+    def _refused(self, subject: str, why: str) -> None:
+        event = "client_certificate_refused"
+
+        def write() -> None:
             self._log.warn(
                 "the certificate {subject} of a device was refused: {why}",
-                event="client_certificate_refused",
-                subject=certificate.to_cryptography().subject.rfc4514_string(),
+                event=event,
+                subject=subject,
                 why=why,
             )
-        return bool(ok)
+
+        self._tell(Kind(event, why, subject), write)
 
     def _end_with(self, certificate: X509) -> None:
         try:

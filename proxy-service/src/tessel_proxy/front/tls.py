@@ -28,6 +28,7 @@ from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.numbers import Number
 from tessel_proxy.reload import stamps_of
+from tessel_proxy.repeats import EachLine, Kind, Lines, Write
 
 # Forward secret and authenticated, as all of TLS 1.3 are. AES-128 first: it is the cheapest for a
 # relay, and no weaker in practice.
@@ -60,6 +61,7 @@ class ServerTLS:
         self._files = files
         self._wall_time = wall_time
         self._dialect = dialect
+        self.lines: Lines = EachLine()  # about refused certificates of devices
         self.reload()
 
     @property
@@ -90,7 +92,7 @@ class ServerTLS:
 
     def use(self, identity: Identity) -> None:
         """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
-        keys = TicketKeys(identity, self._wall_time())
+        keys = TicketKeys(identity, self._wall_time(), self._tell)
         options = self._dialect.options(identity, keys)
         write_whole_pieces(options.getContext())
         ignore_alpn(options.getContext())
@@ -102,6 +104,9 @@ class ServerTLS:
         if not self._keys.are_usable(self._wall_time()):
             self._renew_keys()
         return self._options.serverConnectionForTLS(protocol)
+
+    def _tell(self, kind: Kind, write: Write) -> None:
+        self.lines.tell(kind, write)
 
     def _renew_keys(self) -> None:
         """End all tickets. The next ones are encrypted with new keys."""
