@@ -398,6 +398,17 @@ def test_whoever_answers_a_syn_or_refuses_it_is_there(outcome, received):
     assert chip.machine.tcpClients[0][3] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("host", "received"),
+    [("10.10.220.131", 2), ("0.0.0.0", 0), ("10.10.220.255", 0), ("255.255.255.255", 0)],
+)
+def test_a_ping_to_the_chip_itself_or_to_all_does_not_leave_it(host, received):
+    chip = Emulated()
+    chip.host.call(netapp.Ping(host, 2))
+    assert report(chip) == PingReport(2, received, 0, 0, 0)
+    assert chip.machine.tcpClients == []
+
+
 def test_a_ping_can_be_stopped_and_asked_about():
     chip = Emulated()
     chip.host.call(netapp.Ping("192.0.2.1", 5))

@@ -57,7 +57,9 @@ class Control:
         self._station = station
         self._set_inactivity = set_inactivity
         self._say = say
-        self._pinger = Pinger(air, self._is_near, lambda report: say(report.packet()))
+        self._pinger = Pinger(
+            air, self._is_near, station.can_dial, lambda report: say(report.packet())
+        )
         self._patches_wanted: list[int] = []
         self._starting: Deferred[Packets] | None = None
         self._start: wlan.Start | None = None

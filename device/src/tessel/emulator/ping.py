@@ -23,10 +23,16 @@ class Pinger:
     """One ping at a time: a new one ends that before it."""
 
     def __init__(
-        self, air: Air, is_near: Callable[[str], bool], report: Callable[[PingReport], None]
+        self,
+        air: Air,
+        is_near: Callable[[str], bool],
+        can_dial: Callable[[str], bool],
+        report: Callable[[PingReport], None],
     ) -> None:
+        """`is_near`: answers without this machine. `can_dial`: may be a host of its network."""
         self._air = air
         self._is_near = is_near
+        self._can_dial = can_dial
         self._report = report
         self._running: Deferred[None] | None = None
         self._sent = 0
@@ -63,6 +69,8 @@ class Pinger:
         self.report()
 
     async def _answers(self, ping: Ping) -> bool:
+        if not self._can_dial(ping.address):
+            return False
         probe = Protocol()
         timeout_s = ping.timeout_ms / 1000
         dial = self._air.dial(ping.address, ECHO_PORT, probe, from_port=0, timeout_s=timeout_s)
