@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from support.acl import ACL, allow_to
+
 ACME = Path(__file__).parents[2] / "deploy" / "acme"
 HOOK_SECONDS = 30
 
@@ -107,6 +109,15 @@ def test_a_renewal_keeps_owner_group_and_mode(folder, made, hook):
     for name, access in before.items():
         found = (folder / name).stat()
         assert (found.st_uid, found.st_gid, mode(folder / name)) == access
+
+
+def test_a_renewal_keeps_the_access_control_list(folder, made):
+    allow_to(folder / "private-key.pem", 12_345)
+    before = os.getxattr(folder / "private-key.pem", ACL)
+    done = run("certbot-deploy-hook", folder, TESSEL_OWNER="", RENEWED_LINEAGE=str(made))
+    assert done.returncode == 0, done.stderr
+    assert in_place(folder) == given(made)
+    assert os.getxattr(folder / "private-key.pem", ACL) == before
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="owners are root's to give")

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         help="make a server certificate, and the authority that devices are to trust",
         description="Write CERT_FILE and KEY_FILE for the names and addresses by which devices "
         "reach the proxy. The authority beside them is made once and kept, so a renewal does "
-        "not touch the devices. A file that is replaced keeps its owner, group and mode. "
+        "not touch the devices. A file that is replaced keeps its owner, group, mode and ACL. "
         "Keys are encrypted if KEY_PASS is set.",
     )
     make.add_argument(

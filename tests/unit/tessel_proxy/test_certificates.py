@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from support.acl import ACL, DEFAULT_ACL, allow_to
 from tessel_proxy.certificates import issuing
 from tessel_proxy.certificates.issuing import (
     LAST_MOMENT,
@@ -455,6 +456,24 @@ def test_a_renewal_keeps_the_mode_without_being_root(config):
     config.key_file.chmod(0o440)
     make_certificates(NAMES, config, NOW)
     assert mode(config.key_file) == 0o440
+
+
+def test_a_renewal_keeps_the_access_control_list(config):
+    make_certificates(NAMES, config, NOW)
+    allow_to(config.key_file, SERVICE)
+    before = os.getxattr(config.key_file, ACL)
+    make_certificates(NAMES, config, NOW)
+    assert os.getxattr(config.key_file, ACL) == before
+    assert mode(config.key_file) == 0o640  # what the list's mask shows
+
+
+def test_a_renewal_gives_no_access_that_the_folder_gives_to_new_files(config):
+    make_certificates(NAMES, config, NOW)
+    config.key_file.chmod(0o640)
+    allow_to(config.key_file.parent, SERVICE, DEFAULT_ACL)
+    make_certificates(NAMES, config, NOW)
+    assert ACL not in os.listxattr(config.key_file)
+    assert mode(config.key_file) == 0o640
 
 
 @as_root

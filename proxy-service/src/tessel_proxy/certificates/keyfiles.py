@@ -1,7 +1,7 @@
 """Keys and certificates -> files that are replaced whole or not at all.
 
-A file that is replaced keeps its owner, group and mode: whoever reads it now can read the next one.
-A new file follows the use of its folder. See `_Access`.
+A file that is replaced keeps its owner, group, mode and access control list (ACL): whoever reads it
+now can read the next one, and nobody else. A new file follows the use of its folder. See `_Access`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 PRIVATE = 0o600
 PUBLIC = 0o644
 GROUP_READS = 0o640
+_ACL = "system.posix_acl_access"  # Linux keeps a file's ACL under this name
+_NO_ACL = (errno.ENODATA, errno.ENOTSUP)  # of this file, or of any file of this file system
 _FOR_ITS_GROUP = (0o050, 0o070)  # a folder that its group may read, and others not
 
 
@@ -82,11 +84,15 @@ def write_together(files: Sequence[NewFile]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Access:
-    """Who may do what with a file. None: as the system makes a new file of this process."""
+    """Who may do what with a file. None: as the system makes a new file of this process.
+
+    `acl` is set with `mode`. Empty: the file has none, whatever its folder gives to new files.
+    """
 
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
+    acl: bytes | None = None
 
     def give(self, descriptor: int, path: Path) -> None:
         """Raises PermissionError that says what it could not keep."""
@@ -96,6 +102,8 @@ class _Access:
         try:
             if (uid, gid) != (now.st_uid, now.st_gid):  # some file systems refuse even no change
                 os.fchown(descriptor, uid, gid)
+            if self.acl is not None:
+                _set_acl(descriptor, self.acl)
             if self.mode is not None:
                 os.fchmod(descriptor, self.mode)  # last: a change of owner takes bits away
         except PermissionError as error:
@@ -108,7 +116,30 @@ def _access_of(path: Path, file: NewFile) -> _Access:
         before = path.stat()
     except FileNotFoundError:
         return _access_in(path.parent.stat(), file)
-    return _Access(before.st_uid, before.st_gid, stat.S_IMODE(before.st_mode))
+    return _Access(before.st_uid, before.st_gid, stat.S_IMODE(before.st_mode), _acl_of(path))
+
+
+def _acl_of(path: Path) -> bytes | None:
+    """Empty if the file has none; None if this system has no ACLs that Python could keep."""
+    if not hasattr(os, "getxattr"):  # not Linux
+        return None
+    try:
+        return os.getxattr(path, _ACL)
+    except OSError as error:
+        if error.errno in _NO_ACL:
+            return b""
+        raise
+
+
+def _set_acl(descriptor: int, acl: bytes) -> None:
+    if acl:
+        os.setxattr(descriptor, _ACL, acl)
+        return
+    try:
+        os.removexattr(descriptor, _ACL)
+    except OSError as error:
+        if error.errno not in _NO_ACL:
+            raise
 
 
 def _access_in(folder: os.stat_result, file: NewFile) -> _Access:
