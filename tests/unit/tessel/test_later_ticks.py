@@ -352,3 +352,46 @@ def test_a_callback_of_a_bind_that_failed_is_not_called_by_the_next():
         board.run()
 
         assert told == ["second"]
+
+
+# Writes that are dropped.
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("idle", "ERR_STREAM_DESTROYED"),
+        ("connecting", "ERR_SOCKET_CLOSED_BEFORE_CONNECTION"),
+        ("refused", "ECONNREFUSED"),
+        ("connected", "ERR_STREAM_DESTROYED"),
+        ("with an error", "EMINE"),
+    ],
+)
+def test_writes_and_ends_of_a_socket_that_is_destroyed_are_told_once(how, code):
+    with powered_board() as board:
+        told = []
+        socket = net.Socket().on("error", lambda _: None)
+        if how != "idle":
+            socket.connect(80)
+        if how == "connected":
+            board.attempts[0].stand().wire.producer.pauseProducing()
+        for name in ("first", "second"):
+            socket.write("x", lambda error=None, name=name: told.append((name, error.code)))
+        socket.end(lambda error=None: told.append(("end", error.code)))
+        if how == "refused":
+            board.attempts[0].fail(NodeError("connect ECONNREFUSED", "ECONNREFUSED"))
+        else:
+            socket.destroy(NodeError("mine", "EMINE") if how == "with an error" else None)
+        board.run()
+        socket.write("late", lambda error: told.append(("late", error.code)))
+        socket.end(lambda error: told.append(("late end", error.code)))
+        board.run()
+
+        assert told == [
+            ("first", code),
+            ("second", code),
+            ("end", code),
+            ("late", "ERR_STREAM_WRITE_AFTER_END"),
+            ("late end", "ERR_STREAM_DESTROYED"),
+        ]
+        assert not board.handles

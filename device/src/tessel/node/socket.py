@@ -330,6 +330,14 @@ class Socket(SocketFacts):
         else:
             done(error)
 
+    def _dropped_error(self, call: str) -> NodeError:
+        if self._state is not State.CONNECTING:
+            return super()._dropped_error(call)
+        return NodeError(
+            "Socket closed before the connection was established",
+            "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+        )
+
     def _close_args(self) -> tuple[object, ...]:
         return (self.errored is not None,)
 

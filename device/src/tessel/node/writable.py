@@ -214,11 +214,8 @@ class Writable(Stream):
         return _destroyed("end") if self.destroyed else None
 
     def _refuse(self, callback: Told | None) -> None:
-        error = (
-            _destroyed("write")
-            if self.destroyed
-            else NodeError("write after end", "ERR_STREAM_WRITE_AFTER_END")
-        )
+        after_end = NodeError("write after end", "ERR_STREAM_WRITE_AFTER_END")
+        error = after_end if self.writable_ended else _destroyed("write")
         if callback is not None:
             self._tell([callback], error)
         if not self.destroyed:
@@ -229,9 +226,13 @@ class Writable(Stream):
         dropped = (self._under_way or []) + dropped
         ends, self._when_finished = self._when_finished, []
         self._queue, self._under_way, self.writable_length = [], None, 0
-        self._tell(dropped, self.errored or _destroyed("write"))
-        self._tell(ends, self.errored or _destroyed("end"))
+        self._tell(dropped, self.errored or self._dropped_error("write"))
+        self._tell(ends, self.errored or self._dropped_error("end"))
         super()._drop()
+
+    def _dropped_error(self, call: str) -> NodeError:
+        """For what was asked for before it was destroyed, without an error of its own."""
+        return _destroyed(call)
 
     def _tell(self, callbacks: Sequence[Told], error: BaseException | None) -> None:
         for callback in callbacks:
