@@ -373,9 +373,10 @@ class Config(Settings):
     drain_return_s: float | None = setting(
         "DRAIN_RETURN_S",
         "",
-        "seconds after which devices of a draining proxy are to come back, and up to 10 s more, "
-        "drawn for each device; unset: when the drain is over, after DRAIN_S if connections are "
-        "open, since a single proxy is away until then. Set it to 0 if another proxy takes over",
+        "seconds after which devices of a draining proxy are to come back, and up to 5 s more, "
+        "drawn for each device; unset: 8 s after the end of the drain, which takes DRAIN_S if "
+        "connections are open, since a single proxy is away until then. Set it to 0 if another "
+        "proxy takes over",
         optional(seconds_or_none),
     )
     admin_host: str = setting(

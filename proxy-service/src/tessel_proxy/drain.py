@@ -24,9 +24,13 @@ LOOK_S: Final = 0.05
 CROSSING_S: Final = 1.0
 """What crosses `goaway` on the wire is under way no longer than this, on any usable link."""
 
-RETURN_MS: Final = (100, 10_000)
+RESTART_S: Final = 8.0
+"""From the end of a drain until the next process listens: devices that take nothing are waited for
+(service.STOP_GRACE_S), and then it has to start."""
+
+RETURN_MS: Final = (100, 5_000)
 """What is added to the time when devices come back, drawn for each: not all at once, for the next
-proxy has a handshake with each to do. A proxy that is started again takes some seconds, too."""
+proxy has a handshake with each to do."""
 
 MAX_RETURN_MS: Final = 2**31 - 1  # what the wire allows
 
@@ -54,14 +58,14 @@ class Drain:
     async def run(self, within_s: float, return_s: float | None = None) -> None:
         """Returns when no tunnel is left and every target has its own, or after `within_s`.
 
-        Devices are told to come back after `return_s`, else when this is over, as far as one can
-        say, and some seconds more.
+        Devices are told to come back after `return_s`, else when the next process listens, as
+        far as one can say, and some seconds more.
         """
         if self._is_done:
             return
         started = self._clock.seconds()
         if return_s is None:
-            return_s = within_s if self._is_busy else min(within_s, CROSSING_S)
+            return_s = RESTART_S + (within_s if self._is_busy else min(within_s, CROSSING_S))
         told = self._tell(list(self._census.all), return_s)
         self._log.info(
             "draining: {log_tunnels}, at most {seconds:g} s",

@@ -4,8 +4,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tessel_proxy.drain import CROSSING_S, LOOK_S, RETURN_MS, Drain
+from tessel_proxy.drain import CROSSING_S, LOOK_S, RESTART_S, RETURN_MS, Drain
 from tessel_proxy.house import Census
+from tessel_proxy.service import STOP_GRACE_S
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 
@@ -90,13 +91,15 @@ def test_it_is_to_come_back_when_the_proxy_is_there_again(return_s, after_ms):
         (False, False, 0, 0),
     ],
 )
-def test_unless_it_is_set_that_is_when_the_drain_is_over(busy, targets_lack, within_s, expected_s):
+def test_unless_it_is_set_that_is_when_the_next_process_may_listen(
+    busy, targets_lack, within_s, expected_s
+):
     draining = Draining(within_s, return_s=None)
     draining.targets_lack = targets_lack
     told = Tunnel(draining.census, knows=True)
     Tunnel(draining.census, idle=not busy)
     draining.begin()
-    assert told.after_ms == expected_s * 1000 + sum(RETURN_MS)
+    assert told.after_ms == (expected_s + RESTART_S) * 1000 + sum(RETURN_MS)
 
 
 def test_no_time_is_too_long_for_the_wire():
@@ -151,6 +154,10 @@ def test_a_target_whose_tunnel_is_gone_has_the_same_time_for_what_it_was_sent(dr
     draining.targets_lack = False
     draining.passes(2 * LOOK_S)
     assert draining.done.called
+
+
+def test_the_next_process_is_not_expected_before_this_one_has_ended():
+    assert RESTART_S >= STOP_GRACE_S
 
 
 # --- one tunnel's part
