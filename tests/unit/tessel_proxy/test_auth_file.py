@@ -89,6 +89,13 @@ def test_a_file_has_one_token_a_line_comments_and_empty_lines():
     assert owners == [Account("kim"), Account("Robin Doe"), Account("kim")]
 
 
+def test_what_an_editor_puts_around_lines_is_ignored(tmp_path):
+    file = tmp_path / "accounts"
+    file.write_bytes(b"\xef\xbb\xbfkim " + GOOD.encode() + b" \r\n\r\n")
+    (lines,) = load_accounts(file).by_recipe.values()
+    assert lines == {b"x" * 32: Account("kim")}
+
+
 def test_all_faults_are_told_at_once_by_their_lines():
     text = "\n".join([line("kim", "one"), "S3CRET", line("", "two"), line("robin", "one")])
     _accounts, faults = read_accounts(text)

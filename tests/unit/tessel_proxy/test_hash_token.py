@@ -40,9 +40,10 @@ def test_a_token_is_made_and_shown_beside_the_line_that_accepts_it(file, run):
     assert load_accounts(file).find(token).account == Account("kim")
 
 
-@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", " \r\n\n"])
 def test_a_token_may_be_given_and_is_not_repeated(file, run, ending):
-    code, line, said = run("--stdin", "Robin Doe", stdin=(GIVEN + ending).encode())
+    given = f"\ufeff{GIVEN}{ending}"  # as editors leave it
+    code, line, said = run("--stdin", "Robin Doe", stdin=given.encode())
     file.write_text(line)
     assert (code, said) == (0, "")
     assert load_accounts(file).find(GIVEN).account == Account("Robin Doe")
@@ -72,6 +73,11 @@ def test_without_a_file_each_line_has_a_salt_of_its_own(monkeypatch, run):
         ("kim", b"\xff" * 20, "the token is not UTF-8"),
         ("", GIVEN.encode(), "an account's name of 0 characters"),
         ("#kim", GIVEN.encode(), "allowed: an account's name without #"),
+        (
+            "kim",
+            f'"{GIVEN}"\n'.encode(),
+            "the token stands in quotes; allowed: the token without them",
+        ),
         (" kim", GIVEN.encode(), "allowed: an account's name without #"),
     ],
 )
