@@ -12,6 +12,7 @@ import pytest
 from support.node import HERE, ask, http_bytes, members, node, recorded
 
 PAGE = (Path(__file__).parents[2] / "docs/node.md").read_text()
+RUNS = 3
 NODES_MEMBERS = recorded("members.json")["classes"]
 NODES_BEHAVIOUR = recorded("behaviour.json")["results"]
 
@@ -31,8 +32,7 @@ def test_the_page_lists_the_members_that_are_missing():
     assert found == members.missing(NODES_MEMBERS)
 
 
-@pytest.fixture(scope="module")
-def behaviour():
+def on_device():
     done = subprocess.run(
         [sys.executable, "-m", "tessel", "run", HERE / "behaviour_program.py"],
         env={**os.environ, "RADIO": "host"},
@@ -44,11 +44,23 @@ def behaviour():
     return json.loads(done.stdout)
 
 
-def test_the_page_lists_what_behaves_otherwise(behaviour):
+def different(run, but=frozenset()):
+    """The programs that see anything else than recorded. Those that race with a clock may do so on
+    a busy machine: a program is different if it is so each time.
+    """
+    found = set(NODES_BEHAVIOUR)
+    for _ in range(RUNS):
+        seen = run()
+        assert seen.keys() == NODES_BEHAVIOUR.keys()
+        found &= {name for name in seen if seen[name] != NODES_BEHAVIOUR[name]}
+        if found <= but:
+            break
+    return found
+
+
+def test_the_page_lists_what_behaves_otherwise():
     listed = {name for names, _, _ in rows("What behaves otherwise") for name in names}
-    programs = {name for name in NODES_BEHAVIOUR if NODES_BEHAVIOUR[name] != behaviour[name]}
-    assert behaviour.keys() == NODES_BEHAVIOUR.keys()
-    assert listed == programs | _different_bytes()
+    assert listed == different(on_device, but=listed) | _different_bytes()
 
 
 def _different_bytes():
@@ -65,9 +77,6 @@ IS_NODE_22 = node() is not None and ask(node(), "members.js")["version"].startsw
 
 
 @pytest.mark.skipif(not IS_NODE_22, reason="no Node 22 on this machine")
-@pytest.mark.parametrize(
-    ("script", "kept", "key"),
-    [("members.js", "members.json", "classes"), ("behaviour.js", "behaviour.json", "results")],
-)
-def test_the_record_is_what_node_22_says(script, kept, key):
-    assert ask(node(), script)[key] == recorded(kept)[key]
+def test_the_record_is_what_node_22_says():
+    assert ask(node(), "members.js")["classes"] == NODES_MEMBERS
+    assert different(lambda: ask(node(), "behaviour.js")["results"]) == set()

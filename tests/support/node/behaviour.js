@@ -147,10 +147,12 @@ scenarios['stream: pipe'] = (seen, done) => {
 // timers
 
 scenarios['timers: order'] = (seen, done) => {
-  setImmediate(() => seen.push('immediate'));
-  process.nextTick(() => seen.push('tick'));
-  setTimeout(() => { seen.push('timeout'); done(); }, 300);
-  seen.push('now');
+  setTimeout(() => { // when all scenarios are under way
+    setImmediate(() => seen.push('immediate'));
+    process.nextTick(() => seen.push('tick'));
+    setTimeout(() => { seen.push('timeout'); done(); }, 300);
+    seen.push('now');
+  }, 300);
 };
 scenarios['timers: an interval that clears itself'] = (seen, done) => {
   const timer = setInterval((word) => {

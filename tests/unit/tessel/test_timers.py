@@ -145,3 +145,29 @@ def test_the_register_tells_when_its_last_handle_goes():
     two.ref()
     assert idle == [1]
     assert not two.has_ref()
+
+
+def test_what_waits_for_a_tick_comes_before_timers_and_immediates(board):
+    seen = []
+
+    def start():
+        timers.set_immediate(seen.append, "immediate")
+        timers.set_timeout(seen.append, 0, "timeout")
+        timers.next_tick(seen.append, "tick")
+        seen.append("now")
+
+    timers.set_timeout(start, 1)
+    board.pass_time(0.1)
+    board.pass_time(0.1)
+    assert seen[:2] == ["now", "tick"]
+    assert sorted(seen[2:]) == ["immediate", "timeout"]
+
+
+@pytest.mark.parametrize("start", [timers.set_timeout, timers.set_interval])
+def test_a_tick_may_clear_a_timer_that_is_due(board, start):
+    seen = []
+    timers.set_timeout(lambda: timers.next_tick(due.close), 1)
+    due = start(lambda: seen.append("fired"), 1)
+    board.pass_time(0.1)
+    assert seen == []
+    assert len(board.handles) == 0

@@ -52,6 +52,10 @@ class Handle:
         """It is no longer open. More than once is no fault."""
         self._set(is_open=False, referenced=self._referenced)
 
+    @property
+    def closed(self) -> bool:
+        return not self._open
+
     def has_ref(self) -> bool:
         return self._open and self._referenced
 

@@ -114,9 +114,10 @@ class Runtime:
         self._ticks.append((function, args))
         if self._tick_handle is None:
             self._tick_handle = self.handles.open("next tick")
-            self.clock.callLater(0, self._run_ticks)
+            self.clock.callLater(0, self.run_ticks)
 
-    def _run_ticks(self) -> None:
+    def run_ticks(self) -> None:
+        """What waits for the next tick; timers have it run before they call back, as in Node."""
         while self._ticks:
             function, args = self._ticks.popleft()
             self._call_now(function, *args)

@@ -66,6 +66,9 @@ class Timeout:
         self._call = None
         if self._repeat:
             self._start()
+        self._runtime.run_ticks()
+        if self._handle.closed:
+            return  # by one of them
         self._runtime.call(self._callback, *self._arguments)
         if self._call is None:  # the callback may have started it over
             self._handle.close()
@@ -125,6 +128,9 @@ class Immediate:
 
     def _fire(self, callback: Callback, arguments: tuple[object, ...]) -> None:
         self._call = None
+        self._runtime.run_ticks()
+        if self._handle.closed:
+            return  # by one of them
         self._runtime.call(callback, *arguments)
         self._handle.close()
 
