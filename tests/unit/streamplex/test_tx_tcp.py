@@ -107,7 +107,7 @@ def test_a_closed_connection_says_nothing_of_itself():
 
 
 def test_a_kernel_that_tells_less_says_nothing(monkeypatch):
-    monkeypatch.setattr(tcp, "_TCP_INFO", Struct("=4096x"))
+    monkeypatch.setattr(tcp, "_TCP_INFO", Struct("=1000x"))
     with Pair() as pair:
         assert progress_of(pair.transport) is None
 
@@ -132,3 +132,8 @@ class Radio:
 def test_a_radio_says_what_it_has_not_taken_yet():
     assert progress_of(Radio()) == Progress(received=0, taken=-30, under_way=True, since_s=0.0)
     assert progress_of(object()) is None
+
+
+def test_a_dead_peer_is_found_when_all_its_probes_had_their_time():
+    assert KeepAliveTimes().lost_s == 120
+    assert KeepAliveTimes(idle_s=0).lost_s == 0
