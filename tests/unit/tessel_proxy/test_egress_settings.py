@@ -7,6 +7,12 @@ from servicekit.settings import ConfigError
 from tessel_proxy.ready import get_ready
 
 
+@pytest.fixture(autouse=True)
+def _nothing_in_config(tmp_path, monkeypatch):
+    """README makes a certificate in config/ of the checkout: here there is none to be found."""
+    monkeypatch.chdir(tmp_path)
+
+
 def faults(**environ):
     with pytest.raises(ConfigError) as raised:
         get_ready({"AUTH_HARDCODED": "DEV-CRED", **environ}, MemoryReactorClock())
