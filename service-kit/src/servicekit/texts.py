@@ -11,14 +11,35 @@ from typing import Final
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 MAX_TOKEN_CHARACTERS: Final = 4096  # a token has some 40; the proxy looks at no longer one
-QUOTES: Final = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
+QUOTES: Final = {
+    **{each: each for each in "\"'`"},
+    "\u201c": "\u201d",
+    "\u201d": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u2018": "\u2019",
+    "\u2019": "\u2019",
+    "\u201a": "\u2018\u2019",
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab",
+}
+"""Opening quotes and what closes each: straight ones, and what word processors of several
+languages put in their place."""
 
+INVISIBLE: Final = "\u200b\u200c\u200d\u200e\u200f\u2060" + BYTE_ORDER_MARK
+"""Characters without width, which come with text that is copied from a web page or a chat."""
+
+# All that str.strip() takes off by itself; it takes off either these or what it is given.
+_WHITESPACE: Final = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
 def cleaned(text: str) -> str:
-    """Without a byte order mark, and without whitespace and line ends around it."""
-    return text.strip().removeprefix(BYTE_ORDER_MARK).strip()
+    """Without whitespace, line ends and invisible characters around it."""
+    return text.strip(_WHITESPACE + INVISIBLE)
 
 
 def without_line_ends(text: str) -> str:
@@ -33,7 +54,7 @@ def counted(number: int, noun: str) -> str:
 
 def is_quoted(text: str) -> bool:
     """Whether it stands in a pair of quotes."""
-    return len(text) > 1 and QUOTES.get(text[0]) == text[-1]
+    return len(text) > 1 and text[-1] in QUOTES.get(text[0], "")
 
 
 def lines_of(text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """What people and editors put around a value, and what a token may be."""
 
+import sys
+
 import pytest
 
 from servicekit.texts import (
@@ -20,6 +22,16 @@ def test_what_stands_around_a_value_is_taken_off(text):
     assert cleaned(text) == "x y"
 
 
+@pytest.mark.parametrize("invisible", ["\u200b", "\u2060", "\ufeff", "\u200e", "\ufeff \ufeff"])
+def test_invisible_characters_around_a_value_are_taken_off(invisible):
+    assert cleaned(f"{invisible}x y {invisible}\n") == "x y"
+
+
+def test_all_whitespace_is_taken_off_as_by_strip():
+    spaces = "".join(each for each in map(chr, range(sys.maxunicode + 1)) if each.isspace())
+    assert cleaned(f"{spaces}x{spaces}") == "x"
+
+
 @pytest.mark.parametrize("text", [" 'x' ", "\ufeff 'x' ", " 'x' \n", " 'x' \r\n\n"])
 def test_a_passphrase_loses_line_ends_and_a_byte_order_mark_alone(text):
     assert without_line_ends(text) == " 'x' "
@@ -31,6 +43,9 @@ def test_a_passphrase_loses_line_ends_and_a_byte_order_mark_alone(text):
         ('"x"', True),
         ("'x'", True),
         ("\u201cx\u201d", True),
+        ("\u201ex\u201c", True),
+        ("\u201dx\u201d", True),
+        ("\u00abx\u00bb", True),
         ('""', True),
         ("\"x'", False),
         ('"', False),

@@ -91,7 +91,7 @@ def test_a_file_has_one_token_a_line_comments_and_empty_lines():
 
 def test_what_an_editor_puts_around_lines_is_ignored(tmp_path):
     file = tmp_path / "accounts"
-    file.write_bytes(b"\xef\xbb\xbfkim " + GOOD.encode() + b" \r\n\r\n")
+    file.write_bytes(b"\xef\xbb\xbfkim " + GOOD.encode() + b" \xe2\x80\x8b\r\n\r\n")
     (lines,) = load_accounts(file).by_recipe.values()
     assert lines == {b"x" * 32: Account("kim")}
 

@@ -9,14 +9,13 @@ those that begin with # are passed over.
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from servicekit.settings import ConfigError
-from servicekit.texts import counted
+from servicekit.texts import cleaned, counted
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import Recipe, read
 from tessel_proxy.files import FileError, octets_of
@@ -79,7 +78,7 @@ def load_accounts(path: Path) -> Accounts:
 def _text_of(path: Path) -> str:
     source = f"AUTH_FILE={str(path)!r}"
     try:
-        return octets_of(path, MAX_FILE_OCTETS).removeprefix(BOM_UTF8).decode()
+        return octets_of(path, MAX_FILE_OCTETS).decode()
     except FileError as error:
         missing = isinstance(error.__cause__, FileNotFoundError)
         how = "; `tessel-proxy hash-token ACCOUNT` makes a line for it" if missing else ""
@@ -114,7 +113,7 @@ def read_accounts(text: str) -> tuple[Accounts, list[str]]:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
-        said = line.strip()
+        said = cleaned(line)
         if said and not said.startswith("#"):
             yield number, said
 
