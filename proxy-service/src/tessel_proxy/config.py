@@ -396,7 +396,7 @@ class Config(Settings):
     log_file: Path | None = setting(
         "LOG_FILE",
         "",
-        "a file that gets the lines of the log besides standard error, such as one on a volume "
+        "a regular file that gets the lines of the log besides standard error, such as one on a volume "
         "that outlives the container; unset: none",
         optional(Path),
     )

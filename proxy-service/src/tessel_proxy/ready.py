@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from servicekit.clocks import WallTime
 from servicekit.files import hints_of_exposed
+from servicekit.log_file import unfit
 from servicekit.settings import ConfigError, SecretFile, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
@@ -57,9 +57,8 @@ class Ready:
 
 def _log_hints(config: Config) -> list[str]:
     file = config.log_file
-    if file is None or os.access(file if file.exists() else file.parent, os.W_OK):
-        return []
-    return [f"LOG_FILE={str(file)!r} cannot be written: the log goes to standard error alone"]
+    why = None if file is None else unfit(file)
+    return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error alone"] if why else []
 
 
 def _legacy_hints(config: Config, tls: ServerTLS | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -50,5 +51,21 @@ class FileOutput(LineOutput):
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
 
+def unfit(path: Path) -> str | None:
+    """Why it cannot hold the log and be renamed when it is full; None: it can.
+
+    Nothing is created. Standard error may be a FIFO or a device; this file may not: opening a FIFO
+    would wait for a reader, and /dev/null would be renamed for the whole machine.
+    """
+    if path.exists() and not path.is_file():
+        return "is no regular file"
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return "cannot be written"
+    return None
+
+
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OWNER_ALONE)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    return os.open(path, flags, _OWNER_ALONE)

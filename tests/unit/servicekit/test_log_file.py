@@ -1,11 +1,12 @@
 """The log in a file that is renamed when it is full."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from servicekit.log_file import KEPT_FILES, FileOutput
+from servicekit.log_file import KEPT_FILES, FileOutput, unfit
 from support.waiting import eventually
 
 
@@ -78,8 +79,9 @@ def test_where_files_cannot_be_renamed_the_log_goes_on(path, monkeypatch):
 def test_what_a_full_disk_does_not_take_is_counted(path):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no full disk")
-    path.symlink_to("/dev/full")
     output = FileOutput(path, 1000, report)
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 -- the descriptor counts
+        os.dup2(full.fileno(), output._descriptor)
     output.write("one\n")
     eventually(lambda: output.dropped == 1)
 
@@ -87,3 +89,16 @@ def test_what_a_full_disk_does_not_take_is_counted(path):
 def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         FileOutput(tmp_path / "missing" / "proxy.log", 1000, report)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(os.devnull)])
+def test_what_is_no_regular_file_is_not_opened(path, make):
+    make(path)
+    assert unfit(path) == "is no regular file"
+    with pytest.raises(OSError, match="is no regular file"):
+        FileOutput(path, 1000, report)
+
+
+def test_a_file_that_is_not_there_yet_is_fit(path):
+    assert unfit(path) is None
+    assert unfit(path / "below") == "cannot be written"

@@ -342,6 +342,9 @@ def test_a_log_file_that_cannot_be_written_is_hinted_at(usable, tmp_path, capsys
     usable.update(LOG_FILE=str(tmp_path / "missing" / "proxy.log"))
     assert command.main(["check-config"]) == 0
     assert "cannot be written: the log goes to standard error alone" in capsys.readouterr().err
+    usable.update(LOG_FILE=str(tmp_path))
+    assert command.main(["check-config"]) == 0
+    assert "is no regular file: the log goes to standard error" in capsys.readouterr().err
     usable.update(LOG_FILE=str(tmp_path / "proxy.log"))
     assert command.main(["check-config"]) == 0
     assert "LOG_FILE" not in capsys.readouterr().err
