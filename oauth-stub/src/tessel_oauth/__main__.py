@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import select
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,6 +18,7 @@ from twisted.logger import Logger
 from servicekit.command_line import CommandParser, explain_assignment
 from servicekit.files import hints_of_exposed
 from servicekit.logs import begin_logging
+from servicekit.output import descriptor_of
 from servicekit.reactor import reactor as installed_reactor
 from servicekit.serving import AT_FAULT, FAILED, IServingReactor, Serving
 from servicekit.settings import ConfigError, described, lookalikes
@@ -99,10 +101,20 @@ def _show_key(account: str, api_key: str) -> None:
 
 
 def _print_or_fail(text: str) -> None:
-    """Raises OSError if standard output is closed or full, or its reader is gone."""
+    """Raises OSError if standard output is closed or full, or its reader is gone or stalls."""
     if sys.stdout is None:  # it was closed when the process started
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    descriptor = descriptor_of(sys.stdout)
+    if descriptor is not None and not _takes_a_line(descriptor):  # print would wait for a reader
+        raise OSError(errno.EAGAIN, "nobody reads it")
     print(text, flush=True)
+
+
+def _takes_a_line(descriptor: int) -> bool:
+    """Whether it can be written to at once. A pipe that can has room for 4096 bytes."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def _renew_key(config: Config, account: str) -> int:

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from servicekit.logs import LogFormat, LogLevel
-from tessel_oauth.__main__ import main
+from tessel_oauth.__main__ import _print_or_fail, main
 from tessel_oauth.store import Account, Store
 
 COMMAND = [sys.executable, "-W", "error", "-m", "tessel_oauth"]
@@ -235,6 +235,19 @@ def test_a_key_that_was_made_is_shown_once_and_works():
         exit_code, out, _ = running.stop()
 
     assert (exit_code, out) == (0, "")
+
+
+def test_a_standard_output_that_nobody_reads_holds_up_no_server(monkeypatch):
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write_end, b"x" * 4096)
+    os.set_blocking(write_end, True)
+    with os.fdopen(read_end), os.fdopen(write_end, "w") as stalled:
+        monkeypatch.setattr("sys.stdout", stalled)
+        with pytest.raises(OSError, match="nobody reads it"):
+            _print_or_fail("x")
 
 
 def test_a_server_warns_of_misspelt_settings():
