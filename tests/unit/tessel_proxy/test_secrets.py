@@ -102,11 +102,23 @@ async def test_new_credentials_of_the_token_service_are_used_and_its_tokens_kept
 def test_the_token_service_in_a_file_is_read_again(file):
     file.write_text("http://id:one@localhost")
     chosen = chosen_by(AUTH_TESSEL_OA2_FILE=str(file))
-    oauth_checker = chosen.secrets[0]._use.__self__
+    oauth_checker, remembered = chosen.secrets[0]._use.args
+    assert chosen.authenticator is remembered
     file.write_text("http://id:two@localhost")
     chosen.secrets[0].reload()
     assert oauth_checker._service.client_secret == "two"
     assert chosen.secrets[0].name == "AUTH_TESSEL_OA2_FILE"
+
+
+def test_a_token_that_was_refused_is_asked_about_anew_when_the_service_changes(file):
+    file.write_text("http://id:one@localhost")
+    chosen = chosen_by(AUTH_TESSEL_OA2_FILE=str(file))
+    remembered = chosen.authenticator
+    remembered._keep(Refused(), b"refused")
+    remembered._keep(Account("kim"), b"accepted")
+    chosen.secrets[0].reload()
+    assert remembered._fresh(b"refused") is None
+    assert remembered._fresh(b"accepted") == Account("kim")
 
 
 # --- the passphrase

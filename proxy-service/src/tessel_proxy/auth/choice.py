@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -100,8 +101,9 @@ def _named(
         )
     if config.auth_tessel_oa2 is not None:
         oauth = _oauth(config.auth_tessel_oa2, config, reactor)
-        read_again("auth_tessel_oa2", oauth.use)
-        named["AUTH_TESSEL_OA2"] = _remembered(Watched(oauth, news.tell), config, reactor)
+        remembered = _remembered(Watched(oauth, news.tell), config, reactor)
+        read_again("auth_tessel_oa2", partial(_ask_another, oauth, remembered))
+        named["AUTH_TESSEL_OA2"] = remembered
     elif config.auth_hardcoded is not None:
         hardcoded = Hardcoded(*config.auth_hardcoded)
         read_again("auth_hardcoded", hardcoded.use)
@@ -115,6 +117,11 @@ def _oauth(service: TokenService, config: Config, reactor: IAuthReactor) -> Tess
     pool.retryAutomatically = False
     agent = Agent(reactor, pool=pool)
     return TesselOAuth(service, agent, reactor, config.auth_timeout_s)
+
+
+def _ask_another(oauth: TesselOAuth, remembered: Remembered, service: TokenService) -> None:
+    oauth.use(service)
+    remembered.forget_refused()
 
 
 def _remembered(other: Authenticator, config: Config, reactor: IAuthReactor) -> Remembered:

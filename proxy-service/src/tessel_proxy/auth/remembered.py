@@ -72,6 +72,13 @@ class Remembered:
             return succeed(known)
         return self._checks.join(key, partial(self._ask, key, token))
 
+    def forget_refused(self) -> None:
+        """Ask about refused tokens anew: the operator has changed who is asked.
+
+        Accepted ones stay: a mistake in that change shall not end the tunnels that are open.
+        """
+        self._refused_at = Bounded(MAX_REFUSED)
+
     def _fresh(self, key: bytes) -> Account | Refused | None:
         after = self._clock.seconds() - self._times.fresh_s
         good = self._accepted.get(key)
