@@ -396,8 +396,8 @@ class Config(Settings):
     log_file: Path | None = setting(
         "LOG_FILE",
         "",
-        "a regular file that gets the lines of the log besides standard error, such as one on a volume "
-        "that outlives the container; unset: none",
+        "a regular file that gets the lines of the log besides standard error, such as one on a "
+        "volume that outlives the container; unset: none",
         optional(Path),
     )
     log_file_mib: int = setting(
