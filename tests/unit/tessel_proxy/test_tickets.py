@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from OpenSSL._util import lib
@@ -197,17 +198,35 @@ def test_no_ticket_outlives_what_it_stands_for(asking, wall, version, ends):
     assert device.connect(tls) == "full"
 
 
-def test_a_certificate_whose_end_cannot_be_read_leaves_no_usable_keys(asking, wall):
-    tls = server_tls(asking, wall)
+class Unreadable:
+    """A certificate that OpenSSL reads and cryptography does not."""
 
-    class Unreadable:
-        def to_cryptography(self):
-            raise ValueError("error parsing asn1 value")
+    def __init__(self, fault):
+        self.fault = fault
 
-    keys = TicketKeys(tls.identity, wall())
+    def to_cryptography(self):
+        raise self.fault
+
+
+FAULTS = [ValueError("error parsing asn1 value"), x509.InvalidVersion("9 is no version", 9)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_certificate_whose_end_cannot_be_read_leaves_no_usable_keys(asking, wall, fault):
+    keys = TicketKeys(server_tls(asking, wall).identity, wall())
     assert keys.are_usable(wall())
-    assert keys.verified(None, Unreadable(), 0, 0, 1)
+    assert keys.verified(None, Unreadable(fault), 0, 0, 1)
     assert not keys.are_usable(wall())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_revoked_certificate_whose_name_cannot_be_read_is_refused(asking, wall, fault):
+    keys = TicketKeys(server_tls(asking, wall).identity, wall())
+    with capturedLogs() as logs:
+        revoked = SSL.X509VerificationCodes.ERR_CERT_REVOKED
+        assert not keys.verified(None, Unreadable(fault), revoked, 0, 0)
+    (event,) = logs
+    assert (event["subject"], event["why"]) == ("(its name cannot be read)", "it is revoked")
 
 
 def test_a_stranger_with_an_expired_certificate_ends_no_tickets(asking, wall):

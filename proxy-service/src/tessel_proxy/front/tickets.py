@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from cryptography.x509 import InvalidVersion
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.logger import Logger
@@ -23,6 +24,9 @@ resumes; whoever gets the keys out of the memory can read no more than half a da
 
 
 _EACH_LINE: Final = EachLine().tell
+UNREADABLE: Final = (ValueError, InvalidVersion)
+"""What cryptography raises for a certificate that OpenSSL has read. An exception must not leave
+OpenSSL's callback: Twisted would log it as an error of this program."""
 
 _WORTH_A_LINE: Final = {
     SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED: "it has expired",
@@ -62,7 +66,7 @@ class TicketKeys:
         if ok:
             self._end_with(certificate)
         elif why := _WORTH_A_LINE.get(number):
-            self._refused(certificate.to_cryptography().subject.rfc4514_string(), why)
+            self._refused(_subject_of(certificate), why)
         return bool(ok)
 
     def _refused(self, subject: str, why: str) -> None:
@@ -81,9 +85,16 @@ class TicketKeys:
     def _end_with(self, certificate: X509) -> None:
         try:
             self._end_by(certificate.to_cryptography().not_valid_after_utc)
-        except ValueError:  # cryptography reads less than OpenSSL
+        except UNREADABLE:
             self.end = self._made_at  # not knowing the certificate's end, give no ticket a future
 
     def _end_by(self, moment: datetime) -> None:
         if moment.timestamp() > self._made_at:
             self.end = min(self.end, moment.timestamp())
+
+
+def _subject_of(certificate: X509) -> str:
+    try:
+        return certificate.to_cryptography().subject.rfc4514_string()
+    except UNREADABLE:
+        return "(its name cannot be read)"
