@@ -483,3 +483,14 @@ def test_a_packet_survives_what_follows_it_and_not_a_missing_octet():
         for length in range(len(octets)):
             with pytest.raises(FrameError):
                 decode(octets[:length])
+
+
+def test_a_command_that_cannot_be_written_leaves_the_chip_to_others():
+    rig = Rig()
+    (fault,) = rig.result(rig.chip.sockets.send_to(0, b"x", "::1", 9))
+    assert isinstance(fault, OSError)
+
+    waiting = rig.result(rig.chip.sockets.open_stream())
+    rig.clock.advance(11)
+    (lost,) = waiting  # a scripted chip does not know it: it was asked, and did not answer
+    assert isinstance(lost, SilentError)

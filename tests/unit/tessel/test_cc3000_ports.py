@@ -137,6 +137,8 @@ def test_a_connected_port_hears_its_peer_alone(ours):
         letters.transport.connect("192.0.2.8", 9)
     with pytest.raises(error.MessageLengthError):
         letters.transport.write(bytes(1473))
+    with pytest.raises(error.InvalidAddressError):
+        letters.transport.write(b"x", ("::1", 9))
     letters.transport.write(b"you")
     ours.settle(0.1)
     (udp,) = ours.machine.udp_ports

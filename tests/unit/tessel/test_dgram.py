@@ -145,6 +145,27 @@ def test_what_cannot_be_sent_is_told(board, fault, code):
     assert [error.code for error in told] == [code]
 
 
+@pytest.mark.parametrize("host", ["::1", "::", "::ffff:192.0.2.9"])
+def test_an_ipv6_address_is_no_receiver(board, host):
+    socket, port = bound(board)
+    told = []
+    socket.send("hi", 53, host, told.append)
+    board.run()
+
+    assert [(error.code, str(error)) for error in told] == [("EINVAL", f"send EINVAL {host}:53")]
+    assert port.sent == []
+
+
+def test_an_ipv6_address_is_no_peer(board):
+    socket, _ = bound(board)
+    told = record(socket, "connect", "error")
+    socket.connect(53, "::1")
+    board.run()
+
+    ((event, error),) = told
+    assert (event, error.code, str(error)) == ("error", "EINVAL", "connect EINVAL ::1:53")
+
+
 def test_a_bug_below_ends_the_program(board):
     socket, port = bound(board)
     port.fault = KeyError("bug")

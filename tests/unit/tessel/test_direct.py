@@ -63,6 +63,10 @@ class FakeRadio:
         protocol.makeConnection(transport)
         return succeed(protocol)
 
+    def bind_udp(self, port, protocol, *, address):
+        self.listening.append((port, address))
+        return succeed("port")
+
     def listen(self, port, factory, *, address, backlog):
         if self.refusal is not None:
             return fail(self.refusal)
@@ -173,6 +177,19 @@ def test_a_radio_without_ipv6_is_given_no_such_address(direct):
     assert direct.lookup("h") == [["192.0.2.1"]]
     direct.radio.names["six"] = ["2001:db8::1"]
     assert direct.lookup("six")[0].code == "ENOTFOUND"
+
+
+def test_a_udp_socket_has_an_ipv4_address(direct):
+    def bound(host):
+        return outcome(Deferred.fromCoroutine(direct.network.bind_udp(80, Plain(), host)))
+
+    direct.radio.names["both"] = ["::1", "127.0.0.1"]
+    assert [*bound(""), *bound("192.0.2.1"), *bound("both")] == ["port"] * 3
+    assert direct.radio.listening == [(80, ""), (80, "192.0.2.1"), (80, "127.0.0.1")]
+
+    for host in ("::1", "::", "[::1]"):
+        (error,) = bound(host)
+        assert (str(error), error.code) == (f"bind EINVAL {host}", "EINVAL")
 
 
 def test_listening_is_the_radios(direct):

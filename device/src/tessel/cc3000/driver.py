@@ -79,9 +79,10 @@ class Driver:
             raise
 
     async def _start(self, first: Start) -> None:
-        call = self._current = _Call(first)  # the answer may be there before power_up returns
+        call = _Call(first, _encoded(first))
+        self._current = call  # the answer may be there before power_up returns
         try:
-            await self._link.power_up(first.packet().encode())
+            await self._link.power_up(call.octets)
         except ChipError:
             call.answer.addErrback(lambda _: None)  # this tells it
             raise
@@ -124,7 +125,7 @@ class Driver:
         return await self._asked(message)
 
     async def _asked(self, message: Message[R]) -> tuple[R, DataPacket | None]:
-        call = _Call(message)
+        call = _Call(message, _encoded(message))  # raises where it cannot be: the chip goes on
         self._queue.append(call)
         self._send_next()
         if call.answered is not None:
@@ -146,7 +147,7 @@ class Driver:
     def _send_next(self) -> None:
         if self._current is None and self._queue:
             call = self._current = self._queue.popleft()
-            self._link.write(_encoded(call.message))
+            self._link.write(call.octets)
             if self._current is call:  # else the chip has answered already
                 self._await(call, patience_s(call.message))
 
@@ -276,8 +277,9 @@ def _encoded_again(message: Receive | Select) -> bytes:
 class _Call:
     """A command that waits for its turn, or for its answer."""
 
-    def __init__(self, message: Message[Any]) -> None:
+    def __init__(self, message: Message[Any], octets: bytes) -> None:
         self.message = message
+        self.octets = octets
         self.reply: Reply | None = None
         self.answered: tuple[Any, DataPacket | None] | None = None
         self.answer: Deferred[tuple[Any, DataPacket | None]] = Deferred()

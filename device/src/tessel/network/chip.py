@@ -19,7 +19,7 @@ from tessel.cc3000.errors import CommandError
 from tessel.cc3000.waiting import pause
 from tessel.config import literal
 from tessel.errors import NodeError
-from tessel.network.direct import DirectNetwork, OpenAt
+from tessel.network.direct import IPV4, DirectNetwork, OpenAt
 from tessel.network.interface import IHostIgnored, ProtocolFactory, Target
 from tessel.radio.interface import (
     AddressNotAvailableError,
@@ -112,11 +112,12 @@ class ChipNetwork(DirectNetwork):
 
     # Ports.
 
-    async def _open(self, host: str, open_at: OpenAt) -> IRadioPort:
+    async def _open(self, host: str, open_at: OpenAt, family: int) -> IRadioPort:
         """At the chip's own address or at all, which is the same; any other host is ignored."""
+        del family  # the chip has IPv4 alone
         if host in _EVERYWHERE:
             return await open_at("")
-        if literal(host) is not None:
+        if getattr(literal(host), "version", None) == IPV4:
             with suppress(AddressNotAvailableError):
                 return await open_at(host)
         port = await open_at("")

@@ -63,25 +63,29 @@ class DirectNetwork:
         def open_at(address: str) -> Deferred[IRadioPort]:
             return self._radio.listen(port, factory, address=address, backlog=backlog)
 
-        return await self._opened("listen", Target(host or "::", port), host, open_at)
+        return await self._opened("listen", Target(host or "::", port), host, open_at, family=0)
 
     async def bind_udp(self, port: int, protocol: DatagramProtocol, host: str) -> IListening:
         def open_at(address: str) -> Deferred[IRadioPort]:
+            if ":" in address:
+                raise NodeError(f"bind EINVAL {host}", "EINVAL")  # the socket is of kind udp4
             return self._radio.bind_udp(port, protocol, address=address)
 
         where = Target(host or "0.0.0.0", port)  # noqa: S104 - named in an error, not bound
-        return await self._opened("bind", where, host, open_at)
+        return await self._opened("bind", where, host, open_at, IPV4)
 
-    async def _opened(self, call: str, where: Target, host: str, open_at: OpenAt) -> IListening:
+    async def _opened(
+        self, call: str, where: Target, host: str, open_at: OpenAt, family: int
+    ) -> IListening:
         try:
-            port = await self._open(host, open_at)
+            port = await self._open(host, open_at, family)
         except RadioError as error:
             raise self._worded(error, call, where) from error
         return cast("IListening", port)  # the radio's has the same shape
 
-    async def _open(self, host: str, open_at: OpenAt) -> IRadioPort:
-        """A port at this host's address; "": at all addresses."""
-        return await open_at((await self.lookup(host))[0] if host else "")
+    async def _open(self, host: str, open_at: OpenAt, family: int) -> IRadioPort:
+        """A port at this host's address of that family; "": at all addresses."""
+        return await open_at((await self.lookup(host, family))[0] if host else "")
 
     def _limited(
         self, target: Target, attempt: Coroutine[Deferred[object], object, IProtocol]

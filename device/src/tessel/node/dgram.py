@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored, IListening
 from tessel.node import runtime, weak
+from tessel.node.addresses import is_ipv6
 from tessel.node.arguments import (
     Callback,
     callback_or_none,
@@ -24,7 +25,7 @@ from tessel.node.arguments import (
     text_or_none,
 )
 from tessel.node.dgram_options import DatagramOptions
-from tessel.node.dgram_sending import MOST_LOOKING_UP, MOST_WAITING, Outbox, parsed
+from tessel.node.dgram_sending import MOST_LOOKING_UP, MOST_WAITING, Outbox, no_receiver, parsed
 from tessel.node.handles import Holder
 from tessel.node.options import DEFAULT_HOST, valid_port
 from tessel.node.stream_base import Chunk
@@ -165,6 +166,9 @@ class Socket(Holder, DatagramOptions):
         self._connecting = True
         if self._phase is _Phase.IDLE:
             self._bind(0, "")
+        if is_ipv6(host):
+            self._not_connected(Failure(no_receiver("connect", host, number)))
+            return
         looking = self._runtime.ask(self._runtime.network.lookup, host, 4)
         looking.addCallback(lambda found: self._connected((found[0], number)))
         looking.addErrback(self._not_connected).addErrback(self._runtime.broken)

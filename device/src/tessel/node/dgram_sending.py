@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
 from tessel.node import encodings
-from tessel.node.addresses import is_ipv4
+from tessel.node.addresses import is_ipv4, is_ipv6
 from tessel.node.arguments import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -86,6 +86,11 @@ def _piece(octets: bytes, places: Sequence[object]) -> bytes:
     return octets[offset:end]
 
 
+def no_receiver(call: str, host: str, port: int) -> NodeError:
+    """An IPv6 address cannot be reached from a socket of kind udp4."""
+    return NodeError(f"{call} EINVAL {host}:{port}", "EINVAL")
+
+
 class Outbox:
     """The datagrams that wait for a port or for an address. Each is settled exactly once."""
 
@@ -132,6 +137,8 @@ class Outbox:
             self._write(datagram, self.peer)
         elif is_ipv4(datagram.host):
             self._write(datagram, (datagram.host, datagram.port))
+        elif is_ipv6(datagram.host):
+            self._settle(datagram, no_receiver("send", datagram.host, datagram.port))
         else:
             looking = self._runtime.ask(self._runtime.network.lookup, datagram.host, 4)
             looking.addCallback(partial(self._found, datagram, datagram.port))

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Protocol
 
+from twisted.internet.abstract import isIPAddress
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import MessageLengthError
+from twisted.internet.error import InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import IProtocol, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -233,6 +234,8 @@ class DatagramPort(ChipPort):
         to = addr or self._peer
         if to is None:
             raise ValueError("a datagram to nobody: neither an address nor a connect")
+        if not isIPAddress(to[0]):
+            raise InvalidAddressError(to[0], "no IPv4 address")
         if len(packet) > LARGEST_DATAGRAM:
             raise MessageLengthError(f"{len(packet)} octets; allowed are {LARGEST_DATAGRAM}")
         if len(self._outgoing) >= DATAGRAMS_HELD:
