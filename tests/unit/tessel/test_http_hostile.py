@@ -28,6 +28,8 @@ REQUESTS = [
     b"CONNECT a:80 HTTP/1.0\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nraw",
     POST + b"Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc",
+    POST + b"Upgrade: h2c\r\nConnection: upgrade\r\nX: " + b"a" * 3000 + b"\r\n\r\n",
+    b"DESCRIBE rtsp://a/ RTSP/1.0\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     POST + CHUNKED + b"Content-Length: 3\r\n\r\n0\r\n\r\n",

@@ -82,6 +82,12 @@ def test_a_connect_without_a_listener_is_closed(site):
     assert site.names == []
 
 
+@pytest.mark.parametrize("field", [b"X: " + b"a" * 16_000, b"a: b\r\n" * 500 + b"Host: b"])
+def test_a_long_upgrade_without_a_listener_is_a_request(site, field):
+    site.client.send(UPGRADE.replace(b"Host: b", b"Host: b\r\n" + field) + GET)
+    assert [request.url for _, request, *_ in site.heard] == ["/chat", "/a"]
+
+
 def test_an_upgrade_without_a_listener_is_a_request(site):
     upgrade = UPGRADE.replace(b"Host", b"Content-Length: 3\r\nHost")
     site.client.send(upgrade + b"abc" + GET)

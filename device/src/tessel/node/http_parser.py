@@ -60,7 +60,8 @@ class HttpParser:
                 raise self._fault
             if not self._rest or self._switched:
                 return
-            self._feed()
+            octets, self._rest = self._portion()
+            self._feed(octets)
 
     def end(self) -> Iterator[Event]:
         """The peer sends no more."""
@@ -74,8 +75,7 @@ class HttpParser:
         """What came behind the last message: the first bytes of another protocol."""
         return self._rest
 
-    def _feed(self) -> None:
-        octets, self._rest = self._portion()
+    def _feed(self, octets: bytes) -> None:
         try:
             self._message.parser.feed_data(octets)
             self._message.given(len(octets))
@@ -124,12 +124,11 @@ class RequestParser(HttpParser):
 
         llhttp stopped behind the head. A new parser gets the head again without `Upgrade`.
         """
-        rest, self._rest = self._rest, _without_upgrade(head)
         self._switched = False
         self._begin()
-        self._feed()
-        self._message.events.popleft()  # the head: it is known
-        self._rest = rest
+        self._feed(_without_upgrade(head))  # at once: it kept the limits before
+        if self._message.events:
+            self._message.events.popleft()  # the head: it is known
 
 
 class ResponseParser(HttpParser):
