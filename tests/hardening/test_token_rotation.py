@@ -1,6 +1,7 @@
 """A shared token is replaced while the proxy serves: devices are moved over, old ones are told."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,15 +54,20 @@ def proxy(proxy_with, token_file):
 
 
 @pytest.fixture
-def program(tmp_path, authority, site, proxy):
-    """Starts a device with this token; stops it when the test is over."""
+def program(program_at, proxy):
+    return program_at(proxy)
+
+
+@pytest.fixture
+def program_at(tmp_path, authority, site):
+    """Starts a device of a proxy with a token; stops it when the test is over."""
     authority_file = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(authority_file)
     source = tmp_path / "program.py"
     source.write_text(PROGRAM)
     started = []
 
-    def start(token):
+    def start(proxy, token):
         settings = {
             "PROXY_HOST": "localhost",
             "PROXY_PORT": str(proxy.port),
@@ -75,7 +81,7 @@ def program(tmp_path, authority, site, proxy):
         started.append(process)
         return process
 
-    yield start
+    yield lambda proxy: partial(start, proxy)
     for process in started:
         process.stop()
 
@@ -108,6 +114,24 @@ def test_devices_are_moved_over_and_one_left_behind_is_told(proxy, program, toke
     assert (closed["outcome"], closed["why"]) == ("revoked", "the proxy closed the tunnel")
     assert len(proxy.log.events("tunnel_authenticated")) == 2
     assert not proxy.log.events("tunnel_refused")  # the old one did not come again
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["SIGHUP", "look"])
+def test_a_token_that_is_withdrawn_during_the_drain_ends_its_tunnel(
+    proxy_with, program_at, token_file, asked
+):
+    look_s = 600 if asked else 0.2
+    files = {"AUTH_HARDCODED": None, "AUTH_HARDCODED_FILE": token_file}
+    proxy = proxy_with(**files, AUTH_RECHECK_S=RECHECK_S, RELOAD_LOOK_S=look_s, DRAIN_S=300)
+    old = program_at(proxy)("old token")
+    eventually(lambda: "connected" in old.stdout, PATIENCE_S, lambda: old.stderr)
+    proxy.terminate()
+    eventually(lambda: proxy.log.events("draining"), PATIENCE_S)
+    token_file.write_text("new token\n")
+    if asked:
+        reload(proxy)
+    (closed,) = eventually(lambda: proxy.log.events("tunnel_closed"), PATIENCE_S)
+    assert closed["outcome"] == "revoked"
 
 
 def test_a_file_that_holds_no_token_any_more_is_told_and_the_old_one_kept(

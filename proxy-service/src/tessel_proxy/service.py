@@ -283,12 +283,12 @@ class ProxyService(Service):
     async def _stop(self) -> None:
         self._readiness.draining = True
         await self._be_found_not_ready()
-        self._reloader.stop()
         self._expiry.stop()
         await self._stop_listening()
         await Drain(
             self._house.census, self._reactor, SystemRandom().randint, self._targets_lack
         ).run(self._config.drain_s, self._config.drain_return_s)
+        self._reloader.stop()  # a token that is withdrawn during the drain ends its tunnel
         await self._end_all()
         self._memory.stop()
         self._unanswered.stop()

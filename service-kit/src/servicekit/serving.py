@@ -66,7 +66,8 @@ class Serving:
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
-        """SIGHUP calls `reload`; without one it ends the process, as is its custom.
+        """SIGHUP calls `reload`, also while the service stops, which may take long and must not
+        keep a withdrawn token valid; without a `reload` it ends the process, as is its custom.
         One that `hangups` remember calls it as soon as the service is started.
 
         A second signal while it stops calls `halt`, which ends everything without waiting.
@@ -103,7 +104,7 @@ class Serving:
             self._catch(signal.SIGHUP, self._hung_up)
         self._starting = maybeDeferred(self._start)
         self._starting.addErrback(self._not_started)
-        if self._hangups is not None and self._hangups.came:
+        if self._hangups is not None and self._hangups.came and not self._stopping:
             self._reactor.callLater(0, self._reload_now)
 
     def _not_started(self, failure: Failure) -> None:
@@ -139,7 +140,7 @@ class Serving:
 
     def _reload_now(self) -> None:
         self._hung_up_since = False
-        if self._reload is not None and not self._stopping:
+        if self._reload is not None and not self._ended:
             self._log.info("reloading on SIGHUP", event="reloading")
             self._reload()
 

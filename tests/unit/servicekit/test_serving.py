@@ -66,14 +66,18 @@ class Run:
         return self._serving._exit_code
 
 
-def test_sighup_reloads_until_a_stop_is_under_way():
+def test_sighup_reloads_until_the_stop_is_over():
     calls = []
-    run = Run(reload=lambda: calls.append("reload"), stop=Deferred)
+    stopped = Deferred()
+    run = Run(reload=lambda: calls.append("reload"), stop=lambda: stopped)
     run.signal(signal.SIGHUP)
     assert (calls, run.stopped) == (["reload"], 0)
     run.signal(signal.SIGTERM)
     run.signal(signal.SIGHUP)
-    assert calls == ["reload"]
+    assert calls == ["reload"] * 2
+    stopped.callback(None)
+    run.signal(signal.SIGHUP)
+    assert calls == ["reload"] * 2
 
 
 def test_one_reload_does_for_all_sighups_that_come_before_it():
