@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import TypeAlias, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import DebugInfo, Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
@@ -110,6 +110,7 @@ class Program:
             self._clock.callLater(FOREIGN_POLL_S, self._look)
             return
         gc.collect()  # a Deferred's error that nobody handled is told when it is collected
+        self._end_by_kept_failures()
         self._by_itself = self._exit_code is None
         self._leave(0, self._board.finish)
 
@@ -150,6 +151,13 @@ class Program:
         fault = self._board.runtime.fault
         if fault is not None and self._exit_code is None:
             self._uncaught(fault)
+
+    def _end_by_kept_failures(self) -> None:
+        """Errors of Deferreds that the program still has: nobody can handle them any more."""
+        for info in [one for one in gc.get_objects() if type(one) is DebugInfo]:
+            failure, info.failResult = info.failResult, None  # told once
+            if failure is not None and failure.value is not None:
+                self._uncaught(failure.value)
 
     def _asked_for(self, code: object) -> int:
         """As Python takes what `sys.exit` is given."""

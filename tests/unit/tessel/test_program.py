@@ -301,6 +301,17 @@ class TestLog:
         assert "dropped" in said
         logged_failures.flush(NodeError)
 
+    def test_so_does_the_error_of_a_deferred_that_the_program_still_has(self):
+        kept = Deferred()
+
+        assert self.observed(lambda: kept.errback(NodeError("kept", "E"))) == (1, "tessel: kept\n")
+        assert self.observed(nothing) == (0, "")
+
+    def test_sys_exit_in_the_callback_of_a_deferred_is_honoured(self):
+        kept = Deferred().addCallback(sys.exit)
+
+        assert self.observed(lambda: kept.callback(3)) == (3, "")
+
     def test_the_log_is_shown_to_who_asks(self):
         def main():
             Logger(namespace="tessel").debug("the tunnel {what}", what="speaks")
