@@ -103,3 +103,24 @@ def test_long_values_are_not_shown():
     assert arguments.received("x" * 99) == "an instance of str"
     assert arguments.received(None) == "None"
     assert arguments.received(5) == "type int (5)"
+
+
+async def _coroutine():
+    pass
+
+
+def _generator():
+    yield
+
+
+async def _asynchronous_generator():
+    yield
+
+
+@pytest.mark.parametrize("function", [_coroutine, _generator, _asynchronous_generator])
+def test_a_function_that_a_call_does_not_run_is_no_callback(function):
+    for checked in (arguments.callback, arguments.callback_or_none):
+        with pytest.raises(TypeError, match=r"without await and yield.*Received an instance of"):
+            checked(function)
+    with pytest.raises(TypeError, match="The argument 'callback' must be a function without await"):
+        split_callback((80, function), 1, "net.connect")

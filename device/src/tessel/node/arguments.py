@@ -7,6 +7,7 @@ An error is raised inside the call, so its traceback ends at the program's own l
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -129,15 +130,25 @@ def options_mapping(options: object, name: str = "options") -> Mapping[str, obje
 
 
 def callback_or_none(value: object, name: str = "callback") -> Callback | None:
-    if value is None or callable(value):
-        return value
-    raise ArgumentTypeError(name, "a function", value)
+    return None if value is None else callback(value, name)
 
 
 def callback(value: object, name: str = "callback") -> Callback:
-    if callable(value):
-        return value
-    raise ArgumentTypeError(name, "a function", value)
+    if not callable(value):
+        raise ArgumentTypeError(name, "a function", value)
+    if any(would_not_run(value) for would_not_run in _NOT_RUN_BY_A_CALL):
+        raise ArgumentTypeError(name, _PLAIN_FUNCTION, value)
+    return value
+
+
+_NOT_RUN_BY_A_CALL = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
+_PLAIN_FUNCTION = (
+    "a function without await and yield, which may call Deferred.fromCoroutine for a coroutine"
+)
 
 
 def text(value: object, name: str) -> str:
