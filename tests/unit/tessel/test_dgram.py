@@ -197,6 +197,20 @@ def test_a_port_that_cannot_be_had_is_an_error_and_another_may_be_tried(board):
     assert len(board.network.bindings) == 2
 
 
+def test_the_callback_of_a_port_that_is_refused_at_once_is_not_called_for_a_later_one(board):
+    called = []
+    socket = dgram.create_socket()
+    socket.on("error", lambda error: called.append(error.code))
+    board.network.bind_udp = lambda *_, **__: fail(NodeError("bind EACCES", "EACCES"))
+    socket.bind(80, lambda: called.append("bound"))
+    del board.network.bind_udp
+    socket.bind(8080)
+    board.network.bindings[-1].bind()
+    board.run()
+
+    assert called == ["EACCES"]
+
+
 def test_a_bug_while_binding_ends_the_program(board):
     dgram.create_socket().bind(80)
     board.network.bindings[0].answer.errback(Failure(KeyError("bug")))
@@ -320,6 +334,6 @@ def test_a_socket_whose_address_is_ignored_is_told_at_its_line(board):
 
 def test_broadcast_is_the_transports(board):
     socket, port = bound(board)
-    socket.set_broadcast(True)
+    socket.set_broadcast(1)
 
     assert port.broadcast

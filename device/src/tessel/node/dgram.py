@@ -102,8 +102,8 @@ class Socket(Holder, DatagramOptions):
         found = found if callback is None else callback_or_none(callback)
         if found is not None:
             self.once("listening", found)
+        self._bind_callback = found  # before: the port may be refused at once
         self._bind(number, host)
-        self._bind_callback = found
         return self
 
     def send(self, message: Chunk, *rest: object, callback: Callback | None = None) -> None:
