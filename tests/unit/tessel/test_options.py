@@ -39,11 +39,18 @@ def test_only_false_itself_keeps_a_connection_from_the_proxy(value, proxy):
     assert connect_arguments({"port": 1, "proxy": value}, (), {})[0].proxy is proxy
 
 
-@pytest.mark.parametrize("name", ["proxy", "no_delay", "keep_alive", "reject_unauthorized"])
+@pytest.mark.parametrize("name", ["proxy", "reject_unauthorized"])
 @pytest.mark.parametrize("value", [0, 1, "no"])
 def test_a_flag_is_true_or_false_and_nothing_like_it(name, value):
     with pytest.raises(TypeError, match=f"The option '{name}' must be True or False"):
         connect_arguments({"port": 1, name: value}, (), {}, known=TLS_OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["no_delay", "keep_alive"])
+@pytest.mark.parametrize(("value", "wanted"), [(1, True), (0, False), (None, False)])
+def test_other_flags_are_what_is_true_as_in_node(name, value, wanted):
+    options, _ = connect_arguments({"port": 1, name: value}, (), {})
+    assert getattr(options, name) is wanted
 
 
 def test_tls_options_are_kept_apart_from_their_absence():
@@ -116,7 +123,6 @@ def test_an_unknown_option_is_told_with_the_right_one(call, says):
         lambda: dgram.create_socket().send("x", 53, b"h"),
         lambda: dgram.create_socket().close(5),
         lambda: dgram.create_socket().set_ttl("5"),
-        lambda: dgram.create_socket().set_broadcast(1),
         lambda: dgram.create_socket().add_membership(5),
         lambda: dns.lookup(5, print),
         lambda: dns.lookup("h", None),

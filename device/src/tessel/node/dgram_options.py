@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
 from tessel.node.addresses import is_ipv4
-from tessel.node.arguments import ArgumentValueError, flag, text, text_or_none, whole_number
+from tessel.node.arguments import ArgumentValueError, text, text_or_none, whole_number
 from tessel.node.events import EventEmitter
 from tessel.node.runtime import Runtime
 from tessel.radio.interface import IDatagramOptions
@@ -38,7 +38,7 @@ class DatagramOptions(EventEmitter):
 
     def set_broadcast(self, enabled: bool) -> None:
         """May datagrams be sent to a broadcast address?"""
-        self._when_bound("setBroadcast", partial(_set_broadcast, flag(enabled, "enabled")))
+        self._when_bound("setBroadcast", partial(_set_broadcast, bool(enabled)))
 
     def set_ttl(self, ttl: int) -> int:
         """How many routers a datagram may pass: 1 to 255."""

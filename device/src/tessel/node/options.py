@@ -124,7 +124,7 @@ def _parsed(options: Mapping[str, object]) -> ConnectOptions:
     family = _family(options.get("family"))
     return ConnectOptions(
         target=Target(_host(options.get("host")), valid_port(options.get("port")), family),
-        proxy=_flag(options, "proxy", default=True),
+        proxy=arguments.flag_or_none(options.get("proxy"), "options.proxy") is not False,
         tls=TlsOptions(
             ca=_authorities(options.get("ca")),
             servername=arguments.text_or_none(options.get("servername"), "options.servername"),
@@ -133,14 +133,9 @@ def _parsed(options: Mapping[str, object]) -> ConnectOptions:
             ),
         ),
         timeout_ms=valid_timeout(options.get("timeout") or 0),
-        no_delay=_flag(options, "no_delay", default=False),
-        keep_alive=_flag(options, "keep_alive", default=False),
+        no_delay=bool(options.get("no_delay")),
+        keep_alive=bool(options.get("keep_alive")),
     )
-
-
-def _flag(options: Mapping[str, object], name: str, *, default: bool) -> bool:
-    found = arguments.flag_or_none(options.get(name), f"options.{name}")
-    return default if found is None else found
 
 
 def _family(value: object) -> int:
