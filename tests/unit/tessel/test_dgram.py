@@ -133,6 +133,7 @@ def test_a_name_that_there_is_not_is_told_to_the_callback_or_as_an_error(board):
     [
         (MessageLengthError("long"), "EMSGSIZE"),
         (OSError(101, "Network is unreachable"), "ENETUNREACH"),
+        (OSError(13, "Permission denied"), "EACCES"),
     ],
 )
 def test_what_cannot_be_sent_is_told(board, fault, code):
@@ -142,7 +143,7 @@ def test_what_cannot_be_sent_is_told(board, fault, code):
     socket.send("hi", 53, "192.0.2.9", told.append)
     board.run()
 
-    assert [error.code for error in told] == [code]
+    assert [(error.code, str(error)) for error in told] == [(code, f"send {code} 192.0.2.9:53")]
 
 
 @pytest.mark.parametrize("host", ["::1", "::", "::ffff:192.0.2.9"])

@@ -175,7 +175,7 @@ class Outbox:
         except OSError as fault:
             full = fault.errno in (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
             code = "ENOBUFS" if full else errno.errorcode.get(fault.errno or 0, "EIO")
-            return NodeError(f"send {fault.strerror} {to[0]}:{to[1]}", code)
+            return NodeError(f"send {code} {to[0]}:{to[1]}", code)
         return None
 
     def _settle(self, datagram: Datagram, problem: BaseException | None) -> None:
