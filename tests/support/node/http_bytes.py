@@ -77,6 +77,12 @@ SERVER = {
     "CONNECT with a path": f"CONNECT /a HTTP/1.1\r\n{HOST}\r\n",
     "upgrade": f"GET /u HTTP/1.1\r\n{HOST}Upgrade: x\r\nConnection: upgrade\r\n\r\nraw",
     "upgrade with a body": f"{POST}Upgrade: h2c\r\nConnection: upgrade\r\n{THREE}",
+    "a long upgrade": (
+        f"GET /u HTTP/1.1\r\n{HOST}Upgrade: x\r\nConnection: upgrade\r\nX: {'a' * 3000}\r\n\r\n"
+    ),
+    "an upgrade of RTSP": (
+        "DESCRIBE rtsp://a/ RTSP/1.0\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    ),
     "upgrade without Connection": f"GET /u HTTP/1.1\r\n{HOST}Upgrade: x\r\n\r\n",
     "expect 100-continue": f"{POST}Expect: 100-continue\r\n{THREE}",
     "an unknown expectation": f"{POST}Expect: tea\r\n{THREE}",
@@ -119,6 +125,8 @@ CLIENT = {
         "GET",
         f"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n{OK}{THREE}",
     ),
+    "informational with a length": ("GET", f"HTTP/1.1 102 Wait\r\n{THREE}{OK}{THREE}"),
+    "informational in chunks": ("GET", f"HTTP/1.1 102 Wait\r\n{TE}\r\n{OK}{THREE}"),
     "204": ("GET", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"),
     "304": ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"),
     "HEAD": ("HEAD", f"{OK}Content-Length: 3\r\n\r\n"),

@@ -47,6 +47,8 @@ RESPONSES = [
     b"HTTP/1.0 200 OK\r\n\r\nhello",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n",
     b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n",
+    b"HTTP/1.1 102 Wait\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 100 Go\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nraw",
     b"HTTP/1.1 101 Switching\r\n\r\nraw",
     b"HTTP/1.1 407 Proxy\r\nContent-Length: 3\r\n\r\nno!",

@@ -122,7 +122,8 @@ class RequestParser(HttpParser):
     def decline(self, head: RequestHead) -> None:
         """Nobody takes the upgrade, so the request is one like others, and may have a body.
 
-        llhttp stopped behind the head. A new parser gets the head again without `Upgrade`.
+        llhttp stopped behind the head. A new parser gets one without `Upgrade`, for its fields say
+        where the request ends.
         """
         self._switched = False
         self._begin()
@@ -158,8 +159,8 @@ class ResponseParser(HttpParser):
                 self._complete = isinstance(event, End)
                 yield event
             elif event.informational:
+                self._begin()  # it has no body, whatever its head says
                 yield event
-                self._message.events.popleft()  # its end
             else:
                 yield from self._final(event)
             if self._complete:
@@ -199,7 +200,7 @@ class ResponseParser(HttpParser):
 
 
 def _without_upgrade(head: RequestHead) -> bytes:
-    lines = [f"{head.method} {head.target} HTTP/{head.version}".encode("latin-1")]
+    lines = [f"POST / HTTP/{head.version}".encode("ascii")]  # with any method and target
     lines += [name + b": " + value for name, value in head.fields if name.lower() != b"upgrade"]
     return b"\r\n".join([*lines, b"", b""])
 
