@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from servicekit.clocks import WallTime
 from servicekit.files import hints_of_exposed
-from servicekit.log_file import unfit
+from servicekit.log_file import can_be_renamed, unfit
 from servicekit.settings import ConfigError, SecretFile, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
@@ -24,7 +24,10 @@ from tessel_proxy.targets.trust import TargetTrust
 
 T = TypeVar("T")
 
-
+GROWS = (
+    "cannot be renamed when it is full, since its folder cannot be written: it grows past "
+    "LOG_FILE_MIB"
+)
 NOT_ASKED = (
     "CLIENT_CA_FILE does not hold at LEGACY_PORT: Tessel 1 boards have no certificate to show"
 )
@@ -57,8 +60,11 @@ class Ready:
 
 def _log_hints(config: Config) -> list[str]:
     file = config.log_file
-    why = None if file is None else unfit(file)
-    return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error alone"] if why else []
+    if file is None:
+        return []
+    if why := unfit(file):
+        return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error alone"]
+    return [] if can_be_renamed(file) else [f"LOG_FILE={str(file)!r} {GROWS}"]
 
 
 def _legacy_hints(config: Config, tls: ServerTLS | None) -> list[str]:

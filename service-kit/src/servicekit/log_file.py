@@ -52,7 +52,7 @@ class FileOutput(LineOutput):
 
 
 def unfit(path: Path) -> str | None:
-    """Why it cannot hold the log and be renamed when it is full; None: it can.
+    """Why it cannot hold the log; None: it can.
 
     Nothing is created. Standard error may be a FIFO or a device; this file may not: opening a FIFO
     would wait for a reader, and /dev/null would be renamed for the whole machine.
@@ -62,6 +62,11 @@ def unfit(path: Path) -> str | None:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return "cannot be written"
     return None
+
+
+def can_be_renamed(path: Path) -> bool:
+    """Whether another file can take its place when it is full."""
+    return os.access(path.parent, os.W_OK)
 
 
 def _opened(path: Path) -> int:

@@ -351,6 +351,16 @@ def test_a_log_file_that_cannot_be_written_is_hinted_at(usable, tmp_path, capsys
     assert not (tmp_path / "proxy.log").exists()  # whoever checks may be another user
 
 
+def test_a_log_file_in_a_folder_that_cannot_be_written_is_hinted_at(
+    usable, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "proxy.log").touch()
+    usable.update(LOG_FILE=str(tmp_path / "proxy.log"))
+    monkeypatch.setattr("os.access", lambda path, _mode: path != tmp_path)  # also for root
+    assert command.main(["check-config"]) == 0
+    assert "it grows past LOG_FILE_MIB" in capsys.readouterr().err
+
+
 def test_the_log_goes_on_without_a_file_that_cannot_be_opened(tmp_path):
     missing = tmp_path / "missing" / "proxy.log"
     assert command._log_files(Config(log_file=missing)) == []
