@@ -167,6 +167,16 @@ def test_an_ipv6_address_is_no_peer(board):
     assert (event, error.code, str(error)) == ("error", "EINVAL", "connect EINVAL ::1:53")
 
 
+def test_the_callback_of_a_connect_is_told_why_it_failed(board):
+    socket, _ = bound(board)
+    told, events = [], record(socket, "connect", "error")
+    socket.connect(53, "::1", lambda *args: told.extend(args))
+    board.run()
+
+    assert [error.code for error in told] == ["EINVAL"]
+    assert (events, socket.listener_count("connect")) == ([], 1)  # the listener of `record`
+
+
 def test_a_bug_below_ends_the_program(board):
     socket, port = bound(board)
     port.fault = KeyError("bug")

@@ -154,7 +154,9 @@ class Socket(Holder, DatagramOptions):
     def connect(
         self, port: int | str, address: str | Callback | None = None, callback: object = None
     ) -> None:
-        """Send to one peer alone, and hear it alone. The callback is for `connect`."""
+        """Send to one peer alone, and hear it alone. The callback is for `connect`, or is given
+        the error.
+        """
         self._check_running()
         number = valid_port(port)
         places, found = split_callback((address, callback), 1, "connect")
@@ -167,11 +169,11 @@ class Socket(Holder, DatagramOptions):
         if self._phase is _Phase.IDLE:
             self._bind(0, "")
         if is_ipv6(host):
-            self._not_connected(Failure(no_receiver("connect", host, number)))
+            self._not_connected(Failure(no_receiver("connect", host, number)), found)
             return
         looking = self._runtime.ask(self._runtime.network.lookup, host, 4)
-        looking.addCallback(lambda found: self._connected((found[0], number)))
-        looking.addErrback(self._not_connected).addErrback(self._runtime.broken)
+        looking.addCallback(lambda addresses: self._connected((addresses[0], number)))
+        looking.addErrback(self._not_connected, found).addErrback(self._runtime.broken)
 
     def disconnect(self) -> None:
         """Send to anyone again."""
@@ -272,12 +274,15 @@ class Socket(Holder, DatagramOptions):
             self._outbox.peer = peer
             self._runtime.later(self.emit, "connect")
 
-    def _not_connected(self, failure: Failure) -> None:
+    def _not_connected(self, failure: Failure, callback: Callback | None) -> None:
         self._connecting = False
+        if callback is not None:
+            self.off("connect", callback)
         if not failure.check(NodeError):
             self._runtime.broken(failure)
         elif self._phase is not _Phase.CLOSED:
-            self._runtime.later(self.emit, "error", failure.value)
+            tell = partial(self.emit, "error") if callback is None else callback
+            self._runtime.later(tell, failure.value)
 
     def _tell_problem(self, problem: BaseException) -> None:
         if self._phase is not _Phase.CLOSED:
