@@ -302,3 +302,26 @@ def test_both_halves_take_encodings(board):
     board.run()
 
     assert heard == [("data", "6869")]
+
+
+def test_a_callback_may_leave_the_error_out_or_require_it(board, told):
+    def plain():
+        told.append("plain")
+
+    def with_error(error):
+        told.append(error)
+
+    for sink in (Sink(), Sink()):
+        sink.write("a", plain)
+        sink.write("b", with_error)
+        sink.end(plain)
+        sink.end(with_error)
+        sink.end(told.append)  # one that Python cannot look into, or must not
+        board.run()
+        sink.destroy()
+        sink.write("c", plain)
+        sink.end(plain)
+        board.run()
+
+    once = ["plain", None, "plain", None, None, "plain", "plain"]
+    assert told == once * 2

@@ -59,6 +59,24 @@ def received(value: object) -> str:
     return f"an instance of {type(value).__name__}"
 
 
+def call_with_error(callback: Callback, error: BaseException | None) -> None:
+    """Node's callbacks may leave the error out, or ask for it also if there is none."""
+    callback(*_error_arguments(callback, error))
+
+
+def _error_arguments(callback: Callback, error: BaseException | None) -> Sequence[object]:
+    ways: tuple[tuple[object, ...], ...] = ((), (None,)) if error is None else ((error,), ())
+    for way in ways:
+        try:
+            inspect.signature(callback).bind(*way)
+        except TypeError:
+            continue
+        except ValueError:  # a built-in function that does not say what it takes
+            break
+        return way
+    return ways[0]
+
+
 # Options.
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Self
 
 from tessel.errors import NodeError
-from tessel.node import encodings
+from tessel.node import arguments, encodings
 from tessel.node.arguments import callback_or_none
 from tessel.node.stream_base import Chunk, Done, Stream
 
@@ -186,7 +186,7 @@ class Writable(Stream):
         self.writable_finished = True
         waiting, self._when_finished = self._when_finished, []
         for callback in waiting:
-            self._runtime.call(callback)
+            self._runtime.call(arguments.call_with_error, callback, None)
         self.emit("finish")
         self._settled()
 
@@ -236,7 +236,7 @@ class Writable(Stream):
 
     def _tell(self, callbacks: Sequence[Told], error: BaseException | None) -> None:
         for callback in callbacks:
-            self._runtime.next_tick(callback, *([] if error is None else [error]))
+            self._runtime.next_tick(arguments.call_with_error, callback, error)
 
 
 def _destroyed(call: str) -> NodeError:
