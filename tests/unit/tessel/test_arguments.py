@@ -124,3 +124,24 @@ def test_a_function_that_a_call_does_not_run_is_no_callback(function):
             checked(function)
     with pytest.raises(TypeError, match="The argument 'callback' must be a function without await"):
         split_callback((80, function), 1, "net.connect")
+
+
+def test_a_callback_that_asks_for_results_gets_none_with_an_error():
+    error, given = NodeError("gone", "E"), []
+    arguments.call_with_error(lambda: given.append(()), error)
+    arguments.call_with_error(lambda *all_of_it: given.append(all_of_it), error)
+    arguments.call_with_error(lambda one, size: given.append((one, size)), error)
+    arguments.call_with_error(lambda one, address, family: given.append((one, family)), error)
+
+    assert given == [(), (error,), (error, None), (error, None)]
+
+
+def test_a_function_that_does_not_say_what_it_takes_gets_the_error():
+    with pytest.raises(NodeError, match="gone"):
+        arguments.call_with_error(_raise_first, NodeError("gone", "E"))
+    with pytest.raises(TypeError):
+        arguments.call_with_error(type, None)
+
+
+def _raise_first(error):
+    raise error

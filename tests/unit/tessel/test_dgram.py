@@ -348,3 +348,13 @@ def test_broadcast_is_the_transports(board):
     socket.set_broadcast(1)
 
     assert port.broadcast
+
+
+def test_a_callback_with_a_size_gets_an_error_too(board):
+    told = []
+    socket = dgram.create_socket()
+    socket.send("x", 53, "192.0.2.9", lambda error, size: told.append((error.code, size)))
+    socket.close()
+    board.run()
+
+    assert told == [("ERR_SOCKET_DGRAM_NOT_RUNNING", None)]

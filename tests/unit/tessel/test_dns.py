@@ -121,3 +121,12 @@ def test_a_bug_below_ends_the_program(board, heard):
     assert heard == []
     assert len(board.handles) == 0
     assert isinstance(board.uncaught.pop(), ZeroDivisionError)
+
+
+def test_a_callback_with_all_results_gets_an_error_too(board):
+    told = []
+    dns.lookup("h", lambda error, address, family: told.append((error.code, address, family)))
+    board.network.answer.errback(NodeError("no", "ENOTFOUND"))
+    board.run()
+
+    assert told == [("ENOTFOUND", None, None)]

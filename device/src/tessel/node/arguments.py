@@ -60,12 +60,16 @@ def received(value: object) -> str:
 
 
 def call_with_error(callback: Callback, error: BaseException | None) -> None:
-    """Node's callbacks may leave the error out, or ask for it also if there is none."""
+    """Node's callbacks may leave the error out, or ask for it also if there is none, and for
+    results also if there is an error. Python calls none with too few or too many arguments.
+    """
     callback(*_error_arguments(callback, error))
 
 
 def _error_arguments(callback: Callback, error: BaseException | None) -> Sequence[object]:
-    ways: tuple[tuple[object, ...], ...] = ((), (None,)) if error is None else ((error,), ())
+    ways: tuple[tuple[object, ...], ...] = ((), (None,))
+    if error is not None:
+        ways = ((error,), (error, None), (error, None, None), ())  # dns.lookup has two results
     for way in ways:
         try:
             inspect.signature(callback).bind(*way)

@@ -19,6 +19,7 @@ from tessel.node.arguments import (
     ArgumentTypeError,
     ArgumentValueError,
     Callback,
+    call_with_error,
     split_callback,
 )
 from tessel.node.options import DEFAULT_HOST, valid_port
@@ -186,7 +187,7 @@ class Outbox:
         if datagram.callback is not None and problem is None:
             self._runtime.later(datagram.callback, None, len(datagram.octets))
         elif datagram.callback is not None:
-            self._runtime.later(datagram.callback, problem)
+            self._runtime.later(call_with_error, datagram.callback, problem)
         elif problem is not None and not _is_dropped(problem):
             self._runtime.later(self._report, problem)
 

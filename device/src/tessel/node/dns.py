@@ -108,7 +108,7 @@ def _ask(hostname: str, family: int, shape: Found, told: Callback) -> None:
 
     def failed(failure: Failure) -> None:
         if failure.check(NodeError):
-            board.later(told, failure.value)
+            board.later(arguments.call_with_error, told, failure.value)
         else:
             board.broken(failure)
 
