@@ -18,6 +18,7 @@ from tessel.node import runtime, weak
 from tessel.node.addresses import is_ipv6
 from tessel.node.arguments import (
     Callback,
+    call_with_error,
     callback_or_none,
     check_options,
     options_mapping,
@@ -281,8 +282,10 @@ class Socket(Holder, DatagramOptions):
         if not failure.check(NodeError):
             self._runtime.broken(failure)
         elif self._phase is not _Phase.CLOSED:
-            tell = partial(self.emit, "error") if callback is None else callback
-            self._runtime.later(tell, failure.value)
+            if callback is None:
+                self._runtime.later(self.emit, "error", failure.value)
+            else:
+                self._runtime.later(call_with_error, callback, failure.value)
 
     def _tell_problem(self, problem: BaseException) -> None:
         if self._phase is not _Phase.CLOSED:
