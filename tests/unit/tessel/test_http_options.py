@@ -35,6 +35,12 @@ def test_a_url_says_where_and_what(url, host, port, path, host_header):
     assert options.method == "GET"
 
 
+def test_none_is_as_if_not_given():
+    options = parsed({"method": None, "path": None, "host": None, "port": None, "headers": None})
+    assert (options.method, options.path) == ("GET", "/")
+    assert options.connection == {"host": "localhost", "port": 80}
+
+
 def test_options_go_over_the_url():
     options = parsed("http://a.example/x", {"path": "/y", "method": "put", "port": "81"})
     assert (options.path, options.method, options.connection["port"]) == ("/y", "PUT", 81)
@@ -80,11 +86,11 @@ def test_a_host_header_may_be_ones_own_or_none():
         ("http://" + "ü" * 64 + ".example/", "ERR_INVALID_URL"),
         ({"protocol": "ftp:"}, "ERR_INVALID_PROTOCOL"),
         ({"method": "GET /x"}, "ERR_INVALID_HTTP_TOKEN"),
-        ({"method": 7}, "ERR_INVALID_HTTP_TOKEN"),
+        ({"method": 7}, "ERR_INVALID_ARG_TYPE"),
         ({"path": "/a b"}, "ERR_UNESCAPED_CHARACTERS"),
         ({"path": "/a\r\nX: y"}, "ERR_UNESCAPED_CHARACTERS"),
         ({"path": "/ü"}, "ERR_UNESCAPED_CHARACTERS"),
-        ({"path": 7}, "ERR_UNESCAPED_CHARACTERS"),
+        ({"path": 7}, "ERR_INVALID_ARG_TYPE"),
         ({"headers": "a: b"}, "ERR_INVALID_ARG_TYPE"),
         ({"headers": ["a", "b", "c"]}, "ERR_INVALID_ARG_VALUE"),
         ({"headers": [("a", "b"), ("c",)]}, "ERR_INVALID_ARG_VALUE"),

@@ -10,6 +10,7 @@ from tessel.node import http
 GET = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\n"
 DATE = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+KEPT = b"Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
 
 
 @pytest.fixture
@@ -48,7 +49,37 @@ def hello(request, response):
 def test_a_server_answers(board):
     site = Site(board, hello)
     site.client.send(GET)
-    assert site.client.take() == (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + DATE + b"\r\nhello")
+    assert site.client.take() == (
+        b"HTTP/1.1 200 OK\r\n" + DATE + KEPT + b"Content-Length: 5\r\n\r\nhello"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"keep_alive_timeout": 1999}, "timeout=1"),
+        ({"max_requests_per_socket": 7}, "timeout=5, max=7"),
+        ({"keep_alive_timeout": 0}, None),
+    ],
+)
+def test_a_response_says_how_long_its_connection_is_kept(board, settings, said):
+    site = Site(board)
+    for name, value in settings.items():
+        setattr(site.server, name, value)
+    site.client = board.accept()
+    site.client.send(GET)
+    site.response.end()
+    headers = site.response.get_headers()
+    assert (headers["connection"], headers.get("keep-alive")) == ("keep-alive", said)
+
+
+@pytest.mark.parametrize("value", ["close", "keep-alive"])
+def test_a_program_may_say_itself_whether_its_connection_is_kept(board, value):
+    site = Site(board)
+    site.client.send(GET)
+    site.response.set_header("Connection", value).end()
+    assert site.response.get_headers()["connection"] == value
+    assert not site.response.has_header("keep-alive")
 
 
 def test_a_listener_may_come_without_options_or_later(board):
@@ -115,7 +146,10 @@ def test_an_answer_of_unknown_length_is_chunked(board):
     site.response.add_trailers({"X-Sum": "1"})
     site.response.end(b"two")
     assert site.client.take() == (
-        b"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\n" + DATE + b"Transfer-Encoding: chunked\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\n"
+        + DATE
+        + KEPT
+        + b"Transfer-Encoding: chunked\r\n\r\n"
         b"3\r\none\r\n3\r\ntwo\r\n0\r\nX-Sum: 1\r\n\r\n"
     )
 

@@ -154,15 +154,15 @@ class ServerConnection:
         self._enter(Phase.BODY)
         request = IncomingMessage(self.socket, head, _unheard)
         self._requests += 1
-        response = ServerResponse(request, head, self._wire, stays=self._stays())
+        response = ServerResponse(request, head, self._wire, kept=self._kept())
         response.once("finish", lambda: self._answered(request))
         self._request, self._response = request, response
         self._offer(head, request, response)
 
-    def _stays(self) -> bool:
-        """The connection may serve another request."""
+    def _kept(self) -> str | None:
+        """How long the connection may serve other requests; None: this is its last."""
         last = 0 < self._limits.max_requests <= self._requests
-        return self._site.listening and not last
+        return self._limits.kept if self._site.listening and not last else None
 
     def _offer(self, head: RequestHead, request: IncomingMessage, response: ServerResponse) -> None:
         expected = request.headers.get("expect")

@@ -24,6 +24,14 @@ class Limits:
     max_requests: int = 0  # on one connection; 0: no limit
     insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
 
+    @property
+    def kept(self) -> str:
+        """What a response says of its connection in `Keep-Alive`; empty: it has no time limit."""
+        if not self.keep_alive_timeout_ms:
+            return ""
+        most = f", max={self.max_requests}" if self.max_requests else ""
+        return f"timeout={int(self.keep_alive_timeout_ms // 1000)}{most}"
+
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
         body = options.get("max_body_size")

@@ -132,20 +132,20 @@ def _check_protocol(given: Mapping[str, object], scheme: str) -> None:
 
 
 def _method(given: Mapping[str, object]) -> str:
-    method = given.get("method", "GET")
-    if not isinstance(method, str) or not is_token(method):
+    method = text_or_none(given.get("method"), "options.method") or "GET"
+    if not is_token(method):
         raise NodeError(f"method {method!r}; expected a word such as GET", "ERR_INVALID_HTTP_TOKEN")
     return method.upper()
 
 
 def _path(given: Mapping[str, object]) -> str:
-    path = given.get("path", "/")
+    path = text_or_none(given.get("path"), "options.path") or "/"
     # A blank or line break in the path would end it, and begin what its author likes.
-    if not isinstance(path, str) or not all("!" <= each <= "~" for each in path):
+    if not all("!" <= each <= "~" for each in path):
         raise NodeError(
             f"path {path!r}; allowed: printable ASCII without blanks", "ERR_UNESCAPED_CHARACTERS"
         )
-    return path or "/"
+    return path
 
 
 def _headers(given: Mapping[str, object], host: str, port: int | None) -> OutgoingHeaders:

@@ -30,9 +30,16 @@ class ServerResponse(OutgoingMessage):
     """The response to one request. Events: finish, drain, timeout, error, close."""
 
     def __init__(
-        self, request: IncomingMessage, head: RequestHead, wire: HttpWire, *, stays: bool
+        self,
+        request: IncomingMessage,
+        head: RequestHead,
+        wire: HttpWire,
+        *,
+        kept: str | None,
     ) -> None:
-        """`stays`: the server keeps the connection open if the client does."""
+        """`kept`: how long the server keeps the connection open if the client does, for the field
+        `Keep-Alive`. None: it closes it.
+        """
         super().__init__(wire, OutgoingHeaders())
         self.req = request
         self.status_code = int(HTTPStatus.OK)
@@ -41,7 +48,7 @@ class ServerResponse(OutgoingMessage):
         self._method = head.method
         self._knows_chunks = head.version not in ("0.9", "1.0")
         # As in Node an older client keeps its connection only if the program says so itself
-        self._keeps_alive = head.keep_alive and stays and self._knows_chunks
+        self._kept = kept if head.keep_alive and self._knows_chunks else None
         self._continue_due = False
         self._connect(request.socket)
 
@@ -120,22 +127,37 @@ class ServerResponse(OutgoingMessage):
 
     def _complete_headers(self, length: int | None) -> None:
         self.status_message = self._message()
-        headers = self._headers
-        framed = "content-length" in headers or "transfer-encoding" in headers
+        if self.send_date and "date" not in self._headers:
+            self._headers.set("Date", formatdate(self._runtime.wall_time(), usegmt=True))
+        frame = self._frame(length)
+        self._say_what_follows(stays=frame is not None or self._is_framed())
+        if frame is not None:
+            self._headers.set(*frame)
+
+    def _frame(self, length: int | None) -> tuple[str, HeaderValue] | None:
+        """The field that says where the body ends, unless the program has set it."""
+        has_body = self._has_body()
+        if "content-length" in self._headers or "transfer-encoding" in self._headers:
+            return None
         # A HEAD without a body written says nothing of the length a GET would have had
-        if length is not None and not framed and (self._has_body() or length):
-            headers.set("Content-Length", length)
-            framed = True
-        if self.send_date and "date" not in headers:
-            headers.set("Date", formatdate(self._runtime.wall_time(), usegmt=True))
-        if not framed and self._has_body() and self._knows_chunks:
-            headers.set("Transfer-Encoding", "chunked")
-            framed = True
-        self._say_what_follows(stays=framed or not self._has_body())
+        if length is not None and (has_body or length):
+            return "Content-Length", length
+        return ("Transfer-Encoding", "chunked") if has_body and self._knows_chunks else None
+
+    def _is_framed(self) -> bool:
+        """The client sees the end of the message without the end of the connection."""
+        headers = self._headers
+        return "content-length" in headers or "transfer-encoding" in headers or not self._has_body()
 
     def _say_what_follows(self, *, stays: bool) -> None:
-        if "connection" not in self._headers and not (self._keeps_alive and stays):
+        if "connection" in self._headers:
+            return
+        if self._kept is None or not stays:
             self._headers.set("Connection", "close")
+            return
+        self._headers.set("Connection", "keep-alive")
+        if self._kept and "keep-alive" not in self._headers:
+            self._headers.set("Keep-Alive", self._kept)
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
         if self.socket is not None and not self.writable_finished:
