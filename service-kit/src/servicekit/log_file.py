@@ -18,34 +18,49 @@ _OWNER_ALONE: Final = 0o600  # the lines name accounts, devices and targets
 
 
 class FileOutput(LineOutput):
-    """Lines for a file; written, and the file renamed when it is full, in the output's thread."""
+    """Lines for a file; written, and the file renamed when it is full, in the output's thread.
+
+    Somebody else may rename, delete or empty the file, as logrotate does: the next line goes to a
+    new file of this name. Nobody has to send a signal.
+    """
 
     def __init__(self, path: Path, max_bytes: int, report: Callable[[int], str]) -> None:
         """Raises OSError if the file cannot be opened."""
         self._path = path
         self._max_bytes = max_bytes
-        descriptor = _opened(path)
-        self._size = os.fstat(descriptor).st_size
-        super().__init__(descriptor, report)
+        self._file = _opened(path)
+        super().__init__(self._file, report)
 
     def _written_of(self, text: memoryview) -> int:
-        if self._size and self._size + len(text) > self._max_bytes:
+        size = self._size()
+        if size is None:
+            self._open_again()
+        elif size and size + len(text) > self._max_bytes:
             self._begin_another()
-        written = super()._written_of(text)
-        self._size += written
-        return written
+        return super()._written_of(text) if os.fstat(self._file).st_nlink else 0
+
+    def _size(self) -> int | None:
+        """The file's size in bytes; None if the open file does not have this name any more."""
+        try:
+            named, opened = self._path.stat(), os.fstat(self._file)
+        except OSError:
+            return None
+        return opened.st_size if os.path.samestat(named, opened) else None
 
     def _begin_another(self) -> None:
         """If that is not possible, go on with the file that is open."""
-        full = self._descriptor
-        self._size = 0
         with suppress(OSError):
             for number in range(KEPT_FILES - 1, 0, -1):
                 with suppress(FileNotFoundError):  # there are not so many yet
                     self._numbered(number - 1).replace(self._numbered(number))
-            self._descriptor = _opened(self._path)
-            if full is not None:
-                os.close(full)
+        self._open_again()
+
+    def _open_again(self) -> None:
+        """If that is not possible, go on with the file that is open."""
+        with suppress(OSError):
+            before, self._file = self._file, _opened(self._path)
+            self._descriptor = self._file
+            os.close(before)
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path

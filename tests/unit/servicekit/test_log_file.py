@@ -2,6 +2,7 @@
 
 import os
 import stat
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -76,14 +77,67 @@ def test_where_files_cannot_be_renamed_the_log_goes_on(path, monkeypatch):
     assert path.read_text() == "123456789\nabcdefghi\n"
 
 
-def test_what_a_full_disk_does_not_take_is_counted(path):
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no full disk")
-    output = FileOutput(path, 1000, report)
-    with open("/dev/full", "wb") as full:  # noqa: PTH123 -- the descriptor counts
-        os.dup2(full.fileno(), output._descriptor)
-    output.write("one\n")
+def test_what_a_full_disk_does_not_take_is_counted(path, monkeypatch):
+    output = write(path, "one\n")
+    monkeypatch.setattr("servicekit.output.os.write", no_space)
+    output.write("two\n")
     eventually(lambda: output.dropped == 1)
+
+
+def no_space(*_args):
+    raise OSError(ENOSPC, "No space left on device")
+
+
+def moved(path):
+    path.rename(path.with_name("moved"))
+
+
+def emptied(path):
+    path.write_text("")
+
+
+@pytest.mark.parametrize("change", [moved, Path.unlink, emptied])
+def test_a_file_that_somebody_moved_deleted_or_emptied_is_there_again(path, change):
+    output = write(path, "one\n")
+    change(path)
+    output.write("two\n")
+    output.flush()
+    assert path.read_text() == "two\n"
+    assert output.dropped == 0
+
+
+def test_the_file_that_somebody_put_in_its_place_gets_the_lines(path):
+    output = write(path, "one\n")
+    moved(path)
+    path.write_text("of another process\n")
+    output.write("two\n")
+    output.flush()
+    assert path.read_text() == "of another process\ntwo\n"
+    assert path.with_name("moved").read_text() == "one\n"
+
+
+def test_an_emptied_file_is_not_full(path):
+    output = write(path, "123456789\n", max_bytes=15)
+    emptied(path)
+    output.write("abcdefghi\n")
+    output.flush()
+    assert [each.name for each in path.parent.iterdir()] == ["proxy.log"]
+
+
+def test_lines_for_a_deleted_file_whose_folder_is_gone_are_counted_until_it_is_back(tmp_path):
+    folder = tmp_path / "log"
+    folder.mkdir()
+    path = folder / "proxy.log"
+    output = write(path, "one\n")
+    path.unlink()
+    folder.rmdir()
+    output.write("two\n")
+    output.flush()
+    folder.mkdir()
+    output.write("three\n")
+    output.flush()
+    assert output.dropped == 1
+    assert path.read_text() == "1 dropped\nthree\n"
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
