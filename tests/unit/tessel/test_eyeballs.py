@@ -95,4 +95,7 @@ def test_the_wait_passes_and_success_forgets_it():
     assert backoff.wait_s(100.25) == 0.75
     assert backoff.wait_s(102) == 0
     backoff.succeeded()
-    assert backoff.wait_s(100) == 0
+    backoff.failed(200.0)
+    assert backoff.wait_s(200.0) == 1
+    backoff.succeeded()
+    assert backoff.wait_s(200.0) == 1  # as the proxy asked, or as the last failure did

@@ -12,6 +12,7 @@ from tessel.network.limits import (
     CLOSE_TIMEOUT_S,
     FAREWELL_LIMIT_S,
     GOAWAY_CAP_S,
+    PROVEN_S,
     REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
 )
@@ -197,6 +198,41 @@ def test_after_failures_the_next_attempt_waits_longer_and_longer():
     device.connect(Plain)
     device.pass_time(60)
     assert len(device.proxy.served) == 1
+
+
+def test_tunnels_that_are_lost_soon_are_made_again_later_and_later():
+    device = Device()  # such as one of two with the same PROXY_DEVICE: each ends the other's
+    device.stand(Plain)
+    for number, wait_s in enumerate((0, 2, 4, 8), 1):
+        device.proxy.tunnels[-1].abortConnection()
+        device.pump()
+        device.connect(Plain)
+        if wait_s:
+            device.pass_time(wait_s - 0.01)
+            assert len(device.proxy.dials) == number
+        device.pass_time(0.02)
+        assert len(device.proxy.dials) == number + 1
+
+
+@pytest.mark.parametrize("end", ["lost", "goaway"])
+def test_a_tunnel_that_lasted_or_was_sent_away_is_made_again_without_such_a_wait(end):
+    device = Device()
+    device.stand(Plain)
+    device.proxy.tunnels[-1].abortConnection()  # one failure
+    device.pump()
+    device.connect(Plain)
+    if end == "goaway":
+        device.proxy.tunnels[-1].enable({"goaway/1"})
+        device.proxy.tunnels[-1].goaway(0)
+        device.proxy.served[-1].closes()
+    else:
+        device.pass_time(PROVEN_S)
+        device.proxy.tunnels[-1].abortConnection()
+    device.pump()
+    dials = len(device.proxy.dials)
+    device.connect(Plain)
+    device.pass_time(0)
+    assert len(device.proxy.dials) == dials + 1
 
 
 def test_a_refused_token_does_not_undo_the_failures_before_it():

@@ -35,6 +35,12 @@ BACKOFF_CAP_S = 60.0
 """Between attempts to reach a proxy that cannot be reached: a random time up to the base doubled
 with every failure, and never more than the cap, so that a fleet does not come back at once."""
 
+PROVEN_S = 10.0
+"""A tunnel that is lost sooner than this counts as a failure to reach the proxy, but the first of
+them in a row has no wait behind it. Otherwise a proxy
+that keeps failing, or a second device with the same PROXY_DEVICE, whose tunnels end those of this
+one, would be dialled again and again without a pause."""
+
 
 REFUSED_HOLD_S = 60.0
 """How long a refused token is not shown to the proxy again. Until then every connection through

@@ -22,13 +22,20 @@ class Backoff:
         self._failures += 1
         self._not_before_s = now_s + self._random() * longest
 
+    def lost_soon(self, now_s: float) -> None:
+        """The proxy was reached, but not for long. The first time the next attempt is at once."""
+        if self._failures:
+            self.failed(now_s)
+        else:
+            self._failures = 1
+
     def hold_off(self, until_s: float) -> None:
         """The proxy asks for patience; no failure."""
         self._not_before_s = max(self._not_before_s, until_s)
 
     def succeeded(self) -> None:
+        """The next failure is the first in a row. A wait that was asked for meanwhile stays."""
         self._failures = 0
-        self._not_before_s = 0.0
 
     def wait_s(self, now_s: float) -> float:
         return max(0.0, self._not_before_s - now_s)

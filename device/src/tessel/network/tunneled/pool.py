@@ -19,6 +19,7 @@ from tessel.network.limits import (
     CLOSE_TIMEOUT_S,
     FAREWELL_LIMIT_S,
     GOAWAY_CAP_S,
+    PROVEN_S,
     REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
     within,
@@ -151,7 +152,6 @@ class Tunnels:
     def _reached(self, tunnel: Tunnel) -> None:
         self._attempt = None
         self._refusal = None
-        self._backoff.succeeded()
         for waiter in self._taken():
             waiter.callback(tunnel)
 
@@ -205,14 +205,25 @@ class Tunnels:
         self._refusal = refusal
         self._refused_until_s = self._clock.seconds() + REFUSED_HOLD_S
 
-    def lost(self, tunnel: Tunnel) -> None:
-        """A tunnel is no more."""
+    def lost(self, tunnel: Tunnel, *, unexpectedly: bool) -> None:
+        """A tunnel is no more. `unexpectedly`: neither side had begun to end it."""
         self._tunnels.remove(tunnel)
+        self._judge(tunnel, unexpectedly=unexpectedly)
         if self._tunnels:
             return
         closed, self._closed = self._closed, []
         for waiter in closed:
             waiter.callback(None)
+
+    def _judge(self, tunnel: Tunnel, *, unexpectedly: bool) -> None:
+        """Decide whether the next attempt waits: a tunnel that was lost soon proves nothing."""
+        if tunnel.opened_at is None:
+            return  # its attempt has failed, which counts already
+        now = self._clock.seconds()
+        if unexpectedly and now - tunnel.opened_at < PROVEN_S:
+            self._backoff.lost_soon(now)
+        else:
+            self._backoff.succeeded()
 
     def _all_gone(self) -> Deferred[None]:
         gone: Deferred[None] = Deferred(self._closed.remove)

@@ -65,7 +65,7 @@ class Owner(Shape):
 
     def going_away(self, after_s: float) -> None: ...
     def refused(self, error: NodeError) -> None: ...
-    def lost(self, tunnel: Tunnel) -> None: ...
+    def lost(self, tunnel: Tunnel, *, unexpectedly: bool) -> None: ...
 
 
 @implementer(ITunnelListener)
@@ -83,6 +83,7 @@ class Tunnel:
         self._end_error: NodeError | None = None  # what the proxy said before it ended the tunnel
         self._protocol: TunnelProtocol | None = None
         self.phase = Phase.CONNECTING
+        self.opened_at: float | None = None  # by the clock: when the proxy accepted the token
         self.answered: Deferred[None] = Deferred()
 
     # What the pool asks for.
@@ -183,6 +184,7 @@ class Tunnel:
         self._features = offered(answer) & self._own_features()
         self._pump().enable(self._features, WINDOWS, first_window(answer))
         self.phase = Phase.OPEN
+        self.opened_at = self._clock.seconds()
         if PING in self._features and self._settings.ping_interval_s:
             self._pump().keep_alive(self._settings.ping_interval_s, self._settings.ping_timeout_s)
         log.debug("the tunnel is authorized")
@@ -203,10 +205,10 @@ class Tunnel:
     def tunnelLost(self, reason: Failure) -> None:
         self._stop_idle_timer()
         self._stop_cut()
-        self.phase = Phase.LOST
+        was_open, self.phase = self.phase is Phase.OPEN, Phase.LOST
         log.debug("the tunnel is closed: {why}", why=in_words(reason))
         self._fail_answer(NodeError(_early_end(reason), "ECONNRESET"))
-        self._owner.lost(self)
+        self._owner.lost(self, unexpectedly=was_open)
 
     # The conversation.
 
