@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 from typing import Protocol as Interface
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -132,6 +133,12 @@ _LEVELS = {
 }  # of tunnels' ends; the others are told at info
 
 
+QUICK_RETURN_S: Final = 60.0
+"""A device that loses its network or its power comes back less often than this."""
+
+MAX_QUICK_RETURNS: Final = 2
+"""In a row. A restart and a lost link may coincide; more look like two devices with one name."""
+
 _REFUSED_ACCOUNTS = (TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT,)
 
 
@@ -148,6 +155,7 @@ class TunnelRecord:
     account: str | None = None
     device: str | None = None
     resumed: bool = False  # its TLS session was an earlier one
+    quick_returns: int = 0  # replacements in a row, each of a tunnel younger than QUICK_RETURN_S
     substreams: int = 0
     octets_from_device: int = 0
     octets_from_target: int = 0
@@ -166,6 +174,11 @@ class TunnelRecord:
         self.resumed = resumed
         self.witness.tunnel_secured(self)
 
+    def replaces(self, older: TunnelRecord) -> None:
+        """Count it, if the older tunnel of the device was young."""
+        if self.started_at - older.started_at < QUICK_RETURN_S:
+            self.quick_returns = older.quick_returns + 1
+
     def log_authenticated(self, features: frozenset[str]) -> None:
         _log.info(
             "tunnel {tunnel} of {peer} is {account}'s",
@@ -178,6 +191,30 @@ class TunnelRecord:
             features=sorted(features),
             resumed=self.resumed,
         )
+        if self.quick_returns > MAX_QUICK_RETURNS:
+            self._log_quick_returns()
+
+    def _log_quick_returns(self) -> None:
+        why = (
+            f"device {self.device} of account {self.account} replaces its own tunnel again and "
+            "again: have two devices the same name (PROXY_DEVICE)?"
+        )
+        event, error = "device_name_shared", number_of(TunnelOutcome.REPLACED)
+
+        def write() -> None:
+            _log.warn(
+                "tunnel {tunnel} of {peer}: {why}",
+                event=event,
+                tunnel=self.tunnel,
+                peer=self.peer,
+                account=self.account,
+                device=self.device,
+                error=error,
+                why=why,
+            )
+
+        kind = Kind(event, "shared name", source_of_peer(self.peer), detail=why, error=error)
+        self.lines.tell(kind, write)
 
     def log_refused(self, why: Refusal) -> None:
         log_refused(self.tunnel, self.peer, why, self.witness, self.lines)

@@ -181,6 +181,7 @@ class Session:
         """
         if self._tunnel.core.peer_is_spent:
             return
+        newer.replaces(self._record)
         if self._state is not State.CLOSED:
             self._close(TunnelOutcome.REPLACED)
         self._leave_account()

@@ -100,6 +100,18 @@ def test_it_may_come_back_again_and_again(stage):
     assert [each.tunnels for each in stage.limits.tallies] == [0]
 
 
+@pytest.mark.parametrize(("pause_s", "warnings"), [(0.2, 3), (61, 0)])
+def test_two_devices_that_end_each_others_tunnels_are_warned_of(stage, logged, pause_s, warnings):
+    for number in range(8, 13):
+        stage.clock.advance(pause_s)
+        assert Arrival(stage, number).authenticate("kim", "board")
+    found = logged.named("device_name_shared")
+    assert len(found) == warnings
+    for line in found:
+        assert (line["account"], line["device"], line["error"]) == ("kim", "board", "TP2031")
+        assert "have two devices the same name (PROXY_DEVICE)?" in line["why"]
+
+
 @pytest.mark.parametrize(
     ("account", "device"), [("mallory", "board"), ("mallory", "other"), ("kim\x00", "board")]
 )
