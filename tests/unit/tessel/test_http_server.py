@@ -99,6 +99,23 @@ def test_a_request_tells_what_is_asked(board):
     assert heard == [("data", b"he"), ("data", b"llo"), ("end",), ("close",)]
 
 
+@pytest.mark.parametrize("octets", [GET, POST, POST + b"hello"])
+def test_a_destroyed_request_closes_the_connection(board, octets):
+    site = Site(board, lambda request, _: request.destroy())
+    site.client.send(octets)
+    assert site.client.wire.lost
+
+
+def test_a_destroyed_request_that_was_read_can_be_answered(board):
+    site = Site(board)
+    site.client.send(GET)
+    site.request.on("end", site.request.destroy).resume()
+    board.run()
+    site.response.end("ok")
+    assert site.client.take().endswith(b"ok")
+    assert not site.client.wire.lost
+
+
 def test_a_request_may_come_octet_by_octet(board):
     site = Site(board)
     for octet in POST + b"hello":

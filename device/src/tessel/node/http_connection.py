@@ -155,6 +155,7 @@ class ServerConnection:
         request = IncomingMessage(self.socket, head, _unheard)
         self._requests += 1
         response = ServerResponse(request, head, self._wire, kept=self._kept())
+        request.once("close", lambda *_: self._given_up(request))
         response.once("finish", lambda: self._answered(request))
         self._request, self._response = request, response
         self._offer(head, request, response)
@@ -200,6 +201,11 @@ class ServerConnection:
         self.socket.readable_flowing = None  # as in Node: what comes waits for its listener
         if not self._site.emit(event, request, self.socket, self._wire.left_over):
             self.socket.on("error", lambda _: None)
+            self.socket.destroy()
+
+    def _given_up(self, request: IncomingMessage) -> None:
+        """The program destroyed a request that it had not read: it wants no more of the client."""
+        if request.aborted and request is self._request and self._phase is not Phase.CLOSING:
             self.socket.destroy()
 
     def _answered(self, request: IncomingMessage) -> None:
