@@ -211,7 +211,7 @@ def test_a_head_without_a_body_says_nothing_of_its_length(board):
         ((404,), b"HTTP/1.1 404 Not Found\r\n"),
         ((404, {"X": "y"}), b"HTTP/1.1 404 Not Found\r\nX: y\r\n"),
         ((404, "Gone fishing", {"X": "y"}), b"HTTP/1.1 404 Gone fishing\r\nX: y\r\n"),
-        ((299,), b"HTTP/1.1 299 \r\n"),
+        ((299,), b"HTTP/1.1 299 unknown\r\n"),
     ],
 )
 def test_write_head_says_status_message_and_headers(board, arguments, line):

@@ -122,7 +122,7 @@ class ServerResponse(OutgoingMessage):
 
     def _message(self) -> str:
         if self.status_message is None:
-            return STATUS_CODES.get(self.status_code, "")
+            return STATUS_CODES.get(self.status_code, "unknown")
         return self.status_message
 
     def _complete_headers(self, length: int | None) -> None:
