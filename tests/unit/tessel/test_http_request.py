@@ -178,6 +178,18 @@ def test_a_reset_cuts_every_body(board, wire):
     assert error.code == "ECONNRESET"
 
 
+@pytest.mark.parametrize("wire", CUT_BODIES)
+def test_a_reset_within_a_body_is_an_error_of_the_request_too(board, wire):
+    request = http.get(URL)
+    heard = record(request, "error", "close")
+    exchange = Exchange(board, request)
+    exchange.wire.send(wire)
+    exchange.wire.lose(NodeError("read ECONNRESET", "ECONNRESET"))
+    assert [str(event[1]) for event in heard if event[0] == "error"] == ["read ECONNRESET"]
+    assert exchange.names == ["aborted", "error", "close"]
+    assert str(exchange.errors()[0]) == "aborted"
+
+
 def test_the_loss_of_the_tunnel_cuts_a_body_with_the_tunnels_own_error(board):
     exchange = get(board)
     exchange.wire.send(CUT_BODIES[0])

@@ -147,7 +147,7 @@ class ClientRequest(RequestOnSocket):
         try:
             self._take(socket, self._wire.receive(octets))
         except HttpWireError as error:
-            self._malformed(error)
+            self._fail(error)
 
     def _on_end(self, socket: Socket) -> None:
         try:
@@ -164,16 +164,20 @@ class ClientRequest(RequestOnSocket):
         self._socket_error = error  # `close` follows
 
     def _on_close(self, *_: object) -> None:
-        self._cut(self._lost())
+        if self._socket_error is None:
+            self._cut(self._lost())
+        else:
+            self._fail(self._socket_error)
 
     def _lost(self) -> BaseException:
         return self._socket_error or (hang_up() if self.response is None else cut())
 
-    def _malformed(self, error: HttpWireError) -> None:
+    def _fail(self, error: BaseException) -> None:
         """As in Node the request's `error` says what is wrong, and the response is cut. Without a
         listener there, where Node ends the program, the response's `error` says it.
         """
-        if self.response is not None and self.listener_count("error"):
+        under_way = self.response is not None and not self.response.complete
+        if under_way and self.listener_count("error"):
             self._error_reported = True
             self.emit("error", error)
             self._cut(cut())
