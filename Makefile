@@ -41,6 +41,27 @@ lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy $(SOURCES) bench
 	$(BIN)/lint-imports
 
+.PHONY: dist
+dist: setup ## build sdist and wheel of each package into dist/, and check their metadata
+	rm -rf dist
+	for package in $(PACKAGES); do \
+	  $(BIN)/python -m build --no-isolation --outdir dist $$package || exit 1; \
+	done
+	$(BIN)/twine check --strict dist/*
+
+VERSION_LINE := s/^version = ".*"/version = "$(VERSION)"/
+OWN_DEPENDENCY := s/"(streamplex|tessel-[a-z-]+)~=[^"]*"/"\1~=$(VERSION)"/
+
+.PHONY: version
+version: ## set the version of all packages: make version VERSION=0.2.0
+	@echo "$(VERSION)" | grep -Eqx '[0-9]+\.[0-9]+\.[0-9]+' || { echo "make version VERSION=0.2.0: expected three numbers"; exit 1; }
+	sed -i.bak -E '$(VERSION_LINE); $(OWN_DEPENDENCY)' $(PACKAGES:%=%/pyproject.toml)
+	rm $(PACKAGES:%=%/pyproject.toml.bak)
+
+.PHONY: hooks
+hooks: setup ## let git run the linters before each commit, and check the commit's subject
+	$(BIN)/pre-commit install
+
 .PHONY: check
 check: lint test ## all there is to know before a commit
 
