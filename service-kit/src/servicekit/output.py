@@ -24,6 +24,10 @@ MAX_WAITING_BYTES: Final = 1024 * 1024
 PIECE_BYTES: Final = 64 * 1024
 """Written at once: what a pipe holds."""
 
+GATHER_S: Final = 0.01
+"""How long the thread waits for more lines before it writes: waking it for each line costs a busy
+proxy more than the line itself."""
+
 FLUSH_S: Final = 2.0
 """How long the end of a process waits for lines to be taken: a reader that works needs no more."""
 
@@ -61,6 +65,7 @@ class LineOutput:
         self._flows = True  # the last write succeeded
         self._ends_in_line = False  # what was written last is part of a line
         self._idle = False  # the thread waits for lines
+        self._hurried = 0  # callers that wait until all lines are written
         self._changed = Condition()  # its lock is reentrant: a signal's handler may flush
         self._thread: Thread | None = None
 
@@ -78,7 +83,12 @@ class LineOutput:
     def flush(self, within_s: float = FLUSH_S) -> None:
         """Wait until all lines are written or dropped, for so many seconds at most."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._held, within_s)
+            self._hurried += 1
+            self._changed.notify_all()
+            try:
+                self._changed.wait_for(lambda: not self._held, within_s)
+            finally:
+                self._hurried -= 1
 
     def _take(self, line: _Line) -> None:
         self._lines.append(line)
@@ -98,8 +108,12 @@ class LineOutput:
         if self._thread is None:
             self._thread = Thread(target=self._run, name="standard error", daemon=True)
             self._thread.start()
-        elif self._idle:
+        elif self._idle or self._may_not_wait():
             self._changed.notify_all()
+
+    def _may_not_wait(self) -> bool:
+        """Whether lines are to be written now, not gathered for a moment."""
+        return bool(self._hurried) or self._held >= PIECE_BYTES
 
     def _run(self) -> None:
         while True:
@@ -119,6 +133,7 @@ class LineOutput:
             self._idle = True
             self._changed.wait_for(lambda: self._lines)
             self._idle = False
+            self._changed.wait_for(self._may_not_wait, GATHER_S)
             lines = [self._lines.popleft()]
             octets = len(lines[0].octets)
             while self._lines and octets + len(self._lines[0].octets) <= PIECE_BYTES:

@@ -1,6 +1,7 @@
 """Lines to descriptors that take them, do not, or do again."""
 
 import os
+import select
 import time
 from contextlib import suppress
 
@@ -47,7 +48,12 @@ def pipe():
 
 
 def write_plenty(output):
-    for _ in range(PLENTY):
+    """So many lines, most of them when the pipe is full."""
+    first = 3 * PIECE_BYTES // len(LINE)
+    for _ in range(first):
+        output.write(LINE)
+    eventually(lambda: not select.select([], [output._descriptor], [], 0)[1])
+    for _ in range(PLENTY - first):
         output.write(LINE)
 
 
@@ -93,6 +99,37 @@ def test_a_flush_waits_for_what_is_taken(pipe):
     pipe.output.write(LINE)
     pipe.output.flush()
     assert os.read(pipe.reader, 1000) == LINE.encode()
+
+
+@pytest.fixture
+def slow_to_write(monkeypatch):
+    monkeypatch.setattr("servicekit.output.GATHER_S", 60)
+
+
+def pieces_written(monkeypatch):
+    pieces = []
+
+    def write(_descriptor, octets):
+        pieces.append(bytes(octets))
+        return len(octets)
+
+    monkeypatch.setattr("servicekit.output.os.write", write)
+    return pieces
+
+
+def test_lines_that_come_together_are_written_together(pipe, slow_to_write, monkeypatch):
+    pieces = pieces_written(monkeypatch)
+    for _ in range(3):
+        pipe.output.write(LINE)
+    pipe.output.flush()  # does not wait for more lines
+    assert pieces == [LINE.encode() * 3]
+
+
+def test_a_full_piece_is_not_held_back(pipe, slow_to_write, monkeypatch):
+    pieces = pieces_written(monkeypatch)
+    for _ in range(PIECE_BYTES // len(LINE) + 1):
+        pipe.output.write(LINE)
+    eventually(lambda: pieces)
 
 
 def test_a_flush_waits_for_a_limited_time(pipe):
