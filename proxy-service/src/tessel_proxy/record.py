@@ -197,7 +197,7 @@ class TunnelRecord:
     def _log_quick_returns(self) -> None:
         why = (
             f"device {self.device} of account {self.account} replaces its own tunnel again and "
-            "again: have two devices the same name (PROXY_DEVICE)?"
+            "again: do two devices have the same name (PROXY_DEVICE)?"
         )
         event, error = "device_name_shared", number_of(TunnelOutcome.REPLACED)
 

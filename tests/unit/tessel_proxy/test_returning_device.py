@@ -109,7 +109,7 @@ def test_two_devices_that_end_each_others_tunnels_are_warned_of(stage, logged, p
     assert len(found) == warnings
     for line in found:
         assert (line["account"], line["device"], line["error"]) == ("kim", "board", "TP2031")
-        assert "have two devices the same name (PROXY_DEVICE)?" in line["why"]
+        assert "do two devices have the same name (PROXY_DEVICE)?" in line["why"]
 
 
 @pytest.mark.parametrize(
