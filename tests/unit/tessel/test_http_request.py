@@ -544,6 +544,7 @@ def test_a_request_destroyed_in_mid_response_aborts_that(board):
     assert exchange.names == ["aborted", "error", "close"]
     assert exchange.requests_heard == [("close",)]
     assert exchange.wire.wire.lost
+    assert [str(error) for error in exchange.errors()] == ["aborted"]
 
 
 def test_a_program_that_destroys_its_request_need_not_listen(board):

@@ -279,7 +279,7 @@ class ClientRequest(RequestOnSocket):
         if socket is not None:
             socket.destroy()
         if self.response is not None:
-            self.response.destroy(None if self._response_over else error or hang_up())
+            self.response.destroy(None if self._response_over else error or cut())
             done(error)
         else:
             # As on Node also when the program itself asked for it, unless it aborted in the queue
