@@ -24,7 +24,7 @@ def report(error: BaseException) -> str:
             return "".join(_lines(error))
         told.__cause__ = told.__context__ = None  # how the runtime came to say so:
         told.stack[:] = [frame for frame in told.stack if is_programs(frame.filename)]
-    _trim(told)
+    _trim(told, error)
     return "".join(told.format())
 
 
@@ -49,15 +49,16 @@ def _is_programs(told: traceback.TracebackException) -> bool:
     return any(is_programs(frame.filename) for frame in told.stack)
 
 
-def _trim(told: traceback.TracebackException) -> None:
+def _trim(told: traceback.TracebackException, error: BaseException) -> None:
     """Leave out who ran the program; all of it, if the program was never reached."""
     first = next(
         (number for number, frame in enumerate(told.stack) if is_programs(frame.filename)), None
     )
     if first is not None:
         del told.stack[:first]
-    elif issubclass(told.exc_type or BaseException, SyntaxError):
+    elif isinstance(error, SyntaxError):
         del told.stack[:]  # it could not even be compiled, and says itself where
-    for other in (told.__cause__, told.__context__):
-        if other is not None:
-            _trim(other)
+    if told.__cause__ is not None and error.__cause__ is not None:
+        _trim(told.__cause__, error.__cause__)
+    if told.__context__ is not None and error.__context__ is not None:
+        _trim(told.__context__, error.__context__)

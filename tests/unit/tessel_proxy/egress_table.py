@@ -157,7 +157,7 @@ TABLE = (
             ),
             Row("64:ff9b:1::8.8.8.8", "EACCES reserved"),
             *literals(
-                ("::ffff:8.8.8.8", "dialled ::ffff:808:808"),
+                ("::ffff:8.8.8.8", "dialled ::ffff:8.8.8.8"),
                 ("64:ff9b::8.8.8.8", "dialled 64:ff9b::808:808"),
                 ("2002:808:808::1", ""),
                 ("2001:0:808:808:8000:63bf:f7f7:f7f7", ""),
@@ -195,7 +195,7 @@ TABLE = (
         "Allowed networks, names and ports",
         (
             Row("10.1.2.3", "dialled 10.1.2.3"),
-            Row("::ffff:10.1.2.3", "dialled ::ffff:a01:203"),
+            Row("::ffff:10.1.2.3", "dialled ::ffff:10.1.2.3"),
             Row("10.2.0.1", "EACCES private"),
             Row("172.16.0.1", "dialled 172.16.0.1", 80),
             Row("172.16.0.1", "dialled 172.16.0.1", 8500),
