@@ -15,7 +15,7 @@ PROGRAM = Path(__file__).with_name("device_program.py")
 _RUN_S = 120.0  # what a program may take
 
 
-def transfer(ground: Ground, proxy_port: int, direction: str, octets: int) -> Mapping[str, float]:
+def transfer(ground: Ground, proxy_port: int, direction: str, nbytes: int) -> Mapping[str, float]:
     """Seconds and CPU seconds of the device, its start not counted."""
     settings = {
         "RADIO": "host",  # the emulated chip is measured by radio.py
@@ -25,7 +25,7 @@ def transfer(ground: Ground, proxy_port: int, direction: str, octets: int) -> Ma
         "PROXY_CERT_FILE": str(ground.folder / "authority-cert.pem"),
         "PROXY_LOCAL": "local.invalid",  # the site is on loopback, which is else reached directly
     }
-    arguments = [direction, str(ground.site_port), str(octets)]
+    arguments = [direction, str(ground.site_port), str(nbytes)]
     try:
         done = subprocess.run(
             [command("tessel"), "run", PROGRAM, *arguments],

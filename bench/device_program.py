@@ -1,6 +1,6 @@
-"""A program for the device that moves octets, so that both ends of the tunnel are ours.
+"""A program for the device that moves bytes, so that both ends of the tunnel are ours.
 
-usage: tessel run bench/device_program.py D|U PORT OCTETS
+usage: tessel run bench/device_program.py D|U PORT BYTES
 
 Prints a JSON object: the seconds it took, and the CPU seconds it cost the device.
 """
@@ -18,10 +18,10 @@ PIECE = bytes(65_536)
 class Transfer:
     """One socket to the site, down or up; native/site.c tells what it is asked."""
 
-    def __init__(self, direction: str, port: int, octets: int) -> None:
-        self._order = struct.pack(">cQ", direction.encode(), octets)
-        self._left = octets if direction == "U" else 0
-        self._due = octets if direction == "D" else 1  # one octet answers an upload
+    def __init__(self, direction: str, port: int, nbytes: int) -> None:
+        self._order = struct.pack(">cQ", direction.encode(), nbytes)
+        self._left = nbytes if direction == "U" else 0
+        self._due = nbytes if direction == "D" else 1  # one byte answers an upload
         self._socket = net.connect(port, "127.0.0.1", self._connected)
         self._socket.on("drain", self._fill)
         self._socket.on("data", self._take)
@@ -39,12 +39,12 @@ class Transfer:
             if not self._socket.write(piece):
                 return
 
-    def _take(self, octets: bytes) -> None:
-        self._due -= len(octets)
+    def _take(self, data: bytes) -> None:
+        self._due -= len(data)
 
     def _finish(self) -> None:
         if self._due:
-            sys.exit(f"{self._due} octets did not come")
+            sys.exit(f"{self._due} bytes did not come")
         now = time.perf_counter(), time.process_time()
         seconds, cpu_s = (end - start for end, start in zip(now, self._started, strict=True))
         print(json.dumps({"seconds": seconds, "cpu_s": cpu_s}))

@@ -92,10 +92,10 @@ def bulk(direction: str, streams: int) -> Measure:
     what = f"{_NAMES[direction]} {streams}"
 
     def run(stage: Stage) -> Figures:
-        found, cost = stage.timed("bulk", direction, streams, stage.sizes.bulk_octets)
-        figures = {f"{what}, MB/s": found["octets"] / found["seconds"] / _MB}
+        found, cost = stage.timed("bulk", direction, streams, stage.sizes.bulk_bytes)
+        figures = {f"{what}, MB/s": found["nbytes"] / found["seconds"] / _MB}
         if stage.contender.served:
-            figures[f"{what}, CPU s/GB"] = cost.cpu_s / found["octets"] * _GB
+            figures[f"{what}, CPU s/GB"] = cost.cpu_s / found["nbytes"] * _GB
         return figures
 
     return Measure(what.replace(" ", "-"), run, everyone if streams == 1 else whole)
@@ -105,14 +105,14 @@ def device(direction: str) -> Measure:
     what = f"device {_NAMES[direction]} 1"
 
     def run(stage: Stage) -> Figures:
-        octets = stage.sizes.bulk_octets
+        nbytes = stage.sizes.bulk_bytes
         before = stage.contender.usage()
-        found = transfer(stage.ground, stage.contender.port, direction, octets)
+        found = transfer(stage.ground, stage.contender.port, direction, nbytes)
         cost = stage.contender.usage() - before
         return {
-            f"{what}, MB/s": octets / found["seconds"] / _MB,
-            f"{what}, CPU s/GB": cost.cpu_s / octets * _GB,
-            f"{what}, its own CPU s/GB": found["cpu_s"] / octets * _GB,
+            f"{what}, MB/s": nbytes / found["seconds"] / _MB,
+            f"{what}, CPU s/GB": cost.cpu_s / nbytes * _GB,
+            f"{what}, its own CPU s/GB": found["cpu_s"] / nbytes * _GB,
         }
 
     return Measure(what.replace(" ", "-"), run, ours)
@@ -148,7 +148,7 @@ def stall(direction: str) -> Measure:
 
     def run(stage: Stage) -> Figures:
         sizes = stage.sizes
-        with stage.load("stall", direction, sizes.stalled_octets, sizes.beside_octets) as load:
+        with stage.load("stall", direction, sizes.stalled_bytes, sizes.beside_bytes) as load:
             grown = stage.grown(load)  # it still stalls
             load.go()
             found = load.figures()
@@ -200,11 +200,11 @@ def many(what: str, count: int) -> Measure:
 
 def frames(piece: int) -> Measure:
     def run(stage: Stage) -> Figures:
-        octets = min(stage.sizes.bulk_octets, piece * stage.sizes.frames)
-        found, cost = stage.timed("bulk", UP, 1, octets, options=("--piece", str(piece)))
+        nbytes = min(stage.sizes.bulk_bytes, piece * stage.sizes.frames)
+        found, cost = stage.timed("bulk", UP, 1, nbytes, options=("--piece", str(piece)))
         return {
-            f"frames of {piece} up, CPU us each": cost.cpu_s * 1e6 / (octets / piece),
-            f"frames of {piece} up, MB/s": found["octets"] / found["seconds"] / _MB,
+            f"frames of {piece} up, CPU us each": cost.cpu_s * 1e6 / (nbytes / piece),
+            f"frames of {piece} up, MB/s": found["nbytes"] / found["seconds"] / _MB,
         }
 
     return Measure(f"frames-{piece}", run, ours, most_runs=2)

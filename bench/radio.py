@@ -1,4 +1,4 @@
-"""What a simulated CC3000 costs: octets per CPU second, by each way through it.
+"""What a simulated CC3000 costs: bytes per CPU second, by each way through it.
 
     .venv/bin/python bench/radio.py [MEGABYTES]
 
@@ -39,7 +39,7 @@ from tessel.radio.names import asked
 from tessel.radios import TESSEL_SIZES, simulated_sizes
 
 SSID = b"bench"
-READ, WRITE = 1460, 1024  # octets at once: a segment; the Tessel's
+READ, WRITE = 1460, 1024  # bytes at once: a segment; the Tessel's
 
 
 class Pins:
@@ -80,15 +80,15 @@ class Pins:
             self.chip.select(selected=False)
             self.clock.advance(0)
 
-    def down(self, octets: int) -> None:
-        for _ in range(octets // READ):
+    def down(self, nbytes: int) -> None:
+        for _ in range(nbytes // READ):
             self.stream.dataReceived(bytes(READ))
             self.write(sockets.Receive(0, READ))
             self.read_all()
 
-    def up(self, octets: int) -> None:
+    def up(self, nbytes: int) -> None:
         message = sockets.Send(0, bytes(WRITE))
-        for _ in range(octets // WRITE):
+        for _ in range(nbytes // WRITE):
             self.write(message)
             self.read_all()
 
@@ -140,8 +140,8 @@ class End(Protocol):
         self.wanted = 0
         self.done: Deferred[None] = Deferred()
 
-    def wants(self, octets: int) -> Deferred[None]:
-        self.count, self.wanted, self.done = 0, octets, Deferred()
+    def wants(self, nbytes: int) -> Deferred[None]:
+        self.count, self.wanted, self.done = 0, nbytes, Deferred()
         return self.done
 
     def dataReceived(self, data: bytes) -> None:
@@ -169,41 +169,41 @@ def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
         yield profile, Cc3000Radio(bus, reactor, point, sizes=simulated_sizes(TESSEL_SIZES))
 
 
-def measured(what: Callable[[int], None], name: str, octets: int) -> None:
+def measured(what: Callable[[int], None], name: str, nbytes: int) -> None:
     began = time.process_time()
-    what(octets)
-    told(name, octets, began)
+    what(nbytes)
+    told(name, nbytes, began)
 
 
-def told(name: str, octets: int, began: float) -> None:
-    show(name, octets / (time.process_time() - began) / 1e6)
+def told(name: str, nbytes: int, began: float) -> None:
+    show(name, nbytes / (time.process_time() - began) / 1e6)
 
 
 def show(name: str, rate: float, more: str = "") -> None:
     print(f"{name:34}{rate:9.1f} MB per CPU second{more}", flush=True)
 
 
-async def over_loopback(reactor: Any, octets: int) -> None:
+async def over_loopback(reactor: Any, data: int) -> None:
     target = Target()
     port = reactor.listenTCP(0, target, interface="127.0.0.1")
     for name, radio in radios(reactor):
         await radio.power_on()
         client = await radio.connect(["127.0.0.1"], port.getHost().port, End)
         for way, source, sink in (("down", target.end, client), ("up", client, target.end)):
-            arrived = sink.wants(octets)
+            arrived = sink.wants(data)
             began = time.process_time()
-            cast("ITransport", source.transport).write(bytes(octets))
+            cast("ITransport", source.transport).write(bytes(data))
             await arrived
-            told(f"radio {name}, {way}", octets, began)
+            told(f"radio {name}, {way}", data, began)
         await radio.power_off()
     await port.stopListening()
 
 
-def over_programs(octets: int) -> None:
+def over_programs(nbytes: int) -> None:
     with real_program.site() as port:
         for profile in ("ideal", "cc3000"):
             for way in real_program.WAYS:
-                rate = real_program.run(profile, way, port, octets)
+                rate = real_program.run(profile, way, port, nbytes)
                 met = "met" if rate >= real_program.LEAST_MB_PER_CPU_S else "missed"
                 bar = f"bar {real_program.LEAST_MB_PER_CPU_S:g} {met}"
                 show(f"program {profile}, {way}", rate, f", the whole process; {bar}")
@@ -212,13 +212,13 @@ def over_programs(octets: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a simulated CC3000 costs, by each way.")
     parser.add_argument("megabytes", nargs="?", type=float, default=10, help="(default: 10)")
-    octets = int(parser.parse_args().megabytes * 1e6)
+    nbytes = int(parser.parse_args().megabytes * 1e6)
     for profile in ("ideal", "cc3000"):
         pins = Pins(profile)
-        measured(pins.down, f"emulator alone {profile}, down", octets)
-        measured(pins.up, f"emulator alone {profile}, up", octets)
-    over_programs(5 * octets)
-    react(lambda reactor: Deferred.fromCoroutine(over_loopback(reactor, octets)))
+        measured(pins.down, f"emulator alone {profile}, down", nbytes)
+        measured(pins.up, f"emulator alone {profile}, up", nbytes)
+    over_programs(5 * nbytes)
+    react(lambda reactor: Deferred.fromCoroutine(over_loopback(reactor, nbytes)))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 class Sizes:
     """Of one run of each measure."""
 
-    bulk_octets: int
+    bulk_bytes: int
     opens: int
     echoes: int
     echo_s: float  # or as many echoes as that, whichever comes first
-    stalled_octets: int
-    beside_octets: int  # what another stream moves beside the stalled one
+    stalled_bytes: int
+    beside_bytes: int  # what another stream moves beside the stalled one
     idle_substreams: int
     idle_tunnels: int
-    pieces: tuple[int, ...]  # octets of a data message
+    pieces: tuple[int, ...]  # bytes of a data message
     frames: int  # of each size
     substreams: tuple[int, ...]
     tunnels: tuple[int, ...]
@@ -25,12 +25,12 @@ class Sizes:
 
 
 FULL = Sizes(
-    bulk_octets=1 << 30,
+    bulk_bytes=1 << 30,
     opens=2000,
     echoes=3000,
     echo_s=1.0,
-    stalled_octets=200_000_000,
-    beside_octets=1 << 30,
+    stalled_bytes=200_000_000,
+    beside_bytes=1 << 30,
     idle_substreams=1000,
     idle_tunnels=200,
     pieces=(16, 256, 4096, 16_384, 65_532),
@@ -40,12 +40,12 @@ FULL = Sizes(
     sequence=200_000,
 )
 QUICK = Sizes(
-    bulk_octets=16 << 20,
+    bulk_bytes=16 << 20,
     opens=50,
     echoes=100,
     echo_s=0.3,
-    stalled_octets=20_000_000,
-    beside_octets=4 << 20,
+    stalled_bytes=20_000_000,
+    beside_bytes=4 << 20,
     idle_substreams=100,
     idle_tunnels=20,
     pieces=(256, 65_532),

@@ -121,7 +121,7 @@ class Demo:
 
     def _many_downloads(self):
         self._screen.headline(f"A program makes {DOWNLOADS} downloads at once")
-        url = self._system.far.url("/download?octets=300000")
+        url = self._system.far.url("/download?bytes=300000")
         account = self._account("examples/parallel_downloads.py", url)
         expect(account, {("far", "http"): (0, DOWNLOADS)})
 

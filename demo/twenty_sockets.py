@@ -30,9 +30,9 @@ def settled():
 
 
 def talk(socket, word):
-    def echoed(octets):
-        echoes.append(octets)
-        assert octets == word, (octets, word)
+    def echoed(nbytes):
+        echoes.append(nbytes)
+        assert nbytes == word, (nbytes, word)
         socket.destroy()
         if len(echoes) == len(connected):
             print(f"{len(echoes)} of them received their own word back.")

@@ -17,8 +17,8 @@ def connected():
     socket.write("Hello from the device\n")
 
 
-def answered(octets):
-    print(octets.decode(), end="")
+def answered(data):
+    print(data.decode(), end="")
     socket.end()  # we are done; the program ends with its last socket
 
 

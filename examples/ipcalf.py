@@ -21,7 +21,7 @@ url = sys.argv[1] if len(sys.argv) > 1 else "http://ipcalf.com/?format=text"
 
 
 def answered(response):
-    response.set_encoding("utf-8")  # text from now on, rather than octets
+    response.set_encoding("utf-8")  # text from now on, rather than bytes
     response.on("data", lambda text: print(text, end=""))
 
 

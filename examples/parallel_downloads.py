@@ -25,13 +25,13 @@ def download(number):
     digest = hashlib.sha256()
     size = 0
 
-    def add(octets):
+    def add(data):
         nonlocal size
-        size += len(octets)
-        digest.update(octets)
+        size += len(data)
+        digest.update(data)
 
     def finished():
-        print(f"download {number:2}: {size} octets, SHA-256 {digest.hexdigest()}")
+        print(f"download {number:2}: {size} bytes, SHA-256 {digest.hexdigest()}")
         sums.append((size, digest.hexdigest()))
         if len(sums) == DOWNLOADS:
             compare()

@@ -14,7 +14,7 @@ from tessel import dgram, timers
 
 TRIES = 3
 PATIENCE_MS = 1000
-PACKET_OCTETS = 48
+PACKET_BYTES = 48
 SINCE_1900 = 2_208_988_800  # seconds from the protocol's first to 1970
 
 if len(sys.argv) not in (2, 3):
@@ -22,7 +22,7 @@ if len(sys.argv) not in (2, 3):
     sys.exit(2)
 host, port = (*sys.argv[1:], 123)[:2]
 mark = secrets.token_bytes(8)  # where the time would be that we do not know; it comes back
-question = (b"\x23" + bytes(39) + mark).ljust(PACKET_OCTETS, b"\0")  # version 4, a client's
+question = (b"\x23" + bytes(39) + mark).ljust(PACKET_BYTES, b"\0")  # version 4, a client's
 tries = iter(range(TRIES))
 
 
@@ -32,10 +32,10 @@ def ask():
     socket.send(question, port, host)
 
 
-def answered(octets, sender):
-    if len(octets) < PACKET_OCTETS or octets[24:32] != mark:
+def answered(data, sender):
+    if len(data) < PACKET_BYTES or data[24:32] != mark:
         return  # somebody else's
-    seconds = int.from_bytes(octets[40:44], "big")
+    seconds = int.from_bytes(data[40:44], "big")
     if seconds < 2**31:
         seconds += 2**32  # counted from 1900 in 32 bits, it begins anew in 2036
     print(f"{sender['address']} says {datetime.fromtimestamp(seconds - SINCE_1900, UTC):%F %T} UTC")

@@ -49,13 +49,13 @@ int64_t now_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-void bytes_add(struct bytes *bytes, const void *octets, size_t length)
+void bytes_add(struct bytes *bytes, const void *bytes, size_t length)
 {
     if (bytes->length + length > bytes->room) {
         bytes->room = 2 * (bytes->length + length);
         bytes->at = realloc(bytes->at, bytes->room);
     }
-    memcpy(bytes->at + bytes->length, octets, length);
+    memcpy(bytes->at + bytes->length, bytes, length);
     bytes->length += length;
 }
 
@@ -86,7 +86,7 @@ static bool send_unsent(struct conn *conn)
 }
 
 /* OpenSSL writes each record by itself: four system calls for a piece, in place of one. */
-static int gather(BIO *bio, const char *octets, int length)
+static int gather(BIO *bio, const char *bytes, int length)
 {
     struct conn *conn = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
@@ -96,7 +96,7 @@ static int gather(BIO *bio, const char *octets, int length)
         BIO_set_retry_write(bio);
         return -1;
     }
-    memcpy(sealed + sealed_length, octets, length);
+    memcpy(sealed + sealed_length, bytes, length);
     sealed_length += length;
     return length;
 }
@@ -121,7 +121,7 @@ void loop_begin(void)
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    /* a forwarder that just closes has ended its octets all the same */
+    /* a forwarder that just closes has ended its bytes all the same */
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
 }
 
@@ -202,14 +202,14 @@ static bool would_block(struct conn *conn, int result)
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
-/* Octets read; 0 at the end; -1: none now. */
+/* Bytes read; 0 at the end; -1: none now. */
 static ssize_t take(struct conn *conn)
 {
     if (conn->ssl) { /* read until it has nothing: epoll does not see what OpenSSL holds */
         int got = SSL_read(conn->ssl, inbox, INBOX);
         return got > 0 ? got : would_block(conn, got) ? -1 : 0;
     }
-    /* of plain bulk nobody needs the octets: counting costs no copy */
+    /* of plain bulk nobody needs the bytes: counting costs no copy */
     int count_only = conn->state == UP ? MSG_TRUNC : 0;
     ssize_t got = recv(conn->fd, inbox, INBOX, count_only);
     return got >= 0 ? got : errno == EAGAIN ? -1 : 0;

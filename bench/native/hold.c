@@ -62,33 +62,33 @@ void mode_idle(int tunnels, int substreams, int samples)
 
 /* stall */
 
-/* Octets per second that a stream moves; of an upload only its end is seen. */
-static double moved_per_s(struct stream *stream, char direction, uint64_t octets, double patience_s)
+/* Bytes per second that a stream moves; of an upload only its end is seen. */
+static double moved_per_s(struct stream *stream, char direction, uint64_t bytes, double patience_s)
 {
     int64_t start = now_ns();
     watched = stream;
-    watched_until = direction == 'D' ? octets : 1;
-    start_bulk(stream, direction, octets);
+    watched_until = direction == 'D' ? bytes : 1;
+    start_bulk(stream, direction, bytes);
     bool finished = run_until(watched_done, patience_s);
-    uint64_t moved = direction == 'D' ? stream->received : finished ? octets : 0;
+    uint64_t moved = direction == 'D' ? stream->received : finished ? bytes : 0;
     return moved / seconds_since(start);
 }
 
-void mode_stall(char direction, uint64_t stalled_octets, uint64_t others_octets)
+void mode_stall(char direction, uint64_t stalled_bytes, uint64_t others_bytes)
 {
     new_carrier();
     /* opened before: a tunnel without credit opens nothing more when it stalls */
     struct stream *alone = open_and_wait(BULK), *beside = open_and_wait(BULK);
     struct stream *stalled = open_and_wait(BULK);
-    double alone_per_s = moved_per_s(alone, direction, others_octets, WAIT_S);
+    double alone_per_s = moved_per_s(alone, direction, others_bytes, WAIT_S);
     ready();
-    stream_order(stalled, direction == 'D' ? 'D' : 'N', stalled_octets);
+    stream_order(stalled, direction == 'D' ? 'D' : 'N', stalled_bytes);
     if (direction == 'D')
         stream_stall(stalled);
     else
-        stream_upload(stalled, stalled_octets);
+        stream_upload(stalled, stalled_bytes);
     run_until(never, STALL_SETTLES_S);
-    double beside_per_s = moved_per_s(beside, direction, others_octets, STALLED_WAIT_S);
+    double beside_per_s = moved_per_s(beside, direction, others_bytes, STALLED_WAIT_S);
     ready(); /* the server with the stalled one still there */
     printf("{\"alone_per_s\":%.0f,\"beside_per_s\":%.0f}\n", alone_per_s, beside_per_s);
 }

@@ -1,11 +1,11 @@
 /* usage: load [OPTION VALUE]... MODE ARGUMENTS
 
-       bulk D|U STREAMS OCTETS               down or up; the octets of all streams together
-       opens PARALLEL COUNT                  open, echo one octet, close
+       bulk D|U STREAMS BYTES               down or up; the bytes of all streams together
+       opens PARALLEL COUNT                  open, echo one byte, close
        sequence PARALLEL WARM_UP FIRST REST  the same, with two stops between
-       echo COUNT SECONDS [D|U STREAMS]      one octet there and back, alone or beside bulk
+       echo COUNT SECONDS [D|U STREAMS]      one byte there and back, alone or beside bulk
        idle TUNNELS SUBSTREAMS SAMPLES       hold them, then ask some; 0 substreams: open one to ask
-       stall D|U OCTETS OTHERS               one stream stalls, another has so many octets to move
+       stall D|U BYTES OTHERS               one stream stalls, another has so many bytes to move
 
    Prints `ready` and waits for a line whenever others are to look at the server; at last a JSON
    object. */

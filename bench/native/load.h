@@ -1,5 +1,5 @@
 /* The lean client that loads whatever is measured: connections, streams over them, and what is done
-   with streams. One thread, epoll, OpenSSL, a system call for a piece; octets are counted, never
+   with streams. One thread, epoll, OpenSSL, a system call for a piece; bytes are counted, never
    looked at. */
 
 #ifndef LOAD_H
@@ -24,7 +24,7 @@ struct settings {
     const char *token;
     const char *features; /* of step 1, as JSON strings: "reuse/1","credit/1" */
     bool credit;          /* ours: it is among them */
-    size_t piece;         /* octets of a data message in bulk */
+    size_t piece;         /* bytes of a data message in bulk */
 };
 
 extern struct settings settings;
@@ -41,21 +41,21 @@ struct bytes {
     size_t length, room;
 };
 
-void bytes_add(struct bytes *bytes, const void *octets, size_t length);
+void bytes_add(struct bytes *bytes, const void *bytes, size_t length);
 
 enum role { ECHO, BULK, STALLED, OPENER };
 
 /* One stream to the site, whatever carries it. */
 struct stream {
     struct conn *conn;
-    struct stream *next_upload; /* ring of those with octets to send */
+    struct stream *next_upload; /* ring of those with bytes to send */
     uint16_t channel;
     enum role role;
     bool open, ended, closed;   /* the site is reached; it ended; nothing comes any more */
     bool end_sent;
     uint64_t to_send;           /* in bulk */
     uint64_t received;
-    int64_t credit;             /* octets the peer still takes; unlimited without credit/1 */
+    int64_t credit;             /* bytes the peer still takes; unlimited without credit/1 */
     int64_t window, ungranted;  /* towards us */
     int64_t started_ns;         /* the caller's */
 };
@@ -72,7 +72,7 @@ struct conn {
     struct bytes unsent;        /* records that the system had no room for */
     const uint8_t *rest;        /* what is being written */
     size_t rest_length;
-    uint8_t *bulk;              /* room for a frame, or octets without one */
+    uint8_t *bulk;              /* room for a frame, or bytes without one */
     struct stream *uploads;     /* whose turn it is in the ring */
     uint8_t reply[16];          /* of SOCKS */
     int replied;
@@ -95,11 +95,11 @@ struct tunnel *tunnel_begin(struct conn *conn);
 bool tunnel_is_up(const struct tunnel *tunnel);
 bool tunnel_has_credit(const struct tunnel *tunnel);
 unsigned tunnel_open_channels(const struct tunnel *tunnel);
-void tunnel_received(struct tunnel *tunnel, const uint8_t *octets, size_t length);
+void tunnel_received(struct tunnel *tunnel, const uint8_t *bytes, size_t length);
 void tunnel_open(struct tunnel *tunnel, struct stream *stream, const char *host);
-void tunnel_send(struct stream *stream, const void *octets, size_t length);
+void tunnel_send(struct stream *stream, const void *bytes, size_t length);
 void tunnel_end(struct stream *stream);
-void tunnel_give(struct stream *stream, size_t octets);
+void tunnel_give(struct stream *stream, size_t bytes);
 void tunnel_free(struct tunnel *tunnel);
 size_t tunnel_bulk(struct conn *conn);
 
@@ -107,24 +107,24 @@ size_t tunnel_bulk(struct conn *conn);
 /* `carrier`: a tunnel's connection, else NULL. */
 struct stream *stream_open(struct conn *carrier, enum role role);
 void stream_order(struct stream *stream, char letter, uint64_t count);
-void stream_send(struct stream *stream, const void *octets, size_t length);
-void stream_upload(struct stream *stream, uint64_t octets);
+void stream_send(struct stream *stream, const void *bytes, size_t length);
+void stream_upload(struct stream *stream, uint64_t bytes);
 void stream_end(struct stream *stream);
 void stream_stall(struct stream *stream);
 void conn_is_up(struct conn *conn);
-void conn_received(struct conn *conn, const uint8_t *octets, size_t length);
+void conn_received(struct conn *conn, const uint8_t *bytes, size_t length);
 void conn_ended(struct conn *conn);
 size_t conn_next_bulk(struct conn *conn);
 
 /* modes.c and hold.c: what is done when something comes, and at all */
 void on_open(struct stream *stream);
-void on_octets(struct stream *stream, size_t length);
+void on_bytes(struct stream *stream, size_t length);
 void on_close(struct stream *stream);
-void mode_bulk(char direction, int streams, uint64_t octets);
+void mode_bulk(char direction, int streams, uint64_t bytes);
 void mode_opens(int parallel, int count);
 void mode_sequence(int parallel, int warm_up, int first, int rest);
 void mode_echo(int count, double seconds, char direction, int bulk_streams);
 void mode_idle(int tunnels, int substreams, int samples);
-void mode_stall(char direction, uint64_t stalled_octets, uint64_t others_octets);
+void mode_stall(char direction, uint64_t stalled_bytes, uint64_t others_bytes);
 
 #endif

@@ -107,7 +107,7 @@ void on_open(struct stream *stream)
     }
 }
 
-void on_octets(struct stream *stream, size_t length)
+void on_bytes(struct stream *stream, size_t length)
 {
     if (stream->role == ECHO)
         echoes += length;
@@ -183,32 +183,32 @@ static void open_bulk(int streams)
         bulk_streams[index] = open_and_wait(BULK);
 }
 
-void start_bulk(struct stream *stream, char direction, uint64_t octets)
+void start_bulk(struct stream *stream, char direction, uint64_t bytes)
 {
-    stream_order(stream, direction, octets);
+    stream_order(stream, direction, bytes);
     if (direction == 'U')
-        stream_upload(stream, octets);
+        stream_upload(stream, bytes);
 }
 
-static void start_all_bulk(char direction, uint64_t octets)
+static void start_all_bulk(char direction, uint64_t bytes)
 {
     for (int index = 0; index < bulk_count; index++)
-        start_bulk(bulk_streams[index], direction, octets);
+        start_bulk(bulk_streams[index], direction, bytes);
 }
 
-void mode_bulk(char direction, int streams, uint64_t octets)
+void mode_bulk(char direction, int streams, uint64_t bytes)
 {
     new_carrier();
     open_bulk(streams);
     ready();
     int64_t start = now_ns();
-    uint64_t each = octets / streams;
+    uint64_t each = bytes / streams;
     start_all_bulk(direction, each);
-    bulk_each = direction == 'D' ? each : 1; /* one octet answers an upload */
+    bulk_each = direction == 'D' ? each : 1; /* one byte answers an upload */
     if (!run_until(bulk_done, 5 * WAIT_S))
-        die("not all octets came");
+        die("not all bytes came");
     double seconds = seconds_since(start);
-    printf("{\"seconds\":%.4f,\"octets\":%llu,\"credit\":%s}\n", seconds,
+    printf("{\"seconds\":%.4f,\"bytes\":%llu,\"credit\":%s}\n", seconds,
            (unsigned long long)each * streams,
            carrier && tunnel_has_credit(carrier->tunnel) ? "true" : "false");
 }
@@ -217,10 +217,10 @@ void mode_bulk(char direction, int streams, uint64_t octets)
 
 static uint64_t bulk_received(void)
 {
-    uint64_t octets = 0;
+    uint64_t bytes = 0;
     for (int index = 0; index < bulk_count; index++)
-        octets += bulk_streams[index]->received;
-    return octets;
+        bytes += bulk_streams[index]->received;
+    return bytes;
 }
 
 void mode_echo(int count, double seconds, char direction, int streams)
@@ -244,5 +244,5 @@ void mode_echo(int count, double seconds, char direction, int streams)
     double took = seconds_since(start);
     printf("{");
     print_latency(taken_ns, done);
-    printf(",\"bulk_octets\":%llu,\"seconds\":%.4f}\n", (unsigned long long)(bulk_received() - before), took);
+    printf(",\"bulk_bytes\":%llu,\"seconds\":%.4f}\n", (unsigned long long)(bulk_received() - before), took);
 }

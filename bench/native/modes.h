@@ -8,7 +8,7 @@
 #define WAIT_S 60.0 /* for anything that is to come to its end */
 
 extern struct conn *carrier;             /* the tunnel for new streams; NULL: they go alone */
-extern unsigned opened, echoes;          /* streams, octets that came back */
+extern unsigned opened, echoes;          /* streams, bytes that came back */
 extern unsigned wanted;                  /* of what is waited for */
 
 bool all_opened(void);
@@ -22,7 +22,7 @@ struct stream *open_and_wait(enum role role);
 void ask_echo(struct stream *stream);
 /* An opened stream that echoes, and has done so once. */
 struct stream *echoing(void);
-void start_bulk(struct stream *stream, char direction, uint64_t octets);
+void start_bulk(struct stream *stream, char direction, uint64_t bytes);
 double seconds_since(int64_t start_ns);
 void print_latency(int64_t *taken_ns, int count);
 

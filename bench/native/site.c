@@ -1,15 +1,15 @@
-/* The target of all measurements: what it does on a connection is said by its first nine octets.
+/* The target of all measurements: what it does on a connection is said by its first nine bytes.
 
        +--------+-----------------+
        | letter | count: uint64   |    big-endian
        +--------+-----------------+
 
-   'D'  sends that many octets, then ends its side
-   'U'  takes that many octets, then answers one and ends its side
+   'D'  sends that many bytes, then ends its side
+   'U'  takes that many bytes, then answers one and ends its side
    'E'  sends back what it gets, until the peer ends
    'N'  reads nothing more
 
-   It costs next to nothing, so that the machine's time is left to what is measured: octets leave by
+   It costs next to nothing, so that the machine's time is left to what is measured: bytes leave by
    sendfile and are dropped on arrival without being copied.
 
    usage: site ADDRESSES      listens on so many addresses from 127.0.0.1 on, at one free port, which
@@ -32,19 +32,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ORDER = 9, CHUNK = 1 << 20, ECHO_OCTETS = 65536, EVENTS = 256, BACKLOG = 4096 };
+enum { ORDER = 9, CHUNK = 1 << 20, ECHO_BYTES = 65536, EVENTS = 256, BACKLOG = 4096 };
 
 struct visitor {
     int fd;
     bool listening;
-    int ordered; /* octets of the order that are here */
+    int ordered; /* bytes of the order that are here */
     uint8_t order[ORDER];
     uint64_t left;
 };
 
 static int loop;
-static int octets; /* a file in memory, of CHUNK octets */
-static uint8_t scratch[ECHO_OCTETS];
+static int bytes; /* a file in memory, of CHUNK bytes */
+static uint8_t scratch[ECHO_BYTES];
 
 static void fail(const char *what)
 {
@@ -104,7 +104,7 @@ static void supply(struct visitor *visitor)
 {
     while (visitor->left > 0) {
         off_t start = 0;
-        ssize_t sent = sendfile(visitor->fd, octets, &start,
+        ssize_t sent = sendfile(visitor->fd, bytes, &start,
                                 visitor->left < CHUNK ? visitor->left : CHUNK);
         if (sent < 0 && errno == EAGAIN)
             return;
@@ -189,8 +189,8 @@ int main(int argc, char **argv)
     int addresses = argc > 1 ? atoi(argv[1]) : 1;
     signal(SIGPIPE, SIG_IGN);
     loop = epoll_create1(0);
-    octets = memfd_create("octets", 0);
-    if (loop < 0 || octets < 0 || ftruncate(octets, CHUNK) < 0)
+    bytes = memfd_create("bytes", 0);
+    if (loop < 0 || bytes < 0 || ftruncate(bytes, CHUNK) < 0)
         fail("site");
     uint16_t port = 0;
     for (int index = 0; index < addresses; index++)

@@ -38,13 +38,13 @@ struct stream *stream_open(struct conn *carrier, enum role role)
     return stream;
 }
 
-/* SOCKS 5: 2 octets answer the greeting, 10 the request for an IPv4 address. */
-static void socks_received(struct conn *conn, const uint8_t *octets, size_t length)
+/* SOCKS 5: 2 bytes answer the greeting, 10 the request for an IPv4 address. */
+static void socks_received(struct conn *conn, const uint8_t *bytes, size_t length)
 {
     int wanted = conn->state == GREETING ? 2 : 10;
     if (conn->replied + (int)length > wanted)
-        die("SOCKS: %zu octets where %d were due", length, wanted);
-    memcpy(conn->reply + conn->replied, octets, length);
+        die("SOCKS: %zu bytes where %d were due", length, wanted);
+    memcpy(conn->reply + conn->replied, bytes, length);
     conn->replied += length;
     if (conn->replied < wanted)
         return;
@@ -70,15 +70,15 @@ void conn_is_up(struct conn *conn)
     }
 }
 
-void conn_received(struct conn *conn, const uint8_t *octets, size_t length)
+void conn_received(struct conn *conn, const uint8_t *bytes, size_t length)
 {
     if (conn->tunnel)
-        tunnel_received(conn->tunnel, octets, length);
+        tunnel_received(conn->tunnel, bytes, length);
     else if (conn->state == UP) {
         conn->only->received += length;
-        on_octets(conn->only, length);
+        on_bytes(conn->only, length);
     } else
-        socks_received(conn, octets, length);
+        socks_received(conn, bytes, length);
 }
 
 void conn_ended(struct conn *conn)
@@ -91,12 +91,12 @@ void conn_ended(struct conn *conn)
     on_close(stream);
 }
 
-void stream_send(struct stream *stream, const void *octets, size_t length)
+void stream_send(struct stream *stream, const void *bytes, size_t length)
 {
     if (stream->conn->tunnel)
-        tunnel_send(stream, octets, length);
+        tunnel_send(stream, bytes, length);
     else
-        bytes_add(&stream->conn->out, octets, length);
+        bytes_add(&stream->conn->out, bytes, length);
     conn_flush(stream->conn);
 }
 
@@ -109,12 +109,12 @@ void stream_order(struct stream *stream, char letter, uint64_t count)
 }
 
 /* The carrier writes it in turn with others. */
-void stream_upload(struct stream *stream, uint64_t octets)
+void stream_upload(struct stream *stream, uint64_t bytes)
 {
     struct conn *conn = stream->conn;
     if (!conn->bulk)
         conn->bulk = calloc(1, BULK_ROOM);
-    stream->to_send = octets;
+    stream->to_send = bytes;
     if (conn->uploads) {
         stream->next_upload = conn->uploads->next_upload;
         conn->uploads->next_upload = stream;

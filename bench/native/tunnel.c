@@ -104,12 +104,12 @@ void tunnel_open(struct tunnel *tunnel, struct stream *stream, const char *host)
     conn_flush(tunnel->conn);
 }
 
-void tunnel_send(struct stream *stream, const void *octets, size_t length)
+void tunnel_send(struct stream *stream, const void *bytes, size_t length)
 {
     uint8_t header[HEADER];
     put_header(header, stream->channel, DATA, length);
     bytes_add(&stream->conn->out, header, HEADER);
-    bytes_add(&stream->conn->out, octets, length);
+    bytes_add(&stream->conn->out, bytes, length);
     stream->credit -= tunnel_has_credit(stream->conn->tunnel) ? (int64_t)length : 0;
 }
 
@@ -159,12 +159,12 @@ size_t tunnel_bulk(struct conn *conn)
 }
 
 /* Grants at half a window, and a larger one each time, as it is used up. */
-void tunnel_give(struct stream *stream, size_t octets)
+void tunnel_give(struct stream *stream, size_t bytes)
 {
     char text[64];
     if (!stream->conn->tunnel->credit || stream->role == STALLED || stream->ended)
         return;
-    stream->ungranted += octets;
+    stream->ungranted += bytes;
     if (stream->ungranted < stream->window / 2)
         return;
     int64_t grown = stream->window < MAX_WINDOW ? stream->window : 0;
@@ -232,12 +232,12 @@ static void said(struct tunnel *tunnel, unsigned channel)
     tunnel->text.length = 0;
 }
 
-static void body(struct tunnel *tunnel, const uint8_t *octets, size_t length)
+static void body(struct tunnel *tunnel, const uint8_t *bytes, size_t length)
 {
     unsigned channel = tunnel->header[2] << 8 | tunnel->header[3];
     tunnel->body_left -= length;
     if (tunnel->header[4] == JSON) {
-        bytes_add(&tunnel->text, octets, length);
+        bytes_add(&tunnel->text, bytes, length);
         if (!tunnel->body_left)
             said(tunnel, channel);
         return;
@@ -247,21 +247,21 @@ static void body(struct tunnel *tunnel, const uint8_t *octets, size_t length)
         return; /* it was in flight */
     stream->received += length;
     tunnel_give(stream, length);
-    on_octets(stream, length);
+    on_bytes(stream, length);
 }
 
-void tunnel_received(struct tunnel *tunnel, const uint8_t *octets, size_t length)
+void tunnel_received(struct tunnel *tunnel, const uint8_t *bytes, size_t length)
 {
     while (length > 0) {
         if (tunnel->header_got < HEADER) {
-            tunnel->header[tunnel->header_got++] = *octets++;
+            tunnel->header[tunnel->header_got++] = *bytes++;
             length--;
             if (tunnel->header_got == HEADER)
                 tunnel->body_left = (tunnel->header[0] << 8 | tunnel->header[1]) - 3;
         } else {
             size_t part = length < tunnel->body_left ? length : tunnel->body_left;
-            body(tunnel, octets, part);
-            octets += part;
+            body(tunnel, bytes, part);
+            bytes += part;
             length -= part;
         }
         if (tunnel->header_got == HEADER && !tunnel->body_left)

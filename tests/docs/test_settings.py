@@ -46,4 +46,4 @@ def test_the_example_of_proxy_env_shows_settings_with_their_defaults():
     shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example, re.MULTILINE))
     defaults = {setting.name: setting.default for setting in PROXY_SETTINGS}
     assert shown == {name: defaults.get(name) for name in shown}
-    assert {"OCTETS_PER_S", "OCTETS_PER_DAY", "SUBSTREAM_IDLE_S"} <= set(shown)
+    assert {"BYTES_PER_S", "BYTES_PER_DAY", "SUBSTREAM_IDLE_S"} <= set(shown)

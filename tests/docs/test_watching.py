@@ -54,6 +54,6 @@ def test_every_word_that_is_asked_for_is_one_of_its_label(expressions, samples):
 
 
 def test_every_limit_that_is_exported_is_on_the_dashboard(samples):
-    limits = {each.name for each in samples if re.search(r"_limit(_octets)?$", each.name)}
+    limits = {each.name for each in samples if re.search(r"_limit(_bytes)?$", each.name)}
     assert limits
     assert limits <= {name for text in of_dashboard() for name in NAME.findall(text)}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from support.dialogues import parse
-from tessel_proxy.session import MAX_HELD, MAX_OCTETS_WHILE_CHECKED, MAX_OCTETS_WITHOUT_TOKEN
+from tessel_proxy.session import MAX_BYTES_WHILE_CHECKED, MAX_BYTES_WITHOUT_TOKEN, MAX_HELD
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "wire.md"
@@ -22,5 +22,5 @@ def test_a_small_clients_conversation_is_a_recorded_one():
 
 def test_the_limits_before_the_token_are_those_of_the_code():
     text = " ".join(PAGE.read_text().split())
-    assert f"Before the token a device may send {MAX_OCTETS_WITHOUT_TOKEN:,} bytes" in text
-    assert f"the limit is {MAX_OCTETS_WHILE_CHECKED:,} bytes and {MAX_HELD} messages" in text
+    assert f"Before the token a device may send {MAX_BYTES_WITHOUT_TOKEN:,} bytes" in text
+    assert f"the limit is {MAX_BYTES_WHILE_CHECKED:,} bytes and {MAX_HELD} messages" in text

@@ -50,8 +50,8 @@ class Terminal:
 
     def _read(self):
         try:
-            while octets := os.read(self._reading, 65536):
-                self.text += octets.decode()
+            while data := os.read(self._reading, 65536):
+                self.text += data.decode()
         except (BlockingIOError, OSError):  # nothing now; or nobody writes any more
             pass
         return self.text

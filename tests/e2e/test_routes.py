@@ -45,8 +45,8 @@ def test_what_is_asked_by_http_can_be_found_in_what_the_proxy_relayed(deployment
     asked, answered = watch.relayed(deployment.far, "http")
     assert MARKER.encode() in asked
     assert MARKER.encode() in answered
-    assert len(asked) == substream["octets_from_device"]
-    assert len(answered) == substream["octets_from_target"]
+    assert len(asked) == substream["bytes_from_device"]
+    assert len(answered) == substream["bytes_from_target"]
 
 
 def test_what_is_asked_end_to_end_cannot_be_found_in_what_the_proxy_relayed(deployment, watch):
@@ -59,9 +59,9 @@ def test_what_is_asked_end_to_end_cannot_be_found_in_what_the_proxy_relayed(depl
     asked, answered = watch.relayed(deployment.far, "https")
     assert MARKER.encode() not in asked
     assert MARKER.encode() not in answered
-    # ... and that was all there was to read: the proxy relayed these octets and no others
-    assert len(asked) == substream["octets_from_device"]
-    assert len(answered) >= substream["octets_from_target"]  # the device left before the last
+    # ... and that was all there was to read: the proxy relayed these bytes and no others
+    assert len(asked) == substream["bytes_from_device"]
+    assert len(answered) >= substream["bytes_from_target"]  # the device left before the last
 
 
 def test_end_to_end_goes_before_a_trusted_proxy(deployment, watch):

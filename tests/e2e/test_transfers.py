@@ -1,8 +1,8 @@
-"""Octets in number: large transfers, many sockets, and ends of one side only."""
+"""Bytes in number: large transfers, many sockets, and ends of one side only."""
 
-from support.target_site.octets import sha256_of
+from support.target_site.bodies import sha256_of
 
-LARGE = {"host": 100_000_000, "cc3000-sim": 10_000_000}  # octets; the chip carries less
+LARGE = {"host": 100_000_000, "cc3000-sim": 10_000_000}  # bytes; the chip carries less
 TRANSFER_SECONDS = 120
 MOST_UNREAD = 8_000_000  # of 200 MB
 SOCKETS = 50
@@ -16,7 +16,7 @@ def test_a_large_download_comes_unchanged(deployment, watch):
     assert done.exit_code == 0, done
     assert done.stdout.split() == [str(large), sha256_of(large)]
     (substream,) = watch.substreams(1)
-    assert substream["octets_from_target"] == large
+    assert substream["bytes_from_target"] == large
 
 
 def test_a_large_upload_goes_unchanged(deployment, watch):
@@ -29,7 +29,7 @@ def test_a_large_upload_goes_unchanged(deployment, watch):
     assert told["counted"] == told["sent"]
     assert int(told["waited"]) > 0, "back pressure never reached the program"
     (substream,) = watch.substreams(1)
-    assert substream["octets_from_device"] == large
+    assert substream["bytes_from_device"] == large
 
 
 def test_a_socket_that_is_not_read_holds_up_no_other_and_leaves_at_once(deployment, watch):
@@ -40,7 +40,7 @@ def test_a_socket_that_is_not_read_holds_up_no_other_and_leaves_at_once(deployme
     assert done.stdout.splitlines() == ["the other got 20000000", "left quietly"]
     other, stalled = sorted(watch.substreams(2), key=lambda each: each["outcome"])
     assert (other["outcome"], stalled["outcome"]) == ("ended", "left_by_device")
-    assert stalled["octets_from_target"] < MOST_UNREAD
+    assert stalled["bytes_from_target"] < MOST_UNREAD
 
 
 def test_many_sockets_at_once_share_one_tunnel(deployment, watch):

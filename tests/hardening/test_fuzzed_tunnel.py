@@ -51,14 +51,14 @@ class BadManners(RuleBasedStateMachine):
         said = {} if features is None else {"features": features}
         self.say(hello(TOKEN, **said))
 
-    def say(self, octets):
-        self.tunnel.send(octets)
+    def say(self, nbytes):
+        self.tunnel.send(nbytes)
         self.listen()
 
     def listen(self):
-        octets = self.left_over + self.tunnel.take()
-        frames, left = frames_in(octets)
-        self.left_over = octets[len(octets) - left :]
+        data = self.left_over + self.tunnel.take()
+        frames, left = frames_in(data)
+        self.left_over = data[len(data) - left :]
         for frame in frames:
             self.hear(frame)
 
@@ -153,9 +153,9 @@ class BadManners(RuleBasedStateMachine):
     def say_odd_json(self, channel, value):
         self.say(Frame(True, channel, False, json.dumps(value).encode()).wire)
 
-    @rule(octets=st.binary(min_size=1, max_size=40), channel=ANY_CHANNEL)
-    def say_odd_octets(self, octets, channel):
-        self.say(Frame(True, channel, False, octets).wire)
+    @rule(nbytes=st.binary(min_size=1, max_size=40), channel=ANY_CHANNEL)
+    def say_odd_bytes(self, nbytes, channel):
+        self.say(Frame(True, channel, False, nbytes).wire)
 
     @invariant()
     def each_end_is_told_once(self):

@@ -117,7 +117,7 @@ def test_targets_that_reset_end_their_substream_with_an_error(
             assert device.events(channel + 2)[-3:] == ["read ECONNRESET", "end", "close"]
 
 
-def test_a_flood_of_single_octets_leaves_others_their_turn(proxy, device_of, bystander_of, serve):
+def test_a_flood_of_single_bytes_leaves_others_their_turn(proxy, device_of, bystander_of, serve):
     stopped = threading.Event()
 
     def flood(peer):
@@ -132,7 +132,7 @@ def test_a_flood_of_single_octets_leaves_others_their_turn(proxy, device_of, bys
     device = device_of(proxy, TOKEN)
     with bystander_of(proxy):
         device.send(connecting(2, serve(flood)))
-        assert set(device.octets(2, 20_000)) == set(b".")
+        assert set(device.read_bytes(2, 20_000)) == set(b".")
     stopped.set()
 
 
@@ -142,5 +142,5 @@ def test_a_target_that_floods_a_slow_device_waits_with_it(proxy, device_of, byst
     with bystander_of(proxy):
         slow.send(connecting(2, site["source"]), data(2, b"500000000\n"))
         for _ in range(20):
-            slow.octets(2, 50_000)
+            slow.read_bytes(2, 50_000)
         assert proxy.held.memory - before < 4 * 1024 * 1024

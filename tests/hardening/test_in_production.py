@@ -63,7 +63,7 @@ class Balanced(Device):
         except OSError:
             plain.close()
             raise
-        self._octets = bytearray()
+        self._buffer = bytearray()
         self._frames = []
 
 
@@ -73,14 +73,14 @@ def test_a_serving_proxy_is_ready_and_a_draining_one_is_not(proxy_with, device_o
     assert admin.get("/healthz") == admin.get("/readyz") == (200, "ok\n")
     device = device_of(proxy, TOKEN)
     device.send(connecting(2, site["echo"]), data(2, b"a"))
-    assert device.octets(2, 1) == b"a"
+    assert device.read_bytes(2, 1) == b"a"
     proxy.terminate()
     eventually(lambda: admin.get("/readyz")[0] == 503)
     assert admin.get("/readyz") == (503, "draining\n")
     assert admin.get("/healthz")[0] == 200
     assert admin.metric("draining") == 1
     device.send(data(2, b"b"))  # what is open goes on
-    assert device.octets(2, 1) == b"b"
+    assert device.read_bytes(2, 1) == b"b"
     device.socket.close()
     assert proxy.process.wait(20) == 0
 
@@ -90,11 +90,11 @@ def test_metrics_tell_what_was_relayed_and_refused(proxy_with, device_of, site):
     admin = Admin(proxy)
     device = device_of(proxy, TOKEN)
     device.send(connecting(2, site["echo"]), data(2, b"12345"))
-    assert device.octets(2, 5) == b"12345"
+    assert device.read_bytes(2, 5) == b"12345"
     assert device_of(proxy).authenticate("wrong") == {"authed": False}
     assert admin.metric("substreams", kind="net") == 1
-    assert admin.metric("relayed_octets_total", direction="device_to_target") == 5
-    assert admin.metric("relayed_octets_total", direction="target_to_device") == 5
+    assert admin.metric("relayed_bytes_total", direction="device_to_target") == 5
+    assert admin.metric("relayed_bytes_total", direction="target_to_device") == 5
     assert admin.metric("refusals_total", reason="wrong_token") == 1
     assert admin.metric("auth_checks_total", result="accepted") == 1
     assert admin.metric("certificate_not_after_timestamp_seconds") > 1.7e9

@@ -14,14 +14,14 @@ from functools import partial
 
 import pytest
 import trustme
+from support.target_site.bodies import sha256_of
 
 from support.hardening.device import Device, GoneError, connecting, data, end, trusting
 from support.hardening.proxy import TOKEN
-from support.target_site.octets import sha256_of
 from support.waiting import eventually
 
 DEVICES = 8
-LARGE = 200_000_000  # octets that no device has got when the proxy is killed
+LARGE = 200_000_000  # bytes that no device has got when the proxy is killed
 MEDIUM = 20_000_000  # some seconds of transfer for all devices together
 DRAIN_S = 15
 RELOADS = 5
@@ -31,8 +31,8 @@ STOP_SECONDS = 30.0
 class Downloads:
     """Devices that download at the same time, each in a thread, and what came of it."""
 
-    def __init__(self, proxy, context, site, octets, features=()):
-        self.octets = octets
+    def __init__(self, proxy, context, site, nbytes, features=()):
+        self.nbytes = nbytes
         self.whole, self.cut, self.going = [], [], []
         self._started = threading.Barrier(DEVICES + 1, timeout=20)
         self._threads = [
@@ -58,8 +58,8 @@ class Downloads:
         with Device(port, context) as device:
             try:
                 device.authenticate(TOKEN, **({"features": features} if features else {}))
-                device.send(connecting(2, site["source"]), data(2, b"%d\n" % self.octets))
-                first = device.octets(2, 1)
+                device.send(connecting(2, site["source"]), data(2, b"%d\n" % self.nbytes))
+                first = device.read_bytes(2, 1)
                 self._started.wait()
                 self._download(device, first)
             except (GoneError, OSError) as lost:
@@ -103,7 +103,7 @@ def test_a_proxy_that_is_killed_looks_to_nobody_like_an_end(
     proxy.start()  # on the port it had, whatever still lingers there
     device = device_of(proxy, TOKEN)
     device.send(connecting(2, site["echo"]), data(2, b"alive"))
-    assert device.octets(2, 5) == b"alive"
+    assert device.read_bytes(2, 5) == b"alive"
 
 
 def test_reloads_under_load_give_new_connections_the_new_certificate_and_hurt_no_transfer(
@@ -161,13 +161,13 @@ def test_what_cannot_end_in_time_is_cut_and_the_exit_code_is_0(proxy_with, conte
     device = Device(proxy.port, context)
     device.authenticate(TOKEN)
     device.send(connecting(2, site["trickle"]))
-    device.octets(2, 1)
+    device.read_bytes(2, 1)
     began = time.monotonic()
     proxy.terminate()
     assert proxy.process.wait(STOP_SECONDS) == 0
     assert 1 <= time.monotonic() - began < 10
     with pytest.raises(GoneError):
-        device.octets(2, LARGE)
+        device.read_bytes(2, LARGE)
     device.socket.close()
 
 
@@ -204,7 +204,7 @@ def test_for_the_delay_before_a_drain_it_is_not_ready_and_takes_devices_at_both_
     socket.create_connection(("127.0.0.1", boards)).close()
     for device in (early, late):
         device.send(connecting(2, site["echo"]), data(2, b"a"))
-        assert device.octets(2, 1) == b"a"
+        assert device.read_bytes(2, 1) == b"a"
     assert not proxy.log.events("draining")
     eventually(lambda: proxy.log.events("draining"))
     for port in (proxy.port, boards):

@@ -11,7 +11,7 @@ from support.hardening.mutations import Mutations
 
 INPUTS = 80_000
 WARM_UP = 2_000  # caches, pools and the interpreter's own tables have filled by then
-MEMORY_TOLERANCE_OCTETS = 8 * 1024 * 1024  # 105 octets for each input: less than any object left
+MEMORY_TOLERANCE_BYTES = 8 * 1024 * 1024  # 105 bytes for each input: less than any object left
 OBJECTS_TOLERANCE = 400  # an object left by one input in two hundred
 LOOK_EVERY = 500
 
@@ -35,7 +35,7 @@ def test_spoiled_dialogues_leave_the_proxy_and_its_other_tunnels_as_they_were(se
     bystander.assert_untouched()
     proxy.turns()
     assert count_objects() - objects < OBJECTS_TOLERANCE
-    assert Held.by(os.getpid()).memory - before.memory < MEMORY_TOLERANCE_OCTETS
+    assert Held.by(os.getpid()).memory - before.memory < MEMORY_TOLERANCE_BYTES
     assert Held.by(os.getpid()).descriptors == before.descriptors
     assert proxy.opener.opened > INPUTS // 10, "the inputs got nowhere near a target"
     bystander.close()

@@ -14,7 +14,7 @@ from support.waiting import eventually
 INPUTS = 5_000
 WARM_UP = 500
 STRANGERS = 4  # at a time
-MEMORY_TOLERANCE_OCTETS = 12 * 1024 * 1024
+MEMORY_TOLERANCE_BYTES = 12 * 1024 * 1024
 DESCRIPTORS_TOLERANCE = 2
 PORT = re.compile(rb'"_pls_connect",[0-9]+')
 
@@ -53,7 +53,7 @@ class Strangers:
     def _send_one(self, number):
         with Device(self._port, self._context) as device:
             try:
-                device.send(self._mutations.octets(number))
+                device.send(self._mutations.mutated(number))
                 self._read_to_the_end(device.socket)
             except TimeoutError:
                 self.kept.append(self._mutations.name(number))
@@ -83,7 +83,7 @@ def test_spoiled_dialogues_over_tls_leave_the_process_and_other_tunnels_as_they_
         assert strangers.kept == []
         assert proxy.alive
         assert after.descriptors - before.descriptors <= DESCRIPTORS_TOLERANCE
-        assert after.memory - before.memory < MEMORY_TOLERANCE_OCTETS
+        assert after.memory - before.memory < MEMORY_TOLERANCE_BYTES
 
 
 def only_the_echo(site):

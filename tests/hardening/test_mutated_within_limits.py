@@ -19,7 +19,7 @@ from tessel_proxy.limits.quota import DAY_S
 from tessel_proxy.record import Nobody, Outcome, Refusal
 
 WARM_UP = 1_500
-MEMORY_TOLERANCE_OCTETS = 8 * 1024 * 1024
+MEMORY_TOLERANCE_BYTES = 8 * 1024 * 1024
 OBJECTS_TOLERANCE = 400
 LOOK_EVERY = 250
 GUESS_EVERY = 3
@@ -92,7 +92,7 @@ def leaves_nothing(run, inputs):
     run.feed(range(WARM_UP, inputs))
     objects_then, after = run.settled()
     assert objects_then - objects < OBJECTS_TOLERANCE
-    assert after.memory - before.memory < MEMORY_TOLERANCE_OCTETS
+    assert after.memory - before.memory < MEMORY_TOLERANCE_BYTES
     assert after.descriptors == before.descriptors
 
 
@@ -114,7 +114,7 @@ def test_within_the_limits_of_who_sets_none_strangers_pay_for_themselves_alone(s
 
 
 def test_a_rate_and_targets_that_linger_keep_nothing_of_strangers_for_ever(seed):
-    run = Run(seed, 0.01, some_are_deaf=True, octets_per_s=2_000)
+    run = Run(seed, 0.01, some_are_deaf=True, bytes_per_s=2_000)
     leaves_nothing(run, 3_500)
     assert run.proxy.most_waiting
     assert run.lingered
@@ -122,7 +122,7 @@ def test_a_rate_and_targets_that_linger_keep_nothing_of_strangers_for_ever(seed)
 
 
 def test_a_quota_that_strangers_spend_is_theirs_alone(seed):
-    run = Run(seed, DAY_S / 1000, octets_per_day=20_000)
+    run = Run(seed, DAY_S / 1000, bytes_per_day=20_000)
     leaves_nothing(run, 3_500)
     assert run.witness.seen[Outcome.QUOTA_SPENT], run.witness.seen
     run.end()

@@ -106,5 +106,5 @@ def test_ten_dead_names_delay_no_live_one(proxy_with, device_of, bystander_of, s
         for device in (own, other):  # the device that asked for the dead ones, and one beside it
             began = time.monotonic()
             device.send(connecting(100, site["echo"], "live.test"), data(100, b"alive"))
-            assert device.octets(100, 5) == b"alive"
+            assert device.read_bytes(100, 5) == b"alive"
             assert time.monotonic() - began < AT_ONCE_SECONDS

@@ -24,8 +24,8 @@ from support.hardening.proxy import TOKEN
 from support.waiting import eventually
 
 MIB = 1024 * 1024
-# What answers may wait (4 MiB as octets, each with its object), and what arrived meanwhile.
-HOARD_OCTETS = 24 * MIB
+# What answers may wait (4 MiB as bytes, each with its object), and what arrived meanwhile.
+HOARD_BYTES = 24 * MIB
 MOST_ASKED = 20 * MIB
 
 
@@ -66,18 +66,18 @@ def test_answers_that_nobody_reads_do_not_pile_up(
         assert deaf.authenticate(TOKEN) == {"authed": True}
         before = highest = proxy.held.memory
         asked, cut = 0, False
-        for count, octets in enumerate(asking()):
+        for count, data in enumerate(asking()):
             try:
-                deaf.send(octets)
+                deaf.send(data)
             except OSError:
                 cut = True
                 break
-            asked += len(octets)
+            asked += len(data)
             if count % 5 == 0:
                 highest = max(highest, proxy.held.memory)
             if asked > (MOST_ASKED if is_cut else MOST_ASKED / 5):
                 break
-        assert max(highest, proxy.held.memory) - before < HOARD_OCTETS
+        assert max(highest, proxy.held.memory) - before < HOARD_BYTES
         assert cut is is_cut
     if is_cut:
         closed = eventually(lambda: proxy.log.events("tunnel_closed", outcome="protocol_fault"))
@@ -86,7 +86,7 @@ def test_answers_that_nobody_reads_do_not_pile_up(
 
 LARGEST = b"\xff\xff"
 STRANGERS = 20  # at a time
-STRANGER_OCTETS = MIB // 2  # TLS and a frame, each in several hands for a moment
+STRANGER_BYTES = MIB // 2  # TLS and a frame, each in several hands for a moment
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_largest_first_frame_of_a_stranger_costs_that_stranger_alone(
                 stranger.send(first)
         for stranger in strangers:
             goes_within(stranger, 8)
-        assert proxy.held.memory - before < STRANGERS * STRANGER_OCTETS
+        assert proxy.held.memory - before < STRANGERS * STRANGER_BYTES
 
 
 def goes_within(device, seconds):

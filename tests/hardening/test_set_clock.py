@@ -56,7 +56,7 @@ def dialling_of(device_of, site):
     def dial(proxy, port):
         device = device_of(proxy, TOKEN)
         device.send(connecting(2, port), connecting(4, site["echo"]), data(4, b"!"))
-        device.octets(4, 1)
+        device.read_bytes(4, 1)
         return device
 
     return dial
@@ -142,7 +142,7 @@ def test_a_drain_ends_in_time(proxy_on, clock, device_of, site, offset_s):
     proxy = proxy_on(DRAIN_S=2)
     device = device_of(proxy, TOKEN)
     device.send(connecting(2, site["trickle"]))
-    device.octets(2, 1)
+    device.read_bytes(2, 1)
     began = time.monotonic()
     proxy.terminate()
     eventually(lambda: proxy.log.events("draining"))
@@ -150,17 +150,17 @@ def test_a_drain_ends_in_time(proxy_on, clock, device_of, site, offset_s):
     assert proxy.process.wait(30) == 0
     assert 1.5 < took_s(began) < SOON_S
     with pytest.raises(GoneError):
-        device.octets(2, 1_000_000)
+        device.read_bytes(2, 1_000_000)
 
 
 def test_a_rate_stays_what_it_is_though_the_clock_is_set_back(proxy_on, clock, device_of, site):
     rate = 50_000
-    device = device_of(proxy_on(OCTETS_PER_S=rate), TOKEN)
+    device = device_of(proxy_on(BYTES_PER_S=rate), TOKEN)
     device.send(connecting(2, site["source"]), data(2, b"100000000\n"))
-    device.octets(2, rate)
+    device.read_bytes(2, rate)
     clock.set(-HOUR_S)
     began = time.monotonic()
-    device.octets(2, 3 * rate)
+    device.read_bytes(2, 3 * rate)
     assert 1 < took_s(began) < SOON_S
 
 
@@ -223,7 +223,7 @@ import os
 from tessel import net
 
 socket = net.connect(int(os.environ["TARGET_PORT"]), "127.0.0.1")
-socket.on("data", lambda octets: print("data", flush=True))
+socket.on("data", lambda bytes: print("data", flush=True))
 socket.on("error", lambda error: print(error.code, flush=True))
 """
 

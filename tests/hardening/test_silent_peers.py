@@ -72,12 +72,12 @@ def refused(proxy, reason):
     return proxy.metric(f'refusals_total{{reason="{reason}"}}')
 
 
-def drop_by_drop(connection, octets):
-    """An octet at a time until the connection is ended, which is to be soon."""
+def drop_by_drop(connection, data):
+    """A byte at a time until the connection is ended, which is to be soon."""
     began = time.monotonic()
     with suppress(OSError):  # reset, broken pipe or a word of TLS
-        for octet in octets:
-            connection.sendall(bytes([octet]))
+        for byte in data:
+            connection.sendall(bytes([byte]))
             time.sleep(0.05)
         pytest.fail("all of it was taken")
     assert time.monotonic() - began < LIMIT_S + SLACK_SECONDS

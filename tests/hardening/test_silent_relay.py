@@ -37,7 +37,7 @@ def hanging(relay, context, site):
             connecting(4, site["trickle"]),
             connecting(6, site["echo"]),
         )
-        device.octets(2, 10_000)
+        device.read_bytes(2, 10_000)
     relay.be_silent()
     yield devices
     for device in devices:

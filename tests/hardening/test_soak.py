@@ -19,12 +19,12 @@ MOST_EXTRA_S = 60.0  # for a machine that has other things to do as well
 DEVICES = 3
 SUBSTREAMS = 12  # of one tunnel
 # By the line through all that was seen:
-MAX_GROWTH_OCTETS = 6 * 1024 * 1024  # in the whole time
-MAX_OCTETS_EACH = 300  # for each substream: a record of it that is left has more
+MAX_GROWTH_BYTES = 6 * 1024 * 1024  # in the whole time
+MAX_BYTES_EACH = 300  # for each substream: a record of it that is left has more
 # High water comes now and then for a minute, and is not given back: with reads of 256 KiB, 3.7 MiB
 # was seen in the half minute that is the default, and 5 MiB in 75,000 substreams, less and less for
-# each. A leak of some 350 octets stands out of it; a longer soak is sharper.
-NOISE_OCTETS = 5 * 1024 * 1024
+# each. A leak of some 350 bytes stands out of it; a longer soak is sharper.
+NOISE_BYTES = 5 * 1024 * 1024
 DESCRIPTORS_TOLERANCE = 1
 LEAST_SUBSTREAMS = 2_000  # so that what is left of each would stand out of the noise
 
@@ -73,16 +73,16 @@ class Comings:
     # --- uses of a substream
 
     def echo(self, device, channel, random):
-        octets = bytes(random.choice((1, 1000, 100_000)))
-        pieces = [octets[at : at + 65_532] for at in range(0, len(octets), 65_532)]
+        content = bytes(random.choice((1, 1000, 100_000)))
+        pieces = [content[at : at + 65_532] for at in range(0, len(content), 65_532)]
         device.send(connecting(channel, self._site["echo"]))
         device.send(*(data(channel, piece) for piece in pieces), end(channel))
-        assert device.octets(channel, len(octets)) == octets
+        assert device.read_bytes(channel, len(content)) == content
         assert device.events(channel)[-1] == "close"
 
     def download(self, device, channel, random):
         device.send(connecting(channel, self._site["source"]), data(channel, b"30000\n"))
-        assert len(device.octets(channel, 30_000)) == 30_000
+        assert len(device.read_bytes(channel, 30_000)) == 30_000
         device.send(end(channel))
         assert device.events(channel)[-1] == "close"
 
@@ -134,10 +134,10 @@ def test_after_many_comings_and_goings_nothing_is_left_behind(
     assert comings.fault is None, repr(comings.fault)
     count = comings.substreams - first
     each = slope(seen)
-    told = f"{comings.tunnels} tunnels, {count} substreams: {each:.0f} octets of memory for each"
+    told = f"{comings.tunnels} tunnels, {count} substreams: {each:.0f} bytes of memory for each"
     assert count >= LEAST_SUBSTREAMS, f"too slow a machine to tell anything; {told}"
-    assert each < MAX_OCTETS_EACH or each * count < NOISE_OCTETS, told
-    assert each * count < MAX_GROWTH_OCTETS, told
+    assert each < MAX_BYTES_EACH or each * count < NOISE_BYTES, told
+    assert each * count < MAX_GROWTH_BYTES, told
     proxy.settles(proxy.held_at_first.descriptors + DESCRIPTORS_TOLERANCE)
 
 

@@ -152,7 +152,7 @@ def write_lines(device, closed_port, count):
 
 def echo(device):
     device.send(data(2, b"alive"))
-    return device.octets(2, 5) == b"alive"
+    return device.read_bytes(2, 5) == b"alive"
 
 
 @pytest.fixture
@@ -186,10 +186,10 @@ def test_a_reader_that_stalls_stops_nothing_and_hears_what_was_dropped_when_it_g
         device_with_echo(proxy)  # a new tunnel
         assert proxy.asked("/healthz") == "ok\n"
 
-        lines, octets = [], b""
+        lines, data = [], b""
         while not any(line["event"] == "log_dropped" for line in lines):
-            octets += log.read(1024 * 1024)
-            *whole, octets = octets.split(b"\n")
+            data += log.read(1024 * 1024)
+            *whole, data = data.split(b"\n")
             lines += map(json.loads, whole)
         (report,) = [line for line in lines if line["event"] == "log_dropped"]
         assert report["count"] == proxy.dropped()

@@ -6,9 +6,9 @@ import pytest
 
 from support.hardening.device import connecting, data
 
-OCTETS_PER_S = 1_000_000
+BYTES_PER_S = 1_000_000
 SECONDS = 2.0
-OCTETS_PER_DAY = 5_000_000
+BYTES_PER_DAY = 5_000_000
 DOWNLOADS = 4
 
 
@@ -23,7 +23,7 @@ def test_who_floods_at_its_rate_is_held_to_it_and_slows_nobody(
     proxy_with, bystander_of, device_of, site, two_accounts
 ):
     settings, token = two_accounts
-    proxy = proxy_with(OCTETS_PER_S=OCTETS_PER_S, **settings)
+    proxy = proxy_with(BYTES_PER_S=BYTES_PER_S, **settings)
     with bystander_of(proxy):
         kims = [device_of(proxy, token) for _ in range(DOWNLOADS)]
         before, began = proxy.held.memory, time.monotonic()
@@ -32,10 +32,10 @@ def test_who_floods_at_its_rate_is_held_to_it_and_slows_nobody(
         got = 0
         while time.monotonic() - began < SECONDS:
             for device in kims:  # each has its turn
-                got += len(device.octets(2, 10_000))
+                got += len(device.read_bytes(2, 10_000))
         took = time.monotonic() - began
-        at_once = OCTETS_PER_S + DOWNLOADS * 512 * 1024  # a burst, and what is on its way
-        assert got < OCTETS_PER_S * took + at_once
+        at_once = BYTES_PER_S + DOWNLOADS * 512 * 1024  # a burst, and what is on its way
+        assert got < BYTES_PER_S * took + at_once
         assert proxy.held.memory - before < DOWNLOADS * 2 * 1024 * 1024
         for device in kims:
             device.reset()
@@ -45,7 +45,7 @@ def test_who_has_spent_its_quota_is_told_so_alone(
     proxy_with, bystander_of, device_of, site, two_accounts
 ):
     settings, token = two_accounts
-    proxy = proxy_with(OCTETS_PER_DAY=OCTETS_PER_DAY, **settings)
+    proxy = proxy_with(BYTES_PER_DAY=BYTES_PER_DAY, **settings)
     with bystander_of(proxy):
         device = device_of(proxy, token)
         device.send(connecting(2, site["source"]), data(2, b"500000000\n"))

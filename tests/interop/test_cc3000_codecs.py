@@ -7,18 +7,18 @@ from tessel.cc3000 import spi
 from tessel.cc3000.hci import commands, packets
 from tessel.cc3000.hci.packets import DataPacket, EventPacket, PatchPacket
 
-# What follows these octets of the packet differs for good reasons (README.txt there).
+# What follows these bytes of the packet differs for good reasons (README.txt there).
 UNDEFINED = {
     "select_blocking": slice(40, 48),  # TI's driver leaves the timeout as it is
     "netapp_timeout_values": slice(20, 24),
-    "sendto_udp_even_tolen16": None,  # Tessel's sixteen octets of address where eight say it
+    "sendto_udp_even_tolen16": None,  # Tessel's sixteen bytes of address where eight say it
     "sendto_udp_odd_tolen16": None,
 }
 SLIPS = {"real_chip_tessel_connect_dhcp": {4, 5, 8}}  # bits that the capture missed
 
 
 def sides(name, side):
-    return [burst.octets for burst in bursts(name) if burst.side == side]
+    return [burst.data for burst in bursts(name) if burst.side == side]
 
 
 @pytest.mark.parametrize("name", API_CALLS)

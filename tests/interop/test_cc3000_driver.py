@@ -38,8 +38,8 @@ def outcome(coroutine):
     return done[0] if done else "waits"
 
 
-def octets(name):
-    return [burst.octets for burst in bursts(name) if burst.side == HOST]
+def nbytes(name):
+    return [burst.data for burst in bursts(name) if burst.side == HOST]
 
 
 def after_start(driver, message):
@@ -151,7 +151,7 @@ CALLS = {
     "wlan_statusget": (lambda c: c.wlan.status(), WlanStatus.CONNECTED),
     "listen": (lambda c: after_start(c.driver, socket_hci.Listen(2, 1)), ...),
 }
-# Where ours differs on purpose: the Tessel's udp_send gives sixteen octets of address.
+# Where ours differs on purpose: the Tessel's udp_send gives sixteen bytes of address.
 DIFFERENT = {"sendto_udp_even_tolen16", "sendto_udp_odd_tolen16"}
 
 
@@ -162,11 +162,11 @@ def test_no_recording_of_a_call_is_left_out():
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_same_call_writes_the_same_octets(name):
+def test_the_same_call_writes_the_same_bytes(name):
     call, expected = CALLS[name]
     chip, pins, _ = running(name)
     result = outcome(call(chip))
-    assert pins.written == octets(name)
+    assert pins.written == nbytes(name)
     assert not pins.script
     if expected is CommandError:
         result.trap(CommandError)
@@ -181,7 +181,7 @@ def test_a_start_is_as_tis_is_the_first_write_in_two():
     started = Deferred.fromCoroutine(Chip(SimulatedBus(pins), clock).driver.start())
     clock.pump([0.05, 0.01, 0.01, 0.01])
     assert started.called
-    assert pins.written == octets("wlan_start")
+    assert pins.written == nbytes("wlan_start")
     assert pins.cuts == [[4, 6], [10]]
     assert pins.powered == [False, True]
 
@@ -191,7 +191,7 @@ def test_a_chip_that_asks_for_patches_is_told_that_there_are_none():
     started = Deferred.fromCoroutine(Chip(SimulatedBus(pins), clock).driver.start())
     clock.pump([0.05, 0.01, 0.01, 0.01])
     assert started.called
-    assert pins.written == octets("wlan_start_patchreq")
+    assert pins.written == nbytes("wlan_start_patchreq")
 
 
 def told(name):
@@ -233,7 +233,7 @@ class RealChip(ScriptedChip):
     def __init__(self):
         super().__init__()
         told = bursts("real_chip_tessel_boot")
-        starts = [at for at, burst in enumerate(told) if burst.octets[6:8] == b"\x00\x40"]
+        starts = [at for at, burst in enumerate(told) if burst.data[6:8] == b"\x00\x40"]
         assert len(starts) == 4  # two commands, two answers
         self.script.extend(told[starts[2] :])
 
@@ -247,7 +247,7 @@ def test_our_boot_is_what_a_real_tessel_sent_and_a_real_chip_answered():
     assert outcome(chip.wlan.set_policy(last_used=True)) is None
     assert outcome(chip.wlan.set_scan(SCAN)) is None
     assert outcome(chip.netapp.use_address("0.0.0.0", "0.0.0.0", "0.0.0.0", "8.8.8.8")) is None
-    recorded = octets("real_chip_tessel_boot")[-8:]
+    recorded = nbytes("real_chip_tessel_boot")[-8:]
     assert pins.written == without_pads(recorded)
     assert not pins.script
     assert chip.wlan.associated

@@ -1,4 +1,4 @@
-"""The emulated chip answers TI's octets in the form in which TI's driver understands answers."""
+"""The emulated chip answers TI's bytes in the form in which TI's driver understands answers."""
 
 from dataclasses import replace
 
@@ -74,7 +74,7 @@ def called_2(bench):
     bench.machine.call(peer="192.168.1.99", peer_port=40000)
 
 
-def with_octets(bench):
+def with_bytes(bench):
     bench.connected().protocol.dataReceived(b"WORLD")
     bench.settle()
 
@@ -110,11 +110,11 @@ BEFORE = {
     "connect_tcp": socket_0,
     "getsockopt_recv_timeout": socket_0,
     "listen": socket_2,
-    "recv": with_octets,
+    "recv": with_bytes,
     "recv_nodata": patient,
     "recvfrom_udp": with_a_datagram,
     "select_blocking": connected,
-    "select_read_0_min5ms": with_octets,
+    "select_read_0_min5ms": with_bytes,
     "send_even_4": connected,
     "send_inactive": dead,
     "send_odd_5": connected,
@@ -156,7 +156,7 @@ def played(bench, name):
     said = []
     for burst in bursts(name):
         if burst.side == HOST:
-            bench.host.write(burst.octets)
+            bench.host.write(burst.data)
             if name == "connect_tcp":
                 bench.machine.answer_dial()
         else:
@@ -173,7 +173,7 @@ def test_each_call_of_tis_driver_is_answered_as_it_wants_it(name):
     bench = Bench()
     BEFORE.get(name, lambda _: None)(bench)
     said = played(bench, name)
-    expected = [burst.octets for burst in bursts(name) if burst.side == CHIP]
+    expected = [burst.data for burst in bursts(name) if burst.side == CHIP]
     assert None not in said
     assert sorted(map(form, said)) == sorted(map(form, expected))
     if name not in ITS_OWN:
@@ -187,12 +187,12 @@ def test_a_start_goes_as_tis_driver_wants_it_with_and_without_patches(name, prof
     bench = Bench(profile, joined=False)
     bench.host.power_on()
     said = played(bench, name)
-    assert said == [burst.octets for burst in bursts(name) if burst.side == CHIP]
+    assert said == [burst.data for burst in bursts(name) if burst.side == CHIP]
 
 
-def test_the_events_have_the_octets_that_reach_tis_callbacks():
+def test_the_events_have_the_bytes_that_reach_tis_callbacks():
     expected = {
-        name: [burst.octets for burst in bursts(name)]
+        name: [burst.data for burst in bursts(name)]
         for name in API_CALLS
         if name.startswith("async_")
     }
@@ -256,17 +256,17 @@ def test_the_boot_of_a_real_tessel_is_answered_as_its_real_chip_did(name):
     for burst in bursts(name):
         if burst.side != HOST:
             continue
-        command = packets.decode(spi.packet_written(burst.octets))
+        command = packets.decode(spi.packet_written(burst.data))
         if command.opcode == wlan.Start.OPCODE:
             bench.host.chip.power(on=False)
             bench.host.power_on()
-        bench.host.write(burst.octets)
+        bench.host.write(burst.data)
         bench.machine.advance(0.01)
         told += [form(frame) for frame in iter(bench.host.read, None)]
     wanted = [
-        form(burst.octets)
+        form(burst.data)
         for number, burst in enumerate(bursts(name))
-        if burst.side == CHIP and spi.packet_read(burst.octets)[2] < 0x80
+        if burst.side == CHIP and spi.packet_read(burst.data)[2] < 0x80
     ]
     started = wanted.index(("event", wlan.Start.OPCODE, 0, 0))
     assert [event for event in told if event[1] < 0x8000] == wanted[started:]

@@ -128,7 +128,7 @@ class Client:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = context.wrap_socket(plain, server_hostname="localhost")
         self._socket.setblocking(False)
-        self._octets = bytearray()
+        self._buffer = bytearray()
         self.closed_by_server = False
 
     def __enter__(self):
@@ -137,10 +137,10 @@ class Client:
     def __exit__(self, *_):
         self._socket.close()
 
-    def send(self, octets):
+    def send(self, nbytes):
         self._socket.setblocking(True)
         self._socket.settimeout(ANSWER_SECONDS)
-        self._socket.sendall(octets)
+        self._socket.sendall(nbytes)
         self._socket.setblocking(False)
 
     def end(self):
@@ -151,7 +151,7 @@ class Client:
 
     @property
     def said(self):
-        frames, left_over = frames_in(self._octets)
+        frames, left_over = frames_in(self._buffer)
         assert not left_over or not self.closed_by_server, "closed inside a frame"
         return frames
 
@@ -159,11 +159,11 @@ class Client:
         """Take what comes within that time."""
         if self._socket.pending() or select.select([self._socket], [], [], seconds)[0]:
             try:
-                octets = self._socket.recv(65536)
+                nbytes = self._socket.recv(65536)
             except ssl.SSLWantReadError:
                 return
-            self._octets += octets
-            self.closed_by_server = not octets
+            self._buffer += nbytes
+            self.closed_by_server = not nbytes
 
     def await_answers(self, count):
         self.read_until(lambda: len(self.said) >= count, f"answer {count}")
@@ -239,4 +239,4 @@ def covers(client, expected):
 
 
 def _amount(said):
-    return len(said), sum(len(each.octets) for each in said if isinstance(each, Data))
+    return len(said), sum(len(each.data) for each in said if isinstance(each, Data))

@@ -1,6 +1,6 @@
 """The recorded dialogues between the original's server and client, as frames in their order.
 
-A line tells one frame, the lines under it its octets:
+A line tells one frame, the lines under it its bytes:
 
     +0.046 C>S len=51 chan=0 type=1 JSON {"type":"message","object":{"token":"DEV-CRED"}}
             0000  00 33 00 00 01 7b 22 74 79 70 65 22 3a 22 6d 65  |.3...{"type":"me|
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FRAME = re.compile(r"\+[0-9.]+ (C>S|S>C) len=([0-9]+) chan=([0-9]+) type=([01]) ")
-OCTETS = re.compile(r" +[0-9a-f]{4}  ((?:[0-9a-f]{2} )+)")
-HEADER_OCTETS = 5
+NBYTES = re.compile(r" +[0-9a-f]{4}  ((?:[0-9a-f]{2} )+)")
+HEADER_BYTES = 5
 DATA = 0
 
 # Here the client let go of the tunnel: what is noted after that was never sent.
@@ -29,7 +29,7 @@ class Frame:
 
     @property
     def wire(self):
-        body = len(self.payload) + HEADER_OCTETS - 2
+        body = len(self.payload) + HEADER_BYTES - 2
         kind = 0 if self.is_data else 1
         head = body.to_bytes(2, "big") + self.channel.to_bytes(2, "big") + bytes([kind])
         return head + self.payload
@@ -48,16 +48,16 @@ class Dialogue:
 
 def parse(path: Path) -> Dialogue:
     """One file of the recording."""
-    frames, heading, octets = [], None, bytearray()
+    frames, heading, data = [], None, bytearray()
     lines = path.read_text().splitlines()
     for line in lines:
-        if found := OCTETS.match(line):
-            octets += bytes.fromhex(found[1])
+        if found := NBYTES.match(line):
+            data += bytes.fromhex(found[1])
             continue
         if heading:
-            frames.append(_frame(heading, bytes(octets)))
+            frames.append(_frame(heading, bytes(data)))
         heading = FRAME.match(line)
-        octets = bytearray()
+        data = bytearray()
         if LETS_GO.search(line):
             break
     text = "\n".join(lines)
@@ -67,21 +67,21 @@ def parse(path: Path) -> Dialogue:
 def _frame(heading, wire):
     direction, length, channel, kind = heading.groups()
     assert len(wire) == int(length) + 2, "the dump is cut"
-    return Frame(direction == "C>S", int(channel), int(kind) == DATA, wire[HEADER_OCTETS:])
+    return Frame(direction == "C>S", int(channel), int(kind) == DATA, wire[HEADER_BYTES:])
 
 
-def frames_in(octets):
-    """The whole frames in these octets, and how many octets are left over."""
+def frames_in(data):
+    """The whole frames in these bytes, and how many bytes are left over."""
     frames = []
-    while len(octets) >= HEADER_OCTETS:
-        length = int.from_bytes(octets[:2], "big")
-        if len(octets) < length + 2:
+    while len(data) >= HEADER_BYTES:
+        length = int.from_bytes(data[:2], "big")
+        if len(data) < length + 2:
             break
-        channel = int.from_bytes(octets[2:4], "big")
-        payload = bytes(octets[HEADER_OCTETS : length + 2])
-        frames.append(Frame(False, channel, octets[4] == DATA, payload))
-        octets = octets[length + 2 :]
-    return frames, len(octets)
+        channel = int.from_bytes(data[2:4], "big")
+        payload = bytes(data[HEADER_BYTES : length + 2])
+        frames.append(Frame(False, channel, data[4] == DATA, payload))
+        data = data[length + 2 :]
+    return frames, len(data)
 
 
 def by_channel(frames):
@@ -90,7 +90,7 @@ def by_channel(frames):
     for frame in frames:
         channel = said.setdefault(frame.channel, [])
         if frame.is_data and channel and isinstance(channel[-1], Data):
-            channel[-1] = Data(channel[-1].octets + frame.payload)
+            channel[-1] = Data(channel[-1].data + frame.payload)
         else:
             channel.append(Data(frame.payload) if frame.is_data else frame.payload)
     return said
@@ -98,4 +98,4 @@ def by_channel(frames):
 
 @dataclass(frozen=True)
 class Data:
-    octets: bytes
+    data: bytes

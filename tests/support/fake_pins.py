@@ -136,10 +136,10 @@ class Machine:
         return LineRequest(self, line, settings)
 
 
-def shifted(octets):
+def shifted(data):
     """What a wrong clock phase makes of them: all bits late by one."""
-    number = int.from_bytes(octets, "big") >> 1
-    return number.to_bytes(len(octets), "big")
+    number = int.from_bytes(data, "big") >> 1
+    return number.to_bytes(len(data), "big")
 
 
 class LineRequest:

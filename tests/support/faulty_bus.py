@@ -7,15 +7,15 @@ from tessel.cc3000.bus import IBus, IInstantBus
 from tessel.cc3000.errors import BusError
 
 
-def _as_it_is(octets):
-    return octets
+def _as_it_is(nbytes):
+    return nbytes
 
 
 @implementer(IBus)
 class FaultyBus:
     """Hands all on to the bus below; a test sets what goes wrong, and for how long.
 
-    `mosi` and `miso` change octets on their way to and from the chip, in place of which they may
+    `mosi` and `miso` change bytes on their way to and from the chip, in place of which they may
     give fewer. `silent`: nIRQ stays high and MISO reads ones, as from a chip without power.
     `broken`: the machine cannot transfer.
     """
@@ -85,10 +85,10 @@ class FaultyInstantBus(FaultyBus):
         return self.miso(self._bus.exchange(self.mosi(mosi)))
 
 
-def flipped(octets, bit):
-    """The octets with one bit turned over; `bit` counts on from the beginning again."""
-    at = bit % (8 * len(octets)) if octets else 0
-    changed = bytearray(octets)
+def flipped(data, bit):
+    """The bytes with one bit turned over; `bit` counts on from the beginning again."""
+    at = bit % (8 * len(data)) if data else 0
+    changed = bytearray(data)
     if changed:
         changed[at // 8] ^= 1 << at % 8
     return bytes(changed)

@@ -35,7 +35,7 @@ class PinHost:
         self.events.clear()
         return self
 
-    # Octets.
+    # Bytes.
 
     def write(self, frame):
         self.chip.select(selected=True)

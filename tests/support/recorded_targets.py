@@ -85,14 +85,14 @@ def _attend_tls(peer, behave, tls):
 
 
 def _echo(peer):
-    while octets := peer.recv(65536):
-        peer.sendall(octets)
+    while nbytes := peer.recv(65536):
+        peer.sendall(nbytes)
 
 
 def _count(peer):
     count = 0
-    while octets := peer.recv(65536):
-        count += len(octets)
+    while data := peer.recv(65536):
+        count += len(data)
     peer.sendall(b"%d\n" % count)
 
 

@@ -35,7 +35,7 @@ class ScriptedChip:
             self._mosi, transfers = b"", []
             self.cuts.append(transfers)
             reading = self.irq and self.script and self.script[0].side == CHIP
-            self._miso = self.script[0].octets if reading else b""
+            self._miso = self.script[0].data if reading else b""
             self._set_irq(True)
         else:
             self._end()

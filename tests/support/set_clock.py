@@ -80,6 +80,6 @@ class SetClock:
 
     def set(self, offset_s):
         """This many seconds ahead of the machine's clock; behind it, if negative."""
-        octets = offset_s.to_bytes(8, sys.byteorder, signed=True)
+        nbytes = offset_s.to_bytes(8, sys.byteorder, signed=True)
         with self._offset.open("r+b") as file:  # in place: the process has mapped this file
-            os.pwrite(file.fileno(), octets, 0)
+            os.pwrite(file.fileno(), nbytes, 0)

@@ -72,10 +72,10 @@ class SlowLink:
     def _pass(self, source, sink):
         packet = max(1, self._bytes_per_s // PACKETS_PER_S)
         with suppress(OSError):
-            while octets := source.recv(packet):
-                time.sleep(len(octets) / self._bytes_per_s)
+            while data := source.recv(packet):
+                time.sleep(len(data) / self._bytes_per_s)
                 self._passes.wait()
                 if self._over:
                     return
-                sink.sendall(octets)
+                sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

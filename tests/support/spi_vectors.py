@@ -15,7 +15,7 @@ class Burst:
     """One write of the host, or one read: what the side that had something to say said."""
 
     side: str
-    octets: bytes
+    data: bytes
 
 
 def bursts(name):
@@ -27,11 +27,11 @@ def bursts(name):
 
 
 def _burst(line):
-    side, _, octets = line.strip().partition(" ")
-    return Burst(side, bytes.fromhex(octets))
+    side, _, data = line.strip().partition(" ")
+    return Burst(side, bytes.fromhex(data))
 
 
 def _of_pairs(told):
-    """Of each operation both sides were recorded; the host's first octet says which counts."""
+    """Of each operation both sides were recorded; the host's first byte says which counts."""
     pairs = zip(told[::2], told[1::2], strict=True)
-    return [chip if host.octets[0] == 0x03 else host for host, chip in pairs]
+    return [chip if host.data[0] == 0x03 else host for host, chip in pairs]

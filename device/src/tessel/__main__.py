@@ -143,7 +143,7 @@ def _decode(given: argparse.Namespace) -> int:
         sys.stdout = None
     except NotATraceError:
         return _misused(
-            f"{given.file} is not a trace: no line has octets of the chip's bus; "
+            f"{given.file} is not a trace: no line has bytes of the chip's bus; "
             "expected: a file that tessel run --trace-spi FILE has written"
         )
     except OSError as fault:

@@ -166,7 +166,7 @@ class _Reader(Reader):
         pem = text.encode(errors="surrogateescape")
         if not _are_certificates(pem):
             self.faults.append(
-                f"{source} is {counted(len(pem), 'octet')} that cannot be read as certificates; "
+                f"{source} is {counted(len(pem), 'byte')} that cannot be read as certificates; "
                 f"expected: certificates as PEM text{_pem_hint(text)}"
             )
         return pem

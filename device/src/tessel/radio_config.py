@@ -18,7 +18,7 @@ from tessel.settings import (
     SECURITIES,
 )
 
-LONGEST_SSID, LONGEST_KEY = 32, 64  # octets; what the chip takes
+LONGEST_SSID, LONGEST_KEY = 32, 64  # bytes; what the chip takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +56,13 @@ def _password(reader: Reader) -> bytes:
     source, text = reader.text_or_file("WIFI_PASSWORD")
     if text is None:
         return b""
-    octets = (reader.utf8(source, without_line_ends(text)) or "").encode()
-    if len(octets) > LONGEST_KEY:
+    data = (reader.utf8(source, without_line_ends(text)) or "").encode()
+    if len(data) > LONGEST_KEY:
         reader.faults.append(
-            f"{source} (not shown) has {len(octets)} octets; expected: at most {LONGEST_KEY}"
+            f"{source} (not shown) has {len(data)} bytes; expected: at most {LONGEST_KEY}"
         )
         return b""
-    return octets
+    return data
 
 
 def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
@@ -91,7 +91,7 @@ def _line(text: str) -> Line:
 
 
 def _ssid(text: str) -> bytes:
-    octets = text.encode(errors="surrogateescape")
-    if len(octets) > LONGEST_SSID:
-        raise Expected(f"the name of a network, of at most {LONGEST_SSID} octets")
-    return octets
+    data = text.encode(errors="surrogateescape")
+    if len(data) > LONGEST_SSID:
+        raise Expected(f"the name of a network, of at most {LONGEST_SSID} bytes")
+    return data

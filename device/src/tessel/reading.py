@@ -15,7 +15,7 @@ from servicekit.texts import BYTE_ORDER_MARK, cleaned, is_quoted
 
 T = TypeVar("T")
 
-LARGEST_FILE_OCTETS = 4 * 1024 * 1024  # a system's authorities have a quarter; a path may be a disk
+LARGEST_FILE_BYTES = 4 * 1024 * 1024  # a system's authorities have a quarter; a path may be a disk
 
 
 class Expected(Exception):  # noqa: N818 - carries what is expected; `Reader.value` takes it
@@ -88,12 +88,12 @@ class Reader:
 def _text_in(path: Path) -> str:
     """What a text file holds; raises OSError, or ValueError that does not quote it."""
     with path.open("rb") as file:
-        octets = file.read(LARGEST_FILE_OCTETS + 1)
-    if len(octets) > LARGEST_FILE_OCTETS:
-        raise ValueError(f"it has more than {LARGEST_FILE_OCTETS} octets")
-    if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        data = file.read(LARGEST_FILE_BYTES + 1)
+    if len(data) > LARGEST_FILE_BYTES:
+        raise ValueError(f"it has more than {LARGEST_FILE_BYTES} bytes")
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise ValueError("it is UTF-16")
     try:
-        return octets.decode().removeprefix(BYTE_ORDER_MARK)
+        return data.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
-        raise ValueError(f"octet {error.start} is not UTF-8") from None
+        raise ValueError(f"byte {error.start} is not UTF-8") from None

@@ -165,9 +165,9 @@ def _refusal(irequest: IRequest, error: OAuthError) -> bytes:
 def _answer(
     request: Request, status: int, body: JsonObject, headers: Mapping[str, str] | None = None
 ) -> bytes:
-    octets = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
     request.setResponseCode(status)
-    own = {"Content-Type": "application/json", "Content-Length": str(len(octets))}
+    own = {"Content-Type": "application/json", "Content-Length": str(len(data))}
     for name, value in {**own, **_NEVER_STORED, **(headers or {})}.items():
         request.responseHeaders.setRawHeaders(name, [value])
-    return octets
+    return data

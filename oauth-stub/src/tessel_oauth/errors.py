@@ -56,7 +56,7 @@ def method_not_allowed(allowed: str) -> OAuthError:
 
 
 def too_large(limit: int) -> OAuthError:
-    return OAuthError(413, "invalid_request", f"a body has at most {limit} octets")
+    return OAuthError(413, "invalid_request", f"a body has at most {limit} bytes")
 
 
 def internal_error() -> OAuthError:

@@ -39,11 +39,11 @@ class Presented:
     in_header: bool
 
 
-def parsed(octets: bytes) -> Mapping[str, str]:
+def parsed(data: bytes) -> Mapping[str, str]:
     """A query or a form. A parameter with an empty value is there; one given twice is an error."""
     try:
         pairs = parse_qsl(
-            octets.decode(),
+            data.decode(),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=MAX_PARAMETERS,
@@ -58,10 +58,10 @@ def parsed(octets: bytes) -> Mapping[str, str]:
     return parameters
 
 
-def json_members(octets: bytes) -> Mapping[str, str]:
+def json_members(data: bytes) -> Mapping[str, str]:
     """The names in a JSON object, which the original reads as parameters; no value is used."""
     try:
-        said = json.loads(octets or b"{}")
+        said = json.loads(data or b"{}")
     except (ValueError, RecursionError):
         raise invalid_request("the body is not JSON") from None
     return dict.fromkeys(said, "") if isinstance(said, dict) else {}

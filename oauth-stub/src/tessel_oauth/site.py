@@ -50,7 +50,7 @@ class Request(server.Request):
         super().gotLength(0)  # type: ignore[no-untyped-call]  # Twisted's
 
     def process(self) -> None:
-        # What no path of ours can be ('*', another host's URL, octets that are not UTF-8) goes
+        # What no path of ours can be ('*', another host's URL, bytes that are not UTF-8) goes
         # where there is nothing, so that it is answered as any unknown path is.
         if not self.path.startswith(b"/") or not _is_text(self.path):
             self.path = b"/"

@@ -7,26 +7,26 @@ import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 
-Random = Callable[[int], bytes]  # that many octets nobody can guess, as os.urandom gives
+Random = Callable[[int], bytes]  # that many bytes nobody can guess, as os.urandom gives
 
-ACCESS_TOKEN_OCTETS = 20  # 40 hex digits, as the original's
-API_KEY_OCTETS = 16
+ACCESS_TOKEN_BYTES = 20  # 40 hex digits, as the original's
+API_KEY_BYTES = 16
 
 # scrypt's cost: 16 MiB and some 50 ms for a guess, which a thief of the file pays as well.
 SCRYPT_N = 2**14
 SCRYPT_R = 8
 SCRYPT_P = 1
 SCRYPT_MEMORY = 64 * 1024 * 1024
-SALT_OCTETS = 16
-HASH_OCTETS = 32
+SALT_BYTES = 16
+HASH_BYTES = 32
 
 
 def new_access_token(random: Random) -> str:
-    return random(ACCESS_TOKEN_OCTETS).hex()
+    return random(ACCESS_TOKEN_BYTES).hex()
 
 
 def new_api_key(random: Random) -> str:
-    return random(API_KEY_OCTETS).hex()
+    return random(API_KEY_BYTES).hex()
 
 
 def digest(token: str) -> bytes:
@@ -39,7 +39,7 @@ def digest(token: str) -> bytes:
 
 def hash_secret(secret: str, random: Random) -> str:
     """What is stored of a client's secret: `scrypt$N$r$p$salt$hash`. Takes its time."""
-    salt = random(SALT_OCTETS)
+    salt = random(SALT_BYTES)
     hashed = _scrypt(secret, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)
     words = ["scrypt", str(SCRYPT_N), str(SCRYPT_R), str(SCRYPT_P)]
     return "$".join([*words, b64encode(salt).decode(), b64encode(hashed).decode()])
@@ -61,5 +61,5 @@ def expiry(now: float, lifetime_s: int | None) -> float | None:
 
 def _scrypt(secret: str, salt: bytes, n: int, r: int, p: int) -> bytes:
     return hashlib.scrypt(
-        secret.encode(), salt=salt, n=n, r=r, p=p, maxmem=SCRYPT_MEMORY, dklen=HASH_OCTETS
+        secret.encode(), salt=salt, n=n, r=r, p=p, maxmem=SCRYPT_MEMORY, dklen=HASH_BYTES
     )

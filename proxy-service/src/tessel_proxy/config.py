@@ -24,7 +24,7 @@ from servicekit.parsers import (
 )
 from servicekit.settings import SecretFile, Settings, setting
 from servicekit.texts import cleaned
-from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS, Windows
+from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES, Windows
 from streamplex.tx.tcp import KeepAliveTimes
 from tessel_proxy.egress.rules import Rule, narrow_rules, rules
 from tessel_proxy.networks import Networks, networks
@@ -304,14 +304,14 @@ class Config(Settings):
     substream_window_max: int = setting(
         "SUBSTREAM_WINDOW_MAX",
         "2097152",
-        "octets that a device may have under way on one substream in full use over a long path; "
+        "bytes that a device may have under way on one substream in full use over a long path; "
         "it begins with 65536",
-        integer(1024, MAX_CREDIT_OCTETS),
+        integer(1024, MAX_CREDIT_BYTES),
     )
     tunnel_window_max: int = setting(
         "TUNNEL_WINDOW_MAX",
         "134217728",
-        "octets that a device may have under way on all substreams of one tunnel; more substreams "
+        "bytes that a device may have under way on all substreams of one tunnel; more substreams "
         "than can be promised their first window are refused",
         integer(65536, 2**40),
     )
@@ -319,7 +319,7 @@ class Config(Settings):
     substream_idle_s: float = setting(
         "SUBSTREAM_IDLE_S",
         "0",
-        "seconds without an octet either way after which a substream is ended; 0: never",
+        "seconds without a byte either way after which a substream is ended; 0: never",
         seconds_or_none,
     )
     opens_per_s: int = setting(
@@ -329,17 +329,17 @@ class Config(Settings):
         integer(1, 1_000_000),
     )
     # Off: what a link can do its operator knows, and a token that all share is one account.
-    octets_per_s: int = setting(
-        "OCTETS_PER_S",
+    bytes_per_s: int = setting(
+        "BYTES_PER_S",
         "0",
-        "octets per second that an account may move each way, over all its tunnels, one second's "
+        "bytes per second that an account may move each way, over all its tunnels, one second's "
         "worth of them at once; 0: no limit",
         integer(0, 1_000_000_000_000),
     )
-    octets_per_day: int = setting(
-        "OCTETS_PER_DAY",
+    bytes_per_day: int = setting(
+        "BYTES_PER_DAY",
         "0",
-        "octets that an account may move in 24 hours, both ways together, from its first octet on; "
+        "bytes that an account may move in 24 hours, both ways together, from its first byte on; "
         "then its substreams end and new ones are refused; 0: no limit",
         integer(0, 1_000_000_000_000_000),
     )
@@ -417,7 +417,7 @@ class Config(Settings):
     def windows(self) -> Windows:
         """What a device is promised with credit/1."""
         return Windows(
-            first=min(FIRST_WINDOW_OCTETS, self.substream_window_max),
+            first=min(FIRST_WINDOW_BYTES, self.substream_window_max),
             substream_max=self.substream_window_max,
             tunnel_max=self.tunnel_window_max,
         )

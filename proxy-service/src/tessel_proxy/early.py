@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamplex.messages import Octets
+from streamplex.messages import BytesLike
 
-PAUSE_OCTETS = 64 * 1024
+PAUSE_BYTES = 64 * 1024
 """Kept for one substream whose target is on its way before its device is paused: a full frame."""
 
-TUNNEL_OCTETS = 1024 * 1024
+TUNNEL_BYTES = 1024 * 1024
 """Kept for all substreams of a tunnel together: no device of this kind has the memory for more."""
 
 _NOTHING: Final = bytearray()
@@ -23,18 +23,18 @@ _NOTHING: Final = bytearray()
 class Allowance:
     """What a tunnel may still keep."""
 
-    def __init__(self, octets: int = TUNNEL_OCTETS) -> None:
-        self._left = octets
+    def __init__(self, nbytes: int = TUNNEL_BYTES) -> None:
+        self._left = nbytes
 
-    def take(self, octets: int) -> bool:
+    def take(self, nbytes: int) -> bool:
         """Take so much of it, if there is as much."""
-        if octets > self._left:
+        if nbytes > self._left:
             return False
-        self._left -= octets
+        self._left -= nbytes
         return True
 
-    def give_back(self, octets: int) -> None:
-        self._left += octets
+    def give_back(self, nbytes: int) -> None:
+        self._left += nbytes
 
 
 class EarlyData:
@@ -47,7 +47,7 @@ class EarlyData:
         self._data = _NOTHING  # a bytearray while there is something
         self.ended = False
 
-    def add(self, data: Octets) -> bool:
+    def add(self, data: BytesLike) -> bool:
         """Keep it, unless the tunnel keeps too much already."""
         if not self._allowance.take(len(data)):
             return False
@@ -58,7 +58,7 @@ class EarlyData:
 
     @property
     def is_much(self) -> bool:
-        return len(self._data) >= PAUSE_OCTETS
+        return len(self._data) >= PAUSE_BYTES
 
     def hand_over(self) -> bytes:
         """All that was kept. Nothing is kept after."""

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from streamplex import TunnelLostError
 from streamplex.jsontext import Json
-from streamplex.messages import Octets
+from streamplex.messages import BytesLike
 from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
 from tessel_proxy import wire
 from tessel_proxy.early import EarlyData
@@ -55,7 +55,7 @@ class Outbound(Protocol):
             self._silence = IdleTimer(terms.clock, self._silent_too_long)
             self._silence.arm(terms.idle_s)
         self._opening: Deferred[None] | None = None
-        self._last_octets = 0  # that came at once from the device
+        self._last_bytes = 0  # that came at once from the device
         self._target: Target | None = None
         self._from_device = FromDevice(self)
         self._from_target = FromTarget(self)
@@ -113,10 +113,10 @@ class Outbound(Protocol):
         else:
             self._idle.disarm()
 
-    def dataReceived(self, data: Octets) -> None:
+    def dataReceived(self, data: BytesLike) -> None:
         self.dataSequenceReceived((data,))
 
-    def dataSequenceReceived(self, pieces: Sequence[Octets]) -> None:
+    def dataSequenceReceived(self, pieces: Sequence[BytesLike]) -> None:
         self.touch()
         match self._state:
             case State.DEVICE_ENDED | State.CLOSED:
@@ -130,7 +130,7 @@ class Outbound(Protocol):
             case _:
                 assert_never(self._state)
 
-    def _keep(self, pieces: Sequence[Octets]) -> None:
+    def _keep(self, pieces: Sequence[BytesLike]) -> None:
         kept = self._kept
         if not kept.add(b"".join(pieces)):
             self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
@@ -247,15 +247,15 @@ class Outbound(Protocol):
 
     # --- from the target
 
-    def target_received(self, data: Octets) -> None:
+    def target_received(self, data: BytesLike) -> None:
         self.touch()
         if not self._traffic.may_pass_to_device(len(data)):
             self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
             return
-        self._record.octets_from_target += len(data)
+        self._record.bytes_from_target += len(data)
         self._substream.write(data)
         if self._target is not None:
-            self._target.read_at_most(self._terms.reading.next_octets())
+            self._target.read_at_most(self._terms.reading.next_bytes())
 
     def target_ended(self) -> None:
         if self._state is State.DEVICE_ENDED:
@@ -290,11 +290,11 @@ class Outbound(Protocol):
     def _socket(self) -> Target:
         return cast("Target", self._target)
 
-    def _write(self, pieces: Sequence[Octets]) -> None:
-        octets = sum(map(len, pieces))
-        self._record.octets_from_device += octets
-        self._terms.reading.came(octets, self._last_octets)
-        self._last_octets = octets
+    def _write(self, pieces: Sequence[BytesLike]) -> None:
+        nbytes = sum(map(len, pieces))
+        self._record.bytes_from_device += nbytes
+        self._terms.reading.came(nbytes, self._last_bytes)
+        self._last_bytes = nbytes
         self._socket.write(pieces)
 
     def touch(self) -> None:

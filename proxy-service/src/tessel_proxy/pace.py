@@ -19,11 +19,11 @@ class Why(Enum):
 
 
 _NO_REASON: frozenset[Why] = frozenset()
-"""One for all: most directions have none, and an empty set takes 216 octets."""
+"""One for all: most directions have none, and an empty set takes 216 bytes."""
 
 
 class Relay(Interface):
-    """What moves octets both ways."""
+    """What moves bytes both ways."""
 
     def touch(self) -> None: ...
     def pause_device(self) -> None: ...
@@ -50,7 +50,7 @@ class Pauses(ABC):
 
     To the side that takes what moves it is a producer, to be paused and resumed, and no more: a
     transport that is lost stops its producer, but here each side hears of the other's loss in its
-    own way. There are two for each substream, idle ones too: a bound method kept takes 64 octets.
+    own way. There are two for each substream, idle ones too: a bound method kept takes 64 bytes.
     """
 
     __slots__ = ("_over", "_reasons", "_relay")

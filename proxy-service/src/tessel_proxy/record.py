@@ -95,7 +95,7 @@ class Refusal(Enum):
 
 
 class Witness(Interface):
-    """Who counts. Records are open while they move: `octets_…` grow until they are closed."""
+    """Who counts. Records are open while they move: `bytes_…` grow until they are closed."""
 
     def tunnel_opened(self, record: TunnelRecord) -> None: ...
     def tunnel_secured(self, record: TunnelRecord) -> None: ...
@@ -144,7 +144,7 @@ _REFUSED_ACCOUNTS = (TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT,)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TunnelRecord:
-    """One tunnel, from its first octet on."""
+    """One tunnel, from its first byte on."""
 
     tunnel: int
     peer: str
@@ -157,8 +157,8 @@ class TunnelRecord:
     resumed: bool = False  # its TLS session was an earlier one
     quick_returns: int = 0  # replacements in a row, each of a tunnel younger than QUICK_RETURN_S
     substreams: int = 0
-    octets_from_device: int = 0
-    octets_from_target: int = 0
+    bytes_from_device: int = 0
+    bytes_from_target: int = 0
 
     def __post_init__(self) -> None:
         self.witness.tunnel_opened(self)
@@ -166,8 +166,8 @@ class TunnelRecord:
     def add(self, substream: SubstreamRecord) -> None:
         """Count what a substream moved, when it has closed."""
         self.substreams += 1
-        self.octets_from_device += substream.octets_from_device
-        self.octets_from_target += substream.octets_from_target
+        self.bytes_from_device += substream.bytes_from_device
+        self.bytes_from_target += substream.bytes_from_target
 
     def secured(self, *, resumed: bool) -> None:
         """The TLS handshake is done."""
@@ -254,8 +254,8 @@ class TunnelRecord:
             device=self.device,
             listener=self.listener.value,
             substreams=self.substreams,
-            octets_from_device=self.octets_from_device,
-            octets_from_target=self.octets_from_target,
+            bytes_from_device=self.bytes_from_device,
+            bytes_from_target=self.bytes_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
             error=number_of(outcome),
@@ -288,8 +288,8 @@ class SubstreamRecord:
     target: str = ""
     address: str = ""
     rule: str = ""  # that refused the target
-    octets_from_device: int = 0
-    octets_from_target: int = 0
+    bytes_from_device: int = 0
+    bytes_from_target: int = 0
 
     def __post_init__(self) -> None:
         self.of.witness.substream_opened(self)
@@ -312,8 +312,8 @@ class SubstreamRecord:
             kind=self.kind,
             target=self.target,
             address=self.address,
-            octets_from_device=self.octets_from_device,
-            octets_from_target=self.octets_from_target,
+            bytes_from_device=self.bytes_from_device,
+            bytes_from_target=self.bytes_from_target,
             seconds=round(now - self.started_at, 3),
             outcome=outcome.value,
             error=number_of(outcome),
@@ -331,8 +331,8 @@ def _whose(tunnel: TunnelRecord) -> str:
 
 
 def _moved(record: TunnelRecord | SubstreamRecord) -> str:
-    octets = counted(record.octets_from_device, "octet")
-    return f"{octets} from the device, {record.octets_from_target} from"
+    nbytes = counted(record.bytes_from_device, "byte")
+    return f"{nbytes} from the device, {record.bytes_from_target} from"
 
 
 def _where(substream: SubstreamRecord) -> str:

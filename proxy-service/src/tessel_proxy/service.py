@@ -309,7 +309,7 @@ class ProxyService(Service):
         await deferLater(self._reactor, delay_s)
 
     def _targets_lack(self) -> bool:
-        return any(each.unsent_octets for each in self._house.opener.sockets)
+        return any(each.unsent_bytes for each in self._house.opener.sockets)
 
     async def _stop_listening(self) -> None:
         ports, self._ports = self._ports, []

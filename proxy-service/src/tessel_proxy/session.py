@@ -23,7 +23,7 @@ from streamplex.jsontext import Json
 from streamplex.refusals import Reason
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.endings import in_words
-from streamplex.tx.flow import MAX_HELD_OCTETS
+from streamplex.tx.flow import MAX_HELD_BYTES
 from streamplex.tx.tcp import probe_peer, tcp_below
 from streamplex.tx.tls import TLSTransport, ended_by_fin
 from tessel_proxy import wire
@@ -56,12 +56,12 @@ MAX_HELD = 64
 one may open the few sockets of a start-up at once."""
 
 
-MAX_OCTETS_WITHOUT_TOKEN = 64 * 1024
+MAX_BYTES_WITHOUT_TOKEN = 64 * 1024
 """What a stranger may say besides a token: the largest frame. JSON made for it takes 300 ms of the
 processor for each megabyte, so that a few strangers could keep it from everybody else. After a
 wrong token as much may follow."""
 
-MAX_OCTETS_WHILE_CHECKED = 2 * MAX_HELD_OCTETS
+MAX_BYTES_WHILE_CHECKED = 2 * MAX_HELD_BYTES
 """What may come besides while a token is being checked: it is a stranger's as long. Substreams'
 data stops the reading before it comes to that; what is left is for those who talk for its cost."""
 
@@ -101,7 +101,7 @@ class Session:
 
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
         self._tunnel = tunnel
-        tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
+        tunnel.hear_at_most(MAX_BYTES_WITHOUT_TOKEN)
         if (connection := tcp_below(tunnel.transport)) is not None:
             # A device that loses its power says nothing, and not every device answers pings.
             probe_peer(connection.getHandle(), self._house.config.keep_alive)
@@ -159,9 +159,9 @@ class Session:
         self._end(TunnelOutcome.STOPPED)
 
     @property
-    def held_octets(self) -> int:
+    def held_bytes(self) -> int:
         """What waits here, for the device and for its targets."""
-        return self._tunnel.held_octets
+        return self._tunnel.held_bytes
 
     def give_up_unanswered(self, limit_s: float) -> None:
         """End the tunnel if the device's system has not answered what was sent for so long."""
@@ -286,7 +286,7 @@ class Session:
     def _check(self, hello: Hello) -> None:
         self._move(Input.TOKEN)
         self._stop_waiting()
-        self._tunnel.hear_at_most(MAX_OCTETS_WHILE_CHECKED)
+        self._tunnel.hear_at_most(MAX_BYTES_WHILE_CHECKED)
         # The deadline of a check is the authenticator's own.
         answer = self._checking = Deferred.fromCoroutine(self._tokens.ask(hello.token))
         answer.addCallback(self._answered, hello).addErrback(self._broken)
@@ -389,7 +389,7 @@ class Session:
             )
         else:
             self._await_token()
-            self._tunnel.hear_at_most(MAX_OCTETS_WITHOUT_TOKEN)
+            self._tunnel.hear_at_most(MAX_BYTES_WITHOUT_TOKEN)
             self._go_on_with_held()
 
     def _go_on_with_held(self) -> None:

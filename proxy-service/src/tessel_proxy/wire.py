@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from streamplex import features
-from streamplex.credit import FIRST_WINDOW_OCTETS
+from streamplex.credit import FIRST_WINDOW_BYTES
 from streamplex.jsontext import Json
 from streamplex.refusals import Reason
 
@@ -57,7 +57,7 @@ class Hello:
     features: frozenset[str] | None  # None: the peer does not know of features
     device: str | None
     device_faulty: bool
-    window: int = FIRST_WINDOW_OCTETS  # what the device lets us send on each new substream
+    window: int = FIRST_WINDOW_BYTES  # what the device lets us send on each new substream
 
     @property
     def common(self) -> frozenset[str]:

@@ -20,7 +20,7 @@ class FileError(Exception):
     """A file is of no use; the text goes on where a sentence has named it."""
 
 
-def octets_of(path: Path, max_octets: int) -> bytes:
+def bytes_of(path: Path, max_bytes: int) -> bytes:
     """What a regular file holds; raises FileError.
 
     A FIFO would keep the whole process waiting for somebody to write to it, a device for good. So
@@ -31,12 +31,12 @@ def octets_of(path: Path, max_octets: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with open(descriptor, "rb") as opened:  # noqa: PTH123 -- a descriptor, no path
             _check(os.fstat(descriptor))  # it may be another one by now
-            octets = opened.read(max_octets + 1)
+            data = opened.read(max_bytes + 1)
     except OSError as error:
         raise FileError(unreadable(path, error)) from error
-    if len(octets) > max_octets:
-        raise FileError(f"is too large; allowed: {max_octets} octets")
-    return octets
+    if len(data) > max_bytes:
+        raise FileError(f"is too large; allowed: {max_bytes} bytes")
+    return data
 
 
 def unreadable(path: Path, error: OSError) -> str:

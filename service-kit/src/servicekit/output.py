@@ -40,7 +40,7 @@ class Writable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    octets: bytes
+    data: bytes
     lost: int = 0  # a report's count of lines; 0: a line like any other
 
 
@@ -73,7 +73,7 @@ class LineOutput:
         """Take a line, or drop it. Never waits for the descriptor."""
         line = _Line(text.encode(self._encoding, "backslashreplace"))
         with self._changed:
-            if self._descriptor is None or self._held + len(line.octets) > MAX_WAITING_BYTES:
+            if self._descriptor is None or self._held + len(line.data) > MAX_WAITING_BYTES:
                 self._drop([line])
                 return
             self._take_report()
@@ -92,7 +92,7 @@ class LineOutput:
 
     def _take(self, line: _Line) -> None:
         self._lines.append(line)
-        self._held += len(line.octets)
+        self._held += len(line.data)
 
     def _take_report(self) -> None:
         if self._lost:
@@ -120,7 +120,7 @@ class LineOutput:
             lines = self._next()
             left = self._write(lines)
             with self._changed:
-                self._held -= sum(len(each.octets) for each in lines)
+                self._held -= sum(len(each.data) for each in lines)
                 self._flows = not left
                 self._drop(left)
                 self._changed.notify_all()
@@ -135,20 +135,20 @@ class LineOutput:
             self._idle = False
             self._changed.wait_for(self._may_not_wait, GATHER_S)
             lines = [self._lines.popleft()]
-            octets = len(lines[0].octets)
-            while self._lines and octets + len(self._lines[0].octets) <= PIECE_BYTES:
+            nbytes = len(lines[0].data)
+            while self._lines and nbytes + len(self._lines[0].data) <= PIECE_BYTES:
                 lines.append(self._lines.popleft())
-                octets += len(lines[-1].octets)
+                nbytes += len(lines[-1].data)
             return lines
 
     def _write(self, lines: Sequence[_Line]) -> Sequence[_Line]:
         """Those of them that could not be written, or not whole."""
         before = b"\n" if self._ends_in_line else b""
-        text = before + b"".join(each.octets for each in lines)
+        text = before + b"".join(each.data for each in lines)
         written = self._written_of(memoryview(text))
         if written:
             self._ends_in_line = not text.endswith(b"\n", 0, written)
-        ends = accumulate((len(each.octets) for each in lines), initial=len(before))
+        ends = accumulate((len(each.data) for each in lines), initial=len(before))
         return [
             each for each, end in zip(lines, islice(ends, 1, None), strict=True) if end > written
         ]
@@ -161,10 +161,10 @@ class LineOutput:
                 written += self._write_some(text[written:])
         return written
 
-    def _write_some(self, octets: memoryview) -> int:
+    def _write_some(self, data: memoryview) -> int:
         descriptor = cast("int", self._descriptor)  # without one nothing is taken
         try:
-            return os.write(descriptor, octets)
+            return os.write(descriptor, data)
         except BlockingIOError:  # another process that has it, too, has made it so
             select.select([], [descriptor], [])
             return 0

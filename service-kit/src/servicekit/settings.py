@@ -20,7 +20,7 @@ from servicekit.texts import cleaned, is_quoted, without_line_ends
 T = TypeVar("T")
 
 METADATA_KEY: Final = "setting"
-MAX_SECRET_OCTETS: Final = 64 * 1024  # a secret's file; a wrong path may name a disk
+MAX_SECRET_BYTES: Final = 64 * 1024  # a secret's file; a wrong path may name a disk
 HELP_COLUMNS: Final = 98
 LOOKALIKE: Final = 0.85  # AUTH_HARDCODE is one of ours misspelt, SSL_CERT_FILE is somebody else's
 FILE_SUFFIX: Final = "_FILE"
@@ -242,26 +242,26 @@ def _path(text: str, source: str) -> Path:
 
 def _secret_in(path: Path, source: str, how_to_make: str) -> str:
     """The text that a file holds."""
-    octets = _octets_in(path, source, how_to_make)
-    if octets.startswith(UTF_16_MARKS):
+    data = _bytes_in(path, source, how_to_make)
+    if data.startswith(UTF_16_MARKS):
         raise ConfigError([f"{source} is UTF-16; allowed: UTF-8, without a byte order mark"])
-    text = octets.decode("utf-8", "surrogateescape")  # as os.environ has it
+    text = data.decode("utf-8", "surrogateescape")  # as os.environ has it
     if not cleaned(text):
         raise ConfigError([f"{source} is empty; allowed: a file that holds the secret"])
     return text
 
 
-def _octets_in(path: Path, source: str, how_to_make: str) -> bytes:
+def _bytes_in(path: Path, source: str, how_to_make: str) -> bytes:
     try:
         with path.open("rb") as file:
-            octets = file.read(MAX_SECRET_OCTETS + 1)
+            data = file.read(MAX_SECRET_BYTES + 1)
     except FileNotFoundError as error:
         raise ConfigError([_missing(path, source, error, how_to_make)]) from error
     except OSError as error:
         raise ConfigError([f"{source} {unreadable(path, error)}"]) from error
-    if len(octets) > MAX_SECRET_OCTETS:
-        raise ConfigError([f"{source} is too large; allowed: {MAX_SECRET_OCTETS} octets"])
-    return octets
+    if len(data) > MAX_SECRET_BYTES:
+        raise ConfigError([f"{source} is too large; allowed: {MAX_SECRET_BYTES} bytes"])
+    return data
 
 
 def _missing(path: Path, source: str, error: OSError, how_to_make: str) -> str:

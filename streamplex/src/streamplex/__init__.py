@@ -1,6 +1,6 @@
 """Many streams over one connection: the tunnel protocol of the Tessel 1 proxy.
 
-The core does no I/O: `Tunnel` turns octets into events and queued calls into octets.
+The core does no I/O: `Tunnel` turns bytes into events and queued calls into bytes.
 `streamplex.tx` binds it to Twisted, where a substream is a transport.
 """
 

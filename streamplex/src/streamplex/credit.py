@@ -1,13 +1,13 @@
 """How much may be under way on each direction of a substream, `credit/1`; pure arithmetic.
 
-A window is what this side has promised to have room for. Its octets are always one of three:
+A window is what this side has promised to have room for. Its bytes are always one of three:
 
     |<------------------------- size ------------------------->|
     |     left      |         held         |      taken        |
       the peer may    came, and waits for    the consumer has it;
       send so many    its consumer           granted anew at half of the window
 
-so that whatever the peer does, no more than `size` octets of a substream are held.
+so that whatever the peer does, no more than `size` bytes of a substream are held.
 
 A window starts small and doubles when its consumer keeps up; a large one only while the distance
 asks for more. While small messages come on the same tunnel, a near peer is granted a part of it at
@@ -19,36 +19,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamplex.errors import LocalError, RemoteError, in_octets
+from streamplex.errors import LocalError, RemoteError, in_bytes
 
-FIRST_WINDOW_OCTETS = 64 * 1024
+FIRST_WINDOW_BYTES = 64 * 1024
 """What a peer that states no window may be sent: the protocol's default."""
 
-MAX_CREDIT_OCTETS = 2**31 - 1
+MAX_CREDIT_BYTES = 2**31 - 1
 """What may be granted at once, and be outstanding: what every language can count."""
 
-EAGER_OCTETS = 256 * 1024
+EAGER_BYTES = 256 * 1024
 """To this a window grows with use alone, so that grants, and the frames that they cut, are large
 enough to be cheap. What stands in front of a key that is typed beside it is at most as much."""
 
-MOST_UNGRANTED_OCTETS = EAGER_OCTETS
+MOST_UNGRANTED_BYTES = EAGER_BYTES
 """What was taken is granted anew at half of the window; if the peer is far, at this at the latest.
 Half of a large window would come to a little more with one piece, and the other half, a little
 less, would wait for more: such a window was used by half in each round trip. To a near peer that is
 no time, and each grant costs."""
 
-INTERACTIVE_OCTETS = 4096
+INTERACTIVE_BYTES = 4096
 """A piece of at most so much, behind another, is taken for a message that somebody waits for."""
 
 NEAR_S = 0.002
 """A peer whose round trip is shorter is near: a small window keeps it busy."""
 
-SPARING_OCTETS = 128 * 1024
+SPARING_BYTES = 128 * 1024
 """What a near peer may send of each substream while small messages come beside it."""
 
 SPARING_GRANTS = 16
 """So many are small after a small message: some milliseconds of bulk on a fast network, so that who
-exchanges small messages finds few octets in front, and who types does not slow bulk down."""
+exchanges small messages finds few bytes in front, and who types does not slow bulk down."""
 
 MAX_EVENTS_AT_ONCE = 1000
 MAX_EVENTS_PER_S = 1000.0
@@ -58,9 +58,9 @@ what a program does that arms a timer for each request, too few to keep a proces
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What this side promises to its peer. In octets."""
+    """What this side promises to its peer. In bytes."""
 
-    first: int = FIRST_WINDOW_OCTETS
+    first: int = FIRST_WINDOW_BYTES
     """For each direction of a new substream, as its first object states: no round trip, and no
     memory to speak of for the many that carry a few messages."""
 
@@ -73,21 +73,21 @@ class Windows:
     What is promised takes no memory until it comes and is not taken."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.substream_max <= MAX_CREDIT_OCTETS:
+        if not 0 < self.first <= self.substream_max <= MAX_CREDIT_BYTES:
             raise LocalError(
-                f"windows from {self.first} to {self.substream_max} octets; "
-                f"allowed: 1 to {MAX_CREDIT_OCTETS}, rising"
+                f"windows from {self.first} to {self.substream_max} bytes; "
+                f"allowed: 1 to {MAX_CREDIT_BYTES}, rising"
             )
 
 
 class Promises:
     """The windows of one tunnel, added up."""
 
-    __slots__ = ("_sparing", "octets", "round_trip_s", "windows")
+    __slots__ = ("_sparing", "nbytes", "round_trip_s", "windows")
 
     def __init__(self, windows: Windows) -> None:
         self.windows = windows
-        self.octets = 0
+        self.nbytes = 0
         self.round_trip_s: float | None = None
         """The shortest that was measured; None: none yet."""
         self._sparing = 0  # grants that are still to be small
@@ -95,34 +95,34 @@ class Promises:
     @property
     def have_room(self) -> bool:
         """For one more first window?"""
-        return self.octets + self.windows.first <= self.windows.tunnel_max
+        return self.nbytes + self.windows.first <= self.windows.tunnel_max
 
     def promise_first(self) -> bool:
         """Promise one more first window, if there is room for it."""
         if not self.have_room:
             return False
-        self.octets += self.windows.first
+        self.nbytes += self.windows.first
         return True
 
-    def promise_more(self, octets: int) -> bool:
+    def promise_more(self, nbytes: int) -> bool:
         """Promise so much for growth, if the half that is for it has room."""
-        if self.octets + octets > self.windows.tunnel_max // 2:
+        if self.nbytes + nbytes > self.windows.tunnel_max // 2:
             return False
-        self.octets += octets
+        self.nbytes += nbytes
         return True
 
-    def give_back(self, octets: int) -> None:
+    def give_back(self, nbytes: int) -> None:
         """So much is promised no longer."""
-        self.octets -= octets
+        self.nbytes -= nbytes
 
     def measured(self, round_trip_s: float) -> None:
         """A grant was answered after this time; nothing less than the distance is possible."""
         if round_trip_s > 0:  # the clock of a machine may be set back
             self.round_trip_s = min(round_trip_s, self.round_trip_s or round_trip_s)
 
-    def came(self, octets: int, before: int) -> None:
-        """A piece came on one of the substreams, behind one of so many octets."""
-        if is_message(octets, before):
+    def came(self, nbytes: int, before: int) -> None:
+        """A piece came on one of the substreams, behind one of so many bytes."""
+        if is_message(nbytes, before):
             self._sparing = SPARING_GRANTS
 
     @property
@@ -167,10 +167,10 @@ class Window:
         self.left = promises.windows.first
         self._size = promises.windows.first
         self._taken = 0
-        self._last = 0  # octets of the last piece
+        self._last = 0  # bytes of the last piece
         self._used = 0  # taken since then, and granted anew
         self._since = 0.0
-        self._until_answer = 0  # to be taken until the first octet that a grant let come; 0: none
+        self._until_answer = 0  # to be taken until the first byte that a grant let come; 0: none
         self._granted_at = 0.0  # that one
         self._ended = False
         self._events = float(MAX_EVENTS_AT_ONCE)  # that may come now
@@ -178,49 +178,49 @@ class Window:
 
     @property
     def held(self) -> int:
-        """Octets that came and that the consumer has not taken."""
+        """Bytes that came and that the consumer has not taken."""
         return self._size - self.left - self._taken
 
-    def receive(self, octets: int) -> None:
+    def receive(self, nbytes: int) -> None:
         """So much came. Raises RemoteError if it is nothing, or more than was granted."""
-        if not octets:
+        if not nbytes:
             raise RemoteError("an empty data message")
-        if octets > self.left:
-            raise RemoteError(f"{in_octets(octets)} of data; {self.left} were granted")
-        self.left -= octets
-        self._promises.came(octets, self._last)
-        self._last = octets
+        if nbytes > self.left:
+            raise RemoteError(f"{in_bytes(nbytes)} of data; {self.left} were granted")
+        self.left -= nbytes
+        self._promises.came(nbytes, self._last)
+        self._last = nbytes
 
-    def take(self, octets: int, now: float) -> int:
+    def take(self, nbytes: int, now: float) -> int:
         """The consumer has taken so much, at this time in seconds.
 
         What to grant the peer for it: 0 until it is worth it.
         """
-        self._taken += octets
+        self._taken += nbytes
         if self._until_answer:
-            self._measure(octets, now)
+            self._measure(nbytes, now)
         if self._ended:
             return 0
-        if self._size > SPARING_OCTETS and self._promises.is_sparing:
+        if self._size > SPARING_BYTES and self._promises.is_sparing:
             return self._grant_sparingly()
         most = self._size // 2
-        if most > MOST_UNGRANTED_OCTETS and not self._promises.is_near:
-            most = MOST_UNGRANTED_OCTETS
+        if most > MOST_UNGRANTED_BYTES and not self._promises.is_near:
+            most = MOST_UNGRANTED_BYTES
         return self._grant(now) if self._taken >= most else 0
 
     def _grant_sparingly(self) -> int:
         """Only as much as keeps a near peer busy. The rest follows when nothing small comes."""
-        grant = min(self._taken, SPARING_OCTETS - self.left - self.held)
-        if grant < SPARING_OCTETS // 2:
+        grant = min(self._taken, SPARING_BYTES - self.left - self.held)
+        if grant < SPARING_BYTES // 2:
             return 0
         self._promises.spared()
         self._taken -= grant
         self.left += grant
         return grant
 
-    def _measure(self, octets: int, now: float) -> None:
+    def _measure(self, nbytes: int, now: float) -> None:
         """What only a grant let come has come a round trip after the grant, or later."""
-        self._until_answer = max(0, self._until_answer - octets)
+        self._until_answer = max(0, self._until_answer - nbytes)
         if not self._until_answer:
             self._promises.measured(now - self._granted_at)
 
@@ -251,7 +251,7 @@ class Window:
             return True
         elapsed, round_trip = now - self._since, self._promises.round_trip_s
         holds_up = True
-        if self._size >= EAGER_OCTETS and round_trip is not None:
+        if self._size >= EAGER_BYTES and round_trip is not None:
             if 0 <= elapsed < round_trip:
                 return False
             holds_up = 2 * self._used * round_trip >= self._size * elapsed
@@ -280,16 +280,16 @@ class Window:
         return True
 
 
-def is_message(octets: int, before: int) -> bool:
+def is_message(nbytes: int, before: int) -> bool:
     """Is it a message that somebody waits for, and no tail of bulk that a limit has cut off?"""
-    return octets <= INTERACTIVE_OCTETS and before <= INTERACTIVE_OCTETS
+    return nbytes <= INTERACTIVE_BYTES and before <= INTERACTIVE_BYTES
 
 
 def add_credit(outstanding: int, granted: int) -> int:
     """What may be sent when so much more is granted. Raises RemoteError beyond what counts."""
-    if outstanding + granted > MAX_CREDIT_OCTETS:
+    if outstanding + granted > MAX_CREDIT_BYTES:
         raise RemoteError(
-            f"credit of {in_octets(granted)} on top of {outstanding}; "
-            f"allowed: {MAX_CREDIT_OCTETS} in all"
+            f"credit of {in_bytes(granted)} on top of {outstanding}; "
+            f"allowed: {MAX_CREDIT_BYTES} in all"
         )
     return outstanding + granted

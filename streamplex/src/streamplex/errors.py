@@ -33,6 +33,6 @@ class TunnelLostError(StreamplexError):
     """The tunnel ended, however cleanly, while this substream was open: what came may be cut."""
 
 
-def in_octets(number: int) -> str:
-    """`1 octet`, `2 octets`, for the text of an error."""
-    return "1 octet" if number == 1 else f"{number} octets"
+def in_bytes(number: int) -> str:
+    """`1 byte`, `2 bytes`, for the text of an error."""
+    return "1 byte" if number == 1 else f"{number} bytes"

@@ -11,14 +11,14 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from streamplex import features, jsontext
-from streamplex.credit import MAX_CREDIT_OCTETS
+from streamplex.credit import MAX_CREDIT_BYTES
 from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
 from streamplex.messages import (
     CONTROL_CHANNEL,
+    BytesLike,
     DataMessage,
     JsonMessage,
-    Octets,
     encode_json,
     encode_text,
 )
@@ -51,10 +51,10 @@ class StreamOpened:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """Octets of a substream; never empty."""
+    """Bytes of a substream; never empty."""
 
     channel: int
-    data: Octets
+    data: BytesLike
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ class CustomReceived:
 
 @dataclass(frozen=True, slots=True)
 class CreditGranted:
-    """The peer has room for so many more octets of a substream."""
+    """The peer has room for so many more bytes of a substream."""
 
     channel: int
-    octets: int
+    nbytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +247,13 @@ def _error_text(channel: int, text: Json) -> str:
     return text[:MAX_ERROR_CHARACTERS]
 
 
-def _credit(channel: int, octets: Json) -> int:
-    if type(octets) is not int or not 1 <= octets <= MAX_CREDIT_OCTETS:
+def _credit(channel: int, nbytes: Json) -> int:
+    if type(nbytes) is not int or not 1 <= nbytes <= MAX_CREDIT_BYTES:
         raise RemoteError(
-            f"credit of {_shown(octets)} octets on channel {channel}; "
-            f"an integer from 1 to {MAX_CREDIT_OCTETS} is expected"
+            f"credit of {_shown(nbytes)} bytes on channel {channel}; "
+            f"an integer from 1 to {MAX_CREDIT_BYTES} is expected"
         )
-    return octets
+    return nbytes
 
 
 def _decode_custom(channel: int, args: Json) -> CustomReceived:
@@ -307,9 +307,9 @@ def stream_failed(channel: int, text: str) -> bytes:
     return encode_json(channel, {"event": "error", "message": text[:MAX_ERROR_CHARACTERS]})
 
 
-def credit_granted(channel: int, octets: int) -> bytes:
+def credit_granted(channel: int, nbytes: int) -> bytes:
     """The frame that lets the peer send so much more."""
-    return encode_text(channel, _CREDIT % octets)
+    return encode_text(channel, _CREDIT % nbytes)
 
 
 def stream_reset(channel: int) -> bytes:

@@ -6,7 +6,7 @@ gets the original protocol to the letter.
 
 from __future__ import annotations
 
-from streamplex.credit import FIRST_WINDOW_OCTETS, MAX_CREDIT_OCTETS
+from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES
 from streamplex.jsontext import Json
 
 REUSE = "reuse/1"
@@ -43,11 +43,11 @@ def offered(first_object: Json) -> frozenset[str]:
 
 
 def first_window(first_object: Json) -> int:
-    """The octets that a peer's first object lets this side send on each new substream.
+    """The bytes that a peer's first object lets this side send on each new substream.
 
-    What is no number of octets counts as unsaid.
+    What is no number of bytes counts as unsaid.
     """
     window = first_object.get("window") if isinstance(first_object, dict) else None
-    if type(window) is int and 0 <= window <= MAX_CREDIT_OCTETS:  # a boolean is no number here
+    if type(window) is int and 0 <= window <= MAX_CREDIT_BYTES:  # a boolean is no number here
         return window
-    return FIRST_WINDOW_OCTETS
+    return FIRST_WINDOW_BYTES

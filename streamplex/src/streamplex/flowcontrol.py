@@ -51,11 +51,11 @@ class FlowControl:
 
     # --- what comes
 
-    def received(self, channel: int, octets: int) -> None:
+    def received(self, channel: int, nbytes: int) -> None:
         """Data came. Raises RemoteError if it may not."""
         window = self._windows.get(channel)
         if window is not None:
-            window.receive(octets)
+            window.receive(nbytes)
 
     def ended(self, channel: int) -> None:
         """No more data is to come."""
@@ -63,13 +63,13 @@ class FlowControl:
         if window is not None:
             window.end()
 
-    def consumed(self, channel: int, octets: int, now: float) -> bool:
+    def consumed(self, channel: int, nbytes: int, now: float) -> bool:
         """Data that came has been taken, at this time in seconds.
 
         Is it time to grant as much anew? Then that is queued.
         """
         window = self._windows.get(channel)
-        if window is None or not (grant := window.take(octets, now)):
+        if window is None or not (grant := window.take(nbytes, now)):
             return False
         self._scheduler.add_urgent(events.credit_granted(channel, grant))
         return True
@@ -97,14 +97,14 @@ class FlowControl:
         """Does the peer want data at all?"""
         return channel not in self._unread
 
-    def granted(self, channel: int, octets: int) -> None:
+    def granted(self, channel: int, nbytes: int) -> None:
         """The peer has more room, be it for what a released substream still has to send.
 
         Raises RemoteError if it has too much.
         """
         outstanding = self._scheduler.credit_of(channel)
         if outstanding is not None:
-            self._scheduler.grant(channel, add_credit(outstanding, octets))
+            self._scheduler.grant(channel, add_credit(outstanding, nbytes))
 
     def not_read(self, channel: int) -> None:
         """The peer drops what it is sent: send it nothing more."""

@@ -1,7 +1,7 @@
-"""Octets <-> frame bodies, layer 1 of the wire.
+"""Bytes <-> frame bodies, layer 1 of the wire.
 
 +----------------+---------------------+
-| length: uint16 | body: length octets |        big-endian; length counts the body alone
+| length: uint16 | body: length bytes |        big-endian; length counts the body alone
 +----------------+---------------------+
 """
 
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from struct import Struct
 
-from streamplex.errors import LocalError, RemoteError, in_octets
+from streamplex.errors import LocalError, RemoteError, in_bytes
 
-MAX_BODY_OCTETS = 0xFFFF
-PREFIX_OCTETS = 2
+MAX_BODY_BYTES = 0xFFFF
+PREFIX_BYTES = 2
 
 _LENGTH = Struct(">H")
 
 
 def encode_frame(body: bytes) -> bytes:
     """The frame that carries `body`."""
-    if not 0 < len(body) <= MAX_BODY_OCTETS:
-        raise LocalError(f"frame body of {in_octets(len(body))}; allowed: 1 to {MAX_BODY_OCTETS}")
+    if not 0 < len(body) <= MAX_BODY_BYTES:
+        raise LocalError(f"frame body of {in_bytes(len(body))}; allowed: 1 to {MAX_BODY_BYTES}")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -35,14 +35,14 @@ class FrameReader:
 
     def __init__(self) -> None:
         self._partial = bytearray()
-        self._missing = 0  # octets until it is worth looking at the partial frame again
+        self._missing = 0  # bytes until it is worth looking at the partial frame again
 
-    def feed(self, octets: bytes) -> list[memoryview]:
-        """The bodies completed by `octets`, in order: views of them, where no frame was cut."""
-        view = memoryview(octets)
+    def feed(self, data: bytes) -> list[memoryview]:
+        """The bodies completed by `bytes`, in order: views of them, where no frame was cut."""
+        view = memoryview(data)
         while self._partial:
             # Collected in place and looked at only when it can be whole: a frame that comes
-            # one octet at a time costs its length, not the square of it. What follows the frame
+            # one byte at a time costs its length, not the square of it. What follows the frame
             # is not moved.
             missing, self._missing = self._missing, self._missing - len(view)
             self._partial += view[:missing]
@@ -56,14 +56,14 @@ class FrameReader:
 
     def _cut(self, view: memoryview) -> list[memoryview]:
         bodies = []
-        at, stop, end = 0, PREFIX_OCTETS, len(view)
+        at, stop, end = 0, PREFIX_BYTES, len(view)
         while stop <= end:
             start = stop
             stop = start + (view[at] << 8 | view[at + 1])
             if stop > end:
                 break
             bodies.append(view[start:stop])
-            at, stop = stop, stop + PREFIX_OCTETS
+            at, stop = stop, stop + PREFIX_BYTES
         if at < end:
             self._partial += view[at:]
             self._missing = stop - end
@@ -73,5 +73,5 @@ class FrameReader:
         """The stream has ended. Raises RemoteError if that cuts a frame."""
         if self._partial:
             raise RemoteError(
-                f"the stream ends inside a frame, after {in_octets(len(self._partial))} of it"
+                f"the stream ends inside a frame, after {in_bytes(len(self._partial))} of it"
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from sys import getsizeof
 from typing import Any, Never, TypeAlias
 
-from streamplex.errors import LocalError, RemoteError, in_octets
+from streamplex.errors import LocalError, RemoteError, in_bytes
 
 # A JSON value. Narrow it with isinstance before use; `type(x) is int` keeps booleans out.
 Json: TypeAlias = Any
@@ -33,16 +33,16 @@ def dumps(value: Json) -> bytes:
         raise LocalError(f"not a JSON value: {fault}") from fault
 
 
-def loads(octets: bytes) -> Json:
+def loads(data: bytes) -> Json:
     """The value of a UTF-8 JSON text. Raises RemoteError that says what is wrong with it.
 
     It quotes nothing: errors stand in logs, and the text may hold a token.
     """
     try:
-        text = octets.decode()
+        text = data.decode()
         value = _value(text)
     except (ValueError, RecursionError) as fault:
-        raise RemoteError(f"invalid JSON of {in_octets(len(octets))}: {fault}") from fault
+        raise RemoteError(f"invalid JSON of {in_bytes(len(data))}: {fault}") from fault
     # Only texts that could hide one of these are searched: they are rare.
     if "\\u" in text:
         _refuse_lone_surrogates(value)
@@ -60,7 +60,7 @@ def _value(text: str) -> Json:
 
 
 def size_in_memory(value: Json) -> int:
-    """Octets of memory that a value takes: many times those of its text, if it is made for it."""
+    """Bytes of memory that a value takes: many times those of its text, if it is made for it."""
     return sum(getsizeof(inner) for level in _levels(value) for inner in level)
 
 

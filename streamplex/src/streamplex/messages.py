@@ -4,7 +4,7 @@
 | channel: uint16 | type: uint8 | payload                |        big-endian
 +-----------------+-------------+------------------------+
 
-type 0x00 data: raw octets     type 0x01 JSON: one UTF-8 JSON value
+type 0x00 data: raw bytes     type 0x01 JSON: one UTF-8 JSON value
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from struct import Struct
 from typing import TypeAlias
 
 from streamplex import jsontext
-from streamplex.errors import LocalError, RemoteError, in_octets
-from streamplex.frames import MAX_BODY_OCTETS, encode_frame
+from streamplex.errors import LocalError, RemoteError, in_bytes
+from streamplex.frames import MAX_BODY_BYTES, encode_frame
 from streamplex.jsontext import Json
 
 CONTROL_CHANNEL = 0
 MAX_CHANNEL = 0xFFFF
-HEADER_OCTETS = 3
-MAX_PAYLOAD_OCTETS = MAX_BODY_OCTETS - HEADER_OCTETS
+HEADER_BYTES = 3
+MAX_PAYLOAD_BYTES = MAX_BODY_BYTES - HEADER_BYTES
 
 DATA = 0x00
 JSON = 0x01
 
 _HEADER = Struct(">HB")
 _PREFIXED_HEADER = Struct(">HHB")  # the frame's length as well: data skips a copy of the body
-DATA_HEADER_OCTETS = _PREFIXED_HEADER.size
+DATA_HEADER_BYTES = _PREFIXED_HEADER.size
 
 
-Octets: TypeAlias = bytes | memoryview
-"""A view keeps all that it is a part of: whoever keeps octets for longer makes a copy."""
+BytesLike: TypeAlias = bytes | memoryview
+"""A view keeps all that it is a part of: whoever keeps bytes for longer makes a copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataMessage:
-    """Octets of a substream."""
+    """Bytes of a substream."""
 
     channel: int
-    payload: Octets
+    payload: BytesLike
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class JsonMessage:
 
 def decode_message(body: memoryview) -> DataMessage | JsonMessage:
     """What a frame body says. Raises RemoteError for what no peer may send."""
-    if len(body) < HEADER_OCTETS:
+    if len(body) < HEADER_BYTES:
         raise RemoteError(
-            f"frame body of {in_octets(len(body))}; at least {HEADER_OCTETS} are needed"
+            f"frame body of {in_bytes(len(body))}; at least {HEADER_BYTES} are needed"
         )
     channel, kind = _HEADER.unpack_from(body)
-    payload = body[HEADER_OCTETS:]
+    payload = body[HEADER_BYTES:]
     if kind == DATA:
         return DataMessage(channel, payload)
     if kind == JSON:
@@ -67,15 +67,15 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
 
 
 def data_channel(body: memoryview) -> int:
-    """Whose octets a frame body carries; -1: none, it is to be decoded to see what it is."""
-    if len(body) <= HEADER_OCTETS or body[2] != DATA:
+    """Whose bytes a frame body carries; -1: none, it is to be decoded to see what it is."""
+    if len(body) <= HEADER_BYTES or body[2] != DATA:
         return -1
     return body[0] << 8 | body[1]
 
 
-def data_header(channel: int, payload_octets: int) -> bytes:
-    """The frame's and the message's header in front of `payload_octets` of data."""
-    return _PREFIXED_HEADER.pack(payload_octets + HEADER_OCTETS, channel, DATA)
+def data_header(channel: int, payload_bytes: int) -> bytes:
+    """The frame's and the message's header in front of `payload_bytes` of data."""
+    return _PREFIXED_HEADER.pack(payload_bytes + HEADER_BYTES, channel, DATA)
 
 
 def encode_json(channel: int, value: Json) -> bytes:
@@ -85,6 +85,6 @@ def encode_json(channel: int, value: Json) -> bytes:
 
 def encode_text(channel: int, payload: bytes) -> bytes:
     """The whole frame that carries a JSON text. Raises LocalError if it is too large."""
-    if len(payload) > MAX_PAYLOAD_OCTETS:
-        raise LocalError(f"JSON of {in_octets(len(payload))}; allowed: {MAX_PAYLOAD_OCTETS}")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise LocalError(f"JSON of {in_bytes(len(payload))}; allowed: {MAX_PAYLOAD_BYTES}")
     return encode_frame(_HEADER.pack(channel, JSON) + payload)

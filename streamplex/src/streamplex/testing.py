@@ -8,25 +8,25 @@ from streamplex.events import Event
 from streamplex.tunnel import Tunnel
 
 EVERYTHING = 1 << 30
-"""More octets than a test queues."""
+"""More bytes than a test queues."""
 
 
-def octets_of(tunnel: Tunnel, max_octets: int = EVERYTHING) -> bytes:
+def bytes_of(tunnel: Tunnel, max_bytes: int = EVERYTHING) -> bytes:
     """What a tunnel sends next, joined."""
-    return b"".join(tunnel.take(max_octets).pieces)
+    return b"".join(tunnel.take(max_bytes).pieces)
 
 
-def cut(octets: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
-    """`octets` in pieces of these sizes, the rest at the end."""
+def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
+    """`bytes` in pieces of these sizes, the rest at the end."""
     at = 0
     for size in sizes:
-        yield octets[at : at + size]
+        yield data[at : at + size]
         at += size
-    yield octets[at:]
+    yield data[at:]
 
 
 def exchange(one: Tunnel, other: Tunnel) -> tuple[list[Event], list[Event]]:
     """Carry what is queued across, both ways; the events of `one` and of `other`."""
-    for_other = other.receive(octets_of(one))
-    for_one = one.receive(octets_of(other))
+    for_other = other.receive(bytes_of(one))
+    for_one = one.receive(bytes_of(other))
     return for_one, for_other

@@ -1,10 +1,10 @@
-"""One end of a tunnel: octets in, events out; what is to be sent waits until it is taken.
+"""One end of a tunnel: bytes in, events out; what is to be sent waits until it is taken.
 
-    receive(octets) -> [Event]                       open / send / end / fail / emit / message
+    receive(bytes) -> [Event]                       open / send / end / fail / emit / message
            |                                                        |
-      FrameReader -> messages -> events -> states              Scheduler -> take(max_octets)
+      FrameReader -> messages -> events -> states              Scheduler -> take(max_bytes)
 
-No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the octets.
+No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import assert_never
 
 from streamplex import events, features
 from streamplex.channels import OwnChannels, PeerChannels, Side
-from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
+from streamplex.credit import FIRST_WINDOW_BYTES, Windows
 from streamplex.errors import LocalError, RemoteError
 from streamplex.events import (
     CreditGranted,
@@ -39,7 +39,7 @@ from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import Limits, Patience
-from streamplex.messages import HEADER_OCTETS, Octets, data_channel, decode_message
+from streamplex.messages import HEADER_BYTES, BytesLike, data_channel, decode_message
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import TRANSITIONS, Input, State
 
@@ -69,17 +69,17 @@ class Tunnel:
 
     # --- what the peer says -----------------------------------------------------------
 
-    def receive(self, octets: bytes) -> list[Event]:
-        """What the peer says with these octets.
+    def receive(self, data: bytes) -> list[Event]:
+        """What the peer says with these bytes.
 
         If it breaks the protocol, the last event is the Fault; what came before it stands.
         """
         if self._failed:
-            raise LocalError("octets for a tunnel that has failed")
+            raise LocalError("bytes for a tunnel that has failed")
         said: list[Event] = []
         try:
-            self._patience.hear(len(octets), self._scheduler.frame_octets)
-            for body in self._reader.feed(octets):
+            self._patience.hear(len(data), self._scheduler.frame_bytes)
+            for body in self._reader.feed(data):
                 if (meaning := self._hear(body)) is not None:
                     said.append(meaning)  # noqa: PERF401 -- what came before a fault stands
         except RemoteError as error:
@@ -91,7 +91,7 @@ class Tunnel:
         # Most of what comes is data for an open substream, and goes the straight way.
         channel = data_channel(body)
         if self._states.get(channel) is State.OPEN:
-            payload = body[HEADER_OCTETS:]
+            payload = body[HEADER_BYTES:]
             self.flow.received(channel, len(payload))
             return DataReceived(channel, payload)
         return self._accept(events.decode(decode_message(body), self._heard))
@@ -101,12 +101,12 @@ class Tunnel:
         """The peer can open no more substreams here: it needs another tunnel for the next."""
         return self._peers.used_up and not self._own.reuse
 
-    def hear_at_most(self, octets: int | None) -> None:
+    def hear_at_most(self, nbytes: int | None) -> None:
         """Cut a peer of which nothing is known when it says more; see `Patience`."""
-        self._patience.hear_at_most(octets)
+        self._patience.hear_at_most(nbytes)
 
     def receive_end(self) -> None:
-        """The peer's octets have ended. Raises RemoteError if that cuts a frame."""
+        """The peer's bytes have ended. Raises RemoteError if that cuts a frame."""
         self._reader.end()
 
     def _accept(self, meaning: Meaning) -> Told | None:
@@ -139,9 +139,9 @@ class Tunnel:
                 self._move(channel, Input.REMOTE_END)
                 self.flow.ended(channel)
                 return meaning
-            case CreditGranted(channel, octets):
+            case CreditGranted(channel, nbytes):
                 self._is_open(channel)  # or was: what it still has to send may need it
-                self.flow.granted(channel, octets)
+                self.flow.granted(channel, nbytes)
                 return None
             case StreamReset(channel):
                 is_open, is_first = self._is_open(channel), self.flow.is_read(channel)
@@ -206,7 +206,7 @@ class Tunnel:
         self._scheduler.add_urgent(events.go_away(after_ms))
 
     def ping(self) -> None:
-        """Ask the peer whether it is still there; any octet of it is an answer.
+        """Ask the peer whether it is still there; any byte of it is an answer.
 
         Raises LocalError if it does not know the word.
         """
@@ -215,10 +215,10 @@ class Tunnel:
         self._pings += 1
         self._scheduler.add_urgent(events.ping(self._pings))
 
-    def send(self, channel: int, data: Octets) -> None:
-        """Queue octets of any number. Raises LocalError after `end`.
+    def send(self, channel: int, data: BytesLike) -> None:
+        """Queue bytes of any number. Raises LocalError after `end`.
 
-        For a peer that reads no more nothing is queued. The octets of a view may change when they
+        For a peer that reads no more nothing is queued. The bytes of a view may change when they
         have been taken, or after `keep`.
         """
         self._step(channel, Input.SEND)
@@ -226,7 +226,7 @@ class Tunnel:
             self._scheduler.add_payload(channel, data)
 
     def keep(self, channel: int) -> None:
-        """Copy what waits of views: their octets are about to change."""
+        """Copy what waits of views: their bytes are about to change."""
         self._scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
@@ -275,7 +275,7 @@ class Tunnel:
         self._let_go_if_all_left(channel)
 
     def _let_go_if_all_left(self, channel: int) -> None:
-        if channel in self._leaving and not self._scheduler.waiting_octets(channel):
+        if channel in self._leaving and not self._scheduler.waiting_bytes(channel):
             self._leaving.remove(channel)
             self._scheduler.unlimit(channel)
             if channel % 2 == self._own_parity:
@@ -284,7 +284,7 @@ class Tunnel:
     def offer(self, names: Iterable[str]) -> None:
         """This side is about to name these features: understand them from now on.
 
-        Their first message may come in the same octets as the peer's answer, which turns them on.
+        Their first message may come in the same bytes as the peer's answer, which turns them on.
         """
         self._heard = self._with_messages_for_this_side(frozenset(names))
 
@@ -295,7 +295,7 @@ class Tunnel:
         self,
         names: Iterable[str],
         windows: Windows | None = None,
-        peers_first: int = FIRST_WINDOW_OCTETS,
+        peers_first: int = FIRST_WINDOW_BYTES,
     ) -> None:
         """Turn on the features that both ends have named.
 
@@ -336,18 +336,18 @@ class Tunnel:
         """Does anything wait, be it for credit?"""
         return self._scheduler.has_waiting
 
-    def waiting_octets(self, channel: int) -> int:
-        """Octets that wait to be taken on a substream."""
-        return self._scheduler.waiting_octets(channel)
+    def waiting_bytes(self, channel: int) -> int:
+        """Bytes that wait to be taken on a substream."""
+        return self._scheduler.waiting_bytes(channel)
 
     @property
     def leaving(self) -> Collection[int]:
         """Substreams that were released and have still something to send."""
         return self._leaving
 
-    def take(self, max_octets: int) -> Batch:
-        """What goes to the wire next; at most one turn more than `max_octets`."""
-        batch = self._scheduler.take(max_octets)
+    def take(self, max_bytes: int) -> Batch:
+        """What goes to the wire next; at most one turn more than `max_bytes`."""
+        batch = self._scheduler.take(max_bytes)
         if self._leaving:
             for channel in batch.served:
                 self._let_go_if_all_left(channel)

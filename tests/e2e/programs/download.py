@@ -1,11 +1,11 @@
-"""download.py HOST PORT OCTETS: asks a source for octets; prints how many came and their sum."""
+"""download.py HOST PORT BYTES: asks a source for bytes; prints how many came and their sum."""
 
 import hashlib
 import sys
 
 from tessel import net
 
-host, port, octets = sys.argv[1:]
+host, port, nbytes = sys.argv[1:]
 digest = hashlib.sha256()
 received = 0
 
@@ -19,4 +19,4 @@ def add(data):
 socket = net.connect(int(port), host)
 socket.on("data", add)
 socket.on("end", lambda: print(received, digest.hexdigest()))
-socket.write(octets.encode() + b"\n")
+socket.write(nbytes.encode() + b"\n")

@@ -1,6 +1,6 @@
 """never_ends.py HOST PORT COUNT: an original device that never sends `end`, on Python alone.
 
-Again and again, over one tunnel, it asks the source for its octets, and takes `close` for the end
+Again and again, over one tunnel, it asks the source for its bytes, and takes `close` for the end
 of it. The frames are written out here: what is tested must not be tested with itself.
 """
 
@@ -14,7 +14,7 @@ import sys
 
 DATA, JSON = 0, 1
 SECONDS = 20
-OCTETS = 100_000
+NBYTES = 100_000
 
 
 def frame(channel, kind, payload):
@@ -30,7 +30,7 @@ def custom(channel, *words):
 
 
 def received(stream):
-    """Each message, as channel and octets, or channel and JSON value."""
+    """Each message, as channel and bytes, or channel and JSON value."""
     while head := stream.read(2):
         body = stream.read(*struct.unpack(">H", head))
         channel, kind = struct.unpack(">HB", body[:3])
@@ -41,19 +41,19 @@ def download(tunnel, messages, channel):
     """Everything the proxy says on this channel, `close` being its last word."""
     tunnel.sendall(
         tell(0, {"type": "stream", "sock": channel, "name": "net"})
-        + frame(channel, DATA, b"%d\n" % OCTETS)
+        + frame(channel, DATA, b"%d\n" % NBYTES)
         + custom(channel, "_pls_connect", int(port), host)
     )
-    octets, told = 0, []
+    nbytes, told = 0, []
     for to, value in messages:
         if to != channel:
             raise SystemExit(f"channel {channel} was asked, {to} answered: {value!r}")
         if isinstance(value, bytes):
-            octets += len(value)
+            nbytes += len(value)
             continue
         told.append(value["emitArgs"][0] if value["event"] == "custom" else value["event"])
         if told[-1] == "close":
-            return octets, told
+            return nbytes, told
     raise SystemExit(f"the tunnel ended before channel {channel}, after {told}")
 
 
@@ -67,8 +67,8 @@ with context.wrap_socket(plain, server_hostname=address[0]) as tunnel:
     _, answer = next(messages)
     assert answer == {"type": "message", "object": {"authed": True}}, answer
     for number in range(int(count)):
-        octets, told = download(tunnel, messages, 2 + 2 * number)
-        assert octets == OCTETS, octets
+        nbytes, told = download(tunnel, messages, 2 + 2 * number)
+        assert nbytes == NBYTES, nbytes
         assert told[-2:] == ["end", "close"], told
     print(f"{count} downloads, and never an end", flush=True)
 

@@ -1,10 +1,10 @@
-"""stalled.py HOST PORT OCTETS: stops reading one download, ends another, and leaves the first."""
+"""stalled.py HOST PORT BYTES: stops reading one download, ends another, and leaves the first."""
 
 import sys
 
 from tessel import net
 
-host, port, octets = sys.argv[1:]
+host, port, nbytes = sys.argv[1:]
 ENDLESS = 200_000_000
 received = 0
 
@@ -14,7 +14,7 @@ def stop_reading(_):
     other = net.connect(int(port), host)
     other.on("data", count)
     other.on("end", leave)
-    other.write(octets.encode() + b"\n")
+    other.write(nbytes.encode() + b"\n")
 
 
 def count(data):

@@ -1,4 +1,4 @@
-"""upload.py HOST PORT OCTETS: sends random octets, ends, and prints its own sum and the target's.
+"""upload.py HOST PORT BYTES: sends random bytes, ends, and prints its own sum and the target's.
 
 It writes while it is told to go on, and waits for `drain` when not.
 """
@@ -10,9 +10,9 @@ import sys
 from tessel import net
 
 BLOCK = 64 * 1024
-host, port, octets = sys.argv[1:]
+host, port, nbytes = sys.argv[1:]
 digest = hashlib.sha256()
-left = int(octets)
+left = int(nbytes)
 waits = 0
 
 
@@ -31,5 +31,5 @@ def write_on():
 
 socket = net.connect(int(port), host, write_on)
 socket.on("data", lambda data: print("counted", data.decode(), end=""))
-socket.on("close", lambda *_: print("sent", octets, digest.hexdigest()))
+socket.on("close", lambda *_: print("sent", nbytes, digest.hexdigest()))
 socket.on("close", lambda *_: print("waited", waits))

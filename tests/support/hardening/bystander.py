@@ -6,7 +6,7 @@ import time
 
 from support.hardening.device import Device, connecting, data, end
 
-PIECE_OCTETS = 16_384
+PIECE_BYTES = 16_384
 PAUSE_SECONDS = 0.01
 CHANNEL = 2
 
@@ -22,7 +22,7 @@ class Bystander:
         self._stopping = threading.Event()
         self._sent, self._got = hashlib.sha256(), hashlib.sha256()
         self._fault = None
-        self.octets = 0
+        self.nbytes = 0
         self.waited = 0.0
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -39,7 +39,7 @@ class Bystander:
 
     def _assert_untouched(self):
         assert self._fault is None, f"the bystander was hit: {self._fault!r}"
-        assert self.octets, "the bystander had no time"
+        assert self.nbytes, "the bystander had no time"
         assert self._got.hexdigest() == self._sent.hexdigest()
         assert self.waited < self._longest_wait, f"the bystander had to wait {self.waited:.1f} s"
 
@@ -54,10 +54,10 @@ class Bystander:
             self._fault = fault
 
     def _transfer(self):
-        piece = hashlib.sha256(b"%d" % self.octets).digest() * (PIECE_OCTETS // 32)
+        piece = hashlib.sha256(b"%d" % self.nbytes).digest() * (PIECE_BYTES // 32)
         began = time.monotonic()
         self._device.send(data(CHANNEL, piece))
         self._sent.update(piece)
-        self._got.update(self._device.octets(CHANNEL, len(piece)))
-        self.octets += len(piece)
+        self._got.update(self._device.read_bytes(CHANNEL, len(piece)))
+        self.nbytes += len(piece)
         self.waited = max(self.waited, time.monotonic() - began)

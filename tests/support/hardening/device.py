@@ -8,7 +8,7 @@ import struct
 from support.dialogues import Frame, frames_in
 
 ANSWER_SECONDS = 10.0
-READ_OCTETS = 65_536
+READ_BYTES = 65_536
 
 
 class GoneError(Exception):
@@ -36,12 +36,12 @@ def end(channel):
     return Frame(True, channel, False, b'{"event":"end"}').wire
 
 
-def credit(channel, octets):
-    return Frame(True, channel, False, _json({"event": "credit", "bytes": octets})).wire
+def credit(channel, nbytes):
+    return Frame(True, channel, False, _json({"event": "credit", "bytes": nbytes})).wire
 
 
-def data(channel, octets):
-    return Frame(True, channel, True, octets).wire
+def data(channel, nbytes):
+    return Frame(True, channel, True, nbytes).wire
 
 
 def connecting(channel, port, host="127.0.0.1", name="net"):
@@ -68,7 +68,7 @@ class Device:
         except OSError:
             plain.close()
             raise
-        self._octets = bytearray()
+        self._buffer = bytearray()
         self._frames = []
 
     def __enter__(self):
@@ -77,15 +77,15 @@ class Device:
     def __exit__(self, *_):
         self.socket.close()
 
-    def send(self, *octets):
-        self.socket.sendall(b"".join(octets))
+    def send(self, *nbytes):
+        self.socket.sendall(b"".join(nbytes))
 
-    def send_until_full(self, octets, most, within):
+    def send_until_full(self, nbytes, most, within):
         """Send it again and again; how many times, until nothing is taken for so long."""
         self.socket.settimeout(within)
         try:
             for count in range(most):  # noqa: B007 -- it is told
-                self.socket.sendall(octets)
+                self.socket.sendall(nbytes)
         except OSError:
             return count
         finally:
@@ -96,14 +96,14 @@ class Device:
         """The next that comes. Raises GoneError, or TimeoutError."""
         while not self._frames:
             try:
-                octets = self.socket.recv(READ_OCTETS)
+                nbytes = self.socket.recv(READ_BYTES)
             except ConnectionError as lost:
                 raise GoneError from lost
-            if not octets:
+            if not nbytes:
                 raise GoneError
-            self._octets += octets
-            self._frames, left = frames_in(self._octets)
-            del self._octets[: len(self._octets) - left]
+            self._buffer += nbytes
+            self._frames, left = frames_in(self._buffer)
+            del self._buffer[: len(self._buffer) - left]
         return self._frames.pop(0)
 
     def said(self):
@@ -126,8 +126,8 @@ class Device:
                 names.append(_shown(said))
         return names
 
-    def octets(self, channel, count):
-        """So many octets of data of that substream. What else is said is passed over."""
+    def read_bytes(self, channel, count):
+        """So many bytes of data of that substream. What else is said is passed over."""
         taken = bytearray()
         while len(taken) < count:
             frame = self.frame()

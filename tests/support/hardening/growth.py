@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE_OCTETS = os.sysconf("SC_PAGE_SIZE")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
 class Held:
-    """At one moment. Memory is what is resident, in octets."""
+    """At one moment. Memory is what is resident, in bytes."""
 
     memory: int
     descriptors: int
@@ -19,7 +19,7 @@ class Held:
     def by(cls, pid):
         folder = Path("/proc") / str(pid)
         pages = int((folder / "statm").read_text().split()[1])
-        return cls(pages * PAGE_OCTETS, len(list((folder / "fd").iterdir())))
+        return cls(pages * PAGE_BYTES, len(list((folder / "fd").iterdir())))
 
 
 def count_objects():

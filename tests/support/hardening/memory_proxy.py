@@ -45,7 +45,7 @@ class TwoAccounts:
 
 
 class PeerTransport(MemoryTransport):
-    """TCP to a peer that tests play octet by octet; knows no more than transports must."""
+    """TCP to a peer that tests play byte by byte; knows no more than transports must."""
 
     def __init__(self, protocol):
         super().__init__(protocol)
@@ -53,9 +53,9 @@ class PeerTransport(MemoryTransport):
 
     def take(self):
         """What was sent to the peer; it has left then."""
-        octets = bytes(self.sent)
+        data = bytes(self.sent)
         self.left()
-        return octets
+        return data
 
     @property
     def gone(self):
@@ -218,10 +218,10 @@ class HostileTunnel:
         self.protocol.makeConnection(self.transport)
         self.session.tunnelSecured()
 
-    def send(self, octets):
-        """Octets that arrive, and what comes of them; nothing more after the proxy's cut."""
+    def send(self, nbytes):
+        """Bytes that arrive, and what comes of them; nothing more after the proxy's cut."""
         if not self.transport.gone:
-            self.protocol.dataReceived(octets)
+            self.protocol.dataReceived(nbytes)
             self._proxy.turns()
 
     def take(self):

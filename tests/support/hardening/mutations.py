@@ -1,4 +1,4 @@
-"""What the recorded clients said, spoiled: a number of the run -> octets, always the same ones."""
+"""What the recorded clients said, spoiled: a number of the run -> bytes, always the same ones."""
 
 import json
 from dataclasses import replace
@@ -55,16 +55,16 @@ class Mutations:
         """To find it again by."""
         return f"input {number} of seed {self._seed}"
 
-    def octets(self, number):
+    def mutated(self, number):
         """That input whole."""
         return self._spoiled(self._random(number))
 
     def pieces(self, number):
         """That input as it arrives."""
         random = self._random(number)
-        octets = self._spoiled(random)
-        cuts = sorted(random.randrange(len(octets) + 1) for _ in range(random.randrange(PIECES)))
-        return [octets[a:b] for a, b in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+        data = self._spoiled(random)
+        cuts = sorted(random.randrange(len(data) + 1) for _ in range(random.randrange(PIECES)))
+        return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
     def _random(self, number):
         return Random(f"{self._seed}:{number}")
@@ -77,11 +77,11 @@ class Mutations:
         first = random.choice((0, 1, 1, 2, 2))
         for _ in range(random.randint(0, 3)):
             frames = random.choice(FRAME_OPERATIONS)(random, frames, first, self._dialogues)
-        octets = bytearray(b"".join(frame.wire for frame in frames))
+        data = bytearray(b"".join(frame.wire for frame in frames))
         spared = sum(len(frame.wire) for frame in frames[:first])
         for _ in range(random.randint(0, MAX_OPERATIONS - 1)):
-            random.choice(OCTET_OPERATIONS)(random, octets, spared)
-        return bytes(octets)
+            random.choice(BYTE_OPERATIONS)(random, data, spared)
+        return bytes(data)
 
 
 def _with_features(hello):
@@ -188,36 +188,36 @@ FRAME_OPERATIONS = [
 ]
 
 
-# --- octets: (random, bytearray, how many at its beginning are spared); changes it in place
+# --- bytes: (random, bytearray, how many at its beginning are spared); changes it in place
 
 
-def _place(random, octets, spared):
-    return random.randrange(min(spared, len(octets)), len(octets) + 1)
+def _place(random, data, spared):
+    return random.randrange(min(spared, len(data)), len(data) + 1)
 
 
-def _flip(random, octets, spared):
-    at = _place(random, octets, spared)
-    octets[at : at + 1] = bytes(octet ^ 1 << random.randrange(8) for octet in octets[at : at + 1])
+def _flip(random, data, spared):
+    at = _place(random, data, spared)
+    data[at : at + 1] = bytes(byte ^ 1 << random.randrange(8) for byte in data[at : at + 1])
 
 
-def _overwrite(random, octets, spared):
-    at = _place(random, octets, spared)
+def _overwrite(random, data, spared):
+    at = _place(random, data, spared)
     new = random.choice((b"\0", b"\xff", b"\0\0", b"\xff\xff", random.randbytes(4)))
-    octets[at : at + len(new)] = new
+    data[at : at + len(new)] = new
 
 
-def _insert(random, octets, spared):
-    at = _place(random, octets, spared)
-    octets[at:at] = random.randbytes(random.choice((1, 2, 5, 300)))
+def _insert(random, data, spared):
+    at = _place(random, data, spared)
+    data[at:at] = random.randbytes(random.choice((1, 2, 5, 300)))
 
 
-def _delete(random, octets, spared):
-    at = _place(random, octets, spared)
-    del octets[at : at + random.choice((1, 2, 5, 50))]
+def _delete(random, data, spared):
+    at = _place(random, data, spared)
+    del data[at : at + random.choice((1, 2, 5, 50))]
 
 
-def _cut(random, octets, spared):
-    del octets[_place(random, octets, spared) :]
+def _cut(random, data, spared):
+    del data[_place(random, data, spared) :]
 
 
-OCTET_OPERATIONS = [_flip, _flip, _overwrite, _insert, _delete, _cut]
+BYTE_OPERATIONS = [_flip, _flip, _overwrite, _insert, _delete, _cut]

@@ -9,7 +9,7 @@ LOOK_SECONDS = 0.05
 
 
 class Relay:
-    """Carries octets both ways until it is told to be silent: then it reads nothing more."""
+    """Carries bytes both ways until it is told to be silent: then it reads nothing more."""
 
     def __init__(self, port):
         self._to = port
@@ -40,10 +40,10 @@ class Relay:
         while not self._silent.is_set() and not self._closing.is_set():
             try:
                 if select.select([source], [], [], LOOK_SECONDS)[0]:
-                    octets = source.recv(65_536)
-                    if not octets:
+                    nbytes = source.recv(65_536)
+                    if not nbytes:
                         return
-                    sink.sendall(octets)
+                    sink.sendall(nbytes)
             except OSError:
                 return
 

@@ -23,8 +23,8 @@ class TokenService:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 service.asked += 1
-                octets = self.rfile.read(int(self.headers["content-length"]))
-                form = {name: values[0] for name, values in parse_qs(octets.decode()).items()}
+                data = self.rfile.read(int(self.headers["content-length"]))
+                form = {name: values[0] for name, values in parse_qs(data.decode()).items()}
                 with suppress(OSError):  # the proxy waits no longer
                     getattr(service, f"_{service.mood}")(self, form)
 
@@ -74,7 +74,7 @@ class TokenService:
         answer(request, 503, {"code": 503, "error": "server_error"})
 
     def _a_page(self, request, form):
-        octets(request, 200, b"<html>Welcome to this hotel's network</html>")
+        send_raw(request, 200, b"<html>Welcome to this hotel's network</html>")
 
     def _a_list(self, request, form):
         answer(request, 200, ["access_token"])
@@ -103,10 +103,10 @@ WRONG_MOODS = (
 
 
 def answer(request, status, value):
-    octets(request, status, json.dumps(value).encode())
+    send_raw(request, status, json.dumps(value).encode())
 
 
-def octets(request, status, body):
+def send_raw(request, status, body):
     request.send_response(status)
     request.send_header("content-length", str(len(body)))
     request.end_headers()

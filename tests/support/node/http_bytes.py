@@ -147,15 +147,15 @@ def cases():
 def on_device():
     """What the device's programs hear, in the form of `http_bytes.js`."""
     return {
-        "server": {name: server(octets, listening=True) for name, octets in SERVER.items()},
+        "server": {name: server(nbytes, listening=True) for name, nbytes in SERVER.items()},
         "refused": {
-            name: server(octets, listening=False)["statuses"] for name, octets in SERVER.items()
+            name: server(nbytes, listening=False)["statuses"] for name, nbytes in SERVER.items()
         },
         "client": {name: client(*given) for name, given in CLIENT.items()},
     }
 
 
-def server(octets, *, listening):
+def server(nbytes, *, listening):
     heard = {
         name: [] for name in ("requests", "bodies", "aborted", "errors", "switched", "statuses")
     }
@@ -180,14 +180,14 @@ def server(octets, *, listening):
         site.listen(0)
         board.run()
         peer = board.accept()
-        peer.send(octets.encode("latin-1"))
+        peer.send(nbytes.encode("latin-1"))
         output = peer.take().decode("latin-1")
         peer.lose()
     heard["statuses"] = [int(found) for found in re.findall(r"HTTP/1\.1 (\d+)", output)]
     return heard
 
 
-def client(method, octets):
+def client(method, nbytes):
     heard = {
         name: [] for name in ("responses", "bodies", "aborted", "errors", "switched", "information")
     }
@@ -214,8 +214,8 @@ def client(method, octets):
         closed = record(request.end(), "close")
         board.run()
         wire = board.attempts[0].stand()
-        if octets:
-            wire.send(octets.encode("latin-1"))
+        if nbytes:
+            wire.send(nbytes.encode("latin-1"))
         if not wire.wire.lost:
             wire.end()
         assert closed

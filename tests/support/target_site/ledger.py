@@ -1,7 +1,7 @@
-"""What a target site saw of its visitors: counts by service and peer, and the octets at its ports.
+"""What a target site saw of its visitors: counts by service and peer, and the bytes at its ports.
 
 The tap sits between the socket and the service, below TLS where there is TLS: what it records is
-what whoever carried the octets could read.
+what whoever carried the bytes could read.
 """
 
 import base64
@@ -12,7 +12,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import alsoProvides
 
 RECORDED_CONNECTIONS = 200  # of each service; more than any one scenario opens
-RECORDED_OCTETS = 64 * 1024  # of each direction: headers and small bodies whole, bulk by its start
+RECORDED_BYTES = 64 * 1024  # of each direction: headers and small bodies whole, bulk by its start
 
 
 class Ledger:
@@ -63,17 +63,17 @@ class ServiceLedger:
 
 
 class _Record:
-    """The first octets of one connection, each way."""
+    """The first bytes of one connection, each way."""
 
     def __init__(self):
         self._received = bytearray()
         self._sent = bytearray()
 
     def received(self, data):
-        self._received += data[: RECORDED_OCTETS - len(self._received)]
+        self._received += data[: RECORDED_BYTES - len(self._received)]
 
     def sent(self, data):
-        self._sent += data[: RECORDED_OCTETS - len(self._sent)]
+        self._sent += data[: RECORDED_BYTES - len(self._sent)]
 
     def as_json(self):
         return {
@@ -83,7 +83,7 @@ class _Record:
 
 
 class _Tapped(ProtocolWrapper):
-    """A connection whose life is counted and whose octets are recorded."""
+    """A connection whose life is counted and whose bytes are recorded."""
 
     def makeConnection(self, transport):
         self._ledger = self.factory.ledger

@@ -8,9 +8,9 @@ from twisted.internet.task import LoopingCall
 from twisted.protocols.basic import FileSender, LineOnlyReceiver
 from zope.interface import implementer
 
-from support.target_site.octets import Octets
+from support.target_site.bodies import Body
 
-TRICKLE_OCTETS = 1024
+TRICKLE_BYTES = 1024
 TRICKLE_SECONDS = 0.02
 
 
@@ -35,7 +35,7 @@ class Echo(Protocol):
 
 @implementer(IHalfCloseableProtocol)
 class Count(Protocol):
-    """Says nothing until its peer has ended, then how many octets came and their SHA-256."""
+    """Says nothing until its peer has ended, then how many bytes came and their SHA-256."""
 
     def connectionMade(self):
         self._count = 0
@@ -54,12 +54,12 @@ class Count(Protocol):
 
 
 class Source(LineOnlyReceiver):
-    """Takes a line with a number, sends as many octets and ends."""
+    """Takes a line with a number, sends as many bytes and ends."""
 
     delimiter = b"\n"
 
     def lineReceived(self, line):
-        sending = FileSender().beginFileTransfer(Octets(int(line)), self.transport)
+        sending = FileSender().beginFileTransfer(Body(int(line)), self.transport)
         # a peer that leaves early stops the sender, which is an errback and no fault of the site
         sending.addBoth(lambda _: self.transport.loseConnection())
 
@@ -68,7 +68,7 @@ class Trickle(Protocol):
     """A slow download without an end."""
 
     def connectionMade(self):
-        self._call = LoopingCall(self.transport.write, b"." * TRICKLE_OCTETS)
+        self._call = LoopingCall(self.transport.write, b"." * TRICKLE_BYTES)
         self._call.start(TRICKLE_SECONDS)
 
     def connectionLost(self, reason):
@@ -76,7 +76,7 @@ class Trickle(Protocol):
 
 
 class Reset(Protocol):
-    """Resets the connection at the first octet."""
+    """Resets the connection at the first byte."""
 
     def dataReceived(self, data):
         self.transport.abortConnection()

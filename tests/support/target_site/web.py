@@ -6,7 +6,7 @@ from twisted.protocols.basic import FileSender
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from support.target_site.octets import Octets, sha256_of
+from support.target_site.bodies import Body, sha256_of
 
 
 class _Visit(Request):
@@ -44,16 +44,16 @@ class _Say(Resource):
 
 
 class _Download(Resource):
-    """As many octets as the query's `octets` asks for, with their SHA-256 in a header."""
+    """As many bytes as the query's `bytes` asks for, with their SHA-256 in a header."""
 
     isLeaf = True
 
     def render_GET(self, request):
-        count = int(request.args[b"octets"][0])
+        count = int(request.args[b"bytes"][0])
         request.setHeader(b"content-type", b"application/octet-stream")
         request.setHeader(b"content-length", b"%d" % count)
         request.setHeader(b"x-sha256", sha256_of(count).encode())
-        sending = FileSender().beginFileTransfer(Octets(count), request)
+        sending = FileSender().beginFileTransfer(Body(count), request)
         # a visitor who leaves early stops the sender; then nothing is left to finish
         sending.addCallbacks(lambda _: request.finish(), lambda _: None)
         return NOT_DONE_YET

@@ -44,9 +44,9 @@ def on_a_terminal(columns, monkeypatch):
     reading, writing = pty.openpty()
     with os.fdopen(writing, "w") as file:
         play(Screen(file))
-    octets = b"".join(iter(partial(_read, reading), b""))
+    data = b"".join(iter(partial(_read, reading), b""))
     os.close(reading)
-    return octets.decode().replace("\r\n", "\n")
+    return data.decode().replace("\r\n", "\n")
 
 
 def _read(terminal):

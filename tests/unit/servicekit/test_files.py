@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from servicekit import files
-from servicekit.files import FileError, hints_of_exposed, octets_of, unreadable
+from servicekit.files import FileError, bytes_of, hints_of_exposed, unreadable
 
 DENIED = PermissionError(13, "Permission denied")
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -66,8 +66,8 @@ def test_another_user_is_told_so_for_real(tmp_path):
     path = tmp_path / "key"
     path.touch(mode=0o600)
     tell = (
-        "import os, sys; from pathlib import Path; from servicekit.files import octets_of;"
-        f"os.setgid({NOBODY}); os.setuid({NOBODY}); octets_of(Path(sys.argv[1]), 9)"
+        "import os, sys; from pathlib import Path; from servicekit.files import bytes_of;"
+        f"os.setgid({NOBODY}); os.setuid({NOBODY}); bytes_of(Path(sys.argv[1]), 9)"
     )
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
@@ -83,9 +83,9 @@ def test_another_user_is_told_so_for_real(tmp_path):
 def test_a_file_is_read_up_to_its_limit(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"12345")
-    assert octets_of(path, 5) == b"12345"
-    with pytest.raises(FileError, match="is too large; allowed: 4 octets"):
-        octets_of(path, 4)
+    assert bytes_of(path, 5) == b"12345"
+    with pytest.raises(FileError, match="is too large; allowed: 4 bytes"):
+        bytes_of(path, 4)
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o602, True), (0o640, False)])

@@ -26,10 +26,10 @@ class Pipe:
         self.output = LineOutput(self.writer, report)
 
     def read_until(self, end):
-        octets = b""
-        while not octets.endswith(end):
-            octets += os.read(self.reader, 1024 * 1024)
-        return octets.decode()
+        data = b""
+        while not data.endswith(end):
+            data += os.read(self.reader, 1024 * 1024)
+        return data.decode()
 
     def close(self):
         for descriptor in (self.reader, self.writer):
@@ -109,9 +109,9 @@ def slow_to_write(monkeypatch):
 def pieces_written(monkeypatch):
     pieces = []
 
-    def write(_descriptor, octets):
-        pieces.append(bytes(octets))
-        return len(octets)
+    def write(_descriptor, data):
+        pieces.append(bytes(data))
+        return len(data)
 
     monkeypatch.setattr("servicekit.output.os.write", write)
     return pieces
@@ -187,14 +187,14 @@ class FillingDisk(LineOutput):
 
     def __init__(self, room):
         super().__init__(0, report)
-        self.room, self.octets = room, b""
+        self.room, self.nbytes = room, b""
 
-    def _write_some(self, octets):
-        written = bytes(octets[: self.room])
+    def _write_some(self, data):
+        written = bytes(data[: self.room])
         if not written:
             raise OSError
         self.room -= len(written)
-        self.octets += written
+        self.nbytes += written
         return len(written)
 
 
@@ -203,11 +203,11 @@ def test_a_line_that_was_cut_does_not_spoil_the_next_one():
     for text in ("one\n", "two\n", "three\n"):
         disk.write(text)
         disk.flush()
-    assert (disk.octets, disk.dropped) == (b"one\ntw", 2)
+    assert (disk.nbytes, disk.dropped) == (b"one\ntw", 2)
     disk.room = 100
     disk.write("four\n")
     disk.flush()
-    assert disk.octets == b"one\ntw\n2 dropped\nfour\n"
+    assert disk.nbytes == b"one\ntw\n2 dropped\nfour\n"
 
 
 def test_a_report_that_is_lost_is_made_again_with_the_whole_count():
@@ -218,7 +218,7 @@ def test_a_report_that_is_lost_is_made_again_with_the_whole_count():
     disk.room = 1000
     disk.write(LINE)
     disk.flush()
-    assert disk.octets.decode() == "3 dropped\n" + LINE
+    assert disk.nbytes.decode() == "3 dropped\n" + LINE
     assert disk.dropped == 3
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from servicekit.parsers import integer, optional, seconds
 from servicekit.settings import (
-    MAX_SECRET_OCTETS,
+    MAX_SECRET_BYTES,
     ConfigError,
     Settings,
     described,
@@ -183,7 +183,7 @@ def test_a_secrets_file_that_is_missing_empty_or_endless_is_a_fault(tmp_path):
     for file, why in [
         (missing, "cannot be read: No such file or directory"),
         (empty, "is empty; allowed: a file that holds the secret"),
-        (Path("/dev/zero"), f"is too large; allowed: {MAX_SECRET_OCTETS} octets"),
+        (Path("/dev/zero"), f"is too large; allowed: {MAX_SECRET_BYTES} bytes"),
     ]:
         assert faults(PIN_FILE=str(file)) == [f"PIN_FILE={str(file)!r} {why}"]
 

@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamplex.credit import (
-    EAGER_OCTETS,
-    FIRST_WINDOW_OCTETS,
-    INTERACTIVE_OCTETS,
-    MAX_CREDIT_OCTETS,
+    EAGER_BYTES,
+    FIRST_WINDOW_BYTES,
+    INTERACTIVE_BYTES,
+    MAX_CREDIT_BYTES,
     MAX_EVENTS_AT_ONCE,
     MAX_EVENTS_PER_S,
-    MOST_UNGRANTED_OCTETS,
+    MOST_UNGRANTED_BYTES,
     NEAR_S,
+    SPARING_BYTES,
     SPARING_GRANTS,
-    SPARING_OCTETS,
     Promises,
     Window,
     Windows,
@@ -35,21 +35,21 @@ def window(promises):
     return Window(promises)
 
 
-def use(window, octets):
+def use(window, nbytes):
     """A peer that sends all it may, and a consumer that takes it at once; what was granted."""
     granted = 0
-    while octets:
-        some = min(octets, window.left)
+    while nbytes:
+        some = min(nbytes, window.left)
         window.receive(some)
         granted += window.take(some, 0.0)
-        octets -= some
+        nbytes -= some
     return granted
 
 
 # --- one window
 
 
-def test_a_new_window_lets_a_first_windows_octets_come(window):
+def test_a_new_window_lets_a_first_windows_bytes_come(window):
     assert (window.left, window.held, window.promised) == (100, 0, True)
 
 
@@ -68,13 +68,13 @@ def test_nothing_is_granted_before_half_of_the_window_is_taken(window):
 
 def test_nothing_is_granted_while_nothing_is_taken(window):
     window.receive(100)
-    with pytest.raises(RemoteError, match=r"^1 octet of data; 0 were granted$"):
+    with pytest.raises(RemoteError, match=r"^1 byte of data; 0 were granted$"):
         window.receive(1)
 
 
 def test_a_first_message_larger_than_the_window_is_the_peers_fault(window):
     """CVE-2026-32314: a frame that opens a stream and overruns its window at once."""
-    with pytest.raises(RemoteError, match=r"^101 octets of data; 100 were granted$"):
+    with pytest.raises(RemoteError, match=r"^101 bytes of data; 100 were granted$"):
         window.receive(101)
     assert window.left == 100
 
@@ -90,7 +90,7 @@ def test_after_the_peers_end_nothing_is_granted(window):
     assert window.take(100, 0.0) == 0
 
 
-def test_a_window_of_one_octet_works():
+def test_a_window_of_one_byte_works():
     window = Window(Promises(Windows(first=1, substream_max=1)))
     assert use(window, 10) == 10
     assert window.left == 1
@@ -116,19 +116,19 @@ def test_a_window_whose_consumer_lags_stays_as_it_is(window):
     assert window.left + window.held == 100
 
 
-def download(round_trip_s, octets_per_s, octets, size=16_384):
+def download(round_trip_s, bytes_per_s, nbytes, size=16_384):
     """Over a path like this, by a peer that is held up by its window or by the path."""
     promises = Promises(Windows())
     window = Window(promises)
-    now, grants = 0.0, [(0.0, window.left)]  # when the peer's next octets come, and how many
-    while octets > 0:
+    now, grants = 0.0, [(0.0, window.left)]  # when the peer's next bytes come, and how many
+    while nbytes > 0:
         comes, some = grants.pop(0)
         now = max(now, comes)
         while some > 0:
             piece = min(some, size)
             some -= piece
-            octets -= piece
-            now += piece / octets_per_s
+            nbytes -= piece
+            now += piece / bytes_per_s
             window.receive(piece)
             if grant := window.take(piece, now):
                 grants.append((now + round_trip_s, grant))
@@ -137,7 +137,7 @@ def download(round_trip_s, octets_per_s, octets, size=16_384):
 
 def test_over_a_long_path_a_window_doubles_to_its_limit_within_some_round_trips():
     promises, took_s = download(0.1, 1e9, 6 << 20)
-    assert promises.octets == Windows().substream_max
+    assert promises.nbytes == Windows().substream_max
     assert promises.round_trip_s == pytest.approx(0.1, rel=0.01)
     assert took_s < 0.1 * 10
 
@@ -150,17 +150,17 @@ def test_pieces_that_do_not_divide_the_window_leave_little_of_it_idle_for_a_roun
 
 def test_over_a_short_path_it_stays_where_more_would_only_stand_on_the_way():
     promises, _ = download(0.005, 20e6, 64 << 20)
-    assert promises.octets == EAGER_OCTETS
+    assert promises.nbytes == EAGER_BYTES
 
 
 def test_a_near_peer_has_the_largest_window_for_large_grants_are_cheap():
     promises, _ = download(NEAR_S / 10, 600e6, 64 << 20)
-    assert promises.octets == Windows().substream_max
+    assert promises.nbytes == Windows().substream_max
 
 
 def test_it_grows_as_far_as_a_path_in_between_can_carry():
     promises, _ = download(0.01, 50e6, 64 << 20)
-    assert 50e6 * 0.01 < promises.octets < Windows().substream_max
+    assert 50e6 * 0.01 < promises.nbytes < Windows().substream_max
 
 
 def test_the_shortest_round_trip_counts_and_none_that_a_clock_set_back_has_made():
@@ -173,7 +173,7 @@ def test_the_shortest_round_trip_counts_and_none_that_a_clock_set_back_has_made(
     assert promises.round_trip_s == 0.1
 
 
-def test_a_round_trip_is_from_a_grant_to_the_first_octet_that_only_it_let_come(promises, window):
+def test_a_round_trip_is_from_a_grant_to_the_first_byte_that_only_it_let_come(promises, window):
     window.receive(100)
     assert window.take(50, 1.0) == 50
     window.take(50, 2.0)
@@ -184,11 +184,11 @@ def test_a_round_trip_is_from_a_grant_to_the_first_octet_that_only_it_let_come(p
 
 
 def test_what_a_turn_takes_at_once_is_no_rate():
-    promises = Promises(Windows(first=EAGER_OCTETS))
+    promises = Promises(Windows(first=EAGER_BYTES))
     window = Window(promises)
     promises.measured(NEAR_S)
-    use(window, EAGER_OCTETS // 2)  # all at the time of the beginning
-    assert promises.octets == EAGER_OCTETS
+    use(window, EAGER_BYTES // 2)  # all at the time of the beginning
+    assert promises.nbytes == EAGER_BYTES
 
 
 def test_grown_windows_get_half_of_what_a_tunnel_promises_and_first_ones_all():
@@ -196,10 +196,10 @@ def test_grown_windows_get_half_of_what_a_tunnel_promises_and_first_ones_all():
     windows = [Window(promises) for _ in range(2)]
     for window in windows * 2:
         use(window, 10_000)
-    assert promises.octets == 1000
+    assert promises.nbytes == 1000
     more = [Window(promises) for _ in range(20)]
     assert [window.promised for window in more] == [True] * 10 + [False] * 10
-    assert promises.octets == 2000
+    assert promises.nbytes == 2000
 
 
 def test_a_window_that_could_not_be_promised_never_grows_and_gives_nothing_back():
@@ -209,20 +209,20 @@ def test_a_window_that_could_not_be_promised_never_grows_and_gives_nothing_back(
     use(second, 1000)
     assert second.left <= 100
     second.close()
-    assert promises.octets == 100
+    assert promises.nbytes == 100
     assert not promises.have_room
 
 
 def test_what_was_promised_is_given_back_once(promises, window):
     use(window, 10_000)
-    assert promises.octets == 800
+    assert promises.nbytes == 800
     window.close()
     window.close()
-    assert promises.octets == 0
+    assert promises.nbytes == 0
 
 
 @pytest.mark.parametrize(
-    ("first", "most"), [(0, 100), (200, 100), (1, MAX_CREDIT_OCTETS + 1), (-1, 5)]
+    ("first", "most"), [(0, 100), (200, 100), (1, MAX_CREDIT_BYTES + 1), (-1, 5)]
 )
 def test_windows_that_cannot_be_are_our_own_fault(first, most):
     with pytest.raises(LocalError, match="allowed: 1 to"):
@@ -231,7 +231,7 @@ def test_windows_that_cannot_be_are_our_own_fault(first, most):
 
 def test_by_default_a_tunnel_may_have_as_many_substreams_as_the_proxy_allows_and_use_them():
     windows = Windows()
-    assert windows.first == FIRST_WINDOW_OCTETS
+    assert windows.first == FIRST_WINDOW_BYTES
     assert windows.tunnel_max // 2 >= 1024 * windows.first
 
 
@@ -240,13 +240,13 @@ def test_by_default_a_tunnel_may_have_as_many_substreams_as_the_proxy_allows_and
 
 def test_credit_adds_up():
     assert add_credit(5, 7) == 12
-    assert add_credit(MAX_CREDIT_OCTETS - 1, 1) == MAX_CREDIT_OCTETS
+    assert add_credit(MAX_CREDIT_BYTES - 1, 1) == MAX_CREDIT_BYTES
 
 
 def test_credit_beyond_what_counts_is_the_peers_fault():
     """CVE-2026-31814: a window update that overflows the sender's window."""
     with pytest.raises(RemoteError, match="on top of 1; allowed: 2147483647 in all"):
-        add_credit(1, MAX_CREDIT_OCTETS)
+        add_credit(1, MAX_CREDIT_BYTES)
 
 
 # --- events
@@ -270,15 +270,15 @@ def test_a_clock_that_is_set_back_costs_nobody_an_event(window):
 @pytest.fixture
 def near():
     """The promises to a near peer, and a window that has grown."""
-    promises = Promises(Windows(first=8 * SPARING_OCTETS))
+    promises = Promises(Windows(first=8 * SPARING_BYTES))
     promises.measured(NEAR_S / 2)
     return promises, Window(promises)
 
 
-def bulk(window, octets):
+def bulk(window, nbytes):
     """A near peer sends so much in pieces; what it is granted each time."""
     granted = []
-    for _ in range(octets // 16_384):
+    for _ in range(nbytes // 16_384):
         window.receive(16_384)
         if grant := window.take(16_384, 0.0):
             granted.append(grant)
@@ -287,31 +287,31 @@ def bulk(window, octets):
 
 def test_beside_a_small_message_a_near_peer_is_granted_little_at_a_time(near):
     promises, window = near
-    promises.came(INTERACTIVE_OCTETS, 0)
-    granted = bulk(window, 12 * SPARING_OCTETS)
-    assert set(granted) == {SPARING_OCTETS // 2}
-    assert window.left <= SPARING_OCTETS
+    promises.came(INTERACTIVE_BYTES, 0)
+    granted = bulk(window, 12 * SPARING_BYTES)
+    assert set(granted) == {SPARING_BYTES // 2}
+    assert window.left <= SPARING_BYTES
 
 
 def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
     promises, window = near
     promises.came(1, 0)
-    granted = bulk(window, (SPARING_GRANTS + 40) * SPARING_OCTETS // 2)
-    assert granted[:SPARING_GRANTS] == [SPARING_OCTETS // 2] * SPARING_GRANTS
-    assert window.left + window.held > 4 * SPARING_OCTETS
+    granted = bulk(window, (SPARING_GRANTS + 40) * SPARING_BYTES // 2)
+    assert granted[:SPARING_GRANTS] == [SPARING_BYTES // 2] * SPARING_GRANTS
+    assert window.left + window.held > 4 * SPARING_BYTES
 
 
 def test_beside_bulk_alone_a_near_peer_has_its_window(near):
     promises, window = near
-    promises.came(INTERACTIVE_OCTETS + 1, 0)
-    assert min(bulk(window, 8 * SPARING_OCTETS)) >= 4 * SPARING_OCTETS
+    promises.came(INTERACTIVE_BYTES + 1, 0)
+    assert min(bulk(window, 8 * SPARING_BYTES)) >= 4 * SPARING_BYTES
 
 
 def test_the_tail_of_bulk_that_credit_has_cut_off_is_no_message(near):
     promises, window = near
-    for octets in (65_532, 4) * 8:
-        window.receive(octets)
-        window.take(octets, 0.0)
+    for nbytes in (65_532, 4) * 8:
+        window.receive(nbytes)
+        window.take(nbytes, 0.0)
     assert not promises.is_sparing
     window.receive(4)
     assert promises.is_sparing
@@ -319,12 +319,12 @@ def test_the_tail_of_bulk_that_credit_has_cut_off_is_no_message(near):
 
 @pytest.mark.parametrize("round_trip_s", [NEAR_S, 1.0, None])
 def test_a_peer_that_is_far_or_not_known_to_be_near_has_its_window(round_trip_s):
-    promises = Promises(Windows(first=8 * SPARING_OCTETS))
+    promises = Promises(Windows(first=8 * SPARING_BYTES))
     if round_trip_s is not None:
         promises.measured(round_trip_s)
     window = Window(promises)
     promises.came(1, 0)
-    assert bulk(window, 8 * SPARING_OCTETS)[0] >= MOST_UNGRANTED_OCTETS
+    assert bulk(window, 8 * SPARING_BYTES)[0] >= MOST_UNGRANTED_BYTES
 
 
 def test_a_small_window_is_granted_as_ever(promises, window):
@@ -337,7 +337,7 @@ def test_a_small_window_is_granted_as_ever(promises, window):
 # --- always
 
 
-UNIT = EAGER_OCTETS // 4
+UNIT = EAGER_BYTES // 4
 
 
 @given(
@@ -356,20 +356,20 @@ def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(
     if near:
         promises.measured(NEAR_S / 2)
     allowed, came, taken, now = UNIT, 0, 0, 0.0
-    for comes, octets, later, typed in steps:
+    for comes, nbytes, later, typed in steps:
         now += later
         if typed:
             promises.came(1, 0)
-        if comes and (some := min(octets, allowed - came)):
+        if comes and (some := min(nbytes, allowed - came)):
             window.receive(some)
             came += some
-        elif not comes and (some := min(octets, came - taken)):
+        elif not comes and (some := min(nbytes, came - taken)):
             allowed += window.take(some, now)
             taken += some
         assert window.left == allowed - came
         assert window.held == came - taken
         assert 0 <= allowed - taken <= 8 * UNIT
-        assert promises.octets <= max(tunnel_max, UNIT)
+        assert promises.nbytes <= max(tunnel_max, UNIT)
     if came > taken:
         allowed += window.take(came - taken, now)
     assert allowed > came  # a deadlock, else

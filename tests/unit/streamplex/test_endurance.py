@@ -49,12 +49,12 @@ class Echo(Protocol):
 
 
 class Count(Protocol):
-    """Counts the octets that all of its kind have got."""
+    """Counts the bytes that all of its kind have got."""
 
-    octets = 0
+    nbytes = 0
 
     def dataReceived(self, data):
-        Count.octets += len(data)
+        Count.nbytes += len(data)
 
 
 class Visitor(Protocol):
@@ -106,8 +106,8 @@ def assert_clean(*tunnels):
         assert not core
         assert not core._states
         assert not core._leaving
-        assert core._scheduler.frame_octets == 0
-        assert tunnel.held._octets == 0
+        assert core._scheduler.frame_bytes == 0
+        assert tunnel.held._nbytes == 0
 
 
 @pytest.mark.parametrize("features", [[REUSE], [REUSE, CREDIT]], ids=["reuse", "credit"])
@@ -227,11 +227,11 @@ async def test_two_tunnels_over_sockets_survive_200_000_substreams_in_sequence()
         await in_sequence(device, IN_FLIGHT)
         await until_released(device, server)
         before = objects()
-        Count.octets = 0
+        Count.nbytes = 0
         await in_sequence(device, SEQUENTIAL)
         await until_released(device, server)
         assert objects() - before < OBJECTS_OF_NOTE
-        assert Count.octets == SEQUENTIAL * len(b"hello")
+        assert Count.nbytes == SEQUENTIAL * len(b"hello")
         assert_clean(device, server)
 
 

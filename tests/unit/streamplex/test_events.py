@@ -57,11 +57,11 @@ def test_every_event_is_read_whole():
     assert meanings(EVERYTHING) == SAID
 
 
-def test_every_event_is_read_octet_by_octet():
-    assert meanings(*(bytes([octet]) for octet in EVERYTHING)) == SAID
+def test_every_event_is_read_byte_by_byte():
+    assert meanings(*(bytes([byte]) for byte in EVERYTHING)) == SAID
 
 
-def test_octets_of_the_next_event_may_trail():
+def test_bytes_of_the_next_event_may_trail():
     assert meanings(EVERYTHING + b"\x00\x09\x00\x02\x01{}") == SAID
 
 

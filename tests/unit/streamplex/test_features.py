@@ -40,7 +40,7 @@ def test_what_is_not_a_name_is_passed_over():
 
 
 @pytest.mark.parametrize(
-    ("said", "octets"),
+    ("said", "nbytes"),
     [
         ({"window": 1000}, 1000),
         ({"window": 0}, 0),
@@ -53,5 +53,5 @@ def test_what_is_not_a_name_is_passed_over():
         (None, 65_536),
     ],
 )
-def test_a_first_object_says_how_much_may_be_sent_at_first(said, octets):
-    assert first_window(said) == octets
+def test_a_first_object_says_how_much_may_be_sent_at_first(said, nbytes):
+    assert first_window(said) == nbytes

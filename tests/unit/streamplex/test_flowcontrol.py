@@ -3,7 +3,7 @@
 import pytest
 
 from streamplex import LocalError, PromisesExhaustedError, RemoteError, Side, Tunnel, Windows
-from streamplex.credit import MAX_CREDIT_OCTETS
+from streamplex.credit import MAX_CREDIT_BYTES
 from streamplex.events import (
     CustomReceived,
     DataReceived,
@@ -14,7 +14,7 @@ from streamplex.events import (
 )
 from streamplex.features import CREDIT, REUSE
 from streamplex.messages import DATA, encode_json
-from streamplex.testing import exchange, octets_of
+from streamplex.testing import bytes_of, exchange
 
 SMALL = Windows(first=100, substream_max=400, tunnel_max=1000)
 
@@ -43,14 +43,14 @@ def data_of(heard):
     return b"".join(event.data for event in heard if isinstance(event, DataReceived))
 
 
-def fault_of(tunnel, octets):
-    *_, last = tunnel.receive(octets)
+def fault_of(tunnel, nbytes):
+    *_, last = tunnel.receive(nbytes)
     assert isinstance(last, Fault)
     return str(last.error)
 
 
-def data_frame(channel, octets):
-    body = channel.to_bytes(2) + bytes([DATA]) + octets
+def data_frame(channel, nbytes):
+    body = channel.to_bytes(2) + bytes([DATA]) + nbytes
     return len(body).to_bytes(2) + body
 
 
@@ -63,7 +63,7 @@ def test_no_more_leaves_than_the_peers_window(pair):
     assert len(data_of(heard)) == 100
     assert not pair.device
     assert pair.device.has_waiting
-    assert pair.device.waiting_octets(pair.channel) == 150
+    assert pair.device.waiting_bytes(pair.channel) == 150
 
 
 def test_what_is_consumed_may_be_sent_anew(pair):
@@ -71,9 +71,9 @@ def test_what_is_consumed_may_be_sent_anew(pair):
     pair.carry()
     assert not pair.server.flow.consumed(pair.channel, 49, 0.0)
     assert pair.server.flow.consumed(pair.channel, 1, 0.0)
-    octets = octets_of(pair.server)
-    assert octets.endswith(b'{"event":"credit","bytes":50}')
-    assert pair.device.receive(octets) == []
+    data = bytes_of(pair.server)
+    assert data.endswith(b'{"event":"credit","bytes":50}')
+    assert pair.device.receive(data) == []
     _, heard = pair.carry()
     assert len(data_of(heard)) == 50
 
@@ -130,7 +130,7 @@ def test_credit_goes_before_what_waits(pair):
     pair.carry()
     pair.server.send(pair.channel, bytes(80))
     pair.server.flow.consumed(pair.channel, 100, 0.0)
-    assert b'"credit"' in octets_of(pair.server, 1)
+    assert b'"credit"' in bytes_of(pair.server, 1)
 
 
 def test_after_the_peers_end_nothing_is_granted(pair):
@@ -147,7 +147,7 @@ def test_after_the_peers_end_nothing_is_granted(pair):
 def test_data_beyond_what_was_granted_is_the_peers_fault(pair):
     pair.server.receive(data_frame(pair.channel, bytes(100)))
     assert fault_of(pair.server, data_frame(pair.channel, b"x")) == (
-        "1 octet of data; 0 were granted"
+        "1 byte of data; 0 were granted"
     )
 
 
@@ -155,26 +155,26 @@ def test_a_first_message_larger_than_the_window_ends_that_tunnel_alone(pair):
     """CVE-2026-32314: there it ended the process."""
     opens = encode_json(0, {"type": "stream", "sock": 4})
     why = fault_of(pair.server, opens + data_frame(4, bytes(101)))
-    assert why == "101 octets of data; 100 were granted"
+    assert why == "101 bytes of data; 100 were granted"
 
 
-@pytest.mark.parametrize("octets", [MAX_CREDIT_OCTETS, MAX_CREDIT_OCTETS - 99])
-def test_credit_that_overflows_is_the_peers_fault(pair, octets):
+@pytest.mark.parametrize("nbytes", [MAX_CREDIT_BYTES, MAX_CREDIT_BYTES - 99])
+def test_credit_that_overflows_is_the_peers_fault(pair, nbytes):
     """CVE-2026-31814: there the sum became small, or the process ended."""
-    grant = encode_json(pair.channel, {"event": "credit", "bytes": octets})
+    grant = encode_json(pair.channel, {"event": "credit", "bytes": nbytes})
     assert fault_of(pair.device, grant) == (
-        f"credit of {octets} octets on top of 100; allowed: 2147483647 in all"
+        f"credit of {nbytes} bytes on top of 100; allowed: 2147483647 in all"
     )
 
 
 def test_credit_up_to_what_counts_is_none(pair):
-    grant = encode_json(pair.channel, {"event": "credit", "bytes": MAX_CREDIT_OCTETS - 100})
+    grant = encode_json(pair.channel, {"event": "credit", "bytes": MAX_CREDIT_BYTES - 100})
     assert pair.device.receive(grant) == []
 
 
-@pytest.mark.parametrize("octets", [0, -1, 2**31, 1.5, True, None, "100", 10**300])
-def test_credit_that_is_no_number_of_octets_is_the_peers_fault(pair, octets):
-    grant = encode_json(pair.channel, {"event": "credit", "bytes": octets})
+@pytest.mark.parametrize("nbytes", [0, -1, 2**31, 1.5, True, None, "100", 10**300])
+def test_credit_that_is_no_number_of_bytes_is_the_peers_fault(pair, nbytes):
+    grant = encode_json(pair.channel, {"event": "credit", "bytes": nbytes})
     assert "an integer from 1 to 2147483647 is expected" in fault_of(pair.device, grant)
 
 
@@ -271,7 +271,7 @@ def test_what_a_released_substream_still_sends_goes_on_as_credit_comes(pair):
         got += len(data_of(heard))
         assert len(pair.server.leaving) == (got < 250)
         pair.device.flow.consumed(pair.channel, len(data_of(heard)), 0.0)
-        pair.server.receive(octets_of(pair.device))
+        pair.server.receive(bytes_of(pair.device))
     assert got == 250
     assert pair.server._scheduler.credit_of(pair.channel) is None
 
@@ -303,8 +303,8 @@ def test_what_the_opener_still_had_to_send_is_dropped_when_the_peer_is_done(pair
 def test_a_number_that_still_has_something_to_send_is_in_use(pair):
     pair.server.send(pair.channel, bytes(250))
     pair.server.release(pair.channel)
-    octets = encode_json(0, {"type": "stream", "sock": pair.channel})
-    assert "opened while it is in use" in fault_of(pair.server, octets)
+    nbytes = encode_json(0, {"type": "stream", "sock": pair.channel})
+    assert "opened while it is in use" in fault_of(pair.server, nbytes)
 
 
 def test_credit_for_a_substream_that_both_are_done_with_was_in_flight(pair):

@@ -29,7 +29,7 @@ from streamplex.events import (
 from streamplex.features import CREDIT, REUSE
 from streamplex.frames import FrameReader
 from streamplex.messages import JsonMessage, decode_message
-from streamplex.schedule import FAIR_TURN_OCTETS
+from streamplex.schedule import FAIR_TURN_BYTES
 
 NUMBERS = 6
 """Channels that the device has, so that they are soon used again."""
@@ -75,8 +75,8 @@ class Witness:
             self.granted[side, channel] = windows[side.other].first
             self.sent[side, channel] = 0
 
-    def sees(self, side, octets):
-        for body in self.readers[side].feed(octets):
+    def sees(self, side, nbytes):
+        for body in self.readers[side].feed(nbytes):
             message = decode_message(body)
             if not isinstance(message, JsonMessage):
                 self.sent[side, message.channel] += len(message.payload)
@@ -133,9 +133,9 @@ class Flowing(RuleBasedStateMachine):
             way = self.ways[side, channel]
             size = 1 + self.windows[side.other].first * percent // 100
             begin = len(way.told) % len(PERIOD)
-            octets = (PERIOD * (size // len(PERIOD) + 2))[begin : begin + size]
-            self.tunnels[side].send(channel, octets)
-            way.told += octets
+            nbytes = (PERIOD * (size // len(PERIOD) + 2))[begin : begin + size]
+            self.tunnels[side].send(channel, nbytes)
+            way.told += nbytes
 
     @rule(draw=st.data(), side=st.sampled_from(Side))
     def end(self, draw, side):
@@ -180,32 +180,32 @@ class Flowing(RuleBasedStateMachine):
             side, channel = draw.draw(st.sampled_from(sorted(self.ways, key=str)))
             self._consume(side, channel, self.ways[side, channel].unread // share)
 
-    def _consume(self, side, channel, octets):
+    def _consume(self, side, channel, nbytes):
         """The consumer at the other end takes so much of what this side sent."""
         way = self.ways[side, channel]
-        if octets and not way.stalled and channel in self.open[side.other]:
-            way.consumed += octets
+        if nbytes and not way.stalled and channel in self.open[side.other]:
+            way.consumed += nbytes
             self.now += 0.01
-            self.tunnels[side.other].flow.consumed(channel, octets, self.now)
+            self.tunnels[side.other].flow.consumed(channel, nbytes, self.now)
 
     # --- what the network does
 
-    @rule(side=st.sampled_from(Side), max_octets=st.integers(1, 200_000))
-    def take(self, side, max_octets):
+    @rule(side=st.sampled_from(Side), max_bytes=st.integers(1, 200_000))
+    def take(self, side, max_bytes):
         scheduler = self.tunnels[side]._scheduler
         due = list(scheduler._lanes)
         urgent = sum(map(len, scheduler._urgent))
-        batch = self.tunnels[side].take(max_octets)
-        turns = max(0, max_octets - urgent) // (FAIR_TURN_OCTETS + 100)
+        batch = self.tunnels[side].take(max_bytes)
+        turns = max(0, max_bytes - urgent) // (FAIR_TURN_BYTES + 100)
         assert set(due[:turns]) <= set(batch.served), "one whose turn it was got none"
-        octets = b"".join(batch.pieces)
-        self.witness.sees(side, octets)
-        self.wire[side] += octets
+        data = b"".join(batch.pieces)
+        self.witness.sees(side, data)
+        self.wire[side] += data
 
-    @rule(side=st.sampled_from(Side), octets=st.integers(1, 20) | st.integers(1000, 100_000))
-    def carry(self, side, octets):
-        piece = bytes(self.wire[side][:octets])
-        del self.wire[side][:octets]
+    @rule(side=st.sampled_from(Side), nbytes=st.integers(1, 20) | st.integers(1000, 100_000))
+    def carry(self, side, nbytes):
+        piece = bytes(self.wire[side][:nbytes])
+        del self.wire[side][:nbytes]
         for event in self.tunnels[side.other].receive(piece):
             self._hear(side, event)
 
@@ -215,8 +215,8 @@ class Flowing(RuleBasedStateMachine):
                 self.open[Side.A].add(channel)
                 if not self.tunnels[Side.A].flow.is_promised(channel):
                     self._close(channel)
-            case DataReceived(channel, octets):
-                self.ways[side, channel].heard += octets
+            case DataReceived(channel, nbytes):
+                self.ways[side, channel].heard += nbytes
             case StreamEnded(channel):
                 way = self.ways[side, channel]
                 way.end_heard = True
@@ -270,11 +270,11 @@ class Flowing(RuleBasedStateMachine):
             assert way.unread <= outstanding <= self.windows[side.other].substream_max
             if channel in self.open[side.other]:
                 promised[side.other] += outstanding
-        for side, octets in promised.items():
+        for side, nbytes in promised.items():
             windows, flow = self.windows[side], self.tunnels[side].flow
             unpromised = sum(not flow.is_promised(channel) for channel in self.open[side])
-            assert octets <= flow._promises.octets + unpromised * windows.first
-            assert flow._promises.octets <= windows.tunnel_max
+            assert nbytes <= flow._promises.nbytes + unpromised * windows.first
+            assert flow._promises.nbytes <= windows.tunnel_max
 
     @invariant()
     def nothing_of_it_is_seen_unless_both_want_it(self):
@@ -302,7 +302,7 @@ class Flowing(RuleBasedStateMachine):
             if way.cut or excused(way):
                 assert way.end_heard or not way.reset
                 continue
-            assert way.heard == way.told, "octets are stuck"
+            assert way.heard == way.told, "bytes are stuck"
             assert way.end_heard == way.ended
 
     def _assert_clean(self):
@@ -311,9 +311,9 @@ class Flowing(RuleBasedStateMachine):
             assert not tunnel.has_waiting
             assert not tunnel.leaving
             assert not tunnel._scheduler._credits
-            assert tunnel._scheduler.frame_octets == 0
+            assert tunnel._scheduler.frame_bytes == 0
             promises = tunnel.flow._promises
-            assert promises is None or promises.octets == 0
+            assert promises is None or promises.nbytes == 0
 
 
 @pytest.mark.timeout(600)  # on a machine that others use; some seconds else

@@ -1,11 +1,11 @@
-"""Octets <-> frame bodies."""
+"""Bytes <-> frame bodies."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamplex import LocalError, RemoteError
-from streamplex.frames import MAX_BODY_OCTETS, FrameReader, encode_frame
+from streamplex.frames import MAX_BODY_BYTES, FrameReader, encode_frame
 from streamplex.testing import cut
 
 bodies_of_any_size = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
@@ -16,7 +16,7 @@ def read(*pieces):
     return [bytes(body) for piece in pieces for body in reader.feed(piece)]
 
 
-def test_a_frame_is_its_length_in_two_octets_and_its_body():
+def test_a_frame_is_its_length_in_two_bytes_and_its_body():
     assert encode_frame(b"abc") == b"\x00\x03abc"
 
 
@@ -24,11 +24,11 @@ def test_a_whole_frame_is_read():
     assert read(b"\x00\x03abc") == [b"abc"]
 
 
-def test_a_frame_is_read_octet_by_octet():
-    assert read(*(bytes([octet]) for octet in b"\x00\x03abc")) == [b"abc"]
+def test_a_frame_is_read_byte_by_byte():
+    assert read(*(bytes([byte]) for byte in b"\x00\x03abc")) == [b"abc"]
 
 
-def test_octets_behind_a_frame_wait_for_the_rest_of_theirs():
+def test_bytes_behind_a_frame_wait_for_the_rest_of_theirs():
     reader = FrameReader()
     assert [bytes(body) for body in reader.feed(b"\x00\x01a\x00\x02b")] == [b"a"]
     assert [bytes(body) for body in reader.feed(b"c")] == [b"bc"]
@@ -60,23 +60,23 @@ def test_an_empty_body_is_handed_up_for_the_layer_above_to_judge():
 
 def test_the_largest_frame_passes():
     body = bytes(range(255)) * 257
-    assert len(body) == MAX_BODY_OCTETS
+    assert len(body) == MAX_BODY_BYTES
     assert read(encode_frame(body)) == [body]
 
 
-@pytest.mark.parametrize("size", [0, MAX_BODY_OCTETS + 1])
+@pytest.mark.parametrize("size", [0, MAX_BODY_BYTES + 1])
 def test_a_body_that_no_frame_can_hold_is_the_callers_fault(size):
-    with pytest.raises(LocalError, match=f"frame body of {size} octets; allowed: 1 to 65535"):
+    with pytest.raises(LocalError, match=f"frame body of {size} bytes; allowed: 1 to 65535"):
         encode_frame(bytes(size))
 
 
 @pytest.mark.parametrize(
-    ("octets", "left"), [(b"\x00", 1), (b"\x00\x03", 2), (b"\x00\x01a\x00\x03ab", 4)]
+    ("nbytes", "left"), [(b"\x00", 1), (b"\x00\x03", 2), (b"\x00\x01a\x00\x03ab", 4)]
 )
-def test_a_stream_that_ends_inside_a_frame_is_the_peers_fault(octets, left):
+def test_a_stream_that_ends_inside_a_frame_is_the_peers_fault(nbytes, left):
     reader = FrameReader()
-    reader.feed(octets)
-    with pytest.raises(RemoteError, match=f"ends inside a frame, after {left} octets? of it"):
+    reader.feed(nbytes)
+    with pytest.raises(RemoteError, match=f"ends inside a frame, after {left} bytes? of it"):
         reader.end()
 
 

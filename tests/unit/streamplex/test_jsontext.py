@@ -38,7 +38,7 @@ def test_control_characters_are_escaped_as_javascript_does():
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), b"octets", {1, 2}, "\ud800", {"\udfff": 1}, {("a",): 1}],
+    [float("nan"), float("inf"), b"bytes", {1, 2}, "\ud800", {"\udfff": 1}, {("a",): 1}],
     ids=ascii,
 )
 def test_what_json_cannot_say_is_the_callers_fault(value):
@@ -78,7 +78,7 @@ def test_a_pair_of_escaped_surrogates_is_one_character():
 
 
 @pytest.mark.parametrize(
-    ("octets", "why"),
+    ("nbytes", "why"),
     [
         (b"", "Expecting value"),
         (b"{", "Expecting property name"),
@@ -104,25 +104,25 @@ def test_a_pair_of_escaped_surrogates_is_one_character():
     ],
     ids=lambda value: ascii(value)[:24],
 )
-def test_what_is_not_strictly_json_is_the_peers_fault(octets, why):
+def test_what_is_not_strictly_json_is_the_peers_fault(nbytes, why):
     with pytest.raises(RemoteError, match=f"(?s)invalid JSON .*({why})"):
-        loads(octets)
+        loads(nbytes)
 
 
 def test_the_error_tells_the_size_of_what_came_and_quotes_nothing():
     with pytest.raises(RemoteError) as caught:
         loads(b'{"token": "S3CRET"' + b" " * 60_000)
-    assert str(caught.value).startswith("invalid JSON of 60018 octets: Expecting ',' delimiter")
+    assert str(caught.value).startswith("invalid JSON of 60018 bytes: Expecting ',' delimiter")
     assert "S3CRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "nbytes",
     [rb'"\ud800"', rb'["\udc00\ud800"]', rb'{"\udfff":1}', rb'{"a":{"b":["x\ud83dx"]}}'],
 )
-def test_a_lone_surrogate_is_the_peers_fault_in_keys_too(octets):
+def test_a_lone_surrogate_is_the_peers_fault_in_keys_too(nbytes):
     with pytest.raises(RemoteError, match="lone surrogate or deep nesting in JSON"):
-        loads(octets)
+        loads(nbytes)
 
 
 def test_numbers_that_a_double_holds_are_read():
@@ -165,7 +165,7 @@ def test_brackets_in_text_do_not_count():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "nbytes",
     [
         nested(32_000),
         b'{"":' * 16_000,
@@ -175,12 +175,12 @@ def test_brackets_in_text_do_not_count():
         b'"' + rb"\ud800" * 10_000 + b'"',
         b"[" + b"1e308," * 10_000 + b"1]",
     ],
-    ids=lambda octets: ascii(octets[:8]),
+    ids=lambda data: ascii(data[:8]),
 )
-def test_no_frame_of_json_costs_much_time(octets):
+def test_no_frame_of_json_costs_much_time(nbytes):
     began = process_time()
     with suppress(RemoteError):
-        loads(octets)
+        loads(nbytes)
     assert process_time() - began < 0.2
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from streamplex import LocalError, RemoteError
 from streamplex.frames import FrameReader
 from streamplex.messages import (
-    MAX_PAYLOAD_OCTETS,
+    MAX_PAYLOAD_BYTES,
     DataMessage,
     JsonMessage,
     data_header,
@@ -36,11 +36,11 @@ def test_messages_are_read_whole():
     assert read(DATA_AND_JSON) == MEANING
 
 
-def test_messages_are_read_octet_by_octet():
-    assert read(*(bytes([octet]) for octet in DATA_AND_JSON)) == MEANING
+def test_messages_are_read_byte_by_byte():
+    assert read(*(bytes([byte]) for byte in DATA_AND_JSON)) == MEANING
 
 
-def test_octets_of_the_next_message_may_trail():
+def test_bytes_of_the_next_message_may_trail():
     assert read(DATA_AND_JSON + b"\x00\x05\x00") == MEANING
 
 
@@ -50,7 +50,7 @@ def test_data_may_be_empty():
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x00\x02"])
 def test_a_body_without_a_whole_header_is_the_peers_fault(body):
-    with pytest.raises(RemoteError, match=f"body of {len(body)} octets?; at least 3 are needed"):
+    with pytest.raises(RemoteError, match=f"body of {len(body)} bytes?; at least 3 are needed"):
         decode(body)
 
 
@@ -70,17 +70,17 @@ def test_what_is_not_json_is_the_peers_fault(payload):
 
 def test_the_header_of_data_counts_what_follows():
     assert data_header(258, 4) == b"\x00\x07\x01\x02\x00"
-    assert data_header(1, MAX_PAYLOAD_OCTETS)[:2] == b"\xff\xff"
+    assert data_header(1, MAX_PAYLOAD_BYTES)[:2] == b"\xff\xff"
 
 
 def test_json_of_just_the_largest_size_fits_in_a_frame():
-    text = "x" * (MAX_PAYLOAD_OCTETS - 2)
+    text = "x" * (MAX_PAYLOAD_BYTES - 2)
     assert read(encode_json(0, text)) == [JsonMessage(0, text)]
 
 
 def test_larger_json_is_the_callers_fault():
-    with pytest.raises(LocalError, match="JSON of 65533 octets; allowed: 65532"):
-        encode_json(0, "x" * (MAX_PAYLOAD_OCTETS - 1))
+    with pytest.raises(LocalError, match="JSON of 65533 bytes; allowed: 65532"):
+        encode_json(0, "x" * (MAX_PAYLOAD_BYTES - 1))
 
 
 @given(channels, st.binary(max_size=300), st.lists(st.integers(0, 9)))

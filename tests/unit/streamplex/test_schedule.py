@@ -7,12 +7,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from streamplex.frames import MAX_BODY_OCTETS, FrameReader, encode_frame
-from streamplex.messages import MAX_PAYLOAD_OCTETS
-from streamplex.schedule import FAIR_TURN_OCTETS, FRAME_OCTETS, Scheduler
+from streamplex.frames import MAX_BODY_BYTES, FrameReader, encode_frame
+from streamplex.messages import MAX_PAYLOAD_BYTES
+from streamplex.schedule import FAIR_TURN_BYTES, FRAME_BYTES, Scheduler
 
 HEADER = 5
-LARGEST_FRAME = MAX_BODY_OCTETS + 2
+LARGEST_FRAME = MAX_BODY_BYTES + 2
 EVERYTHING = 1 << 30
 
 
@@ -28,7 +28,7 @@ def bodies(batch):
 
 
 def turns(batch):
-    """The frames of a batch as (channel, octets of payload)."""
+    """The frames of a batch as (channel, bytes of payload)."""
     return [(body[0] << 8 | body[1], len(body) - 3) for body in bodies(batch)]
 
 
@@ -45,29 +45,29 @@ def test_nothing_queued_is_nothing_taken(scheduler):
 
 
 def test_payload_alone_leaves_in_frames_that_fill_their_tls_records(scheduler):
-    scheduler.add_payload(2, bytes(FRAME_OCTETS + 1))
+    scheduler.add_payload(2, bytes(FRAME_BYTES + 1))
     batch = scheduler.take(EVERYTHING)
     assert sum(map(len, batch.pieces[:2])) == 4 * 16_384
-    assert turns(batch) == [(2, FRAME_OCTETS), (2, 1)]
+    assert turns(batch) == [(2, FRAME_BYTES), (2, 1)]
     assert not scheduler
 
 
 def test_payload_alone_takes_all_the_room_in_whole_frames(scheduler):
-    scheduler.add_payload(2, bytes(10 * FRAME_OCTETS))
+    scheduler.add_payload(2, bytes(10 * FRAME_BYTES))
     scheduler.add_urgent(frame(0, b"first"))
-    batch = scheduler.take(4 * FRAME_OCTETS)
-    assert turns(batch)[1:] == [(2, FRAME_OCTETS)] * 4
+    batch = scheduler.take(4 * FRAME_BYTES)
+    assert turns(batch)[1:] == [(2, FRAME_BYTES)] * 4
     assert batch.served == [2]
 
 
 def test_payload_alone_leaves_in_short_frames_where_there_is_little_room(scheduler):
-    scheduler.add_payload(2, bytes(FRAME_OCTETS))
-    assert turns(scheduler.take(1)) == [(2, FAIR_TURN_OCTETS)]
-    assert turns(scheduler.take(2 * FAIR_TURN_OCTETS)) == [(2, 2 * FAIR_TURN_OCTETS)]
+    scheduler.add_payload(2, bytes(FRAME_BYTES))
+    assert turns(scheduler.take(1)) == [(2, FAIR_TURN_BYTES)]
+    assert turns(scheduler.take(2 * FAIR_TURN_BYTES)) == [(2, 2 * FAIR_TURN_BYTES)]
 
 
 def test_small_payloads_that_wait_are_put_together(scheduler):
-    # Of its own, each octet that was read from a socket would keep a page: 256 MiB for 64 KiB.
+    # Of its own, each byte that was read from a socket would keep a page: 256 MiB for 64 KiB.
     scheduler.limit(2, 0)
     for at in range(20_000):
         scheduler.add_payload(2, bytes([at % 251]))
@@ -96,11 +96,11 @@ def test_payload_takes_turns_while_others_wait(scheduler):
     scheduler.add_payload(2, bytes(40_000))
     scheduler.add_payload(4, bytes(20_000))
     assert turns(scheduler.take(EVERYTHING)) == [
-        (2, FAIR_TURN_OCTETS),
-        (4, FAIR_TURN_OCTETS),
-        (2, FAIR_TURN_OCTETS),
-        (4, 20_000 - FAIR_TURN_OCTETS),
-        (2, 40_000 - 2 * FAIR_TURN_OCTETS),
+        (2, FAIR_TURN_BYTES),
+        (4, FAIR_TURN_BYTES),
+        (2, FAIR_TURN_BYTES),
+        (4, 20_000 - FAIR_TURN_BYTES),
+        (2, 40_000 - 2 * FAIR_TURN_BYTES),
     ]
 
 
@@ -108,10 +108,10 @@ def test_a_small_write_waits_for_one_turn_of_a_bulky_one_only(scheduler):
     scheduler.add_payload(2, bytes(1 << 20))
     scheduler.take(1)
     scheduler.add_payload(4, b"key")
-    assert turns(scheduler.take(FAIR_TURN_OCTETS + 1)) == [(2, FAIR_TURN_OCTETS), (4, 3)]
+    assert turns(scheduler.take(FAIR_TURN_BYTES + 1)) == [(2, FAIR_TURN_BYTES), (4, 3)]
 
 
-def test_what_waits_of_a_view_is_kept_when_its_octets_change(scheduler):
+def test_what_waits_of_a_view_is_kept_when_its_bytes_change(scheduler):
     room = bytearray(b"1" * 50_000 + b"2" * 50_000)
     scheduler.add_payload(2, b"before")
     scheduler.add_frame(2, frame(2, b"event"))
@@ -120,7 +120,7 @@ def test_what_waits_of_a_view_is_kept_when_its_octets_change(scheduler):
     begun = bodies(scheduler.take(20_000))
     scheduler.keep(2)
     room[:] = b"?" * len(room)
-    assert scheduler.waiting_octets(2) == 100_000 - sum(len(each) - 3 for each in begun[2:]) + 8
+    assert scheduler.waiting_bytes(2) == 100_000 - sum(len(each) - 3 for each in begun[2:]) + 8
     payload = b"".join(each[3:] for each in [*begun, *bodies(scheduler.take(EVERYTHING))])
     assert payload == b"beforeevent" + b"1" * 50_000 + b"2" * 50_000 + b"end"
 
@@ -153,7 +153,7 @@ def test_the_control_channel_goes_first(scheduler):
     ]
 
 
-def test_the_control_channel_too_keeps_to_the_octets_asked_for(scheduler):
+def test_the_control_channel_too_keeps_to_the_bytes_asked_for(scheduler):
     for _ in range(3):
         scheduler.add_urgent(frame(0, b"x" * 95))
     scheduler.add_payload(2, b"data")
@@ -163,8 +163,8 @@ def test_the_control_channel_too_keeps_to_the_octets_asked_for(scheduler):
 
 
 def test_small_writes_share_a_frame(scheduler):
-    for octet in b"hello":
-        scheduler.add_payload(2, bytes([octet]))
+    for byte in b"hello":
+        scheduler.add_payload(2, bytes([byte]))
     assert bodies(scheduler.take(EVERYTHING)) == [b"\x00\x02\x00hello"]
 
 
@@ -178,28 +178,28 @@ def test_writes_before_and_after_an_event_stay_on_their_sides_of_it(scheduler):
 
 def test_a_batch_names_the_channels_it_served(scheduler):
     scheduler.add_urgent(frame(0, b""))
-    scheduler.add_payload(2, bytes(FAIR_TURN_OCTETS))
+    scheduler.add_payload(2, bytes(FAIR_TURN_BYTES))
     scheduler.add_frame(4, frame(4, b"end"))
-    assert scheduler.take(FAIR_TURN_OCTETS).served == [2]
+    assert scheduler.take(FAIR_TURN_BYTES).served == [2]
     assert scheduler.take(1).served == [4]
 
 
 def test_a_lane_counts_what_waits_in_it(scheduler):
-    assert scheduler.waiting_octets(2) == 0
+    assert scheduler.waiting_bytes(2) == 0
     scheduler.add_payload(2, b"data")
     scheduler.add_frame(2, frame(2, b"end"))
-    assert scheduler.waiting_octets(2) == 4 + HEADER + 3
+    assert scheduler.waiting_bytes(2) == 4 + HEADER + 3
     scheduler.take(EVERYTHING)
-    assert scheduler.waiting_octets(2) == 0
+    assert scheduler.waiting_bytes(2) == 0
 
 
 def test_frames_are_counted_apart_from_payload(scheduler):
     scheduler.add_payload(2, bytes(1000))
     scheduler.add_frame(2, frame(2, b"end"))
     scheduler.add_urgent(frame(0, b"x"))
-    assert scheduler.frame_octets == (HEADER + 3) + (HEADER + 1)
+    assert scheduler.frame_bytes == (HEADER + 3) + (HEADER + 1)
     scheduler.take(EVERYTHING)
-    assert scheduler.frame_octets == 0
+    assert scheduler.frame_bytes == 0
 
 
 def test_a_frame_takes_the_place_of_payload_while_other_frames_stay(scheduler):
@@ -209,7 +209,7 @@ def test_a_frame_takes_the_place_of_payload_while_other_frames_stay(scheduler):
     scheduler.add_frame(2, frame(2, b"end"))
     scheduler.replace_payload(2, frame(2, b"error"))
     waiting = 4 * HEADER + len(b"12errorend")
-    assert scheduler.waiting_octets(2) == scheduler.frame_octets == waiting
+    assert scheduler.waiting_bytes(2) == scheduler.frame_bytes == waiting
     assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [
         b"1",
         b"error",
@@ -219,7 +219,7 @@ def test_a_frame_takes_the_place_of_payload_while_other_frames_stay(scheduler):
 
 
 def test_the_rest_of_a_write_that_has_left_in_part_is_replaced_as_well(scheduler):
-    scheduler.add_payload(2, bytes(MAX_PAYLOAD_OCTETS + 1000))
+    scheduler.add_payload(2, bytes(MAX_PAYLOAD_BYTES + 1000))
     scheduler.add_frame(2, frame(2, b"end"))
     scheduler.take(1)
     scheduler.replace_payload(2, frame(2, b"error"))
@@ -235,8 +235,8 @@ def test_without_payload_the_frame_goes_behind_the_others(scheduler):
 
 def test_every_lane_gets_its_share_of_a_long_queue(scheduler):
     for channel in range(1, 11):
-        scheduler.add_payload(channel, bytes(FAIR_TURN_OCTETS * 4))
-    served = [channel for channel, _ in turns(scheduler.take(FAIR_TURN_OCTETS * 20))]
+        scheduler.add_payload(channel, bytes(FAIR_TURN_BYTES * 4))
+    served = [channel for channel, _ in turns(scheduler.take(FAIR_TURN_BYTES * 20))]
     assert served == [*range(1, 11), *range(1, 11)]
 
 
@@ -244,7 +244,7 @@ sizes = st.integers(0, 5000) | st.integers(60_000, 140_000)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Random adds and takes, against a plain list of octets per channel."""
+    """Random adds and takes, against a plain list of bytes per channel."""
 
     def __init__(self):
         super().__init__()
@@ -263,7 +263,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.scheduler.add_payload(channel, payload)
         self.queued[channel] += payload
 
-    @rule(channel=st.integers(0, 4), size=st.integers(0, 200) | st.just(MAX_PAYLOAD_OCTETS))
+    @rule(channel=st.integers(0, 4), size=st.integers(0, 200) | st.just(MAX_PAYLOAD_BYTES))
     def add_event(self, channel, size):
         text = self._text(size)
         if channel:
@@ -272,12 +272,12 @@ class AnyOrder(RuleBasedStateMachine):
             self.scheduler.add_urgent(frame(0, text))
         self.queued[channel] += text
 
-    @rule(max_octets=st.integers(1, 200_000))
-    def take(self, max_octets):
+    @rule(max_bytes=st.integers(1, 200_000))
+    def take(self, max_bytes):
         urgent_waits = len(self.left[0]) < len(self.queued[0])
-        batch = self.scheduler.take(max_octets)
-        octets = sum(len(piece) for piece in batch.pieces)
-        assert octets <= max_octets + MAX_PAYLOAD_OCTETS + LARGEST_FRAME
+        batch = self.scheduler.take(max_bytes)
+        nbytes = sum(len(piece) for piece in batch.pieces)
+        assert nbytes <= max_bytes + MAX_PAYLOAD_BYTES + LARGEST_FRAME
         taken = bodies(batch)  # every frame whole and legal
         for body in taken:
             assert len(body) >= 3
@@ -288,19 +288,19 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_overtakes_within_a_channel(self):
-        for channel, octets in self.queued.items():
-            assert octets.startswith(self.left[channel])
-            rest = len(octets) - len(self.left[channel])
+        for channel, data in self.queued.items():
+            assert data.startswith(self.left[channel])
+            rest = len(data) - len(self.left[channel])
             if channel:
-                assert bool(self.scheduler.waiting_octets(channel)) >= bool(rest)
+                assert bool(self.scheduler.waiting_bytes(channel)) >= bool(rest)
 
     def teardown(self):
         while self.scheduler:
             self.take(100_000)
         assert self.left == self.queued
-        assert self.scheduler.frame_octets == 0
+        assert self.scheduler.frame_bytes == 0
 
 
-def test_in_any_order_of_adds_and_takes_each_channels_octets_leave_in_order():
+def test_in_any_order_of_adds_and_takes_each_channels_bytes_leave_in_order():
     some = settings(max_examples=60, stateful_step_count=25, deadline=None)
     run_state_machine_as_test(AnyOrder, settings=some)

@@ -2,19 +2,19 @@
 
 from streamplex import Side, Tunnel
 from streamplex.events import DataReceived, MessageReceived, StreamOpened
-from streamplex.testing import cut, exchange, octets_of
+from streamplex.testing import bytes_of, cut, exchange
 
 
-def test_the_octets_of_a_tunnel_are_what_it_sends_next():
+def test_the_bytes_of_a_tunnel_are_what_it_sends_next():
     tunnel = Tunnel(Side.B)
     tunnel.message(1)
     tunnel.message(2)
-    assert b'"object":1' in octets_of(tunnel, 1)
-    assert b'"object":2' in octets_of(tunnel)
-    assert octets_of(tunnel) == b""
+    assert b'"object":1' in bytes_of(tunnel, 1)
+    assert b'"object":2' in bytes_of(tunnel)
+    assert bytes_of(tunnel) == b""
 
 
-def test_octets_are_cut_at_the_sizes_given_and_the_rest_follows():
+def test_bytes_are_cut_at_the_sizes_given_and_the_rest_follows():
     assert list(cut(b"abcdef", [1, 0, 3])) == [b"a", b"", b"bcd", b"ef"]
     assert list(cut(b"ab", [5])) == [b"ab", b""]
 

@@ -1,4 +1,4 @@
-"""The core: octets in, events out; calls in, octets out."""
+"""The core: bytes in, events out; calls in, bytes out."""
 
 import json
 
@@ -30,22 +30,22 @@ from streamplex.features import GOAWAY, PING, RETRY, REUSE
 from streamplex.frames import encode_frame
 from streamplex.messages import data_header
 from streamplex.states import State
-from streamplex.testing import cut, exchange, octets_of
+from streamplex.testing import bytes_of, cut, exchange
 
 LAST_OF_DEVICE = 65534
 
 
-def data(channel, octets):
-    return data_header(channel, len(octets)) + octets
+def data(channel, data):
+    return data_header(channel, len(data)) + data
 
 
 def said(channel, value):
     return encode_frame(bytes([channel >> 8, channel & 255, 1]) + json.dumps(value).encode())
 
 
-def fault_of(tunnel, octets):
-    """The text of the fault that these octets are, what came before it being delivered."""
-    *_, last = tunnel.receive(octets)
+def fault_of(tunnel, nbytes):
+    """The text of the fault that these bytes are, what came before it being delivered."""
+    *_, last = tunnel.receive(nbytes)
     assert isinstance(last, Fault)
     assert isinstance(last.error, RemoteError)
     return str(last.error)
@@ -95,12 +95,12 @@ def test_a_dialogue_in_one_read_is_heard(server):
     assert server.receive(DIALOGUE) == HEARD
 
 
-def test_a_dialogue_octet_by_octet_is_heard(server):
-    heard = [event for octet in DIALOGUE for event in server.receive(bytes([octet]))]
+def test_a_dialogue_byte_by_byte_is_heard(server):
+    heard = [event for byte in DIALOGUE for event in server.receive(bytes([byte]))]
     assert heard == HEARD
 
 
-def test_octets_behind_a_dialogue_wait(server):
+def test_bytes_behind_a_dialogue_wait(server):
     assert server.receive(DIALOGUE + b"\x00\x1c\x00") == HEARD
 
 
@@ -119,14 +119,14 @@ def test_empty_data_is_no_event(pair):
 
 
 @pytest.mark.parametrize(
-    ("octets", "why"),
+    ("nbytes", "why"),
     [
-        (b"\x00\x00", "frame body of 0 octets; at least 3 are needed"),
-        (b"\x00\x01\x00", "frame body of 1 octet; at least 3 are needed"),
-        (b"\x00\x02\x00\x02", "frame body of 2 octets; at least 3 are needed"),
+        (b"\x00\x00", "frame body of 0 bytes; at least 3 are needed"),
+        (b"\x00\x01\x00", "frame body of 1 byte; at least 3 are needed"),
+        (b"\x00\x02\x00\x02", "frame body of 2 bytes; at least 3 are needed"),
         (encode_frame(b"\x00\x02\x09"), "message type 0x09 on channel 2; known: data 0x00, JSON"),
-        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON of 1 octet: 'utf-8' codec"),
-        (encode_frame(b"\x00\x02\x01NaN"), "invalid JSON of 3 octets: NaN is not JSON"),
+        (encode_frame(b"\x00\x02\x01\xff"), "invalid JSON of 1 byte: 'utf-8' codec"),
+        (encode_frame(b"\x00\x02\x01NaN"), "invalid JSON of 3 bytes: NaN is not JSON"),
         (said(0, []), "JSON of type list on channel 0; an object is expected"),
         (data(0, b"x"), "data on the control channel; allowed there: JSON"),
         (said(0, {"type": "stream", "sock": True}), "substream number of type bool; an integer"),
@@ -147,8 +147,8 @@ def test_empty_data_is_no_event(pair):
         (events.stream_ended(2) + data(2, b""), "data after the end on substream 2"),
     ],
 )
-def test_a_fault_is_the_last_event_and_says_what_was_seen(server, octets, why):
-    heard = server.receive(events.stream_opened(2, "net") + octets)
+def test_a_fault_is_the_last_event_and_says_what_was_seen(server, nbytes, why):
+    heard = server.receive(events.stream_opened(2, "net") + nbytes)
     assert heard[0] == StreamOpened(2, "net")
     assert isinstance(heard[-1], Fault)
     assert why in str(heard[-1].error)
@@ -185,7 +185,7 @@ def test_what_came_before_a_fault_stands_and_nothing_follows_it(server):
     assert isinstance(heard[-1], Fault)
 
 
-def test_octets_after_a_fault_are_the_callers_mistake(server):
+def test_bytes_after_a_fault_are_the_callers_mistake(server):
     server.receive(b"\x00\x00")
     with pytest.raises(LocalError, match="a tunnel that has failed"):
         server.receive(b"\x00")
@@ -193,7 +193,7 @@ def test_octets_after_a_fault_are_the_callers_mistake(server):
 
 def test_a_stream_that_ends_inside_a_frame_is_a_fault(server):
     server.receive(b"\x00\x05\x00")
-    with pytest.raises(RemoteError, match="ends inside a frame, after 3 octets"):
+    with pytest.raises(RemoteError, match="ends inside a frame, after 3 bytes"):
         server.receive_end()
 
 
@@ -203,10 +203,10 @@ def test_a_stream_may_end_between_frames(server):
 
 
 @given(st.binary(max_size=200))
-def test_no_octets_raise_anything(octets):
+def test_no_bytes_raise_anything(nbytes):
     server = Tunnel(Side.A)
     server.receive(events.stream_opened(2, None))
-    for event in server.receive(octets):
+    for event in server.receive(nbytes):
         assert isinstance(event, Fault) or event is not None
 
 
@@ -221,19 +221,19 @@ def test_no_damage_to_a_dialogue_raises_anything(draw):
 
 
 def test_a_peer_that_asks_without_reading_is_at_fault():
-    server = Tunnel(Side.A, Limits(max_unread_answer_octets=1000))
+    server = Tunnel(Side.A, Limits(max_unread_answer_bytes=1000))
     for number in range(30):
         server.message({"answer": number})
     assert fault_of(server, b"\x00") == (
-        "the peer asks without reading: 1370 octets of answers wait; allowed: 1000"
+        "the peer asks without reading: 1370 bytes of answers wait; allowed: 1000"
     )
 
 
 def test_a_peer_that_reads_its_answers_may_ask_on():
-    server = Tunnel(Side.A, Limits(max_unread_answer_octets=1000))
+    server = Tunnel(Side.A, Limits(max_unread_answer_bytes=1000))
     for number in range(30):
         server.message({"answer": number})
-        octets_of(server)
+        bytes_of(server)
         assert server.receive(events.message(number)) == [MessageReceived(number)]
 
 
@@ -254,7 +254,7 @@ def test_data_that_waits_is_no_fault_of_the_peers(pair):
     device, server = pair
     server.send(2, bytes(64 << 20))
     device.message(1)
-    assert server.receive(octets_of(device)) == [MessageReceived(1)]
+    assert server.receive(bytes_of(device)) == [MessageReceived(1)]
 
 
 # --- messages in flight
@@ -311,7 +311,7 @@ def test_a_tunnel_with_nothing_to_say_is_false(device):
     assert not device
     device.open("net")
     assert device
-    octets_of(device)
+    bytes_of(device)
     assert not device
 
 
@@ -344,7 +344,7 @@ def test_data_after_the_end_is_the_callers_fault(device):
 
 def test_an_event_that_is_not_json_changes_nothing(device):
     device.open(None)
-    octets_of(device)
+    bytes_of(device)
     for call in (lambda: device.emit(2, "x", b""), lambda: device.open("\ud800")):
         with pytest.raises(LocalError, match="not a JSON value"):
             call()
@@ -376,7 +376,7 @@ def test_an_abort_comes_in_place_of_the_data_and_before_the_end(pair):
 def test_a_write_larger_than_a_frame_leaves_in_several(pair):
     device, _ = pair
     device.send(2, bytes(70_000))
-    assert octets_of(device) == data(2, bytes(65_531)) + data(2, bytes(4_469))
+    assert bytes_of(device) == data(2, bytes(65_531)) + data(2, bytes(4_469))
 
 
 # --- numbers
@@ -414,12 +414,12 @@ def test_a_released_number_is_not_opened_again_until_what_it_had_queued_has_left
     device.send(channel, bytes(100_000))
     device.end(channel)
     device.release(channel)
-    octets = octets_of(device, 1)
+    nbytes = bytes_of(device, 1)
     with pytest.raises(ChannelsExhaustedError, match="are in use"):
         device.open(None)
-    octets += octets_of(device)
+    nbytes += bytes_of(device)
     assert device.open(None) == channel
-    *_, end = server.receive(octets)
+    *_, end = server.receive(nbytes)
     assert end == StreamEnded(channel)
 
 
@@ -427,11 +427,11 @@ def test_while_one_number_is_leaving_others_may_leave_too(last_numbers):
     device, _ = last_numbers
     device._own._next -= 2
     one, other = device.open(None), device.open(None)
-    octets_of(device)
+    bytes_of(device)
     for channel in (one, other):
         device.end(channel)
     device.release(other)
-    octets_of(device)
+    bytes_of(device)
     assert device.open(None) == other
     assert device.state(one) is State.LOCAL_ENDED
 
@@ -457,7 +457,7 @@ PLS_CONNECT = bytes.fromhex(
 CONNECT = bytes.fromhex(
     "002c0002017b226576656e74223a22637573746f6d222c22656d697441726773223a5b22636f6e6e656374225d7d"
 )
-TEN_OCTETS = bytes.fromhex("000d00020030313233343536373839")
+TEN_BYTES = bytes.fromhex("000d00020030313233343536373839")
 END = bytes.fromhex("00120002017b226576656e74223a22656e64227d")
 CLOSE = bytes.fromhex(
     "002a0002017b226576656e74223a22637573746f6d222c22656d697441726773223a5b22636c6f7365225d7d"
@@ -467,33 +467,33 @@ CLOSE = bytes.fromhex(
 def test_the_authentication_is_as_recorded(device, server):
     device.message({"token": "DEV-CRED"})
     server.message({"authed": True})
-    assert octets_of(device) == TOKEN
-    assert octets_of(server) == AUTHED
+    assert bytes_of(device) == TOKEN
+    assert bytes_of(server) == AUTHED
     assert device.receive(AUTHED) == [MessageReceived({"authed": True})]
     assert server.receive(TOKEN) == [MessageReceived({"token": "DEV-CRED"})]
 
 
-def test_an_echo_of_ten_octets_is_as_recorded(device):
+def test_an_echo_of_ten_bytes_is_as_recorded(device):
     channel = device.open("net")
     device.emit(channel, "_pls_connect", 17000, "127.0.0.1")
-    assert octets_of(device) == OPEN_NET + PLS_CONNECT
+    assert bytes_of(device) == OPEN_NET + PLS_CONNECT
     assert device.receive(CONNECT) == [CustomReceived(2, "connect", ())]
     device.send(channel, b"0123456789")
-    assert octets_of(device) == TEN_OCTETS
-    assert device.receive(TEN_OCTETS) == [DataReceived(2, b"0123456789")]
+    assert bytes_of(device) == TEN_BYTES
+    assert device.receive(TEN_BYTES) == [DataReceived(2, b"0123456789")]
     device.end(channel)
-    assert octets_of(device) == END
+    assert bytes_of(device) == END
     assert device.receive(END + CLOSE) == [StreamEnded(2), CustomReceived(2, "close", ())]
 
 
-def test_where_the_original_throws_seventy_thousand_octets_are_two_frames(device):
+def test_where_the_original_throws_seventy_thousand_bytes_are_two_frames(device):
     channel = device.open("net")
     device.emit(channel, "_pls_connect", 17000, "127.0.0.1")
-    assert octets_of(device) == OPEN_NET + PLS_CONNECT
+    assert bytes_of(device) == OPEN_NET + PLS_CONNECT
     device.receive(CONNECT)
     device.send(channel, b"x" * 70_000)
     first = bytes.fromhex("fffe000200") + b"x" * 65_531
-    assert octets_of(device) == first + bytes.fromhex("1178000200") + b"x" * 4_469
+    assert bytes_of(device) == first + bytes.fromhex("1178000200") + b"x" * 4_469
 
 
 # --- going away
@@ -504,21 +504,21 @@ def test_a_server_asks_a_device_that_knows_the_word_to_open_nothing_new(pair):
     for end in pair:
         end.enable({GOAWAY})
     server.goaway(1800)
-    assert device.receive(octets_of(server)) == [GoAway(1800)]
+    assert device.receive(bytes_of(server)) == [GoAway(1800)]
     assert device.open("net") == 4  # whether to obey is for the layer above
 
 
 def test_a_device_that_did_not_name_it_passes_it_over(device, server):
     server.enable({GOAWAY})
     server.goaway(0)
-    assert device.receive(octets_of(server)) == [Ignored(0, "control message of type 'goaway'")]
+    assert device.receive(bytes_of(server)) == [Ignored(0, "control message of type 'goaway'")]
 
 
 @pytest.mark.parametrize("after_ms", [5, "soon"])
 def test_a_server_is_not_sent_away(server, after_ms):
     server.enable({GOAWAY})
-    octets = said(0, {"type": "goaway", "after_ms": after_ms})
-    assert server.receive(octets) == [Ignored(0, "control message of type 'goaway'")]
+    nbytes = said(0, {"type": "goaway", "after_ms": after_ms})
+    assert server.receive(nbytes) == [Ignored(0, "control message of type 'goaway'")]
 
 
 def test_a_malformed_one_is_the_servers_fault(device):
@@ -553,8 +553,8 @@ def test_a_ping_is_answered_at_once_before_all_else(pair):
     channel = device.open("net")
     device.send(channel, b"x" * 100)
     server.ping()
-    assert device.receive(octets_of(server)) == []
-    answer = octets_of(device)
+    assert device.receive(bytes_of(server)) == []
+    answer = bytes_of(device)
     assert answer.startswith(events.pong(1))
     server.receive(answer)
 
@@ -563,7 +563,7 @@ def test_pings_are_numbered_and_a_pong_says_nothing_more(device):
     device.enable({PING})
     device.ping()
     device.ping()
-    assert octets_of(device) == events.ping(1) + events.ping(2)
+    assert bytes_of(device) == events.ping(1) + events.ping(2)
     assert device.receive(said(0, {"type": "pong", "id": 1})) == []
 
 
@@ -571,7 +571,7 @@ def test_a_peer_that_asks_without_reading_is_owed_one_answer_alone(server):
     server.enable({PING})
     for number in range(10_000):
         assert server.receive(said(0, {"type": "ping", "id": number})) == []
-    assert octets_of(server) == events.pong(9_999)
+    assert bytes_of(server) == events.pong(9_999)
     assert not server
 
 
@@ -581,8 +581,8 @@ def test_a_ping_to_a_peer_that_did_not_name_it_is_our_fault(server):
 
 
 def test_uninvited_it_is_passed_over(server):
-    octets = said(0, {"type": "ping", "id": 1})
-    assert server.receive(octets) == [Ignored(0, "control message of type 'ping'")]
+    nbytes = said(0, {"type": "ping", "id": 1})
+    assert server.receive(nbytes) == [Ignored(0, "control message of type 'ping'")]
     assert not server
 
 

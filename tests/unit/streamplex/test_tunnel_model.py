@@ -22,7 +22,7 @@ from streamplex.events import (
     StreamOpened,
 )
 from streamplex.features import REUSE
-from streamplex.testing import octets_of
+from streamplex.testing import bytes_of
 
 sides = st.sampled_from(Side)
 
@@ -32,7 +32,7 @@ class Story:
 
     def __init__(self):
         self.data = bytearray()
-        self.events = []  # with the octets of data that came before each
+        self.events = []  # with the bytes of data that came before each
 
     def add(self, *event):
         self.events.append((len(self.data), *event))
@@ -93,9 +93,9 @@ class BackToBack(RuleBasedStateMachine):
     @rule(draw=st.data(), side=sides, size=st.integers(0, 300) | st.integers(65_000, 140_000))
     def send(self, draw, side, size):
         if channel := self._choose(draw, side):
-            octets = bytes(n % 251 for n in range(size))
-            self.tunnels[side].send(channel, octets)
-            self.told[side, channel].data += octets
+            data = bytes(n % 251 for n in range(size))
+            self.tunnels[side].send(channel, data)
+            self.told[side, channel].data += data
 
     @rule(draw=st.data(), side=sides, name=st.text(max_size=5))
     def emit(self, draw, side, name):
@@ -141,17 +141,17 @@ class BackToBack(RuleBasedStateMachine):
 
     def _carry_all(self):
         for side in Side:
-            self.wire[side] += octets_of(self.tunnels[side])
+            self.wire[side] += bytes_of(self.tunnels[side])
             self.carry(side, len(self.wire[side]))
 
-    @rule(side=sides, max_octets=st.integers(1, 100_000))
-    def take(self, side, max_octets):
-        self.wire[side] += octets_of(self.tunnels[side], max_octets)
+    @rule(side=sides, max_bytes=st.integers(1, 100_000))
+    def take(self, side, max_bytes):
+        self.wire[side] += bytes_of(self.tunnels[side], max_bytes)
 
-    @rule(side=sides, octets=st.integers(1, 20) | st.integers(1000, 100_000))
-    def carry(self, side, octets):
-        piece = bytes(self.wire[side][:octets])
-        del self.wire[side][:octets]
+    @rule(side=sides, nbytes=st.integers(1, 20) | st.integers(1000, 100_000))
+    def carry(self, side, nbytes):
+        piece = bytes(self.wire[side][:nbytes])
+        del self.wire[side][:nbytes]
         for event in self.tunnels[side.other].receive(piece):
             self._note(side, event)
 
@@ -162,8 +162,8 @@ class BackToBack(RuleBasedStateMachine):
                 self.heard[side, 0].add("opened", channel, name)
             case MessageReceived(value):
                 self.heard[side, 0].add("message", value)
-            case DataReceived(channel, octets):
-                self.heard[side, channel].data += octets
+            case DataReceived(channel, nbytes):
+                self.heard[side, channel].data += nbytes
             case CustomReceived(channel, name, args):
                 self.heard[side, channel].add("custom", name, args)
             case StreamFailed(channel, text):

@@ -14,8 +14,8 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
 from streamplex.tx.bulk import (
-    READ_OCTETS,
-    UNSENT_OCTETS,
+    READ_BYTES,
+    UNSENT_BYTES,
     end_at_once,
     keep_queue_short,
     read_views_in_bulk,
@@ -165,10 +165,10 @@ def test_many_small_pieces_leave_too(tcp):
 
 
 def test_what_waits_is_a_copy(tcp):
-    octets = bytearray(b"now later")
+    data = bytearray(b"now later")
     tcp.socket.room = 3
-    write_at_once(tcp.transport, [memoryview(octets)])
-    octets[:] = b"?" * 9
+    write_at_once(tcp.transport, [memoryview(data)])
+    data[:] = b"?" * 9
     tcp.socket.room = 100
     tcp.writable()
     assert tcp.socket.taken == b"now later"
@@ -247,15 +247,15 @@ def test_a_connection_that_closes_already_is_not_ended_at_once(tcp):
 
 def test_what_is_no_tcp_is_written_to_as_ever():
     transport = StringTransport()
-    write_at_once(transport, [memoryview(b"octets")])
-    assert transport.value() == b"octets"
+    write_at_once(transport, [memoryview(b"bytes")])
+    assert transport.value() == b"bytes"
 
 
 def test_the_kernels_queue_is_short_however_many_layers_are_above_it(tcp):
     layer = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
     layer.transport = tcp.transport
     keep_queue_short(layer)
-    assert tcp.socket.options[IPPROTO_TCP, TCP_NOTSENT_LOWAT] == UNSENT_OCTETS
+    assert tcp.socket.options[IPPROTO_TCP, TCP_NOTSENT_LOWAT] == UNSENT_BYTES
 
 
 def test_a_transport_in_memory_has_no_kernel_to_be_told():
@@ -266,20 +266,20 @@ def test_a_transport_in_memory_has_no_kernel_to_be_told():
 def test_tcp_reads_much_at_once_into_one_buffer(tcp):
     heard = []
     read_views_in_bulk(tcp.transport, lambda view: heard.append((type(view), bytes(view))))
-    tcp.socket.coming = bytes(READ_OCTETS) + b"rest"
+    tcp.socket.coming = bytes(READ_BYTES) + b"rest"
     assert tcp.transport.doRead() is None
     assert tcp.transport.doRead() is None
-    assert heard == [(memoryview, bytes(READ_OCTETS)), (memoryview, b"rest")]
+    assert heard == [(memoryview, bytes(READ_BYTES)), (memoryview, b"rest")]
 
 
-@pytest.mark.parametrize("size", [1, 100, READ_OCTETS, 2 * READ_OCTETS])
+@pytest.mark.parametrize("size", [1, 100, READ_BYTES, 2 * READ_BYTES])
 def test_it_reads_as_much_as_its_buffer_size_says_and_no_more_than_there_is_room_for(tcp, size):
     heard = []
     read_views_in_bulk(tcp.transport, lambda view: heard.append(len(view)))
     tcp.transport.bufferSize = size
-    tcp.socket.coming = bytes(3 * READ_OCTETS)
+    tcp.socket.coming = bytes(3 * READ_BYTES)
     tcp.transport.doRead()
-    assert heard == [min(size, READ_OCTETS)]
+    assert heard == [min(size, READ_BYTES)]
 
 
 def test_nothing_to_read_is_told_to_nobody(tcp):

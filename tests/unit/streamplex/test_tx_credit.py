@@ -8,8 +8,8 @@ from zope.interface import implementer
 from streamplex import SubstreamError, TunnelLostError, Windows
 from streamplex.credit import MAX_EVENTS_AT_ONCE
 from streamplex.features import CREDIT, REUSE
-from streamplex.tx.flow import MAX_HELD_EVENTS_OCTETS, MAX_HELD_OCTETS, MAX_WAITING_OCTETS
-from streamplex.tx.intake import HELD_EVENT_OCTETS
+from streamplex.tx.flow import MAX_HELD_BYTES, MAX_HELD_EVENTS_BYTES, MAX_WAITING_BYTES
+from streamplex.tx.intake import HELD_EVENT_BYTES
 from streamplex.tx.protocol import CLOSE_TIMEOUT_S
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
 
@@ -67,15 +67,15 @@ def test_a_paused_consumer_is_held_to_its_window_and_the_tunnel_is_read_on(tunne
     source.run()
     tunnels.pump()
     assert tunnels.device_end.reading
-    assert 64 * KIB <= slow.transport.held_octets <= 64 * KIB + 100 * HELD_EVENT_OCTETS
+    assert 64 * KIB <= slow.transport.held_bytes <= 64 * KIB + 100 * HELD_EVENT_BYTES
     assert slow.transport.has_unread
     assert source.paused
-    assert tunnels.server.core.waiting_octets(far_slow.transport.channel) < 128 * KIB
+    assert tunnels.server.core.waiting_bytes(far_slow.transport.channel) < 128 * KIB
     for _ in range(100):
         far_other.transport.write(bytes(100 * KIB))
         tunnels.pump()
     assert len(other.data) == 10_000 * KIB
-    assert tunnels.server.held_octets < MAX_WAITING_OCTETS + 64 * KIB
+    assert tunnels.server.held_bytes < MAX_WAITING_BYTES + 64 * KIB
 
 
 def test_when_it_goes_on_everything_arrives_and_its_window_has_grown(tunnels):
@@ -97,7 +97,7 @@ def test_what_waits_for_a_protocol_is_held_to_its_window_too():
     Source(near.transport, 10_000 * KIB).run()
     tunnels.pump()
     substream = tunnels.far.opened[0]
-    assert substream.held_octets <= 64 * KIB + 100 * HELD_EVENT_OCTETS
+    assert substream.held_bytes <= 64 * KIB + 100 * HELD_EVENT_BYTES
     substream.attach(late := HalfCloseable())
     tunnels.pump()
     assert len(late.data) == 10_000 * KIB
@@ -106,7 +106,7 @@ def test_what_waits_for_a_protocol_is_held_to_its_window_too():
 def test_no_stall_is_ended_for_what_holds_up_nobody(tunnels):
     slow, far_slow = tunnels.open(HalfCloseable())
     slow.transport.pauseProducing()
-    far_slow.transport.write(bytes(MAX_HELD_OCTETS * 2))
+    far_slow.transport.write(bytes(MAX_HELD_BYTES * 2))
     tunnels.pump()
     assert not tunnels.clock.getDelayedCalls()
 
@@ -118,7 +118,7 @@ def test_small_pieces_are_held_at_little_more_than_their_size(tunnels):
         far.transport.write(b"x")
         tunnels.server.flush()
         tunnels.pump()
-    assert near.transport.held_octets < 10_000 + 4 * HELD_EVENT_OCTETS
+    assert near.transport.held_bytes < 10_000 + 4 * HELD_EVENT_BYTES
     near.transport.resumeProducing()
     assert near.data == b"x" * 10_000
 
@@ -149,7 +149,7 @@ def test_events_that_nobody_takes_end_their_substream_when_they_are_too_many():
     tunnels.pump()
     assert far.events[0] == ("error", "ENOBUFS: too many events")
     assert near.events == [("error", "ENOBUFS: too many events")]
-    assert far.transport.held_octets == 0
+    assert far.transport.held_bytes == 0
     far_other.transport.emit("hello")
     tunnels.pump()
     assert other.events == [("hello",)]
@@ -162,7 +162,7 @@ def test_events_that_wait_for_a_protocol_are_bounded_as_well():
         near.transport.emit("x", "y" * 10_000)
     tunnels.pump()
     assert near.events == [("error", "ENOBUFS: too many events")]
-    assert tunnels.far.opened[0].held_octets < MAX_HELD_EVENTS_OCTETS
+    assert tunnels.far.opened[0].held_bytes < MAX_HELD_EVENTS_BYTES
 
 
 def test_events_are_limited_in_rate():
@@ -257,7 +257,7 @@ def test_what_was_released_and_has_not_left_is_in_use_and_held():
     tunnels.pump()
     assert not tunnels.server.substreams
     assert tunnels.server.substreams_in_use == 1
-    assert tunnels.server.held_octets > 36 * KIB
+    assert tunnels.server.held_bytes > 36 * KIB
     assert tunnels.server.has_more_to_send
     near.transport.resumeProducing()
     tunnels.pump()

@@ -27,7 +27,7 @@ from streamplex.tx.endings import in_words
             "TLS failed: one, two",
         ),
         (SSL.Error(), "TLS failed: no reason given"),
-        (RemoteError("frame body of 2 octets."), "frame body of 2 octets"),
+        (RemoteError("frame body of 2 bytes."), "frame body of 2 bytes"),
         (KeyError(), "KeyError"),
     ],
 )

@@ -9,16 +9,16 @@ from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from streamplex import LocalError, SubstreamError
-from streamplex.schedule import FRAME_OCTETS
+from streamplex.schedule import FRAME_BYTES
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import (
-    MAX_HELD_OCTETS,
+    MAX_HELD_BYTES,
     MAX_STALL_S,
-    MAX_WAITING_OCTETS,
-    RESUME_HELD_OCTETS,
-    HeldOctets,
+    MAX_WAITING_BYTES,
+    RESUME_HELD_BYTES,
+    HeldBytes,
 )
-from streamplex.tx.intake import HELD_EVENT_OCTETS
+from streamplex.tx.intake import HELD_EVENT_BYTES
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
 
 
@@ -80,7 +80,7 @@ def tunnels():
 
 
 def waiting(tunnel, substream):
-    return tunnel.core.waiting_octets(substream.channel)
+    return tunnel.core.waiting_bytes(substream.channel)
 
 
 # --- towards the tunnel
@@ -93,9 +93,7 @@ def test_a_push_producer_is_paused_while_much_waits_and_goes_on_later(tunnels):
     near.transport.registerProducer(push, True)
     push.produce()
     assert push.calls == ["pause"]
-    assert (
-        MAX_WAITING_OCTETS < waiting(tunnels.device, near.transport) <= MAX_WAITING_OCTETS + 10_000
-    )
+    assert MAX_WAITING_BYTES < waiting(tunnels.device, near.transport) <= MAX_WAITING_BYTES + 10_000
     tunnels.device.resumeProducing()
     tunnels.pump()
     assert len(far.data) == 500_000
@@ -111,7 +109,7 @@ def test_memory_stays_bounded_when_the_peer_does_not_read(tunnels):
     tunnels.pump()
     queued = waiting(tunnels.device, near.transport) + len(tunnels.device_end.sent)
     assert push.paused
-    assert queued < 4 * MAX_WAITING_OCTETS
+    assert queued < 4 * MAX_WAITING_BYTES
     tunnels.server_end.resumeProducing()
     tunnels.pump()
     assert len(far.data) == 20_000_000
@@ -120,7 +118,7 @@ def test_memory_stays_bounded_when_the_peer_does_not_read(tunnels):
 def test_a_producer_that_registers_while_much_waits_is_paused_at_once(tunnels):
     near, _ = tunnels.open(HalfCloseable())
     tunnels.device.pauseProducing()
-    near.transport.write(bytes(MAX_WAITING_OCTETS + 1))
+    near.transport.write(bytes(MAX_WAITING_BYTES + 1))
     push = Push(near.transport)
     near.transport.registerProducer(push, True)
     assert push.calls == ["pause"]
@@ -131,7 +129,7 @@ def test_writes_of_a_paused_producer_pause_it_only_once(tunnels):
     tunnels.device.pauseProducing()
     push = Push(near.transport)
     near.transport.registerProducer(push, True)
-    near.transport.write(bytes(MAX_WAITING_OCTETS + 1))
+    near.transport.write(bytes(MAX_WAITING_BYTES + 1))
     near.transport.write(b"more")
     assert push.calls == ["pause"]
 
@@ -141,11 +139,11 @@ def test_a_producer_goes_on_only_when_half_has_left(tunnels):
     tunnels.device.pauseProducing()
     push = Push(near.transport, pieces=0)
     near.transport.registerProducer(push, True)
-    near.transport.write(bytes(2 * MAX_WAITING_OCTETS))
-    tunnels.device.core.take(FRAME_OCTETS)
+    near.transport.write(bytes(2 * MAX_WAITING_BYTES))
+    tunnels.device.core.take(FRAME_BYTES)
     near.transport.served()
     assert push.paused
-    tunnels.device.core.take(FRAME_OCTETS)
+    tunnels.device.core.take(FRAME_BYTES)
     near.transport.served()
     assert not push.paused
 
@@ -162,7 +160,7 @@ def test_a_pull_producer_is_asked_whenever_all_has_left(tunnels):
 
 def test_a_pull_producer_is_asked_once_however_many_batches_its_answer_fills():
     turns = []
-    lane = SimpleNamespace(waiting_octets=lambda: 0, later=turns.append)
+    lane = SimpleNamespace(waiting_bytes=lambda: 0, later=turns.append)
     feed = Feed(lane, Pull(StringTransport()), False)
     feed.begin()
     for _ in range(3):
@@ -271,8 +269,8 @@ def test_an_exception_in_a_producer_costs_its_substream(tunnels, end, logged_fai
     near, far = tunnels.open(HalfCloseable())
     tunnels.device.pauseProducing()
     near.transport.registerProducer(Faulty(near.transport), True)
-    near.transport.write(bytes(MAX_WAITING_OCTETS + 1))
-    near.transport.write(bytes(MAX_WAITING_OCTETS))
+    near.transport.write(bytes(MAX_WAITING_BYTES + 1))
+    near.transport.write(bytes(MAX_WAITING_BYTES))
     tunnels.device.resumeProducing()
     tunnels.pump()
     if end == "stopProducing":
@@ -357,12 +355,12 @@ def test_the_tunnel_stops_reading_when_much_is_held_and_goes_on_when_half_is_tak
     far.transport.write(bytes(10_000_000))
     tunnels.pump()
     assert not tunnels.device_end.reading
-    assert MAX_HELD_OCTETS < tunnels.device.held._octets < MAX_HELD_OCTETS + 2 * 65_536
+    assert MAX_HELD_BYTES < tunnels.device.held._nbytes < MAX_HELD_BYTES + 2 * 65_536
     near.transport.resumeProducing()
     assert tunnels.device_end.reading
     tunnels.pump()
     assert len(near.data) == 10_000_000
-    assert tunnels.device.held._octets == 0
+    assert tunnels.device.held._nbytes == 0
 
 
 def test_everyone_waits_for_a_slow_consumer_and_nothing_is_lost(tunnels):
@@ -391,7 +389,7 @@ def test_a_consumer_that_wants_no_more_sets_the_tunnel_free(tunnels, way_out):
     tunnels.pump()
     assert tunnels.device_end.reading
     assert near.data == b""
-    assert tunnels.device.held._octets == 0
+    assert tunnels.device.held._nbytes == 0
 
 
 def test_pausing_what_has_closed_holds_nothing(tunnels):
@@ -401,7 +399,7 @@ def test_pausing_what_has_closed_holds_nothing(tunnels):
     near.transport.resumeProducing()
     far.transport.write(bytes(1_000_000))
     tunnels.pump()
-    assert tunnels.device.held._octets == 0
+    assert tunnels.device.held._nbytes == 0
 
 
 def test_a_protocol_that_has_stopped_reading_still_learns_of_the_end():
@@ -417,13 +415,13 @@ def test_a_protocol_that_has_stopped_reading_still_learns_of_the_end():
 def test_what_waits_for_a_protocol_counts_as_held():
     tunnels = Tunnels(lambda: None)
     near, _ = tunnels.open(HalfCloseable())
-    near.transport.write(bytes(MAX_HELD_OCTETS + 1))
+    near.transport.write(bytes(MAX_HELD_BYTES + 1))
     tunnels.pump()
     assert not tunnels.server_end.reading
     late = HalfCloseable()
     tunnels.far.opened[0].attach(late)
     tunnels.pump()
-    assert len(late.data) == MAX_HELD_OCTETS + 1
+    assert len(late.data) == MAX_HELD_BYTES + 1
     assert tunnels.server_end.reading
 
 
@@ -434,9 +432,9 @@ def test_held_events_count_at_their_size_in_memory():
         near.transport.emit("x", [[] for _ in range(10_000)], {"key" * 1000: None})
     tunnels.pump()
     assert not tunnels.server_end.reading
-    assert tunnels.server.held._octets > 10_000 * 56
+    assert tunnels.server.held._nbytes > 10_000 * 56
     tunnels.connection.cut()
-    assert tunnels.server.held._octets == 0
+    assert tunnels.server.held._nbytes == 0
 
 
 def test_tiny_pieces_count_at_what_their_objects_take():
@@ -446,7 +444,7 @@ def test_tiny_pieces_count_at_what_their_objects_take():
         near.transport.write(b"x")
         near.transport.emit("y")
     tunnels.pump()
-    assert tunnels.server.held._octets > 200 * HELD_EVENT_OCTETS
+    assert tunnels.server.held._nbytes > 200 * HELD_EVENT_BYTES
 
 
 # --- stalls
@@ -480,16 +478,16 @@ def reading():
 
 @pytest.fixture
 def held(reading, clock):
-    return HeldOctets(reading, clock)
+    return HeldBytes(reading, clock)
 
 
 def test_the_tunnels_reading_is_stopped_and_resumed_once_each(held, reading, clock):
-    held.add(MAX_HELD_OCTETS)
+    held.add(MAX_HELD_BYTES)
     assert reading.calls == []
     held.add(1)
     held.add(1)
     assert reading.calls == ["stop"]
-    held.remove(MAX_HELD_OCTETS - RESUME_HELD_OCTETS)
+    held.remove(MAX_HELD_BYTES - RESUME_HELD_BYTES)
     assert reading.calls == ["stop"]
     held.remove(2)
     held.remove(1)
@@ -498,14 +496,14 @@ def test_the_tunnels_reading_is_stopped_and_resumed_once_each(held, reading, clo
 
 
 def test_a_tunnel_that_reads_is_not_watched(held, clock):
-    held.add(MAX_HELD_OCTETS)
+    held.add(MAX_HELD_BYTES)
     assert not clock.getDelayedCalls()
 
 
 def test_when_nothing_was_taken_for_so_long_the_stall_is_ended_and_so_is_the_next(
     held, reading, clock
 ):
-    held.add(MAX_HELD_OCTETS + 1)
+    held.add(MAX_HELD_BYTES + 1)
     clock.advance(MAX_STALL_S - 1)
     assert reading.calls == ["stop"]
     clock.advance(1)
@@ -515,7 +513,7 @@ def test_when_nothing_was_taken_for_so_long_the_stall_is_ended_and_so_is_the_nex
 
 
 def test_a_consumer_that_takes_a_little_is_no_stall(held, reading, clock):
-    held.add(2 * MAX_HELD_OCTETS)
+    held.add(2 * MAX_HELD_BYTES)
     for _ in range(10):
         held.remove(1)
         clock.advance(MAX_STALL_S)
@@ -555,7 +553,7 @@ def test_a_protocol_aware_of_substreams_is_told_that_it_stalled_however_it_pause
     tunnels.pump()
     assert near.calls == ["made", "error"]
     assert tunnels.device_end.reading
-    assert tunnels.device.held._octets == 0
+    assert tunnels.device.held._nbytes == 0
 
 
 def test_a_substream_that_nobody_attended_to_is_ended_too():

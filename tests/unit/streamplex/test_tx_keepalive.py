@@ -8,7 +8,7 @@ from twisted.internet.error import ConnectionDone
 from streamplex import SilentPeerError, TunnelLostError
 from streamplex.features import PING
 from streamplex.tx import protocol
-from streamplex.tx.flow import MAX_HELD_OCTETS
+from streamplex.tx.flow import MAX_HELD_BYTES
 from streamplex.tx.tcp import Progress
 from unit.streamplex.wiring import Aware, Tunnels
 
@@ -34,9 +34,9 @@ def pass_time(tunnels, seconds):
 def test_a_silent_peer_that_is_there_is_asked_now_and_then_and_kept(tunnels):
     heard = []
     receive = tunnels.device.core.receive
-    tunnels.device.core.receive = lambda octets: heard.append(bytes(octets)) or receive(octets)
+    tunnels.device.core.receive = lambda data: heard.append(bytes(data)) or receive(data)
     pass_time(tunnels, 65)
-    assert [octets.count(b"ping") for octets in heard] == [1] * 6
+    assert [data.count(b"ping") for data in heard] == [1] * 6
     assert tunnels.far.lost is None
 
 
@@ -51,7 +51,7 @@ def test_one_that_is_gone_is_found_out_in_the_sum_of_both_times(tunnels):
     assert tunnels.served[0].lost.check(TunnelLostError)
 
 
-def test_any_octet_is_a_sign_of_life_half_a_frame_too(tunnels):
+def test_any_byte_is_a_sign_of_life_half_a_frame_too(tunnels):
     tunnels.device_end.reading = False
     for _ in range(20):
         pass_time(tunnels, INTERVAL_S - 1)
@@ -74,7 +74,7 @@ def test_a_slow_link_that_takes_what_is_sent_is_one_too(tunnels):
 def test_a_peer_that_is_not_listened_to_is_not_missed(tunnels):
     device, server = tunnels.open(Aware())
     server.transport.pauseProducing()
-    device.transport.write(b"x" * (MAX_HELD_OCTETS + 100_000))
+    device.transport.write(b"x" * (MAX_HELD_BYTES + 100_000))
     tunnels.pump()
     assert tunnels.server.is_deaf
     pass_time(tunnels, 2 * (INTERVAL_S + TIMEOUT_S))
@@ -103,7 +103,7 @@ def test_the_peer_of_a_tunnel_that_closes_slowly_is_given_up_once(tunnels):
 
 @pytest.fixture
 def link(tunnels, monkeypatch):
-    """What the system says of the server's transport, which no octet comes back over."""
+    """What the system says of the server's transport, which no byte comes back over."""
     link = Link()
     monkeypatch.setattr(protocol, "progress_of", lambda _transport: link.progress)
     tunnels = link.tunnels = Tunnels()

@@ -1,4 +1,4 @@
-"""OpenSSL read past pyOpenSSL's public calls: the same octets, the same reasons."""
+"""OpenSSL read past pyOpenSSL's public calls: the same bytes, the same reasons."""
 
 from contextlib import suppress
 
@@ -7,9 +7,9 @@ import trustme
 from OpenSSL import SSL
 
 from streamplex.tx.openssl import (
-    READ_OCTETS,
-    RECORD_OCTETS,
-    ROOM_OCTETS,
+    READ_BYTES,
+    RECORD_BYTES,
+    ROOM_BYTES,
     opened,
     rest,
     seal,
@@ -43,30 +43,30 @@ class Pair:
 
     @staticmethod
     def carry(end, other):
-        while octets := sealed(end):
-            other.bio_write(bytes(octets))
+        while data := sealed(end):
+            other.bio_write(bytes(data))
 
     def says(self, data, *, end=False):
-        """The far end's octets for the near one."""
-        octets = bytearray()
+        """The far end's bytes for the near one."""
+        content = bytearray()
         left = memoryview(data)
         while left:
             taken, some = seal(self.far, left)
-            octets += some
+            content += some
             left = left[taken:]
         if end:
             self.far.shutdown()
         while some := sealed(self.far):
-            octets += some
-        return bytes(octets)
+            content += some
+        return bytes(content)
 
 
 def all_of(decrypt, *arguments, ends=SSL.WantReadError):
     """What they are together."""
     whole = bytearray()
 
-    def take(octets):
-        whole.extend(octets)
+    def take(nbytes):
+        whole.extend(nbytes)
         return True
 
     assert isinstance(decrypt(*arguments, take), ends)
@@ -75,7 +75,7 @@ def all_of(decrypt, *arguments, ends=SSL.WantReadError):
 
 def parts_of(connection, came):
     parts = []
-    opened(connection, came, lambda octets: parts.append(bytes(octets)) is None)
+    opened(connection, came, lambda data: parts.append(bytes(data)) is None)
     return parts
 
 
@@ -84,7 +84,7 @@ def pair():
     return Pair()
 
 
-SIZES = [1, RECORD_OCTETS, READ_OCTETS, ROOM_OCTETS, 3 * ROOM_OCTETS]
+SIZES = [1, RECORD_BYTES, READ_BYTES, ROOM_BYTES, 3 * ROOM_BYTES]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -100,12 +100,12 @@ def test_what_waits_in_the_connection_is_decrypted(pair, size):
 
 
 def test_one_read_is_handed_out_as_one(pair):
-    came = memoryview(pair.says(bytes(3 * READ_OCTETS)))
-    for at in range(0, len(came), READ_OCTETS):
-        assert len(parts_of(pair.near, came[at : at + READ_OCTETS])) == 1
+    came = memoryview(pair.says(bytes(3 * READ_BYTES)))
+    for at in range(0, len(came), READ_BYTES):
+        assert len(parts_of(pair.near, came[at : at + READ_BYTES])) == 1
 
 
-@pytest.mark.parametrize("size", [1, 1000, RECORD_OCTETS, 50_000])
+@pytest.mark.parametrize("size", [1, 1000, RECORD_BYTES, 50_000])
 def test_it_may_come_in_any_pieces(pair, size):
     data = bytes(range(250)) * 1000
     came = pair.says(data)
@@ -115,7 +115,7 @@ def test_it_may_come_in_any_pieces(pair, size):
     assert got == data
 
 
-def test_the_octets_that_came_are_not_needed_any_more(pair):
+def test_the_bytes_that_came_are_not_needed_any_more(pair):
     came = bytearray(pair.says(b"first"))
     second = pair.says(b"second")
     cut = bytearray(second[:10])
@@ -125,7 +125,7 @@ def test_the_octets_that_came_are_not_needed_any_more(pair):
     assert all_of(opened, pair.near, second[10:]) == b"second"
 
 
-def test_nothing_is_no_octets_and_the_reason(pair):
+def test_nothing_is_no_bytes_and_the_reason(pair):
     assert all_of(opened, pair.near, b"") == b""
     assert all_of(rest, pair.near) == b""
 
@@ -134,16 +134,16 @@ def test_one_connection_inside_of_another_has_a_room_of_its_own(pair):
     inner = Pair()
     outer_came, inner_came = pair.says(b"outer " * 1000), inner.says(b"inner " * 1000)
 
-    def take(octets):
+    def take(nbytes):
         assert all_of(opened, inner.near, inner_came) == b"inner " * 1000
-        return octets == b"outer " * 1000
+        return nbytes == b"outer " * 1000
 
     assert isinstance(opened(pair.near, outer_came, take), SSL.WantReadError)
 
 
 def test_who_wants_no_more_is_told_no_reason_and_given_no_more(pair):
     taken = []
-    assert opened(pair.near, pair.says(bytes(3 * ROOM_OCTETS)), taken.append) is None
+    assert opened(pair.near, pair.says(bytes(3 * ROOM_BYTES)), taken.append) is None
     assert len(taken) == 1
     assert all_of(rest, pair.near) == b""  # what was not read is gone
 
@@ -152,7 +152,7 @@ def test_what_was_on_loan_goes_back_whatever_is_raised(pair):
     def fail(_):
         raise ZeroDivisionError
 
-    came = memoryview(pair.says(bytes(3 * ROOM_OCTETS)))
+    came = memoryview(pair.says(bytes(3 * ROOM_BYTES)))
     with pytest.raises(ZeroDivisionError) as kept:
         opened(pair.near, came, fail)
     assert all_of(rest, pair.near) == b""
@@ -160,7 +160,7 @@ def test_what_was_on_loan_goes_back_whatever_is_raised(pair):
     assert kept.traceback
 
 
-def test_an_end_comes_behind_the_last_octets(pair):
+def test_an_end_comes_behind_the_last_bytes(pair):
     came = pair.says(b"last words", end=True)
     assert all_of(opened, pair.near, came, ends=SSL.ZeroReturnError) == b"last words"
 
@@ -173,7 +173,7 @@ def test_what_has_come_behind_the_end_is_passed_over(pair):
 def test_what_is_not_tls_has_the_reason_that_openssl_gives(pair):
     came = pair.says(b"before") + b"\x17\x03\x03\x00\x40" + b"?" * 64
     taken = bytearray()
-    why_no_more = opened(pair.near, came, lambda octets: not taken.extend(octets))
+    why_no_more = opened(pair.near, came, lambda nbytes: not taken.extend(nbytes))
     assert taken == b"before"
     assert "bad record mac" in str(why_no_more)
     assert why_no_more.__traceback__ is None
@@ -186,14 +186,14 @@ def test_a_call_that_fails_for_no_reason_is_our_bug(pair, monkeypatch):
         all_of(opened, pair.near, came)
 
 
-def test_nothing_to_send_is_no_octets(pair):
+def test_nothing_to_send_is_no_bytes(pair):
     assert not sealed(pair.near)
 
 
-@pytest.mark.parametrize(("whole", "taken"), [(True, 3 * RECORD_OCTETS), (False, RECORD_OCTETS)])
+@pytest.mark.parametrize(("whole", "taken"), [(True, 3 * RECORD_BYTES), (False, RECORD_BYTES)])
 def test_one_call_of_openssl_encrypts_all_that_it_is_given_if_the_context_says_so(whole, taken):
     pair = Pair(whole=whole)
-    assert pair.far.send(bytes(3 * RECORD_OCTETS)) == taken
+    assert pair.far.send(bytes(3 * RECORD_BYTES)) == taken
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -17,9 +17,9 @@ from streamplex import (
     events,
 )
 from streamplex.features import GOAWAY, REUSE
-from streamplex.messages import DATA_HEADER_OCTETS, data_header, encode_json
+from streamplex.messages import DATA_HEADER_BYTES, data_header, encode_json
 from streamplex.tx import ISubstreamProtocol, ITunnelListener, TunnelProtocol
-from streamplex.tx.protocol import CLOSE_TIMEOUT_S, MAX_BATCH_OCTETS, MIN_BATCH_OCTETS
+from streamplex.tx.protocol import CLOSE_TIMEOUT_S, MAX_BATCH_BYTES, MIN_BATCH_BYTES
 from unit.streamplex.wiring import Aware, Connection, HalfCloseable, Listener, Plain, Tunnels
 
 
@@ -246,7 +246,7 @@ def test_our_own_close_inside_a_frame_of_the_peers_is_not_its_fault(tunnels):
 
 
 def test_a_peer_that_asks_without_reading_is_cut():
-    tunnels = Tunnels(limits=Limits(max_unread_answer_octets=1000))
+    tunnels = Tunnels(limits=Limits(max_unread_answer_bytes=1000))
     tunnels.server.pauseProducing()
     for _ in range(100):
         tunnels.server.message("answer")
@@ -387,7 +387,7 @@ def test_the_transports_producer_is_stopped_when_it_goes(tunnels):
     near, _ = tunnels.open(HalfCloseable())
     tunnels.device.stopProducing()
     near.transport.write(b"kept")
-    assert tunnels.device.core.waiting_octets(2) == 4
+    assert tunnels.device.core.waiting_bytes(2) == 4
 
 
 # --- how much the transport is given at once
@@ -411,7 +411,7 @@ def batches_of(transport, turns=0):
     """What a tunnel with much to send writes, when the transport has room again so many times."""
     tunnel = TunnelProtocol(Side.B, Listener(), Clock())
     tunnel.makeConnection(transport)
-    tunnel.together(lambda: tunnel.open("net").write(bytes(8 * MAX_BATCH_OCTETS)))
+    tunnel.together(lambda: tunnel.open("net").write(bytes(8 * MAX_BATCH_BYTES)))
     for _ in range(turns):
         transport.producer.resumeProducing()
     return transport.written
@@ -419,12 +419,12 @@ def batches_of(transport, turns=0):
 
 def test_a_transport_that_keeps_up_is_given_whole_reads():
     *whole, _ = batches_of(Narrow(100))
-    assert all(MAX_BATCH_OCTETS <= each < MAX_BATCH_OCTETS + 100 for each in whole)
+    assert all(MAX_BATCH_BYTES <= each < MAX_BATCH_BYTES + 100 for each in whole)
 
 
 def test_a_transport_that_does_not_keep_up_is_given_less_each_time():
     # What it holds, nothing can overtake: over a slow radio a whole read is seconds.
-    least = MIN_BATCH_OCTETS + DATA_HEADER_OCTETS
+    least = MIN_BATCH_BYTES + DATA_HEADER_BYTES
     assert batches_of(Narrow(1), turns=10)[-5:] == [least] * 5
 
 
@@ -436,4 +436,4 @@ def test_a_transport_that_keeps_up_again_is_given_more_each_time():
     transport.producer.resumeProducing()
     sizes = transport.written[before : before + 6]
     assert sizes == sorted(sizes)
-    assert sizes[-1] >= MAX_BATCH_OCTETS
+    assert sizes[-1] >= MAX_BATCH_BYTES

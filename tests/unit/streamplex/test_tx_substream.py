@@ -55,10 +55,10 @@ def test_options_of_tcp_are_the_tunnels_business(tunnels):
 @pytest.mark.parametrize("size", [0, 1, 65_532, 65_533, 70_000, 1_000_000])
 def test_writes_of_any_size_arrive_whole(tunnels, size):
     near, far = tunnels.open(HalfCloseable())
-    octets = bytes(range(250)) * (size // 250 + 1)
-    near.transport.write(octets[:size])
+    data = bytes(range(250)) * (size // 250 + 1)
+    near.transport.write(data[:size])
     tunnels.pump()
-    assert far.data == octets[:size]
+    assert far.data == data[:size]
 
 
 def test_a_sequence_is_written_as_one(tunnels):
@@ -747,7 +747,7 @@ def test_an_exception_when_the_tunnel_is_lost_spares_the_others(logged_failures)
     assert tunnels.far.calls[-1] == "lost"
 
 
-# --- octets that are not moved
+# --- bytes that are not moved
 
 
 @implementer(ITakesViews)
@@ -781,7 +781,7 @@ def test_who_takes_views_is_spared_a_copy():
     assert set(protocol.kinds) == {memoryview}
 
 
-def test_who_does_not_gets_octets():
+def test_who_does_not_gets_bytes():
     class Takes(HalfCloseable):
         def dataReceived(self, data):
             assert type(data) is bytes
@@ -814,8 +814,8 @@ def together():
     near, protocol = tunnels.open(HalfCloseable())
 
     def say(*said):
-        octets = b"".join(data_header(channel, len(data)) + data for channel, data in said)
-        tunnels.server.dataReceived(octets)
+        content = b"".join(data_header(channel, len(data)) + data for channel, data in said)
+        tunnels.server.dataReceived(content)
 
     return tunnels, protocol, near.transport.channel, say
 
@@ -877,7 +877,7 @@ def test_an_exception_over_what_comes_together_costs_its_substream_alone(togethe
 
 @pytest.mark.parametrize("paused", [True, False])
 @pytest.mark.parametrize("size", [1, 5000, 300_000])
-def test_a_view_may_be_written_whose_octets_change(tunnels, paused, size):
+def test_a_view_may_be_written_whose_bytes_change(tunnels, paused, size):
     near, far = tunnels.open(HalfCloseable())
     if paused:
         tunnels.device.pauseProducing()

@@ -126,7 +126,7 @@ def test_elsewhere_it_is_what_the_system_has_taken_from_the_transport(monkeypatc
 
 
 class Radio:
-    unsent_octets = 30
+    unsent_bytes = 30
 
 
 def test_a_radio_says_what_it_has_not_taken_yet():

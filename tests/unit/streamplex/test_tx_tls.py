@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
-from streamplex.tx.tls import LAST_OCTETS_S, TLSFactory, TLSTransport, ended_by_fin, ignore_alpn
+from streamplex.tx.tls import LAST_BYTES_S, TLSFactory, TLSTransport, ended_by_fin, ignore_alpn
 from unit.streamplex.wiring import Connection, HalfCloseable, Listener, Plain, Tunnels
 
 NOT_TLS = b"\x17\x03\x03\x00\x40" + b"?" * 64  # a record that nobody has encrypted
@@ -124,7 +124,7 @@ def test_a_transport_says_whether_its_handshake_resumed_a_session(contexts):
 def test_what_the_tunnel_carries_is_not_the_plain_text(secured):
     seen = bytearray()
     deliver = secured.tunnels.server.dataReceived
-    secured.tunnels.server.dataReceived = lambda octets: (seen.extend(octets), deliver(octets))
+    secured.tunnels.server.dataReceived = lambda nbytes: (seen.extend(nbytes), deliver(nbytes))
     secured.near.transport.write(b"marker")
     secured.pump()
     assert secured.far.data == b"marker"
@@ -246,7 +246,7 @@ def test_back_pressure_passes_through_tls(over):
     over.connection.ends[1].pauseProducing()
     near.transport.write(bytes(5_000_000))
     over.pump()
-    assert over.device.core.waiting_octets(2) > 4_000_000
+    assert over.device.core.waiting_bytes(2) > 4_000_000
     over.connection.ends[1].resumeProducing()
     over.pump()
     assert len(over.served.data) == 5_000_000
@@ -369,9 +369,9 @@ def test_when_tls_is_over_tcp_closes_and_the_producer_above_stays_paused(context
     assert not ending.clock.getDelayedCalls()
 
 
-def test_when_tls_is_over_tcp_has_so_long_for_its_last_octets(contexts):
+def test_when_tls_is_over_tcp_has_so_long_for_its_last_bytes(contexts):
     ending = Ending(contexts, pieces=100)
-    ending.clock.advance(LAST_OCTETS_S - 1)
+    ending.clock.advance(LAST_BYTES_S - 1)
     ending.connection.pump()
     assert ending.far.lost is None
     ending.clock.advance(1)

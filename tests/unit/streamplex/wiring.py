@@ -11,15 +11,15 @@ from zope.interface import directlyProvides, implementer
 from streamplex import Side
 from streamplex.tx import ISubstreamProtocol, ITakesViews, ITunnelListener, TunnelProtocol
 
-SEND_BUFFER_OCTETS = 64 * 1024
+SEND_BUFFER_BYTES = 64 * 1024
 
 
-def hand_on(protocol, octets):
-    """As from a transport: who takes views is given one whose octets change after the call."""
+def hand_on(protocol, nbytes):
+    """As from a transport: who takes views is given one whose bytes change after the call."""
     if not ITakesViews.providedBy(protocol):
-        protocol.dataReceived(octets)
+        protocol.dataReceived(nbytes)
         return
-    room = bytearray(octets)
+    room = bytearray(nbytes)
     protocol.dataReceived(memoryview(room))
     room[:] = b"?" * len(room)
 
@@ -44,7 +44,7 @@ class MemoryTransport(StringTransport):
     def write(self, data):
         if self.connected and not self.disconnecting:
             self.sent += data
-            if self.producer and not self.producer_paused and len(self.sent) > SEND_BUFFER_OCTETS:
+            if self.producer and not self.producer_paused and len(self.sent) > SEND_BUFFER_BYTES:
                 self.producer_paused = True
                 self.producer.pauseProducing()
 
@@ -105,9 +105,9 @@ class Connection:
 
     def _carry(self, sender, receiver):
         if sender.sent and receiver.reading and receiver.connected:
-            octets = bytes(sender.sent)
+            data = bytes(sender.sent)
             sender.left()
-            hand_on(receiver.protocol, octets)
+            hand_on(receiver.protocol, data)
             return True
         if sender.disconnecting and sender.connected and sender.is_done:
             why = error.ConnectionAborted() if sender.aborted else error.ConnectionDone()

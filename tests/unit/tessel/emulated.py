@@ -48,11 +48,11 @@ class Emulated:
         assert self.host.call(sockets.Bind(sd, SocketAddress(port=port))).value == 0
         return sd, self.machine.udp_ports[-1]
 
-    def send(self, sd, octets=b"x"):
-        return self.host.call(sockets.Send(sd, octets)).count
+    def send(self, sd, nbytes=b"x"):
+        return self.host.call(sockets.Send(sd, nbytes)).count
 
     def receive(self, sd, limit=1460):
-        """How many octets, and the octets."""
+        """How many bytes, and the bytes."""
         reply = self.host.call(sockets.Receive(sd, limit))
         if reply.count <= 0:
             return reply.count, b""

@@ -313,7 +313,7 @@ def test_an_answer_cut_short_leaves_nothing_to_rely_on():
 
 def test_a_transfer_that_brings_too_little_is_nonsense():
     rig = Rig("wlan_statusget")
-    rig.bus.miso = lambda octets: octets[:-1]
+    rig.bus.miso = lambda data: data[:-1]
     answer = rig.result(rig.chip.wlan.status())
     assert answer == []
     rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
@@ -323,7 +323,7 @@ def test_a_transfer_that_brings_too_little_is_nonsense():
 def test_whichever_bit_flips_in_an_answer_the_call_ends():
     for bit in range(14 * 8):
         rig = Rig("wlan_statusget")
-        rig.bus.miso = lambda octets, bit=bit: flipped(octets, bit)
+        rig.bus.miso = lambda nbytes, bit=bit: flipped(nbytes, bit)
         answer = rig.result(rig.chip.wlan.status())
         rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
         assert len(answer) == 1
@@ -450,15 +450,15 @@ def test_a_chip_whose_nirq_lets_go_and_falls_again_comes_up():
     assert rig.started == [None]
 
 
-# Octets.
+# Bytes.
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", b"\x09", b"\x04\x00", b"\x02\x85\x05\x01\x00\x00", b"\x04\0\0\0\0"]
+    "nbytes", [b"", b"\x09", b"\x04\x00", b"\x02\x85\x05\x01\x00\x00", b"\x04\0\0\0\0"]
 )
-def test_what_is_no_packet_is_said_to_be_none(octets):
+def test_what_is_no_packet_is_said_to_be_none(nbytes):
     with pytest.raises(FrameError):
-        decode(octets)
+        decode(nbytes)
 
 
 def test_a_patch_that_counts_wrong_is_none():
@@ -476,13 +476,13 @@ def test_frames_that_are_none_are_said_to_be_none():
         spi.write_frame(bytes(70_000))
 
 
-def test_a_packet_survives_what_follows_it_and_not_a_missing_octet():
+def test_a_packet_survives_what_follows_it_and_not_a_missing_byte():
     for packet in (CommandPacket(1, b"ab"), PatchPacket(2, b"abc"), EventPacket(3, 4, b"ab")):
-        octets = packet.encode()
-        assert decode(octets) == decode(octets + b"\xff\xff") == packet
-        for length in range(len(octets)):
+        data = packet.encode()
+        assert decode(data) == decode(data + b"\xff\xff") == packet
+        for length in range(len(data)):
             with pytest.raises(FrameError):
-                decode(octets[:length])
+                decode(data[:length])
 
 
 def test_a_command_that_cannot_be_written_leaves_the_chip_to_others():

@@ -1,4 +1,4 @@
-"""Every message of host and chip survives the wire, and no octets do harm."""
+"""Every message of host and chip survives the wire, and no bytes do harm."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ from tessel.cc3000.hci.codes import Code, Security
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.packets import CommandPacket, DataPacket, EventPacket, PatchPacket
 
-octet, word = st.integers(0, 0xFF), st.integers(0, 0xFFFFFFFF)
+byte, word = st.integers(0, 0xFF), st.integers(0, 0xFFFFFFFF)
 number = st.integers(-(2**31), 2**31 - 1)
 addresses = st.ip_addresses(v=4).map(str)
 ports = st.integers(0, 0xFFFF)
@@ -28,7 +28,7 @@ security = st.sampled_from(Security)
 keyed = st.tuples(names, security, keys).map(lambda t: t if t[1] else (t[0], t[1], b""))
 
 MESSAGES = st.one_of(
-    st.builds(wlan.Start, octet),
+    st.builds(wlan.Start, byte),
     st.builds(wlan.ReadBufferSize),
     st.builds(wlan.SetEventMask, word),
     st.builds(wlan.GetStatus),
@@ -82,8 +82,8 @@ REPLIES = st.one_of(
     st.builds(replies.Done),
     st.builds(replies.Result, number),
     st.builds(replies.Bits, word),
-    st.builds(replies.BufferSize, octet, ports),
-    st.builds(replies.ServicePack, octet, octet),
+    st.builds(replies.BufferSize, byte, ports),
+    st.builds(replies.ServicePack, byte, byte),
     st.builds(replies.Sent, word, number),
     st.builds(replies.Received, word, number, word),
     st.builds(replies.Accepted, word, number, peers),
@@ -105,14 +105,14 @@ REPLIES = st.one_of(
 EVENTS = st.one_of(
     st.builds(events.WlanConnected),
     st.builds(events.WlanDisconnected),
-    st.builds(events.DhcpDone, leases, octet),
+    st.builds(events.DhcpDone, leases, byte),
     st.builds(events.PingReport, *[word] * 5),
     st.builds(events.Keepalive),
     st.builds(events.SmartConfigDone),
-    st.builds(events.CloseWait, octet),
-    st.builds(events.FreeBuffers, st.lists(st.tuples(octet, ports), max_size=30).map(tuple)),
-    st.builds(events.SendFailed, word, octet),
-    st.builds(events.PatchRequest, octet),
+    st.builds(events.CloseWait, byte),
+    st.builds(events.FreeBuffers, st.lists(st.tuples(byte, ports), max_size=30).map(tuple)),
+    st.builds(events.SendFailed, word, byte),
+    st.builds(events.PatchRequest, byte),
     st.builds(events.Unknown, st.sampled_from([0x8400, 0x8900, 0xFFFF])),
 )
 
@@ -134,10 +134,10 @@ def test_what_a_chip_answers_is_what_the_host_reads(reply):
 
 @given(REPLIES)
 def test_an_answer_cut_short_is_said_to_be_so(reply):
-    octets = reply.args()
-    if octets:
+    data = reply.args()
+    if data:
         with pytest.raises(FrameError):
-            type(reply).parse(octets[: len(octets) // 2])
+            type(reply).parse(data[: len(data) // 2])
 
 
 @given(EVENTS)
@@ -147,8 +147,7 @@ def test_what_a_chip_tells_is_what_the_host_hears(event):
 
 
 @given(
-    st.builds(CommandPacket, st.integers(0, 0xFFFF), some)
-    | st.builds(DataPacket, octet, some, some)
+    st.builds(CommandPacket, st.integers(0, 0xFFFF), some) | st.builds(DataPacket, byte, some, some)
 )
 def test_whatever_a_host_says_is_a_message_or_a_fault(packet):
     with contextlib.suppress(FrameError):
@@ -169,17 +168,17 @@ def test_a_message_cut_short_is_a_message_or_a_fault(message, data):
         commands.message(cut)
 
 
-@given(st.builds(EventPacket, st.integers(0, 0xFFFF), octet, some))
+@given(st.builds(EventPacket, st.integers(0, 0xFFFF), byte, some))
 def test_whatever_a_chip_tells_is_an_event_or_an_answer_or_a_fault(packet):
     with contextlib.suppress(FrameError):
         events.unsolicited(packet)
 
 
 @given(some)
-def test_whatever_octets_come_are_a_packet_or_a_fault(octets):
+def test_whatever_bytes_come_are_a_packet_or_a_fault(nbytes):
     for read in (packets.decode, spi.packet_read, spi.packet_written):
         with contextlib.suppress(FrameError):
-            read(octets)
+            read(nbytes)
 
 
 @given(st.binary(min_size=10, max_size=10), st.sampled_from(spi.ReadStyle))
@@ -193,11 +192,11 @@ def test_a_host_never_clocks_more_than_it_has_room_for(first, style):
 
 
 @given(st.binary(max_size=100))
-def test_a_frame_is_even_and_its_length_odd(octets):
-    frame = spi.write_frame(b"\1" + octets)
+def test_a_frame_is_even_and_its_length_odd(nbytes):
+    frame = spi.write_frame(b"\1" + nbytes)
     assert len(frame) % 2 == 0
     assert int.from_bytes(frame[1:3], "big") % 2 == 1
-    assert len(spi.read_frame(b"\4" + octets)) % 2 == 0
+    assert len(spi.read_frame(b"\4" + nbytes)) % 2 == 0
 
 
 def test_what_follows_a_reply_is_told_by_the_reply():
@@ -213,8 +212,8 @@ def test_an_answer_to_something_else_is_none():
 
 
 def test_what_a_chip_sends_back_of_its_memory_and_of_datagrams():
-    octets = netapp.NvmemOctets(b"memory")
-    assert netapp.NvmemOctets.read(octets.packet(6)) == octets
+    nbytes = netapp.NvmemBytes(b"memory")
+    assert netapp.NvmemBytes.read(nbytes.packet(6)) == nbytes
     for arrived in (
         sockets.Arrived(1, b"data"),
         sockets.Arrived(1, b"data", SocketAddress("192.0.2.1", 53)),

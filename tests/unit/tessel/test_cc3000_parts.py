@@ -178,16 +178,16 @@ def test_the_mac_is_in_the_chips_memory(joined):
 
 
 def test_memory_is_written_in_pieces_and_read_back(joined):
-    octets = bytes(range(256)) * 3
-    joined.now(joined.chip.nvmem.create(12, len(octets)))
-    joined.now(joined.chip.nvmem.write(12, octets))
-    assert joined.now(joined.chip.nvmem.read(12, 256, 512)) == octets[512:]
+    data = bytes(range(256)) * 3
+    joined.now(joined.chip.nvmem.create(12, len(data)))
+    joined.now(joined.chip.nvmem.write(12, data))
+    assert joined.now(joined.chip.nvmem.read(12, 256, 512)) == data[512:]
 
 
 # Sockets.
 
 
-def test_a_connection_carries_octets_both_ways(joined):
+def test_a_connection_carries_bytes_both_ways(joined):
     joined.join()
     sockets = joined.chip.sockets
     sd = joined.now(sockets.open_stream())

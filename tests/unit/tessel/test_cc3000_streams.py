@@ -1,4 +1,4 @@
-"""Connections of the radio: octets, ends, back pressure, and the chip's few buffers."""
+"""Connections of the radio: bytes, ends, back pressure, and the chip's few buffers."""
 
 import pytest
 from twisted.internet import error
@@ -22,7 +22,7 @@ def ours():
     return Radio()
 
 
-def test_a_connection_carries_octets_both_ways_and_says_who_is_where(ours):
+def test_a_connection_carries_bytes_both_ways_and_says_who_is_where(ours):
     talk, peer = ours.connected()
     assert ours.radio.connections_opened == 1
     assert talk.transport.getPeer().host == "192.0.2.7"
@@ -132,15 +132,15 @@ class Pieces(Talk):
 
 
 @pytest.mark.parametrize(
-    ("octets", "pieces"),
+    ("data", "pieces"),
     [(400, [400]), (1000, [1000]), (4000, [4000]), (4500, [4000, 500])],
 )
 @pytest.mark.parametrize("end", [None, "finish", "reset"])
-def test_full_reads_follow_each_other_and_are_delivered_in_one_piece(octets, pieces, end):
+def test_full_reads_follow_each_other_and_are_delivered_in_one_piece(data, pieces, end):
     ours = Radio(but(receive_window=8000), sizes=Sizes(read=1000, reads=4))
     talk, peer = ours.connected(Pieces)
     talk.transport.pauseProducing()
-    peer.protocol.dataReceived(bytes(octets))
+    peer.protocol.dataReceived(bytes(data))
     if end:
         getattr(peer, end)()
     talk.transport.resumeProducing()
@@ -175,19 +175,19 @@ QUIRKS = pytest.mark.parametrize("quirks", [but(), IDEAL], ids=["cc3000", "ideal
 
 @QUIRKS
 @pytest.mark.parametrize("paused", [True, False])
-@pytest.mark.parametrize("octets", [0, 700, 4000])
-def test_a_reset_is_a_loss_behind_what_came_before_it(quirks, octets, paused):
+@pytest.mark.parametrize("data", [0, 700, 4000])
+def test_a_reset_is_a_loss_behind_what_came_before_it(quirks, data, paused):
     ours = Radio(quirks)
     talk, peer = ours.connected()
     if paused:
         talk.transport.pauseProducing()
-    if octets:
-        peer.protocol.dataReceived(bytes(octets))
+    if data:
+        peer.protocol.dataReceived(bytes(data))
     peer.reset()
     ours.settle(0.1)
     talk.transport.resumeProducing()
     ours.settle(0.1)
-    assert len(talk.received) == octets
+    assert len(talk.received) == data
     assert isinstance(talk.lost, error.ConnectionLost)
 
 
@@ -380,9 +380,9 @@ def test_the_sizes_of_reads_and_writes_can_be_a_tessels():
     sizes = []
     original = ours.chip.sockets.send
 
-    async def send(sd, octets):
-        sizes.append(len(octets))
-        await original(sd, octets)
+    async def send(sd, data):
+        sizes.append(len(data))
+        await original(sd, data)
 
     ours.chip.sockets.send = send
     talk, peer = ours.connected()
@@ -414,7 +414,7 @@ def test_a_write_to_a_socket_that_the_chip_has_closed_cuts_a_paused_connection(l
 def test_a_write_that_the_chip_refuses_cuts_the_connection_behind_what_came(ours):
     talk, peer = ours.connected()
 
-    async def refuse(sd, octets):
+    async def refuse(sd, nbytes):
         raise CommandError("send", -150)
 
     ours.chip.sockets.send = refuse
@@ -475,9 +475,9 @@ def test_an_abort_while_a_read_is_under_way_delivers_nothing(ours):
     receive = ours.chip.sockets.receive
 
     async def aborted(sd, limit):
-        octets = await receive(sd, limit)
+        nbytes = await receive(sd, limit)
         talk.transport.abortConnection()
-        return octets
+        return nbytes
 
     ours.chip.sockets.receive = aborted
     peer.protocol.dataReceived(b"too late")

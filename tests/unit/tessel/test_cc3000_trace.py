@@ -67,19 +67,19 @@ def meanings(*lines):
             "chip: GetSocketOption is done: Bits(value=0), status 0xff",
         ),
         ("MISO 02 00 00 00 09 04 00 88 05 00 03 00 00 00 00", "chip: CloseWait(sd=3)"),
-        ("MISO 02 00 00 00 05 04 00 84 01 00", "chip: event 0x8400, 0 octets"),
-        ("MISO 02 00 00 00 05 04 77 10 01 00", "chip: event 0x1077, 0 octets"),
+        ("MISO 02 00 00 00 05 04 00 84 01 00", "chip: event 0x8400, 0 bytes"),
+        ("MISO 02 00 00 00 05 04 77 10 01 00", "chip: event 0x1077, 0 bytes"),
         ("MOSI 01 00 09 00 00 01 08 00 04 44 82 00 00 00", "host: SetEventMask(mask=0x8244)"),
         ("MISO 02 00 00 00 00", "chip: nothing to read"),
         ("MOSI 01 00 07 00 00 03 02 02 00 00 00 00", "host: no patch of kind 2"),
-        ("MOSI 01 00 07 00 00 03 02 03 00 01 00 aa", "host: 1 octet of patch 2"),
+        ("MOSI 01 00 07 00 00 03 02 03 00 01 00 aa", "host: 1 byte of patch 2"),
         ("MOSI 01 00 05 00 00 04 00 40 01 00", "not understood: an event from the host"),
         (
             "MISO 02 00 00 00 05 01 00 40 00 00",
             "not understood: CommandPacket from the chip",
         ),
-        ("MISO zz", "not octets in hexadecimal"),
-        ("MISO 02 00 00 00 23 02 85", "not understood: no packet: 02 85, 2 octets"),
+        ("MISO zz", "not bytes in hexadecimal"),
+        ("MISO 02 00 00 00 23 02 85", "not understood: no packet: 02 85, 2 bytes"),
     ],
 )
 def test_each_line_is_explained(line, meaning):
@@ -99,9 +99,9 @@ def test_keys_are_not_explained_and_long_payloads_cut():
     traced = Traced()
     traced.join()
     assert "long" not in traced.text()
-    octets = b"\1\0\x39\0\0" + bytes.fromhex("02 81 10 34 00 00 00 00 00 0c 00 00 00 24 00 00 00")
-    line = f"MOSI {(octets + bytes(4) + b'a' * 36 + b'.').hex(' ')}"
-    assert meanings(line)[0].endswith("... 36 octets, flags=0)")
+    data = b"\1\0\x39\0\0" + bytes.fromhex("02 81 10 34 00 00 00 00 00 0c 00 00 00 24 00 00 00")
+    line = f"MOSI {(data + bytes(4) + b'a' * 36 + b'.').hex(' ')}"
+    assert meanings(line)[0].endswith("... 36 bytes, flags=0)")
 
 
 @pytest.mark.parametrize("name", [*API_CALLS, *REAL_CHIP])

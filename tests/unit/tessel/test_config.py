@@ -174,7 +174,7 @@ def test_all_faults_are_told_at_once():
 
 def test_a_certificate_that_is_none_is_a_fault_without_its_text():
     (fault,) = faults({"PROXY_CERT": "rubbish"})
-    assert "PROXY_CERT is 7 octets" in fault
+    assert "PROXY_CERT is 7 bytes" in fault
     assert "rubbish" not in fault
 
 

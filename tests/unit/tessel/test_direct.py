@@ -309,7 +309,7 @@ class TlsTarget:
         self.heard = b""
 
     def exchange(self):
-        """Carry octets until nothing moves."""
+        """Carry bytes until nothing moves."""
         for _ in range(10):
             self.routed.clock.advance(0)
             self.routed.proxy.pump()

@@ -170,19 +170,19 @@ def test_power_off_gives_up_what_the_chip_is_doing():
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8))
-def test_any_octets_leave_a_chip_that_still_answers(operations):
+def test_any_bytes_leave_a_chip_that_still_answers(operations):
     chip = Emulated()
-    for octets in operations:
+    for data in operations:
         chip.chip.select(selected=True)
-        for at in range(0, len(octets), 7):
-            chip.chip.transfer(octets[at : at + 7])
+        for at in range(0, len(data), 7):
+            chip.chip.transfer(data[at : at + 7])
         chip.chip.select(selected=False)
         chip.host.settle(2)
     assert_answers(chip)
 
 
 def assert_answers(chip):
-    """Octets at random may have switched it off, but not in its power."""
+    """Bytes at random may have switched it off, but not in its power."""
     chip.chip.power(on=False)
     assert chip.host.boot() is not None
 
@@ -204,11 +204,11 @@ def test_any_arguments_leave_a_chip_that_still_answers(commands):
 
 
 @pytest.mark.parametrize(
-    "octets", [EventPacket(1).encode(), PatchPacket(2).encode(), b"\7\7\7\7", b"\1\1"]
+    "nbytes", [EventPacket(1).encode(), PatchPacket(2).encode(), b"\7\7\7\7", b"\1\1"]
 )
-def test_what_is_no_command_is_passed_over(octets):
+def test_what_is_no_command_is_passed_over(nbytes):
     chip = Emulated()
-    chip.host.write(spi.write_frame(octets))
+    chip.host.write(spi.write_frame(nbytes))
     assert chip.host.read() is None
     assert chip.host.call(netapp.ReadServicePack()) is not None
 
@@ -259,7 +259,7 @@ def test_a_host_may_have_to_bring_all_patches():
         assert unsolicited(asked).kind == kind
         chip.host.events.clear()
         chip.host.write(spi.write_frame(PatchPacket(9).encode()))  # not what was asked for
-        chip.host.write(spi.write_frame(PatchPacket(kind, b"octets").encode()))
+        chip.host.write(spi.write_frame(PatchPacket(kind, b"bytes").encode()))
     assert chip.host.answer_to(wlan.Start) is not None
 
 
@@ -280,7 +280,7 @@ def test_memory_is_kept_while_power_is_off():
     chip.host.boot()
     chip.host.call(netapp.ReadNvmem(12, 8, 1))
     chip.host.settle()
-    assert netapp.NvmemOctets.read(chip.host.events[-1]).octets == b"\0key\0\0\0"
+    assert netapp.NvmemBytes.read(chip.host.events[-1]).data == b"\0key\0\0\0"
 
 
 def statuses(chip, *messages):
@@ -458,8 +458,8 @@ def test_latencies_are_kept():
     assert chip.host.answer_to(version) is not None
 
 
-def test_a_ceiling_lets_so_many_octets_through_in_a_second():
-    chip = Emulated(None, Latencies(receive_octets_per_s=1000, send_octets_per_s=500))
+def test_a_ceiling_lets_so_many_bytes_through_in_a_second():
+    chip = Emulated(None, Latencies(receive_bytes_per_s=1000, send_bytes_per_s=500))
     sd, transport = chip.connected()
     transport.protocol.dataReceived(bytes(100))
     assert chip.host.call(sockets.Receive(sd, 100)) is None

@@ -80,7 +80,7 @@ def test_options_are_kept_and_unknown_ones_refused():
 
 
 @pytest.mark.parametrize(("quirks", "answer"), [(but(), 0x087B63), (IDEAL, 0)])
-def test_an_option_of_two_octets_is_answered_with_garbage_as_by_a_real_chip(quirks, answer):
+def test_an_option_of_two_bytes_is_answered_with_garbage_as_by_a_real_chip(quirks, answer):
     chip = Emulated(quirks)
     option = sockets.SetSocketOption(chip.socket(), Option.ACCEPT_NONBLOCK, b"\0\0")
     assert chip.host.call(option).value == answer
@@ -274,7 +274,7 @@ def test_a_send_to_a_dead_socket_fails_after_the_fact(quirks, last):
 # Receiving.
 
 
-def test_octets_are_read_in_pieces_and_the_rest_stays():
+def test_bytes_are_read_in_pieces_and_the_rest_stays():
     chip = Emulated()
     sd, transport = chip.connected()
     transport.protocol.dataReceived(b"abcdef")
@@ -298,7 +298,7 @@ def test_an_open_window_is_closed_when_it_is_full_and_opened_again():
     assert transport.producerState == "producing"
 
 
-def test_a_read_without_octets_waits_as_long_as_its_option_says():
+def test_a_read_without_bytes_waits_as_long_as_its_option_says():
     chip = Emulated(but(empty_read_code=Code.RECV_TIMED_OUT))
     sd, transport = chip.connected()
     receive = sockets.Receive(sd, 10)
@@ -323,7 +323,7 @@ def test_a_socket_that_was_never_connected_is_inactive():
 # The peer's end.
 
 
-def test_the_close_wait_event_comes_before_the_octets_are_read():
+def test_the_close_wait_event_comes_before_the_bytes_are_read():
     chip = Emulated()
     sd, transport = chip.connected()
     transport.protocol.dataReceived(b"last words")
@@ -391,14 +391,14 @@ def test_a_reset_after_the_peers_end_changes_nothing():
     assert chip.opcodes() == []
 
 
-@pytest.mark.parametrize(("quirks", "octets"), [(but(), b""), (IDEAL, b"more")])
-def test_after_the_peers_end_a_chip_without_half_close_sends_nothing(quirks, octets):
+@pytest.mark.parametrize(("quirks", "nbytes"), [(but(), b""), (IDEAL, b"more")])
+def test_after_the_peers_end_a_chip_without_half_close_sends_nothing(quirks, nbytes):
     chip = Emulated(quirks)
     sd, transport = chip.connected()
     transport.finish()
     chip.send(sd, b"more")
     chip.opcodes()
-    assert transport.taken == octets
+    assert transport.taken == nbytes
 
 
 def test_a_full_window_and_an_end_do_not_disturb_each_other():
@@ -556,7 +556,7 @@ def test_datagrams_come_with_their_senders():
     reply = chip.host.call(sockets.ReceiveFrom(sd, 2))
     chip.host.settle(1)
     arrived = sockets.Arrived.read(chip.host.events[-1])
-    assert (reply.count, arrived.octets) == (2, b"pi")  # the rest is lost
+    assert (reply.count, arrived.data) == (2, b"pi")  # the rest is lost
     assert arrived.sender == SocketAddress("192.0.2.1", 99)
 
 

@@ -278,23 +278,23 @@ def question(name=b"example.com", kind=dns.A):
     return message.toStr()
 
 
-def answered(octets):
+def answered(nbytes):
     message = dns.Message()
-    message.fromStr(octets)
+    message.fromStr(nbytes)
     return message.rCode, [record.payload.dottedQuad() for record in message.answers]
 
 
-def asked_by_udp(chip, octets):
+def asked_by_udp(chip, nbytes):
     sd = chip.socket(SocketKind.DATAGRAM)
     chip.impatient(sd)
-    chip.host.call(sockets.SendTo(sd, octets, SocketAddress(LEASE.name_server, 53)))
+    chip.host.call(sockets.SendTo(sd, nbytes, SocketAddress(LEASE.name_server, 53)))
     reply = chip.host.call(sockets.ReceiveFrom(sd, 512))
     if reply.count <= 0:
         return None
     chip.host.settle(1)
     arrived = sockets.Arrived.read(chip.host.events.pop())
     assert arrived.sender == SocketAddress(LEASE.name_server, 53)
-    return answered(arrived.octets)
+    return answered(arrived.data)
 
 
 def test_the_lease_s_name_server_answers_as_this_machine_would():
@@ -310,9 +310,9 @@ def test_it_knows_of_no_other_kind_of_record_and_no_other_name():
     assert asked_by_udp(chip, question(b"x.invalid")) == (dns.ENAME, [])
 
 
-@pytest.mark.parametrize("octets", [b"", b"\0" * 5, b"\xff" * 40, question()[:20]])
-def test_what_is_no_question_is_not_answered(octets):
-    assert asked_by_udp(Emulated(), octets) is None
+@pytest.mark.parametrize("nbytes", [b"", b"\0" * 5, b"\xff" * 40, question()[:20]])
+def test_what_is_no_question_is_not_answered(nbytes):
+    assert asked_by_udp(Emulated(), nbytes) is None
 
 
 def test_questions_beyond_what_it_keeps_are_lost():

@@ -56,22 +56,22 @@ def test_joining_takes_as_long_as_in_the_captures():
     assert 0.589 + 0.34 < timed.took_s(join) < 0.589 + 1.8
 
 
-async def read(sockets, transport, octets):
-    while octets:
+async def read(sockets, transport, nbytes):
+    while nbytes:
         transport.protocol.dataReceived(bytes(512))
-        octets -= len(await sockets.receive(0, 512))
+        nbytes -= len(await sockets.receive(0, 512))
 
 
-async def send(sockets, octets):
-    for _ in range(octets // 1024):
+async def send(sockets, nbytes):
+    for _ in range(nbytes // 1024):
         await sockets.send(0, bytes(1024))
 
 
-def test_octets_come_and_go_no_faster_than_a_real_chip_carries_them():
+def test_bytes_come_and_go_no_faster_than_a_real_chip_carries_them():
     timed = RealTime()
     transport = timed.connected()
-    octets = 64 * 1024
-    down_s = timed.took_s(read(timed.chip.sockets, transport, octets))
-    assert octets / down_s == pytest.approx(32_000, rel=0.1)
-    up_s = timed.took_s(send(timed.chip.sockets, octets))
-    assert octets / up_s == pytest.approx(40_000, rel=0.1)
+    nbytes = 64 * 1024
+    down_s = timed.took_s(read(timed.chip.sockets, transport, nbytes))
+    assert nbytes / down_s == pytest.approx(32_000, rel=0.1)
+    up_s = timed.took_s(send(timed.chip.sockets, nbytes))
+    assert nbytes / up_s == pytest.approx(40_000, rel=0.1)

@@ -1,4 +1,4 @@
-"""The device's own TLS with a target, over a substream: the proxy's fake only carries octets."""
+"""The device's own TLS with a target, over a substream: the proxy's fake only carries bytes."""
 
 import pytest
 import pytest_twisted

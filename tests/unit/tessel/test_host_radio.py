@@ -289,7 +289,7 @@ class Client(Plain):
 
 
 @pytest_twisted.ensureDeferred
-async def test_octets_go_over_loopback_by_name(real):
+async def test_bytes_go_over_loopback_by_name(real):
     made = []
 
     def serve():

@@ -161,7 +161,7 @@ def test_a_connection_is_not_kept_against_the_servers_will(board, close):
     assert wire.wire.lost
 
 
-def test_octets_behind_a_response_make_its_connection_useless(board):
+def test_bytes_behind_a_response_make_its_connection_useless(board):
     http.get(URL)
     board.run()
     wire = board.attempts[0].stand()

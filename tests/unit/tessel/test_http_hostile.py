@@ -80,13 +80,13 @@ SWITCHES = {"connect", "upgrade"}
 MANY = settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
 
 
-def mutated(octets, seed):
+def mutated(data, seed):
     chance = random.Random(seed)
     for _ in range(chance.randrange(4)):
-        at = chance.randrange(len(octets) + 1)
-        until = min(len(octets), at + chance.randrange(4))
-        octets = octets[:at] + chance.choice(SPLICES) + octets[until:]
-    return octets
+        at = chance.randrange(len(data) + 1)
+        until = min(len(data), at + chance.randrange(4))
+        data = data[:at] + chance.choice(SPLICES) + data[until:]
+    return data
 
 
 traffic = st.builds(
@@ -102,14 +102,14 @@ answers = st.builds(
 cuts = st.integers(1, 64)
 
 
-def pieces(octets, size):
+def pieces(data, size):
     """At first in small pieces, as a slow peer sends, then all the rest."""
-    small = [octets[at : at + size] for at in range(0, min(len(octets), 400), size)]
-    return [*small, octets[len(b"".join(small)) :]]
+    small = [data[at : at + size] for at in range(0, min(len(data), 400), size)]
+    return [*small, data[len(b"".join(small)) :]]
 
 
-def give(wire, octets, size, end):
-    for piece in pieces(octets, size):
+def give(wire, nbytes, size, end):
+    for piece in pieces(nbytes, size):
         if piece and not wire.wire.lost:
             wire.send(piece)
     if not wire.wire.lost and end is not None:
@@ -145,14 +145,14 @@ def measured(request, response):
     cuts,
     st.sampled_from(ENDS),
 )
-def test_no_client_ends_a_server(program, listens, octets, size, end):
+def test_no_client_ends_a_server(program, listens, nbytes, size, end):
     with powered_board() as board:
         server = http.create_server(program).listen(0)
         heard = record(server, *listens)
         for event in set(listens) & SWITCHES:
             server.on(event, take)
         board.run()
-        give(board.accept(), octets, size, end)
+        give(board.accept(), nbytes, size, end)
         board.pass_time(400)
         other = board.accept()
         other.send(REQUESTS[0])
@@ -168,7 +168,7 @@ def test_no_client_ends_a_server(program, listens, octets, size, end):
     st.sampled_from(ENDS),
     st.sampled_from(METHODS),
 )
-def test_no_server_ends_a_client(listens, octets, size, end, method):
+def test_no_server_ends_a_client(listens, nbytes, size, end, method):
     with powered_board() as board:
         agent = http.Agent(keep_alive=True)
         request = http.request({"host": "a", "method": method, "path": "b:1", "agent": agent})
@@ -179,7 +179,7 @@ def test_no_server_ends_a_client(listens, octets, size, end, method):
         request.on("response", lambda response: response.on("data", bodies.append))
         request.end("body" if method == "POST" else None)
         board.run()
-        give(board.attempts[0].stand(), octets, size, end)
+        give(board.attempts[0].stand(), nbytes, size, end)
         names = [event[0] for event in told]
         assert names.count("close") <= 1
         assert names.count("response") <= 1
@@ -190,13 +190,13 @@ def test_no_server_ends_a_client(listens, octets, size, end, method):
 
 @MANY
 @given(answers, cuts, st.sampled_from(ENDS))
-def test_a_response_looks_complete_only_if_it_is(octets, size, end):
+def test_a_response_looks_complete_only_if_it_is(nbytes, size, end):
     with powered_board() as board:
         responses = []
         request = http.get({"host": "a", "agent": False}, responses.append)
         request.on("error", lambda _: None)
         board.run()
-        give(board.attempts[0].stand(), octets, size, end)
+        give(board.attempts[0].stand(), nbytes, size, end)
         for response in responses:
             heard = record(response.resume(), "end", "aborted")
             board.run()

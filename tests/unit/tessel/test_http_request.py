@@ -96,14 +96,14 @@ def test_a_callback_is_for_the_response(board):
     assert [response.status_code for response in got] == [200, 200, 200]
 
 
-def test_a_chunked_response_may_come_octet_by_octet(board):
+def test_a_chunked_response_may_come_byte_by_byte(board):
     exchange = get(board)
     wire = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 9\r\n\r\n"
     )
-    for octet in wire:
-        exchange.wire.send(bytes([octet]))
+    for byte in wire:
+        exchange.wire.send(bytes([byte]))
     assert exchange.body == b"abcde"
     assert exchange.response.trailers == {"x-sum": "9"}
     assert exchange.response.raw_trailers == ["X-Sum", "9"]

@@ -99,10 +99,10 @@ def test_a_request_tells_what_is_asked(board):
     assert heard == [("data", b"he"), ("data", b"llo"), ("end",), ("close",)]
 
 
-@pytest.mark.parametrize("octets", [GET, POST, POST + b"hello"])
-def test_a_destroyed_request_closes_the_connection(board, octets):
+@pytest.mark.parametrize("nbytes", [GET, POST, POST + b"hello"])
+def test_a_destroyed_request_closes_the_connection(board, nbytes):
     site = Site(board, lambda request, _: request.destroy())
-    site.client.send(octets)
+    site.client.send(nbytes)
     assert site.client.wire.lost
 
 
@@ -116,10 +116,10 @@ def test_a_destroyed_request_that_was_read_can_be_answered(board):
     assert not site.client.wire.lost
 
 
-def test_a_request_may_come_octet_by_octet(board):
+def test_a_request_may_come_byte_by_byte(board):
     site = Site(board)
-    for octet in POST + b"hello":
-        site.client.send(bytes([octet]))
+    for byte in POST + b"hello":
+        site.client.send(bytes([byte]))
     heard = record(site.request, "data", "end")
     board.run()
     assert b"".join(event[1] for event in heard if event[0] == "data") == b"hello"
@@ -328,16 +328,16 @@ def test_an_answer_that_closes_does_not_wait_for_the_rest_of_the_request(board):
 
 
 @pytest.mark.parametrize(
-    ("octets", "status"),
+    ("nbytes", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: b\r\nX: " + b"y" * 20_000, 431),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_request_is_refused(board, octets, status):
+def test_what_is_no_request_is_refused(board, nbytes, status):
     site = Site(board)
-    site.client.send(octets)
+    site.client.send(nbytes)
     assert site.client.take().startswith(b"HTTP/1.1 %d " % status)
     assert site.client.wire.half_closed
     board.pass_time(5)

@@ -23,26 +23,26 @@ POST = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 256\r\n\r\n" + BODY
 UPGRADE = b"POST /a HTTP/1.1\r\nUpgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc"
 
 
-def client(max_header_octets=1000, max_body_octets=None, method="GET"):
+def client(max_header_bytes=1000, max_body_bytes=None, method="GET"):
     """A client that has asked."""
-    wire = HttpWire(ResponseParser(max_header_octets, max_body_octets, method=method))
+    wire = HttpWire(ResponseParser(max_header_bytes, max_body_bytes, method=method))
     wire.begin(b"", NoBody(), close=False)
     wire.end([])
     return wire
 
 
-def server(max_header_octets=1000):
-    return HttpWire(RequestParser(max_header_octets, None))
+def server(max_header_bytes=1000):
+    return HttpWire(RequestParser(max_header_bytes, None))
 
 
-def cut(octets, places):
-    edges = [0, *sorted(places), len(octets)]
-    return [octets[a:b] for a, b in pairwise(edges) if a != b]
+def cut(data, places):
+    edges = [0, *sorted(places), len(data)]
+    return [data[a:b] for a, b in pairwise(edges) if a != b]
 
 
-def fed(wire, octets, data):
-    places = data.draw(st.sets(st.integers(0, len(octets)), max_size=12))
-    return [event for piece in cut(octets, places) for event in wire.receive(piece)]
+def fed(wire, content, data):
+    places = data.draw(st.sets(st.integers(0, len(content)), max_size=12))
+    return [event for piece in cut(content, places) for event in wire.receive(piece)]
 
 
 def body(events):
@@ -50,9 +50,9 @@ def body(events):
 
 
 @given(st.sampled_from([CHUNKED, MEASURED]), st.data())
-def test_a_response_is_the_same_however_it_is_cut(octets, data):
+def test_a_response_is_the_same_however_it_is_cut(nbytes, data):
     wire = client()
-    events = fed(wire, octets, data)
+    events = fed(wire, nbytes, data)
     assert body(events) == BODY
     assert isinstance(events[-1], End)
     assert wire.reusable
@@ -70,10 +70,10 @@ def test_requests_are_the_same_however_they_are_cut(data):
 
 
 @given(st.sampled_from([CHUNKED, MEASURED]), st.data())
-def test_a_response_that_is_cut_short_never_looks_complete(octets, data):
-    length = data.draw(st.integers(0, len(octets) - 1))
+def test_a_response_that_is_cut_short_never_looks_complete(content, data):
+    length = data.draw(st.integers(0, len(content) - 1))
     wire = client()
-    events = list(wire.receive(octets[:length])) if length else []
+    events = list(wire.receive(content[:length])) if length else []
     with pytest.raises(HttpWireError):
         events += wire.receive_end()
     assert not any(isinstance(event, End) for event in events)
@@ -81,17 +81,17 @@ def test_a_response_that_is_cut_short_never_looks_complete(octets, data):
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(["GET", "HEAD", "CONNECT"]))
-def test_garbage_gives_events_or_the_peers_fault(octets, method):
-    wire = client(max_header_octets=100, method=method)
+def test_garbage_gives_events_or_the_peers_fault(nbytes, method):
+    wire = client(max_header_bytes=100, method=method)
     events = []
     with suppress(HttpWireError):
-        events += wire.receive(octets)
+        events += wire.receive(nbytes)
         events += wire.receive_end()
         assert isinstance(events[-1], End)
 
 
 def test_a_length_of_thousands_of_digits_is_the_peers_fault():
-    wire = client(max_header_octets=10_000)
+    wire = client(max_header_bytes=10_000)
     with pytest.raises(HttpWireError):
         list(wire.receive(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"))
 
@@ -139,7 +139,7 @@ def test_what_never_ends_is_refused(endless, size):
         if endless.endswith((b"1\r\n", b"0\r\n"))
         else b"a"
     )
-    wire = server(max_header_octets=2000)
+    wire = server(max_header_bytes=2000)
     list(wire.receive(endless))
     with pytest.raises(HttpWireError, match="overflow"):
         deque(event for _ in range(20_000) for event in wire.receive(more * size))
@@ -174,9 +174,9 @@ def test_the_bytes_behind_an_upgrade_are_another_protocols(method):
 @pytest.mark.parametrize("method", ["HEAD", "CONNECT"])
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_a_response_without_a_body_ends_behind_its_head(method, size):
-    octets = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
     wire = client(method=method)
-    pieces = [octets[at : at + size] for at in range(0, len(octets), size)]
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
     events = [event for piece in pieces for event in wire.receive(piece)]
     assert [type(event) for event in events] == [ResponseHead, End]
     assert not wire.reusable

@@ -121,10 +121,10 @@ def test_an_empty_transfer_is_none(world):
 
 
 @pytest_twisted.inlineCallbacks
-def test_more_octets_than_the_kernel_takes_at_once_are_one_transfer_still(world):
-    octets = yield world.open().transfer(bytes(9000))
+def test_more_bytes_than_the_kernel_takes_at_once_are_one_transfer_still(world):
+    data = yield world.open().transfer(bytes(9000))
 
-    assert len(octets) == 9000
+    assert len(data) == 9000
 
 
 @pytest_twisted.inlineCallbacks

@@ -136,7 +136,7 @@ class Original:
         return bytes(result.data)
 
 
-def test_every_one_of_40_000_substreams_gets_its_own_octets_over_two_tunnels():
+def test_every_one_of_40_000_substreams_gets_its_own_bytes_over_two_tunnels():
     original = Original()
     for number in range(SUBSTREAMS):
         port = 1 + number % 60_000

@@ -77,7 +77,7 @@ class TestConnecting:
         assert str(attempt.error) == "connect EACCES 10.0.0.1:80"
         assert "EGRESS_ALLOW" in attempt.error.hint
 
-    def test_octets_are_proof_that_it_stands(self, device):
+    def test_bytes_are_proof_that_it_stands(self, device):
         attempt = device.connect(HalfCloseable)
         device.proxy.served[0].sends(b"x")
         device.pump()
@@ -132,7 +132,7 @@ class TestConnecting:
 
 
 class TestData:
-    def test_octets_go_both_ways(self, device):
+    def test_bytes_go_both_ways(self, device):
         above, served = device.stand(HalfCloseable)
         above.transport.write(b"up")
         served.sends(b"down")

@@ -114,7 +114,7 @@ def test_without_ncs_the_chip_does_not_let_go_of_nirq(stage):
 
 
 def test_without_mosi_the_chip_does_not_answer(stage):
-    stage.bus.mosi = lambda octets: bytes(len(octets))
+    stage.bus.mosi = lambda data: bytes(len(data))
 
     found, look_at = fault(stage)
     assert "no answer within 3 s" in found
@@ -123,20 +123,20 @@ def test_without_mosi_the_chip_does_not_answer(stage):
 
 @pytest.mark.parametrize("level", [b"\x00", b"\xff"])
 def test_without_miso_it_does_not_move(stage, level):
-    stage.bus.miso = lambda octets: level * len(octets)
+    stage.bus.miso = lambda data: level * len(data)
 
     found, look_at = fault(stage)
     assert "MISO does not move" in found
     assert look_at.endswith("MISO")
 
 
-def late(octets):
-    return shifted(octets)
+def late(nbytes):
+    return shifted(nbytes)
 
 
-def early(octets):
-    number = int.from_bytes(octets, "big") << 1
-    return (number & ((1 << 8 * len(octets)) - 1)).to_bytes(len(octets), "big")
+def early(data):
+    number = int.from_bytes(data, "big") << 1
+    return (number & ((1 << 8 * len(data)) - 1)).to_bytes(len(data), "big")
 
 
 @pytest.mark.parametrize("wrong", [late, early])
@@ -149,7 +149,7 @@ def test_a_wrong_mode_is_off_by_one_bit(stage, wrong):
 
 
 def test_noise_is_noise(stage):
-    stage.bus.miso = lambda octets: bytes(range(0x50, 0x50 + len(octets)))
+    stage.bus.miso = lambda data: bytes(range(0x50, 0x50 + len(data)))
 
     found, look_at = fault(stage)
     assert "noise" in found

@@ -181,15 +181,15 @@ def test_a_reader_who_has_enough_is_no_error(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [b"", b"root:x:0:0:root\n", b"MOSI zz\n", b"\0\xff" * 100_000, b"# a comment\n" * 2000],
 )
-def test_a_file_that_is_no_trace_is_not_decoded(octets, trace, capsys):
-    trace.write_bytes(octets)
+def test_a_file_that_is_no_trace_is_not_decoded(data, trace, capsys):
+    trace.write_bytes(data)
     assert main(["radio", "decode", str(trace)]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.startswith(f"tessel: {trace} is not a trace: no line has octets of the chip's")
+    assert told.err.startswith(f"tessel: {trace} is not a trace: no line has bytes of the chip's")
 
 
 @pytest.mark.parametrize(

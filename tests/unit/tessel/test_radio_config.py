@@ -86,7 +86,7 @@ def test_passwords_are_not_shown():
         ("CC3000_GPIO_CS", "1:2:3", "such as gpiochip4:22"),
         ("CC3000_GPIO_IRQ", "a b", "a line of a GPIO chip"),
         ("CC3000_GPIO_VBAT_EN", ":", "a line of a GPIO chip"),
-        ("WIFI_SSID", "x" * 33, "at most 32 octets"),
+        ("WIFI_SSID", "x" * 33, "at most 32 bytes"),
         ("WIFI_SECURITY", "open", "unsecured or wep or wpa or wpa2"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_malformed_setting_is_named_with_what_is_expected(name, value, expecte
 
 
 def test_a_password_that_is_too_long_is_a_fault():
-    with pytest.raises(SettingsError, match="has 65 octets; expected: at most 64"):
+    with pytest.raises(SettingsError, match="has 65 bytes; expected: at most 64"):
         radio(WIFI_PASSWORD="x" * 65)
 
 

@@ -19,7 +19,7 @@ from unit.tessel.emulated import but
 from unit.tessel.joined import Joined
 
 NUMBERS = st.integers(0, 7)
-OCTETS = st.builds(
+NBYTES = st.builds(
     lambda seed, size: bytes((seed + number) % 251 for number in range(size)),
     st.integers(0, 250),
     st.sampled_from([1, 100, 1460, 1461, 4000, 9000]),
@@ -102,12 +102,12 @@ class Calls(RuleBasedStateMachine):
         elif fate == "refused":
             self.refuse()
 
-    @rule(number=NUMBERS, octets=OCTETS)
-    def write(self, number, octets):
+    @rule(number=NUMBERS, nbytes=NBYTES)
+    def write(self, number, nbytes):
         end = self._end(number)
         if end is not None and not end.lost and not end.transport.disconnecting:
-            end.written += octets
-            end.transport.write(octets)
+            end.written += nbytes
+            end.transport.write(nbytes)
             self._step()
 
     @rule(number=NUMBERS, how=st.sampled_from(["loseConnection", "abortConnection"]))
@@ -188,15 +188,15 @@ class Calls(RuleBasedStateMachine):
             self._joined(self.machine.call(self.machine.ports.index(port)))
             self._step()
 
-    @rule(number=NUMBERS, octets=OCTETS)
-    def peer_writes(self, number, octets):
+    @rule(number=NUMBERS, nbytes=NBYTES)
+    def peer_writes(self, number, nbytes):
         if not self.pairs:
             return
         transport, sent = self.pairs[number % len(self.pairs)]
         hears = not transport.lost and not transport.disconnecting and not transport.ended
         if hears and transport.producerState == "producing":
-            sent += octets
-            transport.protocol.dataReceived(octets)
+            sent += nbytes
+            transport.protocol.dataReceived(nbytes)
             self._step()
 
     @rule(number=NUMBERS, how=st.sampled_from(["reset", "finish", "stuck", "flush"]))
@@ -250,7 +250,7 @@ class Calls(RuleBasedStateMachine):
 
     def _end_well(self):
         if self.good_bus:
-            self._octets_are_in_order()
+            self._bytes_are_in_order()
         self.rig.bus.heal()
         self.rig.air.appear(HOME)
         for transport, _ in self.pairs:
@@ -260,13 +260,13 @@ class Calls(RuleBasedStateMachine):
         self._it_works_again()
         self._nothing_is_left()
 
-    def _octets_are_in_order(self):
+    def _bytes_are_in_order(self):
         written = [bytes(end.written) for end in self.ends]
-        sent = [bytes(octets) for _, octets in self.pairs]
+        sent = [bytes(data) for _, data in self.pairs]
         for end in self.ends:
-            assert any(octets.startswith(bytes(end.received)) for octets in [b"", *sent])
+            assert any(data.startswith(bytes(end.received)) for data in [b"", *sent])
         for transport, _ in self.pairs:
-            assert any(octets.startswith(transport.taken) for octets in [b"", *written])
+            assert any(data.startswith(transport.taken) for data in [b"", *written])
 
     def _all_calls_end(self):
         for _ in range(LONGEST_S):
@@ -314,13 +314,13 @@ class Faults(Calls):
 
     @rule(bit=st.integers(0, 7), at=st.integers(0, 40), side=st.sampled_from(["mosi", "miso"]))
     def flip(self, bit, at, side):
-        setattr(self.rig.bus, side, lambda octets: _flipped(octets, at, bit))
+        setattr(self.rig.bus, side, lambda nbytes: _flipped(nbytes, at, bit))
         self._step()
         self._heal(side)
 
     @rule(length=st.integers(0, 12), side=st.sampled_from(["mosi", "miso"]))
     def cut(self, length, side):
-        setattr(self.rig.bus, side, lambda octets: octets[:length].ljust(len(octets), b"\0"))
+        setattr(self.rig.bus, side, lambda data: data[:length].ljust(len(data), b"\0"))
         self._step()
         self._heal(side)
 
@@ -361,10 +361,10 @@ class IdealCalls(Calls):
     quirks = IDEAL
 
 
-def _flipped(octets, at, bit):
-    if at >= len(octets):
-        return octets
-    return octets[:at] + bytes([octets[at] ^ 1 << bit]) + octets[at + 1 :]
+def _flipped(data, at, bit):
+    if at >= len(data):
+        return data
+    return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
 
 
 SETTINGS = settings(

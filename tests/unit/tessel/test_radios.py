@@ -55,7 +55,7 @@ def chip_radio(request, reactor):
 
 
 class Client(Protocol):
-    """`got` grows; `has(n)` fires at n octets, `gone` with the kind of reason."""
+    """`got` grows; `has(n)` fires at n bytes, `gone` with the kind of reason."""
 
     def __init__(self):
         self.got = bytearray()
@@ -66,8 +66,8 @@ class Client(Protocol):
         self.got += data
         self._tell()
 
-    def has(self, octets):
-        self._awaited = (octets, Deferred())
+    def has(self, nbytes):
+        self._awaited = (nbytes, Deferred())
         answer = self._awaited[1]
         self._tell()
         return answer
@@ -118,7 +118,7 @@ async def connected(radio, target):
 
 
 @pytest_twisted.ensureDeferred
-async def test_octets_go_both_ways(radio, target):
+async def test_bytes_go_both_ways(radio, target):
     client, server = await connected(radio, target)
     client.transport.write(b"question")
     assert await server.has(8) == b"question"
@@ -164,7 +164,7 @@ async def test_a_peers_reset_is_a_lost_connection(radio, target):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_reset_after_octets_is_a_lost_connection(radio, target):
+async def test_a_reset_after_bytes_is_a_lost_connection(radio, target):
     client, server = await connected(radio, target)
     server.transport.write(b"x" * 1000)
     await client.has(1000)
@@ -182,8 +182,8 @@ async def test_a_reset_during_an_upload_is_a_lost_connection(radio, target):
     assert await client.gone is error.ConnectionLost
 
 
-def digest(octets):
-    return hashlib.sha256(octets).hexdigest()
+def digest(nbytes):
+    return hashlib.sha256(nbytes).hexdigest()
 
 
 @pytest_twisted.ensureDeferred
@@ -211,11 +211,11 @@ async def test_nothing_comes_while_it_is_paused(radio, target, reactor):
 
 
 class Feed:
-    """A push producer of so many octets."""
+    """A push producer of so many bytes."""
 
-    def __init__(self, transport, octets):
+    def __init__(self, transport, nbytes):
         self._transport = transport
-        self._left = octets
+        self._left = nbytes
         self.pauses = 0
         self._paused = False
 
@@ -415,9 +415,9 @@ async def test_ten_megabytes_go_down_and_up_over_the_simulated_chip(reactor, tar
     radio = radio_of("cc3000", reactor)
     await radio.power_on()
     client, server = await connected(radio, target)
-    octets = b"".join(number.to_bytes(4, "big") for number in range(2_500_000))
-    server.transport.write(octets)
-    assert digest(await client.has(len(octets))) == digest(octets)
-    client.transport.write(octets)
-    assert digest(await server.has(len(octets))) == digest(octets)
+    data = b"".join(number.to_bytes(4, "big") for number in range(2_500_000))
+    server.transport.write(data)
+    assert digest(await client.has(len(data))) == digest(data)
+    client.transport.write(data)
+    assert digest(await server.has(len(data))) == digest(data)
     await radio.power_off()

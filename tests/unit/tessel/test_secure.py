@@ -248,7 +248,7 @@ def test_an_error_from_below_is_told_as_it_is():
 
 
 class Unencrypted(Meeting):
-    """A server that answers with these octets."""
+    """A server that answers with these bytes."""
 
     def __init__(self, answer):
         self.clock = Clock()

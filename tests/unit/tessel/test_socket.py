@@ -313,7 +313,7 @@ class TestBeforeItIsConnected:
 
 
 class TestData:
-    def test_octets_both_ways_are_counted(self, board):
+    def test_bytes_both_ways_are_counted(self, board):
         socket, attempt = connected(board)
         heard = record(socket, "data")
         board.run()
@@ -468,7 +468,7 @@ class TestEnds:
         board.run()
         assert heard == [("error", error), ("close", True)]
 
-    def test_a_destroyed_socket_waits_for_its_last_octets_but_not_for_long(self, board):
+    def test_a_destroyed_socket_waits_for_its_last_bytes_but_not_for_long(self, board):
         socket, attempt = connected(board)
         heard = record(socket, "close")
         attempt.wire.loseConnection = lambda: None  # the peer does not read

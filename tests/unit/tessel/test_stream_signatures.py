@@ -175,8 +175,8 @@ def test_a_set_encoding_gives_text_though_characters_are_cut(board):
     source = Source()
     heard = record(source, "data")
     source.set_encoding("utf16le")
-    for octet in "😀".encode("utf-16-le"):
-        source.push(bytes([octet]))
+    for byte in "😀".encode("utf-16-le"):
+        source.push(bytes([byte]))
     board.run()
 
     assert (

@@ -333,7 +333,7 @@ class TestWritable:
         board.run()
         assert heard == [("close",)]
 
-    def test_only_text_and_octets_can_be_written(self, board):
+    def test_only_text_and_bytes_can_be_written(self, board):
         with pytest.raises(NodeError, match="Received type int"):
             Sink().write(5)
 

@@ -695,7 +695,7 @@ class TestGoingAway:
         assert len(device.proxy.lost) == 1
         assert device.clock.getDelayedCalls() == []
 
-    def test_it_is_heeded_in_the_same_octets_as_the_answer_to_the_token(self):
+    def test_it_is_heeded_in_the_same_bytes_as_the_answer_to_the_token(self):
         device = Device(answer=None)
         device.connect(HalfCloseable)
         (tunnel,) = device.proxy.tunnels

@@ -23,17 +23,17 @@ class Everything(Protocol):
     """Collects what comes until the connection ends."""
 
     def __init__(self):
-        self.octets = b""
+        self.data = b""
         self.answered = Deferred()
         self.ended = Deferred()
 
     def dataReceived(self, data):
-        if not self.octets:
+        if not self.data:
             self.answered.callback(None)
-        self.octets += data
+        self.data += data
 
     def connectionLost(self, reason):
-        self.ended.callback(self.octets)
+        self.ended.callback(self.data)
 
 
 class Serving:
@@ -46,9 +46,9 @@ class Serving:
         self.site = Site(App(self.service).routes.resource(), self.clock)
         self.connections = BoundedConnections(self.site)
 
-    def _random(self, octets):
-        self.handed_out.append(octets)
-        return len(self.handed_out).to_bytes(octets, "big")
+    def _random(self, nbytes):
+        self.handed_out.append(nbytes)
+        return len(self.handed_out).to_bytes(nbytes, "big")
 
     async def start(self):
         self.made = await self.service.open()
@@ -64,8 +64,8 @@ class Serving:
         response = await treq.request(
             method, f"http://127.0.0.1:{self.port}{path}", persistent=False, **kwargs
         )
-        octets = await response.content()
-        return response.code, (await response.json() if octets else None), response
+        nbytes = await response.content()
+        return response.code, (await response.json() if nbytes else None), response
 
     async def grant(self, api_key="DEV-CRED", auth=CLIENT, **data):
         form = {"grant_type": GRANT_TYPE, "api_key": api_key} | data
@@ -79,15 +79,15 @@ class Serving:
     async def profile(self, token):
         return await self.ask("POST", "/users/profile", data={"access_token": token})
 
-    async def connect(self, octets):
+    async def connect(self, nbytes):
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         client = await connectProtocol(endpoint, Everything())
-        client.transport.write(octets)
+        client.transport.write(nbytes)
         return client
 
-    async def raw(self, octets):
-        """All that is answered to these octets until the service closes."""
-        return await (await self.connect(octets)).ended
+    async def raw(self, nbytes):
+        """All that is answered to these bytes until the service closes."""
+        return await (await self.connect(nbytes)).ended
 
 
 @pytest.fixture(autouse=True)

@@ -107,10 +107,10 @@ def test_the_secret_may_come_from_a_file(tmp_path):
     assert Config.from_env({"CLIENT_SECRET_FILE": str(file)}).client_secret == "from a file"
 
 
-@pytest.mark.parametrize("octets", [b"x" * 257, b"\xff", b"two\nlines"])
-def test_a_file_without_a_usable_secret_is_a_fault(tmp_path, octets):
+@pytest.mark.parametrize("data", [b"x" * 257, b"\xff", b"two\nlines"])
+def test_a_file_without_a_usable_secret_is_a_fault(tmp_path, data):
     file = tmp_path / "secret"
-    file.write_bytes(octets)
+    file.write_bytes(data)
 
     (fault,) = faults_of(CLIENT_SECRET_FILE=str(file))
 

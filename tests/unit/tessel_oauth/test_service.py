@@ -16,8 +16,8 @@ from tessel_oauth.store import Store
 CLIENT = Credentials("tessel-proxy-dev", "the-tessel-devenv")
 
 
-def zeros(octets):
-    return bytes(octets)
+def zeros(data):
+    return bytes(data)
 
 
 class Opened:

@@ -5,8 +5,8 @@ import pytest
 from tessel_oauth import tokens
 
 
-def counting(octets):
-    return bytes(range(octets))
+def counting(nbytes):
+    return bytes(range(nbytes))
 
 
 def test_an_access_token_is_forty_hex_digits():
@@ -14,7 +14,7 @@ def test_an_access_token_is_forty_hex_digits():
     assert len(tokens.new_access_token(counting)) == 40
 
 
-def test_an_api_key_is_sixteen_octets_in_hex():
+def test_an_api_key_is_sixteen_bytes_in_hex():
     assert tokens.new_api_key(counting) == "000102030405060708090a0b0c0d0e0f"
 
 

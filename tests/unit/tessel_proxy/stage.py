@@ -28,7 +28,7 @@ from unit.streamplex.wiring import Aware, Connection, Listener, hand_on
 PUBLIC = "93.184.216.34"  # an address that may be dialled
 TOKEN = "DEV-CRED"
 KIM = Account("kim")
-SEND_BUFFER_OCTETS = 64 * 1024
+SEND_BUFFER_BYTES = 64 * 1024
 
 
 class TargetTransport(StringTransport):
@@ -105,8 +105,8 @@ class TargetTransport(StringTransport):
     def takes_nothing(self):
         self.full = True
 
-    def takes(self, octets):
-        self._tempDataLen -= octets
+    def takes(self, nbytes):
+        self._tempDataLen -= nbytes
 
     def takes_all(self):
         self.full = False

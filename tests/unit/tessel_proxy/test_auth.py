@@ -74,7 +74,7 @@ def test_any_other_token_is_refused(token):
     assert Outcome(Hardcoded("DEV-CRED").check(token)).value == Refused()
 
 
-def test_passwords_beyond_ascii_are_compared_as_octets():
+def test_passwords_beyond_ascii_are_compared_as_bytes():
     assert Outcome(Hardcoded("pässwörd").check("pässwörd")).value == Account("hardcoded")
 
 

@@ -34,7 +34,7 @@ def line(account, token, salt=SALT, costs=CHEAP):
 
 
 def test_a_hash_is_scrypts_of_rfc_7914():
-    # Its vectors have 64 octets; the first 32 of a block are the same for a shorter output.
+    # Its vectors have 64 bytes; the first 32 of a block are the same for a shorter output.
     hashed = Recipe(b"NaCl", Costs(log_n=10, block=8, passes=1)).hash("password")
     other = Recipe(b"SodiumChloride", Costs(log_n=14, block=8, passes=1)).hash("pleaseletmein")
     assert len(hashed) == 32
@@ -127,16 +127,16 @@ def test_faults_name_the_file_and_are_not_told_without_end(tmp_path):
 
 
 def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MAX_FILE_OCTETS", 10)
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 10)
     file = tmp_path / "accounts"
     assert faults_of(file)[0].endswith(
         "cannot be read: No such file or directory; "
         "`tessel-proxy hash-token ACCOUNT` makes a line for it"
     )
     file.write_bytes(b"# \xff")
-    assert faults_of(file)[0].endswith("is not UTF-8 at octet 2")
+    assert faults_of(file)[0].endswith("is not UTF-8 at byte 2")
     file.write_bytes(b"#" * 11)
-    assert faults_of(file)[0].endswith("is too large; allowed: 10 octets")
+    assert faults_of(file)[0].endswith("is too large; allowed: 10 bytes")
     file.unlink()
     os.mkfifo(file)
     assert faults_of(file)[0].endswith("is no regular file; allowed: one, or a link to one")
@@ -389,5 +389,5 @@ def test_what_is_too_long_for_a_token_is_not_hashed(tmp_path):
 
 def test_the_default_costs_are_bearable_and_worth_something():
     assert Costs().are_bearable
-    assert Costs().memory_octets == 16 * 1024 * 1024
+    assert Costs().memory_bytes == 16 * 1024 * 1024
     assert len(Recipe(os.urandom(16)).hash("x")) == 32

@@ -25,7 +25,7 @@ from tessel_proxy.auth import (
     authenticator_for,
 )
 from tessel_proxy.auth.body import BodyTooLargeError, read_body
-from tessel_proxy.auth.oauth import MAX_ANSWER_OCTETS, MAX_KEY_CHARACTERS
+from tessel_proxy.auth.oauth import MAX_ANSWER_BYTES, MAX_KEY_CHARACTERS
 from tessel_proxy.auth.retry import PAUSES_S
 from tessel_proxy.config import Config
 from tessel_proxy.parsers import TokenService
@@ -239,13 +239,13 @@ async def test_no_cookie_of_one_check_accompanies_the_next():
 @pytest_twisted.ensureDeferred
 async def test_an_answer_without_end_is_cut_off(packed):
     site = TokenSite()
-    body = b'{"access_token": "' + b"a" * 4 * MAX_ANSWER_OCTETS + b'"}'
+    body = b'{"access_token": "' + b"a" * 4 * MAX_ANSWER_BYTES + b'"}'
     if packed:
         site.headers["content-encoding"] = "gzip"
         body = gzip.compress(body)
     site.answers["/oauth/token"] = (200, body)
     assert str(await error_of(site)).endswith(
-        f"cannot be asked: more than {MAX_ANSWER_OCTETS} octets"
+        f"cannot be asked: more than {MAX_ANSWER_BYTES} bytes"
     )
 
 
@@ -417,7 +417,7 @@ def test_a_body_is_not_kept_once_it_is_too_large():
     body.addErrback(lambda failure: failure.trap(BodyTooLargeError))
     assert response.transport.disconnecting
     response.protocol.dataReceived(b"x" * 3)
-    assert not response.protocol._octets
+    assert not response.protocol._buffer
 
 
 @pytest_twisted.ensureDeferred

@@ -353,13 +353,13 @@ def test_what_is_no_authority_is_not_written_over(config, tmp_path):
     make_certificates(NAMES, config, NOW)
     cert, key = (config.cert_file.with_name(f"authority-{x}.pem") for x in ("cert", "key"))
     good_key = key.read_bytes()
-    for octets, why in [
+    for data, why in [
         (issuing_key(rsa.generate_private_key(65537, 2048)), "is not the key of"),
         (issuing_key(ec.generate_private_key(ec.SECP256R1())), "holds no RSA key"),
         (issuing_key(x25519.X25519PrivateKey.generate()), "holds no RSA key"),
         (b"rubbish", "cannot be read with this KEY_PASS"),
     ]:
-        key.write_bytes(octets)
+        key.write_bytes(data)
         with pytest.raises(CertificateError, match=why):
             make_certificates(NAMES, config, NOW)
     key.write_bytes(good_key)

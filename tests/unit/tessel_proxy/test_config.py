@@ -271,7 +271,7 @@ def test_a_passphrase_keeps_its_spaces_and_quotes_but_no_line_ends(tmp_path):
     assert faults(KEY_PASS="two\nlines") == ["KEY_PASS; allowed: a passphrase on one line"]
 
 
-def test_the_key_pass_from_a_file_may_be_any_octets(tmp_path):
+def test_the_key_pass_from_a_file_may_be_any_bytes(tmp_path):
     file = tmp_path / "secret"
     file.write_bytes(b"\xff\x00pass\n")
     assert read(KEY_PASS_FILE=str(file)).key_pass == b"\xff\x00pass"

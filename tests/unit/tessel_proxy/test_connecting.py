@@ -318,7 +318,7 @@ def listening(request):
 
 
 @pytest_twisted.ensureDeferred
-async def test_octets_go_both_ways_and_addresses_are_known(listening):
+async def test_bytes_go_both_ways_and_addresses_are_known(listening):
     call = Real(*listening.getsockname()[:2])
     connection = await call.outcome
     accepted, peer = listening.accept()

@@ -4,7 +4,7 @@ import pytest
 
 from streamplex import Windows
 from streamplex.features import CREDIT, HALFCLOSE, REUSE
-from streamplex.tx.flow import MAX_WAITING_OCTETS
+from streamplex.tx.flow import MAX_WAITING_BYTES
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 KIB = 1024
@@ -36,10 +36,10 @@ def outcome(logged):
     return line["outcome"]
 
 
-def write_much(transport, octets=MUCH):
+def write_much(transport, nbytes=MUCH):
     """As a program does that heeds nobody's pauses would; and what it costs to note it."""
     piece = bytes(1024 * KIB)
-    for _ in range(octets // len(piece)):
+    for _ in range(nbytes // len(piece)):
         transport.write(piece)
 
 
@@ -56,7 +56,7 @@ def test_a_target_that_takes_nothing_costs_its_window_and_holds_up_no_other(stag
     write_much(slow.transport)
     stage.pump()
     assert stage.connection.ends[1].reading
-    assert 0 < stage.session.held_octets < 256 * KIB
+    assert 0 < stage.session.held_bytes < 256 * KIB
     assert len(slow_target.value()) < 128 * KIB
     for _ in range(100):
         other.transport.write(bytes(100 * KIB))
@@ -65,7 +65,7 @@ def test_a_target_that_takes_nothing_costs_its_window_and_holds_up_no_other(stag
     target.send(b"answer")
     stage.pump()
     assert other.data == b"answer"
-    assert stage.session.held_octets < 256 * KIB
+    assert stage.session.held_bytes < 256 * KIB
 
 
 def test_what_it_takes_at_last_is_all_of_it(stage):
@@ -90,7 +90,7 @@ def test_a_device_that_reads_nothing_pauses_its_target_and_no_other(stage):
         sent += 64 * KIB
         stage.pump()
     assert sent <= 256 * KIB
-    assert stage.session.held_octets <= MAX_WAITING_OCTETS + 64 * KIB
+    assert stage.session.held_bytes <= MAX_WAITING_BYTES + 64 * KIB
     assert stage.connection.ends[0].reading
     target.send(b"answer")
     stage.pump()
@@ -132,10 +132,10 @@ def test_reset_frees_what_a_target_that_is_gone_had_still_to_say():
     target.end()
     stage.pump()
     assert not stage.server.substreams
-    assert stage.session.held_octets > 30 * KIB
+    assert stage.session.held_bytes > 30 * KIB
     device.transport.reset()
     stage.pump()
-    assert stage.session.held_octets == 0
+    assert stage.session.held_bytes == 0
     assert device.events[-1] == ("close",)
 
 
@@ -209,10 +209,10 @@ def test_what_targets_that_are_gone_leave_for_a_device_that_does_not_read_counts
         target.end()
     stage.pump()
     assert not stage.server.substreams
-    assert stage.session.held_octets > 500 * KIB
+    assert stage.session.held_bytes > 500 * KIB
     stage.connect()
     assert len(stage.dials) == 3
     stage.connection.ends[0].resumeProducing()
     stage.pump()
-    assert stage.session.held_octets == 0
+    assert stage.session.held_bytes == 0
     assert not stage.server.substreams_in_use

@@ -2,7 +2,7 @@
 
 import tracemalloc
 
-from tessel_proxy.early import PAUSE_OCTETS, Allowance, EarlyData
+from tessel_proxy.early import PAUSE_BYTES, Allowance, EarlyData
 
 
 def test_what_was_kept_is_handed_over_in_order_and_once():
@@ -43,7 +43,7 @@ def test_many_tiny_pieces_cost_about_their_size():
 
 def test_a_full_frame_is_much():
     early = EarlyData(Allowance())
-    early.add(bytes(PAUSE_OCTETS - 1))
+    early.add(bytes(PAUSE_BYTES - 1))
     assert not early.is_much
     early.add(b"x")
     assert early.is_much

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.settings import ConfigError
-from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.targets.trust import TargetTrust
 
 NO_FILE = "^is no regular file; allowed: one, or a link to one$"
@@ -17,19 +17,19 @@ def test_a_file_and_a_link_to_one_are_read(tmp_path):
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_bytes(b"words")
     link.symlink_to(file)
-    assert octets_of(file, 5) == octets_of(link, 5) == b"words"
+    assert bytes_of(file, 5) == bytes_of(link, 5) == b"words"
 
 
 def test_one_that_is_too_large_is_a_fault(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"words")
-    with pytest.raises(FileError, match=r"^is too large; allowed: 4 octets$"):
-        octets_of(file, 4)
+    with pytest.raises(FileError, match=r"^is too large; allowed: 4 bytes$"):
+        bytes_of(file, 4)
 
 
 def test_one_that_is_not_there_is_a_fault(tmp_path):
     with pytest.raises(FileError, match=r"^cannot be read: No such file or directory$") as raised:
-        octets_of(tmp_path / "file", 4)
+        bytes_of(tmp_path / "file", 4)
     assert isinstance(raised.value.__cause__, FileNotFoundError)
 
 
@@ -38,7 +38,7 @@ def test_a_fifo_to_which_nobody_writes_keeps_nobody_waiting(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     with pytest.raises(FileError, match=NO_FILE):
-        octets_of(fifo, 4)
+        bytes_of(fifo, 4)
 
 
 @pytest.mark.timeout(10)
@@ -49,20 +49,20 @@ def test_what_turns_into_a_fifo_between_look_and_open_is_told_too(tmp_path, monk
     regular = file.stat()
     monkeypatch.setattr(Path, "stat", lambda _path: regular)
     with pytest.raises(FileError, match=NO_FILE):
-        octets_of(fifo, 4)
+        bytes_of(fifo, 4)
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/"])
 def test_devices_and_folders_are_told(path):
     with pytest.raises(FileError, match=NO_FILE):
-        octets_of(Path(path), 4)
+        bytes_of(Path(path), 4)
 
 
 def test_a_socket_is_told(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         with pytest.raises(FileError, match=NO_FILE):
-            octets_of(tmp_path / "socket", 4)
+            bytes_of(tmp_path / "socket", 4)
 
 
 @pytest.mark.timeout(10)

@@ -106,11 +106,11 @@ def test_a_balancers_connection_is_that_of_the_address_in_its_header(scene, host
     assert not scene.front.waiting
 
 
-def test_a_header_may_come_octet_by_octet(scene):
+def test_a_header_may_come_byte_by_byte(scene):
     transport = scene.comes()
-    for octet in HEADER:
+    for byte in HEADER:
         assert not isinstance(transport.protocol, Noting)
-        transport.protocol.dataReceived(bytes([octet]))
+        transport.protocol.dataReceived(bytes([byte]))
     assert transport.protocol.data == b""
 
 

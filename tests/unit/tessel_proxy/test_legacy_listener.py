@@ -105,26 +105,26 @@ async def a_board(port, tls):
     return board, tap
 
 
-def data_records(octets):
+def data_records(data):
     """The lengths of those TLS records that carry data."""
     found, start = [], 0
-    while start < len(octets):
-        length = int.from_bytes(octets[start + 3 : start + 5], "big")
-        if octets[start] == APPLICATION_DATA:
+    while start < len(data):
+        length = int.from_bytes(data[start + 3 : start + 5], "big")
+        if data[start] == APPLICATION_DATA:
             found.append(length)
         start += 5 + length
     return found
 
 
 class Awaited(Aware):
-    def __init__(self, octets=0):
+    def __init__(self, nbytes=0):
         super().__init__()
         self.closed, self.full = Deferred(), Deferred()
-        self._octets = octets
+        self._nbytes = nbytes
 
     def dataReceived(self, data):
         super().dataReceived(data)
-        if len(self.data) >= self._octets and not self.full.called:
+        if len(self.data) >= self._nbytes and not self.full.called:
             self.full.callback(None)
 
     def customReceived(self, name, args):
@@ -171,7 +171,7 @@ async def test_a_board_has_its_whole_conversation_at_the_legacy_listener(
     (authenticated,) = logged.named("tunnel_authenticated")
     (closed,) = logged.named("tunnel_closed")
     assert authenticated["listener"] == closed["listener"] == "legacy"
-    assert (closed["octets_from_device"], closed["octets_from_target"]) == (70_000, 70_000)
+    assert (closed["bytes_from_device"], closed["bytes_from_target"]) == (70_000, 70_000)
 
 
 @pytest_twisted.ensureDeferred
@@ -204,16 +204,16 @@ async def test_frames_of_one_turn_come_to_a_board_in_one_record(proxy, config):
 
 def test_what_boards_move_is_counted_apart():
     ledger = Ledger()
-    for listener, octets in ((Listener.MAIN, 1), (Listener.LEGACY, 10)):
+    for listener, nbytes in ((Listener.MAIN, 1), (Listener.LEGACY, 10)):
         tunnel = TunnelRecord(tunnel=1, peer="", started_at=0, listener=listener, witness=ledger)
         for closed in (True, False):
             substream = SubstreamRecord(of=tunnel, substream=2, kind="net", started_at=0)
-            substream.octets_from_device, substream.octets_from_target = octets, 2 * octets
+            substream.bytes_from_device, substream.bytes_from_target = nbytes, 2 * nbytes
             if closed:
                 substream.close(1, Outcome.ENDED)
     assert ledger.tunnels_accepted == {Listener.MAIN: 1, Listener.LEGACY: 1}
-    assert [ledger.octets_from_device(each) for each in Listener] == [2, 20]
-    assert [ledger.octets_from_target(each) for each in Listener] == [4, 40]
+    assert [ledger.bytes_from_device(each) for each in Listener] == [2, 20]
+    assert [ledger.bytes_from_target(each) for each in Listener] == [4, 40]
 
 
 def test_the_operator_is_told_of_both_listeners_and_warned_of_one(proxy, logged):

@@ -117,7 +117,7 @@ def test_what_a_tunnel_had_is_given_back_when_it_ends():
     assert (tally.tunnels, tally.substreams, stage.limits.substreams) == (0, 0, 0)
 
 
-def test_a_substream_without_an_octet_either_way_is_ended():
+def test_a_substream_without_an_byte_either_way_is_ended():
     stage = Stage(substream_idle_s=60)
     stage.authenticate()
     substream, target = stage.relay()

@@ -16,11 +16,11 @@ def stage():
     return stage
 
 
-def lingering(stage, octets=1000):
+def lingering(stage, nbytes=1000):
     """A closed target that takes nothing of what it was sent."""
     device, target = stage.relay()
     target.takes_nothing()
-    device.transport.write(bytes(octets))
+    device.transport.write(bytes(nbytes))
     stage.pump()
     target.end()
     stage.pump()
@@ -93,11 +93,11 @@ def test_it_counts_though_its_tunnel_is_gone(stage):
 
 
 def test_what_it_holds_is_its_accounts_and_is_given_back_for_memory(stage):
-    target = lingering(stage, octets=1000)
+    target = lingering(stage, nbytes=1000)
     (tally,) = stage.limits.tallies
-    assert tally.held_octets == 1000
-    assert stage.session.held_octets == 0
+    assert tally.held_bytes == 1000
+    assert stage.session.held_bytes == 0
     tally.end_for_memory()
     assert target.aborted
     stage.pump()
-    assert (tally.held_octets, tally.substreams) == (0, 0)
+    assert (tally.held_bytes, tally.substreams) == (0, 0)

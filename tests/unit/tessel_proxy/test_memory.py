@@ -13,14 +13,14 @@ from tessel_proxy.limits.memory import (
     PAUSE_S,
     WORTH_ENDING,
     MemoryWatch,
-    resident_octets,
+    resident_bytes,
 )
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 
 class Tunnel:
-    def __init__(self, held_octets):
-        self.held_octets = held_octets
+    def __init__(self, held_bytes):
+        self.held_bytes = held_bytes
         self.ended = False
 
     def end_for_memory(self):
@@ -86,7 +86,7 @@ class Greedy(Tunnel):
 
     def end_for_memory(self):
         super().end_for_memory()
-        self.held_octets = 0
+        self.held_bytes = 0
 
 
 def many():
@@ -170,16 +170,16 @@ def test_without_a_limit_nothing_is_looked_at():
 
 
 def test_this_process_takes_some(monkeypatch, tmp_path):
-    assert resident_octets() > MIB
+    assert resident_bytes() > MIB
     monkeypatch.setattr(memory, "_STATM", tmp_path / "none")
-    assert resident_octets() is None
+    assert resident_bytes() is None
 
 
 def test_a_tunnel_ended_for_memory_is_cut_and_says_why():
     stage = Stage()
     stage.authenticate()
     stage.relay()
-    assert stage.session.held_octets == 0
+    assert stage.session.held_bytes == 0
     with LoggedEvents() as logged:
         stage.session.end_for_memory()
         stage.session.end_for_memory()

@@ -70,7 +70,7 @@ def test_limits_stand_beside_what_they_limit(scrape):
     assert scrape.value("handshakes") == 1
     assert scrape.value("handshakes_limit") == Config().max_handshakes
     assert scrape.value("tunnels_limit") == Config().max_tunnels
-    assert scrape.value("memory_limit_octets") == Config().memory_max_mib * 1024 * 1024
+    assert scrape.value("memory_limit_bytes") == Config().memory_max_mib * 1024 * 1024
 
 
 def test_the_end_of_revocation_lists_is_told_if_there_are_any(scrape):
@@ -103,13 +103,13 @@ def test_substreams_count_against_their_limit_until_their_targets_are_closed(scr
 
 def test_of_accounts_the_greatest_value_stands_beside_the_limit_and_no_name():
     scrape = Scrape(
-        max_tunnels_per_account=3, max_substreams_per_account=5, opens_per_s=7, octets_per_day=11
+        max_tunnels_per_account=3, max_substreams_per_account=5, opens_per_s=7, bytes_per_day=11
     )
     limits = {
         "account_tunnels_limit": 3,
         "account_substreams_limit": 5,
         "account_opens_per_s_limit": 7,
-        "octets_per_day_limit": 11,
+        "bytes_per_day_limit": 11,
     }
     assert {name: scrape.value(name) for name in limits} == limits
     values = ("accounts", "account_tunnels_max", "account_substreams_max", "accounts_quota_spent")
@@ -136,9 +136,9 @@ def test_full_memory_is_told_of_and_is_not_ready(scrape):
 
 
 def test_who_waits_for_the_rate_is_counted_beside_the_limits():
-    scrape = Scrape(octets_per_s=1, octets_per_day=2)
-    assert scrape.value("octets_per_s_limit") == 1
-    assert scrape.value("octets_per_day_limit") == 2
+    scrape = Scrape(bytes_per_s=1, bytes_per_day=2)
+    assert scrape.value("bytes_per_s_limit") == 1
+    assert scrape.value("bytes_per_day_limit") == 2
     assert scrape.value("substreams_waiting_for_rate") == 0
     tally = scrape.limits.open_tunnel("ann")
     tally.to_devices.moved(10**6, Told())
@@ -174,13 +174,13 @@ def test_substreams_are_counted_by_kind_and_outcome(scrape):
     assert closed == scrape.value("substreams_closed_total") == 1
 
 
-def test_octets_are_told_while_they_flow_and_stay_told(scrape):
+def test_bytes_are_told_while_they_flow_and_stay_told(scrape):
     record = SubstreamRecord(of=scrape.tunnel(), substream=2, kind="net", started_at=0)
-    record.octets_from_device, record.octets_from_target = 5, 7
+    record.bytes_from_device, record.bytes_from_target = 5, 7
 
     def told():
         return [
-            scrape.value("relayed_octets_total", direction=way)
+            scrape.value("relayed_bytes_total", direction=way)
             for way in ("device_to_target", "target_to_device")
         ]
 

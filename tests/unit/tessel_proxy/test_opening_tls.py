@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from servicekit.settings import ConfigError
-from tessel_proxy.early import PAUSE_OCTETS
+from tessel_proxy.early import PAUSE_BYTES
 from tessel_proxy.targets.target import LINGER_LOOK_S
 from tessel_proxy.targets.trust import TargetTrust, _fault, openssl_reason
 from unit.streamplex.wiring import Connection
@@ -99,8 +99,8 @@ def hear_once(protocol):
     """Let the protocol read nothing behind what it gets first."""
     hear = protocol.dataReceived
 
-    def hear_and_stop(octets):
-        hear(octets)
+    def hear_and_stop(nbytes):
+        hear(nbytes)
         protocol.transport.pauseProducing()
 
     protocol.dataReceived = hear_and_stop
@@ -177,7 +177,7 @@ def test_early_data_and_end_reach_the_target_after_the_handshake(stage, authorit
     assert target.site.lost.check(error.ConnectionDone)
 
 
-@pytest.mark.parametrize("early", [0, 2 * PAUSE_OCTETS])
+@pytest.mark.parametrize("early", [0, 2 * PAUSE_BYTES])
 def test_a_target_that_takes_nothing_pauses_its_device_whatever_came_early(stage, authority, early):
     def write_early(device):
         device.transport.write(bytes(early))

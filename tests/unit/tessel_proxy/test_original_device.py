@@ -42,8 +42,8 @@ class OriginalDevice(Protocol):
     def custom(self, channel, *args):
         self.say(channel, {"event": "custom", "emitArgs": list(args)})
 
-    def data(self, channel, octets):
-        self.transport.write(data_header(channel, len(octets)) + octets)
+    def data(self, channel, data):
+        self.transport.write(data_header(channel, len(data)) + data)
 
     def dataReceived(self, data):
         for body in self.reader.feed(data):
@@ -84,7 +84,7 @@ class Tunnel:
         return self.device.heard.pop(channel)
 
 
-def test_every_one_of_40_000_substreams_gets_its_own_octets_and_is_forgotten():
+def test_every_one_of_40_000_substreams_gets_its_own_bytes_and_is_forgotten():
     stage = Stage(opens_per_s=1_000_000)
     for _ in range(2):
         tunnel = Tunnel(stage)

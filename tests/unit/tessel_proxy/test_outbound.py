@@ -9,7 +9,7 @@ from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
 from streamplex.tx.substream import Substream
 from tessel_proxy import outbound
-from tessel_proxy.early import PAUSE_OCTETS, TUNNEL_OCTETS
+from tessel_proxy.early import PAUSE_BYTES, TUNNEL_BYTES
 from tessel_proxy.egress.policy import Policy
 from tessel_proxy.outbound import Outbound
 from tessel_proxy.outbound_states import TRANSITIONS, Input, State
@@ -52,7 +52,7 @@ def failed_with(device, message):
 # --- the main way
 
 
-def test_octets_go_to_the_target_and_back(stage):
+def test_bytes_go_to_the_target_and_back(stage):
     device, target = stage.relay()
     device.transport.write(b"ping")
     stage.pump()
@@ -100,8 +100,8 @@ def test_the_closing_line_tells_the_whole_story(stage, logged):
         "kind": "net",
         "target": f"{PUBLIC}:80",
         "address": PUBLIC,
-        "octets_from_device": 5,
-        "octets_from_target": 3,
+        "bytes_from_device": 5,
+        "bytes_from_target": 3,
         "seconds": 2.0,
         "outcome": "ended",
     }
@@ -213,22 +213,22 @@ def test_a_request_behind_which_too_much_came_at_once_dials_nothing(stage, logge
 def test_much_early_data_pauses_the_device_until_the_target_stands(stage):
     device = stage.connect()
     for _ in range(3):
-        device.transport.write(bytes(PAUSE_OCTETS))
+        device.transport.write(bytes(PAUSE_BYTES))
     stage.pump()
     substream = stage.server.substreams[2]
-    assert len(substream.protocol._early._data) < 2 * PAUSE_OCTETS
+    assert len(substream.protocol._early._data) < 2 * PAUSE_BYTES
     target = stage.dial().stands()
     stage.pump()
-    assert len(target.value()) == 3 * PAUSE_OCTETS
+    assert len(target.value()) == 3 * PAUSE_BYTES
 
 
 def test_of_early_data_that_comes_at_once_no_more_is_kept_than_of_what_comes_apart(stage):
     device = stage.connect()
-    piece = bytes(PAUSE_OCTETS - 7)
+    piece = bytes(PAUSE_BYTES - 7)
     frame = data_header(device.transport.channel, len(piece)) + piece
     stage.server.dataReceived(4 * frame)
     substream = stage.server.substreams[2]
-    assert len(substream.protocol._early._data) < 2 * PAUSE_OCTETS
+    assert len(substream.protocol._early._data) < 2 * PAUSE_BYTES
     target = stage.dial().stands()
     stage.pump()
     assert len(target.value()) == 4 * len(piece)
@@ -236,7 +236,7 @@ def test_of_early_data_that_comes_at_once_no_more_is_kept_than_of_what_comes_apa
 
 def test_too_much_data_before_the_device_says_where_to_is_an_error(stage, logged):
     device = stage.open()
-    for _ in range(TUNNEL_OCTETS // 65532 + 2):
+    for _ in range(TUNNEL_BYTES // 65532 + 2):
         device.transport.write(bytes(65532))
         stage.pump()
     assert failed_with(device, "write ENOBUFS: too much data before _pls_connect")

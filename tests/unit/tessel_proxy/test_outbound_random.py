@@ -92,7 +92,7 @@ class Play:
 @given(
     steps,
     st.sampled_from([(), ("halfclose/1",)]),
-    st.sampled_from([{}, {"octets_per_s": 20_000}, {"octets_per_day": 100_000}]),
+    st.sampled_from([{}, {"bytes_per_s": 20_000}, {"bytes_per_day": 100_000}]),
 )
 def test_one_substream_comes_to_one_end(steps, features, config):
     with LoggedEvents() as logged:

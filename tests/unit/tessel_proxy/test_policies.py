@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 
 from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
-from tessel_proxy.egress.policies import MAX_FILE_OCTETS, Policies
+from tessel_proxy.egress.policies import MAX_FILE_BYTES, Policies
 from tessel_proxy.egress.rules import rules
 from tessel_proxy.reload import Reloader
 
@@ -86,7 +86,7 @@ def test_a_file_that_is_missing_is_a_fault(tmp_path):
 
 
 def test_a_file_that_is_a_disk_is_not_read_whole(path):
-    path.write_bytes(b"#" * (MAX_FILE_OCTETS + 1))
+    path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     with pytest.raises(ConfigError, match="too large"):
         Policies(Config(policy_file=path))
 

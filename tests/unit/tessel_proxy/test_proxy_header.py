@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from tessel_proxy.front.proxy_header import (
-    V2_MAX_OCTETS,
+    V2_MAX_BYTES,
     V2_START,
     Header,
     HeaderError,
@@ -74,7 +74,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("header", "source"), GOOD)
-def test_a_header_is_read_whole_and_with_octets_behind_it(header, source):
+def test_a_header_is_read_whole_and_with_bytes_behind_it(header, source):
     assert read_header(header) == Header(source, len(header))
     assert read_header(header + b"\x16\x03\x01PROXY \r\n") == Header(source, len(header))
 
@@ -86,7 +86,7 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "nbytes",
     [
         b"\x16\x03\x01\x02\x00",  # a TLS handshake
         b"GET / HTTP/1.1\r\n",
@@ -123,21 +123,21 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
         v2(addresses=FOUR[:-1]),
         v2(),
         v2(family=0x21, addresses=FOUR),
-        V2_START + struct.pack("!BBH", 0x21, 0x11, V2_MAX_OCTETS + 1),
+        V2_START + struct.pack("!BBH", 0x21, 0x11, V2_MAX_BYTES + 1),
     ],
 )
-def test_what_is_garbled_or_no_header_is_an_error(octets):
+def test_what_is_garbled_or_no_header_is_an_error(nbytes):
     with pytest.raises(HeaderError):
-        read_header(octets)
+        read_header(nbytes)
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", V2_START]))
-def test_whatever_comes_is_a_header_an_error_or_not_all(octets, start):
+def test_whatever_comes_is_a_header_an_error_or_not_all(nbytes, start):
     try:
-        header = read_header(start + octets)
+        header = read_header(start + nbytes)
     except HeaderError:
         return
-    assert header is None or 0 < header.octets <= len(start + octets)
+    assert header is None or 0 < header.nbytes <= len(start + nbytes)
 
 
 @given(

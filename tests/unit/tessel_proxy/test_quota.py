@@ -21,7 +21,7 @@ def clock():
 
 @pytest.fixture
 def stage():
-    stage = Stage(octets_per_day=10, auth_recheck_s=0.0)
+    stage = Stage(bytes_per_day=10, auth_recheck_s=0.0)
     stage.authenticate()
     return stage
 
@@ -34,11 +34,11 @@ def logged():
 
 def test_what_goes_beyond_it_at_once_is_let_through_and_nothing_after(clock):
     quota = Quota(10, clock)
-    assert [quota.move(octets) for octets in (4, 5, 6, 1)] == [True, True, True, False]
+    assert [quota.move(nbytes) for nbytes in (4, 5, 6, 1)] == [True, True, True, False]
     assert quota.is_spent
 
 
-def test_a_day_begins_with_the_first_octet_and_ends_all_it_spent(clock):
+def test_a_day_begins_with_the_first_byte_and_ends_all_it_spent(clock):
     quota = Quota(10, clock)
     clock.advance(1000)
     quota.move(10)
@@ -59,7 +59,7 @@ def test_without_one_nothing_is_counted(clock):
 
 
 def test_an_account_with_a_day_running_is_not_forgotten(clock):
-    tally = Limits(Config(octets_per_day=10), clock).open_tunnel("ann")
+    tally = Limits(Config(bytes_per_day=10), clock).open_tunnel("ann")
     tally.tunnels -= 1
     tally.quota.move(1)
     assert not tally.is_forgettable(clock.seconds())
@@ -70,7 +70,7 @@ def test_an_account_with_a_day_running_is_not_forgotten(clock):
 # --- on a tunnel
 
 
-def test_both_ways_count_and_what_is_open_ends_with_its_next_octet(stage, logged):
+def test_both_ways_count_and_what_is_open_ends_with_its_next_byte(stage, logged):
     device, target = stage.relay()
     device.transport.write(b"12345")
     stage.pump()

@@ -1,4 +1,4 @@
-"""How fast an account's substreams move octets together."""
+"""How fast an account's substreams move bytes together."""
 
 import pytest
 from twisted.internet.task import Clock
@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
-from tessel_proxy.limits.rate import PATIENCE_S, SHARE_OCTETS, TURN_S, Rate
+from tessel_proxy.limits.rate import PATIENCE_S, SHARE_BYTES, TURN_S, Rate
 from tessel_proxy.pace import Why
 from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import LoggedEvents, Stage
@@ -22,7 +22,7 @@ def clock():
 
 @pytest.fixture
 def slow():
-    stage = Stage(octets_per_s=RATE)
+    stage = Stage(bytes_per_s=RATE)
     stage.authenticate()
     return stage
 
@@ -56,7 +56,7 @@ def test_what_is_moved_comes_to_the_rate_and_a_seconds_worth_at_once(clock):
     greedy = Greedy(Rate(RATE, clock))
     greedy.go_on()
     pass_time(clock, 100)
-    assert greedy.moved == pytest.approx(101 * RATE, abs=SHARE_OCTETS + PIECE)
+    assert greedy.moved == pytest.approx(101 * RATE, abs=SHARE_BYTES + PIECE)
 
 
 def test_many_that_are_greedy_get_the_same_and_together_no_more_than_one(clock):
@@ -126,12 +126,12 @@ def test_with_patience_everybody_has_a_turn_before_its_tunnel_takes_it_for_stall
 
 
 def test_who_comes_again_has_not_been_forgiven(clock):
-    limits = Limits(Config(octets_per_s=1, max_tunnels_per_account=1), clock)
+    limits = Limits(Config(bytes_per_s=1, max_tunnels_per_account=1), clock)
     tally = limits.open_tunnel("ann")
-    tally.to_devices.moved(SHARE_OCTETS, Greedy(tally.to_devices).pauses)
+    tally.to_devices.moved(SHARE_BYTES, Greedy(tally.to_devices).pauses)
     tally.tunnels -= 1
     assert not tally.is_forgettable(clock.seconds())
-    clock.advance(SHARE_OCTETS)
+    clock.advance(SHARE_BYTES)
     assert tally.is_forgettable(clock.seconds())
 
 
@@ -206,7 +206,7 @@ def test_the_targets_end_lets_out_what_the_rate_has_held(slow):
 
 
 def test_who_waits_for_the_rate_is_neither_silent_nor_stalled():
-    stage = Stage(octets_per_s=1, substream_idle_s=30)
+    stage = Stage(bytes_per_s=1, substream_idle_s=30)
     stage.authenticate()
     device, target = stage.relay()
     with LoggedEvents() as logged:

@@ -52,7 +52,7 @@ def test_a_tunnel_without_account_and_device_is_told_in_words():
     event = closed()
     assert text_record(event).endswith(
         "tunnel 7 of 192.0.2.9:4711 closed: ended; no account, no device name, 0 substreams, "
-        "0 octets from the device, 0 from targets, 1.0 s: the device closed the connection\n"
+        "0 bytes from the device, 0 from targets, 1.0 s: the device closed the connection\n"
     )
     told = json.loads(json_record(event))
     assert (told["account"], told["device"]) == (None, None)
@@ -60,8 +60,8 @@ def test_a_tunnel_without_account_and_device_is_told_in_words():
 
 
 def test_one_of_a_kind_is_told_as_one():
-    event = closed(account="kim", device="kitchen", substreams=1, octets_from_device=1)
-    assert "account kim, device kitchen, 1 substream, 1 octet from the device, " in (
+    event = closed(account="kim", device="kitchen", substreams=1, bytes_from_device=1)
+    assert "account kim, device kitchen, 1 substream, 1 byte from the device, " in (
         text_record(event)
     )
 
@@ -83,7 +83,7 @@ def test_where_a_substream_led_is_told_in_words(target, address, where):
         record.close(2.0, Outcome.ENDED)
     (event,) = logged.named("substream_closed")
     assert where in text_record(event)
-    assert "no account, no device name, net, 0 octets from the device" in text_record(event)
+    assert "no account, no device name, net, 0 bytes from the device" in text_record(event)
 
 
 def test_a_connection_that_never_was_a_tunnel_is_refused_without_a_number():

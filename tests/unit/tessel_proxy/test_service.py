@@ -269,7 +269,7 @@ class Lingering:
         self._sockets = sockets
         self._sockets.add(self)
         self.aborted = False
-        self.unsent_octets = 0
+        self.unsent_bytes = 0
 
     def abort(self):
         self.aborted = True
@@ -283,12 +283,12 @@ async def test_a_stop_leaves_targets_without_tunnels_their_time_and_watches_memo
     monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
     proxy = make()
     lingering = Lingering(proxy._house.opener.sockets)
-    lingering.unsent_octets = 1
+    lingering.unsent_bytes = 1
     stopped = proxy.stopService()
     await deferLater(reactor, 0.2)
     assert not lingering.aborted
     assert proxy._memory._looks.running
-    lingering.unsent_octets = 0
+    lingering.unsent_bytes = 0
     lingering.abort()
     await stopped
     assert not proxy._memory._looks.running

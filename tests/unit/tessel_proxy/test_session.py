@@ -12,9 +12,9 @@ from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableEr
 from tessel_proxy.record import TunnelOutcome
 from tessel_proxy.session import (
     MAX_AUTH_FAILURES,
+    MAX_BYTES_WHILE_CHECKED,
+    MAX_BYTES_WITHOUT_TOKEN,
     MAX_HELD,
-    MAX_OCTETS_WHILE_CHECKED,
-    MAX_OCTETS_WITHOUT_TOKEN,
 )
 from tessel_proxy.session_states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
@@ -394,8 +394,8 @@ def test_the_closing_line_tells_the_whole_story(logged):
         "account": "hardcoded",
         "device": "kitchen",
         "substreams": 1,
-        "octets_from_device": 5,
-        "octets_from_target": 3,
+        "bytes_from_device": 5,
+        "bytes_from_target": 3,
         "seconds": 3.0,
         "outcome": "ended",
     }
@@ -488,7 +488,7 @@ def test_every_outcome_has_a_word_of_its_own():
     assert len({each.value for each in TunnelOutcome}) == len(TunnelOutcome)
 
 
-def talk_too_much(stage, allowed=MAX_OCTETS_WITHOUT_TOKEN):
+def talk_too_much(stage, allowed=MAX_BYTES_WITHOUT_TOKEN):
     """What no stranger may say, in frames that mean nothing."""
     nothing = encode_json(0, {"type": "x" * 989})
     for _ in range(allowed // 1000 + 2):
@@ -514,7 +514,7 @@ def test_who_talks_too_much_while_its_token_is_checked_is_cut():
     with LoggedEvents() as logged:
         talk_too_much(stage)
         assert stage.listener.lost is None  # it may open what it will want, and say what for
-        talk_too_much(stage, MAX_OCTETS_WHILE_CHECKED)
+        talk_too_much(stage, MAX_BYTES_WHILE_CHECKED)
     (line,) = logged.named("tunnel_closed")
     assert line["outcome"] == "protocol_fault"
     assert stage.house.authenticator.cancelled == 1
@@ -526,7 +526,7 @@ def test_whose_token_was_right_may_then_talk_as_it_likes():
     talk_too_much(stage)
     stage.house.authenticator.accept()
     stage.pump()
-    talk_too_much(stage, MAX_OCTETS_WHILE_CHECKED)
+    talk_too_much(stage, MAX_BYTES_WHILE_CHECKED)
     assert stage.relay()
 
 
@@ -534,7 +534,7 @@ def test_data_that_comes_while_a_token_is_checked_waits_and_costs_no_tunnel():
     stage = Stage(authenticator=Slow())
     stage.say({"token": TOKEN})
     substream = stage.device.open("net")
-    substream.write(b"x" * 2 * MAX_OCTETS_WHILE_CHECKED)
+    substream.write(b"x" * 2 * MAX_BYTES_WHILE_CHECKED)
     stage.pump()
     assert stage.listener.lost is None
 

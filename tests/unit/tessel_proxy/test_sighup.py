@@ -128,8 +128,8 @@ class Download(Aware):
         if name == "close":
             self.done.callback(None)
 
-    async def further(self, octets):
-        aim = self.count + octets
+    async def further(self, nbytes):
+        aim = self.count + nbytes
         while self.count < aim:
             await deferLater(reactor, 0.01)
 

@@ -22,7 +22,7 @@ from servicekit.settings import ConfigError
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.make import make_certificates
 from tessel_proxy.config import Config
-from tessel_proxy.front.identity import MAX_PEM_OCTETS, Identity, certificates_in
+from tessel_proxy.front.identity import MAX_PEM_BYTES, Identity, certificates_in
 from tessel_proxy.front.tls import server_tls, utc
 from unit.tessel_proxy.handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting
 
@@ -256,16 +256,16 @@ def test_the_authorities_of_devices_are_renewed_too(asking, devices):
 
 
 @pytest.mark.parametrize(
-    ("octets", "why"),
+    ("data", "why"),
     [
         (b"rubbish", "holds no certificate; allowed: PEM"),
         (None, "cannot be read: No such file or directory"),
     ],
 )
-def test_authorities_of_devices_that_cannot_be_used_are_told(asking, octets, why):
+def test_authorities_of_devices_that_cannot_be_used_are_told(asking, data, why):
     asking.client_ca_file.unlink()
-    if octets is not None:
-        asking.client_ca_file.write_bytes(octets)
+    if data is not None:
+        asking.client_ca_file.write_bytes(data)
     assert faults(asking) == [f"CLIENT_CA_FILE='{asking.client_ca_file}' {why}"]
 
 
@@ -314,9 +314,9 @@ def test_files_without_end_or_writer_are_not_waited_for(config, tmp_path):
 
 def test_a_file_that_is_too_large_is_not_read_whole(config):
     with config.cert_file.open("ab") as file:
-        file.truncate(MAX_PEM_OCTETS + 1)
+        file.truncate(MAX_PEM_BYTES + 1)
     (fault,) = faults(config)
-    assert fault == f"CERT_FILE='{config.cert_file}' is too large; allowed: {MAX_PEM_OCTETS} octets"
+    assert fault == f"CERT_FILE='{config.cert_file}' is too large; allowed: {MAX_PEM_BYTES} bytes"
 
 
 def test_a_key_of_another_certificate_is_told(config, tmp_path):
@@ -391,8 +391,8 @@ def test_a_key_on_a_curve_that_is_not_known_is_told(config):
 
 def test_a_key_that_cannot_sign_for_tls_is_told(config):
     for key in (x25519.X25519PrivateKey.generate(), dsa.generate_private_key(1024)):
-        octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        config.key_file.write_bytes(octets)
+        data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        config.key_file.write_bytes(data)
         (fault,) = faults(config)
         assert fault == f"KEY_FILE='{config.key_file}' is of a kind that is not known; {KINDS}"
 

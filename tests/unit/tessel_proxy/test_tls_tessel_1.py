@@ -54,13 +54,13 @@ def tls(config):
     return tessel_1_tls(config, at(NOW))
 
 
-def records(octets):
+def records(data):
     """TLS records as (type, version, body)."""
     found = []
-    while octets:
-        length = int.from_bytes(octets[3:5], "big")
-        found.append((octets[0], octets[1:3], octets[5 : 5 + length]))
-        octets = octets[5 + length :]
+    while data:
+        length = int.from_bytes(data[3:5], "big")
+        found.append((data[0], data[1:3], data[5 : 5 + length]))
+        data = data[5 + length :]
     return found
 
 
@@ -246,7 +246,7 @@ PSS = padding.PSS(padding.MGF1(SHA256()), 32)
         (certificate(until=datetime(2049, 12, 31, tzinfo=UTC)), "before 2038-01-19"),
         (certificate(until=datetime(2050, 1, 1, tzinfo=UTC)), "before 2038-01-19"),
         (certificate(filler=15_000), None),
-        (certificate(filler=16_000), "octets in all"),
+        (certificate(filler=16_000), "bytes in all"),
     ],
 )
 def test_what_axtls_cannot_read_is_told_before_a_board_meets_it(shown, why):
@@ -257,7 +257,7 @@ def test_what_axtls_cannot_read_is_told_before_a_board_meets_it(shown, why):
 def test_the_whole_chain_is_looked_at():
     assert len(told(certificate(), certificate(pss=PSS))) == 1
     (fault,) = told(certificate(filler=9_000), certificate(filler=9_000))
-    assert fault.endswith(f"allowed for the Tessel 1: {tls_tessel_1.MAX_CHAIN_OCTETS}")
+    assert fault.endswith(f"allowed for the Tessel 1: {tls_tessel_1.MAX_CHAIN_BYTES}")
 
 
 def test_what_boards_do_not_need_is_not_looked_at(config):

@@ -94,7 +94,7 @@ def test_a_device_with_flow_control_is_told_its_window_and_says_ours():
 
 
 @pytest.mark.parametrize("window", [None, -1, 2**31, True, 1.0, "1000"])
-def test_a_window_that_is_no_number_of_octets_counts_as_unsaid(window):
+def test_a_window_that_is_no_number_of_bytes_counts_as_unsaid(window):
     assert hello_with(features=["credit/1"], window=window).window == 65_536
 
 

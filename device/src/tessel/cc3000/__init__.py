@@ -1,1 +1,1 @@
-"""TI's CC3000, driven from its pins: octets on a bus below, sockets and Wi-Fi above."""
+"""TI's CC3000, driven from its pins: bytes on a bus below, sockets and Wi-Fi above."""

@@ -34,7 +34,7 @@ class IBus(Interface):
         """
 
     def transfer(mosi: bytes) -> Deferred[bytes]:
-        """Clock these octets; fires with as many from MISO, or fails with BusError.
+        """Clock these bytes; fires with as many from MISO, or fails with BusError.
 
         It never blocks the reactor, and there is one at a time. nCS is not touched.
         """

@@ -1,4 +1,4 @@
-"""A trace of the bus, explained: after each line with octets one that says what they mean.
+"""A trace of the bus, explained: after each line with bytes one that says what they mean.
 
 Reads what `tessel.cc3000.trace` writes, and captures in which both sides of each operation stand.
 """
@@ -15,7 +15,7 @@ from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci.codes import Code, DataOpcode
 from tessel.cc3000.hci.commands import answered_by, message
 from tessel.cc3000.hci.events import Unknown, unsolicited
-from tessel.cc3000.hci.netapp import NvmemOctets
+from tessel.cc3000.hci.netapp import NvmemBytes
 from tessel.cc3000.hci.packets import (
     CommandPacket,
     DataPacket,
@@ -27,7 +27,7 @@ from tessel.cc3000.hci.sockets import Arrived
 from tessel.cc3000.spi import HEADER, READ, WRITE_ANSWER, packet_read, packet_written
 from tessel.cc3000.trace import EDGES, MISO, MOSI
 
-SHOWN = 32  # octets of a payload
+SHOWN = 32  # bytes of a payload
 
 MAX_LINE_CHARS = 64 * 1024  # the longest operation of the bus takes 5 KB; a disk has no lines
 MAX_HEAD_LINES = 1000  # an analyser may write some of its own before the first operation
@@ -59,8 +59,8 @@ def read_trace(file: TextIO) -> Iterator[str]:
 def _is_of_a_bus(line: str) -> bool:
     if line.startswith(EDGES):
         return True
-    side, *octets = line.split() or [""]
-    return side in (MOSI, MISO) and _octets_in(octets) is not None
+    side, *nbytes = line.split() or [""]
+    return side in (MOSI, MISO) and _bytes_in(nbytes) is not None
 
 
 def explained(lines: Iterable[str]) -> Iterator[str]:
@@ -75,50 +75,50 @@ def explained(lines: Iterable[str]) -> Iterator[str]:
 def _meaning(words: list[str]) -> str | None:
     if not words or words[0] not in (MOSI, MISO):
         return None
-    octets = _octets_in(words[1:])
-    if octets is None:
-        return "not octets in hexadecimal"
+    nbytes = _bytes_in(words[1:])
+    if nbytes is None:
+        return "not bytes in hexadecimal"
     try:
-        return _host(octets) if words[0] == MOSI else _chip(octets)
+        return _host(nbytes) if words[0] == MOSI else _chip(nbytes)
     except FrameError as fault:
         return f"not understood: {fault}"
 
 
-def _octets_in(words: list[str]) -> bytes | None:
+def _bytes_in(words: list[str]) -> bytes | None:
     try:
         return bytes.fromhex("".join(words))
     except ValueError:
         return None
 
 
-def _host(octets: bytes) -> str | None:
-    if octets[:1] == bytes((READ,)):
+def _host(data: bytes) -> str | None:
+    if data[:1] == bytes((READ,)):
         return None  # the host clocks; the chip speaks
-    packet = decode(packet_written(octets))
+    packet = decode(packet_written(data))
     match packet:
         case CommandPacket() | DataPacket():
             return f"host: {_shown(message(packet))}"
         case PatchPacket(_, b""):
             return f"host: no patch of kind {packet.kind}"
         case PatchPacket():
-            return f"host: {counted(len(packet.data), 'octet')} of patch {packet.kind}"
+            return f"host: {counted(len(packet.data), 'byte')} of patch {packet.kind}"
         case EventPacket():
             raise FrameError("an event from the host")
 
 
-def _chip(octets: bytes) -> str | None:
-    if octets[2 : len(WRITE_ANSWER)] == WRITE_ANSWER[2:]:
+def _chip(data: bytes) -> str | None:
+    if data[2 : len(WRITE_ANSWER)] == WRITE_ANSWER[2:]:
         return None  # it is written to
-    if not any(octets[3:HEADER]):
+    if not any(data[3:HEADER]):
         return "chip: nothing to read"
-    packet = decode(packet_read(octets))
+    packet = decode(packet_read(data))
     match packet:
         case EventPacket():
             return f"chip: {_event(packet)}"
         case DataPacket(DataOpcode.RECEIVED | DataOpcode.RECEIVED_FROM):
             return f"chip: {_shown(Arrived.read(packet))}"
         case DataPacket(DataOpcode.NVMEM):
-            return f"chip: {_shown(NvmemOctets.read(packet))}"
+            return f"chip: {_shown(NvmemBytes.read(packet))}"
         case DataPacket() | CommandPacket() | PatchPacket():
             raise FrameError(f"{type(packet).__name__} from the chip")
 
@@ -126,12 +126,12 @@ def _chip(octets: bytes) -> str | None:
 def _event(event: EventPacket) -> str:
     told = unsolicited(event)
     if isinstance(told, Unknown):
-        return f"event {event.opcode:#06x}, {counted(len(event.args), 'octet')}"
+        return f"event {event.opcode:#06x}, {counted(len(event.args), 'byte')}"
     if told is not None:
         return _shown(told)
     kind = answered_by(event.opcode)
     if kind is None:
-        return f"event {event.opcode:#06x}, {counted(len(event.args), 'octet')}"
+        return f"event {event.opcode:#06x}, {counted(len(event.args), 'byte')}"
     failed = f", status {event.status:#04x}" if event.status else ""
     return f"{kind.__name__} is done: {_shown(kind.read_reply(event))}{failed}"
 
@@ -149,14 +149,14 @@ def _shown(value: object) -> str:
 
 def _field(name: str, value: object) -> str:
     if isinstance(value, bytes):
-        return _octets(value)
+        return _shortened(value)
     if isinstance(value, int) and value < 0 and name in _RESULTS and value in _CODES:
         return f"{value} {Code(value).name}"
     return hex(value) if isinstance(value, int) and name in _BITS else _shown(value)
 
 
-def _octets(value: bytes) -> str:
-    rest = f"... {len(value)} octets" if len(value) > SHOWN else ""
+def _shortened(value: bytes) -> str:
+    rest = f"... {len(value)} bytes" if len(value) > SHOWN else ""
     return f"{value[:SHOWN]!r}{rest}"
 
 

@@ -82,7 +82,7 @@ class Driver:
         call = _Call(first, _encoded(first))
         self._current = call  # the answer may be there before power_up returns
         try:
-            await self._link.power_up(call.octets)
+            await self._link.power_up(call.nbytes)
         except ChipError:
             call.answer.addErrback(lambda _: None)  # this tells it
             raise
@@ -147,7 +147,7 @@ class Driver:
     def _send_next(self) -> None:
         if self._current is None and self._queue:
             call = self._current = self._queue.popleft()
-            self._link.write(call.octets)
+            self._link.write(call.nbytes)
             if self._current is call:  # else the chip has answered already
                 self._await(call, patience_s(call.message))
 
@@ -160,9 +160,9 @@ class Driver:
 
     # From the chip.
 
-    def _packet_came(self, octets: bytes) -> None:
+    def _packet_came(self, data: bytes) -> None:
         try:
-            self._sort(packets.decode(octets))
+            self._sort(packets.decode(data))
         except FrameError as fault:
             self._link.unreadable(fault)
         else:
@@ -277,9 +277,9 @@ def _encoded_again(message: Receive | Select) -> bytes:
 class _Call:
     """A command that waits for its turn, or for its answer."""
 
-    def __init__(self, message: Message[Any], octets: bytes) -> None:
+    def __init__(self, message: Message[Any], data: bytes) -> None:
         self.message = message
-        self.octets = octets
+        self.nbytes = data
         self.reply: Reply | None = None
         self.answered: tuple[Any, DataPacket | None] | None = None
         self.answer: Deferred[tuple[Any, DataPacket | None]] = Deferred()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class FrameError(ValueError):
-    """Octets that no CC3000 and no host of one would send: noise, or a wrong wire."""
+    """Bytes that no CC3000 and no host of one would send: noise, or a wrong wire."""
 
 
 class ChipError(Exception):
@@ -12,7 +12,7 @@ class ChipError(Exception):
 
 
 class BusError(ChipError):
-    """The machine could not move a pin or an octet: no such device, no right, pulled cable."""
+    """The machine could not move a pin or a byte: no such device, no right, pulled cable."""
 
 
 class SilentError(ChipError):

@@ -155,7 +155,7 @@ class Link:
     async def _transfer(self, mosi: bytes) -> bytes:
         miso = await self._bus.transfer(mosi)
         if len(miso) != len(mosi):
-            raise FrameError(f"{len(miso)} octets came for {len(mosi)}")
+            raise FrameError(f"{len(miso)} bytes came for {len(mosi)}")
         return miso
 
     # The same on a bus that takes no time.

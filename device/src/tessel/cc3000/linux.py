@@ -1,4 +1,4 @@
-"""The bus on Linux: spidev carries the octets, three lines of a GPIO chip are the other pins.
+"""The bus on Linux: spidev carries the bytes, three lines of a GPIO chip are the other pins.
 
 For a CC3000 breakout on a Raspberry Pi or the like. The controller must leave its own chip select
 alone, as nCS has to stay low over several transfers and while nIRQ is waited for; so it is a line
@@ -96,7 +96,7 @@ class LinuxBus:
         )
 
     def _clocked(self, mosi: bytes) -> bytes:
-        """In the bus's thread. `xfer3`, for `xfer2` takes no more than 4096 octets."""
+        """In the bus's thread. `xfer3`, for `xfer2` takes no more than 4096 bytes."""
         return bytes(self._spi.xfer3(mosi)) if mosi else b""
 
     def irq_asserted(self) -> bool:

@@ -20,7 +20,7 @@ EVENTS_KEPT_BACK = EventOpcode.KEEPALIVE | EventOpcode.PING_REPORTED | EventOpco
 
 SHORTEST_TIMER_S = 20  # the chip's; TI's driver raises what is below
 PING_MARGIN_S = 5.0  # for the report, beyond what the pings themselves may take
-PING_LARGEST = 1400  # octets
+PING_LARGEST = 1400  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

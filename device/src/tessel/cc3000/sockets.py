@@ -27,7 +27,7 @@ from tessel.cc3000.results import checked, ok
 
 SHORTEST_SELECT_US = 5000  # TI's driver asks for no less
 
-LARGEST_SEND = 1460  # octets: a buffer of 1500 less the headers of IP and TCP
+LARGEST_SEND = 1460  # bytes: a buffer of 1500 less the headers of IP and TCP
 LARGEST_DATAGRAM = 1472  # the same, of UDP
 RECV_TIMEOUT_MS = 10  # the Tessel's: how long the chip waits in a read if there is nothing
 
@@ -89,27 +89,27 @@ class Sockets:
             return None
         return checked("accept", reply.new_sd), reply.peer
 
-    # Octets.
+    # Bytes.
 
-    async def send(self, sd: int, octets: bytes) -> None:
-        """One packet, when the chip has a buffer for it; at most LARGEST_SEND octets.
+    async def send(self, sd: int, data: bytes) -> None:
+        """One packet, when the chip has a buffer for it; at most LARGEST_SEND bytes.
 
         The chip has them then, which is not to say that they will arrive.
         """
         await self._driver.buffers.take(sd)
-        reply = await self._driver.call(hci.Send(sd, octets))
+        reply = await self._driver.call(hci.Send(sd, data))
         checked("send", reply.count)
 
     async def receive(self, sd: int, limit: int) -> bytes:
-        """None there: no octets, as at the end. Raises CommandError once it is over."""
+        """None there: no bytes, as at the end. Raises CommandError once it is over."""
         reply, data = await self._driver.fetch(hci.Receive(sd, limit))
         checked("recv", reply.count)
-        return _arrived(data).octets if data is not None else b""
+        return _arrived(data).data if data is not None else b""
 
-    async def send_to(self, sd: int, octets: bytes, host: str, port: int) -> None:
-        """At most LARGEST_DATAGRAM octets."""
+    async def send_to(self, sd: int, data: bytes, host: str, port: int) -> None:
+        """At most LARGEST_DATAGRAM bytes."""
         await self._driver.buffers.take(sd)
-        message = hci.SendTo(sd, octets, SocketAddress(host, port))
+        message = hci.SendTo(sd, data, SocketAddress(host, port))
         checked("sendto", (await self._driver.call(message)).count)
 
     async def receive_from(self, sd: int, limit: int) -> tuple[bytes, SocketAddress] | None:
@@ -119,7 +119,7 @@ class Sockets:
         if data is None:
             return None
         arrived = _arrived(data)
-        return arrived.octets, arrived.sender or SocketAddress()
+        return arrived.data, arrived.sender or SocketAddress()
 
     async def select(
         self,

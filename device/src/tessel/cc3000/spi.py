@@ -1,11 +1,11 @@
-"""HCI packets <-> octets on the bus, as host and as chip.
+"""HCI packets <-> bytes on the bus, as host and as chip.
 
     host writes    01 LEN(2, big-endian) 00 00 packet pad   chip meanwhile: 02 00 ff 00 00 00 ..
     host reads     03 03 03 03 03 03 03 03 ..               chip: 02 00 00 LEN(2) packet pad 00 ..
 
-LEN counts the packet and its pad, and is always odd so that the whole is even. A pad is any octet.
-The first octet from the host decides between the two. The first write after power-up comes in two
-transfers with a pause between them, `FIRST_WRITE_CUT` octets and the rest.
+LEN counts the packet and its pad, and is always odd so that the whole is even. A pad is any byte.
+The first byte from the host decides between the two. The first write after power-up comes in two
+transfers with a pause between them, `FIRST_WRITE_CUT` bytes and the rest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGEST_READ = 16_383  # what TI's driver has room for; a longer one is noise
 
 # Host.
 
-FIRST_BURST = bytes([READ]) * 10  # the header, and the five octets that tell the packet's length
+FIRST_BURST = bytes([READ]) * 10  # the header, and the five bytes that tell the packet's length
 _ALL_READ = bytes([READ]) * LARGEST_READ
 
 _EVENT, _DATA = 0x04, 0x02
@@ -41,16 +41,16 @@ def write_frame(packet: bytes) -> bytes:
     """What a host clocks out to send the packet."""
     padded = packet if len(packet) % 2 else packet + b"\0"
     if len(padded) > LARGEST_WRITE:
-        raise ValueError(f"a packet of {len(packet)} octets; the header can say {LARGEST_WRITE}")
+        raise ValueError(f"a packet of {len(packet)} bytes; the header can say {LARGEST_WRITE}")
     return bytes((WRITE, len(padded) >> 8, len(padded) & 0xFF, 0, 0)) + padded
 
 
 def rest_burst(first: bytes, style: ReadStyle) -> bytes:
     """What a host clocks out after the first burst, to have the whole packet."""
-    octets = _octets_in_all(first, style)
-    if octets > LARGEST_READ:
-        raise FrameError(f"a packet of {octets} octets; allowed are {LARGEST_READ}")
-    return _ALL_READ[: max(0, octets - len(FIRST_BURST))]
+    nbytes = _bytes_in_all(first, style)
+    if nbytes > LARGEST_READ:
+        raise FrameError(f"a packet of {nbytes} bytes; allowed are {LARGEST_READ}")
+    return _ALL_READ[: max(0, nbytes - len(FIRST_BURST))]
 
 
 def packet_read(frame: bytes) -> bytes:
@@ -60,16 +60,16 @@ def packet_read(frame: bytes) -> bytes:
     return frame[HEADER:]
 
 
-def _octets_in_all(first: bytes, style: ReadStyle) -> int:
+def _bytes_in_all(first: bytes, style: ReadStyle) -> int:
     kind = packet_read(first)[0]
     if style is ReadStyle.BY_HEADER:
         return HEADER + int.from_bytes(first[3:5], "big")
     if kind == _EVENT:  # kind, opcode (2), length
-        octets = HEADER + 4 + first[HEADER + 3]
-        return octets + octets % 2
+        nbytes = HEADER + 4 + first[HEADER + 3]
+        return nbytes + nbytes % 2
     if kind == _DATA:  # kind, opcode, length of arguments, length (2, little-endian)
-        octets = HEADER + 5 + int.from_bytes(first[HEADER + 3 : HEADER + 5], "little")
-        return octets + (octets + 1) % 2  # TI's driver clocks one too many here
+        nbytes = HEADER + 5 + int.from_bytes(first[HEADER + 3 : HEADER + 5], "little")
+        return nbytes + (nbytes + 1) % 2  # TI's driver clocks one too many here
     raise FrameError(f"a packet of kind {kind:#04x}; a chip sends 0x02 and 0x04")
 
 
@@ -84,7 +84,7 @@ def packet_written(frame: bytes) -> bytes:
         raise FrameError(f"a write that begins with {frame[:HEADER].hex(' ')}, not with 01")
     length = int.from_bytes(frame[1:3], "big")
     if len(frame) < HEADER + length:
-        raise FrameError(f"{len(frame) - HEADER} octets of a packet of {length}")
+        raise FrameError(f"{len(frame) - HEADER} bytes of a packet of {length}")
     return frame[HEADER : HEADER + length]
 
 

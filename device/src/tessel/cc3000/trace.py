@@ -75,5 +75,5 @@ class TracedBus:
         mosi, miso = b"".join(self._mosi), b"".join(self._miso)
         self._mosi.clear()
         self._miso.clear()
-        side, octets = (MISO, miso) if mosi[:1] == bytes((READ,)) else (MOSI, mosi)
-        self._write(f"{side} {octets.hex(' ')}\n# nCS=1\n")
+        side, data = (MISO, miso) if mosi[:1] == bytes((READ,)) else (MOSI, mosi)
+        self._write(f"{side} {data.hex(' ')}\n# nCS=1\n")

@@ -19,7 +19,7 @@ from tessel.cc3000.results import ok
 JOIN_TIMEOUT_S = 20.0  # the Tessel's; a chip that has to look for the access point takes as long
 LEAVE_TIMEOUT_S = 5.0  # until the chip tells that it has left
 
-SSID_LIMIT, KEY_LIMIT = 32, 64  # octets
+SSID_LIMIT, KEY_LIMIT = 32, 64  # bytes
 
 SCAN_LIMIT = 64  # networks; a chip that tells of more repeats itself
 SCAN_INTERVAL_MS = 10_000
@@ -53,7 +53,7 @@ class Wlan:
         """Raises JoinError, CommandError, ChipError."""
         if not 0 < len(ssid) <= SSID_LIMIT or len(key) > KEY_LIMIT:
             raise JoinError(
-                f"a name of {len(ssid)} octets and a key of {len(key)};"
+                f"a name of {len(ssid)} bytes and a key of {len(key)};"
                 f" allowed are 1 to {SSID_LIMIT}, and up to {KEY_LIMIT}"
             )
         # It must not look for networks by itself meanwhile, but keep this one for later.

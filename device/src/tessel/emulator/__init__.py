@@ -1,1 +1,1 @@
-"""A CC3000 made of code: the chip's side of the same octets, and the air behind it."""
+"""A CC3000 made of code: the chip's side of the same bytes, and the air behind it."""

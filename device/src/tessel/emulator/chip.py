@@ -1,4 +1,4 @@
-"""The chip at its pins: octets in, octets out, nIRQ.
+"""The chip at its pins: bytes in, bytes out, nIRQ.
 
 nCS high   nIRQ falls: there is a packet to read
 nCS low    nIRQ falls: ready to be written to
@@ -23,7 +23,7 @@ from tessel.emulator.nvmem import Nvmem
 from tessel.emulator.profiles import DEFAULT, PROFILES, Profile
 
 MOST_UNREAD = 64  # packets for a host that does not read; what comes on top is lost
-LARGEST_WRITE = 4096  # octets; the chip's buffers hold 1500, patches are smaller
+LARGEST_WRITE = 4096  # bytes; the chip's buffers hold 1500, patches are smaller
 NO_PACKET = bytes((0x02, 0, 0, 0, 0))  # what a read finds that nobody asked for
 
 _log = Logger()
@@ -36,7 +36,7 @@ def _unheard() -> None:
 class Chip:
     """A CC3000 on its board: pins on one side, the air on the other.
 
-    Pins are active or not, whatever their voltage (`tessel.cc3000.bus`). Any octets may come in.
+    Pins are active or not, whatever their voltage (`tessel.cc3000.bus`). Any bytes may come in.
     """
 
     def __init__(

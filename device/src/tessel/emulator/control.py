@@ -10,7 +10,7 @@ from tessel.cc3000.hci import netapp, wlan
 from tessel.cc3000.hci.codes import Code
 from tessel.cc3000.hci.events import PatchRequest
 from tessel.cc3000.hci.fields import ANY_ADDRESS
-from tessel.cc3000.hci.netapp import NvmemOctets, SetTimers
+from tessel.cc3000.hci.netapp import NvmemBytes, SetTimers
 from tessel.cc3000.hci.packets import PatchPacket
 from tessel.cc3000.hci.replies import (
     AccessPoint,
@@ -200,17 +200,17 @@ class Control:
     # Memory.
 
     def read_nvmem(self, command: netapp.ReadNvmem) -> Answer:
-        octets = self._nvmem.read(command.file, command.length, command.offset)
-        if octets is None:
+        nbytes = self._nvmem.read(command.file, command.length, command.offset)
+        if nbytes is None:
             return [command.reply_packet(Done(), status=_FAILED)]
-        return [command.reply_packet(Done()), NvmemOctets(octets).packet(command.file)]
+        return [command.reply_packet(Done()), NvmemBytes(nbytes).packet(command.file)]
 
     def create_nvmem(self, command: netapp.CreateNvmemEntry) -> Answer:
         created = self._nvmem.create(command.file, command.length)
         return [command.reply_packet(Done(), status=0 if created else _FAILED)]
 
     def write_nvmem(self, message: netapp.WriteNvmem) -> Answer:
-        written = self._nvmem.write(message.file, message.octets, message.offset)
+        written = self._nvmem.write(message.file, message.data, message.offset)
         return [message.reply_packet(Result(0 if written else Code.FAILED))]
 
 

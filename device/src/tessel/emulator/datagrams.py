@@ -38,9 +38,9 @@ class Datagrams(DatagramProtocol):
         self.arrived.append((datagram, sender))
         self._changed()
 
-    def send(self, octets: bytes, receiver: SocketAddress) -> None:
+    def send(self, data: bytes, receiver: SocketAddress) -> None:
         """What this machine will not carry is lost, as in any network."""
         try:
-            self.transport.write(octets, (receiver.host, receiver.port))
+            self.transport.write(data, (receiver.host, receiver.port))
         except (OSError, MessageLengthError) as fault:
             _log.debug("a datagram to {to} is lost: {fault}", to=receiver.host, fault=fault)

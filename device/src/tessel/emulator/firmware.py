@@ -63,8 +63,8 @@ class Firmware:
         # While a command is looked at: what it causes, to be said after its answer.
         self._held: list[EventPacket | DataPacket] | None = None
         self._delayed: set[IDelayedCall] = set()
-        self._receiving = Ceiling(profile.latencies.receive_octets_per_s, air.clock)
-        self._sending = Ceiling(profile.latencies.send_octets_per_s, air.clock)
+        self._receiving = Ceiling(profile.latencies.receive_bytes_per_s, air.clock)
+        self._sending = Ceiling(profile.latencies.send_bytes_per_s, air.clock)
         self.network = Network(
             air, quirks, nvmem.timers.inactivity_s, lambda: self.station.is_online, self._utter
         )
@@ -82,10 +82,10 @@ class Firmware:
         connecting = Connecting(self.network, air, self.station)
         self._handlers = _handlers(self.control, self.network, connecting, traffic, self._names)
 
-    def hear(self, octets: bytes) -> None:
+    def hear(self, data: bytes) -> None:
         """A packet that the host has written. What is none, or comes too early, is passed over."""
         try:
-            heard = _understood(octets) if octets[:3] in _ASKED_OFTEN else _understood_once(octets)
+            heard = _understood(data) if data[:3] in _ASKED_OFTEN else _understood_once(data)
         except FrameError as fault:
             _log.debug("the chip does not understand its host: {fault}", fault=fault)
             return
@@ -146,9 +146,9 @@ class Firmware:
 
     def _carrying_s(self, heard: Message[Any], packets: Packets) -> float:
         if isinstance(heard, sockets.Send | sockets.SendTo):
-            return self._sending.wait_s(len(heard.octets))
-        octets = sum(len(packet.payload) for packet in packets if isinstance(packet, DataPacket))
-        return self._receiving.wait_s(octets)
+            return self._sending.wait_s(len(heard.data))
+        nbytes = sum(len(packet.payload) for packet in packets if isinstance(packet, DataPacket))
+        return self._receiving.wait_s(nbytes)
 
     def _told(self, delayed: IDelayedCall, packets: Packets) -> None:
         self._delayed.discard(delayed)
@@ -185,9 +185,9 @@ class Firmware:
         self._silent = True
 
 
-def _understood_once(octets: bytes) -> Message[Any] | PatchPacket:
+def _understood_once(data: bytes) -> Message[Any] | PatchPacket:
     """Raises FrameError."""
-    packet = decode(octets)
+    packet = decode(data)
     if isinstance(packet, PatchPacket):
         return packet
     if isinstance(packet, EventPacket):

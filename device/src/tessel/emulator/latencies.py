@@ -1,4 +1,4 @@
-"""How long the chip takes, and how many octets it carries in a second."""
+"""How long the chip takes, and how many bytes it carries in a second."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Latencies:
     irq_gap_s: float = 0.0  # end of one packet -> nIRQ low for the next
     join_s: float = 0.0  # WLAN_CONNECT -> the access point lets the chip in
     lease_s: float = 0.0  # from there -> an address
-    receive_octets_per_s: float | None = None
-    send_octets_per_s: float | None = None
+    receive_bytes_per_s: float | None = None
+    send_bytes_per_s: float | None = None
 
 
 # Of a real chip: the analyser's captures where not said otherwise (the fact sheet, 1.7 and 4.4).
@@ -43,22 +43,22 @@ MEASURED = Latencies(
     irq_gap_s=0.000_07,
     join_s=0.5,  # 10 to 1040 ms
     lease_s=0.5,  # 330 to 760 ms
-    receive_octets_per_s=32_000,  # estimates, from the time that an octet takes on the Tessel's bus
-    send_octets_per_s=40_000,
+    receive_bytes_per_s=32_000,  # estimates, from the time that a byte takes on the Tessel's bus
+    send_bytes_per_s=40_000,
 )
 
 
 class Ceiling:
-    """No more than so many octets in a second: what a transfer has to wait for those before it."""
+    """No more than so many bytes in a second: what a transfer has to wait for those before it."""
 
-    def __init__(self, octets_per_s: float | None, clock: IReactorTime) -> None:
-        self._octets_per_s = octets_per_s
+    def __init__(self, bytes_per_s: float | None, clock: IReactorTime) -> None:
+        self._bytes_per_s = bytes_per_s
         self._clock = clock
         self._free_at = 0.0
 
-    def wait_s(self, octets: int) -> float:
-        if self._octets_per_s is None or not octets:
+    def wait_s(self, nbytes: int) -> float:
+        if self._bytes_per_s is None or not nbytes:
             return 0.0
         now = self._clock.seconds()
-        self._free_at = max(now, self._free_at) + octets / self._octets_per_s
+        self._free_at = max(now, self._free_at) + nbytes / self._bytes_per_s
         return self._free_at - now

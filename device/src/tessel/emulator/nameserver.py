@@ -24,7 +24,7 @@ _log = Logger()
 
 
 class NameServer:
-    """`answer` may be called with any octets; what is no question is passed over."""
+    """`answer` may be called with any bytes; what is no question is passed over."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
@@ -33,9 +33,7 @@ class NameServer:
     def ask(self, datagram: bytes, reply: Callable[[bytes], None]) -> None:
         question = _question(datagram)
         if question is None or self._asked >= QUESTIONS:
-            _log.debug(
-                "no answer to a DNS datagram of {size}", size=counted(len(datagram), "octet")
-            )
+            _log.debug("no answer to a DNS datagram of {size}", size=counted(len(datagram), "byte"))
             return
         if question.queries[0].type != dns.A:
             reply(_answer(question, []))
@@ -70,8 +68,8 @@ def _answer(question: dns.Message, addresses: Sequence[str], rcode: int = dns.OK
         for address in addresses
         if ":" not in address
     ]
-    octets: bytes = message.toStr()
-    return octets
+    data: bytes = message.toStr()
+    return data
 
 
 def _refusal(question: dns.Message, fault: Failure) -> bytes:

@@ -60,15 +60,15 @@ class Nvmem:
         self.files[file] = bytes(length)
         return True
 
-    def write(self, file: int, octets: bytes, offset: int) -> bool:
+    def write(self, file: int, data: bytes, offset: int) -> bool:
         old = self.files.get(file, b"")
-        end = offset + len(octets)
+        end = offset + len(data)
         if end > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
             return False
-        self.files[file] = old[:offset].ljust(offset, b"\0") + octets + old[end:]
+        self.files[file] = old[:offset].ljust(offset, b"\0") + data + old[end:]
         return True
 
     def read(self, file: int, length: int, offset: int) -> bytes | None:
         """None: there is no such file."""
-        octets = self.files.get(file)
-        return None if octets is None else octets[offset : offset + length]
+        data = self.files.get(file)
+        return None if data is None else data[offset : offset + length]

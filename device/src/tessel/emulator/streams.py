@@ -111,10 +111,10 @@ class Stream(Protocol):
         """Lost without the peer's FIN, as by its reset: what came may not be whole."""
         return self.lost and not self.finished
 
-    def send(self, octets: bytes) -> None:
+    def send(self, data: bytes) -> None:
         self._pending += 1
         self.last_used = self._clock.seconds()
-        self.transport.write(octets)
+        self.transport.write(data)
 
     def taken(self) -> int:
         """How many sends are over since this was last asked."""
@@ -122,14 +122,14 @@ class Stream(Protocol):
         return taken
 
     def read(self, limit: int) -> bytes:
-        octets = bytes(self.received[:limit])
+        data = bytes(self.received[:limit])
         del self.received[:limit]
         self.last_used = self._clock.seconds()
         if self._paused and len(self.received) < self._window:
             self._paused = False
             if not self.is_over:
                 self.transport.resumeProducing()
-        return octets
+        return data
 
     def close(self) -> None:
         """What was sent may still be taken, for a while."""

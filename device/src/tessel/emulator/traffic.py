@@ -1,4 +1,4 @@
-"""Octets and datagrams through the chip's sockets: send, receive, select."""
+"""Bytes and datagrams through the chip's sockets: send, receive, select."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tessel.emulator.sockets import FOREVER, ChipSocket, TcpSocket, UdpSocket
 from tessel.emulator.station import Station
 
 BUFFER_SIZE = 1500  # what READ_BUFFER_SIZE says
-_HAS_OCTETS = 1  # the flags of a receive that brings some, in the captures
+_HAS_BYTES = 1  # the flags of a receive that brings some, in the captures
 
 _log = Logger()
 
@@ -46,18 +46,18 @@ class Traffic:
         if not self._network.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
-        if socket is None or not self._sends(socket, message.octets):
+        if socket is None or not self._sends(socket, message.data):
             return self._failed(message)
-        return [message.reply_packet(Sent(message.sd, len(message.octets)))]
+        return [message.reply_packet(Sent(message.sd, len(message.data)))]
 
-    def _sends(self, socket: ChipSocket, octets: bytes) -> bool:
+    def _sends(self, socket: ChipSocket, data: bytes) -> bool:
         if not socket.may_send(self._quirks):
             return False
         if isinstance(socket, UdpSocket):
             peer = None if socket.datagrams is None else socket.datagrams.peer
-            return peer is not None and self._sends_datagram(socket, octets, peer)
+            return peer is not None and self._sends_datagram(socket, data, peer)
         if socket.stream is not None:
-            socket.stream.send(octets)
+            socket.stream.send(data)
         return True
 
     def send_to(self, message: hci.SendTo) -> Answer:
@@ -65,30 +65,30 @@ class Traffic:
             return self._overrun(message)
         socket = self._table.get(message.sd)
         sent = isinstance(socket, UdpSocket) and self._sends_datagram(
-            socket, message.octets, message.address
+            socket, message.data, message.address
         )
         if not sent:
             self._network.buffers.done(message.sd, 1, awaited=False)
-        count = len(message.octets) if sent else Code.INACTIVE
+        count = len(message.data) if sent else Code.INACTIVE
         return [message.reply_packet(Sent(message.sd, count))]
 
-    def _sends_datagram(self, socket: UdpSocket, octets: bytes, to: SocketAddress) -> bool:
+    def _sends_datagram(self, socket: UdpSocket, data: bytes, to: SocketAddress) -> bool:
         datagrams = self._network.datagrams(socket)
         if datagrams is None or socket.dead:
             return False
         if (to.host, to.port) == (self._station.name_server, PORT):
-            self._names.ask(octets, lambda answer: datagrams.deliver(answer, to))
+            self._names.ask(data, lambda answer: datagrams.deliver(answer, to))
         elif self._station.is_own(to.host):
             _log.debug("a datagram to {to} is lost: nobody has that address", to=to.host)
         else:
-            datagrams.send(octets, to)
+            datagrams.send(data, to)
         self._network.buffers.done(socket.sd, 1, awaited=False)
         return True
 
     def _failed(self, message: hci.Send) -> Packets:
         """The host's driver waits for the ordinary answer in any case."""
         self._network.buffers.done(message.sd, 1, awaited=False)
-        ordinary = message.reply_packet(Sent(message.sd, len(message.octets)))
+        ordinary = message.reply_packet(Sent(message.sd, len(message.data)))
         failure = SendFailed(message.sd).packet()
         return [ordinary, failure] if self._quirks.late_send_failure else [failure, ordinary]
 
@@ -123,11 +123,11 @@ class Traffic:
             if socket.datagrams is not None and socket.datagrams.arrived:
                 datagram, sender = socket.datagrams.arrived.popleft()
                 named = sender if isinstance(command, hci.ReceiveFrom) else None
-                return _octets(command, datagram[:limit], named)
+                return _received(command, datagram[:limit], named)
         elif socket.stream is not None and socket.stream.received:
-            octets = socket.stream.read(limit)
+            nbytes = socket.stream.read(limit)
             self._network.tell_close_wait(socket)
-            return _octets(command, octets, None)
+            return _received(command, nbytes, None)
         over = socket.has_to_read() or (isinstance(socket, TcpSocket) and socket.stream is None)
         return _nothing(command, self._quirks.closed_read_code) if over else None
 
@@ -188,10 +188,10 @@ def _nothing(command: hci.Receive | hci.ReceiveFrom, code: int) -> Packets:
     return [command.reply_packet(Received(command.sd, code))]
 
 
-def _octets(
-    command: hci.Receive | hci.ReceiveFrom, octets: bytes, sender: SocketAddress | None
+def _received(
+    command: hci.Receive | hci.ReceiveFrom, data: bytes, sender: SocketAddress | None
 ) -> Packets:
-    if not octets:
+    if not data:
         return _nothing(command, 0)
-    head = command.reply_packet(Received(command.sd, len(octets), _HAS_OCTETS))
-    return [head, hci.Arrived(command.sd, octets, sender).packet()]
+    head = command.reply_packet(Received(command.sd, len(data), _HAS_BYTES))
+    return [head, hci.Arrived(command.sd, data, sender).packet()]

@@ -1,6 +1,6 @@
 """Whom the device believes: a target's chain and name are checked, and told in Node's words.
 
-As in Node the handshake is let through and judged at its end, before any octet of the program's is
+As in Node the handshake is let through and judged at its end, before any byte of the program's is
 sent: so the error can say what the matter is, and `reject_unauthorized=False` can overlook it.
 """
 
@@ -167,12 +167,12 @@ def _idna(name: str) -> bytes:
     """As it stands in the ClientHello and in certificates."""
     bare = name.rstrip(".")
     try:
-        octets = bare.encode("ascii") if bare.isascii() else bare.encode("idna")
+        data = bare.encode("ascii") if bare.isascii() else bare.encode("idna")
     except UnicodeError:
-        octets = b""
-    if not 0 < len(octets) <= LONGEST_NAME or b"\0" in octets:
+        data = b""
+    if not 0 < len(data) <= LONGEST_NAME or b"\0" in data:
         raise NodeError(f"{name!r} is no name for TLS", "ERR_INVALID_ARG_VALUE")
-    return octets
+    return data
 
 
 def _chain_error(fault: int) -> NodeError:

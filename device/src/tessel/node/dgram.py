@@ -195,7 +195,7 @@ class Socket(Holder, DatagramOptions):
 
     def get_send_queue_size(self) -> int:
         """The bytes of those."""
-        return self._outbox.octets
+        return self._outbox.nbytes
 
     # Binding.
 

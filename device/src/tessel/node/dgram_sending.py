@@ -34,7 +34,7 @@ MOST_ARGUMENTS = 4  # offset, length, port, address
 class Datagram:
     """What is sent, where to, and who is to be called back, once."""
 
-    octets: bytes
+    data: bytes
     port: int | None  # None: to the connected peer
     host: str
     callback: Callback | None
@@ -42,15 +42,15 @@ class Datagram:
 
 def parsed(message: object, rest: Sequence[object], callback: Callback | None) -> Datagram:
     """The arguments of `send(message[, offset, length][, port][, address][, callback])`."""
-    octets = _octets(message)
+    data = _as_bytes(message)
     places, found = split_callback(rest, MOST_ARGUMENTS, "send")
     if len(places) > 2 or (len(places) == 2 and isinstance(places[1], int)):  # noqa: PLR2004 - offset and length come in twos
-        octets, places = _piece(octets, places), places[2:]
+        data, places = _piece(data, places), places[2:]
     port = _destination_port(places[0]) if places and places[0] is not None else None
-    return Datagram(octets, port, _host(places), found if callback is None else callback)
+    return Datagram(data, port, _host(places), found if callback is None else callback)
 
 
-def _octets(message: object) -> bytes:
+def _as_bytes(message: object) -> bytes:
     if isinstance(message, list | tuple):
         return b"".join(encodings.as_bytes(part, name="message") for part in message)
     return encodings.as_bytes(message, name="message")
@@ -71,20 +71,20 @@ def _host(places: Sequence[object]) -> str:
     return places[1] or DEFAULT_HOST
 
 
-def _piece(octets: bytes, places: Sequence[object]) -> bytes:
+def _piece(data: bytes, places: Sequence[object]) -> bytes:
     offset, length = places[0], places[1]
     if not isinstance(offset, int) or not isinstance(length, int):
         wrong = ("offset", offset) if not isinstance(offset, int) else ("length", length)
         raise ArgumentTypeError(wrong[0], "a whole number", wrong[1])
     end = offset + length
-    if not 0 <= offset <= end <= len(octets):
+    if not 0 <= offset <= end <= len(data):
         raise ArgumentValueError(
             "offset and length",
-            f"within the message of {len(octets)} bytes",
+            f"within the message of {len(data)} bytes",
             (offset, length),
             "ERR_BUFFER_OUT_OF_BOUNDS",
         )
-    return octets[offset:end]
+    return data[offset:end]
 
 
 def no_receiver(call: str, host: str, port: int) -> NodeError:
@@ -107,8 +107,8 @@ class Outbox:
         return len(self._waiting)
 
     @property
-    def octets(self) -> int:
-        return sum(len(datagram.octets) for datagram in self._waiting)
+    def nbytes(self) -> int:
+        return sum(len(datagram.data) for datagram in self._waiting)
 
     def send(self, datagram: Datagram) -> None:
         """Now, or when the port is bound and the name looked up."""
@@ -161,16 +161,16 @@ class Outbox:
             self._settle(datagram, NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED"))
             return
         try:
-            problem = self._runtime.ask(self._written, datagram.octets, to)
+            problem = self._runtime.ask(self._written, datagram.data, to)
         except Exception:  # noqa: BLE001 - a bug below, and not an error of the program's call
             self._runtime.next_tick(self._runtime.broken, Failure())
             return
         self._settle(datagram, problem)
 
-    def _written(self, octets: bytes, to: tuple[str, int]) -> NodeError | None:
+    def _written(self, data: bytes, to: tuple[str, int]) -> NodeError | None:
         """What went wrong with it."""
         try:
-            cast("IUDPTransport", self._transport).write(octets, to)
+            cast("IUDPTransport", self._transport).write(data, to)
         except MessageLengthError:
             return NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE")
         except OSError as fault:
@@ -185,7 +185,7 @@ class Outbox:
             return
         del self._waiting[datagram]
         if datagram.callback is not None and problem is None:
-            self._runtime.later(datagram.callback, None, len(datagram.octets))
+            self._runtime.later(datagram.callback, None, len(datagram.data))
         elif datagram.callback is not None:
             self._runtime.later(call_with_error, datagram.callback, problem)
         elif problem is not None and not _is_dropped(problem):

@@ -171,7 +171,7 @@ def _to_base64url(data: bytes) -> str:
 
 def _to_ascii(data: bytes) -> str:
     """The highest bit of each byte is dropped, as Node does."""
-    return bytes(octet & 0x7F for octet in data).decode("ascii")
+    return bytes(byte & 0x7F for byte in data).decode("ascii")
 
 
 def _to_latin1(data: bytes) -> str:

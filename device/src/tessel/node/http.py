@@ -27,7 +27,7 @@ from tessel.node.http_agent import Agent
 from tessel.node.http_headers import check_name, check_value
 from tessel.node.http_messages import IncomingMessage
 from tessel.node.http_options import (
-    MAX_HEADER_OCTETS,
+    MAX_HEADER_BYTES,
     RequestOptions,
     Target,
     request_options,
@@ -56,7 +56,7 @@ __all__ = [
     "validate_header_value",
 ]
 
-max_header_size = MAX_HEADER_OCTETS  # bytes
+max_header_size = MAX_HEADER_BYTES  # bytes
 
 validate_header_name = check_name
 validate_header_value = check_value

@@ -57,9 +57,9 @@ class MeasuredBody:
         self.closes |= self._left > 0
         return b""
 
-    def _mismatch(self, octets: int) -> NodeError:
+    def _mismatch(self, nbytes: int) -> NodeError:
         return NodeError(
-            f"Response body's content-length of {octets} byte(s) does not match the"
+            f"Response body's content-length of {nbytes} byte(s) does not match the"
             f" content-length of {self._length} byte(s) set in header",
             "ERR_HTTP_CONTENT_LENGTH_MISMATCH",
         )

@@ -20,15 +20,15 @@ _FIELD_OVERHEAD = 4  # ": " and CR LF
 class Collector:
     """Collects what the parser calls back with, as events."""
 
-    def __init__(self, max_header_octets: int, max_body_octets: int | None) -> None:
+    def __init__(self, max_header_bytes: int, max_body_bytes: int | None) -> None:
         self.events: deque[Event] = deque()
         self.parser: httptools.HttpRequestParser | httptools.HttpResponseParser
         self.open = False  # within a message
         self.in_head = True
         self.unseen = 0  # bytes given to the parser of which it has said nothing
         self._called = False
-        self._max_header_octets = max_header_octets
-        self._max_body_octets = max_body_octets
+        self._max_header_bytes = max_header_bytes
+        self._max_body_bytes = max_body_bytes
         self.on_message_begin()
         self.open = False
 
@@ -38,7 +38,7 @@ class Collector:
         self.open = self.in_head = True
         self.first_line = b""
         self.fields: list[tuple[bytes, bytes]] = []
-        self._head_octets = self._body_octets = 0
+        self._head_bytes = self._body_bytes = 0
         self._called = True
 
     def on_url(self, part: bytes) -> None:
@@ -56,13 +56,13 @@ class Collector:
         self.in_head = False
         self.events.append(self._head())
         self.fields = []  # from now on those of the trailer
-        self._head_octets = 0
+        self._head_bytes = 0
 
     def on_body(self, data: bytes) -> None:
         self._called = True
-        self._body_octets += len(data)
-        if self._max_body_octets is not None and self._body_octets > self._max_body_octets:
-            raise body_overflow(self._max_body_octets)
+        self._body_bytes += len(data)
+        if self._max_body_bytes is not None and self._body_bytes > self._max_body_bytes:
+            raise body_overflow(self._max_body_bytes)
         self.events.append(Body(data))
 
     def on_chunk_header(self) -> None:
@@ -74,20 +74,20 @@ class Collector:
 
     # Its limits.
 
-    def given(self, octets: int) -> None:
+    def given(self, nbytes: int) -> None:
         """Within one field, or one chunk's extensions, the parser does not call back."""
         if self._called:
-            self.unseen = octets if self.in_head else 0
+            self.unseen = nbytes if self.in_head else 0
         else:
-            self.unseen += octets
+            self.unseen += nbytes
         self._called = False
-        if self.unseen > self._max_header_octets + PORTION:
+        if self.unseen > self._max_header_bytes + PORTION:
             raise header_overflow() if self.in_head else extensions_overflow()
 
-    def _count_head(self, octets: int) -> None:
+    def _count_head(self, nbytes: int) -> None:
         self._called = True
-        self._head_octets += octets
-        if self._head_octets > self._max_header_octets or len(self.fields) > MAX_HEADER_FIELDS:
+        self._head_bytes += nbytes
+        if self._head_bytes > self._max_header_bytes or len(self.fields) > MAX_HEADER_FIELDS:
             raise header_overflow()
 
     def _head(self) -> RequestHead | ResponseHead:

@@ -49,7 +49,7 @@ class ServerConnection:
         self._site = site
         self._limits = limits
         self._parser = RequestParser(
-            limits.max_header_octets, limits.max_body_octets, insecure=limits.insecure
+            limits.max_header_bytes, limits.max_body_bytes, insecure=limits.insecure
         )
         self._wire = HttpWire(self._parser)
         self._request: IncomingMessage | None = None
@@ -87,13 +87,13 @@ class ServerConnection:
 
     # What comes in.
 
-    def _on_data(self, octets: bytes) -> None:
+    def _on_data(self, data: bytes) -> None:
         if self._phase is Phase.CLOSING:
             return  # read, so that what was answered is not lost in a reset
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEAD)
-        self._take(self._wire.receive(octets))
-        if self._phase is Phase.ANSWER and self._wire.pending > self._limits.max_header_octets:
+        self._take(self._wire.receive(data))
+        if self._phase is Phase.ANSWER and self._wire.pending > self._limits.max_header_bytes:
             self.socket.pause()  # it sends requests faster than they are answered
 
     def _on_end(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from tessel.node.http_options import MAX_HEADER_OCTETS, number
+from tessel.node.http_options import MAX_HEADER_BYTES, number
 
 # Node's defaults, in milliseconds.
 HEADERS_TIMEOUT_MS = 60_000
@@ -16,8 +16,8 @@ KEEP_ALIVE_TIMEOUT_MS = 5_000
 class Limits:
     """What one client may ask of a server."""
 
-    max_header_octets: int
-    max_body_octets: int | None  # None: bodies are streamed, a long one costs no memory
+    max_header_bytes: int
+    max_body_bytes: int | None  # None: bodies are streamed, a long one costs no memory
     headers_timeout_ms: int
     request_timeout_ms: int
     keep_alive_timeout_ms: int
@@ -36,8 +36,8 @@ class Limits:
     def from_options(cls, options: Mapping[str, object]) -> Self:
         body = options.get("max_body_size")
         return cls(
-            max_header_octets=number(options, "max_header_size", MAX_HEADER_OCTETS),
-            max_body_octets=None if body is None else number(options, "max_body_size", 0),
+            max_header_bytes=number(options, "max_header_size", MAX_HEADER_BYTES),
+            max_body_bytes=None if body is None else number(options, "max_body_size", 0),
             headers_timeout_ms=number(options, "headers_timeout", HEADERS_TIMEOUT_MS),
             request_timeout_ms=number(options, "request_timeout", REQUEST_TIMEOUT_MS),
             keep_alive_timeout_ms=number(options, "keep_alive_timeout", KEEP_ALIVE_TIMEOUT_MS),

@@ -20,7 +20,7 @@ from tessel.node.options import (
 )
 
 # Node's default; a whole header block, the first line included, must fit in.
-MAX_HEADER_OCTETS = 16 * 1024
+MAX_HEADER_BYTES = 16 * 1024
 # What an URL may hold as it is; anything else in it is percent-encoded, as browsers do.
 _URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
 
@@ -50,8 +50,8 @@ class RequestOptions:
     headers: OutgoingHeaders
     connection: Mapping[str, object]
     timeout_ms: float | None
-    max_header_octets: int
-    max_body_octets: int | None
+    max_header_bytes: int
+    max_body_bytes: int | None
     agent: object
     create_connection: object = None  # a function that connects instead of the agent
     insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
@@ -83,8 +83,8 @@ def request_options(
             "port": port,
         },
         timeout_ms=_timeout(given),
-        max_header_octets=number(given, "max_header_size", MAX_HEADER_OCTETS),
-        max_body_octets=_limit(given, "max_body_size"),
+        max_header_bytes=number(given, "max_header_size", MAX_HEADER_BYTES),
+        max_body_bytes=_limit(given, "max_body_size"),
         agent=given.get("agent"),
         create_connection=given.get("create_connection"),
         insecure=bool(given.get("insecure_http_parser", False)),

@@ -190,17 +190,17 @@ class OutgoingMessage(Writable):
 
     def _send(self, socket: Socket, part: Callable[[], bytes], done: Done) -> None:
         try:
-            octets = self._head_octets() + part()
+            nbytes = self._head_bytes() + part()
         except NodeError as problem:
             done(problem)
             return
-        if octets:
+        if nbytes:
             # Its error is not reported here: the socket's own `error` and `close` say why it failed
-            socket.write(octets, lambda error=None: done(None) if error is None else None)
+            socket.write(nbytes, lambda error=None: done(None) if error is None else None)
         else:
             done(None)
 
-    def _head_octets(self) -> bytes:
+    def _head_bytes(self) -> bytes:
         if self.headers_sent:
             return b""
         self.headers_sent = True

@@ -23,9 +23,9 @@ class HttpParser:
     """One direction of a connection. `events` stops behind each message."""
 
     def __init__(
-        self, max_header_octets: int, max_body_octets: int | None, *, insecure: bool = False
+        self, max_header_bytes: int, max_body_bytes: int | None, *, insecure: bool = False
     ) -> None:
-        self._limits = (max_header_octets, max_body_octets)
+        self._limits = (max_header_bytes, max_body_bytes)
         self._insecure = insecure
         self._rest = b""  # not yet given to the parser
         self._fault: HttpWireError | None = None  # what comes behind the events
@@ -45,8 +45,8 @@ class HttpParser:
         """Nothing of a next message came."""
         return not (self._message.open or self._message.events or self._rest or self._fault)
 
-    def receive(self, octets: bytes) -> None:
-        self._rest = self._rest + octets if self._rest else octets
+    def receive(self, data: bytes) -> None:
+        self._rest = self._rest + data if self._rest else data
 
     def events(self) -> Iterator[Event]:
         """The events up to the end of a message, and the error behind them if there is one."""
@@ -60,8 +60,8 @@ class HttpParser:
                 raise self._fault
             if not self._rest or self._switched:
                 return
-            octets, self._rest = self._portion()
-            self._feed(octets)
+            nbytes, self._rest = self._portion()
+            self._feed(nbytes)
 
     def end(self) -> Iterator[Event]:
         """The peer sends no more."""
@@ -75,13 +75,13 @@ class HttpParser:
         """What came behind the last message: the first bytes of another protocol."""
         return self._rest
 
-    def _feed(self, octets: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
         try:
-            self._message.parser.feed_data(octets)
-            self._message.given(len(octets))
+            self._message.parser.feed_data(data)
+            self._message.given(len(data))
         except httptools.HttpParserUpgrade as upgrade:
             self._switched = True
-            self._rest = octets[upgrade.args[0] :] + self._rest
+            self._rest = data[upgrade.args[0] :] + self._rest
         except httptools.HttpParserCallbackError as problem:
             self._fault = _cause(problem)
         except httptools.HttpParserError as problem:
@@ -137,8 +137,8 @@ class ResponseParser(HttpParser):
 
     def __init__(
         self,
-        max_header_octets: int,
-        max_body_octets: int | None,
+        max_header_bytes: int,
+        max_body_bytes: int | None,
         *,
         method: str = "GET",
         insecure: bool = False,
@@ -146,7 +146,7 @@ class ResponseParser(HttpParser):
         self._method = method
         self._until_end = False  # the body ends with the connection
         self._complete = False
-        super().__init__(max_header_octets, max_body_octets, insecure=insecure)
+        super().__init__(max_header_bytes, max_body_bytes, insecure=insecure)
 
     def _begin(self) -> None:
         self._start(ResponseCollector(*self._limits), httptools.HttpResponseParser)

@@ -1,4 +1,4 @@
-"""One request of a client: from `http.request` to the last octet of the response, and back to the
+"""One request of a client: from `http.request` to the last byte of the response, and back to the
 agent with the connection.
 """
 
@@ -34,8 +34,8 @@ class ClientRequest(RequestOnSocket):
 
     def __init__(self, options: RequestOptions, agent: Agent) -> None:
         parser = ResponseParser(
-            options.max_header_octets,
-            options.max_body_octets,
+            options.max_header_bytes,
+            options.max_body_bytes,
             method=options.method,
             insecure=options.insecure,
         )
@@ -92,7 +92,7 @@ class ClientRequest(RequestOnSocket):
     def _listen(self, socket: Socket) -> None:
         self.socket = socket
         self._listening = [
-            ("data", lambda octets: self._on_data(socket, octets)),
+            ("data", lambda nbytes: self._on_data(socket, nbytes)),
             ("end", lambda: self._on_end(socket)),
             ("timeout", self._on_timeout),
             ("error", self._on_error),
@@ -140,12 +140,12 @@ class ClientRequest(RequestOnSocket):
 
     # What comes in.
 
-    def _on_data(self, socket: Socket, octets: bytes) -> None:
+    def _on_data(self, socket: Socket, data: bytes) -> None:
         if self.response is not None and self.response.complete:
             self._cut(hang_up())  # nothing may come behind a response but the next, not yet asked
             return
         try:
-            self._take(socket, self._wire.receive(octets))
+            self._take(socket, self._wire.receive(data))
         except HttpWireError as error:
             self._fail(error)
 

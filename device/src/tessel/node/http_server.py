@@ -58,8 +58,8 @@ class Server(net.Server):
         check_options(given, _OPTIONS, f"{self._scheme}.create_server", _UNSUPPORTED)
         super().__init__({**_of_sockets(given), "allow_half_open": True}, self._serve)
         limits = Limits.from_options(given)
-        self.max_header_size = limits.max_header_octets
-        self.max_body_size = limits.max_body_octets
+        self.max_header_size = limits.max_header_bytes
+        self.max_body_size = limits.max_body_bytes
         self.headers_timeout = limits.headers_timeout_ms
         self.request_timeout = limits.request_timeout_ms
         self.keep_alive_timeout = limits.keep_alive_timeout_ms
@@ -105,8 +105,8 @@ class Server(net.Server):
 
     def _limits(self) -> Limits:
         return Limits(
-            max_header_octets=self.max_header_size,
-            max_body_octets=self.max_body_size,
+            max_header_bytes=self.max_header_size,
+            max_body_bytes=self.max_body_size,
             headers_timeout_ms=self.headers_timeout,
             request_timeout_ms=self.request_timeout,
             keep_alive_timeout_ms=self.keep_alive_timeout,

@@ -24,9 +24,9 @@ class HttpWire:
 
     # What comes.
 
-    def receive(self, octets: bytes) -> Iterator[Event]:
+    def receive(self, data: bytes) -> Iterator[Event]:
         """The events that these bytes complete, and after them the error if they hold one."""
-        self._parser.receive(octets)
+        self._parser.receive(data)
         yield from self.events()
 
     def events(self) -> Iterator[Event]:
@@ -61,10 +61,10 @@ class HttpWire:
         return self._body.write(data)
 
     def end(self, trailers: Trailers) -> bytes:
-        octets = self._body.end(trailers)
+        nbytes = self._body.end(trailers)
         self._we_close |= self._body.closes
         self._we_are_done = True
-        return octets
+        return nbytes
 
     # What follows.
 

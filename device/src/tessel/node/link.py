@@ -33,7 +33,7 @@ from tessel.network.interface import (
 from tessel.node.runtime import Runtime
 from tessel.radio.interface import IWeakTransport
 
-DISCARD_LIMIT_S = 2.0  # a destroyed socket's last octets: a reader who is there takes them at once
+DISCARD_LIMIT_S = 2.0  # a destroyed socket's last bytes: a reader who is there takes them at once
 
 
 class Upward(Shape):

@@ -106,7 +106,7 @@ class Readable(Stream):
         return self.readable_flowing is False
 
     def read(self, size: int | None = None) -> Chunk | None:
-        """What is held, or `size` octets of it; None: there is not so much yet."""
+        """What is held, or `size` bytes of it; None: there is not so much yet."""
         if size is not None:
             size = whole_number(size, "size", 0, MOST_READ)
         wanted = self.readable_length if size is None else size
@@ -208,7 +208,7 @@ class Readable(Stream):
             parts.append(chunk)
             left -= len(chunk)
         self.readable_length -= size
-        return parts[0] if len(parts) == 1 else type(parts[0])().join(parts)  # type: ignore[arg-type]  # all text or all octets: set_encoding converts what is held
+        return parts[0] if len(parts) == 1 else type(parts[0])().join(parts)  # type: ignore[arg-type]  # all text or all bytes: set_encoding converts what is held
 
     def _flow_soon(self) -> None:
         if not self._flow_due and not self.destroyed:

@@ -1,6 +1,6 @@
 """A socket in the Node manner, whichever way its connection goes.
 
-A socket does not show whether its octets go directly or through the tunnel: what is called before
+A socket does not show whether its bytes go directly or through the tunnel: what is called before
 that is known (writes, end, destroy, timeouts, pauses) is kept and applied once it is.
 """
 
@@ -174,7 +174,7 @@ class Socket(SocketFacts):
     # What a program asks of the socket itself.
 
     def set_timeout(self, timeout_ms: float, callback: Callback | None = None) -> Self:
-        """`timeout` comes after so long without octets either way, and closes nothing. 0: never."""
+        """`timeout` comes after so long without bytes either way, and closes nothing. 0: never."""
         self.timeout = valid_timeout(timeout_ms)
         if arguments.callback_or_none(callback) is not None and callback is not None:
             (self.once if timeout_ms else self.off)("timeout", callback)

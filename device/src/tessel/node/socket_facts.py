@@ -50,7 +50,7 @@ class SocketFacts(Holder, Duplex):
     @property
     def bytes_written(self) -> int:
         """Passed on and queued."""
-        return self._octets_accepted
+        return self._bytes_accepted
 
     @property
     def buffer_size(self) -> int:

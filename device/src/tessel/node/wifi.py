@@ -106,7 +106,7 @@ class Wifi(EventEmitter):
         }
 
     def mac_address(self) -> bytes | None:
-        """Six octets; None until the radio was on, or where it has none."""
+        """Six bytes; None until the radio was on, or where it has none."""
         return None if self._radio is None else self._radio.mac
 
     # How it is done.

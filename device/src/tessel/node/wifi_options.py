@@ -29,8 +29,8 @@ class Joining:
 def parsed(given: Mapping[str, object]) -> Joining:
     """Raises NodeError."""
     check_options(given, OPTIONS, "wifi.connect")
-    ssid = _octets(given, "ssid", LONGEST_SSID)
-    key = _octets(given, "password", LONGEST_PASSWORD)
+    ssid = _as_bytes(given, "ssid", LONGEST_SSID)
+    key = _as_bytes(given, "password", LONGEST_PASSWORD)
     security = _security(given.get("security"), has_password=bool(key))
     if not ssid:
         raise _bad("ssid", "the name of a network", given.get("ssid"))
@@ -67,14 +67,14 @@ def _timeout_s(value: object) -> float:
     return float(value)
 
 
-def _octets(options: Mapping[str, object], name: str, longest: int) -> bytes:
+def _as_bytes(options: Mapping[str, object], name: str, longest: int) -> bytes:
     value = options.get(name)
     if value is None:
         return b""
-    octets = value.encode() if isinstance(value, str) else value
-    if not isinstance(octets, bytes) or len(octets) > longest:
-        raise _bad(name, f"text of at most {longest} octets", "it" if name == "password" else value)
-    return octets
+    data = value.encode() if isinstance(value, str) else value
+    if not isinstance(data, bytes) or len(data) > longest:
+        raise _bad(name, f"text of at most {longest} bytes", "it" if name == "password" else value)
+    return data
 
 
 def _bad(name: str, expected: str, value: object) -> NodeError:

@@ -42,7 +42,7 @@ class Writable(Stream):
         self._under_way: list[Told] | None = None
         self._when_finished: list[Told] = []  # callbacks of `end`
         self._final_begun = False
-        self._octets_accepted = 0
+        self._bytes_accepted = 0
 
     # What the sink overrides.
 
@@ -68,13 +68,13 @@ class Writable(Stream):
         UTF-8 by default. The callback gets the error if the chunk was dropped, else nothing.
         """
         encoding, callback = _encoding_and_callback(encoding, callback)
-        octets = self._octets(chunk, encoding)
+        data = self._as_bytes(chunk, encoding)
         if self.writable_ended or self.destroyed:
             self._refuse(callback)
             return False
-        self.writable_length += len(octets)
-        self._octets_accepted += len(octets)
-        self._queue.append((octets, callback))
+        self.writable_length += len(data)
+        self._bytes_accepted += len(data)
+        self._queue.append((data, callback))
         below = self.writable_length < self.writable_high_water_mark
         self.writable_need_drain |= not below
         self._write_on()
@@ -132,7 +132,7 @@ class Writable(Stream):
 
     # The queue.
 
-    def _octets(self, chunk: object, encoding: str | None) -> bytes:
+    def _as_bytes(self, chunk: object, encoding: str | None) -> bytes:
         if chunk is None:
             raise NodeError("May not write null values to stream", "ERR_STREAM_NULL_VALUES")
         return encodings.as_bytes(chunk, encoding or self._default_encoding)
@@ -141,7 +141,7 @@ class Writable(Stream):
         if self._under_way is not None or not self._queue or self.writable_corked:
             return
         queue, self._queue = self._queue, []
-        chunk = queue[0][0] if len(queue) == 1 else b"".join(octets for octets, _ in queue)
+        chunk = queue[0][0] if len(queue) == 1 else b"".join(nbytes for nbytes, _ in queue)
         self._under_way = [callback for _, callback in queue if callback is not None]
         self._write(chunk, partial(self._written, len(chunk)))
 
@@ -256,6 +256,6 @@ def _encoding_and_callback(
     return encoding, callback_or_none(callback)
 
 
-def as_octets(chunk: Chunk) -> bytes:
+def as_bytes(chunk: Chunk) -> bytes:
     """A chunk as bytes; text as UTF-8."""
     return encodings.as_bytes(chunk)

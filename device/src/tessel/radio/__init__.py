@@ -1,1 +1,1 @@
-"""What carries octets off the board, behind one interface."""
+"""What carries bytes off the board, behind one interface."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class LinkState(Enum):
-    """How far a radio is from carrying octets."""
+    """How far a radio is from carrying bytes."""
 
     OFF = auto()
     DOWN = auto()  # power is on

@@ -18,9 +18,9 @@ from servicekit.settings import ConfigError
 from servicekit.texts import cleaned, counted
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import Recipe, read
-from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.files import FileError, bytes_of
 
-MAX_FILE_OCTETS = 8 * 1024 * 1024  # some 60,000 lines
+MAX_FILE_BYTES = 8 * 1024 * 1024  # some 60,000 lines
 MAX_RECIPES = 4
 """Salts and costs in one file: each is one more computation for every token that comes. Two are
 needed while an owner moves to new ones."""
@@ -78,13 +78,13 @@ def load_accounts(path: Path) -> Accounts:
 def _text_of(path: Path) -> str:
     source = f"AUTH_FILE={str(path)!r}"
     try:
-        return octets_of(path, MAX_FILE_OCTETS).decode()
+        return bytes_of(path, MAX_FILE_BYTES).decode()
     except FileError as error:
         missing = isinstance(error.__cause__, FileNotFoundError)
         how = "; `tessel-proxy hash-token ACCOUNT` makes a line for it" if missing else ""
         raise ConfigError([f"{source} {error}{how}"]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{source} is not UTF-8 at octet {error.start}"]) from None
+        raise ConfigError([f"{source} is not UTF-8 at byte {error.start}"]) from None
 
 
 def read_accounts(text: str) -> tuple[Accounts, list[str]]:
@@ -120,5 +120,5 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _entry(line: str) -> tuple[Account, Recipe, bytes]:
     name, _, hashed = line.rpartition(" ")
-    recipe, octets = read(hashed)
-    return Account.named(name.strip()), recipe, octets
+    recipe, nbytes = read(hashed)
+    return Account.named(name.strip()), recipe, nbytes

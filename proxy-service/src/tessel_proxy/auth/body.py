@@ -14,17 +14,17 @@ class BodyTooLargeError(Exception):
     """The body is larger than whoever reads it allows."""
 
 
-def read_body(response: IResponse, max_octets: int) -> Deferred[bytes]:
+def read_body(response: IResponse, max_bytes: int) -> Deferred[bytes]:
     """The whole body. treq's and Twisted's own readers have no limit, and go on when cancelled."""
-    body = _Body(max_octets)
+    body = _Body(max_bytes)
     response.deliverBody(body)
     return body.whole
 
 
 class _Body(Protocol):
-    def __init__(self, max_octets: int) -> None:
-        self._max_octets = max_octets
-        self._octets = bytearray()
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
         self.whole: Deferred[bytes] = Deferred(self._cut)
 
     def _cut(self, _cancelled: object = None) -> None:
@@ -34,17 +34,17 @@ class _Body(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.whole.called:
             return
-        self._octets += data
-        if len(self._octets) > self._max_octets:
-            self._octets.clear()
+        self._buffer += data
+        if len(self._buffer) > self._max_bytes:
+            self._buffer.clear()
             self._cut()
-            self.whole.errback(BodyTooLargeError(f"more than {self._max_octets} octets"))
+            self.whole.errback(BodyTooLargeError(f"more than {self._max_bytes} bytes"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:
             return
         # Without a stated length the close is the end; cut JSON is found out by its reader.
         if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
-            self.whole.callback(bytes(self._octets))
+            self.whole.callback(bytes(self._buffer))
         else:
             self.whole.errback(reason)

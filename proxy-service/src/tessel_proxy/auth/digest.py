@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Callable
 from typing import TypeAlias
 
-DIGEST_OCTETS = 32  # two tokens with one digest do not happen
-KEY_OCTETS = 32
+DIGEST_BYTES = 32  # two tokens with one digest do not happen
+KEY_BYTES = 32
 
 Digest: TypeAlias = Callable[[str], bytes]
 
@@ -21,12 +21,12 @@ def keyed_digest(key: bytes) -> Digest:
     """The digest under this key, of any text from the wire."""
 
     def digest(token: str) -> bytes:
-        octets = token.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(octets, key=key, digest_size=DIGEST_OCTETS).digest()
+        nbytes = token.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(nbytes, key=key, digest_size=DIGEST_BYTES).digest()
 
     return digest
 
 
 def fresh_digest() -> Digest:
     """Under a key that nobody else has."""
-    return keyed_digest(secrets.token_bytes(KEY_OCTETS))
+    return keyed_digest(secrets.token_bytes(KEY_BYTES))

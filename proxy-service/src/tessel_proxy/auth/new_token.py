@@ -9,9 +9,9 @@ from typing import BinaryIO
 from servicekit.texts import MAX_TOKEN_CHARACTERS, cleaned, is_quoted
 from tessel_proxy.auth.account_file import load_accounts
 from tessel_proxy.auth.interface import Account
-from tessel_proxy.auth.scrypt import SALT_OCTETS, Recipe, written
+from tessel_proxy.auth.scrypt import SALT_BYTES, Recipe, written
 
-TOKEN_OCTETS = 32  # of a generated one: beyond all guessing
+TOKEN_BYTES = 32  # of a generated one: beyond all guessing
 LEAST_CHARACTERS = 16
 """Of a given one. A token comes without a name, so a guess is one at all accounts together."""
 
@@ -21,14 +21,14 @@ class TokenError(Exception):
 
 
 def generated_token() -> str:
-    return secrets.token_urlsafe(TOKEN_OCTETS)
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def given_token(stream: BinaryIO) -> str:
     """The one line that `stream` holds; raises TokenError, which does not quote it."""
-    octets = stream.read(4 * MAX_TOKEN_CHARACTERS + 2)
+    data = stream.read(4 * MAX_TOKEN_CHARACTERS + 2)
     try:
-        token = cleaned(octets.decode())
+        token = cleaned(data.decode())
     except UnicodeDecodeError:
         raise TokenError("the token is not UTF-8") from None
     if is_quoted(token):
@@ -50,7 +50,7 @@ def recipe_for(path: Path | None) -> Recipe:
         recipes = list(load_accounts(path).by_recipe)
         if recipes:
             return recipes[-1]
-    return Recipe(secrets.token_bytes(SALT_OCTETS))
+    return Recipe(secrets.token_bytes(SALT_BYTES))
 
 
 def line_for(name: str, token: str, recipe: Recipe) -> str:

@@ -46,9 +46,9 @@ from tessel_proxy.auth.retry import Jitter, PassingTroubleError, with_retries
 from tessel_proxy.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
-MAX_ANSWER_OCTETS = 64 * 1024  # a grant or a profile has a few hundred
+MAX_ANSWER_BYTES = 64 * 1024  # a grant or a profile has a few hundred
 MAX_KEY_CHARACTERS = 4096  # a key has 32; a stranger's longer ones go no further than here
-MAX_GRANTS = 50_000  # access tokens that are known, at some 300 octets each; past it one more grant
+MAX_GRANTS = 50_000  # access tokens that are known, at some 300 bytes each; past it one more grant
 
 # What the network, TLS and HTTP can do to a request; anything else is a bug of ours and rises.
 _LOST = (
@@ -162,7 +162,7 @@ class TesselOAuth:
                 unbuffered=True,
                 reactor=self._clock,  # type: ignore[arg-type] # only treq's own timeout needs more
             )
-            body = await read_body(response, MAX_ANSWER_OCTETS)
+            body = await read_body(response, MAX_ANSWER_BYTES)
         except _LOST as error:
             reason = _innermost(error)
             if isinstance(reason, CancelledError):
@@ -178,7 +178,7 @@ class TesselOAuth:
 
 def _can_be_a_key(token: str) -> bool:
     try:
-        token.encode()  # unpaired surrogates have no octets to send
+        token.encode()  # unpaired surrogates have no bytes to send
     except UnicodeEncodeError:
         return False
     return len(token) <= MAX_KEY_CHARACTERS

@@ -30,7 +30,7 @@ from tessel_proxy.auth.interface import (
 from tessel_proxy.numbers import Number
 
 MAX_ACCEPTED = 50_000
-"""Good tokens that are known: more than one process has tunnels, at some 400 octets each."""
+"""Good tokens that are known: more than one process has tunnels, at some 400 bytes each."""
 
 MAX_REFUSED = 10_000
 """Wrong ones. A guesser fills it, and then costs the token service what he did without it."""

@@ -13,10 +13,10 @@ import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 
-SALT_OCTETS = 16
-HASH_OCTETS = 32
+SALT_BYTES = 16
+HASH_BYTES = 32
 MIN_LOG_N = 10  # below, a hash is quickly guessed
-MAX_MEMORY_OCTETS = 64 * 1024 * 1024  # of one computation
+MAX_MEMORY_BYTES = 64 * 1024 * 1024  # of one computation
 MAX_PASSES = 4
 
 _FORM = re.compile(
@@ -27,14 +27,14 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """2^log_n rounds over 128 * block octets each, so many times."""
+    """2^log_n rounds over 128 * block bytes each, so many times."""
 
     log_n: int = 14  # with the others 16 MiB and some 50 ms
     block: int = 8
     passes: int = 1
 
     @property
-    def memory_octets(self) -> int:
+    def memory_bytes(self) -> int:
         return 128 * self.block << self.log_n
 
     @property
@@ -42,7 +42,7 @@ class Costs:
         """Strong enough to be of use, and not so costly that guessers stop the proxy with it."""
         return (
             MIN_LOG_N <= self.log_n < 16 * self.block  # the latter is scrypt's own rule
-            and self.memory_octets <= MAX_MEMORY_OCTETS
+            and self.memory_bytes <= MAX_MEMORY_BYTES
             and 1 <= self.passes <= MAX_PASSES
         )
 
@@ -62,8 +62,8 @@ class Recipe:
             n=1 << self.costs.log_n,
             r=self.costs.block,
             p=self.costs.passes,
-            maxmem=2 * MAX_MEMORY_OCTETS,  # OpenSSL counts some besides
-            dklen=HASH_OCTETS,
+            maxmem=2 * MAX_MEMORY_BYTES,  # OpenSSL counts some besides
+            dklen=HASH_BYTES,
         )
 
 
@@ -86,18 +86,18 @@ def read(text: str) -> tuple[Recipe, bytes]:
     costs = Costs(int(log_n), int(block), int(passes))
     if not costs.are_bearable:
         raise ValueError(
-            f"allowed: scrypt's costs from ln=10,r=1,p=1 up to {MAX_MEMORY_OCTETS >> 20} MiB "
+            f"allowed: scrypt's costs from ln=10,r=1,p=1 up to {MAX_MEMORY_BYTES >> 20} MiB "
             f"and p={MAX_PASSES}"
         )
     try:
-        return Recipe(_octets(salt), costs), _octets(hashed)
+        return Recipe(_as_bytes(salt), costs), _as_bytes(hashed)
     except ValueError:
         raise ValueError("allowed: base64 without padding for salt and hash") from None
 
 
-def _base64(octets: bytes) -> str:
-    return b64encode(octets).decode().rstrip("=")
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode().rstrip("=")
 
 
-def _octets(text: str) -> bytes:
+def _as_bytes(text: str) -> bytes:
     return b64decode(text + "=" * (-len(text) % 4), validate=True)

@@ -40,7 +40,7 @@ class NewFile:
     """
 
     path: Path
-    octets: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     mode: int
     for_service: bool = False
 
@@ -51,8 +51,8 @@ def key_file(
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         encryption = BestAvailableEncryption(passphrase)
-    octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    return NewFile(path, octets, PRIVATE, for_service)
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return NewFile(path, content, PRIVATE, for_service)
 
 
 def certificate_file(path: Path, certificate: x509.Certificate) -> NewFile:
@@ -161,7 +161,7 @@ def _write_new(path: Path, file: NewFile, access: _Access) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
     with open(descriptor, "wb") as opened:  # noqa: PTH123 -- a descriptor, no path
         access.give(descriptor, file.path)
-        opened.write(file.octets)
+        opened.write(file.content)
         opened.flush()
         os.fsync(descriptor)
 

@@ -215,9 +215,9 @@ def _certificate(file: Path) -> x509.Certificate:
 
 
 def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
-    octets = file.read_bytes()
+    nbytes = file.read_bytes()
     try:
-        key = key_in(octets, key_pass)
+        key = key_in(nbytes, key_pass)
     except (ValueError, LockedKeyError, UnsupportedAlgorithm) as error:
         raise CertificateError(
             f"{file} cannot be read with this KEY_PASS; allowed: that of its first run"

@@ -2,7 +2,7 @@
 
 By default nothing inside is reached: a device's owner must not read the metadata service of the
 cloud that the proxy runs on, nor the router at home. Addresses that carry an IPv4 address within
-them (mapped, NAT64, 6to4, Teredo) are judged as that one, since that is where the octets go.
+them (mapped, NAT64, 6to4, Teredo) are judged as that one, since that is where the bytes go.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _OCTAL = re.compile(r"0[0-7]*")
 _DECIMAL = re.compile(r"[1-9][0-9]*")
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]+")
 _MAX_PARTS = 4
-_OCTET_MAX = 0xFF
+_BYTE_MAX = 0xFF
 
 
 @lru_cache(maxsize=1024)  # programs ask for the same few
@@ -58,14 +58,14 @@ def _name(bare: str) -> Address | str:
 
 
 def _odd_ipv4(parts: list[str]) -> IPv4Address:
-    """As inet_aton(3): one to four numbers, the last of which fills the octets that are left."""
+    """As inet_aton(3): one to four numbers, the last of which fills the bytes that are left."""
     if len(parts) > _MAX_PARTS:
         raise ValueError("an IPv4 address has at most four parts")
-    *octets, last = map(_number, parts)
-    left = _MAX_PARTS - len(octets)
-    if any(each > _OCTET_MAX for each in octets) or last >= 256**left:
+    *data, last = map(_number, parts)
+    left = _MAX_PARTS - len(data)
+    if any(each > _BYTE_MAX for each in data) or last >= 256**left:
         raise ValueError("a part of an IPv4 address is too large")
-    return IPv4Address(bytes(octets) + last.to_bytes(left, "big"))
+    return IPv4Address(bytes(data) + last.to_bytes(left, "big"))
 
 
 def _number(text: str) -> int:

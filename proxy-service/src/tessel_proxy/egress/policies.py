@@ -9,10 +9,10 @@ from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.egress.policy import Policy, RuleSet
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
-from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.reload import stamps_of
 
-MAX_FILE_OCTETS = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
+MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 
 _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
 
@@ -60,7 +60,7 @@ class Policies:
 def _read(path: Path) -> PolicyFile:
     source = f"POLICY_FILE={str(path)!r}"
     try:
-        return parse(octets_of(path, MAX_FILE_OCTETS))
+        return parse(bytes_of(path, MAX_FILE_BYTES))
     except FileError as error:
         raise ConfigError([f"{source} {error}"]) from error
     except PolicyFileError as error:

@@ -118,10 +118,10 @@ class _Reading:
         self.sections[account] = self._current
 
 
-def parse(octets: bytes) -> PolicyFile:
+def parse(data: bytes) -> PolicyFile:
     """Raises PolicyFileError."""
     reading = _Reading()
-    faults = list(_faults(reading, octets))
+    faults = list(_faults(reading, data))
     if len(faults) > MAX_FAULTS:
         more = len(faults) - MAX_FAULTS
         faults = [*faults[:MAX_FAULTS], f"and {counted(more, 'more fault')}"]
@@ -132,8 +132,8 @@ def parse(octets: bytes) -> PolicyFile:
     return PolicyFile(default, {account: each for account, each in sets.items() if account})
 
 
-def _faults(reading: _Reading, octets: bytes) -> Iterator[str]:
-    for number, line in enumerate(octets.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+def _faults(reading: _Reading, data: bytes) -> Iterator[str]:
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             text = " ".join(line.decode().split())
             if text and not text.startswith("#"):

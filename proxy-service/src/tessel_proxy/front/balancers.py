@@ -100,7 +100,7 @@ class AwaitHeader(Protocol):
     def __init__(self, front: Front, balancer: IPv4Address | IPv6Address) -> None:
         self._front = front
         self._balancer = balancer
-        self._octets = b""
+        self._buffer = b""
         self._deadline: IDelayedCall | None = None
 
     @property
@@ -114,14 +114,14 @@ class AwaitHeader(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self not in self._front.waiting:
             return  # it was given up
-        self._octets += data
+        self._buffer += data
         try:
-            header = read_header(self._octets)
+            header = read_header(self._buffer)
         except HeaderError as error:
             self._fail(str(error))
             return
         if header is not None:
-            self._hand_on(header.source or self._balancer, self._octets[header.octets :])
+            self._hand_on(header.source or self._balancer, self._buffer[header.nbytes :])
 
     def _hand_on(self, source: IPv4Address | IPv6Address, rest: bytes) -> None:
         self._stop_waiting()
@@ -149,6 +149,6 @@ class AwaitHeader(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 -- any
         """Before its header: many balancers look so whether the port is open."""
-        if self in self._front.waiting and not self._octets:
+        if self in self._front.waiting and not self._buffer:
             self._front.checked(self._balancer)
         self._stop_waiting()

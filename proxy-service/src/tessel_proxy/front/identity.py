@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from servicekit.settings import ConfigError, SecretFile
-from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain, out_of_date
 from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
 from tessel_proxy.secrets import passphrase_in
@@ -36,7 +36,7 @@ UNKNOWN_KIND = (
     "allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
 )
 
-MAX_PEM_OCTETS = 4 * 1024 * 1024  # the system's whole trust store has a quarter of a million
+MAX_PEM_BYTES = 4 * 1024 * 1024  # the system's whole trust store has a quarter of a million
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +166,9 @@ def authorities_in(file: Path, source: str, now: datetime) -> Authorities:
 
 def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
     """All certificates of a PEM file, at least one; raises ConfigError that names `source`."""
-    octets = _read(file, source)
+    nbytes = _read(file, source)
     try:
-        return x509.load_pem_x509_certificates(octets)
+        return x509.load_pem_x509_certificates(nbytes)
     except (ValueError, x509.InvalidVersion) as error:
         raise ConfigError([f"{source} holds no certificate; allowed: PEM"]) from error
 
@@ -177,27 +177,27 @@ class LockedKeyError(Exception):
     """A private key is encrypted, and not opened by the passphrase, if there is one."""
 
 
-def key_in(octets: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
+def key_in(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
     """The private key of a PEM file. A passphrase is ignored where none is needed, as in Node.
 
     Raises LockedKeyError, UnsupportedAlgorithm if the key is of a kind that cryptography does not
     know, and ValueError if there is none.
     """
     try:
-        return load_pem_private_key(octets, None)
+        return load_pem_private_key(data, None)
     except TypeError as error:  # cryptography's way to say that it is encrypted
         if passphrase is None:
             raise LockedKeyError from error
     try:
-        return load_pem_private_key(octets, passphrase)
+        return load_pem_private_key(data, passphrase)
     except ValueError as error:
         raise LockedKeyError from error
 
 
 def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey:
-    octets = _read(file, source)
+    nbytes = _read(file, source)
     try:
-        key = key_in(octets, passphrase)
+        key = key_in(nbytes, passphrase)
     except LockedKeyError as error:
         why = "is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"
         if passphrase is not None:
@@ -220,7 +220,7 @@ def _oddity(passphrase: bytes) -> str:
 
 def _read(file: Path, source: str) -> bytes:
     try:
-        return octets_of(file, MAX_PEM_OCTETS)
+        return bytes_of(file, MAX_PEM_BYTES)
     except FileError as error:
         missing = isinstance(error.__cause__, FileNotFoundError)
         raise ConfigError([f"{source} {error}{_how_to_make(source) if missing else ''}"]) from error

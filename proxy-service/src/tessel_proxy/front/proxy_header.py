@@ -1,11 +1,11 @@
 r"""The PROXY protocol's header, versions 1 and 2 -> who is behind the load balancer. Pure.
 
-    1    PROXY TCP4 192.0.2.9 198.51.100.1 4711 5005\r\n                 107 octets at most
-    2    12 octets of signature | 0x2c | family | length: uint16 | addresses | TLVs
+    1    PROXY TCP4 192.0.2.9 198.51.100.1 4711 5005\r\n                 107 bytes at most
+    2    12 bytes of signature | 0x2c | family | length: uint16 | addresses | TLVs
 
 Twisted's parsers take the header apart. They let much pass that no balancer sends (a seventh word,
 ports such as `+80`, names in place of addresses), and fail in their own ways on some of the rest.
-So here the header's octets are bounded before, and what it says is judged after.
+So here the header's bytes are bounded before, and what it says is judged after.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from twisted.protocols.haproxy._v2parser import V2Parser
 from tessel_proxy.networks import plain_address
 
 V1_START: Final = b"PROXY "
-V1_MAX_OCTETS: Final = 107  # the specification's worst case, line end included
+V1_MAX_BYTES: Final = 107  # the specification's worst case, line end included
 V1_UNKNOWN: Final = b"PROXY UNKNOWN"
 V1_WORDS: Final = 6
 MAX_PORT: Final = 0xFFFF
 V2_START: Final = V2Parser.PREFIX
 V2_HEAD: Final = Struct("!12sBBH")
-V2_MAX_OCTETS: Final = 16384
+V2_MAX_BYTES: Final = 16384
 """Addresses and TLVs. HAProxy builds a header in one buffer, which has 16 KiB by default; a header
 with its client's certificate has some 2 KiB, and more with a large key or a chain."""
 
@@ -41,29 +41,29 @@ class HeaderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a balancer says of a connection, and how many octets it took to say it."""
+    """What a balancer says of a connection, and how many bytes it took to say it."""
 
     source: IPv4Address | IPv6Address | None  # None: the connection is the balancer's own
-    octets: int
+    nbytes: int
 
 
-def read_header(octets: bytes) -> Header | None:
-    """The header that the octets begin with; None if more must come. Raises HeaderError."""
-    if octets.startswith(V1_START):
-        return _read_v1(octets)
-    if octets.startswith(V2_START):
-        return _read_v2(octets)
-    if V1_START.startswith(octets) or V2_START.startswith(octets):
+def read_header(data: bytes) -> Header | None:
+    """The header that the bytes begin with; None if more must come. Raises HeaderError."""
+    if data.startswith(V1_START):
+        return _read_v1(data)
+    if data.startswith(V2_START):
+        return _read_v2(data)
+    if V1_START.startswith(data) or V2_START.startswith(data):
         return None
     raise HeaderError("no header of the PROXY protocol")
 
 
-def _read_v1(octets: bytes) -> Header | None:
-    end = octets.find(b"\r\n", 0, V1_MAX_OCTETS)
+def _read_v1(data: bytes) -> Header | None:
+    end = data.find(b"\r\n", 0, V1_MAX_BYTES)
     if end >= 0:
-        return Header(_source_of_v1(octets[:end]), end + 2)
-    if len(octets) >= V1_MAX_OCTETS:
-        raise HeaderError(f"a header of version 1 without an end within {V1_MAX_OCTETS} octets")
+        return Header(_source_of_v1(data[:end]), end + 2)
+    if len(data) >= V1_MAX_BYTES:
+        raise HeaderError(f"a header of version 1 without an end within {V1_MAX_BYTES} bytes")
     return None
 
 
@@ -86,22 +86,22 @@ def _source_of_v1(line: bytes) -> IPv4Address | IPv6Address | None:
 def _check_kind(host: bytes, kind: type[IPv4Address | IPv6Address]) -> None:
     try:
         version = ip_address(host.decode("ascii")).version
-    except ValueError as error:  # octets that are no ASCII, too
+    except ValueError as error:  # bytes that are no ASCII, too
         raise HeaderError(f"a header of version 1 that is garbled: {error}") from error
     if version != (4 if kind is IPv4Address else 6):
         raise HeaderError("a header of version 1 that is garbled: an address of the other family")
 
 
-def _read_v2(octets: bytes) -> Header | None:
-    if len(octets) < V2_HEAD.size:
+def _read_v2(data: bytes) -> Header | None:
+    if len(data) < V2_HEAD.size:
         return None
-    _signature, _command, _family, length = V2_HEAD.unpack_from(octets)
-    if length > V2_MAX_OCTETS:
-        raise HeaderError(f"a header of {length} octets; allowed: {V2_MAX_OCTETS}")
+    _signature, _command, _family, length = V2_HEAD.unpack_from(data)
+    if length > V2_MAX_BYTES:
+        raise HeaderError(f"a header of {length} bytes; allowed: {V2_MAX_BYTES}")
     end = V2_HEAD.size + length
-    if len(octets) < end:
+    if len(data) < end:
         return None
-    return Header(_source_of_v2(octets[:end]), end)
+    return Header(_source_of_v2(data[:end]), end)
 
 
 def _source_of_v2(header: bytes) -> IPv4Address | IPv6Address | None:

@@ -62,14 +62,14 @@ def no_revocations() -> Revocations:
 
 
 def revocations_in(
-    octets: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
+    data: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
 ) -> Revocations:
     """The lists of a file; raises ConfigError unless each authority has one that is current.
 
     A file is either PEM, with any number of lists, or one list in DER, as authorities publish it.
     """
     try:
-        lists = _lists(octets)
+        lists = _lists(data)
     except ValueError as error:
         allowed = "allowed: PEM (X509 CRL), or one list in DER"
         raise ConfigError([f"{source} holds no revocation list; {allowed}"]) from error
@@ -80,11 +80,11 @@ def revocations_in(
     return Revocations(lists, tuple(f"{source}: {fault}" for fault in old))
 
 
-def _lists(octets: bytes) -> tuple[x509.CertificateRevocationList, ...]:
+def _lists(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:
     """At least one; raises ValueError."""
-    if found := _PEM.findall(octets):
+    if found := _PEM.findall(data):
         return tuple(map(x509.load_pem_x509_crl, found))
-    return (x509.load_der_x509_crl(octets),)
+    return (x509.load_der_x509_crl(data),)
 
 
 def _faults(

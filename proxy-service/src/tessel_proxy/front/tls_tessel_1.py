@@ -29,7 +29,7 @@ CIPHERS = b"AES128-SHA:AES256-SHA:@SECLEVEL=0"
 MAX_KEY_BITS = 4096  # what was tried; its buffers for larger numbers were not
 TOO_LATE = datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)
 """axTLS keeps dates in a `time_t` of 32 bits: a certificate that ends later has expired to it."""
-MAX_CHAIN_OCTETS = 16 * 1024 - 128
+MAX_CHAIN_BYTES = 16 * 1024 - 128
 """axTLS wants each handshake message whole in one record, which has 16 KiB at most; less what
 the message's own lengths and names take."""
 
@@ -106,11 +106,11 @@ def _certificate_faults(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def _size_faults(chain: Sequence[x509.Certificate]) -> Iterator[str]:
-    octets = sum(len(each.public_bytes(Encoding.DER)) for each in chain)
-    if octets > MAX_CHAIN_OCTETS:
+    nbytes = sum(len(each.public_bytes(Encoding.DER)) for each in chain)
+    if nbytes > MAX_CHAIN_BYTES:
         yield (
-            f"its certificates have {octets} octets in all; "
-            f"allowed for the Tessel 1: {MAX_CHAIN_OCTETS}"
+            f"its certificates have {nbytes} bytes in all; "
+            f"allowed for the Tessel 1: {MAX_CHAIN_BYTES}"
         )
 
 

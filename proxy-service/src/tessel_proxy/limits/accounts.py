@@ -30,7 +30,7 @@ class Lingering(Interface):
     """A target whose substream is over: it may still have to take what it was sent."""
 
     @property
-    def unsent_octets(self) -> int: ...
+    def unsent_bytes(self) -> int: ...
     def when_gone(self, call: Callable[[], None]) -> None: ...
     def abort(self) -> None: ...
 
@@ -41,9 +41,9 @@ class Tally:
     def __init__(self, limits: Limits, config: Config, clock: IReactorTime) -> None:
         self._limits = limits
         self.opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
-        self.to_targets = Rate(config.octets_per_s, clock, PATIENCE_S)
-        self.to_devices = Rate(config.octets_per_s, clock)
-        self.quota = Quota(config.octets_per_day, clock)
+        self.to_targets = Rate(config.bytes_per_s, clock, PATIENCE_S)
+        self.to_devices = Rate(config.bytes_per_s, clock)
+        self.quota = Quota(config.bytes_per_day, clock)
         self.tunnels = 0
         self.substreams = 0
         self._lingering: set[Lingering] = set()
@@ -79,9 +79,9 @@ class Tally:
         return not busy and not owed and self.opens.is_full(now)
 
     @property
-    def held_octets(self) -> int:
+    def held_bytes(self) -> int:
         """What waits for targets whose substreams are over; no tunnel answers for it."""
-        return sum(each.unsent_octets for each in self._lingering)
+        return sum(each.unsent_bytes for each in self._lingering)
 
     def end_for_memory(self) -> None:
         """Give back what is held."""

@@ -31,7 +31,7 @@ FULL: Final = 0.9
 """Of the limit: from here on nobody new is let in, and those who are in go on."""
 
 WORTH_ENDING: Final = 128 * 1024
-"""Octets. A device that is slow for a moment has this much waiting on two of its sockets, and a
+"""Bytes. A device that is slow for a moment has this much waiting on two of its sockets, and a
 tunnel takes about as much without any: ending who holds less would free next to nothing."""
 
 PAUSE_S: Final = 10.0
@@ -50,11 +50,11 @@ class Holder(Interface):
     """A tunnel, as far as its buffers go."""
 
     @property
-    def held_octets(self) -> int: ...
+    def held_bytes(self) -> int: ...
     def end_for_memory(self) -> None: ...
 
 
-def resident_octets() -> int | None:
+def resident_bytes() -> int | None:
     """What the process has in memory; None where the system does not tell."""
     try:
         pages = int(_STATM.read_text().split()[1])
@@ -73,7 +73,7 @@ class MemoryWatch:
         clock: IReactorTime,
         max_mib: int,
         holders: Callable[[], Iterable[Holder]],
-        resident: Callable[[], int | None] = resident_octets,
+        resident: Callable[[], int | None] = resident_bytes,
         give_back: Callable[[], None] = give_back,
     ) -> None:
         """`max_mib` 0: nothing is looked at."""
@@ -126,8 +126,8 @@ class MemoryWatch:
         return resident
 
     def _end_the_greediest(self) -> None:
-        greediest = max(self._holders(), key=lambda each: each.held_octets, default=None)
-        if greediest is not None and greediest.held_octets >= WORTH_ENDING:
+        greediest = max(self._holders(), key=lambda each: each.held_bytes, default=None)
+        if greediest is not None and greediest.held_bytes >= WORTH_ENDING:
             greediest.end_for_memory()
 
     def _tell(self, resident: int) -> None:

@@ -10,20 +10,20 @@ DAY_S: Final = 24 * 3600.0
 
 
 class Quota:
-    """One account's. Its day begins with its first octet after the last one was over.
+    """One account's. Its day begins with its first byte after the last one was over.
 
     So not all accounts come back at the same midnight, and no time zone has to be agreed upon. It
     lives in memory: a process that starts again has forgotten it.
     """
 
-    def __init__(self, octets_per_day: int, clock: IReactorTime) -> None:
-        """`octets_per_day` 0: no limit."""
-        self._limit = octets_per_day
+    def __init__(self, bytes_per_day: int, clock: IReactorTime) -> None:
+        """`bytes_per_day` 0: no limit."""
+        self._limit = bytes_per_day
         self._clock = clock
         self._moved = 0
         self._until = -1.0  # the end of the account's day
 
-    def move(self, octets: int) -> bool:
+    def move(self, nbytes: int) -> bool:
         """Count them, unless the quota is spent. What goes beyond it at once is let through."""
         if not self._limit:
             return True
@@ -31,7 +31,7 @@ class Quota:
             return False
         if not self.is_running:
             self._until, self._moved = self._clock.seconds() + DAY_S, 0
-        self._moved += octets
+        self._moved += nbytes
         return True
 
     @property

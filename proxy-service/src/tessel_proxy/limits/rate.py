@@ -1,4 +1,4 @@
-"""How fast an account moves octets one way: those of its substreams that are ahead wait their turn.
+"""How fast an account moves bytes one way: those of its substreams that are ahead wait their turn.
 
     moved --> bucket: in debt? --> paused, at the end of the queue --> a turn --> moves its share
 
@@ -17,7 +17,7 @@ from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.pace import Pauses, Why
 
-SHARE_OCTETS: Final = 64 * 1024
+SHARE_BYTES: Final = 64 * 1024
 """What a turn is reckoned with before it is known: a full frame, or what Twisted reads at once."""
 
 TURN_S: Final = 0.05
@@ -32,11 +32,11 @@ takes one for stalled and ends it. Only a crowd exceeds the rate by that."""
 class Rate:
     """One account's, one way."""
 
-    def __init__(self, octets_per_s: int, clock: IReactorTime, patience_s: float = inf) -> None:
-        """`octets_per_s` 0: no limit. A second's worth may come at once, and one share always."""
-        size = max(octets_per_s, SHARE_OCTETS)
-        self._bucket = Bucket(octets_per_s, size, clock.seconds())
-        self._rate = octets_per_s
+    def __init__(self, bytes_per_s: int, clock: IReactorTime, patience_s: float = inf) -> None:
+        """`bytes_per_s` 0: no limit. A second's worth may come at once, and one share always."""
+        size = max(bytes_per_s, SHARE_BYTES)
+        self._bucket = Bucket(bytes_per_s, size, clock.seconds())
+        self._rate = bytes_per_s
         self._clock = clock
         self._patience_s = patience_s
         self._waiting: dict[Pauses, float] = {}  # in their order, with when they came
@@ -52,10 +52,10 @@ class Rate:
         """Is less than all there? Who has moved nothing for a while is not remembered for it."""
         return bool(self._rate) and not self._bucket.is_full(self._clock.seconds())
 
-    def moved(self, octets: int, pauses: Pauses) -> None:
+    def moved(self, nbytes: int, pauses: Pauses) -> None:
         """Count them, and let whoever moved them wait if that was too much."""
         if self._rate:
-            self._bucket.spend(octets, self._clock.seconds())
+            self._bucket.spend(nbytes, self._clock.seconds())
             self.admit(pauses)
 
     def admit(self, pauses: Pauses) -> None:
@@ -99,4 +99,4 @@ class Rate:
             if self._waiting.pop(pauses, None) is None:
                 continue  # it left because of one before it
             pauses.remove(Why.RATE)  # what was held moves at once, and it may wait again
-            room = min(room - SHARE_OCTETS, self._bucket.level(now))
+            room = min(room - SHARE_BYTES, self._bucket.level(now))

@@ -1,4 +1,4 @@
-"""What one substream moves, within what its account may: OCTETS_PER_S and OCTETS_PER_DAY."""
+"""What one substream moves, within what its account may: BYTES_PER_S and BYTES_PER_DAY."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Traffic:
     def target_comes(self) -> None:
         self._tally.to_devices.admit(self._from_target)
 
-    def may_pass_to_target(self, octets: int) -> bool:
+    def may_pass_to_target(self, nbytes: int) -> bool:
         """Count what came from the device. False: the quota was spent before."""
-        return self._may_pass(octets, self._tally.to_targets, self._from_device)
+        return self._may_pass(nbytes, self._tally.to_targets, self._from_device)
 
-    def may_pass_to_device(self, octets: int) -> bool:
+    def may_pass_to_device(self, nbytes: int) -> bool:
         """Count what came from the target. False: the quota was spent before."""
-        return self._may_pass(octets, self._tally.to_devices, self._from_target)
+        return self._may_pass(nbytes, self._tally.to_devices, self._from_target)
 
-    def _may_pass(self, octets: int, rate: Rate, pauses: Pauses) -> bool:
-        if not self._tally.quota.move(octets):
+    def _may_pass(self, nbytes: int, rate: Rate, pauses: Pauses) -> bool:
+        if not self._tally.quota.move(nbytes):
             return False
-        rate.moved(octets, pauses)
+        rate.moved(nbytes, pauses)
         return True
 
     @property

@@ -43,7 +43,7 @@ IDLE_S: Final = 30.0
 MAX_CONNECTIONS: Final = 64
 """At a time; some scrapers, a load balancer's checks and an operator need a dozen."""
 
-MAX_BODY_OCTETS: Final = 1024
+MAX_BODY_BYTES: Final = 1024
 """Of a request. Nothing here takes a body, and one that is long would be kept on the disk."""
 TOO_LONG: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
 
@@ -88,7 +88,7 @@ class _Request(Request):
     _too_long = False
 
     def gotLength(self, length: int | None) -> None:
-        self._too_long = length is None or length > MAX_BODY_OCTETS  # None: chunked, without an end
+        self._too_long = length is None or length > MAX_BODY_BYTES  # None: chunked, without an end
         super().gotLength(0 if self._too_long else length)  # type: ignore[no-untyped-call] # as above
         if self._too_long:
             self.channel.transport.write(TOO_LONG)  # type: ignore[union-attr] # there is one
@@ -116,7 +116,7 @@ class _Site(Site):
     def came(self, channel: _Channel) -> None:
         """Who comes is let in: if all places were kept for ever, it is the oldest that goes.
 
-        So whoever holds connections open, or sends a request octet by octet, hides nothing from
+        So whoever holds connections open, or sends a request byte by byte, hides nothing from
         those who watch the proxy.
         """
         self._open[channel] = None

@@ -1,6 +1,6 @@
 """What has happened since the start, in numbers: fed by the records, read by the metrics.
 
-What is open is counted when it is asked for, from the open records themselves: a relayed octet
+What is open is counted when it is asked for, from the open records themselves: a relayed byte
 costs no more than the addition its record does anyway.
 """
 
@@ -54,8 +54,8 @@ class Ledger:
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None:
         self.substreams.discard(record)
         self.substreams_closed[record.kind, outcome] += 1
-        self._from_device[record.of.listener] += record.octets_from_device
-        self._from_target[record.of.listener] += record.octets_from_target
+        self._from_device[record.of.listener] += record.bytes_from_device
+        self._from_target[record.of.listener] += record.bytes_from_target
 
     def refused(self, why: Refusal) -> None:
         self.refusals[why] += 1
@@ -68,12 +68,12 @@ class Ledger:
         """Connections that ended before they brought a byte."""
         return self._tcp_checks + self.tunnels_closed[TunnelOutcome.NOTHING_SENT]
 
-    def octets_from_device(self, listener: Listener) -> int:
+    def bytes_from_device(self, listener: Listener) -> int:
         return self._from_device[listener] + sum(
-            each.octets_from_device for each in self.substreams if each.of.listener is listener
+            each.bytes_from_device for each in self.substreams if each.of.listener is listener
         )
 
-    def octets_from_target(self, listener: Listener) -> int:
+    def bytes_from_target(self, listener: Listener) -> int:
         return self._from_target[listener] + sum(
-            each.octets_from_target for each in self.substreams if each.of.listener is listener
+            each.bytes_from_target for each in self.substreams if each.of.listener is listener
         )

@@ -137,7 +137,7 @@ class ProxyCollector(Collector):
         yield _gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
         yield _gauge(
             "substreams_waiting_for_rate",
-            "Substreams paused because their accounts are ahead of OCTETS_PER_S, each way for one.",
+            "Substreams paused because their accounts are ahead of BYTES_PER_S, each way for one.",
             limits.waiting_for_rate,
         )
         yield _gauge(
@@ -167,15 +167,15 @@ class ProxyCollector(Collector):
             ],
         )
         yield _labelled_counter(
-            "relayed_octets",
-            "Octets relayed, those of open substreams included.",
+            "relayed_bytes",
+            "Bytes relayed, those of open substreams included.",
             ["listener", "direction"],
             [
-                ([each.value, direction], octets(each))
+                ([each.value, direction], nbytes(each))
                 for each in Listener
-                for direction, octets in (
-                    ("device_to_target", ledger.octets_from_device),
-                    ("target_to_device", ledger.octets_from_target),
+                for direction, nbytes in (
+                    ("device_to_target", ledger.bytes_from_device),
+                    ("target_to_device", ledger.bytes_from_target),
                 )
             ],
         )
@@ -204,11 +204,11 @@ class ProxyCollector(Collector):
             config.max_substreams_per_account,
         )
         yield _gauge("account_opens_per_s_limit", "OPENS_PER_S.", config.opens_per_s)
-        yield _gauge("octets_per_s_limit", "OCTETS_PER_S; 0: none.", config.octets_per_s)
-        yield _gauge("octets_per_day_limit", "OCTETS_PER_DAY; 0: none.", config.octets_per_day)
+        yield _gauge("bytes_per_s_limit", "BYTES_PER_S; 0: none.", config.bytes_per_s)
+        yield _gauge("bytes_per_day_limit", "BYTES_PER_DAY; 0: none.", config.bytes_per_day)
         yield _gauge(
             "accounts_quota_spent",
-            "Accounts that have moved OCTETS_PER_DAY, and wait for their next day.",
+            "Accounts that have moved BYTES_PER_DAY, and wait for their next day.",
             sum(each.quota.is_spent for each in tallies),
         )
 
@@ -239,7 +239,7 @@ class ProxyCollector(Collector):
             value=sources.log_dropped(),
         )
         limit = sources.config.memory_max_mib * MIB
-        yield _gauge("memory_limit_octets", "MEMORY_MAX_MIB; 0: none.", limit)
+        yield _gauge("memory_limit_bytes", "MEMORY_MAX_MIB; 0: none.", limit)
         yield _gauge(
             "memory_full", "1: so near to it that nobody is let in.", sources.readiness.is_full()
         )

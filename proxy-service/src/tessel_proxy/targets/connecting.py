@@ -26,7 +26,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.tx.bulk import READ_OCTETS, read_view
+from streamplex.tx.bulk import READ_BYTES, read_view
 from streamplex.tx.tcp import KeepAliveTimes, probe_peer
 from tessel_proxy.egress.addresses import Address
 
@@ -75,7 +75,7 @@ class TargetConnection(Connection):
     # No other process has the descriptor, so that to close it ends the connection. Twisted's
     # `shutdown` before that, "to be safe", is a call that fails after each half close.
     _shouldShutdown = False
-    bufferSize = READ_OCTETS
+    bufferSize = READ_BYTES
 
     def __init__(self, made: socket.socket, reactor: IReactorFDSet) -> None:
         super().__init__(made, _NO_PROTOCOL, reactor)

@@ -16,14 +16,14 @@ READ_TLS_BROKEN = "read EPROTO"
 SILENT_TOO_LONG = "read ETIMEDOUT: nothing was sent either way for too long"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
-QUOTA_SPENT = "read EDQUOT: the account has moved all the octets of its day"
+QUOTA_SPENT = "read EDQUOT: the account has moved all the bytes of its day"
 TOO_MANY_OPENS = {
     Outcome.TOO_MANY_SUBSTREAMS: "connect EMFILE: too many substreams of this tunnel are open",
     Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT: "connect EMFILE: too many substreams of this account",
     Outcome.TOO_MANY_SUBSTREAMS_IN_ALL: "connect EMFILE: too many substreams at this proxy",
     Outcome.WINDOWS_USED_UP: "connect EMFILE: the windows of this tunnel are used up",
     Outcome.OPENS_TOO_FAST: "connect EMFILE: too many substreams in too short a time",
-    Outcome.QUOTA_SPENT: "connect EDQUOT: the account has moved all the octets of its day",
+    Outcome.QUOTA_SPENT: "connect EDQUOT: the account has moved all the bytes of its day",
 }
 LOSSES = {
     Loss.ENDED: (None, Outcome.ENDED),

@@ -8,10 +8,10 @@ has the next reads of all targets of its tunnel be short.
 from __future__ import annotations
 
 from streamplex.credit import is_message
-from streamplex.messages import DATA_HEADER_OCTETS
-from streamplex.tx.bulk import READ_OCTETS
+from streamplex.messages import DATA_HEADER_BYTES
+from streamplex.tx.bulk import READ_BYTES
 
-SHORT_READ_OCTETS = 2 * 16 * 1024 - DATA_HEADER_OCTETS
+SHORT_READ_BYTES = 2 * 16 * 1024 - DATA_HEADER_BYTES
 """What is read while somebody types: a frame that fills two TLS records."""
 
 SHORT_READS = 32
@@ -27,17 +27,17 @@ class Reading:
     def __init__(self) -> None:
         self._short = 0  # reads that are still to be so
 
-    def came(self, octets: int, before: int) -> None:
+    def came(self, nbytes: int, before: int) -> None:
         """So much came at once from the device, and so much before it.
 
         What targets send tells nothing: of bulk, too, a read may find little.
         """
-        if is_message(octets, before):
+        if is_message(nbytes, before):
             self._short = SHORT_READS
 
-    def next_octets(self) -> int:
+    def next_bytes(self) -> int:
         """What is to be read of a target next."""
         if not self._short:
-            return READ_OCTETS
+            return READ_BYTES
         self._short -= 1
-        return SHORT_READ_OCTETS
+        return SHORT_READ_BYTES

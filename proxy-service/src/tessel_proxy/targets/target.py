@@ -27,7 +27,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.messages import Octets
+from streamplex.messages import BytesLike
 from streamplex.tx import ITakesViews
 from streamplex.tx.bulk import end_at_once, write_at_once
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
@@ -37,7 +37,7 @@ LINGER_S = 300.0
 needs longer takes a KiB a second."""
 
 LINGER_LOOK_S = 30.0
-"""A closed target that takes nothing for so long is given up: a network that loses its octets has
+"""A closed target that takes nothing for so long is given up: a network that loses its bytes has
 tried to repair that some seven times."""
 
 
@@ -51,9 +51,9 @@ class Loss(Enum):
 
 
 class Owner(Interface):
-    """Who is told what a target does. The octets of a view change after the call."""
+    """Who is told what a target does. The bytes of a view change after the call."""
 
-    def target_received(self, data: Octets) -> None: ...
+    def target_received(self, data: BytesLike) -> None: ...
     def target_ended(self) -> None: ...
     def target_lost(self, loss: Loss) -> None: ...
 
@@ -121,7 +121,7 @@ class Target(Protocol):
     def _wire(self) -> _Transport:
         return cast("_Transport", self.transport)
 
-    def write(self, pieces: Sequence[Octets]) -> None:
+    def write(self, pieces: Sequence[BytesLike]) -> None:
         write_at_once(self._wire, pieces)
 
     def end(self) -> None:
@@ -135,7 +135,7 @@ class Target(Protocol):
         self._wire.unregisterProducer()
         self._wire.loseConnection()
         if self in self._sockets:
-            self._look_later(self._clock.seconds() + LINGER_S, self.unsent_octets or None)
+            self._look_later(self._clock.seconds() + LINGER_S, self.unsent_bytes or None)
 
     def abort(self) -> None:
         """Reset the connection. The owner hears nothing more of it."""
@@ -150,7 +150,7 @@ class Target(Protocol):
             call()
 
     @property
-    def unsent_octets(self) -> int:
+    def unsent_bytes(self) -> int:
         """What the system has not taken yet."""
         tcp = self._tcp
         return len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen  # noqa: SLF001 -- see there
@@ -166,9 +166,9 @@ class Target(Protocol):
     def unpace(self) -> None:
         self._wire.unregisterProducer()
 
-    def read_at_most(self, octets: int) -> None:
+    def read_at_most(self, nbytes: int) -> None:
         """Read so much at once from now on."""
-        self._tcp.bufferSize = octets
+        self._tcp.bufferSize = nbytes
 
     def pause(self) -> None:
         """Read nothing for now."""
@@ -184,7 +184,7 @@ class Target(Protocol):
         self._linger = self._clock.callLater(min(LINGER_LOOK_S, left_s), self._look, until, unsent)
 
     def _look(self, until: float, unsent_before: int | None) -> None:
-        unsent = self.unsent_octets
+        unsent = self.unsent_bytes
         stuck = unsent_before is not None and unsent >= unsent_before
         if stuck or self._clock.seconds() >= until:
             self.abort()
@@ -199,7 +199,7 @@ class Target(Protocol):
         self._sockets.add(self)
         self._wire.setTcpNoDelay(True)
 
-    def dataReceived(self, data: Octets) -> None:
+    def dataReceived(self, data: BytesLike) -> None:
         self._owner.target_received(data)
 
     def readConnectionLost(self) -> None:
@@ -259,7 +259,7 @@ def _nothing() -> None:
 class _Nobody:
     """The owner of a socket that its owner has done with."""
 
-    def target_received(self, data: Octets) -> None:
+    def target_received(self, data: BytesLike) -> None:
         pass
 
     def target_ended(self) -> None:

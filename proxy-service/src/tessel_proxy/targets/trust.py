@@ -21,9 +21,9 @@ from servicekit.clocks import WallTime
 from servicekit.settings import ConfigError
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.files import FileError, octets_of
+from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.front.chain import out_of_date
-from tessel_proxy.front.identity import MAX_PEM_OCTETS, certificates_in
+from tessel_proxy.front.identity import MAX_PEM_BYTES, certificates_in
 from tessel_proxy.reload import stamps_of
 from tessel_proxy.targets.nodewords import TargetError, not_verified
 
@@ -88,7 +88,7 @@ class TargetTrust:
 
 def _trust_also(options: CertificateOptions, ca_file: Path) -> None:
     try:
-        octets_of(ca_file, MAX_PEM_OCTETS)  # OpenSSL would not say why it cannot, or wait
+        bytes_of(ca_file, MAX_PEM_BYTES)  # OpenSSL would not say why it cannot, or wait
         options.getContext().load_verify_locations(str(ca_file))
     except FileError as error:
         raise ConfigError([f"TARGET_CA_FILE='{ca_file}' {error}"]) from error

@@ -22,13 +22,13 @@ from twisted.internet.tcp import Connection
 
 from streamplex.tx.tcp import tcp_below
 
-READ_OCTETS = 4 * 65531
+READ_BYTES = 4 * 65531
 """How much is read at once, so that the costs of a turn are paid for four frames. What a target
-sends in bulk is cut into frames of 65,536 octets, headers included, which fill four TLS records
-each; with one octet more there would be a fifth."""
+sends in bulk is cut into frames of 65,536 bytes, headers included, which fill four TLS records
+each; with one byte more there would be a fifth."""
 
 
-UNSENT_OCTETS = 64 * 1024
+UNSENT_BYTES = 64 * 1024
 """What the kernel takes before it has sent what it took earlier: one batch of a tunnel's. Nothing
 can overtake what it has taken; by itself it takes megabytes."""
 
@@ -53,41 +53,41 @@ class HalfCloseable(Interface):
     def loseWriteConnection(self) -> None: ...
 
 
-_came = memoryview(bytearray(READ_OCTETS))
+_came = memoryview(bytearray(READ_BYTES))
 
 
 def read_views_in_bulk(transport: object, hand_on: Callable[[memoryview], None]) -> None:
     """Read much at once, if this is TCP, and hand it on as `read_view` does."""
     if isinstance(transport, Connection):
-        transport.bufferSize = READ_OCTETS
+        transport.bufferSize = READ_BYTES
         transport.doRead = partial(read_view, transport, hand_on)  # type: ignore[method-assign]
 
 
 def read_view(
     transport: Connection, hand_on: Callable[[memoryview], None]
 ) -> ConnectionLost | ConnectionDone | None:
-    """Read at most `bufferSize` octets, into one buffer for all transports; as doRead does.
+    """Read at most `bufferSize` bytes, into one buffer for all transports; as doRead does.
 
     A view of it is handed on, valid for the time of the call. Memory that was just used is in the
     processor's cache; what is allocated for each read is not.
     """
     try:
-        octets = transport.getHandle().recv_into(_came, min(transport.bufferSize, READ_OCTETS))
+        nbytes = transport.getHandle().recv_into(_came, min(transport.bufferSize, READ_BYTES))
     except BlockingIOError:
         return None
     except OSError:
         return CONNECTION_LOST
-    if not octets:
+    if not nbytes:
         return CONNECTION_DONE
-    hand_on(_came[:octets])
+    hand_on(_came[:nbytes])
     return None
 
 
 def keep_queue_short(transport: object) -> None:
-    """Let octets wait above the kernel, where others can overtake them, if this is over TCP."""
+    """Let bytes wait above the kernel, where others can overtake them, if this is over TCP."""
     connection = tcp_below(transport)
     if connection is not None:
-        connection.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
+        connection.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> None:
@@ -95,7 +95,7 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
 
     Then whoever produces it is paused at once: what waits here, nothing can overtake. Whoever
     writes to a transport in this way need not always do so: the order is kept. What waits is a
-    copy, the octets of a view may change after the call.
+    copy, the bytes of a view may change after the call.
     """
     if not isinstance(transport, Connection) or not _takes_more(transport):
         transport.write(b"".join(pieces))
@@ -152,7 +152,7 @@ def end_at_once(transport: HalfCloseable) -> None:
 
 
 def _takes_more(transport: Connection) -> bool:
-    """Does it take octets, with none in front?
+    """Does it take bytes, with none in front?
 
     No public name of Twisted's tells; with a queue of its own beside Twisted's, this module would
     have two to keep in order.

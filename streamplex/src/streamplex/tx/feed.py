@@ -8,21 +8,21 @@ from typing import cast
 
 from twisted.internet.interfaces import IProducer, IPullProducer, IPushProducer
 
-from streamplex.tx.flow import MAX_WAITING_OCTETS, RESUME_WAITING_OCTETS
+from streamplex.tx.flow import MAX_WAITING_BYTES, RESUME_WAITING_BYTES
 
 
 class Lane(Interface):
-    """What the producer's octets go to."""
+    """What the producer's bytes go to."""
 
-    def waiting_octets(self) -> int:
-        """Octets that wait to be sent."""
+    def waiting_bytes(self) -> int:
+        """Bytes that wait to be sent."""
 
     def later(self, call: Callable[[], None]) -> None:
         """Call in a turn of its own."""
 
 
 class Feed:
-    """Paces one producer by the octets that wait to be sent: a push producer if it streams, else
+    """Paces one producer by the bytes that wait to be sent: a push producer if it streams, else
     one that is asked.
     """
 
@@ -56,7 +56,7 @@ class Feed:
         """More waits than before."""
         if self._producer is None or not self._streaming or self._paused:
             return
-        if self._lane.waiting_octets() > MAX_WAITING_OCTETS:
+        if self._lane.waiting_bytes() > MAX_WAITING_BYTES:
             self._paused = True
             cast("IPushProducer", self._producer).pauseProducing()
 
@@ -66,7 +66,7 @@ class Feed:
             return
         if not self._streaming:
             self._pull_later()
-        elif self._paused and self._lane.waiting_octets() <= RESUME_WAITING_OCTETS:
+        elif self._paused and self._lane.waiting_bytes() <= RESUME_WAITING_BYTES:
             self._paused = False
             cast("IPushProducer", self._producer).resumeProducing()
 
@@ -78,5 +78,5 @@ class Feed:
 
     def _pull(self) -> None:
         self._pull_due = False
-        if self._producer is not None and not self._streaming and not self._lane.waiting_octets():
+        if self._producer is not None and not self._streaming and not self._lane.waiting_bytes():
             cast("IPullProducer", self._producer).resumeProducing()

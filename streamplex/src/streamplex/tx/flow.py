@@ -18,21 +18,21 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-MAX_HELD_OCTETS = 256 * 1024
+MAX_HELD_BYTES = 256 * 1024
 """What a tunnel's substreams may hold together for consumers that are paused: enough for a
 hiccup of one at some megabytes per second, little enough for thousands of tunnels."""
 
-RESUME_HELD_OCTETS = MAX_HELD_OCTETS // 2
+RESUME_HELD_BYTES = MAX_HELD_BYTES // 2
 """Reading goes on when half of it has been taken, so that the pauses are not too many."""
 
-MAX_WAITING_OCTETS = 64 * 1024
+MAX_WAITING_BYTES = 64 * 1024
 """What a substream queues for the tunnel before its producer is paused: one full frame."""
 
-RESUME_WAITING_OCTETS = MAX_WAITING_OCTETS // 2
+RESUME_WAITING_BYTES = MAX_WAITING_BYTES // 2
 """Its producer goes on when half of it has left."""
 
 
-MAX_HELD_EVENTS_OCTETS = 256 * 1024
+MAX_HELD_EVENTS_BYTES = 256 * 1024
 """What the events may cost that one substream with credit holds: they have no window. A thousand
 or so; a program that sends more while nobody listens has lost its way."""
 
@@ -52,37 +52,37 @@ class TunnelReading(Protocol):
 class Held(Protocol):
     """Who counts what a substream holds."""
 
-    def add(self, octets: int) -> None: ...
-    def remove(self, octets: int) -> None: ...
+    def add(self, nbytes: int) -> None: ...
+    def remove(self, nbytes: int) -> None: ...
 
 
-class HeldOctets:
+class HeldBytes:
     """What the substreams of one tunnel hold; stops the tunnel's reading at the limit."""
 
-    __slots__ = ("_clock", "_look", "_octets", "_taken", "_tunnel", "stopped")
+    __slots__ = ("_clock", "_look", "_nbytes", "_taken", "_tunnel", "stopped")
 
     _look: IDelayedCall  # at whether something has been taken: due while reading is stopped
 
     def __init__(self, tunnel: TunnelReading, clock: IReactorTime) -> None:
         self._tunnel = tunnel
         self._clock = clock
-        self._octets = 0
+        self._nbytes = 0
         self._taken = False  # something, since the last look
         self.stopped = False
 
-    def add(self, octets: int) -> None:
+    def add(self, nbytes: int) -> None:
         """So much more is held."""
-        self._octets += octets
-        if self._octets > MAX_HELD_OCTETS and not self.stopped:
+        self._nbytes += nbytes
+        if self._nbytes > MAX_HELD_BYTES and not self.stopped:
             self.stopped = True
             self._tunnel.stop_reading()
             self._watch()
 
-    def remove(self, octets: int) -> None:
+    def remove(self, nbytes: int) -> None:
         """So much has been taken, or dropped."""
-        self._octets -= octets
+        self._nbytes -= nbytes
         self._taken = True
-        if self._octets <= RESUME_HELD_OCTETS and self.stopped:
+        if self._nbytes <= RESUME_HELD_BYTES and self.stopped:
             self.stopped = False
             self._look.cancel()
             self._tunnel.resume_reading()
@@ -103,10 +103,10 @@ class HeldByWindow:
 
     __slots__ = ()
 
-    def add(self, octets: int) -> None:
+    def add(self, nbytes: int) -> None:
         """So much more is held."""
 
-    def remove(self, octets: int) -> None:
+    def remove(self, nbytes: int) -> None:
         """So much has been taken, or dropped."""
 
 

@@ -16,12 +16,12 @@ from streamplex.events import (
 from streamplex.jsontext import size_in_memory
 from streamplex.tx.flow import Held
 
-HELD_EVENT_OCTETS = 256
+HELD_EVENT_BYTES = 256
 """What a held event is taken to cost besides its data: about what its objects do."""
 
-SMALL_OCTETS = 4096
+SMALL_BYTES = 4096
 """Held data of at most this size is put together with what follows it: a window full of single
-octets would take hundreds of times its size. Larger pieces are not worth a copy."""
+bytes would take hundreds of times its size. Larger pieces are not worth a copy."""
 
 Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived | StreamReset
 
@@ -29,11 +29,11 @@ Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived
 class _SmallPieces:
     """Data of a substream, of several messages."""
 
-    __slots__ = ("channel", "octets")
+    __slots__ = ("channel", "data")
 
     def __init__(self, first: DataReceived) -> None:
         self.channel = first.channel
-        self.octets = bytearray(first.data)
+        self.data = bytearray(first.data)
 
 
 HandOn: TypeAlias = Callable[[Delivery], None]
@@ -43,7 +43,7 @@ HandOn: TypeAlias = Callable[[Delivery], None]
 class Intake:
     """Hands deliveries on in their order: at once while it is open, later else."""
 
-    __slots__ = ("_busy", "_held", "_open", "_waiting", "event_octets")
+    __slots__ = ("_busy", "_held", "_open", "_waiting", "event_bytes")
 
     def __init__(self, held: Held) -> None:
         self._held = held
@@ -51,7 +51,7 @@ class Intake:
         self._waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
         self._open = False
         self._busy = False  # handing on: what comes meanwhile waits behind
-        self.event_octets = 0  # what the custom events that wait are taken to cost
+        self.event_bytes = 0  # what the custom events that wait are taken to cost
 
     def __bool__(self) -> bool:
         """Does anything wait?"""
@@ -63,7 +63,7 @@ class Intake:
         return self._open and not self._busy and not self._waiting
 
     @property
-    def octets(self) -> int:
+    def nbytes(self) -> int:
         """What waits is taken to cost so much."""
         return sum(_cost(each) for each in self._waiting)
 
@@ -75,7 +75,7 @@ class Intake:
             self._wait(event)
 
     def _wait(self, event: Delivery) -> None:
-        if isinstance(event, DataReceived) and len(event.data) <= SMALL_OCTETS:
+        if isinstance(event, DataReceived) and len(event.data) <= SMALL_BYTES:
             self._wait_small(event)
             return
         if isinstance(event, DataReceived):
@@ -84,16 +84,16 @@ class Intake:
         cost = _cost(event)
         self._held.add(cost)
         if isinstance(event, CustomReceived):
-            self.event_octets += cost
+            self.event_bytes += cost
 
     def _wait_small(self, event: DataReceived) -> None:
         last = self._waiting[-1] if self._waiting else None
-        if isinstance(last, _SmallPieces) and len(last.octets) < SMALL_OCTETS:
-            last.octets += event.data
+        if isinstance(last, _SmallPieces) and len(last.data) < SMALL_BYTES:
+            last.data += event.data
             self._held.add(len(event.data))
         else:
             self._append(_SmallPieces(event))
-            self._held.add(HELD_EVENT_OCTETS + len(event.data))
+            self._held.add(HELD_EVENT_BYTES + len(event.data))
 
     def _append(self, event: Delivery | _SmallPieces) -> None:
         if isinstance(self._waiting, tuple):
@@ -131,9 +131,9 @@ class Intake:
         cost = _cost(waited)
         self._held.remove(cost)
         if isinstance(waited, CustomReceived):
-            self.event_octets -= cost
+            self.event_bytes -= cost
         elif isinstance(waited, _SmallPieces):
-            return DataReceived(waited.channel, bytes(waited.octets))
+            return DataReceived(waited.channel, bytes(waited.data))
         return waited
 
     def hand_over(self, hand_on: HandOn) -> None:
@@ -146,22 +146,22 @@ class Intake:
         self._open = False
 
     def drop(self) -> int:
-        """Forget what waits. Returns how many octets of data that were."""
-        octets = 0
+        """Forget what waits. Returns how many bytes of data that were."""
+        nbytes = 0
         while self._waiting:
             event = self._next()
             if isinstance(event, DataReceived):
-                octets += len(event.data)
-        return octets
+                nbytes += len(event.data)
+        return nbytes
 
 
 def _cost(waits: Delivery | _SmallPieces) -> int:
     match waits:
         case DataReceived():
-            return HELD_EVENT_OCTETS + len(waits.data)
+            return HELD_EVENT_BYTES + len(waits.data)
         case _SmallPieces():
-            return HELD_EVENT_OCTETS + len(waits.octets)
+            return HELD_EVENT_BYTES + len(waits.data)
         case CustomReceived():
-            return HELD_EVENT_OCTETS + size_in_memory([waits.name, *waits.args])
+            return HELD_EVENT_BYTES + size_in_memory([waits.name, *waits.args])
         case _:
-            return HELD_EVENT_OCTETS
+            return HELD_EVENT_BYTES

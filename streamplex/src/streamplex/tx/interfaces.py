@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import Interface
 
 from streamplex.jsontext import Json
-from streamplex.messages import Octets
+from streamplex.messages import BytesLike
 
 if TYPE_CHECKING:
     from streamplex.tx.protocol import TunnelProtocol
@@ -42,16 +42,16 @@ class ISubstreamProtocol(IProtocol):
 
 
 class ITakesViews(Interface):
-    """A protocol whose dataReceived takes views as well as octets.
+    """A protocol whose dataReceived takes views as well as bytes.
 
-    It copies what it keeps: the octets of a view change after the call. Others are given octets.
+    It copies what it keeps: the bytes of a view change after the call. Others are given bytes.
     """
 
 
 class ITakesSequences(ITakesViews):
     """A protocol over a substream that takes what came together in one call."""
 
-    def dataSequenceReceived(pieces: Sequence[Octets]) -> None:
+    def dataSequenceReceived(pieces: Sequence[BytesLike]) -> None:
         """Data came, in several pieces; views, as for dataReceived."""
 
 

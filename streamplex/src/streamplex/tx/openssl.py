@@ -13,20 +13,20 @@ from typing import Any, TypeAlias
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
-from streamplex.tx.bulk import READ_OCTETS
+from streamplex.tx.bulk import READ_BYTES
 
-RECORD_OCTETS = 16 * 1024
+RECORD_BYTES = 16 * 1024
 """The most that a record holds, and that OpenSSL hands out in one call."""
 
-ROOM_OCTETS = READ_OCTETS + 2 * RECORD_OCTETS
+ROOM_BYTES = READ_BYTES + 2 * RECORD_BYTES
 """What one read of TCP can complete, itself and the beginning of a record that waited for it, and
 room to see that there is no more."""
 
-PIECE_OCTETS = 4 * RECORD_OCTETS
+PIECE_BYTES = 4 * RECORD_BYTES
 """What is encrypted in one call: four full records. Larger pieces make OpenSSL's buffer so large
 that the allocator gives it back to the system each time, which costs more than the encryption."""
 
-SEALED_PIECE_OCTETS = PIECE_OCTETS + RECORD_OCTETS
+SEALED_PIECE_BYTES = PIECE_BYTES + RECORD_BYTES
 """More than a piece becomes by being encrypted, with whatever of OpenSSL's own waited before it."""
 
 
@@ -35,12 +35,12 @@ Take: TypeAlias = Callable[[memoryview], bool]
 
 
 class _Room:
-    """Where octets go for the time of a call."""
+    """Where bytes go for the time of a call."""
 
     __slots__ = ("at", "view")
 
     def __init__(self) -> None:
-        self.at: Any = ffi.new("char[]", ROOM_OCTETS)
+        self.at: Any = ffi.new("char[]", ROOM_BYTES)
         self.view = memoryview(ffi.buffer(self.at))
 
 
@@ -57,14 +57,14 @@ def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> 
     In parts of at most a room full: a view is valid until the call for it returns. The reasons are
     those that `connection.recv` raises; what came behind an end is forgotten.
 
-    OpenSSL is given a BIO over these octets where they lie, and a new one when that is done: it
+    OpenSSL is given a BIO over these bytes where they lie, and a new one when that is done: it
     copies them once less, and no BIO stays as large as the most that it ever held. Nothing may
     wait in the connection's own: see `rest`.
     """
     # Given back before a traceback can keep it: Python 3.11, and 3.12 before 3.12.7, crash when
     # they collect a view that something else still looks into (gh-77894).
-    with ffi.from_buffer(came) as octets:
-        bio = lib.BIO_new_mem_buf(octets, len(octets))
+    with ffi.from_buffer(came) as data:
+        bio = lib.BIO_new_mem_buf(data, len(data))
         lib.BIO_set_mem_eof_return(bio, -1)  # more may come
         _read_from(connection, bio)
         try:
@@ -93,8 +93,8 @@ def _read_from(connection: SSL.Connection, bio: Any) -> None:
 def _fill(connection: SSL.Connection, room: _Room) -> tuple[int, SSL.Error | None]:
     ssl, at, read = connection._ssl, room.at, lib.SSL_read  # noqa: SLF001 -- see above
     got = 0
-    while got <= ROOM_OCTETS - RECORD_OCTETS:
-        result = read(ssl, at + got, RECORD_OCTETS)
+    while got <= ROOM_BYTES - RECORD_BYTES:
+        result = read(ssl, at + got, RECORD_BYTES)
         if result <= 0:
             return got, _why(connection, result)
         got += result
@@ -117,16 +117,16 @@ def is_resumed(connection: SSL.Connection) -> bool:
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 -- see above
 
 
-def seal(connection: SSL.Connection, octets: memoryview) -> tuple[int, memoryview]:
-    """Encrypt at most a room full: how many of the octets, and what is to be sent for them.
+def seal(connection: SSL.Connection, data: memoryview) -> tuple[int, memoryview]:
+    """Encrypt at most a room full: how many of the bytes, and what is to be sent for them.
 
     The view is valid until the next call. Raises what `connection.send` does.
     """
     ssl = connection._ssl  # noqa: SLF001 -- see above
     taken = got = 0
-    with ffi.from_buffer(octets) as at:  # as in `opened`
-        while taken < len(octets) and got <= ROOM_OCTETS - SEALED_PIECE_OCTETS:
-            result = lib.SSL_write(ssl, at + taken, min(len(octets) - taken, PIECE_OCTETS))
+    with ffi.from_buffer(data) as at:  # as in `opened`
+        while taken < len(data) and got <= ROOM_BYTES - SEALED_PIECE_BYTES:
+            result = lib.SSL_write(ssl, at + taken, min(len(data) - taken, PIECE_BYTES))
             if result <= 0:
                 connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
             taken += result
@@ -140,5 +140,5 @@ def sealed(connection: SSL.Connection) -> memoryview:
 
 
 def _drain(connection: SSL.Connection, at: int) -> int:
-    got = lib.BIO_read(connection._from_ssl, _sealed.at + at, ROOM_OCTETS - at)  # noqa: SLF001
+    got = lib.BIO_read(connection._from_ssl, _sealed.at + at, ROOM_BYTES - at)  # noqa: SLF001
     return max(int(got), 0)  # there is no reason but that there is nothing

@@ -1,4 +1,4 @@
-"""The pump: moves octets between a transport and a `Tunnel`, and events to the substreams.
+"""The pump: moves bytes between a transport and a `Tunnel`, and events to the substreams.
 
 It decides nothing: what is sent next is the core's to say, what happens is the listener's.
 """
@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.channels import Side
-from streamplex.credit import FIRST_WINDOW_OCTETS, Windows
+from streamplex.credit import FIRST_WINDOW_BYTES, Windows
 from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
@@ -43,20 +43,20 @@ from streamplex.events import (
 from streamplex.jsontext import Json
 from streamplex.limits import Limits
 from streamplex.messages import CONTROL_CHANNEL
-from streamplex.schedule import FAIR_TURN_OCTETS
+from streamplex.schedule import FAIR_TURN_BYTES
 from streamplex.tunnel import Tunnel
-from streamplex.tx.bulk import READ_OCTETS, keep_queue_short
-from streamplex.tx.flow import HeldOctets
+from streamplex.tx.bulk import READ_BYTES, keep_queue_short
+from streamplex.tx.flow import HeldBytes
 from streamplex.tx.interfaces import ITakesViews, ITunnelListener
 from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.tls import ended_by_fin
 
-MAX_BATCH_OCTETS = READ_OCTETS
+MAX_BATCH_BYTES = READ_BYTES
 """What is handed to the transport at once, of payload: what one read of a target brings."""
 
-MIN_BATCH_OCTETS = FAIR_TURN_OCTETS
+MIN_BATCH_BYTES = FAIR_TURN_BYTES
 """The same while the transport has not kept up: nothing can overtake what it holds."""
 
 CLOSE_TIMEOUT_S = 10.0
@@ -89,7 +89,7 @@ class _Phase(Enum):
 
     @property
     def alive(self) -> bool:
-        """Octets are taken and given."""
+        """Bytes are taken and given."""
         return self is _Phase.OPEN or self is _Phase.CLOSING
 
 
@@ -112,13 +112,13 @@ class TunnelProtocol(Protocol):
         self._phase = _Phase.CONNECTING
         self._paused = False  # by the transport: it has enough to send
         self._flushing = False
-        self._batch_octets = MAX_BATCH_OCTETS
-        self._behind: list[Callable[[], None]] | None = None  # while octets are handed on
+        self._batch_bytes = MAX_BATCH_BYTES
+        self._behind: list[Callable[[], None]] | None = None  # while bytes are handed on
         self._fault: Exception | None = None  # for which this side has cut the transport
         self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
         self._keep_alive: KeepAlive | None = None
-        self.held = HeldOctets(self, clock)
+        self.held = HeldBytes(self, clock)
 
     @property
     def _wire(self) -> _Transport:
@@ -137,11 +137,11 @@ class TunnelProtocol(Protocol):
         return len(self._substreams) + len(self.core.leaving)
 
     @property
-    def held_octets(self) -> int:
+    def held_bytes(self) -> int:
         """What waits here in all: for the peer to read, and for the consumers."""
         core, held = self.core, self._substreams.values()
-        waiting = map(core.waiting_octets, (*self._substreams, *core.leaving))
-        return sum(waiting) + sum(substream.held_octets for substream in held)
+        waiting = map(core.waiting_bytes, (*self._substreams, *core.leaving))
+        return sum(waiting) + sum(substream.held_bytes for substream in held)
 
     def open(self, name: str | None) -> Substream:
         """Open a substream. Raises what `Tunnel.open` does, or LocalError on a dead tunnel."""
@@ -172,7 +172,7 @@ class TunnelProtocol(Protocol):
         self,
         features: Iterable[str],
         windows: Windows | None = None,
-        peers_first: int = FIRST_WINDOW_OCTETS,
+        peers_first: int = FIRST_WINDOW_BYTES,
     ) -> None:
         """Turn on the features that both ends have named; for credit/1, see `Tunnel.enable`."""
         self.core.enable(features, windows, peers_first)
@@ -197,9 +197,9 @@ class TunnelProtocol(Protocol):
         if unanswered and self._phase.alive:
             self.give_up()
 
-    def hear_at_most(self, octets: int | None) -> None:
+    def hear_at_most(self, nbytes: int | None) -> None:
         """Cut the peer when it says more; None: it may say what it likes from now on."""
-        self.core.hear_at_most(octets)
+        self.core.hear_at_most(nbytes)
 
     def loseConnection(self) -> None:
         """Send what is queued, then close the transport. Substreams still open are cut."""
@@ -259,10 +259,10 @@ class TunnelProtocol(Protocol):
         self._flushing = True
         try:
             while self._has_room() and self.core:
-                batch = self.core.take(self._batch_octets)
+                batch = self.core.take(self._batch_bytes)
                 self._wire.write(b"".join(batch.pieces))
                 if not self._paused:
-                    self._batch_octets = min(2 * self._batch_octets, MAX_BATCH_OCTETS)
+                    self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
                 for channel in batch.served:
                     substream = self._substreams.get(channel)
                     if substream is not None:
@@ -299,7 +299,7 @@ class TunnelProtocol(Protocol):
         self._listener.tunnelSecured()
 
     def dataReceived(self, data: bytes) -> None:
-        """Octets came: tell those whom they concern, then send all their answers at once."""
+        """Bytes came: tell those whom they concern, then send all their answers at once."""
         if not self._phase.alive:
             return
         if self._keep_alive is not None:
@@ -386,7 +386,7 @@ class TunnelProtocol(Protocol):
     def pauseProducing(self) -> None:
         """The transport has enough."""
         self._paused = True
-        self._batch_octets = max(self._batch_octets // 2, MIN_BATCH_OCTETS)
+        self._batch_bytes = max(self._batch_bytes // 2, MIN_BATCH_BYTES)
 
     def resumeProducing(self) -> None:
         """The transport has room: its peer takes what is sent."""
@@ -412,7 +412,7 @@ class TunnelProtocol(Protocol):
 
     def end_stall(self) -> None:
         """They have taken nothing for too long: end the one that holds most."""
-        substream = max(self._substreams.values(), key=lambda each: each.held_octets)
+        substream = max(self._substreams.values(), key=lambda each: each.held_bytes)
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
 

@@ -33,10 +33,10 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import Json
-from streamplex.messages import Octets
+from streamplex.messages import BytesLike
 from streamplex.tx.addressed import Addressed, SubstreamAddress
 from streamplex.tx.feed import Feed
-from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_OCTETS, MAX_STALL_S
+from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_BYTES, MAX_STALL_S
 from streamplex.tx.intake import Delivery, Intake
 from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews
 
@@ -178,7 +178,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         for event in run:
             self._intake.deliver(event, self._hand_on)
 
-    def _hand_on_together(self, pieces: Sequence[Octets]) -> None:
+    def _hand_on_together(self, pieces: Sequence[BytesLike]) -> None:
         if self._phase is _Phase.OPEN and self.takes_sequences:
             try:
                 cast("ITakesSequences", self.protocol).dataSequenceReceived(pieces)
@@ -197,9 +197,9 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
             self._consumed(len(event.data))
         self._release_if_over()
 
-    def _consumed(self, octets: int) -> None:
+    def _consumed(self, nbytes: int) -> None:
         now = self._pump.clock.seconds()
-        if self._pump.core.flow.consumed(self.channel, octets, now):
+        if self._pump.core.flow.consumed(self.channel, nbytes, now):
             self._pump.flush()
 
     def _drop_held(self) -> None:
@@ -210,7 +210,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         """Events take no credit: do more come, or wait, than may?"""
         if not self._has_window or self._phase not in (_Phase.WAITING, _Phase.OPEN):
             return False
-        if self._intake.event_octets > MAX_HELD_EVENTS_OCTETS:
+        if self._intake.event_bytes > MAX_HELD_EVENTS_BYTES:
             return True
         now = self._pump.clock.seconds()
         return not self._pump.core.flow.count_event(self.channel, now)
@@ -258,7 +258,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         """Some of what was queued has left."""
         if self._feed is not None:
             self._guarded(self._feed.sent)
-        if self._local_ended and not self.waiting_octets() and not self._end_sent:
+        if self._local_ended and not self.waiting_bytes() and not self._end_sent:
             self._end_sent = True
             self.later(self._tell_written)
 
@@ -269,13 +269,13 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
             self.protocol.writeConnectionLost()
         self._release_if_over()
 
-    def waiting_octets(self) -> int:
-        return self._pump.core.waiting_octets(self.channel)
+    def waiting_bytes(self) -> int:
+        return self._pump.core.waiting_bytes(self.channel)
 
     @property
-    def held_octets(self) -> int:
+    def held_bytes(self) -> int:
         """What is held for its consumer."""
-        return self._intake.octets
+        return self._intake.nbytes
 
     def end_stall(self) -> None:
         """Its consumer has held up the whole tunnel for too long: end it, on both sides."""
@@ -315,7 +315,7 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
         self._pump.together(call)
 
     def behind(self, call: Callable[[], None]) -> None:
-        """Call when all that has come with the same octets has been handed on, or else at once."""
+        """Call when all that has come with the same bytes has been handed on, or else at once."""
         self._pump.behind(lambda: self._guarded(call))
 
     def release(self) -> None:
@@ -374,8 +374,8 @@ class Substream(Addressed):  # type: ignore[override]  # there is no IP address 
 
     # --- ITransport, ITCPTransport ----------------------------------------------------
 
-    def write(self, data: Octets) -> None:
-        """Queue octets of any number; after the end they are passed over, as by TCP.
+    def write(self, data: BytesLike) -> None:
+        """Queue bytes of any number; after the end they are passed over, as by TCP.
 
         Those of a view may change after the call.
         """

@@ -88,7 +88,7 @@ def progress_of(transport: object) -> Progress | None:
     """
     below = _below(transport)
     if not isinstance(below, Connection):
-        return _by_queue(getattr(below, "unsent_octets", None))
+        return _by_queue(getattr(below, "unsent_bytes", None))
     if _LINUX:
         return _by_system(below.getHandle())
     unsent = len(below.dataBuffer) - below.offset + below._tempDataLen  # noqa: SLF001 -- no name

@@ -35,7 +35,7 @@ from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
 from streamplex.tx.openssl import is_resumed, opened, rest, seal, sealed
 
-LAST_OCTETS_S = 30.0
+LAST_BYTES_S = 30.0
 """How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
 there is no progress to look at."""
 
@@ -66,7 +66,7 @@ class TLSTransport(BufferingTLSTransport):
 
     tcp_reason: Failure | None = None  # how TCP was lost
     heard = False  # the peer has sent a byte
-    _last_octets: IDelayedCall | None = None
+    _last_bytes: IDelayedCall | None = None
 
     @property
     def resumed(self) -> bool:
@@ -84,20 +84,20 @@ class TLSTransport(BufferingTLSTransport):
         left = memoryview(bytes)
         try:
             while left:
-                taken, octets = seal(self._tlsConnection, left)
+                taken, nbytes = seal(self._tlsConnection, left)
                 left = left[taken:]
-                self._send(octets)
+                self._send(nbytes)
         except SSL.WantReadError:  # a handshake is under way
             self._bufferedWrite(left.tobytes())  # type: ignore[no-untyped-call]  # Twisted's
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
 
     def _flushSendBIO(self) -> None:
-        while octets := sealed(self._tlsConnection):
-            self._send(octets)
+        while nbytes := sealed(self._tlsConnection):
+            self._send(nbytes)
 
-    def _send(self, octets: memoryview) -> None:
-        write_at_once(cast("Writable", self.transport), (octets,))
+    def _send(self, data: memoryview) -> None:
+        write_at_once(cast("Writable", self.transport), (data,))
 
     def dataReceived(self, data: bytes | memoryview) -> None:
         if self._handshakeDone and not self._appSendBuffer:
@@ -109,10 +109,10 @@ class TLSTransport(BufferingTLSTransport):
     def _flushReceiveBIO(self) -> None:
         self._taken(rest(self._tlsConnection, self._take))
 
-    def _take(self, octets: memoryview) -> bool:
+    def _take(self, data: memoryview) -> bool:
         if not self._aborted:
             self.wrappedProtocol.dataReceived(
-                octets if self._takes_views else bytes(octets)  # type: ignore[arg-type]  # as it says
+                data if self._takes_views else bytes(data)  # type: ignore[arg-type]  # as it says
             )
         return not self._lostTLSConnection
 
@@ -133,15 +133,15 @@ class TLSTransport(BufferingTLSTransport):
         if self._producer is not None:
             self._producer.pauseProducing()
             self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's
-        if self._last_octets is None and self.tcp_reason is None:
+        if self._last_bytes is None and self.tcp_reason is None:
             clock = cast("TLSFactory", self.factory).clock
             below = cast("ITCPTransport", self.transport)
-            self._last_octets = clock.callLater(LAST_OCTETS_S, below.abortConnection)
+            self._last_bytes = clock.callLater(LAST_BYTES_S, below.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.tcp_reason = reason
-        if self._last_octets is not None and self._last_octets.active():
-            self._last_octets.cancel()
+        if self._last_bytes is not None and self._last_bytes.active():
+            self._last_bytes.cancel()
         super().connectionLost(reason)
 
 

@@ -49,7 +49,7 @@ class Opcode(IntEnum):
 
 
 class DataOpcode(IntEnum):
-    """Data packets, one octet."""
+    """Data packets, one byte."""
 
     SEND = 0x81
     SEND_TO = 0x83

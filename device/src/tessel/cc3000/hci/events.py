@@ -159,7 +159,7 @@ def _free_buffers(packet: EventPacket) -> FreeBuffers:
 def _first(packet: EventPacket) -> int:
     if not packet.args:
         raise FrameError(f"event {packet.opcode:#06x} without arguments")
-    return packet.args[0]  # TI's driver looks at one octet of four, too
+    return packet.args[0]  # TI's driver looks at one byte of four, too
 
 
 _KNOWN: dict[int, Callable[[EventPacket], Unsolicited]] = {

@@ -1,7 +1,7 @@
 """The arguments of commands and events as fields of a dataclass.
 
-Addresses of hosts are text such as "192.168.1.20"; on the wire they are four octets, in network
-order towards the chip and last octet first from it. What a message holds beyond its fields
+Addresses of hosts are text such as "192.168.1.20"; on the wire they are four bytes, in network
+order towards the chip and last byte first from it. What a message holds beyond its fields
 (constants that tell where in the message something begins) its own module says.
 """
 
@@ -42,20 +42,20 @@ def words(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}I")
 
 
-def unpacked(form: struct.Struct, octets: bytes) -> tuple[int, ...]:
-    if len(octets) < form.size:
-        raise FrameError(f"{len(octets)} octets of arguments of {form.size}")
-    return form.unpack_from(octets)
+def unpacked(form: struct.Struct, data: bytes) -> tuple[int, ...]:
+    if len(data) < form.size:
+        raise FrameError(f"{len(data)} bytes of arguments of {form.size}")
+    return form.unpack_from(data)
 
 
-def span(octets: bytes, start: int, length: int) -> bytes:
-    if len(octets) < start + length:
-        raise FrameError(f"{max(0, len(octets) - start)} octets of {length}")
-    return octets[start : start + length]
+def span(data: bytes, start: int, length: int) -> bytes:
+    if len(data) < start + length:
+        raise FrameError(f"{max(0, len(data) - start)} bytes of {length}")
+    return data[start : start + length]
 
 
-def reversed_address(octets: bytes) -> str:
-    return inet_ntoa(octets[::-1])
+def reversed_address(data: bytes) -> str:
+    return inet_ntoa(data[::-1])
 
 
 def as_reversed(address: str) -> bytes:
@@ -75,10 +75,10 @@ class SocketAddress:
         return _ADDRESS_HEAD.pack(AF_INET) + self.port.to_bytes(2, "big") + inet_aton(self.host)
 
     @classmethod
-    def decode(cls, octets: bytes) -> SocketAddress:
+    def decode(cls, data: bytes) -> SocketAddress:
         """The family is not looked at: the chip leaves it zero where there is no address."""
-        octets = span(octets, 0, cls.SIZE)
-        return cls(inet_ntoa(octets[4:]), int.from_bytes(octets[2:4], "big"))
+        data = span(data, 0, cls.SIZE)
+        return cls(inet_ntoa(data[4:]), int.from_bytes(data[2:4], "big"))
 
 
 _ADDRESS_HEAD = struct.Struct("<H")

@@ -89,7 +89,7 @@ class SetDebugLevel(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class SetTimers(Command[Done]):
-    """In seconds; 0: off. Four octets without meaning follow. Kept in the chip's memory."""
+    """In seconds; 0: off. Four bytes without meaning follow. Kept in the chip's memory."""
 
     OPCODE = Opcode.SET_TIMERS
     REPLY = Done
@@ -106,7 +106,7 @@ class SetTimers(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReadNvmem(Command[Done]):
-    """The octets follow in a data packet."""
+    """The bytes follow in a data packet."""
 
     OPCODE = Opcode.NVMEM_READ
     REPLY = Done
@@ -132,21 +132,21 @@ class CreateNvmemEntry(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class WriteNvmem(DataMessage[Result]):
-    """file, 0x0c, length, offset; then the octets, at most 512."""
+    """file, 0x0c, length, offset; then the bytes, at most 512."""
 
     OPCODE = DataOpcode.NVMEM_WRITE
     ANSWER = EventOpcode.NVMEM_WRITTEN
     REPLY = Result
     LARGEST: ClassVar[int] = 512
     file: int
-    octets: bytes
+    data: bytes
     offset: int = 0
 
     def args(self) -> bytes:
-        return words(4).pack(self.file, 0x0C, len(self.octets), self.offset)
+        return words(4).pack(self.file, 0x0C, len(self.data), self.offset)
 
     def payload(self) -> bytes:
-        return self.octets
+        return self.data
 
     @classmethod
     def read(cls, packet: DataPacket) -> WriteNvmem:
@@ -161,15 +161,15 @@ class ReadServicePack(Command[ServicePack]):
 
 
 @dataclass(frozen=True, slots=True)
-class NvmemOctets:
+class NvmemBytes:
     """Chip -> host, what `ReadNvmem` asked for. What its arguments are is not sure."""
 
-    octets: bytes
+    data: bytes
 
     def packet(self, file: int) -> DataPacket:
-        args = words(3).pack(file, 0x0C, len(self.octets))
-        return DataPacket(DataOpcode.NVMEM, args, self.octets)
+        args = words(3).pack(file, 0x0C, len(self.data))
+        return DataPacket(DataOpcode.NVMEM, args, self.data)
 
     @classmethod
-    def read(cls, packet: DataPacket) -> NvmemOctets:
+    def read(cls, packet: DataPacket) -> NvmemBytes:
         return cls(packet.payload)

@@ -1,4 +1,4 @@
-"""The four kinds of packet <-> octets. All numbers are little-endian.
+"""The four kinds of packet <-> bytes. All numbers are little-endian.
 
     command   01 opcode(2) length(1) arguments
     data      02 opcode(1) arguments'(1) length(2) arguments payload     length: of both
@@ -71,39 +71,39 @@ class EventPacket:
 Packet: TypeAlias = CommandPacket | DataPacket | PatchPacket | EventPacket
 
 
-def decode(octets: bytes) -> Packet:
-    """The packet at the beginning of these octets. Raises FrameError."""
+def decode(data: bytes) -> Packet:
+    """The packet at the beginning of these bytes. Raises FrameError."""
     try:
-        return _DECODERS[octets[0]](octets)
+        return _DECODERS[data[0]](data)
     except (IndexError, KeyError, struct.error):
-        raise FrameError(f"no packet: {octets[:8].hex(' ')}, {len(octets)} octets") from None
+        raise FrameError(f"no packet: {data[:8].hex(' ')}, {len(data)} bytes") from None
 
 
-def _command(octets: bytes) -> CommandPacket:
-    _, opcode, length = _COMMAND.unpack_from(octets)
-    return CommandPacket(opcode, _cut(octets, _COMMAND.size, length))
+def _command(data: bytes) -> CommandPacket:
+    _, opcode, length = _COMMAND.unpack_from(data)
+    return CommandPacket(opcode, _cut(data, _COMMAND.size, length))
 
 
-def _data(octets: bytes) -> DataPacket:
-    _, opcode, args, length = _DATA.unpack_from(octets)
-    body = _cut(octets, _DATA.size, length)
+def _data(data: bytes) -> DataPacket:
+    _, opcode, args, length = _DATA.unpack_from(data)
+    body = _cut(data, _DATA.size, length)
     if args > length:
-        raise FrameError(f"data with {args} octets of arguments among {length}")
+        raise FrameError(f"data with {args} bytes of arguments among {length}")
     return DataPacket(opcode, body[:args], body[args:])
 
 
-def _patch(octets: bytes) -> PatchPacket:
-    _, kind, length, data = _PATCH.unpack_from(octets)
+def _patch(content: bytes) -> PatchPacket:
+    _, kind, length, data = _PATCH.unpack_from(content)
     if length != data + 2:
-        raise FrameError(f"a patch of {data} octets that counts {length}, not 2 more")
-    return PatchPacket(kind, _cut(octets, _PATCH.size, data))
+        raise FrameError(f"a patch of {data} bytes that counts {length}, not 2 more")
+    return PatchPacket(kind, _cut(content, _PATCH.size, data))
 
 
-def _event(octets: bytes) -> EventPacket:
-    _, opcode, length, status = _EVENT.unpack_from(octets)
+def _event(data: bytes) -> EventPacket:
+    _, opcode, length, status = _EVENT.unpack_from(data)
     if not length:
         raise FrameError(f"event {opcode:#06x} without a status")
-    return EventPacket(opcode, status, _cut(octets, _EVENT.size, length - 1))
+    return EventPacket(opcode, status, _cut(data, _EVENT.size, length - 1))
 
 
 _DECODERS: dict[int, Callable[[bytes], Packet]] = {
@@ -114,7 +114,7 @@ _DECODERS: dict[int, Callable[[bytes], Packet]] = {
 }
 
 
-def _cut(octets: bytes, start: int, length: int) -> bytes:
-    if len(octets) < start + length:
-        raise FrameError(f"{len(octets) - start} octets of {length}")
-    return octets[start : start + length]
+def _cut(data: bytes, start: int, length: int) -> bytes:
+    if len(data) < start + length:
+        raise FrameError(f"{len(data) - start} bytes of {length}")
+    return data[start : start + length]

@@ -36,7 +36,7 @@ class Result(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Bits(Reply):
-    """Four octets that are no result: a status, an option's value."""
+    """Four bytes that are no result: a status, an option's value."""
 
     FORMAT = words(1)
     value: int
@@ -66,7 +66,7 @@ class ServicePack(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Sent(Reply):
-    """`count`: octets that are in the chip's buffer now; below zero: a `Code`."""
+    """`count`: bytes that are in the chip's buffer now; below zero: a `Code`."""
 
     FORMAT = struct.Struct("<Ii")
     sd: int
@@ -75,7 +75,7 @@ class Sent(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Received(Reply):
-    """`count` above zero: so many octets follow in a data packet. Below: a `Code`."""
+    """`count` above zero: so many bytes follow in a data packet. Below: a `Code`."""
 
     FORMAT = struct.Struct("<IiI")
     sd: int
@@ -131,7 +131,7 @@ class HostByName(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Addresses that go together: 20 octets, each address with its last octet first."""
+    """Addresses that go together: 20 bytes, each address with its last byte first."""
 
     address: str
     mask: str
@@ -145,9 +145,9 @@ class Lease:
         return b"".join(as_reversed(getattr(self, name)) for name in self.__match_args__)
 
     @classmethod
-    def decode(cls, octets: bytes) -> Lease:
-        octets = span(octets, 0, cls.SIZE)
-        return cls(*(reversed_address(octets[at : at + 4]) for at in range(0, cls.SIZE, 4)))
+    def decode(cls, data: bytes) -> Lease:
+        data = span(data, 0, cls.SIZE)
+        return cls(*(reversed_address(data[at : at + 4]) for at in range(0, cls.SIZE, 4)))
 
 
 @dataclass(frozen=True, slots=True)

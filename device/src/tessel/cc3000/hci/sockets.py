@@ -224,20 +224,20 @@ class AdvertiseMdns(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class Send(DataMessage[Sent]):
-    """sd, 0x0c, length, flags; then the octets"""
+    """sd, 0x0c, length, flags; then the bytes"""
 
     OPCODE = DataOpcode.SEND
     ANSWER = EventOpcode.SENT
     REPLY = Sent
     sd: int
-    octets: bytes
+    data: bytes
     flags: int = 0
 
     def args(self) -> bytes:
-        return words(4).pack(self.sd, 0x0C, len(self.octets), self.flags)
+        return words(4).pack(self.sd, 0x0C, len(self.data), self.flags)
 
     def payload(self) -> bytes:
-        return self.octets
+        return self.data
 
     @classmethod
     def read(cls, packet: DataPacket) -> Send:
@@ -247,22 +247,22 @@ class Send(DataMessage[Sent]):
 
 @dataclass(frozen=True, slots=True)
 class SendTo(DataMessage[Sent]):
-    """sd, 0x14, length, flags, length + 8, 8; then the octets, then the address(8)"""
+    """sd, 0x14, length, flags, length + 8, 8; then the bytes, then the address(8)"""
 
     OPCODE = DataOpcode.SEND_TO
     ANSWER = EventOpcode.SENT_TO
     REPLY = Sent
     sd: int
-    octets: bytes
+    data: bytes
     address: SocketAddress
     flags: int = 0
 
     def args(self) -> bytes:
-        length = len(self.octets)
+        length = len(self.data)
         return words(6).pack(self.sd, 0x14, length, self.flags, length + 8, 8)
 
     def payload(self) -> bytes:
-        return self.octets + self.address.encode()
+        return self.data + self.address.encode()
 
     @classmethod
     def read(cls, packet: DataPacket) -> SendTo:
@@ -273,17 +273,17 @@ class SendTo(DataMessage[Sent]):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Chip -> host, after `Received`: sd, 0x0c, length, flags, address(8); then the octets."""
+    """Chip -> host, after `Received`: sd, 0x0c, length, flags, address(8); then the bytes."""
 
     sd: int
-    octets: bytes
+    data: bytes
     sender: SocketAddress | None = None  # of a datagram
 
     def packet(self) -> DataPacket:
         opcode = DataOpcode.RECEIVED if self.sender is None else DataOpcode.RECEIVED_FROM
         address = bytes(8) if self.sender is None else self.sender.encode()
-        args = words(4).pack(self.sd, 0x0C, len(self.octets), 0) + address
-        return DataPacket(opcode, args, self.octets)
+        args = words(4).pack(self.sd, 0x0C, len(self.data), 0) + address
+        return DataPacket(opcode, args, self.data)
 
     @classmethod
     def read(cls, packet: DataPacket) -> Arrived:

@@ -77,7 +77,7 @@ class ConnectWlan(Command[Result]):
     @classmethod
     def parse(cls, args: bytes) -> ConnectWlan:
         head: tuple[int, int, int, int, int, int, bytes]
-        head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's last is octets
+        head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's last is bytes
         _, length, security, _, key_length, _, bssid = head
         ssid = span(args, cls.HEAD.size, length)
         key = span(args, cls.HEAD.size + length, key_length)
@@ -169,7 +169,7 @@ class AddProfile(Command[Result]):
     @classmethod
     def parse(cls, args: bytes) -> AddProfile:
         head: tuple[int, int, int, int, bytes, int]
-        head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's fifth is octets
+        head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's fifth is bytes
         security, _, length, _, bssid, priority = head
         if security not in cls._STARTS:
             raise FrameError(f"a profile with security {security}")

@@ -118,7 +118,7 @@ class ProxiedConnection:
                 self._heard_close()
 
     def heard_data(self, data: bytes) -> None:
-        self._establish()  # at the latest: octets are proof
+        self._establish()  # at the latest: bytes are proof
         if self._phase is _Phase.OPEN and self._protocol is not None:
             self._protocol.dataReceived(data)
         elif self._phase in (_Phase.LEAVING, _Phase.LEFT):

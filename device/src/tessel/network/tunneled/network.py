@@ -58,7 +58,7 @@ class TunneledNetwork:
             lambda: handshake.transport,
             _WithoutTransport(watcher),
             clock=self._clock,
-            early=handshake.transport,  # its first octets need not wait for `connect`
+            early=handshake.transport,  # its first bytes need not wait for `connect`
         )
         connection.begin()
 

@@ -6,39 +6,39 @@ from typing import cast
 
 from twisted.internet.interfaces import IProducer, IPullProducer, IPushProducer
 
-WRITE_BUFFER = 65_536  # octets held before the producer is asked to stop: Twisted's own
+WRITE_BUFFER = 65_536  # bytes held before the producer is asked to stop: Twisted's own
 
 
 class Outgoing:
     def __init__(self) -> None:
-        self._octets = bytearray()
+        self._buffer = bytearray()
         self._producer: IProducer | None = None
         self._streaming = False
         self._paused = False
 
     def __bool__(self) -> bool:
-        return bool(self._octets)
+        return bool(self._buffer)
 
     def __len__(self) -> int:
-        return len(self._octets)
+        return len(self._buffer)
 
-    # Octets.
+    # Bytes.
 
-    def add(self, octets: bytes) -> None:
-        self._octets += octets
-        if len(self._octets) > WRITE_BUFFER and self._streaming and not self._paused:
+    def add(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > WRITE_BUFFER and self._streaming and not self._paused:
             self._paused = True
             cast("IPushProducer", self._producer).pauseProducing()
 
     def take(self, limit: int) -> bytes:
         """What is to be sent next."""
-        octets = bytes(self._octets[:limit])
-        del self._octets[:limit]
-        return octets
+        data = bytes(self._buffer[:limit])
+        del self._buffer[:limit]
+        return data
 
     def sent(self) -> None:
         """If that was all, the producer may go on."""
-        if self._octets or self._producer is None:
+        if self._buffer or self._producer is None:
             return
         if self._streaming and not self._paused:
             return
@@ -46,7 +46,7 @@ class Outgoing:
         cast("IPullProducer", self._producer).resumeProducing()
 
     def clear(self) -> None:
-        self._octets.clear()
+        self._buffer.clear()
 
     # The producer.
 

@@ -237,7 +237,7 @@ class DatagramPort(ChipPort):
         if not isIPAddress(to[0]):
             raise InvalidAddressError(to[0], "no IPv4 address")
         if len(packet) > LARGEST_DATAGRAM:
-            raise MessageLengthError(f"{len(packet)} octets; allowed are {LARGEST_DATAGRAM}")
+            raise MessageLengthError(f"{len(packet)} bytes; allowed are {LARGEST_DATAGRAM}")
         if len(self._outgoing) >= DATAGRAMS_HELD:
             raise OSError(errno.ENOBUFS, f"{DATAGRAMS_HELD} datagrams wait for the chip already")
         if self.is_open:
@@ -287,15 +287,15 @@ class DatagramPort(ChipPort):
             self.dead(fault)
             return False
         if came is not None and self.is_open:
-            octets, sender = came
-            self._deliver(octets, sender)
+            nbytes, sender = came
+            self._deliver(nbytes, sender)
         return came is not None
 
-    def _deliver(self, octets: bytes, sender: SocketAddress) -> None:
+    def _deliver(self, data: bytes, sender: SocketAddress) -> None:
         if self._peer is not None and self._peer != (sender.host, sender.port):
             return
         try:
-            self._protocol.datagramReceived(octets, (sender.host, sender.port))
+            self._protocol.datagramReceived(data, (sender.host, sender.port))
         except Exception:  # noqa: BLE001 - as Twisted's reactors do: the next may be dealt with
             _log.failure("a datagram was not dealt with", Failure())
 

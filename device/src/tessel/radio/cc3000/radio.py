@@ -198,7 +198,7 @@ class Cc3000Radio:
         except UnicodeError:
             raise NameNotFoundError(f"{name!r} is no name") from None
         if not 0 < len(encoded) <= GetHostByName.LONGEST:
-            raise NameNotFoundError(f"a name of {len(encoded)} octets")
+            raise NameNotFoundError(f"a name of {len(encoded)} bytes")
         lease = self.chip.wlan.lease
         if self._names_by is NamesBy.CHIP or lease is None or lease.name_server == ANY_ADDRESS:
             return await self._ask_chip(encoded)

@@ -73,7 +73,7 @@ class ChipStream:
         self._linger_until: float | None = None
 
     def carry(self, protocol: IProtocol) -> None:
-        """The protocol is there: from now on octets come."""
+        """The protocol is there: from now on bytes come."""
         self.protocol = protocol
         protocol.makeConnection(self)
         self._poll.add(self)
@@ -89,7 +89,7 @@ class ChipStream:
         return self.disconnecting or self._phase is not _Phase.OPEN
 
     @property
-    def unsent_octets(self) -> int:
+    def unsent_bytes(self) -> int:
         """What the chip has not taken yet: while it gets less, the link is alive."""
         return len(self._outgoing)
 
@@ -234,28 +234,28 @@ class ChipStream:
                 over = self.peer_closed or self._send_failed
                 return over and await self._over("there was nothing more")
         if self.reads:
-            octets, self._unread = self._unread, b""
-            self._deliver(octets)
+            nbytes, self._unread = self._unread, b""
+            self._deliver(nbytes)
         return True
 
     async def _read(self) -> bytes:
         """One read, and as long as it was full the next, without asking whether there is more."""
         limit = self._read_limit
-        octets = await self._sockets.receive(self.sd, limit)
-        if len(octets) < limit or self._reads == 1:
-            return octets
-        pieces = [octets]
-        while len(octets) == limit and len(pieces) < self._reads:
+        data = await self._sockets.receive(self.sd, limit)
+        if len(data) < limit or self._reads == 1:
+            return data
+        pieces = [data]
+        while len(data) == limit and len(pieces) < self._reads:
             try:
-                octets = await self._sockets.receive(self.sd, limit)
+                data = await self._sockets.receive(self.sd, limit)
             except CommandError:
                 break  # the end: the next read will have the same answer
-            pieces.append(octets)
+            pieces.append(data)
         return b"".join(pieces)
 
-    def _deliver(self, octets: bytes) -> None:
+    def _deliver(self, data: bytes) -> None:
         try:
-            cast("IProtocol", self.protocol).dataReceived(octets)
+            cast("IProtocol", self.protocol).dataReceived(data)
         except Exception:  # noqa: BLE001 - as Twisted's reactors do: the connection is at fault
             failure = Failure()
             _log.failure("what a connection brought was not dealt with", failure)

@@ -1,6 +1,6 @@
-"""Octets that both sides can make, so that a transfer is checked against a sum nobody sent.
+"""Bytes that both sides can make, so that a transfer is checked against a sum nobody sent.
 
-Each 16 KiB block is the digest of its own number, repeated: octets lost, doubled or moved change
+Each 16 KiB block is the digest of its own number, repeated: bytes lost, doubled or moved change
 the sum.
 """
 
@@ -11,8 +11,8 @@ _DIGEST = hashlib.sha256().digest_size
 BLOCK = 512 * _DIGEST
 
 
-class Octets:
-    """A file of `count` such octets, read from its start to its end."""
+class Body:
+    """A file of `count` such bytes, read from its start to its end."""
 
     def __init__(self, count: int):
         self._count = count
@@ -34,9 +34,9 @@ def _block(number: int) -> bytes:
 
 @functools.cache  # summing 100 MB takes a moment, and is asked for by each transfer
 def sha256_of(count: int) -> str:
-    """The SHA-256 of the first `count` octets, in hex."""
-    octets = Octets(count)
+    """The SHA-256 of the first `count` bytes, in hex."""
+    body = Body(count)
     digest = hashlib.sha256()
-    while piece := octets.read(BLOCK):
+    while piece := body.read(BLOCK):
         digest.update(piece)
     return digest.hexdigest()
