@@ -5,7 +5,7 @@ import gc
 import pytest
 from twisted.logger import globalLogPublisher
 
-from servicekit.reactor import reactor as _reactor  # noqa: F401 -- before Twisted installs its own
+from tessel_service_kit.reactor import reactor as _reactor  # noqa: F401 -- before Twisted installs its own
 
 
 def pytest_collection_finish():

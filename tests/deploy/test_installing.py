@@ -19,7 +19,7 @@ PROJECTS = {
     file.parent.name: tomllib.loads(file.read_text())["project"]
     for file in sorted(ROOT.glob("*/pyproject.toml"))
 }
-IMPORTS = {"streamplex": "streamplex.tx", "service-kit": "servicekit.settings"}
+IMPORTS = {"streamplex": "streamplex.tx", "service-kit": "tessel_service_kit.settings"}
 SECONDS = 300  # with packages to be fetched from an index
 
 needs_a_compiler = pytest.mark.skipif(

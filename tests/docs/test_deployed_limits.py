@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.names import HELPER_THREADS
-from servicekit.serving import STOP_TIMEOUT_S
 from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS
+from tessel_service_kit.names import HELPER_THREADS
+from tessel_service_kit.serving import STOP_TIMEOUT_S
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DRAINS = ("DRAIN_DELAY_S", "DRAIN_S")

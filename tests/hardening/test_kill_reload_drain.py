@@ -14,10 +14,10 @@ from functools import partial
 
 import pytest
 import trustme
-from support.target_site.bodies import sha256_of
 
 from support.hardening.device import Device, GoneError, connecting, data, end, trusting
 from support.hardening.proxy import TOKEN
+from support.target_site.bodies import sha256_of
 from support.waiting import eventually
 
 DEVICES = 8

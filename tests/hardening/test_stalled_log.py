@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.output import FLUSH_S
 from support.hardening.device import Device, connecting, data
 from support.hardening.proxy import TOKEN
 from support.waiting import eventually
+from tessel_service_kit.output import FLUSH_S
 
 BESIDE = Path(sys.executable).parent
 PIPE_BYTES = 64 * 1024

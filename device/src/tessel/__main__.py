@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from twisted.logger import ILogObserver, globalLogBeginner
 
-from servicekit.command_line import CommandParser
-from servicekit.output import LineOutput, descriptor_of
 from tessel import radio_check
 from tessel.bypass import PlainSockets
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
@@ -33,6 +31,8 @@ from tessel.radio_config import RadioSettings
 from tessel.radios import BusWrap
 from tessel.reading import Reader
 from tessel.settings import described, lookalikes
+from tessel_service_kit.command_line import CommandParser
+from tessel_service_kit.output import LineOutput, descriptor_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -79,7 +79,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
-    from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
+    from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     errors = LineOutput(descriptor_of(sys.stderr), _dropped)
     atexit.register(errors.flush)
@@ -110,7 +110,7 @@ def _dropped(count: int) -> str:
 
 
 def _traced(write: Callable[[str], object]) -> BusWrap:
-    from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
+    from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     return lambda bus: cast("IBus", TracedBus(bus, cast("IReactorTime", reactor), write))
 
@@ -129,7 +129,7 @@ def _check(given: argparse.Namespace) -> int:
     settings = _radio_settings()
     if settings.kind == "host":
         return _misused("RADIO=host has no chip; RADIO=cc3000 and RADIO=cc3000-sim have")
-    from servicekit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
+    from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     return radio_check.run(settings, cast("radio_check.ICheckReactor", reactor), print, sys.stderr)
 

@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.logger import Logger
 
-from servicekit.texts import counted
 from tessel.config import Settings
 from tessel.errors import BoardError, NodeError
 from tessel.network.chip import ChipNetwork
@@ -22,6 +21,7 @@ from tessel.node.runtime import Runtime
 from tessel.radio.host import IHostReactor
 from tessel.radio.interface import IRadio, IWifi, RadioError
 from tessel.radios import BusWrap, Chosen, chosen
+from tessel_service_kit.texts import counted
 
 log = Logger(namespace="tessel")
 
@@ -136,7 +136,8 @@ def power_on(
 ) -> Board:
     """A board with its power on, for programs that are not started by `tessel run`.
 
-    `servicekit.reactor` has the reactor to hand in: timers of Twisted's own follow the time of day.
+    Hand in the reactor of `tessel_service_kit.reactor`: the timers of Twisted's own reactors follow
+    the time of day.
     """
     board = Board(reactor, environ, random, uncaught=uncaught)
     board.power_on()

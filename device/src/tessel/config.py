@@ -15,8 +15,6 @@ from typing import TypeAlias
 
 from cryptography import x509
 
-from servicekit.files import hints_of_exposed
-from servicekit.texts import counted, lines_of, token
 from tessel.errors import NodeError
 from tessel.radio_config import RadioSettings
 from tessel.reading import Expected, Reader
@@ -27,6 +25,8 @@ from tessel.settings import (
     DEFAULT_PING_TIMEOUT_S,
     DEFAULT_PORT,
 )
+from tessel_service_kit.files import hints_of_exposed
+from tessel_service_kit.texts import counted, lines_of, token
 
 HIGHEST_PORT = 65_535
 HIGHEST_PING_S = 86_400  # a day: past that nobody is meant to notice anything

@@ -19,13 +19,13 @@ from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
-from servicekit.output import Writable
 from tessel.board import Board
 from tessel.liveness import Liveness, OwnClock, Watched
 from tessel.radio.host import IHostReactor
 from tessel.radios import BusWrap
 from tessel.report import interrupted_at, report
 from tessel.settings import DEBUG_SETTING
+from tessel_service_kit.output import Writable
 
 FOREIGN_POLL_S = 0.05  # how often a reactor that the program uses by itself is looked at
 MOST_OPEN_SHOWN = 20  # lines about what is open: a terminal's page

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from servicekit.texts import without_line_ends
 from tessel.lines import Line, Pins
 from tessel.reading import Expected, Reader
 from tessel.settings import (
@@ -17,6 +16,7 @@ from tessel.settings import (
     RADIOS,
     SECURITIES,
 )
+from tessel_service_kit.texts import without_line_ends
 
 LONGEST_SSID, LONGEST_KEY = 32, 64  # bytes; what the chip takes
 

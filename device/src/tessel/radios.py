@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from servicekit.resolver import resolver_of
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
 from tessel.cc3000.linux import ILinuxReactor, open_bus
@@ -24,6 +23,7 @@ from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio, IWifi
 from tessel.radio.names import asked
 from tessel.radio_config import RadioSettings
+from tessel_service_kit.resolver import resolver_of
 
 if TYPE_CHECKING:
     from tessel.emulator.air import IAirReactor

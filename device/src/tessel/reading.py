@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from servicekit.files import unreadable
-from servicekit.texts import BYTE_ORDER_MARK, cleaned, is_quoted
+from tessel_service_kit.files import unreadable
+from tessel_service_kit.texts import BYTE_ORDER_MARK, cleaned, is_quoted
 
 T = TypeVar("T")
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# isort: off
+# First: another import would install Twisted's own reactor.
+from tessel_service_kit.reactor import reactor as installed_reactor
+# isort: on
+
 import argparse
 import errno
 import os
@@ -15,18 +20,17 @@ from typing import cast
 
 from twisted.logger import Logger
 
-from servicekit.command_line import CommandParser, explain_assignment
-from servicekit.files import hints_of_exposed
-from servicekit.logs import begin_logging
-from servicekit.output import descriptor_of
-from servicekit.reactor import reactor as installed_reactor
-from servicekit.serving import AT_FAULT, FAILED, IServingReactor, Serving
-from servicekit.settings import ConfigError, described, lookalikes
 from tessel_oauth import tokens
 from tessel_oauth.config import IN_MEMORY, SETTINGS, Config
 from tessel_oauth.errors import StoreError, UnavailableError
 from tessel_oauth.server import IServerReactor, Server
 from tessel_oauth.store import Store
+from tessel_service_kit.command_line import CommandParser, explain_assignment
+from tessel_service_kit.files import hints_of_exposed
+from tessel_service_kit.logs import begin_logging
+from tessel_service_kit.output import descriptor_of
+from tessel_service_kit.serving import AT_FAULT, FAILED, IServingReactor, Serving
+from tessel_service_kit.settings import ConfigError, described, lookalikes
 
 
 class IReactor(IServerReactor, IServingReactor):

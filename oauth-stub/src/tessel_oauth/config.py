@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
-from servicekit.parsers import integer, listening_address, optional
-from servicekit.settings import Settings, setting
 from tessel_oauth.parsers import api_key, client_id, database, printable
+from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_setting
+from tessel_service_kit.parsers import integer, listening_address, optional
+from tessel_service_kit.settings import Settings, setting
 
 IN_MEMORY: Final = ":memory:"  # SQLite's own word
 MAX_LIFETIME_S: Final = 100 * 366 * 24 * 3600

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from servicekit.texts import token
+from tessel_service_kit.texts import token
 
 MAX_TEXT: Final = 256  # of names and keys: all of a request's must fit its limits
 

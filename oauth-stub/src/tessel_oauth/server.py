@@ -17,12 +17,12 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
-from servicekit.clocks import SteadyTime, WallTime
 from tessel_oauth.app import App
 from tessel_oauth.config import Config
 from tessel_oauth.service import TokenService
 from tessel_oauth.site import BoundedConnections, Site
 from tessel_oauth.tokens import Random
+from tessel_service_kit.clocks import SteadyTime, WallTime
 
 ShowKey = Callable[[str, str], None]  # an account's name, and the API key made for it
 

@@ -10,13 +10,13 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorFromThreads
 
-from servicekit.clocks import SteadyTime
 from tessel_oauth import tokens
 from tessel_oauth.config import Config
 from tessel_oauth.errors import StoreError, invalid_client, invalid_request, invalid_token
 from tessel_oauth.parameters import Credentials
 from tessel_oauth.store import Account, Client, Store, TokenRecord
 from tessel_oauth.worker import Worker
+from tessel_service_kit.clocks import SteadyTime
 
 DEVICE_GRANT: Final = "https://tessel-grant"
 GRANT_TYPES: Final = frozenset({DEVICE_GRANT})  # of the client

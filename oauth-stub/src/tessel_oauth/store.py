@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from servicekit.files import reason
 from tessel_oauth.config import IN_MEMORY
 from tessel_oauth.errors import StoreError
+from tessel_service_kit.files import reason
 
 BUSY_TIMEOUT_S: Final = 5.0  # others hold the file for milliseconds; past this it is stuck
 

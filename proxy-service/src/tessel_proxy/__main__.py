@@ -5,6 +5,11 @@ Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are
 
 from __future__ import annotations
 
+# isort: off
+# First: another import would install Twisted's own reactor.
+from tessel_service_kit.reactor import reactor as installed_reactor
+# isort: on
+
 import argparse
 import gc
 import sys
@@ -17,23 +22,6 @@ from typing import cast
 
 from twisted.logger import Logger
 
-from servicekit.command_line import CommandParser, explain_assignment
-from servicekit.files import hints_of_exposed, reason
-from servicekit.log_file import FileOutput
-from servicekit.logs import begin_logging, file_output
-from servicekit.parsers import integer
-from servicekit.reactor import reactor as installed_reactor
-from servicekit.resolver import IResolvingReactor, resolver_of
-from servicekit.serving import (
-    AT_FAULT,
-    FAILED,
-    OK,
-    STOP_TIMEOUT_S,
-    Hangups,
-    IServingReactor,
-    Serving,
-)
-from servicekit.settings import ConfigError, described
 from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.auth.new_token import (
     TokenError,
@@ -58,6 +46,22 @@ from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.numbers import Number
 from tessel_proxy.ready import Ready, get_ready
 from tessel_proxy.service import IProxyReactor, ProxyService
+from tessel_service_kit.command_line import CommandParser, explain_assignment
+from tessel_service_kit.files import hints_of_exposed, reason
+from tessel_service_kit.log_file import FileOutput
+from tessel_service_kit.logs import begin_logging, file_output
+from tessel_service_kit.parsers import integer
+from tessel_service_kit.resolver import IResolvingReactor, resolver_of
+from tessel_service_kit.serving import (
+    AT_FAULT,
+    FAILED,
+    OK,
+    STOP_TIMEOUT_S,
+    Hangups,
+    IServingReactor,
+    Serving,
+)
+from tessel_service_kit.settings import ConfigError, described
 
 MIB = 1024 * 1024
 

@@ -13,17 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
 
-from servicekit.logs import LogFormat, LogLevel, format_setting, level_setting
-from servicekit.parsers import (
-    integer,
-    listening_address,
-    one_of,
-    optional,
-    seconds,
-    seconds_or_none,
-)
-from servicekit.settings import SecretFile, Settings, setting
-from servicekit.texts import cleaned
 from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES, Windows
 from streamplex.tx.tcp import KeepAliveTimes
 from tessel_proxy.egress.rules import Rule, narrow_rules, rules
@@ -35,6 +24,17 @@ from tessel_proxy.parsers import (
     shared_tokens,
     token_service,
 )
+from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_setting
+from tessel_service_kit.parsers import (
+    integer,
+    listening_address,
+    one_of,
+    optional,
+    seconds,
+    seconds_or_none,
+)
+from tessel_service_kit.settings import SecretFile, Settings, setting
+from tessel_service_kit.texts import cleaned
 
 MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers a device can open on one tunnel
 MAX_KEEPALIVE_S = 32_767  # what Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL

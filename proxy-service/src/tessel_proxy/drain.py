@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from servicekit.texts import counted
 from tessel_proxy.house import Census, Tunnel
+from tessel_service_kit.texts import counted
 
 LOOK_S: Final = 0.05
 """How often it is looked who is done."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from servicekit.texts import lines_of, token
+from tessel_service_kit.texts import lines_of, token
 
 MAX_TOKENS: Final = 8  # that all devices share: the old one, the new one, and some in between
 

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from servicekit.clocks import WallTime
-from servicekit.files import hints_of_exposed
-from servicekit.log_file import can_be_renamed, unfit
-from servicekit.settings import ConfigError, SecretFile, lookalikes
 from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.config import SETTINGS, Config
@@ -21,6 +17,10 @@ from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.reload import Reloadable
 from tessel_proxy.secrets import held_until_restart
 from tessel_proxy.targets.trust import TargetTrust
+from tessel_service_kit.clocks import WallTime
+from tessel_service_kit.files import hints_of_exposed
+from tessel_service_kit.log_file import can_be_renamed, unfit
+from tessel_service_kit.settings import ConfigError, SecretFile, lookalikes
 
 T = TypeVar("T")
 

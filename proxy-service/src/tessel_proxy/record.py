@@ -14,10 +14,10 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
-from servicekit.texts import counted
 from tessel_proxy.limits.penalties import source_of
 from tessel_proxy.numbers import Number, number_of
 from tessel_proxy.repeats import EachLine, Kind, Lines
+from tessel_service_kit.texts import counted
 
 _log = Logger()
 _EACH_LINE = EachLine()

@@ -19,8 +19,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from servicekit.settings import ConfigError
 from tessel_proxy.numbers import Number
+from tessel_service_kit.settings import ConfigError
 
 # A rename brings another inode, a write in place another size or time, a chmod another ctime.
 _Stamp: TypeAlias = tuple[int, int, int, int] | None

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from servicekit.settings import SecretFile, Setting
 from tessel_proxy.reload import stamps_of
+from tessel_service_kit.settings import SecretFile, Setting
 
 
 class ReadAgain:

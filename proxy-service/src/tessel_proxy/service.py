@@ -27,9 +27,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-from servicekit.clocks import WallTime
-from servicekit.names import HELPER_THREADS, IThreadsAndTime
-from servicekit.texts import counted
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
@@ -62,6 +59,9 @@ from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.unanswered import UnansweredWatch
+from tessel_service_kit.clocks import WallTime
+from tessel_service_kit.names import HELPER_THREADS, IThreadsAndTime
+from tessel_service_kit.texts import counted
 
 STOP_GRACE_S = 5.0
 """How long a stop waits for devices and targets to take what is on its way to them."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.logs import LogFormat, LogLevel
 from tessel_oauth.__main__ import _print_or_fail, main
 from tessel_oauth.store import Account, Store
+from tessel_service_kit.logs import LogFormat, LogLevel
 
 COMMAND = [sys.executable, "-W", "error", "-m", "tessel_oauth"]
 PATIENCE_S = 30

@@ -2,9 +2,9 @@
 
 import pytest
 
-from servicekit.logs import LogFormat, LogLevel
-from servicekit.settings import ConfigError
 from tessel_oauth.config import SETTINGS, Config
+from tessel_service_kit.logs import LogFormat, LogLevel
+from tessel_service_kit.settings import ConfigError
 
 
 def faults_of(**environ):

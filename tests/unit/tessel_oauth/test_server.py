@@ -8,9 +8,9 @@ from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
 from twisted.logger import globalLogPublisher
 
-from servicekit.logs import LogFormat, LogLevel, observer
 from tessel_oauth.config import Config
 from tessel_oauth.server import Server
+from tessel_service_kit.logs import LogFormat, LogLevel, observer
 
 
 @pytest.fixture

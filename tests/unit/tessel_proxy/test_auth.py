@@ -5,7 +5,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 
-from servicekit.settings import ConfigError
 from tessel_proxy.auth import (
     Account,
     AuthUnavailableError,
@@ -20,6 +19,7 @@ from tessel_proxy.auth import hardcoded as hardcoded_module
 from tessel_proxy.auth.interface import MAX_ACCOUNT_CHARACTERS
 from tessel_proxy.auth.plugin import load_validator
 from tessel_proxy.config import Config
+from tessel_service_kit.settings import ConfigError
 
 TOKEN = "5ecret-t0ken"
 

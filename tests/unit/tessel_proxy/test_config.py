@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.logs import LogFormat, LogLevel
-from servicekit.settings import ConfigError, described, lookalikes
 from tessel_proxy.config import SETTINGS, Config, EgressMode
 from tessel_proxy.egress.rules import rules
 from tessel_proxy.parsers import TokenService
+from tessel_service_kit.logs import LogFormat, LogLevel
+from tessel_service_kit.settings import ConfigError, described, lookalikes
 
 PASSWORD = {"AUTH_HARDCODED": "DEV-CRED"}
 OA2 = "http://tessel-proxy-dev:the-tessel-devenv@localhost:3002"

@@ -3,8 +3,8 @@
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from servicekit.settings import ConfigError
 from tessel_proxy.ready import get_ready
+from tessel_service_kit.settings import ConfigError
 
 
 @pytest.fixture(autouse=True)

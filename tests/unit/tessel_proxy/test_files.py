@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.settings import ConfigError
 from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.targets.trust import TargetTrust
+from tessel_service_kit.settings import ConfigError
 
 NO_FILE = "^is no regular file; allowed: one, or a link to one$"
 

@@ -4,8 +4,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import Logger
 
-from servicekit.logs import LogFormat, LogLevel, observer
 from tessel_proxy.auth import Plugin
+from tessel_service_kit.logs import LogFormat, LogLevel, observer
 
 
 @pytest.mark.parametrize("form", LogFormat)

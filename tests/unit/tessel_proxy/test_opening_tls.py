@@ -13,10 +13,10 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from servicekit.settings import ConfigError
 from tessel_proxy.early import PAUSE_BYTES
 from tessel_proxy.targets.target import LINGER_LOOK_S
 from tessel_proxy.targets.trust import TargetTrust, _fault, openssl_reason
+from tessel_service_kit.settings import ConfigError
 from unit.streamplex.wiring import Connection
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 

@@ -6,11 +6,11 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.egress.policies import MAX_FILE_BYTES, Policies
 from tessel_proxy.egress.rules import rules
 from tessel_proxy.reload import Reloader
+from tessel_service_kit.settings import ConfigError
 
 LOOK_S = 5.0
 

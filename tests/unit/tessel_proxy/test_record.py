@@ -5,7 +5,6 @@ import json
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from servicekit.logs import json_record, text_record
 from tessel_proxy.record import (
     Nobody,
     Outcome,
@@ -16,6 +15,7 @@ from tessel_proxy.record import (
     log_refused,
     peer_name,
 )
+from tessel_service_kit.logs import json_record, text_record
 from unit.tessel_proxy.stage import LoggedEvents
 
 

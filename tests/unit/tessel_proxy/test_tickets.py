@@ -13,7 +13,6 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface import implementer
 
-from servicekit.settings import ConfigError
 from tessel_proxy.certificates.make import Family, make_certificates
 from tessel_proxy.config import Config
 from tessel_proxy.front.revocation import no_revocations
@@ -21,6 +20,7 @@ from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.repeats import RepeatedLines
+from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.authorities import DAY, Party, pem
 from unit.tessel_proxy.handshakes import NOW, shake_hands
 

@@ -10,7 +10,6 @@ from dataclasses import fields, is_dataclass
 from itertools import chain, islice
 from typing import TextIO
 
-from servicekit.texts import counted
 from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci.codes import Code, DataOpcode
 from tessel.cc3000.hci.commands import answered_by, message
@@ -26,6 +25,7 @@ from tessel.cc3000.hci.packets import (
 from tessel.cc3000.hci.sockets import Arrived
 from tessel.cc3000.spi import HEADER, READ, WRITE_ANSWER, packet_read, packet_written
 from tessel.cc3000.trace import EDGES, MISO, MOSI
+from tessel_service_kit.texts import counted
 
 SHOWN = 32  # bytes of a payload
 

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from twisted.names import dns
 from twisted.python.failure import Failure
 
-from servicekit.texts import counted
 from tessel.emulator.air import Lookup
+from tessel_service_kit.texts import counted
 
 PORT = 53
 TTL_S = 60  # answers are this machine's, which keeps its own

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from OpenSSL import SSL
 
-from servicekit.clocks import WallTime
+from tessel_service_kit.clocks import WallTime
 
 
 @dataclass(frozen=True, slots=True)

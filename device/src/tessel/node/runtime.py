@@ -15,11 +15,11 @@ from typing import TypeVar
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from servicekit.clocks import WallTime
 from tessel.errors import BoardError
 from tessel.network.interface import INetwork
 from tessel.node.handles import Handle, Handles
 from tessel.radio.interface import IWifi
+from tessel_service_kit.clocks import WallTime
 
 T = TypeVar("T")
 

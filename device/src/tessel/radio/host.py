@@ -25,7 +25,6 @@ from twisted.internet.protocol import ClientFactory, DatagramProtocol, Protocol,
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from servicekit.resolver import IResolvingReactor, resolver_of
 from tessel.radio import interface as radio
 from tessel.radio.eyeballs import interleaved, race
 from tessel.radio.interface import (
@@ -37,6 +36,7 @@ from tessel.radio.interface import (
     RadioError,
 )
 from tessel.radio.names import asked
+from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
 LARGEST_DATAGRAM = 65_507  # what IPv4 can carry

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from servicekit.settings import ConfigError
-from servicekit.texts import cleaned, counted
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import Recipe, read
 from tessel_proxy.files import FileError, bytes_of
+from tessel_service_kit.settings import ConfigError
+from tessel_service_kit.texts import cleaned, counted
 
 MAX_FILE_BYTES = 8 * 1024 * 1024  # some 60,000 lines
 MAX_RECIPES = 4

@@ -10,7 +10,6 @@ from typing import Final
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from servicekit.texts import MAX_TOKEN_CHARACTERS
 from tessel_proxy.auth.account_file import Accounts, Line, load_accounts
 from tessel_proxy.auth.bounded import Bounded
 from tessel_proxy.auth.deadline import within
@@ -19,6 +18,7 @@ from tessel_proxy.auth.hashing import Hashing
 from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.interface import Account, Refused
 from tessel_proxy.reload import stamps_of
+from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS
 
 MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
 

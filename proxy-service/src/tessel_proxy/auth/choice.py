@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from servicekit.settings import ConfigError, SecretFile
 from tessel_proxy.auth.by_file import ByFile
 from tessel_proxy.auth.digest import fresh_digest
 from tessel_proxy.auth.hardcoded import Hardcoded
@@ -32,6 +31,7 @@ from tessel_proxy.auth.watched import News, Watched
 from tessel_proxy.config import NO_AUTHENTICATOR, Config
 from tessel_proxy.parsers import TokenService
 from tessel_proxy.secrets import ReadAgain
+from tessel_service_kit.settings import ConfigError, SecretFile
 
 # A check makes two requests at once after each other, so the connection is worth keeping; but
 # servers close idle ones after 5 s and more, and a POST that meets the close is lost.

@@ -6,10 +6,10 @@ import secrets
 from pathlib import Path
 from typing import BinaryIO
 
-from servicekit.texts import MAX_TOKEN_CHARACTERS, cleaned, is_quoted
 from tessel_proxy.auth.account_file import load_accounts
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import SALT_BYTES, Recipe, written
+from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS, cleaned, is_quoted
 
 TOKEN_BYTES = 32  # of a generated one: beyond all guessing
 LEAST_CHARACTERS = 16

@@ -15,9 +15,9 @@ from importlib import import_module
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from servicekit.settings import ConfigError
 from tessel_proxy.auth.deadline import within
 from tessel_proxy.auth.interface import Account, AuthUnavailableError, Refused
+from tessel_service_kit.settings import ConfigError
 
 Validator = Callable[[str], "str | Awaitable[str | None] | None"]
 

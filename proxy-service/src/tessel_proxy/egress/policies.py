@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from servicekit.settings import ConfigError
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.egress.policy import Policy, RuleSet
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
 from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.reload import stamps_of
+from tessel_service_kit.settings import ConfigError
 
 MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 

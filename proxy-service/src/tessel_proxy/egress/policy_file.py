@@ -19,10 +19,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from servicekit.texts import counted
 from tessel_proxy.config import EgressMode
 from tessel_proxy.egress.policy import RuleSet
 from tessel_proxy.egress.rules import MAX_RULES, Rule, narrow_rules, rules
+from tessel_service_kit.texts import counted
 
 DEFAULT = "default"
 MAX_FAULTS = 20  # then the file is something else altogether

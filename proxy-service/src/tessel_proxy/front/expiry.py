@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 
-from servicekit.clocks import WallTime
 from tessel_proxy.numbers import Number
+from tessel_service_kit.clocks import WallTime
 
 WARN_BEFORE: Final = timedelta(days=14)
 """ACME's clients renew 30 days before the end: with 14 left, renewing has failed for two weeks."""

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from servicekit.settings import ConfigError, SecretFile
 from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain, out_of_date
 from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
 from tessel_proxy.secrets import passphrase_in
+from tessel_service_kit.settings import ConfigError, SecretFile
 
 T = TypeVar("T")
 

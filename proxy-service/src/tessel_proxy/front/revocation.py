@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL.crypto import X509Store, X509StoreFlags
 
-from servicekit.settings import ConfigError
+from tessel_service_kit.settings import ConfigError
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)

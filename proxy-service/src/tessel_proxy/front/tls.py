@@ -20,8 +20,6 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from servicekit.clocks import WallTime
-from servicekit.settings import ConfigError, SecretFile
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
@@ -29,6 +27,8 @@ from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.numbers import Number
 from tessel_proxy.reload import stamps_of
 from tessel_proxy.repeats import EachLine, Kind, Lines, Write
+from tessel_service_kit.clocks import WallTime
+from tessel_service_kit.settings import ConfigError, SecretFile
 
 # Forward secret and authenticated, as all of TLS 1.3 are. AES-128 first: it is the cheapest for a
 # relay, and no weaker in practice.

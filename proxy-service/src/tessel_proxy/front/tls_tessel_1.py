@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
-from servicekit.clocks import WallTime
-from servicekit.settings import SecretFile
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TicketKeys
 from tessel_proxy.front.tls import Dialect, ServerTLS
+from tessel_service_kit.clocks import WallTime
+from tessel_service_kit.settings import SecretFile
 
 # axTLS has these and RC4, which OpenSSL has no more. Without the level OpenSSL offers no version
 # below 1.2, whatever minimum is asked for. The list goes past Twisted, which would lose the level.

@@ -18,12 +18,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from servicekit import names
-from servicekit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.numbers import Number
 from tessel_proxy.targets.threads import forget_those_not_started
 from tessel_proxy.targets.turns import Ticket, Turns
+from tessel_service_kit import names
+from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
 
 LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
 

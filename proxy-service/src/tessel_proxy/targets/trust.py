@@ -17,8 +17,6 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from servicekit.clocks import WallTime
-from servicekit.settings import ConfigError
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.files import FileError, bytes_of
@@ -26,6 +24,8 @@ from tessel_proxy.front.chain import out_of_date
 from tessel_proxy.front.identity import MAX_PEM_BYTES, certificates_in
 from tessel_proxy.reload import stamps_of
 from tessel_proxy.targets.nodewords import TargetError, not_verified
+from tessel_service_kit.clocks import WallTime
+from tessel_service_kit.settings import ConfigError
 
 # OpenSSL's X509_V_ERR_*, by the names that Node gives them.
 _ISSUER_UNKNOWN = 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.log_file import KEPT_FILES, FileOutput, unfit
 from support.waiting import eventually
+from tessel_service_kit.log_file import KEPT_FILES, FileOutput, unfit
 
 
 def report(count):
@@ -79,7 +79,7 @@ def test_where_files_cannot_be_renamed_the_log_goes_on(path, monkeypatch):
 
 def test_what_a_full_disk_does_not_take_is_counted(path, monkeypatch):
     output = write(path, "one\n")
-    monkeypatch.setattr("servicekit.output.os.write", no_space)
+    monkeypatch.setattr("tessel_service_kit.output.os.write", no_space)
     output.write("two\n")
     eventually(lambda: output.dropped == 1)
 

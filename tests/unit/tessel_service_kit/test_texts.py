@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from servicekit.texts import (
+from tessel_service_kit.texts import (
     MAX_TOKEN_CHARACTERS,
     cleaned,
     counted,

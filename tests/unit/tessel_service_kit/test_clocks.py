@@ -10,8 +10,8 @@ from twisted.internet import reactor
 from twisted.internet.task import LoopingCall
 from twisted.web.client import HTTPConnectionPool
 
-from servicekit.clocks import MonotonicReactor, SteadyTime
 from support.set_clock import SetClock
+from tessel_service_kit.clocks import MonotonicReactor, SteadyTime
 
 LIMIT_S = 20.0
 HOUR_S = 3600
@@ -68,7 +68,7 @@ def test_programs_of_the_device_run_on_it(tmp_path):
 def test_a_reactor_that_another_program_has_installed_stays():
     text = """
 from twisted.internet import reactor as first
-from servicekit.reactor import reactor
+from tessel_service_kit.reactor import reactor
 print(reactor is first)
 """
     assert python(text) == ["True"]
@@ -78,7 +78,7 @@ print(reactor is first)
 def test_a_timer_fires_in_time_though_the_clock_is_set(tmp_path, offset_s):
     text = """
 import os, sys, time
-from servicekit.reactor import reactor
+from tessel_service_kit.reactor import reactor
 from twisted.internet.task import LoopingCall
 
 began, wall = time.monotonic(), time.time()

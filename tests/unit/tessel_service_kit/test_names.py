@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from servicekit import names
-from servicekit.names import (
+from tessel_service_kit import names
+from tessel_service_kit.names import (
     HEDGE_S,
     HELPER_THREADS,
     RESOLUTION_DELAY_S,

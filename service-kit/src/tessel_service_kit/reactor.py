@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from twisted.internet.main import installReactor
 
-from servicekit.clocks import MonotonicReactor
+from tessel_service_kit.clocks import MonotonicReactor
 
 _PLACE: Final = "twisted.internet.reactor"
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.logs import LogLevel
-from servicekit.parsers import (
+from tessel_service_kit.logs import LogLevel
+from tessel_service_kit.parsers import (
     MAX_SECONDS,
     integer,
     listening_address,

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from servicekit import files
-from servicekit.files import FileError, bytes_of, hints_of_exposed, unreadable
+from tessel_service_kit import files
+from tessel_service_kit.files import FileError, bytes_of, hints_of_exposed, unreadable
 
 DENIED = PermissionError(13, "Permission denied")
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -66,7 +66,7 @@ def test_another_user_is_told_so_for_real(tmp_path):
     path = tmp_path / "key"
     path.touch(mode=0o600)
     tell = (
-        "import os, sys; from pathlib import Path; from servicekit.files import bytes_of;"
+        "import os, sys; from pathlib import Path; from tessel_service_kit.files import bytes_of;"
         f"os.setgid({NOBODY}); os.setuid({NOBODY}); bytes_of(Path(sys.argv[1]), 9)"
     )
     for folder in (tmp_path, *tmp_path.parents[:2]):
@@ -75,7 +75,9 @@ def test_another_user_is_told_so_for_real(tmp_path):
         [sys.executable, "-c", tell, str(path)], capture_output=True, text=True, check=False
     )
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("servicekit.files.FileError: cannot be read: Permission denied; the ")
+    assert last.startswith(
+        "tessel_service_kit.files.FileError: cannot be read: Permission denied; the "
+    )
     assert "belongs to root (uid 0)" in last
     assert f"(uid {NOBODY})" in last
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from servicekit.output import LineOutput
+from tessel_service_kit.output import LineOutput
 
 KEPT_FILES: Final = 5
 """The file itself and four older ones, `.1` (the newest) to `.4`."""

@@ -9,7 +9,7 @@ from twisted.logger import Logger, LogPublisher, globalLogBeginner
 from twisted.python import log as older_log
 from twisted.python.failure import Failure
 
-from servicekit.logs import MAX_TEXT, LogFormat, LogLevel, begin_logging, observer
+from tessel_service_kit.logs import MAX_TEXT, LogFormat, LogLevel, begin_logging, observer
 
 LINE = r"2026-11-22T15:27:07.500Z"
 TIME = 1795361227.5

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from servicekit.output import MAX_WAITING_BYTES, PIECE_BYTES, LineOutput, descriptor_of
 from support.waiting import eventually
+from tessel_service_kit.output import MAX_WAITING_BYTES, PIECE_BYTES, LineOutput, descriptor_of
 
 LINE = "x" * 99 + "\n"
 PLENTY = 2 * MAX_WAITING_BYTES // len(LINE)  # lines: more than wait, and than a pipe holds
@@ -103,7 +103,7 @@ def test_a_flush_waits_for_what_is_taken(pipe):
 
 @pytest.fixture
 def slow_to_write(monkeypatch):
-    monkeypatch.setattr("servicekit.output.GATHER_S", 60)
+    monkeypatch.setattr("tessel_service_kit.output.GATHER_S", 60)
 
 
 def pieces_written(monkeypatch):
@@ -113,7 +113,7 @@ def pieces_written(monkeypatch):
         pieces.append(bytes(data))
         return len(data)
 
-    monkeypatch.setattr("servicekit.output.os.write", write)
+    monkeypatch.setattr("tessel_service_kit.output.os.write", write)
     return pieces
 
 

@@ -6,8 +6,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IHostnameResolver
 from zope.interface import implementer
 
-from servicekit.names import Early, NoAnswerError
-from servicekit.resolver import SystemResolver, resolver_of
+from tessel_service_kit.names import Early, NoAnswerError
+from tessel_service_kit.resolver import SystemResolver, resolver_of
 
 
 class Receiver:

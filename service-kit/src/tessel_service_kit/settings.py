@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from servicekit.files import unreadable
-from servicekit.texts import cleaned, is_quoted, without_line_ends
+from tessel_service_kit.files import unreadable
+from tessel_service_kit.texts import cleaned, is_quoted, without_line_ends
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 
-from servicekit.serving import FAILED, HALT_S, OK, STOP_TIMEOUT_S, Hangups, Serving
+from tessel_service_kit.serving import FAILED, HALT_S, OK, STOP_TIMEOUT_S, Hangups, Serving
 
 
 class Reactor(MemoryReactorClock):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.parsers import integer, optional, seconds
-from servicekit.settings import (
+from tessel_service_kit.parsers import integer, optional, seconds
+from tessel_service_kit.settings import (
     MAX_SECRET_BYTES,
     ConfigError,
     Settings,

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from servicekit.names import (
+from tessel_service_kit.names import (
     HELPER_THREADS,
     Addresses,
     DaemonThreads,
@@ -48,7 +48,7 @@ def resolver_of(reactor: IResolvingReactor) -> IHostnameResolver:
 
 @implementer(IHostnameResolver)
 class SystemResolver:
-    """The system's resolver, helped as servicekit.names does."""
+    """The system's resolver, helped as tessel_service_kit.names does."""
 
     def __init__(self, reactor: IThreadsAndTime) -> None:
         threads = DaemonThreads(0, LOOKUP_THREADS, "lookup")

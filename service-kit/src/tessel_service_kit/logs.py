@@ -39,10 +39,10 @@ from twisted.logger import LogLevel as TwistedLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from servicekit.log_file import FileOutput
-from servicekit.output import LineOutput, Writable, descriptor_of
-from servicekit.parsers import one_of
-from servicekit.settings import setting
+from tessel_service_kit.log_file import FileOutput
+from tessel_service_kit.output import LineOutput, Writable, descriptor_of
+from tessel_service_kit.parsers import one_of
+from tessel_service_kit.settings import setting
 
 MAX_TEXT = 8 * 1024  # characters of one message or field; what is longer is a peer's play
 MAX_TRACEBACK = 64 * 1024
@@ -98,8 +98,9 @@ def begin_logging(
 
     To be called once, before the service starts.
 
-    Nothing waits for a stream that has a descriptor: see servicekit.output. The end of the process
-    does, for FLUSH_S at most. None: standard error was closed when the process started.
+    A stream with a descriptor is written by a thread of its own (tessel_service_kit.output), so that
+    nothing waits for its reader; only the end of the process does, for at most FLUSH_S. None:
+    standard error was closed when the process started.
     """
     descriptor = descriptor_of(stream)
     output = LineOutput(descriptor, partial(_dropped_record, form, "standard error"))

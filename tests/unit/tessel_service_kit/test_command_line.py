@@ -2,7 +2,7 @@
 
 import pytest
 
-from servicekit.command_line import CommandParser, explain_assignment, nearest
+from tessel_service_kit.command_line import CommandParser, explain_assignment, nearest
 
 
 def parser():
