@@ -94,13 +94,18 @@ def file_output(path: Path, max_bytes: int, form: LogFormat) -> FileOutput:
 def begin_logging(
     stream: TextIO | None, level: LogLevel, form: LogFormat, *files: FileOutput
 ) -> LineOutput:
-    """Write all that this process logs to the stream, and to the files, if any.
+    """Write everything that this process logs to the stream, and to the files, if there are any.
 
-    To be called once, before the service starts.
+    Call it once, before the service starts.
 
-    A stream with a descriptor is written by a thread of its own (tessel_service_kit.output), so that
-    nothing waits for its reader; only the end of the process does, for at most FLUSH_S. None:
-    standard error was closed when the process started.
+    Args:
+        stream: usually standard error. If it has a file descriptor, a thread of its own writes to
+            it (see `tessel_service_kit.output`): a reader that stalls never blocks the service.
+            Only the end of the process waits for it, for FLUSH_S at most.
+            None: standard error was closed when the process started.
+
+    Returns:
+        the output, so that the caller can close it before the process ends.
     """
     descriptor = descriptor_of(stream)
     output = LineOutput(descriptor, partial(_dropped_record, form, "standard error"))
