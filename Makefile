@@ -67,7 +67,7 @@ check: lint test ## all there is to know before a commit
 
 .PHONY: demo
 demo: setup ## run the main job: a device, a proxy and two sites on this machine, without containers
-	PYTHONPATH=tests $(BIN)/python -m demo
+	$(BIN)/python -m demo
 
 .PHONY: hardening
 hardening: setup ## let strangers loose on the proxy: fuzzing, silence, kills, a soak; some minutes
@@ -114,4 +114,4 @@ down: ## remove the demo's containers, networks and certificates
 .PHONY: clean
 clean: ## remove what was made here, the virtual environment included
 	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
-	find $(PACKAGES) tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(PACKAGES) lab tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,9 +13,9 @@ from pathlib import Path
 from demo.account import Account
 from demo.follow import follow
 from demo.screen import Screen
-from support.deployment.base import PROGRAM_SECONDS
-from support.deployment.local import ROOT, LocalDeployment
-from support.watch import Watch
+from lab.deployment.base import PROGRAM_SECONDS
+from lab.deployment.local import ROOT, LocalDeployment
+from lab.watch import Watch
 
 DOWNLOADS = 20
 SOCKETS = 20

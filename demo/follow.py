@@ -1,7 +1,7 @@
 """The output of a program that runs, shown as it comes."""
 
-from support.deployment.base import Finished
-from support.waiting import eventually
+from lab.deployment.base import Finished
+from lab.waiting import eventually
 
 
 class _Follower:

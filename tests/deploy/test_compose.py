@@ -8,7 +8,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from support.waiting import eventually
+from lab.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "tessel-deploy-test"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import Process
+from lab.waiting import eventually
 from support.hardening.device import hello, trusting
 from support.hardening.proxy import TOKEN, running_proxy
-from support.processes import Process
-from support.waiting import eventually
 
 RECIPE = Path(__file__).parents[2] / "deploy" / "haproxy" / "haproxy.cfg"
 DEVICE = "127.0.0.77"  # all of 127/8 is this machine's, so that a device can be somewhere else

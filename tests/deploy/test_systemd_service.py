@@ -12,7 +12,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from support.waiting import eventually
+from lab.waiting import eventually
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

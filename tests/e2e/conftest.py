@@ -5,9 +5,9 @@ pytest tests/e2e --deployment=local|compose --radio=cc3000-sim|host
 
 import pytest
 
-from support.deployment.compose import ComposeDeployment
-from support.deployment.local import LocalDeployment
-from support.watch import Watch
+from lab.deployment.compose import ComposeDeployment
+from lab.deployment.local import LocalDeployment
+from lab.watch import Watch
 
 SCENARIO_SECONDS = 300  # one of them; starting the system has limits of its own
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.deployment.local import ROOT
-from support.waiting import eventually
+from lab.deployment.local import ROOT
+from lab.waiting import eventually
 
 SECONDS = 60
 
@@ -27,7 +27,7 @@ class Terminal:
     def __init__(self, folder):
         self._reading, writing = pty.openpty()
         os.set_blocking(self._reading, False)
-        environ = os.environ | {"PYTHONPATH": "tests", "TMPDIR": str(folder), "TERM": "xterm"}
+        environ = os.environ | {"TMPDIR": str(folder), "TERM": "xterm"}
         command = [sys.executable, "-m", "demo"]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environ, stdin=writing, stdout=writing, stderr=writing

@@ -1,6 +1,6 @@
 """Targets and devices that do not do as they should."""
 
-from support.waiting import eventually
+from lab.waiting import eventually
 
 UNUSED_PORT = 1  # tcpmux, which nobody serves
 DOWNLOADS = 50

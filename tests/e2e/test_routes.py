@@ -1,6 +1,6 @@
 """Which way a connection takes, told by the sites' counts and the proxy's log."""
 
-from support.deployment.base import ACCOUNT
+from lab.deployment.base import ACCOUNT
 
 MARKER = "a-word-for-the-target-alone"
 

@@ -1,6 +1,6 @@
 """Bytes in number: large transfers, many sockets, and ends of one side only."""
 
-from support.target_site.bodies import sha256_of
+from lab.target_site.bodies import sha256_of
 
 LARGE = {"host": 100_000_000, "cc3000-sim": 10_000_000}  # bytes; the chip carries less
 TRANSFER_SECONDS = 120

@@ -1,6 +1,6 @@
 """The life of a tunnel: idle, lost, made anew."""
 
-from support.waiting import eventually
+from lab.waiting import eventually
 
 IDLE_MS = 300
 PAUSE_MS = 2000

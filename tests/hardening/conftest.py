@@ -14,13 +14,13 @@ import pytest
 import trustme
 from twisted.logger import globalLogBeginner
 
+from lab.processes import Process
+from lab.waiting import eventually
 from support.hardening.bystander import Bystander
 from support.hardening.device import Device, trusting
 from support.hardening.proxy import COMMAND, TOKEN, running_proxy
-from support.processes import Process
-from support.waiting import eventually
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 DEFAULT_SEED = 20261122
 DEFAULT_SOAK_S = 30.0  # with its warm-up: in it a thousand substreams come and go
@@ -70,10 +70,10 @@ def site(authority, tmp_path_factory):
     issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     process = Process(
         [
-            *(sys.executable, "-m", "support.target_site"),
+            *(sys.executable, "-m", "lab.target_site"),
             *("--certificate", folder / "cert.pem", "--key", folder / "key.pem"),
         ],
-        {"PYTHONPATH": str(TESTS)},
+        {"PYTHONPATH": str(ROOT)},
         folder,
         "site",
     )

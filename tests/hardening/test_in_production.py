@@ -8,9 +8,9 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from lab.waiting import eventually
 from support.hardening.device import Device, connecting, data
 from support.hardening.proxy import TOKEN
-from support.waiting import eventually
 
 V1 = b"PROXY TCP4 192.0.2.9 198.51.100.1 4711 5005\r\n"
 V2 = (

@@ -15,10 +15,10 @@ from functools import partial
 import pytest
 import trustme
 
+from lab.target_site.bodies import sha256_of
+from lab.waiting import eventually
 from support.hardening.device import Device, GoneError, connecting, data, end, trusting
 from support.hardening.proxy import TOKEN
-from support.target_site.bodies import sha256_of
-from support.waiting import eventually
 
 DEVICES = 8
 LARGE = 200_000_000  # bytes that no device has got when the proxy is killed

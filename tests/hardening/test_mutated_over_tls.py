@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import ANSWER_SECONDS, Device
 from support.hardening.mutations import Mutations
-from support.waiting import eventually
 
 INPUTS = 5_000
 WARM_UP = 500

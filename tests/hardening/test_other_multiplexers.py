@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import (
     Device,
     connecting,
@@ -21,7 +22,6 @@ from support.hardening.device import (
     opening,
 )
 from support.hardening.proxy import TOKEN
-from support.waiting import eventually
 
 MIB = 1024 * 1024
 # What answers may wait (4 MiB as bytes, each with its object), and what arrived meanwhile.

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import Device, hello
-from support.waiting import eventually
 
 TIMES = 40
 FEW = 4  # the first of a kind, and a sum for each interval that a slow machine may need

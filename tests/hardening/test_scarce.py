@@ -6,10 +6,10 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 
+from lab.waiting import eventually
 from support.hardening.bystander import Bystander
 from support.hardening.device import Device, connecting, control, data, hello
 from support.hardening.proxy import COMMAND, TOKEN
-from support.waiting import eventually
 
 FEW_DESCRIPTORS = 64
 STRANGERS = 100

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import Process
+from lab.service_log import ServiceLog
+from lab.waiting import eventually
 from support.hardening.device import GoneError, connecting, control, data
 from support.hardening.proxy import TOKEN
 from support.hardening.relay import Relay
-from support.processes import Process
-from support.service_log import ServiceLog
 from support.set_clock import SetClock
-from support.waiting import eventually
 
 HOUR_S = 3600
 SOON_S = 8.0  # a limit of one or two seconds has passed by then, on a shared machine, too

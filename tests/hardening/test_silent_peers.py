@@ -7,9 +7,9 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import Device, connecting, data, hello
 from support.hardening.proxy import TOKEN
-from support.waiting import eventually
 
 LIMIT_S = 1
 SLACK_SECONDS = 4.0  # the machine is shared

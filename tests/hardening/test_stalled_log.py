@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import Device, connecting, data
 from support.hardening.proxy import TOKEN
-from support.waiting import eventually
 from tessel_service_kit.output import FLUSH_S
 
 BESIDE = Path(sys.executable).parent

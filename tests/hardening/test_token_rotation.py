@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import Process
-from support.waiting import eventually
+from lab.processes import Process
+from lab.waiting import eventually
 
 TESSEL = Path(sys.executable).with_name("tessel")
 RECHECK_S = 1

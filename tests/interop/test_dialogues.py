@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from lab.processes import Process
+from lab.service_log import ServiceLog
+from lab.waiting import eventually
 from support.dialogues import Data, Frame, by_channel, frames_in, parse
-from support.processes import Process
 from support.recorded_targets import REFUSES, RecordedTargets
-from support.service_log import ServiceLog
-from support.waiting import eventually
 
 RECORDED = sorted(
     path for path in (Path(__file__).parent / "tunnel").glob("*.txt") if path.stem != "README"

@@ -7,10 +7,10 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.processes import Process
+from lab.service_log import ServiceLog
+from lab.waiting import eventually
 from support.hardening.growth import Held
-from support.processes import Process
-from support.service_log import ServiceLog
-from support.waiting import eventually
 
 COMMAND = [Path(sys.executable).with_name("tessel-proxy")]
 TOKEN = "DEV-CRED"

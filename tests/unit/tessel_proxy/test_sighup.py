@@ -16,9 +16,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
+from lab.processes import Process
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from support.processes import Process
 from tessel_proxy.certificates.make import make_certificates
 from tessel_proxy.config import Config
 from unit.streamplex.wiring import Aware, Listener

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.waiting import eventually
+from lab.waiting import eventually
 from tessel_service_kit.log_file import KEPT_FILES, FileOutput, unfit
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from support.waiting import eventually
+from lab.waiting import eventually
 from tessel_service_kit.output import MAX_WAITING_BYTES, PIECE_BYTES, LineOutput, descriptor_of
 
 LINE = "x" * 99 + "\n"

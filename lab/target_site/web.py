@@ -6,7 +6,7 @@ from twisted.protocols.basic import FileSender
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from support.target_site.bodies import Body, sha256_of
+from lab.target_site.bodies import Body, sha256_of
 
 
 class _Visit(Request):

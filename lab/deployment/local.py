@@ -9,12 +9,12 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from support.deployment.base import CLIENT, SERVICE_SECONDS, TOKEN, Deployment, Site
-from support.processes import Process
-from support.service_log import ServiceLog
-from support.waiting import eventually
+from lab.deployment.base import CLIENT, SERVICE_SECONDS, TOKEN, Deployment, Site
+from lab.processes import Process
+from lab.service_log import ServiceLog
+from lab.waiting import eventually
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "tests" / "e2e" / "programs"
 LOOPBACK = "127.0.0.1"
 
@@ -71,11 +71,11 @@ class LocalDeployment(Deployment):
     def _start_site(self, name, host, certificates):
         site = self._start(
             [
-                *(sys.executable, "-m", "support.target_site", "--name", name),
+                *(sys.executable, "-m", "lab.target_site", "--name", name),
                 *("--certificate", certificates / "public-cert.pem"),
                 *("--key", certificates / "private-key.pem"),
             ],
-            {"PYTHONPATH": str(ROOT / "tests")},
+            {"PYTHONPATH": str(ROOT)},
             name,
         )
         line = eventually(lambda: site.stdout, SERVICE_SECONDS, lambda: f"{name}\n{site.stderr}")

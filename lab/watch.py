@@ -2,7 +2,7 @@
 
 import base64
 
-from support.waiting import eventually
+from lab.waiting import eventually
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""`python -m support.target_site`: a site for devices to visit, which counts its visitors.
+"""`python -m lab.target_site`: a site for devices to visit, which counts its visitors.
 
 Writes one line of JSON, {"listening": {service: port, ...}}, when all of it listens.
 """
@@ -13,10 +13,10 @@ from twisted.internet.protocol import Factory
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from support.target_site.ledger import Ledger, Tap
-from support.target_site.ports import FIXED_PORTS
-from support.target_site.raw import SERVICES
-from support.target_site.web import control_site, visitors_site
+from lab.target_site.ledger import Ledger, Tap
+from lab.target_site.ports import FIXED_PORTS
+from lab.target_site.raw import SERVICES
+from lab.target_site.web import control_site, visitors_site
 
 
 def main():

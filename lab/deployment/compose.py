@@ -11,12 +11,12 @@ from pathlib import Path
 
 import docker
 
-from support.deployment.base import SERVICE_SECONDS, Deployment, Site
-from support.processes import STOP_SECONDS
-from support.target_site.ports import FIXED_PORTS
-from support.waiting import eventually
+from lab.deployment.base import SERVICE_SECONDS, Deployment, Site
+from lab.processes import STOP_SECONDS
+from lab.target_site.ports import FIXED_PORTS
+from lab.waiting import eventually
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PROJECT = "tessel-e2e"
 COMPOSE = [
     *("docker", "compose", "--project-name", PROJECT, "--project-directory", ROOT),

@@ -8,7 +8,7 @@ from twisted.internet.task import LoopingCall
 from twisted.protocols.basic import FileSender, LineOnlyReceiver
 from zope.interface import implementer
 
-from support.target_site.bodies import Body
+from lab.target_site.bodies import Body
 
 TRICKLE_BYTES = 1024
 TRICKLE_SECONDS = 0.02

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from support.service_log import ServiceLog
+from lab.service_log import ServiceLog
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # the API key the token service comes up with
 CLIENT = "tessel-proxy-dev:the-tessel-devenv"  # the proxy's credentials there, public since 2014

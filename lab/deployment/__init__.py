@@ -1,0 +1,1 @@
+"""The whole system, started on this machine (`local`) or in containers (`compose`)."""

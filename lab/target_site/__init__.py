@@ -1,0 +1,1 @@
+"""A site for devices to connect to. It counts and records its connections."""
