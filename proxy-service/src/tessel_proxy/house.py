@@ -11,7 +11,7 @@ from typing import Protocol as Interface
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
-from tessel_proxy.auth.digest import Digest, fresh_digest
+from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.penalties import Penalties

@@ -31,7 +31,7 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
 from tessel_proxy.auth import Authenticator
-from tessel_proxy.auth.watched import AuthResult, News, Watched
+from tessel_proxy.auth.wrappers import AuthResult, News, Watched
 from tessel_proxy.config import Config
 from tessel_proxy.drain import Drain
 from tessel_proxy.egress.own import OwnAddresses

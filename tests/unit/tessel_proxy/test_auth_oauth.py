@@ -26,7 +26,7 @@ from tessel_proxy.auth import (
 )
 from tessel_proxy.auth.body import BodyTooLargeError, read_body
 from tessel_proxy.auth.oauth import MAX_ANSWER_BYTES, MAX_KEY_CHARACTERS
-from tessel_proxy.auth.retry import PAUSES_S
+from tessel_proxy.auth.attempts import PAUSES_S
 from tessel_proxy.config import Config
 from tessel_proxy.parsers import TokenService
 

@@ -3,7 +3,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tessel_proxy.auth import AuthUnavailableError
-from tessel_proxy.auth.retry import PAUSES_S, PassingTroubleError, with_retries
+from tessel_proxy.auth.attempts import PAUSES_S, PassingTroubleError, with_retries
 
 
 class Attempts:

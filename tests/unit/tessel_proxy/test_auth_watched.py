@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError, fail, succeed
 
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
-from tessel_proxy.auth.watched import AuthResult, News, Watched
+from tessel_proxy.auth.wrappers import AuthResult, News, Watched
 
 
 class Answering:

@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.auth.hardcoded import ACCOUNT
+from tessel_proxy.auth.local import ACCOUNT
 from tessel_proxy.config import Config
 from tessel_proxy.limits import accounts as module
 from tessel_proxy.limits.accounts import BURST_S, Limits

@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
-from tessel_proxy.recheck import SHORTEST, Doubt, Recheck
+from tessel_proxy.auth.recheck import SHORTEST, Doubt, Recheck
 from unit.tessel_proxy.stage import KIM, LoggedEvents, Says, Stage
 
 

@@ -22,7 +22,7 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy import service
 from tessel_proxy.auth import Hardcoded
-from tessel_proxy.auth.watched import AuthResult, News
+from tessel_proxy.auth.wrappers import AuthResult, News
 from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.egress.rules import rules
 from tessel_proxy.front import listening

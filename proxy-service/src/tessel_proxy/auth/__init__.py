@@ -2,7 +2,7 @@
 
 from tessel_proxy.auth.by_file import ByFile
 from tessel_proxy.auth.choice import Chosen, IAuthReactor, authenticator_for
-from tessel_proxy.auth.hardcoded import Hardcoded
+from tessel_proxy.auth.local import Hardcoded
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
@@ -12,7 +12,7 @@ from tessel_proxy.auth.interface import (
 )
 from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin
-from tessel_proxy.auth.remembered import Remembered
+from tessel_proxy.auth.cache import Remembered
 
 __all__ = [
     "Account",

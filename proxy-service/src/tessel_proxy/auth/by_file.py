@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.auth.account_file import Accounts, Line, load_accounts
 from tessel_proxy.auth.bounded import Bounded
 from tessel_proxy.auth.deadline import within
-from tessel_proxy.auth.digest import Digest
+from tessel_proxy.auth.token_memory import Digest
 from tessel_proxy.auth.hashing import Hashing
 from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.interface import Account, Refused

@@ -35,14 +35,14 @@ from streamplex.tx.endings import error_in_words
 from tessel_proxy.auth.body import BodyTooLargeError, read_body
 from tessel_proxy.auth.bounded import Bounded
 from tessel_proxy.auth.deadline import within
-from tessel_proxy.auth.digest import fresh_digest
+from tessel_proxy.auth.token_memory import fresh_digest
 from tessel_proxy.auth.interface import (
     Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.auth.retry import Jitter, PassingTroubleError, with_retries
+from tessel_proxy.auth.attempts import Jitter, PassingTroubleError, with_retries
 from tessel_proxy.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"

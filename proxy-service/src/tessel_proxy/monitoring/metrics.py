@@ -19,7 +19,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from tessel_proxy.auth.watched import AuthResult
+from tessel_proxy.auth.wrappers import AuthResult
 from tessel_proxy.config import Config
 from tessel_proxy.house import Census
 from tessel_proxy.limits.accounts import Limits

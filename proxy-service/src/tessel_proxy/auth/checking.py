@@ -9,7 +9,7 @@ from twisted.logger import Logger, LogLevel
 
 from streamplex.refusals import Reason
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError
-from tessel_proxy.first_check import first_check
+from tessel_proxy.auth.first_check import first_check
 from tessel_proxy.house import House
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
 from tessel_proxy.numbers import Number

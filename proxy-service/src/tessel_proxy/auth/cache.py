@@ -18,7 +18,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from tessel_proxy.auth.bounded import Bounded
-from tessel_proxy.auth.digest import Digest
+from tessel_proxy.auth.token_memory import Digest
 from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.interface import (
     Account,
