@@ -23,7 +23,7 @@ from typing import cast
 from twisted.logger import Logger
 
 from tessel_proxy.auth import IAuthReactor
-from tessel_proxy.auth.new_token import (
+from tessel_proxy.auth.account_file import (
     TokenError,
     generated_token,
     given_token,

@@ -29,11 +29,11 @@ from streamplex.tx.tls import TLSTransport, ended_by_fin
 from tessel_proxy import wire
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.checking import Checking, TurnedAway
+from tessel_proxy.auth.recheck import Doubt, Recheck
 from tessel_proxy.early import Allowance
 from tessel_proxy.house import Device, House
 from tessel_proxy.limits.accounts import Tally
 from tessel_proxy.numbers import Number
-from tessel_proxy.auth.recheck import Doubt, Recheck
 from tessel_proxy.record import (
     Outcome,
     Refusal,

@@ -15,7 +15,7 @@ from tessel_proxy.auth import (
     Remembered,
     authenticator_for,
 )
-from tessel_proxy.auth import hardcoded as hardcoded_module
+from tessel_proxy.auth import local as hardcoded_module
 from tessel_proxy.auth.interface import MAX_ACCOUNT_CHARACTERS
 from tessel_proxy.auth.plugin import load_validator
 from tessel_proxy.config import Config

@@ -15,10 +15,10 @@ from twisted.python.threadpool import ThreadPool
 from tessel_proxy.auth import Account, AuthUnavailableError, ByFile, Refused
 from tessel_proxy.auth import account_file as module
 from tessel_proxy.auth.account_file import MAX_FAULTS, MAX_RECIPES, load_accounts, read_accounts
-from tessel_proxy.auth.by_file import MAX_TOKEN_CHARACTERS
-from tessel_proxy.auth.token_memory import keyed_digest
 from tessel_proxy.auth.hashing import AT_ONCE, MAX_WAITING, Hashing, reactor_threads
+from tessel_proxy.auth.local import MAX_TOKEN_CHARACTERS
 from tessel_proxy.auth.scrypt import Costs, Recipe, read, written
+from tessel_proxy.auth.token_memory import keyed_digest
 from tessel_service_kit.settings import ConfigError
 
 CHEAP = Costs(log_n=10, block=1, passes=1)

@@ -24,9 +24,13 @@ from tessel_proxy.auth import (
     TesselOAuth,
     authenticator_for,
 )
-from tessel_proxy.auth.body import BodyTooLargeError, read_body
-from tessel_proxy.auth.oauth import MAX_ANSWER_BYTES, MAX_KEY_CHARACTERS
 from tessel_proxy.auth.attempts import PAUSES_S
+from tessel_proxy.auth.oauth import (
+    MAX_ANSWER_BYTES,
+    MAX_KEY_CHARACTERS,
+    BodyTooLargeError,
+    read_body,
+)
 from tessel_proxy.config import Config
 from tessel_proxy.parsers import TokenService
 

@@ -10,12 +10,10 @@ from tessel_proxy.auth import (
     Refused,
     Remembered,
 )
-from tessel_proxy.auth import remembered as module
-from tessel_proxy.auth.bounded import Bounded
-from tessel_proxy.auth.token_memory import fresh_digest, keyed_digest
-from tessel_proxy.auth.in_turn import InTurn
-from tessel_proxy.auth.inflight import InFlight
+from tessel_proxy.auth import cache as module
 from tessel_proxy.auth.cache import Times
+from tessel_proxy.auth.token_memory import Bounded, InFlight, fresh_digest, keyed_digest
+from tessel_proxy.auth.wrappers import InTurn
 from unit.tessel_proxy.stage import KIM, LoggedEvents, Says
 
 DOWN = AuthUnavailableError("the service is down")

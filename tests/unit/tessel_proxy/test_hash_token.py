@@ -6,8 +6,7 @@ import pytest
 
 from tessel_proxy import __main__ as command
 from tessel_proxy.auth import Account
-from tessel_proxy.auth.account_file import load_accounts
-from tessel_proxy.auth.new_token import LEAST_CHARACTERS
+from tessel_proxy.auth.account_file import LEAST_CHARACTERS, load_accounts
 
 GIVEN = "correct horse battery"
 

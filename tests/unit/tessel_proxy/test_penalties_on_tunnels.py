@@ -5,7 +5,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tessel_proxy.auth import Account, AuthUnavailableError, Hardcoded, Refused
-from tessel_proxy.auth.first_check import first_check
+from tessel_proxy.auth.checking import first_check
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
 from unit.tessel_proxy.test_limits_on_sockets import (

@@ -17,9 +17,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from tessel_proxy.auth.bounded import Bounded
-from tessel_proxy.auth.token_memory import Digest
-from tessel_proxy.auth.inflight import InFlight
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
@@ -27,6 +24,7 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
+from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
 from tessel_proxy.numbers import Number
 
 MAX_ACCEPTED = 50_000

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, Protocol, assert_never
 
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
 
 from streamplex.refusals import Reason
-from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError
-from tessel_proxy.auth.first_check import first_check
-from tessel_proxy.house import House
-from tessel_proxy.limits.penalties import Penalty, PenaltyError
+from tessel_proxy.auth.interface import (
+    Account,
+    Authenticator,
+    AuthMisconfiguredError,
+    AuthUnavailableError,
+    Refused,
+)
+from tessel_proxy.auth.token_memory import Digest
+from tessel_proxy.limits.penalties import Penalties, Penalty, PenaltyError
 from tessel_proxy.numbers import Number
 from tessel_proxy.record import Refusal
-from tessel_proxy.repeats import Kind
+from tessel_proxy.repeats import Kind, Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,29 @@ TOO_OFTEN: Final = TurnedAway(
 )
 
 
+class SharedForChecks(Protocol):
+    """The parts of the proxy that all checks of tokens share."""
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+    @property
+    def penalties(self) -> Penalties: ...
+    @property
+    def clock(self) -> IReactorTime: ...
+    @property
+    def digest(self) -> Digest: ...
+    @property
+    def lines(self) -> Lines: ...
+
+
 class Checking:
     """The checks of one tunnel's tokens."""
 
     _log = Logger()
 
-    def __init__(self, house: House, source: str, tunnel: int) -> None:
+    def __init__(self, shared: SharedForChecks, source: str, tunnel: int) -> None:
         """`source`: who pays for wrong tokens."""
-        self._house = house
+        self._shared = house
         self._source = source
         self._tunnel = tunnel
 
@@ -52,7 +75,7 @@ class Checking:
         if token is None:
             return WRONG
         try:
-            answer = await first_check(self._house, token, self._source)
+            answer = await first_check(self._shared, token, self._source)
         except PenaltyError as error:
             return _unasked(error.penalty)
         except AuthUnavailableError as error:
@@ -77,7 +100,7 @@ class Checking:
             )
 
         kind = Kind("auth_unavailable", "not checked", "devices", why, level, number)
-        self._house.lines.tell(kind, write)
+        self._shared.lines.tell(kind, write)
 
 
 def _unasked(penalty: Penalty) -> TurnedAway:
@@ -88,3 +111,23 @@ def _unasked(penalty: Penalty) -> TurnedAway:
             return TOO_OFTEN
         case _:
             assert_never(penalty)
+
+
+def first_check(shared: SharedForChecks, token: str, source: str) -> Deferred[Account | Refused]:
+    """The authenticator's answer; fails with PenaltyError if it is not asked now."""
+    digest, penalties = shared.digest(token), shared.penalties
+    if penalty := penalties.begin(source, digest, shared.clock.seconds()):
+        return fail(PenaltyError(penalty))
+
+    def ended(result: Account | Refused | Failure) -> Account | Refused | Failure:
+        penalties.end(source, digest)
+        match result:
+            case Account():
+                penalties.was_right(source, digest)
+            case Refused():
+                penalties.was_wrong(source, digest, shared.clock.seconds())
+            case _:
+                pass  # nobody could say, or the device did not wait: not its fault
+        return result
+
+    return shared.authenticator.check(token).addBoth(ended)

@@ -18,16 +18,14 @@ from typing import Any, TypeAlias
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from tessel_proxy.auth.by_file import ByFile
-from tessel_proxy.auth.token_memory import fresh_digest
-from tessel_proxy.auth.local import Hardcoded
+from tessel_proxy.auth.cache import Remembered, Times
 from tessel_proxy.auth.hashing import Hashing, reactor_threads
-from tessel_proxy.auth.in_turn import InTurn
 from tessel_proxy.auth.interface import Authenticator
+from tessel_proxy.auth.local import ByFile, Hardcoded
 from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin, load_validator
-from tessel_proxy.auth.cache import Remembered, Times
-from tessel_proxy.auth.wrappers import News, Watched
+from tessel_proxy.auth.token_memory import fresh_digest
+from tessel_proxy.auth.wrappers import InTurn, News, Watched
 from tessel_proxy.config import NO_AUTHENTICATOR, Config
 from tessel_proxy.parsers import TokenService
 from tessel_proxy.secrets import ReadAgain

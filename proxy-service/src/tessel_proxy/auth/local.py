@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 
+from tessel_proxy.auth.account_file import Accounts, Line, load_accounts
+from tessel_proxy.auth.attempts import within
+from tessel_proxy.auth.hashing import Hashing
 from tessel_proxy.auth.interface import Account, Refused
+from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
+from tessel_proxy.reload import stamps_of
+from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS
 
 ACCOUNT = Account("hardcoded")
 
@@ -28,3 +38,75 @@ class Hardcoded:
         # All are compared, whichever it is.
         matches = [hmac.compare_digest(each, given) for each in self._expected]
         return succeed(ACCOUNT if any(matches) else Refused())
+
+
+MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
+
+
+class ByFile:
+    """Whose a token is by AUTH_FILE. What was found out holds for as long as its line is there.
+
+    So nobody who guesses can hold up those who are known, for they need no computation any more,
+    and a reload does not make all of them wait for one at the same time.
+    """
+
+    name: Final = "AUTH_FILE"
+
+    def __init__(
+        self, path: Path, hashing: Hashing, clock: IReactorTime, timeout_s: float, digest: Digest
+    ) -> None:
+        """Raises ConfigError."""
+        self._path = path
+        self._hashing = hashing
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._digest = digest
+        self._checks: InFlight[Account | Refused] = InFlight()
+        self._accepted: dict[bytes, Line] = {}  # never more than the file has lines
+        self.reload()
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        return (self._path,)
+
+    @property
+    def tokens(self) -> int:
+        """How many the file has."""
+        return len(self._accounts)
+
+    def reload(self) -> None:
+        """Use the file as it is now. Raises ConfigError, and goes on as before."""
+        self.stamps = stamps_of(self.paths)
+        self._use(load_accounts(self._path))
+
+    def _use(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        again = {key: accounts.again(line) for key, line in self._accepted.items()}
+        self._accepted = {key: line for key, line in again.items() if line}
+        self._refused: Bounded[Refused] = Bounded(MAX_REFUSED)  # a line may have come for any
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            return succeed(Refused())
+        key = self._digest(token)
+        line = self._accepted.get(key)
+        known = line.account if line else self._refused.get(key)
+        if known is not None:
+            return succeed(known)
+        return self._checks.join(key, partial(self._ask, key, token))
+
+    def _ask(self, key: bytes, token: str) -> Deferred[Account | Refused]:
+        return within(self._timeout_s, self._clock, self._find(key, token))
+
+    async def _find(self, key: bytes, token: str) -> Account | Refused:
+        accounts = self._accounts
+        line = await self._hashing.run(partial(accounts.find, token))
+        if accounts is not self._accounts:  # it has been read again meanwhile
+            line = line and self._accounts.again(line)
+            if line is None:
+                return await self._find(key, token)
+        if line is None:
+            self._refused.put(key, Refused())
+            return Refused()
+        self._accepted[key] = line
+        return line.account

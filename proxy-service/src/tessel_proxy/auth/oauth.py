@@ -28,27 +28,31 @@ from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.client import RequestTransmissionFailed, ResponseFailed
-from twisted.web.iweb import IAgent
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import RequestTransmissionFailed, ResponseDone, ResponseFailed
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IAgent, IResponse
 
 from streamplex.tx.endings import error_in_words
-from tessel_proxy.auth.body import BodyTooLargeError, read_body
-from tessel_proxy.auth.bounded import Bounded
-from tessel_proxy.auth.deadline import within
-from tessel_proxy.auth.token_memory import fresh_digest
+from tessel_proxy.auth.attempts import Jitter, PassingTroubleError, with_retries, within
 from tessel_proxy.auth.interface import (
     Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.auth.attempts import Jitter, PassingTroubleError, with_retries
+from tessel_proxy.auth.token_memory import Bounded, fresh_digest
 from tessel_proxy.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
 MAX_ANSWER_BYTES = 64 * 1024  # a grant or a profile has a few hundred
 MAX_KEY_CHARACTERS = 4096  # a key has 32; a stranger's longer ones go no further than here
 MAX_GRANTS = 50_000  # access tokens that are known, at some 300 bytes each; past it one more grant
+
+class BodyTooLargeError(Exception):
+    """The body is larger than whoever reads it allows."""
+
 
 # What the network, TLS and HTTP can do to a request; anything else is a bug of ours and rises.
 _LOST = (
@@ -230,3 +234,39 @@ def _innermost(error: BaseException) -> BaseException:
             return _innermost(last.value)
         case _:
             return error
+
+
+def read_body(response: IResponse, max_bytes: int) -> Deferred[bytes]:
+    """The whole body. treq's and Twisted's own readers have no limit, and go on when cancelled."""
+    body = _Body(max_bytes)
+    response.deliverBody(body)
+    return body.whole
+
+
+class _Body(Protocol):
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+        self.whole: Deferred[bytes] = Deferred(self._cut)
+
+    def _cut(self, _cancelled: object = None) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.whole.called:
+            return
+        self._buffer += data
+        if len(self._buffer) > self._max_bytes:
+            self._buffer.clear()
+            self._cut()
+            self.whole.errback(BodyTooLargeError(f"more than {self._max_bytes} bytes"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.whole.called:
+            return
+        # Without a stated length the close is the end; cut JSON is found out by its reader.
+        if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
+            self.whole.callback(bytes(self._buffer))
+        else:
+            self.whole.errback(reason)

@@ -15,7 +15,7 @@ from importlib import import_module
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.auth.deadline import within
+from tessel_proxy.auth.attempts import within
 from tessel_proxy.auth.interface import Account, AuthUnavailableError, Refused
 from tessel_service_kit.settings import ConfigError
 

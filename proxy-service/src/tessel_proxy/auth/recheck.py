@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from tessel_proxy.auth import Account, Authenticator, AuthUnavailableError, Refused
+from tessel_proxy.auth.interface import Account, Authenticator, AuthUnavailableError, Refused
 
 SHORTEST: Final = 0.8
 """Of AUTH_RECHECK_S, the least between two questions: tunnels that came in together after a restart

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -65,3 +65,27 @@ def _result_of(failure: Failure) -> AuthResult:
     if failure.check(AuthUnavailableError):
         return AuthResult.UNAVAILABLE
     return AuthResult.CANCELLED if failure.check(CancelledError) else AuthResult.BROKEN
+
+
+class InTurn:
+    """A token is wrong when all have said so. Who cannot say now leaves the others their word."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = tuple(authenticators)
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        return Deferred.fromCoroutine(self._ask(token))
+
+    async def _ask(self, token: str) -> Account | Refused:
+        silent: AuthUnavailableError | None = None
+        for each in self._authenticators:
+            try:
+                answer = await each.check(token)
+            except AuthUnavailableError as error:
+                silent = error
+                continue
+            if isinstance(answer, Account):
+                return answer
+        if silent is not None:
+            raise silent
+        return Refused()
