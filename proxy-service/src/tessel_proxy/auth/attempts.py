@@ -40,9 +40,6 @@ async def with_retries(
     return await attempt()
 
 
-T = TypeVar("T")
-
-
 def within(
     timeout_s: float, clock: IReactorTime, work: Coroutine[Deferred[object], object, T]
 ) -> Deferred[T]:

@@ -66,7 +66,7 @@ class Checking:
 
     def __init__(self, shared: SharedForChecks, source: str, tunnel: int) -> None:
         """`source`: who pays for wrong tokens."""
-        self._shared = house
+        self._shared = shared
         self._source = source
         self._tunnel = tunnel
 

@@ -50,6 +50,7 @@ MAX_ANSWER_BYTES = 64 * 1024  # a grant or a profile has a few hundred
 MAX_KEY_CHARACTERS = 4096  # a key has 32; a stranger's longer ones go no further than here
 MAX_GRANTS = 50_000  # access tokens that are known, at some 300 bytes each; past it one more grant
 
+
 class BodyTooLargeError(Exception):
     """The body is larger than whoever reads it allows."""
 
