@@ -36,7 +36,7 @@ from tessel.radio.cc3000 import AccessPoint as Credentials
 from tessel.radio.cc3000 import Cc3000Radio
 from tessel.radio.host import HostRadio
 from tessel.radio.names import asked
-from tessel.radios import TESSEL_SIZES, simulated_sizes
+from tessel.radio_factory import TESSEL_SIZES, simulated_sizes
 
 SSID = b"bench"
 READ, WRITE = 1460, 1024  # bytes at once: a segment; the Tessel's

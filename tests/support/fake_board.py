@@ -11,11 +11,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tessel.addresses import is_ip
 from tessel.network.interface import INetwork
-from tessel.node import runtime
-from tessel.node.addresses import is_ip
-from tessel.node.handles import Handles
-from tessel.node.runtime import Runtime
+from tessel.node.base import runtime
+from tessel.node.base.handles import Handles
+from tessel.node.base.runtime import Runtime
 
 TURNS = 20  # of the clock: what a program starts in one callback may end several ticks later
 

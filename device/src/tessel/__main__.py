@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, TextIO, cast
 from twisted.logger import ILogObserver, globalLogBeginner
 
 from tessel import radio_check
-from tessel.bypass import PlainSockets
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
 from tessel.config import exposed, malformed
-from tessel.program import IProgramReactor, Program
+from tessel.program.bypass import PlainSockets
+from tessel.program.program import IProgramReactor, Program
 from tessel.radio_config import RadioSettings
-from tessel.radios import BusWrap
+from tessel.radio_factory import BusWrap
 from tessel.reading import Reader
 from tessel.settings import described, lookalikes
 from tessel_service_kit.command_line import CommandParser

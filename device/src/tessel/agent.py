@@ -19,8 +19,8 @@ from zope.interface import implementer
 
 from tessel.endpoints import TesselAgentEndpoints, ending
 from tessel.network.interface import TlsOptions
-from tessel.node import runtime
-from tessel.node.handles import Handle
+from tessel.node.base import runtime
+from tessel.node.base.handles import Handle
 
 # As the pool of `http`: shorter than servers keep theirs.
 IDLE_TIMEOUT_S = 5

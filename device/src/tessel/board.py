@@ -15,12 +15,12 @@ from tessel.network.direct import DirectNetwork
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
 from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
 from tessel.network.tunneled import TunneledNetwork
-from tessel.node import runtime
-from tessel.node.handles import Handles
-from tessel.node.runtime import Runtime
+from tessel.node.base import runtime
+from tessel.node.base.handles import Handles
+from tessel.node.base.runtime import Runtime
 from tessel.radio.host import IHostReactor
 from tessel.radio.interface import IRadio, IWifi, RadioError
-from tessel.radios import BusWrap, Chosen, chosen
+from tessel.radio_factory import BusWrap, Chosen, chosen
 from tessel_service_kit.texts import counted
 
 log = Logger(namespace="tessel")

@@ -30,9 +30,9 @@ from zope.interface import directlyProvides, implementer, providedBy
 
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
-from tessel.node import runtime
-from tessel.node.handles import Handle
-from tessel.places import here
+from tessel.node.base import runtime
+from tessel.node.base.handles import Handle
+from tessel.source_location import here
 
 
 class ConnectFailedError(NodeError, error.ConnectError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tessel.lines import Line, Pins
+from tessel.gpio import Line, Pins
 from tessel.reading import Expected, Reader
 from tessel.settings import (
     DEFAULT_CS,

@@ -3,8 +3,8 @@
 import pytest
 
 from tessel.errors import NodeError
-from tessel.node import arguments
-from tessel.node.arguments import check_options, nearest, split_callback
+from tessel.node.base import arguments
+from tessel.node.base.arguments import check_options, nearest, split_callback
 
 KNOWN = {"port", "host", "reject_unauthorized", "no_delay"}
 

@@ -15,7 +15,7 @@ from tessel.emulator import chip as emulator
 from tessel.emulator.air import Air
 from tessel.errors import NodeError
 from tessel.radio.interface import LinkState
-from tessel.radios import chosen
+from tessel.radio_factory import chosen
 
 SIMULATED = {"RADIO": "cc3000-sim"}
 ON_PINS = {"RADIO": "cc3000", "WIFI_SSID": HOME.ssid.decode(), "WIFI_PASSWORD": HOME.key.decode()}

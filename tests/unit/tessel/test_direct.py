@@ -19,7 +19,7 @@ from tessel.network.interface import INetwork, Target, TlsOptions
 from tessel.network.limits import CONNECT_TIMEOUT_S
 from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
 from tessel.network.tunneled import TunneledNetwork
-from tessel.node import runtime
+from tessel.node.base import runtime
 from tessel.radio import interface as radio
 from tessel.radio.interface import Capabilities, IRadio
 from unit.streamplex.wiring import HalfCloseable, MemoryTransport, Plain

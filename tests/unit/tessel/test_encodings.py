@@ -3,7 +3,7 @@
 import pytest
 
 from tessel.errors import NodeError
-from tessel.node.encodings import as_bytes, decoder, encoded, is_encoding
+from tessel.node.base.encodings import as_bytes, decoder, encoded, is_encoding
 
 ENCODED = [
     ("utf8", "héllo", "68c3a96c6c6f"),

@@ -6,7 +6,8 @@ from twisted.internet.error import ConnectionLost
 from support.fake_board import powered_board, record
 from tessel.errors import NodeError
 from tessel.network.interface import TlsOptions
-from tessel.node import http, http_agent, https
+from tessel.node import http, https
+from tessel.node._http import agent as pool
 
 URL = "http://example.com/"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -265,7 +266,7 @@ def test_a_request_destroyed_while_it_waits_leaves_the_queue(board):
 
 
 def test_the_queue_of_requests_has_a_limit(board, monkeypatch):
-    monkeypatch.setattr(http_agent, "MAX_WAITING_REQUESTS", 1)
+    monkeypatch.setattr(pool, "MAX_WAITING_REQUESTS", 1)
     agent = http.Agent(max_sockets=1)
     requests = [http.get(URL, {"agent": agent}) for _ in range(2)]
     with pytest.raises(NodeError, match="wait for a connection already"):

@@ -3,8 +3,8 @@
 import pytest
 
 from tessel.errors import NodeError
-from tessel.node.http_headers import OutgoingHeaders, joined
-from tessel.node.http_options import request_options
+from tessel.node._http.headers import OutgoingHeaders, joined
+from tessel.node._http.options import request_options
 
 
 def parsed(target, extra=None, scheme="http"):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessel.node.http_bodies import NoBody
-from tessel.node.http_events import Body, End, HttpWireError, RequestHead, ResponseHead
-from tessel.node.http_parser import RequestParser, ResponseParser
-from tessel.node.http_wire import HttpWire
+from tessel.node._http.bodies import NoBody
+from tessel.node._http.events import Body, End, HttpWireError, RequestHead, ResponseHead
+from tessel.node._http.parser import RequestParser, ResponseParser
+from tessel.node._http.wire import HttpWire
 
 BODY = bytes(range(256))
 CHUNKED = (

@@ -15,7 +15,7 @@ from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.linux import open_bus
 from tessel.emulator import chip as emulator
 from tessel.emulator.air import Air
-from tessel.lines import Line, Pins
+from tessel.gpio import Line, Pins
 from tessel.radio_check import check
 
 PINS = Pins(

@@ -6,7 +6,7 @@ from support.fake_board import powered_board
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
 from tessel.node import dgram, dns, net, timers, tls
-from tessel.node.options import TLS_OPTIONS, connect_arguments, valid_timeout
+from tessel.node._net.options import TLS_OPTIONS, connect_arguments, valid_timeout
 
 
 def called():

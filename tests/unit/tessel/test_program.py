@@ -16,10 +16,11 @@ from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.liveness import Liveness, OwnClock
-from tessel.node import dns, net, runtime, timers
+from tessel.node import dns, net, timers
+from tessel.node.base import runtime
 from tessel.node.events import EventEmitter
-from tessel.program import FOREIGN_POLL_S, Program
+from tessel.program.liveness import Liveness, OwnClock
+from tessel.program.program import FOREIGN_POLL_S, Program
 
 
 class Reactor(MemoryReactorClock):

@@ -5,8 +5,8 @@ import pytest
 from tessel.config import Settings, SettingsError, malformed
 from tessel.emulator.profiles import DEFAULT
 from tessel.emulator.profiles import PROFILES as CHIPS
-from tessel.lines import Line
-from tessel.radios import SECURITY_BY_NAME, access_point
+from tessel.gpio import Line
+from tessel.radio_factory import SECURITY_BY_NAME, access_point
 from tessel.settings import PROFILES, RADIOS, SECURITIES
 
 

@@ -6,13 +6,13 @@ import pytest
 
 import streamplex
 from support.fake_board import powered_board
-from tessel import places
+from tessel import source_location
 from tessel.config import SettingsError
 from tessel.errors import NodeError
 from tessel.node import http, net
+from tessel.node.base.runtime import Runtime
 from tessel.node.events import EventEmitter
-from tessel.node.runtime import Runtime
-from tessel.report import report
+from tessel.program.report import report
 
 ERROR = NodeError("connect ECONNREFUSED 192.0.2.1:80", "ECONNREFUSED")
 
@@ -80,19 +80,19 @@ def test_text_that_is_no_program_is_told_as_python_does():
 
 class TestPlaces:
     def test_the_line_that_runs_is_the_programs(self):
-        assert places.here().startswith(f"{__file__}:")
+        assert source_location.here().startswith(f"{__file__}:")
 
     def test_there_may_be_none(self, monkeypatch):
-        monkeypatch.setattr(places, "is_programs", lambda filename: False)
-        assert places.here() is None
+        monkeypatch.setattr(source_location, "is_programs", lambda filename: False)
+        assert source_location.here() is None
 
     @pytest.mark.parametrize(
         "filename",
-        [places.__file__, streamplex.__file__, json.__file__, pytest.__file__, "<x>"],
+        [source_location.__file__, streamplex.__file__, json.__file__, pytest.__file__, "<x>"],
     )
     def test_runtime_and_libraries_are_not_the_program(self, filename):
-        assert not places.is_programs(filename)
-        assert places.is_programs("hello.py")
+        assert not source_location.is_programs(filename)
+        assert source_location.is_programs("hello.py")
 
     @pytest.mark.parametrize(
         "opened", [lambda: net.connect(80), lambda: http.get("http://example.com/")]

@@ -23,7 +23,7 @@ from tessel.errors import NodeError
 from tessel.network.interface import IDiscardable, ISecured, Target, TlsOptions
 from tessel.network.secure import Handshake, _openssl_text
 from tessel.network.trust import _chain_error, _context
-from tessel.node.certificate import described
+from tessel.node._net.certificate import described
 from unit.streamplex.wiring import Connection, Plain
 
 AUTHORITY = trustme.CA()

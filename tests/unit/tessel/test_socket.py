@@ -10,7 +10,7 @@ from support.fake_board import FakeNetwork, Listening, powered_board, record
 from tessel.errors import NodeError
 from tessel.network.interface import IDiscardable, IHostIgnored, IIdleWatch, ISecured, Target
 from tessel.node import net, tls
-from tessel.node.link import DISCARD_LIMIT_S
+from tessel.node._net.socket_link import DISCARD_LIMIT_S
 from tessel.radio.interface import IWeakTransport
 
 EVENTS = ("lookup", "connect", "ready", "data", "drain", "timeout", "end", "error", "close")

@@ -4,8 +4,9 @@ import pytest
 
 from support.fake_board import powered_board
 from tessel.errors import BoardError
-from tessel.node import runtime, timers
-from tessel.node.handles import Handles
+from tessel.node import timers
+from tessel.node.base import runtime
+from tessel.node.base.handles import Handles
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
-from tessel.lines import Line, Pins
+from tessel.gpio import Line, Pins
 
 SPI_MODE = 1  # CPOL 0, CPHA 1
 CLOCK_HZ = 4_000_000  # the Tessel's; the chip takes up to 16 MHz, long wires do not

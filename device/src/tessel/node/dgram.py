@@ -12,11 +12,15 @@ from twisted.internet.interfaces import IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
+from tessel.addresses import is_ipv6
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored, IListening
-from tessel.node import runtime, weak
-from tessel.node.addresses import is_ipv6
-from tessel.node.arguments import (
+from tessel.node._dgram.options import DatagramOptions
+from tessel.node._dgram.outbox import MOST_LOOKING_UP, MOST_WAITING, Outbox, no_receiver, parsed
+from tessel.node._net.options import DEFAULT_HOST, valid_port
+from tessel.node._streams.base import Chunk
+from tessel.node.base import capability_warnings, runtime
+from tessel.node.base.arguments import (
     Callback,
     call_with_error,
     callback_or_none,
@@ -25,13 +29,9 @@ from tessel.node.arguments import (
     split_callback,
     text_or_none,
 )
-from tessel.node.dgram_options import DatagramOptions
-from tessel.node.dgram_sending import MOST_LOOKING_UP, MOST_WAITING, Outbox, no_receiver, parsed
-from tessel.node.handles import Holder
-from tessel.node.options import DEFAULT_HOST, valid_port
-from tessel.node.stream_base import Chunk
-from tessel.places import here
+from tessel.node.base.handles import Holder
 from tessel.radio.interface import ILosablePort, RadioError
+from tessel.source_location import here
 
 __all__ = ["MOST_LOOKING_UP", "MOST_WAITING", "Socket", "create_socket"]
 
@@ -214,7 +214,7 @@ class Socket(Holder, DatagramOptions):
             self._stop(port)  # it came before it was given up
             return
         if IHostIgnored.providedBy(port):
-            weak.warn(weak.HOST, self.opened_at)
+            capability_warnings.warn(capability_warnings.HOST, self.opened_at)
         if ILosablePort.providedBy(port):
             cast("ILosablePort", port).watch_loss(partial(self._runtime.call, self._port_lost))
         self._port = port

@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 from twisted.python.failure import Failure
 
+from tessel.addresses import is_ip
 from tessel.errors import NodeError
-from tessel.node import arguments, runtime
-from tessel.node.addresses import is_ip
-from tessel.node.arguments import Callback
-from tessel.places import here
+from tessel.node.base import arguments, runtime
+from tessel.node.base.arguments import Callback
+from tessel.source_location import here
 
 FAMILIES = {"A": 4, "AAAA": 6}
 

@@ -9,9 +9,9 @@ from typing import Self, TypeAlias
 from twisted.internet.defer import Deferred
 
 from tessel.errors import NodeError
-from tessel.node import weak
-from tessel.node.arguments import callback, text, whole_number
-from tessel.places import here
+from tessel.node.base import capability_warnings
+from tessel.node.base.arguments import callback, text, whole_number
+from tessel.source_location import here
 
 Listener: TypeAlias = Callable[..., object]
 
@@ -120,7 +120,7 @@ class EventEmitter:
 
     def _warn_of_leak(self, event: str, count: int) -> None:
         self._warned_of.add(event)
-        weak.warn(
+        capability_warnings.warn(
             f"Possible listener leak: {count} {event!r} listeners were added to a "
             f"{type(self).__name__}. Use set_max_listeners() to raise the limit",
             here(),

@@ -22,20 +22,20 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from tessel.errors import NodeError
-from tessel.node.arguments import ArgumentTypeError, callback, options_mapping, split_callback
-from tessel.node.http_agent import Agent
-from tessel.node.http_headers import check_name, check_value
-from tessel.node.http_messages import IncomingMessage
-from tessel.node.http_options import (
+from tessel.node._http.agent import Agent
+from tessel.node._http.headers import check_name, check_value
+from tessel.node._http.messages import IncomingMessage
+from tessel.node._http.options import (
     MAX_HEADER_BYTES,
     RequestOptions,
     Target,
     request_options,
 )
-from tessel.node.http_outgoing import OutgoingMessage
-from tessel.node.http_request import ClientRequest
-from tessel.node.http_server import Server, ServerResponse, create_server
-from tessel.node.http_words import METHODS, STATUS_CODES
+from tessel.node._http.outgoing import OutgoingMessage
+from tessel.node._http.request import ClientRequest
+from tessel.node._http.server import Server, ServerResponse, create_server
+from tessel.node._http.vocabulary import METHODS, STATUS_CODES
+from tessel.node.base.arguments import ArgumentTypeError, callback, options_mapping, split_callback
 from tessel.node.net import Socket
 
 __all__ = [

@@ -5,12 +5,12 @@
 from collections.abc import Mapping
 
 from tessel.node import http, tls
+from tessel.node._http.agent import of_connection
+from tessel.node._http.options import Target
+from tessel.node._http.request import ClientRequest
+from tessel.node._net.options import TLS_OPTIONS
 from tessel.node.http import Callback, Options
-from tessel.node.http_agent import of_connection
-from tessel.node.http_options import Target
-from tessel.node.http_request import ClientRequest
 from tessel.node.net import Socket
-from tessel.node.options import TLS_OPTIONS
 
 __all__ = ["Agent", "get", "global_agent", "request"]
 

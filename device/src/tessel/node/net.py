@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tessel.node.addresses import is_ip, is_ipv4, is_ipv6
-from tessel.node.arguments import Callback
-from tessel.node.options import gathered
-from tessel.node.server import Server
-from tessel.node.socket import Socket
+from tessel.addresses import is_ip, is_ipv4, is_ipv6
+from tessel.node._net.options import gathered
+from tessel.node._net.server import Server
+from tessel.node._net.socket import Socket
+from tessel.node.base.arguments import Callback
 
 __all__ = [
     "Server",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tessel.node.duplex import Duplex
-from tessel.node.pipelines import finished, pipeline
-from tessel.node.readable import Readable
-from tessel.node.stream_base import Chunk, Stream
-from tessel.node.transform import PassThrough, Transform
-from tessel.node.writable import Writable
+from tessel.node._streams.base import Chunk, Stream
+from tessel.node._streams.duplex import Duplex
+from tessel.node._streams.pipelines import finished, pipeline
+from tessel.node._streams.readable import Readable
+from tessel.node._streams.transform import PassThrough, Transform
+from tessel.node._streams.writable import Writable
 
 __all__ = [
     "Chunk",

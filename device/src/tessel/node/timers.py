@@ -6,9 +6,9 @@ from typing import Self
 
 from twisted.internet.interfaces import IDelayedCall
 
-from tessel.node import arguments, runtime
-from tessel.node.arguments import ArgumentTypeError, Callback
-from tessel.places import here
+from tessel.node.base import arguments, runtime
+from tessel.node.base.arguments import ArgumentTypeError, Callback
+from tessel.source_location import here
 
 LONGEST_MS = 2**31 - 1  # past it Node's timers fire after 1 ms, and so do ours
 SHORTEST_MS = 1

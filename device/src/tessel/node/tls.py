@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 
 from tessel.errors import NodeError
-from tessel.node.arguments import Callback
-from tessel.node.certificate import described
-from tessel.node.options import TLS_OPTIONS, ConnectOptions, connect_arguments
-from tessel.node.socket import Socket
+from tessel.node._net.certificate import described
+from tessel.node._net.options import TLS_OPTIONS, ConnectOptions, connect_arguments
+from tessel.node._net.socket import Socket
+from tessel.node.base.arguments import Callback
 
 
 class TLSSocket(Socket):

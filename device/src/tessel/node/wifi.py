@@ -15,13 +15,13 @@ from twisted.internet.defer import TimeoutError as TimeIsUp
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.node import arguments, runtime, weak
-from tessel.node.arguments import Callback
+from tessel.node._wifi.options import parsed
+from tessel.node.base import arguments, capability_warnings, runtime
+from tessel.node.base.arguments import Callback
+from tessel.node.base.runtime import Runtime
 from tessel.node.events import EventEmitter, Listener
-from tessel.node.runtime import Runtime
-from tessel.node.wifi_options import parsed
-from tessel.places import here
 from tessel.radio.interface import IWifi, LinkState, NetworkUnreachableError, RadioError
+from tessel.source_location import here
 
 T = TypeVar("T")
 
@@ -159,7 +159,7 @@ class Wifi(EventEmitter):
         elif self.listener_count("error"):
             self.emit("error", error)
         else:
-            weak.warn(f"{error}: the call is ignored", self._asked_at)
+            capability_warnings.warn(f"{error}: the call is ignored", self._asked_at)
 
     def _begin(self, radio: IWifi) -> None:
         """As the Tessel before its program: on, and in the network that the settings name."""
@@ -181,7 +181,7 @@ class Wifi(EventEmitter):
     def _not_begun(self, failure: Failure) -> None:
         """Not being in a network is a state, and no error of the program's."""
         if isinstance(failure.value, NodeError | RadioError):
-            weak.warn(f"wifi: {failure.value}", self._asked_at)
+            capability_warnings.warn(f"wifi: {failure.value}", self._asked_at)
         else:
             self._board.broken(failure)
 
@@ -245,7 +245,7 @@ class Wifi(EventEmitter):
         if callback is not None:
             callback(error, None)
         elif not heard:
-            weak.warn(f"wifi: {error}", self._asked_at)
+            capability_warnings.warn(f"wifi: {error}", self._asked_at)
 
     def _tell(self, error: NodeError, callback: Callback | None) -> None:
         """The callback; without one, the event."""
@@ -257,7 +257,9 @@ class Wifi(EventEmitter):
 
     def _not_joined(self, fault: Exception | str) -> None:
         """The radio is on, and joins in vain. It goes on trying; the program is not ended."""
-        weak.warn(f"wifi: no network: {fault}. The radio tries again", self._asked_at)
+        capability_warnings.warn(
+            f"wifi: no network: {fault}. The radio tries again", self._asked_at
+        )
 
     def _link_changed(self, state: LinkState) -> None:
         if self._first is not None:

@@ -40,7 +40,7 @@ from tessel.network.interface import (
     Target,
 )
 from tessel.network.limits import LINGER_LIMIT_S
-from tessel.network.tunneled.face import Face
+from tessel.network.tunneled.substream_adapter import Face
 from tessel.network.tunneled.tunnel import Tunnel
 
 REFUSED_HINT = "refused by the proxy's rules (EGRESS_ALLOW there)"

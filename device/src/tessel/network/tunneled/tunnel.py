@@ -36,8 +36,8 @@ from streamplex.tx.tcp import KeepAliveTimes, probe_peer, tcp_below
 from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.limits import CLOSE_TIMEOUT_S
-from tessel.network.tunneled.face import Face
 from tessel.network.tunneled.refused import refusal
+from tessel.network.tunneled.substream_adapter import Face
 
 log = Logger(namespace="tessel")
 

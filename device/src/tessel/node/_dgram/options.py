@@ -1,0 +1,165 @@
+"""What a datagram socket may be told beside what to send: broadcast, multicast, the TTL.
+
+What is asked for before the port is bound is done when it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias, cast
+
+from twisted.internet.error import MulticastJoinError
+from twisted.internet.interfaces import IUDPTransport
+from twisted.python.failure import Failure
+
+from tessel.addresses import is_ipv4
+from tessel.errors import NodeError
+from tessel.node.base.arguments import ArgumentValueError, text, text_or_none, whole_number
+from tessel.node.base.runtime import Runtime
+from tessel.node.events import EventEmitter
+from tessel.radio.interface import IDatagramOptions
+
+_Step: TypeAlias = Callable[[object], None]
+
+HIGHEST_TTL = 255
+FIRST_MULTICAST, LAST_MULTICAST = 224, 239  # the first byte of a group's address
+
+
+class DatagramOptions(EventEmitter):
+    """The options. The socket knows whether it is bound."""
+
+    _runtime: Runtime
+    _steps: list[_Step]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps = []
+
+    def set_broadcast(self, enabled: bool) -> None:
+        """May datagrams be sent to a broadcast address?"""
+        self._when_bound("setBroadcast", partial(_set_broadcast, bool(enabled)))
+
+    def set_ttl(self, ttl: int) -> int:
+        """How many routers a datagram may pass: 1 to 255."""
+        number = whole_number(ttl, "ttl", 1, HIGHEST_TTL)
+        self._when_bound("setTTL", lambda below: _able(below, "setTTL").set_ttl(number))
+        return number
+
+    def set_multicast_ttl(self, ttl: int) -> int:
+        """As `set_ttl`, for datagrams to groups: 0 to 255."""
+        number = whole_number(ttl, "ttl", 0, HIGHEST_TTL)
+        name = "setMulticastTTL"
+        self._when_bound(name, lambda below: _able(below, name).setTTL(number))
+        return number
+
+    def set_multicast_loopback(self, enabled: bool) -> bool:
+        """Does this device hear what it sends to a group it is in?"""
+        wanted = bool(enabled)
+        name = "setMulticastLoopback"
+        self._when_bound(name, lambda below: _able(below, name).setLoopbackMode(wanted))
+        return wanted
+
+    def set_multicast_interface(self, interface: str) -> None:
+        """The address of the interface by which datagrams to groups go."""
+        address = _address(interface, "interface")
+        name = "setMulticastInterface"
+        self._when_bound(name, lambda below: _able(below, name).set_interface(address))
+
+    def add_membership(self, group: str, interface: str | None = None) -> None:
+        """Hear what is sent to a group as well."""
+        where = _group(group), text_or_none(interface, "interface") or ""
+        self._bind_for_options()
+        self._when_bound(
+            "addMembership",
+            lambda below: self._member(_able(below, "addMembership").joinGroup(*where)),
+        )
+
+    def drop_membership(self, group: str, interface: str | None = None) -> None:
+        """Leave a group."""
+        where = _group(group), text_or_none(interface, "interface") or ""
+        self._when_bound(
+            "dropMembership",
+            lambda below: self._member(_able(below, "dropMembership").leaveGroup(*where)),
+        )
+
+    # What the socket says.
+
+    def _check_running(self) -> None:
+        """Raises NodeError if it is closed."""
+        raise NotImplementedError
+
+    def _bind_for_options(self) -> None:
+        raise NotImplementedError
+
+    def _is_binding(self) -> bool:
+        raise NotImplementedError
+
+    def _transport(self) -> object | None:
+        """None: it is not bound."""
+        raise NotImplementedError
+
+    # How it is done.
+
+    def _when_bound(self, name: str, step: _Step) -> None:
+        self._check_running()
+        transport = self._transport()
+        if transport is not None:
+            _done(name, step, transport)
+        elif self._is_binding():
+            self._steps.append(partial(self._later_step, name, step))
+        else:
+            raise NodeError(f"{name} EBADF", "EBADF")
+
+    def _options_apply(self) -> None:
+        """The port is bound."""
+        steps, self._steps = self._steps, []
+        for step in steps:
+            step(self._transport())
+
+    def _later_step(self, name: str, step: _Step, transport: object) -> None:
+        try:
+            _done(name, step, transport)
+        except NodeError as problem:
+            self._runtime.next_tick(self.emit, "error", problem)
+
+    def _member(self, joining: object) -> None:
+        """Twisted's Deferred about a group, which it has answered already."""
+        outcome: list[object] = []
+        joining.addBoth(outcome.append)  # type: ignore[attr-defined]  # a Deferred
+        if outcome and isinstance(outcome[0], Failure):
+            outcome[0].raiseException()
+
+
+def _done(name: str, step: _Step, transport: object) -> None:
+    try:
+        step(transport)
+    except MulticastJoinError as fault:
+        raise NodeError(f"{name} EADDRNOTAVAIL", "EADDRNOTAVAIL") from fault
+    except OSError as fault:
+        raise NodeError(f"{name} {fault.strerror}", "EINVAL") from fault
+
+
+def _set_broadcast(enabled: bool, transport: object) -> None:
+    cast("IUDPTransport", transport).setBroadcastAllowed(enabled)
+
+
+def _able(transport: object, name: str) -> IDatagramOptions:
+    """Raises NodeError for a radio that has no such options, as the CC3000."""
+    if not IDatagramOptions.providedBy(transport):
+        raise NodeError(f"{name} ENOTSUP: the CC3000 has neither multicast nor a TTL", "ENOTSUP")
+    return transport
+
+
+def _address(value: object, name: str) -> str:
+    address = text(value, name)
+    if not is_ipv4(address):
+        raise ArgumentValueError(name, "an IPv4 address", address)
+    return address
+
+
+def _group(value: object) -> str:
+    address = _address(value, "group")
+    if not FIRST_MULTICAST <= int(address.partition(".")[0]) <= LAST_MULTICAST:
+        raise NodeError("addMembership EINVAL", "EINVAL")
+    return address

@@ -1,0 +1,127 @@
+"""Collects what llhttp calls back with as events, and keeps the limits on heads and bodies."""
+
+from collections import deque
+from http import HTTPStatus
+
+import httptools
+
+from tessel.node._http.events import Body, End, Event, RequestHead, ResponseHead
+from tessel.node._http.faults import body_overflow, extensions_overflow, header_overflow
+
+# Node's default (`maxHeadersCount`). Many short fields cost more memory than their bytes.
+MAX_HEADER_FIELDS = 2000
+# A head is given to the parser in such portions: it says nothing of a field before its end, so the
+# limit on an unfinished one is kept to within a portion. It also bounds how many requests of a
+# pipeline are parsed before the first is answered.
+PORTION = 1024
+_FIELD_OVERHEAD = 4  # ": " and CR LF
+
+
+class Collector:
+    """Collects what the parser calls back with, as events."""
+
+    def __init__(self, max_header_bytes: int, max_body_bytes: int | None) -> None:
+        self.events: deque[Event] = deque()
+        self.parser: httptools.HttpRequestParser | httptools.HttpResponseParser
+        self.open = False  # within a message
+        self.in_head = True
+        self.unseen = 0  # bytes given to the parser of which it has said nothing
+        self._called = False
+        self._max_header_bytes = max_header_bytes
+        self._max_body_bytes = max_body_bytes
+        self.on_message_begin()
+        self.open = False
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        self.open = self.in_head = True
+        self.first_line = b""
+        self.fields: list[tuple[bytes, bytes]] = []
+        self._head_bytes = self._body_bytes = 0
+        self._called = True
+
+    def on_url(self, part: bytes) -> None:
+        self.first_line += part
+        self._count_head(len(part))
+
+    on_status = on_url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name, value.rstrip(b" \t")))
+        self._count_head(len(name) + len(value) + _FIELD_OVERHEAD)
+
+    def on_headers_complete(self) -> None:
+        self._called = True
+        self.in_head = False
+        self.events.append(self._head())
+        self.fields = []  # from now on those of the trailer
+        self._head_bytes = 0
+
+    def on_body(self, data: bytes) -> None:
+        self._called = True
+        self._body_bytes += len(data)
+        if self._max_body_bytes is not None and self._body_bytes > self._max_body_bytes:
+            raise body_overflow(self._max_body_bytes)
+        self.events.append(Body(data))
+
+    def on_chunk_header(self) -> None:
+        self._called = True
+
+    def on_message_complete(self) -> None:
+        self.open = False
+        self.events.append(End(tuple(self.fields)))
+
+    # Its limits.
+
+    def given(self, nbytes: int) -> None:
+        """Within one field, or one chunk's extensions, the parser does not call back."""
+        if self._called:
+            self.unseen = nbytes if self.in_head else 0
+        else:
+            self.unseen += nbytes
+        self._called = False
+        if self.unseen > self._max_header_bytes + PORTION:
+            raise header_overflow() if self.in_head else extensions_overflow()
+
+    def _count_head(self, nbytes: int) -> None:
+        self._called = True
+        self._head_bytes += nbytes
+        if self._head_bytes > self._max_header_bytes or len(self.fields) > MAX_HEADER_FIELDS:
+            raise header_overflow()
+
+    def _head(self) -> RequestHead | ResponseHead:
+        raise NotImplementedError
+
+
+class RequestCollector(Collector):
+    parser: httptools.HttpRequestParser
+
+    def _head(self) -> RequestHead:
+        return RequestHead(
+            method=self.parser.get_method().decode("ascii"),
+            target=self.first_line.decode("latin-1"),
+            version=self.parser.get_http_version(),
+            fields=tuple(self.fields),
+            keep_alive=self.parser.should_keep_alive(),
+            upgrade=self.parser.should_upgrade(),
+        )
+
+
+class ResponseCollector(Collector):
+    parser: httptools.HttpResponseParser
+
+    def _head(self) -> ResponseHead:
+        return ResponseHead(
+            status_code=self.parser.get_status_code(),
+            reason=self.first_line.decode("latin-1"),
+            version=self.parser.get_http_version(),
+            fields=tuple(self.fields),
+            keep_alive=self.parser.should_keep_alive(),
+            upgrade=_is_switch(self.parser.get_status_code(), self.fields),
+        )
+
+
+def _is_switch(status_code: int, fields: list[tuple[bytes, bytes]]) -> bool:
+    named = {name.lower() for name, _ in fields}
+    return status_code == HTTPStatus.SWITCHING_PROTOCOLS and b"upgrade" in named

@@ -1,0 +1,171 @@
+"""HTTP header fields: checked and spelled for sending, joined as Node joins them when received.
+
+Names match without regard to case; outgoing ones keep the spelling the program gave. Text is
+latin-1, as on Node: HTTP has no other encoding for header values.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
+
+from tessel.errors import NodeError
+from tessel.node.base.arguments import ArgumentTypeError, ArgumentValueError
+
+HeaderValue = str | int | float | Sequence[str]
+GivenHeaders = Mapping[str, HeaderValue] | Sequence[object]
+
+# RFC 9110, 5.6.2 and 5.5. A line break in a value would let its author write headers of his own.
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+# Of these a message has one; Node keeps the first, since joining two would make nonsense.
+_FIRST_ONE_COUNTS = frozenset(
+    {"age", "authorization", "content-length", "content-type", "etag", "expires", "from", "host"}
+    | {"if-modified-since", "if-unmodified-since", "last-modified", "location", "max-forwards"}
+    | {"proxy-authorization", "referer", "retry-after", "server", "user-agent"}
+)
+
+
+def is_token(text: object) -> bool:
+    return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
+
+
+def check_name(name: object, label: str = "Header name") -> None:
+    """Raise ERR_INVALID_HTTP_TOKEN for what is no header's name."""
+    if not is_token(name):
+        raise NodeError(
+            f"{label} must be a valid HTTP token [{name!r}]: letters, digits, !#$%&'*+-.^_`|~",
+            "ERR_INVALID_HTTP_TOKEN",
+        )
+
+
+def check_value(name: str, value: object) -> None:
+    """Raise for what cannot be a header's value: it would be taken for headers of its own."""
+    if value is None:
+        raise NodeError(
+            f"Invalid value {value!r} for header {name!r}", "ERR_HTTP_INVALID_HEADER_VALUE"
+        )
+    if _VALUE.fullmatch(str(value)) is None:
+        raise NodeError(
+            f"Invalid character in header content [{name!r}]: {value!r};"
+            " allowed: latin-1 text on one line",
+            "ERR_INVALID_CHAR",
+        )
+
+
+class OutgoingHeaders:
+    """The header fields of a message being made."""
+
+    def __init__(self, headers: GivenHeaders | None = None) -> None:
+        self._fields: dict[str, tuple[str, HeaderValue]] = {}
+        for name, value in header_pairs(headers):
+            self.append(name, value)
+
+    def set(self, name: str, value: HeaderValue) -> None:
+        """Replace the field; a list of values becomes a line for each."""
+        check_name(name)
+        for line in _lines(value, name):
+            check_value(name, line)
+        self._fields[name.lower()] = (name, value)
+
+    def append(self, name: str, value: HeaderValue) -> None:
+        """Add the value to those that the field has."""
+        check_name(name)
+        before = self.get(name)
+        self.set(name, value if before is None else [*_lines(before, name), *_lines(value, name)])
+
+    def items(self) -> Iterable[tuple[str, HeaderValue]]:
+        return self._fields.values()
+
+    def names(self) -> list[str]:
+        """As the program spelled them."""
+        return [name for name, _ in self._fields.values()]
+
+    def get(self, name: str) -> HeaderValue | None:
+        field = self._fields.get(name.lower())
+        return None if field is None else field[1]
+
+    def remove(self, name: str) -> None:
+        self._fields.pop(name.lower(), None)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def says(self, name: str, word: str) -> bool:
+        """Is this word among the comma-separated ones of the field?"""
+        lines = _lines(self.get(name) or "", name)
+        return word in {part.strip().lower() for line in lines for part in line.split(",")}
+
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        return [
+            (name.encode("ascii"), line.strip().encode("latin-1"))
+            for name, value in self._fields.values()
+            for line in _lines(value, name)
+        ]
+
+
+def header_pairs(headers: object) -> list[tuple[str, HeaderValue]]:
+    """A mapping, or a list of names and values in turn, or a list of such pairs."""
+    if headers is None:
+        return []
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    if isinstance(headers, list | tuple):
+        return _listed(headers)
+    raise ArgumentTypeError("headers", "a mapping, or a list of names and values", headers)
+
+
+def _listed(headers: Sequence[object]) -> list[tuple[str, HeaderValue]]:
+    """A name that comes twice has two lines."""
+    nested = bool(headers) and isinstance(headers[0], tuple | list)
+    flat = [one for pair in headers for one in _pair(pair)] if nested else headers
+    if len(flat) % 2:
+        raise ArgumentValueError("headers", "as many values as names", headers)
+    return list(
+        zip(cast("Sequence[str]", flat[::2]), cast("Sequence[str]", flat[1::2]), strict=True)
+    )
+
+
+def _pair(given: object) -> Sequence[object]:
+    if isinstance(given, tuple | list) and len(given) == 2:  # noqa: PLR2004 - name and value
+        return given
+    raise ArgumentValueError("headers", "pairs of a name and a value", given)
+
+
+def _lines(value: object, name: str) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, bytes | bytearray | Mapping | set):
+        raise ArgumentTypeError(f"header {name}", "text, a number or a list of them", value)
+    if isinstance(value, Sequence):
+        for each in value:
+            check_value(name, each)
+        return [str(each) for each in value]
+    check_value(name, value)
+    return [str(value)]
+
+
+def distinct(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """Received fields by lower-case name, each a list of its lines."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:
+    """Received fields by lower-case name, as Node has them: `set-cookie` is always a list."""
+    found: dict[str, str | list[str]] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        before = found.get(name, [] if name == "set-cookie" else None)
+        if isinstance(before, list):
+            found[name] = [*before, value]
+        elif before is None:
+            found[name] = value
+        elif name not in _FIRST_ONE_COUNTS:
+            found[name] = before + ("; " if name == "cookie" else ", ") + value
+    return found

@@ -1,0 +1,220 @@
+"""HTTP/1 bytes into events, by llhttp: the parser of Node itself, through `httptools`.
+
+What this file adds to it: limits on what a peer may send, the end of a message that ends with the
+connection, responses without a body (HEAD, CONNECT), and an `Upgrade` that nobody takes.
+See docs/decisions/0018-http-is-parsed-by-llhttp.md.
+"""
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import httptools
+
+from tessel.node._http.collector import PORTION, Collector, RequestCollector, ResponseCollector
+from tessel.node._http.events import End, Event, HttpWireError, RequestHead, ResponseHead
+from tessel.node._http.faults import cut_short, parse_error
+
+_NO_CONTENT = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_CHUNKED = re.compile(rb"(?:.*,)?[ \t]*chunked[ \t]*", re.IGNORECASE | re.DOTALL)
+
+
+class HttpParser:
+    """One direction of a connection. `events` stops behind each message."""
+
+    def __init__(
+        self, max_header_bytes: int, max_body_bytes: int | None, *, insecure: bool = False
+    ) -> None:
+        self._limits = (max_header_bytes, max_body_bytes)
+        self._insecure = insecure
+        self._rest = b""  # not yet given to the parser
+        self._fault: HttpWireError | None = None  # what comes behind the events
+        self._switched = False  # the parser stopped: the rest is another protocol's
+        self._begin()
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the next message."""
+        return len(self._rest)
+
+    @property
+    def between(self) -> bool:
+        """Nothing of a next message came."""
+        return not (self._message.open or self._message.events or self._rest or self._fault)
+
+    def receive(self, data: bytes) -> None:
+        self._rest = self._rest + data if self._rest else data
+
+    def events(self) -> Iterator[Event]:
+        """The events up to the end of a message, and the error behind them if there is one."""
+        while True:
+            while self._message.events:
+                event = self._message.events.popleft()
+                yield event
+                if isinstance(event, End):
+                    return
+            if self._fault is not None:
+                raise self._fault
+            if not self._rest or self._switched:
+                return
+            nbytes, self._rest = self._portion()
+            self._feed(nbytes)
+
+    def end(self) -> Iterator[Event]:
+        """The peer sends no more."""
+        last = None
+        for last in self.events():
+            yield last
+        if self._message.open and not isinstance(last, End):
+            raise cut_short()
+
+    def left_over(self) -> bytes:
+        """What came behind the last message: the first bytes of another protocol."""
+        return self._rest
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._message.parser.feed_data(data)
+            self._message.given(len(data))
+        except httptools.HttpParserUpgrade as upgrade:
+            self._switched = True
+            self._rest = data[upgrade.args[0] :] + self._rest
+        except httptools.HttpParserCallbackError as problem:
+            self._fault = _cause(problem)
+        except httptools.HttpParserError as problem:
+            self._fault = parse_error(str(problem))
+        except HttpWireError as fault:
+            self._fault = fault
+
+    def _portion(self) -> tuple[bytes, bytes]:
+        """What is given to the parser now, and what is kept back."""
+        if self._message.in_head or not self._message.open:
+            return self._rest[:PORTION], self._rest[PORTION:]
+        return self._rest, b""
+
+    def _start(self, message: Collector, parser: type) -> None:
+        message.parser = parser(message)
+        if self._insecure:
+            message.parser.set_dangerous_leniencies(
+                lenient_headers=True,
+                lenient_chunked_length=True,
+                lenient_keep_alive=True,
+                lenient_transfer_encoding=True,
+                lenient_version=True,
+                lenient_data_after_close=True,
+                lenient_optional_lf_after_cr=True,
+                lenient_optional_cr_before_lf=True,
+                lenient_optional_crlf_after_chunk=True,
+                lenient_spaces_after_chunk_size=True,
+            )
+        self._message = message
+
+
+class RequestParser(HttpParser):
+    """The requests that a server receives."""
+
+    def _begin(self) -> None:
+        self._start(RequestCollector(*self._limits), httptools.HttpRequestParser)
+
+    def decline(self, head: RequestHead) -> None:
+        """Nobody takes the upgrade, so the request is one like others, and may have a body.
+
+        llhttp stopped behind the head. A new parser gets one without `Upgrade`, for its fields say
+        where the request ends.
+        """
+        self._switched = False
+        self._begin()
+        self._feed(_without_upgrade(head))  # at once: it kept the limits before
+        if self._message.events:
+            self._message.events.popleft()  # the head: it is known
+
+
+class ResponseParser(HttpParser):
+    """The response that a client receives to one request."""
+
+    def __init__(
+        self,
+        max_header_bytes: int,
+        max_body_bytes: int | None,
+        *,
+        method: str = "GET",
+        insecure: bool = False,
+    ) -> None:
+        self._method = method
+        self._until_end = False  # the body ends with the connection
+        self._complete = False
+        super().__init__(max_header_bytes, max_body_bytes, insecure=insecure)
+
+    def _begin(self) -> None:
+        self._start(ResponseCollector(*self._limits), httptools.HttpResponseParser)
+
+    def events(self) -> Iterator[Event]:
+        if self._complete:
+            return
+        for event in super().events():
+            if not isinstance(event, ResponseHead):
+                self._complete = isinstance(event, End)
+                yield event
+            elif event.informational:
+                self._begin()  # it has no body, whatever its head says
+                yield event
+            else:
+                yield from self._final(event)
+            if self._complete:
+                return
+
+    def end(self) -> Iterator[Event]:
+        yield from self.events()
+        if self._complete:
+            return
+        if not self._until_end:
+            raise cut_short()
+        self._complete = True
+        yield End()
+
+    def _final(self, head: ResponseHead) -> Iterator[Event]:
+        if not self._is_without_body(head):
+            self._until_end = not _is_framed(head)
+            yield head
+            return
+        self._message.events.clear()
+        self._message.open = False
+        self._fault = None
+        self._complete = True
+        yield head
+        yield End()
+
+    def _is_without_body(self, head: ResponseHead) -> bool:
+        no_body = self._method in ("HEAD", "CONNECT")
+        return no_body or head.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+
+    def _portion(self) -> tuple[bytes, bytes]:
+        """A head is given line by line: where it ends may be where the parser must stop."""
+        if not self._message.in_head and self._message.open:
+            return self._rest, b""
+        end = self._rest.find(b"\n", 0, PORTION) + 1 or PORTION
+        return self._rest[:end], self._rest[end:]
+
+
+def _without_upgrade(head: RequestHead) -> bytes:
+    lines = [f"POST / HTTP/{head.version}".encode("ascii")]  # with any method and target
+    lines += [name + b": " + value for name, value in head.fields if name.lower() != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _is_framed(head: ResponseHead) -> bool:
+    named = {name.lower(): value for name, value in head.fields}
+    if b"transfer-encoding" in named:
+        return _CHUNKED.fullmatch(named[b"transfer-encoding"]) is not None
+    return b"content-length" in named or head.status_code in _NO_CONTENT
+
+
+def _cause(problem: BaseException) -> HttpWireError:
+    """A limit was reached while the parser called back."""
+    fault = problem.__context__
+    if not isinstance(fault, HttpWireError):
+        raise problem
+    return fault

@@ -1,0 +1,295 @@
+"""One request of a client: from `http.request` to the last byte of the response, and back to the
+agent with the connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from math import inf
+
+from tessel.errors import NodeError
+from tessel.node._http.agent import Agent
+from tessel.node._http.bodies import NoBody, OutgoingBody
+from tessel.node._http.events import Body, End, Event, HttpWireError, ResponseHead
+from tessel.node._http.messages import IncomingMessage, cut, hang_up
+from tessel.node._http.options import RequestOptions
+from tessel.node._http.parser import ResponseParser
+from tessel.node._http.request_socket import RequestOnSocket
+from tessel.node._http.wire import HttpWire
+from tessel.node._streams.base import Done
+from tessel.node.net import Socket
+
+# With these, no body is the same as saying nothing; with all others its length of 0 is said.
+_BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+
+class ClientRequest(RequestOnSocket):
+    """Events: socket, response, continue, information, upgrade, connect, timeout, abort, error,
+    close.
+
+    What fails before the response is the request's `error`; what fails after is the response's.
+    """
+
+    def __init__(self, options: RequestOptions, agent: Agent) -> None:
+        parser = ResponseParser(
+            options.max_header_bytes,
+            options.max_body_bytes,
+            method=options.method,
+            insecure=options.insecure,
+        )
+        super().__init__(HttpWire(parser), options)
+        self._options = options
+        self.protocol = agent.protocol
+        self.agent = agent
+        self.aborted = False
+        self.reused_socket = False  # an ECONNRESET on such a one may be worth another try
+        self._response_over = False
+        self._hint_ms = inf
+        self._socket_error: BaseException | None = None
+        self._error_reported = False
+        self._listening: list[tuple[str, Callable[..., object]]] = []
+        agent.add_request(self, options.connection)
+
+    @property
+    def connection_options(self) -> Mapping[str, object]:
+        """What the agent needs to connect."""
+        return self._options.connection
+
+    @property
+    def should_keep_alive(self) -> bool:
+        """The connection may serve other requests later."""
+        return self.agent.reuses and not self._headers.says("connection", "close")
+
+    def abort(self) -> None:
+        """As `destroy`, with an event of its own. A request without a connection has no error."""
+        if not self.aborted:
+            self.aborted = True
+            self._runtime.next_tick(self.emit, "abort")
+            self.destroy()
+
+    # The connection comes.
+
+    def on_socket(self, socket: Socket, *, reused: bool) -> None:
+        """The agent has a connection for it."""
+        if self.destroyed:
+            self.agent.free(socket, self._options.connection)
+            return
+        if socket.destroyed:
+            self.destroy(socket.errored or hang_up())
+            return
+        self.reused_socket = reused
+        socket.used_for(self._waits_for, self.opened_at)
+        self._listen(socket)
+        self._apply_to(socket)
+        self.emit("socket", socket)
+        if not self.destroyed:
+            self._connect(socket)
+        if self._headers.says("expect", "100-continue"):
+            self.flush_headers()
+
+    def _listen(self, socket: Socket) -> None:
+        self.socket = socket
+        self._listening = [
+            ("data", lambda nbytes: self._on_data(socket, nbytes)),
+            ("end", lambda: self._on_end(socket)),
+            ("timeout", self._on_timeout),
+            ("error", self._on_error),
+            ("close", self._on_close),
+        ]
+        for event, listener in self._listening:
+            socket.on(event, listener)
+
+    def _detach(self) -> Socket | None:
+        """The connection is no longer this request's."""
+        socket, self.socket = self.socket, None
+        if socket is not None:
+            socket.used_for(None)
+        listening, self._listening = self._listening, []
+        for event, listener in listening:
+            if socket is not None:
+                socket.off(event, listener)
+        return socket
+
+    # What goes out.
+
+    def _start_line(self) -> bytes:
+        return f"{self.method} {self.path} HTTP/1.1\r\n".encode("ascii")
+
+    def _complete_headers(self, length: int | None) -> None:
+        if not ("content-length" in self._headers or "transfer-encoding" in self._headers):
+            self._frame(length)
+        if "connection" not in self._headers:
+            self._headers.set("Connection", "keep-alive" if self.agent.reuses else "close")
+
+    def _unframed_body(self) -> OutgoingBody:
+        if "transfer-encoding" in self._headers:
+            raise NodeError(
+                "a request's Transfer-Encoding must end with chunked",
+                "ERR_HTTP_INVALID_HEADER_VALUE",
+            )
+        return NoBody()  # nothing was written: see `_frame`
+
+    def _frame(self, length: int | None) -> None:
+        usual = self.method not in _BODY_UNUSUAL
+        if length is None and (usual or self.writable_length):
+            self._headers.set("Transfer-Encoding", "chunked")
+        elif length or (length == 0 and usual):
+            self._headers.set("Content-Length", length)
+
+    # What comes in.
+
+    def _on_data(self, socket: Socket, data: bytes) -> None:
+        if self.response is not None and self.response.complete:
+            self._cut(hang_up())  # nothing may come behind a response but the next, not yet asked
+            return
+        try:
+            self._take(socket, self._wire.receive(data))
+        except HttpWireError as error:
+            self._fail(error)
+
+    def _on_end(self, socket: Socket) -> None:
+        try:
+            self._take(socket, self._wire.receive_end())
+        except HttpWireError:
+            self._cut(self._lost())
+
+    def _on_timeout(self) -> None:
+        self.emit("timeout")
+        if self.response is not None:
+            self.response.emit("timeout")
+
+    def _on_error(self, error: BaseException) -> None:
+        self._socket_error = error  # `close` follows
+
+    def _on_close(self, *_: object) -> None:
+        if self._socket_error is None:
+            self._cut(self._lost())
+        else:
+            self._fail(self._socket_error)
+
+    def _lost(self) -> BaseException:
+        return self._socket_error or (hang_up() if self.response is None else cut())
+
+    def _fail(self, error: BaseException) -> None:
+        """As in Node the request's `error` says what is wrong, and the response is cut. Without a
+        listener there, where Node ends the program, the response's `error` says it.
+        """
+        under_way = self.response is not None and not self.response.complete
+        if under_way and self.listener_count("error"):
+            self._error_reported = True
+            self.emit("error", error)
+            self._cut(cut())
+        else:
+            self._cut(error)
+
+    def _take(self, socket: Socket, events: Iterator[Event]) -> None:
+        for event in events:
+            self._on_event(socket, event)
+            if self.socket is not socket:
+                return
+
+    def _on_event(self, socket: Socket, event: Event) -> None:
+        match event:
+            case ResponseHead(informational=True):
+                self._inform(event)
+            case ResponseHead(upgrade=True):
+                self._switch("upgrade", socket, event)
+            case ResponseHead() if self.method == "CONNECT":
+                self._switch("connect", socket, event)  # a refusal, too, as on Node
+            case ResponseHead():
+                self._respond(socket, event)
+            case Body() if self.response is not None:
+                self.response.body(event)
+            case End() if self.response is not None:
+                self.response.finish(event)
+
+    def _inform(self, head: ResponseHead) -> None:
+        if head.status_code == HTTPStatus.CONTINUE:
+            self.emit("continue")
+        if self.socket is not None:
+            self.emit("information", IncomingMessage(self.socket, head, self._unheard))
+
+    def _respond(self, socket: Socket, head: ResponseHead) -> None:
+        self.response = response = IncomingMessage(socket, head, self._unheard)
+        self._hint_ms = _keep_alive_hint_ms(response)
+        response.once("end", self._on_response_end)
+        response.once("close", self._on_response_close)
+        if not self.emit("response", response):
+            response.resume()  # nobody wants it, and the connection is to be free again
+
+    def _unheard(self, error: BaseException) -> None:
+        """As in Node it ends no program, but an `error` listener of the request gets it."""
+        if not self.destroyed and not self._error_reported and self.listener_count("error"):
+            self.emit("error", error)
+
+    # The connection goes.
+
+    def _on_response_end(self) -> None:
+        self._response_over = True
+        self._release()
+
+    def _on_response_close(self) -> None:
+        if not self._response_over:
+            self.destroy()
+
+    def _release(self) -> None:
+        """The response was taken whole."""
+        socket = self.socket
+        if socket is not None and self._wire.reusable:
+            self._detach()
+            socket.set_timeout(0)
+            self.agent.free(socket, self._options.connection, self._hint_ms)
+            self._settled()
+        elif socket is not None and self._wire.peer_stays and not self.writable_finished:
+            self.once("finish", self._release)  # the server answered before it had all
+        else:
+            self.destroy()
+
+    def _switch(self, event: str, socket: Socket, head: ResponseHead) -> None:
+        """From now on the connection speaks another protocol: it is the program's."""
+        self._detach()
+        self._response_over = True
+        self.agent.remove(socket, self._options.connection)
+        response = IncomingMessage(socket, head, self._unheard)
+        response.close_message(End())
+        socket.readable_flowing = None  # as in Node: what comes waits for the program's listener
+        if not self.emit(event, response, socket, self._wire.left_over):
+            socket.destroy()
+        self.destroy()
+
+    def _cut(self, error: BaseException) -> None:
+        """The connection is of no more use. A response that is complete can still be read."""
+        if self.response is None:
+            self.destroy(error)
+            return
+        socket = self._detach()
+        if socket is not None:
+            socket.destroy()
+        if self._response_over:
+            self.destroy()
+        elif not self.response.complete:
+            # As in Node on a later tick, when the program has what came before
+            self._runtime.next_tick(self.response.destroy, error)
+
+    def _destroy(self, error: BaseException | None, done: Done) -> None:
+        self.agent.cancel(self, self._options.connection)
+        socket = self._detach()
+        if socket is not None:
+            socket.destroy()
+        if self.response is not None:
+            self.response.destroy(None if self._response_over else error or cut())
+            done(error)
+        else:
+            # As on Node also when the program itself asked for it, unless it aborted in the queue
+            quiet = self._response_over or (self.aborted and socket is None)
+            done(error if quiet else error or hang_up())
+
+    def _is_over(self) -> bool:
+        return self._response_over and super()._is_over()
+
+
+def _keep_alive_hint_ms(response: IncomingMessage) -> float:
+    found = re.search(r"\btimeout=(\d{1,9})\b", str(response.headers.get("keep-alive", "")))
+    return int(found[1]) * 1000.0 if found else inf

@@ -1,0 +1,77 @@
+"""What a program sets on the connection of its request, and what is said of a request left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from tessel.node._http.messages import IncomingMessage
+from tessel.node._http.options import RequestOptions
+from tessel.node._http.outgoing import OutgoingMessage
+from tessel.node._http.wire import HttpWire
+from tessel.node._net.options import valid_timeout
+from tessel.node.base.arguments import callback_or_none
+from tessel.node.net import Socket
+from tessel.source_location import here
+
+
+class RequestOnSocket(OutgoingMessage):
+    """A request whose connection may come later: what is set before is applied then."""
+
+    protocol: str
+
+    def __init__(self, wire: HttpWire, options: RequestOptions) -> None:
+        super().__init__(wire, options.headers)
+        self.opened_at = here()
+        self.method = options.method
+        self.path = options.path
+        self.host = options.host
+        self.response: IncomingMessage | None = None
+        self._timeout_ms = options.timeout_ms
+        self._no_delay: bool | None = None
+        self._keep_alive: tuple[bool, float] | None = None
+
+    def set_no_delay(self, enabled: bool = True) -> None:
+        self._no_delay = enabled
+        if self.socket is not None:
+            self.socket.set_no_delay(enabled)
+
+    def set_socket_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> None:
+        self._keep_alive = enabled, initial_delay_ms
+        if self.socket is not None:
+            self.socket.set_keep_alive(enabled, initial_delay_ms)
+
+    def clear_timeout(self, callback: Callable[..., object] | None = None) -> Self:
+        return self.set_timeout(0, callback)
+
+    def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
+        """`timeout` comes after so long without bytes either way; what to do then is the
+        program decides, as in Node.
+        """
+        if (listener := callback_or_none(callback)) is not None:
+            (self.once if timeout_ms else self.off)("timeout", listener)
+        self._timeout_ms = valid_timeout(timeout_ms)
+        if self.socket is not None:
+            self.socket.set_timeout(timeout_ms)
+        return self
+
+    def _apply_to(self, socket: Socket) -> None:
+        if self._timeout_ms is not None:
+            socket.set_timeout(self._timeout_ms)
+        if self._no_delay is not None:
+            socket.set_no_delay(self._no_delay)
+        if self._keep_alive is not None:
+            socket.set_keep_alive(*self._keep_alive)
+
+    def _waits_for(self) -> str:
+        """For a person who wonders why the program does not end. The query may hold secrets."""
+        where = f"{self._headers.get('host') or self.host}{self.path.partition('?')[0]}"
+        return f"{self.method} {self.protocol}//{where}: {self._state()}"
+
+    def _state(self) -> str:
+        if not self.writable_ended:
+            return "end() was not called"
+        if self.response is None:
+            return "no response yet"
+        read = {None: "is not read", False: "is paused", True: "is on the way"}
+        return f"its response {read[self.response.readable_flowing]}"

@@ -1,0 +1,130 @@
+"""HTTP servers in the Node manner: `http.create_server(lambda request, response: ...)`."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from tessel.node import net
+from tessel.node._http.connection import ServerConnection
+from tessel.node._http.limits import Limits
+from tessel.node._http.response import ServerResponse
+from tessel.node._net.options import UNSUPPORTED, valid_timeout
+from tessel.node._net.server import SERVER_OPTIONS
+from tessel.node.base.arguments import (
+    Callback,
+    callback_or_none,
+    check_options,
+    options_mapping,
+    split_callback,
+)
+
+__all__ = ["Server", "ServerResponse", "create_server"]
+
+
+_OF_HTTP = frozenset(
+    {"max_header_size", "max_body_size", "headers_timeout", "request_timeout"}
+    | {"keep_alive_timeout", "require_host_header", "insecure_http_parser"}
+)
+_OPTIONS = _OF_HTTP | (SERVER_OPTIONS - {"allow_half_open"})
+_UNSUPPORTED = {
+    **UNSUPPORTED,
+    "allow_half_open": "a client may always end its side and wait for the response",
+    "connections_checking_interval": "each connection has a timer of its own",
+    "high_water_mark": "it is fixed",
+    "join_duplicate_headers": "`headers_distinct` has every value by itself",
+    "unique_headers": "set a header once",
+    "reject_non_standard_body_writes": "a body that is not allowed is dropped",
+    "incoming_message": "classes of messages are fixed",
+    "server_response": "classes of messages are fixed",
+    "keep_alive_timeout_buffer": "set `keep_alive_timeout` itself longer",
+}
+
+
+class Server(net.Server):
+    """Events besides those of `net.Server`: request, connect, upgrade, checkContinue,
+    checkExpectation, timeout, clientError.
+
+    Options, which are attributes too and count for connections that come later: `max_header_size`,
+    `max_body_size` (bytes), `headers_timeout`, `request_timeout`, `keep_alive_timeout`
+    (milliseconds), `require_host_header`, `insecure_http_parser`.
+    """
+
+    _scheme = "http"
+
+    def __init__(
+        self, options: Mapping[str, object] | None = None, listener: Callback | None = None
+    ) -> None:
+        # Half open: a client may end its side behind its request and wait for the answer
+        given = dict(options or {})
+        check_options(given, _OPTIONS, f"{self._scheme}.create_server", _UNSUPPORTED)
+        super().__init__({**_of_sockets(given), "allow_half_open": True}, self._serve)
+        limits = Limits.from_options(given)
+        self.max_header_size = limits.max_header_bytes
+        self.max_body_size = limits.max_body_bytes
+        self.headers_timeout = limits.headers_timeout_ms
+        self.request_timeout = limits.request_timeout_ms
+        self.keep_alive_timeout = limits.keep_alive_timeout_ms
+        self.insecure_http_parser = limits.insecure
+        self.require_host_header = given.get("require_host_header") is not False
+        self.max_requests_per_socket = 0  # 0: no limit; the last response says that it closes
+        self.timeout: float = 0  # milliseconds without bytes; 0: no limit
+        self._connections: set[ServerConnection] = set()
+        if listener is not None:
+            self.on("request", listener)
+
+    def set_timeout(self, timeout_ms: float = 0, callback: Callback | None = None) -> Self:
+        """Connections that come from now on time out after so long without bytes.
+
+        They are closed, unless a listener for `timeout` on the server (with the socket), the
+        request or the response decides otherwise. The callback is for `timeout`.
+        """
+        self.timeout = valid_timeout(timeout_ms)
+        if (listener := callback_or_none(callback)) is not None:
+            self.on("timeout", listener)
+        return self
+
+    def close(self, callback: Callback | None = None) -> Self:
+        """Accept no more, close the connections that wait for a next request, and the others
+        once they have answered.
+        """
+        super().close(callback)
+        self.close_idle_connections()
+        return self
+
+    def close_idle_connections(self) -> None:
+        for connection in [each for each in self._connections if each.idle]:
+            connection.socket.destroy()
+
+    def close_all_connections(self) -> None:
+        for connection in list(self._connections):
+            connection.socket.destroy()
+
+    def _serve(self, socket: net.Socket) -> None:
+        connection = ServerConnection(self, socket, self._limits())
+        self._connections.add(connection)
+        socket.once("close", lambda *_: self._connections.discard(connection))
+
+    def _limits(self) -> Limits:
+        return Limits(
+            max_header_bytes=self.max_header_size,
+            max_body_bytes=self.max_body_size,
+            headers_timeout_ms=self.headers_timeout,
+            request_timeout_ms=self.request_timeout,
+            keep_alive_timeout_ms=self.keep_alive_timeout,
+            max_requests=self.max_requests_per_socket,
+            insecure=self.insecure_http_parser,
+        )
+
+
+def _of_sockets(given: Mapping[str, object]) -> dict[str, object]:
+    """The options of the sockets; as in Node they send without delay unless told otherwise."""
+    return {"no_delay": True, **{k: v for k, v in given.items() if k in SERVER_OPTIONS}}
+
+
+def create_server(
+    options: Mapping[str, object] | Callback | None = None,
+    request_listener: Callback | None = None,
+    **named: object,
+) -> Server:
+    """`create_server(listener)` or `create_server(options, listener)`. Options may be keywords."""
+    places, listener = split_callback((options, request_listener), 1, "http.create_server")
+    return Server({**options_mapping(places[0] if places else None), **named}, listener)

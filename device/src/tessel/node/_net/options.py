@@ -1,0 +1,189 @@
+"""The arguments of `connect`: `(port, host, callback)` or `(options, callback)` -> ConnectOptions.
+
+Options may come as a mapping and as keyword arguments, which win. An unknown option is an error
+that names the option that was probably meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tessel.errors import NodeError
+from tessel.network.interface import Target, TlsOptions
+from tessel.node.base import arguments
+from tessel.node.base.arguments import ArgumentTypeError, Callback, split_callback
+
+DEFAULT_HOST = "127.0.0.1"
+HIGHEST_PORT = 65_535
+FAMILIES = (0, 4, 6)
+
+SOCKET_OPTIONS = frozenset({"allow_half_open", "readable", "writable"})
+CONNECT_OPTIONS = SOCKET_OPTIONS | {
+    "port",
+    "host",
+    "path",
+    "family",
+    "timeout",
+    "no_delay",
+    "keep_alive",
+    "keep_alive_initial_delay",
+    "proxy",
+    "callback",
+}
+"""What `net.connect` takes. `http` hands these on."""
+
+TLS_OPTIONS = CONNECT_OPTIONS | {"ca", "servername", "reject_unauthorized"}
+"""What `tls.connect` takes. `https` hands these on."""
+
+_OF_TLS = "it is an option of tls.connect"
+_OF_RADIO = "the radio chooses it"
+_NO_FILES = "a device has no file descriptors"
+UNSUPPORTED = {
+    "local_address": _OF_RADIO,
+    "local_port": _OF_RADIO,
+    "hints": "names are looked up by the radio",
+    "lookup": "names are looked up by the radio",
+    "auto_select_family": "a radio that can tries several addresses at once",
+    "auto_select_family_attempt_timeout": "a radio that can tries several addresses at once",
+    "block_list": "a device has no block lists",
+    "fd": _NO_FILES,
+    "on_read": "listen for `data`",
+    "onread": "listen for `data`",
+    "signal": "call `destroy` to stop it",
+}
+UNSUPPORTED_OF_NET = {
+    **UNSUPPORTED,
+    **dict.fromkeys(("ca", "servername", "reject_unauthorized"), _OF_TLS),
+}
+_NO_CLIENT_CERTIFICATE = "a device has no client certificates"
+UNSUPPORTED_OF_TLS = {
+    **UNSUPPORTED,
+    **dict.fromkeys(("cert", "key", "pfx", "passphrase"), _NO_CLIENT_CERTIFICATE),
+    **dict.fromkeys(("min_version", "max_version", "secure_protocol"), "TLS 1.2 and 1.3 are on"),
+    **dict.fromkeys(("ciphers", "sigalgs", "ecdh_curve", "honor_cipher_order"), "they are fixed"),
+    "alpn_protocols": "a device offers no ALPN",
+    "check_server_identity": "the certificate is checked before the program sees the connection",
+    "secure_context": "pass `ca` to each connection",
+    "session": "sessions are not resumed",
+    "socket": "pass host and port: the socket is opened for you",
+    "crl": "revocation lists are not read",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectOptions:
+    """What a socket needs to know to connect."""
+
+    target: Target
+    proxy: bool = True  # False: never through the tunnel
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    timeout_ms: float = 0
+    no_delay: bool = False
+    keep_alive: bool = False
+
+
+def connect_arguments(
+    first: object,
+    rest: tuple[object, ...],
+    named: Mapping[str, object],
+    *,
+    known: frozenset[str] = CONNECT_OPTIONS,
+    where: str = "net.connect",
+) -> tuple[ConnectOptions, Callback | None]:
+    """Sort out what Node's `connect` may be given."""
+    options, callback = gathered(first, rest, named, where)
+    unsupported = UNSUPPORTED_OF_TLS if known is TLS_OPTIONS else UNSUPPORTED_OF_NET
+    arguments.check_options(options, known, where, unsupported)
+    return _parsed(options), callback
+
+
+def gathered(
+    first: object, rest: tuple[object, ...], named: Mapping[str, object], where: str
+) -> tuple[dict[str, object], Callback | None]:
+    """All options by name, and the callback."""
+    places, callback = split_callback((first, *rest), 3, where)
+    options: dict[str, object] = {}
+    for number, place in enumerate(places):
+        if isinstance(place, Mapping):
+            options.update(place)
+        elif number == 0 and place is not None:
+            options["port"] = place
+        elif number == 1 and isinstance(place, str):
+            options["host"] = place
+        elif place is not None:
+            raise ArgumentTypeError("host", "text", place)
+    options.update(named)
+    given = arguments.callback_or_none(options.pop("callback", None))
+    return options, callback if given is None else given
+
+
+def _parsed(options: Mapping[str, object]) -> ConnectOptions:
+    if options.get("path") is not None and "port" not in options:
+        raise NodeError("A device has no UNIX sockets: `port` is expected", "ERR_INVALID_ARG_VALUE")
+    family = _family(options.get("family"))
+    return ConnectOptions(
+        target=Target(_host(options.get("host")), valid_port(options.get("port")), family),
+        proxy=arguments.flag_or_none(options.get("proxy"), "options.proxy") is not False,
+        tls=TlsOptions(
+            ca=_authorities(options.get("ca")),
+            servername=arguments.text_or_none(options.get("servername"), "options.servername"),
+            reject_unauthorized=arguments.flag_or_none(
+                options.get("reject_unauthorized"), "options.reject_unauthorized"
+            ),
+        ),
+        timeout_ms=valid_timeout(options.get("timeout") or 0),
+        no_delay=bool(options.get("no_delay")),
+        keep_alive=bool(options.get("keep_alive")),
+    )
+
+
+def _family(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or value not in FAMILIES:
+        raise arguments.ArgumentValueError("options.family", "0, 4 or 6", value)
+    return int(str(value))
+
+
+def valid_port(port: object) -> int:
+    """A port, or its decimal digits as text."""
+    if isinstance(port, str) and port.isascii() and port.isdigit():
+        port = int(port[: len(str(HIGHEST_PORT)) + 1])
+    if isinstance(port, int) and not isinstance(port, bool) and 0 <= port <= HIGHEST_PORT:
+        return port
+    raise NodeError(
+        f"Port should be >= 0 and <= {HIGHEST_PORT}. Received {port!r}.", "ERR_SOCKET_BAD_PORT"
+    )
+
+
+def valid_timeout(timeout_ms: object) -> float:
+    """Milliseconds, finite and not negative."""
+    if isinstance(timeout_ms, bool) or not isinstance(timeout_ms, int | float):
+        raise ArgumentTypeError("timeout", "a number of milliseconds", timeout_ms)
+    if 0 <= timeout_ms < float("inf"):
+        return timeout_ms
+    raise NodeError(
+        f"The timeout must be a finite number of at least 0. Received {timeout_ms!r}",
+        "ERR_OUT_OF_RANGE",
+    )
+
+
+def _host(host: object) -> str:
+    return arguments.text_or_none(host, "options.host") or DEFAULT_HOST
+
+
+def _authorities(ca: object) -> tuple[bytes, ...] | None:
+    """One PEM text, or several; each as text or bytes."""
+    if ca is None:
+        return None
+    given = ca if isinstance(ca, list | tuple) else [ca]
+    return tuple(_pem(one) for one in given)
+
+
+def _pem(one: object) -> bytes:
+    if isinstance(one, str):
+        return one.encode()
+    if isinstance(one, bytes):
+        return one
+    raise ArgumentTypeError("options.ca", "PEM text", one)

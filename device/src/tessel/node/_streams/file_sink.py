@@ -1,0 +1,158 @@
+"""A Python file as the destination of `pipe`: binary or text, on disk, in memory, `sys.stdout`."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from tessel.errors import NodeError
+from tessel.node._streams.base import Chunk, Done
+from tessel.node._streams.writable import Told, Writable
+from tessel.node.base.arguments import ArgumentTypeError
+from tessel.source_location import here
+
+_STANDARD = (0, 1, 2)  # as in Node, standard input, output and error are never closed
+
+
+class Writes(Protocol):
+    """What `pipe` takes for a file."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class FileSink(Writable):
+    """Writes what it gets to a file, which blocks as any file does.
+
+    Bytes are written as they are, into a text file too; text in the file's own encoding. At the end
+    a file that was opened by its path is closed, as in Node. Any other file (in memory, temporary,
+    standard output, opened from a descriptor) is flushed and left open.
+    """
+
+    def __init__(self, file: object) -> None:
+        write = getattr(file, "write", None)
+        if not callable(write):
+            raise ArgumentTypeError("destination", "a stream or a file", file)
+        super().__init__()
+        self.file = file
+        self.opened_at = here()
+        self._encoder = _encoder(file)
+        self._put = _bytes_writer(file, write)
+
+    def write(
+        self, chunk: Chunk, encoding: str | Told | None = None, callback: Told | None = None
+    ) -> bool:
+        if isinstance(chunk, str) and self._encoder is not None and not isinstance(encoding, str):
+            chunk = self._encoder.encode(chunk)
+        return super().write(chunk, encoding, callback)
+
+    def flush(self) -> None:
+        """The source ended before its time: what came is in the file."""
+        if not self.writable_finished and not self.destroyed:
+            self._attempt(_flush, self.file)
+
+    def _write(self, chunk: bytes, done: Done) -> None:
+        done(self._attempt(self._put, chunk))
+
+    def _final(self, done: Done) -> None:
+        done(self._attempt(_close if _is_closed_at_end(self.file) else _flush, self.file))
+
+    @staticmethod
+    def _attempt(act: Callable[..., None], *arguments: object) -> BaseException | None:
+        try:
+            act(*arguments)
+        except (OSError, ValueError, TypeError) as error:  # full, closed, or not open for writing
+            return _as_node_error(error)
+        return None
+
+
+def _bytes_writer(file: object, write: Callable[..., object]) -> Callable[[bytes], None]:
+    if not _is_text(file):
+        return lambda data: _write_all(write, data)
+    below = getattr(file, "buffer", None)
+    if below is not None:
+        return lambda data: _write_below(file, below, data)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # text in memory has no bytes
+    return lambda data: _drop(write(decoder.decode(data)))
+
+
+def _write_below(file: object, below: Writes, data: bytes) -> None:
+    """In order with what the program itself prints."""
+    _flush(file)
+    _write_all(below.write, data)
+    _flush(below)
+
+
+def _write_all(write: Callable[..., object], data: bytes) -> None:
+    """A file without a buffer may take a part."""
+    left = memoryview(data)
+    while left:
+        taken = write(left)
+        if not isinstance(taken, int) or isinstance(taken, bool):
+            return  # it does not count what it takes, so it took all
+        if taken <= 0:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        left = left[taken:]
+
+
+def _is_text(file: object) -> bool:
+    return isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None
+
+
+def _encoder(file: object) -> codecs.IncrementalEncoder | None:
+    name = getattr(file, "encoding", None)
+    if not isinstance(name, str) or getattr(file, "buffer", None) is None:
+        return None
+    encoder = codecs.getincrementalencoder(name)(getattr(file, "errors", None) or "strict")
+    if _is_begun(file):
+        encoder.setstate(0)  # as Python's own: a byte order mark is for the begin of a file
+    return encoder
+
+
+def _is_begun(file: object) -> bool:
+    try:
+        return bool(file.tell())  # type: ignore[attr-defined]  # of an io.TextIOBase
+    except (OSError, ValueError):
+        return False
+
+
+def _is_closed_at_end(file: object) -> bool:
+    name = getattr(file, "name", None)
+    by_path = isinstance(file, io.IOBase) and isinstance(name, str | bytes | os.PathLike)
+    return by_path and _descriptor(file) not in _STANDARD
+
+
+def _descriptor(file: object) -> int | None:
+    try:
+        found = file.fileno()  # type: ignore[attr-defined]  # asked of an io.IOBase
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, int) else None
+
+
+def _flush(file: object) -> None:
+    flush = getattr(file, "flush", None)
+    if callable(flush):
+        flush()
+
+
+def _close(file: object) -> None:
+    file.close()  # type: ignore[attr-defined]  # of an io.IOBase
+
+
+def _drop(_: object) -> None:
+    pass
+
+
+def _as_node_error(error: OSError | ValueError | TypeError) -> BaseException:
+    """As Node names what a file's error is: `ENOSPC: No space left on device, write`."""
+    if not isinstance(error, OSError) or error.errno is None:
+        found = NodeError(f"write to a file: {error}", "ERR_STREAM_DESTROYED")
+    else:
+        code = errno.errorcode.get(error.errno, "EIO")
+        found = NodeError(f"{code}: {error.strerror}, write", code)
+    found.__cause__ = error
+    return found

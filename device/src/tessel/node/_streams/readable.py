@@ -1,0 +1,293 @@
+"""The reading half of a stream: what is pushed in comes out as `data`, `readable` or `read`.
+
+Flowing (a `data` listener, `resume` or `pipe`) it hands chunks on as they come. Paused it holds
+them, and `push` says when its source should stop. `end` comes when all of it was taken, not before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Self
+
+from tessel.node._streams.base import Chunk, Stream
+from tessel.node._streams.iteration import Chunks
+from tessel.node._streams.pipe import Pipe, as_writable
+from tessel.node.base import encodings
+from tessel.node.base.arguments import whole_number
+
+if TYPE_CHECKING:
+    from tessel.node._streams.file_sink import Writes
+    from tessel.node._streams.writable import Writable
+    from tessel.node.events import Listener
+
+HIGH_WATER_MARK = 64 * 1024  # bytes held before the source is told to stop; Node's own size
+MOST_READ = 2**30  # bytes of one `read`; Node's own limit
+
+
+class Readable(Stream):
+    """A stream to read from. A source either pushes as it likes, or overrides `_read`."""
+
+    def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
+        super().__init__()
+        self.readable_high_water_mark = high_water_mark
+        self.readable_flowing: bool | None = None  # None: nobody has said yet
+        self.readable_object_mode = False  # Node's name; chunks are always bytes or text here
+        self._pipes: dict[Writable, Pipe] = {}
+        self._begin_reading()
+
+    def _begin_reading(self) -> None:
+        """The state of a half from which nothing was read yet."""
+        self.readable_length = 0
+        self.readable_ended = False  # `end` was emitted
+        self.readable_did_read = False  # a chunk was given to the program
+        self.readable_encoding: str | None = None
+        self._held: deque[Chunk] = deque()
+        self._decoder: encodings.Decoder | None = None
+        self._source_ended = False
+        self._source_waits = True  # it was told to stop, or was never asked
+        self._flow_due = self._readable_due = self._end_due = False
+
+    # What the source calls.
+
+    def push(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
+        """Hand in a chunk; None: there are no more. False: push no more until `_read` is called."""
+        if self.destroyed or self._source_ended:
+            return False
+        if chunk is None:
+            return self._push_end()
+        self._take_in(self._decoded(_unencoded(chunk, encoding), final=False))
+        self._source_waits = self.readable_length >= self.readable_high_water_mark
+        return not self._source_waits
+
+    def unshift(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
+        """Put a chunk back before what is held, to be read first. None changes nothing here."""
+        if chunk is None or self.destroyed or self.readable_ended:
+            return False
+        chunk = _unencoded(chunk, encoding)
+        if self.readable_encoding is not None and isinstance(chunk, bytes):
+            chunk = encodings.decoder(self.readable_encoding).decode(chunk, True)
+        if chunk:
+            self._held.appendleft(chunk)
+            self.readable_length += len(chunk)
+            self._end_due = False
+            self._readable_soon()
+            self._flow_soon()
+        return self.readable_length < self.readable_high_water_mark
+
+    def _read(self) -> None:
+        """Overridden by sources: more is wanted."""
+
+    # What the program calls.
+
+    def on(self, event: str, listener: Listener) -> Self:
+        super().on(event, listener)
+        return self._listened(event)
+
+    def once(self, event: str, listener: Listener) -> Self:
+        super().once(event, listener)
+        return self._listened(event)
+
+    def resume(self) -> Self:
+        """Let it flow, though nobody may listen: then the data is lost, as in Node."""
+        if self.readable_flowing is not True:
+            self.readable_flowing = True
+            self._runtime.next_tick(self.emit, "resume")
+        self._flow_soon()
+        return self
+
+    def pause(self) -> Self:
+        if self.readable_flowing is not False:
+            self.readable_flowing = False
+            self.emit("pause")
+        return self
+
+    def is_paused(self) -> bool:
+        return self.readable_flowing is False
+
+    def read(self, size: int | None = None) -> Chunk | None:
+        """What is held, or `size` bytes of it; None: there is not so much yet."""
+        if size is not None:
+            size = whole_number(size, "size", 0, MOST_READ)
+        wanted = self.readable_length if size is None else size
+        if self._source_ended:
+            wanted = min(wanted, self.readable_length)
+        chunk = self._take_out(wanted) if 0 < wanted <= self.readable_length else None
+        self._ask_source()
+        self._end_soon()
+        return chunk
+
+    def set_encoding(self, encoding: str = encodings.DEFAULT) -> Self:
+        """From now on chunks are text; a character is never cut in two.
+
+        `encoding` is one of Node's: utf8, utf16le (ucs2), latin1 (binary), ascii, base64,
+        base64url, hex.
+        """
+        self._decoder = encodings.decoder(encoding)
+        self.readable_encoding = encodings.encoding_name(encoding)
+        held, self._held = self._held, deque()
+        self.readable_length = 0
+        for chunk in held:
+            self._hold(self._decoded(chunk, final=False))
+        return self
+
+    def pipe(self, destination: Writable | Writes, *, end: bool = True) -> Writable:
+        """Write all of it to `destination`, at the speed that can take it; then end that, too.
+
+        `destination` is a stream or a Python file. For a file the stream that writes to it is
+        returned: its `finish` says that all is written, its `error` that the file took no more. The
+        end closes a file that was opened by its path; see FileSink.
+        """
+        into = as_writable(destination)
+        self._pipes[into] = Pipe(self, into, end=end)
+        into.emit("pipe", self)
+        if self.readable_flowing is not True:
+            self.resume()
+        return into
+
+    def unpipe(self, destination: Writable | Writes | None = None) -> Self:
+        for one in list(self._pipes):
+            if destination is None or destination in (one, getattr(one, "file", None)):
+                self._pipes.pop(one).undo()
+                one.emit("unpipe", self)
+        if not self._pipes:
+            self.pause()
+        return self
+
+    @property
+    def readable(self) -> bool:
+        return not self.destroyed and not self.readable_ended
+
+    @property
+    def readable_aborted(self) -> bool:
+        """It was destroyed before `end`."""
+        return self.destroyed and not self.readable_ended
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        """`async for chunk in stream`, in a coroutine that Twisted runs.
+
+        The stream is destroyed when the loop is left early, as in Node.
+        """
+        return Chunks(self)
+
+    # The flow.
+
+    def _listened(self, event: str) -> Self:
+        if event == "data" and self.readable_flowing is not False:
+            self.resume()
+        elif event == "readable":
+            self.readable_flowing = False  # `readable` wins over `data`, as in Node
+            self._readable_soon()
+            self._ask_source()
+        return self
+
+    def _take_in(self, chunk: Chunk) -> None:
+        if not chunk:
+            return
+        if self.readable_flowing and not self._held and not self._flow_due:
+            self.readable_did_read = True
+            self.emit("data", chunk)
+            return
+        self._hold(chunk)
+        self._readable_soon()
+
+    def _hold(self, chunk: Chunk) -> None:
+        if chunk:
+            self._held.append(chunk)
+            self.readable_length += len(chunk)
+
+    def _take_out(self, size: int) -> Chunk:
+        self.readable_did_read = True
+        parts: list[Chunk] = []
+        left = size
+        while left:
+            chunk = self._held.popleft()
+            if len(chunk) > left:
+                self._held.appendleft(chunk[left:])
+                chunk = chunk[:left]
+            parts.append(chunk)
+            left -= len(chunk)
+        self.readable_length -= size
+        return parts[0] if len(parts) == 1 else type(parts[0])().join(parts)  # type: ignore[arg-type]  # all text or all bytes: set_encoding converts what is held
+
+    def _flow_soon(self) -> None:
+        if not self._flow_due and not self.destroyed:
+            self._flow_due = True
+            self._runtime.next_tick(self._flow)
+
+    def _flow(self) -> None:
+        self._flow_due = False
+        while self.readable_flowing and self._held:
+            chunk = self._held.popleft()
+            self.readable_length -= len(chunk)
+            self.readable_did_read = True
+            self.emit("data", chunk)
+        if self.readable_flowing:
+            self._ask_source()
+            self._end_soon()
+
+    def _ask_source(self) -> None:
+        wanted = self.readable_length < self.readable_high_water_mark
+        if self._source_waits and wanted and not self._source_ended and not self.destroyed:
+            self._source_waits = False
+            self._read()
+
+    def _readable_soon(self) -> None:
+        if self._readable_due or not self.listener_count("readable"):
+            return
+        self._readable_due = True
+        self._runtime.next_tick(self._emit_readable)
+
+    def _emit_readable(self) -> None:
+        self._readable_due = False
+        if not self.destroyed and (self._held or self._source_ended):
+            self.emit("readable")
+
+    # The end.
+
+    def _push_end(self) -> bool:
+        self._take_in(self._decoded(b"", final=True))
+        self._source_ended = True
+        self._readable_soon()
+        if self.readable_flowing:
+            self._end_soon()
+        return False
+
+    def _end_soon(self) -> None:
+        if self._source_ended and not self._held and not self._end_due:
+            self._end_due = True
+            self._runtime.next_tick(self._emit_end)
+
+    def _emit_end(self) -> None:
+        if self.destroyed or self._held:  # `unshift` put something back
+            return
+        self.readable_ended = True
+        self.emit("end")
+        self._settled()
+
+    def _undestroy(self) -> None:
+        encoding = self.readable_encoding
+        self._begin_reading()
+        if encoding is not None:
+            self.set_encoding(encoding)
+        super()._undestroy()
+
+    def _is_over(self) -> bool:
+        return self.readable_ended and super()._is_over()
+
+    def _drop(self) -> None:
+        self._held.clear()
+        self.readable_length = 0
+        super()._drop()
+
+    def _decoded(self, chunk: Chunk, *, final: bool) -> Chunk:
+        if self._decoder is None or isinstance(chunk, str):
+            return chunk
+        return self._decoder.decode(chunk, final)
+
+
+def _unencoded(chunk: object, encoding: str | None) -> Chunk:
+    """Text stays text unless its encoding is named."""
+    if isinstance(chunk, str) and encoding is None:
+        return chunk
+    return encodings.as_bytes(chunk, encoding or encodings.DEFAULT)

@@ -1,0 +1,25 @@
+"""What the Tessel's runtime warned of and then ignored, for its chip has no such thing."""
+
+from __future__ import annotations
+
+import warnings
+
+NO_DELAY = "set_no_delay is ignored: the CC3000 cannot send without delay"
+HALF_OPEN = "allow_half_open is ignored: the CC3000 closes a connection whole"
+HOST = "the host is ignored: the CC3000 listens for every machine that can reach it"
+
+_warned: dict[
+    str | tuple[str, type[Warning], int], int
+] = {}  # Python's own register: once for each line of a program
+
+
+def warn(text: str, at: str | None) -> None:
+    """Warn of something that the radio cannot do, at a line of the program.
+
+    `at` is that line, as `source_location.here` names it. None: do not warn, for the runtime asked
+    and not the program (an http server keeps its sockets half-open where it can).
+    """
+    if at is None:
+        return
+    filename, _, line = at.rpartition(":")
+    warnings.warn_explicit(text, RuntimeWarning, filename, int(line), registry=_warned)

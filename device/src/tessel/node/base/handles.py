@@ -1,0 +1,139 @@
+"""What keeps a program alive: sockets, servers, timers, look-ups and requests that are open.
+
+The one register of them. An idle tunnel and its timer are not in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Self, TypeAlias
+
+
+def _described(handle: Handle, count: int) -> str:
+    times = f" ({count} times)" if count > 1 else ""
+    where = f", opened at {_line(handle.at)}" if handle.at else ""
+    return f"{handle.named()}{where}{times}"
+
+
+def _line(at: str) -> str:
+    """`/home/me/hello.py:8` -> `/home/me/hello.py, line 8`."""
+    filename, _, line = at.rpartition(":")
+    return f"{filename}, line {line}"
+
+
+Use: TypeAlias = Callable[[], str]
+
+
+class Handle:
+    """Something open. While it is referenced, the process does not end."""
+
+    def __init__(self, handles: Handles, what: str, at: str | None = None) -> None:
+        """`at`: the line of the program that opened it, as `source_location.here` names it."""
+        self._handles = handles
+        self.what = what
+        self.at = at
+        self.use: Use | None = None
+        self._open = True
+        self._referenced = True
+        handles.changed(self, counted=True)
+
+    def ref(self) -> None:
+        self._set(is_open=self._open, referenced=True)
+
+    def unref(self) -> None:
+        self._set(is_open=self._open, referenced=False)
+
+    def named(self) -> str:
+        """What is open, by what it is used for if that is known."""
+        return self.what if self.use is None else f"{self.what} for {self.use()}"
+
+    def close(self) -> None:
+        """It is no longer open. More than once is no fault."""
+        self._set(is_open=False, referenced=self._referenced)
+
+    @property
+    def closed(self) -> bool:
+        return not self._open
+
+    def has_ref(self) -> bool:
+        return self._open and self._referenced
+
+    def _set(self, *, is_open: bool, referenced: bool) -> None:
+        before = self.has_ref()
+        self._open, self._referenced = is_open, referenced
+        if before != self.has_ref():
+            self._handles.changed(self, counted=self.has_ref())
+
+
+class Holder:
+    """What a program opens, and may `unref`: also before it is open, and after."""
+
+    _handle: Handle | None = None
+    _referenced = True
+
+    def ref(self) -> Self:
+        self._referenced = True
+        if self._handle is not None:
+            self._handle.ref()
+        return self
+
+    def unref(self) -> Self:
+        """Do not keep the program alive for this."""
+        self._referenced = False
+        if self._handle is not None:
+            self._handle.unref()
+        return self
+
+    def used_for(self, use: Use | None, at: str | None = None) -> None:
+        """`use` says, when somebody asks, what waits for it; `at` is that one's line."""
+        if self._handle is not None:
+            self._handle.use = use
+            self._handle.at = at or self._handle.at
+
+    def _take_handle(self, handle: Handle) -> None:
+        self._handle = handle
+        if not self._referenced:
+            handle.unref()
+
+    def _name_handle(self, what: str) -> None:
+        """What it is, now that more is known of it."""
+        if self._handle is not None:
+            self._handle.what = what
+
+    def _let_go(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
+
+class Handles:
+    """The register. `idle` is called whenever the last counted handle goes."""
+
+    def __init__(self, idle: Callable[[], None] = lambda: None) -> None:
+        self._idle = idle
+        self._counted: set[Handle] = set()
+
+    def open(self, what: str, at: str | None = None) -> Handle:
+        return Handle(self, what, at)
+
+    def __len__(self) -> int:
+        return len(self._counted)
+
+    def names(self) -> list[str]:
+        """What is open, for a person who wonders why the process does not end."""
+        return sorted(handle.named() for handle in self._counted)
+
+    def places(self) -> list[str]:
+        """What is open, each with the line of the program that opened it, in this order."""
+        found = {(handle.at or "", handle.named()): handle for handle in self._counted}
+        counts = Counter((handle.at or "", handle.named()) for handle in self._counted)
+        return [_described(found[key], counts[key]) for key in sorted(found)]
+
+    def changed(self, handle: Handle, *, counted: bool) -> None:
+        if counted:
+            self._counted.add(handle)
+            return
+        self._counted.discard(handle)
+        if not self._counted:
+            self._idle()

@@ -1,0 +1,80 @@
+"""Plain Python sockets, and all that is built on them, know neither the tunnel nor the chip.
+
+A program that uses `requests`, `urllib`, `asyncio` or `socket` connects by the machine's own
+network. It is told so, once, where the board's network is another: with a token, or with a chip.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Mapping
+from types import FrameType
+
+from twisted import internet
+
+from tessel.config import TOKENS
+from tessel.source_location import is_programs
+
+TEXT = (
+    "this connection goes past the device's network (the tunnel, or the chip): plain Python "
+    "sockets, and with them requests, urllib and asyncio, use the machine's own. Use tessel.net or "
+    "tessel.http, or treq with tessel.agent"
+)
+
+_EVENTS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"})
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - a prefix
+_REACTOR = str(internet.__path__[0]) + os.sep
+_THREADS = _REACTOR + "threads.py"  # what the program runs in a thread of the reactor's is its own
+
+
+class PlainSockets:
+    """An audit hook. It warns once; `sys.addaudithook` takes it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """`environ` is the live environment: a program may set its settings itself."""
+        self._environ = environ
+        self._warned = False
+        self._lock = threading.Lock()
+
+    def __call__(self, event: str, args: tuple[object, ...]) -> None:
+        if event not in _EVENTS or self._warned:
+            return
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect's would read the sources
+        if not _is_of_network(args[0]) or _is_runtimes(frame) or not self._is_bypass():
+            return
+        with self._lock:
+            warned, self._warned = self._warned, True
+        if not warned:
+            _warn(frame)
+
+    def _is_bypass(self) -> bool:
+        """Has the board a network other than the machine's?"""
+        has_chip = self._environ.get("RADIO", "host").strip() not in ("", "host")
+        tokens = (self._environ.get(name + end) for name in TOKENS for end in ("", "_FILE"))
+        return has_chip or any(tokens)
+
+
+def _is_of_network(what: object) -> bool:
+    return getattr(what, "family", None) in (socket.AF_INET, socket.AF_INET6)
+
+
+def _is_runtimes(frame: FrameType | None) -> bool:
+    """Is it a socket of the reactor's? The radio's are all of that kind."""
+    while frame is not None and not is_programs(frame.f_code.co_filename):
+        filename = frame.f_code.co_filename
+        if filename.startswith((_REACTOR, _PACKAGE)) and filename != _THREADS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _warn(frame: FrameType | None) -> None:
+    while frame is not None and not is_programs(frame.f_code.co_filename):
+        frame = frame.f_back
+    filename = sys.argv[0] if frame is None else frame.f_code.co_filename  # it is in a thread
+    line = 0 if frame is None else frame.f_lineno
+    warnings.warn_explicit(TEXT, RuntimeWarning, filename, line)
