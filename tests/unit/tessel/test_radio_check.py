@@ -13,7 +13,7 @@ from tessel.emulator.air import AccessPoint as InAir
 from tessel.radio.cc3000 import AccessPoint
 from tessel.radio_check import check
 from unit.tessel.joined import Joined
-from unit.tessel.test_program import Reactor
+from unit.tessel.program.test_program import Reactor
 
 NEXT_DOOR = InAir(ssid=b"next door", bssid=b"\x01\x02\x03\x04\x05\x06", rssi=20)
 OURS = AccessPoint(HOME.ssid, HOME.security, HOME.key)

@@ -13,7 +13,7 @@ from tessel.__main__ import main
 from tessel.settings import described
 
 TESSEL = str(Path(sys.executable).with_name("tessel"))
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 LIMIT_S = 30
 
 

@@ -24,7 +24,7 @@ from tessel.radio import interface as radio
 from tessel.radio.interface import Capabilities, IRadio
 from unit.streamplex.wiring import HalfCloseable, MemoryTransport, Plain
 from unit.tessel.fake_proxy import ENVIRON, FakeProxy, Watch
-from unit.tessel.test_secure import AUTHORITY, Serving, issued
+from unit.tessel.network.test_secure import AUTHORITY, Serving, issued
 
 
 @implementer(IRadio)
