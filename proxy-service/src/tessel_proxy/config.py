@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
 
 from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES, Windows
 from streamplex.tx.tcp import KeepAliveTimes
-from tessel_proxy.egress.rules import Rule, narrow_rules, rules
+from tessel_proxy.egress.rules import EgressMode, Rule, narrow_rules, rules
 from tessel_proxy.networks import Networks, networks
 from tessel_proxy.parsers import (
     TokenService,
@@ -48,12 +47,6 @@ NO_AUTHENTICATOR = (
     "AUTH_FILE=<accounts and hashes of their tokens>, "
     "or AUTH_PLUGIN=package.module:callable"
 )
-
-
-class EgressMode(StrEnum):
-    ENFORCE = "enforce"  # addresses inside are refused unless EGRESS_ALLOW names them
-    REPORT = "report"  # what would be refused is logged and let through
-    OPEN = "open"  # nothing is refused but what a rule denies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

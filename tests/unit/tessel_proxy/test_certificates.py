@@ -40,9 +40,9 @@ from tessel_proxy.certificates.make import (
     MAX_DAYS,
     CertificateError,
     Family,
-    make_certificates,
 )
 from tessel_proxy.config import Config
+from unit.tessel_proxy.authorities import make_certificates
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = ["localhost", "proxy.example.com", "127.0.0.1", "::1"]

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tessel_proxy.config import SETTINGS, Config, EgressMode
-from tessel_proxy.egress.rules import rules
+from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.parsers import TokenService
 from tessel_service_kit.logs import LogFormat, LogLevel
 from tessel_service_kit.settings import ConfigError, described, lookalikes

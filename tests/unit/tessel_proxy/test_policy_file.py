@@ -2,10 +2,9 @@
 
 import pytest
 
-from tessel_proxy.config import EgressMode
 from tessel_proxy.egress.policy import RuleSet
 from tessel_proxy.egress.policy_file import MAX_FAULTS, PolicyFileError, parse
-from tessel_proxy.egress.rules import MAX_RULES, rules
+from tessel_proxy.egress.rules import MAX_RULES, EgressMode, rules
 
 WHOLE = b"""\xef\xbb\xbf
 # who may do what

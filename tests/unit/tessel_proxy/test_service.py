@@ -23,8 +23,8 @@ from streamplex.tx import TunnelProtocol
 from tessel_proxy import service
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.auth.wrappers import AuthResult, News
-from tessel_proxy.config import Config, EgressMode
-from tessel_proxy.egress.rules import rules
+from tessel_proxy.config import Config
+from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.front import listening
 from tessel_proxy.front.listening import listen
 from tessel_proxy.networks import networks

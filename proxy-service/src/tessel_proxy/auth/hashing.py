@@ -11,7 +11,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from tessel_proxy.auth.interface import AuthUnavailableError
-from tessel_proxy.targets.threads import forget_those_not_started
+from tessel_service_kit.threads import forget_unstarted
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def reactor_threads(reactor: IReactorThreads) -> Threads:
         try:
             return deferToThreadPool(reactor, pool, work)
         except RuntimeError as error:  # "can't start new thread", raised before there is a Deferred
-            forget_those_not_started(pool)
+            forget_unstarted(pool)
             return fail(AuthUnavailableError(f"a token cannot be hashed: {error}"))
 
     return run

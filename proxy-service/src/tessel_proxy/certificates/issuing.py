@@ -21,6 +21,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 KEY_BITS = 2048
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LAST_MOMENT = datetime(2049, 12, 31, tzinfo=UTC)  # later is GeneralizedTime
+TESSEL_1_END = datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)
+"""The first moment that a Tessel 1 cannot represent: axTLS keeps dates in a 32-bit `time_t`, and
+takes a certificate that ends then or later for expired."""
 TESSEL_1_LAST_MOMENT = datetime(2038, 1, 18, tzinfo=UTC)
 """axTLS reads the day of a date alone, by local time, into a `time_t` that ends at 03:14:07 UTC on
 2038-01-19: a later end is one in the past to it."""

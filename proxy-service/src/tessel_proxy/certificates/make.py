@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tessel_proxy.certificates.issuing import (
     LAST_MOMENT,
+    TESSEL_1_END,
     TESSEL_1_LAST_MOMENT,
     Issued,
     general_name,
@@ -25,9 +26,8 @@ from tessel_proxy.certificates.issuing import (
     new_server,
 )
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
+from tessel_proxy.certificates.pem import LockedKeyError, key_in
 from tessel_proxy.config import Config
-from tessel_proxy.front.identity import LockedKeyError, key_in
-from tessel_proxy.front.tls_tessel_1 import TOO_LATE
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650
@@ -98,18 +98,6 @@ class Family(Enum):
             case Family.TESSEL_1:
                 pair = (config.legacy_cert_file, config.legacy_key_file)
         return Files(*pair, config.key_pass, self)
-
-
-def make_certificates(
-    names: Sequence[str],
-    config: Config,
-    now: datetime,
-    family: Family = Family.CURRENT,
-    *,
-    days: int = SERVER_DAYS,
-) -> Made:
-    """As make_files, to the files that the settings name."""
-    return make_files(names, family.files(config), now, days=days)
 
 
 def make_files(
@@ -198,11 +186,12 @@ def _kept_authority(files: Files, now: datetime) -> Issued | None:
             f"{cert} expired at {authority.certificate.not_valid_after_utc:%F %T} UTC; "
             "move both authority files away for a new one, which devices must then be given"
         )
-    if files.family is Family.TESSEL_1 and authority.certificate.not_valid_after_utc >= TOO_LATE:
+    ends = authority.certificate.not_valid_after_utc
+    if files.family is Family.TESSEL_1 and ends >= TESSEL_1_END:
         raise CertificateError(
-            f"{cert} ends at {authority.certificate.not_valid_after_utc:%F %T} UTC, which a "
-            f"Tessel 1 cannot read; allowed: before {TOO_LATE:%F %T}. Move both authority files "
-            "away for a new one, which boards must then be given"
+            f"{cert} ends at {ends:%F %T} UTC, which a "
+            f"Tessel 1 cannot read; allowed: before {TESSEL_1_END:%F %T}. Move both authority "
+            "files away for a new one, which boards must then be given"
         )
     return authority
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-from tessel_proxy.config import Config, EgressMode
 from tessel_proxy.egress.policy import Policy, RuleSet
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
+from tessel_proxy.egress.rules import EgressMode, Rule
 from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.reload import stamps_of
 from tessel_service_kit.settings import ConfigError
@@ -17,17 +18,30 @@ MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
 
 
+class EgressSettings(Protocol):
+    """The settings that the policies are made of; the proxy's Config has them."""
+
+    @property
+    def egress_mode(self) -> EgressMode: ...
+    @property
+    def egress_allow(self) -> tuple[Rule, ...]: ...
+    @property
+    def egress_deny(self) -> tuple[Rule, ...]: ...
+    @property
+    def policy_file(self) -> Path | None: ...
+
+
 class Policies:
     """Asked at every open, so that a new file holds for tunnels that are open, too."""
 
     name = "policy file"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, settings: EgressSettings) -> None:
         """Raises ConfigError if the file is of no use."""
         self._everybodys = RuleSet(
-            mode=config.egress_mode, allow=config.egress_allow, deny=config.egress_deny
+            mode=settings.egress_mode, allow=settings.egress_allow, deny=settings.egress_deny
         )
-        self._path = config.policy_file
+        self._path = settings.policy_file
         self._file = _NOTHING
         self.reload()
 

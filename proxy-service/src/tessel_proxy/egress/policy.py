@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from tessel_proxy.config import EgressMode
 from tessel_proxy.egress.addresses import Address, Verdict, classify
-from tessel_proxy.egress.rules import Named, Rule
+from tessel_proxy.egress.rules import EgressMode, Named, Rule
 
 OWN_LISTENER = "own_listener"
 OWN_ADDRESS = "own_address"

@@ -19,9 +19,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tessel_proxy.config import EgressMode
 from tessel_proxy.egress.policy import RuleSet
-from tessel_proxy.egress.rules import MAX_RULES, Rule, narrow_rules, rules
+from tessel_proxy.egress.rules import MAX_RULES, EgressMode, Rule, narrow_rules, rules
 from tessel_service_kit.texts import counted
 
 DEFAULT = "default"

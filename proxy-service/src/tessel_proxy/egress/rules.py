@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from tessel_proxy.egress import hosts
@@ -32,6 +33,14 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 _SEPARATOR = re.compile(r"(\s+,?\s*|,\s*)")
 _PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 _MORE_PORTS = re.compile(r"[0-9]+(-[0-9]+)?")
+
+
+class EgressMode(StrEnum):
+    """How the default refusals of inside addresses are applied. Rules to deny always hold."""
+
+    ENFORCE = "enforce"  # addresses inside are refused unless EGRESS_ALLOW names them
+    REPORT = "report"  # a connection that would be refused is logged and allowed
+    OPEN = "open"  # only rules to deny refuse connections
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from itertools import takewhile
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from tessel_proxy.certificates.pem import out_of_date
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -44,16 +46,6 @@ def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Cha
     gaps = (_gap(each, leaf, now) for each in missing)
     unneeded = (_warning(each, now) for each in others if each not in (*sent, *missing))
     return Chain(sent, None, (*gaps, *unneeded))
-
-
-def out_of_date(certificate: x509.Certificate, now: datetime) -> str | None:
-    """Why it is not valid at this time; None: it is."""
-    name = certificate.subject.rfc4514_string()
-    if now > certificate.not_valid_after_utc:
-        return f"{name} expired at {certificate.not_valid_after_utc:%F %T} UTC"
-    if now < certificate.not_valid_before_utc:
-        return f"{name} is valid only from {certificate.not_valid_before_utc:%F %T} UTC"
-    return None
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -14,15 +14,19 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
-    load_pem_private_key,
 )
 
-from tessel_proxy.files import FileError, bytes_of
-from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain, out_of_date
+from tessel_proxy.certificates.pem import (
+    LockedKeyError,
+    certificates_in,
+    key_in,
+    out_of_date,
+    read_pem,
+)
+from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain
 from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
 from tessel_proxy.secrets import passphrase_in
 from tessel_service_kit.settings import ConfigError, SecretFile
@@ -35,8 +39,6 @@ UNKNOWN_KIND = (
     "is of a kind that is not known; "
     "allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
 )
-
-MAX_PEM_BYTES = 4 * 1024 * 1024  # the system's whole trust store has a quarter of a million
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class IdentityFiles:
         if file is None:
             return no_revocations()
         source = f"CLIENT_CRL_FILE='{file}'"
-        return revocations_in(_read(file, source), source, authorities, now)
+        return revocations_in(read_pem(file, source), source, authorities, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,38 +166,8 @@ def authorities_in(file: Path, source: str, now: datetime) -> Authorities:
     return Authorities(usable, tuple(faults))
 
 
-def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
-    """All certificates of a PEM file, at least one; raises ConfigError that names `source`."""
-    nbytes = _read(file, source)
-    try:
-        return x509.load_pem_x509_certificates(nbytes)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise ConfigError([f"{source} holds no certificate; allowed: PEM"]) from error
-
-
-class LockedKeyError(Exception):
-    """A private key is encrypted, and not opened by the passphrase, if there is one."""
-
-
-def key_in(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
-    """The private key of a PEM file. A passphrase is ignored where none is needed, as in Node.
-
-    Raises LockedKeyError, UnsupportedAlgorithm if the key is of a kind that cryptography does not
-    know, and ValueError if there is none.
-    """
-    try:
-        return load_pem_private_key(data, None)
-    except TypeError as error:  # cryptography's way to say that it is encrypted
-        if passphrase is None:
-            raise LockedKeyError from error
-    try:
-        return load_pem_private_key(data, passphrase)
-    except ValueError as error:
-        raise LockedKeyError from error
-
-
 def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey:
-    nbytes = _read(file, source)
+    nbytes = read_pem(file, source)
     try:
         key = key_in(nbytes, passphrase)
     except LockedKeyError as error:
@@ -216,21 +188,6 @@ def _oddity(passphrase: bytes) -> str:
     """What may have come into a passphrase unnoticed."""
     odd = passphrase != passphrase.strip() or passphrase[:1] + passphrase[-1:] in (b"''", b'""')
     return " (it begins or ends with a space or a quote)" if odd else ""
-
-
-def _read(file: Path, source: str) -> bytes:
-    try:
-        return bytes_of(file, MAX_PEM_BYTES)
-    except FileError as error:
-        missing = isinstance(error.__cause__, FileNotFoundError)
-        raise ConfigError([f"{source} {error}{_how_to_make(source) if missing else ''}"]) from error
-
-
-def _how_to_make(source: str) -> str:
-    if "CLIENT_" in source:
-        return ""
-    kind = " --for-tessel-1" if "LEGACY_" in source else ""
-    return f"; `tessel-proxy make-cert{kind}` makes one"
 
 
 def _collect(faults: list[str], load: Callable[[], T]) -> T | None:

@@ -7,7 +7,6 @@ ciphers are given up everywhere else: therefore a port and a key of its own, for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
+from tessel_proxy.certificates.issuing import TESSEL_1_END
 from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TicketKeys
@@ -27,8 +27,6 @@ from tessel_service_kit.settings import SecretFile
 CIPHERS = b"AES128-SHA:AES256-SHA:@SECLEVEL=0"
 
 MAX_KEY_BITS = 4096  # what was tried; its buffers for larger numbers were not
-TOO_LATE = datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)
-"""axTLS keeps dates in a `time_t` of 32 bits: a certificate that ends later has expired to it."""
 MAX_CHAIN_BYTES = 16 * 1024 - 128
 """axTLS wants each handshake message whole in one record, which has 16 KiB at most; less what
 the message's own lengths and names take."""
@@ -94,8 +92,8 @@ def _key_faults(identity: Identity) -> Iterator[str]:
 def _certificate_faults(certificate: x509.Certificate) -> Iterator[str]:
     name = certificate.subject.rfc4514_string()
     until = certificate.not_valid_after_utc
-    if until >= TOO_LATE:
-        yield f"{name} ends {until:%F}; allowed for the Tessel 1: before {TOO_LATE:%F %T} UTC"
+    if until >= TESSEL_1_END:
+        yield f"{name} ends {until:%F}; allowed for the Tessel 1: before {TESSEL_1_END:%F %T} UTC"
     # Nobody checks an authority's signature on itself, but it must be parsable.
     itself = certificate.subject == certificate.issuer
     if certificate.signature_algorithm_oid not in (_PARSABLE if itself else _VERIFIABLE):

@@ -20,10 +20,10 @@ from twisted.python.threadpool import ThreadPool
 
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.numbers import Number
-from tessel_proxy.targets.threads import forget_those_not_started
 from tessel_proxy.targets.turns import Ticket, Turns
 from tessel_service_kit import names
 from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
+from tessel_service_kit.threads import forget_unstarted
 
 LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
 
@@ -48,7 +48,7 @@ class _LookupThreads(DaemonThreads):
         try:
             super().callInThreadWithCallback(onResult, func, *args, **kw)
         except RuntimeError as error:  # "can't start new thread"
-            forget_those_not_started(self)
+            forget_unstarted(self)
             self._log.error(
                 "a name cannot be looked up: {why}",
                 event="no_thread",

@@ -19,11 +19,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
-from tessel_proxy.config import EgressMode
 from tessel_proxy.egress import hosts, policy
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.egress.policy import Own, Wanted
+from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.record import log_would_refuse
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.connecting import Connect

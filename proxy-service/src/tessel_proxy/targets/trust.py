@@ -18,10 +18,9 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamplex.tx.tls import write_whole_pieces
+from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in, out_of_date
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.files import FileError, bytes_of
-from tessel_proxy.front.chain import out_of_date
-from tessel_proxy.front.identity import MAX_PEM_BYTES, certificates_in
 from tessel_proxy.reload import stamps_of
 from tessel_proxy.targets.nodewords import TargetError, not_verified
 from tessel_service_kit.clocks import WallTime
