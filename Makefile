@@ -38,8 +38,12 @@ test: setup ## run all tests that need no containers, with coverage; 3 minutes o
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(SOURCES) bench
+	$(BIN)/mypy $(SOURCES) bench docs/tools
 	$(BIN)/lint-imports
+
+.PHONY: settings-page
+settings-page: setup ## write docs/settings.md from the tables of settings in the code
+	$(BIN)/python -m docs.tools.settings_page
 
 .PHONY: dist
 dist: setup ## build sdist and wheel of each package into dist/, and check their metadata

@@ -1,4 +1,4 @@
-"""The examples in docstrings and in the README run as they are written, against a local site."""
+"""The examples in docstrings, README and tutorial run as they are written, on a local site."""
 
 import ast
 import re
@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from support.pages import blocks
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "device/src/tessel"
@@ -56,14 +58,13 @@ def indented(text):
     ]
 
 
-def in_readme():
-    text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [block for block in blocks if EXAMPLE_SITE in block]
+def in_pages():
+    pages = (ROOT / "README.md", ROOT / "docs" / "first-program.md")
+    return [block for page in pages for block in blocks(page, "python") if EXAMPLE_SITE in block]
 
 
 DOCSTRINGS = list(in_docstrings())
-CLIENTS = [block for _, block in DOCSTRINGS if EXAMPLE_SITE in block] + in_readme()
+CLIENTS = [block for _, block in DOCSTRINGS if EXAMPLE_SITE in block] + in_pages()
 SERVERS = [block for _, block in DOCSTRINGS if EXAMPLE_PORT in block]
 
 
@@ -79,7 +80,7 @@ def start(folder, example):
 
 def test_every_example_is_run():
     assert len(CLIENTS) >= 2
-    assert len(DOCSTRINGS) == len(CLIENTS) - len(in_readme()) + len(SERVERS)
+    assert len(DOCSTRINGS) == len(CLIENTS) - len(in_pages()) + len(SERVERS)
 
 
 @pytest.mark.parametrize("example", CLIENTS)

@@ -1,44 +1,26 @@
-"""The README's tables are the settings that the code reads: no more, no fewer, same words."""
+"""docs/settings.md is made from the tables of settings, and each setting is in one group."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tessel.settings import SETTINGS as DEVICE_SETTINGS
-from tessel_oauth.config import SETTINGS as OAUTH_SETTINGS
+from docs.tools.settings_page import PAGE, TABLES, page
 from tessel_proxy.config import SETTINGS as PROXY_SETTINGS
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
 
 
-def section(title):
-    text = README.read_text()
-    start = text.index(f"### {title}\n")
-    return text[start : text.index("\n##", start + 1)]
+def test_the_page_is_what_the_tables_make():
+    assert PAGE.read_text() == page(), "run `make settings-page`"
 
 
-def rows(title):
-    return [line for line in section(title).splitlines() if line.startswith("| `")]
-
-
-def row(setting):
-    names = ", ".join(f"`{name}`" for name in setting.names)
-    default = f"`{setting.default}`" if setting.default else ""
-    return f"| {names} | {default} | {setting.meaning} |"
-
-
-@pytest.mark.parametrize(
-    ("title", "settings"),
-    [
-        ("Settings of the device", DEVICE_SETTINGS),
-        ("Settings of the proxy", PROXY_SETTINGS),
-        ("Settings of the token service", OAUTH_SETTINGS),
-    ],
-)
-def test_the_tables_are_those_of_the_code(title, settings):
-    assert rows(title) == [row(setting) for setting in settings]
+@pytest.mark.parametrize("title", TABLES)
+def test_each_setting_is_in_one_group(title):
+    groups, settings = TABLES[title]
+    grouped = Counter(name for names in groups.values() for name in names.split())
+    assert grouped == Counter(setting.names[0] for setting in settings)
 
 
 def test_the_example_of_proxy_env_shows_settings_with_their_defaults():
