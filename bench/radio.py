@@ -29,13 +29,12 @@ from tessel.cc3000.hci.command import Message
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.simulated import SimulatedBus
 from tessel.emulator.air import AccessPoint, Air
-from tessel.emulator.chip import Chip
+from tessel.emulator.emulated_chip import EmulatedChip
+from tessel.emulator.peer_connection import PeerConnection
 from tessel.emulator.profiles import PROFILES
-from tessel.emulator.streams import Stream
-from tessel.radio.cc3000 import AccessPoint as Credentials
-from tessel.radio.cc3000 import Cc3000Radio
+from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
 from tessel.radio.host import HostRadio
-from tessel.radio.names import asked
+from tessel.radio.resolver_names import asked
 from tessel.radio_factory import TESSEL_SIZES, simulated_sizes
 
 SSID = b"bench"
@@ -47,10 +46,10 @@ class Pins:
 
     def __init__(self, profile: str) -> None:
         self.clock = Clock()
-        self.stream = Stream(self.clock, 0, nagle=False)
+        self.stream = PeerConnection(self.clock, 0, nagle=False)
         air = PeerAir(self.clock, self._dialled)
         air.appear(AccessPoint(ssid=SSID))
-        self.chip = Chip(air, PROFILES[profile], by_level=True)
+        self.chip = EmulatedChip(air, PROFILES[profile], by_level=True)
         self.chip.power(on=True)
         self.clock.advance(0)
         self.write(wlan.Start(), cut=True)
@@ -60,7 +59,7 @@ class Pins:
         self.write(sockets.Connect(0, SocketAddress("192.0.2.1", 80)))
         self.read_all()
 
-    def _dialled(self, stream: Stream) -> None:
+    def _dialled(self, stream: PeerConnection) -> None:
         self.stream = stream
         stream.makeConnection(Sink(self.clock))  # type: ignore[no-untyped-call]  # Twisted's
 
@@ -96,7 +95,7 @@ class Pins:
 class PeerAir(Air):
     """An air with one peer, in memory."""
 
-    def __init__(self, clock: Any, dialled: Callable[[Stream], None]) -> None:
+    def __init__(self, clock: Any, dialled: Callable[[PeerConnection], None]) -> None:
         super().__init__(clock, lambda _: Deferred())
         self._dialled = dialled
 
@@ -113,12 +112,12 @@ class Sink:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._producer: Stream | None = None
+        self._producer: PeerConnection | None = None
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         del enabled
 
-    def registerProducer(self, producer: Stream, streaming: bool) -> None:
+    def registerProducer(self, producer: PeerConnection, streaming: bool) -> None:
         del streaming
         self._producer = producer
 
@@ -164,8 +163,8 @@ def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
     for profile in ("ideal", "cc3000"):
         air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
         air.appear(AccessPoint(ssid=SSID))
-        bus = SimulatedBus(Chip(air, PROFILES[profile]))
-        point = Credentials(SSID, Security.OPEN)
+        bus = SimulatedBus(EmulatedChip(air, PROFILES[profile]))
+        point = WifiCredentials(SSID, Security.OPEN)
         yield profile, Cc3000Radio(bus, reactor, point, sizes=simulated_sizes(TESSEL_SIZES))
 
 

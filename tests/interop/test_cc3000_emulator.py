@@ -13,7 +13,7 @@ from tessel.cc3000.hci.codes import Option, SocketKind
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.packets import DataPacket, EventPacket
 from tessel.emulator.air import AccessPoint
-from tessel.emulator.chip import Chip
+from tessel.emulator.emulated_chip import EmulatedChip
 from tessel.emulator.nvmem import MAC
 from tessel.emulator.profiles import PROFILES, Profile
 from tessel.emulator.quirks import Quirks
@@ -28,7 +28,7 @@ class Bench:
         self.air = FakeAir(HOME)
         self.air.names["www.example.com"] = ["93.184.216.34"]
         self.machine = self.air.machine
-        self.host = PinHost(Chip(self.air, profile), self.machine)
+        self.host = PinHost(EmulatedChip(self.air, profile), self.machine)
         if joined:
             self.host.join(HOME)
 

@@ -3,11 +3,11 @@
 from support.fake_air import HOME
 from tessel.cc3000.simulated import SimulatedBus
 from tessel.emulator.air import Air
-from tessel.emulator.chip import Chip
+from tessel.emulator.emulated_chip import EmulatedChip
 from tessel.emulator.profiles import PROFILES
-from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
 from tessel.radio.host import HostRadio
-from tessel.radio.names import asked
+from tessel.radio.resolver_names import asked
 
 HOST = "host"
 SIMULATED = ("ideal", "cc3000")  # profiles without latencies
@@ -21,6 +21,6 @@ def radio_of(kind, reactor):
 def simulated(profile, reactor):
     air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
     air.appear(HOME)
-    bus = SimulatedBus(Chip(air, PROFILES[profile], by_level=True))
-    point = AccessPoint(HOME.ssid, HOME.security, HOME.key)
+    bus = SimulatedBus(EmulatedChip(air, PROFILES[profile], by_level=True))
+    point = WifiCredentials(HOME.ssid, HOME.security, HOME.key)
     return Cc3000Radio(bus, reactor, point, owns=air.owns)

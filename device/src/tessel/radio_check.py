@@ -18,12 +18,12 @@ from tessel.cc3000.bus import IBus
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import ChipError, CommandError
 from tessel.cc3000.hci.codes import Security
-from tessel.cc3000.hci.replies import AccessPoint as Heard
+from tessel.cc3000.hci.replies import ScanResult
 from tessel.cc3000.hci.wlan import SetScanParameters, Start
-from tessel.cc3000.waiting import pause
+from tessel.cc3000.pause import pause
 from tessel.cc3000.wlan import JoinError
 from tessel.errors import NodeError
-from tessel.radio.cc3000 import AccessPoint
+from tessel.radio.cc3000 import WifiCredentials
 from tessel.radio.host import IHostReactor
 from tessel.radio_config import RadioSettings
 from tessel.radio_factory import bus_of
@@ -72,7 +72,7 @@ def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextI
     return codes[0]
 
 
-async def check(bus: IBus, clock: IReactorTime, point: AccessPoint | None, say: Say) -> bool:
+async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, say: Say) -> bool:
     """Is all well? `say` is given a line for each thing found. The bus is given back."""
     try:
         await Pins(bus, clock).check(say)
@@ -193,7 +193,9 @@ def _off_by_one_bit(miso: bytes) -> bool:
     return any(one.to_bytes(len(miso), "big").startswith(begins) for one in shifted)
 
 
-async def _check_chip(chip: Chip, clock: IReactorTime, point: AccessPoint | None, say: Say) -> None:
+async def _check_chip(
+    chip: Chip, clock: IReactorTime, point: WifiCredentials | None, say: Say
+) -> None:
     try:
         say(f"ok     service pack {await chip.boot()}")
         say(f"ok     MAC {(await chip.nvmem.mac()).hex(':')}")
@@ -218,7 +220,7 @@ async def _scan(chip: Chip, clock: IReactorTime, say: Say) -> None:
         say(f"       {_described(one)}")
 
 
-def _described(network: Heard) -> str:
+def _described(network: ScanResult) -> str:
     known = network.security in list(Security)
     security = Security(network.security).name.lower() if known else str(network.security)
     return f"{network.bssid.hex(':')} {security:<5} signal {network.rssi:3}  {_name(network.ssid)}"

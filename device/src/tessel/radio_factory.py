@@ -17,11 +17,11 @@ from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
 from tessel.cc3000.linux import ILinuxReactor, open_bus
 from tessel.errors import NodeError
-from tessel.radio.cc3000 import AccessPoint, Cc3000Radio, Sizes
-from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Wifi
+from tessel.radio.cc3000 import Cc3000Radio, TransferSizes, WifiCredentials
+from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Cc3000Wifi
 from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio, IWifi
-from tessel.radio.names import asked
+from tessel.radio.resolver_names import asked
 from tessel.radio_config import RadioSettings
 from tessel_service_kit.resolver import resolver_of
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if none is named
 
-TESSEL_SIZES = Sizes(read=512, write=1024)  # its runtime's, which real chips are known to bear
+TESSEL_SIZES = TransferSizes(
+    read=512, write=1024
+)  # its runtime's, which real chips are known to bear
 
 READS_A_ROUND = 4  # what the receive window of a simulated chip holds
 
@@ -61,22 +63,22 @@ def chosen(
     if settings.kind == "host":
         return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     found = _bus(settings, reactor, clock, by_level=True)
-    sizes = Sizes() if settings.profile == "ideal" else TESSEL_SIZES
+    sizes = TransferSizes() if settings.profile == "ideal" else TESSEL_SIZES
     if settings.kind == "cc3000-sim":
         sizes = simulated_sizes(sizes)
     chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
-    wifi = cast("IWifi", Wifi(chip))
+    wifi = cast("IWifi", Cc3000Wifi(chip))
     return Chosen(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)
 
 
-def simulated_sizes(sizes: Sizes) -> Sizes:
+def simulated_sizes(sizes: TransferSizes) -> TransferSizes:
     """A chip made of code bears more at once."""
     return replace(sizes, by_packet=True, reads=READS_A_ROUND)
 
 
 def bus_of(
     settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime
-) -> tuple[IBus, AccessPoint | None]:
+) -> tuple[IBus, WifiCredentials | None]:
     """A chip's bus, and the network for it. Raises NodeError."""
     found = _bus(settings, reactor, clock, by_level=False)
     return found.bus, found.point
@@ -85,7 +87,7 @@ def bus_of(
 @dataclass(frozen=True, slots=True)
 class _Found:
     bus: IBus
-    point: AccessPoint | None
+    point: WifiCredentials | None
     owns: Callable[[object], bool]
 
 
@@ -95,7 +97,7 @@ def _bus(
     """`by_level`: whoever drives a simulated chip looks at the level of nIRQ, not at its edges."""
     point = access_point(settings)
     if settings.kind == "cc3000-sim":
-        near = point or AccessPoint(SIMULATED_SSID)
+        near = point or WifiCredentials(SIMULATED_SSID)
         return _simulated(near, settings.profile, reactor, clock, by_level=by_level)
     try:
         bus = open_bus(settings.pins, cast("ILinuxReactor", reactor))
@@ -105,7 +107,7 @@ def _bus(
 
 
 def _simulated(
-    point: AccessPoint,
+    point: WifiCredentials,
     profile: str,
     reactor: IHostReactor,
     clock: IReactorTime,
@@ -124,9 +126,9 @@ def _simulated(
     return _Found(made.bus, point, made.air.owns)
 
 
-def access_point(settings: RadioSettings) -> AccessPoint | None:
+def access_point(settings: RadioSettings) -> WifiCredentials | None:
     """The network to join; None: the settings name none."""
     if settings.ssid is None:
         return None
     security = SECURITY_BY_NAME[settings.security]
-    return AccessPoint(settings.ssid, security, settings.password)
+    return WifiCredentials(settings.ssid, security, settings.password)

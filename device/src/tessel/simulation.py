@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.simulated import SimulatedBus
 from tessel.emulator.air import AccessPoint, Air, IAirReactor
-from tessel.emulator.chip import Chip
+from tessel.emulator.emulated_chip import EmulatedChip
 from tessel.emulator.profiles import PROFILES
-from tessel.radio.cc3000 import AccessPoint as Credentials
+from tessel.radio.cc3000 import WifiCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Simulated:
 
 
 def simulated(
-    point: Credentials,
+    point: WifiCredentials,
     profile: str,
     reactor: IAirReactor,
     clock: IReactorTime,
@@ -41,5 +41,5 @@ def simulated(
     air = Air(reactor, lookup, clock=clock, interface="")
     air.appear(AccessPoint(ssid=point.ssid, security=point.security, key=point.key))
     return Simulated(
-        cast("IBus", SimulatedBus(Chip(air, PROFILES[profile], by_level=by_level))), air
+        cast("IBus", SimulatedBus(EmulatedChip(air, PROFILES[profile], by_level=by_level))), air
     )

@@ -3,10 +3,10 @@
 from twisted.internet.protocol import Protocol
 
 from support.fake_air import HOME
-from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
 from unit.tessel.joined import Joined
 
-OURS = AccessPoint(HOME.ssid, HOME.security, HOME.key)
+OURS = WifiCredentials(HOME.ssid, HOME.security, HOME.key)
 
 
 class Talk(Protocol):

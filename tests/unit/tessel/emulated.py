@@ -7,7 +7,7 @@ from support.pin_host import PinHost
 from tessel.cc3000.hci import sockets
 from tessel.cc3000.hci.codes import Option, SocketKind
 from tessel.cc3000.hci.fields import SocketAddress
-from tessel.emulator.chip import Chip
+from tessel.emulator.emulated_chip import EmulatedChip
 from tessel.emulator.latencies import Latencies
 from tessel.emulator.profiles import Profile
 from tessel.emulator.quirks import IDEAL, Quirks
@@ -20,7 +20,7 @@ class Emulated:
         self.air = FakeAir(*(points or (HOME,)))
         self.machine = self.air.machine
         profile = Profile(quirks or Quirks(), latencies or Latencies())
-        self.chip = Chip(self.air, profile, by_level=by_level)
+        self.chip = EmulatedChip(self.air, profile, by_level=by_level)
         self.host = PinHost(self.chip, self.machine)
         if joined:
             self.host.join(HOME)

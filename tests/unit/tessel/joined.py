@@ -6,7 +6,7 @@ from support.fake_air import HOME, FakeAir
 from support.faulty_bus import FaultyBus
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.simulated import SimulatedBus
-from tessel.emulator import chip as emulator
+from tessel.emulator import emulated_chip as emulator
 from tessel.emulator.latencies import Latencies
 from tessel.emulator.profiles import Profile
 from tessel.emulator.quirks import Quirks
@@ -18,7 +18,7 @@ class Joined:
     def __init__(self, quirks=None, points=(HOME,), *, boot=True):
         self.air = FakeAir(*points)
         self.machine = self.air.machine
-        self.emulated = emulator.Chip(self.air, Profile(quirks or Quirks(), Latencies()))
+        self.emulated = emulator.EmulatedChip(self.air, Profile(quirks or Quirks(), Latencies()))
         self.bus = FaultyBus(SimulatedBus(self.emulated))
         self.chip = Chip(self.bus, self.machine)
         if boot:

@@ -11,7 +11,7 @@ from support.fake_pins import Machine, Wiring
 from tessel import dgram, dns, http, net, wifi
 from tessel.board import Board
 from tessel.config import Settings
-from tessel.emulator import chip as emulator
+from tessel.emulator import emulated_chip as emulator
 from tessel.emulator.air import Air
 from tessel.errors import NodeError
 from tessel.radio.interface import LinkState
@@ -43,7 +43,7 @@ def boards():
 def machine(monkeypatch):
     air = Air(reactor, lambda name: fail(LookupError(name)))
     air.appear(HOME)
-    machine = Machine(Wiring(emulator.Chip(air)))
+    machine = Machine(Wiring(emulator.EmulatedChip(air)))
     machine.install(monkeypatch)
     yield machine
     assert not machine.requests, "a line is still held"

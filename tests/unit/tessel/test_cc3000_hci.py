@@ -91,7 +91,7 @@ REPLIES = st.one_of(
     st.builds(replies.HostByName, number, addresses),
     st.builds(replies.IpConfig, leases, bssids, ssids),
     st.builds(
-        replies.AccessPoint,
+        replies.ScanResult,
         word,
         word,
         st.booleans(),

@@ -166,14 +166,14 @@ def gone_and_back(ours, seconds=30):
 
 
 def joined_anew(ours):
-    ours.now(ours.radio.station.join(OURS))
+    ours.now(ours.radio.supervisor.join(OURS))
     ours.settle(0.5)
 
 
 def off_and_on(ours):
     ours.now(ours.radio.suspend())
     assert ours.radio.link is LinkState.OFF
-    ours.now(Deferred.fromCoroutine(ours.radio.station.switch_on()))
+    ours.now(Deferred.fromCoroutine(ours.radio.supervisor.switch_on()))
     ours.settle(0.5)
     assert ours.radio.link is LinkState.UP
 
@@ -236,10 +236,10 @@ def test_a_port_that_is_taken_by_then_is_lost_and_says_so_once(ours, change):
 def test_a_radio_that_is_switched_on_without_its_network_stays_on_and_tries_again(ours):
     ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
     told = []
-    forget = ours.radio.station.watch_trouble(told.append)
+    forget = ours.radio.supervisor.watch_trouble(told.append)
     ours.now(ours.radio.suspend())
     ours.air.vanish(HOME)
-    ours.now(Deferred.fromCoroutine(ours.radio.station.switch_on()))
+    ours.now(Deferred.fromCoroutine(ours.radio.supervisor.switch_on()))
     ours.machine.pump([1] * 60)
     assert ours.radio.link is not LinkState.OFF
     assert told

@@ -12,9 +12,9 @@ from support.fake_air import HOME
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import SilentError
 from tessel.radio import interface as radio
-from tessel.radio.cc3000 import AccessPoint, NamesBy
-from tessel.radio.cc3000.names import ANSWER_TIMEOUT_S, TRIES, Question
-from tessel.radio.cc3000.station import AGAIN_BASE_S
+from tessel.radio.cc3000 import NamesBy, WifiCredentials
+from tessel.radio.cc3000.dns_question import ANSWER_TIMEOUT_S, TRIES, DnsQuestion
+from tessel.radio.cc3000.supervisor import AGAIN_BASE_S
 from tessel.radio.interface import LinkState
 from unit.tessel.chip_radio import OURS, Radio, Talk
 from unit.tessel.emulated import but
@@ -41,9 +41,9 @@ def test_without_an_access_point_it_waits_for_one():
     assert ours.radio.link is LinkState.DOWN
     result = ours.dial()
     assert isinstance(result[0], radio.NetworkUnreachableError)
-    ours.now(ours.radio.station.join(OURS))
+    ours.now(ours.radio.supervisor.join(OURS))
     assert ours.radio.link is LinkState.UP
-    ours.now(ours.radio.station.leave())
+    ours.now(ours.radio.supervisor.leave())
     assert ours.radio.link is LinkState.DOWN
 
 
@@ -57,7 +57,7 @@ def test_a_chip_that_is_not_there_is_said_and_switched_off():
 
 
 def test_a_network_that_is_not_there_is_said():
-    ours = Radio(access_point=AccessPoint(b"nowhere"), on=False)
+    ours = Radio(access_point=WifiCredentials(b"nowhere"), on=False)
     result = ours.begin(ours.radio.power_on())
     ours.settle(0.1)
     ours.machine.pump([1] * 25)
@@ -121,8 +121,8 @@ class Watcher(Talk):
     [
         (lambda ours: ours.air.vanish(HOME), LinkState.DOWN),
         (lambda ours: ours.chip.driver.abandon(SilentError("just now")), LinkState.DOWN),
-        (lambda ours: ours.begin(ours.radio.station.leave()), LinkState.DOWN),
-        (lambda ours: ours.begin(ours.radio.station.join(OURS)), LinkState.JOINING),
+        (lambda ours: ours.begin(ours.radio.supervisor.leave()), LinkState.DOWN),
+        (lambda ours: ours.begin(ours.radio.supervisor.join(OURS)), LinkState.JOINING),
         (lambda ours: ours.begin(ours.radio.power_off()), LinkState.OFF),
     ],
     ids=["network", "chip", "leave", "join", "power"],
@@ -154,7 +154,7 @@ def test_off_and_on_is_up_once(ours):
 
 
 def test_without_an_access_point_the_network_that_the_chip_joins_by_itself_will_do(ours):
-    ours.radio.station.access_point = None
+    ours.radio.supervisor.access_point = None
     ours.now(ours.radio.power_off())
     ours.now(ours.radio.power_on())
     ours.settle(1)
@@ -209,7 +209,7 @@ def test_all_refused_is_refused_and_leaves_no_socket(ours):
         ours.settle(0.02)
         ours.machine.refuse_dial(error.ConnectionRefusedError())
         ours.settle(0.02)
-        assert isinstance(results[0], radio.RefusedError)
+        assert isinstance(results[0], radio.RadioRefusedError)
 
 
 def test_without_an_ipv4_address_there_is_no_way(ours):
@@ -337,7 +337,7 @@ def test_a_look_up_ends_with_the_radio(ours):
 
 
 def test_a_name_server_without_an_answer_to_give_is_unanswered(ours):
-    question = Question("www.example.com", "192.0.2.53", ours.machine)
+    question = DnsQuestion("www.example.com", "192.0.2.53", ours.machine)
     answer = ours.begin(question.answer)
     port = ours.now(ours.radio.bind_udp(0, question, address=""))
     ours.settle(0.05)

@@ -8,11 +8,11 @@ from tessel.cc3000.errors import CommandError
 from tessel.cc3000.netapp import Timers
 from tessel.cc3000.spi import ReadStyle
 from tessel.emulator.quirks import IDEAL
-from tessel.radio.cc3000 import Sizes
+from tessel.radio.cc3000 import TransferSizes
 from tessel.radio.cc3000.outgoing import WRITE_BUFFER
 from tessel.radio.cc3000.poll import LEAK_TIMEOUT_S
-from tessel.radio.cc3000.station import AGAIN_BASE_S
 from tessel.radio.cc3000.stream import LINGER_S
+from tessel.radio.cc3000.supervisor import AGAIN_BASE_S
 from unit.tessel.chip_radio import Radio, Talk
 from unit.tessel.emulated import but
 
@@ -137,7 +137,7 @@ class Pieces(Talk):
 )
 @pytest.mark.parametrize("end", [None, "finish", "reset"])
 def test_full_reads_follow_each_other_and_are_delivered_in_one_piece(data, pieces, end):
-    ours = Radio(but(receive_window=8000), sizes=Sizes(read=1000, reads=4))
+    ours = Radio(but(receive_window=8000), sizes=TransferSizes(read=1000, reads=4))
     talk, peer = ours.connected(Pieces)
     talk.transport.pauseProducing()
     peer.protocol.dataReceived(bytes(data))
@@ -151,7 +151,7 @@ def test_full_reads_follow_each_other_and_are_delivered_in_one_piece(data, piece
 
 
 def test_one_packet_carries_several_pieces_if_the_chip_bears_it():
-    ours = Radio(sizes=Sizes(read=512, write=1024, by_packet=True))
+    ours = Radio(sizes=TransferSizes(read=512, write=1024, by_packet=True))
     talk, peer = ours.connected(Pieces)
     peer.protocol.dataReceived(bytes(3000))
     talk.transport.write(bytes(3000))
@@ -161,7 +161,7 @@ def test_one_packet_carries_several_pieces_if_the_chip_bears_it():
 
 
 def test_a_full_read_and_no_more_keeps_the_others_for_10_ms_and_no_longer():
-    ours = Radio(sizes=Sizes(read=1000, reads=4))
+    ours = Radio(sizes=TransferSizes(read=1000, reads=4))
     talk, peer = ours.connected()
     other, other_peer = ours.connected()
     peer.protocol.dataReceived(bytes(1000))
@@ -376,7 +376,7 @@ def test_what_a_destroyed_connection_did_not_get_rid_of_keeps_no_other_waiting()
 
 
 def test_the_sizes_of_reads_and_writes_can_be_a_tessels():
-    ours = Radio(sizes=Sizes(read=512, write=1024))
+    ours = Radio(sizes=TransferSizes(read=512, write=1024))
     sizes = []
     original = ours.chip.sockets.send
 

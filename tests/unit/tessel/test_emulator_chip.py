@@ -12,7 +12,7 @@ from tessel.cc3000.hci import netapp, sockets, wlan
 from tessel.cc3000.hci.codes import Code, EventOpcode, NvmemFile, Opcode
 from tessel.cc3000.hci.events import PingReport, unsolicited
 from tessel.cc3000.hci.packets import CommandPacket, EventPacket, PatchPacket
-from tessel.emulator import chip as chip_module
+from tessel.emulator import emulated_chip as chip_module
 from tessel.emulator.firmware import MOST_WAITING
 from tessel.emulator.latencies import MEASURED, Ceiling, Latencies
 from tessel.emulator.profiles import PROFILES

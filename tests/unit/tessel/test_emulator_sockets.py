@@ -9,9 +9,9 @@ from tessel.cc3000.hci.codes import Code, EventOpcode, Option, SocketKind
 from tessel.cc3000.hci.events import FreeBuffers, SendFailed, unsolicited
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.replies import Selected
-from tessel.emulator.network import MOST_CLOSING
+from tessel.emulator.peer_connection import LINGER_S
 from tessel.emulator.quirks import IDEAL
-from tessel.emulator.streams import LINGER_S
+from tessel.emulator.socket_commands import MOST_CLOSING
 from unit.tessel.emulated import PEER, Emulated, but, ideal_but
 
 STREAM, DATAGRAM = SocketKind.STREAM, SocketKind.DATAGRAM

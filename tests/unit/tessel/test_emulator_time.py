@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from support.fake_air import HOME, FakeAir
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.simulated import SimulatedBus
-from tessel.emulator import chip as emulator
+from tessel.emulator import emulated_chip as emulator
 from tessel.emulator.profiles import PROFILES
 
 STEP_S = 0.0005
@@ -16,7 +16,7 @@ class RealTime:
     def __init__(self):
         self.air = FakeAir(HOME)
         self.machine = self.air.machine
-        bus = SimulatedBus(emulator.Chip(self.air, PROFILES["cc3000-real-time"]))
+        bus = SimulatedBus(emulator.EmulatedChip(self.air, PROFILES["cc3000-real-time"]))
         self.chip = Chip(bus, self.machine)
 
     def took_s(self, work):

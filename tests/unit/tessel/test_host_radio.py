@@ -20,7 +20,7 @@ from tessel.emulator.air import Air
 from tessel.radio import interface as radio
 from tessel.radio.host import HostRadio
 from tessel.radio.interface import LinkState
-from tessel.radio.names import LOOKUP_TIMEOUT_S
+from tessel.radio.resolver_names import LOOKUP_TIMEOUT_S
 from unit.streamplex.wiring import Plain
 
 
@@ -109,9 +109,9 @@ def test_a_failed_dial_is_told_in_the_systems_words(host, reason, words):
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        (error.ConnectionRefusedError(errno.ECONNREFUSED, "x"), radio.RefusedError),
-        (error.TCPTimedOutError(errno.ETIMEDOUT, "x"), radio.TimedOutError),
-        (error.TimeoutError(), radio.TimedOutError),
+        (error.ConnectionRefusedError(errno.ECONNREFUSED, "x"), radio.RadioRefusedError),
+        (error.TCPTimedOutError(errno.ETIMEDOUT, "x"), radio.RadioTimedOutError),
+        (error.TimeoutError(), radio.RadioTimedOutError),
         (error.NoRouteError(errno.ENETUNREACH, "x"), radio.NetworkUnreachableError),
         (error.ConnectError(errno.EHOSTUNREACH, "x"), radio.HostUnreachableError),
         (error.ConnectError(errno.EMFILE, "x"), radio.NoSocketError),
@@ -315,7 +315,7 @@ async def test_a_refused_connection_is_a_typed_error(real):
     port = await real.listen(0, Plain, address="127.0.0.1", backlog=5)
     number = port.getHost().port
     await port.stop()
-    with pytest.raises(radio.RefusedError):
+    with pytest.raises(radio.RadioRefusedError):
         await real.connect(["127.0.0.1"], number, Plain)
 
 
@@ -376,7 +376,7 @@ async def test_a_connection_with_itself_is_refused(same_port, address):
     number = port.getHost().port
     await port.stop()
     for _ in range(2):  # nor is the port in use afterwards
-        with pytest.raises(radio.RefusedError):
+        with pytest.raises(radio.RadioRefusedError):
             await same_port.connect([address], number, Plain)
         await deferLater(same_port._reactor, 0)  # Twisted resets it in the next turn
     assert same_port.connections_opened == 0

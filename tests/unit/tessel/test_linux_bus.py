@@ -13,7 +13,7 @@ from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import BusError, SilentError
 from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.linux import open_bus
-from tessel.emulator import chip as emulator
+from tessel.emulator import emulated_chip as emulator
 from tessel.emulator.air import Air
 from tessel.gpio import Line, Pins
 from tessel.radio_check import check
@@ -32,7 +32,7 @@ class World:
     def __init__(self, monkeypatch):
         air = Air(reactor, lambda name: fail(LookupError(name)))
         air.appear(HOME)
-        self.chip = emulator.Chip(air)
+        self.chip = emulator.EmulatedChip(air)
         self.wiring = Wiring(self.chip)
         self.machine = Machine(self.wiring)
         self.machine.install(monkeypatch)

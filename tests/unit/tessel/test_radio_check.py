@@ -9,14 +9,14 @@ from support.fake_air import HOME
 from support.fake_pins import shifted
 from tessel import radio_check
 from tessel.config import Settings
-from tessel.emulator.air import AccessPoint as InAir
-from tessel.radio.cc3000 import AccessPoint
+from tessel.emulator.air import AccessPoint
+from tessel.radio.cc3000 import WifiCredentials
 from tessel.radio_check import check
 from unit.tessel.joined import Joined
 from unit.tessel.program.test_program import Reactor
 
-NEXT_DOOR = InAir(ssid=b"next door", bssid=b"\x01\x02\x03\x04\x05\x06", rssi=20)
-OURS = AccessPoint(HOME.ssid, HOME.security, HOME.key)
+NEXT_DOOR = AccessPoint(ssid=b"next door", bssid=b"\x01\x02\x03\x04\x05\x06", rssi=20)
+OURS = WifiCredentials(HOME.ssid, HOME.security, HOME.key)
 
 
 class Stage:
@@ -69,7 +69,7 @@ def test_the_network_of_the_settings_is_joined(stage):
 
 
 def test_a_network_that_does_not_let_it_in_is_a_fault(stage):
-    assert not stage.check(AccessPoint(b"elsewhere"))
+    assert not stage.check(WifiCredentials(b"elsewhere"))
 
     assert "FAULT" in stage.said[-1]
 

@@ -13,7 +13,7 @@ from twisted.logger import globalLogPublisher
 
 from support.fake_air import HOME
 from tessel.emulator.quirks import IDEAL
-from tessel.radio.cc3000 import AccessPoint, Cc3000Radio
+from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
 from tessel.radio.interface import LinkState
 from unit.tessel.emulated import but
 from unit.tessel.joined import Joined
@@ -47,7 +47,7 @@ class Rig(Joined):
     def __init__(self, quirks):
         super().__init__(quirks, boot=False)
         self.radio = Cc3000Radio(
-            self.bus, self.machine, AccessPoint(HOME.ssid, HOME.security, HOME.key)
+            self.bus, self.machine, WifiCredentials(HOME.ssid, HOME.security, HOME.key)
         )
         self.air.names["example.com"] = ["192.0.2.1"]
         self.now(self.radio.power_on())

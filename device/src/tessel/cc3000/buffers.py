@@ -17,7 +17,7 @@ from tessel.cc3000.errors import ChipError
 RESERVE = 1  # TI's driver for the Tessel goes on only while two are free
 
 
-class Buffers:
+class SendBuffers:
     def __init__(self) -> None:
         self._usable = 0
         self._free = 0

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from tessel.cc3000.buffers import Buffers
+from tessel.cc3000.buffers import SendBuffers
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import (
     BusError,
@@ -33,7 +33,7 @@ from tessel.cc3000.hci.packets import DataPacket, EventPacket, Packet, PatchPack
 from tessel.cc3000.hci.replies import Reply, Sent
 from tessel.cc3000.hci.sockets import Connect, GetHostByName, Receive, Select, Send
 from tessel.cc3000.hci.wlan import ReadBufferSize, Start
-from tessel.cc3000.link import Link
+from tessel.cc3000.link import SpiLink
 from tessel.cc3000.spi import ReadStyle
 
 ANSWER_TIMEOUT_S = 10.0
@@ -58,14 +58,14 @@ class Driver:
     ) -> None:
         self._bus = bus
         self._clock = clock
-        self._link = Link(bus, clock, self._packet_came, self._broken, style)
+        self._link = SpiLink(bus, clock, self._packet_came, self._broken, style)
         self._queue: deque[_Call] = deque()
         self._current: _Call | None = None
         self._limit: IDelayedCall | None = None
         self._watchers: list[Callable[[Unsolicited], None]] = []
         self._loss_watchers: list[Callable[[ChipError], None]] = []
         self.running = False
-        self.buffers = Buffers()
+        self.buffers = SendBuffers()
 
     # For those above.
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from tessel.cc3000 import spi
 from tessel.cc3000.bus import IBus, IInstantBus
 from tessel.cc3000.errors import ChipError, FrameError, NoiseError, PowerOffError, SilentError
-from tessel.cc3000.waiting import pause
+from tessel.cc3000.pause import pause
 
 POWER_OFF_S = 0.05  # how long VBAT_EN is low at least, so that the chip forgets
 POWER_UP_TIMEOUT_S = 1.0  # until nIRQ tells that the chip is there; a real one took 63 ms
@@ -32,7 +32,7 @@ T = TypeVar("T")
 _log = Logger()
 
 
-class Link:
+class SpiLink:
     """`received` is given each packet; `broken` is told, once, why there will be no more."""
 
     def __init__(

@@ -58,9 +58,6 @@ class NetApp:
     async def mask_events(self, mask: int = EVENTS_KEPT_BACK) -> None:
         ok("event mask", await self._driver.call(SetEventMask(mask)))
 
-    async def flush_arp(self) -> None:
-        await self._driver.call(hci.FlushArp())
-
     async def ping(
         self, address: str, attempts: int = 3, size: int = 64, timeout_ms: int = 1000
     ) -> PingReport | None:

@@ -13,7 +13,7 @@ from tessel.cc3000.hci import wlan as hci
 from tessel.cc3000.hci.codes import Code, Security, WlanStatus
 from tessel.cc3000.hci.events import DhcpDone, Unsolicited, WlanConnected, WlanDisconnected
 from tessel.cc3000.hci.fields import ANY_ADDRESS
-from tessel.cc3000.hci.replies import AccessPoint, Lease
+from tessel.cc3000.hci.replies import Lease, ScanResult
 from tessel.cc3000.results import ok
 
 JOIN_TIMEOUT_S = 20.0  # the Tessel's; a chip that has to look for the access point takes as long
@@ -67,15 +67,6 @@ class Wlan:
         finally:
             outcome.drop()
 
-    async def rejoined(self) -> Lease:
-        """The lease of the network that a chip joins by itself, after `set_policy` and a start.
-        Raises JoinError, ChipError.
-        """
-        if self.lease is not None:
-            return self.lease
-        outcome: Expectation[Lease | str] = Expectation(self._driver, _outcome)
-        return _lease(await outcome.within(JOIN_TIMEOUT_S, self._clock))
-
     async def leave(self) -> None:
         """Raises CommandError, ChipError. Having left before is no error."""
         left = Expectation(
@@ -125,9 +116,9 @@ class Wlan:
     async def set_scan(self, parameters: hci.SetScanParameters) -> None:
         ok("scan parameters", await self._driver.call(parameters))
 
-    async def scan_results(self) -> list[AccessPoint]:
+    async def scan_results(self) -> list[ScanResult]:
         """What the last scan has found; `set_scan` switches scanning on."""
-        found: list[AccessPoint] = []
+        found: list[ScanResult] = []
         for _ in range(SCAN_LIMIT):
             one = await self._driver.call(hci.GetScanResults())
             if not one.count:

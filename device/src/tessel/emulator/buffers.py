@@ -12,7 +12,7 @@ from tessel.cc3000.hci.events import FreeBuffers
 TICK_S = 0.1  # how late a chip left alone tells of free buffers; seen: over 100 ms
 
 
-class Buffers:
+class PacketBuffers:
     """In use, then done with but not told, then free: the host counts only what it was told."""
 
     def __init__(

@@ -20,23 +20,23 @@ from tessel.cc3000.hci.commands import message
 from tessel.cc3000.hci.packets import CommandPacket, DataPacket, EventPacket, PatchPacket, decode
 from tessel.cc3000.hci.replies import Done, Result
 from tessel.emulator.air import Air
-from tessel.emulator.connecting import Connecting
-from tessel.emulator.control import Control
+from tessel.emulator.connection_commands import ConnectionCommands
+from tessel.emulator.control_commands import ControlCommands
 from tessel.emulator.latencies import Ceiling, Latencies
-from tessel.emulator.names import Names
+from tessel.emulator.name_commands import NameCommands
 from tessel.emulator.nameserver import NameServer
-from tessel.emulator.network import Answer, Network, Packets
-from tessel.emulator.nvmem import Nvmem
+from tessel.emulator.nvmem import ChipMemory
 from tessel.emulator.profiles import Profile
-from tessel.emulator.station import Station
-from tessel.emulator.traffic import Traffic
+from tessel.emulator.socket_commands import Answer, Packets, SocketCommands
+from tessel.emulator.station import WifiStation
+from tessel.emulator.transfer_commands import TransferCommands
 
 MOST_WAITING = 16  # packets of the host that the chip has not begun with; what comes on top is lost
 
 _UNSOLICITED = 0x8000
 _MASKED_BY = 0x7FFF
 
-Handlers: TypeAlias = Mapping[type[Message[Any]], Callable[[Any], Answer]]
+CommandTable: TypeAlias = Mapping[type[Message[Any]], Callable[[Any], Answer]]
 
 _log = Logger()
 
@@ -48,7 +48,7 @@ class Firmware:
         self,
         air: Air,
         profile: Profile,
-        nvmem: Nvmem,
+        nvmem: ChipMemory,
         say: Callable[[EventPacket | DataPacket], None],
     ) -> None:
         quirks = profile.quirks
@@ -65,12 +65,12 @@ class Firmware:
         self._delayed: set[IDelayedCall] = set()
         self._receiving = Ceiling(profile.latencies.receive_bytes_per_s, air.clock)
         self._sending = Ceiling(profile.latencies.send_bytes_per_s, air.clock)
-        self.network = Network(
+        self.network = SocketCommands(
             air, quirks, nvmem.timers.inactivity_s, lambda: self.station.is_online, self._utter
         )
-        self.station = Station(air, nvmem, profile.latencies, self._utter, self.network.cut)
-        self._names = Names(air.lookup, quirks, lambda: self.station.is_online)
-        self.control = Control(
+        self.station = WifiStation(air, nvmem, profile.latencies, self._utter, self.network.cut)
+        self._names = NameCommands(air.lookup, quirks, lambda: self.station.is_online)
+        self.control = ControlCommands(
             air,
             quirks,
             nvmem,
@@ -78,8 +78,8 @@ class Firmware:
             set_inactivity=self.network.set_inactivity,
             say=self._utter,
         )
-        traffic = Traffic(self.network, NameServer(air.lookup), self.station, self._wedge)
-        connecting = Connecting(self.network, air, self.station)
+        traffic = TransferCommands(self.network, NameServer(air.lookup), self.station, self._wedge)
+        connecting = ConnectionCommands(self.network, air, self.station)
         self._handlers = _handlers(self.control, self.network, connecting, traffic, self._names)
 
     def hear(self, data: bytes) -> None:
@@ -202,8 +202,12 @@ _ASKED_OFTEN = frozenset(  # how these commands begin; a host says the same ones
 
 
 def _handlers(
-    control: Control, network: Network, connecting: Connecting, traffic: Traffic, names: Names
-) -> Handlers:
+    control: ControlCommands,
+    network: SocketCommands,
+    connecting: ConnectionCommands,
+    traffic: TransferCommands,
+    names: NameCommands,
+) -> CommandTable:
     return {
         wlan.Start: control.start,
         wlan.ReadBufferSize: control.buffer_size,

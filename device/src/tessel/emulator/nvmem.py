@@ -18,7 +18,7 @@ LARGEST_FILE = 8192  # the largest there is on the chip, of patches, is smaller
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class SavedNetwork:
     """A network to join. The key of an open one is empty."""
 
     ssid: bytes
@@ -28,11 +28,11 @@ class Network:
 
 
 @dataclass(slots=True)
-class Nvmem:
+class ChipMemory:
     timers: SetTimers
     address: SetAddress = field(default_factory=SetAddress)
     policy: SetConnectionPolicy = field(default_factory=lambda: SetConnectionPolicy(0, 0, 0))
-    last_network: Network | None = None
+    last_network: SavedNetwork | None = None
     profiles: dict[int, AddProfile] = field(default_factory=dict)
     files: dict[int, bytes] = field(default_factory=lambda: {int(NvmemFile.MAC): MAC})
 

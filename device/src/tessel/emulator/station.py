@@ -14,7 +14,7 @@ from tessel.cc3000.hci.packets import EventPacket
 from tessel.cc3000.hci.replies import Lease
 from tessel.emulator.air import AccessPoint, Air
 from tessel.emulator.latencies import Latencies
-from tessel.emulator.nvmem import Network, Nvmem
+from tessel.emulator.nvmem import ChipMemory, SavedNetwork
 
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122, 3.2.1.3: never a destination
 _GROUPS = IPv4Network("224.0.0.0/3")  # multicast, reserved addresses, and 255.255.255.255
@@ -24,7 +24,7 @@ RETRY_S = 1.0  # the captured chip tried again and again; how soon is not known
 _DHCP_FAILED = Code.FAILED & 0xFF  # as an event's status; what the chip puts there is not known
 
 
-class Station:
+class WifiStation:
     """Joins what it is told to, or what its policy says, and notices what comes and goes.
 
     `lost` is called when there is no link any more: before the event that says so.
@@ -33,7 +33,7 @@ class Station:
     def __init__(
         self,
         air: Air,
-        nvmem: Nvmem,
+        nvmem: ChipMemory,
         latencies: Latencies,
         say: Callable[[EventPacket], None],
         lost: Callable[[], None],
@@ -46,7 +46,7 @@ class Station:
         self._latencies = latencies
         self._say = say
         self._lost = lost
-        self._wanted: Network | None = None
+        self._wanted: SavedNetwork | None = None
         self._step: IDelayedCall | None = None  # of joining
         self._renewal: IDelayedCall | None = None
         self._keepalive: IDelayedCall | None = None
@@ -78,7 +78,7 @@ class Station:
         """A host other than the chip may have this address, and no group of hosts has it."""
         return not self.is_own(host) and IPv4Address(host) not in _GROUPS
 
-    def connect(self, network: Network) -> None:
+    def connect(self, network: SavedNetwork) -> None:
         """The attempt; whatever was before ends."""
         if self.joined is not None:
             self._leave()
@@ -121,20 +121,20 @@ class Station:
 
     # Joining.
 
-    def _by_policy(self) -> Iterator[Network]:
+    def _by_policy(self) -> Iterator[SavedNetwork]:
         policy, nvmem = self._nvmem.policy, self._nvmem
         if policy.last_used and nvmem.last_network is not None:
             yield nvmem.last_network
         if policy.profiles:
             best_first = sorted(nvmem.profiles.values(), key=lambda known: -known.priority)
             for known in best_first:
-                yield Network(known.ssid, known.security, known.key, known.bssid)
+                yield SavedNetwork(known.ssid, known.security, known.key, known.bssid)
         if policy.any_open:
             for heard in self._air.access_points:
                 if heard.security == Security.OPEN:
-                    yield Network(heard.ssid, Security.OPEN, b"")
+                    yield SavedNetwork(heard.ssid, Security.OPEN, b"")
 
-    def _heard(self, network: Network) -> AccessPoint | None:
+    def _heard(self, network: SavedNetwork) -> AccessPoint | None:
         named = (
             heard
             for heard in self._air.access_points

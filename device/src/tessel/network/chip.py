@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from zope.interface import alsoProvides
 
 from tessel.cc3000.errors import CommandError
-from tessel.cc3000.waiting import pause
+from tessel.cc3000.pause import pause
 from tessel.config import literal
 from tessel.errors import NodeError
 from tessel.network.direct import IPV4, DirectNetwork, OpenAt
@@ -29,7 +29,7 @@ from tessel.radio.interface import (
     NetworkUnreachableError,
     NoSocketError,
     RadioError,
-    TimedOutError,
+    RadioTimedOutError,
 )
 
 COMMAND_TIMEOUT_S = 1.0  # the Tessel's; a peer whose first SYN is lost takes longer
@@ -98,7 +98,7 @@ class ChipNetwork(DirectNetwork):
             attempt: Deferred[IProtocol] = self._radio.connect([address], port, factory)
             return await attempt.addTimeout(COMMAND_TIMEOUT_S, self._clock)
         except TimeIsUp as error:
-            raise TimedOutError(f"no answer within {COMMAND_TIMEOUT_S:g} s") from error
+            raise RadioTimedOutError(f"no answer within {COMMAND_TIMEOUT_S:g} s") from error
         finally:
             self._turn.release()
 

@@ -144,7 +144,7 @@ class DirectNetwork:
 
     def _suits(self, address: str, family: int) -> bool:
         own = _family(address)
-        return family in (0, own) and (own == IPV4 or self._radio.capabilities.ipv6)
+        return family in (0, own) and (own == IPV4 or self._radio.ipv6)
 
 
 def _family(address: str) -> int:

@@ -28,14 +28,13 @@ from zope.interface import implementer
 from tessel.radio import interface as radio
 from tessel.radio.eyeballs import interleaved, race
 from tessel.radio.interface import (
-    Capabilities,
     IDatagramOptions,
     IRadio,
     IRadioPort,
     LinkState,
     RadioError,
 )
-from tessel.radio.names import asked
+from tessel.radio.resolver_names import asked
 from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
@@ -50,9 +49,7 @@ class IHostReactor(IReactorTCP, IReactorUDP, IResolvingReactor):
 class HostRadio:
     """Sockets of this machine. Its link is up whenever its power is."""
 
-    capabilities = Capabilities(
-        half_close=True, no_delay=True, ipv6=True, parallel_connects=True, max_sockets=None
-    )
+    ipv6 = True
 
     def __init__(self, reactor: IHostReactor) -> None:
         self._reactor = reactor
@@ -214,7 +211,7 @@ class _Dial(ClientFactory):
             # TCP connects a socket with itself when it happens to give it the port that it is to
             # reach: an ephemeral one of this machine, on which nothing listens.
             transport.abortConnection()
-            self.result.errback(Failure(radio.RefusedError("the connection leads to itself")))
+            self.result.errback(Failure(radio.RadioRefusedError("the connection leads to itself")))
             return
         self._owner.connections_opened += 1
         protocol = self._build()
@@ -264,8 +261,8 @@ class _HostPort:
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 _BY_ERRNO: dict[int, type[RadioError]] = {
-    errno.ECONNREFUSED: radio.RefusedError,
-    errno.ETIMEDOUT: radio.TimedOutError,
+    errno.ECONNREFUSED: radio.RadioRefusedError,
+    errno.ETIMEDOUT: radio.RadioTimedOutError,
     errno.EHOSTUNREACH: radio.HostUnreachableError,
     errno.ENETUNREACH: radio.NetworkUnreachableError,
     errno.ECONNRESET: radio.ResetError,
@@ -287,7 +284,7 @@ def _as_radio_error(failure: Failure) -> Failure:
 
 def _radio_error(fault: BaseException | None) -> RadioError:
     if isinstance(fault, error.TimeoutError):
-        return radio.TimedOutError(_words(fault))
+        return radio.RadioTimedOutError(_words(fault))
     return _BY_ERRNO.get(_errno(fault), RadioError)(_words(fault))
 
 

@@ -1,11 +1,11 @@
 """What the network sees of a radio: power, link, connections to addresses, listening, UDP, names.
 
-It is cut so that a weak chip fits: a handful of sockets, no half close, no TCP_NODELAY, IPv4 alone,
-a `connect` that keeps everything else waiting. What a radio lacks it says in its `Capabilities`.
+The interface fits a weak chip: a handful of sockets, no half-close, no TCP_NODELAY, IPv4 only, and
+a `connect` during which the chip does nothing else.
 
 Its connections are Twisted transports: `ITransport`, `IConsumer`, `IPushProducer`, and the methods
-of `ITCPTransport`. Where `half_close` is False, `loseWriteConnection` closes whole; where
-`no_delay` is False, `setTcpNoDelay` changes nothing.
+of `ITCPTransport`. On a transport that provides `IWeakTransport`, `loseWriteConnection` closes both
+directions and `setTcpNoDelay` has no effect.
 """
 
 from __future__ import annotations
@@ -32,28 +32,17 @@ class LinkState(Enum):
     UP = auto()  # there is an address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a radio can do."""
-
-    half_close: bool
-    no_delay: bool
-    ipv6: bool
-    parallel_connects: bool  # False: one attempt keeps all else waiting
-    max_sockets: int | None  # None: more than a program will want
-
-
 class RadioError(Exception):
     """A radio could not do it. `code` is Node's word for why."""
 
     code: ClassVar[str] = "EIO"
 
 
-class RefusedError(RadioError):
+class RadioRefusedError(RadioError):
     code = "ECONNREFUSED"
 
 
-class TimedOutError(RadioError):
+class RadioTimedOutError(RadioError):
     code = "ETIMEDOUT"
 
 
@@ -178,7 +167,7 @@ class ILosablePort(IRadioPort):
 class IRadio(Interface):
     """A radio. Every Deferred may be cancelled and fails with a RadioError."""
 
-    capabilities: Capabilities = Attribute("what it can do")
+    ipv6: bool = Attribute("True if it can reach IPv6 addresses")
     link: LinkState = Attribute("the state of the link now")
     connections_opened: int = Attribute("TCP connections that stood, since power was on")
 

@@ -17,7 +17,7 @@ from tessel.radio.interface import (
     NetworkUnreachableError,
     NoSocketError,
     RadioError,
-    RefusedError,
+    RadioRefusedError,
 )
 from unit.tessel.chip_radio import Radio, Talk
 
@@ -70,7 +70,7 @@ def stage():
 
 
 def refused():
-    error = RefusedError("refused")
+    error = RadioRefusedError("refused")
     error.__cause__ = CommandError("connect", -1)
     return error
 

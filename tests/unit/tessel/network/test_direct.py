@@ -21,7 +21,7 @@ from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
 from tessel.network.tunneled import TunneledNetwork
 from tessel.node.base import runtime
 from tessel.radio import interface as radio
-from tessel.radio.interface import Capabilities, IRadio
+from tessel.radio.interface import IRadio
 from unit.streamplex.wiring import HalfCloseable, MemoryTransport, Plain
 from unit.tessel.fake_proxy import ENVIRON, FakeProxy, Watch
 from unit.tessel.network.test_secure import AUTHORITY, Serving, issued
@@ -31,9 +31,7 @@ from unit.tessel.network.test_secure import AUTHORITY, Serving, issued
 class FakeRadio:
     """Answers as a test says."""
 
-    capabilities = Capabilities(
-        half_close=True, no_delay=True, ipv6=True, parallel_connects=True, max_sockets=None
-    )
+    ipv6 = True
     connections_opened = 0
 
     def __init__(self):
@@ -140,8 +138,8 @@ def test_a_failed_look_up_is_told_in_nodes_words(direct, error, code):
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (radio.RefusedError(""), "ECONNREFUSED"),
-        (radio.TimedOutError(""), "ETIMEDOUT"),
+        (radio.RadioRefusedError(""), "ECONNREFUSED"),
+        (radio.RadioTimedOutError(""), "ETIMEDOUT"),
         (radio.HostUnreachableError(""), "EHOSTUNREACH"),
         (radio.NoSocketError(""), "EMFILE"),
         (radio.ResetError(""), "ECONNRESET"),
@@ -170,9 +168,7 @@ def test_families_can_be_chosen(direct):
 
 
 def test_a_radio_without_ipv6_is_given_no_such_address(direct):
-    direct.radio.capabilities = Capabilities(
-        half_close=False, no_delay=False, ipv6=False, parallel_connects=False, max_sockets=4
-    )
+    direct.radio.ipv6 = False
     direct.radio.names["h"] = ["2001:db8::1", "192.0.2.1"]
     assert direct.lookup("h") == [["192.0.2.1"]]
     direct.radio.names["six"] = ["2001:db8::1"]

@@ -7,7 +7,7 @@ from support.fake_air import HOME as NETWORK
 from support.fake_board import powered_board, record
 from tessel import wifi
 from tessel.errors import NodeError
-from tessel.radio.cc3000.wifi import Wifi
+from tessel.radio.cc3000.wifi import Cc3000Wifi
 from tessel.radio.interface import LinkState, NetworkUnreachableError, WifiStatus
 from unit.tessel.chip_radio import Radio
 
@@ -468,7 +468,7 @@ def test_a_board_whose_settings_cannot_be_used_says_so(board, radio):
 
 def test_a_network_that_the_chip_joins_again_by_itself_has_its_name_and_address():
     ours = Radio()
-    of_chip = Wifi(ours.radio)
+    of_chip = Cc3000Wifi(ours.radio)
     ours.now(of_chip.leave())
     assert of_chip.status() is None
     ours.now(of_chip.switch_off())

@@ -168,7 +168,7 @@ class IpConfig(Reply):
 
 
 @dataclass(frozen=True, slots=True)
-class AccessPoint(Reply):
+class ScanResult(Reply):
     """One of a scan's results. `age`: how sure the entry is (0 aged, 1 valid, 2 none there)."""
 
     count: int  # of results left, this one with them
@@ -189,7 +189,7 @@ class AccessPoint(Reply):
         return head + self.ssid.ljust(32, b"\0") + self.bssid
 
     @classmethod
-    def parse(cls, args: bytes) -> AccessPoint:
+    def parse(cls, args: bytes) -> ScanResult:
         count, age, quality, name, time = unpacked(cls.HEAD, args)
         rest = span(args, cls.HEAD.size, 38)
         return cls(

@@ -13,7 +13,7 @@ from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci.codes import Opcode, Security
 from tessel.cc3000.hci.command import Command
 from tessel.cc3000.hci.fields import span, unpacked, words
-from tessel.cc3000.hci.replies import AccessPoint, Bits, BufferSize, Done, Result
+from tessel.cc3000.hci.replies import Bits, BufferSize, Done, Result, ScanResult
 
 ANY_BSSID = bytes(6)
 NO_ROOM = ALL_PROFILES = 255
@@ -191,11 +191,11 @@ class DeleteProfile(Command[Result]):
 
 
 @dataclass(frozen=True, slots=True)
-class GetScanResults(Command[AccessPoint]):
+class GetScanResults(Command[ScanResult]):
     """One at a time."""
 
     OPCODE = Opcode.GET_SCAN_RESULTS
-    REPLY = AccessPoint
+    REPLY = ScanResult
     FORMAT = words(1)
     timeout_ms: int = 0
 

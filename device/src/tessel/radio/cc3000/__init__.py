@@ -1,7 +1,7 @@
 """RADIO=cc3000 and RADIO=cc3000-sim: the chip as a radio."""
 
 from tessel.radio.cc3000.radio import Cc3000Radio, NamesBy
-from tessel.radio.cc3000.station import AccessPoint
-from tessel.radio.cc3000.workings import Sizes
+from tessel.radio.cc3000.socket_context import TransferSizes
+from tessel.radio.cc3000.supervisor import WifiCredentials
 
-__all__ = ["AccessPoint", "Cc3000Radio", "NamesBy", "Sizes"]
+__all__ = ["Cc3000Radio", "NamesBy", "TransferSizes", "WifiCredentials"]

@@ -18,11 +18,11 @@ from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import ChipError, CommandError
 from tessel.cc3000.hci.events import CloseWait, SendFailed, Unsolicited
 from tessel.cc3000.hci.fields import ANY_ADDRESS, SocketAddress
-from tessel.radio.cc3000.faults import bind_error, open_error, radio_error
+from tessel.radio.cc3000.command_errors import bind_error, open_error, radio_error
 from tessel.radio.cc3000.poll import Poll
 from tessel.radio.cc3000.ports import ChipPort, DatagramPort, ListeningPort
+from tessel.radio.cc3000.socket_context import SocketContext, TransferSizes
 from tessel.radio.cc3000.stream import ChipStream
-from tessel.radio.cc3000.workings import Sizes, Workings
 from tessel.radio.interface import (
     AddressInUseError,
     NetworkUnreachableError,
@@ -40,14 +40,14 @@ REOPEN_S = 1.0  # until a port that the chip closed is opened again, if the netw
 
 
 class Connections:
-    def __init__(self, chip: Chip, clock: IReactorTime, sizes: Sizes) -> None:
+    def __init__(self, chip: Chip, clock: IReactorTime, sizes: TransferSizes) -> None:
         self.poll = Poll(chip.driver, chip.sockets, clock)
         self.blocking = DeferredLock()  # held by a command that keeps the chip from all else
         self.opened = 0
         self._chip = chip
         self._sockets = chip.sockets
         self._clock = clock
-        self._workings = Workings(chip.sockets, chip.driver.buffers, self.poll, clock, sizes)
+        self._workings = SocketContext(chip.sockets, chip.driver.buffers, self.poll, clock, sizes)
         self._streams: dict[int, ChipStream] = {}
         self._ports: dict[int, ChipPort] = {}
         self._passing: WeakSet[ChipPort] = WeakSet()

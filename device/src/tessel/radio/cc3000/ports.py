@@ -23,8 +23,8 @@ from tessel.cc3000.errors import CommandError
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.sockets import LARGEST_DATAGRAM
 from tessel.radio.cc3000.poll import POLL_S
+from tessel.radio.cc3000.socket_context import SocketContext
 from tessel.radio.cc3000.stream import ChipStream
-from tessel.radio.cc3000.workings import Workings
 from tessel.radio.interface import ILosablePort, RadioError
 
 DATAGRAMS_HELD = 64  # to be sent; what comes on top is refused with ENOBUFS
@@ -71,15 +71,15 @@ class ChipPort:
         self,
         sd: int,
         address: IPv4Address,
-        workings: Workings,
+        context: SocketContext,
         owner: PortOwner,
         open_again: Callable[[], Coroutine[Deferred[object], object, int]],
     ) -> None:
         """`open_again` gives it another socket."""
         self.sd = sd
         self._address = address
-        self._sockets = workings.sockets
-        self._poll = workings.poll
+        self._sockets = context.sockets
+        self._poll = context.poll
         self._owner = owner
         self._stopping: Deferred[None] | None = None
         self._suspended = False
@@ -170,15 +170,15 @@ class ListeningPort(ChipPort):
         self,
         sd: int,
         address: IPv4Address,
-        workings: Workings,
+        context: SocketContext,
         owner: PortOwner,
         open_again: Callable[[], Coroutine[Deferred[object], object, int]],
         *,
         accepted: Callable[[int, SocketAddress], ChipStream],
         factory: Callable[[], IProtocol],
     ) -> None:
-        super().__init__(sd, address, workings, owner, open_again)
-        self._clock = workings.clock
+        super().__init__(sd, address, context, owner, open_again)
+        self._clock = context.clock
         self._next_look = 0.0
         self._accepted = accepted
         self._factory = factory
@@ -216,15 +216,15 @@ class DatagramPort(ChipPort):
         self,
         sd: int,
         address: IPv4Address,
-        workings: Workings,
+        context: SocketContext,
         owner: PortOwner,
         open_again: Callable[[], Coroutine[Deferred[object], object, int]],
         *,
         protocol: DatagramProtocol,
     ) -> None:
-        super().__init__(sd, address, workings, owner, open_again)
+        super().__init__(sd, address, context, owner, open_again)
         self._protocol = protocol
-        self._buffers = workings.buffers
+        self._buffers = context.buffers
         self._peer: tuple[str, int] | None = None
         self._outgoing: deque[tuple[bytes, str, int]] = deque()
 

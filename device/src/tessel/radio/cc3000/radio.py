@@ -19,15 +19,14 @@ from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import ChipError, CommandError
 from tessel.cc3000.hci.fields import ANY_ADDRESS
 from tessel.cc3000.hci.sockets import GetHostByName
+from tessel.radio.cc3000.command_errors import name_error
 from tessel.radio.cc3000.connections import Connections
-from tessel.radio.cc3000.faults import name_error
-from tessel.radio.cc3000.names import Question
-from tessel.radio.cc3000.station import AccessPoint, Station
+from tessel.radio.cc3000.dns_question import DnsQuestion
+from tessel.radio.cc3000.socket_context import TransferSizes
 from tessel.radio.cc3000.stream import ChipStream
-from tessel.radio.cc3000.workings import Sizes
+from tessel.radio.cc3000.supervisor import ChipSupervisor, WifiCredentials
 from tessel.radio.interface import (
     AddressNotAvailableError,
-    Capabilities,
     IRadio,
     IRadioPort,
     LinkState,
@@ -36,8 +35,6 @@ from tessel.radio.interface import (
     NoSocketError,
     RadioError,
 )
-
-SOCKETS = 4  # at once; the number that TI names
 
 T = TypeVar("T")
 
@@ -53,20 +50,18 @@ class NamesBy(Enum):
 
 @implementer(IRadio)
 class Cc3000Radio:
-    """`access_point` None: in no network until `station.join`. `close` gives the bus back."""
+    """`access_point` None: in no network until `supervisor.join`. `close` gives the bus back."""
 
-    capabilities = Capabilities(
-        half_close=False, no_delay=False, ipv6=False, parallel_connects=False, max_sockets=SOCKETS
-    )
+    ipv6 = False
 
     def __init__(
         self,
         bus: IBus,
         clock: IReactorTime,
-        access_point: AccessPoint | None = None,
+        access_point: WifiCredentials | None = None,
         *,
         names_by: NamesBy = NamesBy.UDP,
-        sizes: Sizes | None = None,
+        sizes: TransferSizes | None = None,
         owns: Callable[[object], bool] = lambda _: False,
     ) -> None:
         """`owns` tells of a chip made of code which of the reactor's sockets are its."""
@@ -74,13 +69,13 @@ class Cc3000Radio:
         self._clock = clock
         self._names_by = names_by
         self._owns = owns
-        self._connections = Connections(self.chip, clock, sizes or Sizes())
-        self.station = Station(self.chip, access_point, clock, self._connections.cut)
-        self.station.watch(self._link_changed)
+        self._connections = Connections(self.chip, clock, sizes or TransferSizes())
+        self.supervisor = ChipSupervisor(self.chip, access_point, clock, self._connections.cut)
+        self.supervisor.watch(self._link_changed)
 
     @property
     def link(self) -> LinkState:
-        return self.station.link
+        return self.supervisor.link
 
     @property
     def connections_opened(self) -> int:
@@ -90,23 +85,23 @@ class Cc3000Radio:
         return self._owns(selectable)
 
     def power_on(self) -> Deferred[None]:
-        return _apart(self.station.power_on(), lambda _: None)
+        return _apart(self.supervisor.power_on(), lambda _: None)
 
     def power_off(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._power_off())
 
     def suspend(self) -> Deferred[None]:
         """Off for now: connections are cut, ports wait until there is a network again."""
-        self.station.power_off()
+        self.supervisor.power_off()
         self._connections.cut(NetworkUnreachableError("the radio is off"))
         return succeed(None)
 
     async def _power_off(self) -> None:
-        self.station.power_off()
+        self.supervisor.power_off()
         self._connections.end()
 
     def close(self) -> None:
-        self.station.power_off()
+        self.supervisor.power_off()
         self._connections.end()
         self.chip.driver.close()
 
@@ -115,7 +110,7 @@ class Cc3000Radio:
             self._connections.restore()
 
     def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
-        return self.station.watch(changed)
+        return self.supervisor.watch(changed)
 
     # Connections and ports.
 
@@ -223,7 +218,7 @@ class Cc3000Radio:
         return [address]
 
     async def _ask_server(self, name: str, server: str) -> Sequence[str]:
-        question = Question(name, server, self._clock, lambda: self.chip.driver.is_blocked)
+        question = DnsQuestion(name, server, self._clock, lambda: self.chip.driver.is_blocked)
         port = await _in_radios_terms(self._connections.bind_passing(question))
         try:
             return await question.answer

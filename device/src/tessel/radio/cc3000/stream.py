@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from tessel.cc3000.errors import CommandError
 from tessel.radio.cc3000.outgoing import Outgoing
-from tessel.radio.cc3000.workings import Workings
+from tessel.radio.cc3000.socket_context import SocketContext
 from tessel.radio.interface import IWeakTransport
 
 LINGER_S = 5.0
@@ -49,7 +49,7 @@ class ChipStream:
         sd: int,
         host: IPv4Address,
         peer: IPv4Address,
-        workings: Workings,
+        context: SocketContext,
         left: Callable[[ChipStream], None],
     ) -> None:
         self.sd = sd
@@ -57,11 +57,11 @@ class ChipStream:
         self.protocol: IProtocol | None = None
         self._host = host
         self._peer = peer
-        self._sockets = workings.sockets
-        self._buffers = workings.buffers
-        self._poll = workings.poll
-        self._clock = workings.clock
-        sizes = workings.sizes
+        self._sockets = context.sockets
+        self._buffers = context.buffers
+        self._poll = context.poll
+        self._clock = context.clock
+        sizes = context.sizes
         self._read_limit, self._write_limit = sizes.largest_read, sizes.largest_write
         self._reads = sizes.reads
         self._left = left

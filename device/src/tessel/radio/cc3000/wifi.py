@@ -12,7 +12,7 @@ from tessel.cc3000.errors import ChipError, CommandError
 from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.wlan import JoinError
 from tessel.radio.cc3000.radio import Cc3000Radio
-from tessel.radio.cc3000.station import AccessPoint
+from tessel.radio.cc3000.supervisor import WifiCredentials
 from tessel.radio.interface import IWifi, LinkState, NetworkUnreachableError, WifiStatus
 
 SECURITY_BY_NAME = {
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @implementer(IWifi)
-class Wifi:
+class Cc3000Wifi:
     """Of a radio that is this chip."""
 
     def __init__(self, radio: Cc3000Radio) -> None:
@@ -45,7 +45,7 @@ class Wifi:
         if lease is None:
             return None
         return WifiStatus(
-            ssid=self._radio.station.ssid,
+            ssid=self._radio.supervisor.ssid,
             address=lease.address,
             gateway=lease.gateway,
             dhcp_server=lease.dhcp_server,
@@ -53,27 +53,27 @@ class Wifi:
         )
 
     def join(self, ssid: bytes, security: str, key: bytes) -> Deferred[None]:
-        point = AccessPoint(ssid, SECURITY_BY_NAME[security], key)
+        point = WifiCredentials(ssid, SECURITY_BY_NAME[security], key)
         return Deferred.fromCoroutine(_told(self._join(point)))
 
-    async def _join(self, point: AccessPoint) -> None:
+    async def _join(self, point: WifiCredentials) -> None:
         if self.link is LinkState.OFF:
-            self._radio.station.access_point = point
-            await self._radio.station.start()
-        await self._radio.station.join(point)
+            self._radio.supervisor.access_point = point
+            await self._radio.supervisor.start()
+        await self._radio.supervisor.join(point)
         await self._learn_mac()
 
     def leave(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(_told(self._radio.station.leave()))
+        return Deferred.fromCoroutine(_told(self._radio.supervisor.leave()))
 
     def switch_on(self) -> Deferred[None]:
         return Deferred.fromCoroutine(_told(self._switch_on()))
 
     def watch_trouble(self, told: Callable[[Exception], None]) -> Callable[[], None]:
-        return self._radio.station.watch_trouble(told)
+        return self._radio.supervisor.watch_trouble(told)
 
     async def _switch_on(self) -> None:
-        await self._radio.station.switch_on()
+        await self._radio.supervisor.switch_on()
         await self._learn_mac()
 
     async def _learn_mac(self) -> None:

@@ -29,19 +29,19 @@ _TROUBLE = (ChipError, CommandError, JoinError)
 
 
 @dataclass(frozen=True, slots=True)
-class AccessPoint:
+class WifiCredentials:
     ssid: bytes
     security: Security = Security.OPEN
     key: bytes = field(default=b"", repr=False)
 
 
-class Station:
+class ChipSupervisor:
     """`cut` is told when all sockets are lost: after `link` says so, before its watchers do."""
 
     def __init__(
         self,
         chip: Chip,
-        access_point: AccessPoint | None,
+        access_point: WifiCredentials | None,
         clock: IReactorTime,
         cut: Callable[[Exception], None],
     ) -> None:
@@ -105,7 +105,7 @@ class Station:
         self._chip.driver.stop()
         self._change(LinkState.OFF)
 
-    async def join(self, access_point: AccessPoint) -> Lease:
+    async def join(self, access_point: WifiCredentials) -> Lease:
         """Leave the network there is, for this one. Raises JoinError, CommandError, ChipError."""
         self._stop_timer()
         self.access_point = access_point

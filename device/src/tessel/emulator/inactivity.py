@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from tessel.emulator.sockets import TcpSocket
+from tessel.emulator.socket_table import TcpSocket
 
 
-class Inactivity:
+class InactivityTimer:
     """One timer for each socket; it looks when it fires, so that traffic costs nothing."""
 
     def __init__(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
-from tessel.cc3000.buffers import Buffers
+from tessel.cc3000.buffers import SendBuffers
 from tessel.cc3000.sockets import LARGEST_SEND, Sockets
 from tessel.radio.cc3000.poll import Poll
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class TransferSizes:
     """Bytes of a stream at once: what one packet carries. The Tessel's runtime: 512 and 1024.
 
     `by_packet`: one command carries as many of these pieces as a packet holds. A simulated chip
@@ -37,9 +37,9 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Workings:
+class SocketContext:
     sockets: Sockets
-    buffers: Buffers
+    buffers: SendBuffers
     poll: Poll
     clock: IReactorTime
-    sizes: Sizes
+    sizes: TransferSizes

@@ -9,10 +9,10 @@ from tessel.radio.interface import RadioError
 
 _BY_CODE: dict[int, type[RadioError]] = {
     # The chip says no more than "failed"; mostly somebody has refused.
-    Code.FAILED: radio.RefusedError,
-    Code.TCP_OPEN_FAILED: radio.RefusedError,
-    Code.TIMED_OUT: radio.TimedOutError,
-    Code.RECV_TIMED_OUT: radio.TimedOutError,
+    Code.FAILED: radio.RadioRefusedError,
+    Code.TCP_OPEN_FAILED: radio.RadioRefusedError,
+    Code.TIMED_OUT: radio.RadioTimedOutError,
+    Code.RECV_TIMED_OUT: radio.RadioTimedOutError,
     Code.ARP_FAILED: radio.HostUnreachableError,
     Code.ARP_IN_PROCESS: radio.HostUnreachableError,
     Code.NOT_CONNECTED: radio.NetworkUnreachableError,

@@ -15,13 +15,13 @@ from tessel.cc3000.hci.events import CloseWait, SendFailed
 from tessel.cc3000.hci.packets import DataPacket, EventPacket
 from tessel.cc3000.hci.replies import Bits, Result
 from tessel.emulator.air import Air
-from tessel.emulator.buffers import Buffers
-from tessel.emulator.datagrams import Datagrams
-from tessel.emulator.idle import Inactivity
+from tessel.emulator.buffers import PacketBuffers
+from tessel.emulator.datagram_queue import DatagramQueue
+from tessel.emulator.inactivity import InactivityTimer
+from tessel.emulator.peer_connection import PeerConnection
+from tessel.emulator.pending_answers import PendingAnswers
 from tessel.emulator.quirks import Quirks
-from tessel.emulator.sockets import ChipSocket, SocketTable, TcpSocket, UdpSocket
-from tessel.emulator.streams import Stream
-from tessel.emulator.waiting import Waiting
+from tessel.emulator.socket_table import ChipSocket, SocketTable, TcpSocket, UdpSocket
 
 Packets: TypeAlias = Sequence[EventPacket | DataPacket]
 Answer: TypeAlias = "Packets | Deferred[Packets]"
@@ -33,7 +33,7 @@ GARBLED = 0x0008_7B63  # what a real chip answered to a good option (the capture
 _log = Logger()
 
 
-class Network:
+class SocketCommands:
     """Sockets over the air. `is_online` tells whether the chip has an address."""
 
     def __init__(
@@ -41,8 +41,8 @@ class Network:
     ) -> None:
         self.quirks = quirks
         self.table = SocketTable(quirks.sockets, air.clock)
-        self.waiting: Waiting[Packets] = Waiting(air.clock)
-        self.buffers = Buffers(
+        self.waiting: PendingAnswers[Packets] = PendingAnswers(air.clock)
+        self.buffers = PacketBuffers(
             quirks.buffers,
             air.clock,
             lambda freed: say(freed.packet()),
@@ -51,8 +51,9 @@ class Network:
         self._air = air
         self._is_online = is_online
         self._say = say
-        self._inactivity = Inactivity(inactivity_s, air.clock, self._expired)
-        self._closing: dict[Stream, None] = {}  # the host is done with them, their peers are not
+        self._inactivity = InactivityTimer(inactivity_s, air.clock, self._expired)
+        # Closed by the host, while their peers have not taken everything.
+        self._closing: dict[PeerConnection, None] = {}
 
     def set_inactivity(self, limit_s: int) -> None:
         self._inactivity.change(limit_s)
@@ -95,10 +96,10 @@ class Network:
             return Code.FAILED if self.datagrams(socket) is None else 0
         return 0
 
-    def datagrams(self, socket: UdpSocket) -> Datagrams | None:
+    def datagrams(self, socket: UdpSocket) -> DatagramQueue | None:
         """This machine's end of a UDP socket, made when it is first needed; None: it cannot be."""
         if socket.datagrams is None:
-            datagrams = Datagrams(self.quirks.datagrams_held, self.waiting.changed)
+            datagrams = DatagramQueue(self.quirks.datagrams_held, self.waiting.changed)
             try:
                 socket.port = self._air.bind(socket.bound_port, datagrams)
             except CannotListenError as fault:
@@ -159,28 +160,28 @@ class Network:
             next(iter(self._closing)).abort()
         stream.changed = lambda: self._closing_changed(stream)
 
-    def _closing_changed(self, stream: Stream) -> None:
+    def _closing_changed(self, stream: PeerConnection) -> None:
         if stream.lost:
             self._closing.pop(stream, None)
 
     # What happens by itself.
 
-    def new_stream(self) -> Stream:
-        return Stream(self._air.clock, self.quirks.receive_window, nagle=self.quirks.nagle)
+    def new_stream(self) -> PeerConnection:
+        return PeerConnection(self._air.clock, self.quirks.receive_window, nagle=self.quirks.nagle)
 
-    def adopt(self, socket: TcpSocket, stream: Stream) -> None:
+    def adopt(self, socket: TcpSocket, stream: PeerConnection) -> None:
         socket.stream = stream
         stream.changed = lambda: self._stream_changed(socket, stream)
         if stream.is_over:  # before it was accepted
             stream.changed()
 
-    def _stream_changed(self, socket: TcpSocket, stream: Stream) -> None:
+    def _stream_changed(self, socket: TcpSocket, stream: PeerConnection) -> None:
         self.buffers.done(socket.sd, stream.taken(), awaited=bool(self.waiting))
         self._tell_send_failed(socket, stream)
         self.tell_close_wait(socket)
         self.waiting.changed()
 
-    def _tell_send_failed(self, socket: TcpSocket, stream: Stream) -> None:
+    def _tell_send_failed(self, socket: TcpSocket, stream: PeerConnection) -> None:
         """The peer has reset the connection before it had all that the chip took for it."""
         if stream.unsent:
             stream.unsent = False

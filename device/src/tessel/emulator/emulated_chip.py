@@ -19,7 +19,7 @@ from tessel.cc3000.hci.packets import DataPacket, EventPacket
 from tessel.cc3000.spi import FIRST_WRITE_CUT, READ, WRITE, WRITE_ANSWER, packet_written, read_frame
 from tessel.emulator.air import Air
 from tessel.emulator.firmware import Firmware
-from tessel.emulator.nvmem import Nvmem
+from tessel.emulator.nvmem import ChipMemory
 from tessel.emulator.profiles import DEFAULT, PROFILES, Profile
 
 MOST_UNREAD = 64  # packets for a host that does not read; what comes on top is lost
@@ -33,7 +33,7 @@ def _unheard() -> None:
     return
 
 
-class Chip:
+class EmulatedChip:
     """A CC3000 on its board: pins on one side, the air on the other.
 
     Pins are active or not, whatever their voltage (`tessel.cc3000.bus`). Any bytes may come in.
@@ -50,7 +50,7 @@ class Chip:
         self.irq = False
         self.irq_changed: Callable[[], None] = _unheard
         self._by_level = by_level and not profile.latencies.irq_gap_s
-        self.nvmem = Nvmem(
+        self.nvmem = ChipMemory(
             SetTimers(keepalive_s=quirks.keepalive_s, inactivity_s=quirks.inactivity_s)
         )
         self.firmware: Firmware | None = None  # while there is power

@@ -19,7 +19,7 @@ TRIES = 3
 ANSWER_TIMEOUT_S = 2.0  # of one try
 
 
-class Question(DatagramProtocol):
+class DnsQuestion(DatagramProtocol):
     """Give it a port; `answer` has the addresses, or fails with a RadioError.
 
     While `is_blocked` says that the radio carries nothing, the time for an answer does not run.

@@ -13,15 +13,15 @@ from tessel.cc3000.hci.fields import ANY_ADDRESS
 from tessel.cc3000.hci.replies import HostByName
 from tessel.cc3000.hci.sockets import GetHostByName
 from tessel.emulator.air import Lookup
-from tessel.emulator.network import Answer, Packets
 from tessel.emulator.quirks import Quirks
+from tessel.emulator.socket_commands import Answer, Packets
 
 FOUND = 1
 
 _log = Logger()
 
 
-class Names:
+class NameCommands:
     """Failures come as the quirks say; there is one address for each name, of IPv4."""
 
     def __init__(self, lookup: Lookup, quirks: Quirks, is_online: Callable[[], bool]) -> None:

@@ -31,7 +31,7 @@ class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)
-class Stream(Protocol):
+class PeerConnection(Protocol):
     """What came and was not read, what was sent and not taken by the kernel, and how it ended.
 
     `changed` is called after each change of any of these. Sends are counted one by one, as each

@@ -15,20 +15,20 @@ from tessel.cc3000.hci.codes import OPTION_ON, Code, Option
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.replies import Accepted, Result
 from tessel.emulator.air import Air
-from tessel.emulator.network import Answer, Network, Packets
-from tessel.emulator.sockets import Listener, TcpSocket, UdpSocket
-from tessel.emulator.station import Station
-from tessel.emulator.streams import Stream
+from tessel.emulator.peer_connection import PeerConnection
+from tessel.emulator.socket_commands import Answer, Packets, SocketCommands
+from tessel.emulator.socket_table import AcceptQueue, TcpSocket, UdpSocket
+from tessel.emulator.station import WifiStation
 
 _NOWHERE = SocketAddress()
 
 _log = Logger()
 
 
-class Connecting:
+class ConnectionCommands:
     """Dials peers and accepts callers, while the station has an address."""
 
-    def __init__(self, network: Network, air: Air, station: Station) -> None:
+    def __init__(self, network: SocketCommands, air: Air, station: WifiStation) -> None:
         self._network = network
         self._quirks = network.quirks
         self._table = network.table
@@ -108,7 +108,9 @@ class Connecting:
         if refusal or socket is None:
             return refusal
         network = self._network
-        listener = Listener(network.new_stream, self._quirks.accept_depth, network.waiting.changed)
+        listener = AcceptQueue(
+            network.new_stream, self._quirks.accept_depth, network.waiting.changed
+        )
         try:
             listener.port = self._air.listen(socket.bound_port, listener)
         except CannotListenError as fault:
@@ -138,7 +140,7 @@ class Connecting:
         return [command.reply_packet(Accepted(command.sd, arrived.sd, _peer(stream)))]
 
 
-def _peer(stream: Stream) -> SocketAddress:
+def _peer(stream: PeerConnection) -> SocketAddress:
     peer = stream.transport.getPeer()
     return SocketAddress(peer.host, peer.port) if isinstance(peer, IPv4Address) else _NOWHERE
 

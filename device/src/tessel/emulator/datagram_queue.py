@@ -15,7 +15,7 @@ from tessel.cc3000.hci.fields import SocketAddress
 _log = Logger()
 
 
-class Datagrams(DatagramProtocol):
+class DatagramQueue(DatagramProtocol):
     """What arrived and was not read; the newest are lost when there is no room."""
 
     transport: IUDPTransport

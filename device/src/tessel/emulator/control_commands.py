@@ -13,21 +13,21 @@ from tessel.cc3000.hci.fields import ANY_ADDRESS
 from tessel.cc3000.hci.netapp import NvmemBytes, SetTimers
 from tessel.cc3000.hci.packets import PatchPacket
 from tessel.cc3000.hci.replies import (
-    AccessPoint,
     Bits,
     BufferSize,
     Done,
     IpConfig,
     Result,
+    ScanResult,
     ServicePack,
 )
 from tessel.emulator.air import Air
-from tessel.emulator.network import Answer, Packets, Say
-from tessel.emulator.nvmem import SERVICE_PACK, Network, Nvmem
+from tessel.emulator.nvmem import SERVICE_PACK, ChipMemory, SavedNetwork
 from tessel.emulator.ping import Pinger
 from tessel.emulator.quirks import Quirks
-from tessel.emulator.station import NO_LEASE, Station
-from tessel.emulator.traffic import BUFFER_SIZE
+from tessel.emulator.socket_commands import Answer, Packets, Say
+from tessel.emulator.station import NO_LEASE, WifiStation
+from tessel.emulator.transfer_commands import BUFFER_SIZE
 
 FORCE_HOST_PATCHES, NO_PATCHES = 1, 2  # of START
 ALL_PATCHES = (1, 2, 3)  # driver, firmware, bootloader
@@ -36,15 +36,15 @@ AGED, VALID, NONE_THERE = 0, 1, 2  # of a scan's result
 _FAILED = Code.FAILED & 0xFF
 
 
-class Control:
+class ControlCommands:
     """`started` after START; before it a chip hears nothing else."""
 
     def __init__(
         self,
         air: Air,
         quirks: Quirks,
-        nvmem: Nvmem,
-        station: Station,
+        nvmem: ChipMemory,
+        station: WifiStation,
         *,
         set_inactivity: Callable[[int], None],
         say: Say,
@@ -121,7 +121,9 @@ class Control:
         return [command.reply_packet(Bits(self._station.status))]
 
     def connect(self, command: wlan.ConnectWlan) -> Answer:
-        self._station.connect(Network(command.ssid, command.security, command.key, command.bssid))
+        self._station.connect(
+            SavedNetwork(command.ssid, command.security, command.key, command.bssid)
+        )
         return [command.reply_packet(Result(0))]
 
     def disconnect(self, command: wlan.DisconnectWlan) -> Answer:
@@ -148,7 +150,7 @@ class Control:
             return [command.reply_packet(_NOBODY)]
         heard = left[0]
         self._heard.append(heard.bssid)
-        found = AccessPoint(
+        found = ScanResult(
             count=len(left),
             age=VALID,
             valid=True,
@@ -214,6 +216,10 @@ class Control:
         return [message.reply_packet(Result(0 if written else Code.FAILED))]
 
 
-_NOBODY = AccessPoint(
+def _network(command: wlan.ConnectWlan) -> SavedNetwork:
+    return SavedNetwork(command.ssid, command.security, command.key, command.bssid)
+
+
+_NOBODY = ScanResult(
     count=0, age=NONE_THERE, valid=False, rssi=0, security=0, ssid=b"", bssid=bytes(6)
 )

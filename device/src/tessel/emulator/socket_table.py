@@ -14,9 +14,9 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.tcp import Port
 
 from tessel.cc3000.hci.codes import Option
-from tessel.emulator.datagrams import Datagrams
+from tessel.emulator.datagram_queue import DatagramQueue
+from tessel.emulator.peer_connection import PeerConnection
 from tessel.emulator.quirks import Quirks
-from tessel.emulator.streams import Stream
 
 FOREVER = 0  # as a receive timeout
 
@@ -26,21 +26,21 @@ def _default_options() -> dict[int, int]:
     return {Option.RECV_NONBLOCK: 1, Option.RECV_TIMEOUT_MS: FOREVER, Option.ACCEPT_NONBLOCK: 1}
 
 
-class Listener(ServerFactory):
+class AcceptQueue(ServerFactory):
     """Connections that nobody has accepted yet; beyond `depth` they wait in this machine."""
 
     noisy = False
 
     def __init__(
-        self, build: Callable[[], Stream], depth: int, arrived: Callable[[], None]
+        self, build: Callable[[], PeerConnection], depth: int, arrived: Callable[[], None]
     ) -> None:
         self._build = build
         self._depth = depth
         self._arrived = arrived
-        self._pending: deque[Stream] = deque()
+        self._pending: deque[PeerConnection] = deque()
         self.port: IListeningPort | None = None
 
-    def buildProtocol(self, addr: IAddress) -> Stream:  # type: ignore[override]  # as in the stubs
+    def buildProtocol(self, addr: IAddress) -> PeerConnection:  # type: ignore[override]  # as in the stubs
         del addr
         stream = self._build()
         stream.changed = self._arrived  # also when it has its transport
@@ -52,7 +52,7 @@ class Listener(ServerFactory):
     def __len__(self) -> int:
         return len(self._pending)
 
-    def pop(self) -> Stream:
+    def pop(self) -> PeerConnection:
         stream = self._pending.popleft()
         if len(self._pending) < self._depth and self.port is not None:
             self._reading().resumeProducing()
@@ -84,8 +84,8 @@ class TcpSocket:
     bound_port: int = 0
     options: dict[int, int] = field(default_factory=_default_options)
     dial: Deferred[IProtocol] | None = None
-    stream: Stream | None = None
-    listener: Listener | None = None
+    stream: PeerConnection | None = None
+    listener: AcceptQueue | None = None
     dead: bool = False  # by a timer, or with the link
     close_wait_told: bool = False
 
@@ -149,7 +149,7 @@ class UdpSocket:
     sd: int
     bound_port: int = 0
     options: dict[int, int] = field(default_factory=_default_options)
-    datagrams: Datagrams | None = None
+    datagrams: DatagramQueue | None = None
     port: IListeningPort | None = None
     dead: bool = False
 

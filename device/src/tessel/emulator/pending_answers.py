@@ -13,18 +13,18 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False, slots=True)
-class _Wait(Generic[T]):
+class _PendingAnswer(Generic[T]):
     attempt: Callable[[], T | None]
     answer: Deferred[T]
     timer: IDelayedCall | None = None
 
 
-class Waiting(Generic[T]):
+class PendingAnswers(Generic[T]):
     """Those who wait. An attempt gives None while there is nothing to answer."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._waits: list[_Wait[T]] = []
+        self._waits: list[_PendingAnswer[T]] = []
 
     def __bool__(self) -> bool:
         return bool(self._waits)
@@ -38,7 +38,7 @@ class Waiting(Generic[T]):
             return now
         if within_s is not None and within_s <= 0:
             return late()
-        wait: _Wait[T] = _Wait(attempt, Deferred())
+        wait: _PendingAnswer[T] = _PendingAnswer(attempt, Deferred())
         self._waits.append(wait)
         if within_s is not None:
             wait.timer = self._clock.callLater(within_s, self._late, wait, late)
@@ -57,12 +57,12 @@ class Waiting(Generic[T]):
         for wait in list(self._waits):
             self._end(wait)
 
-    def _late(self, wait: _Wait[T], late: Callable[[], T]) -> None:
+    def _late(self, wait: _PendingAnswer[T], late: Callable[[], T]) -> None:
         wait.timer = None
         self._end(wait)
         wait.answer.callback(late())
 
-    def _end(self, wait: _Wait[T]) -> None:
+    def _end(self, wait: _PendingAnswer[T]) -> None:
         self._waits.remove(wait)
         if wait.timer is not None:
             wait.timer.cancel()

@@ -12,9 +12,9 @@ from tessel.cc3000.hci.events import SendFailed
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.replies import Received, Selected, Sent
 from tessel.emulator.nameserver import PORT, NameServer
-from tessel.emulator.network import Answer, Network, Packets
-from tessel.emulator.sockets import FOREVER, ChipSocket, TcpSocket, UdpSocket
-from tessel.emulator.station import Station
+from tessel.emulator.socket_commands import Answer, Packets, SocketCommands
+from tessel.emulator.socket_table import FOREVER, ChipSocket, TcpSocket, UdpSocket
+from tessel.emulator.station import WifiStation
 
 BUFFER_SIZE = 1500  # what READ_BUFFER_SIZE says
 _HAS_BYTES = 1  # the flags of a receive that brings some, in the captures
@@ -22,14 +22,14 @@ _HAS_BYTES = 1  # the flags of a receive that brings some, in the captures
 _log = Logger()
 
 
-class Traffic:
+class TransferCommands:
     """Also asks the access point's name server, which answers DNS questions by UDP."""
 
     def __init__(
         self,
-        network: Network,
+        network: SocketCommands,
         names: NameServer,
-        station: Station,
+        station: WifiStation,
         wedge: Callable[[], None],
     ) -> None:
         self._network = network
