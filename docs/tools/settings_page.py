@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from tessel.settings import SETTINGS as DEVICE_SETTINGS
 from tessel_oauth.config import SETTINGS as TOKEN_SERVICE_SETTINGS
-from tessel_proxy.config import SETTINGS as PROXY_SETTINGS
+from tessel_proxy.startup.config import SETTINGS as PROXY_SETTINGS
 
 PAGE: Final = Path(__file__).parents[1] / "settings.md"
 

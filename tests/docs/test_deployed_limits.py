@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS
 from tessel_service_kit.names import HELPER_THREADS
 from tessel_service_kit.serving import STOP_TIMEOUT_S

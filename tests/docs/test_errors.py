@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from twisted.logger import Logger, LogPublisher
 
-from tessel_proxy.numbers import Number, number_of
-from tessel_proxy.record import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.accounting import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.error_codes import Number, number_of
 from tessel_service_kit.logs import LogFormat, LogLevel, observer
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"

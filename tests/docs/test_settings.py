@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.tools.settings_page import PAGE, TABLES, page
-from tessel_proxy.config import SETTINGS as PROXY_SETTINGS
+from tessel_proxy.startup.config import SETTINGS as PROXY_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ from support.hardening.memory_bystander import Bystander
 from support.hardening.memory_proxy import STRANGERS_TOKEN, MemoryProxy
 from support.hardening.mutations import Mutations
 from tessel_proxy.limits.quota import DAY_S
-from tessel_proxy.record import Nobody, Outcome, Refusal
+from tessel_proxy.records.accounting import Nobody, Outcome, Refusal
 
 WARM_UP = 1_500
 MEMORY_TOLERANCE_BYTES = 8 * 1024 * 1024

@@ -1,12 +1,17 @@
-"""The multiplexing proxy: authenticates devices, opens connections for them, relays.
+"""The multiplexing proxy: it authenticates devices, opens connections for them and relays bytes.
 
-    service     what is joined to what               front/         the port, TLS, load balancers
-    session     a device's tunnel                    auth/          whose is a token?
-    outbound    a substream and its target           egress/        may this target be dialled?
-    record      what either did, in the end          targets/       look up, dial, TLS, sockets
-    config      every setting                        limits/        how much of everything
-                                                     monitoring/    what operators are told
-                                                     certificates/  `make-cert`
+    startup/       settings, composition, listeners, reload
+    monitoring/    health, readiness and metrics over HTTP
+    front/         TLS, the PROXY protocol, load balancers
+    tunnel/        one device's tunnel and its states
+    relay/         one substream and its target
+    targets/       look up, dial, TLS to targets
+    egress/        which addresses may be dialed
+    limits/        how much of everything
+    auth/          which account a token belongs to
+    records/       how tunnels and substreams ended: error codes, counters, log lines
+    files/         files that are read again while the proxy serves
+    certificates/  the `make-cert` command
 
-What stands beside session and outbound in this folder is a part of theirs.
+A room imports only rooms below it (`.importlinter`).
 """

@@ -39,13 +39,13 @@ from tessel_proxy.certificates.make import (
     Made,
     make_files,
 )
-from tessel_proxy.config import SETTINGS, Config
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.limits.descriptors import raise_descriptors
-from tessel_proxy.numbers import Number
-from tessel_proxy.ready import Ready, get_ready
-from tessel_proxy.service import IProxyReactor, ProxyService
+from tessel_proxy.records.error_codes import Number
+from tessel_proxy.startup.composition import IProxyReactor, ProxyService
+from tessel_proxy.startup.config import SETTINGS, Config
+from tessel_proxy.startup.preparation import Ready, get_ready
 from tessel_service_kit.command_line import CommandParser, explain_assignment
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.log_file import FileOutput

@@ -17,10 +17,10 @@ from streamplex.tx import TunnelProtocol
 from support.dialogues import frames_in
 from tessel_proxy.auth import Account, Refused
 from tessel_proxy.limits.penalties import source_of
-from tessel_proxy.record import Nobody, TunnelRecord
-from tessel_proxy.session import Session
+from tessel_proxy.records.accounting import Nobody, TunnelRecord
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.target import Target
+from tessel_proxy.tunnel.session import Session
 from unit.streamplex.wiring import MemoryTransport
 from unit.tessel_proxy.stage import Stage, TargetTransport
 

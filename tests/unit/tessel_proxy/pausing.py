@@ -1,6 +1,6 @@
 """A direction that tests pause."""
 
-from tessel_proxy.pace import Pauses
+from tessel_proxy.relay.backpressure import Pauses
 
 
 class Told(Pauses):

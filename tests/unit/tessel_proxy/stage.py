@@ -12,17 +12,17 @@ from twisted.python.failure import Failure
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Account, Hardcoded
-from tessel_proxy.config import Config
 from tessel_proxy.egress.own import OwnAddresses
 from tessel_proxy.egress.policies import Policies
-from tessel_proxy.house import House
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.penalties import Penalties
-from tessel_proxy.record import TunnelRecord
-from tessel_proxy.session import Session
+from tessel_proxy.records.accounting import TunnelRecord
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
+from tessel_proxy.tunnel.session import Session
+from tessel_proxy.tunnel.shared_state import House
 from unit.streamplex.wiring import Aware, Connection, Listener, hand_on
 
 PUBLIC = "93.184.216.34"  # an address that may be dialled

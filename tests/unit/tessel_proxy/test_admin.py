@@ -12,10 +12,10 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
 from twisted.web.client import Agent
 
-from tessel_proxy.config import Config
 from tessel_proxy.monitoring import admin
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.readiness import Readiness
+from tessel_proxy.startup.config import Config
 
 
 class Asked:

@@ -18,7 +18,7 @@ from tessel_proxy.auth import (
 from tessel_proxy.auth import local as hardcoded_module
 from tessel_proxy.auth.interface import MAX_ACCOUNT_CHARACTERS
 from tessel_proxy.auth.plugin import load_validator
-from tessel_proxy.config import Config
+from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
 
 TOKEN = "5ecret-t0ken"

@@ -18,7 +18,7 @@ from tessel_proxy.auth import (
     Refused,
     TesselOAuth,
 )
-from tessel_proxy.parsers import TokenService
+from tessel_proxy.startup.parsers import TokenService
 
 
 @asynccontextmanager

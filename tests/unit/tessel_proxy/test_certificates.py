@@ -41,7 +41,7 @@ from tessel_proxy.certificates.make import (
     CertificateError,
     Family,
 )
-from tessel_proxy.config import Config
+from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.authorities import make_certificates
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -4,9 +4,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tessel_proxy.drain import CROSSING_S, LOOK_S, RESTART_S, RETURN_MS, Drain
-from tessel_proxy.house import Census
-from tessel_proxy.service import STOP_GRACE_S
+from tessel_proxy.startup.composition import STOP_GRACE_S
+from tessel_proxy.tunnel.drain import CROSSING_S, LOOK_S, RESTART_S, RETURN_MS, Drain
+from tessel_proxy.tunnel.shared_state import Census
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 

@@ -2,7 +2,7 @@
 
 import tracemalloc
 
-from tessel_proxy.early import PAUSE_BYTES, Allowance, EarlyData
+from tessel_proxy.relay.early_data import PAUSE_BYTES, Allowance, EarlyData
 
 
 def test_what_was_kept_is_handed_over_in_order_and_once():

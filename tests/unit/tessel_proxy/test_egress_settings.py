@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from tessel_proxy.ready import get_ready
+from tessel_proxy.startup.preparation import get_ready
 from tessel_service_kit.settings import ConfigError
 
 

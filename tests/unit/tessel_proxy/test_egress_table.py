@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import succeed
 
 from tessel_proxy.auth import Account
-from tessel_proxy.config import Config
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.opening import MAX_ANSWERS
 from tessel_proxy.targets.trust import TargetTrust
 from unit.tessel_proxy.egress_table import ACCOUNT, OWN_ADDRESS, OWN_PORT, TABLE

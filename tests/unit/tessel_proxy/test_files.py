@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tessel_proxy.files import FileError, bytes_of
 from tessel_proxy.targets.trust import TargetTrust
+from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 
 NO_FILE = "^is no regular file; allowed: one, or a link to one$"

@@ -7,9 +7,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tessel_proxy.front.balancers import HEADER_S, Front
+from tessel_proxy.front.networks import networks
 from tessel_proxy.monitoring.ledger import Ledger
-from tessel_proxy.networks import networks
-from tessel_proxy.repeats import EachLine
+from tessel_proxy.records.repeated_lines import EachLine
 from unit.tessel_proxy.stage import LoggedEvents
 
 BALANCER = IPv4Address("TCP", "10.0.0.7", 50000)

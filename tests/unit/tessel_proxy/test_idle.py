@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.idle import IdleTimer
+from tessel_proxy.relay.idle_timer import IdleTimer
 
 
 @pytest.fixture

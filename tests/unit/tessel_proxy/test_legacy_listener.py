@@ -14,13 +14,13 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.certificates.make import Family
-from tessel_proxy.config import Config
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.monitoring.ledger import Ledger
-from tessel_proxy.record import Listener, Outcome, SubstreamRecord, TunnelRecord
-from tessel_proxy.service import ProxyService
+from tessel_proxy.records.accounting import Listener, Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.startup.composition import ProxyService
+from tessel_proxy.startup.config import Config
 from unit.streamplex.wiring import Aware
 from unit.streamplex.wiring import Listener as TunnelListener
 from unit.tessel_proxy.authorities import make_certificates

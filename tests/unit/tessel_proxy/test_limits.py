@@ -4,13 +4,13 @@ import pytest
 from twisted.internet.task import Clock
 
 from tessel_proxy.auth.local import ACCOUNT
-from tessel_proxy.config import Config
+from tessel_proxy.front.networks import networks
 from tessel_proxy.limits import accounts as module
 from tessel_proxy.limits.accounts import BURST_S, Limits
 from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.limits.descriptors import PLENTY, Shares
-from tessel_proxy.networks import networks
-from tessel_proxy.record import Outcome
+from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets import nodewords
 from unit.tessel_proxy.stage import Stage
 

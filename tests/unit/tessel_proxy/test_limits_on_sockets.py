@@ -7,9 +7,9 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tessel_proxy.auth import Hardcoded
-from tessel_proxy.config import Config
 from tessel_proxy.limits.descriptors import RESERVED
-from tessel_proxy.service import ProxyService
+from tessel_proxy.startup.composition import ProxyService
+from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.stage import TOKEN
 from unit.tessel_proxy.test_service import (  # noqa: F401 -- fixtures
     authority,

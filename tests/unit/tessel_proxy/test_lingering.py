@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet import error
 
-from tessel_proxy.record import Outcome
+from tessel_proxy.records.accounting import Outcome
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.target import LINGER_LOOK_S, LINGER_S
 from unit.tessel_proxy.stage import Stage

@@ -11,7 +11,7 @@ from tessel_service_kit.logs import LogFormat, LogLevel, observer
 @pytest.mark.parametrize("form", LogFormat)
 def test_a_token_is_in_no_record_of_a_check_that_broke(form):
     stream = StringIO()
-    log = Logger("tessel_proxy.session", observer=observer(stream, LogLevel.DEBUG, form))
+    log = Logger("tessel_proxy.tunnel.session", observer=observer(stream, LogLevel.DEBUG, form))
 
     def validate(token):
         raise KeyError(token)

@@ -4,15 +4,21 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tessel_proxy.config import Config
-from tessel_proxy.house import Census
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.record import Outcome, Refusal, SubstreamRecord, TunnelOutcome, TunnelRecord
+from tessel_proxy.records.accounting import (
+    Outcome,
+    Refusal,
+    SubstreamRecord,
+    TunnelOutcome,
+    TunnelRecord,
+)
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import Lookups
+from tessel_proxy.tunnel.shared_state import Census
 from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import Stage
 

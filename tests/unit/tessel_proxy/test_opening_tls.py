@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from tessel_proxy.early import PAUSE_BYTES
+from tessel_proxy.relay.early_data import PAUSE_BYTES
 from tessel_proxy.targets.target import LINGER_LOOK_S
 from tessel_proxy.targets.trust import TargetTrust, _fault, openssl_reason
 from tessel_service_kit.settings import ConfigError

@@ -10,8 +10,8 @@ from streamplex import Side
 from streamplex.frames import FrameReader
 from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
 from streamplex.tx import TunnelProtocol
-from tessel_proxy.record import TunnelRecord
-from tessel_proxy.session import Session
+from tessel_proxy.records.accounting import TunnelRecord
+from tessel_proxy.tunnel.session import Session
 from unit.streamplex.wiring import Connection
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, Stage
 

@@ -8,12 +8,12 @@ from twisted.internet import error
 from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
 from streamplex.tx.substream import Substream
-from tessel_proxy import outbound
-from tessel_proxy.early import PAUSE_BYTES, TUNNEL_BYTES
 from tessel_proxy.egress.policy import Policy
-from tessel_proxy.outbound import Outbound
-from tessel_proxy.outbound_states import TRANSITIONS, Input, State
-from tessel_proxy.pace import Pauses
+from tessel_proxy.relay import outbound
+from tessel_proxy.relay.backpressure import Pauses
+from tessel_proxy.relay.early_data import PAUSE_BYTES, TUNNEL_BYTES
+from tessel_proxy.relay.outbound import Outbound
+from tessel_proxy.relay.states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]

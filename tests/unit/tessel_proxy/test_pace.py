@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessel_proxy.pace import Why
+from tessel_proxy.relay.backpressure import Why
 from unit.tessel_proxy.pausing import Told
 
 

@@ -6,10 +6,10 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tessel_proxy.config import Config
 from tessel_proxy.egress.policies import MAX_FILE_BYTES, Policies
 from tessel_proxy.egress.rules import EgressMode, rules
-from tessel_proxy.reload import Reloader
+from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.settings import ConfigError
 
 LOOK_S = 5.0

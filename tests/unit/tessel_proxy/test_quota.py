@@ -3,10 +3,10 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.quota import DAY_S, Quota
-from tessel_proxy.record import Outcome
+from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets import nodewords
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 

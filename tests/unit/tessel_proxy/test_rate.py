@@ -4,10 +4,10 @@ import pytest
 from twisted.internet.task import Clock
 
 from streamplex.tx.flow import MAX_STALL_S
-from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.rate import PATIENCE_S, SHARE_BYTES, TURN_S, Rate
-from tessel_proxy.pace import Why
+from tessel_proxy.relay.backpressure import Why
+from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 

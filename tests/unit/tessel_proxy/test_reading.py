@@ -2,7 +2,7 @@
 
 from streamplex.credit import INTERACTIVE_BYTES
 from streamplex.tx.bulk import READ_BYTES
-from tessel_proxy.targets.reading import SHORT_READ_BYTES, SHORT_READS, Reading
+from tessel_proxy.relay.reading import SHORT_READ_BYTES, SHORT_READS, Reading
 from unit.tessel_proxy.stage import Stage
 
 

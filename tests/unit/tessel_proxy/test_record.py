@@ -5,7 +5,7 @@ import json
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from tessel_proxy.record import (
+from tessel_proxy.records.accounting import (
     Nobody,
     Outcome,
     Refusal,

@@ -3,8 +3,14 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.record import Nobody, Refusal, TunnelOutcome, TunnelRecord, log_refused
-from tessel_proxy.repeats import INTERVAL_S, MAX_ALIKE, OTHERS, RepeatedLines
+from tessel_proxy.records.accounting import (
+    Nobody,
+    Refusal,
+    TunnelOutcome,
+    TunnelRecord,
+    log_refused,
+)
+from tessel_proxy.records.repeated_lines import INTERVAL_S, MAX_ALIKE, OTHERS, RepeatedLines
 from unit.tessel_proxy.stage import LoggedEvents
 
 

@@ -7,8 +7,8 @@ from streamplex import Side
 from streamplex.messages import MAX_CHANNEL
 from streamplex.tx import TunnelProtocol
 from tessel_proxy.auth import Account
-from tessel_proxy.record import TunnelRecord
-from tessel_proxy.session import Session
+from tessel_proxy.records.accounting import TunnelRecord
+from tessel_proxy.tunnel.session import Session
 from unit.streamplex.wiring import Connection, Listener
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 

@@ -10,10 +10,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.web.server import Site
 
 from tessel_proxy.auth import Account, Refused, authenticator_for
-from tessel_proxy.config import SETTINGS, Config
+from tessel_proxy.files.secret_files import held_until_restart
 from tessel_proxy.front.tls import server_tls
-from tessel_proxy.reload import Reloader
-from tessel_proxy.secrets import held_until_restart
+from tessel_proxy.startup.config import SETTINGS, Config
+from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.authorities import make_certificates
 from unit.tessel_proxy.test_auth import Outcome

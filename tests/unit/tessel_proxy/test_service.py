@@ -20,15 +20,15 @@ from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy import service
 from tessel_proxy.auth import Hardcoded
 from tessel_proxy.auth.wrappers import AuthResult, News
-from tessel_proxy.config import Config
 from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.front import listening
 from tessel_proxy.front.listening import listen
-from tessel_proxy.networks import networks
-from tessel_proxy.service import ProxyService
+from tessel_proxy.front.networks import networks
+from tessel_proxy.startup import composition as service
+from tessel_proxy.startup.composition import ProxyService
+from tessel_proxy.startup.config import Config
 from unit.streamplex.wiring import Aware, Listener
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents
 

@@ -9,14 +9,14 @@ from twisted.python.failure import Failure
 from streamplex.messages import encode_json
 from streamplex.tx.tls import TLSTransport
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
-from tessel_proxy.record import TunnelOutcome
-from tessel_proxy.session import (
+from tessel_proxy.records.accounting import TunnelOutcome
+from tessel_proxy.tunnel.session import (
     MAX_AUTH_FAILURES,
     MAX_BYTES_WHILE_CHECKED,
     MAX_BYTES_WITHOUT_TOKEN,
     MAX_HELD,
 )
-from tessel_proxy.session_states import TRANSITIONS, Input, State
+from tessel_proxy.tunnel.states import TRANSITIONS, Input, State
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
 OURS = [

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from lab.processes import Process
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy.config import Config
+from tessel_proxy.startup.config import Config
 from unit.streamplex.wiring import Aware, Listener
 from unit.tessel_proxy.authorities import make_certificates
 from unit.tessel_proxy.handshakes import trusting

@@ -14,12 +14,12 @@ from twisted.logger import capturedLogs
 from zope.interface import implementer
 
 from tessel_proxy.certificates.make import Family
-from tessel_proxy.config import Config
 from tessel_proxy.front.revocation import no_revocations
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
-from tessel_proxy.repeats import RepeatedLines
+from tessel_proxy.records.repeated_lines import RepeatedLines
+from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.authorities import DAY, Party, make_certificates, pem
 from unit.tessel_proxy.handshakes import NOW, shake_hands

@@ -20,9 +20,9 @@ from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
 
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in
-from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity
 from tessel_proxy.front.tls import server_tls, utc
+from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.authorities import make_certificates
 from unit.tessel_proxy.handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting

@@ -17,11 +17,11 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tessel_proxy.certificates.make import Family
-from tessel_proxy.config import Config
 from tessel_proxy.front import tls_tessel_1
 from tessel_proxy.front.identity import Identity
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import TESSEL_1, tessel_1_tls
+from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.authorities import Party, make_certificates, pem
 from unit.tessel_proxy.handshakes import NOW, at, axtls, shake_hands, shown_to, trusting

@@ -4,8 +4,8 @@ from twisted.internet.task import Clock
 
 from streamplex.tx import protocol
 from streamplex.tx.tcp import Progress
-from tessel_proxy.house import Census
-from tessel_proxy.unanswered import LOOKS, UnansweredWatch
+from tessel_proxy.tunnel.shared_state import Census
+from tessel_proxy.tunnel.unanswered import LOOKS, UnansweredWatch
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import SALT_BYTES, Recipe, read, written
-from tessel_proxy.files import FileError, bytes_of
+from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS, cleaned, counted, is_quoted
 

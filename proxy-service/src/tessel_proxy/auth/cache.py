@@ -25,7 +25,7 @@ from tessel_proxy.auth.interface import (
     Refused,
 )
 from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
-from tessel_proxy.numbers import Number
+from tessel_proxy.records.error_codes import Number
 
 MAX_ACCEPTED = 50_000
 """Good tokens that are known: more than one process has tunnels, at some 400 bytes each."""

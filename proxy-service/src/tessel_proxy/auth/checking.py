@@ -20,9 +20,9 @@ from tessel_proxy.auth.interface import (
 )
 from tessel_proxy.auth.token_memory import Digest
 from tessel_proxy.limits.penalties import Penalties, Penalty, PenaltyError
-from tessel_proxy.numbers import Number
-from tessel_proxy.record import Refusal
-from tessel_proxy.repeats import Kind, Lines
+from tessel_proxy.records.accounting import Refusal
+from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.repeated_lines import Kind, Lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from tessel_proxy.auth.oauth import TesselOAuth
 from tessel_proxy.auth.plugin import Plugin, load_validator
 from tessel_proxy.auth.token_memory import fresh_digest
 from tessel_proxy.auth.wrappers import InTurn, News, Watched
-from tessel_proxy.config import NO_AUTHENTICATOR, Config
-from tessel_proxy.parsers import TokenService
-from tessel_proxy.secrets import ReadAgain
+from tessel_proxy.files.secret_files import ReadAgain
+from tessel_proxy.startup.config import NO_AUTHENTICATOR, Config
+from tessel_proxy.startup.parsers import TokenService
 from tessel_service_kit.settings import ConfigError, SecretFile
 
 # A check makes two requests at once after each other, so the connection is worth keeping; but

@@ -16,7 +16,7 @@ from tessel_proxy.auth.attempts import within
 from tessel_proxy.auth.hashing import Hashing
 from tessel_proxy.auth.interface import Account, Refused
 from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
-from tessel_proxy.reload import stamps_of
+from tessel_proxy.startup.reload import stamps_of
 from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS
 
 ACCOUNT = Account("hardcoded")

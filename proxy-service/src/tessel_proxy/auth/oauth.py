@@ -43,7 +43,7 @@ from tessel_proxy.auth.interface import (
     Refused,
 )
 from tessel_proxy.auth.token_memory import Bounded, fresh_digest
-from tessel_proxy.parsers import TokenService
+from tessel_proxy.startup.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
 MAX_ANSWER_BYTES = 64 * 1024  # a grant or a profile has a few hundred

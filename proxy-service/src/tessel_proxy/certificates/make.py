@@ -27,7 +27,7 @@ from tessel_proxy.certificates.issuing import (
 )
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.pem import LockedKeyError, key_in
-from tessel_proxy.config import Config
+from tessel_proxy.startup.config import Config
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tessel_proxy.files import FileError, bytes_of
+from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 
 MAX_PEM_BYTES = 4 * 1024 * 1024  # the system's whole trust store has a quarter of a million

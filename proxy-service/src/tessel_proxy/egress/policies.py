@@ -9,8 +9,8 @@ from typing import Protocol
 from tessel_proxy.egress.policy import Policy, RuleSet
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
 from tessel_proxy.egress.rules import EgressMode, Rule
-from tessel_proxy.files import FileError, bytes_of
-from tessel_proxy.reload import stamps_of
+from tessel_proxy.startup.reload import stamps_of
+from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 
 MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk

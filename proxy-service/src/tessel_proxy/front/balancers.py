@@ -16,11 +16,11 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tessel_proxy.front.networks import Networks
 from tessel_proxy.front.proxy_header import HeaderError, read_header
-from tessel_proxy.networks import Networks
-from tessel_proxy.numbers import number_of
-from tessel_proxy.record import Refusal, Witness, peer_name, source_of_peer
-from tessel_proxy.repeats import Kind, Lines
+from tessel_proxy.records.accounting import Refusal, Witness, peer_name, source_of_peer
+from tessel_proxy.records.error_codes import number_of
+from tessel_proxy.records.repeated_lines import Kind, Lines
 
 HEADER_S: Final = 5.0
 """How long a balancer has for its header, which is the first thing it sends."""

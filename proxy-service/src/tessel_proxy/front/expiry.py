@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 
-from tessel_proxy.numbers import Number
+from tessel_proxy.records.error_codes import Number
 from tessel_service_kit.clocks import WallTime
 
 WARN_BEFORE: Final = timedelta(days=14)

@@ -26,9 +26,9 @@ from tessel_proxy.certificates.pem import (
     out_of_date,
     read_pem,
 )
+from tessel_proxy.files.secret_files import passphrase_in
 from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain
 from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
-from tessel_proxy.secrets import passphrase_in
 from tessel_service_kit.settings import ConfigError, SecretFile
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
 from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
 
-from tessel_proxy.networks import plain_address
+from tessel_proxy.front.networks import plain_address
 
 V1_START: Final = b"PROXY "
 V1_MAX_BYTES: Final = 107  # the specification's worst case, line end included

@@ -16,7 +16,7 @@ from OpenSSL.crypto import X509
 from twisted.logger import Logger
 
 from tessel_proxy.front.identity import Identity
-from tessel_proxy.repeats import EachLine, Kind, Tell
+from tessel_proxy.records.repeated_lines import EachLine, Kind, Tell
 
 TICKET_KEYS_S: Final = 12 * 3600
 """Seconds to use the same keys, and the longest life of a ticket. A device that was off for a night

@@ -21,12 +21,12 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
-from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
-from tessel_proxy.numbers import Number
-from tessel_proxy.reload import stamps_of
-from tessel_proxy.repeats import EachLine, Kind, Lines, Write
+from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.repeated_lines import EachLine, Kind, Lines, Write
+from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.reload import stamps_of
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import ConfigError, SecretFile
 

@@ -15,10 +15,10 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from tessel_proxy.certificates.issuing import TESSEL_1_END
-from tessel_proxy.config import Config
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TicketKeys
 from tessel_proxy.front.tls import Dialect, ServerTLS
+from tessel_proxy.startup.config import Config
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import SecretFile
 

@@ -12,12 +12,12 @@ from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.config import Config
 from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.limits.descriptors import PLENTY, Shares
 from tessel_proxy.limits.quota import Quota
 from tessel_proxy.limits.rate import PATIENCE_S, Rate
-from tessel_proxy.record import Outcome
+from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.startup.config import Config
 
 BURST_S: Final = 10
 """How many seconds' worth of opens may come at once: a program's start, a page with its parts."""

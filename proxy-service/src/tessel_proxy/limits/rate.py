@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.limits.bucket import Bucket
-from tessel_proxy.pace import Pauses, Why
+from tessel_proxy.relay.backpressure import Pauses, Why
 
 SHARE_BYTES: Final = 64 * 1024
 """What a turn is reckoned with before it is known: a full frame, or what Twisted reads at once."""

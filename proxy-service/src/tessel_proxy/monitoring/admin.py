@@ -33,9 +33,9 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
-from tessel_proxy.config import Config
 from tessel_proxy.front.listening import IListeningReactor, listen
 from tessel_proxy.monitoring.readiness import Readiness
+from tessel_proxy.startup.config import Config
 
 IDLE_S: Final = 30.0
 """How long a connection may be silent: scrapers ask every 15 s or so, and may keep theirs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tessel_proxy.record import (
+from tessel_proxy.records.accounting import (
     Listener,
     Outcome,
     Refusal,

@@ -20,15 +20,15 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from tessel_proxy.auth.wrappers import AuthResult
-from tessel_proxy.config import Config
-from tessel_proxy.house import Census
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.memory import MIB
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.record import Listener, Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.accounting import Listener, Outcome, Refusal, TunnelOutcome
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.targets.opening import Kind
+from tessel_proxy.tunnel.shared_state import Census
 
 PREFIX = "tessel_proxy_"
 KINDS = [kind.value for kind in Kind]

@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger, LogLevel
 
 from tessel_proxy.limits.penalties import source_of
-from tessel_proxy.numbers import Number, number_of
-from tessel_proxy.repeats import EachLine, Kind, Lines
+from tessel_proxy.records.error_codes import Number, number_of
+from tessel_proxy.records.repeated_lines import EachLine, Kind, Lines
 from tessel_service_kit.texts import counted
 
 _log = Logger()

@@ -21,19 +21,19 @@ from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
 from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
 from tessel_proxy import wire
-from tessel_proxy.early import EarlyData
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.idle import IdleTimer
-from tessel_proxy.limits.traffic import Traffic
-from tessel_proxy.numbers import Number
-from tessel_proxy.outbound_states import TRANSITIONS, Input, State
-from tessel_proxy.pace import FromDevice, FromTarget, Why
-from tessel_proxy.record import Outcome, ReplacedError, SubstreamRecord
+from tessel_proxy.records.accounting import Outcome, ReplacedError, SubstreamRecord
+from tessel_proxy.records.error_codes import Number
+from tessel_proxy.relay.backpressure import FromDevice, FromTarget, Why
+from tessel_proxy.relay.early_data import EarlyData
+from tessel_proxy.relay.idle_timer import IdleTimer
+from tessel_proxy.relay.states import TRANSITIONS, Input, State
+from tessel_proxy.relay.traffic import Traffic
+from tessel_proxy.relay.tunnel_context import Terms
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.nodewords import TargetError
 from tessel_proxy.targets.opening import Kind
 from tessel_proxy.targets.target import Loss, Target
-from tessel_proxy.terms import Terms
 from tessel_proxy.wire import BadRequestError
 
 

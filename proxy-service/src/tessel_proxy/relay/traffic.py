@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tessel_proxy.limits.accounts import Tally
 from tessel_proxy.limits.rate import Rate
-from tessel_proxy.pace import Pauses, Why
+from tessel_proxy.relay.backpressure import Pauses, Why
 
 
 class Traffic:

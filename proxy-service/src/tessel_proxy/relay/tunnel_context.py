@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.early import Allowance
 from tessel_proxy.limits.accounts import Tally
+from tessel_proxy.relay.early_data import Allowance
+from tessel_proxy.relay.reading import Reading
 from tessel_proxy.targets.opening import Opener
-from tessel_proxy.targets.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)

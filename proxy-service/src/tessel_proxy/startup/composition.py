@@ -32,15 +32,12 @@ from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.wrappers import AuthResult, News, Watched
-from tessel_proxy.config import Config
-from tessel_proxy.drain import Drain
 from tessel_proxy.egress.own import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.balancers import Front
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.listening import IListeningReactor, listen
 from tessel_proxy.front.tls import ServerTLS
-from tessel_proxy.house import House
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.limits.memory import MemoryWatch
@@ -49,16 +46,19 @@ from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.numbers import Number
-from tessel_proxy.record import Listener, Refusal, TunnelRecord, log_refused, peer_name
-from tessel_proxy.reload import Reloadable, Reloader
-from tessel_proxy.repeats import RepeatedLines
-from tessel_proxy.session import Session
+from tessel_proxy.records.accounting import Listener, Refusal, TunnelRecord, log_refused, peer_name
+from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.repeated_lines import RepeatedLines
+from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.reload import Reloadable, Reloader
 from tessel_proxy.targets.connecting import TCP
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
-from tessel_proxy.unanswered import UnansweredWatch
+from tessel_proxy.tunnel.drain import Drain
+from tessel_proxy.tunnel.session import Session
+from tessel_proxy.tunnel.shared_state import House
+from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.names import HELPER_THREADS, IThreadsAndTime
 from tessel_service_kit.texts import counted

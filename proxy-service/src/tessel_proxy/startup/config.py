@@ -15,8 +15,8 @@ from typing import Final, Self
 from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES, Windows
 from streamplex.tx.tcp import KeepAliveTimes
 from tessel_proxy.egress.rules import EgressMode, Rule, narrow_rules, rules
-from tessel_proxy.networks import Networks, networks
-from tessel_proxy.parsers import (
+from tessel_proxy.front.networks import Networks, networks
+from tessel_proxy.startup.parsers import (
     TokenService,
     passphrase,
     plugin_name,

@@ -8,7 +8,7 @@ from twisted.internet import error
 from twisted.python.failure import Failure
 
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.record import Outcome
+from tessel_proxy.records.accounting import Outcome
 from tessel_proxy.targets.target import Loss
 
 READ_RESET = "read ECONNRESET"

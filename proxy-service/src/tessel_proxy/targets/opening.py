@@ -24,7 +24,7 @@ from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.egress.policy import Own, Wanted
 from tessel_proxy.egress.rules import EgressMode
-from tessel_proxy.record import log_would_refuse
+from tessel_proxy.records.accounting import log_would_refuse
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.connecting import Connect
 from tessel_proxy.targets.dial import Dialling, in_turn

@@ -20,10 +20,10 @@ from zope.interface import implementer
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in, out_of_date
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.files import FileError, bytes_of
-from tessel_proxy.reload import stamps_of
+from tessel_proxy.startup.reload import stamps_of
 from tessel_proxy.targets.nodewords import TargetError, not_verified
 from tessel_service_kit.clocks import WallTime
+from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 
 # OpenSSL's X509_V_ERR_*, by the names that Node gives them.

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from tessel_proxy.house import Census, Tunnel
+from tessel_proxy.tunnel.shared_state import Census, Tunnel
 from tessel_service_kit.texts import counted
 
 LOOK_S: Final = 0.05

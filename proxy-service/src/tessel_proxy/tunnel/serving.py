@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from streamplex.tx import Substream
 from tessel_proxy import wire
-from tessel_proxy.house import House
-from tessel_proxy.outbound import Outbound
-from tessel_proxy.record import Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.records.accounting import Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.relay.outbound import Outbound
+from tessel_proxy.relay.tunnel_context import Terms
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.opening import Kind
-from tessel_proxy.terms import Terms
+from tessel_proxy.tunnel.shared_state import House
 
 
 class Serving:

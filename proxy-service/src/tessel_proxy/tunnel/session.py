@@ -30,21 +30,21 @@ from tessel_proxy import wire
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.checking import Checking, TurnedAway
 from tessel_proxy.auth.recheck import Doubt, Recheck
-from tessel_proxy.early import Allowance
-from tessel_proxy.house import Device, House
 from tessel_proxy.limits.accounts import Tally
-from tessel_proxy.numbers import Number
-from tessel_proxy.record import (
+from tessel_proxy.records.accounting import (
     Outcome,
     Refusal,
     ReplacedError,
     TunnelOutcome,
     TunnelRecord,
 )
-from tessel_proxy.serving import Serving
-from tessel_proxy.session_states import TRANSITIONS, Input, State
-from tessel_proxy.targets.reading import Reading
-from tessel_proxy.terms import Terms
+from tessel_proxy.records.error_codes import Number
+from tessel_proxy.relay.early_data import Allowance
+from tessel_proxy.relay.reading import Reading
+from tessel_proxy.relay.tunnel_context import Terms
+from tessel_proxy.tunnel.serving import Serving
+from tessel_proxy.tunnel.shared_state import Device, House
+from tessel_proxy.tunnel.states import TRANSITIONS, Input, State
 from tessel_proxy.wire import Hello
 
 MAX_AUTH_FAILURES = 5

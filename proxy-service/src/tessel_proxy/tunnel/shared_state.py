@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
-from tessel_proxy.config import Config
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.penalties import Penalties
-from tessel_proxy.record import Nobody, TunnelRecord, Witness
-from tessel_proxy.repeats import EachLine, Lines
+from tessel_proxy.records.accounting import Nobody, TunnelRecord, Witness
+from tessel_proxy.records.repeated_lines import EachLine, Lines
+from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.opening import Opener
 
 

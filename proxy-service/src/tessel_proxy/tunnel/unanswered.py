@@ -9,7 +9,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from tessel_proxy.house import Census
+from tessel_proxy.tunnel.shared_state import Census
 
 LOOKS: Final = 4
 """How often within the limit of time it is looked."""

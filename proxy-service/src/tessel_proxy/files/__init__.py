@@ -1,0 +1,1 @@
+"""Files that the proxy reads again while it serves."""

@@ -1,0 +1,1 @@
+"""How tunnels and substreams ended: error codes, counters and closing log lines."""

@@ -1,0 +1,1 @@
+"""One substream of a device and its connection to a target: states, backpressure, timeouts."""

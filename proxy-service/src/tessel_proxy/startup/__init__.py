@@ -1,0 +1,1 @@
+"""What happens before and around serving: settings, checks, composition, listeners, reload."""
