@@ -141,7 +141,7 @@ def test_a_file_that_holds_no_token_any_more_is_told_and_the_old_one_kept(
     token_file.write_text('"old token"\n')
     proxy.reload()
     (failed,) = eventually(lambda: proxy.log.events("reload_failed"), PATIENCE_S)
-    assert "stands in quotes" in failed["why"]
+    assert "in quotes" in failed["why"]
     device = program("old token")
     eventually(lambda: "connected" in device.stdout, PATIENCE_S, lambda: device.stderr)
 

@@ -184,7 +184,7 @@ def _serve() -> int:
         hangups=hangups,
         halt=service.abort,
         stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
-        numbers={"cannot_listen": Number.CANNOT_LISTEN.value},
+        error_codes={"cannot_listen": Number.CANNOT_LISTEN.value},
     )
     gc.freeze()  # what is there now stays: no collection need walk over all modules
     return serving.run()

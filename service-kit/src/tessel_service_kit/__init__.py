@@ -1,1 +1,1 @@
-"""What the processes have in common: settings, log lines, the reactor, a life until a signal."""
+"""What the services share: settings, logs, a monotonic reactor, and a run until a signal."""

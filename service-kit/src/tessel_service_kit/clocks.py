@@ -1,7 +1,7 @@
-"""Clocks that nobody can set while a process runs, and a name for the one that can be set.
+"""Clocks that do not jump when the time of the machine is set.
 
-Twisted's `reactor.seconds` is `time.time`. When the clock of the machine is set back by an hour,
-every timer of such a reactor is an hour late; when it is set ahead, timers are due at once.
+Twisted's `reactor.seconds` is `time.time`. If the clock of the machine is set back by an hour,
+every timer of such a reactor fires an hour late; if it is set ahead, timers fire at once.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ else:
     from twisted.internet.pollreactor import PollReactor as _PlatformReactor
 
 WallTime: TypeAlias = Callable[[], float]
-"""Returns seconds since 1970, as `time.time` does. Only for dates: this clock may be set."""
+"""Returns seconds since 1970, as `time.time` does. Use it only for dates: this clock can jump."""
 
 
 class MonotonicReactor(_PlatformReactor):
-    """The platform's reactor, with timers that do not follow the time of day.
+    """The platform's reactor, with timers on the monotonic clock.
 
-    `callLater` reads `seconds` and hands it to each timer. LoopingCall, deferLater, Agent and
-    twisted.web ask the reactor.
+    To override `seconds` is enough: `callLater`, LoopingCall, deferLater, Agent and twisted.web all
+    read the time from there.
     """
 
     seconds = staticmethod(time.monotonic)
 
 
 class SteadyTime:
-    """Returns seconds since 1970; setting the clock of the machine does not change them.
+    """A clock that returns seconds since 1970 and does not jump when the machine's clock is set.
 
-    For durations that are stored as a date, such as the life of a token: they must become neither
-    longer nor shorter when the clock is set. A new process starts from the wall clock.
+    Use it for durations that are stored as a date, such as the expiry of a token: a clock that is
+    set must neither lengthen nor shorten them. The wall clock is read once, at the start.
     """
 
     def __init__(self, monotonic: Callable[[], float], wall_time: WallTime) -> None:

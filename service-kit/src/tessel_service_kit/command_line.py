@@ -1,7 +1,7 @@
-"""A command with subcommands whose usage errors name what was probably meant.
+"""A parser for a command with subcommands. Its usage errors suggest the probable correction.
 
-argparse lists the choices, or names a missing argument, when a word is misspelt. CommandParser
-looks at the words before argparse does, with argparse's public interface alone.
+argparse reports a misspelt word as a list of choices or as a missing argument. CommandParser checks
+the words before argparse does. It uses argparse's public interface only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
-NEAR = 0.6  # `ruin` is `run` misspelt; difflib's own default
+NEAR = 0.6  # difflib's default; `ruin` is similar enough to `run`
 
 N = TypeVar("N")
 
@@ -23,7 +23,11 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(
         self, *, explain: Callable[[str], str | None] = lambda _word: None, **options: Any
     ) -> None:
-        """`explain` returns a sentence about a word that is no command, or None."""
+        """Accept the options of ArgumentParser, and `explain`.
+
+        `explain` is called with a word that is not a command. It returns a sentence for the usage
+        error, or None.
+        """
         self._explain = explain
         self._options: dict[str, argparse.Action] = {}
         self._commands: Mapping[str, CommandParser] = {}
@@ -36,7 +40,7 @@ class CommandParser(argparse.ArgumentParser):
         return action
 
     def add_subparsers(self, *, required: bool = False, **options: Any) -> Any:
-        """The subcommands. They are CommandParsers too."""
+        """Return the object that `add_parser` is called on. Subcommands are CommandParsers too."""
         commands = super().add_subparsers(required=required, **options)
         self._commands = commands.choices  # filled later, by add_parser
         self._command_is_required = required
@@ -45,8 +49,9 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: N | None = None
     ) -> tuple[N, list[str]]:
-        """As argparse's, but a word that is not known ends the process here, with this parser's
-        usage: argparse would show the usage of the outermost command.
+        """Parse as argparse does, but exit with 2 at an unknown word and show this parser's usage.
+
+        argparse would show the usage of the outermost command.
         """
         words = sys.argv[1:] if args is None else list(args)
         self._refuse_unknown(words)
@@ -56,7 +61,7 @@ class CommandParser(argparse.ArgumentParser):
         return parsed, unknown  # type: ignore[return-value]
 
     def _refuse_unknown(self, words: Sequence[str]) -> None:
-        """Judge the leading options and, where a command is expected, the word after them."""
+        """Check the leading options and, if a command is expected, the word after them."""
         rest = iter(words)
         for word in rest:
             if not word.startswith("-") or word in ("-", "--"):
@@ -81,7 +86,7 @@ class CommandParser(argparse.ArgumentParser):
         if f"--{word}" in self._options:
             return f"--{word}"
         for parser in self._commands.values():
-            if word in parser._commands:  # noqa: SLF001 - it is of this class
+            if word in parser._commands:  # noqa: SLF001 - an object of this class
                 return f"{parser.prog} {word}"
         return nearest(word, self._commands)
 
@@ -90,19 +95,19 @@ class CommandParser(argparse.ArgumentParser):
         if not name.startswith("-"):
             self.error(f"unexpected argument: {' '.join(map(repr, words))}")
         for parser in self._commands.values():
-            if name in parser._options:  # noqa: SLF001 - it is of this class
+            if name in parser._options:  # noqa: SLF001 - an object of this class
                 self.error(f"{name} goes after the command: {parser.prog} {name} ...")
         meant = nearest(name, self._options)
         self.error(f"{name} is not an option{f'; is {meant} meant?' if meant else ''}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that differs least from this one, whatever its case; None: none is near."""
+    """Return the known word that is most similar, ignoring case, or None if no word is similar."""
     return next(iter(get_close_matches(word.lower(), list(known), n=1, cutoff=NEAR)), None)
 
 
 def explain_assignment(word: str) -> str | None:
-    """For a service, whose settings are variables of the environment."""
+    """Return a hint for a word such as NAME=value, or None. For services set by environment."""
     name, equals, _value = word.partition("=")
     if not equals or not name:
         return None
@@ -110,5 +115,6 @@ def explain_assignment(word: str) -> str | None:
 
 
 def either(words: Iterable[str]) -> str:
+    """Return the words as a list for a sentence: `a, b or c`."""
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last

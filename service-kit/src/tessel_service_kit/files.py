@@ -1,6 +1,6 @@
-"""Files that an operator names -> their bytes, or why they cannot be used.
+"""Read files that an operator names, and explain why one cannot be used.
 
-While devices are served, no file may hold that up: only regular files are read then.
+Only regular files are read: while a service runs, no file may block it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ HOW_TO_RESTRICT: Final = "chmod 600"
 
 
 class FileError(Exception):
-    """A file is of no use; the text goes on where a sentence has named it."""
+    """A file cannot be used. The text is the rest of a sentence that begins with the file."""
 
 
 def bytes_of(path: Path, max_bytes: int) -> bytes:
-    """What a regular file holds; raises FileError.
+    """Return the content of a regular file.
 
-    A FIFO would keep the whole process waiting for somebody to write to it, a device for good. So
-    they are not even opened, which some devices would take for a command.
+    Other kinds of files are not even opened: a FIFO would block the process until somebody writes
+    to it, a device could block it for ever, and some devices act when they are opened.
+
+    Raises:
+        FileError: it cannot be read, is not a regular file, or holds more than `max_bytes`.
     """
     try:
         _check(path.stat())
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with open(descriptor, "rb") as opened:  # noqa: PTH123 -- a descriptor, no path
-            _check(os.fstat(descriptor))  # it may be another one by now
+            _check(os.fstat(descriptor))  # it may have been replaced after the first check
             data = opened.read(max_bytes + 1)
     except OSError as error:
         raise FileError(unreadable(path, error)) from error
@@ -40,12 +43,16 @@ def bytes_of(path: Path, max_bytes: int) -> bytes:
 
 
 def unreadable(path: Path, error: OSError) -> str:
-    """Why it cannot be read."""
+    """Return why the file cannot be read, as the rest of a sentence."""
     return f"cannot be read: {reason(path, error)}"
 
 
 def reason(path: Path, error: OSError) -> str:
-    """What the system says. If it is a matter of permissions: whose it is, and who this is."""
+    """Return the system's error text; if permission is denied, with owners and modes.
+
+    The text then names the file or folder that denies access, its owner and mode, and the user that
+    this process runs as.
+    """
     why = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return why
@@ -53,9 +60,10 @@ def reason(path: Path, error: OSError) -> str:
 
 
 def hints_of_exposed(named: Iterable[tuple[str, Path]]) -> list[str]:
-    """A hint for each secret that every user of this machine can read or change.
+    """Return a hint for each file that every user of this machine can read or change.
 
-    `named` are files with the settings that name them.
+    Args:
+        named: pairs of a setting's name and the path of the secret file that it names.
     """
     return [
         f"{name}={str(path)!r} can be read or changed by every user of this machine "
@@ -66,12 +74,12 @@ def hints_of_exposed(named: Iterable[tuple[str, Path]]) -> list[str]:
 
 
 def is_exposed(path: Path) -> bool:
-    """Whether every user of this machine may read or change it. One that is not there is not."""
+    """Return whether every user of this machine may read or change it. False if it is missing."""
     try:
         mode = path.stat().st_mode
     except OSError:
         return False
-    # Not a device such as /dev/stdin.
+    # A device such as /dev/stdin does not count: its mode says nothing about the secret.
     return stat.S_ISREG(mode) and bool(mode & (stat.S_IROTH | stat.S_IWOTH))
 
 
@@ -81,8 +89,9 @@ def _check(status: os.stat_result) -> None:
 
 
 def _obstacle(path: Path) -> Path:
-    """The folder on the way that this process may not enter, else the file itself, or the folder
-    that it is not in.
+    """Return the first folder of the path that this process may not enter.
+
+    If it may enter all of them: the file, or its folder if the file does not exist.
     """
     folders = reversed(path.absolute().parents)
     last = path if os.access(path, os.F_OK) else path.absolute().parent

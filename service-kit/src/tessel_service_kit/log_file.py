@@ -1,4 +1,4 @@
-"""The log in a file, which outlives the container that wrote it and never grows too large."""
+"""The log in a file that rotates by size, so that it outlives a container and stays small."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ from typing import Final
 from tessel_service_kit.output import LineOutput
 
 KEPT_FILES: Final = 5
-"""The file itself and four older ones, `.1` (the newest) to `.4`."""
+"""Number of files: the current one and four older ones, `.1` (the newest) to `.4`."""
 
-_OWNER_ALONE: Final = 0o600  # the lines name accounts, devices and targets
+_OWNER_ONLY: Final = 0o600  # the lines name accounts, devices and targets
 
 
 class FileOutput(LineOutput):
-    """Lines for a file; written, and the file renamed when it is full, in the output's thread.
+    """Writes log lines to a file and rotates it when it is full, all in the output's thread.
 
-    Somebody else may rename, delete or empty the file, as logrotate does: the next line goes to a
-    new file of this name. Nobody has to send a signal.
+    logrotate or a person may rename, delete or empty the file at any time: the next line goes to a
+    new file of this name. No signal is needed.
     """
 
     def __init__(self, path: Path, max_bytes: int, report: Callable[[int], str]) -> None:
-        """Raises OSError if the file cannot be opened."""
+        """Open the file for appending.
+
+        Args:
+            path: the file; older ones get `.1` to `.4` appended.
+            max_bytes: size at which the file is renamed and a new one begun.
+            report: returns the log line about a number of dropped lines.
+
+        Raises:
+            OSError: the file cannot be opened.
+        """
         self._path = path
         self._max_bytes = max_bytes
         self._file = _opened(path)
@@ -40,7 +49,7 @@ class FileOutput(LineOutput):
         return super()._written_of(text) if os.fstat(self._file).st_nlink else 0
 
     def _size(self) -> int | None:
-        """The file's size in bytes; None if the open file does not have this name any more."""
+        """Return the file's size in bytes; None if the open file was renamed or deleted."""
         try:
             named, opened = self._path.stat(), os.fstat(self._file)
         except OSError:
@@ -48,15 +57,15 @@ class FileOutput(LineOutput):
         return opened.st_size if os.path.samestat(named, opened) else None
 
     def _begin_another(self) -> None:
-        """If that is not possible, go on with the file that is open."""
+        """Rotate the files. If that fails, keep writing to the open file."""
         with suppress(OSError):
             for number in range(KEPT_FILES - 1, 0, -1):
-                with suppress(FileNotFoundError):  # there are not so many yet
+                with suppress(FileNotFoundError):  # fewer than KEPT_FILES exist yet
                     self._numbered(number - 1).replace(self._numbered(number))
         self._open_again()
 
     def _open_again(self) -> None:
-        """If that is not possible, go on with the file that is open."""
+        """Open the file of this name. If that fails, keep writing to the open file."""
         with suppress(OSError):
             before, self._file = self._file, _opened(self._path)
             self._descriptor = self._file
@@ -67,10 +76,10 @@ class FileOutput(LineOutput):
 
 
 def unfit(path: Path) -> str | None:
-    """Why it cannot hold the log; None: it can.
+    """Return why this path cannot be used for a log file, or None if it can. Creates nothing.
 
-    Nothing is created. Standard error may be a FIFO or a device; this file may not: opening a FIFO
-    would wait for a reader, and /dev/null would be renamed for the whole machine.
+    A FIFO is not allowed because opening it would wait for a reader, a device because rotation
+    would rename /dev/null for the whole machine.
     """
     if path.exists() and not path.is_file():
         return "is no regular file"
@@ -80,7 +89,7 @@ def unfit(path: Path) -> str | None:
 
 
 def can_be_renamed(path: Path) -> bool:
-    """Whether another file can take its place when it is full."""
+    """Return whether the file can be rotated, that is: whether its folder is writable."""
     return os.access(path.parent, os.W_OK)
 
 
@@ -88,4 +97,4 @@ def _opened(path: Path) -> int:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is no regular file", str(path))
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-    return os.open(path, flags, _OWNER_ALONE)
+    return os.open(path, flags, _OWNER_ONLY)

@@ -1,13 +1,14 @@
-"""twisted.logger events -> records on a stream, as text for people or JSON for programs.
+"""Write the events of twisted.logger to a stream, as text for people or JSON for programs.
 
     text   2026-11-22T15:35:03.123Z info listening listening on 0.0.0.0:5005
            2026-11-22T15:35:04.123Z critical cannot_listen TP3002 cannot listen on port 5005: …
     json   {"time":"2026-…Z","level":"info","event":"listening","message":"…","port":5005}
 
-An event is named by the `event` of its log call; one without (a library's) by where it came
-from. A failure and its traceback are one record: in JSON the field `traceback`, in text lines
-that begin with blanks. Peers choose some of the text, so whatever could break or forge a line, or
-order a terminal about, is escaped, and nothing is of unlimited length.
+The event's name is the keyword `event` of the log call; for a call without one (in a library) it is
+the logger's namespace. A failure and its traceback are one record: the traceback is the field
+`traceback` in JSON, and lines that begin with spaces in text. Peers choose some of the text.
+Control characters are therefore escaped, so that no peer can forge a line or send commands to a
+terminal, and all lengths are limited.
 """
 
 from __future__ import annotations
@@ -44,16 +45,16 @@ from tessel_service_kit.output import LineOutput, Writable, descriptor_of
 from tessel_service_kit.parsers import one_of
 from tessel_service_kit.settings import setting
 
-MAX_TEXT = 8 * 1024  # characters of one message or field; what is longer is a peer's play
+MAX_TEXT = 8 * 1024  # characters of one message or field; only hostile peers cause longer ones
 MAX_TRACEBACK = 64 * 1024
 INTEGER_BITS = 64
 _SMALL = 1 << INTEGER_BITS - 1
 MAX_DEPTH = 8  # of containers in a field
 
-# Keys that logging itself adds, today's (log_*) and those of the older twisted.python.log.
+# Keys that the old twisted.python.log adds; those of twisted.logger begin with log_.
 _OLDER_KEYS = frozenset({"message", "time", "system", "isError", "failure", "format"})
 _OWN_KEYS = _OLDER_KEYS | {"event", "level", "traceback"}
-_NOT_FIELDS = _OWN_KEYS - {"why"}  # where "event" names it: a word of ours, too
+_NOT_FIELDS = _OWN_KEYS - {"why"}  # our own log calls use `why` as a field
 
 _NAMED_FIELDS = re.compile(r"[^{}]*(?:\{[a-z_]+\}[^{}]*)*")
 _JSON = json.JSONEncoder(separators=(",", ":"))
@@ -62,6 +63,8 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 class LogLevel(StrEnum):
+    """How important a log line is; the setting LOG_LEVEL is the lowest level that is written."""
+
     DEBUG = "debug"
     INFO = "info"
     WARN = "warn"
@@ -70,24 +73,43 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
+    """How log lines are written: for people or for programs."""
+
     TEXT = "text"
     JSON = "json"
 
 
 def level_setting() -> LogLevel:
-    """Declare the field of Settings that says what is logged."""
-    return setting("LOG_LEVEL", "info", "least level that is logged", one_of(LogLevel))
+    """Declare the setting LOG_LEVEL as a field of a Settings class."""
+    return setting(
+        "LOG_LEVEL",
+        "info",
+        "lowest level that is logged: debug, info, warn, error or critical",
+        one_of(LogLevel),
+    )
 
 
 def format_setting() -> LogFormat:
-    """Declare the field of Settings that says how it is logged."""
+    """Declare the setting LOG_FORMAT as a field of a Settings class."""
     return setting(
-        "LOG_FORMAT", "text", "text or json, a line each on standard error", one_of(LogFormat)
+        "LOG_FORMAT",
+        "text",
+        "format of the log on standard error, one line per event: text or json",
+        one_of(LogFormat),
     )
 
 
 def file_output(path: Path, max_bytes: int, form: LogFormat) -> FileOutput:
-    """A file that is to get the log, too. Raises OSError."""
+    """Open a log file for begin_logging.
+
+    Args:
+        path: the file.
+        max_bytes: size at which the file is rotated.
+        form: the format, used for the line that reports dropped lines.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     return FileOutput(path, max_bytes, partial(_dropped_record, form, str(path)))
 
 
@@ -134,7 +156,7 @@ def _dropped_record(form: LogFormat, to: str, count: int) -> str:
     event = {
         "log_time": time.time(),
         "log_level": TwistedLevel.warn,
-        "log_format": "{count} lines of the log were dropped: {to} did not take them",
+        "log_format": "{count} log lines were dropped: {to} was blocked or failed",
         "to": to,
         "event": "log_dropped",
         "count": count,
@@ -143,13 +165,17 @@ def _dropped_record(form: LogFormat, to: str, count: int) -> str:
 
 
 def observer(stream: Writable, level: LogLevel, form: LogFormat) -> ILogObserver:
-    """Writes the events of this level and above to the stream."""
+    """Return an observer that writes the events of this level and above to the stream."""
     return _Lines(stream, _FORMS[form], _at_least(level))
 
 
 @implementer(ILogObserver)
 class _Lines:
-    """Twisted's filter and file of a log in one: busy proxies write thousands of lines a second."""
+    """A log observer that filters, formats and writes.
+
+    It replaces Twisted's FilteringLogObserver and FileLogObserver because it is faster: busy
+    proxies write thousands of lines a second.
+    """
 
     def __init__(
         self, stream: Writable, form: Callable[[LogEvent], str], predicate: LogLevelFilterPredicate
@@ -175,8 +201,7 @@ def text_record(event: LogEvent) -> str:
 
 
 def json_record(event: LogEvent) -> str:
-    # Put together here: a dictionary for the encoder, made anew each time, costs twice as much, and
-    # a busy proxy writes thousands of these in a second.
+    # Joined by hand: building a dictionary for the JSON encoder would cost twice as much.
     pieces = [
         f'"time":"{_time(event)}","level":"{_level(event)}"',
         f'"event":{_quoted(_name(event))},"message":{_quoted(_message(event))}',
@@ -187,9 +212,9 @@ def json_record(event: LogEvent) -> str:
     return f"{{{','.join(pieces)}}}\n"
 
 
-@lru_cache(maxsize=256)  # as many as there are log calls that are made often
+@lru_cache(maxsize=256)  # more than there are frequent log calls
 def _fields(keys: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Those of them that a record shows, each with how it is written."""
+    """Return the keys that a record shows, each with its JSON text."""
     hidden = _NOT_FIELDS if "event" in keys else _OWN_KEYS
     shown = [key for key in keys if not key.startswith("log_") and key not in hidden]
     return [(key, f"{_quoted(key)}:") for key in shown]
@@ -215,7 +240,7 @@ def _json(value: object) -> str:
 def _at_least(level: LogLevel) -> LogLevelFilterPredicate:
     predicate = LogLevelFilterPredicate(defaultLogLevel=TwistedLevel.lookupByName(level.value))
     if level is LogLevel.INFO:
-        # Twisted tells of each factory that starts and stops: for those who debug.
+        # At info, Twisted logs each factory that starts or stops.
         predicate.setLogLevelForNamespace("twisted", TwistedLevel.warn)
         predicate.setLogLevelForNamespace("log_legacy", TwistedLevel.warn)
     return predicate
@@ -226,7 +251,7 @@ def _time(event: LogEvent) -> str:
     return f"{_second(seconds)}.{microseconds // 1000:03}Z"
 
 
-@lru_cache(maxsize=2)  # lines come in their order
+@lru_cache(maxsize=2)  # consecutive lines mostly have the same second
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
@@ -240,7 +265,7 @@ def _name(event: LogEvent) -> str:
 
 
 def _number(event: LogEvent) -> Iterable[str]:
-    """The number of the error, if it has one: a reader of text looks it up, too."""
+    """Return the error's number (TP...), if it has one, so that text lines show it, too."""
     number = event.get("error")
     if isinstance(number, str) and number and "event" in event:
         yield _printable(_limited(number, MAX_TEXT))
@@ -255,17 +280,20 @@ def _message(event: LogEvent) -> str:
 
 
 def _formatted(event: LogEvent) -> str:
-    """Twisted's formatEvent, which costs a busy proxy an eighth of its time, or the same faster."""
+    """Format the message as Twisted's formatEvent does, faster for simple formats.
+
+    formatEvent alone takes an eighth of a busy proxy's CPU time.
+    """
     form = event.get("log_format")
     if isinstance(form, str) and "log_flattened" not in event and _has_named_fields_alone(form):
-        with suppress(Exception):  # formatEvent tells what is wrong with it
+        with suppress(Exception):  # formatEvent reports the error in its result
             return form.format_map(event)
     return formatEvent(event)
 
 
-@lru_cache(maxsize=256)  # as many as there are log calls that are made often
+@lru_cache(maxsize=256)  # more than there are frequent log calls
 def _has_named_fields_alone(form: str) -> bool:
-    """No calls, attributes and the like, for which Twisted has rules of its own."""
+    """Return whether the format has plain names only: Twisted has own rules for calls and such."""
     return _NAMED_FIELDS.fullmatch(form) is not None
 
 
@@ -275,7 +303,7 @@ def _traceback(event: LogEvent) -> str:
 
 
 def _printable(text: str) -> str:
-    """Controls, line ends and the like as backslash escapes; letters of all scripts as they are."""
+    """Replace characters that are not printable by backslash escapes."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -286,13 +314,13 @@ def _limited(text: str, limit: int) -> str:
 
 
 def _plain(value: object, depth: int) -> Json:
-    """The value as JSON has it; what JSON does not know by its text."""
-    if type(value) is str and len(value) <= MAX_TEXT:  # as nearly all are
+    """Return the value as JSON types; a value that JSON does not have becomes its text."""
+    if type(value) is str and len(value) <= MAX_TEXT:  # the usual case
         return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        # Python refuses to write thousands of digits, and readers of JSON have 64 bits or fewer.
+        # Python refuses to convert thousands of digits; JSON readers have at most 64 bits.
         return value if value.bit_length() < INTEGER_BITS else _limited(hex(value), MAX_TEXT)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)

@@ -1,15 +1,18 @@
-"""A name -> its addresses, by the system's resolver, whose shortcomings cost no connection.
+"""Look up the addresses of a name with the system's resolver, and work around its weaknesses.
 
-The resolver is asked for both families at once, as ever: it knows the files and search domains of
-the machine, and the best order of its answers. But it waits for the slower family, for 5 to 15 s if
-a name server never answers about IPv6; and when the name servers cannot say about one family, and
-the other has no address, it calls the name unknown, or the other way round, as the answers come.
-So, RFC 8305, section 3:
+First, getaddrinfo is asked for IPv4 and IPv6 together: it knows the machine's hosts file and search
+domains, and sorts the addresses. But it has two weaknesses:
 
-- An answer that is not there after HEDGE_S is not waited for: each family is asked for by itself,
-  and the first that has addresses is enough, RESOLUTION_DELAY_S later.
-- A name "without addresses" is asked about once more, each family by itself. Only if both say so
-  it has none.
+- It waits for the slower family: 5 to 15 s if a name server never answers queries for IPv6.
+- If the query for one family fails and the other family has no address, it reports either "unknown
+  name" or "try again", depending on the order of the answers.
+
+Therefore, following RFC 8305, section 3:
+
+- If there is no answer after HEDGE_S, each family is also asked for separately. The first family
+  that has addresses is used RESOLUTION_DELAY_S later, even if the other has not answered.
+- If the answer is "no addresses", each family is asked for separately once more. The name has no
+  address only if both families have none.
 """
 
 from __future__ import annotations
@@ -30,14 +33,14 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 HEDGE_S: Final = 0.1
-"""How long both families are waited for before each is asked for by itself. Most names are known
-by then, and cost no second question."""
+"""Seconds to wait for both families before each is asked for separately. Most look-ups are done by
+then and need no second query."""
 
 RESOLUTION_DELAY_S: Final = 0.05
-"""How long the other family is waited for when one has an address: RFC 8305, section 8."""
+"""Seconds to wait for the other family when one has an address: RFC 8305, section 8."""
 
 HELPER_THREADS: Final = 64
-"""That ask for one family alone. While all are busy names take as long as the system takes."""
+"""Threads that ask for one family. While all are busy, look-ups wait for getaddrinfo as usual."""
 
 Addresses: TypeAlias = tuple[str, ...]
 _Outcome: TypeAlias = "Addresses | Failure"
@@ -47,44 +50,55 @@ _NOT_THERE: Final = {
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
     if hasattr(socket, name)
 }
-"""What getaddrinfo says of a name that has no address. Everything else says nothing of the name."""
+"""Errors of getaddrinfo that mean: the name has no address. All others mean: the look-up failed."""
 
 
 class NoAnswerError(Exception):
-    """Whether there is such a name, and where, nobody could say this time."""
+    """The look-up failed, so it is not known whether the name has addresses. Try again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """Addresses that came before the system's resolver was done: `over` fires when it is."""
+    """Addresses that were found while getaddrinfo still runs; `over` fires when it has ended."""
 
     addresses: Addresses
     over: Deferred[None]
 
 
 class IThreadsAndTime(IReactorTime, IReactorFromThreads):
-    """What of a reactor is needed."""
+    """The parts of a reactor that a look-up needs."""
 
 
 class DaemonThread(Thread):
-    """One that the process does not wait for: a look-up may be stuck when it ends."""
+    """A thread that does not keep the process from ending, even if its look-up is stuck."""
 
     daemon = True
 
 
 class DaemonThreads(ThreadPool):
-    """A pool of them."""
+    """A thread pool of DaemonThreads."""
 
     threadFactory = DaemonThread
 
 
 def addresses_of(name: str, family: AddressFamily) -> Addresses:
-    """Blocking. None if the name has no address; raises NoAnswerError if nobody can say."""
+    """Ask getaddrinfo, and block until it answers.
+
+    Args:
+        name: the name to look up.
+        family: AF_INET, AF_INET6, or AF_UNSPEC for both.
+
+    Returns:
+        the addresses in the order of getaddrinfo; an empty tuple if the name has none.
+
+    Raises:
+        NoAnswerError: the look-up failed, so it is not known whether there are addresses.
+    """
     try:
         found = socket.getaddrinfo(name, 0, family, socket.SOCK_STREAM)
-    except UnicodeError:  # no name of the DNS
+    except UnicodeError:  # not a valid DNS name
         return ()
-    except OSError as error:  # gaierror is one, and EAI_SYSTEM comes as another
+    except OSError as error:  # gaierror is a subclass; EAI_SYSTEM is raised as another one
         not_there = isinstance(error, socket.gaierror) and error.errno in _NOT_THERE
         if not_there or never_exists(name):
             return ()
@@ -93,12 +107,19 @@ def addresses_of(name: str, family: AddressFamily) -> Addresses:
 
 
 def never_exists(name: str) -> bool:
-    """RFC 6761, 6.4. Servers that cannot ask anybody fail where they could say so."""
+    """Return whether the name ends with .invalid (RFC 6761, 6.4).
+
+    Name servers that are offline report a failure for such names, although none exists.
+    """
     return name.lower().rstrip(".").endswith(".invalid")
 
 
 class SystemNames:
-    """Looks names up, each in one of `threads`, with the help of some `helpers`."""
+    """Looks up names in threads; call it with a name.
+
+    `threads` ask for both families, `helpers` for one. `ask` is a blocking function such as
+    `addresses_of`.
+    """
 
     def __init__(
         self,
@@ -111,10 +132,15 @@ class SystemNames:
         self._threads = threads
         self._ask = ask
         self._helpers = _Helpers(reactor, helpers, ask)
-        self._late: set[str] = set()  # answered early, while the system's resolver still waits
+        self._late: set[str] = set()  # names answered while getaddrinfo still runs for them
 
     def __call__(self, name: str) -> Deferred[Addresses | Early]:
-        """The addresses in the order to try them, none if it has none. Fails: NoAnswerError."""
+        """Look up a name.
+
+        Returns:
+            a Deferred with the addresses in the order to try them (empty: the name has none), or
+            with Early while getaddrinfo still runs. It fails with NoAnswerError.
+        """
         resolution = _Resolution(self._reactor)
         if name in self._late and self._ask_each(name, resolution):
             return resolution.answer.addCallback(_as_it_is)
@@ -161,7 +187,7 @@ def _cancelling(result: _Outcome, call: IDelayedCall) -> _Outcome:
 
 
 class _Resolution:
-    """One name: what has come of its families, and when that is enough."""
+    """The look-up of one name: collects answers and decides when they suffice."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self.answer: Deferred[Addresses] = Deferred()
@@ -179,13 +205,13 @@ class _Resolution:
         self._asked.add(family)
 
     def whole(self, outcome: _Outcome) -> None:
-        """What the system's resolver says of both families."""
+        """Take the answer for both families."""
         self._whole = outcome
         if _addresses(outcome) or len(self._families) == len(self._asked):
             self._finish()
 
     def came(self, family: AddressFamily, outcome: _Outcome) -> None:
-        """What it says of one."""
+        """Take the answer for one family."""
         if self.answer.called:
             return
         self._families[family] = outcome
@@ -209,7 +235,7 @@ class _Resolution:
 
     @property
     def _failure(self) -> Failure | None:
-        """One of them says nothing of the name, so that it may have an address."""
+        """Return an answer that is a failure, if any: the name may still have addresses."""
         outcomes = [*self._families.values(), *([] if self._families else [self._whole])]
         return next((each for each in outcomes if isinstance(each, Failure)), None)
 
@@ -224,7 +250,7 @@ def _can_be_reached(outcome: _Outcome) -> bool:
 
 
 class _Helpers:
-    """Ask for one family, each name once at a time: a stuck question serves all who ask it."""
+    """Ask for one family. Equal questions share one query, so a stuck one uses one thread."""
 
     def __init__(
         self,
@@ -239,7 +265,7 @@ class _Helpers:
 
     @property
     def have_room(self) -> bool:
-        """For both families of a name."""
+        """Whether there are two free threads, for both families of a name."""
         return len(self._waiting) <= HELPER_THREADS - 2
 
     def ask(self, name: str, family: AddressFamily) -> Deferred[Addresses]:
@@ -258,23 +284,26 @@ class _Helpers:
             answer.callback(outcome)  # a Failure goes to the errbacks
 
 
-# --- which family first
+# --- order of the families
 
 
 _SPECIAL: Final = tuple(
     IPv6Network(each)
     for each in ("fc00::/7", "fec0::/10", "2002::/16", "2001::/32", "3ffe::/16", "::/96")
 )
-"""Addresses that RFC 6724's table puts behind IPv4, and sources that are for such addresses."""
+"""Destination and source addresses to which RFC 6724's table prefers IPv4."""
 
 
 def source_for(address: str) -> str | None:
-    """The address of this machine that the system would use to reach that one; nothing is sent."""
+    """Return the local IPv6 address that the system would use to reach an address. Sends nothing.
+
+    None: there is no route to the address, or this machine has no IPv6.
+    """
     try:
         with socket.socket(AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.connect((address, 9))
             return str(probe.getsockname()[0])
-    except OSError:  # no way there, or no IPv6 at all
+    except OSError:
         return None
 
 

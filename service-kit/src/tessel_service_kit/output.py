@@ -1,9 +1,9 @@
-"""Lines for a descriptor whose reader may stall: written in a thread, so that nobody waits.
+"""Write lines to a descriptor in a thread, so that a stalled reader never blocks the service.
 
 Standard error may be a pipe that nobody reads, a file on a full disk, a terminal that hangs, or
-closed. A descriptor cannot be made non-blocking for one process alone, and a disk never is. Lines
-therefore wait in a bounded queue. What does not fit is dropped and counted, and one line reports
-it as soon as lines are taken again.
+closed. Non-blocking mode does not help: it would apply to all processes that share the descriptor,
+and a disk ignores it. Lines therefore wait in a bounded queue. Lines that do not fit are dropped
+and counted; one line reports their number as soon as lines can be written again.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from threading import Condition, Thread
 from typing import Final, Protocol, TextIO, cast
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
-"""Some 4,000 lines: seconds of a busy proxy, and little beside the memory of its tunnels."""
+"""Limit of the queue: about 4,000 lines, which a busy proxy logs within seconds."""
 
 PIECE_BYTES: Final = 64 * 1024
-"""Written at once: what a pipe holds."""
+"""Bytes per write: the capacity of a pipe."""
 
 GATHER_S: Final = 0.01
-"""How long the thread waits for more lines before it writes: waking it for each line costs a busy
-proxy more than the line itself."""
+"""Seconds the thread waits for more lines before it writes. In a busy proxy, waking the thread for
+each line would cost more than the line."""
 
 FLUSH_S: Final = 2.0
-"""How long the end of a process waits for lines to be taken: a reader that works needs no more."""
+"""Seconds the end of a process waits until all lines are written. A working reader needs less."""
 
 
 class Writable(Protocol):
-    """What lines are written to."""
+    """Anything with `write`, such as a text stream or a LineOutput."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -41,36 +41,39 @@ class Writable(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Line:
     data: bytes
-    lost: int = 0  # a report's count of lines; 0: a line like any other
+    lost: int = 0  # in a report: the number of dropped lines; 0: an ordinary line
 
 
 class LineOutput:
-    """Takes lines at once, and writes them when the descriptor takes them.
+    """Queues lines without blocking, and writes them to a descriptor in a thread of its own.
 
-    The thread starts with the first line. It is a daemon: a stalled reader does not keep the
+    The thread starts with the first line. It is a daemon thread: a stalled reader does not keep the
     process from ending.
     """
 
     def __init__(
         self, descriptor: int | None, report: Callable[[int], str], encoding: str = "utf-8"
     ) -> None:
-        """`report` makes the line that tells how many were dropped; it is called in the thread."""
-        self.dropped = 0  # since the start
+        """Use a descriptor; None: drop all lines, because the stream was closed at the start.
+
+        `report` returns the log line about a number of dropped lines. The thread calls it, too.
+        """
+        self.dropped = 0  # lines since the start
         self._descriptor = descriptor
         self._report = report
         self._encoding = encoding
         self._lines: deque[_Line] = deque()
         self._held = 0  # bytes of lines that wait or are being written
-        self._lost = 0  # lines that were dropped and not reported
+        self._lost = 0  # lines that were dropped and are not reported yet
         self._flows = True  # the last write succeeded
-        self._ends_in_line = False  # what was written last is part of a line
+        self._ends_in_line = False  # the last write ended within a line
         self._idle = False  # the thread waits for lines
-        self._hurried = 0  # callers that wait until all lines are written
-        self._changed = Condition()  # its lock is reentrant: a signal's handler may flush
+        self._hurried = 0  # callers of flush that wait
+        self._changed = Condition()  # its lock is reentrant: a signal handler may flush
         self._thread: Thread | None = None
 
     def write(self, text: str) -> None:
-        """Take a line, or drop it. Never waits for the descriptor."""
+        """Queue a line, or drop it if the queue is full. Never blocks."""
         line = _Line(text.encode(self._encoding, "backslashreplace"))
         with self._changed:
             if self._descriptor is None or self._held + len(line.data) > MAX_WAITING_BYTES:
@@ -81,7 +84,7 @@ class LineOutput:
             self._wake()
 
     def flush(self, within_s: float = FLUSH_S) -> None:
-        """Wait until all lines are written or dropped, for so many seconds at most."""
+        """Wait until all lines are written or dropped, for `within_s` seconds at most."""
         with self._changed:
             self._hurried += 1
             self._changed.notify_all()
@@ -112,7 +115,7 @@ class LineOutput:
             self._changed.notify_all()
 
     def _may_not_wait(self) -> bool:
-        """Whether lines are to be written now, not gathered for a moment."""
+        """Return whether lines must be written now, without waiting for more of them."""
         return bool(self._hurried) or self._held >= PIECE_BYTES
 
     def _run(self) -> None:
@@ -126,7 +129,7 @@ class LineOutput:
                 self._changed.notify_all()
 
     def _next(self) -> list[_Line]:
-        """A piece of what waits; waits until there is something."""
+        """Wait for lines, and take up to PIECE_BYTES of them out of the queue."""
         with self._changed:
             if self._flows and not self._lines:
                 self._take_report()
@@ -142,7 +145,7 @@ class LineOutput:
             return lines
 
     def _write(self, lines: Sequence[_Line]) -> Sequence[_Line]:
-        """Those of them that could not be written, or not whole."""
+        """Write the lines; return those that could not be written completely."""
         before = b"\n" if self._ends_in_line else b""
         text = before + b"".join(each.data for each in lines)
         written = self._written_of(memoryview(text))
@@ -154,24 +157,24 @@ class LineOutput:
         ]
 
     def _written_of(self, text: memoryview) -> int:
-        """Write it; how many bytes could be written."""
+        """Write the text; return the number of bytes that were written before an error."""
         written = 0
-        with suppress(OSError, ValueError):  # full, closed, or its reader is gone
+        with suppress(OSError, ValueError):  # the disk is full, or the pipe is closed
             while written < len(text):
                 written += self._write_some(text[written:])
         return written
 
     def _write_some(self, data: memoryview) -> int:
-        descriptor = cast("int", self._descriptor)  # without one nothing is taken
+        descriptor = cast("int", self._descriptor)  # without one, nothing was queued
         try:
             return os.write(descriptor, data)
-        except BlockingIOError:  # another process that has it, too, has made it so
+        except BlockingIOError:  # another process that shares it made it non-blocking
             select.select([], [descriptor], [])
             return 0
 
 
 def descriptor_of(stream: TextIO | None) -> int | None:
-    """The stream's descriptor; None if there is none, as with one that was closed at the start."""
+    """Return the stream's file descriptor; None if it has none or was closed at the start."""
     try:
         return None if stream is None else stream.fileno()
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Text of the environment -> typed values.
+"""Parsers that turn the text of a setting into a typed value.
 
-A parser raises ValueError with the words that follow "allowed:" in the fault's sentence.
+A parser raises ValueError; the error's text says what is allowed, and follows "allowed:".
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3}
 
 
 def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
-    """Nothing, or what `parse` reads."""
+    """Return a parser that turns an empty text into None, and leaves others to `parse`."""
     return lambda text: parse(text) if text else None
 
 
 def listening_address(text: str) -> str:
-    """An address; or nothing, if that is the default of a service that has a meaning for it."""
+    """Parse an IP address to listen on, or `localhost`. An empty default is returned as it is."""
     if text == "localhost":
-        return "127.0.0.1"  # what it means everywhere, without a look-up
+        return "127.0.0.1"  # no look-up: the name means this address everywhere
     try:
         return str(ip_address(text)) if text else text
     except ValueError:
@@ -36,8 +36,10 @@ def listening_address(text: str) -> str:
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser for integers from `low` to `high`, both included."""
+
     def parse(text: str) -> int:
-        # int() would take '1_000', ' 5 ' and other scripts' digits; ten suffice for any limit.
+        # int() would accept '1_000', ' 5 ' and digits of other scripts.
         if not re.fullmatch(r"[0-9]{1,10}", text) or not low <= int(text) <= high:
             raise ValueError(f"an integer from {low} to {high}")
         return int(text)
@@ -46,15 +48,16 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    # float() would take '1_000', other scripts' digits and 'infinity'.
+    """Parse a number of seconds, more than 0 and at most a day."""
+    # float() would accept '1_000', digits of other scripts and 'infinity'.
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if not 0 < value <= MAX_SECONDS:  # NaN is not
+    if not 0 < value <= MAX_SECONDS:  # false for NaN, too
         raise ValueError(f"seconds, more than 0 and at most {MAX_SECONDS:.0f}")
     return value
 
 
 def seconds_or_none(text: str) -> float:
-    """0 turns off whatever would take so long."""
+    """Parse a number of seconds, or 0, which switches off what the setting limits."""
     if text == "0":
         return 0.0
     try:
@@ -64,6 +67,8 @@ def seconds_or_none(text: str) -> float:
 
 
 def one_of(kind: type[E]) -> Callable[[str], E]:
+    """Return a parser for the values of an enum, in lower or upper case."""
+
     def parse(text: str) -> E:
         try:
             return kind(text.lower())

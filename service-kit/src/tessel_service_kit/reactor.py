@@ -1,8 +1,8 @@
 """The reactor of this process. Importing this module installs a MonotonicReactor.
 
-It takes the place of `twisted.internet.reactor`, which installs a reactor whose timers follow the
-time of day. Only a `__main__` imports it, and before anything that imports Twisted's. A reactor
-that another program has installed stays: a process has one.
+Import it instead of `twisted.internet.reactor`, whose timers follow the time of day. Only a
+`__main__` imports it, before any import of Twisted's reactor. If a reactor is installed already,
+that one is used: a process can have only one.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""The system's resolver as Twisted's reactors have one, for endpoints and agents."""
+"""The look-up of tessel_service_kit.names as a resolver for Twisted's endpoints and agents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
-from twisted.internet._resolver import GAIResolver, HostResolution
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import (
     IAddress,
@@ -29,26 +28,43 @@ from tessel_service_kit.names import (
 )
 
 LOOKUP_THREADS: Final = 32
-"""Names that are looked up at a time; the others wait for their turn."""
+"""Number of names that are looked up at the same time; further ones wait."""
+
+_TWISTEDS_DEFAULT: Final = "GAIResolver"
+"""Class of the resolver that Twisted gives each reactor. It is private there, hence by name."""
 
 
 class IResolvingReactor(IReactorPluggableNameResolver, IThreadsAndTime):
-    """What of a reactor is needed to look names up."""
+    """The parts of a reactor that the look-up of names needs."""
 
 
 def resolver_of(reactor: IResolvingReactor) -> IHostnameResolver:
-    """The reactor's, if a program has given it one of its own; else a better one than Twisted's.
+    """Return the resolver to use with a reactor.
 
-    Twisted's waits for name servers that are silent about IPv6, and calls every name that they do
-    not find unknown. Its threads are waited for at the end of the process.
+    A resolver that a program has installed is kept. Twisted's default is replaced by a
+    SystemResolver: Twisted's waits for name servers that do not answer queries for IPv6, reports
+    every failed look-up as an unknown name, and its threads delay the end of the process.
     """
-    own = reactor.nameResolver
-    return SystemResolver(reactor) if isinstance(own, GAIResolver) else own
+    installed = reactor.nameResolver
+    is_default = type(installed).__name__ == _TWISTEDS_DEFAULT
+    return SystemResolver(reactor) if is_default else installed
+
+
+@implementer(IHostResolution)
+class _Resolution:
+    """One look-up. Twisted's class for this is private."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def cancel(self) -> NoReturn:
+        """Not supported, as in Twisted: getaddrinfo cannot be interrupted."""
+        raise NotImplementedError
 
 
 @implementer(IHostnameResolver)
 class SystemResolver:
-    """The system's resolver, helped as tessel_service_kit.names does."""
+    """A Twisted resolver that looks names up as tessel_service_kit.names does."""
 
     def __init__(self, reactor: IThreadsAndTime) -> None:
         threads = DaemonThreads(0, LOOKUP_THREADS, "lookup")
@@ -65,24 +81,28 @@ class SystemResolver:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """`resolutionFailed`, if the receiver has it, is called when nobody could say."""
-        del addressTypes, transportSemantics  # nobody here asks for less
-        resolution = HostResolution(hostName)
+        """Look up a name for a receiver, as IHostnameResolver says.
+
+        If the look-up fails and the receiver has a method `resolutionFailed`, this is called
+        instead of `resolutionComplete`: the name may exist.
+        """
+        del addressTypes, transportSemantics  # all callers want both families over TCP
+        resolution = _Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
         self._lookup(hostName).addCallbacks(
-            partial(_tell_found, resolutionReceiver, portNumber),
-            partial(_tell_failed, resolutionReceiver),
+            partial(_report_found, resolutionReceiver, portNumber),
+            partial(_report_failed, resolutionReceiver),
         )
         return resolution
 
 
-def _tell_found(receiver: IResolutionReceiver, port: int, found: Addresses | Early) -> None:
+def _report_found(receiver: IResolutionReceiver, port: int, found: Addresses | Early) -> None:
     for address in found.addresses if isinstance(found, Early) else found:
         kind = IPv6Address if ":" in address else IPv4Address
         receiver.addressResolved(kind("TCP", address, port))
     receiver.resolutionComplete()
 
 
-def _tell_failed(receiver: IResolutionReceiver, why: Failure) -> None:
+def _report_failed(receiver: IResolutionReceiver, why: Failure) -> None:
     why.trap(NoAnswerError)
     getattr(receiver, "resolutionFailed", receiver.resolutionComplete)()

@@ -1,4 +1,4 @@
-"""One run of a service: started, serving, stopped by a signal -> the exit code that tells how."""
+"""Run a service from its start to a signal, and return the exit code of the process."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReac
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-STOP_TIMEOUT_S: Final = 10.0  # what docker and systemd's users wait before they kill
-HALT_S: Final = 0.05  # for what is cut to be told so before the process ends
+STOP_TIMEOUT_S: Final = 10.0  # `docker stop` kills the process after this time
+HALT_S: Final = 0.05  # after a second signal: time to send the last bytes to peers
 
 OK: Final = 0
 FAILED: Final = 1
-AT_FAULT: Final = 2  # settings or arguments; argparse has the same
+AT_FAULT: Final = 2  # wrong settings or arguments; the same as argparse's
 
 Handler = Callable[[int, FrameType | None], None]
-Step = Callable[[], object]  # what it returns may be a Deferred or a coroutine
+Step = Callable[[], object]  # may return a Deferred or a coroutine
 
 
 class IServingReactor(IReactorCore, IReactorTime, IReactorFromThreads):
-    """What of the reactor a run needs."""
+    """The parts of a reactor that Serving needs."""
 
 
 class Hangups:
-    """Remembers a SIGHUP that comes while a service gets ready, and would end the process.
+    """Remembers a SIGHUP that arrives before the service is ready to handle it.
 
-    To be made first of all; Serving takes over from there.
+    Without this object, such a signal would end the process. Create it before anything else, and
+    pass it to Serving, which handles SIGHUP from then on.
     """
 
     def __init__(self, catch: Callable[[int, Handler], object] = signal.signal) -> None:
@@ -45,9 +46,9 @@ class Hangups:
 
 
 class Serving:
-    """Runs a service until SIGTERM or SIGINT; a second one does not wait for a clean end.
+    """Runs a service until SIGTERM or SIGINT. After a second signal it stops at once.
 
-    `stop` follows every start, one that failed or was cancelled by a signal included.
+    `stop` is called after every start, even if the start failed or a signal cancelled it.
     """
 
     _log = Logger()
@@ -62,42 +63,49 @@ class Serving:
         hangups: Hangups | None = None,
         halt: Callable[[], object] = lambda: None,
         stop_timeout_s: float = STOP_TIMEOUT_S,
-        numbers: Mapping[str, str] = MappingProxyType({}),
+        error_codes: Mapping[str, str] = MappingProxyType({}),
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
     ) -> None:
-        """SIGHUP calls `reload`, also while the service stops, which may take long and must not
-        keep a withdrawn token valid; without a `reload` it ends the process, as is its custom.
-        One that `hangups` remember calls it as soon as the service is started.
+        """Prepare a run; nothing is started yet.
 
-        A second signal while it stops calls `halt`, which ends everything without waiting.
-        `numbers` are the service's own for the errors that are told here, by their events.
-        A start may fail for `foreseen` reasons, which need no traceback to be understood.
+        Args:
+            start: starts the service.
+            stop: stops the service; is waited for.
+            reactor: the reactor to run.
+            reload: called at SIGHUP, also while the service stops: stopping can take long, and a
+                token that was withdrawn must not stay valid. Without it, SIGHUP ends the process.
+            hangups: if it has seen a SIGHUP, `reload` is called right after the start.
+            halt: called at a second signal; closes everything without waiting.
+            stop_timeout_s: seconds to wait for `stop`.
+            error_codes: the service's codes for the errors that are logged here, by event name.
+            foreseen: exceptions that `start` may raise and that are logged without a traceback.
+            catch: sets the handler of a signal.
         """
         self._start = start
         self._stop = stop
         self._reload = reload
         self._hangups = hangups
         self._halt = halt
-        self._numbers = numbers
+        self._error_codes = error_codes
         self._stop_timeout_s = stop_timeout_s
         self._reactor = reactor
         self._foreseen = foreseen
         self._catch = catch
-        self._hung_up_since = False  # the last reload began
+        self._reload_is_due = False
         self._starting: Deferred[object] = Deferred()
         self._stopping = False
         self._ended = False
         self._exit_code = OK
 
     def run(self) -> int:
-        """Serve until the reactor stops; the process's exit code."""
+        """Serve until the reactor stops. Return the exit code for the process."""
         self._reactor.callWhenRunning(self._begin)
         self._reactor.run()
         return self._exit_code
 
     def _begin(self) -> None:
-        # Twisted's own handlers log a failure when a second signal comes while all is stopping.
+        # Twisted's own handlers would log a failure at a second signal.
         self._catch(signal.SIGTERM, self._signalled)
         self._catch(signal.SIGINT, self._signalled)
         if self._reload is not None:
@@ -109,7 +117,7 @@ class Serving:
 
     def _not_started(self, failure: Failure) -> None:
         if self._stopping and failure.check(CancelledError):
-            return  # a signal came while it started
+            return  # a signal arrived during the start
         self._exit_code = FAILED
         if isinstance(failure.value, CannotListenError):
             self._log_cannot_listen(failure.value)
@@ -126,20 +134,20 @@ class Serving:
             host=error.interface or "all interfaces",
             port=error.port,
             why=_why(error.socketError),
-            error=self._numbers.get("cannot_listen"),
+            error=self._error_codes.get("cannot_listen"),
         )
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        # It comes between any two instructions: all else is done in a turn of the reactor.
+        # A signal handler interrupts any code: the work is left to a turn of the reactor.
         self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
 
     def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._hung_up_since:  # one reload does for all that ask for it before it begins
-            self._hung_up_since = True
+        if not self._reload_is_due:  # several signals before a reload cause one reload
+            self._reload_is_due = True
             self._reactor.callFromThread(self._reload_now)
 
     def _reload_now(self) -> None:
-        self._hung_up_since = False
+        self._reload_is_due = False
         if self._reload is not None and not self._ended:
             self._log.info("reloading on SIGHUP", event="reloading")
             self._reload()
@@ -166,7 +174,7 @@ class Serving:
     def _not_stopped(self, failure: Failure) -> None:
         if failure.check(TookTooLongError):
             self._log.warn(
-                "not all has ended within {seconds:g} s",
+                "the service did not stop within {seconds:g} s; ending the process",
                 event="stopping",
                 seconds=self._stop_timeout_s,
             )
@@ -175,12 +183,12 @@ class Serving:
             self._log.failure("cannot stop cleanly", failure=failure, event="stop_failed")
 
     def _end(self) -> None:
-        if not self._ended:  # the reactor may be stopped once only
+        if not self._ended:  # reactor.stop() may be called only once
             self._ended = True
             self._reactor.stop()
 
 
 def _why(error: Exception) -> str:
-    """The system's words, without its number and the arguments of the call that failed."""
+    """Return the system's error text, without the error number and the call's arguments."""
     number = error.errno if isinstance(error, OSError) else None
     return os.strerror(number) if number is not None and number > 0 else str(error)

@@ -1,7 +1,8 @@
-"""An environment -> a frozen dataclass of settings, or all that is wrong with it, named at once.
+"""Read settings from environment variables into a frozen dataclass, and report all faults at once.
 
-A service declares a subclass of Settings whose fields are made by `setting`. That is its one
-table: from it come the values, what `--help` shows, and the hints about names misspelt.
+A service declares a subclass of Settings; each field is made by `setting`. This table is the only
+place that lists the settings: it yields the values, the text of `--help`, and hints about
+misspelt names.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from tessel_service_kit.texts import cleaned, is_quoted, without_line_ends
 T = TypeVar("T")
 
 METADATA_KEY: Final = "setting"
-MAX_SECRET_BYTES: Final = 64 * 1024  # a secret's file; a wrong path may name a disk
+MAX_SECRET_BYTES: Final = 64 * 1024  # of a secret's file, in case the path names a disk
 HELP_COLUMNS: Final = 98
-LOOKALIKE: Final = 0.85  # AUTH_HARDCODE is one of ours misspelt, SSL_CERT_FILE is somebody else's
+LOOKALIKE: Final = 0.85  # similar: AUTH_HARDCODE; not similar: SSL_CERT_FILE, which others use
 FILE_SUFFIX: Final = "_FILE"
 UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class ConfigError(Exception):
-    """The settings cannot be used as they are; `faults` has a sentence for each reason."""
+    """Some settings are wrong. `faults` holds one sentence for each of them."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
@@ -37,23 +38,27 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting as operators know it. `default` is written as in the environment."""
+    """One environment variable: its name, default, description for `--help`, and parser."""
 
     name: str
-    default: str
+    default: str  # as it would be written in the environment
     meaning: str
     parse: Callable[[str], object]
-    secret: bool  # its value is never shown, and NAME_FILE may name a file that holds it
-    exact: bool = False  # spaces around it and quotes belong to it
-    how_to_make: str = ""  # the secret's file, where it is missing
+    secret: bool  # the value is never shown, and NAME_FILE may name a file that holds it
+    exact: bool = False  # quotes and spaces around the value are part of it
+    how_to_make: str = ""  # added to the fault "the secret's file does not exist"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All variables that set it."""
+        """The environment variables that set it: NAME, and NAME_FILE for a secret."""
         return (self.name, self.name + FILE_SUFFIX) if self.secret else (self.name,)
 
     def read(self, environ: Mapping[str, str]) -> object:
-        """Its value in this environment; raises ConfigError. Set but empty counts as not set."""
+        """Return the value in this environment, or the default if it is unset or empty.
+
+        Raises:
+            ConfigError: the value is not allowed, or two variables set it.
+        """
         given = self.given(environ)
         if not given:
             return self.parse(self.default)
@@ -66,16 +71,19 @@ class Setting:
         return self._value(text, source)
 
     def given(self, environ: Mapping[str, str]) -> list[str]:
-        """Those of its variables that are set. Nothing but whitespace counts as not set."""
+        """Return those of `names` that are set to more than whitespace."""
         return [name for name in self.names if cleaned(environ.get(name, ""))]
 
     def file(self, environ: Mapping[str, str]) -> SecretFile | None:
-        """The file that it is read from, if that can be read again."""
+        """Return the file that holds the value; None if there is none or it is not a regular file.
+
+        Other kinds of files, such as a pipe, cannot be read a second time.
+        """
         path = Path(cleaned(environ.get(self.name + FILE_SUFFIX, "")))
         return SecretFile(self, environ, path) if self.secret and path.is_file() else None
 
     def _value(self, text: str, source: str) -> object:
-        """Of the text as it stands there; raises ConfigError."""
+        """Parse the text; `source` names it in a ConfigError."""
         text = without_line_ends(text) if self.exact else _plain(text, source)
         try:
             return self.parse(text)
@@ -83,7 +91,7 @@ class Setting:
             raise ConfigError([f"{source}; allowed: {error}"]) from None
 
     def show(self, value: object) -> str:
-        """A value as an operator may see it."""
+        """Return a value as text for operators. A secret is shown as `(set)`."""
         if value is None:
             return ""
         if self.secret:
@@ -103,11 +111,19 @@ def setting(
     exact: bool = False,
     how_to_make: str = "",
 ) -> T:
-    """Declare a field of Settings. A secret may come from a file.
+    """Declare a field of a Settings class.
 
-    `parse` turns a text into the value or raises ValueError with the words that follow "allowed:".
-    The text comes to it without whitespace around it, unless it is `exact`. `how_to_make` follows
-    the fault of a secret's file that is not there.
+    Args:
+        name: the environment variable.
+        default: the text that is parsed if the variable is unset or empty.
+        meaning: description for `--help`: what it limits or switches, its unit, what 0 and unset
+            mean.
+        parse: returns the value of a text, or raises ValueError with a text that says what is
+            allowed.
+        secret: never show the value, and accept NAME_FILE for a file that holds it.
+        exact: pass the text to `parse` with the spaces and quotes around it.
+        how_to_make: how to create a secret's file; added to the fault if the file does not exist.
+            `{path}` in it becomes the path.
     """
     described = Setting(name, default, meaning, parse, secret, exact, how_to_make)
     return field(default=parse(default), repr=not secret, metadata={METADATA_KEY: described})
@@ -115,7 +131,7 @@ def setting(
 
 @dataclass(frozen=True, slots=True)
 class SecretFile:
-    """A file that a setting is read from, and can be read from again."""
+    """A regular file that holds a secret setting, which can be read again at a reload."""
 
     setting: Setting
     environ: Mapping[str, str] = field(repr=False)
@@ -123,13 +139,15 @@ class SecretFile:
 
     @property
     def name(self) -> str:
-        """The variable that names it."""
+        """The environment variable that names the file."""
         return self.setting.name + FILE_SUFFIX
 
     def read(self) -> object:
-        """The value that the file holds now; raises ConfigError.
+        """Return the value that the file holds now.
 
-        What is no regular file any more is not read: a FIFO would keep the process waiting.
+        Raises:
+            ConfigError: the value is not allowed, or the file cannot be read or is not a regular
+                file any more (a FIFO could block the process).
         """
         if self.path.exists() and not self.path.is_file():
             raise ConfigError([f"{self.name}={str(self.path)!r} is no regular file any more"])
@@ -138,31 +156,44 @@ class SecretFile:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a service is told by its environment. What is not given has its default."""
+    """Base class for the settings of a service; every field is made by `setting`."""
 
     @classmethod
     def table(cls) -> dict[str, Setting]:
-        """The settings by the names of their fields."""
+        """Return the settings by field name, in the order of their declaration."""
         return {each.name: each.metadata[METADATA_KEY] for each in fields(cls)}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """The settings of this environment; raises ConfigError with all that is wrong."""
+        """Read all settings from an environment.
+
+        Raises:
+            ConfigError: with all faults.
+        """
         return _without_faults(cls.read(environ))
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
-        """As from_env, but with defaults in place of what is faulty, so that checks can go on."""
+        """Read all settings; return them with a list of faults instead of raising.
+
+        A setting with a fault has its default, so that the caller can check the rest.
+        """
         return cls.read_only(environ, cls.table())
 
     @classmethod
     def some_from_env(cls, environ: Mapping[str, str], *names: str) -> Self:
-        """Only these fields are read, for much else may not be set yet; raises ConfigError."""
+        """Read only the fields with these names; the others have their defaults.
+
+        For commands that need few settings, while the rest may not be set yet.
+
+        Raises:
+            ConfigError: with all faults of these settings.
+        """
         return _without_faults(cls.read_only(environ, names))
 
     @classmethod
     def read_only(cls, environ: Mapping[str, str], names: Iterable[str]) -> tuple[Self, list[str]]:
-        """As read, for these fields alone."""
+        """Do the same as `read`, for the fields with these names only."""
         values: dict[str, Any] = {}  # setting() has tied each parser to its field's type
         faults: list[str] = []
         table = cls.table()
@@ -174,7 +205,7 @@ class Settings:
         return cls(**values), faults
 
     def shown(self) -> list[tuple[str, str]]:
-        """Name and value of each setting, of the secret ones only whether they are set."""
+        """Return name and value of each setting as text. Secrets show only whether they are set."""
         return [(each.name, each.show(getattr(self, name))) for name, each in self.table().items()]
 
 
@@ -189,7 +220,7 @@ def _without_faults(read: tuple[S, list[str]]) -> S:
 
 
 def described(settings: tuple[Setting, ...]) -> str:
-    """The table of settings as `--help` shows it."""
+    """Return the settings as text for `--help`, one paragraph each."""
     width = max(len(each.name) for each in settings) + 4
     indent = " " * width
     paragraphs = []
@@ -211,7 +242,7 @@ def described(settings: tuple[Setting, ...]) -> str:
 
 
 def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> list[str]:
-    """A hint for each variable that is not one of the settings but was probably meant to be."""
+    """Return a hint for each variable whose name is similar to a setting's: probably misspelt."""
     known = [name for each in settings for name in each.names]
     hints = []
     for name in sorted(set(environ) - set(known)):
@@ -224,15 +255,15 @@ def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> lis
 
 
 def _shown(name: str) -> str:
-    """A byte order mark before the first name of an env file would not be seen."""
+    """Return the name with invisible characters escaped, such as a byte order mark before it."""
     return name if name.isprintable() else ascii(name)
 
 
 def _plain(text: str, source: str) -> str:
-    """The text that is meant; raises ConfigError."""
+    """Return the text without whitespace around it. Raises ConfigError if it is in quotes."""
     text = cleaned(text)
     if is_quoted(text):
-        raise ConfigError([f"{source} stands in quotes; allowed: the value without them"])
+        raise ConfigError([f"{source} is in quotes; allowed: the value without quotes"])
     return text
 
 
@@ -241,7 +272,7 @@ def _path(text: str, source: str) -> Path:
 
 
 def _secret_in(path: Path, source: str, how_to_make: str) -> str:
-    """The text that a file holds."""
+    """Return the text of a file; raises ConfigError."""
     data = _bytes_in(path, source, how_to_make)
     if data.startswith(UTF_16_MARKS):
         raise ConfigError([f"{source} is UTF-16; allowed: UTF-8, without a byte order mark"])

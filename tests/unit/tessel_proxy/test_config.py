@@ -215,7 +215,7 @@ def test_what_can_be_no_shared_token_is_a_fault_and_not_shown(text, allowed):
 @pytest.mark.parametrize("quotes", ["''", '""', "``", "\u201c\u201d", "\u2018\u2019"])
 def test_a_shared_token_in_quotes_is_a_fault_and_not_shown(quotes):
     assert faults(AUTH_HARDCODED=f" {quotes[0]}SECRET{quotes[1]}\r") == [
-        "AUTH_HARDCODED stands in quotes; allowed: the value without them"
+        "AUTH_HARDCODED is in quotes; allowed: the value without quotes"
     ]
 
 

@@ -387,10 +387,12 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
             """As the proxy's."""
 
     class Run:
-        def __init__(self, start, stop, reactor, *, reload, hangups, halt, stop_timeout_s, numbers):
+        def __init__(
+            self, start, stop, reactor, *, reload, hangups, halt, stop_timeout_s, error_codes
+        ):
             assert hangups == "hangups"
             assert (halt.__name__, stop_timeout_s) == ("abort", 40)
-            assert numbers == {"cannot_listen": "TP3002"}
+            assert error_codes == {"cannot_listen": "TP3002"}
             run.append((start.__name__, stop.__name__, reactor))
             reload()
 

@@ -1,4 +1,4 @@
-"""The resolver that reactors are given."""
+"""The resolver that Twisted's endpoints and agents use."""
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -11,33 +11,33 @@ from tessel_service_kit.resolver import SystemResolver, resolver_of
 
 
 class Receiver:
-    """As Twisted's are."""
+    """Records its calls, with Twisted's interface."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def resolutionBegan(self, resolution):
-        self.told.append(resolution.name)
+        self.calls.append(resolution.name)
 
     def addressResolved(self, address):
-        self.told.append(address)
+        self.calls.append(address)
 
     def resolutionComplete(self):
-        self.told.append("complete")
+        self.calls.append("complete")
 
 
-class Careful(Receiver):
-    """One that can be told more."""
+class ReceiverOfFailures(Receiver):
+    """Has the additional method for failed look-ups."""
 
     def resolutionFailed(self):
-        self.told.append("failed")
+        self.calls.append("failed")
 
 
-def told(answer, receiver):
+def calls_after(answer, receiver):
     resolver = SystemResolver(None)
     resolver._lookup = lambda _name: answer
     resolver.resolveHostName(receiver, "example.com", 80)
-    return receiver.told
+    return receiver.calls
 
 
 FOUND = ("2001:4860::1", "192.0.2.1")
@@ -45,26 +45,33 @@ ADDRESSES = [IPv6Address("TCP", "2001:4860::1", 80), IPv4Address("TCP", "192.0.2
 
 
 @pytest.mark.parametrize("found", [FOUND, Early(FOUND, Deferred())])
-def test_addresses_are_told_in_their_order(found):
-    assert told(succeed(found), Receiver()) == ["example.com", *ADDRESSES, "complete"]
+def test_addresses_are_reported_in_their_order(found):
+    assert calls_after(succeed(found), Receiver()) == ["example.com", *ADDRESSES, "complete"]
 
 
-@pytest.mark.parametrize(("kind", "last"), [(Receiver, "complete"), (Careful, "failed")])
-def test_that_nobody_can_say_is_told_to_those_who_understand_it(kind, last):
-    assert told(fail(NoAnswerError("x")), kind()) == ["example.com", last]
+@pytest.mark.parametrize(("kind", "last"), [(Receiver, "complete"), (ReceiverOfFailures, "failed")])
+def test_a_failed_look_up_is_reported_as_one_if_the_receiver_can_take_it(kind, last):
+    assert calls_after(fail(NoAnswerError("x")), kind()) == ["example.com", last]
 
 
 @implementer(IHostnameResolver)
-class Own:
+class InstalledResolver:
     pass
 
 
 class Reactor:
-    nameResolver = Own()
+    nameResolver = InstalledResolver()
 
 
-def test_a_resolver_of_a_programs_own_is_kept():
+def test_a_resolver_that_a_program_installed_is_kept():
+    assert resolver_of(Reactor) is Reactor.nameResolver
+
+
+def test_twisteds_default_resolver_is_recognised_and_replaced():
     from twisted.internet import reactor  # noqa: PLC0415 - installed when first imported
 
-    assert resolver_of(Reactor) is Reactor.nameResolver
-    assert isinstance(resolver_of(reactor), SystemResolver)
+    found = type(reactor.nameResolver).__name__
+    assert isinstance(resolver_of(reactor), SystemResolver), (
+        f"Twisted's default resolver is now of the class {found}: adapt _TWISTEDS_DEFAULT in "
+        "tessel_service_kit.resolver, else names are looked up by Twisted's resolver"
+    )

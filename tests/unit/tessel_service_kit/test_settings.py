@@ -106,10 +106,10 @@ def test_whitespace_alone_counts_as_not_set():
 
 def test_a_value_in_quotes_is_a_fault_and_a_secret_one_is_not_shown():
     assert faults(PORT='"80"', FOLDER="'/tmp'", SEED="'HUSH'", PIN_FILE="'x'") == [
-        "PORT='\"80\"' stands in quotes; allowed: the value without them",
-        "FOLDER=\"'/tmp'\" stands in quotes; allowed: the value without them",
-        "PIN_FILE=\"'x'\" stands in quotes; allowed: the value without them",
-        "SEED stands in quotes; allowed: the value without them",
+        "PORT='\"80\"' is in quotes; allowed: the value without quotes",
+        "FOLDER=\"'/tmp'\" is in quotes; allowed: the value without quotes",
+        "PIN_FILE=\"'x'\" is in quotes; allowed: the value without quotes",
+        "SEED is in quotes; allowed: the value without quotes",
     ]
 
 
