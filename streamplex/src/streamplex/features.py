@@ -1,13 +1,10 @@
-"""Names of the negotiated extensions, and how both ends agree on them.
+"""Names of the negotiated extensions (docs/wire.md, "Extensions").
 
-A feature is on when both ends name it. A peer that does not send the key `features`
-gets the original protocol to the letter.
+A feature is on when both ends name it in their first message. A peer that names none gets the
+original protocol unchanged.
 """
 
 from __future__ import annotations
-
-from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES
-from streamplex.jsontext import Json
 
 REUSE = "reuse/1"
 """Channel numbers may be used again."""
@@ -33,21 +30,3 @@ PING = "ping/1"
 CREDIT = "credit/1"
 """Flow control for each direction of each substream."""
 
-
-def offered(first_object: Json) -> frozenset[str]:
-    """The features that a peer's first object names; what is not a name is passed over."""
-    names = first_object.get("features") if isinstance(first_object, dict) else None
-    if not isinstance(names, list):
-        return frozenset()
-    return frozenset(name for name in names if isinstance(name, str))
-
-
-def first_window(first_object: Json) -> int:
-    """The bytes that a peer's first object lets this side send on each new substream.
-
-    What is no number of bytes counts as unsaid.
-    """
-    window = first_object.get("window") if isinstance(first_object, dict) else None
-    if type(window) is int and 0 <= window <= MAX_CREDIT_BYTES:  # a boolean is no number here
-        return window
-    return FIRST_WINDOW_BYTES

@@ -19,14 +19,22 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex import RemoteError, SilentPeerError, features
+from streamplex.conversation import (
+    ALREADY_ACCEPTED,
+    NOT_AUTHORIZED,
+    Accepted,
+    Hello,
+    Reason,
+    Refused,
+    decode_hello,
+    encode_answer,
+)
 from streamplex.jsontext import Json
-from streamplex.refusals import Reason
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.endings import in_words
 from streamplex.tx.flow import MAX_HELD_BYTES
 from streamplex.tx.tcp import probe_peer, tcp_below
 from streamplex.tx.tls import TLSTransport, ended_by_fin
-from tessel_proxy import wire
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.checking import Checking, TurnedAway
 from tessel_proxy.auth.recheck import Doubt, Recheck
@@ -45,7 +53,6 @@ from tessel_proxy.relay.tunnel_context import Terms
 from tessel_proxy.tunnel.serving import Serving
 from tessel_proxy.tunnel.shared_state import Device, House
 from tessel_proxy.tunnel.states import TRANSITIONS, Input, State
-from tessel_proxy.wire import Hello
 
 MAX_AUTH_FAILURES = 5
 """Answers of `false` on one tunnel: enough for a device that is told its token again, too few to
@@ -259,7 +266,7 @@ class Session:
     # --- who is this?
 
     def messageReceived(self, value: Json) -> None:
-        self._told(wire.parse_hello(value))
+        self._told(decode_hello(value))
 
     def _told(self, hello: Hello) -> None:
         match self._state:
@@ -268,7 +275,7 @@ class Session:
             case State.CHECKING:
                 self._hold(hello, self._flooded)
             case State.OPEN:
-                self._tunnel.message(wire.ALREADY_ACCEPTED)
+                self._tunnel.message(ALREADY_ACCEPTED)
             case State.CLOSED:
                 pass
             case _:
@@ -331,7 +338,7 @@ class Session:
             self._log.warn("unusable device name", event="bad_device", tunnel=self._record.tunnel)
         self._record.log_authenticated(hello.common)
         config = self._house.config
-        self._tunnel.message(wire.accepted(hello, config.windows.first))
+        self._tunnel.message(encode_answer(Accepted(config.windows.first), hello))
         self._tunnel.enable(hello.common, config.windows, hello.window)
         self._goes_away = features.GOAWAY in hello.common
         if features.PING in hello.common and config.ping_interval_s:
@@ -353,7 +360,7 @@ class Session:
     def _turn_away_for_now(self, hello: Hello, account: Account) -> None:
         self._record.account = account.name
         self._record.log_refused(Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
-        answer = wire.refused(hello, try_again=True, reason=Reason.TOO_MANY_TUNNELS)
+        answer = encode_answer(Refused(Reason.TOO_MANY_TUNNELS, try_again=True), hello)
         self._tunnel.message(answer)
         self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
 
@@ -373,7 +380,7 @@ class Session:
     def _holds_no_longer(self, hello: Hello, doubt: Doubt) -> None:
         try_again = doubt is Doubt.UNCONFIRMED
         reason = Reason(doubt.value)
-        self._tunnel.message(wire.refused(hello, try_again=try_again, reason=reason))
+        self._tunnel.message(encode_answer(Refused(reason, try_again), hello))
         self._end(TunnelOutcome(doubt.value))
 
     def _refuse(self, hello: Hello, turned_away: TurnedAway) -> None:
@@ -381,7 +388,7 @@ class Session:
         self._move(Input.WRONG)
         self._failures += 1
         self._record.log_refused(turned_away.why)
-        answer = wire.refused(hello, try_again=try_again, reason=turned_away.reason)
+        answer = encode_answer(Refused(turned_away.reason, try_again), hello)
         self._tunnel.message(answer)
         if self._failures >= MAX_AUTH_FAILURES:
             self._end(
@@ -420,5 +427,5 @@ class Session:
 
     def _turn_away(self, why: Refusal) -> None:
         self._record.log_refused(why)
-        self._tunnel.message(wire.NOT_AUTHORIZED)
+        self._tunnel.message(NOT_AUTHORIZED)
         self._end(TunnelOutcome.NOT_AUTHORIZED)

@@ -1,14 +1,26 @@
-"""Why a server refuses a token, in the words of `reason/1`, and how both ends write and read them.
+"""The proxy's answers to a token: accepted, or refused with a reason.
 
-A refusal is an object with `"authed":false`. With `retry/1` it says whether the same token may be
-accepted later, with `reason/1` why it is not accepted now.
+A refusal is an object with `"authed":false`. With the feature `retry/1` it says whether the same
+token may be accepted later, with `reason/1` why it is not accepted now.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
+from streamplex.conversation.hello import Hello
+from streamplex.conversation.negotiation import FEATURES, first_window, offered
+from streamplex.credit import FIRST_WINDOW_BYTES
+from streamplex.features import CREDIT, REASON, RETRY
 from streamplex.jsontext import Json
+
+ALREADY_ACCEPTED: Json = {"authed": True}
+"""The answer to every further message of a device whose token was accepted."""
+
+NOT_AUTHORIZED: Json = {"error": "Not authorized!"}
+"""The answer to a device that opens a substream before it sent a token. The tunnel then ends."""
 
 
 class Reason(StrEnum):
@@ -22,16 +34,70 @@ class Reason(StrEnum):
     TOO_MANY_ATTEMPTS = "too_many_attempts"  # with wrong tokens, from the device's address
 
 
-def may_be_accepted_later(refusal: Json) -> bool:
-    """Whether a refusal says so. One that says nothing does not."""
-    return isinstance(refusal, dict) and refusal.get("retry") is True
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The token is right. `window`: bytes that the device may send on each new substream."""
+
+    window: int = FIRST_WINDOW_BYTES
+    features: frozenset[str] = frozenset(FEATURES)
 
 
-def reason_of(refusal: Json, *, accepted_before: bool) -> Reason:
-    """The reason in a refusal; without a known one, what the refusal says without it means."""
-    said = refusal.get("reason") if isinstance(refusal, dict) else None
-    if isinstance(said, str) and said in set(Reason):
-        return Reason(said)
-    if may_be_accepted_later(refusal):
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The token is not accepted. `try_again` says that the same token may be accepted later."""
+
+    reason: Reason
+    try_again: bool
+
+
+Answer: TypeAlias = Accepted | Refused
+
+
+def encode_answer(answer: Answer, hello: Hello) -> Json:
+    """Return the JSON value of the answer to this hello.
+
+    It holds only what a device of the hello's features understands.
+    """
+    if isinstance(answer, Accepted):
+        windows = {"window": answer.window} if CREDIT in hello.common else {}
+        return {"authed": True} | _features(answer.features, hello) | windows
+    said: dict[str, Json] = {"authed": False}
+    if RETRY in hello.common:
+        said["retry"] = answer.try_again
+    if REASON in hello.common:
+        said["reason"] = answer.reason.value
+    return said | _features(frozenset(FEATURES), hello)
+
+
+def _features(named: frozenset[str], hello: Hello) -> dict[str, Json]:
+    if hello.features is None:
+        return {}
+    return {"features": [name for name in FEATURES if name in named]}
+
+
+def decode_answer(value: Json) -> Answer:
+    """Return the meaning of the proxy's first message. Anything but an acceptance is a refusal."""
+    if isinstance(value, dict) and value.get("authed") is True:
+        return Accepted(first_window(value), offered(value))
+    return _decode_refusal(value, accepted_before=False)
+
+
+def decode_later_refusal(value: Json) -> Refused | None:
+    """Return the refusal in a message that follows an acceptance; None if it is something else."""
+    if isinstance(value, dict) and value.get("authed") is False:
+        return _decode_refusal(value, accepted_before=True)
+    return None
+
+
+def _decode_refusal(value: Json, *, accepted_before: bool) -> Refused:
+    said = value if isinstance(value, dict) else {}
+    try_again = said.get("retry") is True
+    return Refused(_reason(said.get("reason"), try_again, accepted_before), try_again)
+
+
+def _reason(word: Json, try_again: bool, accepted_before: bool) -> Reason:
+    if isinstance(word, str) and word in set(Reason):
+        return Reason(word)
+    if try_again:
         return Reason.UNCONFIRMED if accepted_before else Reason.NOT_CHECKED
     return Reason.REVOKED if accepted_before else Reason.WRONG_TOKEN

@@ -1,6 +1,7 @@
-"""The proxy conversation, layer 4 of docs/wire.md: what peers say -> typed requests, and answers.
+"""Requests that a device makes on a substream: connect to a target, watch for idleness.
 
-Everything here comes from strangers: whatever JSON it is, it has a meaning or is a BadRequestError.
+Their arguments come from peers that may send anything: each JSON value has a meaning or raises
+BadRequestError.
 """
 
 from __future__ import annotations
@@ -8,36 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 
-from streamplex import features
-from streamplex.credit import FIRST_WINDOW_BYTES
 from streamplex.jsontext import Json
-from streamplex.refusals import Reason
 
-OUR_FEATURES = (
-    features.REUSE,
-    features.HALFCLOSE,
-    features.RETRY,
-    features.REASON,
-    features.DEVICE,
-    features.GOAWAY,
-    features.PING,
-    features.CREDIT,
-)
-
-# Events of a substream. A device sends the first two, the server the others.
 CONNECT = "_pls_connect"
-TIMEOUT = "_pls_timeout"
-LOOKED_UP = "lookup"
-CONNECTED = "connect"
-SECURED = "secureConnect"
-IDLE = "timeout"
-CLOSED = "close"
+"""Event: connect to a target. Its arguments are the port and the host."""
 
-MAX_DEVICE_CHARACTERS = 64
-MAX_HOST_CHARACTERS = 256  # a name of the DNS has 253, and IDNA makes names longer
-MAX_TIMEOUT_MS = 2**31 - 1  # what timers of JavaScript can count; Node cuts longer ones to it
+IDLE_TIMEOUT = "_pls_timeout"
+"""Event: report when no data was transferred for so many milliseconds. 0: stop that."""
+
+MAX_HOST_CHARACTERS = 256  # a DNS name has at most 253; IDNA makes names longer
+MAX_TIMEOUT_MS = 2**31 - 1  # the longest that a timer of JavaScript can count
 
 _MAX_PORT = 65535
 _PORT_DIGITS = re.compile(r"[0-9]{1,5}")
@@ -45,76 +29,25 @@ _SHOWN_CHARACTERS = 60
 _MISSING: Json = object()  # the argument was not sent; `null` would be a value
 
 
+class SubstreamKind(StrEnum):
+    """What the proxy connects a substream to; the value is the substream's name on the wire."""
+
+    NET = "net"  # TCP
+    TLS = "tls"  # TLS between the proxy and the target
+
+
+def substream_kind(name: str | None) -> SubstreamKind:
+    """Return the kind of a substream that was opened with this name. Unknown names mean TCP."""
+    return SubstreamKind.TLS if name == SubstreamKind.TLS else SubstreamKind.NET
+
+
 class BadRequestError(Exception):
-    """A substream's peer asked for what cannot be; the text is for that peer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """A device's message that carries a token, or should."""
-
-    token: str | None = field(repr=False)
-    features: frozenset[str] | None  # None: the peer does not know of features
-    device: str | None
-    device_faulty: bool
-    window: int = FIRST_WINDOW_BYTES  # what the device lets us send on each new substream
-
-    @property
-    def common(self) -> frozenset[str]:
-        """The features that both ends name."""
-        return frozenset(OUR_FEATURES) & (self.features or frozenset())
-
-
-def parse_hello(said: Json) -> Hello:
-    """Whatever the object is: without a token that is text it counts as a wrong token."""
-    if not isinstance(said, dict):
-        return Hello(None, None, None, device_faulty=False)
-    token = said.get("token")
-    named = features.offered(said) if "features" in said else None
-    told = named is not None and features.DEVICE in named and "device" in said
-    device = said.get("device") if told else None
-    usable = _is_device_name(device)
-    return Hello(
-        token=token if isinstance(token, str) else None,
-        features=named,
-        device=device if usable else None,
-        device_faulty=told and not usable,
-        window=features.first_window(said),
-    )
-
-
-def _is_device_name(name: Json) -> bool:
-    # It stands in log lines: nothing that could break one.
-    return isinstance(name, str) and 0 < len(name) <= MAX_DEVICE_CHARACTERS and name.isprintable()
-
-
-ALREADY_ACCEPTED: Json = {"authed": True}
-NOT_AUTHORIZED: Json = {"error": "Not authorized!"}
-
-
-def accepted(hello: Hello, window: int) -> Json:
-    """The answer to a right token. `window` is what the device may send on each new substream."""
-    windows = {"window": window} if features.CREDIT in hello.common else {}
-    return {"authed": True} | _our_features(hello) | windows
-
-
-def refused(hello: Hello, *, try_again: bool, reason: Reason) -> Json:
-    """The answer to a wrong token, or to one that could not be checked now."""
-    answer: dict[str, Json] = {"authed": False}
-    if features.RETRY in hello.common:
-        answer["retry"] = try_again
-    if features.REASON in hello.common:
-        answer["reason"] = reason.value
-    return answer | _our_features(hello)
-
-
-def _our_features(hello: Hello) -> dict[str, Json]:
-    return {} if hello.features is None else {"features": list(OUR_FEATURES)}
+    """A device's request has arguments that are not allowed. The text is sent to the device."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequest:
-    """Where a device wants a substream to lead."""
+    """The target that a device wants to reach through a substream."""
 
     port: int
     host: str
@@ -123,8 +56,13 @@ class ConnectRequest:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_connect(args: tuple[Json, ...]) -> ConnectRequest:
-    """The arguments of `_pls_connect`; raises BadRequestError."""
+def encode_connect(request: ConnectRequest) -> tuple[Json, ...]:
+    """Return the arguments of a CONNECT event."""
+    return request.port, request.host
+
+
+def decode_connect(args: tuple[Json, ...]) -> ConnectRequest:
+    """Return the target that the arguments of a CONNECT event name. Raises BadRequestError."""
     port, host = (*args, _MISSING, _MISSING)[:2]
     return ConnectRequest(_port(port), _host(host))
 
@@ -148,19 +86,27 @@ def _host(host: Json) -> str:
     return host
 
 
-def parse_timeout(args: tuple[Json, ...]) -> float:
-    """The argument of `_pls_timeout`, in seconds; 0 disarms. Raises BadRequestError."""
+def encode_idle_timeout(timeout_ms: float) -> tuple[Json, ...]:
+    """Return the arguments of an IDLE_TIMEOUT event."""
+    return (timeout_ms,)
+
+
+def decode_idle_timeout(args: tuple[Json, ...]) -> float:
+    """Return the milliseconds of an IDLE_TIMEOUT event; 0 means none. Raises BadRequestError.
+
+    Node's timers cannot count further than MAX_TIMEOUT_MS: a longer timeout is that long.
+    """
     ms: Json = args[0] if args else _MISSING
     if isinstance(ms, bool) or not isinstance(ms, int | float) or not 0 <= ms < math.inf:
         raise BadRequestError(
             f"ERR_INVALID_ARG_VALUE: timeout {_shown(ms)}; "
             "allowed: milliseconds, a finite number of at least 0"
         )
-    return float(min(ms, MAX_TIMEOUT_MS)) / 1000
+    return float(min(ms, MAX_TIMEOUT_MS))
 
 
 def _shown(value: Json) -> str:
-    """The value as its sender wrote it, in JSON, and not as Python writes it."""
+    """Return the value as its sender wrote it: in JSON, not in Python's notation."""
     if value is _MISSING:
         return "missing"
     text = json.dumps(value)
