@@ -6,10 +6,6 @@ A program looks at `error.code` ("ECONNREFUSED"); a person reads `str(error)`
 
 from __future__ import annotations
 
-import re
-
-_CODE_WORD = re.compile(r"\b(E[A-Z][A-Z_]{2,}|(?:CERT|ERR|UNABLE|DEPTH|SELF)_[A-Z0-9_]+)\b")
-
 
 class NodeError(Exception):
     """An error with Node's code word.
@@ -31,12 +27,6 @@ class NodeError(Exception):
         copy = NodeError(str(self), self.code)
         copy.hint = self.hint
         return copy
-
-    @classmethod
-    def worded(cls, message: str) -> NodeError:
-        """An error that came as text alone, as over the wire: its code word is looked for in it."""
-        found = _CODE_WORD.search(message)
-        return cls(message, found[1] if found else "ERR_PROXY")
 
 
 class BoardError(Exception):

@@ -29,4 +29,3 @@ PING = "ping/1"
 
 CREDIT = "credit/1"
 """Flow control for each direction of each substream."""
-

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from streamplex.conversation import WRONG_NAME, verify_error
 from streamplex.tx.tls import write_whole_pieces
 from tessel.config import literal
 from tessel.errors import NodeError
@@ -30,25 +31,8 @@ from tessel.network.interface import TlsOptions
 LONGEST_NAME = 255  # what TLS libraries take
 CONTEXTS_KEPT = 8  # a program has few authorities; loading the system's takes tens of ms
 
-# X509_V_ERR_* of OpenSSL -> Node's code word and OpenSSL's text
-_VERDICTS = {
-    2: ("UNABLE_TO_GET_ISSUER_CERT", "unable to get issuer certificate"),
-    7: ("CERT_SIGNATURE_FAILURE", "certificate signature failure"),
-    9: ("CERT_NOT_YET_VALID", "certificate is not yet valid"),
-    10: ("CERT_HAS_EXPIRED", "certificate has expired"),
-    18: ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
-    19: ("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain"),
-    20: ("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unable to get local issuer certificate"),
-    21: ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate"),
-    22: ("CERT_CHAIN_TOO_LONG", "certificate chain too long"),
-    23: ("CERT_REVOKED", "certificate revoked"),
-    24: ("INVALID_CA", "invalid CA certificate"),
-    25: ("PATH_LENGTH_EXCEEDED", "path length constraint exceeded"),
-    26: ("INVALID_PURPOSE", "unsuitable certificate purpose"),
-    27: ("CERT_UNTRUSTED", "certificate not trusted"),
-    28: ("CERT_REJECTED", "certificate rejected"),
-}
-UNKNOWN_AUTHORITY = frozenset(_VERDICTS[fault][0] for fault in (2, 18, 19, 20, 21))
+# X509_V_ERR_* of OpenSSL for certificates of an unknown issuer
+UNKNOWN_AUTHORITY = frozenset(verify_error(number).code for number in (2, 18, 19, 20, 21))
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -95,9 +79,7 @@ class Verification:
             if self._is_common_name(connection):
                 return None
             return NodeError(
-                "Hostname/IP does not match certificate's altnames: "
-                f"{self._name} is not in the certificate",
-                "ERR_TLS_CERT_ALTNAME_INVALID",
+                f"{WRONG_NAME.text}: {self._name} is not in the certificate", WRONG_NAME.code
             )
         return None
 
@@ -176,7 +158,7 @@ def _idna(name: str) -> bytes:
 
 
 def _chain_error(fault: int) -> NodeError:
-    code, text = _VERDICTS.get(fault, ("ERR_TLS_CERT_VERIFY", f"certificate error {fault}"))
+    code, text = verify_error(fault)
     return NodeError(text, code)
 
 

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from streamplex.refusals import Reason
+from streamplex.conversation import Reason
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,

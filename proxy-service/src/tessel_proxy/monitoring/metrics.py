@@ -19,6 +19,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from streamplex.conversation import SubstreamKind
 from tessel_proxy.auth.wrappers import AuthResult
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.memory import MIB
@@ -27,11 +28,10 @@ from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.records.accounting import Listener, Outcome, Refusal, TunnelOutcome
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
-from tessel_proxy.targets.opening import Kind
 from tessel_proxy.tunnel.shared_state import Census
 
 PREFIX = "tessel_proxy_"
-KINDS = [kind.value for kind in Kind]
+KINDS = [kind.value for kind in SubstreamKind]
 
 
 @dataclass(frozen=True, slots=True)

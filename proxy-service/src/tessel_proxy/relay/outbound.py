@@ -16,11 +16,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex import TunnelLostError
+from streamplex import TunnelLostError, conversation
+from streamplex.conversation import BadRequestError, ConnectRequest, SubstreamKind
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
 from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
-from tessel_proxy import wire
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.accounting import Outcome, ReplacedError, SubstreamRecord
 from tessel_proxy.records.error_codes import Number
@@ -32,9 +32,7 @@ from tessel_proxy.relay.traffic import Traffic
 from tessel_proxy.relay.tunnel_context import Terms
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.nodewords import TargetError
-from tessel_proxy.targets.opening import Kind
 from tessel_proxy.targets.target import Loss, Target
-from tessel_proxy.wire import BadRequestError
 
 
 @implementer(ISubstreamProtocol, ITakesSequences, IHalfCloseableProtocol)
@@ -43,7 +41,7 @@ class Outbound(Protocol):
 
     _log = Logger()
 
-    def __init__(self, terms: Terms, kind: Kind, record: SubstreamRecord) -> None:
+    def __init__(self, terms: Terms, kind: SubstreamKind, record: SubstreamRecord) -> None:
         self._terms = terms
         self._kind = kind
         self._record = record
@@ -79,16 +77,16 @@ class Outbound(Protocol):
             return
         try:
             match name:
-                case wire.CONNECT:
-                    self._connect(wire.parse_connect(args))
-                case wire.TIMEOUT:
-                    self._set_timeout(wire.parse_timeout(args))
+                case conversation.CONNECT:
+                    self._connect(conversation.decode_connect(args))
+                case conversation.IDLE_TIMEOUT:
+                    self._set_timeout(conversation.decode_idle_timeout(args) / 1000)
                 case _:
                     self._log.debug("event {name} passed over", name=name)
         except BadRequestError as fault:
             self._fail(str(fault), Outcome.BAD_REQUEST)
 
-    def _connect(self, request: wire.ConnectRequest) -> None:
+    def _connect(self, request: ConnectRequest) -> None:
         if self._state is not State.WAITING:
             raise BadRequestError(nodewords.SECOND_CONNECT)
         self._move(Input.CONNECT)
@@ -96,7 +94,7 @@ class Outbound(Protocol):
         # What has come with it may be for the target, which then gets it in one write.
         self._substream.behind(lambda: self._open(request))
 
-    def _open(self, request: wire.ConnectRequest) -> None:
+    def _open(self, request: ConnectRequest) -> None:
         if self._state is not State.OPENING:
             return
         terms = self._terms
@@ -186,15 +184,15 @@ class Outbound(Protocol):
     # --- on the way to the target
 
     def target_looked_up(self) -> None:
-        self._substream.emit(wire.LOOKED_UP)
+        self._substream.emit(conversation.LOOKED_UP)
 
     def target_connected(self, address: Address) -> None:
         self.touch()
         self._record.address = str(address)
-        self._substream.emit(wire.CONNECTED)
+        self._substream.emit(conversation.CONNECTED)
 
     def target_secured(self) -> None:
-        self._substream.emit(wire.SECURED)
+        self._substream.emit(conversation.SECURED)
 
     def _stands(self, target: Target) -> None:
         self._target = target
@@ -313,7 +311,7 @@ class Outbound(Protocol):
         self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
 
     def _tell_idle(self) -> None:
-        self._substream.emit(wire.IDLE)
+        self._substream.emit(conversation.IDLE)
 
     def _finish(self, outcome: Outcome) -> None:
         """All is done: the target gets what is still on its way there."""
@@ -340,7 +338,7 @@ class Outbound(Protocol):
 
     def _say_closed(self) -> None:
         self._end_substream()
-        self._substream.emit(wire.CLOSED)
+        self._substream.emit(conversation.CLOSED)
         self._substream.release()
 
     def _put_away(self, outcome: Outcome) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol as Interface
 from typing import TypeVar
@@ -19,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
+from streamplex.conversation import ConnectRequest, SubstreamKind
 from tessel_proxy.egress import hosts, policy
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import Policies
@@ -32,7 +32,6 @@ from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.nodewords import TargetError
 from tessel_proxy.targets.target import Owner, SecureFactory, SecureTarget, Target
 from tessel_proxy.targets.trust import TargetTrust, Verification, openssl_reason
-from tessel_proxy.wire import ConnectRequest
 
 T = TypeVar("T")
 
@@ -40,13 +39,6 @@ MAX_ANSWERS = 64
 """Addresses of one name. Each is judged by every rule, and whoever owns a name chooses their
 number; honest ones have some thirty at most.
 """
-
-
-class Kind(Enum):
-    """What a device wants; the names of substreams."""
-
-    NET = "net"
-    TLS = "tls"
 
 
 class Asker(Owner, Interface):
@@ -71,7 +63,7 @@ class Opener:
     sockets: set[Target] = field(default_factory=set)  # all that are open
 
     def open(
-        self, request: ConnectRequest, kind: Kind, account: str, tunnel: int, asker: Asker
+        self, request: ConnectRequest, kind: SubstreamKind, account: str, tunnel: int, asker: Asker
     ) -> Deferred[Target]:
         """The open socket, or a TargetError. May be cancelled."""
         opening = _Opening(self, request, account, tunnel, asker)
@@ -93,7 +85,7 @@ class _Opening:
         self._reported = False
         self._deadline = opener.clock.seconds() + opener.timeout_s
 
-    async def run(self, kind: Kind) -> Target:
+    async def run(self, kind: SubstreamKind) -> Target:
         host = self._host()
         wanted = Wanted(host, self._request.port)
         self._judge(self._policy.refusal_of_name(wanted))
@@ -105,9 +97,9 @@ class _Opening:
         for address in addresses:  # one bad address spoils the name: an honest one has none
             self._judge(self._policy.refusal(wanted, address, self._opener.own), address)
         match kind:
-            case Kind.NET:
+            case SubstreamKind.NET:
                 return await self._dialled(addresses)
-            case Kind.TLS:
+            case SubstreamKind.TLS:
                 return await self._secured(addresses, Verification(self._opener.trust, host))
 
     def _host(self) -> Address | str:

@@ -17,6 +17,7 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from streamplex.conversation import WRONG_NAME, VerifyError, verify_error
 from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in, out_of_date
 from tessel_proxy.egress.addresses import Address
@@ -26,37 +27,9 @@ from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 
-# OpenSSL's X509_V_ERR_*, by the names that Node gives them.
+# X509_V_ERR_* of OpenSSL
 _ISSUER_UNKNOWN = 20
 _LEAF_UNVERIFIED = 21
-_FAULTS = {
-    2: ("UNABLE_TO_GET_ISSUER_CERT", "the issuer's certificate is not to be had"),
-    4: ("UNABLE_TO_DECRYPT_CERT_SIGNATURE", "the certificate's signature cannot be read"),
-    6: ("UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY", "the issuer's public key cannot be read"),
-    7: ("CERT_SIGNATURE_FAILURE", "a signature is wrong"),
-    9: ("CERT_NOT_YET_VALID", "certificate is not yet valid"),
-    10: ("CERT_HAS_EXPIRED", "certificate has expired"),
-    13: ("ERROR_IN_CERT_NOT_BEFORE_FIELD", "format error in the certificate's dates"),
-    14: ("ERROR_IN_CERT_NOT_AFTER_FIELD", "format error in the certificate's dates"),
-    18: ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
-    19: ("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain"),
-    _ISSUER_UNKNOWN: (
-        "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-        "unable to get local issuer certificate",
-    ),
-    _LEAF_UNVERIFIED: ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate"),
-    22: ("CERT_CHAIN_TOO_LONG", "certificate chain too long"),
-    23: ("CERT_REVOKED", "certificate revoked"),
-    24: ("INVALID_CA", "invalid certificate of an authority"),
-    25: ("PATH_LENGTH_EXCEEDED", "path length constraint exceeded"),
-    26: ("INVALID_PURPOSE", "certificate is for another purpose"),
-    27: ("CERT_UNTRUSTED", "certificate not trusted"),
-    28: ("CERT_REJECTED", "certificate rejected"),
-}
-_WRONG_NAME = (
-    "ERR_TLS_CERT_ALTNAME_INVALID",
-    "Hostname/IP does not match certificate's altnames",
-)
 
 
 class TargetTrust:
@@ -130,15 +103,15 @@ class Verification:
         if not ok:
             self.fault = not_verified(*_fault(number, depth))
         elif depth == 0 and not _names(certificate, self._host):
-            self.fault = not_verified(*_WRONG_NAME)
+            self.fault = not_verified(*WRONG_NAME)
         return self.fault is None
 
 
-def _fault(number: int, depth: int) -> tuple[str, str]:
+def _fault(number: int, depth: int) -> VerifyError:
     if number == _ISSUER_UNKNOWN and depth == 0:
         # Node lets OpenSSL go on; a target that sends its own certificate alone comes to this.
         number = _LEAF_UNVERIFIED
-    return _FAULTS.get(number, ("ERR_TLS_CERT_INVALID", f"OpenSSL's reason {number}"))
+    return verify_error(number)
 
 
 def _names(certificate: X509, host: Address | str) -> bool:

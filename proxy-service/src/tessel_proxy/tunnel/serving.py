@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from streamplex.conversation import CLOSED, substream_kind
 from streamplex.tx import Substream
-from tessel_proxy import wire
 from tessel_proxy.records.accounting import Outcome, SubstreamRecord, TunnelRecord
 from tessel_proxy.relay.outbound import Outbound
 from tessel_proxy.relay.tunnel_context import Terms
 from tessel_proxy.targets import nodewords
-from tessel_proxy.targets.opening import Kind
 from tessel_proxy.tunnel.shared_state import House
 
 
@@ -28,14 +27,15 @@ class Serving:
         elif too_many := terms.tally.open_substream():
             self.refuse(substream, too_many)
         else:
-            substream.attach(Outbound(terms, _kind(substream), self._record_of(substream)))
+            kind = substream_kind(substream.name)
+            substream.attach(Outbound(terms, kind, self._record_of(substream)))
 
     def refuse(self, substream: Substream, why: Outcome) -> None:
         """Turn it away before anything is done for it."""
         record = self._record_of(substream)
         substream.fail(nodewords.TOO_MANY_OPENS[why])
         substream.loseWriteConnection()
-        substream.emit(wire.CLOSED)
+        substream.emit(CLOSED)
         substream.release()
         record.close(self._house.clock.seconds(), why)
 
@@ -43,10 +43,6 @@ class Serving:
         return SubstreamRecord(
             of=self._record,
             substream=substream.channel,
-            kind=_kind(substream).value,
+            kind=substream_kind(substream.name).value,
             started_at=self._house.clock.seconds(),
         )
-
-
-def _kind(substream: Substream) -> Kind:
-    return Kind.TLS if substream.name == Kind.TLS.value else Kind.NET

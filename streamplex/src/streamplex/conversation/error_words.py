@@ -20,9 +20,7 @@ WRONG_NAME = VerifyError(
 
 _VERIFY_ERRORS = {
     2: VerifyError("UNABLE_TO_GET_ISSUER_CERT", "unable to get issuer certificate"),
-    4: VerifyError(
-        "UNABLE_TO_DECRYPT_CERT_SIGNATURE", "unable to decrypt certificate's signature"
-    ),
+    4: VerifyError("UNABLE_TO_DECRYPT_CERT_SIGNATURE", "unable to decrypt certificate's signature"),
     6: VerifyError("UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY", "unable to decode issuer public key"),
     7: VerifyError("CERT_SIGNATURE_FAILURE", "certificate signature failure"),
     9: VerifyError("CERT_NOT_YET_VALID", "certificate is not yet valid"),

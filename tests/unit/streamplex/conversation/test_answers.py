@@ -1,15 +1,92 @@
-"""Why a token is refused: the words, and what a refusal without a word means."""
+"""The answers to a token, encoded and decoded."""
+
+import json
 
 import pytest
 
-from streamplex.refusals import Reason, may_be_accepted_later, reason_of
+from streamplex.conversation import (
+    Accepted,
+    Hello,
+    Reason,
+    Refused,
+    decode_answer,
+    decode_hello,
+    decode_later_refusal,
+    encode_answer,
+)
+
+ORIGINAL = Hello("x")
+ALL_OURS = [
+    "reuse/1",
+    "halfclose/1",
+    "retry/1",
+    "reason/1",
+    "device/1",
+    "goaway/1",
+    "ping/1",
+    "credit/1",
+]
+
+
+def hello_with(**said):
+    return decode_hello({"token": "t", **said})
+
+
+def test_a_peer_of_the_original_kind_is_answered_to_the_letter():
+    assert (
+        json.dumps(encode_answer(Accepted(65536), ORIGINAL), separators=(",", ":"))
+        == '{"authed":true}'
+    )
+    for reason in Reason:
+        answer = encode_answer(Refused(reason, try_again=True), ORIGINAL)
+        assert json.dumps(answer, separators=(",", ":")) == '{"authed":false}'
+
+
+def test_features_are_answered_with_ours_in_a_fixed_order():
+    assert list(encode_answer(Accepted(65536), hello_with(features=[])).items()) == [
+        ("authed", True),
+        ("features", ALL_OURS),
+    ]
+
+
+def test_a_device_with_flow_control_is_told_its_window_and_says_ours():
+    hello = hello_with(features=["credit/1"], window=1000)
+    assert list(encode_answer(Accepted(2000), hello).items())[2:] == [("window", 2000)]
+    assert hello.window == 1000
+
+
+@pytest.mark.parametrize("try_again", [True, False])
+def test_whether_to_try_again_is_told_to_those_who_asked(try_again):
+    wrong = Reason.WRONG_TOKEN
+    answer = encode_answer(Refused(wrong, try_again), hello_with(features=["retry/1"]))
+    assert list(answer.items()) == [
+        ("authed", False),
+        ("retry", try_again),
+        ("features", ALL_OURS),
+    ]
+    silent = encode_answer(Refused(wrong, try_again), hello_with(features=["reuse/1"]))
+    assert list(silent) == ["authed", "features"]
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_why_a_token_is_refused_is_told_to_those_who_asked(reason):
+    answer = encode_answer(Refused(reason, try_again=False), hello_with(features=["reason/1"]))
+    assert list(answer.items()) == [
+        ("authed", False),
+        ("reason", reason.value),
+        ("features", ALL_OURS),
+    ]
+
+
+def decoded(refusal, *, accepted_before):
+    return decode_later_refusal(refusal) if accepted_before else decode_answer(refusal)
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 @pytest.mark.parametrize("accepted_before", [True, False])
 def test_a_known_reason_is_taken_as_it_is(reason, accepted_before):
     refusal = {"authed": False, "retry": True, "reason": str(reason)}
-    assert reason_of(refusal, accepted_before=accepted_before) is reason
+    assert decoded(refusal, accepted_before=accepted_before) == Refused(reason, try_again=True)
 
 
 @pytest.mark.parametrize("said", [{}, {"reason": "new"}, {"reason": 1}, {"reason": ["revoked"]}])
@@ -26,10 +103,20 @@ def test_without_a_known_reason_the_refusal_means_what_it_always_did(
     said, accepted_before, retry, reason
 ):
     refusal = {"authed": False, "retry": retry} | said
-    assert reason_of(refusal, accepted_before=accepted_before) is reason
+    assert decoded(refusal, accepted_before=accepted_before) == Refused(reason, retry)
 
 
 @pytest.mark.parametrize("refusal", ["rubbish", 1, None, [], {}, {"retry": 1}, {"retry": "true"}])
 def test_only_a_clear_yes_says_that_a_token_may_be_accepted_later(refusal):
-    assert not may_be_accepted_later(refusal)
-    assert reason_of(refusal, accepted_before=False) is Reason.WRONG_TOKEN
+    assert decode_answer(refusal) == Refused(Reason.WRONG_TOKEN, try_again=False)
+
+
+@pytest.mark.parametrize("later", ["rubbish", None, {}, {"authed": True}, {"authed": 0}])
+def test_after_the_answer_only_a_refusal_counts(later):
+    assert decode_later_refusal(later) is None
+
+
+def test_a_device_reads_the_window_and_the_features_of_the_proxy():
+    hello = hello_with(features=["credit/1"])
+    assert decode_answer(encode_answer(Accepted(2000), hello)) == Accepted(2000)
+    assert decode_answer({"authed": True}) == Accepted(65_536, frozenset())

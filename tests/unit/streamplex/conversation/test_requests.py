@@ -1,124 +1,21 @@
-"""The proxy conversation: what strangers say, and what they are answered."""
+"""Requests on a substream: arguments that are allowed, and those that are refused."""
 
-import json
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from streamplex.refusals import Reason
-from tessel_proxy.wire import (
+from streamplex.conversation import (
     BadRequestError,
     ConnectRequest,
-    Hello,
-    accepted,
-    parse_connect,
-    parse_hello,
-    parse_timeout,
-    refused,
+    SubstreamKind,
+    decode_connect,
+    decode_idle_timeout,
+    encode_connect,
+    encode_idle_timeout,
+    substream_kind,
 )
-
-ORIGINAL = Hello("x", None, None, device_faulty=False)
-ALL_OURS = [
-    "reuse/1",
-    "halfclose/1",
-    "retry/1",
-    "reason/1",
-    "device/1",
-    "goaway/1",
-    "ping/1",
-    "credit/1",
-]
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=5,
-)
-
-
-def hello_with(**said):
-    return parse_hello({"token": "t", **said})
-
-
-@pytest.mark.parametrize("said", [None, 1, "DEV-CRED", [], {}, {"token": 5}, {"token": ["x"]}])
-def test_an_object_without_a_token_that_is_text_has_none(said):
-    assert parse_hello(said).token is None
-
-
-def test_a_peer_that_does_not_send_the_key_knows_no_features():
-    assert hello_with() == Hello("t", None, None, device_faulty=False)
-
-
-def test_only_features_that_both_ends_name_are_common():
-    hello = hello_with(features=["reuse/1", "flow/1", "reuse/2", 7])
-    assert hello.common == {"reuse/1"}
-
-
-def test_malformed_features_are_those_of_a_peer_that_offers_none():
-    assert hello_with(features="reuse/1").features == frozenset()
-
-
-def test_a_device_is_known_by_its_name_if_it_says_that_it_has_one():
-    assert hello_with(features=["device/1"], device="küche 1").device == "küche 1"
-    assert hello_with(features=[], device="x").device is None
-    assert hello_with(device="x").device is None
-    assert not hello_with(features=["device/1"]).device_faulty
-
-
-@pytest.mark.parametrize("name", ["", "x" * 65, "a\nb", "a\x1b[2J", 7, None, ["x"]])
-def test_an_unusable_device_name_is_as_none_and_noted(name):
-    hello = hello_with(features=["device/1"], device=name)
-    assert (hello.device, hello.device_faulty, hello.token) == (None, True, "t")
-
-
-def test_a_peer_of_the_original_kind_is_answered_to_the_letter():
-    assert json.dumps(accepted(ORIGINAL, 65536), separators=(",", ":")) == '{"authed":true}'
-    for reason in Reason:
-        answer = refused(ORIGINAL, try_again=True, reason=reason)
-        assert json.dumps(answer, separators=(",", ":")) == '{"authed":false}'
-
-
-def test_features_are_answered_with_ours_in_a_fixed_order():
-    assert list(accepted(hello_with(features=[]), 65536).items()) == [
-        ("authed", True),
-        ("features", ALL_OURS),
-    ]
-
-
-def test_a_device_with_flow_control_is_told_its_window_and_says_ours():
-    hello = hello_with(features=["credit/1"], window=1000)
-    assert list(accepted(hello, 2000).items())[2:] == [("window", 2000)]
-    assert hello.window == 1000
-
-
-@pytest.mark.parametrize("window", [None, -1, 2**31, True, 1.0, "1000"])
-def test_a_window_that_is_no_number_of_bytes_counts_as_unsaid(window):
-    assert hello_with(features=["credit/1"], window=window).window == 65_536
-
-
-@pytest.mark.parametrize("try_again", [True, False])
-def test_whether_to_try_again_is_told_to_those_who_asked(try_again):
-    wrong = Reason.WRONG_TOKEN
-    answer = refused(hello_with(features=["retry/1"]), try_again=try_again, reason=wrong)
-    assert list(answer.items()) == [
-        ("authed", False),
-        ("retry", try_again),
-        ("features", ALL_OURS),
-    ]
-    silent = refused(hello_with(features=["reuse/1"]), try_again=try_again, reason=wrong)
-    assert list(silent) == ["authed", "features"]
-
-
-@pytest.mark.parametrize("reason", list(Reason))
-def test_why_a_token_is_refused_is_told_to_those_who_asked(reason):
-    answer = refused(hello_with(features=["reason/1"]), try_again=False, reason=reason)
-    assert list(answer.items()) == [
-        ("authed", False),
-        ("reason", reason.value),
-        ("features", ALL_OURS),
-    ]
+from unit.streamplex.conversation.values import anything
 
 
 @pytest.mark.parametrize(
@@ -132,7 +29,7 @@ def test_why_a_token_is_refused_is_told_to_those_who_asked(reason):
     ],
 )
 def test_where_to_is_an_integer_or_its_digits_and_a_host(args, request_):
-    assert parse_connect(args) == request_
+    assert decode_connect(args) == request_
 
 
 _NO_PORTS = [" 80", "8_0", "٨٠", "/tmp/socket", [80], {}]
@@ -160,25 +57,23 @@ _NO_PORTS = [" 80", "8_0", "٨٠", "/tmp/socket", [80], {}]
 )
 def test_any_other_port_is_refused_with_nodes_word(port):
     with pytest.raises(BadRequestError, match=r"^ERR_SOCKET_BAD_PORT: port "):
-        parse_connect((port, "h"))
+        decode_connect((port, "h"))
 
 
 @pytest.mark.parametrize("args", [(80,), (80, ""), (80, None), (80, 7), (80, "x" * 257), (80, [])])
 def test_a_host_that_is_missing_or_no_text_is_refused(args):
     with pytest.raises(BadRequestError, match=r"^ERR_INVALID_ARG_VALUE: host "):
-        parse_connect(args)
+        decode_connect(args)
 
 
-@pytest.mark.parametrize(
-    ("ms", "seconds"), [(0, 0), (300, 0.3), (0.5, 0.0005), (2**31 - 1, 2147483.647)]
-)
-def test_a_timeout_is_in_milliseconds(ms, seconds):
-    assert parse_timeout((ms,)) == seconds
+@pytest.mark.parametrize("ms", [0, 300, 0.5, 2**31 - 1])
+def test_a_timeout_is_in_milliseconds(ms):
+    assert decode_idle_timeout(encode_idle_timeout(ms)) == ms
 
 
 @pytest.mark.parametrize("ms", [2**31, 10**300, 1e308])
 def test_a_timeout_beyond_nodes_timers_is_the_longest_they_have(ms):
-    assert parse_timeout((ms,)) == 2147483.647
+    assert decode_idle_timeout((ms,)) == 2**31 - 1
 
 
 @pytest.mark.parametrize(
@@ -186,13 +81,12 @@ def test_a_timeout_beyond_nodes_timers_is_the_longest_they_have(ms):
 )
 def test_any_other_timeout_is_refused(args):
     with pytest.raises(BadRequestError, match=r"^ERR_INVALID_ARG_VALUE: timeout "):
-        parse_timeout(args)
+        decode_idle_timeout(args)
 
 
 @given(anything)
-def test_whatever_a_stranger_says_has_a_meaning_or_is_refused(said):
-    parse_hello(said)
-    for parse in (parse_connect, parse_timeout):
+def test_whatever_a_peer_sends_has_a_meaning_or_is_refused(said):
+    for parse in (decode_connect, decode_idle_timeout):
         for args in ((said,), (said, said), (80, said)):
             with suppress(BadRequestError):
                 parse(args)
@@ -200,7 +94,7 @@ def test_whatever_a_stranger_says_has_a_meaning_or_is_refused(said):
 
 def test_a_refusal_quotes_only_the_beginning():
     with pytest.raises(BadRequestError) as refusal:
-        parse_connect(("9" * 10_000, "h"))
+        decode_connect(("9" * 10_000, "h"))
     assert len(str(refusal.value)) < 200
     assert "999...;" in str(refusal.value)
 
@@ -208,20 +102,20 @@ def test_a_refusal_quotes_only_the_beginning():
 @pytest.mark.parametrize(
     ("parse", "args", "shown"),
     [
-        (parse_connect, (), "port missing;"),
-        (parse_connect, (None, "h"), "port null;"),
-        (parse_connect, (True, "h"), "port true;"),
-        (parse_connect, ({"path": None}, "h"), 'port {"path": null};'),
-        (parse_connect, (["a", False], "h"), 'port ["a", false];'),
-        (parse_connect, ("it's", "h"), 'port "it\'s";'),
-        (parse_connect, ("\u00e9\n", "h"), 'port "\\u00e9\\n";'),
-        (parse_connect, (80,), "host missing;"),
-        (parse_connect, (80, None), "host null;"),
-        (parse_connect, (80, ""), 'host "";'),
-        (parse_timeout, (), "timeout missing;"),
-        (parse_timeout, (None,), "timeout null;"),
-        (parse_timeout, (False,), "timeout false;"),
-        (parse_timeout, ("300",), 'timeout "300";'),
+        (decode_connect, (), "port missing;"),
+        (decode_connect, (None, "h"), "port null;"),
+        (decode_connect, (True, "h"), "port true;"),
+        (decode_connect, ({"path": None}, "h"), 'port {"path": null};'),
+        (decode_connect, (["a", False], "h"), 'port ["a", false];'),
+        (decode_connect, ("it's", "h"), 'port "it\'s";'),
+        (decode_connect, ("\u00e9\n", "h"), 'port "\\u00e9\\n";'),
+        (decode_connect, (80,), "host missing;"),
+        (decode_connect, (80, None), "host null;"),
+        (decode_connect, (80, ""), 'host "";'),
+        (decode_idle_timeout, (), "timeout missing;"),
+        (decode_idle_timeout, (None,), "timeout null;"),
+        (decode_idle_timeout, (False,), "timeout false;"),
+        (decode_idle_timeout, ("300",), 'timeout "300";'),
     ],
 )
 def test_a_refusal_quotes_the_argument_in_json(parse, args, shown):
@@ -240,3 +134,15 @@ def test_a_refusal_quotes_the_argument_in_json(parse, args, shown):
 )
 def test_a_target_is_written_as_in_a_url(host, shown):
     assert str(ConnectRequest(80, host)) == shown
+
+
+def test_a_request_is_read_as_it_was_meant():
+    request = ConnectRequest(80, "example.com")
+    assert encode_connect(request) == (80, "example.com")
+    assert decode_connect(encode_connect(request)) == request
+
+
+@pytest.mark.parametrize("name", ["net", "udp", "", None])
+def test_every_name_but_tls_is_a_tcp_connection(name):
+    assert substream_kind(name) is SubstreamKind.NET
+    assert substream_kind("tls") is SubstreamKind.TLS

@@ -111,20 +111,3 @@ def test_comings_and_goings_of_listeners_are_events_too(emitter, heard):
     emitter.once("a", lambda: None)
     emitter.emit("a")
     assert heard == [("new", "removeListener"), ("new", "a"), ("gone", "a")]
-
-
-@pytest.mark.parametrize(
-    ("message", "code"),
-    [
-        ("connect ECONNREFUSED 127.0.0.1:80", "ECONNREFUSED"),
-        ("getaddrinfo ENOTFOUND example.invalid", "ENOTFOUND"),
-        ("getaddrinfo EAI_AGAIN example.com", "EAI_AGAIN"),
-        ("CERT_HAS_EXPIRED", "CERT_HAS_EXPIRED"),
-        ("certificate: ERR_TLS_CERT_ALTNAME_INVALID", "ERR_TLS_CERT_ALTNAME_INVALID"),
-        ("something else", "ERR_PROXY"),
-        ("EVERYTHING is fine", "EVERYTHING"),
-    ],
-)
-def test_the_code_word_is_found_in_an_error_that_came_as_text(message, code):
-    error = NodeError.worded(message)
-    assert (str(error), error.code) == (message, code)

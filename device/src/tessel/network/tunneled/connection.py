@@ -30,6 +30,14 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streamplex import conversation
+from streamplex.conversation import (
+    ConnectRequest,
+    SubstreamKind,
+    encode_connect,
+    encode_idle_timeout,
+    error_code,
+)
 from streamplex.tx import Substream
 from tessel.errors import NodeError
 from tessel.network.interface import (
@@ -99,22 +107,23 @@ class ProxiedConnection:
     # From the substream.
 
     def heard_made(self) -> None:
-        self._substream.emit("_pls_connect", self._target.port, self._target.host)
+        request = ConnectRequest(self._target.port, self._target.host)
+        self._substream.emit(conversation.CONNECT, *encode_connect(request))
         if self._protocol is not None:
             self._protocol.makeConnection(self)
         self._watcher.opened(self)
 
     def heard_event(self, name: str) -> None:
         match name:
-            case "lookup":
+            case conversation.LOOKED_UP:
                 self._heard_lookup()
-            case "connect":
+            case conversation.CONNECTED:
                 self._heard_connect()
-            case "secureConnect":
+            case conversation.SECURED:
                 self._establish()
-            case "timeout":
+            case conversation.IDLE:
                 self._idle_expired()
-            case "close":
+            case conversation.CLOSED:
                 self._heard_close()
 
     def heard_data(self, data: bytes) -> None:
@@ -138,7 +147,7 @@ class ProxiedConnection:
             cast("IHalfCloseableProtocol", self._protocol).writeConnectionLost()
 
     def heard_error(self, message: str) -> None:
-        error = NodeError.worded(message)
+        error = NodeError(message, error_code(message) or "ERR_PROXY")
         error.hint = REFUSED_HINT if error.code == "EACCES" else None
         self._leave(Failure(error))
 
@@ -163,7 +172,7 @@ class ProxiedConnection:
     def _heard_connect(self) -> None:
         if self._phase is _Phase.CONNECTING:
             self._watcher.connected()
-        if self._substream.name != "tls":
+        if self._substream.name != SubstreamKind.TLS:
             self._establish()
 
     def _heard_close(self) -> None:
@@ -337,7 +346,7 @@ class ProxiedConnection:
 
     def watch_idle(self, timeout_ms: float, expired: Callable[[], None]) -> None:
         self._idle_expired = expired
-        self._substream.emit("_pls_timeout", timeout_ms)
+        self._substream.emit(conversation.IDLE_TIMEOUT, *encode_idle_timeout(timeout_ms))
 
 
 def _reset() -> Failure:

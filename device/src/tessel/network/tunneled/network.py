@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime, ITransport
 from zope.interface import implementer
 
+from streamplex.conversation import SubstreamKind
 from streamplex.tx import Substream
 from tessel.config import Settings
 from tessel.errors import NodeError
@@ -32,13 +33,13 @@ class TunneledNetwork:
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
     ) -> IProtocol:
         """The proxy makes a TCP connection."""
-        return await self._proxied("net", target, factory, watcher, why)
+        return await self._proxied(SubstreamKind.NET, target, factory, watcher, why)
 
     async def connect_tls_at_proxy(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
     ) -> IProtocol:
         """The proxy makes a TLS connection, and sees the plain text."""
-        return await self._proxied("tls", target, factory, watcher, why)
+        return await self._proxied(SubstreamKind.TLS, target, factory, watcher, why)
 
     async def connect_end_to_end(
         self,
@@ -50,7 +51,9 @@ class TunneledNetwork:
     ) -> IProtocol:
         """The proxy makes a TCP connection, and this device TLS with the target over it."""
         handshake = Handshake(target, tls, factory, self._clock)
-        tunnel, substream = await self._substream("net", f"{target} (tls, end to end)", why)
+        tunnel, substream = await self._substream(
+            SubstreamKind.NET, f"{target} (tls, end to end)", why
+        )
         connection = ProxiedConnection(
             tunnel,
             substream,
@@ -78,31 +81,33 @@ class TunneledNetwork:
 
     async def _proxied(
         self,
-        name: str,
+        kind: SubstreamKind,
         target: Target,
         factory: ProtocolFactory,
         watcher: IConnectWatcher,
         why: str,
     ) -> IProtocol:
-        tunnel, substream = await self._substream(name, f"{target} ({name})", why)
+        tunnel, substream = await self._substream(kind, f"{target} ({kind})", why)
         connection = ProxiedConnection(
             tunnel, substream, target, factory, watcher, clock=self._clock
         )
         connection.begin()
         return await self._limited(target, connection.stands)
 
-    async def _substream(self, name: str, what: str, why: str) -> tuple[Tunnel, Substream]:
+    async def _substream(
+        self, kind: SubstreamKind, what: str, why: str
+    ) -> tuple[Tunnel, Substream]:
         """One on the tunnel that is open; if that is spent, on the next."""
         while True:
             tunnel = await self._tunnels.tunnel()
             try:
-                substream = tunnel.open(name)
+                substream = tunnel.open(kind)
             except TunnelSpentError:
                 continue
             log.debug(
                 "{what} through the tunnel as {name} substream {channel}: {why}",
                 what=what,
-                name=name,
+                name=kind,
                 channel=substream.channel,
                 why=why,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamplex.refusals import Reason
+from streamplex.conversation import Reason, Refused
 from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import Target
@@ -30,9 +30,10 @@ class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
         return copy
 
 
-def refusal(reason: Reason, may_be_accepted_later: bool, settings: Settings) -> NodeError:
+def refusal(refused: Refused, settings: Settings) -> NodeError:
     """The error of this refusal."""
-    if may_be_accepted_later:
+    reason = refused.reason
+    if refused.try_again:
         return NodeError(_NOW.get(reason, _NOW[Reason.NOT_CHECKED]), "EAGAIN")
     proxy = Target(settings.proxy_host or "", settings.proxy_port)
     source = settings.token_setting

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from typing import Protocol as Shape
-from typing import cast
+from typing import assert_never, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -16,20 +16,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex import ChannelsExhaustedError, LocalError, PromisesExhaustedError, Windows
-from streamplex.features import (
-    CREDIT,
-    DEVICE,
-    GOAWAY,
-    HALFCLOSE,
-    PING,
-    REASON,
-    RETRY,
-    REUSE,
-    first_window,
-    offered,
+from streamplex.conversation import (
+    Accepted,
+    Answer,
+    Refused,
+    SubstreamKind,
+    decode_answer,
+    decode_later_refusal,
+    encode_hello,
+    offer,
 )
+from streamplex.features import PING
 from streamplex.jsontext import Json
-from streamplex.refusals import may_be_accepted_later, reason_of
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.endings import in_words
 from streamplex.tx.tcp import KeepAliveTimes, probe_peer, tcp_below
@@ -76,6 +74,7 @@ class Tunnel:
         self._settings = settings
         self._clock = clock
         self._owner = owner
+        self._hello = offer(settings.token, settings.device, WINDOWS.first)
         self._features = frozenset[str]()
         self._open_substreams = 0
         self._idle: IDelayedCall | None = None
@@ -88,12 +87,12 @@ class Tunnel:
 
     # What the pool asks for.
 
-    def open(self, name: str) -> Substream:
+    def open(self, kind: SubstreamKind) -> Substream:
         """A new substream. Raises TunnelSpentError: open it on the next tunnel."""
         if self.phase not in (Phase.OPEN, Phase.RETIRED):
             raise NodeError("the tunnel ended: ECONNRESET", "ECONNRESET")
         try:
-            substream = self._pump().open(name)
+            substream = self._pump().open(kind)
         except ChannelsExhaustedError as error:
             self._retire("its numbers are used up")
             raise TunnelSpentError from error
@@ -161,8 +160,8 @@ class Tunnel:
             # Not every proxy answers pings: a dead one is found by the system, too.
             probe_peer(connection.getHandle(), KeepAliveTimes())
         self.phase = Phase.ASKING
-        tunnel.core.offer(self._own_features())
-        tunnel.message(self._introduction())
+        tunnel.core.offer(self._hello.common)
+        tunnel.message(encode_hello(self._hello))
 
     def tunnelSecured(self) -> None:
         """Told behind tunnelMade here; nothing is left to do."""
@@ -171,18 +170,23 @@ class Tunnel:
         """The first message is the answer, whatever it says. Of later ones only a refusal counts:
         the token is no longer accepted.
         """
-        answer = value if isinstance(value, dict) else {}
         if self.phase is Phase.ASKING:
-            self._answered(answer)
-        elif self.phase in (Phase.OPEN, Phase.RETIRED) and answer.get("authed") is False:
-            self._refused_later(answer)
+            self._answered(decode_answer(value))
+        elif self.phase in (Phase.OPEN, Phase.RETIRED) and (refused := decode_later_refusal(value)):
+            self._refused_later(refused)
 
-    def _answered(self, answer: dict[str, Json]) -> None:
-        if answer.get("authed") is not True:
-            self._refused(answer)
-            return
-        self._features = offered(answer) & self._own_features()
-        self._pump().enable(self._features, WINDOWS, first_window(answer))
+    def _answered(self, answer: Answer) -> None:
+        match answer:
+            case Accepted():
+                self._accepted(answer)
+            case Refused():
+                self._refused(answer)
+            case _:
+                assert_never(answer)
+
+    def _accepted(self, answer: Accepted) -> None:
+        self._features = answer.features & self._hello.common
+        self._pump().enable(self._features, WINDOWS, answer.window)
         self.phase = Phase.OPEN
         self.opened_at = self._clock.seconds()
         if PING in self._features and self._settings.ping_interval_s:
@@ -212,39 +216,21 @@ class Tunnel:
 
     # The conversation.
 
-    def _introduction(self) -> Json:
-        said: dict[str, Json] = {
-            "token": self._settings.token,
-            "features": sorted(self._own_features()),
-            "window": WINDOWS.first,
-        }
-        if self._settings.device is not None:
-            said["device"] = self._settings.device
-        return said
-
-    def _own_features(self) -> frozenset[str]:
-        device = {DEVICE} if self._settings.device is not None else set()
-        return frozenset({REUSE, HALFCLOSE, RETRY, REASON, GOAWAY, PING, CREDIT} | device)
-
-    def _refused(self, answer: Json) -> None:
-        error = self._refusal_in(answer, accepted_before=False)
+    def _refused(self, refused: Refused) -> None:
+        error = refusal(refused, self._settings)
         log.debug("the tunnel is not authorized: {error}", error=error)
         self.close()  # before those who wait hear of it, and would cut it
         self._fail_answer(error)
 
-    def _refused_later(self, answer: Json) -> None:
+    def _refused_later(self, refused: Refused) -> None:
         """The proxy ends a tunnel that it had authorized. An original one does not do this."""
         if not self.understands_failure:
             return
-        error = self._end_error = self._refusal_in(answer, accepted_before=True)
+        error = self._end_error = refusal(refused, self._settings)
         log.debug("the proxy ends the tunnel: {error}", error=error)
         self.close()
         self._cut = self._clock.callLater(CLOSE_TIMEOUT_S, self.abort)
         self._owner.refused(error)
-
-    def _refusal_in(self, answer: Json, *, accepted_before: bool) -> NodeError:
-        reason = reason_of(answer, accepted_before=accepted_before)
-        return refusal(reason, may_be_accepted_later(answer), self._settings)
 
     def _fail_answer(self, error: NodeError) -> None:
         if not self.answered.called:
