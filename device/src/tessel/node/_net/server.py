@@ -16,7 +16,7 @@ from tessel.errors import NodeError
 from tessel.network.interface import BACKLOG, IHostIgnored, IListening
 from tessel.node._net.options import UNSUPPORTED, valid_port
 from tessel.node._net.socket import Socket
-from tessel.node._net.socket_facts import State
+from tessel.node._net.socket_facts import SocketState
 from tessel.node.base import arguments, capability_warnings, runtime
 from tessel.node.base.arguments import Callback
 from tessel.node.base.handles import Holder
@@ -208,7 +208,7 @@ class _Accepted(Socket):
     def __init__(self, server: Server) -> None:
         super().__init__(allow_half_open=server.allow_half_open)
         self._server = self.server = server
-        self._state = State.CONNECTED
+        self._state = SocketState.CONNECTED
 
     def protocol(self) -> IProtocol:
         return self._protocol()

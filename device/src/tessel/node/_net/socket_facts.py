@@ -6,12 +6,12 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from tessel.addresses import family_word
-from tessel.node._net.socket_link import Link
+from tessel.node._net.socket_link import SocketLink
 from tessel.node._streams.duplex import Duplex
 from tessel.node.base.handles import Holder
 
 
-class State(Enum):
+class SocketState(Enum):
     """How far a socket's connection is."""
 
     IDLE = auto()  # connect was not called
@@ -25,24 +25,24 @@ class SocketFacts(Holder, Duplex):
 
     remote_address: str | None
     remote_port: int | None
-    _link: Link
-    _state: State
+    _link: SocketLink
+    _state: SocketState
     _after_close: list[Callable[[], object]] | None  # asked for anew, before the old `close`
 
     @property
     def connecting(self) -> bool:
-        dialled = self._state is State.CONNECTING and not self.destroyed
+        dialled = self._state is SocketState.CONNECTING and not self.destroyed
         return dialled or self._after_close is not None
 
     @property
     def pending(self) -> bool:
-        return self._state in (State.IDLE, State.CONNECTING)
+        return self._state in (SocketState.IDLE, SocketState.CONNECTING)
 
     @property
     def ready_state(self) -> str:
         if self.connecting:
             return "opening"
-        if self._state is State.CONNECTED and not self.destroyed:
+        if self._state is SocketState.CONNECTED and not self.destroyed:
             halves = {(True, True): "open", (True, False): "readOnly", (False, True): "writeOnly"}
             return halves.get((self.readable, self.writable), "closed")
         return "closed"

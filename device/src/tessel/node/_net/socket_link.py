@@ -58,7 +58,7 @@ class _Nobody:
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer, IConnectWatcher)
-class Link:
+class SocketLink:
     """One connection of a socket, from the attempt to the loss."""
 
     def __init__(self, socket: Upward, runtime: Runtime) -> None:
