@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from support.fake_board import powered_board
-from tessel import dgram, net, stream, tls
+from tessel import net, stream, tls
 from tessel.errors import NodeError
+from tessel.node._dgram import outbox
 from tessel.radio.cc3000.ports import DATAGRAMS_HELD
 
 TEXT = Path("docs/programs.md").read_text(encoding="utf-8")
@@ -16,8 +17,8 @@ TEXT = Path("docs/programs.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize(
     ("what", "limit"),
     [
-        ("wait for their port", dgram.MOST_WAITING),
-        ("of a name", dgram.MOST_LOOKING_UP),
+        ("wait for their port", outbox.MAX_UNBOUND_DATAGRAMS),
+        ("of a name", outbox.MAX_LOOKUP_DATAGRAMS),
         ("wait for the CC3000", DATAGRAMS_HELD),
     ],
 )

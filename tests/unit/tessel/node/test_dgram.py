@@ -10,6 +10,7 @@ from support.fake_board import powered_board, record
 from tessel import dgram
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored
+from tessel.node._dgram import outbox
 
 
 @pytest.fixture
@@ -188,11 +189,11 @@ def test_a_bug_below_ends_the_program(board):
 
 def test_datagrams_that_wait_for_a_port_have_a_limit(board):
     socket = dgram.create_socket()
-    for _ in range(dgram.MOST_WAITING + 1):
+    for _ in range(outbox.MAX_UNBOUND_DATAGRAMS + 1):
         socket.send("hi", 53, "192.0.2.9")
     board.network.bindings[0].bind()
 
-    assert len(board.network.bindings[0].sent) == dgram.MOST_WAITING
+    assert len(board.network.bindings[0].sent) == outbox.MAX_UNBOUND_DATAGRAMS
 
 
 def test_a_port_that_cannot_be_had_is_an_error_and_another_may_be_tried(board):

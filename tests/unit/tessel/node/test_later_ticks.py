@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from support.fake_board import Binding, FakeNetwork, Listening, powered_board
 from tessel.errors import NodeError
 from tessel.node import dgram, dns, net, timers, tls
+from tessel.node._dgram import outbox
 from tessel.node.stream import Readable
 
 LONG_CHAIN = 3_000  # beyond what Python's stack takes, a few frames for each
@@ -317,7 +318,7 @@ def test_each_of_many_datagrams_is_told_what_became_of_it(how):
 
         assert sorted(number for number, _ in told) == list(range(200))
         sent = [number for number, args in told if args == (None, 1)]
-        assert sent == (list(range(dgram.MOST_WAITING)) if how == "bound" else [])
+        assert sent == (list(range(outbox.MAX_UNBOUND_DATAGRAMS)) if how == "bound" else [])
         assert all(isinstance(args[0], NodeError) for n, args in told if n not in sent)
         assert closed == [True]
         assert not board.handles

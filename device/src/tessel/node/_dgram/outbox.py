@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -14,77 +13,15 @@ from twisted.python.failure import Failure
 
 from tessel.addresses import is_ipv4, is_ipv6
 from tessel.errors import NodeError
-from tessel.node._net.options import DEFAULT_HOST, valid_port
-from tessel.node.base import encodings
+from tessel.node._dgram.arguments import Datagram
 from tessel.node.base.arguments import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    Callback,
     call_with_error,
-    split_callback,
 )
 from tessel.node.base.runtime import Runtime
 
-MOST_WAITING = 64  # datagrams for a port that is not bound yet; more are dropped
-MOST_LOOKING_UP = 1024  # datagrams for a name that is being looked up; more are dropped
+MAX_UNBOUND_DATAGRAMS = 64  # datagrams for a port that is not bound yet; more are dropped
+MAX_LOOKUP_DATAGRAMS = 1024  # datagrams for a name that is being looked up; more are dropped
 MOST_ARGUMENTS = 4  # offset, length, port, address
-
-
-@dataclass(eq=False, slots=True)
-class Datagram:
-    """What is sent, where to, and who is to be called back, once."""
-
-    data: bytes
-    port: int | None  # None: to the connected peer
-    host: str
-    callback: Callback | None
-
-
-def parsed(message: object, rest: Sequence[object], callback: Callback | None) -> Datagram:
-    """The arguments of `send(message[, offset, length][, port][, address][, callback])`."""
-    data = _as_bytes(message)
-    places, found = split_callback(rest, MOST_ARGUMENTS, "send")
-    if len(places) > 2 or (len(places) == 2 and isinstance(places[1], int)):  # noqa: PLR2004 - offset and length come in twos
-        data, places = _piece(data, places), places[2:]
-    port = _destination_port(places[0]) if places and places[0] is not None else None
-    return Datagram(data, port, _host(places), found if callback is None else callback)
-
-
-def _as_bytes(message: object) -> bytes:
-    if isinstance(message, list | tuple):
-        return b"".join(encodings.as_bytes(part, name="message") for part in message)
-    return encodings.as_bytes(message, name="message")
-
-
-def _destination_port(value: object) -> int:
-    port = valid_port(value)
-    if port == 0:
-        raise NodeError("Port should be > 0 and < 65536. Received 0.", "ERR_SOCKET_BAD_PORT")
-    return port
-
-
-def _host(places: Sequence[object]) -> str:
-    if len(places) < 2 or places[1] is None:  # noqa: PLR2004 - port, address
-        return DEFAULT_HOST
-    if not isinstance(places[1], str):
-        raise ArgumentTypeError("address", "text", places[1])
-    return places[1] or DEFAULT_HOST
-
-
-def _piece(data: bytes, places: Sequence[object]) -> bytes:
-    offset, length = places[0], places[1]
-    if not isinstance(offset, int) or not isinstance(length, int):
-        wrong = ("offset", offset) if not isinstance(offset, int) else ("length", length)
-        raise ArgumentTypeError(wrong[0], "a whole number", wrong[1])
-    end = offset + length
-    if not 0 <= offset <= end <= len(data):
-        raise ArgumentValueError(
-            "offset and length",
-            f"within the message of {len(data)} bytes",
-            (offset, length),
-            "ERR_BUFFER_OUT_OF_BOUNDS",
-        )
-    return data[offset:end]
 
 
 def no_receiver(call: str, host: str, port: int) -> NodeError:
@@ -112,7 +49,7 @@ class Outbox:
 
     def send(self, datagram: Datagram) -> None:
         """Now, or when the port is bound and the name looked up."""
-        most = MOST_WAITING if self._transport is None else MOST_LOOKING_UP
+        most = MAX_UNBOUND_DATAGRAMS if self._transport is None else MAX_LOOKUP_DATAGRAMS
         full = len(self._waiting) >= most
         self._waiting[datagram] = None
         if full:
