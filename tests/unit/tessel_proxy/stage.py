@@ -153,13 +153,13 @@ class Dial:
 
     def stands(self):
         transport = TargetTransport(self._clock)
-        self._caller.stands(self.address, transport)
+        self._caller.connected(self.address, transport)
         return transport
 
     def protocol(self):
         """Of the connection, which stands; whoever asks makes it."""
         carried = Carried()
-        self._caller.stands(self.address, carried)
+        self._caller.connected(self.address, carried)
         return carried.protocol
 
     def fails(self, reason):

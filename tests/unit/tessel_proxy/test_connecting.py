@@ -86,7 +86,7 @@ class Call:
         self.connection = self.failure = None
         self.attempt = TCP(self.reactor, system)(address, 80, self)
 
-    def stands(self, address, connection):
+    def connected(self, address, connection):
         self.connection, self.address = connection, address
         connection.carry(self.protocol)
 
@@ -215,7 +215,7 @@ def test_the_connection_that_gets_no_protocol_is_cut():
 
     system = System(errno.EINPROGRESS, errno.EALREADY, 0)
     call = Call(system)
-    call.stands = no_protocol
+    call.connected = no_protocol
     with pytest.raises(ZeroDivisionError):
         call.attempt.doWrite()
     call.reactor.advance(0)
@@ -297,7 +297,7 @@ class Real:
         self.outcome = Deferred()
         TCP(reactor, make_socket)(ip_address(address), port, self)
 
-    def stands(self, _address, connection):
+    def connected(self, _address, connection):
         connection.carry(self.protocol)
         self.outcome.callback(connection)
 

@@ -8,8 +8,9 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
-from tessel_proxy.targets.dial import ATTEMPT_DELAY_S, MAX_ADDRESSES, Dialling, in_turn
+from tessel_proxy.targets.dial import dial, in_turn
 from tessel_proxy.targets.nodewords import TargetError
+from tessel_service_kit.happy_eyeballs import ATTEMPT_DELAY_S, MAX_ADDRESSES
 from unit.tessel_proxy.stage import Connect
 
 SIX, FOUR, OTHER = (ip_address(x) for x in ("2001:4860::1", "192.0.2.4", "192.0.2.5"))
@@ -41,7 +42,7 @@ class Race:
         self.clock = Clock()
         self.connect = connect(self.clock)
         self.protocols = []
-        self.won = Dialling(self.connect, self.clock, addresses, 80, self._protocol).start()
+        self.won = dial(self.connect, self.clock, addresses, 80, self._protocol)
         self.result = []
         self.won.addBoth(self.result.append)
 

@@ -11,6 +11,7 @@ from typing import cast
 from weakref import WeakSet
 
 from twisted.internet import error, tcp, udp
+from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
@@ -26,7 +27,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.radio import interface as radio
-from tessel.radio.eyeballs import interleaved, race
 from tessel.radio.interface import (
     IDatagramOptions,
     IRadio,
@@ -35,6 +35,7 @@ from tessel.radio.interface import (
     RadioError,
 )
 from tessel.radio.resolver_names import asked
+from tessel_service_kit.happy_eyeballs import interleaved, race_dials
 from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 
 DIAL_TIMEOUT_S = 60.0  # one address; what waits above has a limit of its own
@@ -93,8 +94,9 @@ class HostRadio:
     ) -> Deferred[IProtocol]:
         if self.link is not LinkState.UP:
             return fail(radio.NetworkUnreachableError("the radio is off"))
-        dials = [partial(self._dial, address, port, factory) for address in interleaved(addresses)]
-        return race(dials, self._reactor)
+        in_turn = interleaved(addresses, isIPv6Address)
+        dials = [partial(self._dial, address, port, factory) for address in in_turn]
+        return race_dials(dials, self._reactor)
 
     def _dial(
         self, address: str, port: int, factory: Callable[[], IProtocol]

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from streamplex.tx.endings import openssl_reasons
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
@@ -88,7 +89,8 @@ class ServerTLS:
             self.use(identity)
         except SSL.Error as error:
             both = f"{files.cert_source}, {files.key_source}"
-            raise ConfigError([f"{both} cannot be used: {_words(error)}"]) from error
+            why = openssl_reasons(error) or "unknown reason"
+            raise ConfigError([f"{both} cannot be used: {why}"]) from error
 
     def use(self, identity: Identity) -> None:
         """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
@@ -165,12 +167,6 @@ def _ask_for_certificates(context: SSL.Context, identity: Identity, keys: Ticket
 
 
 CURRENT = Dialect("the certificate", _options, lambda _identity: ())
-
-
-def _words(error: SSL.Error) -> str:
-    """OpenSSL's queue of (library, function, reason), the reasons alone."""
-    queue = error.args[0] if error.args else []
-    return ", ".join(reason for _library, _function, reason in queue) or "unknown reason"
 
 
 def utc(seconds: float) -> datetime:

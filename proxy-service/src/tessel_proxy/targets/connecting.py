@@ -29,6 +29,7 @@ from zope.interface import implementer
 from streamplex.tx.bulk import READ_BYTES, read_view
 from streamplex.tx.tcp import KeepAliveTimes, probe_peer
 from tessel_proxy.egress.addresses import Address
+from tessel_service_kit.happy_eyeballs import Attempt, AttemptListener
 
 _DEFAULT_TIMES: Final = KeepAliveTimes()
 _RESET_ON_CLOSE: Final = pack("ii", 1, 0)  # struct linger: on, 0 seconds
@@ -38,28 +39,19 @@ _STANDS = (0, EISCONN)
 MakeSocket: TypeAlias = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 
 
-class Standing(Interface):
-    """A connection that nobody uses yet."""
+class NewConnection(Interface):
+    """An established connection that has no protocol yet."""
 
-    def carry(self, protocol: IProtocol) -> None: ...
-
-
-class Caller(Interface):
-    """Who wants a connection: hears of it once, maybe before `connect` returns."""
-
-    def stands(self, address: Address, connection: Standing) -> None: ...
-    def failed(self, address: Address, why: Failure) -> None: ...
+    def carry(self, protocol: IProtocol) -> None:
+        """Give the connection its protocol, and begin to read."""
 
 
-class Attempt(Interface):
-    """A connection on its way."""
-
-    def stop(self) -> None:
-        """Its caller hears nothing of it any more."""
+Caller: TypeAlias = AttemptListener[Address, NewConnection]
+"""Is notified of the result of an attempt."""
 
 
 class Connect(Interface):
-    """Begins an attempt."""
+    """Begins a connection attempt, and reports its result to `caller`."""
 
     def __call__(self, address: Address, port: int, caller: Caller) -> Attempt: ...
 
@@ -138,7 +130,7 @@ class Connecting:
         elif self._leads_to_itself():
             self._refuse_itself()
         else:
-            self._stands()
+            self._connected()
         return False
 
     def _leads_to_itself(self) -> bool:
@@ -168,12 +160,12 @@ class Connecting:
         else:
             self._step()
 
-    def _stands(self) -> None:
+    def _connected(self) -> None:
         self._forget_poll()
         caller, self._caller = self._caller, None
         connection = TargetConnection(self._socket, self._reactor)
         try:
-            cast("Caller", caller).stands(self._address, connection)
+            cast("Caller", caller).connected(self._address, connection)
         except Exception:
             connection.abortConnection()  # type: ignore[no-untyped-call]  # Twisted's
             raise

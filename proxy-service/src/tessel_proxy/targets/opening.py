@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, I
 from zope.interface import implementer
 
 from streamplex.conversation import ConnectRequest, SubstreamKind
+from streamplex.tx.endings import openssl_reasons
 from tessel_proxy.egress import hosts, policy
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import Policies
@@ -27,11 +28,11 @@ from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records.accounting import log_would_refuse
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.connecting import Connect
-from tessel_proxy.targets.dial import Dialling, in_turn
+from tessel_proxy.targets.dial import dial, in_turn
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.nodewords import TargetError
 from tessel_proxy.targets.target import Owner, SecureFactory, SecureTarget, Target
-from tessel_proxy.targets.trust import TargetTrust, Verification, openssl_reason
+from tessel_proxy.targets.trust import TargetTrust, Verification
 
 T = TypeVar("T")
 
@@ -143,9 +144,9 @@ class _Opening:
         self, addresses: Sequence[Address], protocol: Callable[[], IProtocol]
     ) -> Address:
         opener, port = self._opener, self._request.port
-        dialling = Dialling(opener.connect, opener.clock, in_turn(addresses), port, protocol)
+        dialling = dial(opener.connect, opener.clock, in_turn(addresses), port, protocol)
         address = await self._in_time(
-            dialling.start(), lambda: nodewords.connect_timed_out(addresses[0], port)
+            dialling, lambda: nodewords.connect_timed_out(addresses[0], port)
         )
         self._asker.target_connected(address)
         return address
@@ -165,7 +166,7 @@ class _Opening:
         try:
             await self._in_time(target.secured, lambda: nodewords.tls_timed_out(address, port))
         except SSL.Error as why:
-            failed = nodewords.tls_failed(address, port, openssl_reason(why))
+            failed = nodewords.tls_failed(address, port, openssl_reasons(why) or "TLS failed")
             raise verification.fault or failed from why
         except (error.ConnectionLost, error.ConnectionDone):
             raise nodewords.tls_cut() from None

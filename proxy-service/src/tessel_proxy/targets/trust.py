@@ -127,10 +127,3 @@ def _names(certificate: X509, host: Address | str) -> bool:
     except (VerificationError, CertificateError, ValueError):  # also names that are malformed
         return False
     return True
-
-
-def openssl_reason(error: SSL.Error) -> str:
-    """Why a handshake failed, in OpenSSL's words."""
-    queue = error.args[0] if error.args else None
-    reasons = [entry[-1] for entry in queue] if isinstance(queue, list) else []
-    return ", ".join(reasons) or "TLS failed"

@@ -33,14 +33,13 @@ def error_in_words(fault: BaseException | None) -> str:
         if isinstance(fault, kind):
             return words
     if isinstance(fault, SSL.Error):
-        return f"TLS failed: {_openssl_reasons(fault)}"
+        return f"TLS failed: {openssl_reasons(fault) or 'no reason given'}"
     if isinstance(fault, error.ConnectError) and fault.osError is not None:
         return os.strerror(fault.osError)
     return str(fault).rstrip(".") or type(fault).__name__
 
 
-def _openssl_reasons(fault: SSL.Error) -> str:
-    """Of OpenSSL's queue of (library, function, reason) the reasons alone."""
+def openssl_reasons(fault: SSL.Error) -> str:
+    """The reasons in OpenSSL's queue of (library, function, reason), joined by commas, or ""."""
     queue = fault.args[0] if fault.args else None
-    reasons = [str(entry[-1]) for entry in queue] if isinstance(queue, list) else []
-    return ", ".join(reasons) or "no reason given"
+    return ", ".join(str(entry[-1]) for entry in queue) if isinstance(queue, list) else ""

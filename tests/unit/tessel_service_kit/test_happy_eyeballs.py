@@ -1,12 +1,13 @@
-"""Several addresses at once, and the back-off of the tunnel."""
-
-import pytest
+from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from tessel.network.limits import BACKOFF_CAP_S
-from tessel.network.tunneled.backoff import Backoff
-from tessel.radio.eyeballs import STAGGER_S, interleaved, race
+from tessel_service_kit.happy_eyeballs import (
+    ATTEMPT_DELAY_S,
+    MAX_ADDRESSES,
+    interleaved,
+    race_dials,
+)
 
 
 class Dials:
@@ -20,7 +21,7 @@ class Dials:
             Deferred(lambda _, number=number: self.cancelled.append(number))
             for number in range(count)
         ]
-        self.result = race([self._dial(number) for number in range(count)], self.clock)
+        self.result = race_dials([self._dial(number) for number in range(count)], self.clock)
         self.outcome = []
         self.result.addBoth(self.outcome.append)
 
@@ -34,12 +35,18 @@ class Dials:
 
 def test_families_take_turns_the_first_ones_first():
     given = ["2001:db8::1", "2001:db8::2", "192.0.2.1", "2001:db8::3", "192.0.2.1"]
-    assert interleaved(given) == ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"]
+    order = ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"]
+    assert interleaved(given, isIPv6Address) == order
 
 
-def test_the_first_to_stand_wins_and_the_rest_give_up():
+def test_of_many_addresses_only_the_first_are_tried():
+    given = [f"192.0.2.{number}" for number in range(100)]
+    assert interleaved(given, isIPv6Address) == given[:MAX_ADDRESSES]
+
+
+def test_the_first_to_connect_wins_and_the_rest_give_up():
     dials = Dials(3)
-    dials.clock.advance(STAGGER_S)
+    dials.clock.advance(ATTEMPT_DELAY_S)
     dials.deferreds[1].callback("connection")
     assert dials.outcome == ["connection"]
     assert dials.started == [0, 1]
@@ -55,9 +62,9 @@ def test_the_next_is_tried_at_once_when_one_fails():
     assert dials.outcome == ["connection"]
 
 
-def test_when_all_fail_the_best_addresss_error_is_told():
+def test_when_all_fail_the_best_addresss_error_is_reported():
     dials = Dials(2)
-    dials.clock.advance(STAGGER_S)
+    dials.clock.advance(ATTEMPT_DELAY_S)
     dials.deferreds[1].errback(OSError("second"))
     assert dials.outcome == []
     dials.deferreds[0].errback(OSError("first"))
@@ -66,7 +73,7 @@ def test_when_all_fail_the_best_addresss_error_is_told():
 
 def test_cancelling_gives_all_up():
     dials = Dials(3)
-    dials.clock.advance(STAGGER_S)
+    dials.clock.advance(ATTEMPT_DELAY_S)
     dials.result.cancel()
     assert dials.cancelled == [0, 1]
     assert dials.outcome[0].check(CancelledError)
@@ -75,27 +82,3 @@ def test_cancelling_gives_all_up():
 
 def test_a_single_address_sets_no_timer():
     assert not Dials(1).clock.getDelayedCalls()
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_the_wait_doubles_up_to_a_cap_and_is_jittered_fully(share):
-    backoff = Backoff(lambda: share)
-    waits = []
-    for _ in range(40):
-        backoff.failed(100.0)
-        waits.append(backoff.wait_s(100.0))
-    assert waits[:4] == [share * wait for wait in (1, 2, 4, 8)]
-    assert waits[-1] == share * BACKOFF_CAP_S
-
-
-def test_the_wait_passes_and_success_forgets_it():
-    backoff = Backoff(lambda: 1.0)
-    assert backoff.wait_s(0) == 0
-    backoff.failed(100.0)
-    assert backoff.wait_s(100.25) == 0.75
-    assert backoff.wait_s(102) == 0
-    backoff.succeeded()
-    backoff.failed(200.0)
-    assert backoff.wait_s(200.0) == 1
-    backoff.succeeded()
-    assert backoff.wait_s(200.0) == 1  # as the proxy asked, or as the last failure did

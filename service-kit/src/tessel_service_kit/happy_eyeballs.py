@@ -1,0 +1,174 @@
+"""Connect to one of several addresses: the first that answers wins (Happy Eyeballs, RFC 8305).
+
+Twisted's HostnameEndpoint does not mix the address families, waits for its delay although an
+attempt has failed, and does not report which address failed in which way. `Race` does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
+from itertools import zip_longest
+from typing import Final, Generic, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime
+from twisted.python.failure import Failure
+
+ATTEMPT_DELAY_S: Final = 0.25
+"""Seconds between the starts of two attempts: RFC 8305, section 8."""
+
+MAX_ADDRESSES: Final = 16
+"""Addresses to try of one name. The owner of a name chooses how many it has, and could make a
+client try thousands."""
+
+A = TypeVar("A")
+C = TypeVar("C")
+R = TypeVar("R")
+A_contra = TypeVar("A_contra", contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
+
+
+class Attempt(Protocol):
+    """A connection attempt that is under way."""
+
+    def stop(self) -> None:
+        """Give up: the attempt reports nothing from now on."""
+
+
+class AttemptListener(Protocol[A_contra, C_contra]):
+    """Receives the one result of an attempt, possibly before the call that began it returns."""
+
+    def connected(self, address: A_contra, connection: C_contra) -> None: ...
+    def failed(self, address: A_contra, why: Failure) -> None: ...
+
+
+def interleaved(addresses: Iterable[A], family: Callable[[A], Hashable]) -> list[A]:
+    """The first MAX_ADDRESSES addresses, families alternating (RFC 8305, section 4).
+
+    The family of the first address goes first: the resolver prefers it. A repeated address is
+    tried once, because two attempts at one address could not be told apart.
+    """
+    by_family: dict[Hashable, list[A]] = {}
+    for address in dict.fromkeys(addresses):
+        by_family.setdefault(family(address), []).append(address)
+    rows = zip_longest(*by_family.values())
+    return [address for row in rows for address in row if address is not None][:MAX_ADDRESSES]
+
+
+class Race(Generic[A, C, R]):
+    """Attempts at several addresses. The first that connects wins, and the others are stopped.
+
+    An attempt begins ATTEMPT_DELAY_S after the previous one, or at once when one has failed.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[A],
+        clock: IReactorTime,
+        begin: Callable[[A, AttemptListener[A, C]], Attempt],
+        accept: Callable[[A, C], R],
+        fault: Callable[[Failure], Failure | Exception] = lambda failure: failure,
+    ) -> None:
+        """`addresses`: at least one, each once, in the order to try them.
+
+        `begin` begins an attempt. `accept` makes the result from the address and the connection
+        that won. `fault` makes the error from the failure of the first address.
+        """
+        self._left = deque(addresses)
+        self._first = addresses[0]
+        self._clock = clock
+        self._begin = begin
+        self._accept = accept
+        self._fault = fault
+        self._under_way: dict[A, Attempt] = {}
+        self._failures: dict[A, Failure] = {}
+        self._next_due: IDelayedCall | None = None
+        self._won: Deferred[R] = Deferred(lambda _won: self._stop())
+
+    def start(self) -> Deferred[R]:
+        """The result of `accept`. Fails, when all attempts have failed, with that of `fault`.
+
+        The first address is reported because the resolver puts the best one first. Cancelling
+        stops all attempts.
+        """
+        self._try_next()
+        return self._won
+
+    def _try_next(self) -> None:
+        self._cancel_next()
+        address = self._left.popleft()
+        attempt = self._begin(address, self)
+        if self._won.called or address in self._failures:
+            return  # the attempt has ended inside the call, and its result has been handled
+        self._under_way[address] = attempt
+        if self._left:
+            self._next_due = self._clock.callLater(ATTEMPT_DELAY_S, self._try_next)
+
+    def connected(self, address: A, connection: C) -> None:
+        """An attempt has won."""
+        self._under_way.pop(address, None)
+        self._stop()
+        self._won.callback(self._accept(address, connection))
+
+    def failed(self, address: A, why: Failure) -> None:
+        """An attempt has failed: begin the next one, or fail if it was the last."""
+        self._under_way.pop(address, None)
+        self._failures[address] = why
+        if self._left:
+            self._try_next()
+        elif not self._under_way:
+            self._won.errback(self._fault(self._failures[self._first]))
+
+    def _stop(self) -> None:
+        self._left.clear()
+        self._cancel_next()
+        under_way, self._under_way = self._under_way, {}
+        for attempt in under_way.values():
+            attempt.stop()
+
+    def _cancel_next(self) -> None:
+        if self._next_due is not None and self._next_due.active():
+            self._next_due.cancel()
+        self._next_due = None
+
+
+def race_dials(
+    dials: Sequence[Callable[[], Deferred[IProtocol]]], clock: IReactorTime
+) -> Deferred[IProtocol]:
+    """A Race of calls that return a Deferred each. Cancelling a Deferred stops its attempt."""
+
+    def begin(number: int, listener: AttemptListener[int, IProtocol]) -> Attempt:
+        return _Dial(number, dials[number](), listener)
+
+    return Race(range(len(dials)), clock, begin, lambda _number, protocol: protocol).start()
+
+
+class _Dial:
+    """An Attempt that is a Deferred."""
+
+    def __init__(
+        self, number: int, dial: Deferred[IProtocol], listener: AttemptListener[int, IProtocol]
+    ) -> None:
+        self._stopped = False
+        self._dial = dial
+        dial.addCallbacks(
+            partial(self._connected, number, listener), partial(self._failed, number, listener)
+        )
+
+    def _connected(
+        self, number: int, listener: AttemptListener[int, IProtocol], protocol: IProtocol
+    ) -> None:
+        if not self._stopped:
+            listener.connected(number, protocol)
+
+    def _failed(
+        self, number: int, listener: AttemptListener[int, IProtocol], failure: Failure
+    ) -> None:
+        if not self._stopped:
+            listener.failed(number, failure)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._dial.cancel()
