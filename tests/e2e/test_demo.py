@@ -30,7 +30,14 @@ class Terminal:
         environ = os.environ | {"TMPDIR": str(folder), "TERM": "xterm"}
         command = [sys.executable, "-m", "demo"]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdin=writing, stdout=writing, stderr=writing
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdin=writing,
+            stdout=writing,
+            stderr=writing,
+            # A shell ignores SIGINT in what it starts in the background; a terminal does not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this test starts no threads
         )
         os.close(writing)
         self.text = ""
