@@ -1,1 +1,1 @@
-"""A stand-in for the Tessel token server."""
+"""A substitute for the Tessel token server, for development and tests."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # isort: off
-# First: another import would install Twisted's own reactor.
+# First, because another import would install Twisted's own reactor.
 from tessel_service_kit.reactor import reactor as installed_reactor
 # isort: on
 
@@ -34,13 +34,14 @@ from tessel_service_kit.settings import ConfigError, described, lookalikes
 
 
 class IReactor(IServerReactor, IServingReactor):
-    """All that is asked of the reactor."""
+    """The parts of a reactor that the server and Serving need."""
 
 
 reactor = cast("IReactor", installed_reactor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code of the process."""
     arguments = _parser().parse_args(argv)
     try:
         config = Config.from_env(os.environ)
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="tessel-oauth",
         explain=explain_assignment,
-        description="A stand-in for the Tessel token server, for development and tests.",
+        description="A substitute for the Tessel token server, for development and tests.",
         epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -82,10 +83,10 @@ def _serve(config: Config) -> int:
 
 
 def _hints(config: Config) -> list[str]:
-    """What an operator may not have meant: misspelt names, secrets that everybody can read."""
+    """Return hints about probable mistakes: misspelt settings, files that everybody can read."""
     files = [each.file(os.environ) for each in SETTINGS]
     secrets = [(each.name, each.path) for each in files if each is not None]
-    if config.database != IN_MEMORY:  # API keys are in it
+    if config.database != IN_MEMORY:  # it holds API keys
         secrets.append(("DATABASE", Path(config.database)))
     return lookalikes(os.environ, SETTINGS) + hints_of_exposed(secrets)
 
@@ -95,27 +96,30 @@ def _show_key(account: str, api_key: str) -> None:
         _print_or_fail(f"API key of account {account}, shown this once: {api_key}")
     except OSError as error:
         Logger().error(
-            "standard output did not take the API key of {account} ({why}); "
+            "cannot print the API key of {account} on standard output: {why}; "
             "`tessel-oauth renew-key {account}` makes another one",
             event="key_not_shown",
             account=account,
             why=error.strerror,
         )
-        sys.stdout = None  # else Python writes what is left again when it exits, and fails
+        sys.stdout = None  # else Python tries to write the rest again at its exit, and fails
 
 
 def _print_or_fail(text: str) -> None:
-    """Raises OSError if standard output is closed or full, or its reader is gone or stalls."""
-    if sys.stdout is None:  # it was closed when the process started
+    """Print a line. Raises OSError if standard output is closed or full, or nobody reads it."""
+    if sys.stdout is None:  # standard output was closed when the process started
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     descriptor = descriptor_of(sys.stdout)
-    if descriptor is not None and not _takes_a_line(descriptor):  # print would wait for a reader
+    if descriptor is not None and not _takes_a_line(descriptor):  # print would block
         raise OSError(errno.EAGAIN, "nobody reads it")
     print(text, flush=True)
 
 
 def _takes_a_line(descriptor: int) -> bool:
-    """Whether it can be written to at once. A pipe that can has room for 4096 bytes."""
+    """Return whether a line can be written without blocking.
+
+    A pipe that poll reports as writable has room for at least 4096 bytes.
+    """
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(0))
@@ -123,7 +127,10 @@ def _takes_a_line(descriptor: int) -> bool:
 
 def _renew_key(config: Config, account: str) -> int:
     if config.database == IN_MEMORY:
-        return _fail("renew-key needs DATABASE to be a file: one in memory is its server's alone")
+        return _fail(
+            "renew-key needs a file: set DATABASE to the one that the server uses "
+            "(a database in memory can be used by its server only)"
+        )
     api_key = tokens.new_api_key(os.urandom)
     try:
         with closing(Store.open_existing(config.database)) as store:

@@ -1,4 +1,4 @@
-"""HTTP <-> the token service: routes, and how answers and errors look."""
+"""The HTTP interface of the token service: its routes, and the JSON of responses and errors."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from tessel_oauth.site import MAX_BODY, Request
 
 JsonObject = Mapping[str, str | int]
 
-# Tokens and keys are in most answers, and a cached error outlives its cause.
 _FORM: Final = parameters.FORM.decode()
+
+# Most responses hold tokens or keys, and a cached error would outlive its cause.
 _NEVER_STORED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class App:
-    """The token service on the web."""
+    """The token service as a web application; `routes.resource()` is the root for a site."""
 
     routes = Klein()
     routes.url_map.merge_slashes = False  # 'a//b' is an unknown path, not a redirect to 'a/b'
@@ -45,10 +46,11 @@ class App:
 
     @routes.route("/oauth/token")
     async def token(self, request: Request) -> bytes:
+        """Exchange an API key for an access token (RFC 6749, 4.5)."""
         if request.method != b"POST" or not _is_form(request):
             raise invalid_request(f"POST it as {_FORM}")
         form = _parameters(request)
-        grant_type = form.get("grant_type", "").lower()  # the original does not mind its case
+        grant_type = form.get("grant_type", "").lower()  # the original server ignores case
         if grant_type not in KNOWN_GRANT_TYPES:
             raise invalid_request("grant_type is missing or unknown")
         credentials = parameters.client_credentials(_authorizations(request), form)
@@ -65,6 +67,7 @@ class App:
 
     @routes.route("/users/profile")
     async def profile(self, request: Request) -> bytes:
+        """Return the account of an access token."""
         _allow(request, "GET, HEAD, POST")
         body = _parameters(request)
         query = parameters.parsed(request.uri.partition(b"?")[2])
@@ -88,27 +91,30 @@ class App:
 
     @routes.route("/healthz")
     def healthz(self, request: Request) -> bytes:
-        """The process serves. Whether the store does is each answer's own matter."""
+        """Report that the process answers requests. It does not check the store."""
         _allow(request, "GET, HEAD")
         return _answer(request, 200, {"status": "ok"})
 
     @routes.handle_errors(OAuthError)
     def refused(self, request: IRequest, failure: Failure) -> bytes:
+        """Answer a request that is at fault with the error's status and JSON."""
         return _refusal(request, cast("OAuthError", failure.value))
 
     @routes.handle_errors(UnavailableError)
     def unavailable(self, request: IRequest, failure: Failure) -> bytes:
+        """Answer 503, because the store failed or is overloaded, and log the reason."""
         self._log.error("{why}", event="store_failed", why=str(failure.value))
         return _refusal(request, unavailable())
 
     @routes.handle_errors(HTTPException)
     def unrouted(self, request: IRequest, failure: Failure) -> bytes:
-        del failure  # werkzeug's only one here is NotFound
+        """Answer 404, because no route has this path."""
+        del failure  # werkzeug raises only NotFound here
         return _refusal(request, not_found("there is nothing at this path"))
 
     @routes.handle_errors(Exception)
     def failed(self, request: IRequest, failure: Failure) -> bytes:
-        """The process's edge: a fault of ours costs one request, and is logged whole."""
+        """Answer 500, because of a bug, and log it with a traceback. The service goes on."""
         self._log.failure("a request failed", failure=failure, event="request_failed")
         return _refusal(request, internal_error())
 
@@ -118,7 +124,7 @@ def _is_form(request: Request) -> bool:
 
 
 def _parameters(request: Request) -> Mapping[str, str]:
-    """The body's; of a body that is neither a form nor JSON, none."""
+    """Return the parameters of the body; none if it is neither a form nor JSON."""
     if request.oversized:
         raise too_large(MAX_BODY)
     body = bytes(request.body)
@@ -141,8 +147,9 @@ def _allow(request: Request, methods: str) -> None:
 
 
 def _not_modified(request: Request) -> bytes:
-    """The original's answer to a right token in the header: its page looks for one in the query
-    and the form alone, and then answers 304.
+    """Answer 304 to a valid token in the Authorization header, as the original server does.
+
+    Its page looks for a token in the query and the form only, and answers 304 without one.
     """
     request.setResponseCode(304)
     request.outcome = "token_in_header"

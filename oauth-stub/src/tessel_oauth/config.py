@@ -1,6 +1,7 @@
-"""Every setting of the token service, read once from the environment, all faults named at once.
+"""The settings of the token service, read from the environment at its start.
 
-The fields below are the one table: from them come the values and `tessel-oauth --help`.
+The fields below are the only list of settings: `tessel-oauth --help` and docs/settings.md are
+made from them.
 """
 
 # ruff: noqa: RUF009 -- setting() declares a field, as dataclasses.field() does
@@ -14,7 +15,7 @@ from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_s
 from tessel_service_kit.parsers import integer, listening_address, optional
 from tessel_service_kit.settings import Settings, setting
 
-IN_MEMORY: Final = ":memory:"  # SQLite's own word
+IN_MEMORY: Final = ":memory:"  # as SQLite calls it
 MAX_LIFETIME_S: Final = 100 * 366 * 24 * 3600
 
 
@@ -24,35 +25,48 @@ class Config(Settings):
 
     host: str = setting("HOST", "127.0.0.1", "address to listen on", listening_address)
     port: int = setting(
-        "PORT", "3002", "port to listen on; 0: any free one, which the log tells", integer(0, 65535)
+        "PORT",
+        "3002",
+        "TCP port to listen on; 0: any free port, which is written to the log",
+        integer(0, 65535),
     )
     database: str = setting(
-        "DATABASE", IN_MEMORY, "file that keeps the data; :memory: keeps none", database
+        "DATABASE",
+        IN_MEMORY,
+        "SQLite file for accounts and tokens; :memory: all data is lost when the service stops",
+        database,
     )
     seed_account: str = setting(
-        "SEED_ACCOUNT", "tessel-dev", "account that is made if there is none of its name", printable
+        "SEED_ACCOUNT",
+        "tessel-dev",
+        "name of the account that is created at the start if it does not exist",
+        printable,
     )
     seed_api_key: str | None = setting(
         "SEED_API_KEY",
         "",
-        "API key of that account when it is made; unset: generated, shown once on standard output",
+        "API key of SEED_ACCOUNT, used only when the account is created; "
+        "unset: a random key, printed once on standard output",
         optional(api_key),
         secret=True,
     )
     client_id: str = setting(
-        "CLIENT_ID", "tessel-proxy-dev", "the client that may trade keys for tokens", client_id
+        "CLIENT_ID",
+        "tessel-proxy-dev",
+        "OAuth client that may exchange API keys for access tokens",
+        client_id,
     )
     client_secret: str = setting(
         "CLIENT_SECRET",
         "the-tessel-devenv",
-        "its secret, brought up to date at each start",
+        "secret of CLIENT_ID; a changed value replaces the stored secret at the next start",
         printable,
         secret=True,
     )
     token_lifetime_s: int | None = setting(
         "TOKEN_LIFETIME_S",
         "",
-        "seconds an access token is valid; unset: for ever",
+        "seconds until a new access token expires; unset: it never expires",
         optional(integer(1, MAX_LIFETIME_S)),
     )
     log_level: LogLevel = level_setting()

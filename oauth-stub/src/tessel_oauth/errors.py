@@ -1,4 +1,4 @@
-"""What can go wrong, by who is to blame: the store, or the one who asked."""
+"""Errors of the token service: those of the store (503), and those of a request (4xx)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 
 class UnavailableError(Exception):
-    """The service cannot answer now, through no fault of the one who asked."""
+    """The service cannot answer now. The request is not at fault."""
 
 
 class StoreError(UnavailableError):
-    """SQLite failed, or the file is not ours."""
+    """SQLite failed, or the file is not a database of this service."""
 
 
 class OverloadError(UnavailableError):
-    """More work waits than is held, or the service is stopping."""
+    """The queue of jobs is full, or the service is stopping."""
 
 
 class OAuthError(Exception):
-    """An answer other than 200: its status, its error word, and a sentence for a person."""
+    """An error response: HTTP status, OAuth error code (`word`), and a sentence for people."""
 
     def __init__(
         self, status: int, word: str, description: str, headers: Mapping[str, str] | None = None
@@ -35,14 +35,14 @@ def invalid_request(description: str) -> OAuthError:
 
 
 def invalid_client(description: str) -> OAuthError:
-    # 400 and not RFC 6749's 401: that is what clients of the original know.
+    # 400 as the original server answers, not 401 as RFC 6749 says.
     return OAuthError(
         400, "invalid_client", description, {"WWW-Authenticate": 'Basic realm="Service"'}
     )
 
 
 def invalid_token(description: str) -> OAuthError:
-    # RFC 9110 has no 401 without a challenge; RFC 6750 says what stands in it.
+    # RFC 9110 requires a challenge in each 401; RFC 6750 defines its content.
     challenge = 'Bearer realm="Service", error="invalid_token"'
     return OAuthError(401, "invalid_token", description, {"WWW-Authenticate": challenge})
 
@@ -60,7 +60,7 @@ def too_large(limit: int) -> OAuthError:
 
 
 def internal_error() -> OAuthError:
-    return OAuthError(500, "server_error", "a fault of this service, which its log explains")
+    return OAuthError(500, "server_error", "an internal error; see the log of the service")
 
 
 def unavailable() -> OAuthError:

@@ -1,6 +1,6 @@
-"""What a request says about itself: its parameters, client credentials, access token. Pure.
+"""Parse a request: its parameters, the client's credentials, and the access token.
 
-All of it comes from strangers; whatever is wrong with it is an OAuthError.
+The input is not trusted: every fault in it raises an OAuthError. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from tessel_oauth.errors import invalid_client, invalid_request
 
 FORM: Final = b"application/x-www-form-urlencoded"
 JSON: Final = b"application/json"
-MAX_PARAMETERS: Final = 32  # there are five; some clients send more
+MAX_PARAMETERS: Final = 32  # five are used; some clients send more
 
 _BEARER: Final = re.compile(rb"Bearer[ \t]([!-~]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who a client says it is."""
+    """Client id and secret of a request, not checked yet."""
 
     client_id: str
     client_secret: str = field(repr=False)
-    body_client_id: str | None = None  # beside HTTP Basic; another client's id is refused
+    body_client_id: str | None = None  # sent in the body besides HTTP Basic; must be the same
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """An access token, and whether it came in the Authorization header."""
+class PresentedToken:
+    """The access token of a request, not checked yet, and whether a header held it."""
 
     token: str = field(repr=False)
     in_header: bool
 
 
 def parsed(data: bytes) -> Mapping[str, str]:
-    """A query or a form. A parameter with an empty value is there; one given twice is an error."""
+    """Parse a query or a form. Empty values are kept; a repeated parameter is an error."""
     try:
         pairs = parse_qsl(
             data.decode(),
@@ -48,9 +48,9 @@ def parsed(data: bytes) -> Mapping[str, str]:
             errors="strict",
             max_num_fields=MAX_PARAMETERS,
         )
-    except ValueError:  # of which UnicodeDecodeError is one
+    except ValueError:  # includes UnicodeDecodeError
         raise invalid_request(
-            f"parameters are at most {MAX_PARAMETERS}, form-encoded UTF-8"
+            f"allowed: at most {MAX_PARAMETERS} parameters, form-encoded in UTF-8"
         ) from None
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
@@ -59,21 +59,24 @@ def parsed(data: bytes) -> Mapping[str, str]:
 
 
 def json_members(data: bytes) -> Mapping[str, str]:
-    """The names in a JSON object, which the original reads as parameters; no value is used."""
+    """Return the names of a JSON object as parameters with empty values.
+
+    The original server reads JSON bodies as parameters, too. Only the names matter here.
+    """
     try:
-        said = json.loads(data or b"{}")
+        value = json.loads(data or b"{}")
     except (ValueError, RecursionError):
         raise invalid_request("the body is not JSON") from None
-    return dict.fromkeys(said, "") if isinstance(said, dict) else {}
+    return dict.fromkeys(value, "") if isinstance(value, dict) else {}
 
 
 def is_form(content_types: Sequence[bytes]) -> bool:
-    """Is a body with these Content-Type headers form-encoded?"""
+    """Return whether these Content-Type headers say that the body is form-encoded."""
     return _is_of(FORM, content_types)
 
 
 def is_json(content_types: Sequence[bytes]) -> bool:
-    """Is a body with these Content-Type headers JSON?"""
+    """Return whether these Content-Type headers say that the body is JSON."""
     return _is_of(JSON, content_types)
 
 
@@ -82,7 +85,11 @@ def _is_of(media_type: bytes, content_types: Sequence[bytes]) -> bool:
 
 
 def client_credentials(authorizations: Sequence[bytes], form: Mapping[str, str]) -> Credentials:
-    """From HTTP Basic if there is one, else from the body."""
+    """Return the client's credentials from HTTP Basic, else from the body.
+
+    Raises:
+        OAuthError: invalid_client, if they are missing, malformed or contradictory.
+    """
     basic = _basic(authorizations)
     client_id, client_secret = basic or (form.get("client_id"), form.get("client_secret"))
     if not client_id:
@@ -96,9 +103,13 @@ def client_credentials(authorizations: Sequence[bytes], form: Mapping[str, str])
 
 def access_token(
     query: Mapping[str, str], authorizations: Sequence[bytes], body: Mapping[str, str]
-) -> Presented:
-    """From exactly one of the three places. As in the original, any Authorization header counts
-    as one, and so does a parameter without a value.
+) -> PresentedToken:
+    """Return the access token, which must be in exactly one of the three places.
+
+    As in the original server, any Authorization header counts, and so does an empty parameter.
+
+    Raises:
+        OAuthError: invalid_request, if there is none or more than one, or it is malformed.
     """
     found = [each["access_token"] for each in (query, body) if "access_token" in each]
     if not found and not authorizations:
@@ -109,8 +120,8 @@ def access_token(
             "or body)"
         )
     if authorizations:
-        return Presented(_bearer(authorizations[0]), in_header=True)
-    return Presented(found[0], in_header=False)
+        return PresentedToken(_bearer(authorizations[0]), in_header=True)
+    return PresentedToken(found[0], in_header=False)
 
 
 def _basic(authorizations: Sequence[bytes]) -> tuple[str, str] | None:
@@ -137,8 +148,10 @@ def _after_scheme(authorization: bytes) -> bytes:
 
 
 def _bearer(authorization: bytes) -> str:
-    """The token of an Authorization header. The original finds the word Bearer, written so, and
-    one separator before the token; an empty header is a token that nobody has.
+    """Return the token of an Authorization header.
+
+    As in the original server, `Bearer` is case-sensitive and followed by one separator, and an
+    empty header counts as a token that is unknown.
     """
     found = _BEARER.search(authorization)
     if found is None and authorization:

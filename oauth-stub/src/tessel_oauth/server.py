@@ -1,4 +1,4 @@
-"""What is joined to what: token service, web site, listening port."""
+"""Compose the token service, its web site and the listening port."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tessel_oauth.site import BoundedConnections, Site
 from tessel_oauth.tokens import Random
 from tessel_service_kit.clocks import SteadyTime, WallTime
 
-ShowKey = Callable[[str, str], None]  # an account's name, and the API key made for it
+ShowKey = Callable[[str, str], None]  # called with an account's name and its new API key
 
 
 class IServerReactor(IReactorTCP, IReactorTime, IReactorFromThreads):
-    """What a server needs of a reactor."""
+    """The parts of a reactor that Server needs."""
 
 
 class Server:
-    """A token service that listens."""
+    """The whole token server, from the database to the listening port."""
 
     _log = Logger()
 
@@ -53,13 +53,19 @@ class Server:
         self._port: IListeningPort | None = None
 
     async def start(self) -> None:
+        """Open the database and listen.
+
+        Raises:
+            UnavailableError: the database cannot be opened.
+            CannotListenError: the port cannot be used.
+        """
         made = await self._service.open()
         if made is not None:
             self._show_key(self._config.seed_account, made)
         connections = BoundedConnections(Site(App(self._service).routes.resource(), self._reactor))
         self._port = self._reactor.listenTCP(
             self._config.port,
-            cast("ServerFactory[Any]", connections),  # Twisted's wrapper serves both kinds
+            cast("ServerFactory[Any]", connections),  # WrappingFactory is typed as a client's, too
             interface=self._config.host,
         )
         address = cast("IPv4Address | IPv6Address", self._port.getHost())
@@ -71,7 +77,7 @@ class Server:
         )
 
     async def stop(self) -> None:
-        """Take no more connections, then close the database behind what is being done."""
+        """Stop listening, then finish running jobs and close the database."""
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
         await self._service.close()

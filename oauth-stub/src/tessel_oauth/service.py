@@ -1,6 +1,6 @@
-"""API key -> access token -> account: what the service decides, without HTTP.
+"""The rules of the token service, without HTTP: API key to access token, access token to account.
 
-Nothing here blocks: the store has a thread of its own, and so has scrypt.
+Nothing here blocks the reactor: the store and scrypt run in threads of their own.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ from tessel_oauth.worker import Worker
 from tessel_service_kit.clocks import SteadyTime
 
 DEVICE_GRANT: Final = "https://tessel-grant"
-GRANT_TYPES: Final = frozenset({DEVICE_GRANT})  # of the client
+GRANT_TYPES: Final = frozenset({DEVICE_GRANT})  # allowed for the client
 
-# What the original knows. The client may use none of the others: invalid_client, not
-# invalid_request.
+# The grant types of the original server. Ours allows only GRANT_TYPES; the error for the others is
+# invalid_client, and for unknown ones invalid_request.
 KNOWN_GRANT_TYPES: Final = GRANT_TYPES | {"authorization_code", "password", "refresh_token"}
 
-# A connection waits for one answer at a time, so MAX_CONNECTIONS of them stay below this unless
-# clients hang up early. Past it, a 503 at once is better than a late answer.
+# Jobs that may wait. Each connection waits for one response at a time, so MAX_CONNECTIONS stay
+# below this limit unless clients disconnect early. Beyond it, a 503 at once is better than a late
+# response.
 MAX_WAITING: Final = 512
-HASHING_THREADS: Final = 2  # each takes a core and the memory of tokens.SCRYPT_N
+HASHING_THREADS: Final = 2  # each uses a core, and 16 MiB for scrypt
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An access token, for whom, and for how many seconds; None: for ever."""
+    """A new access token, its account, and its lifetime in seconds (None: it never expires)."""
 
     access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)  # in the answer as in the original; nobody may use it
+    refresh_token: str = field(repr=False)  # sent as the original does; it is not valid anywhere
     account: str
     expires_in: int | None
 
 
 class TokenService:
-    """The token service: opened once, asked often, closed once."""
+    """Grants access tokens and returns their accounts. Open it before use, and close it once."""
 
     def __init__(
         self,
@@ -60,10 +61,11 @@ class TokenService:
         self._decoy = ""
 
     async def open(self) -> str | None:
-        """Open the database and bring it up to the settings.
+        """Open the database, and create or update the client and the account of the settings.
 
-        Returns the API key made for the seed account, to be shown this once; None if the account
-        was there already, or its key was set.
+        Returns:
+            the API key that was generated for the account, to be shown once; None if the account
+            existed already, or its key is a setting.
         """
         self._storing.start()
         self._hashing.start()
@@ -73,12 +75,17 @@ class TokenService:
         return await self._seed_account()
 
     async def close(self) -> None:
-        """End what runs and close the database; what still waits gets UnavailableError."""
+        """Finish running jobs and close the database. Waiting jobs fail with OverloadError."""
         await self._hashing.stop(lambda: None)
         await self._storing.stop(self._close_store)
 
     async def grant(self, who: Credentials, grant_type: str, api_key: str | None) -> Grant:
-        """A new access token for the account with this API key."""
+        """Return a new access token for the account with this API key.
+
+        Raises:
+            OAuthError: the client, the grant type or the API key is wrong.
+            UnavailableError: the store failed or is overloaded.
+        """
         client = await self._authenticated(who)
         if grant_type not in client.grants:
             raise invalid_client("this client may not use this grant_type")
@@ -99,7 +106,12 @@ class TokenService:
         return Grant(access_token, refresh_token, account, lifetime)
 
     async def account(self, access_token: str) -> Account:
-        """Whose token this is."""
+        """Return the account of an access token.
+
+        Raises:
+            OAuthError: invalid_token, if the token is unknown or expired.
+            UnavailableError: the store failed or is overloaded.
+        """
         account = await self._storing.run(
             self._store.holder, tokens.digest(access_token), now=self._now()
         )
@@ -109,7 +121,8 @@ class TokenService:
 
     async def _authenticated(self, who: Credentials) -> Client:
         client = await self._storing.run(self._store.client, who.client_id)
-        # An unknown client costs as much time as a wrong secret, and gets the same words.
+        # An unknown client takes as much time and gets the same text as a wrong secret, so that
+        # nobody can find out which clients exist.
         stored = client.secret_hash if client else self._decoy
         matches = await self._hashing.run(tokens.secret_matches, who.client_secret, stored)
         if client is None or not matches:
@@ -117,13 +130,13 @@ class TokenService:
         return client
 
     async def _seed_client(self) -> None:
-        # The settings are the truth about the client: a changed secret holds from now on.
+        # The settings override the stored client: a changed secret is valid from now on.
         secret_hash = await self._hash(self._config.client_secret)
         client = Client(self._config.client_id, secret_hash, GRANT_TYPES)
         await self._storing.run(self._store.put_client, client)
 
     async def _seed_account(self) -> str | None:
-        # The database is the truth about the account: a key that was renewed stays renewed.
+        # The stored account overrides the settings: a renewed key stays valid.
         name = self._config.seed_account
         given = self._config.seed_api_key
         api_key = given or tokens.new_api_key(self._random)

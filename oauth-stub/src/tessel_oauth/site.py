@@ -1,4 +1,4 @@
-"""HTTP as it is served: bounded bodies, bounded connections, one log line a request."""
+"""The HTTP server: limits for bodies and connections, and one log line per request."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web import http, server
 from twisted.web.resource import IResource
 
-MAX_BODY: Final = 16 * 1024  # five parameters, the longest of them an API key
-# How much past that is read and dropped, so that an honest client gets to see the 413: most write
-# their whole body before they read. Past this, the connection is cut.
+MAX_BODY: Final = 16 * 1024  # bytes; a request has five short parameters
+# Bytes beyond MAX_BODY that are read and dropped, so that a client can read the 413: most clients
+# send the whole body before they read. Beyond this limit, the connection is aborted.
 MAX_DISCARDED: Final = 1024 * 1024
-MAX_CONNECTIONS: Final = 256  # a proxy uses a few; keeps file descriptors for the rest
-IDLE_TIMEOUT_S: Final = 60  # between requests, and between the pieces of one
+MAX_CONNECTIONS: Final = 256  # a proxy uses a few; the limit saves file descriptors
+IDLE_TIMEOUT_S: Final = 60  # seconds between requests, and between the pieces of one
 
-QUIET_PATHS: Final = frozenset({b"/healthz"})  # asked every few seconds, by machines
+QUIET_PATHS: Final = frozenset({b"/healthz"})  # health checks ask every few seconds
 
 
 class Request(server.Request):
-    """A request with its body, up to the limit, in `body`, and what the log shall tell of it."""
+    """A request with its body, cut at MAX_BODY, and with the fields of its log line."""
 
     def __init__(self, channel: http.HTTPChannel, *args: object, **kwargs: object) -> None:
         super().__init__(channel, *args, **kwargs)  # type: ignore[no-untyped-call]  # Twisted's
         self.body = bytearray()
-        self.outcome = "ok"  # or the error's word
+        self.outcome = "ok"  # or the OAuth error code
         self.account = ""
         self.began = 0.0
         self._received = 0
 
     @property
     def oversized(self) -> bool:
+        """Whether the body is longer than MAX_BODY."""
         return self._received > MAX_BODY
 
     def handleContentChunk(self, data: bytes) -> None:
-        # Not into `content`, which Twisted would parse by rules and limits of its own, and of
-        # which it makes a temporary file when the length is not known.
+        # Not stored in `content`: Twisted would parse it with its own rules and limits, and write
+        # it to a temporary file if the length is not known.
         self._received += len(data)
         if not self.oversized:
             self.body += data
@@ -46,24 +47,24 @@ class Request(server.Request):
             self.channel.forceAbortClient()
 
     def gotLength(self, length: int | None) -> None:
-        del length  # whatever it says, `content` stays empty
+        del length  # 0, because `content` stays empty
         super().gotLength(0)  # type: ignore[no-untyped-call]  # Twisted's
 
     def process(self) -> None:
-        # What no path of ours can be ('*', another host's URL, bytes that are not UTF-8) goes
-        # where there is nothing, so that it is answered as any unknown path is.
+        # '*', the URL of another host and bytes that are not UTF-8 are no valid paths here. They
+        # are treated as a path without a route, so that the answer is 404.
         if not self.path.startswith(b"/") or not _is_text(self.path):
             self.path = b"/"
         self.began = cast("Site", self.channel.factory).reactor.seconds()
         super().process()  # type: ignore[no-untyped-call]  # Twisted's
 
     def getRequestHostname(self) -> bytes:
-        """Not what the client says in Host: no route depends on it, and it may be anything."""
+        """Return a constant: the client could write anything into Host, and no route needs it."""
         return b"localhost"
 
 
 class Site(server.Site):
-    """The web site: a resource, our requests, and our log."""
+    """A web site that uses our Request class and writes our log lines."""
 
     noisy = False
     _log = Logger()
@@ -73,8 +74,8 @@ class Site(server.Site):
             resource, Request, timeout=IDLE_TIMEOUT_S, reactor=reactor
         )
 
-    def log(self, request: Request) -> None:  # type: ignore[override]  # the only kind made here
-        """The one line about a request. Without query, body and headers: tokens stand in them."""
+    def log(self, request: Request) -> None:  # type: ignore[override]  # the only class made here
+        """Log one line about a request, without query, body and headers: they may hold tokens."""
         level = LogLevel.debug if request.path in QUIET_PATHS else LogLevel.info
         self._log.emit(
             level,
@@ -91,7 +92,7 @@ class Site(server.Site):
 
 
 class BoundedConnections(WrappingFactory):
-    """A factory that takes so many connections at a time; more are closed as they come."""
+    """A factory that limits the number of connections; further ones are closed at once."""
 
     noisy = False
 
@@ -99,7 +100,7 @@ class BoundedConnections(WrappingFactory):
         super().__init__(wrapped)  # type: ignore[no-untyped-call]  # Twisted's
         self._limit = limit
 
-    # IFactory lets it be None, only Twisted's annotation of this class does not.
+    # IFactory allows None; only Twisted's annotation of this class does not.
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> ProtocolWrapper | None:

@@ -1,11 +1,11 @@
-"""Clients, accounts and access tokens <-> one SQLite database. Blocking: runs in a worker's thread.
+"""The SQLite database of clients, accounts and access tokens. It blocks: use it in a worker thread.
 
-    client        who may ask for tokens: the proxies
-    account       whose devices they are; one API key each
-    access_token  digest of a token, who got it, for whom, until when; expires_at NULL: for ever
+    client        an OAuth client, such as a proxy, which may ask for tokens
+    account       an owner of devices, with one API key
+    access_token  a token's digest, client, account and expiry; expires_at NULL: it never expires
 
-Another process may write to the same file meanwhile (`tessel-oauth renew-key`): the write-ahead
-log lets it, and each transaction waits for its turn.
+Another process may write to the same file at the same time (`tessel-oauth renew-key`): SQLite's
+write-ahead log allows it, and a transaction waits for the other one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tessel_oauth.config import IN_MEMORY
 from tessel_oauth.errors import StoreError
 from tessel_service_kit.files import reason
 
-BUSY_TIMEOUT_S: Final = 5.0  # others hold the file for milliseconds; past this it is stuck
+BUSY_TIMEOUT_S: Final = 5.0  # other processes lock the file for milliseconds only
 
-# A token that never expires is superseded once its client got this many newer ones for the same
-# account. An owner's devices share one account, and each may have a tunnel whose token is asked
-# about again: so it is far above the devices of an owner, and still only some 100 KiB.
+# Number of newest tokens kept for each client and account; older ones become invalid. All devices
+# of an owner share one account, and the proxy checks the token of an open tunnel again and again.
+# The limit is therefore far above an owner's number of devices. It takes about 100 KiB.
 TOKENS_KEPT: Final = 1000
 
 SCHEMA_VERSION: Final = 1
@@ -33,7 +33,7 @@ _SCHEMA: Final = (
     """CREATE TABLE client (
         id TEXT PRIMARY KEY,
         secret_hash TEXT NOT NULL,
-        grants TEXT NOT NULL  -- grant types, separated by blanks
+        grants TEXT NOT NULL  -- grant types, separated by spaces
     )""",
     """CREATE TABLE account (
         username TEXT PRIMARY KEY,
@@ -56,7 +56,7 @@ _SCHEMA: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who may trade API keys for tokens."""
+    """An OAuth client, which may exchange API keys for access tokens."""
 
     id: str
     secret_hash: str
@@ -65,7 +65,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A device's owner."""
+    """An owner of devices."""
 
     username: str
     email: str
@@ -75,7 +75,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is kept of an access token."""
+    """An access token as it is stored: by its digest, with client and expiry."""
 
     digest: bytes
     client_id: str
@@ -83,7 +83,10 @@ class TokenRecord:
 
 
 class Store:
-    """One connection. Opened, used and closed in one thread; each method is one transaction."""
+    """One database connection, for use in a single thread. Each method is one transaction.
+
+    All methods raise StoreError if SQLite fails.
+    """
 
     def __init__(self, connection: sqlite3.Connection, tokens_kept: int) -> None:
         self._connection = connection
@@ -91,7 +94,13 @@ class Store:
 
     @classmethod
     def open(cls, database: str, *, now: float, tokens_kept: int = TOKENS_KEPT) -> Store:
-        """Open `database`, or make it. A file is readable by its owner alone: keys are in it."""
+        """Open a database, or create it. A new file is readable by its owner only: it holds keys.
+
+        Args:
+            database: a path, or `:memory:`.
+            now: seconds since 1970; tokens that expired before are deleted.
+            tokens_kept: number of tokens to keep for each client and account.
+        """
         if database != IN_MEMORY:
             _ensure_file(database)
         connection = _connect(database)
@@ -106,9 +115,9 @@ class Store:
 
     @classmethod
     def open_existing(cls, database: str) -> Store:
-        """Open a file that a server has made; never make one."""
+        """Open a file that a server has created. Never creates one."""
         if not Path(database).is_file():
-            raise StoreError(f"there is no database {database!r}; a server makes it when it starts")
+            raise StoreError(f"there is no database {database!r}; the server creates it")
         connection = _connect(database)
         with _closed_on_failure(connection, database):
             if _schema_version(connection) != SCHEMA_VERSION:
@@ -119,7 +128,7 @@ class Store:
         self._connection.close()
 
     def put_client(self, client: Client) -> None:
-        """Make or replace a client; tokens it got before stay valid."""
+        """Create or replace a client; its earlier tokens stay valid."""
         with self._transaction() as run:
             run.execute(
                 "INSERT INTO client (id, secret_hash, grants) VALUES (?, ?, ?) ON CONFLICT (id)"
@@ -128,11 +137,12 @@ class Store:
             )
 
     def client(self, client_id: str) -> Client | None:
+        """Return the client with this id, or None."""
         row = self._row("SELECT id, secret_hash, grants FROM client WHERE id = ?", client_id)
         return Client(row[0], row[1], frozenset(row[2].split())) if row else None
 
     def add_account(self, account: Account) -> bool:
-        """Make an account unless there is one of this name; was it made?"""
+        """Create an account; return False if the name exists already."""
         with self._transaction() as run:
             made = run.execute(
                 "INSERT INTO account (username, email, name, api_key) VALUES (?, ?, ?, ?)"
@@ -142,7 +152,7 @@ class Store:
         return made.rowcount == 1
 
     def renew_key(self, username: str, api_key: str) -> bool:
-        """Replace an account's API key; is there such an account?"""
+        """Replace an account's API key; return False if there is no such account."""
         with self._transaction() as run:
             renewed = run.execute(
                 "UPDATE account SET api_key = ? WHERE username = ?", (api_key, username)
@@ -150,10 +160,13 @@ class Store:
         return renewed.rowcount == 1
 
     def add_token(self, token: TokenRecord, *, api_key: str, now: float) -> str | None:
-        """Note a token for the account with this key, forget what it makes superfluous.
+        """Store a token for the account with this API key; delete expired and superseded tokens.
 
-        Returns the account's name, or None (and notes nothing) for an unknown key. Key and token
-        are one transaction: a key that is renewed meanwhile either still counts or no longer.
+        Checking the key and storing the token are one transaction, so that a key that another
+        process replaces at the same time is either valid or not.
+
+        Returns:
+            the account's name; None if the key is unknown, and then nothing is stored.
         """
         with self._transaction() as run:
             account = run.execute(
@@ -172,7 +185,7 @@ class Store:
         return username
 
     def holder(self, digest: bytes, *, now: float) -> Account | None:
-        """Whose token this is, unless it is unknown or expired."""
+        """Return the account of the token with this digest; None if it is unknown or expired."""
         row = self._row(
             "SELECT username, email, name, api_key FROM access_token JOIN account"
             " USING (username) WHERE digest = ? AND (expires_at IS NULL OR expires_at > ?)",
@@ -193,14 +206,14 @@ class Store:
         )
 
     def _row(self, query: str, *values: str | bytes | float) -> tuple[Any, ...] | None:
-        """The one row there is. A lone SELECT sees one state, and waits for no other writer."""
+        """Return the first row, or None. A single SELECT needs no transaction."""
         with _store_errors():
             row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
         return row
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing."""
+        """Run statements in one transaction; raise StoreError if SQLite fails."""
         with _store_errors(), _transaction(self._connection) as connection:
             yield connection
 
@@ -222,7 +235,7 @@ def _ensure_file(database: str) -> None:
 
 def _connect(database: str) -> sqlite3.Connection:
     try:
-        # isolation_level None: no transaction is begun behind our back.
+        # isolation_level None: sqlite3 begins no transactions by itself.
         return sqlite3.connect(database, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     except sqlite3.Error as error:
         raise _unopened(database, error) from error
@@ -230,14 +243,14 @@ def _connect(database: str) -> sqlite3.Connection:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    # IMMEDIATE: a transaction that reads first and writes later could find the file changed in
-    # between, which no busy timeout waits for.
+    # IMMEDIATE takes the write lock at once. Else a transaction that reads first and then writes
+    # fails if another process wrote in between, without waiting for the busy timeout.
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # SQLite itself rolls back on some errors
+        if connection.in_transaction:  # after some errors, SQLite has rolled back already
             connection.execute("ROLLBACK")
         raise
 
@@ -248,7 +261,7 @@ def _schema_version(connection: sqlite3.Connection) -> int:
 
 
 def _ensure_schema(connection: sqlite3.Connection) -> None:
-    with _transaction(connection):  # two servers may start on one new file
+    with _transaction(connection):  # two servers may start with the same new file
         if _schema_version(connection) == SCHEMA_VERSION:
             return
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

@@ -1,4 +1,4 @@
-"""Tokens, keys and secrets: made, digested, hashed and compared. Pure; randomness is handed in."""
+"""Make, digest, hash and compare tokens, keys and secrets. Pure: random bytes are an argument."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 
-Random = Callable[[int], bytes]  # that many bytes nobody can guess, as os.urandom gives
+Random = Callable[[int], bytes]  # returns that many random bytes, such as os.urandom
 
-ACCESS_TOKEN_BYTES = 20  # 40 hex digits, as the original's
+ACCESS_TOKEN_BYTES = 20  # 40 hex digits, as in the original server
 API_KEY_BYTES = 16
 
-# scrypt's cost: 16 MiB and some 50 ms for a guess, which a thief of the file pays as well.
+# The cost of scrypt: 16 MiB and about 50 ms per guess, also for somebody who stole the file.
 SCRYPT_N = 2**14
 SCRYPT_R = 8
 SCRYPT_P = 1
@@ -22,23 +22,25 @@ HASH_BYTES = 32
 
 
 def new_access_token(random: Random) -> str:
+    """Return a new access token of 40 hex digits."""
     return random(ACCESS_TOKEN_BYTES).hex()
 
 
 def new_api_key(random: Random) -> str:
+    """Return a new API key of 32 hex digits."""
     return random(API_KEY_BYTES).hex()
 
 
 def digest(token: str) -> bytes:
-    """What is stored of an access token: whoever reads the file cannot use it.
+    """Return the SHA-256 digest of an access token, which is stored instead of the token.
 
-    No salt and no cost: 160 random bits cannot be guessed, and the digest is what is looked up.
+    It needs neither a salt nor a slow hash: 160 random bits cannot be guessed.
     """
     return hashlib.sha256(token.encode()).digest()
 
 
 def hash_secret(secret: str, random: Random) -> str:
-    """What is stored of a client's secret: `scrypt$N$r$p$salt$hash`. Takes its time."""
+    """Return the hash of a client's secret for the database: `scrypt$N$r$p$salt$hash`. Slow."""
     salt = random(SALT_BYTES)
     hashed = _scrypt(secret, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)
     words = ["scrypt", str(SCRYPT_N), str(SCRYPT_R), str(SCRYPT_P)]
@@ -46,7 +48,11 @@ def hash_secret(secret: str, random: Random) -> str:
 
 
 def secret_matches(secret: str, stored: str) -> bool:
-    """Is this the secret that was hashed? Takes its time, the same for every answer."""
+    """Return whether this is the secret that was hashed. Slow; both results take equally long.
+
+    Raises:
+        ValueError: the hash was made with another algorithm.
+    """
     kind, n, r, p, salt, hashed = stored.split("$")
     if kind != "scrypt":
         raise ValueError(f"a secret hashed by {kind!r}; known: scrypt")
@@ -55,7 +61,7 @@ def secret_matches(secret: str, stored: str) -> bool:
 
 
 def expiry(now: float, lifetime_s: int | None) -> float | None:
-    """When a token made now expires; None: never."""
+    """Return when a token that is made now expires, in seconds since 1970; None: never."""
     return None if lifetime_s is None else now + lifetime_s
 
 

@@ -1,4 +1,4 @@
-"""Blocking work done in threads of its own, so that the reactor never waits for it."""
+"""Threads for blocking jobs, so that the reactor is never blocked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Some threads and a bounded queue. With one thread, work is done in the order it was given."""
+    """Threads with a bounded queue of jobs. With one thread, jobs run in the order of the calls."""
 
     def __init__(
         self, reactor: IReactorFromThreads, name: str, *, threads: int, max_waiting: int
@@ -30,13 +30,18 @@ class Worker:
         self._stopping = False
 
     def start(self) -> None:
+        """Start the threads."""
         self._pool.start()
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        """The result of `work`; OverloadError if too much waits.
+        """Call `work` in a thread.
 
-        Whoever asked may cancel. The thread goes on all the same, so its place in the queue
-        counts until it is done: else clients that hang up at once could fill it without end.
+        If the caller cancels the Deferred, the job still runs. It counts as waiting until it is
+        done: else clients that disconnect at once could queue any number of jobs.
+
+        Returns:
+            a Deferred with the result of `work`. It fails with OverloadError if too many jobs
+            wait, or the worker is stopping.
         """
         if self._waiting >= self._max_waiting:
             return fail(OverloadError(f"{self._name}: {self._waiting} jobs wait already"))
@@ -48,7 +53,7 @@ class Worker:
         return result
 
     async def stop(self, last: Callable[[], None]) -> None:
-        """End what runs, refuse what waits, do `last`, and join the threads."""
+        """Finish running jobs, let waiting ones fail, call `last` in a thread, join the threads."""
         self._stopping = True
         if self._pool.started:
             await deferToThreadPool(self._reactor, self._pool, last)
@@ -56,7 +61,7 @@ class Worker:
 
     def _job(self, work: Callable[[], T]) -> Callable[[], T]:
         def unless_stopping() -> T:
-            # Read in the thread, when its turn comes: a full queue would hold up the stop.
+            # Checked when the job's turn comes: running a full queue would delay the stop.
             if self._stopping:
                 raise OverloadError(f"{self._name}: stopping")
             return work()

@@ -67,12 +67,15 @@ def test_renew_key_prints_the_new_key(file, capsys):
         (
             "anna",
             ":memory:",
-            "renew-key needs DATABASE to be a file: one in memory is its server's alone",
+            (
+                "renew-key needs a file: set DATABASE to the one that the server uses "
+                "(a database in memory can be used by its server only)"
+            ),
         ),
         (
             "anna",
             "/nowhere.sqlite",
-            "there is no database '/nowhere.sqlite'; a server makes it when it starts",
+            "there is no database '/nowhere.sqlite'; the server creates it",
         ),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from tessel_oauth import parameters
 from tessel_oauth.errors import OAuthError
-from tessel_oauth.parameters import Credentials, Presented
+from tessel_oauth.parameters import Credentials, PresentedToken
 
 
 def basic(text, scheme=b"Basic"):
@@ -115,7 +115,7 @@ def test_credentials_missing_unreadable_or_contradictory_are_an_invalid_client(
 def test_an_access_token_is_taken_from_the_one_place_it_is_in(query, authorizations, form):
     found = parameters.access_token(query, authorizations, form)
 
-    assert found == Presented("t", in_header=bool(authorizations))
+    assert found == PresentedToken("t", in_header=bool(authorizations))
 
 
 @pytest.mark.parametrize(
