@@ -1,4 +1,7 @@
-"""A simulated Tessel runtime: what a program on the device imports."""
+"""A simulated Tessel 1. A program imports Node's modules from here: `from tessel import http`.
+
+The network of the device (its radio, and a tunnel to a proxy) is that of `tessel run`.
+"""
 
 from tessel.node import dgram, dns, events, http, https, net, stream, timers, tls, wifi
 
@@ -14,3 +17,7 @@ __all__ = [
     "tls",
     "wifi",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

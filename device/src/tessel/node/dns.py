@@ -1,4 +1,12 @@
-"""`dns`: the addresses of names, in the Node manner, as the device's own radio finds them."""
+"""Name lookups in the manner of Node's `dns`.
+
+    from tessel import dns
+
+    dns.lookup("example.com", lambda error, address, family: print(error or address))
+
+The device's own radio looks the names up, also when connections go through the tunnel. All results
+come by a callback, which is called after the function has returned.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +20,43 @@ from tessel.errors import NodeError
 from tessel.node.base import arguments, runtime
 from tessel.node.base.arguments import Callback
 from tessel.source_location import here
+
+__all__ = [
+    "ADDRCONFIG",
+    "ALL",
+    "BADFAMILY",
+    "BADFLAGS",
+    "BADHINTS",
+    "BADNAME",
+    "BADQUERY",
+    "BADRESP",
+    "BADSTR",
+    "CANCELLED",
+    "CONNREFUSED",
+    "DESTRUCTION",
+    "EOF",
+    "FILE",
+    "FORMERR",
+    "NODATA",
+    "NOMEM",
+    "NONAME",
+    "NOTFOUND",
+    "NOTIMP",
+    "NOTINITIALIZED",
+    "REFUSED",
+    "SERVFAIL",
+    "TIMEOUT",
+    "V4MAPPED",
+    "lookup",
+    "resolve",
+    "resolve4",
+    "resolve6",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 FAMILIES = {"A": 4, "AAAA": 6}
 
@@ -38,9 +83,19 @@ def lookup(
     family: int | str | None = None,
     all: bool | None = None,  # noqa: A002 - Node's name for it
 ) -> None:
-    """Call back with `(error, address, family)`; with `all`, `(error, [{address, family}, ...])`.
+    """Look up the address of a name.
 
-    An int as `options` is the family: 4, 6, or 0 for either.
+    Args:
+        hostname: the name. An address is returned as it is.
+        options: a mapping with `family` and `all`; or the family alone; or the callback.
+        callback: called with `(error, address, family)`, or, if `all` is true, with
+            `(error, [{"address": ..., "family": ...}, ...])`.
+        family: 4, 6, or 0 for either (the default).
+        all: True: report all addresses and not only the first.
+
+    Raises:
+        NodeError: an argument is wrong. A failed lookup is the callback's error.
+
     """
     if callable(options):
         options, callback = None, options
@@ -53,7 +108,17 @@ def lookup(
 
 
 def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | None = None) -> None:
-    """Call back with `(error, addresses)`. A radio answers for A and AAAA alone."""
+    """Look up all addresses of a name.
+
+    Args:
+        hostname: the name.
+        rrtype: "A" for IPv4 or "AAAA" for IPv6. The radio cannot look up other record types.
+        callback: called with `(error, addresses)`.
+
+    Raises:
+        NodeError: an argument is wrong.
+
+    """
     if callable(rrtype):
         wanted, callback = "A", rrtype
     else:
@@ -66,12 +131,12 @@ def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | No
 
 
 def resolve4(hostname: str, callback: Callback) -> None:
-    """The IPv4 addresses of a name: `(error, addresses)`."""
+    """Look up the IPv4 addresses of a name; the callback gets `(error, addresses)`."""
     resolve(hostname, "A", callback)
 
 
 def resolve6(hostname: str, callback: Callback) -> None:
-    """The IPv6 addresses of a name: `(error, addresses)`."""
+    """Look up the IPv6 addresses of a name; the callback gets `(error, addresses)`."""
     resolve(hostname, "AAAA", callback)
 
 

@@ -1,4 +1,11 @@
-"""EventEmitter in the Node manner: named events, their listeners, and the error nobody heard."""
+"""Events in the manner of Node's `events`.
+
+from tessel.events import EventEmitter
+
+door = EventEmitter()
+door.on("open", lambda who: print("hello", who))
+door.emit("open", "Ada")
+"""
 
 from __future__ import annotations
 
@@ -13,9 +20,24 @@ from tessel.node.base import capability_warnings
 from tessel.node.base.arguments import callback, text, whole_number
 from tessel.source_location import here
 
+__all__ = [
+    "EventEmitter",
+    "default_max_listeners",
+    "get_event_listeners",
+    "listener_count",
+    "once",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Listener: TypeAlias = Callable[..., object]
 
-DEFAULT_MAX_LISTENERS = default_max_listeners = 10  # of one event; more are probably a leak
+DEFAULT_MAX_LISTENERS = default_max_listeners = (
+    10  # listeners of one event; more are probably a leak
+)
 HIGHEST_MAX_LISTENERS = 2**53 - 1
 
 
@@ -26,12 +48,12 @@ class _Entry:
 
 
 class EventEmitter:
-    """Calls its listeners, in the order they came, with what `emit` is given.
+    """Calls the listeners of an event in the order in which they were added.
 
-    An `error` without a listener is raised out of `emit`, and so ends the program.
+    `emit` raises the error of an `error` event that has no listener. This ends the program.
     """
 
-    opened_at: str | None = None  # the line of the program to name when nobody hears its error
+    opened_at: str | None = None  # the program's line to report with an error without a listener
 
     def __init__(self) -> None:
         self._entries: dict[str, list[_Entry]] = {}
@@ -39,22 +61,27 @@ class EventEmitter:
         self._warned_of: set[str] = set()
 
     def on(self, event: str, listener: Listener) -> Self:
+        """Add a listener. It is called with the arguments of each `emit` of the event."""
         return self._insert(event, _Entry(listener, once=False), first=False)
 
     def once(self, event: str, listener: Listener) -> Self:
+        """Add a listener that is removed before its first call."""
         return self._insert(event, _Entry(listener, once=True), first=False)
 
     def prepend_listener(self, event: str, listener: Listener) -> Self:
+        """Add a listener before all others of the event."""
         return self._insert(event, _Entry(listener, once=False), first=True)
 
     def prepend_once_listener(self, event: str, listener: Listener) -> Self:
+        """Add a listener before all others; it is removed before its first call."""
         return self._insert(event, _Entry(listener, once=True), first=True)
 
     def add_listener(self, event: str, listener: Listener) -> Self:
+        """Do the same as `on`."""
         return self.on(event, listener)
 
     def off(self, event: str, listener: Listener) -> Self:
-        """Take out the listener that was added last, if there is such a one."""
+        """Remove a listener: the one added last, if it was added several times."""
         entries = self._entries.get(event, [])
         for entry in reversed(entries):
             if entry.listener == listener:
@@ -63,16 +90,23 @@ class EventEmitter:
         return self
 
     def remove_listener(self, event: str, listener: Listener) -> Self:
+        """Do the same as `off`."""
         return self.off(event, listener)
 
     def remove_all_listeners(self, event: str | None = None) -> Self:
+        """Remove all listeners of an event, or of all events."""
         for name in list(self._entries) if event is None else [event]:
             for entry in reversed(self._entries.get(name, [])[:]):
                 self._discard(name, entry)
         return self
 
     def emit(self, event: str, *args: object) -> bool:
-        """Call the listeners; say whether there were any."""
+        """Call the listeners of an event; return whether there were any.
+
+        Raises:
+            BaseException: the event is `error` and has no listener. This is the error itself.
+
+        """
         entries = self._entries.get(event)
         if not entries:
             if event == "error":
@@ -85,26 +119,29 @@ class EventEmitter:
         return True
 
     def listeners(self, event: str) -> list[Listener]:
+        """Return a copy of the list of listeners of an event."""
         return [entry.listener for entry in self._entries.get(event, ())]
 
     def raw_listeners(self, event: str) -> list[Listener]:
-        """As `listeners`: here the listener of `once` is not wrapped."""
+        """Return the same as `listeners`: unlike Node's, a listener of `once` is not wrapped."""
         return self.listeners(event)
 
     def listener_count(self, event: str, listener: Listener | None = None) -> int:
-        """How many listeners the event has, or how often it has this one."""
+        """Return the number of listeners of an event, or how often it has this listener."""
         found = self.listeners(event)
         return len(found) if listener is None else found.count(listener)
 
     def set_max_listeners(self, number: int) -> Self:
-        """Warn when an event has more listeners than this; 0: never."""
+        """Warn when an event has more listeners than this number; 0: never warn."""
         self._max_listeners = whole_number(number, "n", 0, HIGHEST_MAX_LISTENERS)
         return self
 
     def get_max_listeners(self) -> int:
+        """Return the number of listeners above which the emitter warns."""
         return self._max_listeners
 
     def event_names(self) -> list[str]:
+        """Return the names of all events that have listeners."""
         return list(self._entries)
 
     def _insert(self, event: str, entry: _Entry, *, first: bool) -> Self:
@@ -129,7 +166,7 @@ class EventEmitter:
     def _discard(self, event: str, entry: _Entry) -> None:
         entries = self._entries.get(event, [])
         if entry not in entries:
-            return  # emitted from within its own event: already taken out
+            return  # it emitted its own event and was removed then
         entries.remove(entry)
         if not entries:
             del self._entries[event]
@@ -146,7 +183,10 @@ def _unheard(args: tuple[object, ...], opened_at: str | None) -> BaseException:
 
 
 def once(emitter: EventEmitter, event: str) -> Deferred[list[object]]:
-    """Fires with the arguments of the event when it comes; fails with an `error` before it."""
+    """Return a Deferred that fires with the arguments of the next event of this name.
+
+    It fails with the error of an `error` event that comes before.
+    """
     result: Deferred[list[object]] = Deferred(lambda _: forget())
 
     def forget() -> None:
@@ -168,8 +208,10 @@ def once(emitter: EventEmitter, event: str) -> Deferred[list[object]]:
 
 
 def listener_count(emitter: EventEmitter, event: str) -> int:
+    """Return the number of listeners of an event."""
     return emitter.listener_count(event)
 
 
 def get_event_listeners(emitter: EventEmitter, event: str) -> list[Listener]:
+    """Return a copy of the list of listeners of an event."""
     return emitter.listeners(event)

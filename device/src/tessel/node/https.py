@@ -1,12 +1,18 @@
-"""`https`: as `http`, over TLS. Options such as `ca` and `reject_unauthorized` are handed on to
-`tls.connect`, and connections that differ in them are never shared.
+"""HTTPS requests in the manner of Node's `https`: as `http`, over TLS.
+
+    from tessel import https
+
+    https.get("https://example.com/", lambda response: print(response.status_code))
+
+The options `ca`, `servername` and `reject_unauthorized` are passed to `tls.connect`. Requests that
+differ in them never share a connection.
 """
 
 from collections.abc import Mapping
 
 from tessel.node import http, tls
 from tessel.node._http.agent import of_connection
-from tessel.node._http.options import Target
+from tessel.node._http.options import RequestTarget
 from tessel.node._http.request import ClientRequest
 from tessel.node._net.options import TLS_OPTIONS
 from tessel.node.http import Callback, Options
@@ -15,34 +21,40 @@ from tessel.node.net import Socket
 __all__ = ["Agent", "get", "global_agent", "request"]
 
 
-class Agent(http.Agent):
-    """A pool of TLS connections."""
+def __dir__() -> list[str]:
+    return __all__
+
+
+class HttpsAgent(http.Agent):
+    """Keeps TLS connections for later requests; see `http.Agent`."""
 
     protocol = "https:"
     default_port = 443
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
+        """Open a TLS connection for a request."""
         return tls.connect(of_connection(options, TLS_OPTIONS))
 
 
-global_agent = Agent(keep_alive=True)
+Agent = HttpsAgent
+global_agent = HttpsAgent(keep_alive=True)
 
 
 def request(
-    target: Target | None = None,
+    target: RequestTarget | None = None,
     options: Options | Callback | None = None,
     callback: Callback | None = None,
     **named: object,
 ) -> ClientRequest:
-    """As `http.request`, with TLS."""
+    """Create a request as `http.request` does; it goes over TLS."""
     return http.made(target, (options, callback), named, global_agent)
 
 
 def get(
-    target: Target | None = None,
+    target: RequestTarget | None = None,
     options: Options | Callback | None = None,
     callback: Callback | None = None,
     **named: object,
 ) -> ClientRequest:
-    """As `request`, and sent at once."""
+    """Create a request and send it without a body."""
     return request(target, options, callback, **named).end()

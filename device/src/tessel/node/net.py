@@ -1,4 +1,13 @@
-"""`net`: sockets and servers in the Node manner."""
+"""TCP sockets and servers in the manner of Node's `net`.
+
+    from tessel import net
+
+    socket = net.connect(7, "example.com", lambda: socket.end("hello"))
+    socket.on("data", lambda data: print(data))
+
+A connection goes directly or through the tunnel, as the device's settings say. The program does
+not see a difference.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +32,24 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def connect(
     port: int | str | Mapping[str, object] | None = None, *rest: object, **options: object
 ) -> Socket:
-    """A new socket, connecting: `(port, host="127.0.0.1", callback)` or `(options, callback)`."""
+    """Open a TCP connection; return the socket at once, before it is connected.
+
+    Call it as `connect(port, host="127.0.0.1", callback)` or `connect(options, callback)`. Options
+    are a mapping or keywords: `host`, `port`, `family` (4, 6 or 0), `timeout` (ms), `no_delay`,
+    `keep_alive`, `allow_half_open`, and `proxy=False` to avoid the tunnel. The callback is a
+    listener for `connect`.
+
+    Raises:
+        NodeError: an option is unknown or wrong. A failed connection is the socket's `error`.
+
+    """
     given, _ = gathered(port, rest, options, "net.connect")
     return Socket(allow_half_open=given.get("allow_half_open") is True).connect(
         port, *rest, **options
@@ -42,9 +65,12 @@ def create_server(
     listener: Callback | None = None,
     **named: object,
 ) -> Server:
-    """A server; `listener` is for `connection`.
+    """Create a TCP server. Call its `listen` to open the port.
 
-    Options: `allow_half_open`, `pause_on_connect`, and for its sockets `no_delay` and
-    `keep_alive`.
+    Args:
+        options: a mapping, or keywords: `allow_half_open`; `pause_on_connect`; `no_delay` and
+            `keep_alive` for its sockets.
+        listener: a listener for `connection`. It is called with each new Socket.
+
     """
     return Server(options, listener, **named)

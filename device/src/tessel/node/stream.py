@@ -1,4 +1,11 @@
-"""Streams in the Node manner: Readable, Writable, Duplex, and what is made of them."""
+"""Streams in the manner of Node's `stream`.
+
+    from tessel import stream
+
+    stream.pipeline(source, stream.PassThrough(), target, lambda error: print(error or "done"))
+
+Chunks are bytes, or text after `set_encoding`.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +27,7 @@ __all__ = [
     "finished",
     "pipeline",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

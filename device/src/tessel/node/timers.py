@@ -1,4 +1,11 @@
-"""Timers in the Node manner: milliseconds, callbacks, and what keeps the program alive."""
+"""Timers in the manner of Node's `timers`. All delays are in milliseconds.
+
+    from tessel import timers
+
+    timers.set_timeout(print, 500, "half a second later")
+
+A timer keeps the program alive until it has fired or is closed, unless `unref` was called.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +17,29 @@ from tessel.node.base import arguments, runtime
 from tessel.node.base.arguments import ArgumentTypeError, Callback
 from tessel.source_location import here
 
-LONGEST_MS = 2**31 - 1  # past it Node's timers fire after 1 ms, and so do ours
-SHORTEST_MS = 1
+__all__ = [
+    "Immediate",
+    "Timeout",
+    "clear_immediate",
+    "clear_interval",
+    "clear_timeout",
+    "next_tick",
+    "set_immediate",
+    "set_interval",
+    "set_timeout",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+MAX_DELAY_MS = 2**31 - 1  # as in Node, a longer delay counts as 1 ms
+MIN_DELAY_MS = 1
 
 
 class Timeout:
-    """A timer that `set_timeout` or `set_interval` started."""
+    """A timer. `set_timeout` and `set_interval` return it."""
 
     def __init__(
         self, callback: Callback, delay_ms: float, arguments: tuple[object, ...], *, repeat: bool
@@ -31,27 +55,29 @@ class Timeout:
         self._start()
 
     def close(self) -> None:
-        """Stop it. More than once is no fault."""
+        """Stop the timer. A second call does nothing."""
         self._stop()
         self._handle.close()
 
     def refresh(self) -> Self:
-        """Start it over, with the delay it has."""
+        """Restart the timer with the same delay, unless it has fired or is closed."""
         if self._call is not None:
             self._stop()
             self._start()
         return self
 
     def ref(self) -> Self:
+        """Keep the program alive until the timer has fired. This is the default."""
         self._handle.ref()
         return self
 
     def unref(self) -> Self:
-        """Do not keep the program alive for this timer."""
+        """Let the program end although the timer has not fired."""
         self._handle.unref()
         return self
 
     def has_ref(self) -> bool:
+        """Return whether the timer keeps the program alive."""
         return self._handle.has_ref()
 
     def _start(self) -> None:
@@ -68,9 +94,9 @@ class Timeout:
             self._start()
         self._runtime.run_ticks()
         if self._handle.closed:
-            return  # by one of them
+            return  # a callback of a tick closed it
         self._runtime.call(self._callback, *self._arguments)
-        if self._call is None:  # the callback may have started it over
+        if self._call is None:  # else the callback has restarted it
             self._handle.close()
 
 
@@ -79,26 +105,26 @@ def _callback(given: object) -> Callback:
 
 
 def _delay_s(delay_ms: object) -> float:
-    """Seconds. As in Node, what is no time that can be waited for is the shortest."""
+    """Return the delay in seconds. As in Node, a delay out of range counts as 1 ms."""
     if delay_ms is None:
-        delay_ms = SHORTEST_MS
+        delay_ms = MIN_DELAY_MS
     if isinstance(delay_ms, bool) or not isinstance(delay_ms, int | float):
         raise ArgumentTypeError("delay", "a number of milliseconds", delay_ms)
-    return (delay_ms if SHORTEST_MS <= delay_ms <= LONGEST_MS else SHORTEST_MS) / 1000
+    return (delay_ms if MIN_DELAY_MS <= delay_ms <= MAX_DELAY_MS else MIN_DELAY_MS) / 1000
 
 
 def set_timeout(callback: Callback, delay_ms: float = 0, *arguments: object) -> Timeout:
-    """Call back once, after the delay."""
+    """Call `callback(*arguments)` once, after `delay_ms` milliseconds."""
     return Timeout(callback, delay_ms, arguments, repeat=False)
 
 
 def set_interval(callback: Callback, delay_ms: float = 0, *arguments: object) -> Timeout:
-    """Call back again and again, with the delay between."""
+    """Call `callback(*arguments)` every `delay_ms` milliseconds until it is cleared."""
     return Timeout(callback, delay_ms, arguments, repeat=True)
 
 
 class Immediate:
-    """A call that is due as soon as the reactor has a turn."""
+    """A call in the next turn of the reactor. `set_immediate` returns it."""
 
     def __init__(self, callback: Callback, arguments: tuple[object, ...]) -> None:
         _callback(callback)
@@ -109,44 +135,47 @@ class Immediate:
         )
 
     def close(self) -> None:
+        """Cancel the call. A second call of this method does nothing."""
         if self._call is not None:
             self._call.cancel()
             self._call = None
         self._handle.close()
 
     def ref(self) -> Self:
+        """Keep the program alive until the call was made. This is the default."""
         self._handle.ref()
         return self
 
     def unref(self) -> Self:
-        """Do not keep the program alive for this call."""
+        """Let the program end although the call was not made."""
         self._handle.unref()
         return self
 
     def has_ref(self) -> bool:
+        """Return whether the call keeps the program alive."""
         return self._handle.has_ref()
 
     def _fire(self, callback: Callback, arguments: tuple[object, ...]) -> None:
         self._call = None
         self._runtime.run_ticks()
         if self._handle.closed:
-            return  # by one of them
+            return  # a callback of a tick closed it
         self._runtime.call(callback, *arguments)
         self._handle.close()
 
 
 def set_immediate(callback: Callback, *arguments: object) -> Immediate:
-    """Call back in the next turn of the reactor."""
+    """Call `callback(*arguments)` in the next turn of the reactor."""
     return Immediate(callback, arguments)
 
 
 def next_tick(callback: Callback, *arguments: object) -> None:
-    """Call back when what runs now is done, before anything else."""
+    """Call `callback(*arguments)` after the running callback, before all other events."""
     runtime.current().next_tick(_callback(callback), *arguments)
 
 
 def clear_timeout(timer: Timeout | None) -> None:
-    """Stop it. None, and a timer that has fired, are no fault."""
+    """Stop a timer. None, or a timer that has fired, is allowed and does nothing."""
     if timer is None:
         return
     if not isinstance(timer, Timeout):
@@ -158,7 +187,7 @@ clear_interval = clear_timeout
 
 
 def clear_immediate(immediate: Immediate | None) -> None:
-    """Do not call back. None, and one that was called back, are no fault."""
+    """Cancel an immediate. None, or one that was called, is allowed and does nothing."""
     if immediate is None:
         return
     if not isinstance(immediate, Immediate):

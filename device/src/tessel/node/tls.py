@@ -1,7 +1,11 @@
-"""`tls`: sockets over TLS in the Node manner, whoever does the TLS.
+"""TLS sockets in the manner of Node's `tls`.
 
-On a `tls` substream the proxy does it (and sees the plain text); everywhere else this device does,
-and checks the target's certificate itself.
+    from tessel import tls
+
+    socket = tls.connect(443, "example.com", lambda: print(socket.get_protocol()))
+
+With PROXY_TRUSTED the proxy does the TLS with the target, and sees the plain text. In all other
+cases the device does it, and checks the target's certificate itself.
 """
 
 from __future__ import annotations
@@ -17,16 +21,30 @@ from tessel.node._net.options import TLS_OPTIONS, ConnectOptions, connect_argume
 from tessel.node._net.socket import Socket
 from tessel.node.base.arguments import Callback
 
+__all__ = [
+    "DEFAULT_MAX_VERSION",
+    "DEFAULT_MIN_VERSION",
+    "TLSSocket",
+    "connect",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class TLSSocket(Socket):
-    """A socket over TLS. Besides a socket's events: `secureConnect`, after `connect`."""
+    """A socket over TLS.
+
+    Events: those of `net.Socket`, and `secureConnect` after the TLS handshake.
+    """
 
     encrypted = True
     _servername: str | None = None
 
     @property
     def authorized(self) -> bool:
-        """The target's certificate and name were accepted, by this device or by the proxy."""
+        """True if the device or the proxy accepted the target's certificate and name."""
         if self.connecting or self.pending or not self._link.usable:
             return False
         secured = self._link.secured()
@@ -34,39 +52,42 @@ class TLSSocket(Socket):
 
     @property
     def authorization_error(self) -> NodeError | None:
-        """Why it is not authorized, where `reject_unauthorized=False` let it go on."""
+        """Why the certificate was not accepted; None if it was.
+
+        There is an open socket with such an error only with `reject_unauthorized=False`.
+        """
         secured = self._link.secured() if self._link.usable else None
         return None if secured is None else secured.authorization_error
 
     def get_peer_certificate(self) -> dict[str, object]:
-        """The target's certificate; empty if the proxy does the TLS."""
+        """Return the target's certificate as Node does; empty if the proxy does the TLS."""
         secured = self._link.secured() if self._link.usable else None
         der = None if secured is None else secured.peer_certificate()
         return {} if der is None else described(der)
 
     @property
     def servername(self) -> str | None:
-        """The name that was asked for, which the certificate must have."""
+        """The name that the target's certificate must contain; None before `connect`."""
         return self._servername
 
     def get_protocol(self) -> str | None:
-        """Such as "TLSv1.3"; None if the proxy does the TLS, or it is not connected."""
+        """Return for example "TLSv1.3"; None if not connected, or if the proxy does the TLS."""
         secured = self._link.secured() if self._link.usable else None
         return None if secured is None else secured.protocol_version()
 
     def get_cipher(self) -> dict[str, object]:
-        """`{name, version}`; empty if the proxy does the TLS, or it is not connected."""
+        """Return `{name, version}`; empty if not connected, or if the proxy does the TLS."""
         secured = self._link.secured() if self._link.usable else None
         name = None if secured is None else secured.cipher_name()
         return {} if name is None else {"name": name, "version": self.get_protocol()}
 
     def is_session_reused(self) -> bool:
-        """Always False: a device resumes no sessions."""
+        """Return False, always."""
         return False
 
     @property
     def alpn_protocol(self) -> bool:
-        """Always False: a device offers no ALPN."""
+        """False: the device does not offer ALPN."""
         return False
 
     def _arguments(
@@ -75,6 +96,7 @@ class TLSSocket(Socket):
         return connect_arguments(first, rest, named, known=TLS_OPTIONS, where="tls.connect")
 
     def link_connected(self) -> None:
+        """Emit `connect`: TCP is established, and the TLS handshake follows."""
         if not self.destroyed:
             self.emit("connect")
 
@@ -103,5 +125,15 @@ DEFAULT_MAX_VERSION = "TLSv1.3"
 def connect(
     port: int | str | Mapping[str, object] | None = None, *rest: object, **options: object
 ) -> TLSSocket:
-    """As `net.connect`, with `ca`, `servername` and `reject_unauthorized`."""
+    """Open a TLS connection; return the socket at once, before it is connected.
+
+    Call it as `net.connect`. Further options: `ca`, one or several PEM texts to trust instead of
+    the system's authorities; `servername`, the name to check (default: the host);
+    `reject_unauthorized=False` to accept any certificate. The callback is a listener for
+    `secureConnect`.
+
+    Raises:
+        NodeError: an option is unknown or wrong. A failed connection is the socket's `error`.
+
+    """
     return TLSSocket().connect(port, *rest, **options)

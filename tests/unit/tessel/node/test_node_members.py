@@ -6,6 +6,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from zope.interface import alsoProvides, directlyProvides
 
+import tessel
 from support.fake_board import powered_board, record
 from tessel import dgram
 from tessel.errors import NodeError
@@ -19,6 +20,12 @@ from tessel.radio.interface import AddressInUseError, IDatagramOptions, ILosable
 def board():
     with powered_board() as on:
         yield on
+
+
+@pytest.mark.parametrize("module", [getattr(tessel, name) for name in tessel.__all__])
+def test_a_module_lists_its_public_names_and_no_others(module):
+    assert dir(module) == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__ if module is not tessel.wifi)
 
 
 class Sink(Writable):

@@ -57,7 +57,7 @@ class Customer(Protocol):
     def destroy(self, error: BaseException | None = None) -> object: ...
 
 
-class Agent(EventEmitter):
+class HttpAgent(EventEmitter):
     """Makes connections, at most `max_sockets` at once to one place and `max_total_sockets` to all.
     With `keep_alive` it keeps `max_free_sockets` that are done with, for `free_socket_timeout` ms;
     such an idle connection does not keep the process alive. `scheduling` says which of them is used

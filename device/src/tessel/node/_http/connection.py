@@ -8,7 +8,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall
 
 from tessel.node._http.events import Body, End, Event, HttpWireError, RequestHead
-from tessel.node._http.limits import Limits
+from tessel.node._http.limits import ServerLimits
 from tessel.node._http.messages import IncomingMessage, cut
 from tessel.node._http.parser import RequestParser
 from tessel.node._http.response import ServerResponse
@@ -18,7 +18,7 @@ from tessel.node.base import runtime
 from tessel.node.net import Socket
 
 
-class Phase(Enum):
+class _Phase(Enum):
     """What a connection is about; each has its deadline."""
 
     IDLE = auto()  # between two requests
@@ -29,7 +29,7 @@ class Phase(Enum):
     SWITCHED = auto()  # the connection is the program's and speaks another protocol
 
 
-class Site(Protocol):
+class ServerEvents(Protocol):
     """A server, as far as its connections know it."""
 
     require_host_header: bool
@@ -44,7 +44,7 @@ class Site(Protocol):
 class ServerConnection:
     """Joins a socket and its HTTP to the `request` events of a server."""
 
-    def __init__(self, site: Site, socket: Socket, limits: Limits) -> None:
+    def __init__(self, site: ServerEvents, socket: Socket, limits: ServerLimits) -> None:
         self.socket = socket
         self._site = site
         self._limits = limits
@@ -57,8 +57,8 @@ class ServerConnection:
         self._runtime = runtime.current()
         self._deadline: IDelayedCall | None = None
         self._requests = 0  # that came
-        self._phase = Phase.HEAD
-        self._enter(Phase.HEAD)
+        self._phase = _Phase.HEAD
+        self._enter(_Phase.HEAD)
         self._listening: dict[str, Callable[..., object]] = {
             "data": self._on_data,
             "end": self._on_end,
@@ -83,24 +83,24 @@ class ServerConnection:
 
     @property
     def idle(self) -> bool:
-        return self._phase is Phase.IDLE
+        return self._phase is _Phase.IDLE
 
     # What comes in.
 
     def _on_data(self, data: bytes) -> None:
-        if self._phase is Phase.CLOSING:
+        if self._phase is _Phase.CLOSING:
             return  # read, so that what was answered is not lost in a reset
-        if self._phase is Phase.IDLE:
-            self._enter(Phase.HEAD)
+        if self._phase is _Phase.IDLE:
+            self._enter(_Phase.HEAD)
         self._take(self._wire.receive(data))
-        if self._phase is Phase.ANSWER and self._wire.pending > self._limits.max_header_bytes:
+        if self._phase is _Phase.ANSWER and self._wire.pending > self._limits.max_header_bytes:
             self.socket.pause()  # it sends requests faster than they are answered
 
     def _on_end(self) -> None:
         """The client sends no more; it may still read the answer."""
-        if self._phase is not Phase.CLOSING:
+        if self._phase is not _Phase.CLOSING:
             self._take(self._wire.receive_end())
-        if self._phase not in (Phase.ANSWER, Phase.SWITCHED):
+        if self._phase not in (_Phase.ANSWER, _Phase.SWITCHED):
             self.socket.end()
 
     def _on_timeout(self) -> None:
@@ -127,7 +127,7 @@ class ServerConnection:
         try:
             for event in events:
                 self._on_event(event)
-                if self._phase is Phase.SWITCHED or self.socket.destroyed:
+                if self._phase is _Phase.SWITCHED or self.socket.destroyed:
                     return
         except HttpWireError as error:
             self._refuse(error)
@@ -138,8 +138,8 @@ class ServerConnection:
                 self._begin(event)
             case Body() if self._request is not None:
                 self._request.body(event)
-            case End() if self._request is not None and self._phase is not Phase.CLOSING:
-                self._enter(Phase.ANSWER)
+            case End() if self._request is not None and self._phase is not _Phase.CLOSING:
+                self._enter(_Phase.ANSWER)
                 self._request.finish(event)
                 self._go_on()
             case _:
@@ -151,7 +151,7 @@ class ServerConnection:
         if head.upgrade and self._is_switch(head):
             self._switch("connect" if head.method == "CONNECT" else "upgrade", head)
             return
-        self._enter(Phase.BODY)
+        self._enter(_Phase.BODY)
         request = IncomingMessage(self.socket, head, _unheard)
         self._requests += 1
         response = ServerResponse(request, head, self._wire, kept=self._kept())
@@ -192,7 +192,7 @@ class ServerConnection:
 
     def _switch(self, event: str, head: RequestHead) -> None:
         """From now on the connection is the program's."""
-        self._enter(Phase.SWITCHED)
+        self._enter(_Phase.SWITCHED)
         self.socket.used_for(None)
         for name, listener in self._listening.items():
             self.socket.off(name, listener)
@@ -205,7 +205,7 @@ class ServerConnection:
 
     def _given_up(self, request: IncomingMessage) -> None:
         """The program destroyed a request that it had not read: it wants no more of the client."""
-        if request.aborted and request is self._request and self._phase is not Phase.CLOSING:
+        if request.aborted and request is self._request and self._phase is not _Phase.CLOSING:
             self.socket.destroy()
 
     def _answered(self, request: IncomingMessage) -> None:
@@ -216,16 +216,16 @@ class ServerConnection:
 
     def _go_on(self) -> None:
         """Both messages are complete: to the next request, or to the end."""
-        if self._phase is not Phase.ANSWER or not self._is_answered():
+        if self._phase is not _Phase.ANSWER or not self._is_answered():
             return
         self._request = self._response = None
         if self._wire.done and self._site.listening:
             self._wire.next_cycle()
-            self._enter(Phase.IDLE)
+            self._enter(_Phase.IDLE)
             self.socket.resume()
             self._runtime.next_tick(self._on_left_over)
         else:
-            self._enter(Phase.CLOSING)
+            self._enter(_Phase.CLOSING)
             self.socket.end()
 
     def _is_answered(self) -> bool:
@@ -233,8 +233,8 @@ class ServerConnection:
 
     def _on_left_over(self) -> None:
         """The next request may have come already."""
-        if self._phase is Phase.IDLE and not self._wire.between:
-            self._enter(Phase.HEAD)
+        if self._phase is _Phase.IDLE and not self._wire.between:
+            self._enter(_Phase.HEAD)
             self._take(self._wire.events())
 
     # What must not go on.
@@ -246,7 +246,7 @@ class ServerConnection:
         if self._request is not None:
             # As in Node on a later tick, when the program has what came before
             self._runtime.next_tick(self._request.destroy, cut())
-        self._enter(Phase.CLOSING)
+        self._enter(_Phase.CLOSING)
         if self._site.emit("clientError", error, self.socket):
             return
         if answering:
@@ -254,17 +254,17 @@ class ServerConnection:
         else:
             self.socket.end(_refusal(error.status))
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: _Phase) -> None:
         self._stop_deadline()
         self._phase = phase
         limits = self._limits
         timeout_ms = {
-            Phase.IDLE: limits.keep_alive_timeout_ms,
-            Phase.HEAD: limits.headers_timeout_ms,
-            Phase.BODY: limits.request_timeout_ms,
-            Phase.ANSWER: 0,
-            Phase.CLOSING: limits.keep_alive_timeout_ms,
-            Phase.SWITCHED: 0,
+            _Phase.IDLE: limits.keep_alive_timeout_ms,
+            _Phase.HEAD: limits.headers_timeout_ms,
+            _Phase.BODY: limits.request_timeout_ms,
+            _Phase.ANSWER: 0,
+            _Phase.CLOSING: limits.keep_alive_timeout_ms,
+            _Phase.SWITCHED: 0,
         }[phase]
         if timeout_ms:
             self._deadline = self._runtime.clock.callLater(
@@ -278,7 +278,7 @@ class ServerConnection:
 
     def _expired(self) -> None:
         self._deadline = None
-        if self._phase in (Phase.HEAD, Phase.BODY):
+        if self._phase in (_Phase.HEAD, _Phase.BODY):
             self._refuse(HttpWireError("ERR_HTTP_REQUEST_TIMEOUT", "Request timeout", 408))
         else:
             self.socket.destroy()

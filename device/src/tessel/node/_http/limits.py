@@ -13,7 +13,7 @@ KEEP_ALIVE_TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """What one client may ask of a server."""
 
     max_header_bytes: int

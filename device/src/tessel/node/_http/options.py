@@ -57,11 +57,11 @@ class RequestOptions:
     insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
 
 
-Target = str | Mapping[str, object]
+RequestTarget = str | Mapping[str, object]
 
 
 def request_options(
-    target: Target, extra: Mapping[str, object] | None, scheme: str
+    target: RequestTarget, extra: Mapping[str, object] | None, scheme: str
 ) -> RequestOptions:
     """`extra` goes over what the URL says."""
     given = _of_url(target, scheme) if isinstance(target, str) else dict(target)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from math import inf
 
 from tessel.errors import NodeError
-from tessel.node._http.agent import Agent
+from tessel.node._http.agent import HttpAgent
 from tessel.node._http.bodies import NoBody, OutgoingBody
 from tessel.node._http.events import Body, End, Event, HttpWireError, ResponseHead
 from tessel.node._http.messages import IncomingMessage, cut, hang_up
@@ -32,7 +32,7 @@ class ClientRequest(RequestOnSocket):
     What fails before the response is the request's `error`; what fails after is the response's.
     """
 
-    def __init__(self, options: RequestOptions, agent: Agent) -> None:
+    def __init__(self, options: RequestOptions, agent: HttpAgent) -> None:
         parser = ResponseParser(
             options.max_header_bytes,
             options.max_body_bytes,

@@ -5,8 +5,7 @@ from typing import Self
 
 from tessel.node import net
 from tessel.node._http.connection import ServerConnection
-from tessel.node._http.limits import Limits
-from tessel.node._http.response import ServerResponse
+from tessel.node._http.limits import ServerLimits
 from tessel.node._net.options import UNSUPPORTED, valid_timeout
 from tessel.node._net.server import SERVER_OPTIONS
 from tessel.node.base.arguments import (
@@ -16,9 +15,6 @@ from tessel.node.base.arguments import (
     options_mapping,
     split_callback,
 )
-
-__all__ = ["Server", "ServerResponse", "create_server"]
-
 
 _OF_HTTP = frozenset(
     {"max_header_size", "max_body_size", "headers_timeout", "request_timeout"}
@@ -39,7 +35,7 @@ _UNSUPPORTED = {
 }
 
 
-class Server(net.Server):
+class HttpServer(net.Server):
     """Events besides those of `net.Server`: request, connect, upgrade, checkContinue,
     checkExpectation, timeout, clientError.
 
@@ -57,7 +53,7 @@ class Server(net.Server):
         given = dict(options or {})
         check_options(given, _OPTIONS, f"{self._scheme}.create_server", _UNSUPPORTED)
         super().__init__({**_of_sockets(given), "allow_half_open": True}, self._serve)
-        limits = Limits.from_options(given)
+        limits = ServerLimits.from_options(given)
         self.max_header_size = limits.max_header_bytes
         self.max_body_size = limits.max_body_bytes
         self.headers_timeout = limits.headers_timeout_ms
@@ -103,8 +99,8 @@ class Server(net.Server):
         self._connections.add(connection)
         socket.once("close", lambda *_: self._connections.discard(connection))
 
-    def _limits(self) -> Limits:
-        return Limits(
+    def _limits(self) -> ServerLimits:
+        return ServerLimits(
             max_header_bytes=self.max_header_size,
             max_body_bytes=self.max_body_size,
             headers_timeout_ms=self.headers_timeout,
@@ -124,7 +120,7 @@ def create_server(
     options: Mapping[str, object] | Callback | None = None,
     request_listener: Callback | None = None,
     **named: object,
-) -> Server:
+) -> HttpServer:
     """`create_server(listener)` or `create_server(options, listener)`. Options may be keywords."""
     places, listener = split_callback((options, request_listener), 1, "http.create_server")
-    return Server({**options_mapping(places[0] if places else None), **named}, listener)
+    return HttpServer({**options_mapping(places[0] if places else None), **named}, listener)
