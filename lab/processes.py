@@ -1,20 +1,20 @@
-"""Processes of this machine: started with their output in files, ended by their own id."""
+"""Processes of this machine that write their output to files and are ended by their own id."""
 
 import os
 import signal
 import subprocess
 
-STOP_SECONDS = 10.0  # what a process has for its clean end before it is killed
+STOP_SECONDS = 10.0  # after SIGTERM; then the process is killed
 
 
 class Process:
-    """One process that was started here. Its output is read while it runs, and after."""
+    """A process that is started by the constructor. Its output can be read at any time."""
 
     def __init__(self, command, environ, folder, name):
         self.name = name
         self._stdout = folder / f"{name}.out"
         self._stderr = folder / f"{name}.err"
-        # appended to: a service that is started again goes on with its log
+        # append, because a service that is started again continues its log
         with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
             self._popen = subprocess.Popen(
                 command,
@@ -22,7 +22,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                start_new_session=True,  # Ctrl-C reaches the one who started it, who stops it
+                start_new_session=True,  # Ctrl-C goes to the parent only, which stops the process
             )
 
     @property
@@ -46,7 +46,7 @@ class Process:
         self._popen.send_signal(number)
 
     def wait(self, within):
-        """Its exit code; TimeoutError, and its end by force, if it takes longer."""
+        """Wait for the end and return the exit code; kill it after `within` seconds."""
         try:
             return self._popen.wait(within)
         except subprocess.TimeoutExpired:
@@ -56,7 +56,7 @@ class Process:
             ) from None
 
     def stop(self):
-        """Ask it to end, and see to it."""
+        """Send SIGTERM, and SIGKILL if it does not end within STOP_SECONDS."""
         self._popen.terminate()
         try:
             self._popen.wait(STOP_SECONDS)
@@ -64,13 +64,13 @@ class Process:
             self.kill()
 
     def kill(self):
-        """End it as a crash would."""
+        """Kill the process and its children, without a clean end."""
         if self._popen.poll() is None:
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait(STOP_SECONDS)
 
 
 def _child_environ(environ):
-    """Nothing of this process's settings but where programs and homes are."""
+    """Return the environment for a child: of this process's variables only PATH, HOME and LANG."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1", **environ}

@@ -1,4 +1,4 @@
-"""The log of a service (LOG_FORMAT=json), as the events it tells."""
+"""The log of a service (LOG_FORMAT=json) as a sequence of events."""
 
 import json
 from dataclasses import dataclass
@@ -6,21 +6,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ServiceLog:
-    """The lines from one moment on."""
+    """Log lines as dictionaries, oldest first."""
 
     lines: tuple[dict, ...]
 
     @classmethod
     def parsed(cls, text):
-        """Of a log that may end in the middle of a line; what is not JSON is not the service's."""
+        """Parse a log. Incomplete last lines are ignored, and so are lines that are not JSON."""
         complete = text[: text.rfind("\n") + 1]
         return cls(tuple(json.loads(x) for x in complete.splitlines() if x.startswith("{")))
 
     def after(self, count):
+        """Return the log without its first `count` lines."""
         return ServiceLog(self.lines[count:])
 
     def events(self, name, **fields):
-        """The lines of that event whose fields have these values."""
+        """Return the lines of an event whose fields have these values."""
         return [
             line for line in self.lines if line["event"] == name and fields.items() <= line.items()
         ]

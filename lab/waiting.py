@@ -1,4 +1,4 @@
-"""Waiting for something outside to become true, never for ever."""
+"""Wait until a condition outside of this process is true, with a time limit."""
 
 import time
 
@@ -6,9 +6,12 @@ POLL_SECONDS = 0.05
 
 
 def eventually(probe, within=10.0, what=None):
-    """The first true value of `probe()`; a TimeoutError that says what was awaited after that.
+    """Call `probe` until it returns a true value, and return this value.
 
-    `what` is called only then, so that it can tell the last state.
+    Args:
+        probe: the condition.
+        within: seconds after which TimeoutError is raised.
+        what: returns a text for this error. It is called last, so that it can show the last state.
     """
     deadline = time.monotonic() + within
     while not (value := probe()):

@@ -1,4 +1,7 @@
-"""What the sites and the proxy saw since a moment: the ground of every claim about a route."""
+"""Counts of the sites and log lines of the proxy, from one moment on.
+
+The tests and the demo prove with them which way a connection went.
+"""
 
 import base64
 
@@ -6,7 +9,7 @@ from lab.waiting import eventually
 
 
 class Watch:
-    """Counts and log lines from now on."""
+    """Counts and log lines since this object was created."""
 
     def __init__(self, deployment):
         self._deployment = deployment
@@ -14,7 +17,7 @@ class Watch:
         self._lines_before = len(deployment.proxy_log().lines)
 
     def visits(self, site, service):
-        """Connections to that service of the site."""
+        """Return the number of connections to a service of a site."""
         before = self._before[site][service]["connections"]
         now = self._deployment.counts(site)[service]["connections"]
         return sum(now.values()) - sum(before.values())
@@ -29,7 +32,7 @@ class Watch:
         return self.log.tunnels
 
     def substreams(self, expected):
-        """The closing lines of substreams of these tunnels, when as many as expected are there."""
+        """Wait for `expected` closing lines of substreams in these tunnels, and return them."""
 
         def closed():
             tunnels = {line["tunnel"] for line in self.tunnels}
@@ -37,20 +40,22 @@ class Watch:
 
         eventually(
             lambda: len(closed()) >= expected,
-            what=lambda: f"{expected} substreams closed; the proxy says {self.log.lines}",
+            what=lambda: f"{expected} substreams closed; the proxy's log: {self.log.lines}",
         )
         return closed()
 
     def closed_tunnels(self):
-        """The closing lines of these tunnels, when all of them are closed."""
+        """Wait until all of these tunnels are closed, and return their closing lines."""
 
         def lines():
             closed = [self.log.events("tunnel_closed", tunnel=x["tunnel"]) for x in self.tunnels]
             return [line for lines in closed for line in lines] if all(closed) else []
 
-        return eventually(lines, what=lambda: f"all tunnels closed; {self.log.lines}")
+        return eventually(
+            lines, what=lambda: f"all tunnels closed; the proxy's log: {self.log.lines}"
+        )
 
     def relayed(self, site, service):
-        """What passed through the port of that service on its last connection, both ways."""
+        """Return the bytes of the last connection to a service: received and sent by the site."""
         record = self._deployment.recorded(site, service)[-1]
         return base64.b64decode(record["received"]), base64.b64decode(record["sent"])

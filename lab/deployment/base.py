@@ -1,8 +1,8 @@
-"""The whole system as a scenario sees it, wherever it runs.
+"""The interface of a deployment: the whole system as a scenario uses it, wherever it runs.
 
-There are two target sites. The proxy reaches both; the device is meant to reach the far one by the
-proxy alone, and the near one directly too. What happened is told by the sites' counts and by the
-proxy's log, never by the device.
+There are two target sites. The proxy reaches both. The device reaches the far site only through the
+proxy, and the near site also directly. Scenarios check the counts of the sites and the log of the
+proxy; they do not rely on the device for this.
 """
 
 from abc import ABC, abstractmethod
@@ -12,16 +12,16 @@ from typing import Protocol
 
 from lab.service_log import ServiceLog
 
-TOKEN = "0123456789abcdef0123456789abcdef"  # the API key the token service comes up with
+TOKEN = "0123456789abcdef0123456789abcdef"  # the API key that the token service starts with
 CLIENT = "tessel-proxy-dev:the-tessel-devenv"  # the proxy's credentials there, public since 2014
 ACCOUNT = "tessel-dev"
-PROGRAM_SECONDS = 60.0  # what a device program may take, if a scenario does not say
-SERVICE_SECONDS = 30.0  # what a service may take to start
+PROGRAM_SECONDS = 60.0  # limit for a device program, unless a scenario has another one
+SERVICE_SECONDS = 30.0  # limit for the start of a service
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A target site by the name under which the device and the proxy know it."""
+    """A target site: its host name for the device and the proxy, and its ports by service."""
 
     name: str
     host: str
@@ -36,7 +36,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program on the device ended."""
+    """Exit code and output of a program on the device."""
 
     exit_code: int
     stdout: str
@@ -44,7 +44,7 @@ class Finished:
 
 
 class Running(Protocol):
-    """A program that runs on the device."""
+    """A program on the device, which runs or has ended."""
 
     @property
     def stdout(self) -> str: ...
@@ -57,14 +57,14 @@ class Running(Protocol):
 
 
 class Deployment(ABC):
-    """The services, started; and a device to run programs on."""
+    """The running services, and a device to run programs on."""
 
     far: Site
     near: Site
-    proxy_address: tuple[str, int]  # as the device names it
-    proxy_authority: str  # files on the device: whom to trust for the proxy
-    target_authority: str  # and for the sites
-    radio = "cc3000-sim"  # what the device has
+    proxy_address: tuple[str, int]  # as the device reaches it
+    proxy_authority: str  # file on the device: certificate authority of the proxy
+    target_authority: str  # file on the device: certificate authority of the sites
+    radio = "cc3000-sim"  # the device's setting RADIO
 
     @abstractmethod
     def start(self, command: Sequence[str], settings: Mapping[str, str]) -> Running:
@@ -72,23 +72,23 @@ class Deployment(ABC):
 
     @abstractmethod
     def program(self, name: str) -> str:
-        """Where the device finds that program of the scenarios."""
+        """Return the path on the device of a program in tests/e2e/programs."""
 
     @abstractmethod
     def ask(self, site: Site, path: str):
-        """What the site's control port says."""
+        """Return the JSON at a path of the site's control port."""
 
     @abstractmethod
     def proxy_log_text(self) -> str:
-        """All that the proxy has logged."""
+        """Return the whole log of the proxy."""
 
     @abstractmethod
     def kill_proxy(self) -> None:
-        """End the proxy as a crash would."""
+        """Kill the proxy, without a clean end."""
 
     @abstractmethod
     def start_proxy(self) -> None:
-        """Start the proxy that was killed, with the address it had."""
+        """Start the killed proxy again, with the same address."""
 
     @abstractmethod
     def stop_token_service(self) -> None: ...
@@ -98,34 +98,34 @@ class Deployment(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop everything, and leave nothing behind."""
+        """Stop everything, and remove all files, containers and volumes."""
 
     def device_settings(self):
-        """What a device needs to use the proxy, and to trust the sites."""
+        """Return the settings with which a device uses the proxy and trusts the sites."""
         host, port = self.proxy_address
         return {
             "PROXY_HOST": host,
             "PROXY_PORT": str(port),
             "PROXY_TOKEN": TOKEN,
             "PROXY_CERT_FILE": self.proxy_authority,
-            # the defaults hold all loopback and private networks, where both sites are
+            # the default includes loopback and private networks, and both sites are there
             "PROXY_LOCAL": "local.invalid",
             "SSL_CERT_FILE": self.target_authority,
             "RADIO": self.radio,
         }
 
     def launch(self, program, *args, **settings):
-        """Start a program of the scenarios; a setting that is None is left out."""
+        """Start a program of tests/e2e/programs; a setting that is None is left out."""
         return self.start(
             ["tessel", "run", self.program(program), *map(str, args)], self._with(settings)
         )
 
     def run(self, program, *args, within=PROGRAM_SECONDS, **settings):
-        """Run a program of the scenarios to its end."""
+        """Run a program of tests/e2e/programs to its end."""
         return finish(self.launch(program, *args, **settings), within)
 
     def launch_python(self, program, *args):
-        """Start a program that is a device by itself, on Python alone."""
+        """Start a Python program that is a whole device by itself, without `tessel run`."""
         command = ["python", self.program(program), *map(str, args)]
         return self.start(command, self.device_settings())
 
@@ -134,11 +134,11 @@ class Deployment(ABC):
         return {name: str(value) for name, value in merged.items() if value is not None}
 
     def counts(self, site):
-        """The site's counts by service."""
+        """Return the site's counts by service."""
         return self.ask(site, "/counts")["services"]
 
     def recorded(self, site, service):
-        """What passed through the port of that service, by connection."""
+        """Return the recorded bytes of a service, by connection."""
         return self.ask(site, f"/recorded?service={service}")
 
     def proxy_log(self):
@@ -146,5 +146,6 @@ class Deployment(ABC):
 
 
 def finish(running, within):
+    """Wait for a program's end, for `within` seconds at most."""
     exit_code = running.wait(within)
     return Finished(exit_code, running.stdout, running.stderr)

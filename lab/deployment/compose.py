@@ -1,6 +1,7 @@
 """The system in containers: docker-compose.yml, with a device that waits for programs.
 
-Compose builds, starts and removes; all else is the engine's own interface, as an operator has it.
+Docker Compose builds, starts and removes the containers. Everything else uses the API of the
+Docker Engine.
 """
 
 import json
@@ -24,14 +25,14 @@ COMPOSE = [
     *("--file", ROOT / "tests" / "e2e" / "compose.override.yml"),
 ]
 DOWN = ("down", "--volumes", "--timeout", "5")
-UP_SECONDS = 600  # with images to be built
+UP_SECONDS = 600  # includes building the images
 DOWN_SECONDS = 120
-KILL_AFTER_SECONDS = 300  # more than any program takes; the device keeps none for ever
+KILL_AFTER_SECONDS = 300  # more than any program takes; then it is ended
 ASK = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
 
 
 class ComposeDeployment(Deployment):
-    """Up when it is made, and down, volumes included, when it is closed."""
+    """Containers that are started by the constructor and removed, with volumes, by `close`."""
 
     far = Site("far", "far", FIXED_PORTS)
     near = Site("near", "near", FIXED_PORTS)
@@ -43,7 +44,7 @@ class ComposeDeployment(Deployment):
         self._engine = docker.from_env()
         self._run_numbers = count(1)
         try:
-            _compose(*DOWN, within=DOWN_SECONDS)  # what a run that was killed has left
+            _compose(*DOWN, within=DOWN_SECONDS)  # a killed run may have left containers
             _compose("up", "--build", "--detach", within=UP_SECONDS)
             self._proxy = self._container("proxy")
             self._device = self._container("device")
@@ -101,16 +102,17 @@ class ComposeDeployment(Deployment):
 
 
 class _Execution:
-    """One program in the device's container. Its output goes to files there, as it does locally.
+    """A program in the device's container. Its output goes to files there, as it does locally.
 
-    The engine can start a program in a container but not signal it, so its id is written down.
+    Docker can start a program in a container but not send it a signal. The process id is therefore
+    written to a file.
     """
 
     def __init__(self, container, command, settings, number):
         self._container = container
         self._api = container.client.api
         self._files = f"/tmp/program-{number}"
-        # `timeout` sees to its end even if whoever started it is gone
+        # `timeout` ends the program even if this process is gone
         bounded = shlex.join(["timeout", str(KILL_AFTER_SECONDS), *command])
         script = (
             f"echo $$ >{self._files}.pid; exec {bounded} >{self._files}.out 2>{self._files}.err"
@@ -130,7 +132,7 @@ class _Execution:
         return self._read("err")
 
     def _read(self, kind):
-        """Nothing, if it has not yet come to write."""
+        """Return the output so far."""
         _, output = self._container.exec_run(["cat", f"{self._files}.{kind}"], stderr=False)
         return output.decode(errors="replace")
 
@@ -148,7 +150,7 @@ class _Execution:
         return self.exit_code
 
     def kill(self):
-        """End it, if it still runs; `timeout` hands the signal on."""
+        """End the program, if it still runs; `timeout` passes the signal on."""
         if self.exit_code is None:
             self._container.exec_run(["sh", "-c", f"kill $(cat {self._files}.pid)"])
             self._ends(STOP_SECONDS)

@@ -1,7 +1,7 @@
-"""The system as processes of this machine, on loopback and ports that happen to be free.
+"""The system as processes of this machine, on loopback and free ports.
 
-The far site is known by the name `localhost`, the near one by 127.0.0.1: that tells them apart for
-a device's settings, though both are on the same interface.
+Both sites are on the same interface. The far site is called `localhost` and the near one 127.0.0.1,
+so that the device's settings can tell them apart.
 """
 
 import json
@@ -20,9 +20,11 @@ LOOPBACK = "127.0.0.1"
 
 
 class LocalDeployment(Deployment):
-    """Everything started by the constructor; `folder` takes certificates and logs.
+    """Processes that are started by the constructor.
 
-    `announce` is called with each command line and its settings before it runs.
+    Args:
+        folder: directory for certificates and logs.
+        announce: called with each command line and its settings before it runs.
     """
 
     def __init__(self, folder, announce=lambda command_line, settings: None):
@@ -48,7 +50,7 @@ class LocalDeployment(Deployment):
             "CERT_FILE": str(proxy_certificates / "public-cert.pem"),
             "KEY_FILE": str(proxy_certificates / "private-key.pem"),
             "AUTH_TESSEL_OA2": f"http://{CLIENT}@{LOOPBACK}:{self._token_service.port}",
-            "AUTH_CACHE_S": "0",  # the scenarios take the token service away, and mean it
+            "AUTH_CACHE_S": "0",  # the scenarios stop the token service and expect an effect
             "AUTH_STALE_S": "0",
             "EGRESS_ALLOW": "127.0.0.0/8 ::1/128",  # the sites are on loopback
             "TARGET_CA_FILE": self.target_authority,
@@ -121,7 +123,7 @@ class LocalDeployment(Deployment):
 
 
 class _Service:
-    """A service of ours, which tells its port in its log and keeps it when started again."""
+    """A service that chooses a free port at its first start and uses it again at later starts."""
 
     def __init__(self, start_process, name, settings):
         self._start_process = start_process
@@ -138,7 +140,7 @@ class _Service:
         self.port = eventually(self._listening, SERVICE_SECONDS, self._why_not)[0]["port"]
 
     def _listening(self):
-        """The line of this start; empty before it and, to be told at once, if there is an end."""
+        """Return the "listening" lines of this start. Raises RuntimeError if it has ended."""
         if self.process.exit_code is not None:
             raise RuntimeError(self._why_not())
         return ServiceLog.parsed(self.process.stderr).events("listening")[self._starts - 1 :]
@@ -148,5 +150,5 @@ class _Service:
 
 
 def _command(name):
-    """That command of the virtual environment this runs in."""
+    """Return the path of a command in this virtual environment."""
     return Path(sys.executable).with_name(name)

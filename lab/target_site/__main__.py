@@ -1,6 +1,6 @@
-"""`python -m lab.target_site`: a site for devices to visit, which counts its visitors.
+"""`python -m lab.target_site`: a site for devices to connect to, which counts its connections.
 
-Writes one line of JSON, {"listening": {service: port, ...}}, when all of it listens.
+It prints one line of JSON, {"listening": {service: port, ...}}, when all ports are open.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from lab.target_site.ledger import Ledger, Tap
 from lab.target_site.ports import FIXED_PORTS
 from lab.target_site.raw import SERVICES
-from lab.target_site.web import control_site, visitors_site
+from lab.target_site.web import control_site, public_site
 
 
 def main():
@@ -24,7 +24,7 @@ def main():
     globalLogBeginner.beginLoggingTo(
         [textFileLogObserver(sys.stderr)], redirectStandardIO=False, discardBuffer=True
     )
-    Factory.noisy = False  # that each port was opened is told in one line, below
+    Factory.noisy = False  # the one line below reports all ports
     ledger = Ledger(asked.name)
     factories = {
         name: Tap(factory, ledger.service(name)) for name, factory in _services(asked, ledger)
@@ -41,19 +41,25 @@ def main():
 
 def _arguments():
     parser = argparse.ArgumentParser(prog="target_site", description=__doc__)
-    parser.add_argument("--name", default="target")
+    parser.add_argument("--name", default="target", help="name of the site on its front page")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--certificate", type=Path, required=True, help="chain of https, PEM")
-    parser.add_argument("--key", type=Path, required=True, help="its private key, PEM")
-    parser.add_argument("--fixed-ports", action="store_true", help=f"listen on {FIXED_PORTS}")
+    parser.add_argument(
+        "--certificate", type=Path, required=True, help="certificate chain for https, PEM"
+    )
+    parser.add_argument("--key", type=Path, required=True, help="private key for https, PEM")
+    parser.add_argument(
+        "--fixed-ports",
+        action="store_true",
+        help=f"listen on {FIXED_PORTS}; without it, on free ports",
+    )
     return parser
 
 
 def _services(asked, ledger):
-    yield "http", visitors_site(asked.name, ledger.service("http"))
+    yield "http", public_site(asked.name, ledger.service("http"))
     pem = asked.certificate.read_bytes() + asked.key.read_bytes()
     context = ssl.PrivateCertificate.loadPEM(pem).options()
-    https = visitors_site(asked.name, ledger.service("https"))
+    https = public_site(asked.name, ledger.service("https"))
     yield "https", TLSMemoryBIOFactory(context, False, https)
     for name, protocol in SERVICES.items():
         yield name, Factory.forProtocol(protocol)

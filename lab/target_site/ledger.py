@@ -1,7 +1,7 @@
-"""What a target site saw of its visitors: counts by service and peer, and the bytes at its ports.
+"""Counts of a target site's connections by service and peer, and records of their bytes.
 
-The tap sits between the socket and the service, below TLS where there is TLS: what it records is
-what whoever carried the bytes could read.
+The bytes are recorded between the socket and the service, below TLS if the service uses TLS. A
+record therefore shows the bytes that a relay could read.
 """
 
 import base64
@@ -11,12 +11,12 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import alsoProvides
 
-RECORDED_CONNECTIONS = 200  # of each service; more than any one scenario opens
-RECORDED_BYTES = 64 * 1024  # of each direction: headers and small bodies whole, bulk by its start
+RECORDED_CONNECTIONS = 200  # of each service; more than any scenario opens
+RECORDED_BYTES = 64 * 1024  # of each direction: enough for headers and small bodies
 
 
 class Ledger:
-    """The counts of one site, by service."""
+    """The ServiceLedgers of one site, by service."""
 
     def __init__(self, site_name):
         self._site_name = site_name
@@ -33,7 +33,7 @@ class Ledger:
 
 
 class ServiceLedger:
-    """Connections and requests of one service by the peer's address, and what the tap recorded."""
+    """Connections and requests of one service by the peer's address, and the recorded bytes."""
 
     def __init__(self):
         self._connections = Counter()
@@ -63,7 +63,7 @@ class ServiceLedger:
 
 
 class _Record:
-    """The first bytes of one connection, each way."""
+    """The first RECORDED_BYTES of one connection, in each direction."""
 
     def __init__(self):
         self._received = bytearray()
@@ -83,7 +83,7 @@ class _Record:
 
 
 class _Tapped(ProtocolWrapper):
-    """A connection whose life is counted and whose bytes are recorded."""
+    """A connection that is counted and whose bytes are recorded."""
 
     def makeConnection(self, transport):
         self._ledger = self.factory.ledger
@@ -117,7 +117,7 @@ class _Tapped(ProtocolWrapper):
 
 
 class Tap(WrappingFactory):
-    """A service's factory with the tap in front of it."""
+    """Wraps a service's factory, so that its connections are counted and recorded."""
 
     protocol = _Tapped
 

@@ -1,4 +1,4 @@
-"""The ports of the site where it is the only one on its host, as in a container."""
+"""The ports of a site that is the only one on its host, such as in a container."""
 
 FIXED_PORTS = {
     "http": 8080,

@@ -1,4 +1,4 @@
-"""The site's plain TCP services, each named for what it does to its peer."""
+"""The site's plain TCP services, named after their behaviour."""
 
 import hashlib
 
@@ -16,10 +16,10 @@ TRICKLE_SECONDS = 0.02
 
 @implementer(IHalfCloseableProtocol)
 class Echo(Protocol):
-    """Sends back what comes, and ends when its peer has ended."""
+    """Sends all received bytes back, and ends when its peer ends."""
 
     def connectionMade(self):
-        # who does not read the answer is not read either
+        # stop reading while the peer does not read
         self.transport.registerProducer(self.transport, True)
 
     def dataReceived(self, data):
@@ -30,12 +30,12 @@ class Echo(Protocol):
         self.transport.loseConnection()
 
     def writeConnectionLost(self):
-        """Ends with the reading side."""
+        """Do nothing: the connection closes when the peer ends."""
 
 
 @implementer(IHalfCloseableProtocol)
 class Count(Protocol):
-    """Says nothing until its peer has ended, then how many bytes came and their SHA-256."""
+    """Waits until its peer ends, then sends the number of received bytes and their SHA-256."""
 
     def connectionMade(self):
         self._count = 0
@@ -50,22 +50,22 @@ class Count(Protocol):
         self.transport.loseConnection()
 
     def writeConnectionLost(self):
-        """Ends with the reading side."""
+        """Do nothing: the connection closes when the peer ends."""
 
 
 class Source(LineOnlyReceiver):
-    """Takes a line with a number, sends as many bytes and ends."""
+    """Reads a line with a number, sends that many bytes and ends."""
 
     delimiter = b"\n"
 
     def lineReceived(self, line):
         sending = FileSender().beginFileTransfer(Body(int(line)), self.transport)
-        # a peer that leaves early stops the sender, which is an errback and no fault of the site
+        # if the peer closes early, the Deferred fails; that is not an error here
         sending.addBoth(lambda _: self.transport.loseConnection())
 
 
 class Trickle(Protocol):
-    """A slow download without an end."""
+    """Sends 1 KiB every 20 ms, without end."""
 
     def connectionMade(self):
         self._call = LoopingCall(self.transport.write, b"." * TRICKLE_BYTES)
@@ -84,7 +84,7 @@ class Reset(Protocol):
 
 @implementer(IHalfCloseableProtocol)
 class Farewell(Protocol):
-    """Says its word, ends its own side at once, and hears its peer out."""
+    """Sends one line, ends its own side at once, and reads until its peer ends."""
 
     def connectionMade(self):
         self.transport.write(b"farewell\n")
@@ -94,7 +94,7 @@ class Farewell(Protocol):
         self.transport.loseConnection()
 
     def writeConnectionLost(self):
-        """The reading side goes on."""
+        """Do nothing: reading continues."""
 
 
 SERVICES = {

@@ -1,4 +1,4 @@
-"""The site's web pages, and the pages of its control port, whose visitors are not counted."""
+"""The site's web pages, and the pages of its control port, whose requests are not counted."""
 
 import json
 
@@ -9,8 +9,8 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from lab.target_site.bodies import Body, sha256_of
 
 
-class _Visit(Request):
-    """A request that is counted."""
+class _CountedRequest(Request):
+    """A request that the site's ledger counts."""
 
     def process(self):
         self.channel.site.ledger.requested(self.getClientAddress().host)
@@ -18,7 +18,7 @@ class _Visit(Request):
 
 
 class _Page(Resource):
-    """The front page; `?format=text` gives the visitor's address alone, as ipcalf.com did."""
+    """The front page; `?format=text` returns only the client's address, as ipcalf.com did."""
 
     def __init__(self, site_name):
         super().__init__()
@@ -35,7 +35,7 @@ class _Page(Resource):
 
 
 class _Say(Resource):
-    """Gives back the query's `text`: what was said to the site was understood by it."""
+    """Returns the query's `text`."""
 
     isLeaf = True
 
@@ -44,7 +44,7 @@ class _Say(Resource):
 
 
 class _Download(Resource):
-    """As many bytes as the query's `bytes` asks for, with their SHA-256 in a header."""
+    """Returns the number of bytes in the query's `bytes`, with their SHA-256 in a header."""
 
     isLeaf = True
 
@@ -54,12 +54,14 @@ class _Download(Resource):
         request.setHeader(b"content-length", b"%d" % count)
         request.setHeader(b"x-sha256", sha256_of(count).encode())
         sending = FileSender().beginFileTransfer(Body(count), request)
-        # a visitor who leaves early stops the sender; then nothing is left to finish
+        # if the client closes early, the Deferred fails, and there is nothing to finish
         sending.addCallbacks(lambda _: request.finish(), lambda _: None)
         return NOT_DONE_YET
 
 
 class _Counts(Resource):
+    """The counts of all services as JSON."""
+
     isLeaf = True
 
     def __init__(self, ledger):
@@ -71,7 +73,7 @@ class _Counts(Resource):
 
 
 class _Recorded(Resource):
-    """The records of the service named by the query, oldest first."""
+    """The recorded bytes of the service in the query, by connection, oldest first."""
 
     isLeaf = True
 
@@ -89,18 +91,18 @@ def _json(request, value):
     return json.dumps(value).encode() + b"\n"
 
 
-def visitors_site(site_name, service_ledger):
-    """The pages for visitors, counted in `service_ledger`."""
+def public_site(site_name, service_ledger):
+    """Return the pages for devices. Requests are counted in `service_ledger`."""
     root = _Page(site_name)
     root.putChild(b"say", _Say())
     root.putChild(b"download", _Download())
-    site = Site(root, requestFactory=_Visit)
+    site = Site(root, requestFactory=_CountedRequest)
     site.ledger = service_ledger
     return site
 
 
 def control_site(ledger):
-    """The pages for those who watch the site."""
+    """Return the pages with counts and records, for the tests and the demo."""
     root = Resource()
     root.putChild(b"counts", _Counts(ledger))
     root.putChild(b"recorded", _Recorded(ledger))
