@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from twisted.logger import Logger, LogPublisher
 
-from tessel_proxy.records.accounting import Outcome, Refusal, TunnelOutcome
-from tessel_proxy.records.error_codes import Number, number_of
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.logs import LogFormat, LogLevel, observer
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -29,8 +29,8 @@ def paragraphs():
 
 
 def test_every_number_has_a_paragraph_and_every_paragraph_a_number():
-    assert sorted(paragraphs()) == sorted(Number)
-    assert PAGE.read_text().count("\n### ") == len(Number)
+    assert sorted(paragraphs()) == sorted(ErrorCode)
+    assert PAGE.read_text().count("\n### ") == len(ErrorCode)
 
 
 COMMANDS = re.findall(r"^    (.+ \| grep .+)$", PAGE.read_text(), re.MULTILINE)
@@ -69,5 +69,5 @@ def test_there_is_a_command_for_each_place_where_a_log_is():
 
 @pytest.mark.parametrize("kind", [Outcome, TunnelOutcome, Refusal])
 def test_every_outcome_that_is_an_error_has_a_number(kind):
-    without = {each for each in kind if number_of(each) is None}
+    without = {each for each in kind if each.error is None}
     assert without == {each for each in NO_ERRORS if isinstance(each, kind)}

@@ -16,7 +16,8 @@ from support.hardening.memory_bystander import Bystander
 from support.hardening.memory_proxy import STRANGERS_TOKEN, MemoryProxy
 from support.hardening.mutations import Mutations
 from tessel_proxy.limits.quota import DAY_S
-from tessel_proxy.records.accounting import Nobody, Outcome, Refusal
+from tessel_proxy.records.accounting import NoWitness
+from tessel_proxy.records.ends import Outcome, Refusal
 
 WARM_UP = 1_500
 MEMORY_TOLERANCE_BYTES = 8 * 1024 * 1024
@@ -28,7 +29,7 @@ STRANGERS = [f"203.0.113.{number}" for number in range(4)] + ["2001:db8::1"]
 pytestmark = pytest.mark.timeout(400)  # so much to do takes long where others work as well
 
 
-class Counting(Nobody):
+class Counting(NoWitness):
     """A witness of what strangers are told."""
 
     def __init__(self):

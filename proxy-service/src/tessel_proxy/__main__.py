@@ -42,7 +42,7 @@ from tessel_proxy.certificates.make import (
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.limits.descriptors import raise_descriptors
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.composition import IProxyReactor, ProxyService
 from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.startup.preparation import Ready, get_ready
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case _:
                 return _serve()
     except ConfigError as error:
-        _complain(f"the settings are at fault ({Number.SETTINGS.value})", *error.faults)
+        _complain(f"the settings are at fault ({ErrorCode.SETTINGS.value})", *error.faults)
         return AT_FAULT
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
@@ -184,7 +184,7 @@ def _serve() -> int:
         hangups=hangups,
         halt=service.abort,
         stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
-        error_codes={"cannot_listen": Number.CANNOT_LISTEN.value},
+        error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
     )
     gc.freeze()  # what is there now stays: no collection need walk over all modules
     return serving.run()

@@ -16,8 +16,8 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from support.dialogues import frames_in
 from tessel_proxy.auth import Account, Refused
-from tessel_proxy.limits.penalties import source_of
-from tessel_proxy.records.accounting import Nobody, TunnelRecord
+from tessel_proxy.records.accounting import NoWitness, TunnelRecord
+from tessel_proxy.records.peers import source_of
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.target import Target
 from tessel_proxy.tunnel.session import Session
@@ -154,7 +154,7 @@ class MemoryProxy:
         stage.connection.cut()  # its own tunnel is not needed
         self.clock = stage.clock
         self.opener = FakeOpener(self.clock, Random(seed), some_are_deaf)
-        self.house = replace(stage.house, opener=self.opener, witness=witness or Nobody())
+        self.house = replace(stage.house, opener=self.opener, witness=witness or NoWitness())
         self._numbers = count(1)
         self.most_waiting = 0  # substreams, for their account's rate
 

@@ -18,7 +18,8 @@ from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.monitoring.ledger import Ledger
-from tessel_proxy.records.accounting import Listener, Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.records.accounting import Listener, SubstreamRecord, TunnelRecord
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 from unit.streamplex.wiring import Aware

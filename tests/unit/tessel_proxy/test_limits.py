@@ -9,9 +9,8 @@ from tessel_proxy.limits import accounts as module
 from tessel_proxy.limits.accounts import BURST_S, Limits
 from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.limits.descriptors import PLENTY, Shares
-from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
-from tessel_proxy.targets import nodewords
 from unit.tessel_proxy.stage import Stage
 
 
@@ -100,7 +99,7 @@ def test_an_open_too_many_is_emfile_and_costs_nothing_else():
     stage.authenticate()
     first, _target = stage.relay()
     second = stage.open()
-    assert ("error", nodewords.TOO_MANY_OPENS[Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT]) in (
+    assert ("error", f"connect {Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT.device_error}") in (
         second.events
     )
     assert "error" not in first.calls
@@ -128,7 +127,7 @@ def test_a_substream_without_an_byte_either_way_is_ended():
     assert "error" not in substream.calls
     stage.clock.advance(61)
     stage.pump()
-    assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
+    assert ("error", f"read {Outcome.SILENT_TOO_LONG.device_error}") in substream.events
     assert target.aborted
 
 
@@ -138,7 +137,7 @@ def test_an_open_that_never_says_where_to_is_ended_too():
     substream = stage.open()
     stage.clock.advance(60)
     stage.pump()
-    assert ("error", nodewords.SILENT_TOO_LONG) in substream.events
+    assert ("error", f"read {Outcome.SILENT_TOO_LONG.device_error}") in substream.events
     assert stage.limits.substreams == 0
 
 

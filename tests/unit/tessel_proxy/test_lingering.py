@@ -3,8 +3,7 @@
 import pytest
 from twisted.internet import error
 
-from tessel_proxy.records.accounting import Outcome
-from tessel_proxy.targets import nodewords
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.targets.target import LINGER_LOOK_S, LINGER_S
 from unit.tessel_proxy.stage import Stage
 
@@ -77,7 +76,7 @@ def test_it_counts_as_a_substream_until_its_socket_is_gone():
     stage = Stage(max_substreams_per_account=2)
     stage.authenticate()
     targets = [lingering(stage) for _ in range(2)]
-    refused = ("error", nodewords.TOO_MANY_OPENS[Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT])
+    refused = ("error", f"connect {Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT.device_error}")
     assert refused in stage.open().events
     targets[0].lose(error.ConnectionDone())
     assert refused not in stage.open().events

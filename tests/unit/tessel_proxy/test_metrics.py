@@ -9,13 +9,8 @@ from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.records.accounting import (
-    Outcome,
-    Refusal,
-    SubstreamRecord,
-    TunnelOutcome,
-    TunnelRecord,
-)
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import Lookups
 from tessel_proxy.tunnel.shared_state import Census

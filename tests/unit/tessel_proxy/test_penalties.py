@@ -3,7 +3,8 @@
 import pytest
 
 from tessel_proxy.limits import penalties as module
-from tessel_proxy.limits.penalties import FREE_FAILURES, REFILL_S, Penalties, Penalty, source_of
+from tessel_proxy.limits.penalties import FREE_FAILURES, REFILL_S, Penalties, Penalty
+from tessel_proxy.records.peers import source_of
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 

@@ -5,13 +5,12 @@ from twisted.internet.task import Clock
 
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.quota import DAY_S, Quota
-from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
-from tessel_proxy.targets import nodewords
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
-SPENT = ("error", nodewords.QUOTA_SPENT)
-REFUSED = ("error", nodewords.TOO_MANY_OPENS[Outcome.QUOTA_SPENT])
+SPENT = ("error", f"read {Outcome.QUOTA_SPENT.device_error}")
+REFUSED = ("error", f"connect {Outcome.QUOTA_SPENT.device_error}")
 
 
 @pytest.fixture

@@ -5,16 +5,9 @@ import json
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from tessel_proxy.records.accounting import (
-    Nobody,
-    Outcome,
-    Refusal,
-    SubstreamRecord,
-    TunnelOutcome,
-    TunnelRecord,
-    log_refused,
-    peer_name,
-)
+from tessel_proxy.records.accounting import NoWitness, SubstreamRecord, TunnelRecord, log_refused
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.peers import peer_name
 from tessel_service_kit.logs import json_record, text_record
 from unit.tessel_proxy.stage import LoggedEvents
 
@@ -88,7 +81,7 @@ def test_where_a_substream_led_is_told_in_words(target, address, where):
 
 def test_a_connection_that_never_was_a_tunnel_is_refused_without_a_number():
     with LoggedEvents() as logged:
-        log_refused(None, "192.0.2.9:4711", Refusal.TOO_MANY_HANDSHAKES, Nobody())
+        log_refused(None, "192.0.2.9:4711", Refusal.TOO_MANY_HANDSHAKES, NoWitness())
     (event,) = logged.named("tunnel_refused")
     assert "connection of 192.0.2.9:4711 refused: too many TLS handshakes" in text_record(event)
 

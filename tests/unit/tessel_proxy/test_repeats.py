@@ -3,13 +3,8 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.records.accounting import (
-    Nobody,
-    Refusal,
-    TunnelOutcome,
-    TunnelRecord,
-    log_refused,
-)
+from tessel_proxy.records.accounting import NoWitness, TunnelRecord, log_refused
+from tessel_proxy.records.ends import Refusal, TunnelOutcome
 from tessel_proxy.records.repeated_lines import INTERVAL_S, MAX_ALIKE, OTHERS, RepeatedLines
 from unit.tessel_proxy.stage import LoggedEvents
 
@@ -22,7 +17,7 @@ class Scene:
 
     def refuse(self, times=1, peer="192.0.2.9:4711", why=Refusal.TOO_MANY_TUNNELS):
         for _ in range(times):
-            log_refused(None, peer, why, Nobody(), self.lines)
+            log_refused(None, peer, why, NoWitness(), self.lines)
 
     def close(self, outcome, why="", **record):
         made = TunnelRecord(

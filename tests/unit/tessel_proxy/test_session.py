@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from streamplex.messages import encode_json
 from streamplex.tx.tls import TLSTransport
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
-from tessel_proxy.records.accounting import TunnelOutcome
+from tessel_proxy.records.ends import TunnelOutcome
 from tessel_proxy.tunnel.session import (
     MAX_AUTH_FAILURES,
     MAX_BYTES_WHILE_CHECKED,

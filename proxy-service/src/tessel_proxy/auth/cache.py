@@ -25,7 +25,7 @@ from tessel_proxy.auth.interface import (
     Refused,
 )
 from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.error_codes import ErrorCode
 
 MAX_ACCEPTED = 50_000
 """Good tokens that are known: more than one process has tunnels, at some 400 bytes each."""
@@ -123,6 +123,6 @@ class Remembered:
             account=good.account.name,
             age=round(age),
             why=failure.getErrorMessage(),
-            error=(Number.CREDENTIALS if mine else Number.TAKEN_AT_ITS_WORD).value,
+            error=(ErrorCode.CREDENTIALS if mine else ErrorCode.TAKEN_AT_ITS_WORD).value,
         )
         return good.account

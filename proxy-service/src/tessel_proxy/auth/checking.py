@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from streamplex.conversation import Reason
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
@@ -20,28 +18,9 @@ from tessel_proxy.auth.interface import (
 )
 from tessel_proxy.auth.token_memory import Digest
 from tessel_proxy.limits.penalties import Penalties, Penalty, PenaltyError
-from tessel_proxy.records.accounting import Refusal
-from tessel_proxy.records.error_codes import Number
-from tessel_proxy.records.repeated_lines import Kind, Lines
-
-
-@dataclass(frozen=True, slots=True)
-class TurnedAway:
-    """Why, and whether the same token may be right another time."""
-
-    why: Refusal
-    try_again: bool
-    reason: Reason  # as the device is told
-
-
-WRONG: Final = TurnedAway(Refusal.WRONG_TOKEN, try_again=False, reason=Reason.WRONG_TOKEN)
-NOT_CHECKED: Final = TurnedAway(Refusal.NOT_CHECKED, try_again=True, reason=Reason.NOT_CHECKED)
-# What was wrong a moment ago is so still.
-WRONG_AGAIN: Final = TurnedAway(Refusal.TOKEN_PENALTY, try_again=False, reason=Reason.WRONG_TOKEN)
-# Nobody knows whether the token is right.
-TOO_OFTEN: Final = TurnedAway(
-    Refusal.SOURCE_PENALTY, try_again=True, reason=Reason.TOO_MANY_ATTEMPTS
-)
+from tessel_proxy.records.ends import Refusal
+from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.records.repeated_lines import LineKind, LogLines
 
 
 class SharedForChecks(Protocol):
@@ -56,7 +35,7 @@ class SharedForChecks(Protocol):
     @property
     def digest(self) -> Digest: ...
     @property
-    def lines(self) -> Lines: ...
+    def lines(self) -> LogLines: ...
 
 
 class Checking:
@@ -70,23 +49,23 @@ class Checking:
         self._source = source
         self._tunnel = tunnel
 
-    async def ask(self, token: str | None) -> Account | TurnedAway:
+    async def ask(self, token: str | None) -> Account | Refusal:
         """May be cancelled."""
         if token is None:
-            return WRONG
+            return Refusal.WRONG_TOKEN
         try:
             answer = await first_check(self._shared, token, self._source)
         except PenaltyError as error:
             return _unasked(error.penalty)
         except AuthUnavailableError as error:
             self._tell(error)
-            return NOT_CHECKED
-        return answer if isinstance(answer, Account) else WRONG
+            return Refusal.NOT_CHECKED
+        return answer if isinstance(answer, Account) else Refusal.WRONG_TOKEN
 
     def _tell(self, error: AuthUnavailableError) -> None:
         mine = isinstance(error, AuthMisconfiguredError)
         level = LogLevel.error if mine else LogLevel.warn
-        number = (Number.CREDENTIALS if mine else Number.NOT_CHECKED).value
+        number = (ErrorCode.CREDENTIALS if mine else ErrorCode.NOT_CHECKED).value
         why = str(error)
 
         def write() -> None:
@@ -99,16 +78,16 @@ class Checking:
                 error=number,
             )
 
-        kind = Kind("auth_unavailable", "not checked", "devices", why, level, number)
-        self._shared.lines.tell(kind, write)
+        kind = LineKind("auth_unavailable", "not checked", "devices", why, level, number)
+        self._shared.lines.log(kind, write)
 
 
-def _unasked(penalty: Penalty) -> TurnedAway:
+def _unasked(penalty: Penalty) -> Refusal:
     match penalty:
         case Penalty.OF_TOKEN:
-            return WRONG_AGAIN
+            return Refusal.TOKEN_PENALTY
         case Penalty.OF_SOURCE:
-            return TOO_OFTEN
+            return Refusal.SOURCE_PENALTY
         case _:
             assert_never(penalty)
 

@@ -18,9 +18,10 @@ from twisted.python.failure import Failure
 
 from tessel_proxy.front.networks import Networks
 from tessel_proxy.front.proxy_header import HeaderError, read_header
-from tessel_proxy.records.accounting import Refusal, Witness, peer_name, source_of_peer
-from tessel_proxy.records.error_codes import number_of
-from tessel_proxy.records.repeated_lines import Kind, Lines
+from tessel_proxy.records.accounting import Witness
+from tessel_proxy.records.ends import Refusal
+from tessel_proxy.records.peers import peer_name, source_of_peer
+from tessel_proxy.records.repeated_lines import LineKind, LogLines
 
 HEADER_S: Final = 5.0
 """How long a balancer has for its header, which is the first thing it sends."""
@@ -46,7 +47,7 @@ class Front(ServerFactory[Any]):
         max_waiting: int,
         witness: Witness,
         *,
-        lines: Lines,
+        lines: LogLines,
     ) -> None:
         self.behind = behind
         self.clock = clock
@@ -67,7 +68,7 @@ class Front(ServerFactory[Any]):
     def refuse(self, balancer: IAddress, why: str) -> None:
         """Tell of a balancer's connection that is turned away."""
         self._witness.refused(Refusal.PROXY_HEADER)
-        peer, number = peer_name(balancer), number_of(Refusal.PROXY_HEADER)
+        peer, number = peer_name(balancer), Refusal.PROXY_HEADER.error.value
 
         def write() -> None:
             self._log.warn(
@@ -79,7 +80,7 @@ class Front(ServerFactory[Any]):
             )
 
         event = "proxy_header_refused"
-        self._lines.tell(Kind(event, event, source_of_peer(peer), why, error=number), write)
+        self._lines.log(LineKind(event, event, source_of_peer(peer), why, error=number), write)
 
     def checked(self, balancer: IAddress) -> None:
         """A balancer's connection has ended before it brought a byte."""

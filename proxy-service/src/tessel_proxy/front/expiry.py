@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.clocks import WallTime
 
 WARN_BEFORE: Final = timedelta(days=14)
@@ -58,5 +58,5 @@ class ExpiryWatch:
             event="certificate_expires",
             ends=f"expires in {left_s / _DAY_S:.1f} days" if left_s > 0 else "has expired",
             days=round(left_s / _DAY_S, 1),
-            error=Number.CERTIFICATE_EXPIRES.value,
+            error=ErrorCode.CERTIFICATE_EXPIRES.value,
         )

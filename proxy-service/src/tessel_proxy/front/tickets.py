@@ -16,14 +16,14 @@ from OpenSSL.crypto import X509
 from twisted.logger import Logger
 
 from tessel_proxy.front.identity import Identity
-from tessel_proxy.records.repeated_lines import EachLine, Kind, Tell
+from tessel_proxy.records.repeated_lines import EVERY_LINE, LineKind, LogLine
 
 TICKET_KEYS_S: Final = 12 * 3600
 """Seconds to use the same keys, and the longest life of a ticket. A device that was off for a night
 resumes; whoever gets the keys out of the memory can read no more than half a day of TLS 1.2."""
 
 
-_EACH_LINE: Final = EachLine().tell
+_EACH_LINE: Final = EVERY_LINE.log
 UNREADABLE: Final = (ValueError, InvalidVersion)
 """What cryptography raises for a certificate that OpenSSL has read. An exception must not leave
 OpenSSL's callback: Twisted would log it as an error of this program."""
@@ -44,7 +44,7 @@ class TicketKeys:
 
     _log = Logger()
 
-    def __init__(self, identity: Identity, now: float, tell: Tell = _EACH_LINE) -> None:
+    def __init__(self, identity: Identity, now: float, tell: LogLine = _EACH_LINE) -> None:
         """`now` and `end`: seconds since 1970."""
         self._tell = tell
         self._made_at = now
@@ -80,7 +80,7 @@ class TicketKeys:
                 why=why,
             )
 
-        self._tell(Kind(event, why, subject), write)
+        self._tell(LineKind(event, why, subject), write)
 
     def _end_with(self, certificate: X509) -> None:
         try:

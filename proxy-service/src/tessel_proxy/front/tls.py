@@ -24,8 +24,8 @@ from streamplex.tx.endings import openssl_reasons
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
 from tessel_proxy.front.identity import Identity, IdentityFiles
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
-from tessel_proxy.records.error_codes import Number
-from tessel_proxy.records.repeated_lines import EachLine, Kind, Lines, Write
+from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.records.repeated_lines import EachLine, LineKind, LogLines, Write
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.reload import stamps_of
 from tessel_service_kit.clocks import WallTime
@@ -62,7 +62,7 @@ class ServerTLS:
         self._files = files
         self._wall_time = wall_time
         self._dialect = dialect
-        self.lines: Lines = EachLine()  # about refused certificates of devices
+        self.lines: LogLines = EachLine()  # about refused certificates of devices
         self.reload()
 
     @property
@@ -107,8 +107,8 @@ class ServerTLS:
             self._renew_keys()
         return self._options.serverConnectionForTLS(protocol)
 
-    def _tell(self, kind: Kind, write: Write) -> None:
-        self.lines.tell(kind, write)
+    def _tell(self, kind: LineKind, write: Write) -> None:
+        self.lines.log(kind, write)
 
     def _renew_keys(self) -> None:
         """End all tickets. The next ones are encrypted with new keys."""
@@ -118,7 +118,7 @@ class ServerTLS:
                 "{fault}",
                 event="revocations_expired",
                 fault=f"CLIENT_CRL_FILE: {fault}",
-                error=Number.REVOCATIONS_EXPIRED.value,
+                error=ErrorCode.REVOCATIONS_EXPIRED.value,
             )
 
 

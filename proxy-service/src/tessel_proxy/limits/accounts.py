@@ -16,7 +16,7 @@ from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.limits.descriptors import PLENTY, Shares
 from tessel_proxy.limits.quota import Quota
 from tessel_proxy.limits.rate import PATIENCE_S, Rate
-from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
 
 BURST_S: Final = 10

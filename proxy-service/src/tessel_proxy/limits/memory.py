@@ -22,7 +22,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from tessel_proxy.limits.heap import give_back
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.error_codes import ErrorCode
 
 LOOK_S: Final = 1.0
 """A tunnel's buffers do not grow by more in a second than they may hold at all."""
@@ -136,5 +136,5 @@ class MemoryWatch:
             event="memory_full",
             mib=resident // MIB,
             limit_mib=self._limit // MIB,
-            error=Number.MEMORY_FULL.value,
+            error=ErrorCode.MEMORY_FULL.value,
         )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from enum import Enum, auto
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias, TypeVar
 
 FREE_FAILURES: Final = 3
@@ -24,8 +23,6 @@ REFILL_S: Final = 600.0
 
 MAX_ENTRIES: Final = 16_384
 """Of each memory: some MiB. The oldest go first; to push one out takes as many sources."""
-
-SOURCE_V6_BITS: Final = 64  # what one subscriber gets, whose lower half is anybody's guess
 
 _Pair: TypeAlias = tuple[str, bytes]
 _K = TypeVar("_K")
@@ -45,19 +42,6 @@ class PenaltyError(Exception):
     def __init__(self, penalty: Penalty) -> None:
         super().__init__(penalty.name)
         self.penalty = penalty
-
-
-def source_of(host: str) -> str:
-    """An address -> what stands for whoever is behind it."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, SOURCE_V6_BITS), strict=False))
 
 
 class Penalties:

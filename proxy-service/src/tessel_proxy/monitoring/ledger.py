@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tessel_proxy.records.accounting import (
-    Listener,
-    Outcome,
-    Refusal,
-    SubstreamRecord,
-    TunnelOutcome,
-    TunnelRecord,
-)
+from tessel_proxy.records.accounting import Listener, SubstreamRecord, TunnelRecord
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 
 
 @dataclass(slots=True)

@@ -25,7 +25,8 @@ from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.memory import MIB
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.records.accounting import Listener, Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.accounting import Listener
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.tunnel.shared_state import Census
@@ -218,7 +219,7 @@ class ProxyCollector(Collector):
             "refusals",
             "Tunnels and tokens turned away.",
             ["reason"],
-            [([each.name.lower()], ledger.refusals[each]) for each in Refusal],
+            [([each.value], ledger.refusals[each]) for each in Refusal],
         )
         yield _labelled_counter(
             "auth_checks",

@@ -1,18 +1,16 @@
-"""The numbers of the errors that people meet: in the log as `error`, in docs/errors.md in full.
+"""Error codes: the TP numbers in the log's `error` field, each explained in docs/errors.md.
 
-A number never changes its meaning and is never given again. What a program on a device sees stays
-in Node's words: the numbers are for those who read logs and documents.
-
-Members are named as the outcomes and refusals that they number (`number_of`).
+A code never changes its meaning and is never used again. Programs on devices see Node's error codes
+instead: TP numbers are for people who read logs and documents.
 """
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 
-class Number(StrEnum):
-    """One error."""
+class ErrorCode(StrEnum):
+    """The number of one error, as the log shows it and docs/errors.md explains it."""
 
     # a program's connection to its target failed
     BAD_REQUEST = "TP1001"
@@ -72,9 +70,3 @@ class Number(StrEnum):
     TAKEN_AT_ITS_WORD = "TP3010"
     WOULD_BE_REFUSED = "TP3011"
     REVOCATIONS_EXPIRED = "TP3020"
-
-
-def number_of(what: Enum) -> str | None:
-    """The number of an outcome or a refusal; None if it is no error."""
-    number = Number.__members__.get(what.name)
-    return None if number is None else number.value

@@ -26,7 +26,7 @@ OTHERS: Final = "other addresses"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class LineKind:
     """What makes lines identical."""
 
     event: str
@@ -37,27 +37,31 @@ class Kind:
     error: str | None = None
 
     @property
-    def family(self) -> Kind:
+    def family(self) -> LineKind:
         """All kinds that differ in source and detail alone."""
         return replace(self, source=OTHERS, detail="")
 
 
 Write: TypeAlias = Callable[[], None]
-Tell: TypeAlias = Callable[[Kind, Write], None]
+LogLine: TypeAlias = Callable[[LineKind, Write], None]
 
 
-class Lines(Interface):
+class LogLines(Interface):
     """Who decides whether a line is written."""
 
-    def tell(self, kind: Kind, write: Write) -> None:
+    def log(self, kind: LineKind, write: Write) -> None:
         """There is a line of this kind; `write` writes it."""
 
 
 class EachLine:
     """Writes each line."""
 
-    def tell(self, kind: Kind, write: Write) -> None:  # noqa: ARG002 -- all kinds
+    def log(self, kind: LineKind, write: Write) -> None:  # noqa: ARG002 -- all kinds
         write()
+
+
+EVERY_LINE: Final = EachLine()
+"""Stateless, so one instance serves everybody."""
 
 
 @dataclass(slots=True)
@@ -74,10 +78,10 @@ class RepeatedLines:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._intervals: dict[Kind, _Interval] = {}  # the oldest first
-        self._alike: Counter[Kind] = Counter()  # intervals of each family
+        self._intervals: dict[LineKind, _Interval] = {}  # the oldest first
+        self._alike: Counter[LineKind] = Counter()  # intervals of each family
 
-    def tell(self, kind: Kind, write: Write) -> None:
+    def log(self, kind: LineKind, write: Write) -> None:
         self._forget_quiet_ones()
         if kind in self._intervals:
             self._count(kind)
@@ -98,11 +102,11 @@ class RepeatedLines:
         self._intervals.clear()
         self._alike.clear()
 
-    def _begin(self, kind: Kind) -> None:
+    def _begin(self, kind: LineKind) -> None:
         self._intervals[kind] = _Interval(self._clock.seconds())
         self._alike[kind.family] += 1
 
-    def _forget(self, kind: Kind) -> None:
+    def _forget(self, kind: LineKind) -> None:
         del self._intervals[kind]
         self._alike[kind.family] -= 1
         if not self._alike[kind.family]:
@@ -117,19 +121,19 @@ class RepeatedLines:
                 return
             self._forget(kind)
 
-    def _count(self, kind: Kind) -> None:
+    def _count(self, kind: LineKind) -> None:
         interval = self._intervals[kind]
         interval.count += 1
         if interval.sums_up is None:
             left_s = max(0.0, interval.began + INTERVAL_S - self._clock.seconds())
             interval.sums_up = self._clock.callLater(left_s, self._sum_up, kind)
 
-    def _sum_up(self, kind: Kind) -> None:
+    def _sum_up(self, kind: LineKind) -> None:
         self._write_sum(kind, self._intervals[kind])
         self._forget(kind)
         self._begin(kind)  # what goes on is summed up again
 
-    def _write_sum(self, kind: Kind, interval: _Interval) -> None:
+    def _write_sum(self, kind: LineKind, interval: _Interval) -> None:
         seconds = round(self._clock.seconds() - interval.began, 1)
         self._log.emit(
             kind.level,

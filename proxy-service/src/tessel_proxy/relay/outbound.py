@@ -22,8 +22,9 @@ from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
 from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.records.accounting import Outcome, ReplacedError, SubstreamRecord
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.accounting import ReplacedError, SubstreamRecord
+from tessel_proxy.records.ends import Outcome
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.backpressure import FromDevice, FromTarget, Why
 from tessel_proxy.relay.early_data import EarlyData
 from tessel_proxy.relay.idle_timer import IdleTimer
@@ -120,7 +121,7 @@ class Outbound(Protocol):
             case State.DEVICE_ENDED | State.CLOSED:
                 pass
             case _ if not self._traffic.may_pass_to_target(sum(map(len, pieces))):
-                self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
+                self._fail_with("read", Outcome.QUOTA_SPENT)
             case State.WAITING | State.OPENING:
                 self._keep(pieces)
             case State.RELAYING | State.TARGET_ENDED:
@@ -131,7 +132,7 @@ class Outbound(Protocol):
     def _keep(self, pieces: Sequence[BytesLike]) -> None:
         kept = self._kept
         if not kept.add(b"".join(pieces)):
-            self._fail(nodewords.TOO_MUCH_EARLY_DATA, Outcome.TOO_MUCH_EARLY_DATA)
+            self._fail_with("write", Outcome.TOO_MUCH_EARLY_DATA)
         elif self._state is State.OPENING and kept.is_much:
             self._from_device.add(Why.OPENING)
 
@@ -239,16 +240,16 @@ class Outbound(Protocol):
                 self._log.failure(
                     "a target could not be opened",
                     failure=failure,
-                    error=Number.INTERNAL_ERROR.value,
+                    error=ErrorCode.INTERNAL_ERROR.value,
                 )
-                self._fail(nodewords.INTERNAL_ERROR, Outcome.INTERNAL_ERROR)
+                self._fail_with("connect", Outcome.INTERNAL_ERROR)
 
     # --- from the target
 
     def target_received(self, data: BytesLike) -> None:
         self.touch()
         if not self._traffic.may_pass_to_device(len(data)):
-            self._fail(nodewords.QUOTA_SPENT, Outcome.QUOTA_SPENT)
+            self._fail_with("read", Outcome.QUOTA_SPENT)
             return
         self._record.bytes_from_target += len(data)
         self._substream.write(data)
@@ -308,7 +309,7 @@ class Outbound(Protocol):
         if self._traffic.waits:
             self._break_silence()
             return
-        self._fail(nodewords.SILENT_TOO_LONG, Outcome.SILENT_TOO_LONG)
+        self._fail_with("read", Outcome.SILENT_TOO_LONG)
 
     def _tell_idle(self) -> None:
         self._substream.emit(conversation.IDLE)
@@ -317,6 +318,9 @@ class Outbound(Protocol):
         """All is done: the target gets what is still on its way there."""
         self._socket.close()
         self._close(outcome)
+
+    def _fail_with(self, system_call: str, outcome: Outcome) -> None:
+        self._fail(f"{system_call} {outcome.device_error}", outcome)
 
     def _fail(self, message: str, outcome: Outcome) -> None:
         self._substream.fail(message)

@@ -41,13 +41,15 @@ from tessel_proxy.front.tls import ServerTLS
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.limits.memory import MemoryWatch
-from tessel_proxy.limits.penalties import Penalties, source_of
+from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.records.accounting import Listener, Refusal, TunnelRecord, log_refused, peer_name
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.accounting import Listener, TunnelRecord, log_refused
+from tessel_proxy.records.ends import Refusal
+from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.records.peers import peer_name, source_of
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.reload import Reloadable, Reloader
@@ -208,7 +210,7 @@ class ProxyService(Service):
             "MAX_TUNNELS={asked}, but {descriptors} descriptors leave room for {tunnels}: raise "
             "the hard limit of open files (LimitNOFILE=, ulimits)",
             event="few_descriptors",
-            error=Number.FEW_DESCRIPTORS.value,
+            error=ErrorCode.FEW_DESCRIPTORS.value,
             asked=self._config.max_tunnels,
             descriptors=descriptors,
             tunnels=tunnels,

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.settings import ConfigError
 
 # A rename brings another inode, a write in place another size or time, a chmod another ctime.
@@ -148,7 +148,7 @@ class _Watched:
                 event="reload_failed",
                 what=self._name,
                 why=fault,
-                error=Number.RELOAD_FAILED.value,
+                error=ErrorCode.RELOAD_FAILED.value,
             )
         self.fault = fault
 

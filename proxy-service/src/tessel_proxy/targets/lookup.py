@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.targets.turns import Ticket, Turns
 from tessel_service_kit import names
 from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
@@ -52,7 +52,7 @@ class _LookupThreads(DaemonThreads):
             self._log.error(
                 "a name cannot be looked up: {why}",
                 event="no_thread",
-                error=Number.NO_THREAD.value,
+                error=ErrorCode.NO_THREAD.value,
                 threads=len(self.threads),
                 why=str(error),
             )

@@ -8,23 +8,13 @@ from twisted.internet import error
 from twisted.python.failure import Failure
 
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.records.accounting import Outcome
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.targets.target import Loss
 
 READ_RESET = "read ECONNRESET"
 READ_TLS_BROKEN = "read EPROTO"
-SILENT_TOO_LONG = "read ETIMEDOUT: nothing was sent either way for too long"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
-QUOTA_SPENT = "read EDQUOT: the account has moved all the bytes of its day"
-TOO_MANY_OPENS = {
-    Outcome.TOO_MANY_SUBSTREAMS: "connect EMFILE: too many substreams of this tunnel are open",
-    Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT: "connect EMFILE: too many substreams of this account",
-    Outcome.TOO_MANY_SUBSTREAMS_IN_ALL: "connect EMFILE: too many substreams at this proxy",
-    Outcome.WINDOWS_USED_UP: "connect EMFILE: the windows of this tunnel are used up",
-    Outcome.OPENS_TOO_FAST: "connect EMFILE: too many substreams in too short a time",
-    Outcome.QUOTA_SPENT: "connect EDQUOT: the account has moved all the bytes of its day",
-}
 LOSSES = {
     Loss.ENDED: (None, Outcome.ENDED),
     # To Node it is an end, and many servers know no other; the log tells.
@@ -32,8 +22,6 @@ LOSSES = {
     Loss.RESET: (READ_RESET, Outcome.RESET_BY_TARGET),
     Loss.TLS_BROKEN: (READ_TLS_BROKEN, Outcome.TLS_FAILED),
 }
-TOO_MUCH_EARLY_DATA = "write ENOBUFS: too much data before _pls_connect"
-INTERNAL_ERROR = "connect ECONNABORTED: internal error of the proxy"
 
 
 class TargetError(Exception):

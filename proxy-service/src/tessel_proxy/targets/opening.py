@@ -25,7 +25,7 @@ from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.egress.policy import Own, Wanted
 from tessel_proxy.egress.rules import EgressMode
-from tessel_proxy.records.accounting import log_would_refuse
+from tessel_proxy.records import log_lines
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.connecting import Connect
 from tessel_proxy.targets.dial import dial, in_turn
@@ -138,7 +138,7 @@ class _Opening:
         if not self._reported:  # once for each open, as a refusal
             self._reported = True
             target = f"{host}:{port}"
-            log_would_refuse(self._tunnel, self._account, target, str(address), rule)
+            log_lines.would_be_refused(self._tunnel, self._account, target, str(address), rule)
 
     async def _dial(
         self, addresses: Sequence[Address], protocol: Callable[[], IProtocol]

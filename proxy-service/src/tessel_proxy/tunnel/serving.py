@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from streamplex.conversation import CLOSED, substream_kind
 from streamplex.tx import Substream
-from tessel_proxy.records.accounting import Outcome, SubstreamRecord, TunnelRecord
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.relay.outbound import Outbound
 from tessel_proxy.relay.tunnel_context import Terms
-from tessel_proxy.targets import nodewords
 from tessel_proxy.tunnel.shared_state import House
 
 
@@ -33,7 +33,7 @@ class Serving:
     def refuse(self, substream: Substream, why: Outcome) -> None:
         """Turn it away before anything is done for it."""
         record = self._record_of(substream)
-        substream.fail(nodewords.TOO_MANY_OPENS[why])
+        substream.fail(f"connect {why.device_error}")
         substream.loseWriteConnection()
         substream.emit(CLOSED)
         substream.release()

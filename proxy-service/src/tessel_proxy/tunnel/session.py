@@ -36,17 +36,12 @@ from streamplex.tx.flow import MAX_HELD_BYTES
 from streamplex.tx.tcp import probe_peer, tcp_below
 from streamplex.tx.tls import TLSTransport, ended_by_fin
 from tessel_proxy.auth import Account
-from tessel_proxy.auth.checking import Checking, TurnedAway
+from tessel_proxy.auth.checking import Checking
 from tessel_proxy.auth.recheck import Doubt, Recheck
 from tessel_proxy.limits.accounts import Tally
-from tessel_proxy.records.accounting import (
-    Outcome,
-    Refusal,
-    ReplacedError,
-    TunnelOutcome,
-    TunnelRecord,
-)
-from tessel_proxy.records.error_codes import Number
+from tessel_proxy.records.accounting import ReplacedError, TunnelRecord
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.early_data import Allowance
 from tessel_proxy.relay.reading import Reading
 from tessel_proxy.relay.tunnel_context import Terms
@@ -89,7 +84,7 @@ class Session:
         self._held: deque[_Held] = deque()
         self._secured = False
         self._deadline: IDelayedCall | None = None
-        self._checking: Deferred[Account | TurnedAway] | None = None
+        self._checking: Deferred[Account | Refusal] | None = None
         self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
         self._tally: Tally | None = None  # what the account has open
@@ -135,7 +130,7 @@ class Session:
 
     def _too_late(self, why: Refusal) -> None:
         self._record.log_refused(why)
-        self._close(TunnelOutcome(why.value))
+        self._close(TunnelOutcome(why.value))  # both tables have these codes
         self._tunnel.abortConnection()
 
     def drain(self, after_ms: int) -> bool:
@@ -298,12 +293,12 @@ class Session:
         answer = self._checking = Deferred.fromCoroutine(self._tokens.ask(hello.token))
         answer.addCallback(self._answered, hello).addErrback(self._broken)
 
-    def _answered(self, answer: Account | TurnedAway, hello: Hello) -> None:
+    def _answered(self, answer: Account | Refusal, hello: Hello) -> None:
         match answer:
             case Account():
                 self._accept(hello, answer)
-            case TurnedAway() as turned_away:
-                self._refuse(hello, turned_away)
+            case Refusal() as why:
+                self._refuse(hello, why)
             case _:
                 assert_never(answer)
 
@@ -314,7 +309,7 @@ class Session:
             "tunnel {tunnel}",
             failure=failure,
             tunnel=self._record.tunnel,
-            error=Number.INTERNAL_ERROR.value,
+            error=ErrorCode.INTERNAL_ERROR.value,
         )
         self._end(TunnelOutcome.INTERNAL_ERROR)
 
@@ -360,8 +355,7 @@ class Session:
     def _turn_away_for_now(self, hello: Hello, account: Account) -> None:
         self._record.account = account.name
         self._record.log_refused(Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
-        answer = encode_answer(Refused(Reason.TOO_MANY_TUNNELS, try_again=True), hello)
-        self._tunnel.message(answer)
+        self._answer_refused(hello, Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
         self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
 
     def _check_again(self, hello: Hello, account: Account) -> None:
@@ -383,17 +377,18 @@ class Session:
         self._tunnel.message(encode_answer(Refused(reason, try_again), hello))
         self._end(TunnelOutcome(doubt.value))
 
-    def _refuse(self, hello: Hello, turned_away: TurnedAway) -> None:
-        try_again = turned_away.try_again
+    def _answer_refused(self, hello: Hello, why: Refusal) -> None:
+        if why.reason is not None:
+            self._tunnel.message(encode_answer(Refused(why.reason, why.try_again), hello))
+
+    def _refuse(self, hello: Hello, why: Refusal) -> None:
         self._move(Input.WRONG)
         self._failures += 1
-        self._record.log_refused(turned_away.why)
-        answer = encode_answer(Refused(turned_away.reason, try_again), hello)
-        self._tunnel.message(answer)
+        self._record.log_refused(why)
+        self._answer_refused(hello, why)
         if self._failures >= MAX_AUTH_FAILURES:
-            self._end(
-                TunnelOutcome.AUTH_UNAVAILABLE if try_again else TunnelOutcome.TOO_MANY_WRONG_TOKENS
-            )
+            unchecked, wrong = TunnelOutcome.AUTH_UNAVAILABLE, TunnelOutcome.TOO_MANY_WRONG_TOKENS
+            self._end(unchecked if why.try_again else wrong)
         else:
             self._await_token()
             self._tunnel.hear_at_most(MAX_BYTES_WITHOUT_TOKEN)

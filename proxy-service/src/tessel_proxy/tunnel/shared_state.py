@@ -14,8 +14,8 @@ from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.limits.accounts import Limits
 from tessel_proxy.limits.penalties import Penalties
-from tessel_proxy.records.accounting import Nobody, TunnelRecord, Witness
-from tessel_proxy.records.repeated_lines import EachLine, Lines
+from tessel_proxy.records.accounting import NoWitness, TunnelRecord, Witness
+from tessel_proxy.records.repeated_lines import EachLine, LogLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.opening import Opener
 
@@ -64,7 +64,7 @@ class House:
     limits: Limits
     penalties: Penalties
     census: Census = field(default_factory=Census)
-    witness: Witness = field(default_factory=Nobody)
-    lines: Lines = field(default_factory=EachLine)
+    witness: Witness = field(default_factory=NoWitness)
+    lines: LogLines = field(default_factory=EachLine)
     digest: Digest = field(default_factory=fresh_digest)  # of tokens, for the penalties
     jitter: Callable[[], float] = random.random  # from 0 to 1

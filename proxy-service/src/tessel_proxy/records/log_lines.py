@@ -1,0 +1,185 @@
+"""The log lines about tunnels, substreams and refusals: their texts and their fields.
+
+Names of accounts, devices and targets come from other people: they are fields, never part of a
+format. Fields that begin with `log_` are for the text only; JSON carries the numbers themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.records.peers import source_of_peer
+from tessel_proxy.records.repeated_lines import LineKind, LogLines
+from tessel_service_kit.texts import counted
+
+if TYPE_CHECKING:
+    from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+
+_log = Logger()
+
+_SUBSTREAM_CLOSED = (
+    "substream {substream} of tunnel {tunnel} to {log_where} closed: {outcome}; "
+    "{log_whose}, {kind}, {log_moved}, {seconds} s"
+)
+_SUBSTREAM_REFUSED = _SUBSTREAM_CLOSED + "; refused by the rule {rule}"
+
+
+def tunnel_authenticated(record: TunnelRecord, features: frozenset[str]) -> None:
+    """Log that the token of a tunnel was accepted."""
+    _log.info(
+        "tunnel {tunnel} of {peer} belongs to account {account}",
+        event="tunnel_authenticated",
+        tunnel=record.tunnel,
+        peer=record.peer,
+        account=record.account,
+        device=record.device,
+        listener=record.listener.value,
+        features=sorted(features),
+        resumed=record.resumed,
+    )
+
+
+def device_name_shared(record: TunnelRecord) -> None:
+    """Warn that a device keeps replacing its own tunnel."""
+    why = (
+        f"device {record.device} of account {record.account} replaces its own tunnel again and "
+        "again: do two devices have the same name (PROXY_DEVICE)?"
+    )
+    event, error = "device_name_shared", error_value(TunnelOutcome.REPLACED.error)
+
+    def write() -> None:
+        _log.warn(
+            "tunnel {tunnel} of {peer}: {why}",
+            event=event,
+            tunnel=record.tunnel,
+            peer=record.peer,
+            account=record.account,
+            device=record.device,
+            error=error,
+            why=why,
+        )
+
+    source = source_of_peer(record.peer)
+    record.lines.log(LineKind(event, "shared name", source, detail=why, error=error), write)
+
+
+def tunnel_closed(
+    record: TunnelRecord, lines: LogLines, lasted_s: float, outcome: TunnelOutcome, why: str
+) -> None:
+    """Write a tunnel's closing line. `why`: the connection's own reason, in words."""
+    kind = LineKind(
+        "tunnel_closed",
+        outcome.value,
+        source_of_peer(record.peer),
+        detail=f"{record.account}: {why}" if record.account else why,
+        level=outcome.level,
+        error=error_value(outcome.error),
+    )
+
+    def write() -> None:
+        _log.emit(
+            outcome.level,
+            "tunnel {tunnel} of {peer} closed: {outcome}; {log_whose}, {log_moved}, {seconds} s: "
+            "{why}",
+            event="tunnel_closed",
+            log_whose=_whose(record),
+            log_moved=f"{counted(record.substreams, 'substream')}, {_moved(record)} targets",
+            tunnel=record.tunnel,
+            peer=record.peer,
+            account=record.account,
+            device=record.device,
+            listener=record.listener.value,
+            substreams=record.substreams,
+            bytes_from_device=record.bytes_from_device,
+            bytes_from_target=record.bytes_from_target,
+            seconds=round(lasted_s, 3),
+            outcome=outcome.value,
+            error=kind.error,
+            why=why,
+        )
+
+    lines.log(kind, write)
+
+
+def substream_closed(record: SubstreamRecord, lasted_s: float, outcome: Outcome) -> None:
+    """Write a substream's closing line."""
+    _log.info(
+        _SUBSTREAM_REFUSED if record.rule else _SUBSTREAM_CLOSED,
+        event="substream_closed",
+        log_where=_where(record),
+        log_whose=_whose(record.of),
+        log_moved=f"{_moved(record)} the target",
+        tunnel=record.of.tunnel,
+        substream=record.substream,
+        account=record.of.account,
+        device=record.of.device,
+        kind=record.kind,
+        target=record.target,
+        address=record.address,
+        bytes_from_device=record.bytes_from_device,
+        bytes_from_target=record.bytes_from_target,
+        seconds=round(lasted_s, 3),
+        outcome=outcome.value,
+        error=error_value(outcome.error),
+        rule=record.rule,
+    )
+
+
+def refused(tunnel: int | None, peer: str, why: Refusal, lines: LogLines) -> None:
+    """Log why a tunnel, or a token on it, was refused."""
+    text, error = why.text, why.error.value
+
+    def write() -> None:
+        form = "tunnel {tunnel} of {peer} refused: {why}"
+        _log.warn(
+            "connection of {peer} refused: {why}" if tunnel is None else form,
+            event="tunnel_refused",
+            tunnel=tunnel,
+            peer=peer,
+            why=text,
+            error=error,
+        )
+
+    lines.log(LineKind("tunnel_refused", text, source_of_peer(peer), error=error), write)
+
+
+def would_be_refused(tunnel: int, account: str, target: str, address: str, rule: str) -> None:
+    """Log a target that EGRESS_MODE=report lets through although a rule refuses it."""
+    _log.warn(
+        "{target} of tunnel {tunnel} would be refused by the rule {rule}",
+        event="egress_would_refuse",
+        tunnel=tunnel,
+        account=account,
+        target=target,
+        address=address,
+        rule=rule,
+        error=ErrorCode.WOULD_BE_REFUSED.value,
+    )
+
+
+def error_value(error: ErrorCode | None) -> str | None:
+    """Return the `error` field of a log line."""
+    return None if error is None else error.value
+
+
+def _whose(tunnel: TunnelRecord) -> str:
+    account = "no account" if tunnel.account is None else f"account {tunnel.account}"
+    device = "no device name" if tunnel.device is None else f"device {tunnel.device}"
+    return f"{account}, {device}"
+
+
+def _moved(record: TunnelRecord | SubstreamRecord) -> str:
+    nbytes = counted(record.bytes_from_device, "byte")
+    return f"{nbytes} from the device, {record.bytes_from_target} from"
+
+
+def _where(substream: SubstreamRecord) -> str:
+    if not substream.target:
+        return "no target"
+    if substream.address in ("", substream.target):
+        return substream.target
+    return f"{substream.target} ({substream.address})"

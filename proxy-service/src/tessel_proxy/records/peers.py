@@ -1,0 +1,45 @@
+"""Names of peers: as log lines show them, and as limits and log lines group them."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+
+SOURCE_V6_BITS: Final = 64  # the network of one subscriber, who may use any address in it
+
+
+def peer_name(address: IAddress) -> str:
+    """Return HOST:PORT for the log. IPv4 over IPv6 (`::ffff:192.0.2.1`) is named as IPv4."""
+    match address:
+        case IPv4Address():
+            return f"{address.host}:{address.port}"
+        case IPv6Address():
+            host = address.host.removeprefix("::ffff:")
+            return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+        case _:
+            return str(address)
+
+
+def source_of(host: str) -> str:
+    """Return the group of addresses that counts as one peer: IPv4 address or IPv6 /64 network.
+
+    Text that is no address is returned as it is.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if not isinstance(address, ipaddress.IPv6Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, SOURCE_V6_BITS), strict=False))
+
+
+def source_of_peer(peer: str) -> str:
+    """Return `source_of` for a `peer_name`: its host without the port."""
+    host = peer.rpartition(":")[0]
+    return source_of(host.removeprefix("[").removesuffix("]"))
