@@ -1,6 +1,6 @@
 """Many streams over one connection: the tunnel protocol of the Tessel 1 proxy.
 
-The core does no I/O: `Tunnel` turns bytes into events and queued calls into bytes.
+The core does no I/O: `TunnelCore` turns bytes into events and queued calls into bytes.
 `streamplex.tx` binds it to Twisted, where a substream is a transport.
 """
 
@@ -16,20 +16,20 @@ from streamplex.errors import (
     SubstreamError,
     TunnelLostError,
 )
-from streamplex.limits import Limits
-from streamplex.tunnel import Tunnel
+from streamplex.limits import PeerLimits
+from streamplex.tunnel import TunnelCore
 
 __all__ = [
     "ChannelsExhaustedError",
-    "Limits",
     "LocalError",
+    "PeerLimits",
     "PromisesExhaustedError",
     "RemoteError",
     "Side",
     "SilentPeerError",
     "StreamplexError",
     "SubstreamError",
-    "Tunnel",
+    "TunnelCore",
     "TunnelLostError",
     "Windows",
 ]

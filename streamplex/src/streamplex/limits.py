@@ -8,7 +8,7 @@ from streamplex.errors import RemoteError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PeerLimits:
     """What a peer may cost. Sizes in bytes."""
 
     max_unread_answer_bytes: int = 4 * 1024 * 1024
@@ -21,7 +21,7 @@ class Patience:
 
     __slots__ = ("_limits", "_may_say")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: PeerLimits) -> None:
         self._limits = limits
         self._may_say: int | None = None  # bytes; None: any number
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from streamplex.events import Event
-from streamplex.tunnel import Tunnel
+from streamplex.tunnel import TunnelCore
 
 EVERYTHING = 1 << 30
 """More bytes than a test queues."""
 
 
-def bytes_of(tunnel: Tunnel, max_bytes: int = EVERYTHING) -> bytes:
+def bytes_of(tunnel: TunnelCore, max_bytes: int = EVERYTHING) -> bytes:
     """What a tunnel sends next, joined."""
     return b"".join(tunnel.take(max_bytes).pieces)
 
@@ -25,7 +25,7 @@ def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
     yield data[at:]
 
 
-def exchange(one: Tunnel, other: Tunnel) -> tuple[list[Event], list[Event]]:
+def exchange(one: TunnelCore, other: TunnelCore) -> tuple[list[Event], list[Event]]:
     """Carry what is queued across, both ways; the events of `one` and of `other`."""
     for_other = other.receive(bytes_of(one))
     for_one = one.receive(bytes_of(other))

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from typing import assert_never
 
 from streamplex import events, features
-from streamplex.channels import OwnChannels, PeerChannels, Side
+from streamplex.channels import Side
 from streamplex.credit import FIRST_WINDOW_BYTES, Windows
 from streamplex.errors import LocalError, RemoteError
 from streamplex.events import (
@@ -38,32 +38,31 @@ from streamplex.events import (
 from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
-from streamplex.limits import Limits, Patience
+from streamplex.limits import Patience, PeerLimits
 from streamplex.messages import HEADER_BYTES, BytesLike, data_channel, decode_message
 from streamplex.schedule import Batch, Scheduler
-from streamplex.states import TRANSITIONS, Input, State
+from streamplex.states import Input, State
+from streamplex.substreams import Substreams
 
 
-class Tunnel:
-    """The protocol's state on one side of one tunnel."""
+class TunnelCore:
+    """One side of a tunnel: the state of the protocol, without I/O.
 
-    def __init__(self, side: Side, limits: Limits | None = None) -> None:
-        self._own = OwnChannels(side)
-        self._peers = PeerChannels(side.other)
-        self._own_parity = side.value % 2
+    Bytes of the peer go in through `receive`, which returns events. Methods such as `open`, `send`
+    and `end` queue what is to be sent, and `take` returns it as bytes. The owner moves the bytes.
+    `flow` is the flow control of its substreams (feature `credit/1`).
+    """
+
+    def __init__(self, side: Side, limits: PeerLimits | None = None) -> None:
+        self._substreams = Substreams(side)
+        self._states = self._substreams.states  # looked up for each message
         self._side = side
         self._goes_away = False  # goaway/1 is on; the server says it, the device hears it
         self._heard: frozenset[str] = frozenset()  # features with messages for this side
-        self._patience = Patience(limits or Limits())
+        self._patience = Patience(limits or PeerLimits())
         self._reader = FrameReader()
-        self._states: dict[int, State] = {}
         self._scheduler = Scheduler()
         self.flow = FlowControl(self._scheduler)
-        """Whose windows these are; with credit/1."""
-        self._leaving: set[int] = set()
-        """Released, but still with something to send, which costs memory, and may need credit.
-        `stream` would overtake it: opened again now, the number's old `end` would end the new one.
-        """
         self._failed = False
         self._pings = 0  # sent; the number of the last one
 
@@ -99,7 +98,7 @@ class Tunnel:
     @property
     def peer_is_spent(self) -> bool:
         """The peer can open no more substreams here: it needs another tunnel for the next."""
-        return self._peers.used_up and not self._own.reuse
+        return self._substreams.peers.used_up and not self._substreams.own.reuse
 
     def hear_at_most(self, nbytes: int | None) -> None:
         """Cut a peer of which nothing is known when it says more; see `Patience`."""
@@ -113,7 +112,8 @@ class Tunnel:
         """Move what it concerns on; None for what is to be passed over silently."""
         match meaning:
             case StreamOpened(channel):
-                self._open_peers(channel)
+                self._substreams.open_peers(channel)
+                self.flow.begin(channel)
             case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
             case Ping(ping_id):
@@ -128,56 +128,30 @@ class Tunnel:
     def _accept_on_substream(self, meaning: OfSubstream) -> Told | None:
         match meaning:
             case DataReceived(channel, data):
-                if not self._is_open(channel):
+                if not self._substreams.is_open(channel):
                     return None
-                self._move(channel, Input.RECEIVE)
+                self._substreams.peer_did(channel, Input.RECEIVE)
                 self.flow.received(channel, len(data))
                 return meaning if data else None
             case StreamEnded(channel):
-                if not self._is_open(channel):
+                if not self._substreams.is_open(channel):
                     return None
-                self._move(channel, Input.REMOTE_END)
+                self._substreams.peer_did(channel, Input.REMOTE_END)
                 self.flow.ended(channel)
                 return meaning
             case CreditGranted(channel, nbytes):
-                self._is_open(channel)  # or was: what it still has to send may need it
+                self._substreams.is_open(channel)  # or was: what it still has to send may need it
                 self.flow.granted(channel, nbytes)
                 return None
             case StreamReset(channel):
-                is_open, is_first = self._is_open(channel), self.flow.is_read(channel)
+                is_open, is_first = self._substreams.is_open(channel), self.flow.is_read(channel)
                 self.flow.not_read(channel)
                 self._let_go_if_all_left(channel)
                 return meaning if is_open and is_first else None
             case StreamFailed(channel) | CustomReceived(channel) | Ignored(channel):
-                return meaning if self._is_open(channel) else None
+                return meaning if self._substreams.is_open(channel) else None
             case _:
                 assert_never(meaning)
-
-    def _open_peers(self, channel: int) -> None:
-        self._peers.open(channel)
-        if channel in self._states or channel in self._leaving:
-            raise RemoteError(f"substream {channel} opened while it is in use")
-        self._states[channel] = State.OPEN
-        self.flow.begin(channel)
-
-    def _is_open(self, channel: int) -> bool:
-        """Is the substream still of interest? Raises RemoteError if it never was."""
-        if channel in self._states:
-            return True
-        owner = self._own if channel % 2 == self._own_parity else self._peers
-        if not owner.was_opened(channel):
-            raise RemoteError(f"message for channel {channel}, which was never opened")
-        return False  # it was in flight when this side was done with the substream
-
-    def _move(self, channel: int, what: Input) -> None:
-        state = self._states[channel]
-        try:
-            self._states[channel] = TRANSITIONS[state][what]
-        except KeyError:
-            raise RemoteError(
-                f"{'a second end' if what is Input.REMOTE_END else 'data after the end'} "
-                f"on substream {channel}"
-            ) from None
 
     # --- what we say ------------------------------------------------------------------
 
@@ -187,9 +161,9 @@ class Tunnel:
         And PromisesExhaustedError, with credit/1, when the peer cannot be promised a window on it.
         """
         self.flow.require_room()
-        channel = self._own.allocate()
+        channel = self._substreams.own.allocate()
         self._scheduler.add_urgent(events.stream_opened(channel, name))
-        self._states[channel] = State.OPEN
+        self._substreams.open_own(channel)
         self.flow.begin(channel)
         return channel
 
@@ -221,7 +195,7 @@ class Tunnel:
         For a peer that reads no more nothing is queued. The bytes of a view may change when they
         have been taken, or after `keep`.
         """
-        self._step(channel, Input.SEND)
+        self._substreams.this_side_does(channel, Input.SEND)
         if self.flow.is_read(channel):
             self._scheduler.add_payload(channel, data)
 
@@ -231,22 +205,22 @@ class Tunnel:
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data. Raises LocalError if it has been said."""
-        self._step(channel, Input.LOCAL_END)
+        self._substreams.this_side_does(channel, Input.LOCAL_END)
         self._scheduler.add_frame(channel, events.stream_ended(channel))
 
     def fail(self, channel: int, message: str) -> None:
         """Tell the peer that this end of the substream failed; changes no state."""
-        self._require(channel)
+        self._substreams.require(channel)
         self._scheduler.add_frame(channel, events.stream_failed(channel, message))
 
     def emit(self, channel: int, name: str, *args: Json) -> None:
         """Queue an event of the layer above."""
-        self._require(channel)
+        self._substreams.require(channel)
         self._scheduler.add_frame(channel, events.custom(channel, name, args))
 
     def abort(self, channel: int, message: str) -> None:
         """Forget the data that waits to be sent; in its place tell that this end failed."""
-        self._require(channel)
+        self._substreams.require(channel)
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
     def reset(self, channel: int) -> None:
@@ -255,7 +229,7 @@ class Tunnel:
         It will treat the other direction as aborted, so that the data queued here is forgotten.
         Raises LocalError without credit/1.
         """
-        self._require(channel)
+        self._substreams.require(channel)
         self.flow.stop_reading(channel)
 
     def release(self, channel: int) -> None:
@@ -263,23 +237,16 @@ class Tunnel:
 
         The opener must have sent `end`, and know that the peer is done too.
         """
-        state = self.state(channel)
-        own = channel % 2 == self._own_parity
-        if own and not state.local_ended:
-            raise LocalError(f"substream {channel} released by its opener before its end")
-        del self._states[channel]
-        if own and channel in self.flow:
+        self._substreams.release(channel)
+        if self._substreams.is_own(channel) and channel in self.flow:
             self._scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
         self.flow.close(channel)
-        self._leaving.add(channel)
         self._let_go_if_all_left(channel)
 
     def _let_go_if_all_left(self, channel: int) -> None:
-        if channel in self._leaving and not self._scheduler.waiting_bytes(channel):
-            self._leaving.remove(channel)
+        if channel in self._substreams.leaving and not self._scheduler.waiting_bytes(channel):
             self._scheduler.unlimit(channel)
-            if channel % 2 == self._own_parity:
-                self._own.release(channel)
+            self._substreams.leave(channel)
 
     def offer(self, names: Iterable[str]) -> None:
         """This side is about to name these features: understand them from now on.
@@ -303,7 +270,7 @@ class Tunnel:
         the substreams that are opened from now on.
         """
         enabled = frozenset(names)
-        self._own.reuse = features.REUSE in enabled
+        self._substreams.own.reuse = features.REUSE in enabled
         self._goes_away = features.GOAWAY in enabled
         self._heard = self._with_messages_for_this_side(enabled)
         if features.CREDIT in enabled:
@@ -311,19 +278,8 @@ class Tunnel:
 
     def state(self, channel: int) -> State:
         """The half-close state of a substream that has not been released."""
-        self._require(channel)
+        self._substreams.require(channel)
         return self._states[channel]
-
-    def _require(self, channel: int) -> None:
-        if channel not in self._states:
-            raise LocalError(f"substream {channel} is not open")
-
-    def _step(self, channel: int, what: Input) -> None:
-        self._require(channel)
-        try:
-            self._states[channel] = TRANSITIONS[self._states[channel]][what]
-        except KeyError:
-            raise LocalError(f"substream {channel} has ended; nothing may follow") from None
 
     # --- what leaves ------------------------------------------------------------------
 
@@ -343,12 +299,12 @@ class Tunnel:
     @property
     def leaving(self) -> Collection[int]:
         """Substreams that were released and have still something to send."""
-        return self._leaving
+        return self._substreams.leaving
 
     def take(self, max_bytes: int) -> Batch:
         """What goes to the wire next; at most one turn more than `max_bytes`."""
         batch = self._scheduler.take(max_bytes)
-        if self._leaving:
+        if self._substreams.leaving:
             for channel in batch.served:
                 self._let_go_if_all_left(channel)
         return batch

@@ -12,7 +12,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
-from streamplex import Side, Tunnel
+from streamplex import Side, TunnelCore
 from streamplex.features import CREDIT, REUSE
 from streamplex.testing import exchange
 from streamplex.tx import TunnelProtocol
@@ -105,14 +105,14 @@ def assert_clean(*tunnels):
         assert not tunnel.substreams
         assert not core
         assert not core._states
-        assert not core._leaving
+        assert not core.leaving
         assert core._scheduler.frame_bytes == 0
         assert tunnel.held._nbytes == 0
 
 
 @pytest.mark.parametrize("features", [[REUSE], [REUSE, CREDIT]], ids=["reuse", "credit"])
 def test_two_cores_keep_nothing_of_70_000_substreams_in_sequence(features):
-    server, device = Tunnel(Side.A), Tunnel(Side.B)
+    server, device = TunnelCore(Side.A), TunnelCore(Side.B)
     server.enable(features)
     device.enable(features)
     before = objects()
@@ -149,7 +149,7 @@ def open_and_finish(opener, other):
 
 
 def test_seventy_thousand_substreams_in_sequence_reuse_their_numbers():
-    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    device, server = TunnelCore(Side.B), TunnelCore(Side.A)
     device.enable([REUSE])
     numbers = [open_and_finish(device, server) for _ in range(TWO_ROUNDS)]
     once = list(range(2, 65_536, 2))

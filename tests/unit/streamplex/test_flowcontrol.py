@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamplex import LocalError, PromisesExhaustedError, RemoteError, Side, Tunnel, Windows
+from streamplex import LocalError, PromisesExhaustedError, RemoteError, Side, TunnelCore, Windows
 from streamplex.credit import MAX_CREDIT_BYTES
 from streamplex.events import (
     CustomReceived,
@@ -23,7 +23,7 @@ class Pair:
     """A device's and a server's core that agreed on credit, and one substream."""
 
     def __init__(self, windows=SMALL, peers=SMALL):
-        self.device, self.server = Tunnel(Side.B), Tunnel(Side.A)
+        self.device, self.server = TunnelCore(Side.B), TunnelCore(Side.A)
         self.device.enable([CREDIT, REUSE], windows, peers.first)
         self.server.enable([CREDIT, REUSE], peers, windows.first)
         self.channel = self.device.open("net")
@@ -115,7 +115,7 @@ def test_events_and_the_end_need_no_credit(pair):
 
 
 def test_a_peer_whose_window_is_nothing_grants_before_anything_is_sent():
-    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    device, server = TunnelCore(Side.B), TunnelCore(Side.A)
     device.enable([CREDIT], SMALL, peers_first=0)
     server.enable([CREDIT], SMALL, SMALL.first)
     channel = device.open("net")
@@ -318,7 +318,7 @@ def test_credit_for_a_substream_that_both_are_done_with_was_in_flight(pair):
 
 
 def test_substreams_from_before_the_agreement_stand_outside():
-    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    device, server = TunnelCore(Side.B), TunnelCore(Side.A)
     channel = device.open("net")
     exchange(device, server)
     for tunnel in (device, server):
@@ -336,7 +336,7 @@ def test_substreams_from_before_the_agreement_stand_outside():
 
 
 def test_to_who_does_not_know_them_credit_and_reset_mean_nothing():
-    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    device, server = TunnelCore(Side.B), TunnelCore(Side.A)
     channel = device.open("net")
     exchange(device, server)
     for event in ("credit", "reset"):

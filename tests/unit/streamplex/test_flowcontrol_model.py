@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from streamplex import ChannelsExhaustedError, PromisesExhaustedError, Side, Tunnel, Windows
+from streamplex import ChannelsExhaustedError, PromisesExhaustedError, Side, TunnelCore, Windows
 from streamplex.events import (
     CustomReceived,
     DataReceived,
@@ -93,7 +93,7 @@ class Flowing(RuleBasedStateMachine):
         self.new = new
         self.now = 0.0
         self.windows = {Side.A: one, Side.B: other}
-        self.tunnels = {side: Tunnel(side) for side in Side}
+        self.tunnels = {side: TunnelCore(side) for side in Side}
         self.wire = {side: bytearray() for side in Side}
         self.ways = {}  # by (side that sends, channel)
         self.open = {side: set() for side in Side}
@@ -102,8 +102,8 @@ class Flowing(RuleBasedStateMachine):
             features = [REUSE, CREDIT] if new else [REUSE]
             tunnel.enable(features, self.windows[side], self.windows[side.other].first)
         device, server = self.tunnels[Side.B], self.tunnels[Side.A]
-        device._own._next = 65_536 - 2 * NUMBERS
-        server._peers._highest = device._own._next - 2
+        device._substreams.own._next = 65_536 - 2 * NUMBERS
+        server._substreams.peers._highest = device._substreams.own._next - 2
 
     # --- what programs do
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from streamplex import LocalError, RemoteError, Side, Tunnel, events
+from streamplex import LocalError, RemoteError, Side, TunnelCore, events
 from streamplex.events import Fault
 from streamplex.messages import data_header
 from streamplex.states import TRANSITIONS, Input, State
@@ -24,7 +24,7 @@ EVERY_CASE = list(product(State, Input))
 
 def in_state(state):
     """A device's tunnel whose substream 2 is in this state."""
-    tunnel = Tunnel(Side.B)
+    tunnel = TunnelCore(Side.B)
     tunnel.open("net")
     if state.local_ended:
         tunnel.end(2)

@@ -1,12 +1,12 @@
 """What ships for the tests of others."""
 
-from streamplex import Side, Tunnel
+from streamplex import Side, TunnelCore
 from streamplex.events import DataReceived, MessageReceived, StreamOpened
 from streamplex.testing import bytes_of, cut, exchange
 
 
 def test_the_bytes_of_a_tunnel_are_what_it_sends_next():
-    tunnel = Tunnel(Side.B)
+    tunnel = TunnelCore(Side.B)
     tunnel.message(1)
     tunnel.message(2)
     assert b'"object":1' in bytes_of(tunnel, 1)
@@ -20,7 +20,7 @@ def test_bytes_are_cut_at_the_sizes_given_and_the_rest_follows():
 
 
 def test_an_exchange_carries_what_is_queued_both_ways():
-    device, server = Tunnel(Side.B), Tunnel(Side.A)
+    device, server = TunnelCore(Side.B), TunnelCore(Side.A)
     channel = device.open("net")
     device.send(channel, b"hi")
     server.message("welcome")

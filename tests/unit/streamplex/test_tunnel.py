@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from streamplex import (
     ChannelsExhaustedError,
-    Limits,
     LocalError,
+    PeerLimits,
     RemoteError,
     Side,
-    Tunnel,
+    TunnelCore,
     events,
 )
 from streamplex.events import (
@@ -53,12 +53,12 @@ def fault_of(tunnel, nbytes):
 
 @pytest.fixture
 def device():
-    return Tunnel(Side.B)
+    return TunnelCore(Side.B)
 
 
 @pytest.fixture
 def server():
-    return Tunnel(Side.A)
+    return TunnelCore(Side.A)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_bytes_behind_a_dialogue_wait(server):
 
 @given(st.lists(st.integers(0, 60)))
 def test_a_dialogue_cut_anywhere_is_heard(sizes):
-    server = Tunnel(Side.A)
+    server = TunnelCore(Side.A)
     assert [e for piece in cut(DIALOGUE, sizes) for e in server.receive(piece)] == HEARD
 
 
@@ -204,7 +204,7 @@ def test_a_stream_may_end_between_frames(server):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything(nbytes):
-    server = Tunnel(Side.A)
+    server = TunnelCore(Side.A)
     server.receive(events.stream_opened(2, None))
     for event in server.receive(nbytes):
         assert isinstance(event, Fault) or event is not None
@@ -216,12 +216,12 @@ def test_no_damage_to_a_dialogue_raises_anything(draw):
     damaged = bytearray(DIALOGUE)
     for _ in range(draw.draw(st.integers(1, 4))):
         damaged[draw.draw(st.integers(0, len(damaged) - 1))] = draw.draw(st.integers(0, 255))
-    heard = Tunnel(Side.A).receive(bytes(damaged))
+    heard = TunnelCore(Side.A).receive(bytes(damaged))
     assert not any(isinstance(event, Fault) for event in heard[:-1])
 
 
 def test_a_peer_that_asks_without_reading_is_at_fault():
-    server = Tunnel(Side.A, Limits(max_unread_answer_bytes=1000))
+    server = TunnelCore(Side.A, PeerLimits(max_unread_answer_bytes=1000))
     for number in range(30):
         server.message({"answer": number})
     assert fault_of(server, b"\x00") == (
@@ -230,7 +230,7 @@ def test_a_peer_that_asks_without_reading_is_at_fault():
 
 
 def test_a_peer_that_reads_its_answers_may_ask_on():
-    server = Tunnel(Side.A, Limits(max_unread_answer_bytes=1000))
+    server = TunnelCore(Side.A, PeerLimits(max_unread_answer_bytes=1000))
     for number in range(30):
         server.message({"answer": number})
         bytes_of(server)
@@ -383,7 +383,7 @@ def test_a_write_larger_than_a_frame_leaves_in_several(pair):
 
 
 def test_without_reuse_a_device_opens_32767_substreams():
-    device = Tunnel(Side.B)
+    device = TunnelCore(Side.B)
     device.enable([RETRY])
     for _ in range(32_767):
         device.end(device.open(None))
@@ -393,17 +393,17 @@ def test_without_reuse_a_device_opens_32767_substreams():
 
 def test_a_feature_is_off_again_when_it_is_not_among_those_named(device):
     device.enable({REUSE})
-    assert device._own.reuse
+    assert device._substreams.own.reuse
     device.enable([])
-    assert not device._own.reuse
+    assert not device._substreams.own.reuse
 
 
 @pytest.fixture
 def last_numbers(device, server):
     """A device with one number left, that it may use again."""
     device.enable([REUSE])
-    device._own._next = LAST_OF_DEVICE
-    server._peers._highest = LAST_OF_DEVICE - 2
+    device._substreams.own._next = LAST_OF_DEVICE
+    server._substreams.peers._highest = LAST_OF_DEVICE - 2
     return device, server
 
 
@@ -425,7 +425,7 @@ def test_a_released_number_is_not_opened_again_until_what_it_had_queued_has_left
 
 def test_while_one_number_is_leaving_others_may_leave_too(last_numbers):
     device, _ = last_numbers
-    device._own._next -= 2
+    device._substreams.own._next -= 2
     one, other = device.open(None), device.open(None)
     bytes_of(device)
     for channel in (one, other):
@@ -588,7 +588,7 @@ def test_uninvited_it_is_passed_over(server):
 
 @pytest.mark.parametrize(("side", "hears"), [(Side.A, False), (Side.B, True)])
 def test_what_is_offered_is_understood_before_the_answer_is_acted_upon(side, hears):
-    tunnel = Tunnel(side)
+    tunnel = TunnelCore(side)
     tunnel.offer({GOAWAY, PING})
     heard = tunnel.receive(events.ping(1) + events.go_away(5))
     assert (events.GoAway(5) in heard) is hears

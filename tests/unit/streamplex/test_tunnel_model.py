@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from streamplex import ChannelsExhaustedError, Side, Tunnel
+from streamplex import ChannelsExhaustedError, Side, TunnelCore
 from streamplex.events import (
     CustomReceived,
     DataReceived,
@@ -51,7 +51,7 @@ class Story:
 class BackToBack(RuleBasedStateMachine):
     @initialize(few=st.booleans())
     def begin(self, few):
-        self.tunnels = {side: Tunnel(side) for side in Side}
+        self.tunnels = {side: TunnelCore(side) for side in Side}
         self.wire = {side: bytearray() for side in Side}  # what this side has sent
         self.open = {side: set() for side in Side}  # not released by this side
         self.told = defaultdict(Story)  # by (side that says it, channel); 0 is the control channel
@@ -59,8 +59,10 @@ class BackToBack(RuleBasedStateMachine):
         for side, tunnel in self.tunnels.items():
             tunnel.enable([REUSE])
             if few:
-                tunnel._own._next = 65_532 + side.value  # two are left, or one
-                self.tunnels[side.other]._peers._highest = tunnel._own._next - 2
+                tunnel._substreams.own._next = 65_532 + side.value  # two are left, or one
+                self.tunnels[side.other]._substreams.peers._highest = (
+                    tunnel._substreams.own._next - 2
+                )
 
     def _channels(self, side, *, ended):
         return [

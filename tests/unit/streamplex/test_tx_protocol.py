@@ -9,8 +9,8 @@ from zope.interface.verify import verifyObject
 
 from streamplex import (
     ChannelsExhaustedError,
-    Limits,
     LocalError,
+    PeerLimits,
     RemoteError,
     Side,
     TunnelLostError,
@@ -94,7 +94,7 @@ def test_what_is_not_known_is_ignored(tunnels):
 
 def test_features_are_the_cores_business(tunnels):
     tunnels.device.enable({REUSE})
-    assert tunnels.device.core._own.reuse
+    assert tunnels.device.core._substreams.own.reuse
 
 
 def test_a_device_is_told_to_go_away_a_dead_tunnel_is_not(tunnels):
@@ -141,7 +141,7 @@ def test_a_tunnel_that_is_not_open_opens_nothing(tunnels, phase):
 
 def test_an_exhausted_tunnel_says_so_and_goes_on(tunnels):
     near, far = tunnels.open(HalfCloseable())
-    tunnels.device.core._own._next = 65_536
+    tunnels.device.core._substreams.own._next = 65_536
     with pytest.raises(ChannelsExhaustedError):
         tunnels.device.open("net")
     near.transport.write(b"on")
@@ -246,7 +246,7 @@ def test_our_own_close_inside_a_frame_of_the_peers_is_not_its_fault(tunnels):
 
 
 def test_a_peer_that_asks_without_reading_is_cut():
-    tunnels = Tunnels(limits=Limits(max_unread_answer_bytes=1000))
+    tunnels = Tunnels(limits=PeerLimits(max_unread_answer_bytes=1000))
     tunnels.server.pauseProducing()
     for _ in range(100):
         tunnels.server.message("answer")

@@ -1,4 +1,4 @@
-"""The pump: moves bytes between a transport and a `Tunnel`, and events to the substreams.
+"""The pump: moves bytes between a transport and a `TunnelCore`, and events to the substreams.
 
 It decides nothing: what is sent next is the core's to say, what happens is the listener's.
 """
@@ -41,10 +41,10 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import Json
-from streamplex.limits import Limits
+from streamplex.limits import PeerLimits
 from streamplex.messages import CONTROL_CHANNEL
 from streamplex.schedule import FAIR_TURN_BYTES
-from streamplex.tunnel import Tunnel
+from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import READ_BYTES, keep_queue_short
 from streamplex.tx.flow import HeldBytes
 from streamplex.tx.interfaces import ITakesViews, ITunnelListener
@@ -104,9 +104,9 @@ class TunnelProtocol(Protocol):
         side: Side,
         listener: ITunnelListener,
         clock: IReactorTime,
-        limits: Limits | None = None,
+        limits: PeerLimits | None = None,
     ) -> None:
-        self.core = Tunnel(side, limits)
+        self.core = TunnelCore(side, limits)
         self.clock = clock
         self._listener = listener
         self._phase = _Phase.CONNECTING
@@ -144,7 +144,7 @@ class TunnelProtocol(Protocol):
         return sum(waiting) + sum(substream.held_bytes for substream in held)
 
     def open(self, name: str | None) -> Substream:
-        """Open a substream. Raises what `Tunnel.open` does, or LocalError on a dead tunnel."""
+        """Open a substream. Raises what `TunnelCore.open` does, or LocalError on a dead tunnel."""
         if self._phase is not _Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
@@ -174,7 +174,7 @@ class TunnelProtocol(Protocol):
         windows: Windows | None = None,
         peers_first: int = FIRST_WINDOW_BYTES,
     ) -> None:
-        """Turn on the features that both ends have named; for credit/1, see `Tunnel.enable`."""
+        """Turn on the features that both ends have named; for credit/1, see `TunnelCore.enable`."""
         self.core.enable(features, windows, peers_first)
 
     def keep_alive(self, interval_s: float, timeout_s: float) -> None:
