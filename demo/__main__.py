@@ -1,7 +1,7 @@
-"""`make demo`: token service, two sites and a proxy on loopback, and a device that uses them.
+"""`make demo`: run a device, a proxy, a token service and two sites on loopback, and show routes.
 
-Every sentence about the way of a connection is computed from what the sites counted and the proxy
-logged; the device is not asked.
+Every sentence about the route of a connection is computed from the counts of the sites and the log
+of the proxy, not from the output of the device.
 """
 
 import signal
@@ -19,20 +19,21 @@ from lab.watch import Watch
 
 DOWNLOADS = 20
 SOCKETS = 20
-CHIP_SOCKETS = 4  # of the simulated chip, as of a real one
+CHIP_SOCKETS = 4  # sockets of the simulated chip, as of a real one
 FAILED = 1
-SIGNAL_EXIT = 128  # a shell's way to say which signal ended a process
+SIGNAL_EXIT = 128  # exit code 128 + N: ended by signal N, as shells report it
 
 
 class DemoError(Exception):
-    """Something did not go as the demo is to show it."""
+    """A result differs from the one that the demo is meant to show."""
 
 
 class Terminated(Exception):  # noqa: N818 - it is no error
-    """SIGTERM came."""
+    """The process received SIGTERM."""
 
 
 def main():
+    """Run the demo; return the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     screen = Screen(sys.stdout)
     try:
@@ -54,13 +55,13 @@ def _terminate(_number, _frame):
 
 
 class Demo:
-    """The system, and six scenes on it."""
+    """Starts the system and shows the scenes."""
 
     def __init__(self, screen, folder):
         self._screen = screen
         self._folder = folder
         self._part = ""
-        self._exported = {}  # the settings of all programs, which are shown once
+        self._exported = {}  # settings that all programs share; they are shown once
 
     def run(self):
         self._screen.headline("The services start")
@@ -79,10 +80,10 @@ class Demo:
         self._introduce()
         scenes = [
             self._three_pages,
-            self._the_originals_sample,
+            self._sample_of_the_original,
             self._many_downloads,
             self._twenty_sockets_without_the_proxy,
-            self._twenty_sockets_with_it,
+            self._twenty_sockets_through_the_proxy,
         ]
         for number, scene in enumerate(scenes, 1):
             self._part = f"part {number} of {len(scenes)}"
@@ -91,11 +92,11 @@ class Demo:
     def _introduce(self):
         system, say = self._system, self._screen.say
         host, port = system.proxy_address
-        say(f"The proxy listens on {host}:{port} and asks the token service about tokens.")
+        say(f"The proxy listens on {host}:{port} and checks tokens with the token service.")
         for site in (system.far, system.near):
             say(f"The {site.name} site serves {site.url()} and {site.url(scheme='https')}")
-        say(f"The device's radio is a simulated CC3000, with {CHIP_SOCKETS} sockets.")
-        say("All of the device's programs have these settings:")
+        say(f"The device has a simulated CC3000 radio with {CHIP_SOCKETS} sockets.")
+        say("All programs on the device get these settings:")
         self._exported = {
             **system.device_settings(),
             "PROXY_LOCAL": system.near.host,
@@ -107,15 +108,15 @@ class Demo:
 
     def _three_pages(self):
         system = self._system
-        self._screen.headline("A program visits three pages")
+        self._screen.headline("A program requests three pages")
         urls = [system.far.url(), system.far.url(scheme="https"), system.near.url()]
         account = self._account("demo/visits.py", *urls)
         expect(
             account, {("far", "http"): (0, 1), ("far", "https"): (0, 1), ("near", "http"): (1, 0)}
         )
 
-    def _the_originals_sample(self):
-        self._screen.headline("The original's sample asks a site for its own address")
+    def _sample_of_the_original(self):
+        self._screen.headline("The sample of the original project asks a site for its own address")
         account = self._account("examples/ipcalf.py", self._system.far.url("/?format=text"))
         expect(account, {("far", "http"): (0, 1)})
 
@@ -131,10 +132,10 @@ class Demo:
         shown = self._program("demo/twenty_sockets.py", *place, settings={"PROXY_TOKEN": ""})
         expect_lines(shown, f"{CHIP_SOCKETS} of {SOCKETS} sockets are connected.")
         expect_lines(shown, f"{SOCKETS - CHIP_SOCKETS} times: ENOENT: Cannot open another socket.")
-        self._screen.note(f"The chip has {CHIP_SOCKETS} sockets: it refuses to open more.")
+        self._screen.note(f"The chip has {CHIP_SOCKETS} sockets and refuses to open more.")
 
-    def _twenty_sockets_with_it(self):
-        self._screen.headline(f"The same program opens its {SOCKETS} sockets through the proxy")
+    def _twenty_sockets_through_the_proxy(self):
+        self._screen.headline(f"The same program opens {SOCKETS} sockets through the proxy")
         trace = str(self._folder / "trace.txt")
         place = (self._system.far.host, self._system.far.ports["echo"])
         options = ("--trace-spi", trace)
@@ -142,23 +143,25 @@ class Demo:
         expect(account, {("far", "echo"): (0, SOCKETS)})
         decoded = self._finished(["tessel", "radio", "decode", trace], {}, show=lambda _text: None)
         opened = decoded.count("host: OpenSocket(")
-        self._screen.note(f"By the trace of the chip's bus it was asked for {opened} socket.")
+        self._screen.note(
+            f"According to the trace of its SPI bus, the chip opened {opened} socket."
+        )
         if opened != 1:
-            raise DemoError(f"the chip was asked for {opened} sockets")
+            raise DemoError(f"expected: the chip opens 1 socket; seen: {opened}")
 
     # How they are shown.
 
     def _account(self, program, *args, options=()):
-        """Run it on the device, and say what others saw of it."""
+        """Run a program on the device, and show the routes of its connections."""
         watch = Watch(self._system)
         self._program(program, *args, options=options)
         account = Account.of(watch, (self._system.far, self._system.near))
-        for sentence in told(account, self._exported["PROXY_LOCAL"]):
+        for sentence in sentences(account, self._exported["PROXY_LOCAL"]):
             self._screen.note(sentence)
         return account
 
     def _program(self, program, *args, options=(), settings=None):
-        """What it printed, which is shown as it comes."""
+        """Run a program on the device, show its output, and return it."""
         words = ["tessel", "run", *options, str(ROOT / program), *map(str, args)]
         return self._finished(words, settings or {}, show=self._screen.output)
 
@@ -179,43 +182,52 @@ def _all_from_root(settings):
     return {name: _from_root(value) for name, value in settings.items()}
 
 
-def told(account, local):
-    """Sentences about the ways that a program's connections took."""
-    for way in account.ways:
+def sentences(account, local):
+    """Yield sentences about the routes of a program's connections."""
+    for route in account.routes:
         yield (
-            f"The {way.site} site counted {_connections(way.counted)} to {way.target} "
-            f"({way.service}), of which the proxy logged {way.relayed.total()}: "
-            f"{_reason(way, local)}."
+            f"The {route.site} site counted {_connections(route.counted)} to {route.target} "
+            f"({route.service}). The proxy's log has {route.relayed.total()} of them. Route: "
+            f"{_reason(route, local)}."
         )
-    yield f"The proxy logged {account.tunnels} tunnel, shared by {_connections(account.relayed)}."
     yield (
-        f"TCP connections the device opened in all: {account.tunnels + account.direct}, "
+        f"The proxy's log has {account.tunnels} tunnel, shared by {_connections(account.relayed)}."
+    )
+    yield (
+        f"The device opened {_connections(account.tunnels + account.direct, 'TCP ')}: "
         f"{account.tunnels} to the proxy and {account.direct} to sites."
     )
 
 
-def _connections(count):
-    return "1 connection" if count == 1 else f"{count} connections"
+def _connections(count, kind=""):
+    return f"{count} {kind}connection{'' if count == 1 else 's'}"
 
 
-def _reason(way, local):
-    if way.direct:
-        return f"directly, as PROXY_LOCAL={local} names it"
-    if way.service == "https":
-        return "through the tunnel, and the proxy carried TLS that it cannot read"
-    return "through the tunnel, as PROXY_LOCAL does not name it"
+def _reason(route, local):
+    if route.direct:
+        return f"direct, because PROXY_LOCAL={local} includes the site"
+    if route.service == "https":
+        return "through the tunnel, encrypted from device to site, so that the proxy cannot read it"
+    return "through the tunnel, because PROXY_LOCAL does not include the site"
 
 
 def expect_lines(shown, line):
+    """Raise DemoError if the output does not have this line."""
     if line not in shown.splitlines():
         raise DemoError(f"expected: {line}\nseen:\n{shown}")
 
 
-def expect(account, ways):
-    """Each way with its connections, directly and relayed; and one tunnel."""
-    seen = {(way.site, way.service): (way.direct, way.relayed.total()) for way in account.ways}
-    if seen != ways or account.tunnels != 1:
-        raise DemoError(f"expected one tunnel and {ways}; seen {account.tunnels} and {seen}")
+def expect(account, routes):
+    """Raise DemoError unless there was one tunnel, and these numbers of connections.
+
+    `routes` has for each site and service the numbers of direct and of relayed connections.
+    """
+    seen = {
+        (route.site, route.service): (route.direct, route.relayed.total())
+        for route in account.routes
+    }
+    if seen != routes or account.tunnels != 1:
+        raise DemoError(f"expected: 1 tunnel, {routes}; seen: {account.tunnels}, {seen}")
 
 
 if __name__ == "__main__":

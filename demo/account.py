@@ -1,18 +1,18 @@
-"""What the sites counted and the proxy logged of one program -> which way each connection took."""
+"""Compute which way the connections of a program went, from site counts and the proxy's log."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Way:
-    """Connections that one service of a site counted, and those of them that the proxy relayed."""
+class Route:
+    """Connections that a service of a site counted, and how many of them the proxy relayed."""
 
     site: str
     service: str
     target: str
     counted: int
-    relayed: Counter  # by kind: `net`, or `tls` where the proxy did the TLS
+    relayed: Counter  # by kind: `net`, or `tls` if the proxy encrypts
 
     @property
     def direct(self):
@@ -24,31 +24,31 @@ class Account:
     """All connections of one program."""
 
     tunnels: int
-    ways: tuple[Way, ...]
+    routes: tuple[Route, ...]
 
     @property
     def relayed(self):
-        return sum(way.relayed.total() for way in self.ways)
+        return sum(route.relayed.total() for route in self.routes)
 
     @property
     def direct(self):
-        return sum(way.direct for way in self.ways)
+        return sum(route.direct for route in self.routes)
 
     @classmethod
     def of(cls, watch, sites):
-        """Taken when the proxy has logged the end of the program's tunnels."""
+        """Wait until the proxy has logged the end of the program's tunnels, and count."""
         tunnels = watch.closed_tunnels()
         relayed = watch.substreams(sum(line["substreams"] for line in tunnels))
-        ways = (
-            _way(site, service, watch.visits(site, service), relayed)
+        routes = (
+            _route(site, service, watch.visits(site, service), relayed)
             for site in sites
             for service in site.ports
             if service != "control"
         )
-        return cls(len(tunnels), tuple(way for way in ways if way.counted))
+        return cls(len(tunnels), tuple(route for route in routes if route.counted))
 
 
-def _way(site, service, counted, substreams):
+def _route(site, service, counted, substreams):
     target = site.address(service)
     kinds = Counter(line["kind"] for line in substreams if line["target"] == target)
-    return Way(site.name, service, target, counted, kinds)
+    return Route(site.name, service, target, counted, kinds)

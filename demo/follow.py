@@ -1,11 +1,11 @@
-"""The output of a program that runs, shown as it comes."""
+"""Show the output of a running program while it is written."""
 
 from lab.deployment.base import Finished
 from lab.waiting import eventually
 
 
 class _Follower:
-    """Shows what is new in an output, in whole lines."""
+    """Shows the new whole lines of an output."""
 
     def __init__(self, show):
         self._show = show
@@ -24,11 +24,15 @@ class _Follower:
 
 
 def follow(running, on_stdout, on_stderr, within):
-    """Wait for the program's end; TimeoutError, and its end by force, if it takes longer."""
+    """Wait for a program's end, and call `on_stdout` and `on_stderr` with its output.
+
+    Raises:
+        TimeoutError: it ran for more than `within` seconds, and was killed.
+    """
     stdout, stderr = _Follower(on_stdout), _Follower(on_stderr)
 
     def ended():
-        exit_code = running.exit_code  # first: what it wrote before its end is there after it
+        exit_code = running.exit_code  # read first, so that no output is missed
         stdout.look(running.stdout)
         stderr.look(running.stderr)
         return exit_code is not None

@@ -1,6 +1,6 @@
-"""What the demo writes: with colour and a progress line on a terminal, as plain text elsewhere.
+"""The demo's output: with colours and a progress line on a terminal, else as plain text.
 
-Rich leaves colours out if NO_COLOR is set, and colours and the progress line if TERM is `dumb`.
+Rich omits colours if NO_COLOR is set, and colours and the progress line if TERM is `dumb`.
 """
 
 import shlex
@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-PLAIN_COLUMNS = 100  # where there is no terminal to ask
+PLAIN_COLUMNS = 100  # width of lines if there is no terminal
 MIN_COLUMNS = 20
-SPINNER = "line"  # of ASCII: a terminal may have any encoding
-CLOCK_COLUMNS = 11  # the spinner, the time, and what is between them and the text
+SPINNER = "line"  # ASCII only: a terminal may have any encoding
+CLOCK_COLUMNS = 11  # the spinner, the time, and the spaces around them
 
 
 class Screen:
-    """Paragraphs, commands and their output, one after another on a stream."""
+    """Writes paragraphs, commands and their output to a stream."""
 
     def __init__(self, file):
-        # by the stream alone: FORCE_COLOR would put a progress line into files, too
+        # force_terminal: else FORCE_COLOR would put a progress line into files, too
         self._console = Console(
             file=file, force_terminal=file.isatty(), highlight=False, markup=False, emoji=False
         )
@@ -40,13 +40,13 @@ class Screen:
         self._print(self._folded(text))
 
     def note(self, text):
-        """Something that the demo found out."""
+        """Write a result of the demo."""
         self._print(self._folded(f"* {text}", "  "), "green")
 
     def command(self, words, settings):
-        """A command that is about to run, as a shell takes it."""
+        """Write a command that is about to run, in the syntax of a shell."""
         assignments = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
-        # not folded: it can be copied
+        # one line, so that it can be copied
         self._print(" ".join(["$", *assignments, shlex.join(words)]), "bold")
 
     def output(self, text):
@@ -57,7 +57,7 @@ class Screen:
 
     @contextmanager
     def progress(self, what):
-        """Keep a line below the others, with the time that this takes, where one can be kept."""
+        """Show a line with the elapsed time below the others, if this is a terminal."""
         if not self._console.is_interactive:
             yield
             return

@@ -1,7 +1,7 @@
-"""tally.py FAR_COUNTS_URL NEAR_COUNTS_URL: what the sites counted, asked from the device.
+"""tally.py FAR_COUNTS_URL NEAR_COUNTS_URL: print the sites' counts, from a program on the device.
 
-The device cannot see the proxy's log. That it reached the far site through the proxy shows in the
-peer's address, which is not the one the near site saw.
+The device cannot read the proxy's log. The peer's addresses prove the route: the far site saw the
+proxy's address, the near site the device's.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 from tessel import http
 
 
-def tell(counts):
+def show(counts):
     for service, seen in counts["services"].items():
         for peer, connections in seen["connections"].items():
             print(f"The {counts['site']} site counted {connections} to {service}, from {peer}.")
@@ -21,12 +21,12 @@ def peers(counts):
 
 
 def compare(far, near):
-    tell(far)
-    tell(near)
-    assert peers(far), "the far site has seen nobody"
-    assert peers(near), "the near site has seen nobody"
-    assert not peers(far) & peers(near), "one address at both sites: nothing came by the proxy"
-    print("So the far site was reached through the proxy alone, and the near one directly.")
+    show(far)
+    show(near)
+    assert peers(far), "the far site counted no connections"
+    assert peers(near), "the near site counted no connections"
+    assert not peers(far) & peers(near), "both sites saw the same address: the proxy was not used"
+    print("Result: the device reached the far site only through the proxy, the near one directly.")
 
 
 def get_json(url, then):

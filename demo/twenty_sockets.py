@@ -1,6 +1,6 @@
-"""twenty_sockets.py HOST PORT: opens twenty sockets, and then uses those that are connected.
+"""twenty_sockets.py HOST PORT: open twenty sockets, and send a word through each that is connected.
 
-A Tessel's chip has four sockets. Each connected one sends a word to the echo at HOST and PORT.
+HOST and PORT are those of an echo service. The chip of a Tessel has only four sockets.
 """
 
 import sys
@@ -35,7 +35,7 @@ def talk(socket, word):
         assert nbytes == word, (nbytes, word)
         socket.destroy()
         if len(echoes) == len(connected):
-            print(f"{len(echoes)} of them received their own word back.")
+            print(f"{len(echoes)} of them got their own word back.")
 
     socket.on("data", echoed)
     socket.write(word)

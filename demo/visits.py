@@ -1,4 +1,4 @@
-"""visits.py URL...: prints the page of each, one after another."""
+"""visits.py URL...: request the pages one after another, and print them."""
 
 import sys
 from urllib.parse import urlsplit
