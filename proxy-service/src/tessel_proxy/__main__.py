@@ -35,8 +35,8 @@ from tessel_proxy.certificates.make import (
     MAX_DAYS,
     SERVER_DAYS,
     CertificateError,
-    Family,
-    Made,
+    CertificateFamily,
+    MadeCertificates,
     make_files,
 )
 from tessel_proxy.egress.policies import Policies
@@ -78,7 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         match arguments.command:
             case "make-cert":
-                family = Family.TESSEL_1 if arguments.for_tessel_1 else Family.CURRENT
+                family = (
+                    CertificateFamily.TESSEL_1
+                    if arguments.for_tessel_1
+                    else CertificateFamily.CURRENT
+                )
                 return _make_cert(arguments.names, family, arguments.out, arguments.days)
             case "hash-token":
                 return _hash_token(arguments.account, given=arguments.stdin)
@@ -252,7 +256,7 @@ def _shown(what: str, tls: ServerTLS) -> Sequence[str]:
     )
 
 
-def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int) -> int:
+def _make_cert(names: Sequence[str], family: CertificateFamily, out: Path | None, days: int) -> int:
     files = family.files(Config.for_certificates(environ))
     if out is not None:
         files = files.moved_to(out)
@@ -266,7 +270,7 @@ def _make_cert(names: Sequence[str], family: Family, out: Path | None, days: int
     return OK
 
 
-def _account_of(made: Made) -> str:
+def _account_of(made: MadeCertificates) -> str:
     lines = [f"wrote {file}" for file in made.written]
     if not made.authority_is_new:
         lines.append(f"kept {made.authority_file}: devices need nothing new")
@@ -293,12 +297,12 @@ def _hash_token(account: str, *, given: bool) -> int:
     return OK
 
 
-def _trust(made: Made) -> str:
+def _trust(made: MadeCertificates) -> str:
     file = made.authority_file
     match made.family:
-        case Family.CURRENT:
+        case CertificateFamily.CURRENT:
             return f"a copy of {file}, as PROXY_CERT_FILE"
-        case Family.TESSEL_1:
+        case CertificateFamily.TESSEL_1:
             return f"PROXY_CERT set to the text of {file}; docs/tessel-1.md tells how"
 
 

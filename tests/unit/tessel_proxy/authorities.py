@@ -7,14 +7,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tessel_proxy.certificates.make import SERVER_DAYS, Family, make_files
+from tessel_proxy.certificates.make import SERVER_DAYS, CertificateFamily, make_files
 from unit.tessel_proxy.handshakes import NOW
 
 DAY = timedelta(days=1)
 LATELY = NOW - DAY
 
 
-def make_certificates(names, config, now, family=Family.CURRENT, *, days=SERVER_DAYS):
+def make_certificates(names, config, now, family=CertificateFamily.CURRENT, *, days=SERVER_DAYS):
     """As `tessel-proxy make-cert`, to the files that the settings name."""
     return make_files(names, family.files(config), now, days=days)
 

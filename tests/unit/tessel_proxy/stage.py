@@ -11,10 +11,10 @@ from twisted.python.failure import Failure
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy.auth import Account, Hardcoded
+from tessel_proxy.auth import Account, HardcodedAuthenticator
 from tessel_proxy.egress.own import OwnAddresses
 from tessel_proxy.egress.policies import Policies
-from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.startup.config import Config
@@ -205,8 +205,8 @@ class Stage:
             self.own,
             self.config.connect_timeout_s,
         )
-        authenticator = authenticator or Hardcoded(TOKEN)
-        self.limits = Limits(self.config, self.clock)
+        authenticator = authenticator or HardcodedAuthenticator(TOKEN)
+        self.limits = AccountLimits(self.config, self.clock)
         penalties = Penalties(self.config.max_wrong_tokens, self.config.auth_penalty_s)
         self.house = House(
             self.config, self.clock, authenticator, self.opener, self.limits, penalties

@@ -8,11 +8,11 @@ from twisted.internet.testing import MemoryReactorClock
 from tessel_proxy.auth import (
     Account,
     AuthUnavailableError,
-    ByFile,
-    Hardcoded,
-    Plugin,
+    CachingAuthenticator,
+    FileAuthenticator,
+    HardcodedAuthenticator,
+    PluginAuthenticator,
     Refused,
-    Remembered,
     authenticator_for,
 )
 from tessel_proxy.auth import local as hardcoded_module
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def ask(validate, *, clock=None, timeout_s=10.0):
-    return Outcome(Plugin(validate, clock or Clock(), timeout_s).check(TOKEN))
+    return Outcome(PluginAuthenticator(validate, clock or Clock(), timeout_s).check(TOKEN))
 
 
 # --- accounts
@@ -66,16 +66,20 @@ def test_what_cannot_name_an_account_is_told_without_being_quoted(name):
 
 
 def test_the_shared_password_is_accepted():
-    assert Outcome(Hardcoded("DEV-CRED").check("DEV-CRED")).value == Account("hardcoded")
+    assert Outcome(HardcodedAuthenticator("DEV-CRED").check("DEV-CRED")).value == Account(
+        "hardcoded"
+    )
 
 
 @pytest.mark.parametrize("token", ["", "DEV-CRE", "DEV-CREDS", "dev-cred", "ÐEV-CRED", "\ud800"])
 def test_any_other_token_is_refused(token):
-    assert Outcome(Hardcoded("DEV-CRED").check(token)).value == Refused()
+    assert Outcome(HardcodedAuthenticator("DEV-CRED").check(token)).value == Refused()
 
 
 def test_passwords_beyond_ascii_are_compared_as_bytes():
-    assert Outcome(Hardcoded("pässwörd").check("pässwörd")).value == Account("hardcoded")
+    assert Outcome(HardcodedAuthenticator("pässwörd").check("pässwörd")).value == Account(
+        "hardcoded"
+    )
 
 
 def test_the_comparison_takes_constant_time(monkeypatch):
@@ -83,7 +87,7 @@ def test_the_comparison_takes_constant_time(monkeypatch):
     monkeypatch.setattr(
         hardcoded_module.hmac, "compare_digest", lambda *pair: compared.append(pair) or True
     )
-    Hardcoded("DEV-CRED").check("guess")
+    HardcodedAuthenticator("DEV-CRED").check("guess")
     assert compared == [(b"DEV-CRED", b"guess")]
 
 
@@ -143,7 +147,7 @@ def test_a_plugin_that_will_not_be_cancelled_cannot_say_at_the_deadline_either()
 
 def test_a_check_can_be_cancelled_though_its_plugin_cannot():
     clock = Clock()
-    check = Plugin(stubborn, clock, 3).check(TOKEN)
+    check = PluginAuthenticator(stubborn, clock, 3).check(TOKEN)
     outcome = Outcome(check)
     check.cancel()
     assert isinstance(outcome.error, CancelledError)
@@ -162,7 +166,7 @@ def test_an_answer_after_the_deadline_is_nobodys():
 
 def test_a_check_can_be_cancelled():
     clock, cancelled = Clock(), []
-    check = Plugin(lambda _token: Deferred(cancelled.append), clock, 3).check(TOKEN)
+    check = PluginAuthenticator(lambda _token: Deferred(cancelled.append), clock, 3).check(TOKEN)
     outcome = Outcome(check)
     check.cancel()
     assert isinstance(outcome.error, CancelledError)
@@ -233,13 +237,13 @@ def chosen(environ):
 
 def test_the_token_service_wins_over_the_shared_password():
     found = chosen({"AUTH_HARDCODED": "x", "AUTH_TESSEL_OA2": "http://id:secret@localhost"})
-    assert isinstance(found.authenticator, Remembered)
+    assert isinstance(found.authenticator, CachingAuthenticator)
     assert found.settings == ("AUTH_TESSEL_OA2",)
 
 
 def test_the_shared_password_serves_alone_and_needs_no_memory():
     found = chosen({"AUTH_HARDCODED": "x"})
-    assert isinstance(found.authenticator, Hardcoded)
+    assert isinstance(found.authenticator, HardcodedAuthenticator)
     assert (found.settings, found.by_file) == (("AUTH_HARDCODED",), None)
 
 
@@ -247,7 +251,7 @@ def test_a_file_serves_alone(tmp_path):
     file = tmp_path / "accounts"
     file.write_text("")
     found = chosen({"AUTH_FILE": str(file)})
-    assert isinstance(found.authenticator, ByFile)
+    assert isinstance(found.authenticator, FileAuthenticator)
     assert found.by_file is found.authenticator
 
 

@@ -12,22 +12,22 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.threadpool import ThreadPool
 
-from tessel_proxy.auth import Account, AuthUnavailableError, ByFile, Refused
+from tessel_proxy.auth import Account, AuthUnavailableError, FileAuthenticator, Refused
 from tessel_proxy.auth import account_file as module
 from tessel_proxy.auth.account_file import MAX_FAULTS, MAX_RECIPES, load_accounts, read_accounts
-from tessel_proxy.auth.hashing import AT_ONCE, MAX_WAITING, Hashing, reactor_threads
+from tessel_proxy.auth.hashing import AT_ONCE, MAX_WAITING, HashingQueue, reactor_threads
 from tessel_proxy.auth.local import MAX_TOKEN_CHARACTERS
-from tessel_proxy.auth.scrypt import Costs, Recipe, read, written
+from tessel_proxy.auth.scrypt import HashCosts, HashParameters, hash_text, parsed_hash
 from tessel_proxy.auth.token_memory import keyed_digest
 from tessel_service_kit.settings import ConfigError
 
-CHEAP = Costs(log_n=10, block=1, passes=1)
+CHEAP = HashCosts(log_n=10, block=1, passes=1)
 SALT = b"0123456789abcdef"
 
 
 def line(account, token, salt=SALT, costs=CHEAP):
-    recipe = Recipe(salt, costs)
-    return f"{account} {written(recipe, recipe.hash(token))}"
+    recipe = HashParameters(salt, costs)
+    return f"{account} {hash_text(recipe, recipe.hash(token))}"
 
 
 # --- hashes
@@ -35,19 +35,21 @@ def line(account, token, salt=SALT, costs=CHEAP):
 
 def test_a_hash_is_scrypts_of_rfc_7914():
     # Its vectors have 64 bytes; the first 32 of a block are the same for a shorter output.
-    hashed = Recipe(b"NaCl", Costs(log_n=10, block=8, passes=1)).hash("password")
-    other = Recipe(b"SodiumChloride", Costs(log_n=14, block=8, passes=1)).hash("pleaseletmein")
+    hashed = HashParameters(b"NaCl", HashCosts(log_n=10, block=8, passes=1)).hash("password")
+    other = HashParameters(b"SodiumChloride", HashCosts(log_n=14, block=8, passes=1)).hash(
+        "pleaseletmein"
+    )
     assert len(hashed) == 32
     assert other.hex() == "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2"
 
 
 def test_what_is_written_is_read_again():
-    for costs in (CHEAP, Costs()):
-        recipe = Recipe(SALT, costs)
-        assert read(written(recipe, b"x" * 32)) == (recipe, b"x" * 32)
+    for costs in (CHEAP, HashCosts()):
+        recipe = HashParameters(SALT, costs)
+        assert parsed_hash(hash_text(recipe, b"x" * 32)) == (recipe, b"x" * 32)
 
 
-GOOD = written(Recipe(SALT, CHEAP), b"x" * 32)
+GOOD = hash_text(HashParameters(SALT, CHEAP), b"x" * 32)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ GOOD = written(Recipe(SALT, CHEAP), b"x" * 32)
 )
 def test_what_is_no_bearable_hash_is_told_without_being_quoted(text):
     with pytest.raises(ValueError, match=r"^allowed: (ACCOUNT|scrypt's|base64)") as raised:
-        read(text)
+        parsed_hash(text)
     assert not text or text not in str(raised.value)
 
 
@@ -163,7 +165,7 @@ class Threads:
 
 def test_so_many_computations_run_at_once_and_the_others_wait():
     threads, got = Threads(), []
-    hashing = Hashing(threads)
+    hashing = HashingQueue(threads)
     for number in range(AT_ONCE + 1):
         hashing.run(lambda number=number: number).addCallback(got.append)
     assert len(threads.works) == AT_ONCE
@@ -175,7 +177,7 @@ def test_so_many_computations_run_at_once_and_the_others_wait():
 
 
 def test_past_so_many_that_wait_there_is_no_answer_now():
-    hashing, got = Hashing(Threads()), []
+    hashing, got = HashingQueue(Threads()), []
     for _ in range(AT_ONCE + MAX_WAITING):
         hashing.run(int)
     hashing.run(int).addErrback(lambda failure: got.append(failure.value))
@@ -184,7 +186,7 @@ def test_past_so_many_that_wait_there_is_no_answer_now():
 
 def test_cancelled_it_waits_no_more_but_the_thread_keeps_its_turn():
     threads, got = Threads(), []
-    hashing = Hashing(threads)
+    hashing = HashingQueue(threads)
     runs = [hashing.run(int) for _ in range(AT_ONCE + 1)]
     for run in runs:
         run.addErrback(lambda failure: failure.trap(CancelledError))
@@ -200,7 +202,7 @@ def test_cancelled_it_waits_no_more_but_the_thread_keeps_its_turn():
 
 @pytest_twisted.ensureDeferred
 async def test_the_reactor_is_not_held_up():
-    thread = await Hashing(reactor_threads(reactor)).run(threading.get_ident)
+    thread = await HashingQueue(reactor_threads(reactor)).run(threading.get_ident)
     assert thread != threading.get_ident()
 
 
@@ -224,7 +226,7 @@ class ReactorWithoutThreads(MemoryReactorClock):
 
 def test_where_no_thread_can_be_had_there_is_no_answer_now_and_no_turn_is_lost():
     short, got = ReactorWithoutThreads(), []
-    hashing = Hashing(reactor_threads(short))
+    hashing = HashingQueue(reactor_threads(short))
     for _ in range(2 * AT_ONCE):
         hashing.run(int).addErrback(lambda failure: got.append(failure.value))
     assert [type(each) for each in got] == [AuthUnavailableError] * 2 * AT_ONCE
@@ -244,7 +246,9 @@ class Filed:
         self.clock = Clock()
         self.write(*lines)
         run = threads if isinstance(threads, Threads) else self._at_once
-        self.by_file = ByFile(self.path, Hashing(run), self.clock, 10, keyed_digest(b"k"))
+        self.by_file = FileAuthenticator(
+            self.path, HashingQueue(run), self.clock, 10, keyed_digest(b"k")
+        )
 
     def _at_once(self, work):
         self.hashed += 1
@@ -388,6 +392,6 @@ def test_what_is_too_long_for_a_token_is_not_hashed(tmp_path):
 
 
 def test_the_default_costs_are_bearable_and_worth_something():
-    assert Costs().are_bearable
-    assert Costs().memory_bytes == 16 * 1024 * 1024
-    assert len(Recipe(os.urandom(16)).hash("x")) == 32
+    assert HashCosts().are_bearable
+    assert HashCosts().memory_bytes == 16 * 1024 * 1024
+    assert len(HashParameters(os.urandom(16)).hash("x")) == 32

@@ -20,8 +20,8 @@ from tessel_proxy.auth import (
     Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
+    OAuthAuthenticator,
     Refused,
-    TesselOAuth,
     authenticator_for,
 )
 from tessel_proxy.auth.attempts import PAUSES_S
@@ -92,7 +92,7 @@ class Listening:
 
 def oauth(url, clock=None):
     service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
-    return TesselOAuth(service, Agent(reactor), clock or reactor, 10, jitter=lambda: 0.0)
+    return OAuthAuthenticator(service, Agent(reactor), clock or reactor, 10, jitter=lambda: 0.0)
 
 
 async def answer_of(site):

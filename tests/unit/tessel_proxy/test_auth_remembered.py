@@ -7,13 +7,13 @@ from twisted.internet.task import Clock
 from tessel_proxy.auth import (
     AuthMisconfiguredError,
     AuthUnavailableError,
+    CachingAuthenticator,
     Refused,
-    Remembered,
 )
 from tessel_proxy.auth import cache as module
-from tessel_proxy.auth.cache import Times
-from tessel_proxy.auth.token_memory import Bounded, InFlight, fresh_digest, keyed_digest
-from tessel_proxy.auth.wrappers import InTurn
+from tessel_proxy.auth.cache import CacheTimes
+from tessel_proxy.auth.token_memory import BoundedMemory, SingleFlight, fresh_digest, keyed_digest
+from tessel_proxy.auth.wrappers import AuthenticatorChain
 from unit.tessel_proxy.stage import KIM, LoggedEvents, Says
 
 DOWN = AuthUnavailableError("the service is down")
@@ -25,8 +25,8 @@ class Memory:
     def __init__(self, answer=KIM, fresh_s=30, stale_s=300):
         self.clock = Clock()
         self.service = Says(answer)
-        self.remembered = Remembered(
-            self.service, self.clock, Times(fresh_s, stale_s), keyed_digest(b"k")
+        self.remembered = CachingAuthenticator(
+            self.service, self.clock, CacheTimes(fresh_s, stale_s), keyed_digest(b"k")
         )
 
     def ask(self, token="token"):
@@ -199,7 +199,7 @@ def ask_twice(flights, question):
 
 def test_a_question_is_given_up_when_nobody_waits_for_it_any_more():
     given_up = []
-    flights, question = InFlight(), Deferred(given_up.append)
+    flights, question = SingleFlight(), Deferred(given_up.append)
     one, another = ask_twice(flights, question)
     for each in (one, another):
         each.addErrback(lambda failure: failure.trap(CancelledError))
@@ -211,7 +211,7 @@ def test_a_question_is_given_up_when_nobody_waits_for_it_any_more():
 
 
 def test_who_comes_after_one_was_given_up_asks_anew():
-    flights, slow = InFlight(), Deferred(lambda _: None)
+    flights, slow = SingleFlight(), Deferred(lambda _: None)
     (one, another) = ask_twice(flights, slow)
     for each in (one, another):
         each.addErrback(lambda failure: failure.trap(CancelledError))
@@ -222,7 +222,7 @@ def test_who_comes_after_one_was_given_up_asks_anew():
 
 
 def test_one_who_is_told_may_give_up_for_another_who_is_just_about_to_be():
-    flights, question, got = InFlight(), Deferred(), []
+    flights, question, got = SingleFlight(), Deferred(), []
     first, second, third = [flights.join(b"key", lambda: question) for _ in range(3)]
     first.addCallback(lambda _answer: second.cancel())
     second.addErrback(lambda failure: got.append(failure.type))
@@ -232,7 +232,7 @@ def test_one_who_is_told_may_give_up_for_another_who_is_just_about_to_be():
 
 
 def test_what_was_used_longest_ago_is_forgotten():
-    memory = Bounded(2)
+    memory = BoundedMemory(2)
     memory.put(b"1", 1)
     memory.put(b"2", 2)
     memory.get(b"1")
@@ -260,11 +260,11 @@ def test_what_was_used_longest_ago_is_forgotten():
 )
 def test_the_first_that_knows_a_token_answers_and_it_is_wrong_when_all_said_so(answers, expected):
     got = []
-    InTurn([Says(each) for each in answers]).check("token").addBoth(got.append)
+    AuthenticatorChain([Says(each) for each in answers]).check("token").addBoth(got.append)
     assert getattr(got[0], "value", got[0]) == expected
 
 
 def test_who_comes_after_one_that_knows_is_not_asked():
     later = Says()
-    InTurn([Says(KIM), later]).check("token")
+    AuthenticatorChain([Says(KIM), later]).check("token")
     assert not later.asked

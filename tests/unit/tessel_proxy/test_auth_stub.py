@@ -15,8 +15,8 @@ from tessel_proxy.auth import (
     Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
+    OAuthAuthenticator,
     Refused,
-    TesselOAuth,
 )
 from tessel_proxy.startup.parsers import TokenService
 
@@ -36,7 +36,7 @@ async def token_service(port=0, **settings):
 
 def oauth(url, secret="the-tessel-devenv"):
     service = TokenService(url, "tessel-proxy-dev", secret)
-    return TesselOAuth(service, Agent(reactor), reactor, 10, jitter=lambda: 0.0)
+    return OAuthAuthenticator(service, Agent(reactor), reactor, 10, jitter=lambda: 0.0)
 
 
 @pytest.mark.parametrize("settings", [{}, {"token_lifetime_s": 60}])

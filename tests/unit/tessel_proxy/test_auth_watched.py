@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError, fail, succeed
 
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
-from tessel_proxy.auth.wrappers import AuthResult, News, Watched
+from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
 
 
 class Answering:
@@ -29,13 +29,13 @@ class Answering:
 )
 def test_every_end_is_told_and_stays_what_it_was(answer, result):
     told, ended = [], []
-    Watched(Answering(answer), told.append).check("t").addBoth(ended.append)
+    ReportingAuthenticator(Answering(answer), told.append).check("t").addBoth(ended.append)
     assert told == [result]
     assert getattr(ended[0], "value", ended[0]) == answer
 
 
 def test_news_go_to_whoever_listens():
-    news, told = News(), []
+    news, told = ResultListener(), []
     news.tell(AuthResult.REFUSED)
     news.listener = told.append
     news.tell(AuthResult.ACCEPTED)

@@ -39,7 +39,7 @@ from tessel_proxy.certificates.keyfiles import (
 from tessel_proxy.certificates.make import (
     MAX_DAYS,
     CertificateError,
-    Family,
+    CertificateFamily,
 )
 from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.authorities import make_certificates
@@ -163,7 +163,7 @@ def test_nothing_ends_in_2050_or_later_when_dates_have_another_format(config):
     assert made.authority.not_valid_after_utc == made.server.not_valid_after_utc == LAST_MOMENT
 
 
-@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("family", CertificateFamily)
 def test_when_no_date_is_left_no_certificate_is_made(config, family):
     with pytest.raises(CertificateError, match=f"may end after {family.last_moment:%F}"):
         make_certificates(["a.example"], config, family.last_moment, family)
@@ -187,15 +187,17 @@ def legacy(config):
 @pytest.mark.parametrize("year", [2026, 2027, 2028, 2029, 2031, 2035, 2037])
 def test_a_boards_certificates_end_before_its_clock_does(legacy, year):
     now = datetime(year, 6, 1, tzinfo=UTC)
-    made = make_certificates(["a.example"], legacy, now, Family.TESSEL_1, days=MAX_DAYS)
+    made = make_certificates(["a.example"], legacy, now, CertificateFamily.TESSEL_1, days=MAX_DAYS)
     for each in (made.authority, made.server):
         assert now < each.not_valid_after_utc < FIRST_SECOND_WITHOUT_32_BITS - timedelta(hours=24)
 
 
 def test_so_they_do_when_renewed_with_an_authority_of_long_ago(legacy):
-    make_certificates(["a.example"], legacy, datetime(2029, 1, 1, tzinfo=UTC), Family.TESSEL_1)
+    make_certificates(
+        ["a.example"], legacy, datetime(2029, 1, 1, tzinfo=UTC), CertificateFamily.TESSEL_1
+    )
     late = datetime(2037, 12, 1, tzinfo=UTC)
-    made = make_certificates(["a.example"], legacy, late, Family.TESSEL_1)
+    made = make_certificates(["a.example"], legacy, late, CertificateFamily.TESSEL_1)
     assert not made.authority_is_new
     assert made.server.not_valid_after_utc < FIRST_SECOND_WITHOUT_32_BITS
 
@@ -211,7 +213,7 @@ def test_an_authority_that_a_board_cannot_read_is_not_kept(legacy):
         ]
     )
     with pytest.raises(CertificateError, match="2038-12-30 00:00:00 UTC, which a Tessel 1 cannot"):
-        make_certificates(["a.example"], legacy, NOW, Family.TESSEL_1)
+        make_certificates(["a.example"], legacy, NOW, CertificateFamily.TESSEL_1)
     assert {each.name for each in folder.iterdir()} == {
         "tessel-1-authority-key.pem",
         "tessel-1-authority-cert.pem",
@@ -221,7 +223,7 @@ def test_an_authority_that_a_board_cannot_read_is_not_kept(legacy):
 @pytest.mark.parametrize("names", [["10.0.0.1"], ["::1"], ["[::1]"], ["a.example", "10.0.0.1"]])
 def test_for_boards_addresses_are_refused_since_they_read_names_alone(legacy, names):
     with pytest.raises(CertificateError) as raised:
-        make_certificates(names, legacy, NOW, Family.TESSEL_1)
+        make_certificates(names, legacy, NOW, CertificateFamily.TESSEL_1)
     (line,) = str(raised.value).splitlines()
     assert "is an address, and a Tessel 1 reads DNS names in certificates only" in line
     assert "PROXY_HOST" in line

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from tessel_proxy.targets.connecting import TCP, TargetConnection
+from tessel_proxy.targets.connecting import TargetConnection, TCPConnector
 from tessel_proxy.targets.nodewords import not_connected
 
 FOUR, SIX = ip_address("192.0.2.4"), ip_address("2001:4860::1")
@@ -84,7 +84,7 @@ class Call:
         self.system = system
         self.protocol = protocol()
         self.connection = self.failure = None
-        self.attempt = TCP(self.reactor, system)(address, 80, self)
+        self.attempt = TCPConnector(self.reactor, system)(address, 80, self)
 
     def connected(self, address, connection):
         self.connection, self.address = connection, address
@@ -295,7 +295,7 @@ class Real:
     def __init__(self, address, port, make_socket=socket.socket):
         self.protocol = Peer()
         self.outcome = Deferred()
-        TCP(reactor, make_socket)(ip_address(address), port, self)
+        TCPConnector(reactor, make_socket)(ip_address(address), port, self)
 
     def connected(self, _address, connection):
         connection.carry(self.protocol)

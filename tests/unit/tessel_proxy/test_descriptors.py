@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from tessel_proxy.limits import descriptors
-from tessel_proxy.limits.descriptors import PLENTY, RESERVED, Shares, raise_descriptors
+from tessel_proxy.limits.descriptors import PLENTY, RESERVED, DescriptorShares, raise_descriptors
 from tessel_proxy.monitoring.admin import MAX_CONNECTIONS
 from tessel_proxy.targets.lookup import LOOKUP_THREADS
 
@@ -41,18 +41,18 @@ def test_no_limit_is_plenty(system):
 
 
 def test_with_plenty_tunnels_are_as_many_as_were_asked_for():
-    shares = Shares.of(PLENTY, 4096)
+    shares = DescriptorShares.of(PLENTY, 4096)
     assert (shares.tunnels, shares.is_short) == (4096, False)
     assert shares.substreams == PLENTY - RESERVED - 4096
 
 
 def test_with_few_half_is_kept_for_targets():
-    shares = Shares.of(2 * RESERVED, 4096)
-    assert shares == Shares(RESERVED // 2, RESERVED // 2, is_short=True)
+    shares = DescriptorShares.of(2 * RESERVED, 4096)
+    assert shares == DescriptorShares(RESERVED // 2, RESERVED // 2, is_short=True)
 
 
 def test_balancers_whose_header_is_still_to_come_have_a_share():
-    shares = Shares.of(PLENTY, 4096, max_waiting=512)
+    shares = DescriptorShares.of(PLENTY, 4096, max_waiting=512)
     assert shares.substreams == PLENTY - RESERVED - 512 - 4096
 
 
@@ -61,4 +61,4 @@ def test_each_thread_that_looks_up_a_name_may_have_its_socket():
 
 
 def test_there_is_always_room_for_one():
-    assert Shares.of(3, 4096) == Shares(1, 1, is_short=True)
+    assert DescriptorShares.of(3, 4096) == DescriptorShares(1, 1, is_short=True)

@@ -6,9 +6,9 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tessel_proxy.egress.addresses import Verdict, carried, classify
+from tessel_proxy.egress.addresses import AddressKind, carried, classify
 from tessel_proxy.egress.hosts import canonical
-from tessel_proxy.egress.policy import Policy, RuleSet, Wanted
+from tessel_proxy.egress.policy import Policy, RequestedTarget, RuleSet
 from tessel_proxy.egress.rules import rules
 
 NUMBERS = st.one_of(
@@ -76,7 +76,7 @@ def test_an_embedded_address_is_as_good_as_the_one_within(address):
 
 @given(st.ip_addresses(v=6))
 def test_of_ipv6_only_global_unicast_and_what_carries_ipv4_may_be_dialled(address):
-    if classify(address) is Verdict.ALLOWED:
+    if classify(address) is AddressKind.ALLOWED:
         assert address in GLOBAL_UNICAST or carried(address)
 
 
@@ -87,21 +87,24 @@ def test_no_allow_gets_past_a_deny_in_whatever_form(address, allowed, port):
         (RuleSet(allow=lifting, deny=rules(str(address))), RuleSet("x", allow=rules("::/0 a.b")))
     )
     for each in (address, *embeddings(address).values()):
-        assert policy.refusal(Wanted("a.b", port), each, NotMine()) == f"EGRESS_DENY {address}/32"
+        assert (
+            policy.refusal(RequestedTarget("a.b", port), each, NotMine())
+            == f"EGRESS_DENY {address}/32"
+        )
 
 
 @given(IPV4, st.integers(1, 65535))
 def test_only_lifts_nothing(address, port):
     free, limited = Policy(), Policy((RuleSet("x", only=rules("*")),))
-    wanted = Wanted(address, port)
+    wanted = RequestedTarget(address, port)
     assert limited.refusal(wanted, address, NotMine()) == free.refusal(wanted, address, NotMine())
 
 
 @given(IPV4, IPV4)
 def test_no_allow_of_one_carried_address_lifts_the_refusal_of_the_other(one, other):
-    assume(one != other and classify(other) is not Verdict.ALLOWED)
+    assume(one != other and classify(other) is not AddressKind.ALLOWED)
     policy = Policy((RuleSet(allow=rules(str(one))),))
     for server, client in ((one, other), (other, one)):
         inverted = ~int(client) & 0xFFFF_FFFF
         teredo = IPv6Address((0x20010000 << 96) | (int(server) << 64) | inverted)
-        assert policy.refusal(Wanted(teredo, 443), teredo, NotMine()) is not None
+        assert policy.refusal(RequestedTarget(teredo, 443), teredo, NotMine()) is not None

@@ -6,7 +6,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from tessel_proxy.front.balancers import HEADER_S, Front
+from tessel_proxy.front.balancers import HEADER_S, ProxyProtocolFactory
 from tessel_proxy.front.networks import networks
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.records.repeated_lines import EachLine
@@ -45,7 +45,7 @@ class Scene:
         self.clock = Clock()
         self.behind = Behind()
         self.ledger = Ledger()
-        self.front = Front(
+        self.front = ProxyProtocolFactory(
             self.behind,
             networks("10.0.0.0/8 fd00::/8"),
             self.clock,

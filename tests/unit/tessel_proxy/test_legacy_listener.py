@@ -12,8 +12,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy.auth import Hardcoded
-from tessel_proxy.certificates.make import Family
+from tessel_proxy.auth import HardcodedAuthenticator
+from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
@@ -50,7 +50,7 @@ def config(tmp_path):
         legacy_key_file=tmp_path / "tessel-1-key.pem",
     )
     make_certificates(["proxy.example"], config, NOW)
-    make_certificates(["proxy.example"], config, NOW, Family.TESSEL_1)
+    make_certificates(["proxy.example"], config, NOW, CertificateFamily.TESSEL_1)
     return config
 
 
@@ -59,7 +59,7 @@ def proxy(config):
     proxy = ProxyService(
         config,
         reactor,
-        Hardcoded(TOKEN),
+        HardcodedAuthenticator(TOKEN),
         server_tls(config, at(NOW)),
         legacy_tls=tessel_1_tls(config, at(NOW)),
     )

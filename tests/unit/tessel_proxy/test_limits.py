@@ -6,9 +6,9 @@ from twisted.internet.task import Clock
 from tessel_proxy.auth.local import ACCOUNT
 from tessel_proxy.front.networks import networks
 from tessel_proxy.limits import accounts as module
-from tessel_proxy.limits.accounts import BURST_S, Limits
+from tessel_proxy.limits.accounts import BURST_S, AccountLimits
 from tessel_proxy.limits.bucket import Bucket
-from tessel_proxy.limits.descriptors import PLENTY, Shares
+from tessel_proxy.limits.descriptors import PLENTY, DescriptorShares
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.stage import Stage
@@ -33,7 +33,7 @@ def test_a_clock_that_goes_back_takes_nothing_away():
 
 
 def test_an_account_has_so_many_tunnels_and_no_more(clock):
-    limits = Limits(Config(max_tunnels_per_account=2), clock)
+    limits = AccountLimits(Config(max_tunnels_per_account=2), clock)
     tally = limits.open_tunnel("ann")
     assert limits.open_tunnel("ann") is tally
     assert limits.open_tunnel("ann") is None
@@ -43,7 +43,7 @@ def test_an_account_has_so_many_tunnels_and_no_more(clock):
 
 
 def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
-    limits = Limits(Config(max_substreams_per_account=1), clock)
+    limits = AccountLimits(Config(max_substreams_per_account=1), clock)
     tally = limits.open_tunnel("ann")
     assert tally.open_substream() is None
     assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
@@ -53,14 +53,14 @@ def test_substreams_are_counted_over_all_tunnels_of_the_account(clock):
 
 
 def test_substreams_of_all_are_as_many_as_there_are_descriptors_for(clock):
-    limits = Limits(Config(), clock, 4)
+    limits = AccountLimits(Config(), clock, 4)
     tally = limits.open_tunnel("ann")
     assert tally.open_substream() is None
     assert tally.open_substream() is Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
 
 
 def test_who_opens_too_fast_waits(clock):
-    tally = Limits(Config(opens_per_s=1), clock).open_tunnel("ann")
+    tally = AccountLimits(Config(opens_per_s=1), clock).open_tunnel("ann")
     assert [tally.open_substream() for _ in range(BURST_S)] == [None] * BURST_S
     assert tally.open_substream() is Outcome.OPENS_TOO_FAST
     clock.advance(1)
@@ -69,7 +69,7 @@ def test_who_opens_too_fast_waits(clock):
 
 def test_coming_again_does_not_fill_the_bucket_even_when_others_are_forgotten(clock, monkeypatch):
     monkeypatch.setattr(module, "SWEEP_AT", 2)
-    limits = Limits(Config(opens_per_s=1), clock)
+    limits = AccountLimits(Config(opens_per_s=1), clock)
     spent = limits.open_tunnel("spent")
     spent.open_substream()
     spent.close_substream(None)
@@ -149,5 +149,5 @@ BALANCED = {"proxy_protocol_from": networks("10.0.0.0/8")}
     [({"legacy_port": 5006}, 0), (BALANCED, 100), ({**BALANCED, "legacy_port": 5006}, 200)],
 )
 def test_connections_that_wait_for_their_header_are_counted_at_each_door(settings, waiting):
-    limits = Limits(Config(max_unauthenticated=100, **settings), Clock(), PLENTY)
-    assert limits.shares == Shares.of(PLENTY, Config().max_tunnels, waiting)
+    limits = AccountLimits(Config(max_unauthenticated=100, **settings), Clock(), PLENTY)
+    assert limits.shares == DescriptorShares.of(PLENTY, Config().max_tunnels, waiting)

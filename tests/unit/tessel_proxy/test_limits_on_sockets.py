@@ -6,7 +6,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tessel_proxy.auth import Hardcoded
+from tessel_proxy.auth import HardcodedAuthenticator
 from tessel_proxy.limits.descriptors import RESERVED
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
@@ -72,7 +72,9 @@ async def test_a_tunnel_too_many_of_the_account_is_told_so(make, authority, logg
 
 def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: F811
     config = Config(max_tunnels=RESERVED)
-    proxy = ProxyService(config, reactor, Hardcoded(TOKEN), server_tls, descriptors=2 * RESERVED)
+    proxy = ProxyService(
+        config, reactor, HardcodedAuthenticator(TOKEN), server_tls, descriptors=2 * RESERVED
+    )
     (line,) = logged.named("few_descriptors")
     assert line["tunnels"] == proxy._house.limits.shares.tunnels == RESERVED // 2
 

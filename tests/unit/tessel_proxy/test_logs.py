@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import Logger
 
-from tessel_proxy.auth import Plugin
+from tessel_proxy.auth import PluginAuthenticator
 from tessel_service_kit.logs import LogFormat, LogLevel, observer
 
 
@@ -16,7 +16,7 @@ def test_a_token_is_in_no_record_of_a_check_that_broke(form):
     def validate(token):
         raise KeyError(token)
 
-    check = Plugin(validate, Clock(), 10).check("T0KEN")
+    check = PluginAuthenticator(validate, Clock(), 10).check("T0KEN")
     check.addErrback(lambda reason: log.failure("check failed", failure=reason))
     assert "check failed" in stream.getvalue()
     assert "T0KEN" not in stream.getvalue()

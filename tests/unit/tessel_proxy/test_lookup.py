@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from tessel_proxy.targets.lookup import (
-    Early,
+    EarlyAddresses,
     Lookups,
     NotNowError,
     lookup_threads,
@@ -115,7 +115,7 @@ def test_cancelled_while_under_way_it_keeps_its_turn_until_the_answer(lookups, r
 
 def test_an_early_answer_is_handed_on_and_its_turn_is_kept_until_the_look_up_is_over():
     over = [Deferred() for _ in range(LOOKUPS_PER_TUNNEL)]
-    early = [succeed(Early((ip_address("192.0.2.1"),), each)) for each in over]
+    early = [succeed(EarlyAddresses((ip_address("192.0.2.1"),), each)) for each in over]
     lookups = Lookups(lambda _name: early.pop() if early else Deferred())
     for number in range(LOOKUPS_PER_TUNNEL):
         found = results(lookups.resolve(f"name{number}", "kim", 1))

@@ -409,7 +409,10 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     ((config, reactor, authenticator, tls, *_more, named),) = made
     assert named["token_service"] is not None
     assert (config.auth_hardcoded, reactor) == (("DEV-CRED",), command.reactor)
-    assert (type(authenticator).__name__, type(tls).__name__) == ("Hardcoded", "ServerTLS")
+    assert (type(authenticator).__name__, type(tls).__name__) == (
+        "HardcodedAuthenticator",
+        "ServerTLS",
+    )
     assert run == [("startService", "stopService", command.reactor)]
     assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]  # and no file
     assert [each["event"] for each in logged] == ["setting_hint"] * 2 + ["not_reloaded"]

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
@@ -23,7 +23,7 @@ class Scrape:
 
     def __init__(self, descriptors=PLENTY, **config):
         self.stage = Stage()
-        self.limits = Limits(Config(**config), self.stage.clock, descriptors)
+        self.limits = AccountLimits(Config(**config), self.stage.clock, descriptors)
         self.ledger = Ledger()
         self.ends = 1_900_000_000.0
         self.revocations_end = None

@@ -4,7 +4,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
-from tessel_proxy.auth import Account, AuthUnavailableError, Hardcoded, Refused
+from tessel_proxy.auth import Account, AuthUnavailableError, HardcodedAuthenticator, Refused
 from tessel_proxy.auth.checking import first_check
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
@@ -18,7 +18,7 @@ from unit.tessel_proxy.test_limits_on_sockets import (
 )
 
 
-class Asked(Hardcoded):
+class Asked(HardcodedAuthenticator):
     """Counts."""
 
     def __init__(self):

@@ -12,8 +12,8 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from tessel_proxy.front.proxy_header import (
     V2_MAX_BYTES,
     V2_START,
-    Header,
-    HeaderError,
+    ProxyHeader,
+    ProxyHeaderError,
     read_header,
 )
 
@@ -75,8 +75,8 @@ GOOD = [
 
 @pytest.mark.parametrize(("header", "source"), GOOD)
 def test_a_header_is_read_whole_and_with_bytes_behind_it(header, source):
-    assert read_header(header) == Header(source, len(header))
-    assert read_header(header + b"\x16\x03\x01PROXY \r\n") == Header(source, len(header))
+    assert read_header(header) == ProxyHeader(source, len(header))
+    assert read_header(header + b"\x16\x03\x01PROXY \r\n") == ProxyHeader(source, len(header))
 
 
 @pytest.mark.parametrize(("header", "_source"), GOOD)
@@ -127,7 +127,7 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
     ],
 )
 def test_what_is_garbled_or_no_header_is_an_error(nbytes):
-    with pytest.raises(HeaderError):
+    with pytest.raises(ProxyHeaderError):
         read_header(nbytes)
 
 
@@ -135,7 +135,7 @@ def test_what_is_garbled_or_no_header_is_an_error(nbytes):
 def test_whatever_comes_is_a_header_an_error_or_not_all(nbytes, start):
     try:
         header = read_header(start + nbytes)
-    except HeaderError:
+    except ProxyHeaderError:
         return
     assert header is None or 0 < header.nbytes <= len(start + nbytes)
 
@@ -146,5 +146,5 @@ def test_whatever_comes_is_a_header_an_error_or_not_all(nbytes, start):
 )
 def test_whatever_the_words_of_version_1_are_they_are_good_or_an_error(words, family):
     line = b" ".join([b"PROXY", family, *words]) + b"\r\n"
-    with suppress(HeaderError):
+    with suppress(ProxyHeaderError):
         assert read_header(line) is not None

@@ -3,8 +3,8 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.limits.accounts import Limits
-from tessel_proxy.limits.quota import DAY_S, Quota
+from tessel_proxy.limits.accounts import AccountLimits
+from tessel_proxy.limits.quota import DAY_S, DailyQuota
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.stage import LoggedEvents, Stage
@@ -32,13 +32,13 @@ def logged():
 
 
 def test_what_goes_beyond_it_at_once_is_let_through_and_nothing_after(clock):
-    quota = Quota(10, clock)
+    quota = DailyQuota(10, clock)
     assert [quota.move(nbytes) for nbytes in (4, 5, 6, 1)] == [True, True, True, False]
     assert quota.is_spent
 
 
 def test_a_day_begins_with_the_first_byte_and_ends_all_it_spent(clock):
-    quota = Quota(10, clock)
+    quota = DailyQuota(10, clock)
     clock.advance(1000)
     quota.move(10)
     clock.advance(DAY_S - 1)
@@ -51,14 +51,14 @@ def test_a_day_begins_with_the_first_byte_and_ends_all_it_spent(clock):
 
 
 def test_without_one_nothing_is_counted(clock):
-    quota = Quota(0, clock)
+    quota = DailyQuota(0, clock)
     assert quota.move(10**12)
     assert not quota.is_spent
     assert not quota.is_running
 
 
 def test_an_account_with_a_day_running_is_not_forgotten(clock):
-    tally = Limits(Config(bytes_per_day=10), clock).open_tunnel("ann")
+    tally = AccountLimits(Config(bytes_per_day=10), clock).open_tunnel("ann")
     tally.tunnels -= 1
     tally.quota.move(1)
     assert not tally.is_forgettable(clock.seconds())

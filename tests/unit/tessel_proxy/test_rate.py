@@ -4,8 +4,8 @@ import pytest
 from twisted.internet.task import Clock
 
 from streamplex.tx.flow import MAX_STALL_S
-from tessel_proxy.limits.accounts import Limits
-from tessel_proxy.limits.rate import PATIENCE_S, SHARE_BYTES, TURN_S, Rate
+from tessel_proxy.limits.accounts import AccountLimits
+from tessel_proxy.limits.rate import PATIENCE_S, SHARE_BYTES, TURN_S, RateLimit
 from tessel_proxy.relay.backpressure import Why
 from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.pausing import Told
@@ -53,14 +53,14 @@ def pass_time(clock, seconds):
 
 
 def test_what_is_moved_comes_to_the_rate_and_a_seconds_worth_at_once(clock):
-    greedy = Greedy(Rate(RATE, clock))
+    greedy = Greedy(RateLimit(RATE, clock))
     greedy.go_on()
     pass_time(clock, 100)
     assert greedy.moved == pytest.approx(101 * RATE, abs=SHARE_BYTES + PIECE)
 
 
 def test_many_that_are_greedy_get_the_same_and_together_no_more_than_one(clock):
-    rate = Rate(RATE, clock)
+    rate = RateLimit(RATE, clock)
     crowd = [Greedy(rate) for _ in range(10)]
     for each in crowd:
         each.go_on()
@@ -71,7 +71,7 @@ def test_many_that_are_greedy_get_the_same_and_together_no_more_than_one(clock):
 
 
 def test_without_a_rate_nobody_waits(clock):
-    rate = Rate(0, clock)
+    rate = RateLimit(0, clock)
     greedy = Greedy(rate)
     for _ in range(10):
         rate.moved(10**9, greedy.pauses)
@@ -81,7 +81,7 @@ def test_without_a_rate_nobody_waits(clock):
 
 
 def test_one_timer_serves_all_who_wait_and_none_when_nobody_does(clock):
-    rate = Rate(RATE, clock)
+    rate = RateLimit(RATE, clock)
     crowd = [Greedy(rate) for _ in range(5)]
     for each in crowd:
         each.go_on()
@@ -93,7 +93,7 @@ def test_one_timer_serves_all_who_wait_and_none_when_nobody_does(clock):
 
 
 def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
-    rate = Rate(RATE, clock)
+    rate = RateLimit(RATE, clock)
     second = Told(resume=lambda: pytest.fail("it had left"))
     first = Told(resume=lambda: rate.leave(second))
     rate.moved(2 * RATE, first)
@@ -103,7 +103,7 @@ def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
 
 
 def test_one_that_fails_in_its_turn_costs_the_others_nothing(clock):
-    rate = Rate(RATE, clock)
+    rate = RateLimit(RATE, clock)
     resumed = []
     bad = Told(resume=lambda: 1 / 0)
     rate.moved(2 * RATE, bad)
@@ -116,7 +116,7 @@ def test_one_that_fails_in_its_turn_costs_the_others_nothing(clock):
 
 def test_with_patience_everybody_has_a_turn_before_its_tunnel_takes_it_for_stalled(clock):
     assert PATIENCE_S < MAX_STALL_S
-    rate = Rate(1, clock, PATIENCE_S)
+    rate = RateLimit(1, clock, PATIENCE_S)
     crowd = [Greedy(rate) for _ in range(10)]
     for each in crowd:
         each.go_on()
@@ -126,7 +126,7 @@ def test_with_patience_everybody_has_a_turn_before_its_tunnel_takes_it_for_stall
 
 
 def test_who_comes_again_has_not_been_forgiven(clock):
-    limits = Limits(Config(bytes_per_s=1, max_tunnels_per_account=1), clock)
+    limits = AccountLimits(Config(bytes_per_s=1, max_tunnels_per_account=1), clock)
     tally = limits.open_tunnel("ann")
     tally.to_devices.moved(SHARE_BYTES, Greedy(tally.to_devices).pauses)
     tally.tunnels -= 1

@@ -20,8 +20,8 @@ from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel_proxy.auth import Hardcoded
-from tessel_proxy.auth.wrappers import AuthResult, News
+from tessel_proxy.auth import HardcodedAuthenticator
+from tessel_proxy.auth.wrappers import AuthResult, ResultListener
 from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.front import listening
 from tessel_proxy.front.listening import listen
@@ -69,7 +69,7 @@ def make(server_tls):
 
     def make(**config):
         settings = {"host": "127.0.0.1", "port": 0, "egress_mode": EgressMode.OPEN, **config}
-        proxy = ProxyService(Config(**settings), reactor, Hardcoded(TOKEN), server_tls)
+        proxy = ProxyService(Config(**settings), reactor, HardcodedAuthenticator(TOKEN), server_tls)
         made.append(proxy)
         proxy.startService()
         return proxy
@@ -320,7 +320,7 @@ def test_a_port_in_use_is_an_error_that_names_it(make, host):
 
 @pytest_twisted.ensureDeferred
 async def test_a_proxy_that_never_started_can_be_stopped(server_tls):
-    proxy = ProxyService(Config(), reactor, Hardcoded(TOKEN), server_tls)
+    proxy = ProxyService(Config(), reactor, HardcodedAuthenticator(TOKEN), server_tls)
     await proxy.stopService()
     assert not proxy.running
 
@@ -401,7 +401,9 @@ async def test_a_stop_at_once_does_not_wait_for_load_balancers(make, authority):
 
 @pytest_twisted.ensureDeferred
 async def test_what_never_listened_is_not_delayed(server_tls):
-    proxy = ProxyService(Config(drain_delay_s=60), reactor, Hardcoded(TOKEN), server_tls)
+    proxy = ProxyService(
+        Config(drain_delay_s=60), reactor, HardcodedAuthenticator(TOKEN), server_tls
+    )
     await proxy.stopService()
 
 
@@ -447,9 +449,11 @@ async def test_the_admin_port_is_open_while_the_proxy_serves(make):
 
 @pytest_twisted.ensureDeferred
 async def test_a_proxy_is_ready_once_it_listens_and_while_its_credentials_are_right(server_tls):
-    news = News()
+    news = ResultListener()
     settings = Config(host="127.0.0.1", port=0)
-    proxy = ProxyService(settings, reactor, Hardcoded(TOKEN), server_tls, token_service=news)
+    proxy = ProxyService(
+        settings, reactor, HardcodedAuthenticator(TOKEN), server_tls, token_service=news
+    )
     readiness = proxy._readiness
     assert readiness.obstacles == ["not listening"]
     proxy.startService()

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface import implementer
 
-from tessel_proxy.certificates.make import Family
+from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.front.revocation import no_revocations
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.front.tls import server_tls
@@ -127,7 +127,7 @@ def test_boards_are_given_no_tickets(tmp_path, wall, version):
     config = Config(
         legacy_port=0, legacy_cert_file=tmp_path / "c.pem", legacy_key_file=tmp_path / "k.pem"
     )
-    make_certificates(["proxy.example"], config, NOW, Family.TESSEL_1)
+    make_certificates(["proxy.example"], config, NOW, CertificateFamily.TESSEL_1)
     tls = tessel_1_tls(config, wall)
     board = Device(version, ciphers=b"AES128-SHA:@SECLEVEL=0")
     assert [board.connect(tls), board.connect(tls)] == ["full", "full"]

@@ -20,7 +20,7 @@ from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
 
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in
-from tessel_proxy.front.identity import Identity
+from tessel_proxy.front.identity import TLSIdentity
 from tessel_proxy.front.tls import server_tls, utc
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
@@ -140,7 +140,7 @@ def test_an_identity_that_openssl_refuses_leaves_the_former_in_place(config):
     good = tls.identity
     other = rsa.generate_private_key(65537, 2048)
     with pytest.raises(SSL.Error):
-        tls.use(Identity(good.certificate, (), other))
+        tls.use(TLSIdentity(good.certificate, (), other))
     assert tls.identity is good
     _server, client, _flush = shake_hands(tls, trusting(config))
     assert shown_to(client) == good.certificate

@@ -16,9 +16,9 @@ from twisted.internet.ssl import TLSVersion
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from tessel_proxy.certificates.make import Family
+from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.front import tls_tessel_1
-from tessel_proxy.front.identity import Identity
+from tessel_proxy.front.identity import TLSIdentity
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import TESSEL_1, tessel_1_tls
 from tessel_proxy.startup.config import Config
@@ -45,7 +45,7 @@ def config(tmp_path):
         legacy_key_file=tmp_path / "tessel-1-key.pem",
     )
     make_certificates(["proxy.example"], config, NOW)
-    make_certificates(["proxy.example"], config, NOW, Family.TESSEL_1)
+    make_certificates(["proxy.example"], config, NOW, CertificateFamily.TESSEL_1)
     return config
 
 
@@ -159,7 +159,7 @@ def test_what_current_devices_offer_is_not_taken_there(config, tls):
 
 def test_its_certificate_is_renewed_by_itself(config, tls):
     _server, former, _flush = shake_hands(tls, axtls(config))
-    renewed = make_certificates(["proxy.example"], config, NOW, Family.TESSEL_1).server
+    renewed = make_certificates(["proxy.example"], config, NOW, CertificateFamily.TESSEL_1).server
     tls.reload()
     _server, later, _flush = shake_hands(tls, axtls(config))
     assert shown_to(later) == renewed != shown_to(former)
@@ -227,7 +227,7 @@ def certificate(*, issuer=None, until=SOON, filler=0, digest=None, pss=None):
 
 
 def told(*chain, key=KEY):
-    return TESSEL_1.faults(Identity(chain[0], chain[1:], key))
+    return TESSEL_1.faults(TLSIdentity(chain[0], chain[1:], key))
 
 
 PSS = padding.PSS(padding.MGF1(SHA256()), 32)
@@ -281,7 +281,7 @@ def test_a_key_that_is_too_long_is_told(monkeypatch):
 
 
 def test_a_chain_at_the_limit_still_fits_one_record(config, tls, from_board):
-    identity = Identity(certificate(filler=15_000), (), KEY)
+    identity = TLSIdentity(certificate(filler=15_000), (), KEY)
     assert TESSEL_1.faults(identity) == []
     tls.use(identity)
     assert [body[0] for _kind, _version, body in answer_to(tls, from_board)][1] == CERTIFICATE

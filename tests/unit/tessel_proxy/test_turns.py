@@ -3,37 +3,44 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessel_proxy.targets.turns import LOOKUPS_PER_ACCOUNT, LOOKUPS_PER_TUNNEL, Ticket, Turns
+from tessel_proxy.targets.turns import (
+    LOOKUPS_PER_ACCOUNT,
+    LOOKUPS_PER_TUNNEL,
+    LookupTicket,
+    LookupTurns,
+)
 
 
 def enter_many(turns, count, account="a", tunnel=1):
-    tickets = [Ticket(account, tunnel) for _ in range(count)]
+    tickets = [LookupTicket(account, tunnel) for _ in range(count)]
     return tickets, [turns.enter(each) for each in tickets]
 
 
 def test_a_tunnel_has_so_many_under_way_and_the_rest_wait():
-    _, started = enter_many(Turns(), LOOKUPS_PER_TUNNEL + 2)
+    _, started = enter_many(LookupTurns(), LOOKUPS_PER_TUNNEL + 2)
     assert started == [True] * LOOKUPS_PER_TUNNEL + [False] * 2
 
 
 def test_one_tunnels_dead_names_hold_up_no_other():
-    turns = Turns()
+    turns = LookupTurns()
     enter_many(turns, 100, tunnel=1)
     _, started = enter_many(turns, 1, tunnel=2)
     assert started == [True]
 
 
 def test_an_account_has_so_many_under_way_over_all_its_tunnels():
-    turns = Turns()
+    turns = LookupTurns()
     started = [
-        turns.enter(Ticket("a", tunnel)) for tunnel in range(10) for _ in range(LOOKUPS_PER_TUNNEL)
+        turns.enter(LookupTicket("a", tunnel))
+        for tunnel in range(10)
+        for _ in range(LOOKUPS_PER_TUNNEL)
     ]
     assert sum(started) == LOOKUPS_PER_ACCOUNT
-    assert turns.enter(Ticket("b", 99))
+    assert turns.enter(LookupTicket("b", 99))
 
 
 def test_who_leaves_lets_the_next_in():
-    turns = Turns()
+    turns = LookupTurns()
     tickets, _ = enter_many(turns, LOOKUPS_PER_TUNNEL + 2)
     assert turns.leave(tickets[0]) is tickets[LOOKUPS_PER_TUNNEL]
     assert turns.leave(tickets[1]) is tickets[LOOKUPS_PER_TUNNEL + 1]
@@ -41,8 +48,8 @@ def test_who_leaves_lets_the_next_in():
 
 
 def test_the_tunnels_of_an_account_take_turns():
-    turns = Turns()
-    busy = [Ticket("a", tunnel) for tunnel in range(4) for _ in range(LOOKUPS_PER_TUNNEL)]
+    turns = LookupTurns()
+    busy = [LookupTicket("a", tunnel) for tunnel in range(4) for _ in range(LOOKUPS_PER_TUNNEL)]
     assert all(turns.enter(each) for each in busy)
     ours, _ = enter_many(turns, 3, tunnel=10)
     theirs, _ = enter_many(turns, 3, tunnel=11)
@@ -51,11 +58,11 @@ def test_the_tunnels_of_an_account_take_turns():
 
 
 def test_a_tunnel_at_its_limit_is_passed_over():
-    turns = Turns()
+    turns = LookupTurns()
     full, _ = enter_many(turns, LOOKUPS_PER_TUNNEL + 1, tunnel=1)
-    others = [Ticket("a", tunnel) for tunnel in (2, 3, 4) for _ in range(LOOKUPS_PER_TUNNEL)]
+    others = [LookupTicket("a", tunnel) for tunnel in (2, 3, 4) for _ in range(LOOKUPS_PER_TUNNEL)]
     assert all(turns.enter(each) for each in others)
-    late = Ticket("a", 5)
+    late = LookupTicket("a", 5)
     assert not turns.enter(late)
     assert turns.leave(others[0]) is late
     assert turns.leave(others[1]) is None
@@ -63,7 +70,7 @@ def test_a_tunnel_at_its_limit_is_passed_over():
 
 
 def test_who_withdraws_is_not_called():
-    turns = Turns()
+    turns = LookupTurns()
     tickets, _ = enter_many(turns, LOOKUPS_PER_TUNNEL + 2)
     turns.withdraw(tickets[LOOKUPS_PER_TUNNEL])
     assert turns.leave(tickets[0]) is tickets[-1]
@@ -71,7 +78,7 @@ def test_who_withdraws_is_not_called():
 
 
 def test_nothing_is_remembered_of_who_has_gone():
-    turns = Turns()
+    turns = LookupTurns()
     tickets, _ = enter_many(turns, LOOKUPS_PER_TUNNEL)
     for each in tickets:
         turns.leave(each)
@@ -82,10 +89,10 @@ def test_nothing_is_remembered_of_who_has_gone():
     st.lists(st.tuples(st.sampled_from(["enter", "leave", "withdraw"]), st.integers(0, 5))),
 )
 def test_limits_hold_and_nobody_waits_while_there_is_room(steps):
-    turns, running, waiting = Turns(), [], []
+    turns, running, waiting = LookupTurns(), [], []
     for step, number in steps:
         if step == "enter":
-            ticket = Ticket("a", number)
+            ticket = LookupTicket("a", number)
             (running if turns.enter(ticket) else waiting).append(ticket)
         elif step == "leave" and running:
             follower = turns.leave(running.pop(number % len(running)))

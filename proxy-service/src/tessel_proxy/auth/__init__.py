@@ -1,7 +1,7 @@
 """Who is behind a token: one interface, and the authenticators that are behind it."""
 
-from tessel_proxy.auth.cache import Remembered
-from tessel_proxy.auth.choice import Chosen, IAuthReactor, authenticator_for
+from tessel_proxy.auth.cache import CachingAuthenticator
+from tessel_proxy.auth.choice import ChosenAuthenticator, IAuthReactor, authenticator_for
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
@@ -9,22 +9,22 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.auth.local import ByFile, Hardcoded
-from tessel_proxy.auth.oauth import TesselOAuth
-from tessel_proxy.auth.plugin import Plugin
+from tessel_proxy.auth.local import FileAuthenticator, HardcodedAuthenticator
+from tessel_proxy.auth.oauth import OAuthAuthenticator
+from tessel_proxy.auth.plugin import PluginAuthenticator
 
 __all__ = [
     "Account",
     "AuthMisconfiguredError",
     "AuthUnavailableError",
     "Authenticator",
-    "ByFile",
-    "Chosen",
-    "Hardcoded",
+    "CachingAuthenticator",
+    "ChosenAuthenticator",
+    "FileAuthenticator",
+    "HardcodedAuthenticator",
     "IAuthReactor",
-    "Plugin",
+    "OAuthAuthenticator",
+    "PluginAuthenticator",
     "Refused",
-    "Remembered",
-    "TesselOAuth",
     "authenticator_for",
 ]

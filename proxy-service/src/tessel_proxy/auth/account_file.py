@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from tessel_proxy.auth.interface import Account
-from tessel_proxy.auth.scrypt import SALT_BYTES, Recipe, read, written
+from tessel_proxy.auth.scrypt import SALT_BYTES, HashParameters, hash_text, parsed_hash
 from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS, cleaned, counted, is_quoted
@@ -31,11 +31,11 @@ MAX_FAULTS = 20  # told of one file; a wrong file may have one in each line
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TokenLine:
     """One token's."""
 
     account: Account
-    recipe: Recipe
+    recipe: HashParameters
     hashed: bytes
 
 
@@ -43,23 +43,23 @@ class Line:
 class Accounts:
     """What a file says, by recipe and hash."""
 
-    by_recipe: Mapping[Recipe, Mapping[bytes, Account]] = field(
+    by_recipe: Mapping[HashParameters, Mapping[bytes, Account]] = field(
         default_factory=lambda: MappingProxyType({})
     )
 
-    def find(self, token: str) -> Line | None:
+    def find(self, token: str) -> TokenLine | None:
         """The token's line, if there is one. Blocking, for as long as the recipes take."""
         for recipe, owners in self.by_recipe.items():
             hashed = recipe.hash(token)
             # Which hash a dictionary finds quickly tells nobody about a token.
             if hashed in owners:
-                return Line(owners[hashed], recipe, hashed)
+                return TokenLine(owners[hashed], recipe, hashed)
         return None
 
-    def again(self, line: Line) -> Line | None:
+    def again(self, line: TokenLine) -> TokenLine | None:
         """What has become in this file of a line of another. No computation."""
         owner = self.by_recipe.get(line.recipe, {}).get(line.hashed)
-        return None if owner is None else Line(owner, line.recipe, line.hashed)
+        return None if owner is None else TokenLine(owner, line.recipe, line.hashed)
 
     def __len__(self) -> int:
         return sum(map(len, self.by_recipe.values()))
@@ -91,8 +91,8 @@ def _text_of(path: Path) -> str:
 
 def read_accounts(text: str) -> tuple[Accounts, list[str]]:
     """What the lines that can be used say, and what is wrong with the others."""
-    owners: dict[Recipe, dict[bytes, Account]] = {}
-    lines: dict[tuple[Recipe, bytes], int] = {}
+    owners: dict[HashParameters, dict[bytes, Account]] = {}
+    lines: dict[tuple[HashParameters, bytes], int] = {}
     faults = []
     for number, line in _lines(text):
         try:
@@ -120,9 +120,9 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, said
 
 
-def _entry(line: str) -> tuple[Account, Recipe, bytes]:
+def _entry(line: str) -> tuple[Account, HashParameters, bytes]:
     name, _, hashed = line.rpartition(" ")
-    recipe, nbytes = read(hashed)
+    recipe, nbytes = parsed_hash(hashed)
     return Account.named(name.strip()), recipe, nbytes
 
 
@@ -156,7 +156,7 @@ def given_token(stream: BinaryIO) -> str:
     return token
 
 
-def recipe_for(path: Path | None) -> Recipe:
+def recipe_for(path: Path | None) -> HashParameters:
     """The newest of the file that the line is for, if there is one; raises ConfigError.
 
     So all lines have one salt, and a token that comes takes one computation.
@@ -165,10 +165,10 @@ def recipe_for(path: Path | None) -> Recipe:
         recipes = list(load_accounts(path).by_recipe)
         if recipes:
             return recipes[-1]
-    return Recipe(secrets.token_bytes(SALT_BYTES))
+    return HashParameters(secrets.token_bytes(SALT_BYTES))
 
 
-def line_for(name: str, token: str, recipe: Recipe) -> str:
+def line_for(name: str, token: str, recipe: HashParameters) -> str:
     """Raises TokenError."""
     try:
         account = Account.named(name)
@@ -176,4 +176,4 @@ def line_for(name: str, token: str, recipe: Recipe) -> str:
         raise TokenError(str(error)) from None
     if account.name != account.name.strip() or name.startswith("#"):
         raise TokenError("allowed: an account's name without # in front and blanks around it")
-    return f"{account.name} {written(recipe, recipe.hash(token))}"
+    return f"{account.name} {hash_text(recipe, recipe.hash(token))}"

@@ -24,7 +24,7 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
+from tessel_proxy.auth.token_memory import BoundedMemory, Digest, SingleFlight
 from tessel_proxy.records.error_codes import ErrorCode
 
 MAX_ACCEPTED = 50_000
@@ -35,33 +35,33 @@ MAX_REFUSED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class CacheTimes:
     fresh_s: float
     stale_s: float
 
 
 @dataclass(slots=True)
-class _Good:
+class _Accepted:
     account: Account
     answered_at: float  # by the authenticator itself
     asked_at: float  # with an answer or without
 
 
-class Remembered:
+class CachingAuthenticator:
     """Asks another authenticator, once for all who ask the same."""
 
     _log = Logger()
 
     def __init__(
-        self, other: Authenticator, clock: IReactorTime, times: Times, digest: Digest
+        self, other: Authenticator, clock: IReactorTime, times: CacheTimes, digest: Digest
     ) -> None:
         self._other = other
         self._clock = clock
         self._times = times
         self._digest = digest
-        self._accepted: Bounded[_Good] = Bounded(MAX_ACCEPTED)
-        self._refused_at: Bounded[float] = Bounded(MAX_REFUSED)
-        self._checks: InFlight[Account | Refused] = InFlight()
+        self._accepted: BoundedMemory[_Accepted] = BoundedMemory(MAX_ACCEPTED)
+        self._refused_at: BoundedMemory[float] = BoundedMemory(MAX_REFUSED)
+        self._checks: SingleFlight[Account | Refused] = SingleFlight()
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         key = self._digest(token)
@@ -75,7 +75,7 @@ class Remembered:
 
         Accepted ones stay: a mistake in that change shall not end the tunnels that are open.
         """
-        self._refused_at = Bounded(MAX_REFUSED)
+        self._refused_at = BoundedMemory(MAX_REFUSED)
 
     def _fresh(self, key: bytes) -> Account | Refused | None:
         after = self._clock.seconds() - self._times.fresh_s
@@ -86,7 +86,7 @@ class Remembered:
         refused_at = self._refused_at.get(key)
         return Refused() if refused_at is not None and refused_at > after else None
 
-    def _is_good_still(self, good: _Good) -> bool:
+    def _is_good_still(self, good: _Accepted) -> bool:
         age = self._clock.seconds() - good.answered_at
         return age < max(self._times.stale_s, self._times.fresh_s)
 
@@ -100,7 +100,7 @@ class Remembered:
         match answer:
             case Account():
                 self._refused_at.drop(key)
-                self._accepted.put(key, _Good(answer, now, now))
+                self._accepted.put(key, _Accepted(answer, now, now))
             case Refused():
                 self._accepted.drop(key)
                 self._refused_at.put(key, now)

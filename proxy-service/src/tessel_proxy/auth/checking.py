@@ -38,7 +38,7 @@ class SharedForChecks(Protocol):
     def lines(self) -> LogLines: ...
 
 
-class Checking:
+class TokenChecks:
     """The checks of one tunnel's tokens."""
 
     _log = Logger()

@@ -18,14 +18,14 @@ from typing import Any, TypeAlias
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from tessel_proxy.auth.cache import Remembered, Times
-from tessel_proxy.auth.hashing import Hashing, reactor_threads
+from tessel_proxy.auth.cache import CacheTimes, CachingAuthenticator
+from tessel_proxy.auth.hashing import HashingQueue, reactor_threads
 from tessel_proxy.auth.interface import Authenticator
-from tessel_proxy.auth.local import ByFile, Hardcoded
-from tessel_proxy.auth.oauth import TesselOAuth
-from tessel_proxy.auth.plugin import Plugin, load_validator
+from tessel_proxy.auth.local import FileAuthenticator, HardcodedAuthenticator
+from tessel_proxy.auth.oauth import OAuthAuthenticator
+from tessel_proxy.auth.plugin import PluginAuthenticator, load_validator
 from tessel_proxy.auth.token_memory import fresh_digest
-from tessel_proxy.auth.wrappers import InTurn, News, Watched
+from tessel_proxy.auth.wrappers import AuthenticatorChain, ReportingAuthenticator, ResultListener
 from tessel_proxy.files.secret_files import ReadAgain
 from tessel_proxy.startup.config import NO_AUTHENTICATOR, Config
 from tessel_proxy.startup.parsers import TokenService
@@ -44,26 +44,26 @@ class IAuthReactor(IReactorTime, IReactorThreads):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenAuthenticator:
     """Who is asked about tokens: by the names of their settings, in their order."""
 
     authenticator: Authenticator
     settings: tuple[str, ...]
-    by_file: ByFile | None  # to be reloaded when its file changes, as are the secrets
+    by_file: FileAuthenticator | None  # to be reloaded when its file changes, as are the secrets
     token_service: (
-        News  # what it answers itself: neither a memory nor the grace tells of its health
+        ResultListener  # what it answers itself: neither a memory nor the grace tells of its health
     )
     secrets: tuple[ReadAgain, ...] = ()
 
 
 def authenticator_for(
     config: Config, reactor: IAuthReactor, files: Mapping[str, SecretFile] = MappingProxyType({})
-) -> Chosen:
+) -> ChosenAuthenticator:
     """The one authenticator of this proxy; raises ConfigError.
 
     `files` are those of the secrets that can be read again, by the fields of the settings.
     """
-    news = News()
+    news = ResultListener()
     secrets: list[ReadAgain] = []
 
     def read_again(field: str, use: Callable[[Any], None]) -> None:
@@ -74,10 +74,10 @@ def authenticator_for(
     if not named:
         raise ConfigError([NO_AUTHENTICATOR])
     authenticators = tuple(named.values())
-    by_file = next((each for each in authenticators if isinstance(each, ByFile)), None)
+    by_file = next((each for each in authenticators if isinstance(each, FileAuthenticator)), None)
     alone = len(authenticators) == 1
-    return Chosen(
-        authenticators[0] if alone else InTurn(authenticators),
+    return ChosenAuthenticator(
+        authenticators[0] if alone else AuthenticatorChain(authenticators),
         tuple(named),
         by_file,
         news,
@@ -86,42 +86,48 @@ def authenticator_for(
 
 
 def _named(
-    config: Config, reactor: IAuthReactor, news: News, read_again: _ReadAgain
+    config: Config, reactor: IAuthReactor, news: ResultListener, read_again: _ReadAgain
 ) -> dict[str, Authenticator]:
     if config.auth_plugin is not None:
-        plugin = Plugin(load_validator(config.auth_plugin), reactor, config.auth_timeout_s)
+        plugin = PluginAuthenticator(
+            load_validator(config.auth_plugin), reactor, config.auth_timeout_s
+        )
         return {"AUTH_PLUGIN": _remembered(plugin, config, reactor)}
     named: dict[str, Authenticator] = {}
     if config.auth_file is not None:
-        hashing = Hashing(reactor_threads(reactor))
-        named[ByFile.name] = ByFile(
+        hashing = HashingQueue(reactor_threads(reactor))
+        named[FileAuthenticator.name] = FileAuthenticator(
             config.auth_file, hashing, reactor, config.auth_timeout_s, fresh_digest()
         )
     if config.auth_tessel_oa2 is not None:
         oauth = _oauth(config.auth_tessel_oa2, config, reactor)
-        remembered = _remembered(Watched(oauth, news.tell), config, reactor)
+        remembered = _remembered(ReportingAuthenticator(oauth, news.tell), config, reactor)
         read_again("auth_tessel_oa2", partial(_ask_another, oauth, remembered))
         named["AUTH_TESSEL_OA2"] = remembered
     elif config.auth_hardcoded is not None:
-        hardcoded = Hardcoded(*config.auth_hardcoded)
+        hardcoded = HardcodedAuthenticator(*config.auth_hardcoded)
         read_again("auth_hardcoded", hardcoded.use)
         named["AUTH_HARDCODED"] = hardcoded
     return named
 
 
-def _oauth(service: TokenService, config: Config, reactor: IAuthReactor) -> TesselOAuth:
+def _oauth(service: TokenService, config: Config, reactor: IAuthReactor) -> OAuthAuthenticator:
     pool = HTTPConnectionPool(reactor)
     pool.cachedConnectionTimeout = IDLE_CONNECTION_S
     pool.retryAutomatically = False
     agent = Agent(reactor, pool=pool)
-    return TesselOAuth(service, agent, reactor, config.auth_timeout_s)
+    return OAuthAuthenticator(service, agent, reactor, config.auth_timeout_s)
 
 
-def _ask_another(oauth: TesselOAuth, remembered: Remembered, service: TokenService) -> None:
+def _ask_another(
+    oauth: OAuthAuthenticator, remembered: CachingAuthenticator, service: TokenService
+) -> None:
     oauth.use(service)
     remembered.forget_refused()
 
 
-def _remembered(other: Authenticator, config: Config, reactor: IAuthReactor) -> Remembered:
-    times = Times(fresh_s=config.auth_cache_s, stale_s=config.auth_stale_s)
-    return Remembered(other, reactor, times, fresh_digest())
+def _remembered(
+    other: Authenticator, config: Config, reactor: IAuthReactor
+) -> CachingAuthenticator:
+    times = CacheTimes(fresh_s=config.auth_cache_s, stale_s=config.auth_stale_s)
+    return CachingAuthenticator(other, reactor, times, fresh_digest())

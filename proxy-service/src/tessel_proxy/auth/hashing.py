@@ -22,13 +22,13 @@ MAX_WAITING = 128
 """Those that wait: what is done within a check's deadline."""
 
 
-class Threads(Protocol):
+class RunInThread(Protocol):
     """Runs what blocks in a thread of its own."""
 
     def __call__(self, work: Callable[[], T]) -> Deferred[T]: ...
 
 
-def reactor_threads(reactor: IReactorThreads) -> Threads:
+def reactor_threads(reactor: IReactorThreads) -> RunInThread:
     """Those of the reactor's own pool; AuthUnavailableError where the system has none to give."""
 
     def run(work: Callable[[], T]) -> Deferred[T]:
@@ -42,10 +42,10 @@ def reactor_threads(reactor: IReactorThreads) -> Threads:
     return run
 
 
-class Hashing:
+class HashingQueue:
     """Takes computations in their order."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: RunInThread) -> None:
         self._threads = threads
         self._turns = DeferredSemaphore(AT_ONCE)
 

@@ -11,18 +11,18 @@ from typing import Final
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.auth.account_file import Accounts, Line, load_accounts
+from tessel_proxy.auth.account_file import Accounts, TokenLine, load_accounts
 from tessel_proxy.auth.attempts import within
-from tessel_proxy.auth.hashing import Hashing
+from tessel_proxy.auth.hashing import HashingQueue
 from tessel_proxy.auth.interface import Account, Refused
-from tessel_proxy.auth.token_memory import Bounded, Digest, InFlight
+from tessel_proxy.auth.token_memory import BoundedMemory, Digest, SingleFlight
 from tessel_proxy.startup.reload import stamps_of
 from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS
 
 ACCOUNT = Account("hardcoded")
 
 
-class Hardcoded:
+class HardcodedAuthenticator:
     """Accepts the tokens, in a time that does not tell how much of a guess was right."""
 
     def __init__(self, *tokens: str) -> None:
@@ -43,7 +43,7 @@ class Hardcoded:
 MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
 
 
-class ByFile:
+class FileAuthenticator:
     """Whose a token is by AUTH_FILE. What was found out holds for as long as its line is there.
 
     So nobody who guesses can hold up those who are known, for they need no computation any more,
@@ -53,7 +53,12 @@ class ByFile:
     name: Final = "AUTH_FILE"
 
     def __init__(
-        self, path: Path, hashing: Hashing, clock: IReactorTime, timeout_s: float, digest: Digest
+        self,
+        path: Path,
+        hashing: HashingQueue,
+        clock: IReactorTime,
+        timeout_s: float,
+        digest: Digest,
     ) -> None:
         """Raises ConfigError."""
         self._path = path
@@ -61,8 +66,8 @@ class ByFile:
         self._clock = clock
         self._timeout_s = timeout_s
         self._digest = digest
-        self._checks: InFlight[Account | Refused] = InFlight()
-        self._accepted: dict[bytes, Line] = {}  # never more than the file has lines
+        self._checks: SingleFlight[Account | Refused] = SingleFlight()
+        self._accepted: dict[bytes, TokenLine] = {}  # never more than the file has lines
         self.reload()
 
     @property
@@ -83,7 +88,9 @@ class ByFile:
         self._accounts = accounts
         again = {key: accounts.again(line) for key, line in self._accepted.items()}
         self._accepted = {key: line for key, line in again.items() if line}
-        self._refused: Bounded[Refused] = Bounded(MAX_REFUSED)  # a line may have come for any
+        self._refused: BoundedMemory[Refused] = BoundedMemory(
+            MAX_REFUSED
+        )  # a line may have come for any
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         if len(token) > MAX_TOKEN_CHARACTERS:

@@ -42,7 +42,7 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
-from tessel_proxy.auth.token_memory import Bounded, fresh_digest
+from tessel_proxy.auth.token_memory import BoundedMemory, fresh_digest
 from tessel_proxy.startup.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
@@ -74,7 +74,7 @@ _Fields = Mapping[str, object]
 _Answer = tuple[int, _Fields]  # the status, and what the body's JSON object holds
 
 
-class TesselOAuth:
+class OAuthAuthenticator:
     """Asks the token service about every token; remembered are the access tokens it granted."""
 
     def __init__(
@@ -90,7 +90,7 @@ class TesselOAuth:
         self._timeout_s = timeout_s
         self._jitter = jitter
         self._digest = fresh_digest()
-        self._grants: Bounded[str] = Bounded(MAX_GRANTS)
+        self._grants: BoundedMemory[str] = BoundedMemory(MAX_GRANTS)
         # Cookies of one check must not accompany the next: that is another device's.
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = HTTPClient(agent, no_cookies)
@@ -99,7 +99,7 @@ class TesselOAuth:
         """Ask this one from now on. Access tokens are worth nothing to another one or client."""
         if service != self._service:
             self._service = service
-            self._grants = Bounded(MAX_GRANTS)
+            self._grants = BoundedMemory(MAX_GRANTS)
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         if not _can_be_a_key(token):

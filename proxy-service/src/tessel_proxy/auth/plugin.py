@@ -22,7 +22,7 @@ from tessel_service_kit.settings import ConfigError
 Validator = Callable[[str], "str | Awaitable[str | None] | None"]
 
 
-class Plugin:
+class PluginAuthenticator:
     """Asks an operator's callable, and believes only what it is allowed to answer."""
 
     def __init__(self, validate: Validator, clock: IReactorTime, timeout_s: float) -> None:

@@ -26,7 +26,7 @@ _FORM = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
+class HashCosts:
     """2^log_n rounds over 128 * block bytes each, so many times."""
 
     log_n: int = 14  # with the others 16 MiB and some 50 ms
@@ -48,11 +48,11 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class HashParameters:
     """All that makes a hash of a token."""
 
     salt: bytes
-    costs: Costs = Costs()
+    costs: HashCosts = HashCosts()
 
     def hash(self, token: str) -> bytes:
         """Blocking, for as long as the costs say."""
@@ -67,7 +67,7 @@ class Recipe:
         )
 
 
-def written(recipe: Recipe, hashed: bytes) -> str:
+def hash_text(recipe: HashParameters, hashed: bytes) -> str:
     costs = recipe.costs
     return (
         f"$scrypt$ln={costs.log_n},r={costs.block},p={costs.passes}"
@@ -75,7 +75,7 @@ def written(recipe: Recipe, hashed: bytes) -> str:
     )
 
 
-def read(text: str) -> tuple[Recipe, bytes]:
+def parsed_hash(text: str) -> tuple[HashParameters, bytes]:
     """Recipe and hash; raises ValueError that tells what is allowed, and does not quote it."""
     found = _FORM.fullmatch(text)
     if found is None:
@@ -83,14 +83,14 @@ def read(text: str) -> tuple[Recipe, bytes]:
             "allowed: ACCOUNT $scrypt$ln=N,r=N,p=N$SALT$HASH, as tessel-proxy hash-token makes"
         )
     log_n, block, passes, salt, hashed = found.groups()
-    costs = Costs(int(log_n), int(block), int(passes))
+    costs = HashCosts(int(log_n), int(block), int(passes))
     if not costs.are_bearable:
         raise ValueError(
             f"allowed: scrypt's costs from ln=10,r=1,p=1 up to {MAX_MEMORY_BYTES >> 20} MiB "
             f"and p={MAX_PASSES}"
         )
     try:
-        return Recipe(_as_bytes(salt), costs), _as_bytes(hashed)
+        return HashParameters(_as_bytes(salt), costs), _as_bytes(hashed)
     except ValueError:
         raise ValueError("allowed: base64 without padding for salt and hash") from None
 

@@ -40,7 +40,7 @@ def fresh_digest() -> Digest:
 V = TypeVar("V")
 
 
-class Bounded(Generic[V]):
+class BoundedMemory(Generic[V]):
     """Digests of tokens -> what is known of them."""
 
     def __init__(self, room: int) -> None:
@@ -68,7 +68,7 @@ class Bounded(Generic[V]):
 T = TypeVar("T")
 
 
-class InFlight(Generic[T]):
+class SingleFlight(Generic[T]):
     """The questions that are under way, by what they ask."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class AuthResult(StrEnum):
     BROKEN = "broken"  # a bug, or a plug-in's
 
 
-class News:
+class ResultListener:
     """How checks end, for whoever comes to listen later."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class News:
             self.listener(result)
 
 
-class Watched:
+class ReportingAuthenticator:
     """Tells how each check ended."""
 
     def __init__(self, authenticator: Authenticator, tell: Callable[[AuthResult], None]) -> None:
@@ -67,7 +67,7 @@ def _result_of(failure: Failure) -> AuthResult:
     return AuthResult.CANCELLED if failure.check(CancelledError) else AuthResult.BROKEN
 
 
-class InTurn:
+class AuthenticatorChain:
     """A token is wrong when all have said so. Who cannot say now leaves the others their word."""
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:

@@ -38,25 +38,25 @@ class CertificateError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeCertificates:
     """What was made; the files in the order they were put in place."""
 
     written: tuple[Path, ...]
     authority_file: Path
     authority: x509.Certificate
     authority_is_new: bool
-    family: Family
+    family: CertificateFamily
     server: x509.Certificate
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class CertificateFiles:
     """The server's files as set; the authority's have fixed names beside the certificate."""
 
     cert: Path
     key: Path
     key_pass: bytes | None = field(repr=False)
-    family: Family
+    family: CertificateFamily
 
     @property
     def authority_cert(self) -> Path:
@@ -66,7 +66,7 @@ class Files:
     def authority_key(self) -> Path:
         return self.cert.with_name(f"{self.family.value}-key.pem")
 
-    def moved_to(self, folder: Path) -> Files:
+    def moved_to(self, folder: Path) -> CertificateFiles:
         return replace(self, cert=folder / self.cert.name, key=folder / self.key.name)
 
     def check(self) -> None:
@@ -76,7 +76,7 @@ class Files:
             raise CertificateError(f"files to write: {shown}; allowed: four different ones")
 
 
-class Family(Enum):
+class CertificateFamily(Enum):
     """For whom a certificate is.
 
     Each has an authority of its own: who breaks the weak TLS of a Tessel 1 comes to a key that
@@ -89,26 +89,26 @@ class Family(Enum):
     @property
     def last_moment(self) -> datetime:
         """The latest end of a certificate that these devices can read."""
-        return TESSEL_1_LAST_MOMENT if self is Family.TESSEL_1 else LAST_MOMENT
+        return TESSEL_1_LAST_MOMENT if self is CertificateFamily.TESSEL_1 else LAST_MOMENT
 
-    def files(self, config: Config) -> Files:
+    def files(self, config: Config) -> CertificateFiles:
         match self:
-            case Family.CURRENT:
+            case CertificateFamily.CURRENT:
                 pair = (config.cert_file, config.key_file)
-            case Family.TESSEL_1:
+            case CertificateFamily.TESSEL_1:
                 pair = (config.legacy_cert_file, config.legacy_key_file)
-        return Files(*pair, config.key_pass, self)
+        return CertificateFiles(*pair, config.key_pass, self)
 
 
 def make_files(
-    names: Sequence[str], files: Files, now: datetime, *, days: int = SERVER_DAYS
-) -> Made:
+    names: Sequence[str], files: CertificateFiles, now: datetime, *, days: int = SERVER_DAYS
+) -> MadeCertificates:
     """Write the server's certificate and key, and an authority beside them if there is none.
 
     Raises CertificateError, or OSError if a file cannot be read or written.
     """
     wanted = _general_names(names)
-    if files.family is Family.TESSEL_1:
+    if files.family is CertificateFamily.TESSEL_1:
         _check_for_tessel_1(wanted)
     if now >= files.family.last_moment:
         raise CertificateError(f"no certificate may end after {files.family.last_moment:%F}")
@@ -131,7 +131,7 @@ def make_files(
     for file in new:
         file.path.parent.mkdir(parents=True, exist_ok=True)
     write_together(new)
-    return Made(
+    return MadeCertificates(
         written=tuple(file.path for file in new),
         authority_file=files.authority_cert,
         authority=authority.certificate,
@@ -167,7 +167,7 @@ def _check_for_tessel_1(names: Sequence[x509.GeneralName]) -> None:
         )
 
 
-def _kept_authority(files: Files, now: datetime) -> Issued | None:
+def _kept_authority(files: CertificateFiles, now: datetime) -> Issued | None:
     """The authority of an earlier run. One that cannot be used is never written over."""
     cert, key = files.authority_cert, files.authority_key
     if not cert.exists() and not key.exists():
@@ -187,7 +187,7 @@ def _kept_authority(files: Files, now: datetime) -> Issued | None:
             "move both authority files away for a new one, which devices must then be given"
         )
     ends = authority.certificate.not_valid_after_utc
-    if files.family is Family.TESSEL_1 and ends >= TESSEL_1_END:
+    if files.family is CertificateFamily.TESSEL_1 and ends >= TESSEL_1_END:
         raise CertificateError(
             f"{cert} ends at {ends:%F %T} UTC, which a "
             f"Tessel 1 cannot read; allowed: before {TESSEL_1_END:%F %T}. Move both authority "

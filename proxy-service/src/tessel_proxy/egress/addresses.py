@@ -15,7 +15,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-class Verdict(Enum):
+class AddressKind(Enum):
     """Why an address may not be dialled, or that it may."""
 
     ALLOWED = "allowed"
@@ -32,40 +32,40 @@ class Verdict(Enum):
 
 
 # The first that contains the address decides. Source: IANA's special-purpose registries.
-_INSIDE: tuple[tuple[Network, Verdict], ...] = tuple(
+_INSIDE: tuple[tuple[Network, AddressKind], ...] = tuple(
     (ip_network(network), verdict)
     for network, verdict in (
-        ("169.254.169.254/32", Verdict.METADATA),  # AWS, Azure, Google and most others
-        ("100.100.100.200/32", Verdict.METADATA),  # Alibaba
-        ("168.63.129.16/32", Verdict.METADATA),  # Azure's own services, at a public address
-        ("192.0.0.192/32", Verdict.METADATA),  # Oracle
-        ("0.0.0.0/8", Verdict.UNSPECIFIED),
-        ("10.0.0.0/8", Verdict.PRIVATE),
-        ("100.64.0.0/10", Verdict.SHARED),
-        ("127.0.0.0/8", Verdict.LOOPBACK),
-        ("169.254.0.0/16", Verdict.LINK_LOCAL),
-        ("172.16.0.0/12", Verdict.PRIVATE),
-        ("192.0.0.0/24", Verdict.RESERVED),
-        ("192.0.2.0/24", Verdict.RESERVED),  # documentation, as the two below
-        ("198.51.100.0/24", Verdict.RESERVED),
-        ("203.0.113.0/24", Verdict.RESERVED),
-        ("192.88.99.0/24", Verdict.RESERVED),  # relays of 6to4
-        ("192.168.0.0/16", Verdict.PRIVATE),
-        ("198.18.0.0/15", Verdict.RESERVED),  # benchmarks
-        ("224.0.0.0/4", Verdict.MULTICAST),
-        ("255.255.255.255/32", Verdict.BROADCAST),
-        ("240.0.0.0/4", Verdict.RESERVED),
-        ("fd00:ec2::254/128", Verdict.METADATA),  # AWS
-        ("fd20:ce::254/128", Verdict.METADATA),  # Google
-        ("::/128", Verdict.UNSPECIFIED),
-        ("::1/128", Verdict.LOOPBACK),
-        ("fe80::/10", Verdict.LINK_LOCAL),
-        ("fec0::/10", Verdict.PRIVATE),  # site-local, the forerunner of unique-local
-        ("fc00::/7", Verdict.UNIQUE_LOCAL),
-        ("ff00::/8", Verdict.MULTICAST),
-        ("2001::/23", Verdict.RESERVED),  # protocol assignments; Teredo is judged before
-        ("2001:db8::/32", Verdict.RESERVED),  # documentation, as the next
-        ("3fff::/20", Verdict.RESERVED),
+        ("169.254.169.254/32", AddressKind.METADATA),  # AWS, Azure, Google and most others
+        ("100.100.100.200/32", AddressKind.METADATA),  # Alibaba
+        ("168.63.129.16/32", AddressKind.METADATA),  # Azure's own services, at a public address
+        ("192.0.0.192/32", AddressKind.METADATA),  # Oracle
+        ("0.0.0.0/8", AddressKind.UNSPECIFIED),
+        ("10.0.0.0/8", AddressKind.PRIVATE),
+        ("100.64.0.0/10", AddressKind.SHARED),
+        ("127.0.0.0/8", AddressKind.LOOPBACK),
+        ("169.254.0.0/16", AddressKind.LINK_LOCAL),
+        ("172.16.0.0/12", AddressKind.PRIVATE),
+        ("192.0.0.0/24", AddressKind.RESERVED),
+        ("192.0.2.0/24", AddressKind.RESERVED),  # documentation, as the two below
+        ("198.51.100.0/24", AddressKind.RESERVED),
+        ("203.0.113.0/24", AddressKind.RESERVED),
+        ("192.88.99.0/24", AddressKind.RESERVED),  # relays of 6to4
+        ("192.168.0.0/16", AddressKind.PRIVATE),
+        ("198.18.0.0/15", AddressKind.RESERVED),  # benchmarks
+        ("224.0.0.0/4", AddressKind.MULTICAST),
+        ("255.255.255.255/32", AddressKind.BROADCAST),
+        ("240.0.0.0/4", AddressKind.RESERVED),
+        ("fd00:ec2::254/128", AddressKind.METADATA),  # AWS
+        ("fd20:ce::254/128", AddressKind.METADATA),  # Google
+        ("::/128", AddressKind.UNSPECIFIED),
+        ("::1/128", AddressKind.LOOPBACK),
+        ("fe80::/10", AddressKind.LINK_LOCAL),
+        ("fec0::/10", AddressKind.PRIVATE),  # site-local, the forerunner of unique-local
+        ("fc00::/7", AddressKind.UNIQUE_LOCAL),
+        ("ff00::/8", AddressKind.MULTICAST),
+        ("2001::/23", AddressKind.RESERVED),  # protocol assignments; Teredo is judged before
+        ("2001:db8::/32", AddressKind.RESERVED),  # documentation, as the next
+        ("3fff::/20", AddressKind.RESERVED),
     )
 )
 _GLOBAL_UNICAST = ip_network("2000::/3")  # nothing else of IPv6 is on the Internet
@@ -81,12 +81,14 @@ _LAST_32_BITS = tuple(
 _COMPATIBLE = ip_network("::/96")  # deprecated form; :: and ::1 lie within
 
 
-def classify(address: Address) -> Verdict:
+def classify(address: Address) -> AddressKind:
     """What it is by itself, or by the first address within it that lies inside."""
     within = carried(address)
     if within:
         verdicts = [_listed(each) for each in within]
-        return next((each for each in verdicts if each is not Verdict.ALLOWED), Verdict.ALLOWED)
+        return next(
+            (each for each in verdicts if each is not AddressKind.ALLOWED), AddressKind.ALLOWED
+        )
     return _listed(address)
 
 
@@ -104,13 +106,13 @@ def carried(address: Address) -> tuple[IPv4Address, ...]:
     return () if address.sixtofour is None else (address.sixtofour,)
 
 
-def _listed(address: Address) -> Verdict:
+def _listed(address: Address) -> AddressKind:
     for network, verdict in _INSIDE:
         if address in network:
             return verdict
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
-        return Verdict.RESERVED
-    return Verdict.ALLOWED
+        return AddressKind.RESERVED
+    return AddressKind.ALLOWED
 
 
 def _last_32_bits(address: IPv6Address) -> IPv4Address:

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from tessel_proxy.egress.addresses import Address, Verdict, classify
-from tessel_proxy.egress.rules import EgressMode, Named, Rule
+from tessel_proxy.egress.addresses import Address, AddressKind, classify
+from tessel_proxy.egress.rules import EgressMode, NamePattern, Rule
 
 OWN_LISTENER = "own_listener"
 OWN_ADDRESS = "own_address"
 TOO_MANY_ADDRESSES = "too_many_addresses"  # of a name; holds whatever the mode is
 
 
-class Own(Protocol):
+class OwnMachine(Protocol):
     """What belongs to the machine that the proxy runs on."""
 
     def listens_at(self, address: Address, port: int) -> bool: ...
@@ -42,7 +42,7 @@ class RuleSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedTarget:
     """What a device wants to reach: an address, or a name in its one form."""
 
     host: Address | str
@@ -64,7 +64,7 @@ class Policy:
         said = [each.mode for each in self.sets if each.mode is not None]
         return said[-1] if said else EgressMode.ENFORCE
 
-    def refusal_of_name(self, wanted: Wanted) -> str | None:
+    def refusal_of_name(self, wanted: RequestedTarget) -> str | None:
         """The rule against a name as such: then it is not even looked up."""
         for each in self.sets:
             for rule in each.deny:
@@ -74,11 +74,11 @@ class Policy:
                 return f"{each.name} only"
         return None
 
-    def refusal(self, wanted: Wanted, address: Address, own: Own) -> str | None:
+    def refusal(self, wanted: RequestedTarget, address: Address, own: OwnMachine) -> str | None:
         """The rule against dialling this address of it."""
         return self._denied(wanted, address) or self._inside(wanted, address, own)
 
-    def _denied(self, wanted: Wanted, address: Address) -> str | None:
+    def _denied(self, wanted: RequestedTarget, address: Address) -> str | None:
         for each in self.sets:
             for rule in each.deny:
                 if wanted.taken_by(rule) or rule.takes_address(address, wanted.port):
@@ -88,7 +88,7 @@ class Policy:
                 return f"{each.name} only"
         return None
 
-    def _inside(self, wanted: Wanted, address: Address, own: Own) -> str | None:
+    def _inside(self, wanted: RequestedTarget, address: Address, own: OwnMachine) -> str | None:
         if self.mode is EgressMode.OPEN:
             return None
         lifting = list(self._lifting(wanted, address))
@@ -97,18 +97,18 @@ class Policy:
         if lifting:
             return None
         verdict = classify(address)
-        if verdict is not Verdict.ALLOWED:
+        if verdict is not AddressKind.ALLOWED:
             return str(verdict.value)
         return OWN_ADDRESS if own.has(address) else None
 
-    def _lifting(self, wanted: Wanted, address: Address) -> Iterator[Rule]:
+    def _lifting(self, wanted: RequestedTarget, address: Address) -> Iterator[Rule]:
         for each in self.sets:
             yield from (rule for rule in each.allow if _covers(rule, wanted, address))
 
 
-def _covers(rule: Rule, wanted: Wanted, address: Address) -> bool:
+def _covers(rule: Rule, wanted: RequestedTarget, address: Address) -> bool:
     return wanted.taken_by(rule) or rule.covers_address(address, wanted.port)
 
 
 def _names_alone(rules: tuple[Rule, ...]) -> bool:
-    return all(isinstance(rule.target, Named) for rule in rules)
+    return all(isinstance(rule.target, NamePattern) for rule in rules)

@@ -88,7 +88,7 @@ class _Section:
         return RuleSet(name, self.mode, **{verb: tuple(each) for verb, each in self.rules.items()})
 
 
-class _Reading:
+class _FileReading:
     """A file on its way to sections."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class _Reading:
 
 def parse(data: bytes) -> PolicyFile:
     """Raises PolicyFileError."""
-    reading = _Reading()
+    reading = _FileReading()
     faults = list(_faults(reading, data))
     if len(faults) > MAX_FAULTS:
         more = len(faults) - MAX_FAULTS
@@ -131,7 +131,7 @@ def parse(data: bytes) -> PolicyFile:
     return PolicyFile(default, {account: each for account, each in sets.items() if account})
 
 
-def _faults(reading: _Reading, data: bytes) -> Iterator[str]:
+def _faults(reading: _FileReading, data: bytes) -> Iterator[str]:
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             text = " ".join(line.decode().split())

@@ -44,7 +44,7 @@ class EgressMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Anything:
+class AnyTarget:
     """`*`"""
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Anything:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamePattern:
     """A name, with all below it if `below`."""
 
     name: str
@@ -65,22 +65,22 @@ class Named:
         return "." * self.below + self.name
 
 
-Target = Anything | Named | Network
+RuleTarget = AnyTarget | NamePattern | Network
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Some targets, at some ports: no ports are all ports."""
 
-    target: Target
+    target: RuleTarget
     ports: tuple[range, ...] = ()
 
     def takes_name(self, name: str, port: int) -> bool:
         """Whatever addresses it has."""
         match self.target:
-            case Anything():
+            case AnyTarget():
                 return self._takes_port(port)
-            case Named() as named:
+            case NamePattern() as named:
                 return named.takes(name) and self._takes_port(port)
             case _:
                 return False
@@ -101,9 +101,9 @@ class Rule:
 
     def _has(self, address: Address) -> bool:
         match self.target:
-            case Anything():
+            case AnyTarget():
                 return True
-            case Named():
+            case NamePattern():
                 return False
             case network:
                 return address in network
@@ -138,7 +138,7 @@ def rules(text: str) -> tuple[Rule, ...]:
 def narrow_rules(text: str) -> tuple[Rule, ...]:
     """Rules that lift a refusal. None may lift all: metadata services would be among it."""
     read = rules(text)
-    if any(isinstance(each.target, Anything) for each in read):
+    if any(isinstance(each.target, AnyTarget) for each in read):
         raise ValueError(f"{FORMS}; * is not, for it would take the metadata service in")
     return read
 
@@ -172,9 +172,9 @@ def _parted(word: str) -> tuple[str, str, str]:
     return word.partition(":") if word.count(":") == 1 else (word, "", "")
 
 
-def _target(text: str) -> Target:
+def _target(text: str) -> RuleTarget:
     if text == "*":
-        return Anything()
+        return AnyTarget()
     if "/" in text or ":" in text:
         return _network(text)
     below = text.startswith(".")
@@ -183,7 +183,7 @@ def _target(text: str) -> Target:
     except ValueError:
         raise ValueError(f"{text!r} is none") from None
     if isinstance(host, str):
-        return Named(host, below)
+        return NamePattern(host, below)
     if below or not _is_usual(text):
         # What a 0-led part means, programs do not agree on: a rule must not be read in two ways.
         raise ValueError(f"{text!r} is no address in its usual form")

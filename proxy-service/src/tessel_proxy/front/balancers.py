@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tessel_proxy.front.networks import Networks
-from tessel_proxy.front.proxy_header import HeaderError, read_header
+from tessel_proxy.front.proxy_header import ProxyHeaderError, read_header
 from tessel_proxy.records.accounting import Witness
 from tessel_proxy.records.ends import Refusal
 from tessel_proxy.records.peers import peer_name, source_of_peer
@@ -27,13 +27,13 @@ HEADER_S: Final = 5.0
 """How long a balancer has for its header, which is the first thing it sends."""
 
 
-class _Transport(Interface):
+class _BalancerTransport(Interface):
     protocol: IProtocol
 
     def abortConnection(self) -> None: ...
 
 
-class Front(ServerFactory[Any]):
+class ProxyProtocolFactory(ServerFactory[Any]):
     """Before another factory, which is given the true addresses."""
 
     noisy = False
@@ -98,15 +98,15 @@ class Front(ServerFactory[Any]):
 class AwaitHeader(Protocol):
     """A balancer's connection until its header is whole."""
 
-    def __init__(self, front: Front, balancer: IPv4Address | IPv6Address) -> None:
+    def __init__(self, front: ProxyProtocolFactory, balancer: IPv4Address | IPv6Address) -> None:
         self._front = front
         self._balancer = balancer
         self._buffer = b""
         self._deadline: IDelayedCall | None = None
 
     @property
-    def _wire(self) -> _Transport:
-        return cast("_Transport", self.transport)
+    def _wire(self) -> _BalancerTransport:
+        return cast("_BalancerTransport", self.transport)
 
     def connectionMade(self) -> None:
         self._front.waiting.add(self)
@@ -118,7 +118,7 @@ class AwaitHeader(Protocol):
         self._buffer += data
         try:
             header = read_header(self._buffer)
-        except HeaderError as error:
+        except ProxyHeaderError as error:
             self._fail(str(error))
             return
         if header is not None:

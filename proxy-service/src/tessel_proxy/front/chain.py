@@ -23,7 +23,7 @@ from tessel_proxy.certificates.pem import out_of_date
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class CertificateChain:
     """What a server sends, its own certificate first.
 
     `fault`: why no client could verify it. `warnings`: certificates that are not sent.
@@ -34,18 +34,18 @@ class Chain:
     warnings: tuple[str, ...] = ()
 
 
-def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Chain:
+def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> CertificateChain:
     """The chain of the first certificate; the others may be in any order, and more than once."""
     leaf, *others = dict.fromkeys(certificates)
     if fault := out_of_date(leaf, now):
-        return Chain((leaf,), fault)
+        return CertificateChain((leaf,), fault)
     path = _best_path(leaf, others, now)
     valid = tuple(takewhile(lambda each: out_of_date(each, now) is None, path))
     sent = (*valid, *_alternatives(valid, others, now))
     missing = [each for each in path[len(valid) :][:1] if not is_self_signed(each)]
     gaps = (_gap(each, leaf, now) for each in missing)
     unneeded = (_warning(each, now) for each in others if each not in (*sent, *missing))
-    return Chain(sent, None, (*gaps, *unneeded))
+    return CertificateChain(sent, None, (*gaps, *unneeded))
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

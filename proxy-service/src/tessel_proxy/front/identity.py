@@ -27,8 +27,8 @@ from tessel_proxy.certificates.pem import (
     read_pem,
 )
 from tessel_proxy.files.secret_files import passphrase_in
-from tessel_proxy.front.chain import Chain, is_self_signed, needed_chain
-from tessel_proxy.front.revocation import Revocations, no_revocations, revocations_in
+from tessel_proxy.front.chain import CertificateChain, is_self_signed, needed_chain
+from tessel_proxy.front.revocation import RevocationLists, no_revocations, revocations_in
 from tessel_service_kit.settings import ConfigError, SecretFile
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ UNKNOWN_KIND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class TLSIdentity:
     """The proxy's certificate, the other certificates that clients need, and the key.
 
     Devices must show a certificate if there are client authorities. `warnings`: what the files
@@ -53,7 +53,7 @@ class Identity:
     chain: tuple[x509.Certificate, ...]
     key: ServerKey
     client_authorities: tuple[x509.Certificate, ...] = ()
-    revocations: Revocations = field(default_factory=no_revocations)
+    revocations: RevocationLists = field(default_factory=no_revocations)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -89,7 +89,7 @@ class IdentityFiles:
     def key_source(self) -> str:
         return f"{self.prefix}KEY_FILE='{self.key_file}'"
 
-    def load(self, now: datetime) -> Identity:
+    def load(self, now: datetime) -> TLSIdentity:
         """What the files hold, if it fits together and is valid now; raises ConfigError.
 
         Files of which one is renewed and the other not yet do not fit together.
@@ -107,7 +107,7 @@ class IdentityFiles:
             revocations = _collect(faults, lambda: self._revocations(clients.usable, now))
         if faults or chain is None or key is None or clients is None or revocations is None:
             raise ConfigError(faults)
-        return Identity(
+        return TLSIdentity(
             chain.certificates[0],
             chain.certificates[1:],
             key,
@@ -120,10 +120,10 @@ class IdentityFiles:
             ),
         )
 
-    def _chain(self, now: datetime) -> Chain:
+    def _chain(self, now: datetime) -> CertificateChain:
         return needed_chain(certificates_in(self.cert_file, self.cert_source), now)
 
-    def _pair_faults(self, chain: Chain, key: ServerKey) -> list[str]:
+    def _pair_faults(self, chain: CertificateChain, key: ServerKey) -> list[str]:
         if _belong_together(chain.certificates[0], key):
             return []
         both = f"{self.cert_source}, {self.key_source}"
@@ -140,7 +140,9 @@ class IdentityFiles:
             return Authorities(())
         return authorities_in(file, f"CLIENT_CA_FILE='{file}'", now)
 
-    def _revocations(self, authorities: Sequence[x509.Certificate], now: datetime) -> Revocations:
+    def _revocations(
+        self, authorities: Sequence[x509.Certificate], now: datetime
+    ) -> RevocationLists:
         file = self.client_crl_file
         if file is None:
             return no_revocations()

@@ -35,19 +35,19 @@ V2_MAX_BYTES: Final = 16384
 with its client's certificate has some 2 KiB, and more with a large key or a chain."""
 
 
-class HeaderError(Exception):
+class ProxyHeaderError(Exception):
     """What stands where the header should be is none; the text says what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ProxyHeader:
     """What a balancer says of a connection, and how many bytes it took to say it."""
 
     source: IPv4Address | IPv6Address | None  # None: the connection is the balancer's own
     nbytes: int
 
 
-def read_header(data: bytes) -> Header | None:
+def read_header(data: bytes) -> ProxyHeader | None:
     """The header that the bytes begin with; None if more must come. Raises HeaderError."""
     if data.startswith(V1_START):
         return _read_v1(data)
@@ -55,15 +55,15 @@ def read_header(data: bytes) -> Header | None:
         return _read_v2(data)
     if V1_START.startswith(data) or V2_START.startswith(data):
         return None
-    raise HeaderError("no header of the PROXY protocol")
+    raise ProxyHeaderError("no header of the PROXY protocol")
 
 
-def _read_v1(data: bytes) -> Header | None:
+def _read_v1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, V1_MAX_BYTES)
     if end >= 0:
-        return Header(_source_of_v1(data[:end]), end + 2)
+        return ProxyHeader(_source_of_v1(data[:end]), end + 2)
     if len(data) >= V1_MAX_BYTES:
-        raise HeaderError(f"a header of version 1 without an end within {V1_MAX_BYTES} bytes")
+        raise ProxyHeaderError(f"a header of version 1 without an end within {V1_MAX_BYTES} bytes")
     return None
 
 
@@ -73,10 +73,10 @@ def _source_of_v1(line: bytes) -> IPv4Address | IPv6Address | None:
     try:
         source = V1Parser.parse(line).source
     except (InvalidProxyHeader, ValueError) as error:
-        raise HeaderError(f"a header of version 1 that is garbled: {_words(error)}") from error
+        raise ProxyHeaderError(f"a header of version 1 that is garbled: {_words(error)}") from error
     words = line.split(b" ")
     if len(words) != V1_WORDS or not all(port.isdigit() for port in words[4:]):
-        raise HeaderError("a header of version 1 that is garbled: words or ports")
+        raise ProxyHeaderError("a header of version 1 that is garbled: words or ports")
     kind = IPv4Address if words[1] == V1Parser.TCP4_PROTO else IPv6Address
     for host in words[2:4]:
         _check_kind(host, kind)
@@ -87,39 +87,41 @@ def _check_kind(host: bytes, kind: type[IPv4Address | IPv6Address]) -> None:
     try:
         version = ip_address(host.decode("ascii")).version
     except ValueError as error:  # bytes that are no ASCII, too
-        raise HeaderError(f"a header of version 1 that is garbled: {error}") from error
+        raise ProxyHeaderError(f"a header of version 1 that is garbled: {error}") from error
     if version != (4 if kind is IPv4Address else 6):
-        raise HeaderError("a header of version 1 that is garbled: an address of the other family")
+        raise ProxyHeaderError(
+            "a header of version 1 that is garbled: an address of the other family"
+        )
 
 
-def _read_v2(data: bytes) -> Header | None:
+def _read_v2(data: bytes) -> ProxyHeader | None:
     if len(data) < V2_HEAD.size:
         return None
     _signature, _command, _family, length = V2_HEAD.unpack_from(data)
     if length > V2_MAX_BYTES:
-        raise HeaderError(f"a header of {length} bytes; allowed: {V2_MAX_BYTES}")
+        raise ProxyHeaderError(f"a header of {length} bytes; allowed: {V2_MAX_BYTES}")
     end = V2_HEAD.size + length
     if len(data) < end:
         return None
-    return Header(_source_of_v2(data[:end]), end)
+    return ProxyHeader(_source_of_v2(data[:end]), end)
 
 
 def _source_of_v2(header: bytes) -> IPv4Address | IPv6Address | None:
     try:
         source = V2Parser.parse(header).source
     except (InvalidProxyHeader, KeyError) as error:
-        raise HeaderError(f"a header of version 2 that is garbled: {_words(error)}") from error
+        raise ProxyHeaderError(f"a header of version 2 that is garbled: {_words(error)}") from error
     if not isinstance(source, IPv4Address | IPv6Address):
         return None  # LOCAL, of no family, or of a UNIX socket
     if source.type != "TCP":
-        raise HeaderError("a header of version 2 that is garbled: datagrams over TCP")
+        raise ProxyHeaderError("a header of version 2 that is garbled: datagrams over TCP")
     return _true(source)
 
 
 def _true(source: IAddress | None) -> IPv4Address | IPv6Address:
     """The address in its usual notation; the ports are judged here, for both versions."""
     if not isinstance(source, IPv4Address | IPv6Address) or not 0 <= source.port <= MAX_PORT:
-        raise HeaderError("a header that is garbled: port out of range")
+        raise ProxyHeaderError("a header that is garbled: port out of range")
     address = plain_address(source.host)
     kind = IPv4Address if address.version == 4 else IPv6Address  # noqa: PLR2004 -- IPv4
     return kind("TCP", str(address), source.port)

@@ -23,7 +23,7 @@ _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTA
 
 
 @dataclass(frozen=True, slots=True)
-class Revocations:
+class RevocationLists:
     """The lists of a file. Without a list nothing is checked."""
 
     lists: tuple[x509.CertificateRevocationList, ...]
@@ -57,13 +57,13 @@ class Revocations:
         return [fault for each in self.lists if (fault := _out_of_date(each, now))]
 
 
-def no_revocations() -> Revocations:
-    return Revocations(())
+def no_revocations() -> RevocationLists:
+    return RevocationLists(())
 
 
 def revocations_in(
     data: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
-) -> Revocations:
+) -> RevocationLists:
     """The lists of a file; raises ConfigError unless each authority has one that is current.
 
     A file is either PEM, with any number of lists, or one list in DER, as authorities publish it.
@@ -77,7 +77,7 @@ def revocations_in(
     if faults:
         raise ConfigError([f"{source}: {fault}" for fault in faults])
     old = [fault for each in lists if (fault := _out_of_date(each, now))]
-    return Revocations(lists, tuple(f"{source}: {fault}" for fault in old))
+    return RevocationLists(lists, tuple(f"{source}: {fault}" for fault in old))
 
 
 def _lists(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:

@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.logger import Logger
 
-from tessel_proxy.front.identity import Identity
+from tessel_proxy.front.identity import TLSIdentity
 from tessel_proxy.records.repeated_lines import EVERY_LINE, LineKind, LogLine
 
 TICKET_KEYS_S: Final = 12 * 3600
@@ -44,7 +44,7 @@ class TicketKeys:
 
     _log = Logger()
 
-    def __init__(self, identity: Identity, now: float, tell: LogLine = _EACH_LINE) -> None:
+    def __init__(self, identity: TLSIdentity, now: float, tell: LogLine = _EACH_LINE) -> None:
         """`now` and `end`: seconds since 1970."""
         self._tell = tell
         self._made_at = now

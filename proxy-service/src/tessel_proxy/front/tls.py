@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from streamplex.tx.endings import openssl_reasons
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
-from tessel_proxy.front.identity import Identity, IdentityFiles
+from tessel_proxy.front.identity import IdentityFiles, TLSIdentity
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.repeated_lines import EachLine, LineKind, LogLines, Write
@@ -42,12 +42,12 @@ CIPHERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class TLSProfile:
     """A kind of device, as far as TLS goes."""
 
     name: str  # of the certificate, for the log
-    options: Callable[[Identity, TicketKeys], CertificateOptions]
-    faults: Callable[[Identity], Sequence[str]]
+    options: Callable[[TLSIdentity, TicketKeys], CertificateOptions]
+    faults: Callable[[TLSIdentity], Sequence[str]]
     """Why such devices could not be shown this, though OpenSSL would."""
 
 
@@ -57,7 +57,7 @@ class ServerTLS:
 
     _log = Logger()
 
-    def __init__(self, files: IdentityFiles, wall_time: WallTime, dialect: Dialect) -> None:
+    def __init__(self, files: IdentityFiles, wall_time: WallTime, dialect: TLSProfile) -> None:
         """Raises ConfigError with all that is wrong with the files."""
         self._files = files
         self._wall_time = wall_time
@@ -92,7 +92,7 @@ class ServerTLS:
             why = openssl_reasons(error) or "unknown reason"
             raise ConfigError([f"{both} cannot be used: {why}"]) from error
 
-    def use(self, identity: Identity) -> None:
+    def use(self, identity: TLSIdentity) -> None:
         """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
         keys = TicketKeys(identity, self._wall_time(), self._tell)
         options = self._dialect.options(identity, keys)
@@ -137,7 +137,7 @@ def server_tls(
     return ServerTLS(files, wall_time, CURRENT)
 
 
-def _options(identity: Identity, keys: TicketKeys) -> CertificateOptions:
+def _options(identity: TLSIdentity, keys: TicketKeys) -> CertificateOptions:
     # Twisted's types know pyOpenSSL's own objects alone, which pyOpenSSL has deprecated; it
     # hands what it is given on to pyOpenSSL.
     options = CertificateOptions(
@@ -156,7 +156,7 @@ def _options(identity: Identity, keys: TicketKeys) -> CertificateOptions:
     return options
 
 
-def _ask_for_certificates(context: SSL.Context, identity: Identity, keys: TicketKeys) -> None:
+def _ask_for_certificates(context: SSL.Context, identity: TLSIdentity, keys: TicketKeys) -> None:
     """Require a certificate of the client authorities, whose names every device is sent."""
     store = cast("X509Store", context.get_cert_store())  # every context has one
     for each in identity.client_authorities:
@@ -166,7 +166,7 @@ def _ask_for_certificates(context: SSL.Context, identity: Identity, keys: Ticket
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, keys.verified)
 
 
-CURRENT = Dialect("the certificate", _options, lambda _identity: ())
+CURRENT = TLSProfile("the certificate", _options, lambda _identity: ())
 
 
 def utc(seconds: float) -> datetime:

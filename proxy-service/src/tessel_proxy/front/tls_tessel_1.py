@@ -15,9 +15,9 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from tessel_proxy.certificates.issuing import TESSEL_1_END
-from tessel_proxy.front.identity import Identity, IdentityFiles
+from tessel_proxy.front.identity import IdentityFiles, TLSIdentity
 from tessel_proxy.front.tickets import TicketKeys
-from tessel_proxy.front.tls import Dialect, ServerTLS
+from tessel_proxy.front.tls import ServerTLS, TLSProfile
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import SecretFile
@@ -59,7 +59,7 @@ def tessel_1_tls(
     return ServerTLS(files, wall_time, TESSEL_1)
 
 
-def _options(identity: Identity, _keys: TicketKeys) -> CertificateOptions:
+def _options(identity: TLSIdentity, _keys: TicketKeys) -> CertificateOptions:
     """Without session tickets: axTLS knows none, and they would change the bytes it is sent."""
     options = CertificateOptions(
         privateKey=identity.key,  # type: ignore[arg-type] # as in tls.py
@@ -72,7 +72,7 @@ def _options(identity: Identity, _keys: TicketKeys) -> CertificateOptions:
     return options
 
 
-def _faults(identity: Identity) -> Sequence[str]:
+def _faults(identity: TLSIdentity) -> Sequence[str]:
     chain = (identity.certificate, *identity.chain)
     return [
         *_key_faults(identity),
@@ -81,7 +81,7 @@ def _faults(identity: Identity) -> Sequence[str]:
     ]
 
 
-def _key_faults(identity: Identity) -> Iterator[str]:
+def _key_faults(identity: TLSIdentity) -> Iterator[str]:
     key = identity.key
     if not isinstance(key, RSAPrivateKey):
         yield "its key is no RSA key; the Tessel 1 knows no other"
@@ -112,4 +112,4 @@ def _size_faults(chain: Sequence[x509.Certificate]) -> Iterator[str]:
         )
 
 
-TESSEL_1 = Dialect("the certificate for Tessel 1 boards", _options, _faults)
+TESSEL_1 = TLSProfile("the certificate for Tessel 1 boards", _options, _faults)

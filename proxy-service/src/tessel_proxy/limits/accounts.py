@@ -13,9 +13,9 @@ from typing import Protocol as Interface
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.limits.bucket import Bucket
-from tessel_proxy.limits.descriptors import PLENTY, Shares
-from tessel_proxy.limits.quota import Quota
-from tessel_proxy.limits.rate import PATIENCE_S, Rate
+from tessel_proxy.limits.descriptors import PLENTY, DescriptorShares
+from tessel_proxy.limits.quota import DailyQuota
+from tessel_proxy.limits.rate import PATIENCE_S, RateLimit
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
 
@@ -35,15 +35,15 @@ class Lingering(Interface):
     def abort(self) -> None: ...
 
 
-class Tally:
+class AccountUsage:
     """One account's."""
 
-    def __init__(self, limits: Limits, config: Config, clock: IReactorTime) -> None:
+    def __init__(self, limits: AccountLimits, config: Config, clock: IReactorTime) -> None:
         self._limits = limits
         self.opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
-        self.to_targets = Rate(config.bytes_per_s, clock, PATIENCE_S)
-        self.to_devices = Rate(config.bytes_per_s, clock)
-        self.quota = Quota(config.bytes_per_day, clock)
+        self.to_targets = RateLimit(config.bytes_per_s, clock, PATIENCE_S)
+        self.to_devices = RateLimit(config.bytes_per_s, clock)
+        self.quota = DailyQuota(config.bytes_per_day, clock)
         self.tunnels = 0
         self.substreams = 0
         self._lingering: set[Lingering] = set()
@@ -89,18 +89,18 @@ class Tally:
             target.abort()
 
 
-class Limits:
+class AccountLimits:
     """All accounts', and what there is room for in all."""
 
     def __init__(self, config: Config, clock: IReactorTime, descriptors: int = PLENTY) -> None:
         self._config = config
         self._clock = clock
-        self.shares = Shares.of(descriptors, config.max_tunnels, _max_waiting(config))
+        self.shares = DescriptorShares.of(descriptors, config.max_tunnels, _max_waiting(config))
         self.substreams = 0
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, AccountUsage] = {}
         self._sweep_at = SWEEP_AT
 
-    def open_tunnel(self, account: str) -> Tally | None:
+    def open_tunnel(self, account: str) -> AccountUsage | None:
         """Count one more tunnel of that account; None if it has as many as it may."""
         tally = self._tallies.get(account) or self._new(account)
         if tally.tunnels >= self._config.max_tunnels_per_account:
@@ -114,13 +114,13 @@ class Limits:
         return sum(each.to_targets.waiting + each.to_devices.waiting for each in self.tallies)
 
     @property
-    def tallies(self) -> Collection[Tally]:
+    def tallies(self) -> Collection[AccountUsage]:
         return self._tallies.values()
 
-    def _new(self, account: str) -> Tally:
+    def _new(self, account: str) -> AccountUsage:
         if len(self._tallies) >= self._sweep_at:
             self._sweep()
-        tally = self._tallies[account] = Tally(self, self._config, self._clock)
+        tally = self._tallies[account] = AccountUsage(self, self._config, self._clock)
         return tally
 
     def _sweep(self) -> None:
@@ -132,7 +132,7 @@ class Limits:
         }
         self._sweep_at = max(SWEEP_AT, 2 * len(self._tallies))
 
-    def refusal_of_substream(self, tally: Tally) -> Outcome | None:
+    def refusal_of_substream(self, tally: AccountUsage) -> Outcome | None:
         if tally.substreams >= self._config.max_substreams_per_account:
             return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
         if self.substreams >= self.shares.substreams:

@@ -34,7 +34,7 @@ def _counted(limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class DescriptorShares:
     """How many tunnels and substreams there is room for; each takes one descriptor."""
 
     tunnels: int
@@ -42,7 +42,7 @@ class Shares:
     is_short: bool  # the settings ask for more tunnels than that
 
     @classmethod
-    def of(cls, descriptors: int, max_tunnels: int, max_waiting: int = 0) -> Shares:
+    def of(cls, descriptors: int, max_tunnels: int, max_waiting: int = 0) -> DescriptorShares:
         """At most half is for tunnels: without targets they are of no use.
 
         `max_waiting` connections of load balancers may wait for their header besides.

@@ -46,7 +46,7 @@ MIB: Final = 1024 * 1024
 _STATM = Path("/proc/self/statm")
 
 
-class Holder(Interface):
+class MemoryHolder(Interface):
     """A tunnel, as far as its buffers go."""
 
     @property
@@ -72,7 +72,7 @@ class MemoryWatch:
         self,
         clock: IReactorTime,
         max_mib: int,
-        holders: Callable[[], Iterable[Holder]],
+        holders: Callable[[], Iterable[MemoryHolder]],
         resident: Callable[[], int | None] = resident_bytes,
         give_back: Callable[[], None] = give_back,
     ) -> None:

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 DAY_S: Final = 24 * 3600.0
 
 
-class Quota:
+class DailyQuota:
     """One account's. Its day begins with its first byte after the last one was over.
 
     So not all accounts come back at the same midnight, and no time zone has to be agreed upon. It

@@ -9,13 +9,12 @@ is a debt that is paid by waiting. So the rate holds on average, with shares as 
 from __future__ import annotations
 
 from math import inf
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.limits.bucket import Bucket
-from tessel_proxy.relay.backpressure import Pauses, Why
 
 SHARE_BYTES: Final = 64 * 1024
 """What a turn is reckoned with before it is known: a full frame, or what Twisted reads at once."""
@@ -29,7 +28,14 @@ held stops the reading of its tunnel, and if nothing of it is taken for twice as
 takes one for stalled and ends it. Only a crowd exceeds the rate by that."""
 
 
-class Rate:
+class Paced(Protocol):
+    """One direction of a substream, which a RateLimit can pause."""
+
+    def pause_for_rate(self) -> None: ...
+    def end_rate_pause(self) -> None: ...
+
+
+class RateLimit:
     """One account's, one way."""
 
     def __init__(self, bytes_per_s: int, clock: IReactorTime, patience_s: float = inf) -> None:
@@ -39,7 +45,7 @@ class Rate:
         self._rate = bytes_per_s
         self._clock = clock
         self._patience_s = patience_s
-        self._waiting: dict[Pauses, float] = {}  # in their order, with when they came
+        self._waiting: dict[Paced, float] = {}  # in their order, with when they came
         self._turn_due: IDelayedCall | None = None
 
     @property
@@ -52,21 +58,21 @@ class Rate:
         """Is less than all there? Who has moved nothing for a while is not remembered for it."""
         return bool(self._rate) and not self._bucket.is_full(self._clock.seconds())
 
-    def moved(self, nbytes: int, pauses: Pauses) -> None:
+    def moved(self, nbytes: int, pauses: Paced) -> None:
         """Count them, and let whoever moved them wait if that was too much."""
         if self._rate:
             self._bucket.spend(nbytes, self._clock.seconds())
             self.admit(pauses)
 
-    def admit(self, pauses: Pauses) -> None:
+    def admit(self, pauses: Paced) -> None:
         """Somebody wants to move something: it waits behind the others while there is a debt."""
         now = self._clock.seconds()
         if self._rate and self._bucket.level(now) < 0:
             self._waiting.setdefault(pauses, now)
-            pauses.add(Why.RATE)
+            pauses.pause_for_rate()
             self._look_later(now)
 
-    def leave(self, pauses: Pauses) -> None:
+    def leave(self, pauses: Paced) -> None:
         """It moves nothing any more."""
         self._waiting.pop(pauses, None)
         if not self._waiting and self._turn_due is not None:
@@ -98,5 +104,5 @@ class Rate:
                 break
             if self._waiting.pop(pauses, None) is None:
                 continue  # it left because of one before it
-            pauses.remove(Why.RATE)  # what was held moves at once, and it may wait again
+            pauses.end_rate_pause()  # what was held moves at once, and it may wait again
             room = min(room - SHARE_BYTES, self._bucket.level(now))

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from streamplex.conversation import SubstreamKind
 from tessel_proxy.auth.wrappers import AuthResult
-from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.memory import MIB
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import Readiness
@@ -42,7 +42,7 @@ class Sources:
     config: Config
     ledger: Ledger
     census: Census
-    limits: Limits
+    limits: AccountLimits
     lookups: Lookups
     readiness: Readiness
     certificate_ends: Callable[[], float | None]  # seconds since 1970

@@ -89,6 +89,14 @@ class Pauses(ABC):
             if not self._reasons:
                 self._resume()
 
+    def pause_for_rate(self) -> None:
+        """The account has moved as much as it may for now."""
+        self.add(Why.RATE)
+
+    def end_rate_pause(self) -> None:
+        """The account may move more."""
+        self.remove(Why.RATE)
+
     def end(self) -> None:
         """Let everything through that is held, whatever the reasons. It is not paused again."""
         self._over = True

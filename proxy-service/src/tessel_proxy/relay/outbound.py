@@ -33,7 +33,7 @@ from tessel_proxy.relay.traffic import Traffic
 from tessel_proxy.relay.tunnel_context import Terms
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.nodewords import TargetError
-from tessel_proxy.targets.target import Loss, Target
+from tessel_proxy.targets.target import Target, TargetLoss
 
 
 @implementer(ISubstreamProtocol, ITakesSequences, IHalfCloseableProtocol)
@@ -273,12 +273,12 @@ class Outbound(Protocol):
         if self._state is not State.CLOSED:
             self._finish(Outcome.ENDED)
 
-    def target_lost(self, loss: Loss) -> None:
+    def target_lost(self, loss: TargetLoss) -> None:
         self._target = None
         message, outcome = nodewords.LOSSES[loss]
         if message is None:
             self._close(outcome)
-        elif loss is Loss.RESET and self._state is State.TARGET_ENDED:
+        elif loss is TargetLoss.RESET and self._state is State.TARGET_ENDED:
             self._fail(nodewords.WRITE_BROKEN, outcome)
         else:
             self._fail(message, outcome)

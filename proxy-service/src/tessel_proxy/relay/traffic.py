@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tessel_proxy.limits.accounts import Tally
-from tessel_proxy.limits.rate import Rate
+from tessel_proxy.limits.accounts import AccountUsage
+from tessel_proxy.limits.rate import RateLimit
 from tessel_proxy.relay.backpressure import Pauses, Why
 
 
@@ -12,7 +12,7 @@ class Traffic:
 
     __slots__ = ("_from_device", "_from_target", "_tally")
 
-    def __init__(self, tally: Tally, from_device: Pauses, from_target: Pauses) -> None:
+    def __init__(self, tally: AccountUsage, from_device: Pauses, from_target: Pauses) -> None:
         self._tally = tally
         self._from_device = from_device
         self._from_target = from_target
@@ -32,7 +32,7 @@ class Traffic:
         """Count what came from the target. False: the quota was spent before."""
         return self._may_pass(nbytes, self._tally.to_devices, self._from_target)
 
-    def _may_pass(self, nbytes: int, rate: Rate, pauses: Pauses) -> bool:
+    def _may_pass(self, nbytes: int, rate: RateLimit, pauses: Pauses) -> bool:
         if not self._tally.quota.move(nbytes):
             return False
         rate.moved(nbytes, pauses)

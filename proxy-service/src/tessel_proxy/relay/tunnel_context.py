@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.limits.accounts import Tally
+from tessel_proxy.limits.accounts import AccountUsage
 from tessel_proxy.relay.early_data import Allowance
 from tessel_proxy.relay.reading import Reading
 from tessel_proxy.targets.opening import Opener
@@ -22,6 +22,6 @@ class Terms:
     tunnel: int
     half_close: bool
     allowance: Allowance
-    tally: Tally
+    tally: AccountUsage
     reading: Reading
     idle_s: float  # 0: for ever

@@ -31,14 +31,14 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
 from tessel_proxy.auth import Authenticator
-from tessel_proxy.auth.wrappers import AuthResult, News, Watched
+from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
 from tessel_proxy.egress.own import OwnAddresses
 from tessel_proxy.egress.policies import Policies
-from tessel_proxy.front.balancers import Front
+from tessel_proxy.front.balancers import ProxyProtocolFactory
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.listening import IListeningReactor, listen
 from tessel_proxy.front.tls import ServerTLS
-from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.limits.memory import MemoryWatch
 from tessel_proxy.limits.penalties import Penalties
@@ -53,7 +53,7 @@ from tessel_proxy.records.peers import peer_name, source_of
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.reload import Reloadable, Reloader
-from tessel_proxy.targets.connecting import TCP
+from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
@@ -109,7 +109,7 @@ class ProxyService(Service):
         revocations_end: Callable[[], float | None] = lambda: None,
         wall_time: WallTime = time.time,
         log_dropped: Callable[[], int] = lambda: 0,
-        token_service: News | None = None,
+        token_service: ResultListener | None = None,
         descriptors: int = PLENTY,
     ) -> None:
         """`certificate_ends` tells when what devices are shown expires, in seconds since 1970, and
@@ -130,7 +130,7 @@ class ProxyService(Service):
         )
         opener = Opener(
             reactor,
-            TCP(reactor, keep_alive=config.keep_alive),
+            TCPConnector(reactor, keep_alive=config.keep_alive),
             self._lookups,
             trust,
             self.policies,
@@ -145,10 +145,10 @@ class ProxyService(Service):
         for each in (server_tls, legacy_tls):
             if isinstance(each, ServerTLS):
                 each.lines = self._lines
-        watched = Watched(authenticator, self._token_checked)
+        watched = ReportingAuthenticator(authenticator, self._token_checked)
         if token_service is not None:
             token_service.listener = self._token_service_answered
-        limits = Limits(config, reactor, descriptors)
+        limits = AccountLimits(config, reactor, descriptors)
         if limits.shares.is_short:
             self._warn_of_few(descriptors, limits.shares.tunnels)
         penalties = Penalties(config.max_wrong_tokens, config.auth_penalty_s)
@@ -192,11 +192,13 @@ class ProxyService(Service):
         self._legacy_door = legacy_tls and self._door_with(legacy_tls, Listener.LEGACY)
         self._ports: list[tuple[Listener, IListeningPort]] = []
 
-    def _door_with(self, tls: IOpenSSLServerConnectionCreator, listener: Listener) -> Front:
+    def _door_with(
+        self, tls: IOpenSSLServerConnectionCreator, listener: Listener
+    ) -> ProxyProtocolFactory:
         tunnels = Tunnels(self._house, self._numbers, listener)
         door = Door(self._house, self._memory, TLSFactory(tls, False, tunnels, self._reactor))
         config = self._config
-        return Front(
+        return ProxyProtocolFactory(
             door,
             config.proxy_protocol_from,
             self._reactor,
@@ -270,7 +272,7 @@ class ProxyService(Service):
             if each.listener is Listener.LEGACY:
                 self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
 
-    def _listen(self, listener: Listener, port: int, door: Front) -> None:
+    def _listen(self, listener: Listener, port: int, door: ProxyProtocolFactory) -> None:
         self._ports.append((listener, listen(self._reactor, self._config.host, port, door)))
 
     def reload(self) -> None:

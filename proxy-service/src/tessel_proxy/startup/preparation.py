@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tessel_proxy.auth import Authenticator, Chosen, IAuthReactor, authenticator_for
+from tessel_proxy.auth import Authenticator, ChosenAuthenticator, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.secret_files import held_until_restart
@@ -48,7 +48,7 @@ class Ready:
     config: Config
     tls: ServerTLS
     legacy_tls: ServerTLS | None
-    chosen: Chosen
+    chosen: ChosenAuthenticator
     hints: tuple[str, ...]
     reloadables: tuple[Reloadable, ...] = ()
     kept: tuple[str, ...] = ()  # secrets that no reload reads again
@@ -76,7 +76,7 @@ def _legacy_hints(config: Config, tls: ServerTLS | None) -> list[str]:
     return [*asked, *([ONE_KEY] if same else []), *no_name]
 
 
-def _account_hints(chosen: Chosen) -> list[str]:
+def _account_hints(chosen: ChosenAuthenticator) -> list[str]:
     file = chosen.by_file
     if file is None or file.tokens or len(chosen.settings) > 1:
         return []

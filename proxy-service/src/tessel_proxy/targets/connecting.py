@@ -94,7 +94,7 @@ def _named(found: tuple[str, int] | tuple[str, int, int, int]) -> IPv4Address | 
 
 
 @implementer(IWriteDescriptor)
-class Connecting:
+class ConnectionAttempt:
     """One attempt at one address."""
 
     __slots__ = ("_address", "_caller", "_reactor", "_sockaddr", "_socket", "_waits")
@@ -224,7 +224,7 @@ def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, 
     return cast("tuple[str, int, int, int]", found)
 
 
-class TCP:
+class TCPConnector:
     """Connects for whoever dials."""
 
     def __init__(
@@ -238,7 +238,7 @@ class TCP:
         self._make_socket = make_socket
 
     def __call__(self, address: Address, port: int, caller: Caller) -> Attempt:
-        attempt = Connecting(self._reactor, address, caller)
+        attempt = ConnectionAttempt(self._reactor, address, caller)
         attempt.begin(port, self._probed_socket)
         return attempt
 

@@ -20,7 +20,7 @@ from twisted.python.threadpool import ThreadPool
 
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.error_codes import ErrorCode
-from tessel_proxy.targets.turns import Ticket, Turns
+from tessel_proxy.targets.turns import LookupTicket, LookupTurns
 from tessel_service_kit import names
 from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
 from tessel_service_kit.threads import forget_unstarted
@@ -69,7 +69,7 @@ NotNowError = NoAnswerError
 
 
 @dataclass(frozen=True, slots=True)
-class Early:
+class EarlyAddresses:
     """Addresses that came while the look-up still has its thread, and thus its turn, until then."""
 
     addresses: Sequence[Address]
@@ -79,22 +79,22 @@ class Early:
 class Resolver(Interface):
     """Asks for the addresses of a name: none if it has none, NotNowError if nobody can say."""
 
-    def __call__(self, name: str) -> Deferred[Sequence[Address] | Early]: ...
+    def __call__(self, name: str) -> Deferred[Sequence[Address] | EarlyAddresses]: ...
 
 
 def system_resolver(reactor: IThreadsAndTime, threads: ThreadPool, helpers: ThreadPool) -> Resolver:
     """getaddrinfo, in these threads."""
     lookup = SystemNames(reactor, threads, helpers)
 
-    def resolve(name: str) -> Deferred[Sequence[Address] | Early]:
+    def resolve(name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
         return lookup(name).addCallback(_typed)
 
     return resolve
 
 
-def _typed(found: names.Addresses | names.Early) -> Sequence[Address] | Early:
+def _typed(found: names.Addresses | names.Early) -> Sequence[Address] | EarlyAddresses:
     if isinstance(found, names.Early):
-        return Early(_addresses(found.addresses), found.over)
+        return EarlyAddresses(_addresses(found.addresses), found.over)
     return _addresses(found)
 
 
@@ -107,13 +107,13 @@ class Lookups:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._turns = Turns()
-        self._starts: dict[Ticket, Callable[[], None]] = {}  # of those that wait
+        self._turns = LookupTurns()
+        self._starts: dict[LookupTicket, Callable[[], None]] = {}  # of those that wait
         self.under_way = 0
 
     def resolve(self, name: str, account: str, tunnel: int) -> Deferred[Sequence[Address]]:
         """The addresses of the name, or as the resolver fails. May be cancelled."""
-        ticket = Ticket(account, tunnel)
+        ticket = LookupTicket(account, tunnel)
         found: Deferred[Sequence[Address]] = Deferred(lambda _: self._withdraw(ticket))
 
         def start() -> None:
@@ -126,12 +126,12 @@ class Lookups:
             self._starts[ticket] = start
         return found
 
-    def _withdraw(self, ticket: Ticket) -> None:
+    def _withdraw(self, ticket: LookupTicket) -> None:
         # One that is under way cannot be stopped: it keeps its turn until its thread is back.
         if self._starts.pop(ticket, None) is not None:
             self._turns.withdraw(ticket)
 
-    def _leave(self, ticket: Ticket) -> None:
+    def _leave(self, ticket: LookupTicket) -> None:
         self.under_way -= 1
         follower = self._turns.leave(ticket)
         if follower is not None:
@@ -139,11 +139,11 @@ class Lookups:
 
     def _complete(
         self,
-        ticket: Ticket,
+        ticket: LookupTicket,
         found: Deferred[Sequence[Address]],
-        result: Sequence[Address] | Early | Failure,
+        result: Sequence[Address] | EarlyAddresses | Failure,
     ) -> None:
-        if isinstance(result, Early):
+        if isinstance(result, EarlyAddresses):
             result.over.addCallback(lambda _: self._leave(ticket))
             result = result.addresses
         else:

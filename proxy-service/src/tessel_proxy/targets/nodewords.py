@@ -9,18 +9,18 @@ from twisted.python.failure import Failure
 
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.ends import Outcome
-from tessel_proxy.targets.target import Loss
+from tessel_proxy.targets.target import TargetLoss
 
 READ_RESET = "read ECONNRESET"
 READ_TLS_BROKEN = "read EPROTO"
 WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
 LOSSES = {
-    Loss.ENDED: (None, Outcome.ENDED),
+    TargetLoss.ENDED: (None, Outcome.ENDED),
     # To Node it is an end, and many servers know no other; the log tells.
-    Loss.ENDED_WITHOUT_CLOSE_NOTIFY: (None, Outcome.ENDED_WITHOUT_CLOSE_NOTIFY),
-    Loss.RESET: (READ_RESET, Outcome.RESET_BY_TARGET),
-    Loss.TLS_BROKEN: (READ_TLS_BROKEN, Outcome.TLS_FAILED),
+    TargetLoss.ENDED_WITHOUT_CLOSE_NOTIFY: (None, Outcome.ENDED_WITHOUT_CLOSE_NOTIFY),
+    TargetLoss.RESET: (READ_RESET, Outcome.RESET_BY_TARGET),
+    TargetLoss.TLS_BROKEN: (READ_TLS_BROKEN, Outcome.TLS_FAILED),
 }
 
 

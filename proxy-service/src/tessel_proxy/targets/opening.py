@@ -23,7 +23,7 @@ from streamplex.tx.endings import openssl_reasons
 from tessel_proxy.egress import hosts, policy
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import Policies
-from tessel_proxy.egress.policy import Own, Wanted
+from tessel_proxy.egress.policy import OwnMachine, RequestedTarget
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
 from tessel_proxy.targets import nodewords
@@ -31,8 +31,8 @@ from tessel_proxy.targets.connecting import Connect
 from tessel_proxy.targets.dial import dial, in_turn
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.nodewords import TargetError
-from tessel_proxy.targets.target import Owner, SecureFactory, SecureTarget, Target
-from tessel_proxy.targets.trust import TargetTrust, Verification
+from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target, TargetOwner
+from tessel_proxy.targets.trust import TargetTrust, TargetVerification
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ number; honest ones have some thirty at most.
 """
 
 
-class Asker(Owner, Interface):
+class OpeningOwner(TargetOwner, Interface):
     """Who wants a socket, and will own it."""
 
     def target_looked_up(self) -> None: ...
@@ -59,12 +59,17 @@ class Opener:
     lookups: Lookups
     trust: TargetTrust
     policies: Policies
-    own: Own
+    own: OwnMachine
     timeout_s: float
     sockets: set[Target] = field(default_factory=set)  # all that are open
 
     def open(
-        self, request: ConnectRequest, kind: SubstreamKind, account: str, tunnel: int, asker: Asker
+        self,
+        request: ConnectRequest,
+        kind: SubstreamKind,
+        account: str,
+        tunnel: int,
+        asker: OpeningOwner,
     ) -> Deferred[Target]:
         """The open socket, or a TargetError. May be cancelled."""
         opening = _Opening(self, request, account, tunnel, asker)
@@ -75,7 +80,12 @@ class _Opening:
     """One socket on its way."""
 
     def __init__(
-        self, opener: Opener, request: ConnectRequest, account: str, tunnel: int, asker: Asker
+        self,
+        opener: Opener,
+        request: ConnectRequest,
+        account: str,
+        tunnel: int,
+        asker: OpeningOwner,
     ) -> None:
         self._opener = opener
         self._request = request
@@ -88,7 +98,7 @@ class _Opening:
 
     async def run(self, kind: SubstreamKind) -> Target:
         host = self._host()
-        wanted = Wanted(host, self._request.port)
+        wanted = RequestedTarget(host, self._request.port)
         self._judge(self._policy.refusal_of_name(wanted))
         addresses = await self._addresses(host)
         if len(addresses) > MAX_ANSWERS:
@@ -101,7 +111,7 @@ class _Opening:
             case SubstreamKind.NET:
                 return await self._dialled(addresses)
             case SubstreamKind.TLS:
-                return await self._secured(addresses, Verification(self._opener.trust, host))
+                return await self._secured(addresses, TargetVerification(self._opener.trust, host))
 
     def _host(self) -> Address | str:
         try:
@@ -157,7 +167,9 @@ class _Opening:
         await self._dial(addresses, lambda: target)
         return target
 
-    async def _secured(self, addresses: Sequence[Address], verification: Verification) -> Target:
+    async def _secured(
+        self, addresses: Sequence[Address], verification: TargetVerification
+    ) -> Target:
         opener = self._opener
         target = SecureTarget(self._asker, opener.clock, opener.sockets)
         below = SecureFactory(verification, True, _Built(target), opener.clock)

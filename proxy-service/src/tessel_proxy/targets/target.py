@@ -41,7 +41,7 @@ LINGER_LOOK_S = 30.0
 tried to repair that some seven times."""
 
 
-class Loss(Enum):
+class TargetLoss(Enum):
     """How a target's socket came to its end, when its owner did not close it."""
 
     ENDED = auto()  # under TLS, where the target's end is the connection's
@@ -50,15 +50,15 @@ class Loss(Enum):
     TLS_BROKEN = auto()  # what came is not TLS, or the target said so of ours
 
 
-class Owner(Interface):
+class TargetOwner(Interface):
     """Who is told what a target does. The bytes of a view change after the call."""
 
     def target_received(self, data: BytesLike) -> None: ...
     def target_ended(self) -> None: ...
-    def target_lost(self, loss: Loss) -> None: ...
+    def target_lost(self, loss: TargetLoss) -> None: ...
 
 
-class _Transport(Interface):
+class _TargetTransport(Interface):
     def write(self, data: bytes) -> None: ...
     def loseWriteConnection(self) -> None: ...
     def loseConnection(self) -> None: ...
@@ -70,7 +70,7 @@ class _Transport(Interface):
     def setTcpNoDelay(self, enabled: bool) -> None: ...
 
 
-class _TCP(Interface):
+class _TCPInternals(Interface):
     """What Twisted's TCP keeps of what it was given: it has no other way to ask."""
 
     bufferSize: int  # what it reads at once
@@ -93,7 +93,7 @@ class SecureTransport(TLSTransport):
     def loseConnection(self) -> None:
         """After a half close there is no second one to wait for: TCP is closed."""
         if self.disconnecting:
-            cast("_Transport", self.transport).loseConnection()
+            cast("_TargetTransport", self.transport).loseConnection()
         else:
             super().loseConnection()
 
@@ -108,7 +108,7 @@ class SecureFactory(TLSFactory):
 class Target(Protocol):
     """One socket that has been opened for a device."""
 
-    def __init__(self, owner: Owner, clock: IReactorTime, sockets: set[Target]) -> None:
+    def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         self._owner = owner
         self._clock = clock
         self._sockets = sockets  # all that are open: this one is among them while it is
@@ -118,8 +118,8 @@ class Target(Protocol):
     # --- for the owner
 
     @property
-    def _wire(self) -> _Transport:
-        return cast("_Transport", self.transport)
+    def _wire(self) -> _TargetTransport:
+        return cast("_TargetTransport", self.transport)
 
     def write(self, pieces: Sequence[BytesLike]) -> None:
         write_at_once(self._wire, pieces)
@@ -131,7 +131,7 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Close, when what was written has left. The owner hears nothing more of it."""
-        self._owner = _NOBODY
+        self._owner = _NO_OWNER
         self._wire.unregisterProducer()
         self._wire.loseConnection()
         if self in self._sockets:
@@ -139,7 +139,7 @@ class Target(Protocol):
 
     def abort(self) -> None:
         """Reset the connection. The owner hears nothing more of it."""
-        self._owner = _NOBODY
+        self._owner = _NO_OWNER
         self._wire.abortConnection()
 
     def when_gone(self, call: Callable[[], None]) -> None:
@@ -156,8 +156,8 @@ class Target(Protocol):
         return len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen  # noqa: SLF001 -- see there
 
     @property
-    def _tcp(self) -> _TCP:
-        return cast("_TCP", self.transport)
+    def _tcp(self) -> _TCPInternals:
+        return cast("_TCPInternals", self.transport)
 
     def pace(self, producer: IPushProducer) -> None:
         """Pause this producer whenever the target does not take what is written."""
@@ -212,19 +212,19 @@ class Target(Protocol):
         self._sockets.discard(self)
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        owner, self._owner = self._owner, _NOBODY
-        if owner is not _NOBODY:
+        owner, self._owner = self._owner, _NO_OWNER
+        if owner is not _NO_OWNER:
             owner.target_lost(self._loss(reason))
         self._gone()
 
-    def _loss(self, reason: Failure) -> Loss:
+    def _loss(self, reason: Failure) -> TargetLoss:
         if reason.check(error.ConnectionDone):
-            return Loss.ENDED
+            return TargetLoss.ENDED
         if reason.check(SSL.Error):
-            return Loss.TLS_BROKEN
+            return TargetLoss.TLS_BROKEN
         if ended_by_fin(reason, self.transport):
-            return Loss.ENDED_WITHOUT_CLOSE_NOTIFY
-        return Loss.RESET
+            return TargetLoss.ENDED_WITHOUT_CLOSE_NOTIFY
+        return TargetLoss.RESET
 
 
 # A class of its own: Twisted's endpoints pass on one interface of the protocol that they wrap.
@@ -232,14 +232,14 @@ class Target(Protocol):
 class SecureTarget(Target):
     """One under TLS."""
 
-    def __init__(self, owner: Owner, clock: IReactorTime, sockets: set[Target]) -> None:
+    def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         super().__init__(owner, clock, sockets)
         self.secured: Deferred[None] = Deferred(lambda _: self.abort())
         """Fires when the TLS handshake is done, fails with how the connection was lost."""
 
     @property
-    def _tcp(self) -> _TCP:
-        return cast("_TCP", cast("SecureTransport", self.transport).transport)
+    def _tcp(self) -> _TCPInternals:
+        return cast("_TCPInternals", cast("SecureTransport", self.transport).transport)
 
     def handshakeCompleted(self) -> None:
         if not self.secured.called:
@@ -247,7 +247,7 @@ class SecureTarget(Target):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.secured.called:
-            self._owner = _NOBODY  # whoever waits for the handshake is told
+            self._owner = _NO_OWNER  # whoever waits for the handshake is told
             self.secured.errback(reason)
         super().connectionLost(reason)
 
@@ -256,7 +256,7 @@ def _nothing() -> None:
     pass
 
 
-class _Nobody:
+class _NoOwner:
     """The owner of a socket that its owner has done with."""
 
     def target_received(self, data: BytesLike) -> None:
@@ -265,8 +265,8 @@ class _Nobody:
     def target_ended(self) -> None:
         pass
 
-    def target_lost(self, loss: Loss) -> None:
+    def target_lost(self, loss: TargetLoss) -> None:
         """It is not even asked how."""
 
 
-_NOBODY = _Nobody()
+_NO_OWNER = _NoOwner()

@@ -81,7 +81,7 @@ def _out_of_date_in(ca_file: Path, now: datetime) -> list[str]:
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class Verification:
+class TargetVerification:
     """One target's TLS: makes the client's end, and keeps why the target was not accepted."""
 
     def __init__(self, trust: TargetTrust, host: Address | str) -> None:

@@ -15,14 +15,14 @@ LOOKUPS_PER_ACCOUNT = 48  # a shared password makes all devices one account
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ticket:
+class LookupTicket:
     """One look-up that is under way or waits."""
 
     account: str
     tunnel: int
 
 
-_Queue: TypeAlias = deque[Ticket]
+_Queue: TypeAlias = deque[LookupTicket]
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class _Share:
             and self.under_way[tunnel] < LOOKUPS_PER_TUNNEL
         )
 
-    def next(self) -> Ticket | None:
+    def next(self) -> LookupTicket | None:
         # At most four tunnels can be at their limit while the account has room.
         for tunnel, queue in self.waiting.items():
             if self.has_room(tunnel):
@@ -53,13 +53,13 @@ class _Share:
             del self.waiting[tunnel]
 
 
-class Turns:
+class LookupTurns:
     """Hands out turns; who gets none waits."""
 
     def __init__(self) -> None:
         self._shares: dict[str, _Share] = {}
 
-    def enter(self, ticket: Ticket) -> bool:
+    def enter(self, ticket: LookupTicket) -> bool:
         """May it start now? Else it waits until `leave` names it."""
         share = self._shares.setdefault(ticket.account, _Share())
         if not share.has_room(ticket.tunnel):
@@ -68,7 +68,7 @@ class Turns:
         share.under_way[ticket.tunnel] += 1
         return True
 
-    def leave(self, ticket: Ticket) -> Ticket | None:
+    def leave(self, ticket: LookupTicket) -> LookupTicket | None:
         """It has had its turn; who may start instead, if anyone."""
         share = self._shares[ticket.account]
         share.under_way[ticket.tunnel] -= 1
@@ -81,7 +81,7 @@ class Turns:
             del self._shares[ticket.account]
         return follower
 
-    def withdraw(self, ticket: Ticket) -> None:
+    def withdraw(self, ticket: LookupTicket) -> None:
         """It waits no longer."""
         share = self._shares[ticket.account]
         share.waiting[ticket.tunnel].remove(ticket)

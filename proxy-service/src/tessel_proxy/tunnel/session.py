@@ -36,9 +36,9 @@ from streamplex.tx.flow import MAX_HELD_BYTES
 from streamplex.tx.tcp import probe_peer, tcp_below
 from streamplex.tx.tls import TLSTransport, ended_by_fin
 from tessel_proxy.auth import Account
-from tessel_proxy.auth.checking import Checking
+from tessel_proxy.auth.checking import TokenChecks
 from tessel_proxy.auth.recheck import Doubt, Recheck
-from tessel_proxy.limits.accounts import Tally
+from tessel_proxy.limits.accounts import AccountUsage
 from tessel_proxy.records.accounting import ReplacedError, TunnelRecord
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.error_codes import ErrorCode
@@ -87,10 +87,10 @@ class Session:
         self._checking: Deferred[Account | Refusal] | None = None
         self._recheck: Recheck | None = None
         self._outcome: TunnelOutcome | None = None  # if the end is our doing
-        self._tally: Tally | None = None  # what the account has open
+        self._tally: AccountUsage | None = None  # what the account has open
         self._device: Device | None = None  # if it has a name
         self._goes_away = False  # the device knows goaway/1
-        self._tokens = Checking(house, source, record.tunnel)
+        self._tokens = TokenChecks(house, source, record.tunnel)
         self._serving = Serving(house, record)
         house.census.all.add(self)
         house.census.unauthenticated.add(self)

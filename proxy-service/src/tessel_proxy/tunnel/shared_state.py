@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
-from tessel_proxy.limits.accounts import Limits
+from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord, Witness
 from tessel_proxy.records.repeated_lines import EachLine, LogLines
@@ -61,7 +61,7 @@ class House:
     clock: IReactorTime
     authenticator: Authenticator
     opener: Opener
-    limits: Limits
+    limits: AccountLimits
     penalties: Penalties
     census: Census = field(default_factory=Census)
     witness: Witness = field(default_factory=NoWitness)
