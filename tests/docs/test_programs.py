@@ -9,7 +9,7 @@ from support.fake_board import powered_board
 from tessel import net, stream, tls
 from tessel.errors import NodeError
 from tessel.node._dgram import outbox
-from tessel.radio.cc3000.ports import DATAGRAMS_HELD
+from tessel.radio.cc3000.datagram_port import DATAGRAMS_HELD
 
 TEXT = Path("docs/programs.md").read_text(encoding="utf-8")
 

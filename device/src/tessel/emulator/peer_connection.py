@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -26,6 +27,15 @@ def _nobody() -> None:
     return
 
 
+class _State(Enum):
+    """OPEN -> FINISHED -> CLOSED, OPEN -> CLOSED, OPEN -> CUT."""
+
+    OPEN = auto()
+    FINISHED = auto()  # the peer's FIN came
+    CLOSED = auto()  # closed in the ordinary way
+    CUT = auto()  # closed without the peer's FIN, as by a reset
+
+
 class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
     """What Twisted's TCP transports are."""
 
@@ -47,8 +57,7 @@ class PeerConnection(Protocol):
         self._nagle = nagle
         self.changed: Callable[[], None] = _nobody
         self.received = bytearray()
-        self.finished = False  # the peer's FIN came: what came before is whole
-        self.lost = False
+        self._state = _State.OPEN
         self.unsent = False  # the peer's reset came before the kernel had taken every send
         self._pending = 0  # sends that the kernel has not taken
         self._taken = 0  # and those it has, since `taken` was last asked
@@ -75,15 +84,15 @@ class PeerConnection(Protocol):
         self.changed()
 
     def readConnectionLost(self) -> None:
-        self.finished = True
+        self._state = _State.FINISHED
         self.changed()
 
     def writeConnectionLost(self) -> None:
         """Part of the interface; nothing here ends only its own side."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost = True
-        self.finished |= reason.check(ConnectionDone) is not None
+        done = self.finished or reason.check(ConnectionDone) is not None
+        self._state = _State.CLOSED if done else _State.CUT
         self.unsent = self.was_cut and bool(self._pending)
         self.settle()
         if self._linger is not None:
@@ -102,14 +111,24 @@ class PeerConnection(Protocol):
     # From the chip.
 
     @property
+    def finished(self) -> bool:
+        """True if the peer's FIN came: the received bytes are complete."""
+        return self._state in (_State.FINISHED, _State.CLOSED)
+
+    @property
+    def lost(self) -> bool:
+        """True if this machine's connection is closed."""
+        return self._state in (_State.CLOSED, _State.CUT)
+
+    @property
     def is_over(self) -> bool:
-        """Nothing more will come."""
-        return self.finished or self.lost
+        """True if no more bytes will come."""
+        return self._state is not _State.OPEN
 
     @property
     def was_cut(self) -> bool:
-        """Lost without the peer's FIN, as by its reset: what came may not be whole."""
-        return self.lost and not self.finished
+        """True if it was lost without the peer's FIN: the received bytes may be incomplete."""
+        return self._state is _State.CUT
 
     def send(self, data: bytes) -> None:
         self._pending += 1

@@ -219,7 +219,7 @@ class Cc3000Radio:
 
     async def _ask_server(self, name: str, server: str) -> Sequence[str]:
         question = DnsQuestion(name, server, self._clock, lambda: self.chip.driver.is_blocked)
-        port = await _in_radios_terms(self._connections.bind_passing(question))
+        port = await _in_radios_terms(self._connections.bind_short_lived(question))
         try:
             return await question.answer
         finally:

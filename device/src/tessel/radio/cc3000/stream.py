@@ -20,28 +20,35 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.cc3000.errors import CommandError
+from tessel.radio.cc3000.fixed_tcp_options import FixedTcpOptions
+from tessel.radio.cc3000.incoming import Incoming
 from tessel.radio.cc3000.outgoing import Outgoing
 from tessel.radio.cc3000.socket_context import SocketContext
 from tessel.radio.interface import IWeakTransport
 
 LINGER_S = 5.0
-"""How long a close waits for the chip to have its last packets acknowledged: a socket closed with
-some outstanding loses them. Past that, the one of few sockets is worth more."""
+"""Seconds that a close waits until the peer has acknowledged the last packets: the chip drops those
+that are outstanding when it closes a socket. After that a free socket, of four, is worth more."""
 
 _log = Logger(namespace="tessel.radio")
 
 
 class _Phase(Enum):
+    """OPEN -> LOST -> GONE; OPEN -> GONE if the chip's socket goes first, or both at once."""
+
     OPEN = auto()
-    LOST = auto()  # the protocol knows; the chip's socket is still to be closed
-    GONE = auto()
+    LOST = auto()  # over for the protocol; the chip's socket is not yet closed
+    GONE = auto()  # the chip's socket is closed
 
 
 @implementer(ITCPTransport, IPushProducer, IConsumer, IWeakTransport)
-class ChipStream:
-    """`left` is called when the chip's socket is free again, or lost with the chip."""
+class ChipStream(FixedTcpOptions):
+    """A TCP connection over one socket of the chip.
 
-    disconnecting = False
+    The chip cannot half-close, so `loseWriteConnection` closes the whole connection, and it has
+    neither TCP_NODELAY nor a keepalive for each socket: those calls have no effect.
+    """
+
     shares = True
 
     def __init__(
@@ -52,8 +59,13 @@ class ChipStream:
         context: SocketContext,
         left: Callable[[ChipStream], None],
     ) -> None:
+        """Take over the connected socket `sd`.
+
+        `left` is called when the chip's socket is closed, or lost together with the chip.
+        """
         self.sd = sd
-        self.peer_closed = False  # what it sent before is still in the chip
+        self.disconnecting = False
+        self.peer_closed = False  # bytes that came before may still be in the chip
         self.protocol: IProtocol | None = None
         self._host = host
         self._peer = peer
@@ -61,36 +73,33 @@ class ChipStream:
         self._buffers = context.buffers
         self._poll = context.poll
         self._clock = context.clock
-        sizes = context.sizes
-        self._read_limit, self._write_limit = sizes.largest_read, sizes.largest_write
-        self._reads = sizes.reads
+        self._write_limit = context.sizes.largest_write
         self._left = left
         self._phase = _Phase.OPEN
+        self._incoming = Incoming(sd, context.sockets, context.sizes)
         self._outgoing = Outgoing()
-        self._unread = b""  # came while the protocol had paused
-        self._paused = False
         self._send_failed = False
         self._linger_until: float | None = None
 
     def carry(self, protocol: IProtocol) -> None:
-        """The protocol is there: from now on bytes come."""
+        """Connect the protocol, and begin to read for it."""
         self.protocol = protocol
         protocol.makeConnection(self)
         self._poll.add(self)
 
     def decline(self) -> None:
-        """Nobody wants it any more: it will carry nothing, and is closed."""
+        """Close the connection without a protocol: the program does not want it any more."""
         self._phase = _Phase.LOST
         self._poll.add(self)
 
     @property
     def leaving(self) -> bool:
-        """Its socket is about to be free."""
+        """True if the socket is about to be closed."""
         return self.disconnecting or self._phase is not _Phase.OPEN
 
     @property
     def unsent_bytes(self) -> int:
-        """What the chip has not taken yet: while it gets less, the link is alive."""
+        """Bytes that the chip has not taken yet. While they decrease, the link is alive."""
         return len(self._outgoing)
 
     # ITransport, ITCPTransport.
@@ -109,14 +118,14 @@ class ChipStream:
             self._poll.wake()
 
     def loseWriteConnection(self) -> None:
-        """The chip knows no half close."""
+        """Close the whole connection: the chip cannot half-close."""
         self.loseConnection()
 
     def abortConnection(self) -> None:
         if self._phase is _Phase.OPEN:
             self._outgoing.clear()
             self._phase = _Phase.LOST
-            self._clock.callLater(0, self._tell, Failure(error.ConnectionAborted()))
+            self._clock.callLater(0, self._report_loss, Failure(error.ConnectionAborted()))
             self._poll.wake()
 
     def getPeer(self) -> IPv4Address:
@@ -125,32 +134,20 @@ class ChipStream:
     def getHost(self) -> IPv4Address:
         return self._host
 
-    def getTcpNoDelay(self) -> bool:
-        return False
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """The chip has no such option."""
-
-    def getTcpKeepAlive(self) -> bool:
-        return False
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """The chip has one timer for all its sockets."""
-
-    # IPushProducer: what comes from the chip.
+    # IPushProducer: bytes from the chip.
 
     def pauseProducing(self) -> None:
-        self._paused = True
+        self._incoming.paused = True
 
     def resumeProducing(self) -> None:
-        if self._paused and not self.disconnecting:
-            self._paused = False
+        if self._incoming.paused and not self.disconnecting:
+            self._incoming.paused = False
             self._poll.wake()
 
     def stopProducing(self) -> None:
         self.loseConnection()
 
-    # IConsumer: who writes.
+    # IConsumer: bytes to the chip.
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         if self._phase is _Phase.OPEN:
@@ -165,12 +162,12 @@ class ChipStream:
 
     @property
     def reads(self) -> bool:
-        return self._phase is _Phase.OPEN and not self._paused and not self.disconnecting
+        return self._phase is _Phase.OPEN and not self._incoming.paused and not self.disconnecting
 
     @property
     def looks(self) -> bool:
         over = self.peer_closed or self._send_failed
-        return self.reads and (over or bool(self._unread))
+        return self.reads and (over or bool(self._incoming.unread))
 
     @property
     def sends(self) -> bool:
@@ -186,12 +183,12 @@ class ChipStream:
             return self._has_room() and await self._send_packet()
         if self.disconnecting and self._may_close():
             await self._close()
-            self._tell(Failure(self._reason("a send failed", lost=self._send_failed)))
+            self._report_loss(Failure(self._reason("a send failed", lost=self._send_failed)))
             return True
         return False
 
     def _reason(self, why: str, *, lost: bool) -> Exception:
-        """After the peer's end a connection is done, whatever else became of it."""
+        """ConnectionDone if the peer has closed, even if a send failed later; else by `lost`."""
         cut = lost and not self.peer_closed
         return error.ConnectionLost(why) if cut else error.ConnectionDone()
 
@@ -210,11 +207,12 @@ class ChipStream:
         return True
 
     def _may_close(self) -> bool:
-        """What was sent is acknowledged, or will not be."""
+        """True if the peer has acknowledged everything, never will, or LINGER_S is over."""
         if self._linger_until is None:
             self._linger_until = self._clock.seconds() + LINGER_S
-        unsure = self._buffers.held(self.sd) and not (self._send_failed or self.peer_closed)
-        return not unsure or self._clock.seconds() >= self._linger_until
+        unacknowledged = self._buffers.held(self.sd)
+        may_come = unacknowledged and not (self._send_failed or self.peer_closed)
+        return not may_come or self._clock.seconds() >= self._linger_until
 
     async def _close(self) -> None:
         self._phase = _Phase.GONE
@@ -225,81 +223,68 @@ class ChipStream:
         self._leave()
 
     async def read_some(self) -> bool:
-        if not self._unread:
+        incoming = self._incoming
+        if not incoming.unread:
             try:
-                self._unread = await self._read()
+                incoming.unread = await incoming.read()
             except CommandError as fault:
                 return await self._over(str(fault))
-            if not self._unread:
+            if not incoming.unread:
                 over = self.peer_closed or self._send_failed
-                return over and await self._over("there was nothing more")
+                return over and await self._over("there was nothing more to read")
         if self.reads:
-            nbytes, self._unread = self._unread, b""
-            self._deliver(nbytes)
+            self._deliver(incoming.take())
         return True
-
-    async def _read(self) -> bytes:
-        """One read, and as long as it was full the next, without asking whether there is more."""
-        limit = self._read_limit
-        data = await self._sockets.receive(self.sd, limit)
-        if len(data) < limit or self._reads == 1:
-            return data
-        pieces = [data]
-        while len(data) == limit and len(pieces) < self._reads:
-            try:
-                data = await self._sockets.receive(self.sd, limit)
-            except CommandError:
-                break  # the end: the next read will have the same answer
-            pieces.append(data)
-        return b"".join(pieces)
 
     def _deliver(self, data: bytes) -> None:
         try:
             cast("IProtocol", self.protocol).dataReceived(data)
         except Exception:  # noqa: BLE001 - as Twisted's reactors do: the connection is at fault
             failure = Failure()
-            _log.failure("what a connection brought was not dealt with", failure)
+            _log.failure("the program failed with received bytes", failure)
             self._outgoing.clear()
             self._phase = _Phase.LOST
-            self._tell(failure)
+            self._report_loss(failure)
 
     async def _over(self, why: str) -> bool:
-        """Nothing more can be read. Only where the peer has said so is it an end like any other."""
+        """End the connection: there is nothing more to read. Without the peer's FIN it is lost."""
         if self._phase is not _Phase.OPEN:
             return False
         reason = self._reason(why, lost=True)
         await self._close()
-        self._tell(Failure(reason))
+        self._report_loss(Failure(reason))
         return True
 
     # For the radio.
 
     def close_wait(self) -> None:
+        """The peer has closed its side; bytes that came before can still be read."""
         self.peer_closed = True
         self._poll.wake()
 
     def send_failed(self) -> None:
-        """The socket is dead; what it has received can still be read."""
+        """The chip could not send: the socket is dead, but bytes that it received can be read."""
         self._send_failed = True
         self._outgoing.clear()
         self._poll.wake()
-        if self._paused and not self.peer_closed:
+        if self._incoming.paused and not self.peer_closed:
             self._phase = _Phase.LOST
-            self._clock.callLater(0, self._tell, Failure(error.ConnectionLost("it was cut")))
+            lost = Failure(error.ConnectionLost("a send failed"))
+            self._clock.callLater(0, self._report_loss, lost)
 
     def cut(self, why: Exception) -> None:
-        """The chip's socket is no more, as its network or the chip itself."""
+        """End the connection: the chip has lost its socket, its network or its power."""
         self._phase = _Phase.GONE
         self._outgoing.clear()
         self._leave()
-        self._tell(Failure(error.ConnectionLost(str(why))))
+        self._report_loss(Failure(error.ConnectionLost(str(why))))
 
     def _leave(self) -> None:
         self._poll.remove(self)
         self._left(self)
 
-    def _tell(self, reason: Failure) -> None:
-        """Once: the protocol is let go of."""
+    def _report_loss(self, reason: Failure) -> None:
+        """Call the protocol's connectionLost, once, and release the protocol."""
         self._outgoing.stop()
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
