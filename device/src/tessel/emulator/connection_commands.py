@@ -28,10 +28,10 @@ _log = Logger()
 class ConnectionCommands:
     """Dials peers and accepts callers, while the station has an address."""
 
-    def __init__(self, network: SocketCommands, air: Air, station: WifiStation) -> None:
-        self._network = network
-        self._quirks = network.quirks
-        self._table = network.table
+    def __init__(self, sockets: SocketCommands, air: Air, station: WifiStation) -> None:
+        self._sockets = sockets
+        self._quirks = sockets.quirks
+        self._table = sockets.table
         self._air = air
         self._station = station
 
@@ -57,14 +57,14 @@ class ConnectionCommands:
         return 0 if socket.is_fresh else Code.SOCKET_EXISTS
 
     def _connect_udp(self, socket: UdpSocket, peer: SocketAddress) -> int:
-        datagrams = self._network.datagrams(socket)
+        datagrams = self._sockets.datagrams(socket)
         if datagrams is None:
             return Code.FAILED
         datagrams.peer = peer
         return 0
 
     def _dial(self, socket: TcpSocket, peer: SocketAddress) -> Deferred[int]:
-        stream = self._network.new_stream()
+        stream = self._sockets.new_stream()
         dial = self._air.dial(
             peer.host,
             peer.port,
@@ -78,7 +78,7 @@ class ConnectionCommands:
             socket.dial = None
             if isinstance(result, Failure):
                 return result
-            self._network.adopt(socket, stream)
+            self._sockets.adopt(socket, stream)
             return 0
 
         answer: Deferred[int] = dial.addBoth(over).addErrback(self._not_connected)
@@ -86,7 +86,7 @@ class ConnectionCommands:
 
     def _dialled(self, result: int) -> int:
         """A select of a chip that does several things at once may wait for it."""
-        self._network.waiting.changed()
+        self._sockets.waiting.changed()
         return result
 
     def _not_connected(self, failure: Failure) -> int:
@@ -107,9 +107,9 @@ class ConnectionCommands:
         refusal = self._why_not(socket)
         if refusal or socket is None:
             return refusal
-        network = self._network
+        sockets = self._sockets
         listener = AcceptQueue(
-            network.new_stream, self._quirks.accept_depth, network.waiting.changed
+            sockets.new_stream, self._quirks.accept_depth, sockets.waiting.changed
         )
         try:
             listener.port = self._air.listen(socket.bound_port, listener)
@@ -122,7 +122,7 @@ class ConnectionCommands:
     def accept(self, command: hci.Accept) -> Answer:
         socket = self._table.tcp(command.sd)
         waits = socket is not None and socket.options[Option.ACCEPT_NONBLOCK] != OPTION_ON
-        return self._network.waiting.until(
+        return self._sockets.waiting.until(
             lambda: self._accepted(command),
             None if waits else 0,
             lambda: _no_connection(command, Code.PENDING),
@@ -132,11 +132,11 @@ class ConnectionCommands:
         socket = self._table.tcp(command.sd)
         if socket is None or socket.listener is None:
             return _no_connection(command, Code.FAILED)
-        if not self._network.may_accept(socket):
+        if not self._sockets.may_accept(socket):
             return None
         stream = socket.listener.pop()
-        arrived = self._network.new_tcp()
-        self._network.adopt(arrived, stream)
+        arrived = self._sockets.new_tcp()
+        self._sockets.adopt(arrived, stream)
         return [command.reply_packet(Accepted(command.sd, arrived.sd, _peer(stream)))]
 
 

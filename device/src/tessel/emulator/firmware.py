@@ -65,22 +65,28 @@ class Firmware:
         self._delayed: set[IDelayedCall] = set()
         self._receiving = Ceiling(profile.latencies.receive_bytes_per_s, air.clock)
         self._sending = Ceiling(profile.latencies.send_bytes_per_s, air.clock)
-        self.network = SocketCommands(
+        self.socket_commands = SocketCommands(
             air, quirks, nvmem.timers.inactivity_s, lambda: self.station.is_online, self._utter
         )
-        self.station = WifiStation(air, nvmem, profile.latencies, self._utter, self.network.cut)
+        self.station = WifiStation(
+            air, nvmem, profile.latencies, self._utter, self.socket_commands.cut
+        )
         self._names = NameCommands(air.lookup, quirks, lambda: self.station.is_online)
         self.control = ControlCommands(
             air,
             quirks,
             nvmem,
             self.station,
-            set_inactivity=self.network.set_inactivity,
+            set_inactivity=self.socket_commands.set_inactivity,
             say=self._utter,
         )
-        traffic = TransferCommands(self.network, NameServer(air.lookup), self.station, self._wedge)
-        connecting = ConnectionCommands(self.network, air, self.station)
-        self._handlers = _handlers(self.control, self.network, connecting, traffic, self._names)
+        transfers = TransferCommands(
+            self.socket_commands, NameServer(air.lookup), self.station, self._wedge
+        )
+        connections = ConnectionCommands(self.socket_commands, air, self.station)
+        self._handlers = _handlers(
+            self.control, self.socket_commands, connections, transfers, self._names
+        )
 
     def hear(self, data: bytes) -> None:
         """A packet that the host has written. What is none, or comes too early, is passed over."""
@@ -108,7 +114,7 @@ class Firmware:
         self._names.stop()
         self.control.stop()
         self.station.stop()
-        self.network.stop()
+        self.socket_commands.stop()
 
     def _go_on(self) -> None:
         while self._waiting and not (self._running and self._one_command):
@@ -118,7 +124,7 @@ class Firmware:
         if self._silent or not (self.control.started or isinstance(heard, wlan.Start)):
             _log.debug("the chip does not hear {opcode:#06x}", opcode=heard.OPCODE)
             return
-        self.network.buffers.tell()
+        self.socket_commands.buffers.tell()
         self._running += 1
         held: list[EventPacket | DataPacket] = []
         outer, self._held = self._held, held
@@ -203,9 +209,9 @@ _ASKED_OFTEN = frozenset(  # how these commands begin; a host says the same ones
 
 def _handlers(
     control: ControlCommands,
-    network: SocketCommands,
-    connecting: ConnectionCommands,
-    traffic: TransferCommands,
+    socket_commands: SocketCommands,
+    connections: ConnectionCommands,
+    transfers: TransferCommands,
     names: NameCommands,
 ) -> CommandTable:
     return {
@@ -238,19 +244,19 @@ def _handlers(
         netapp.CreateNvmemEntry: control.create_nvmem,
         netapp.WriteNvmem: control.write_nvmem,
         netapp.ReadServicePack: control.service_pack,
-        sockets.OpenSocket: network.open,
-        sockets.Bind: network.bind,
-        sockets.Connect: connecting.connect,
-        sockets.Listen: connecting.listen,
-        sockets.Accept: connecting.accept,
-        sockets.SetSocketOption: network.set_option,
-        sockets.GetSocketOption: network.get_option,
-        sockets.CloseSocket: network.close,
-        sockets.Send: traffic.send,
-        sockets.SendTo: traffic.send_to,
-        sockets.Receive: traffic.receive,
-        sockets.ReceiveFrom: traffic.receive_from,
-        sockets.Select: traffic.select,
+        sockets.OpenSocket: socket_commands.open,
+        sockets.Bind: socket_commands.bind,
+        sockets.Connect: connections.connect,
+        sockets.Listen: connections.listen,
+        sockets.Accept: connections.accept,
+        sockets.SetSocketOption: socket_commands.set_option,
+        sockets.GetSocketOption: socket_commands.get_option,
+        sockets.CloseSocket: socket_commands.close,
+        sockets.Send: transfers.send,
+        sockets.SendTo: transfers.send_to,
+        sockets.Receive: transfers.receive,
+        sockets.ReceiveFrom: transfers.receive_from,
+        sockets.Select: transfers.select,
         sockets.GetHostByName: names.find,
     }
 

@@ -27,15 +27,15 @@ class TransferCommands:
 
     def __init__(
         self,
-        network: SocketCommands,
+        sockets: SocketCommands,
         names: NameServer,
         station: WifiStation,
         wedge: Callable[[], None],
     ) -> None:
-        self._network = network
-        self._quirks = network.quirks
-        self._table = network.table
-        self._waiting = network.waiting
+        self._sockets = sockets
+        self._quirks = sockets.quirks
+        self._table = sockets.table
+        self._waiting = sockets.waiting
         self._names = names
         self._station = station
         self._wedge = wedge
@@ -43,7 +43,7 @@ class TransferCommands:
     # Sending. Each packet takes a buffer, also one that cannot be sent.
 
     def send(self, message: hci.Send) -> Answer:
-        if not self._network.buffers.take():
+        if not self._sockets.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
         if socket is None or not self._sends(socket, message.data):
@@ -61,19 +61,19 @@ class TransferCommands:
         return True
 
     def send_to(self, message: hci.SendTo) -> Answer:
-        if not self._network.buffers.take():
+        if not self._sockets.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
         sent = isinstance(socket, UdpSocket) and self._sends_datagram(
             socket, message.data, message.address
         )
         if not sent:
-            self._network.buffers.done(message.sd, 1, awaited=False)
+            self._sockets.buffers.done(message.sd, 1, awaited=False)
         count = len(message.data) if sent else Code.INACTIVE
         return [message.reply_packet(Sent(message.sd, count))]
 
     def _sends_datagram(self, socket: UdpSocket, data: bytes, to: SocketAddress) -> bool:
-        datagrams = self._network.datagrams(socket)
+        datagrams = self._sockets.datagrams(socket)
         if datagrams is None or socket.dead:
             return False
         if (to.host, to.port) == (self._station.name_server, PORT):
@@ -82,12 +82,12 @@ class TransferCommands:
             _log.debug("a datagram to {to} is lost: nobody has that address", to=to.host)
         else:
             datagrams.send(data, to)
-        self._network.buffers.done(socket.sd, 1, awaited=False)
+        self._sockets.buffers.done(socket.sd, 1, awaited=False)
         return True
 
     def _failed(self, message: hci.Send) -> Packets:
         """The host's driver waits for the ordinary answer in any case."""
-        self._network.buffers.done(message.sd, 1, awaited=False)
+        self._sockets.buffers.done(message.sd, 1, awaited=False)
         ordinary = message.reply_packet(Sent(message.sd, len(message.data)))
         failure = SendFailed(message.sd).packet()
         return [ordinary, failure] if self._quirks.late_send_failure else [failure, ordinary]
@@ -126,7 +126,7 @@ class TransferCommands:
                 return _received(command, datagram[:limit], named)
         elif socket.stream is not None and socket.stream.received:
             nbytes = socket.stream.read(limit)
-            self._network.tell_close_wait(socket)
+            self._sockets.tell_close_wait(socket)
             return _received(command, nbytes, None)
         over = socket.has_to_read() or (isinstance(socket, TcpSocket) and socket.stream is None)
         return _nothing(command, self._quirks.closed_read_code) if over else None
@@ -165,12 +165,12 @@ class TransferCommands:
         return ready
 
     def _is_readable(self, socket: ChipSocket) -> bool:
-        may_accept = isinstance(socket, TcpSocket) and self._network.may_accept(socket)
+        may_accept = isinstance(socket, TcpSocket) and self._sockets.may_accept(socket)
         return may_accept or socket.has_to_read()
 
     def _is_writable(self, socket: ChipSocket) -> bool:
         """Never without a buffer: a send would stop the chip, whatever its socket is."""
-        return socket.may_be_written and bool(self._network.buffers.free)
+        return socket.may_be_written and bool(self._sockets.buffers.free)
 
 
 def _was_cut(socket: ChipSocket) -> bool:

@@ -1,1 +1,29 @@
-"""What carries bytes off the board, behind one interface."""
+"""Radios: what carries a program's bytes, behind one interface.
+
+`host` uses this machine's sockets, `cc3000` a CC3000 chip through its driver. `interface` defines
+what each radio must do and which errors it raises.
+"""
+
+from tessel.radio.interface import (
+    IDatagramOptions,
+    ILosablePort,
+    IRadio,
+    IRadioPort,
+    IWeakTransport,
+    IWifi,
+    LinkState,
+    RadioError,
+    WifiStatus,
+)
+
+__all__ = [
+    "IDatagramOptions",
+    "ILosablePort",
+    "IRadio",
+    "IRadioPort",
+    "IWeakTransport",
+    "IWifi",
+    "LinkState",
+    "RadioError",
+    "WifiStatus",
+]

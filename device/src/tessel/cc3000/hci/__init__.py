@@ -1,1 +1,18 @@
-"""What host and chip say to each other, in both directions: packets, commands, replies, events."""
+"""The messages between host and CC3000, encoded and decoded for both sides.
+
+`packets` has the four kinds of packet; `wlan`, `sockets` and `netapp` the commands; `replies` their
+answers; `events` what the chip reports without being asked.
+"""
+
+__all__ = [
+    "codes",
+    "command",
+    "commands",
+    "events",
+    "fields",
+    "netapp",
+    "packets",
+    "replies",
+    "sockets",
+    "wlan",
+]
