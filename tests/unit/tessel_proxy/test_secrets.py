@@ -15,9 +15,9 @@ from tessel_proxy.front.tls import server_tls
 from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.settings import ConfigError
+from unit.tessel_proxy.auth.test_auth import Outcome
+from unit.tessel_proxy.auth.test_auth_oauth import KEY, Listening, TokenSite, oauth
 from unit.tessel_proxy.authorities import make_certificates
-from unit.tessel_proxy.test_auth import Outcome
-from unit.tessel_proxy.test_auth_oauth import KEY, Listening, TokenSite, oauth
 
 NOW = datetime.now(UTC)
 

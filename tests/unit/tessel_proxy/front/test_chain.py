@@ -12,8 +12,8 @@ from tessel_proxy.front.tls import server_tls
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.authorities import DAY, Party, pem
+from unit.tessel_proxy.front.test_tls import CERTIFICATE_ON_SECP160R1
 from unit.tessel_proxy.handshakes import NOW, at, shake_hands
-from unit.tessel_proxy.test_tls import CERTIFICATE_ON_SECP160R1
 
 EXPIRED = NOW - timedelta(seconds=1)
 

@@ -27,7 +27,7 @@ from unit.tessel_proxy.authorities import Party, make_certificates, pem
 from unit.tessel_proxy.handshakes import NOW, at, axtls, shake_hands, shown_to, trusting
 
 SOON = NOW + timedelta(days=9)
-HELLOS = Path(__file__).parents[2] / "interop" / "axtls"
+HELLOS = Path(__file__).parents[3] / "interop" / "axtls"
 
 HANDSHAKE, ALERT, APPLICATION_DATA = 22, 21, 23
 SERVER_HELLO, CERTIFICATE, SERVER_HELLO_DONE = 2, 11, 14

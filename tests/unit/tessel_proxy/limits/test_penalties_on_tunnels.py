@@ -7,8 +7,7 @@ from twisted.internet.defer import Deferred
 from tessel_proxy.auth import Account, AuthUnavailableError, HardcodedAuthenticator, Refused
 from tessel_proxy.auth.checking import first_check
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
-from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
-from unit.tessel_proxy.test_limits_on_sockets import (
+from unit.tessel_proxy.limits.test_limits_on_sockets import (
     accepted,
     authority,  # noqa: F401 -- fixtures
     connected,
@@ -16,6 +15,7 @@ from unit.tessel_proxy.test_limits_on_sockets import (
     make,  # noqa: F401
     server_tls,  # noqa: F401
 )
+from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
 
 
 class Asked(HardcodedAuthenticator):
