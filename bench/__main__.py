@@ -1,6 +1,6 @@
-"""`make bench`: the proxy beside its peers, in one run. README.md tells how to read it.
+"""`make bench`: measure the proxy and comparable programs. README.md explains the tables.
 
-Exit codes: 0 measured, 1 something could not be measured. Bars that are missed are no failure.
+Exit codes: 0 all was measured; 1 something could not be measured. A missed bar is not a failure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench import contenders
 from bench.bars import bars_table
-from bench.contenders import Contender, Ground, Start
+from bench.contenders import Contender, Setup, Start
 from bench.measures import Figures, Measure, Stage, chosen
 from bench.processes import BenchError
 from bench.results import Results
@@ -34,6 +34,7 @@ RUNS = 5
 
 
 def main() -> int:
+    """Run the bench; return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = _parser().parse_args()
     runs = arguments.runs or (1 if arguments.quick else RUNS)
@@ -46,13 +47,13 @@ def main() -> int:
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # before there was anything to show
-        print("bench: interrupted; all is stopped", file=sys.stderr)
+    except KeyboardInterrupt:  # nothing was measured yet
+        print("bench: interrupted; everything is stopped", file=sys.stderr)
         return 1
     shown = report(results, earlier)
     print(shown)
     if "missed" in shown:
-        print(f"\nWhere the time goes, and what was tried: {WHY_MISSED}")
+        print(f"\nWhy, and which changes were tried: {WHY_MISSED}")
     print(
         f"\n{runs} runs in {time.monotonic() - begun:.0f} s, commit {_commit()}, {_interpreter()}"
     )
@@ -66,35 +67,45 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="measures that begin like this"
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run only measures whose name begins with NAME; may be repeated",
     )
-    parser.add_argument("--runs", type=int, help=f"rounds of all measures (default: {RUNS})")
-    parser.add_argument("--quick", action="store_true", help="one run of little: does it work?")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the result there")
-    parser.add_argument("--compare", type=Path, metavar="FILE", help="with an earlier result")
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help=f"rounds of all measures (default: {RUNS})"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one round with small sizes, to check that it works"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save the result in FILE")
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="compare with the result in FILE"
+    )
     return parser
 
 
 def measure_all(measures: Sequence[Measure], runs: int, sizes: Sizes) -> Results:
-    """As many rounds. Interrupted, it comes with what was measured so far."""
+    """Run all measures `runs` times. After an interrupt, return the results so far."""
     results = Results()
-    with running_contenders() as (ground, running):
+    with running_contenders() as (setup, running):
         try:
             for run in range(runs):
                 of_round = [one for one in measures if run < (one.most_runs or runs)]
                 for measure, start, contender in _turns(of_round, running):
-                    _tell(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
-                    _measure(measure, start, Stage(LOAD, ground, contender, sizes), results)
+                    _show_progress(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
+                    _measure(measure, start, Stage(LOAD, setup, contender, sizes), results)
         except KeyboardInterrupt:
-            results.failures.append("what was to come when it was interrupted")
-    _tell("")
+            results.failures.append("the remaining measures: interrupted")
+    _show_progress("")
     return results
 
 
 def _turns(
     measures: Sequence[Measure], running: Sequence[tuple[Start, Contender]]
 ) -> Iterator[tuple[Measure, Start, Contender]]:
-    """Each measure of all contenders in turn, so that the machine's drift hits all alike."""
+    """Yield each measure with all contenders in turn, so that drift affects all of them alike."""
     for measure in measures:
         for start, contender in running:
             if measure.applies(contender):
@@ -102,23 +113,23 @@ def _turns(
 
 
 @contextmanager
-def running_contenders() -> Iterator[tuple[Ground, list[tuple[Start, Contender]]]]:
-    """The site and all contenders that are installed, until the end."""
+def running_contenders() -> Iterator[tuple[Setup, list[tuple[Start, Contender]]]]:
+    """Start the site and all installed contenders, and stop them at the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tessel-bench-")))
         contenders.make_certificate(folder)
         site, port = contenders.site(SITE, folder)
         stack.callback(site.stop)
-        ground = Ground(folder, port)
+        setup = Setup(folder, port)
         running: list[tuple[Start, Contender]] = []
         for start in contenders.STARTS:
-            contender = start(ground)
+            contender = start(setup)
             if contender is None:
-                print(f"{start.__name__} is not installed; `make bench-peers` does it")
+                print(f"{start.__name__} is not installed; `make bench-peers` installs it")
                 continue
             stack.callback(contender.stop)
             running.append((start, contender))
-        yield ground, running
+        yield setup, running
 
 
 def _measure(measure: Measure, start: Start, stage: Stage, results: Results) -> None:
@@ -133,8 +144,8 @@ def _measure(measure: Measure, start: Start, stage: Stage, results: Results) -> 
 
 
 def _afresh(measure: Measure, start: Start, stage: Stage) -> Figures:
-    contender = start(stage.ground)
-    assert contender is not None, "it runs already"
+    contender = start(stage.setup)
+    assert contender is not None, "it is installed"
     try:
         return measure.run(replace(stage, contender=contender))
     finally:
@@ -142,6 +153,7 @@ def _afresh(measure: Measure, start: Start, stage: Stage) -> Figures:
 
 
 def report(results: Results, earlier: Results | None) -> str:
+    """Return the tables as text: figures, bars, and the comparison with earlier results."""
     tables = [figures_table(results)]
     if len(bars := bars_table(results)) > 1:
         tables.append(aligned(bars))
@@ -151,7 +163,7 @@ def report(results: Results, earlier: Results | None) -> str:
 
 
 def _interpreter() -> str:
-    """What runs ours and the forwarder. How it was compiled counts for 15 %."""
+    """Return the Python that runs the proxy and the forwarder: its build can change 15 %."""
     return f"Python {platform.python_version()} of {sys.base_prefix}"
 
 
@@ -160,8 +172,8 @@ def _commit() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _tell(progress: str) -> None:
-    """One line that is written over, for whoever sits before it."""
+def _show_progress(progress: str) -> None:
+    """Show the current measure in one line that is overwritten, if this is a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
 

@@ -1,7 +1,7 @@
-"""What the proxy is to reach: bars, goals beyond them, and whether they are met.
+"""Bars and goals for the proxy, and whether it meets them. A goal is stricter than a bar.
 
-Where a bar is against another contender, what counts is the ratio of each run, and the median of
-those: machines differ, what ran side by side on one can be compared.
+A claim against another contender uses the ratio of the two in each run, and the median of these
+ratios: figures differ between machines, ratios on the same machine can be compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OPENSSH = "OpenSSH -D"
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A greatest value that is allowed, or a least one."""
+    """A maximum; or a minimum, if `least`."""
 
     limit: float
     least: bool = False
@@ -40,16 +40,16 @@ def at_least(limit: float) -> Bound:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A figure of ours, by itself or as a multiple of a contender's, and what it is to be."""
+    """Bounds for a figure of the proxy, or for its ratio to a contender's figure."""
 
     figure: str
-    against: str | None = None
-    against_figure: str | None = None  # unless it is the same
+    against: str | None = None  # a contender; None: the figure itself is compared
+    against_figure: str | None = None  # None: the contender's figure of the same name
     bar: Bound | None = None
     goal: Bound | None = None
 
     def spread(self, results: Results) -> Spread | None:
-        """None: it was not measured."""
+        """Return the figure's or the ratio's spread; None if it was not measured."""
         runs = results.of(self.figure, OURS)
         if self.against:
             theirs = results.of(self.against_figure or self.figure, self.against)
@@ -57,6 +57,7 @@ class Claim:
         return Spread.of(runs) if runs else None
 
     def verdict(self, value: float) -> str:
+        """Return which bounds the value meets, as the last cell of the table."""
         if self.bar and not self.bar.holds(value):
             return f"missed: {shown(value)} of {shown(self.bar.limit)}"
         if self.goal and self.goal.holds(value):
@@ -73,13 +74,14 @@ class Claim:
         return f"{self.figure} / {whose}{f' {self.against_figure}' if self.against_figure else ''}"
 
     def row(self, results: Results) -> Sequence[str]:
+        """Return the claim's row of the table."""
         spread = self.spread(results)
         verdict = self.verdict(spread.median) if spread else "not measured"
         cells = (spread, self.bar, self.goal)
         return [self._title, *("-" if cell is None else str(cell) for cell in cells), verdict]
 
 
-HEAD = ("", "median (least-greatest)", "bar", "goal", "")
+HEAD = ("", "median (min-max)", "bar", "goal", "")
 
 CLAIMS = (
     Claim("down 1, CPU s/GB", TWISTED, bar=at_most(0.6), goal=at_most(0.4)),
@@ -110,11 +112,11 @@ CLAIMS = (
     Claim("idle substream, KiB", bar=at_most(4), goal=at_most(2)),
     Claim("10000 substreams, slowest answer ms", bar=at_most(50)),
     Claim("2000 tunnels, slowest answer ms", bar=at_most(50)),
-    # what malloc keeps back differs by this much from one moment to the next
+    # memory that malloc does not return varies by this much
     Claim("200000 in sequence, memory MiB", bar=at_most(1)),
 )
 
 
 def bars_table(results: Results) -> Sequence[Sequence[str]]:
-    """A line for each claim of which something was measured."""
+    """Return a row for each claim whose figure was measured."""
     return [HEAD, *(claim.row(results) for claim in CLAIMS if results.of(claim.figure, OURS))]

@@ -1,6 +1,6 @@
-"""Who is measured: how each is started, and how the client reaches it.
+"""The contenders, that is the programs that are measured: how to start and how to reach each.
 
-All TLS servers show the same certificate, and listen on loopback only.
+All TLS servers use the same certificate and listen on loopback only.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import TypedDict
 from bench.processes import BenchError, Server, Usage
 
 LOOPBACK = "127.0.0.1"
-SITE_ADDRESSES = 8  # each has 28,000 ephemeral ports of its own
+SITE_ADDRESSES = 8  # loopback addresses of the site; each allows 28,000 ephemeral ports
 TOKEN = "bench-token"
 FEATURES = ("reuse/1", "halfclose/1", "ping/1")
 _ROOT = Path(__file__).parents[1]
-_UNPRIVILEGED = "nobody"  # whom sshd runs as where root makes the measurements
+_UNPRIVILEGED = "nobody"  # the user of sshd if root runs the bench
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What all contenders share."""
+class Setup:
+    """The parts that all contenders share: folder, certificate and target site."""
 
     folder: Path
     site_port: int
@@ -46,7 +46,7 @@ class Ground:
 
 
 class Serving(TypedDict):
-    """A server that was started, and where."""
+    """A started server and its port."""
 
     port: int
     served: Server
@@ -54,26 +54,27 @@ class Serving(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One that is measured. `served`: whose CPU and memory count; `beside`: what else it needs."""
+    """A program that is measured, and its processes."""
 
     name: str
-    way: str
+    way: str  # how the client reaches the site: direct, tls, socks or tunnel
     port: int
-    multiplexed: bool = False
-    credit: bool = False
-    served: Server | None = None
-    beside: tuple[Server, ...] = field(default=())
+    multiplexed: bool = False  # many streams share a connection
+    credit: bool = False  # the client offers credit/1
+    served: Server | None = None  # the process whose CPU and memory are measured
+    beside: tuple[Server, ...] = field(default=())  # other processes that it needs
 
     def usage(self) -> Usage:
+        """Return CPU time and memory of the measured process, so far."""
         return self.served.usage() if self.served else Usage(0.0, 0)
 
-    def options(self, ground: Ground) -> list[str]:
-        """For the client."""
+    def options(self, setup: Setup) -> list[str]:
+        """Return the client's command-line options for this contender."""
         features = (*FEATURES, "credit/1") if self.credit else FEATURES
         options = {
             "--way": self.way,
             "--port": str(self.port),
-            "--site": str(ground.site_port),
+            "--site": str(setup.site_port),
             "--addresses": str(SITE_ADDRESSES),
             "--token": TOKEN,
             "--features": ",".join(f'"{feature}"' for feature in features),
@@ -81,16 +82,18 @@ class Contender:
         return [text for pair in options.items() for text in pair]
 
     def stop(self) -> None:
+        """Stop all processes."""
         for server in (*self.beside, *((self.served,) if self.served else ())):
             server.stop()
 
 
 def command(name: str) -> Path:
-    """That command of the virtual environment this runs in."""
+    """Return the path of a command in this virtual environment."""
     return Path(sys.executable).with_name(name)
 
 
 def make_certificate(folder: Path) -> None:
+    """Make the certificate that all TLS servers use."""
     made = subprocess.run(
         [command("tessel-proxy"), "make-cert", "--out", folder, "localhost", LOOPBACK],
         capture_output=True,
@@ -98,29 +101,31 @@ def make_certificate(folder: Path) -> None:
         check=False,
     )
     if made.returncode != 0:
-        raise BenchError(f"no certificate\n{made.stderr}")
+        raise BenchError(f"cannot make a certificate\n{made.stderr}")
 
 
-def direct(ground: Ground) -> Contender:
-    return Contender("direct TCP", "direct", ground.site_port)
+def direct(setup: Setup) -> Contender:
+    """Return the site itself, reached by plain TCP."""
+    return Contender("direct TCP", "direct", setup.site_port)
 
 
-def proxy(ground: Ground) -> Contender:
-    return Contender("proxy", "tunnel", multiplexed=True, credit=True, **_proxy(ground))
+def proxy(setup: Setup) -> Contender:
+    """Start the proxy, for a client that offers flow control."""
+    return Contender("proxy", "tunnel", multiplexed=True, credit=True, **_proxy(setup))
 
 
-def proxy_without_credit(ground: Ground) -> Contender:
-    """To a device that does not ask for flow control."""
-    return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(ground))
+def proxy_without_credit(setup: Setup) -> Contender:
+    """Start the proxy, for a client that does not offer flow control."""
+    return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(setup))
 
 
-def _proxy(ground: Ground) -> Serving:
-    """Ours, with limits that let the load through and else as it comes."""
+def _proxy(setup: Setup) -> Serving:
+    """Start the proxy with default settings, except limits that the load would exceed."""
     settings = {
         "HOST": LOOPBACK,
         "PORT": "0",
-        "CERT_FILE": str(ground.certificate),
-        "KEY_FILE": str(ground.key),
+        "CERT_FILE": str(setup.certificate),
+        "KEY_FILE": str(setup.key),
         "AUTH_HARDCODED": TOKEN,
         "EGRESS_ALLOW": "127.0.0.0/8",
         "LOG_FORMAT": "json",
@@ -128,54 +133,56 @@ def _proxy(ground: Ground) -> Serving:
         "MAX_SUBSTREAMS_PER_ACCOUNT": "20000",
         "MAX_TUNNELS_PER_ACCOUNT": "4096",
         "OPENS_PER_S": "1000000",
-        "TUNNEL_WINDOW_MAX": str(1 << 30),  # 10,000 first windows; one substream's is as it comes
+        "TUNNEL_WINDOW_MAX": str(1 << 30),  # enough for the first windows of 10,000 substreams
     }
-    server = Server("proxy", [command("tessel-proxy")], ground.folder, settings)
+    server = Server("proxy", [command("tessel-proxy")], setup.folder, settings)
     return {"port": _port_of(server, _listening), "served": server}
 
 
-def twisted(ground: Ground) -> Contender:
+def twisted(setup: Setup) -> Contender:
+    """Start Twisted's own port forwarder behind TLS."""
     server = Server(
         "twisted",
         [
             *(sys.executable, "-m", "bench.twisted_forwarder"),
-            *(ground.certificate, ground.key, str(ground.site_port)),
+            *(setup.certificate, setup.key, str(setup.site_port)),
         ],
-        ground.folder,
+        setup.folder,
         {"PYTHONPATH": str(_ROOT)},
     )
     return Contender("Twisted forwarder", "tls", port=_port_of(server, _first_line), served=server)
 
 
-def stunnel(ground: Ground) -> Contender | None:
+def stunnel(setup: Setup) -> Contender | None:
+    """Start stunnel, if it is installed."""
     program = shutil.which("stunnel4") or shutil.which("stunnel")
     if program is None:
         return None
     port = free_port()
-    settings = ground.folder / f"stunnel-{port}.conf"
+    settings = setup.folder / f"stunnel-{port}.conf"
     settings.write_text(
         "foreground = yes\npid =\n[relay]\n"
-        f"accept = {LOOPBACK}:{port}\nconnect = {LOOPBACK}:{ground.site_port}\n"
-        f"cert = {ground.certificate}\nkey = {ground.key}\n"
+        f"accept = {LOOPBACK}:{port}\nconnect = {LOOPBACK}:{setup.site_port}\n"
+        f"cert = {setup.certificate}\nkey = {setup.key}\n"
         "socket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\n"
     )
-    server = Server("stunnel", [program, settings], ground.folder)
+    server = Server("stunnel", [program, settings], setup.folder)
     await_port(server, port)
     return Contender("stunnel", "tls", port, served=server)
 
 
-def openssh(ground: Ground) -> Contender | None:
-    """An sshd of its own with throw-away keys, and one connection of a client that speaks SOCKS."""
+def openssh(setup: Setup) -> Contender | None:
+    """Start an sshd with temporary keys, and a connected `ssh -D` that offers SOCKS."""
     sshd, ssh, keygen = (_found(name) for name in ("sshd", "ssh", "ssh-keygen"))
     if not (sshd and ssh and keygen):
         return None
-    folder = Path(tempfile.mkdtemp(dir=ground.folder))
+    folder = Path(tempfile.mkdtemp(dir=setup.folder))
     folder.chmod(0o711)
     for name in ("host", "user"):
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     user = _UNPRIVILEGED if os.getuid() == 0 else None
-    if user:  # a server without privileges reads its own key only
-        ground.folder.chmod(0o711)
+    if user:  # the unprivileged server must own its key
+        setup.folder.chmod(0o711)
         for path in (folder, folder / "host", folder / "user.pub"):
             shutil.chown(path, user)
     port, socks_port = free_port(), free_port()
@@ -185,7 +192,7 @@ def openssh(ground: Ground) -> Contender | None:
         f"AuthorizedKeysFile {folder}/user.pub\nStrictModes no\nUsePAM yes\n"
         "PasswordAuthentication no\nAllowTcpForwarding yes\n"
     )
-    served = Server("sshd", [sshd, "-D", "-e", "-f", settings], ground.folder, user=user)
+    served = Server("sshd", [sshd, "-D", "-e", "-f", settings], setup.folder, user=user)
     await_port(served, port)
     login = user or pwd.getpwuid(os.getuid()).pw_name
     client: list[str | Path] = [
@@ -194,7 +201,7 @@ def openssh(ground: Ground) -> Contender | None:
         *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
         *("-o", "ExitOnForwardFailure=yes", f"{login}@{LOOPBACK}"),
     ]
-    beside = Server("ssh", client, ground.folder)
+    beside = Server("ssh", client, setup.folder)
     try:
         await_port(beside, socks_port)
     except BaseException:
@@ -206,32 +213,34 @@ def openssh(ground: Ground) -> Contender | None:
 
 
 def site(program: Path, folder: Path) -> tuple[Server, int]:
+    """Start the target site (native/site.c); return it and its port."""
     server = Server("site", [program, str(SITE_ADDRESSES)], folder)
     return server, _port_of(server, _first_line)
 
 
-Start = Callable[[Ground], Contender | None]
-"""None: it is not installed."""
+Start = Callable[[Setup], Contender | None]
+"""Starts a contender; returns None if it is not installed."""
 
 STARTS: Sequence[Start] = (proxy, proxy_without_credit, direct, openssh, stunnel, twisted)
 
 
 def free_port() -> int:
+    """Return a TCP port of loopback that is free now."""
     with socket.create_server((LOOPBACK, 0)) as listening:
         return int(listening.getsockname()[1])
 
 
-def _port_of(server: Server, told: Callable[[str], int | None]) -> int:
-    """What its output tells of it; it is stopped if that never comes."""
+def _port_of(server: Server, parse: Callable[[str], int | None]) -> int:
+    """Wait until `parse` finds the port in the server's output; if it fails, stop the server."""
     try:
-        return server.awaited(told)
+        return server.awaited(parse)
     except BaseException:
         server.stop()
         raise
 
 
 def await_port(server: Server, port: int) -> None:
-    """Until something listens there; the server sees a connection that is nothing."""
+    """Wait until something listens on the port, by connecting to it."""
 
     def answered(_: str) -> int | None:
         with suppress(OSError), socket.create_connection((LOOPBACK, port), 1.0):
@@ -253,7 +262,7 @@ def _first_line(text: str) -> int | None:
 def _listening(text: str) -> int | None:
     whole_lines, _, _ = text.rpartition("\n")
     for line in whole_lines.splitlines():
-        said = json.loads(line) if line.startswith("{") else {}
-        if said.get("event") == "listening":
-            return int(said["port"])
+        entry = json.loads(line) if line.startswith("{") else {}
+        if entry.get("event") == "listening":
+            return int(entry["port"])
     return None

@@ -1,4 +1,4 @@
-"""Both ends ours: a program on the device, its host radio, the tunnel, the proxy."""
+"""Transfers by a program on the simulated device: both ends of the tunnel are this project's."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from bench.contenders import LOOPBACK, TOKEN, Ground, command
+from bench.contenders import LOOPBACK, TOKEN, Setup, command
 from bench.processes import BenchError
 
 PROGRAM = Path(__file__).with_name("device_program.py")
-_RUN_S = 120.0  # what a program may take
+_RUN_S = 120.0  # limit for one program
 
 
-def transfer(ground: Ground, proxy_port: int, direction: str, nbytes: int) -> Mapping[str, float]:
-    """Seconds and CPU seconds of the device, its start not counted."""
+def transfer(setup: Setup, proxy_port: int, direction: str, nbytes: int) -> Mapping[str, float]:
+    """Transfer bytes; return `seconds` and `cpu_s` of the device, without its start.
+
+    `direction` is D (down) or U (up).
+    """
     settings = {
         "RADIO": "host",  # the emulated chip is measured by radio.py
         "PROXY_HOST": LOOPBACK,
         "PROXY_PORT": str(proxy_port),
         "PROXY_TOKEN": TOKEN,
-        "PROXY_CERT_FILE": str(ground.folder / "authority-cert.pem"),
-        "PROXY_LOCAL": "local.invalid",  # the site is on loopback, which is else reached directly
+        "PROXY_CERT_FILE": str(setup.folder / "authority-cert.pem"),
+        "PROXY_LOCAL": "local.invalid",  # by default, the device reaches loopback directly
     }
-    arguments = [direction, str(ground.site_port), str(nbytes)]
+    arguments = [direction, str(setup.site_port), str(nbytes)]
     try:
         done = subprocess.run(
             [command("tessel"), "run", PROGRAM, *arguments],

@@ -1,8 +1,8 @@
-"""A program for the device that moves bytes, so that both ends of the tunnel are ours.
+"""A program for the device that transfers bytes from or to the site.
 
 usage: tessel run bench/device_program.py D|U PORT BYTES
 
-Prints a JSON object: the seconds it took, and the CPU seconds it cost the device.
+It prints a JSON object: seconds, and CPU seconds of the device.
 """
 
 import json
@@ -16,7 +16,7 @@ PIECE = bytes(65_536)
 
 
 class Transfer:
-    """One socket to the site, down or up; native/site.c tells what it is asked."""
+    """A transfer over one socket; native/site.c describes the site's protocol."""
 
     def __init__(self, direction: str, port: int, nbytes: int) -> None:
         self._order = struct.pack(">cQ", direction.encode(), nbytes)
@@ -44,7 +44,7 @@ class Transfer:
 
     def _finish(self) -> None:
         if self._due:
-            sys.exit(f"{self._due} bytes did not come")
+            sys.exit(f"{self._due} bytes are missing")
         now = time.perf_counter(), time.process_time()
         seconds, cpu_s = (end - start for end, start in zip(now, self._started, strict=True))
         print(json.dumps({"seconds": seconds, "cpu_s": cpu_s}))

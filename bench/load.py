@@ -1,4 +1,4 @@
-"""The lean client in C, native/load.c, as a process that is waited for at its `ready`."""
+"""The client in C (native/load.c) as a process that stops at points where it prints `ready`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Figures = dict[str, float]
 
 
 class Load:
-    """One run of the client. It stands at each `ready` until it is told to go on."""
+    """One run of the client. It waits at each `ready` until `go` is called."""
 
     def __init__(self, program: Path, options: Sequence[str], mode: Sequence[object]) -> None:
         command = [str(program), *options, *map(str, mode)]
@@ -37,10 +37,12 @@ class Load:
         self._popen.communicate()
 
     def until_ready(self) -> None:
+        """Wait until the client waits."""
         if self._line() != "ready":
-            raise BenchError("the client went on by itself")
+            raise BenchError("the client did not wait where it should")
 
     def go(self) -> None:
+        """Let the client continue."""
         try:
             self._in.write("go\n")
             self._in.flush()
@@ -48,7 +50,7 @@ class Load:
             raise BenchError(self._why_it_ended()) from None
 
     def figures(self) -> Figures:
-        """What it found."""
+        """Wait for the client's results and return them."""
         return cast("Figures", json.loads(self._line()))
 
     def _line(self) -> str:

@@ -1,4 +1,4 @@
-"""What is measured, in the order of the table."""
+"""The measures, in the order of the table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import Contender, Ground
+from bench.contenders import Contender, Setup
 from bench.device import transfer
 from bench.load import Load
 from bench.processes import BenchError, Usage
@@ -17,30 +17,31 @@ _NAMES = {DOWN: "down", UP: "up"}
 _GB = 1e9
 _MB = 1e6
 _MIB = 1024  # in KiB
-_SAMPLES = 100  # of held streams that are asked
+_SAMPLES = 100  # number of idle streams that are tested for their response time
 
 _WARM_UP = 500  # substreams
-_EACH_NUMBER_ONCE = 33_000  # by then a tunnel begins to use channel numbers again
+_EACH_NUMBER_ONCE = 33_000  # substreams after which a tunnel reuses channel numbers
 
 Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a measure is made."""
+    """The contender that is measured, with client, setup and sizes."""
 
     program: Path
-    ground: Ground
+    setup: Setup
     contender: Contender
     sizes: Sizes
 
     def load(self, *mode: object, options: Sequence[str] = ()) -> Load:
-        return Load(self.program, [*self.contender.options(self.ground), *options], mode)
+        """Start the client in a mode of native/modes.c."""
+        return Load(self.program, [*self.contender.options(self.setup), *options], mode)
 
     def timed(
         self, *mode: object, options: Sequence[str] = ()
     ) -> tuple[Mapping[str, float], Usage]:
-        """What the client found after its `ready`, and what that cost the server."""
+        """Run the client; return its results, and the server's usage from its `ready` on."""
         with self.load(*mode, options=options) as load:
             load.until_ready()
             before = self.contender.usage()
@@ -49,46 +50,50 @@ class Stage:
             return found, self.contender.usage() - before
 
     def grown(self, load: Load) -> float:
-        """KiB by which the server's memory grows between two stops of the client."""
+        """Return by how many KiB the server's memory grows between two stops of the client."""
         before = self.memory_kib(load)
         load.go()
         return self.memory_kib(load) - before
 
     def memory_kib(self, load: Load) -> float:
-        """The server's at the client's next stop."""
+        """Return the server's memory at the client's next stop."""
         load.until_ready()
         return self.contender.usage().memory_kib
 
 
 def everyone(_: Contender) -> bool:
+    """Select all contenders."""
     return True
 
 
 def multiplexed(contender: Contender) -> bool:
+    """Select contenders whose streams share a connection."""
     return contender.multiplexed
 
 
 def ours(contender: Contender) -> bool:
+    """Select the proxy with flow control."""
     return contender.way == "tunnel" and contender.credit
 
 
-def whole(contender: Contender) -> bool:
-    """All but the proxy with less than it can, which is of interest in few."""
+def with_all_features(contender: Contender) -> bool:
+    """Select all contenders but the proxy without flow control."""
     return contender.way != "tunnel" or contender.credit
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """`name` selects it on the command line; `fresh`: on processes that did nothing before."""
+    """Something that is measured for each contender that `applies` selects."""
 
-    name: str
+    name: str  # for --only
     run: Callable[[Stage], Figures]
-    applies: Callable[[Contender], bool] = whole
-    fresh: bool = False
-    most_runs: int | None = None  # of what hardly varies, or takes long
+    applies: Callable[[Contender], bool] = with_all_features
+    fresh: bool = False  # start new processes for it
+    most_runs: int | None = None  # for measures that hardly vary or take long
 
 
 def bulk(direction: str, streams: int) -> Measure:
+    """Throughput and CPU time of a transfer over some streams at a time."""
     what = f"{_NAMES[direction]} {streams}"
 
     def run(stage: Stage) -> Figures:
@@ -98,16 +103,17 @@ def bulk(direction: str, streams: int) -> Measure:
             figures[f"{what}, CPU s/GB"] = cost.cpu_s / found["nbytes"] * _GB
         return figures
 
-    return Measure(what.replace(" ", "-"), run, everyone if streams == 1 else whole)
+    return Measure(what.replace(" ", "-"), run, everyone if streams == 1 else with_all_features)
 
 
 def device(direction: str) -> Measure:
+    """Throughput and CPU time of a transfer by a program on the simulated device."""
     what = f"device {_NAMES[direction]} 1"
 
     def run(stage: Stage) -> Figures:
         nbytes = stage.sizes.bulk_bytes
         before = stage.contender.usage()
-        found = transfer(stage.ground, stage.contender.port, direction, nbytes)
+        found = transfer(stage.setup, stage.contender.port, direction, nbytes)
         cost = stage.contender.usage() - before
         return {
             f"{what}, MB/s": nbytes / found["seconds"] / _MB,
@@ -119,10 +125,12 @@ def device(direction: str) -> Measure:
 
 
 def opens(parallel: int) -> Measure:
+    """Streams that are opened, used for one byte and closed, per second."""
+
     def run(stage: Stage) -> Figures:
         count = stage.sizes.opens
         if stage.contender.way == "tls":
-            count //= 4  # a handshake each takes long, and varies little
+            count //= 4  # a handshake for each takes long, and varies little
         found, cost = stage.timed("opens", parallel, count)
         figures = {f"opens {parallel}, per s": found["per_s"]}
         if stage.contender.served:
@@ -133,6 +141,7 @@ def opens(parallel: int) -> Measure:
 
 
 def echo(direction: str | None) -> Measure:
+    """Round-trip time of one byte, alone or during a transfer in the same tunnel."""
     what = f"echo beside {_NAMES[direction]}" if direction else "echo idle"
 
     def run(stage: Stage) -> Figures:
@@ -144,12 +153,13 @@ def echo(direction: str | None) -> Measure:
 
 
 def stall(direction: str) -> Measure:
+    """Memory for a stream that is not read, and throughput of another one meanwhile."""
     what = "reader stalls" if direction == DOWN else "target stalls"
 
     def run(stage: Stage) -> Figures:
         sizes = stage.sizes
         with stage.load("stall", direction, sizes.stalled_bytes, sizes.beside_bytes) as load:
-            grown = stage.grown(load)  # it still stalls
+            grown = stage.grown(load)  # at the second stop, the stream still stalls
             load.go()
             found = load.figures()
         return {
@@ -161,8 +171,8 @@ def stall(direction: str) -> Measure:
 
 
 def _held(stage: Stage, tunnels: int, substreams: int) -> tuple[float, Mapping[str, float]]:
-    """KiB that so many take, and what the client found when it asked some of them."""
-    with stage.load("idle", 1, 1, 1) as load:  # what the first one loads is no other's cost
+    """Return the memory in KiB of idle tunnels or substreams, and their response times."""
+    with stage.load("idle", 1, 1, 1) as load:  # the first one loads code: do not count it
         stage.grown(load)
     with stage.load("idle", tunnels, substreams, _SAMPLES) as load:
         grown_kib = stage.grown(load)
@@ -186,6 +196,8 @@ def _idle_tunnel(stage: Stage) -> Figures:
 
 
 def many(what: str, count: int) -> Measure:
+    """Memory and response times of many idle tunnels or substreams on one proxy."""
+
     def run(stage: Stage) -> Figures:
         shape = (1, count) if what == "substreams" else (count, 0)
         taken, found = _held(stage, *shape)
@@ -199,6 +211,8 @@ def many(what: str, count: int) -> Measure:
 
 
 def frames(piece: int) -> Measure:
+    """CPU time for frames of one size."""
+
     def run(stage: Stage) -> Figures:
         nbytes = min(stage.sizes.bulk_bytes, piece * stage.sizes.frames)
         found, cost = stage.timed("bulk", UP, 1, nbytes, options=("--piece", str(piece)))
@@ -211,6 +225,7 @@ def frames(piece: int) -> Measure:
 
 
 def sequence(count: int) -> Measure:
+    """Memory that grows while many substreams are opened and closed in one tunnel."""
     first = min(count, _EACH_NUMBER_ONCE)
 
     def run(stage: Stage) -> Figures:
@@ -233,6 +248,7 @@ def sequence(count: int) -> Measure:
 
 
 def measures(sizes: Sizes) -> list[Measure]:
+    """Return all measures."""
     return [
         *(bulk(direction, streams) for streams in (1, 4, 50) for direction in (DOWN, UP)),
         *(device(direction) for direction in (DOWN, UP)),
@@ -242,15 +258,15 @@ def measures(sizes: Sizes) -> list[Measure]:
         Measure(
             "idle-substream",
             _idle_substream,
-            lambda contender: contender.multiplexed and whole(contender),
+            lambda contender: contender.multiplexed and with_all_features(contender),
             fresh=True,
             most_runs=2,
         ),
         Measure(
             "idle-tunnel",
             _idle_tunnel,
-            # an OpenSSH connection is two processes: nothing to compare with
-            lambda contender: contender.way in ("tls", "tunnel") and whole(contender),
+            # not OpenSSH: each of its connections is two processes
+            lambda contender: contender.way in ("tls", "tunnel") and with_all_features(contender),
             fresh=True,
             most_runs=2,
         ),
@@ -262,7 +278,7 @@ def measures(sizes: Sizes) -> list[Measure]:
 
 
 def chosen(names: Sequence[str], sizes: Sizes) -> list[Measure]:
-    """Those whose name begins with one of these; all, if there are none."""
+    """Return the measures whose name begins with one of `names`; all of them if it is empty."""
     known = measures(sizes)
     found = [one for one in known if not names or one.name.startswith(tuple(names))]
     if not found:

@@ -1,4 +1,4 @@
-"""The processes that are measured: started, looked at through /proc, ended by their id."""
+"""The processes that are measured. Their CPU time and memory are read from the kernel."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-START_S = 20.0  # what a server may take until it listens
-STOP_S = 5.0  # what it has for its clean end
+START_S = 20.0  # limit for the start of a server
+STOP_S = 5.0  # limit for its end after SIGTERM
 _numbers = count(1)
 
 
 class BenchError(Exception):
-    """A measurement could not be made; the text tells why."""
+    """Something could not be measured; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a server has cost so far, its children included."""
+    """CPU time and memory of a server and its child processes."""
 
     cpu_s: float
     memory_kib: int
@@ -32,7 +32,7 @@ class Usage:
 
 
 class Server:
-    """One process that serves. What it prints goes into `output`."""
+    """A server process, started by the constructor. Its output goes to the file `output`."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class Server:
         return self._popen.pid
 
     def usage(self) -> Usage:
-        """Of the process and all it has started that is still there."""
+        """Return CPU time and memory of the process and its running descendants."""
         return _sum(_usage_of(pid) for pid in _family(self.pid))
 
     def awaited(self, ready: Callable[[str], int | None]) -> int:
-        """What `ready` finds in the output, as soon as it does: a port, as a rule."""
+        """Call `ready` with the output until it finds something, such as a port; return that."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             text = self.output.read_text(errors="replace")
@@ -77,6 +77,7 @@ class Server:
         raise BenchError(f"{self.name} did not start\n{self.output.read_text(errors='replace')}")
 
     def stop(self) -> None:
+        """End the process, and wait for it."""
         self._popen.terminate()
         try:
             self._popen.wait(STOP_S)
@@ -93,19 +94,22 @@ def _sum(usages: Iterator[Usage]) -> Usage:
 def _usage_of(pid: int) -> Usage:
     status = Path(f"/proc/{pid}/status").read_text()
     resident = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    memory = next(resident, "VmRSS: 0 kB")  # one that has ended, and is not waited for, has none
+    memory = next(resident, "VmRSS: 0 kB")  # a zombie has no such line
     return Usage(time.clock_gettime(_cpu_clock(pid)), int(memory.split()[1]))
 
 
 def _cpu_clock(pid: int) -> int:
-    """As clock_getcpuclockid(3) makes it: /proc tells the same in steps of 10 ms."""
+    """Return the clock id that clock_getcpuclockid(3) computes.
+
+    /proc has the same time, but in steps of 10 ms.
+    """
     return ~pid << 3 | 2
 
 
 def _family(pid: int) -> Iterator[int]:
-    """The process and its descendants."""
+    """Yield the ids of the process and its descendants."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # threads end at any moment
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may have ended
             for child in (task / "children").read_text().split():
                 yield from _family(int(child))

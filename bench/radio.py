@@ -1,10 +1,10 @@
-"""What a simulated CC3000 costs: bytes per CPU second, by each way through it.
+"""Measure the simulated CC3000: bytes per CPU second.
 
     .venv/bin/python bench/radio.py [MEGABYTES]
 
-First the emulated chip alone, read from and written to at its pins as fast as it goes; then whole
-radios over loopback, host's and chip's, with this process at both ends of the connection; last a
-real program, run by `tessel run`, that moves five times as much by HTTP over the simulated chip.
+- emulator alone: the emulated chip, read and written at its pins as fast as possible.
+- program: a program run by `tessel run` that transfers five times as much by HTTP over the chip.
+- radio: whole radios (host and chip) over loopback, with this process at both ends.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # the bench, also when run by its path
+sys.path.insert(0, str(Path(__file__).parent.parent))  # so that `bench` can be imported
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, ITransport
@@ -38,11 +38,11 @@ from tessel.radio.resolver_names import asked
 from tessel.radio_factory import TESSEL_SIZES, simulated_sizes
 
 SSID = b"bench"
-READ, WRITE = 1460, 1024  # bytes at once: a segment; the Tessel's
+READ, WRITE = 1460, 1024  # bytes per call: a TCP segment; the maximum of the Tessel's firmware
 
 
 class Pins:
-    """A host at the pins of a chip in memory, which knows what to expect."""
+    """A minimal driver for an emulated chip in memory. It checks nothing."""
 
     def __init__(self, profile: str) -> None:
         self.clock = Clock()
@@ -93,7 +93,7 @@ class Pins:
 
 
 class PeerAir(Air):
-    """An air with one peer, in memory."""
+    """A network in memory with one peer for all connections."""
 
     def __init__(self, clock: Any, dialled: Callable[[PeerConnection], None]) -> None:
         super().__init__(clock, lambda _: Deferred())
@@ -108,7 +108,7 @@ class PeerAir(Air):
 
 
 class Sink:
-    """A connection that takes everything at once."""
+    """A transport that accepts all bytes at once and drops them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -127,13 +127,15 @@ class Sink:
             self._clock.callLater(0, self._producer.resumeProducing)
 
     def pauseProducing(self) -> None:
-        """There is always room."""
+        """Do nothing: it produces nothing."""
 
     def resumeProducing(self) -> None:
-        """It was not paused."""
+        """Do nothing: it produces nothing."""
 
 
 class End(Protocol):
+    """Counts received bytes; `done` fires when as many have arrived as `wants` expects."""
+
     def __init__(self) -> None:
         self.count = 0
         self.wanted = 0
@@ -150,6 +152,8 @@ class End(Protocol):
 
 
 class Target(ServerFactory):
+    """Keeps the protocol of its last connection in `end`."""
+
     noisy = False
 
     def buildProtocol(self, addr: IAddress | None) -> End:
@@ -159,6 +163,7 @@ class Target(ServerFactory):
 
 
 def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the radios that are measured, with their names."""
     yield "host", HostRadio(reactor)
     for profile in ("ideal", "cc3000"):
         air = Air(reactor, lambda name: asked(name, reactor.nameResolver, reactor))
@@ -168,37 +173,42 @@ def radios(reactor: Any) -> Iterator[tuple[str, Any]]:
         yield profile, Cc3000Radio(bus, reactor, point, sizes=simulated_sizes(TESSEL_SIZES))
 
 
-def measured(what: Callable[[int], None], name: str, nbytes: int) -> None:
+def measure(transfer: Callable[[int], None], name: str, nbytes: int) -> None:
+    """Call `transfer`, and print its rate."""
     began = time.process_time()
-    what(nbytes)
-    told(name, nbytes, began)
+    transfer(nbytes)
+    show_since(name, nbytes, began)
 
 
-def told(name: str, nbytes: int, began: float) -> None:
+def show_since(name: str, nbytes: int, began: float) -> None:
+    """Print the rate of a transfer that began at this CPU time."""
     show(name, nbytes / (time.process_time() - began) / 1e6)
 
 
 def show(name: str, rate: float, more: str = "") -> None:
+    """Print a line of the table."""
     print(f"{name:34}{rate:9.1f} MB per CPU second{more}", flush=True)
 
 
-async def over_loopback(reactor: Any, data: int) -> None:
+async def over_loopback(reactor: Any, nbytes: int) -> None:
+    """Measure the radios with this process at both ends."""
     target = Target()
     port = reactor.listenTCP(0, target, interface="127.0.0.1")
     for name, radio in radios(reactor):
         await radio.power_on()
         client = await radio.connect(["127.0.0.1"], port.getHost().port, End)
         for way, source, sink in (("down", target.end, client), ("up", client, target.end)):
-            arrived = sink.wants(data)
+            arrived = sink.wants(nbytes)
             began = time.process_time()
-            cast("ITransport", source.transport).write(bytes(data))
+            cast("ITransport", source.transport).write(bytes(nbytes))
             await arrived
-            told(f"radio {name}, {way}", data, began)
+            show_since(f"radio {name}, {way}", nbytes, began)
         await radio.power_off()
     await port.stopListening()
 
 
 def over_programs(nbytes: int) -> None:
+    """Measure programs that are run by `tessel run`."""
     with real_program.site() as port:
         for profile in ("ideal", "cc3000"):
             for way in real_program.WAYS:
@@ -209,13 +219,16 @@ def over_programs(nbytes: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a simulated CC3000 costs, by each way.")
-    parser.add_argument("megabytes", nargs="?", type=float, default=10, help="(default: 10)")
+    """Run all measurements and print them."""
+    parser = argparse.ArgumentParser(description="Measure the simulated CC3000.")
+    parser.add_argument(
+        "megabytes", nargs="?", type=float, default=10, help="size of a transfer (default: 10)"
+    )
     nbytes = int(parser.parse_args().megabytes * 1e6)
     for profile in ("ideal", "cc3000"):
         pins = Pins(profile)
-        measured(pins.down, f"emulator alone {profile}, down", nbytes)
-        measured(pins.up, f"emulator alone {profile}, up", nbytes)
+        measure(pins.down, f"emulator alone {profile}, down", nbytes)
+        measure(pins.up, f"emulator alone {profile}, up", nbytes)
     over_programs(5 * nbytes)
     react(lambda reactor: Deferred.fromCoroutine(over_loopback(reactor, nbytes)))
 

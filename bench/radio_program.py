@@ -1,9 +1,9 @@
-"""A program for the device that moves bytes by HTTP, over whatever radio it is run with.
+"""A program for the device that transfers bytes by HTTP, over the radio of the settings.
 
 usage: tessel run bench/radio_program.py down|up PORT BYTES
 
-Prints a JSON object: the bytes, the seconds they took, and the CPU seconds of the whole process
-from its start, by its own clock.
+It prints a JSON object: bytes, seconds of the transfer, and CPU seconds of the whole process since
+its start.
 """
 
 import json
@@ -46,7 +46,7 @@ class Transfer:
         response.on("end", lambda: self._finish(self._came))
 
     def _taken(self, response: http.IncomingMessage) -> None:
-        """The answer to an upload is how many bytes came."""
+        """Read the response to an upload: the number of bytes that the site received."""
         body: list[bytes] = []
         response.on("data", body.append)
         response.on("end", lambda: self._finish(int(b"".join(body))))
@@ -56,7 +56,7 @@ class Transfer:
 
     def _finish(self, moved: int) -> None:
         if moved != self._size:
-            sys.exit(f"{moved} bytes came of {self._size}")
+            sys.exit(f"{moved} of {self._size} bytes were transferred")
         seconds = time.perf_counter() - self._began
         print(json.dumps({"bytes": moved, "seconds": seconds, "cpu_s": time.process_time()}))
 

@@ -1,4 +1,4 @@
-"""A real program over a radio, run by `tessel run`: bytes per CPU second of its whole process."""
+"""Run a program over the simulated chip with `tessel run`: bytes per CPU second of its process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 PROGRAM = Path(__file__).with_name("radio_program.py")
 WAYS = "down", "up"
-LEAST_MB_PER_CPU_S = 6.0  # what a program over the simulated chip is to reach
-_RUN_S = 300.0  # what a program may take
+LEAST_MB_PER_CPU_S = 6.0  # the bar for programs over the simulated chip
+_RUN_S = 300.0  # limit for one program
 _PIECE = bytes(1 << 20)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET /N answers with N bytes; POST answers how many bytes came."""
+    """Answers GET /N with N bytes, and POST with the number of received bytes."""
 
     protocol_version = "HTTP/1.1"
 
@@ -34,9 +34,9 @@ class Handler(BaseHTTPRequestHandler):
         came, length = 0, int(self.headers["Content-Length"])
         while came < length and (piece := self.rfile.read(min(len(_PIECE), length - came))):
             came += len(piece)
-        told = str(came).encode()
-        self._answer(len(told))
-        self.wfile.write(told)
+        text = str(came).encode()
+        self._answer(len(text))
+        self.wfile.write(text)
 
     def _answer(self, length: int) -> None:
         self.send_response(200)
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def site() -> Iterator[int]:
-    """The port of a site that sends and takes bytes, in a thread of this process."""
+    """Run a site for transfers in a thread of this process; yield its port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -60,7 +60,11 @@ def site() -> Iterator[int]:
 
 
 def run(profile: str, way: str, port: int, size: int) -> float:
-    """10^6 bytes per CPU second, start of the program included. Raises RuntimeError."""
+    """Run the program; return 10^6 bytes per CPU second of its process, with its start.
+
+    Raises:
+        RuntimeError: the program failed.
+    """
     tessel = Path(sys.executable).with_name("tessel")
     done = subprocess.run(
         [tessel, "run", PROGRAM, way, str(port), str(size)],
@@ -72,5 +76,5 @@ def run(profile: str, way: str, port: int, size: int) -> float:
     )
     if done.returncode != 0:
         raise RuntimeError(f"the program failed: {done.stderr}")
-    told = json.loads(done.stdout)
-    return float(told["bytes"] / told["cpu_s"] / 1e6)
+    result = json.loads(done.stdout)
+    return float(result["bytes"] / result["cpu_s"] / 1e6)

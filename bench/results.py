@@ -1,4 +1,4 @@
-"""What was measured: all runs of each figure by contender; and as JSON, to compare with later."""
+"""The results: all runs of each figure, by contender. They can be saved as JSON and compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.stats import Spread
 
 @dataclass(slots=True)
 class Results:
-    """Runs in the order in which they were made; a run that failed is missing, with its reason."""
+    """Values by figure and contender, in the order of the runs. Failed runs are in `failures`."""
 
     runs: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -34,17 +34,17 @@ class Results:
 
     @property
     def contenders(self) -> Sequence[str]:
-        """Those with a figure, in the order of their first."""
+        """The contenders that have figures."""
         return list(dict.fromkeys(name for row in self.runs.values() for name in row))
 
     def save(self, file: Path, *, date: str, commit: str) -> None:
-        said = {"date": date, "commit": commit, "runs": self.runs, "failures": self.failures}
-        file.write_text(json.dumps(said, indent=1) + "\n")
+        saved = {"date": date, "commit": commit, "runs": self.runs, "failures": self.failures}
+        file.write_text(json.dumps(saved, indent=1) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Results:
         try:
-            said = json.loads(file.read_text())
-            return cls(said["runs"], said["failures"])
+            saved = json.loads(file.read_text())
+            return cls(saved["runs"], saved["failures"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BenchError(f"{file} is no result of an earlier run: {error}") from error
+            raise BenchError(f"{file} does not hold the result of a run: {error}") from error

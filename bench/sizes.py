@@ -1,4 +1,4 @@
-"""How much of everything is moved, opened and held."""
+"""The sizes of the measures: bytes that are transferred, streams that are opened or held."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of one run of each measure."""
+    """The sizes for one run of each measure."""
 
     bulk_bytes: int
     opens: int
     echoes: int
-    echo_s: float  # or as many echoes as that, whichever comes first
+    echo_s: float  # an echo measure ends after `echoes` echoes or this time
     stalled_bytes: int
-    beside_bytes: int  # what another stream moves beside the stalled one
+    beside_bytes: int  # bytes that another stream transfers meanwhile
     idle_substreams: int
     idle_tunnels: int
-    pieces: tuple[int, ...]  # bytes of a data message
-    frames: int  # of each size
+    pieces: tuple[int, ...]  # bytes per data message
+    frames: int  # number of frames of each size
     substreams: tuple[int, ...]
     tunnels: tuple[int, ...]
     sequence: int

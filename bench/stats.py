@@ -1,4 +1,4 @@
-"""What several runs of a measurement come to: the median, and the noise around it."""
+"""Statistics over several runs: the median, and the spread around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median, least and greatest of some runs."""
+    """Median, minimum and maximum of some runs."""
 
     median: float
     least: float
@@ -17,7 +17,7 @@ class Spread:
 
     @classmethod
     def of(cls, runs: Sequence[float]) -> Spread:
-        """Raises ValueError for no runs at all."""
+        """Compute them. Raises ValueError if there are no runs."""
         if not runs:
             raise ValueError("no runs")
         return cls(median(runs), min(runs), max(runs))
@@ -29,15 +29,15 @@ class Spread:
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Run by run: what was measured side by side is compared, so that drift drops out.
+    """Return the ratio of each run: values of the same run are compared, so that drift cancels out.
 
-    Runs in which theirs is nothing cannot be compared and are left out.
+    Runs in which `theirs` is 0 are left out.
     """
     return [one / other for one, other in zip(ours, theirs, strict=False) if other]
 
 
 def shown(value: float) -> str:
-    """Three digits: more would be noise."""
+    """Return the value with three significant digits; more would be noise."""
     if value == 0:
         return "0"
     if abs(value) >= 100:  # noqa: PLR2004 -- three digits before the point

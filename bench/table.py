@@ -1,4 +1,4 @@
-"""The table: a line for each figure, a column for each contender, and how ours compares."""
+"""Tables of results: one row per figure, one column per contender, and ratios to the proxy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TWISTED = "Twisted forwarder"
 
 
 def figures_table(results: Results) -> str:
-    """Medians with least and greatest; after those of others how many times as much ours is."""
+    """Return medians with minimum and maximum; `xN`: the proxy's figure is N times as large."""
     contenders = results.contenders
     head = ["", *contenders]
     rows = [
@@ -27,15 +27,16 @@ def _cell(results: Results, figure: str, contender: str) -> str:
     if spread is None:
         return "-"
     ratio = ratios(results.of(figure, OURS), results.of(figure, contender))
-    if contender == OURS or not ratio or spread.least < 0:  # what shrank is no measure
+    if contender == OURS or not ratio or spread.least < 0:  # memory shrank: no ratio
         return str(spread)
     return f"{spread} x{shown(Spread.of(ratio).median)}"
 
 
 def comparison_table(now: Results, then: Results) -> str:
-    """Of each figure of ours: now, then, and now as a multiple of then.
+    """Return the proxy's figures now and then, and the ratio of the two.
 
-    Beside it the same of the plain forwarder, which nobody changed: that is the machine's drift.
+    The last column is the same ratio for the Twisted forwarder, which did not change: it shows the
+    machine's drift.
     """
     rows = [
         [
@@ -57,7 +58,7 @@ def _change(now: Results, then: Results, figure: str, contender: str) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """First column to the left, the others to the right."""
+    """Return the rows as text; the first column is aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
 

@@ -1,7 +1,7 @@
-"""The plain Twisted TLS forwarder that others are compared with: `portforward` behind TLS.
+"""A plain Twisted TLS forwarder for comparison: `twisted.protocols.portforward` behind TLS.
 
-What one gets from Twisted without a thought: a TLS listener, a TCP client for each connection, and
-back pressure by producers. Nagle is off on both legs, as it is for everyone here.
+It is the simplest solution with Twisted: a TLS listener, a TCP client for each connection, and
+back-pressure by producers. Nagle's algorithm is off on both sides, as for all contenders.
 
 usage: python -m bench.twisted_forwarder CERTIFICATE KEY TARGET_PORT   (prints its own port)
 """

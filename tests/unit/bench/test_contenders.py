@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from bench import contenders
-from bench.contenders import Contender, Ground
+from bench.contenders import Contender, Setup
 
-GROUND = Ground(Path("/nowhere"), site_port=7)
+SETUP = Setup(Path("/nowhere"), site_port=7)
 
 
 def test_only_who_has_credit_offers_it():
@@ -27,5 +27,5 @@ def test_the_proxys_port_is_read_from_whole_lines_of_its_log():
 
 
 def options(contender):
-    told = contender.options(GROUND)
+    told = contender.options(SETUP)
     return dict(zip(told[::2], told[1::2], strict=True))
