@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.startup.config import SETTINGS, Config
-from tessel_proxy.startup.parsers import TokenService
 from tessel_service_kit.logs import LogFormat, LogLevel
 from tessel_service_kit.settings import ConfigError, described, lookalikes
 

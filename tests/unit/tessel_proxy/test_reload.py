@@ -4,7 +4,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tessel_proxy.startup.reload import Reloader, stamps_of
+from tessel_proxy.files.reloadable import stamps_of
+from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.settings import ConfigError
 
 LOOK_S = 5.0

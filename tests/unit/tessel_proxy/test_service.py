@@ -27,6 +27,7 @@ from tessel_proxy.front import listening
 from tessel_proxy.front.listening import listen
 from tessel_proxy.front.networks import networks
 from tessel_proxy.startup import composition as service
+from tessel_proxy.startup import listeners
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 from unit.streamplex.wiring import Aware, Listener
@@ -326,7 +327,7 @@ async def test_a_proxy_that_never_started_can_be_stopped(server_tls):
 
 
 def test_a_connection_without_an_address_has_no_name():
-    assert service._peer(None) == ""
+    assert listeners._peer(None) == ""
 
 
 # --- life

@@ -24,11 +24,11 @@ from tessel_proxy.auth.interface import Authenticator
 from tessel_proxy.auth.local import FileAuthenticator, HardcodedAuthenticator
 from tessel_proxy.auth.oauth import OAuthAuthenticator
 from tessel_proxy.auth.plugin import PluginAuthenticator, load_validator
+from tessel_proxy.auth.settings import NO_AUTHENTICATOR, AuthSettings
+from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.auth.token_memory import fresh_digest
 from tessel_proxy.auth.wrappers import AuthenticatorChain, ReportingAuthenticator, ResultListener
 from tessel_proxy.files.secret_files import ReadAgain
-from tessel_proxy.startup.config import NO_AUTHENTICATOR, Config
-from tessel_proxy.startup.parsers import TokenService
 from tessel_service_kit.settings import ConfigError, SecretFile
 
 # A check makes two requests at once after each other, so the connection is worth keeping; but
@@ -57,7 +57,9 @@ class ChosenAuthenticator:
 
 
 def authenticator_for(
-    config: Config, reactor: IAuthReactor, files: Mapping[str, SecretFile] = MappingProxyType({})
+    config: AuthSettings,
+    reactor: IAuthReactor,
+    files: Mapping[str, SecretFile] = MappingProxyType({}),
 ) -> ChosenAuthenticator:
     """The one authenticator of this proxy; raises ConfigError.
 
@@ -86,7 +88,7 @@ def authenticator_for(
 
 
 def _named(
-    config: Config, reactor: IAuthReactor, news: ResultListener, read_again: _ReadAgain
+    config: AuthSettings, reactor: IAuthReactor, news: ResultListener, read_again: _ReadAgain
 ) -> dict[str, Authenticator]:
     if config.auth_plugin is not None:
         plugin = PluginAuthenticator(
@@ -111,7 +113,9 @@ def _named(
     return named
 
 
-def _oauth(service: TokenService, config: Config, reactor: IAuthReactor) -> OAuthAuthenticator:
+def _oauth(
+    service: TokenService, config: AuthSettings, reactor: IAuthReactor
+) -> OAuthAuthenticator:
     pool = HTTPConnectionPool(reactor)
     pool.cachedConnectionTimeout = IDLE_CONNECTION_S
     pool.retryAutomatically = False
@@ -127,7 +131,7 @@ def _ask_another(
 
 
 def _remembered(
-    other: Authenticator, config: Config, reactor: IAuthReactor
+    other: Authenticator, config: AuthSettings, reactor: IAuthReactor
 ) -> CachingAuthenticator:
     times = CacheTimes(fresh_s=config.auth_cache_s, stale_s=config.auth_stale_s)
     return CachingAuthenticator(other, reactor, times, fresh_digest())

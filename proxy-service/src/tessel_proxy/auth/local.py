@@ -16,7 +16,7 @@ from tessel_proxy.auth.attempts import within
 from tessel_proxy.auth.hashing import HashingQueue
 from tessel_proxy.auth.interface import Account, Refused
 from tessel_proxy.auth.token_memory import BoundedMemory, Digest, SingleFlight
-from tessel_proxy.startup.reload import stamps_of
+from tessel_proxy.files.reloadable import stamps_of
 from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS
 
 ACCOUNT = Account("hardcoded")

@@ -42,8 +42,8 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
+from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.auth.token_memory import BoundedMemory, fresh_digest
-from tessel_proxy.startup.parsers import TokenService
 
 GRANT_TYPE = "https://tessel-grant"
 MAX_ANSWER_BYTES = 64 * 1024  # a grant or a profile has a few hundred

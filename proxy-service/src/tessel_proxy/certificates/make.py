@@ -27,7 +27,7 @@ from tessel_proxy.certificates.issuing import (
 )
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.pem import LockedKeyError, key_in
-from tessel_proxy.startup.config import Config
+from tessel_proxy.certificates.settings import CertificateSettings
 
 SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
 MAX_DAYS = 3650
@@ -91,7 +91,7 @@ class CertificateFamily(Enum):
         """The latest end of a certificate that these devices can read."""
         return TESSEL_1_LAST_MOMENT if self is CertificateFamily.TESSEL_1 else LAST_MOMENT
 
-    def files(self, config: Config) -> CertificateFiles:
+    def files(self, config: CertificateSettings) -> CertificateFiles:
         match self:
             case CertificateFamily.CURRENT:
                 pair = (config.cert_file, config.key_file)

@@ -9,7 +9,7 @@ from typing import Protocol
 from tessel_proxy.egress.policy import Policy, RuleSet
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
 from tessel_proxy.egress.rules import EgressMode, Rule
-from tessel_proxy.startup.reload import stamps_of
+from tessel_proxy.files.reloadable import stamps_of
 from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 

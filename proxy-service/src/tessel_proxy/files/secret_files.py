@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from tessel_proxy.startup.reload import stamps_of
+from tessel_proxy.files.reloadable import stamps_of
 from tessel_service_kit.settings import SecretFile, Setting
 
 

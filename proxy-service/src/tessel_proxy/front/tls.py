@@ -22,12 +22,12 @@ from zope.interface import implementer
 
 from streamplex.tx.endings import openssl_reasons
 from streamplex.tx.tls import ignore_alpn, write_whole_pieces
+from tessel_proxy.files.reloadable import stamps_of
 from tessel_proxy.front.identity import IdentityFiles, TLSIdentity
+from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.repeated_lines import EachLine, LineKind, LogLines, Write
-from tessel_proxy.startup.config import Config
-from tessel_proxy.startup.reload import stamps_of
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import ConfigError, SecretFile
 
@@ -123,7 +123,7 @@ class ServerTLS:
 
 
 def server_tls(
-    config: Config, wall_time: WallTime, key_pass_file: SecretFile | None = None
+    config: FrontSettings, wall_time: WallTime, key_pass_file: SecretFile | None = None
 ) -> ServerTLS:
     """For today's devices, as set; raises ConfigError."""
     files = IdentityFiles(

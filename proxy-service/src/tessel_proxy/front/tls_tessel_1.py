@@ -16,9 +16,9 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion
 
 from tessel_proxy.certificates.issuing import TESSEL_1_END
 from tessel_proxy.front.identity import IdentityFiles, TLSIdentity
+from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.front.tickets import TicketKeys
 from tessel_proxy.front.tls import ServerTLS, TLSProfile
-from tessel_proxy.startup.config import Config
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import SecretFile
 
@@ -44,7 +44,7 @@ _PARSABLE = (
 
 
 def tessel_1_tls(
-    config: Config, wall_time: WallTime, key_pass_file: SecretFile | None = None
+    config: FrontSettings, wall_time: WallTime, key_pass_file: SecretFile | None = None
 ) -> ServerTLS | None:
     """For Tessel 1 boards, if they are served; raises ConfigError."""
     if config.legacy_port is None:

@@ -16,8 +16,8 @@ from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.limits.descriptors import PLENTY, DescriptorShares
 from tessel_proxy.limits.quota import DailyQuota
 from tessel_proxy.limits.rate import PATIENCE_S, RateLimit
+from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.records.ends import Outcome
-from tessel_proxy.startup.config import Config
 
 BURST_S: Final = 10
 """How many seconds' worth of opens may come at once: a program's start, a page with its parts."""
@@ -38,7 +38,7 @@ class Lingering(Interface):
 class AccountUsage:
     """One account's."""
 
-    def __init__(self, limits: AccountLimits, config: Config, clock: IReactorTime) -> None:
+    def __init__(self, limits: AccountLimits, config: LimitSettings, clock: IReactorTime) -> None:
         self._limits = limits
         self.opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
         self.to_targets = RateLimit(config.bytes_per_s, clock, PATIENCE_S)
@@ -92,10 +92,14 @@ class AccountUsage:
 class AccountLimits:
     """All accounts', and what there is room for in all."""
 
-    def __init__(self, config: Config, clock: IReactorTime, descriptors: int = PLENTY) -> None:
+    def __init__(
+        self, config: LimitSettings, clock: IReactorTime, descriptors: int = PLENTY
+    ) -> None:
         self._config = config
         self._clock = clock
-        self.shares = DescriptorShares.of(descriptors, config.max_tunnels, _max_waiting(config))
+        self.shares = DescriptorShares.of(
+            descriptors, config.max_tunnels, config.max_waiting_for_header
+        )
         self.substreams = 0
         self._tallies: dict[str, AccountUsage] = {}
         self._sweep_at = SWEEP_AT
@@ -142,9 +146,3 @@ class AccountLimits:
         if not tally.opens.take(1, self._clock.seconds()):
             return Outcome.OPENS_TOO_FAST
         return None
-
-
-def _max_waiting(config: Config) -> int:
-    """Connections of balancers that may wait for their header (front.balancers), at all doors."""
-    doors = 1 if config.legacy_port is None else 2
-    return doors * config.max_unauthenticated if config.proxy_protocol_from else 0

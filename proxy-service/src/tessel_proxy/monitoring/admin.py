@@ -35,7 +35,7 @@ from twisted.web.server import Request, Site
 
 from tessel_proxy.front.listening import IListeningReactor, listen
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.startup.config import Config
+from tessel_proxy.monitoring.settings import MonitoringSettings
 
 IDLE_S: Final = 30.0
 """How long a connection may be silent: scrapers ask every 15 s or so, and may keep theirs."""
@@ -233,7 +233,7 @@ class AdminPort:
 
     _log = Logger()
 
-    def __init__(self, config: Config, reactor: IListeningReactor, site: Site) -> None:
+    def __init__(self, config: MonitoringSettings, reactor: IListeningReactor, site: Site) -> None:
         self._config = config
         self._reactor = reactor
         self._site = site

@@ -25,9 +25,9 @@ from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.memory import MIB
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import Readiness
+from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
-from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.tunnel.shared_state import Census
 
@@ -39,7 +39,7 @@ KINDS = [kind.value for kind in SubstreamKind]
 class Sources:
     """Whom the metrics ask."""
 
-    config: Config
+    config: MonitoringSettings
     ledger: Ledger
     census: Census
     limits: AccountLimits

@@ -6,7 +6,7 @@ device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import SystemRandom
@@ -16,24 +16,20 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
-    IAddress,
     IListeningPort,
     IOpenSSLServerConnectionCreator,
     IReactorFDSet,
     IReactorThreads,
 )
-from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-from streamplex import Side
-from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
 from tessel_proxy.egress.own import OwnAddresses
 from tessel_proxy.egress.policies import Policies
+from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.front.balancers import ProxyProtocolFactory
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.listening import IListeningReactor, listen
@@ -46,19 +42,17 @@ from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.records.accounting import Listener, TunnelRecord, log_refused
-from tessel_proxy.records.ends import Refusal
+from tessel_proxy.records.accounting import Listener
 from tessel_proxy.records.error_codes import ErrorCode
-from tessel_proxy.records.peers import peer_name, source_of
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
-from tessel_proxy.startup.reload import Reloadable, Reloader
+from tessel_proxy.startup.listeners import Door, Tunnels
+from tessel_proxy.startup.reload import Reloader
 from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.drain import Drain
-from tessel_proxy.tunnel.session import Session
 from tessel_proxy.tunnel.shared_state import House
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
@@ -358,68 +352,3 @@ class ProxyService(Service):
             if self._reactor.seconds() >= deadline:
                 return
             await deferLater(self._reactor, STOP_LOOK_S)
-
-
-class Tunnels(ServerFactory[TunnelProtocol]):
-    """Makes a tunnel of each connection."""
-
-    noisy = False
-
-    def __init__(self, house: House, numbers: Iterator[int], listener: Listener) -> None:
-        self._house = house
-        self._numbers = numbers
-        self._listener = listener
-
-    def buildProtocol(self, addr: IAddress | None) -> TunnelProtocol:
-        record = TunnelRecord(
-            tunnel=next(self._numbers),
-            peer=_peer(addr),
-            started_at=self._house.clock.seconds(),
-            listener=self._listener,
-            witness=self._house.witness,
-            lines=self._house.lines,
-        )
-        return TunnelProtocol(
-            Side.A, Session(self._house, record, _source(addr)), self._house.clock
-        )
-
-
-class Door(ServerFactory[TLSMemoryBIOProtocol]):
-    """Lets connections in, TLS below their tunnels, while there is room for one more stranger."""
-
-    noisy = False
-
-    def __init__(self, house: House, memory: MemoryWatch, tunnels: TLSFactory) -> None:
-        self._census = house.census
-        self._witness = house.witness
-        self._lines = house.lines
-        self._memory = memory
-        self._config = house.config
-        self._shares = house.limits.shares
-        self._tunnels = tunnels
-
-    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
-        if why := self._no_room():
-            log_refused(None, _peer(addr), why, self._witness, self._lines)
-            return None  # the connection is closed at once
-        return self._tunnels.buildProtocol(addr)
-
-    def _no_room(self) -> Refusal | None:
-        census, config = self._census, self._config
-        if self._memory.is_full:
-            return Refusal.MEMORY_FULL
-        if len(census.all) >= self._shares.tunnels:
-            return Refusal.TOO_MANY_TUNNELS
-        if len(census.unauthenticated) >= config.max_unauthenticated:
-            return Refusal.TOO_MANY_UNAUTHENTICATED
-        if len(census.handshaking) >= config.max_handshakes:
-            return Refusal.TOO_MANY_HANDSHAKES
-        return None
-
-
-def _source(addr: IAddress | None) -> str:
-    return source_of(addr.host) if isinstance(addr, IPv4Address | IPv6Address) else ""
-
-
-def _peer(addr: IAddress | None) -> str:
-    return "" if addr is None else peer_name(addr)

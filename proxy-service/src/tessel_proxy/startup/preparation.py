@@ -11,11 +11,11 @@ from typing import TypeVar
 from tessel_proxy.auth import Authenticator, ChosenAuthenticator, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.egress.policies import Policies
+from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.files.secret_files import held_until_restart
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.startup.config import SETTINGS, Config
-from tessel_proxy.startup.reload import Reloadable
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.files import hints_of_exposed

@@ -16,8 +16,8 @@ from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord, Witness
 from tessel_proxy.records.repeated_lines import EachLine, LogLines
-from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.opening import Opener
+from tessel_proxy.tunnel.settings import TunnelSettings
 
 
 class Tunnel(Interface):
@@ -57,7 +57,7 @@ class Census:
 class House:
     """The settings, and those who work for every tunnel."""
 
-    config: Config
+    config: TunnelSettings
     clock: IReactorTime
     authenticator: Authenticator
     opener: Opener

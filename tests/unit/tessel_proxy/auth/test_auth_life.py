@@ -15,11 +15,11 @@ from tessel_oauth.server import Server
 from tessel_oauth.store import Store
 from tessel_proxy.auth import authenticator_for
 from tessel_proxy.auth.account_file import line_for, recipe_for
+from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.limits.penalties import FREE_FAILURES
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from tessel_proxy.startup.parsers import TokenService
 from unit.tessel_proxy.stage import LoggedEvents
 from unit.tessel_proxy.test_service import Shows, connected
 

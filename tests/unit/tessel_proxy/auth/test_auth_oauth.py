@@ -31,8 +31,8 @@ from tessel_proxy.auth.oauth import (
     BodyTooLargeError,
     read_body,
 )
+from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.startup.config import Config
-from tessel_proxy.startup.parsers import TokenService
 
 KEY = "00112233445566778899aabbccddeeff"
 GRANT = {"token_type": "bearer", "access_token": "a" * 40}

@@ -18,7 +18,7 @@ from tessel_proxy.auth import (
     OAuthAuthenticator,
     Refused,
 )
-from tessel_proxy.startup.parsers import TokenService
+from tessel_proxy.auth.settings_parsers import TokenService
 
 
 @asynccontextmanager

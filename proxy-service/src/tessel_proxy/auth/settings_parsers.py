@@ -1,6 +1,6 @@
-"""Text of the environment -> typed values, for what only a proxy is told.
+"""Parsers for the authenticators' settings: text of the environment -> typed values.
 
-A parser raises ValueError with the words that follow "allowed:" in the fault's sentence.
+A parser raises ValueError; its text follows "allowed:" in the message to the operator.
 """
 
 from __future__ import annotations
@@ -11,17 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from tessel_service_kit.texts import lines_of, token
 
-MAX_TOKENS: Final = 8  # that all devices share: the old one, the new one, and some in between
-
-
-def passphrase(text: str) -> bytes:
-    if "\n" in text or "\r" in text:
-        raise ValueError("a passphrase on one line")
-    return text.encode("utf-8", "surrogateescape")
+MAX_TOKENS: Final = 8  # enough to replace a shared token step by step
 
 
 def shared_tokens(text: str) -> tuple[str, ...]:
-    """One on each line. Lines that begin with # are comments."""
+    """Parse tokens, one on each line. Lines that begin with # are comments."""
     lines = lines_of(text)
     if not 1 <= len(lines) <= MAX_TOKENS:
         raise ValueError(f"1 to {MAX_TOKENS} tokens, one on each line; # begins a comment")
@@ -29,6 +23,7 @@ def shared_tokens(text: str) -> tuple[str, ...]:
 
 
 def plugin_name(text: str) -> str:
+    """Check the name of a validator: package.module:callable."""
     module, colon, name = text.partition(":")
     if not colon or not all(word.isidentifier() for word in [*module.split("."), name]):
         raise ValueError("package.module:callable")
@@ -37,7 +32,7 @@ def plugin_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenService:
-    """Where the token service is, and who this proxy is to it."""
+    """The address of the token service, and the credentials of this proxy there."""
 
     url: str  # without credentials and trailing slash
     client_id: str
@@ -45,6 +40,7 @@ class TokenService:
 
 
 def token_service(text: str) -> TokenService:
+    """Parse http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT][/PATH]."""
     try:
         parts = urlsplit(text)
         port = parts.port  # raises on one that is out of range
@@ -57,10 +53,10 @@ def token_service(text: str) -> TokenService:
     if not parts.username or not parts.password:
         raise _bad_service("client id or secret is missing")
     client_id, client_secret = _unquoted(parts.username), _unquoted(parts.password)
-    if ":" in client_id:  # HTTP Basic parts them there
+    if ":" in client_id:  # the separator of HTTP Basic
         raise _bad_service("the client id holds a colon")
     if parts.query or parts.fragment or not text.isprintable() or " " in text:
-        raise _bad_service("it has more than that")
+        raise _bad_service("it has other parts than these")
     where = parts.netloc.rpartition("@")[2]
     return TokenService(
         url=f"{parts.scheme}://{where}{parts.path.rstrip('/')}",
