@@ -45,6 +45,18 @@ lint: setup ## ruff, mypy --strict, import-linter
 settings-page: setup ## write docs/settings.md from the tables of settings in the code
 	$(BIN)/python -m docs.tools.settings_page
 
+# The generator is installed when it is needed for the first time.
+$(VENV)/.docs-installed: $(VENV)/.installed constraints.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	@touch $@
+
+SITE := docs/build/site
+
+.PHONY: docs
+docs: setup $(VENV)/.docs-installed ## build the site: all pages and the API reference; warnings and broken links fail
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs $(SITE)
+	@echo "Open $(SITE)/README.html"
+
 .PHONY: dist
 dist: setup ## build sdist and wheel of each package into dist/, and check their metadata
 	rm -rf dist
@@ -117,5 +129,5 @@ down: ## remove the demo's containers, networks and certificates
 
 .PHONY: clean
 clean: ## remove what was made here, the virtual environment included
-	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist docs/build
 	find $(PACKAGES) lab tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +
