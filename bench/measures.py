@@ -98,9 +98,9 @@ def bulk(direction: str, streams: int) -> Measure:
 
     def run(stage: Stage) -> Figures:
         found, cost = stage.timed("bulk", direction, streams, stage.sizes.bulk_bytes)
-        figures = {f"{what}, MB/s": found["nbytes"] / found["seconds"] / _MB}
+        figures = {f"{what}, MB/s": found["bytes"] / found["seconds"] / _MB}
         if stage.contender.served:
-            figures[f"{what}, CPU s/GB"] = cost.cpu_s / found["nbytes"] * _GB
+            figures[f"{what}, CPU s/GB"] = cost.cpu_s / found["bytes"] * _GB
         return figures
 
     return Measure(what.replace(" ", "-"), run, everyone if streams == 1 else with_all_features)
@@ -218,7 +218,7 @@ def frames(piece: int) -> Measure:
         found, cost = stage.timed("bulk", UP, 1, nbytes, options=("--piece", str(piece)))
         return {
             f"frames of {piece} up, CPU us each": cost.cpu_s * 1e6 / (nbytes / piece),
-            f"frames of {piece} up, MB/s": found["nbytes"] / found["seconds"] / _MB,
+            f"frames of {piece} up, MB/s": found["bytes"] / found["seconds"] / _MB,
         }
 
     return Measure(f"frames-{piece}", run, ours, most_runs=2)

@@ -49,13 +49,13 @@ int64_t now_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-void bytes_add(struct bytes *bytes, const void *bytes, size_t length)
+void bytes_add(struct bytes *bytes, const void *added, size_t length)
 {
     if (bytes->length + length > bytes->room) {
         bytes->room = 2 * (bytes->length + length);
         bytes->at = realloc(bytes->at, bytes->room);
     }
-    memcpy(bytes->at + bytes->length, bytes, length);
+    memcpy(bytes->at + bytes->length, added, length);
     bytes->length += length;
 }
 

@@ -41,7 +41,7 @@ struct bytes {
     size_t length, room;
 };
 
-void bytes_add(struct bytes *bytes, const void *bytes, size_t length);
+void bytes_add(struct bytes *bytes, const void *added, size_t length);
 
 enum role { ECHO, BULK, STALLED, OPENER };
 

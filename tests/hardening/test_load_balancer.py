@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import control, hello
 from support.hardening.proxy import TOKEN
 
@@ -60,8 +61,8 @@ def test_a_header_of_somebody_who_is_no_balancer_is_just_a_bad_handshake(
         plain.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
         with pytest.raises(OSError):  # noqa: PT011 -- whatever TLS or TCP makes of it
             context.wrap_socket(plain, server_hostname="localhost")
-    peers = [line["peer"] for line in proxy.log.events("tunnel_closed")]
-    assert all(peer.startswith("127.0.0.1:") for peer in peers)
+    closed = eventually(lambda: proxy.log.events("tunnel_closed"))
+    assert all(peer.startswith("127.0.0.1:") for peer in (line["peer"] for line in closed))
 
 
 def test_what_comes_in_one_piece_with_the_header_is_served(balanced, context):
@@ -86,5 +87,5 @@ def test_what_comes_in_one_piece_with_the_header_is_served(balanced, context):
                 break
             except ssl.SSLWantReadError:
                 continue
-    (line,) = balanced.log.tunnels
+    (line,) = eventually(lambda: balanced.log.tunnels)
     assert line["peer"] == "192.0.2.1:4711"

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from lab.waiting import eventually
 from support.hardening.device import Device, connecting, data
 from support.hardening.proxy import TOKEN
 from support.hardening.relay import Relay
@@ -57,7 +58,7 @@ def test_what_hangs_in_a_silent_relay_costs_little_and_hinders_nobody(
 def test_when_the_relay_closes_at_last_nothing_is_left(proxy, relay, device_of, hanging):
     relay.close()
     proxy.settles(proxy.held_at_first.descriptors)
-    assert len(proxy.log.events("tunnel_closed")) == TUNNELS
+    eventually(lambda: len(proxy.log.events("tunnel_closed")) == TUNNELS)
 
 
 def test_a_silent_relay_does_not_keep_the_proxy_from_stopping(proxy, hanging):

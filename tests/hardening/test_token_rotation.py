@@ -110,7 +110,7 @@ def test_devices_are_moved_over_and_one_left_behind_is_told(proxy, program, toke
     told = "ERR_PROXY_AUTHORIZATION Authorization failed: the token is no longer valid."
     assert old.stdout.splitlines() == ["connected", *[told] * (1 + TRIES)]
     assert new.exit_code is None
-    (closed,) = proxy.log.events("tunnel_closed")
+    (closed,) = eventually(lambda: proxy.log.events("tunnel_closed"))
     assert (closed["outcome"], closed["why"]) == ("revoked", "the proxy closed the tunnel")
     assert len(proxy.log.events("tunnel_authenticated")) == 2
     assert not proxy.log.events("tunnel_refused")  # the old one did not come again
