@@ -47,4 +47,4 @@ class Results:
             saved = json.loads(file.read_text())
             return cls(saved["runs"], saved["failures"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BenchError(f"{file} does not hold the result of a run: {error}") from error
+            raise BenchError(f"{file} is not the result of a run: {error}") from error

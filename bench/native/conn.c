@@ -1,4 +1,4 @@
-/* Connections and the loop that serves them. */
+/* Connections, and the event loop. */
 
 #define _GNU_SOURCE
 #include "load.h"
@@ -19,17 +19,17 @@
 enum {
     EVENTS = 256,
     INBOX = 1 << 18,
-    READ_AHEAD = 1 << 17, /* of OpenSSL: several records for one system call */
-    UNSENT = 1 << 17,     /* in the system's hands: what is typed does not queue behind more */
-    PIECES_PER_TURN = 16, /* bulk written before what came in has its turn */
-    SEALED = 5 << 14,     /* the records of one piece */
+    READ_AHEAD = 1 << 17, /* OpenSSL reads several records per system call */
+    UNSENT = 1 << 17,     /* limit in the socket, so that small messages do not queue behind more */
+    PIECES_PER_TURN = 16, /* pieces written before received bytes are read */
+    SEALED = 5 << 14,     /* size of the TLS records of one piece */
 };
 
 static int loop;
 static SSL_CTX *context;
 static uint8_t inbox[INBOX];
 static BIO_METHOD *gathering;
-static uint8_t sealed[SEALED]; /* what OpenSSL has written in this call */
+static uint8_t sealed[SEALED]; /* records that OpenSSL has written in this call */
 static size_t sealed_length;
 
 void die(const char *format, ...)
@@ -49,32 +49,32 @@ int64_t now_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-void bytes_add(struct bytes *bytes, const void *added, size_t length)
+void buffer_add(struct buffer *buffer, const void *data, size_t length)
 {
-    if (bytes->length + length > bytes->room) {
-        bytes->room = 2 * (bytes->length + length);
-        bytes->at = realloc(bytes->at, bytes->room);
+    if (buffer->length + length > buffer->room) {
+        buffer->room = 2 * (buffer->length + length);
+        buffer->at = realloc(buffer->at, buffer->room);
     }
-    memcpy(bytes->at + bytes->length, added, length);
-    bytes->length += length;
+    memcpy(buffer->at + buffer->length, data, length);
+    buffer->length += length;
 }
 
-/* What the system does not take stays with the connection. */
+/* Sends the records; the rest that the socket does not accept is kept in conn->unsent. */
 static void send_sealed(struct conn *conn)
 {
     if (!sealed_length)
         return;
     ssize_t sent = send(conn->fd, sealed, sealed_length, MSG_NOSIGNAL);
     if (sent < 0)
-        sent = 0; /* a lost connection is seen by whoever reads */
-    bytes_add(&conn->unsent, sealed + sent, sealed_length - sent);
+        sent = 0; /* the reader notices a lost connection */
+    buffer_add(&conn->unsent, sealed + sent, sealed_length - sent);
     sealed_length = 0;
 }
 
-/* False: the system has no room. */
+/* Returns false if the socket does not accept all of it. */
 static bool send_unsent(struct conn *conn)
 {
-    struct bytes *unsent = &conn->unsent;
+    struct buffer *unsent = &conn->unsent;
     if (unsent->length) {
         ssize_t sent = send(conn->fd, unsent->at, unsent->length, MSG_NOSIGNAL);
         if (sent <= 0)
@@ -85,8 +85,8 @@ static bool send_unsent(struct conn *conn)
     return !unsent->length;
 }
 
-/* OpenSSL writes each record by itself: four system calls for a piece, in place of one. */
-static int gather(BIO *bio, const char *bytes, int length)
+/* Collects the records of a piece: OpenSSL alone would make a system call for each of the four. */
+static int gather(BIO *bio, const char *data, int length)
 {
     struct conn *conn = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
@@ -96,7 +96,7 @@ static int gather(BIO *bio, const char *bytes, int length)
         BIO_set_retry_write(bio);
         return -1;
     }
-    memcpy(sealed + sealed_length, bytes, length);
+    memcpy(sealed + sealed_length, data, length);
     sealed_length += length;
     return length;
 }
@@ -104,7 +104,7 @@ static int gather(BIO *bio, const char *bytes, int length)
 static long gather_control(BIO *bio, int what, long number, void *pointer)
 {
     (void)number, (void)pointer;
-    if (what == BIO_CTRL_FLUSH) /* behind a handshake's messages, and behind an alert */
+    if (what == BIO_CTRL_FLUSH) /* after messages of the handshake, and after an alert */
         send_sealed(BIO_get_data(bio));
     return what == BIO_CTRL_FLUSH;
 }
@@ -116,12 +116,12 @@ void loop_begin(void)
     BIO_meth_set_write(gathering, gather);
     BIO_meth_set_ctrl(gathering, gather_control);
     context = SSL_CTX_new(TLS_client_method());
-    /* who the server is does not matter here; the handshake costs it the same */
+    /* the certificate is not checked; the handshake costs the server the same */
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    /* a forwarder that just closes has ended its bytes all the same */
+    /* a forwarder may close without close_notify */
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
 }
 
@@ -145,7 +145,7 @@ void conn_stop_reading(struct conn *conn)
     watch(conn, conn->interest & ~EPOLLIN, EPOLL_CTL_MOD);
 }
 
-/* On loopback the system itself completes a connection, so that waiting for it holds up nobody. */
+/* Connects in blocking mode: on loopback, the kernel completes a connection at once. */
 struct conn *conn_open(uint16_t port, bool tls)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port),
@@ -178,7 +178,7 @@ void conn_close(struct conn *conn)
 {
     if (conn->state == LOST)
         return;
-    conn->state = LOST; /* freed at the end of its turn */
+    conn->state = LOST; /* freed at the end of serve() */
     if (conn->ssl) {
         SSL_shutdown(conn->ssl);
         SSL_free(conn->ssl);
@@ -202,14 +202,14 @@ static bool would_block(struct conn *conn, int result)
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
-/* Bytes read; 0 at the end; -1: none now. */
+/* Returns the number of bytes read; 0 at the end; -1 if there are none now. */
 static ssize_t take(struct conn *conn)
 {
-    if (conn->ssl) { /* read until it has nothing: epoll does not see what OpenSSL holds */
+    if (conn->ssl) { /* the caller reads until -1: epoll does not see bytes in OpenSSL's buffers */
         int got = SSL_read(conn->ssl, inbox, INBOX);
         return got > 0 ? got : would_block(conn, got) ? -1 : 0;
     }
-    /* of plain bulk nobody needs the bytes: counting costs no copy */
+    /* plain bytes are only counted: MSG_TRUNC saves the copy */
     int count_only = conn->state == UP ? MSG_TRUNC : 0;
     ssize_t got = recv(conn->fd, inbox, INBOX, count_only);
     return got >= 0 ? got : errno == EAGAIN ? -1 : 0;
@@ -231,13 +231,13 @@ static void read_all(struct conn *conn)
     }
 }
 
-/* False: there is nothing to write. */
+/* Finds bytes to write; returns false if there are none. */
 static bool have_rest(struct conn *conn)
 {
     if (conn->rest_length)
         return true;
     if (conn->out.length) {
-        struct bytes empty = conn->leaving;
+        struct buffer empty = conn->leaving;
         conn->leaving = conn->out;
         conn->out = empty;
         conn->out.length = 0;
@@ -273,7 +273,7 @@ void conn_flush(struct conn *conn)
         }
         ssize_t sent = put(conn);
         if (sent <= 0)
-            break; /* a lost connection is seen by whoever reads */
+            break; /* the reader notices a lost connection */
         conn->rest += sent;
         conn->rest_length -= sent;
     }

@@ -1,14 +1,14 @@
-/* Streams and tunnels that are held, idle or stalled. */
+/* Modes that hold streams and tunnels, idle or stalled. */
 
 #include "modes.h"
 
 #include <stdlib.h>
 
 #define STALL_SETTLES_S 1.0
-#define STALLED_WAIT_S 3.0 /* for others beside a stalled one: they may never get on */
+#define STALLED_WAIT_S 3.0 /* for another stream meanwhile: it may be blocked for good */
 enum { OPENING_AT_ONCE = 16 };
 
-static struct stream *watched; /* bulk that is waited for */
+static struct stream *watched; /* stream whose transfer watched_done waits for */
 static uint64_t watched_until;
 
 static bool watched_done(void) { return watched->received >= watched_until; }
@@ -38,13 +38,13 @@ void mode_idle(int tunnels, int substreams, int samples)
     struct stream **streams = calloc(total + 1, sizeof *streams);
     struct conn **carriers = calloc(tunnels, sizeof *carriers);
     int64_t *taken_ns = calloc(samples, sizeof *taken_ns);
-    ready(); /* the server as it is before */
+    ready(); /* before the streams are opened */
     for (int index = 0; index < tunnels; index++) {
         carriers[index] = new_carrier();
         open_many(streams + index * substreams, substreams);
     }
-    run_until(never, 0.5); /* what is short-lived goes */
-    ready(); /* the server with all of them */
+    run_until(never, 0.5); /* let the server free temporary memory */
+    ready(); /* with all streams open */
     for (int sample = 0; sample < samples; sample++) {
         int64_t sent = now_ns();
         if (total)
@@ -62,22 +62,22 @@ void mode_idle(int tunnels, int substreams, int samples)
 
 /* stall */
 
-/* Bytes per second that a stream moves; of an upload only its end is seen. */
-static double moved_per_s(struct stream *stream, char direction, uint64_t bytes, double patience_s)
+/* Returns the bytes per second of a transfer. The progress of an upload is not visible, only its end. */
+static double moved_per_s(struct stream *stream, char direction, uint64_t nbytes, double patience_s)
 {
     int64_t start = now_ns();
     watched = stream;
-    watched_until = direction == 'D' ? bytes : 1;
-    start_bulk(stream, direction, bytes);
+    watched_until = direction == 'D' ? nbytes : 1;
+    start_bulk(stream, direction, nbytes);
     bool finished = run_until(watched_done, patience_s);
-    uint64_t moved = direction == 'D' ? stream->received : finished ? bytes : 0;
+    uint64_t moved = direction == 'D' ? stream->received : finished ? nbytes : 0;
     return moved / seconds_since(start);
 }
 
 void mode_stall(char direction, uint64_t stalled_bytes, uint64_t others_bytes)
 {
     new_carrier();
-    /* opened before: a tunnel without credit opens nothing more when it stalls */
+    /* opened first: a stalled tunnel without credit cannot open streams */
     struct stream *alone = open_and_wait(BULK), *beside = open_and_wait(BULK);
     struct stream *stalled = open_and_wait(BULK);
     double alone_per_s = moved_per_s(alone, direction, others_bytes, WAIT_S);
@@ -89,6 +89,6 @@ void mode_stall(char direction, uint64_t stalled_bytes, uint64_t others_bytes)
         stream_upload(stalled, stalled_bytes);
     run_until(never, STALL_SETTLES_S);
     double beside_per_s = moved_per_s(beside, direction, others_bytes, STALLED_WAIT_S);
-    ready(); /* the server with the stalled one still there */
+    ready(); /* while the stream still stalls */
     printf("{\"alone_per_s\":%.0f,\"beside_per_s\":%.0f}\n", alone_per_s, beside_per_s);
 }

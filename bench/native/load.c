@@ -1,14 +1,14 @@
 /* usage: load [OPTION VALUE]... MODE ARGUMENTS
 
-       bulk D|U STREAMS BYTES               down or up; the bytes of all streams together
-       opens PARALLEL COUNT                  open, echo one byte, close
-       sequence PARALLEL WARM_UP FIRST REST  the same, with two stops between
-       echo COUNT SECONDS [D|U STREAMS]      one byte there and back, alone or beside bulk
-       idle TUNNELS SUBSTREAMS SAMPLES       hold them, then ask some; 0 substreams: open one to ask
-       stall D|U BYTES OTHERS               one stream stalls, another has so many bytes to move
+       bulk D|U STREAMS BYTES               transfer down or up; BYTES for all streams together
+       opens PARALLEL COUNT                  open, echo one byte, close; PARALLEL at a time
+       sequence PARALLEL WARM_UP FIRST REST  the same, with stops before FIRST and before REST
+       echo COUNT SECONDS [D|U STREAMS]      echo one byte, alone or during a transfer
+       idle TUNNELS SUBSTREAMS SAMPLES       hold them, then echo on some; with 0, open one for it
+       stall D|U BYTES OTHERS               one stream stalls, another transfers OTHERS bytes
 
-   Prints `ready` and waits for a line whenever others are to look at the server; at last a JSON
-   object. */
+   It prints `ready` and waits for a line at each point where the caller measures the server. At the
+   end it prints a JSON object. */
 
 #include "load.h"
 
@@ -25,7 +25,7 @@ static enum way way_named(const char *name)
     for (unsigned way = DIRECT; way <= TUNNEL; way++)
         if (!strcmp(name, names[way]))
             return way;
-    die("no such way: %s", name);
+    die("unknown value of --way: %s", name);
     return DIRECT;
 }
 
@@ -47,7 +47,7 @@ static void set(const char *option, const char *value)
     } else if (!strcmp(option, "--piece"))
         settings.piece = atoi(value);
     else
-        die("no such option: %s", option);
+        die("unknown option: %s", option);
 }
 
 static void run(int argc, char **argv)
@@ -68,7 +68,7 @@ static void run(int argc, char **argv)
     else if (!strcmp(mode, "stall") && argc == 4)
         mode_stall(argv[1][0], strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
     else
-        die("no such mode, or not its arguments: %s", mode);
+        die("unknown mode or wrong arguments: %s", mode);
 }
 
 int main(int argc, char **argv)
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     for (; at + 1 < argc && !strncmp(argv[at], "--", 2); at += 2)
         set(argv[at], argv[at + 1]);
     if (at == argc)
-        die("which mode?");
+        die("the mode is missing");
     signal(SIGPIPE, SIG_IGN);
     loop_begin();
     run(argc - at, argv + at);

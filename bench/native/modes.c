@@ -1,4 +1,4 @@
-/* Opens, bulk and echoes; and what all modes share. */
+/* The modes opens, sequence, bulk and echo, and functions that all modes share. */
 
 #include "modes.h"
 
@@ -28,9 +28,9 @@ void ready(void)
 {
     puts("ready");
     fflush(stdout);
-    int said;
-    while ((said = getchar()) != '\n')
-        if (said == EOF)
+    int character;
+    while ((character = getchar()) != '\n')
+        if (character == EOF)
             exit(0);
 }
 
@@ -92,7 +92,7 @@ static void open_next(void)
     if (to_open-- <= 0)
         return;
     struct stream *stream = stream_open(carrier, OPENER);
-    if (carrier) { /* one flight, as the device does; SOCKS and TLS have to wait */
+    if (carrier) { /* sent at once, as the device does; SOCKS and TLS have to wait */
         stream_order(stream, 'E', 0);
         stream_send(stream, "x", 1);
     }
@@ -115,7 +115,7 @@ void on_bytes(struct stream *stream, size_t length)
         return;
     stream_end(stream);
     if (!carrier)
-        on_close(stream); /* whoever closes hears nothing more */
+        on_close(stream); /* no event follows after the own close */
     open_next();
 }
 
@@ -151,13 +151,13 @@ void mode_sequence(int parallel, int warm_up, int first, int rest)
 {
     new_carrier();
     open_in_turn(parallel, warm_up);
-    ready(); /* the server at the start */
+    ready(); /* at the start */
     int64_t start = now_ns();
     open_in_turn(parallel, first);
-    ready(); /* when each number was used once */
+    ready(); /* after each channel number was used once */
     open_in_turn(parallel, rest);
     double seconds = seconds_since(start);
-    ready(); /* at the end, with the tunnel still there */
+    ready(); /* at the end, while the tunnel is open */
     printf("{\"seconds\":%.4f,\"per_s\":%.2f}\n", seconds, (first + rest) / seconds);
 }
 
@@ -183,30 +183,30 @@ static void open_bulk(int streams)
         bulk_streams[index] = open_and_wait(BULK);
 }
 
-void start_bulk(struct stream *stream, char direction, uint64_t bytes)
+void start_bulk(struct stream *stream, char direction, uint64_t nbytes)
 {
-    stream_order(stream, direction, bytes);
+    stream_order(stream, direction, nbytes);
     if (direction == 'U')
-        stream_upload(stream, bytes);
+        stream_upload(stream, nbytes);
 }
 
-static void start_all_bulk(char direction, uint64_t bytes)
+static void start_all_bulk(char direction, uint64_t nbytes)
 {
     for (int index = 0; index < bulk_count; index++)
-        start_bulk(bulk_streams[index], direction, bytes);
+        start_bulk(bulk_streams[index], direction, nbytes);
 }
 
-void mode_bulk(char direction, int streams, uint64_t bytes)
+void mode_bulk(char direction, int streams, uint64_t nbytes)
 {
     new_carrier();
     open_bulk(streams);
     ready();
     int64_t start = now_ns();
-    uint64_t each = bytes / streams;
+    uint64_t each = nbytes / streams;
     start_all_bulk(direction, each);
     bulk_each = direction == 'D' ? each : 1; /* one byte answers an upload */
     if (!run_until(bulk_done, 5 * WAIT_S))
-        die("not all bytes came");
+        die("the transfer did not finish in time");
     double seconds = seconds_since(start);
     printf("{\"seconds\":%.4f,\"bytes\":%llu,\"credit\":%s}\n", seconds,
            (unsigned long long)each * streams,
@@ -217,10 +217,10 @@ void mode_bulk(char direction, int streams, uint64_t bytes)
 
 static uint64_t bulk_received(void)
 {
-    uint64_t bytes = 0;
+    uint64_t nbytes = 0;
     for (int index = 0; index < bulk_count; index++)
-        bytes += bulk_streams[index]->received;
-    return bytes;
+        nbytes += bulk_streams[index]->received;
+    return nbytes;
 }
 
 void mode_echo(int count, double seconds, char direction, int streams)
@@ -231,7 +231,7 @@ void mode_echo(int count, double seconds, char direction, int streams)
     struct stream *stream = echoing();
     start_all_bulk(direction, ENDLESS);
     if (streams)
-        run_until(never, 0.5); /* buffers fill */
+        run_until(never, 0.5); /* let the buffers fill */
     ready();
     uint64_t before = bulk_received();
     int64_t start = now_ns();

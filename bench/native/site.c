@@ -1,19 +1,21 @@
-/* The target of all measurements: what it does on a connection is said by its first nine bytes.
+/* The target site. The first nine bytes of a connection say what it does:
 
        +--------+-----------------+
        | letter | count: uint64   |    big-endian
        +--------+-----------------+
 
    'D'  sends that many bytes, then ends its side
-   'U'  takes that many bytes, then answers one and ends its side
-   'E'  sends back what it gets, until the peer ends
+   'U'  receives that many bytes, then sends one and ends its side
+   'E'  sends all received bytes back, until the peer ends
    'N'  reads nothing more
 
-   It costs next to nothing, so that the machine's time is left to what is measured: bytes leave by
-   sendfile and are dropped on arrival without being copied.
+   It needs very little CPU time, so that the contenders get it: it sends with sendfile, and drops
+   received bytes without copying them.
 
-   usage: site ADDRESSES      listens on so many addresses from 127.0.0.1 on, at one free port, which
-   it prints. Each address has ephemeral ports of its own: 200,000 connections need several. */
+   usage: site ADDRESSES
+
+   It listens on ADDRESSES addresses, from 127.0.0.1 on, at one free port, and prints the port. Each
+   address has its own ephemeral ports: 200,000 connections need several addresses. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,16 +36,16 @@
 
 enum { ORDER = 9, CHUNK = 1 << 20, ECHO_BYTES = 65536, EVENTS = 256, BACKLOG = 4096 };
 
-struct visitor {
+struct client {
     int fd;
     bool listening;
-    int ordered; /* bytes of the order that are here */
+    int ordered; /* received bytes of the order */
     uint8_t order[ORDER];
     uint64_t left;
 };
 
 static int loop;
-static int bytes; /* a file in memory, of CHUNK bytes */
+static int content; /* a file in memory, of CHUNK bytes */
 static uint8_t scratch[ECHO_BYTES];
 
 static void fail(const char *what)
@@ -52,118 +54,118 @@ static void fail(const char *what)
     exit(1);
 }
 
-static void watch(struct visitor *visitor, uint32_t events, int operation)
+static void watch(struct client *client, uint32_t events, int operation)
 {
-    struct epoll_event event = {.events = events, .data.ptr = visitor};
-    if (epoll_ctl(loop, operation, visitor->fd, &event) < 0)
+    struct epoll_event event = {.events = events, .data.ptr = client};
+    if (epoll_ctl(loop, operation, client->fd, &event) < 0)
         fail("epoll_ctl");
 }
 
-static void leave(struct visitor *visitor)
+static void drop(struct client *client)
 {
-    close(visitor->fd);
-    free(visitor);
+    close(client->fd);
+    free(client);
 }
 
-static void welcome(struct visitor *listener)
+static void accept_all(struct client *listener)
 {
     int fd;
     while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         int yes = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-        struct visitor *visitor = calloc(1, sizeof *visitor);
-        visitor->fd = fd;
-        watch(visitor, EPOLLIN, EPOLL_CTL_ADD);
+        struct client *client = calloc(1, sizeof *client);
+        client->fd = fd;
+        watch(client, EPOLLIN, EPOLL_CTL_ADD);
     }
 }
 
-/* False: the visitor has left. */
-static bool take_order(struct visitor *visitor)
+/* Returns false if the connection is closed. */
+static bool take_order(struct client *client)
 {
-    ssize_t got = read(visitor->fd, visitor->order + visitor->ordered, ORDER - visitor->ordered);
+    ssize_t got = read(client->fd, client->order + client->ordered, ORDER - client->ordered);
     if (got < 0 && errno == EAGAIN)
         return true;
     if (got <= 0) {
-        leave(visitor);
+        drop(client);
         return false;
     }
-    visitor->ordered += got;
-    if (visitor->ordered < ORDER)
+    client->ordered += got;
+    if (client->ordered < ORDER)
         return true;
     uint64_t count;
-    memcpy(&count, visitor->order + 1, sizeof count);
-    visitor->left = be64toh(count);
-    if (visitor->order[0] == 'D')
-        watch(visitor, EPOLLOUT, EPOLL_CTL_MOD);
-    if (visitor->order[0] == 'N')
-        watch(visitor, 0, EPOLL_CTL_MOD);
+    memcpy(&count, client->order + 1, sizeof count);
+    client->left = be64toh(count);
+    if (client->order[0] == 'D')
+        watch(client, EPOLLOUT, EPOLL_CTL_MOD);
+    if (client->order[0] == 'N')
+        watch(client, 0, EPOLL_CTL_MOD);
     return true;
 }
 
-static void supply(struct visitor *visitor)
+static void supply(struct client *client)
 {
-    while (visitor->left > 0) {
+    while (client->left > 0) {
         off_t start = 0;
-        ssize_t sent = sendfile(visitor->fd, bytes, &start,
-                                visitor->left < CHUNK ? visitor->left : CHUNK);
+        ssize_t sent = sendfile(client->fd, content, &start,
+                                client->left < CHUNK ? client->left : CHUNK);
         if (sent < 0 && errno == EAGAIN)
             return;
         if (sent <= 0) {
-            leave(visitor);
+            drop(client);
             return;
         }
-        visitor->left -= sent;
+        client->left -= sent;
     }
-    shutdown(visitor->fd, SHUT_WR);
-    visitor->order[0] = 'E'; /* waits for the peer's end */
-    watch(visitor, EPOLLIN, EPOLL_CTL_MOD);
+    shutdown(client->fd, SHUT_WR);
+    client->order[0] = 'E'; /* wait for the peer's end */
+    watch(client, EPOLLIN, EPOLL_CTL_MOD);
 }
 
-static void consume(struct visitor *visitor)
+static void consume(struct client *client)
 {
-    while (visitor->left > 0) {
-        ssize_t got = recv(visitor->fd, NULL, visitor->left < CHUNK ? visitor->left : CHUNK, MSG_TRUNC);
+    while (client->left > 0) {
+        ssize_t got = recv(client->fd, NULL, client->left < CHUNK ? client->left : CHUNK, MSG_TRUNC);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got <= 0) {
-            leave(visitor);
+            drop(client);
             return;
         }
-        visitor->left -= got;
+        client->left -= got;
     }
-    if (write(visitor->fd, "k", 1) != 1) {
-        leave(visitor);
+    if (write(client->fd, "k", 1) != 1) {
+        drop(client);
         return;
     }
-    shutdown(visitor->fd, SHUT_WR);
-    visitor->order[0] = 'E';
+    shutdown(client->fd, SHUT_WR);
+    client->order[0] = 'E';
 }
 
-static void echo(struct visitor *visitor)
+static void echo(struct client *client)
 {
-    ssize_t got = read(visitor->fd, scratch, sizeof scratch);
+    ssize_t got = read(client->fd, scratch, sizeof scratch);
     if (got < 0 && errno == EAGAIN)
         return;
-    /* echoes are small: a peer that does not take them is none of ours */
-    if (got <= 0 || write(visitor->fd, scratch, got) != got)
-        leave(visitor);
+    /* echoes are small: a client that does not read them is not ours */
+    if (got <= 0 || write(client->fd, scratch, got) != got)
+        drop(client);
 }
 
-static void serve(struct visitor *visitor, uint32_t events)
+static void serve(struct client *client, uint32_t events)
 {
-    if (visitor->listening) {
-        welcome(visitor);
+    if (client->listening) {
+        accept_all(client);
         return;
     }
-    if (visitor->ordered < ORDER && (!take_order(visitor) || visitor->ordered < ORDER))
+    if (client->ordered < ORDER && (!take_order(client) || client->ordered < ORDER))
         return;
-    switch (visitor->order[0]) {
-    case 'D': supply(visitor); break;
-    case 'U': consume(visitor); break;
-    case 'E': echo(visitor); break;
+    switch (client->order[0]) {
+    case 'D': supply(client); break;
+    case 'U': consume(client); break;
+    case 'E': echo(client); break;
     default:
         if (events & (EPOLLHUP | EPOLLERR))
-            leave(visitor);
+            drop(client);
     }
 }
 
@@ -172,7 +174,7 @@ static uint16_t listen_on(uint32_t address, uint16_t port)
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port),
                                .sin_addr.s_addr = htonl(address)};
     socklen_t size = sizeof name;
-    struct visitor *listener = calloc(1, sizeof *listener);
+    struct client *listener = calloc(1, sizeof *listener);
     listener->listening = true;
     listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int yes = 1;
@@ -189,8 +191,8 @@ int main(int argc, char **argv)
     int addresses = argc > 1 ? atoi(argv[1]) : 1;
     signal(SIGPIPE, SIG_IGN);
     loop = epoll_create1(0);
-    bytes = memfd_create("bytes", 0);
-    if (loop < 0 || bytes < 0 || ftruncate(bytes, CHUNK) < 0)
+    content = memfd_create("content", 0);
+    if (loop < 0 || content < 0 || ftruncate(content, CHUNK) < 0)
         fail("site");
     uint16_t port = 0;
     for (int index = 0; index < addresses; index++)

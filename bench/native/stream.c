@@ -1,4 +1,4 @@
-/* Streams to the site over each of the ways. */
+/* Streams to the site: direct, by SOCKS, by TLS, or in a tunnel. */
 
 #define _GNU_SOURCE
 #include "load.h"
@@ -33,18 +33,18 @@ struct stream *stream_open(struct conn *carrier, enum role role)
     conn->only = stream;
     if (settings.way == SOCKS) {
         conn->state = GREETING;
-        bytes_add(&conn->out, "\5\1\0", 3);
+        buffer_add(&conn->out, "\5\1\0", 3);
     }
     return stream;
 }
 
-/* SOCKS 5: 2 bytes answer the greeting, 10 the request for an IPv4 address. */
-static void socks_received(struct conn *conn, const uint8_t *bytes, size_t length)
+/* SOCKS 5: the reply to the greeting has 2 bytes, the reply to the request 10. */
+static void socks_received(struct conn *conn, const uint8_t *data, size_t length)
 {
     int wanted = conn->state == GREETING ? 2 : 10;
     if (conn->replied + (int)length > wanted)
-        die("SOCKS: %zu bytes where %d were due", length, wanted);
-    memcpy(conn->reply + conn->replied, bytes, length);
+        die("SOCKS: a reply of %zu bytes; expected %d", length, wanted);
+    memcpy(conn->reply + conn->replied, data, length);
     conn->replied += length;
     if (conn->replied < wanted)
         return;
@@ -53,8 +53,8 @@ static void socks_received(struct conn *conn, const uint8_t *bytes, size_t lengt
     conn->replied = 0;
     if (conn->state == GREETING) {
         uint16_t port = htobe16(settings.site_port);
-        bytes_add(&conn->out, "\5\1\0\1\177\0\0\1", 8);
-        bytes_add(&conn->out, &port, 2);
+        buffer_add(&conn->out, "\5\1\0\1\177\0\0\1", 8);
+        buffer_add(&conn->out, &port, 2);
         conn->state = ASKING;
     } else {
         conn->state = UP;
@@ -70,33 +70,33 @@ void conn_is_up(struct conn *conn)
     }
 }
 
-void conn_received(struct conn *conn, const uint8_t *bytes, size_t length)
+void conn_received(struct conn *conn, const uint8_t *data, size_t length)
 {
     if (conn->tunnel)
-        tunnel_received(conn->tunnel, bytes, length);
+        tunnel_received(conn->tunnel, data, length);
     else if (conn->state == UP) {
         conn->only->received += length;
         on_bytes(conn->only, length);
     } else
-        socks_received(conn, bytes, length);
+        socks_received(conn, data, length);
 }
 
 void conn_ended(struct conn *conn)
 {
     if (conn->tunnel)
-        die("the tunnel was cut");
+        die("the tunnel was closed");
     struct stream *stream = conn->only;
     conn_close(conn);
     stream->ended = stream->closed = true;
     on_close(stream);
 }
 
-void stream_send(struct stream *stream, const void *bytes, size_t length)
+void stream_send(struct stream *stream, const void *data, size_t length)
 {
     if (stream->conn->tunnel)
-        tunnel_send(stream, bytes, length);
+        tunnel_send(stream, data, length);
     else
-        bytes_add(&stream->conn->out, bytes, length);
+        buffer_add(&stream->conn->out, data, length);
     conn_flush(stream->conn);
 }
 
@@ -108,13 +108,13 @@ void stream_order(struct stream *stream, char letter, uint64_t count)
     stream_send(stream, order, sizeof order);
 }
 
-/* The carrier writes it in turn with others. */
-void stream_upload(struct stream *stream, uint64_t bytes)
+/* The connection writes it in turn with other transfers. */
+void stream_upload(struct stream *stream, uint64_t nbytes)
 {
     struct conn *conn = stream->conn;
     if (!conn->bulk)
         conn->bulk = calloc(1, BULK_ROOM);
-    stream->to_send = bytes;
+    stream->to_send = nbytes;
     if (conn->uploads) {
         stream->next_upload = conn->uploads->next_upload;
         conn->uploads->next_upload = stream;
@@ -132,7 +132,7 @@ void stream_end(struct stream *stream)
         conn_close(stream->conn);
 }
 
-/* Nothing more is taken: no credit, or no reading. A tunnel without credit can but stop as a whole. */
+/* Stops receiving: gives no credit, or does not read. Without credit, the whole tunnel stops. */
 void stream_stall(struct stream *stream)
 {
     stream->role = STALLED;

@@ -1,4 +1,4 @@
-/* The device's end of a tunnel, as little of it as loads a proxy. */
+/* The device's end of a tunnel, reduced to the parts that the bench needs. */
 
 #define _GNU_SOURCE
 #include "load.h"
@@ -19,7 +19,7 @@ enum {
 struct tunnel {
     struct conn *conn;
     struct stream *streams[CHANNELS];
-    uint16_t unused[CHANNELS]; /* a ring of numbers to be used again, longest unused first */
+    uint16_t unused[CHANNELS]; /* a ring of channel numbers to reuse, longest unused first */
     unsigned unused_from, unused_count;
     unsigned next, open;
     bool up, credit, reuse;
@@ -27,7 +27,7 @@ struct tunnel {
     uint8_t header[HEADER];
     size_t header_got;
     size_t body_left;          /* of the frame that is being read */
-    struct bytes text;         /* its JSON so far */
+    struct buffer text;         /* its JSON, as far as received */
 };
 
 static void put_header(uint8_t *at, unsigned channel, unsigned type, size_t length)
@@ -40,12 +40,12 @@ static void put_header(uint8_t *at, unsigned channel, unsigned type, size_t leng
     at[4] = type;
 }
 
-static void say(struct tunnel *tunnel, unsigned channel, const char *text)
+static void send_text(struct tunnel *tunnel, unsigned channel, const char *text)
 {
     uint8_t header[HEADER];
     put_header(header, channel, JSON, strlen(text));
-    bytes_add(&tunnel->conn->out, header, HEADER);
-    bytes_add(&tunnel->conn->out, text, strlen(text));
+    buffer_add(&tunnel->conn->out, header, HEADER);
+    buffer_add(&tunnel->conn->out, text, strlen(text));
 }
 
 struct tunnel *tunnel_begin(struct conn *conn)
@@ -58,7 +58,7 @@ struct tunnel *tunnel_begin(struct conn *conn)
     snprintf(hello, sizeof hello,
              "{\"type\":\"message\",\"object\":{\"token\":\"%s\",\"features\":[%s],\"window\":%d}}",
              settings.token, settings.features, FIRST_WINDOW);
-    say(tunnel, 0, hello);
+    send_text(tunnel, 0, hello);
     return tunnel;
 }
 
@@ -74,7 +74,7 @@ void tunnel_free(struct tunnel *tunnel)
 
 static unsigned free_channel(struct tunnel *tunnel)
 {
-    /* fresh numbers first: so does the device, and those used before have rested longest */
+    /* new numbers first, as the device does */
     if (tunnel->next < CHANNELS) {
         unsigned channel = tunnel->next;
         tunnel->next += 2;
@@ -97,30 +97,30 @@ void tunnel_open(struct tunnel *tunnel, struct stream *stream, const char *host)
     tunnel->streams[stream->channel] = stream;
     tunnel->open++;
     snprintf(text, sizeof text, "{\"type\":\"stream\",\"sock\":%u,\"name\":\"net\"}", stream->channel);
-    say(tunnel, 0, text);
+    send_text(tunnel, 0, text);
     snprintf(text, sizeof text, "{\"event\":\"custom\",\"emitArgs\":[\"_pls_connect\",%u,\"%s\"]}",
              settings.site_port, host);
-    say(tunnel, stream->channel, text);
+    send_text(tunnel, stream->channel, text);
     conn_flush(tunnel->conn);
 }
 
-void tunnel_send(struct stream *stream, const void *bytes, size_t length)
+void tunnel_send(struct stream *stream, const void *data, size_t length)
 {
     uint8_t header[HEADER];
     put_header(header, stream->channel, DATA, length);
-    bytes_add(&stream->conn->out, header, HEADER);
-    bytes_add(&stream->conn->out, bytes, length);
+    buffer_add(&stream->conn->out, header, HEADER);
+    buffer_add(&stream->conn->out, data, length);
     stream->credit -= tunnel_has_credit(stream->conn->tunnel) ? (int64_t)length : 0;
 }
 
 void tunnel_end(struct stream *stream)
 {
     if (!stream->end_sent)
-        say(stream->conn->tunnel, stream->channel, "{\"event\":\"end\"}");
+        send_text(stream->conn->tunnel, stream->channel, "{\"event\":\"end\"}");
     stream->end_sent = true;
 }
 
-/* The next in the ring that may send; the ring is left at the one after it. */
+/* Returns the next stream in the ring that may send; the ring stays at this one. */
 static struct stream *next_upload(struct conn *conn)
 {
     struct stream *before = conn->uploads, *first = before->next_upload, *stream = first;
@@ -148,7 +148,7 @@ static size_t bulk_frame(struct tunnel *tunnel, struct stream *stream, uint8_t *
     return HEADER + length;
 }
 
-/* As many frames as there is room for: small ones share a TLS record. */
+/* Fills the buffer with frames: small ones share a TLS record. */
 size_t tunnel_bulk(struct conn *conn)
 {
     size_t filled = 0;
@@ -158,13 +158,13 @@ size_t tunnel_bulk(struct conn *conn)
     return filled;
 }
 
-/* Grants at half a window, and a larger one each time, as it is used up. */
-void tunnel_give(struct stream *stream, size_t bytes)
+/* Grants credit when half a window is used, and doubles the window each time, up to MAX_WINDOW. */
+void tunnel_give(struct stream *stream, size_t nbytes)
 {
     char text[64];
     if (!stream->conn->tunnel->credit || stream->role == STALLED || stream->ended)
         return;
-    stream->ungranted += bytes;
+    stream->ungranted += nbytes;
     if (stream->ungranted < stream->window / 2)
         return;
     int64_t grown = stream->window < MAX_WINDOW ? stream->window : 0;
@@ -172,7 +172,7 @@ void tunnel_give(struct stream *stream, size_t bytes)
     snprintf(text, sizeof text, "{\"event\":\"credit\",\"bytes\":%lld}",
              (long long)(stream->ungranted + grown));
     stream->ungranted = 0;
-    say(stream->conn->tunnel, stream->channel, text);
+    send_text(stream->conn->tunnel, stream->channel, text);
 }
 
 static long long number_after(const char *text, const char *key)
@@ -181,7 +181,7 @@ static long long number_after(const char *text, const char *key)
     return found ? atoll(found + strlen(key)) : -1;
 }
 
-static void control_said(struct tunnel *tunnel, char *text)
+static void control_message(struct tunnel *tunnel, char *text)
 {
     if (strstr(text, "\"authed\":true")) {
         tunnel->up = true;
@@ -190,9 +190,9 @@ static void control_said(struct tunnel *tunnel, char *text)
         conn_is_up(tunnel->conn);
     } else if (strstr(text, "\"ping\"")) {
         *(strstr(text, "\"ping\"") + 2) = 'o';
-        say(tunnel, 0, text);
+        send_text(tunnel, 0, text);
     } else if (!strstr(text, "\"goaway\"") && !strstr(text, "\"pong\""))
-        die("the proxy said: %s", text);
+        die("unexpected control message: %s", text);
 }
 
 static void finish(struct tunnel *tunnel, struct stream *stream)
@@ -205,7 +205,7 @@ static void finish(struct tunnel *tunnel, struct stream *stream)
     on_close(stream);
 }
 
-static void stream_said(struct tunnel *tunnel, struct stream *stream, const char *text)
+static void stream_message(struct tunnel *tunnel, struct stream *stream, const char *text)
 {
     if (strstr(text, "\"credit\"")) {
         stream->credit += number_after(text, "\"bytes\":");
@@ -221,47 +221,47 @@ static void stream_said(struct tunnel *tunnel, struct stream *stream, const char
         die("channel %u: %s", stream->channel, text);
 }
 
-static void said(struct tunnel *tunnel, unsigned channel)
+static void text_received(struct tunnel *tunnel, unsigned channel)
 {
-    bytes_add(&tunnel->text, "", 1);
+    buffer_add(&tunnel->text, "", 1);
     char *text = (char *)tunnel->text.at;
     if (channel == 0)
-        control_said(tunnel, text);
+        control_message(tunnel, text);
     else if (tunnel->streams[channel])
-        stream_said(tunnel, tunnel->streams[channel], text);
+        stream_message(tunnel, tunnel->streams[channel], text);
     tunnel->text.length = 0;
 }
 
-static void body(struct tunnel *tunnel, const uint8_t *bytes, size_t length)
+static void body(struct tunnel *tunnel, const uint8_t *data, size_t length)
 {
     unsigned channel = tunnel->header[2] << 8 | tunnel->header[3];
     tunnel->body_left -= length;
     if (tunnel->header[4] == JSON) {
-        bytes_add(&tunnel->text, bytes, length);
+        buffer_add(&tunnel->text, data, length);
         if (!tunnel->body_left)
-            said(tunnel, channel);
+            text_received(tunnel, channel);
         return;
     }
     struct stream *stream = tunnel->streams[channel];
     if (!stream)
-        return; /* it was in flight */
+        return; /* it was sent before the close arrived */
     stream->received += length;
     tunnel_give(stream, length);
     on_bytes(stream, length);
 }
 
-void tunnel_received(struct tunnel *tunnel, const uint8_t *bytes, size_t length)
+void tunnel_received(struct tunnel *tunnel, const uint8_t *data, size_t length)
 {
     while (length > 0) {
         if (tunnel->header_got < HEADER) {
-            tunnel->header[tunnel->header_got++] = *bytes++;
+            tunnel->header[tunnel->header_got++] = *data++;
             length--;
             if (tunnel->header_got == HEADER)
                 tunnel->body_left = (tunnel->header[0] << 8 | tunnel->header[1]) - 3;
         } else {
             size_t part = length < tunnel->body_left ? length : tunnel->body_left;
-            body(tunnel, bytes, part);
-            bytes += part;
+            body(tunnel, data, part);
+            data += part;
             length -= part;
         }
         if (tunnel->header_got == HEADER && !tunnel->body_left)

@@ -26,5 +26,5 @@ def test_what_was_not_measured_has_no_spread():
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"runs": {}}'])
 def test_a_file_that_is_no_result_is_refused(tmp_path, text):
     (tmp_path / "odd.json").write_text(text)
-    with pytest.raises(BenchError, match="no result of an earlier run"):
+    with pytest.raises(BenchError, match="is not the result of a run"):
         Results.load(tmp_path / "odd.json")
