@@ -1,6 +1,11 @@
-"""Who is behind a token: one interface, and the authenticators that are behind it."""
+"""Find the account that a token belongs to, or reject the token.
+
+`authenticator_for` builds the authenticator that the settings ask for. `TokenChecks` checks the
+tokens of one tunnel with penalties for wrong ones, and `Recheck` checks an accepted token again.
+"""
 
 from tessel_proxy.auth.cache import CachingAuthenticator
+from tessel_proxy.auth.checking import TokenChecks
 from tessel_proxy.auth.choice import ChosenAuthenticator, IAuthReactor, authenticator_for
 from tessel_proxy.auth.interface import (
     Account,
@@ -12,19 +17,30 @@ from tessel_proxy.auth.interface import (
 from tessel_proxy.auth.local import FileAuthenticator, HardcodedAuthenticator
 from tessel_proxy.auth.oauth import OAuthAuthenticator
 from tessel_proxy.auth.plugin import PluginAuthenticator
+from tessel_proxy.auth.recheck import Doubt, Recheck
+from tessel_proxy.auth.token_memory import Digest, fresh_digest
+from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
 
 __all__ = [
     "Account",
     "AuthMisconfiguredError",
+    "AuthResult",
     "AuthUnavailableError",
     "Authenticator",
     "CachingAuthenticator",
     "ChosenAuthenticator",
+    "Digest",
+    "Doubt",
     "FileAuthenticator",
     "HardcodedAuthenticator",
     "IAuthReactor",
     "OAuthAuthenticator",
     "PluginAuthenticator",
+    "Recheck",
     "Refused",
+    "ReportingAuthenticator",
+    "ResultListener",
+    "TokenChecks",
     "authenticator_for",
+    "fresh_digest",
 ]

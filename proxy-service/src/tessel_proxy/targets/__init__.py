@@ -1,1 +1,26 @@
-"""Host and port -> a connection to a target: look-ups, dialling, TLS, sockets."""
+"""Open connections to targets: look up the name, check the rules, connect, and secure with TLS.
+
+`Opener` does all of it within one timeout and returns a `Target`, or fails with a `TargetError`
+whose text is what Node reports for the same failure.
+"""
+
+from tessel_proxy.targets.connecting import TCPConnector
+from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
+from tessel_proxy.targets.nodewords import TargetError
+from tessel_proxy.targets.opening import Opener, OpeningOwner
+from tessel_proxy.targets.target import Target, TargetLoss, TargetOwner
+from tessel_proxy.targets.trust import TargetTrust
+
+__all__ = [
+    "Lookups",
+    "Opener",
+    "OpeningOwner",
+    "TCPConnector",
+    "Target",
+    "TargetError",
+    "TargetLoss",
+    "TargetOwner",
+    "TargetTrust",
+    "lookup_threads",
+    "system_resolver",
+]
