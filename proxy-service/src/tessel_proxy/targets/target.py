@@ -24,12 +24,14 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.messages import BytesLike
 from streamplex.tx import ITakesViews
 from streamplex.tx.bulk import end_at_once, write_at_once
+from streamplex.tx.tcp import unsent_bytes
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
 LINGER_S = 300.0
@@ -68,15 +70,6 @@ class _TargetTransport(Interface):
     def pauseProducing(self) -> None: ...
     def resumeProducing(self) -> None: ...
     def setTcpNoDelay(self, enabled: bool) -> None: ...
-
-
-class _TCPInternals(Interface):
-    """What Twisted's TCP keeps of what it was given: it has no other way to ask."""
-
-    bufferSize: int  # what it reads at once
-    dataBuffer: bytes
-    offset: int  # so much of it has left
-    _tempDataLen: int  # behind it
 
 
 class SecureTransport(TLSTransport):
@@ -151,13 +144,12 @@ class Target(Protocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What the system has not taken yet."""
-        tcp = self._tcp
-        return len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen  # noqa: SLF001 -- see there
+        """Bytes written to the target that the system has not accepted yet."""
+        return unsent_bytes(self._tcp)
 
     @property
-    def _tcp(self) -> _TCPInternals:
-        return cast("_TCPInternals", self.transport)
+    def _tcp(self) -> Connection:
+        return cast("Connection", self.transport)
 
     def pace(self, producer: IPushProducer) -> None:
         """Pause this producer whenever the target does not take what is written."""
@@ -238,8 +230,8 @@ class SecureTarget(Target):
         """Fires when the TLS handshake is done, fails with how the connection was lost."""
 
     @property
-    def _tcp(self) -> _TCPInternals:
-        return cast("_TCPInternals", cast("SecureTransport", self.transport).transport)
+    def _tcp(self) -> Connection:
+        return cast("Connection", cast("SecureTransport", self.transport).transport)
 
     def handshakeCompleted(self) -> None:
         if not self.secured.called:

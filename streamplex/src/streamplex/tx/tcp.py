@@ -91,8 +91,16 @@ def progress_of(transport: object) -> Progress | None:
         return _by_queue(getattr(below, "unsent_bytes", None))
     if _LINUX:
         return _by_system(below.getHandle())
-    unsent = len(below.dataBuffer) - below.offset + below._tempDataLen  # noqa: SLF001 -- no name
-    return _by_queue(unsent)
+    return _by_queue(unsent_bytes(below))
+
+
+def unsent_bytes(connection: Connection) -> int:
+    """Bytes written to `connection` that the system has not accepted yet.
+
+    Twisted has no public name for this. tests/unit/streamplex/test_twisted_internals.py checks
+    that the attributes still mean what they are taken for.
+    """
+    return len(connection.dataBuffer) - connection.offset + connection._tempDataLen  # noqa: SLF001
 
 
 def _by_queue(unsent: int | None) -> Progress | None:
