@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import succeed
 
+from support.fake_board import powered_board
 from support.pages import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,7 @@ def in_pages():
 DOCSTRINGS = list(in_docstrings())
 CLIENTS = [block for _, block in DOCSTRINGS if EXAMPLE_SITE in block] + in_pages()
 SERVERS = [block for _, block in DOCSTRINGS if EXAMPLE_PORT in block]
+OTHERS = [block for _, block in DOCSTRINGS if block not in CLIENTS + SERVERS]
 
 
 def start(folder, example):
@@ -80,7 +83,16 @@ def start(folder, example):
 
 def test_every_example_is_run():
     assert len(CLIENTS) >= 2
-    assert len(DOCSTRINGS) == len(CLIENTS) - len(in_pages()) + len(SERVERS)
+    assert len(DOCSTRINGS) == len(CLIENTS) - len(in_pages()) + len(SERVERS) + len(OTHERS)
+
+
+@pytest.mark.filterwarnings("ignore:RADIO=host has no Wi-Fi")
+@pytest.mark.parametrize("example", OTHERS)
+def test_an_example_without_a_site_runs_on_a_board(example):
+    with powered_board() as board:
+        board.network.names["example.com"] = succeed(["192.0.2.1"])
+        exec(compile(example, "example.py", "exec"), {})
+        board.run()
 
 
 @pytest.mark.parametrize("example", CLIENTS)

@@ -24,15 +24,14 @@ from twisted.logger import ILogObserver, globalLogBeginner
 from tessel import radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
-from tessel.config import exposed, malformed
 from tessel.program.bypass import PlainSockets
 from tessel.program.program import IProgramReactor, Program
-from tessel.radio_config import RadioSettings
 from tessel.radio_factory import BusWrap
-from tessel.reading import Reader
-from tessel.settings import described, lookalikes
+from tessel.radio_settings import RadioSettings
+from tessel.settings import SETTINGS, exposed, lookalikes, malformed
 from tessel_service_kit.command_line import CommandParser
 from tessel_service_kit.output import LineOutput, descriptor_of
+from tessel_service_kit.settings import described
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -162,7 +161,7 @@ def _settings_are_good(given: argparse.Namespace) -> bool:
 
 
 def _radio_settings() -> RadioSettings:
-    return RadioSettings.read(Reader(os.environ))
+    return RadioSettings.from_env(os.environ)
 
 
 def _misused(why: str) -> int:
@@ -194,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run a program until nothing is open any more",
         usage="tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]",
         description=_RUN,
-        epilog=f"settings, from the environment or --env:\n{described()}",
+        epilog=f"settings, from the environment or --env:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)

@@ -1,8 +1,11 @@
-"""Is this text an address, and of which family?"""
+"""IP addresses as text: whether a text is one, and of which family."""
 
 from __future__ import annotations
 
 import ipaddress
+from typing import TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 IPV4, IPV6 = 4, 6
 
@@ -25,3 +28,16 @@ def is_ipv6(text: str) -> bool:
 
 def family_word(address: str | None) -> str | None:
     return {IPV4: "IPv4", IPV6: "IPv6"}.get(is_ip(address or ""))
+
+
+def literal(host: str) -> Address | None:
+    """Return the address if the host is one, also in brackets; None if it is a name.
+
+    An IPv4 address mapped into IPv6 (::ffff:10.0.0.1) is returned as the IPv4 address.
+    """
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address

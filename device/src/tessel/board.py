@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.logger import Logger
 
-from tessel.config import Settings
 from tessel.errors import BoardError, NodeError
 from tessel.network.chip import ChipNetwork
 from tessel.network.direct import DirectNetwork
@@ -21,6 +20,7 @@ from tessel.node.base.runtime import Runtime
 from tessel.radio.host import IHostReactor
 from tessel.radio.interface import IRadio, IWifi, RadioError
 from tessel.radio_factory import BusWrap, Chosen, chosen
+from tessel.settings import Settings
 from tessel_service_kit.texts import counted
 
 log = Logger(namespace="tessel")

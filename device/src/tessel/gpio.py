@@ -10,14 +10,14 @@ _LINE = re.compile(r"(?:(?P<chip>[\w./-]+):)?(?P<line>[\w.+-]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class GpioLine:
     """A line of a GPIO chip, by its number there or by its name."""
 
     chip: str
     line: int | str
 
     @classmethod
-    def parse(cls, text: str) -> Line:
+    def parse(cls, text: str) -> GpioLine:
         """`24`, `GPIO24`, `gpiochip4:24` or `/dev/gpiochip4:24`. Raises ValueError."""
         match = _LINE.fullmatch(text)
         if match is None:
@@ -34,10 +34,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
+class ChipPins:
     """Where a chip is connected."""
 
     spi: str  # the path of the device
-    chip_select: Line
-    irq: Line
-    power: Line
+    chip_select: GpioLine
+    irq: GpioLine
+    power: GpioLine

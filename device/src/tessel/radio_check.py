@@ -25,8 +25,8 @@ from tessel.cc3000.wlan import JoinError
 from tessel.errors import NodeError
 from tessel.radio.cc3000 import WifiCredentials
 from tessel.radio.host import IHostReactor
-from tessel.radio_config import RadioSettings
 from tessel.radio_factory import bus_of
+from tessel.radio_settings import RadioSettings
 
 OFF_S = 0.3  # long enough for the supply of any breakout to fall
 POWER_UP_S = 1.0  # a real chip took 63 ms

@@ -22,7 +22,7 @@ from tessel.radio.cc3000.wifi import SECURITY_BY_NAME, Cc3000Wifi
 from tessel.radio.host import HostRadio, IHostReactor
 from tessel.radio.interface import IRadio, IWifi
 from tessel.radio.resolver_names import asked
-from tessel.radio_config import RadioSettings
+from tessel.radio_settings import RadioSettings
 from tessel_service_kit.resolver import resolver_of
 
 if TYPE_CHECKING:

@@ -1,166 +1,202 @@
-"""The table of settings: from it come what `--help` shows, and the hints about names misspelt."""
+"""The settings of a device, from environment variables.
+
+They are read once, when the program opens its first connection: as on the Tessel, the program may
+set variables such as TM_API_KEY itself before that. `malformed` reports faults at the start.
+"""
+
+# ruff: noqa: RUF009 -- setting() declares a field, as dataclasses.field() does
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
-DEFAULT_LOCAL = (
+from tessel.errors import NodeError
+from tessel.radio_settings import RadioSettings
+from tessel.setting_parsers import (
+    LocalTargets,
+    certificates,
+    device_name,
+    end_to_end,
+    host,
+    local_targets,
+    number_flag,
+    token,
+)
+from tessel_service_kit.files import hints_of_exposed
+from tessel_service_kit.parsers import integer, optional
+from tessel_service_kit.settings import Setting, setting
+from tessel_service_kit.settings import Settings as SettingsTable
+from tessel_service_kit.settings import lookalikes as lookalikes_of
+
+DEFAULT_LOCAL: Final = (
     "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 127.0.0.0/8 localhost "
     "::1/128 fe80::/10 fc00::/7"
 )
-DEFAULT_PORT = 443  # passes most firewalls, though it is not HTTPS
-DEFAULT_IDLE_MS = 90_000
-DEFAULT_PING_INTERVAL_S = 15
-DEFAULT_PING_TIMEOUT_S = 15
-RADIOS = ("cc3000-sim", "host", "cc3000")  # the first is the default
-PROFILES = ("cc3000", "cc3000-real-time", "ideal")
-SECURITIES = ("unsecured", "wep", "wpa", "wpa2")  # as the Tessel's `wifi` names them
-DEFAULT_SPI = "/dev/spidev0.0"
-DEFAULT_CS, DEFAULT_IRQ, DEFAULT_POWER = "22", "23", "24"  # as docs/cc3000-hardware.md wires them
-DEBUG_SETTING = "_PROXY_DBG"
-
-HELP_COLUMNS = 98
-LOOKALIKE = 0.85  # PROXI_HOST is one of ours misspelt, HTTP_PROXY is somebody else's
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting as users know it: all variables that set it, the first of them first."""
-
-    names: tuple[str, ...]
-    default: str
-    meaning: str
-
-
-SETTINGS = (
-    Setting(
-        ("PROXY_HOST",),
-        "",
-        "the proxy's name or address. There is no default: a token without a host is a fault",
-    ),
-    Setting(("PROXY_PORT",), str(DEFAULT_PORT), "its port"),
-    Setting(
-        ("PROXY_TOKEN", "PROXY_TOKEN_FILE", "TM_API_KEY", "TM_API_KEY_FILE"),
-        "",
-        "the token, or a file that holds it; the first that is set counts. Without one nothing "
-        "goes through the tunnel",
-    ),
-    Setting(
-        ("PROXY_CERT", "PROXY_CERT_FILE"),
-        "",
-        "PEM text, or a file of it: the authority to trust for the proxy's certificate, instead "
-        "of the system's",
-    ),
-    Setting(
-        ("PROXY_TRUSTED",),
-        "0",
-        "other than 0: TLS sockets go through the tunnel, the proxy does the TLS and sees the "
-        "plain text",
-    ),
-    Setting(
-        ("PROXY_TLS",),
-        "",
-        "end-to-end: TLS sockets go through the tunnel, the device does the TLS with the target",
-    ),
-    Setting(
-        ("PROXY_LOCAL",),
-        DEFAULT_LOCAL,
-        "targets that are always reached directly, separated by blanks or commas: networks (for "
-        "targets given as addresses), exact names and addresses, .example.com for a domain and "
-        "all below it",
-    ),
-    Setting(
-        ("PROXY_IDLE",),
-        str(DEFAULT_IDLE_MS),
-        "milliseconds without an open socket after which the tunnel is closed",
-    ),
-    Setting(
-        ("PING_INTERVAL_S",),
-        str(DEFAULT_PING_INTERVAL_S),
-        "seconds of silence after which the proxy, if it knows ping/1, is asked whether it is "
-        "there; 0: never",
-    ),
-    Setting(
-        ("PING_TIMEOUT_S",),
-        str(DEFAULT_PING_TIMEOUT_S),
-        "seconds for it to say anything at all, else the tunnel is lost",
-    ),
-    Setting(
-        ("PROXY_DEVICE",),
-        "",
-        "a name of at most 64 characters for this one device, unique in its account: the proxy "
-        "logs it, and ends an older tunnel of the same name",
-    ),
-    Setting(
-        ("RADIO",),
-        RADIOS[0],
-        "host: the machine's own sockets; cc3000-sim: a simulated CC3000, down to its pins, with "
-        "this machine's sockets behind it; cc3000: a real one",
-    ),
-    Setting(
-        ("CC3000_PROFILE",),
-        PROFILES[0],
-        "what of a chip is simulated. cc3000: its limits and quirks; cc3000-real-time: its "
-        "slowness, too; ideal: neither",
-    ),
-    Setting(("CC3000_SPI",), DEFAULT_SPI, "the SPI device that a real chip is connected to"),
-    Setting(
-        ("CC3000_GPIO_CS",),
-        DEFAULT_CS,
-        "the line of its chip select: number or name, with the GPIO chip before it if that is not "
-        "gpiochip0, as in gpiochip4:22",
-    ),
-    Setting(("CC3000_GPIO_IRQ",), DEFAULT_IRQ, "the line of its interrupt, written alike"),
-    Setting(("CC3000_GPIO_VBAT_EN",), DEFAULT_POWER, "the line that switches it on"),
-    Setting(
-        ("WIFI_SSID",),
-        "",
-        "the network that the chip joins. Unset, a program joins one itself; the simulated chip "
-        "then is in the one that the simulation has, tesselnet",
-    ),
-    Setting(
-        ("WIFI_SECURITY",),
-        "",
-        "unsecured, wep, wpa or wpa2; unset: wpa2 if there is a password",
-    ),
-    Setting(("WIFI_PASSWORD", "WIFI_PASSWORD_FILE"), "", "its password, or a file that holds it"),
-    Setting(
-        (DEBUG_SETTING,),
-        "",
-        "if set, tells on standard error which way each socket goes and why, and the tunnel's life",
-    ),
+MAX_PORT: Final = 65_535
+MAX_PING_S: Final = 24 * 3600
+MAX_IDLE_MS: Final = 2**31 - 1  # as Node's timers
+MAX_CERTIFICATES_BYTES: Final = 4 * 1024 * 1024  # a system's authorities need a quarter of it
+TOKEN_VARIABLES: Final = ("PROXY_TOKEN", "TM_API_KEY")
+DEBUG_VARIABLE: Final = "_PROXY_DBG"
+SECRETS: Final = ("token", "password")  # fields; the certificates are not secret
+ASK_THE_OPERATOR: Final = (
+    "the operator of the proxy has the token: it is in AUTH_HARDCODED_FILE there, or "
+    "`tessel-proxy hash-token ACCOUNT` makes one"
 )
 
 
-def described(settings: Iterable[Setting] = SETTINGS) -> str:
-    """The table as `--help` shows it."""
-    return "\n".join(_paragraph(each) for each in settings)
+class SettingsError(NodeError):
+    """Some settings are wrong. `faults` has one sentence for each; secrets are not shown."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults), "ERR_SETTINGS")
+        self.faults = tuple(faults)
 
 
-def _paragraph(setting: Setting) -> str:
-    default = f" (default: {setting.default})" if setting.default else ""
-    text = textwrap.fill(
-        setting.meaning + default,
-        HELP_COLUMNS,
-        initial_indent=" " * 6,
-        subsequent_indent=" " * 6,
-        break_on_hyphens=False,
+@dataclass(frozen=True, slots=True)
+class Settings(SettingsTable):
+    """The settings of the tunnel, with those of the radio in `radio`."""
+
+    proxy_host: str | None = setting(
+        "PROXY_HOST",
+        "",
+        "Name or address of the proxy. Required if a token is set.",
+        optional(host),
     )
-    return f"  {', '.join(setting.names)}\n{text}"
+    proxy_port: int = setting(
+        "PROXY_PORT",
+        "443",  # most firewalls let it through, though this is not HTTPS
+        "TCP port of the proxy.",
+        integer(1, MAX_PORT),
+    )
+    token: str | None = setting(
+        TOKEN_VARIABLES[0],
+        "",
+        "Token for the proxy. The first of these variables that is set counts. Unset: all "
+        "connections go directly.",
+        optional(token),
+        secret=True,
+        how_to_make=ASK_THE_OPERATOR,
+        aliases=TOKEN_VARIABLES[1:],
+    )
+    proxy_cert: bytes | None = setting(
+        "PROXY_CERT",
+        "",
+        "Certificates of the authorities to trust for the proxy, as PEM text. Unset: the system's "
+        "authorities.",
+        optional(certificates),
+        secret=True,  # may come from a file, and is too long to show
+        max_bytes=MAX_CERTIFICATES_BYTES,
+    )
+    trusted: bool = setting(
+        "PROXY_TRUSTED",
+        "0",
+        "A number other than 0: TLS connections go through the tunnel, and the proxy does the TLS "
+        "with the target: it sees the plain text. 0: TLS connections go directly.",
+        number_flag,
+    )
+    end_to_end: bool = setting(
+        "PROXY_TLS",
+        "",
+        "end-to-end: TLS connections go through the tunnel, and the device does the TLS with the "
+        "target: the proxy cannot read them. Unset: PROXY_TRUSTED decides.",
+        end_to_end,
+    )
+    local: LocalTargets = setting(
+        "PROXY_LOCAL",
+        DEFAULT_LOCAL,
+        "Targets to which connections go directly, separated by spaces or commas: networks (for "
+        "targets given as addresses), addresses, names, and .example.com for a domain and all "
+        "names below it.",
+        local_targets,
+    )
+    idle_ms: int = setting(
+        "PROXY_IDLE",
+        "90000",
+        "Milliseconds without an open connection before the tunnel is closed. 0: close it at once.",
+        integer(0, MAX_IDLE_MS),
+    )
+    ping_interval_s: int = setting(
+        "PING_INTERVAL_S",
+        "15",
+        "Seconds without data from the proxy before the device sends a ping, if the proxy supports "
+        "ping/1. 0: no pings.",
+        integer(0, MAX_PING_S),
+    )
+    ping_timeout_s: int = setting(
+        "PING_TIMEOUT_S",
+        "15",
+        "Seconds to wait for any data after a ping before the tunnel is closed.",
+        integer(1, MAX_PING_S),
+    )
+    device: str | None = setting(
+        "PROXY_DEVICE",
+        "",
+        "Name of this device, unique in its account, at most 64 characters. The proxy logs it, and "
+        "closes an older tunnel of the same name. Unset: no name.",
+        optional(device_name),
+    )
+    debug: bool = setting(
+        DEBUG_VARIABLE,
+        "",
+        "Set to any value: log to standard error which way each connection goes and why, and the "
+        "events of the tunnel. Unset: no log.",
+        bool,
+    )
+    token_setting: str | None = None  # the variable that the token was read from
+    radio: RadioSettings = field(default_factory=RadioSettings)
+
+    @property
+    def idle_s(self) -> float:
+        """PROXY_IDLE in seconds."""
+        return self.idle_ms / 1000
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings.
+
+        Raises:
+            SettingsError: with all faults.
+
+        """
+        settings, faults = cls.read(environ)
+        radio, radio_faults = RadioSettings.read(environ)
+        faults += radio_faults
+        if settings.token is not None and settings.proxy_host is None and not faults:
+            faults.append(
+                "PROXY_HOST is not set, but a token is; allowed: the name or address of your proxy"
+            )
+        if faults:
+            raise SettingsError(faults)
+        given = cls.table()["token"].given(environ)
+        return replace(settings, radio=radio, token_setting=given[0] if given else None)
 
 
-def lookalikes(environ: Iterable[str], settings: Iterable[Setting] = SETTINGS) -> list[str]:
-    """A hint for each variable that is not a setting but was probably meant to be one."""
-    known = [name for each in settings for name in each.names]
-    return [
-        f"{name if name.isprintable() else ascii(name)} is not a setting: is {meant} meant?"
-        for name in sorted(set(environ) - set(known))
-        if (meant := _meant(name, known)) is not None
-    ]
+SETTINGS: Final[tuple[Setting, ...]] = (
+    *Settings.table().values(),
+    *RadioSettings.table().values(),
+)
 
 
-def _meant(name: str, known: list[str]) -> str | None:
-    return next(iter(get_close_matches(name.upper(), known, n=1, cutoff=LOOKALIKE)), None)
+def malformed(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the faults of the variables that are set; the program may still set missing ones."""
+    filled = {name: value for name, value in environ.items() if value}
+    try:
+        Settings.from_env({"PROXY_HOST": "set.later.invalid", **filled})
+    except SettingsError as fault:
+        return fault.faults
+    return ()
+
+
+def exposed(environ: Mapping[str, str]) -> list[str]:
+    """Return a hint for each file with a secret that every user of this machine can read."""
+    tables = {**Settings.table(), **RadioSettings.table()}
+    files = [tables[name].file(environ) for name in SECRETS]
+    return hints_of_exposed((file.name, file.path) for file in files if file is not None)
+
+
+def lookalikes(environ: Mapping[str, str]) -> list[str]:
+    """Return a hint for each variable whose name is probably a misspelt setting."""
+    return lookalikes_of(environ, SETTINGS)

@@ -47,40 +47,49 @@ class Setting:
     secret: bool  # the value is never shown, and NAME_FILE may name a file that holds it
     exact: bool = False  # quotes and spaces around the value are part of it
     how_to_make: str = ""  # added to the fault "the secret's file does not exist"
+    aliases: tuple[str, ...] = ()  # other variables for it; the first that is set counts
+    max_bytes: int = MAX_SECRET_BYTES  # of a secret's file
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The environment variables that set it: NAME, and NAME_FILE for a secret."""
-        return (self.name, self.name + FILE_SUFFIX) if self.secret else (self.name,)
+        """The environment variables that set it: NAME, NAME_FILE for a secret, and aliases."""
+        endings = ("", FILE_SUFFIX) if self.secret else ("",)
+        return tuple(name + ending for name in (self.name, *self.aliases) for ending in endings)
 
     def read(self, environ: Mapping[str, str]) -> object:
         """Return the value in this environment, or the default if it is unset or empty.
 
         Raises:
-            ConfigError: the value is not allowed, or two variables set it.
+            ConfigError: the value is not allowed, or NAME and NAME_FILE are both set.
         """
         given = self.given(environ)
         if not given:
             return self.parse(self.default)
-        if len(given) > 1:
+        if len(given) > 1 and not self.aliases:
             raise ConfigError([f"{' and '.join(given)} are both set; allowed: one of them"])
         name, text = given[0], environ[given[0]]
-        source = name if self.secret and name == self.name else f"{name}={text!r}"
-        if name != self.name:
-            text = _secret_in(_path(text, source), source, self.how_to_make)
+        source = name if self.secret and not self.names_file(name) else f"{name}={text!r}"
+        if self.names_file(name):
+            text = _secret_in(_path(text, source), source, self.how_to_make, self.max_bytes)
         return self._value(text, source)
 
     def given(self, environ: Mapping[str, str]) -> list[str]:
         """Return those of `names` that are set to more than whitespace."""
         return [name for name in self.names if cleaned(environ.get(name, ""))]
 
+    def names_file(self, name: str) -> bool:
+        """Return whether this variable of the setting names a file that holds the value."""
+        return name not in (self.name, *self.aliases)
+
     def file(self, environ: Mapping[str, str]) -> SecretFile | None:
         """Return the file that holds the value; None if there is none or it is not a regular file.
 
         Other kinds of files, such as a pipe, cannot be read a second time.
         """
-        path = Path(cleaned(environ.get(self.name + FILE_SUFFIX, "")))
-        return SecretFile(self, environ, path) if self.secret and path.is_file() else None
+        name = next(iter(self.given(environ)), self.name)
+        path = Path(cleaned(environ.get(name, "")))
+        found = self.names_file(name) and path.is_file()
+        return SecretFile(self, environ, name, path) if found else None
 
     def _value(self, text: str, source: str) -> object:
         """Parse the text; `source` names it in a ConfigError."""
@@ -110,6 +119,8 @@ def setting(
     secret: bool = False,
     exact: bool = False,
     how_to_make: str = "",
+    aliases: tuple[str, ...] = (),
+    max_bytes: int = MAX_SECRET_BYTES,
 ) -> T:
     """Declare a field of a Settings class.
 
@@ -124,8 +135,13 @@ def setting(
         exact: pass the text to `parse` with the spaces and quotes around it.
         how_to_make: how to create a secret's file; added to the fault if the file does not exist.
             `{path}` in it becomes the path.
+        aliases: other variables for the value, each with its own _FILE for a secret. The first
+            variable that is set counts.
+        max_bytes: limit for a secret's file.
     """
-    described = Setting(name, default, meaning, parse, secret, exact, how_to_make)
+    described = Setting(
+        name, default, meaning, parse, secret, exact, how_to_make, aliases, max_bytes
+    )
     return field(default=parse(default), repr=not secret, metadata={METADATA_KEY: described})
 
 
@@ -135,12 +151,8 @@ class SecretFile:
 
     setting: Setting
     environ: Mapping[str, str] = field(repr=False)
+    name: str  # the environment variable that names the file
     path: Path
-
-    @property
-    def name(self) -> str:
-        """The environment variable that names the file."""
-        return self.setting.name + FILE_SUFFIX
 
     def read(self) -> object:
         """Return the value that the file holds now.
@@ -156,12 +168,13 @@ class SecretFile:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Base class for the settings of a service; every field is made by `setting`."""
+    """Base class for the settings of a program. `setting` makes the fields that are read."""
 
     @classmethod
     def table(cls) -> dict[str, Setting]:
         """Return the settings by field name, in the order of their declaration."""
-        return {each.name: each.metadata[METADATA_KEY] for each in fields(cls)}
+        found = ((each.name, each.metadata.get(METADATA_KEY)) for each in fields(cls))
+        return {name: setting for name, setting in found if setting is not None}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -226,7 +239,10 @@ def described(settings: tuple[Setting, ...]) -> str:
     paragraphs = []
     for each in settings:
         more = [f"default: {each.default}"] if each.default else []
-        more += [f"or from a file: {name}" for name in each.names[1:]]
+        more += [
+            f"or from a file: {name}" if each.names_file(name) else f"or: {name}"
+            for name in each.names[1:]
+        ]
         text = each.meaning + (f" ({'; '.join(more)})" if more else "")
         head = f"  {each.name}".ljust(width)
         paragraphs.append(
@@ -271,9 +287,9 @@ def _path(text: str, source: str) -> Path:
     return Path(_plain(text, source))
 
 
-def _secret_in(path: Path, source: str, how_to_make: str) -> str:
+def _secret_in(path: Path, source: str, how_to_make: str, max_bytes: int) -> str:
     """Return the text of a file; raises ConfigError."""
-    data = _bytes_in(path, source, how_to_make)
+    data = _bytes_in(path, source, how_to_make, max_bytes)
     if data.startswith(UTF_16_MARKS):
         raise ConfigError([f"{source} is UTF-16; allowed: UTF-8, without a byte order mark"])
     text = data.decode("utf-8", "surrogateescape")  # as os.environ has it
@@ -282,16 +298,16 @@ def _secret_in(path: Path, source: str, how_to_make: str) -> str:
     return text
 
 
-def _bytes_in(path: Path, source: str, how_to_make: str) -> bytes:
+def _bytes_in(path: Path, source: str, how_to_make: str, max_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_SECRET_BYTES + 1)
+            data = file.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise ConfigError([_missing(path, source, error, how_to_make)]) from error
     except OSError as error:
         raise ConfigError([f"{source} {unreadable(path, error)}"]) from error
-    if len(data) > MAX_SECRET_BYTES:
-        raise ConfigError([f"{source} is too large; allowed: {MAX_SECRET_BYTES} bytes"])
+    if len(data) > max_bytes:
+        raise ConfigError([f"{source} is too large; allowed: {max_bytes} bytes"])
     return data
 
 

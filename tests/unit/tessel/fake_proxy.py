@@ -7,9 +7,9 @@ from zope.interface import implementer
 from streamplex import Side
 from streamplex.features import CREDIT
 from streamplex.tx import ITunnelListener, TunnelProtocol
-from tessel.config import Settings
 from tessel.network.interface import IConnectWatcher, Target
 from tessel.network.tunneled import TunneledNetwork
+from tessel.settings import Settings
 from unit.streamplex.wiring import Aware, Connection
 
 OURS = {

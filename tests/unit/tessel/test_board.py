@@ -10,12 +10,12 @@ from support.fake_air import HOME
 from support.fake_pins import Machine, Wiring
 from tessel import dgram, dns, http, net, wifi
 from tessel.board import Board
-from tessel.config import Settings
 from tessel.emulator import emulated_chip as emulator
 from tessel.emulator.air import Air
 from tessel.errors import NodeError
 from tessel.radio.interface import LinkState
 from tessel.radio_factory import chosen
+from tessel.settings import Settings
 
 SIMULATED = {"RADIO": "cc3000-sim"}
 ON_PINS = {"RADIO": "cc3000", "WIFI_SSID": HOME.ssid.decode(), "WIFI_PASSWORD": HOME.key.decode()}

@@ -1,6 +1,7 @@
 """The Linux bus, on a machine whose pins lead to the emulated chip: what runs on a Raspberry Pi."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import pytest_twisted
@@ -15,14 +16,14 @@ from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.linux import open_bus
 from tessel.emulator import emulated_chip as emulator
 from tessel.emulator.air import Air
-from tessel.gpio import Line, Pins
+from tessel.gpio import ChipPins, GpioLine
 from tessel.radio_check import check
 
-PINS = Pins(
+PINS = ChipPins(
     spi=SPI,
-    chip_select=Line(GPIO_CHIP, CS),
-    irq=Line(GPIO_CHIP, IRQ),
-    power=Line(GPIO_CHIP, POWER),
+    chip_select=GpioLine(GPIO_CHIP, CS),
+    irq=GpioLine(GPIO_CHIP, IRQ),
+    power=GpioLine(GPIO_CHIP, POWER),
 )
 
 
@@ -227,7 +228,7 @@ def test_a_module_that_is_not_installed_is_named_with_what_installs_it(world, mo
 
 
 def test_a_device_that_is_not_there_is_named(world):
-    pins = Pins(spi="/dev/spidev9.9", chip_select=PINS.chip_select, irq=PINS.irq, power=PINS.power)
+    pins = replace(PINS, spi="/dev/spidev9.9")
 
     assert "/dev/spidev9.9 cannot be had: [Errno 2]" in refusal(world, pins)
 
@@ -245,7 +246,7 @@ def test_a_line_that_another_holds_is_named(world):
 
 
 def test_a_line_that_there_is_not_is_named(world):
-    pins = Pins(spi=SPI, chip_select=Line(GPIO_CHIP, 99), irq=PINS.irq, power=PINS.power)
+    pins = ChipPins(spi=SPI, chip_select=GpioLine(GPIO_CHIP, 99), irq=PINS.irq, power=PINS.power)
 
     assert "/dev/gpiochip0:99 cannot be had" in refusal(world, pins)
 
@@ -256,17 +257,17 @@ def test_a_line_that_there_is_not_is_named(world):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("24", Line("/dev/gpiochip0", 24)),
-        ("GPIO24", Line("/dev/gpiochip0", "GPIO24")),
-        ("gpiochip4:24", Line("/dev/gpiochip4", 24)),
-        ("/dev/gpiochip4:GPIO24", Line("/dev/gpiochip4", "GPIO24")),
+        ("24", GpioLine("/dev/gpiochip0", 24)),
+        ("GPIO24", GpioLine("/dev/gpiochip0", "GPIO24")),
+        ("gpiochip4:24", GpioLine("/dev/gpiochip4", 24)),
+        ("/dev/gpiochip4:GPIO24", GpioLine("/dev/gpiochip4", "GPIO24")),
     ],
 )
 def test_a_line_is_a_number_or_a_name_of_a_chip(text, line):
-    assert Line.parse(text) == line
+    assert GpioLine.parse(text) == line
 
 
 @pytest.mark.parametrize("text", ["", "gpiochip0:", "a b", "1:2:3"])
 def test_what_is_no_line_is_refused(text):
     with pytest.raises(ValueError, match="no line of a GPIO chip"):
-        Line.parse(text)
+        GpioLine.parse(text)

@@ -8,10 +8,10 @@ from twisted.internet.defer import Deferred
 from support.fake_air import HOME
 from support.fake_pins import shifted
 from tessel import radio_check
-from tessel.config import Settings
 from tessel.emulator.air import AccessPoint
 from tessel.radio.cc3000 import WifiCredentials
 from tessel.radio_check import check
+from tessel.settings import Settings
 from unit.tessel.joined import Joined
 from unit.tessel.program.test_program import Reactor
 

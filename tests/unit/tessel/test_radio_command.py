@@ -152,7 +152,7 @@ def test_the_hosts_sockets_have_no_chip_to_check(hosts, capsys):
 def test_settings_that_cannot_be_used_are_told_before_a_check(hosts, monkeypatch, capsys):
     monkeypatch.setenv("WIFI_SECURITY", "wpa3")
     assert main(["radio", "check"]) == 1
-    assert "WIFI_SECURITY is 'wpa3'" in capsys.readouterr().err
+    assert "WIFI_SECURITY='wpa3'" in capsys.readouterr().err
 
 
 def test_a_trace_that_cannot_be_written_is_told(monkeypatch, program, capsys):

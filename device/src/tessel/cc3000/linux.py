@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import BusError
-from tessel.gpio import Line, Pins
+from tessel.gpio import ChipPins, GpioLine
 
 SPI_MODE = 1  # CPOL 0, CPHA 1
 CLOCK_HZ = 4_000_000  # the Tessel's; the chip takes up to 16 MHz, long wires do not
@@ -125,7 +125,7 @@ class LinuxBus:
 class _Output:
     """A line that this side moves."""
 
-    def __init__(self, request: _LineRequest, line: Line, values: type[Any]) -> None:
+    def __init__(self, request: _LineRequest, line: GpioLine, values: type[Any]) -> None:
         self._request = request
         self._line = line
         self._values = values
@@ -149,7 +149,7 @@ class _Output:
 class _Interrupt:
     """nIRQ: the reactor watches the descriptor from which the kernel gives its edges."""
 
-    def __init__(self, request: _LineRequest, line: Line, values: type[Any]) -> None:
+    def __init__(self, request: _LineRequest, line: GpioLine, values: type[Any]) -> None:
         self._request = request
         self._line = line
         self._values = values
@@ -185,7 +185,7 @@ class _Interrupt:
         return CONSUMER
 
 
-def open_bus(pins: Pins, reactor: ILinuxReactor) -> LinuxBus:
+def open_bus(pins: ChipPins, reactor: ILinuxReactor) -> LinuxBus:
     """The chip is off then. Raises BusError, which says what is missing."""
     opened: list[Callable[[], None]] = []
     try:
@@ -196,7 +196,7 @@ def open_bus(pins: Pins, reactor: ILinuxReactor) -> LinuxBus:
         raise
 
 
-def _opened(pins: Pins, reactor: ILinuxReactor, opened: list[Callable[[], None]]) -> LinuxBus:
+def _opened(pins: ChipPins, reactor: ILinuxReactor, opened: list[Callable[[], None]]) -> LinuxBus:
     gpiod, spidev = _module("gpiod"), _module("spidev")
     line = gpiod.line
     output = {"direction": line.Direction.OUTPUT, "output_value": line.Value.INACTIVE}
@@ -209,7 +209,7 @@ def _opened(pins: Pins, reactor: ILinuxReactor, opened: list[Callable[[], None]]
         "active_low": True,
     }
 
-    def request(which: Line, settings: Mapping[str, object]) -> _LineRequest:
+    def request(which: GpioLine, settings: Mapping[str, object]) -> _LineRequest:
         requested = _requested(gpiod, which, settings)
         opened.append(requested.release)
         return requested
@@ -228,7 +228,7 @@ def _module(name: str) -> Any:
         raise BusError(f"the Python module {name} is missing ({fault}): {EXTRA}") from fault
 
 
-def _requested(gpiod: Any, line: Line, settings: Mapping[str, object]) -> _LineRequest:
+def _requested(gpiod: Any, line: GpioLine, settings: Mapping[str, object]) -> _LineRequest:
     try:
         request = gpiod.request_lines(
             line.chip, consumer=CONSUMER, config={line.line: gpiod.LineSettings(**settings)}

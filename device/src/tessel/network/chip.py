@@ -15,9 +15,9 @@ from twisted.internet.defer import TimeoutError as TimeIsUp
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from zope.interface import alsoProvides
 
+from tessel.addresses import literal
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.pause import pause
-from tessel.config import literal
 from tessel.errors import NodeError
 from tessel.network.direct import IPV4, DirectNetwork, OpenAt
 from tessel.network.interface import IHostIgnored, ProtocolFactory, Target

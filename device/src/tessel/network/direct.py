@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from tessel.config import literal
+from tessel.addresses import literal
 from tessel.errors import NodeError
 from tessel.network.interface import (
     IConnectWatcher,

@@ -18,8 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tessel.config import LocalTargets, Settings, literal
+from tessel.addresses import literal
 from tessel.network.interface import TlsOptions
+from tessel.setting_parsers import LocalTargets
+from tessel.settings import Settings
 
 
 class Way(Enum):

@@ -16,7 +16,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.direct import DirectNetwork
 from tessel.network.interface import (
@@ -30,6 +29,7 @@ from tessel.network.interface import (
 )
 from tessel.network.route import Route, Way, route
 from tessel.network.tunneled import TunneledNetwork
+from tessel.settings import Settings
 
 LONGEST_HOST = 253  # a name of the DNS, without the dot behind it; addresses are shorter
 

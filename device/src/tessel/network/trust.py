@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from streamplex.conversation import WRONG_NAME, verify_error
 from streamplex.tx.tls import write_whole_pieces
-from tessel.config import literal
+from tessel.addresses import literal
 from tessel.errors import NodeError
 from tessel.network.interface import TlsOptions
 

@@ -2,7 +2,10 @@
 
     from tessel import stream
 
-    stream.pipeline(source, stream.PassThrough(), target, lambda error: print(error or "done"))
+    source, copy = stream.Readable(), stream.PassThrough()
+    stream.pipeline(source, copy, lambda error: print(error or "done"))
+    source.push("a line")
+    source.push(None)
 
 Chunks are bytes, or text after `set_encoding`.
 """

@@ -16,7 +16,7 @@ from types import FrameType
 
 from twisted import internet
 
-from tessel.config import TOKENS
+from tessel.settings import TOKEN_VARIABLES
 from tessel.source_location import is_programs
 
 TEXT = (
@@ -54,8 +54,8 @@ class PlainSockets:
     def _is_bypass(self) -> bool:
         """Has the board a network other than the machine's?"""
         has_chip = self._environ.get("RADIO", "host").strip() not in ("", "host")
-        tokens = (self._environ.get(name + end) for name in TOKENS for end in ("", "_FILE"))
-        return has_chip or any(tokens)
+        names = [name + end for name in TOKEN_VARIABLES for end in ("", "_FILE")]
+        return has_chip or any(self._environ.get(name) for name in names)
 
 
 def _is_of_network(what: object) -> bool:

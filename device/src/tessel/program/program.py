@@ -24,7 +24,7 @@ from tessel.program.liveness import Liveness, OwnClock, Watched
 from tessel.program.report import interrupted_at, report
 from tessel.radio.host import IHostReactor
 from tessel.radio_factory import BusWrap
-from tessel.settings import DEBUG_SETTING
+from tessel.settings import DEBUG_VARIABLE
 from tessel_service_kit.output import Writable
 
 FOREIGN_POLL_S = 0.05  # how often a reactor that the program uses by itself is looked at
@@ -209,7 +209,7 @@ class Program:
         failure = event.get("log_failure")
         if failure is not None and event.get("log_level") is LogLevel.critical:
             self._uncaught(failure.value)
-        elif DEBUG_SETTING in self._environ and _is_ours(event):
+        elif DEBUG_VARIABLE in self._environ and _is_ours(event):
             self._say(f"tessel: {formatEvent(event)}\n")
 
 

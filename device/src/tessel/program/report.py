@@ -9,8 +9,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
-from tessel.config import SettingsError
 from tessel.errors import NodeError
+from tessel.settings import SettingsError
 from tessel.source_location import is_programs
 
 

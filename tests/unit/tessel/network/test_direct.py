@@ -12,7 +12,6 @@ from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
 from tessel.board import Board, power_on
-from tessel.config import Settings
 from tessel.errors import BoardError, NodeError
 from tessel.network.direct import DirectNetwork
 from tessel.network.interface import INetwork, Target, TlsOptions
@@ -22,6 +21,7 @@ from tessel.network.tunneled import TunneledNetwork
 from tessel.node.base import runtime
 from tessel.radio import interface as radio
 from tessel.radio.interface import IRadio
+from tessel.settings import Settings
 from unit.streamplex.wiring import HalfCloseable, MemoryTransport, Plain
 from unit.tessel.fake_proxy import ENVIRON, FakeProxy, Watch
 from unit.tessel.network.test_secure import AUTHORITY, Serving, issued

@@ -16,11 +16,11 @@ from zope.interface import implementer
 from streamplex import Side
 from streamplex.tx import ITunnelListener, TunnelProtocol
 from tessel.board import Board
-from tessel.config import Settings
 from tessel.network.interface import Target, TlsOptions
 from tessel.network.routed import Joined, NobodyWatches
 from tessel.network.tunneled import TunneledNetwork
 from tessel.node import https
+from tessel.settings import Settings
 from unit.streamplex.wiring import Aware, HalfCloseable, Plain
 from unit.tessel.fake_proxy import ENVIRON, OURS, Device
 

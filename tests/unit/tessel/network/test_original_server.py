@@ -9,10 +9,10 @@ from twisted.internet.task import Clock
 
 from streamplex.frames import FrameReader
 from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
-from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import Target
 from tessel.network.tunneled import TunneledNetwork
+from tessel.settings import Settings
 from unit.streamplex.wiring import Connection, HalfCloseable
 from unit.tessel.fake_proxy import ENVIRON, Watch
 

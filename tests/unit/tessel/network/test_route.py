@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from tessel.config import DEFAULT_LOCAL, Settings
 from tessel.network.interface import Target, TlsOptions
 from tessel.network.route import Way, is_local, route
+from tessel.settings import DEFAULT_LOCAL, Settings
 
 D, N, T, E = Way.DIRECT, Way.NET_SUBSTREAM, Way.TLS_SUBSTREAM, Way.END_TO_END
 PLAIN, TLS, OWN = None, TlsOptions(), TlsOptions(servername="other.example")

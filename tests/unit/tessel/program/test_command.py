@@ -10,7 +10,8 @@ import pytest
 
 from tessel import __main__ as command
 from tessel.__main__ import main
-from tessel.settings import described
+from tessel.settings import SETTINGS
+from tessel_service_kit.settings import described
 
 TESSEL = str(Path(sys.executable).with_name("tessel"))
 EXAMPLES = Path(__file__).parents[4] / "examples"
@@ -91,8 +92,8 @@ def test_a_proxy_that_is_not_named_is_told_in_a_line(program):
     done = program("from tessel import net\nnet.connect(1, 'example.com')\n", TM_API_KEY="key")
     assert done.returncode == 1
     assert done.stderr == (
-        "tessel: PROXY_HOST is not set, though there is a token: "
-        "the name or address of your proxy server is expected\n"
+        "tessel: PROXY_HOST is not set, but a token is; "
+        "allowed: the name or address of your proxy\n"
     )
 
 
@@ -151,8 +152,8 @@ def test_a_malformed_setting_is_told_before_the_program_starts(program):
     done = program("print('started')", PROXY_PORT="many", PROXY_TLS="perhaps")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "tessel: PROXY_PORT is 'many'" in done.stderr
-    assert "tessel: PROXY_TLS is 'perhaps'" in done.stderr
+    assert "tessel: PROXY_PORT='many'" in done.stderr
+    assert "tessel: PROXY_TLS='perhaps'" in done.stderr
 
 
 def test_a_setting_misspelt_is_warned_about(program):
@@ -205,7 +206,7 @@ def test_help_tells_where_options_go_and_what_may_be_set(capsys):
     usage = "usage: tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]\n"
     assert told.startswith(usage)
     assert "Options go before PROGRAM.py" in told
-    assert described() in told
+    assert described(SETTINGS) in told
 
 
 def test_the_version_is_told(capsys):
@@ -290,7 +291,7 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
     assert main(["run", "program.py"]) == 1
     warning, fault = capsys.readouterr().err.splitlines()
     assert warning == "tessel: warning: PROXY_HOTS is not a setting: is PROXY_HOST meant?"
-    assert fault.startswith("tessel: PROXY_PORT is 'x'")
+    assert fault.startswith("tessel: PROXY_PORT='x'")
 
 
 @pytest.mark.parametrize(

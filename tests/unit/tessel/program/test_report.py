@@ -7,12 +7,12 @@ import pytest
 import streamplex
 from support.fake_board import powered_board
 from tessel import source_location
-from tessel.config import SettingsError
 from tessel.errors import NodeError
 from tessel.node import http, net
 from tessel.node.base.runtime import Runtime
 from tessel.node.events import EventEmitter
 from tessel.program.report import report
+from tessel.settings import SettingsError
 
 ERROR = NodeError("connect ECONNREFUSED 192.0.2.1:80", "ECONNREFUSED")
 

@@ -10,7 +10,6 @@ from zope.interface import implementer
 
 from streamplex.conversation import SubstreamKind
 from streamplex.tx import Substream
-from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import IConnectWatcher, ProtocolFactory, Target, TlsOptions
 from tessel.network.limits import CONNECT_TIMEOUT_S, within
@@ -18,6 +17,7 @@ from tessel.network.secure import Handshake
 from tessel.network.tunneled.connection import ProxiedConnection
 from tessel.network.tunneled.pool import Dial, Tunnels
 from tessel.network.tunneled.tunnel import Tunnel, TunnelSpentError, log
+from tessel.settings import Settings
 
 
 class TunneledNetwork:

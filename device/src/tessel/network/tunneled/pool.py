@@ -12,7 +12,6 @@ from twisted.python.failure import Failure
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
 from tessel.network.limits import (
@@ -29,6 +28,7 @@ from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.refused import AuthorizationFailed
 from tessel.network.tunneled.tunnel import Phase, Tunnel, log
+from tessel.settings import Settings
 
 _NOBODY_THERE = "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"
 _HINTS = {

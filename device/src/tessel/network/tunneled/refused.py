@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from streamplex.conversation import Reason, Refused
-from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.interface import Target
+from tessel.settings import Settings
 
 _NOW: Final = {
     Reason.NOT_CHECKED: "the proxy cannot check the token now",

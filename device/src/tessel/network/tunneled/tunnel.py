@@ -31,11 +31,11 @@ from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.endings import in_words
 from streamplex.tx.tcp import KeepAliveTimes, probe_peer, tcp_below
-from tessel.config import Settings
 from tessel.errors import NodeError
 from tessel.network.limits import CLOSE_TIMEOUT_S
 from tessel.network.tunneled.refused import refusal
 from tessel.network.tunneled.substream_adapter import Face
+from tessel.settings import Settings
 
 log = Logger(namespace="tessel")
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tessel.config import Settings, SettingsError, malformed
 from tessel.emulator.profiles import DEFAULT
 from tessel.emulator.profiles import PROFILES as CHIPS
-from tessel.gpio import Line
+from tessel.gpio import GpioLine
 from tessel.radio_factory import SECURITY_BY_NAME, access_point
-from tessel.settings import PROFILES, RADIOS, SECURITIES
+from tessel.radio_settings import PROFILES, RADIOS, SECURITIES
+from tessel.settings import Settings, SettingsError, malformed
 
 
 def radio(**environ):
@@ -24,9 +24,9 @@ def test_the_defaults_are_wired_as_the_documentation_says():
 
     assert (found.kind, found.profile) == (RADIOS[0], "cc3000")
     assert found.pins.spi == "/dev/spidev0.0"
-    assert found.pins.chip_select == Line("/dev/gpiochip0", 22)
-    assert found.pins.irq == Line("/dev/gpiochip0", 23)
-    assert found.pins.power == Line("/dev/gpiochip0", 24)
+    assert found.pins.chip_select == GpioLine("/dev/gpiochip0", 22)
+    assert found.pins.irq == GpioLine("/dev/gpiochip0", 23)
+    assert found.pins.power == GpioLine("/dev/gpiochip0", 24)
     assert access_point(found) is None
 
 
@@ -44,9 +44,9 @@ def test_everything_can_be_set():
     )
 
     assert (found.kind, found.profile, found.pins.spi) == ("cc3000", "ideal", "/dev/spidev1.0")
-    assert found.pins.chip_select == Line("/dev/gpiochip4", 7)
-    assert found.pins.irq == Line("/dev/gpiochip0", "GPIO25")
-    assert found.pins.power == Line("/dev/gpiochip1", 3)
+    assert found.pins.chip_select == GpioLine("/dev/gpiochip4", 7)
+    assert found.pins.irq == GpioLine("/dev/gpiochip0", "GPIO25")
+    assert found.pins.power == GpioLine("/dev/gpiochip1", 3)
     point = access_point(found)
     assert (point.ssid, point.security, point.key) == (
         b"home",
@@ -93,12 +93,12 @@ def test_passwords_are_not_shown():
 def test_a_malformed_setting_is_named_with_what_is_expected(name, value, expected):
     told = fault(**{name: value})
 
-    assert told.startswith(f"{name} is {value!r}")
+    assert told.startswith(f"{name}={value!r}; allowed: ")
     assert expected in told
 
 
 def test_a_password_that_is_too_long_is_a_fault():
-    with pytest.raises(SettingsError, match="has 65 bytes; expected: at most 64"):
+    with pytest.raises(SettingsError, match="allowed: at most 64 bytes; it has 65"):
         radio(WIFI_PASSWORD="x" * 65)
 
 
