@@ -189,7 +189,7 @@ def test_streams_go_in_the_tessels_pieces_unless_the_chip_is_ideal(profile, size
     settings = Settings.from_env({**SIMULATED, "CC3000_PROFILE": profile}).radio
     found = chosen(settings, reactor, reactor)
 
-    taken = found.radio._connections._workings.sizes
+    taken = found.radio._connections._context.sizes
     assert (taken.read, taken.write) == sizes
     found.close()
 

@@ -72,7 +72,7 @@ def test_the_proxy_is_dialled_with_its_certificate():
     pem = trustme.CA().cert_pem.bytes()
     device = Device(PROXY_CERT=pem.decode(), PROXY_PORT="5005")
     device.connect(Plain)
-    assert device.proxy.dials == [(Target("proxy.example", 5005), TlsOptions(ca=(pem,)))]
+    assert device.proxy.dials == [(Target("proxy.example", 5005), TlsOptions(ca=(pem.strip(),)))]
 
 
 def test_all_share_one_tunnel():
