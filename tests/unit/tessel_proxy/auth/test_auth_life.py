@@ -21,7 +21,7 @@ from tessel_proxy.limits.penalties import FREE_FAILURES
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.stage import LoggedEvents
-from unit.tessel_proxy.test_service import Shows, connected
+from unit.tessel_proxy.startup.test_service import Shows, connected
 
 RECHECK_S = 0.3
 SLACK_S = 5.0  # of a busy machine

@@ -11,7 +11,7 @@ from tessel_proxy.limits.descriptors import RESERVED
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 from unit.tessel_proxy.stage import TOKEN
-from unit.tessel_proxy.test_service import (  # noqa: F401 -- fixtures
+from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
     authority,
     connected,
     logged,

@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target
-from unit.tessel_proxy.test_service import Shows
+from unit.tessel_proxy.startup.test_service import Shows
 
 MUCH = 32 * 1024 * 1024  # more than Linux and macOS buffer
 

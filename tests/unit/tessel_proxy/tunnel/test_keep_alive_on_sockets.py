@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 from streamplex.tx.tcp import tcp_below
 from tessel_proxy.front.networks import networks
 from unit.tessel_proxy.stage import TOKEN
-from unit.tessel_proxy.test_service import (  # noqa: F401 -- fixtures
+from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
     Told,
     authority,
     connected,

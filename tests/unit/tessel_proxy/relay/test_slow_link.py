@@ -14,7 +14,7 @@ from streamplex.credit import Windows
 from streamplex.features import CREDIT, PING
 from support.slow_link import SlowLink
 from unit.tessel_proxy.stage import TOKEN, LoggedEvents
-from unit.tessel_proxy.test_service import (  # noqa: F401 -- fixtures
+from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
     Told,
     authority,
     connected,
