@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from unit.tessel_proxy.test_metrics import Scrape
+from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = re.compile(r"\b(?:tessel_proxy|process)_[a-z_]+\b")
