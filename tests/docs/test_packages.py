@@ -97,6 +97,12 @@ def test_all_packages_have_one_version_and_require_it_of_each_other():
                 assert requirement == f"{name}~={version}"
 
 
+def test_the_newest_release_in_the_changelog_is_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    releases = re.findall(r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert releases[0] == project("streamplex")["version"]
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_version_sets_it_everywhere(tmp_path):
     for folder in FOLDERS:
@@ -154,7 +160,11 @@ def test_hosted_ci_calls_targets_that_there_are():
     assert {"setup", "test", "lint", "dist"} <= set(called) <= targets
 
 
-def test_the_placeholder_of_the_repository_is_said_to_be_one():
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_placeholder_of_the_repository_is_said_to_be_one(page):
+    assert f"git clone {REPOSITORY}   # a placeholder" in (ROOT / page).read_text()
+
+
+def test_the_guide_says_to_replace_the_placeholder():
     guide = (ROOT / "CONTRIBUTING.md").read_text()
-    assert f"git clone {REPOSITORY} " in guide
-    assert re.search(rf"`{re.escape(REPOSITORY)}` .* is a placeholder", guide, re.DOTALL)
+    assert f"`{REPOSITORY}` is a placeholder" in guide
