@@ -1,0 +1,61 @@
+"""docs/architecture.md: the files, functions and rooms that it names are there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+FILES = re.findall(r"`([\w-]+/src/[\w/]+\.py)`", PAGE)
+STEPS = re.findall(r"`([\w-]+/src/[\w/]+\.py)`(?::| \()\s*`([\w.]+)`", PAGE)
+PACKAGES = {
+    "streamplex": ROOT / "streamplex/src/streamplex",
+    "tessel_proxy": ROOT / "proxy-service/src/tessel_proxy",
+    "tessel": ROOT / "device/src/tessel",
+}
+
+
+def definitions(path):
+    """Each function and method of a file: `name`, and `Class.name` as well."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+            found |= methods | {f"{node.name}.{name}" for name in methods}
+        elif isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+    return found
+
+
+def rooms(package):
+    """The folders in the table of a package."""
+    table = PAGE[PAGE.index(f"| `{package}` | |\n") :].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()]
+    return {room for cell in cells for room in re.findall(r"`(\w+)/`", cell)}
+
+
+@pytest.mark.parametrize("file", sorted(set(FILES)))
+def test_each_file_is_there(file):
+    assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize(("file", "name"), STEPS)
+def test_each_step_is_in_its_file(file, name):
+    assert name in definitions(ROOT / file)
+
+
+def test_the_write_is_followed():
+    assert len(STEPS) > 10
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_room_has_a_row(package):
+    folder = PACKAGES[package]
+    assert rooms(package) == {file.parent.name for file in folder.glob("*/__init__.py")}
+
+
+def test_the_folders_beside_the_packages_are_there():
+    beside = PAGE[PAGE.index("Beside them: ") :].partition("\n\n")[0]
+    assert all((ROOT / name).exists() for name in re.findall(r"`([\w./-]+)`", beside))
