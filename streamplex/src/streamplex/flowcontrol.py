@@ -31,6 +31,10 @@ class FlowControl:
     def __contains__(self, channel: int) -> bool:
         return channel in self._windows
 
+    def window(self, channel: int) -> Window | None:
+        """Return the window of an open substream; None if flow control is off for it."""
+        return self._windows.get(channel)
+
     def require_room(self) -> None:
         """Raises PromisesExhaustedError if one more substream could be promised no window."""
         if self._promises is not None and not self._promises.have_room:
@@ -71,8 +75,12 @@ class FlowControl:
         window = self._windows.get(channel)
         if window is None or not (grant := window.take(nbytes, now)):
             return False
-        self._scheduler.add_urgent(events.credit_granted(channel, grant))
+        self.grant(channel, grant)
         return True
+
+    def grant(self, channel: int, nbytes: int) -> None:
+        """Queue a grant: the peer may send so many more bytes."""
+        self._scheduler.add_urgent(events.credit_granted(channel, nbytes))
 
     def stop_reading(self, channel: int) -> None:
         """Have the peer drop what it has queued. What is queued here is forgotten, too."""

@@ -5,12 +5,8 @@ that has much to send does not notice that its peer has ended TLS.
 """
 
 from streamplex.tx.addressed import SubstreamAddress
-from streamplex.tx.interfaces import (
-    ISubstreamProtocol,
-    ITakesSequences,
-    ITakesViews,
-    ITunnelListener,
-)
+from streamplex.tx.interface_listener import ITunnelListener
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews
 from streamplex.tx.protocol import TunnelProtocol
 from streamplex.tx.substream import Substream
 

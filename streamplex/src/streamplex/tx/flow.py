@@ -49,13 +49,6 @@ class TunnelReading(Protocol):
     def end_stall(self) -> None: ...
 
 
-class Held(Protocol):
-    """Who counts what a substream holds."""
-
-    def add(self, nbytes: int) -> None: ...
-    def remove(self, nbytes: int) -> None: ...
-
-
 class HeldBytes:
     """What the substreams of one tunnel hold; stops the tunnel's reading at the limit."""
 

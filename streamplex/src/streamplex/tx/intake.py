@@ -14,7 +14,7 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import size_in_memory
-from streamplex.tx.flow import Held
+from streamplex.tx.interfaces import Held
 
 HELD_EVENT_BYTES = 256
 """What a held event is taken to cost besides its data: about what its objects do."""

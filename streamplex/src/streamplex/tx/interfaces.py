@@ -5,19 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from twisted.internet.interfaces import IProtocol
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IProtocol, IReactorTime
 from zope.interface import Interface
 
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
-
-if TYPE_CHECKING:
-    from streamplex.tx.protocol import TunnelProtocol
-    from streamplex.tx.substream import Substream
 
 
 class ISubstreamProtocol(IProtocol):
@@ -55,28 +50,31 @@ class ITakesSequences(ITakesViews):
         """Data came, in several pieces; views, as for dataReceived."""
 
 
-class ITunnelListener(Interface):
-    """Who is told what happens to a tunnel as a whole."""
+class Held(Protocol):
+    """Counts the bytes that a substream holds for a paused consumer."""
 
-    def tunnelMade(tunnel: TunnelProtocol) -> None:
-        """The transport stands. With TLS the handshake is still to come."""
+    def add(self, nbytes: int) -> None: ...
+    def remove(self, nbytes: int) -> None: ...
 
-    def tunnelSecured() -> None:
-        """The TLS handshake is done. Never called on a transport without TLS."""
 
-    def messageReceived(value: Json) -> None:
-        """The peer sent an application message on the control channel."""
+class Crashable(Protocol):
+    """A substream, as the code that calls its protocol sees it."""
 
-    def substreamOpened(substream: Substream) -> None:
-        """The peer opened a substream. Attach a protocol now or later: what comes is held."""
+    @property
+    def channel(self) -> int: ...
+    def crashed(self, fault: Exception) -> None: ...
 
-    def goAwayReceived(after_ms: int) -> None:
-        """The server asks to open nothing new here, and for the next tunnel after so long.
 
-        Only with `goaway/1`, and only on the device's side.
-        """
+class Pump(Protocol):
+    """What a substream needs of the tunnel that carries it."""
 
-    def tunnelLost(reason: Failure) -> None:
-        """The tunnel is over: `RemoteError` if the peer broke the protocol, else the
-        transport's reason. Every substream has had its connectionLost.
-        """
+    @property
+    def clock(self) -> IReactorTime: ...
+    @property
+    def held(self) -> Held: ...
+    def flush(self) -> None: ...
+    def together(self, call: Callable[[], None]) -> None: ...
+    def behind(self, call: Callable[[], None]) -> None: ...
+    def forget(self, channel: int) -> None: ...
+    def call_guarded(self, substream: Crashable, call: Callable[[], None]) -> None: ...
+    def failed(self, substream: Crashable, fault: Exception) -> None: ...

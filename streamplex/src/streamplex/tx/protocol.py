@@ -40,6 +40,7 @@ from streamplex.events import (
     StreamOpened,
     StreamReset,
 )
+from streamplex.handle import SubstreamHandle
 from streamplex.jsontext import Json
 from streamplex.limits import PeerLimits
 from streamplex.messages import CONTROL_CHANNEL
@@ -47,7 +48,8 @@ from streamplex.schedule import FAIR_TURN_BYTES
 from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import READ_BYTES, keep_queue_short
 from streamplex.tx.flow import HeldBytes
-from streamplex.tx.interfaces import ITakesViews, ITunnelListener
+from streamplex.tx.interface_listener import ITunnelListener
+from streamplex.tx.interfaces import Crashable, ITakesViews
 from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
@@ -222,14 +224,14 @@ class TunnelProtocol(Protocol):
         """A substream has been released."""
         self._substreams.pop(channel, None)
 
-    def call_guarded(self, substream: Substream, call: Callable[[], None]) -> None:
+    def call_guarded(self, substream: Crashable, call: Callable[[], None]) -> None:
         """Run code of a substream's protocol; what it raises costs that substream alone."""
         try:
             call()
         except Exception as fault:  # noqa: BLE001  # whatever foreign code raises
             self.failed(substream, fault)
 
-    def failed(self, substream: Substream, fault: Exception) -> None:
+    def failed(self, substream: Crashable, fault: Exception) -> None:
         """Code of a substream's protocol raised; call while it is handled."""
         self._log.failure("substream {channel} failed", channel=substream.channel)
         substream.crashed(fault)
@@ -355,7 +357,9 @@ class TunnelProtocol(Protocol):
                 assert_never(event)
 
     def _add(self, channel: int, name: str | None) -> Substream:
-        substream = self._substreams[channel] = Substream(channel, name, self)
+        substream = self._substreams[channel] = Substream(
+            channel, name, SubstreamHandle(self.core, channel), self
+        )
         return substream
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

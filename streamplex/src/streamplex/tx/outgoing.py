@@ -1,0 +1,143 @@
+"""The half of a substream that sends: data, events, errors, and its end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+from twisted.internet.interfaces import IProducer
+
+from streamplex.errors import LocalError
+from streamplex.handle import SubstreamHandle
+from streamplex.jsontext import Json
+from streamplex.messages import BytesLike
+from streamplex.tx.addressed import Addressed, SubstreamAddress
+from streamplex.tx.feed import Feed
+from streamplex.tx.interfaces import Pump
+from streamplex.tx.substream_states import WRITING, Writing, WritingInput
+
+
+class Outgoing(Addressed, ABC):
+    """What can be sent on a substream. `Substream` adds what is received, and how it closes."""
+
+    __slots__ = ("_core", "_feed", "_pump", "_writing", "channel", "name")
+
+    def __init__(self, channel: int, name: str | None, core: SubstreamHandle, pump: Pump) -> None:
+        super().__init__(SubstreamAddress(channel, name))
+        self.channel = channel
+        self.name = name
+        self._core = core
+        self._pump = pump
+        self._writing = Writing.OPEN
+        self._feed: Feed | None = None  # while a producer is registered
+
+    @abstractmethod
+    def crashed(self, fault: Exception) -> None:
+        """Close the substream: code of its protocol raised this."""
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        self._pump.call_guarded(self, call)
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Call in a later turn of the reactor, as Twisted's transports do."""
+        self._pump.clock.callLater(0, self._guarded, call)
+
+    def waiting_bytes(self) -> int:
+        """Return the number of bytes that wait to be sent."""
+        return self._core.waiting_bytes()
+
+    def write(self, data: BytesLike) -> None:
+        """Queue bytes of any number. After this side's end they are ignored, as by TCP.
+
+        The bytes of a view are copied if they cannot be sent now: they may change after the call.
+        """
+        if self._writing.is_over or not data:
+            return
+        self._core.send(data)
+        self._pump.flush()
+        if isinstance(data, memoryview):
+            self._core.keep()
+        if self._feed is not None:
+            self._feed.written()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Queue several pieces of data as one."""
+        self.write(b"".join(data))
+
+    def emit(self, name: str, *args: Json) -> None:
+        """Send an event of the layer above, behind the data written before it."""
+        if self._writing is not Writing.RELEASED:
+            self._core.emit(name, *args)
+            self._pump.flush()
+
+    def fail(self, message: str) -> None:
+        """Report to the peer that this side failed. Nothing is closed by that."""
+        if self._writing is not Writing.RELEASED:
+            self._core.fail(message)
+            self._pump.flush()
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether there was room for its first window. If not, the server has to refuse it."""
+        return self._core.is_promised
+
+    def together(self, call: Callable[[], None]) -> None:
+        """Make a call; everything that it queues leaves in one piece, which costs less."""
+        self._pump.together(call)
+
+    def behind(self, call: Callable[[], None]) -> None:
+        """Call when everything received in the same read has been delivered, or else at once."""
+        self._pump.behind(lambda: self._guarded(call))
+
+    # --- its end ----------------------------------------------------------------------
+
+    def loseWriteConnection(self) -> None:
+        """Half close: queue `end` behind the data, or when a registered producer is done."""
+        if self._feed is None:
+            self._end()
+        else:
+            self._writing = WRITING[self._writing][WritingInput.ASK]
+
+    def _end(self) -> None:
+        """Queue `end`, unless it was queued."""
+        if not self._writing.is_over:
+            self._writing = WRITING[self._writing][WritingInput.END]
+            self._core.end()
+            self._pump.flush()
+
+    def served(self) -> None:
+        """Some of the queued data has left."""
+        if self._feed is not None:
+            self._guarded(self._feed.sent)
+        if self._writing is Writing.ENDED and not self._core.waiting_bytes():
+            self._writing = WRITING[self._writing][WritingInput.SENT]
+            self.later(self._own_end_sent)
+
+    @abstractmethod
+    def _own_end_sent(self) -> None:
+        """Everything has left, with this side's end as the last."""
+
+    # --- IConsumer: the producer that writes here -------------------------------------
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Pause this producer whenever enough is queued."""
+        if self._writing.is_over:
+            producer.stopProducing()
+        elif self._feed is not None:
+            raise LocalError(f"substream {self.channel} has a producer already")
+        else:
+            self._feed = Feed(self, producer, streaming)
+            self._feed.begin()
+
+    def unregisterProducer(self) -> None:
+        """The producer is done."""
+        if self._feed is not None:
+            self._feed.forget()
+            self._feed = None
+        if self._writing is Writing.ENDING:
+            self._end()
+
+    def _stop_feed(self) -> None:
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.stop()

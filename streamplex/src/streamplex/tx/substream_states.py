@@ -1,0 +1,134 @@
+"""How the two halves of a substream end, as tables: what is read from it, what is written to it.
+
+Reading   WAITING --attach--> OPEN --discard--> DISCARDING --reset--> RESET --lose--> LOST
+Writing   OPEN --ask--> ENDING --end--> ENDED --sent--> SENT --release--> RELEASED
+
+Each arrow may also skip states to the right; nothing leads back.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class Reading(Enum):
+    """Which of the peer's data and events the substream's protocol receives."""
+
+    __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
+
+    WAITING = 0, True  # there is no protocol yet; everything is held for it
+    OPEN = 1, True  # everything
+    DISCARDING = 2, False  # events, no data
+    RESET = 3, False  # the same, and the peer was asked to send no more
+    LOST = 4, False  # nothing: connectionLost was called
+
+    def __init__(self, number: int, wants_data: bool) -> None:
+        del number
+        self.wants_data = wants_data
+        """Whether data is delivered, now or when there is a protocol."""
+
+
+class ReadingInput(Enum):
+    """What changes `Reading`."""
+
+    __hash__ = object.__hash__
+
+    ATTACH = auto()  # a protocol is given
+    DISCARD = auto()  # the protocol wants no more data
+    RESET = auto()  # and the peer is to send no more
+    LOSE = auto()  # the substream is over for the protocol
+
+
+class Writing(Enum):
+    """How far this side's `end` is."""
+
+    __hash__ = object.__hash__
+
+    OPEN = 0, False
+    ENDING = 1, False  # asked for; it waits for the registered producer
+    ENDED = 2, True  # queued behind all data
+    SENT = 3, True  # it has left, and all data before it
+    RELEASED = 4, True  # the number is freed: nothing can be queued any more
+
+    def __init__(self, number: int, is_over: bool) -> None:
+        del number
+        self.is_over = is_over
+        """Whether no more data can be queued. An attribute: `write` reads it each time."""
+
+
+class WritingInput(Enum):
+    """What changes `Writing`."""
+
+    __hash__ = object.__hash__
+
+    ASK = auto()  # end when the producer is done
+    END = auto()  # end now
+    SENT = auto()  # everything queued has left
+    RELEASE = auto()
+
+
+class Closing(Enum):
+    """How this side closed the substream, if it did."""
+
+    NO = auto()
+    CLOSED = auto()
+    ABORTED = auto()
+
+
+READING: dict[Reading, dict[ReadingInput, Reading]] = {
+    Reading.WAITING: {
+        ReadingInput.ATTACH: Reading.OPEN,
+        ReadingInput.DISCARD: Reading.DISCARDING,
+        ReadingInput.RESET: Reading.RESET,
+        ReadingInput.LOSE: Reading.LOST,
+    },
+    Reading.OPEN: {
+        ReadingInput.DISCARD: Reading.DISCARDING,
+        ReadingInput.RESET: Reading.RESET,
+        ReadingInput.LOSE: Reading.LOST,
+    },
+    Reading.DISCARDING: {
+        ReadingInput.ATTACH: Reading.DISCARDING,
+        ReadingInput.DISCARD: Reading.DISCARDING,
+        ReadingInput.RESET: Reading.RESET,
+        ReadingInput.LOSE: Reading.LOST,
+    },
+    Reading.RESET: {
+        ReadingInput.ATTACH: Reading.RESET,
+        ReadingInput.DISCARD: Reading.RESET,
+        ReadingInput.LOSE: Reading.LOST,
+    },
+    Reading.LOST: {
+        ReadingInput.ATTACH: Reading.LOST,
+        ReadingInput.DISCARD: Reading.LOST,
+    },
+}
+
+WRITING: dict[Writing, dict[WritingInput, Writing]] = {
+    Writing.OPEN: {
+        WritingInput.ASK: Writing.ENDING,
+        WritingInput.END: Writing.ENDED,
+        WritingInput.RELEASE: Writing.RELEASED,
+    },
+    Writing.ENDING: {
+        WritingInput.ASK: Writing.ENDING,
+        WritingInput.END: Writing.ENDED,
+        WritingInput.RELEASE: Writing.RELEASED,
+    },
+    Writing.ENDED: {
+        WritingInput.ASK: Writing.ENDED,
+        WritingInput.END: Writing.ENDED,
+        WritingInput.SENT: Writing.SENT,
+        WritingInput.RELEASE: Writing.RELEASED,
+    },
+    Writing.SENT: {
+        WritingInput.ASK: Writing.SENT,
+        WritingInput.END: Writing.SENT,
+        WritingInput.RELEASE: Writing.RELEASED,
+    },
+    Writing.RELEASED: {
+        WritingInput.ASK: Writing.RELEASED,
+        WritingInput.END: Writing.RELEASED,
+        WritingInput.RELEASE: Writing.RELEASED,
+    },
+}
