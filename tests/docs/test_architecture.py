@@ -56,6 +56,19 @@ def test_each_room_has_a_row(package):
     assert rooms(package) == {file.parent.name for file in folder.glob("*/__init__.py")}
 
 
+@pytest.mark.parametrize(
+    ("package", "contract"), [("tessel_proxy", "proxy-layers"), ("tessel", "device-layers")]
+)
+def test_the_order_of_rooms_is_the_contracts(package, contract):
+    row = re.search(rf"^\| `{package}` \| `.+\| (.+) \|$", PAGE, re.MULTILINE)[1]
+    config = (ROOT / ".importlinter").read_text()
+    layers = config[config.index(f":contract:{contract}]") :].partition("\n\n")[0]
+    in_contract = re.findall(r"[a-z0-9_]+", layers.partition("layers =")[2].replace("tessel.", ""))
+    shown = re.findall(r"`(\w+)`", row)
+    assert shown == [room for room in in_contract if room in shown]
+    assert set(shown) == set(in_contract) & rooms(package)
+
+
 def test_the_folders_beside_the_packages_are_there():
     beside = PAGE[PAGE.index("Beside them: ") :].partition("\n\n")[0]
     assert all((ROOT / name).exists() for name in re.findall(r"`([\w./-]+)`", beside))
