@@ -12,14 +12,14 @@ from tessel.errors import BoardError, NodeError
 from tessel.network.chip import ChipNetwork
 from tessel.network.direct import DirectNetwork
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
-from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
+from tessel.network.routed import JoinedNetworks, NoWatcher, RoutedNetwork
 from tessel.network.tunneled import TunneledNetwork
 from tessel.node.base import runtime
 from tessel.node.base.handles import Handles
 from tessel.node.base.runtime import Runtime
 from tessel.radio.host import IHostReactor
 from tessel.radio.interface import IRadio, IWifi, RadioError
-from tessel.radio_factory import BusWrap, Chosen, chosen
+from tessel.radio_factory import BoardRadio, BusWrap, chosen
 from tessel.settings import Settings
 from tessel_service_kit.texts import counted
 
@@ -48,7 +48,7 @@ class Board:
         self._random = random
         self._clock = clock or reactor
         self._wrap_bus = wrap_bus
-        self._chosen: Chosen | None = None
+        self._chosen: BoardRadio | None = None
         self.handles = Handles(idle)
         self._network = RoutedNetwork(self._join)
         self.runtime = Runtime(self._clock, self._network, self.handles, uncaught, self._wifi)
@@ -87,7 +87,7 @@ class Board:
         if self._chosen is not None:
             self._chosen.close()
 
-    async def _join(self) -> Joined:
+    async def _join(self) -> JoinedNetworks:
         settings = Settings.from_env(self._environ)
         found = self._radio_of(settings)
         try:
@@ -95,9 +95,9 @@ class Board:
         except RadioError as error:
             raise _not_connected(error) from error
         direct = self._direct(found)
-        return Joined(settings, direct, self._tunneled(settings, direct))
+        return JoinedNetworks(settings, direct, self._tunneled(settings, direct))
 
-    def _direct(self, found: Chosen) -> DirectNetwork:
+    def _direct(self, found: BoardRadio) -> DirectNetwork:
         if found.wifi is None:
             return DirectNetwork(found.radio, self._clock)
         return ChipNetwork(found.radio, self._clock, found.connect_turn)
@@ -105,8 +105,8 @@ class Board:
     def _wifi(self) -> IWifi | None:
         return self._radio_of(Settings.from_env(self._environ)).wifi
 
-    def _radio_of(self, settings: Settings) -> Chosen:
-        """Chosen once: what was opened for it is not opened again after a failure."""
+    def _radio_of(self, settings: Settings) -> BoardRadio:
+        """BoardRadio once: what was opened for it is not opened again after a failure."""
         if self._chosen is None:
             self._chosen = chosen(settings.radio, self._reactor, self._clock, self._wrap_bus)
         return self._chosen
@@ -116,7 +116,7 @@ class Board:
             return None
 
         def dial(target: Target, factory: ProtocolFactory, tls: TlsOptions) -> Deferred[IProtocol]:
-            return direct.connect_tls(target, factory, tls, NobodyWatches())
+            return direct.connect_tls(target, factory, tls, NoWatcher())
 
         return TunneledNetwork(settings, dial, self._clock, self._random)
 

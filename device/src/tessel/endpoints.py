@@ -48,11 +48,11 @@ class ConnectFailedError(NodeError, error.ConnectError):
         return str(self.args[0])  # Twisted's would put a sentence of its own before it
 
 
-class RefusedError(ConnectFailedError, error.ConnectionRefusedError):
+class ConnectRefusedError(ConnectFailedError, error.ConnectionRefusedError):
     pass
 
 
-class TimedOutError(ConnectFailedError, error.TimeoutError):
+class ConnectTimedOutError(ConnectFailedError, error.TimeoutError):
     pass
 
 
@@ -69,8 +69,8 @@ class UnknownHostError(ConnectFailedError, error.UnknownHostError):
 ending: ContextVar[Failure | None] = ContextVar("ending", default=None)
 
 _BY_CODE: dict[str, type[ConnectFailedError]] = {
-    "ECONNREFUSED": RefusedError,
-    "ETIMEDOUT": TimedOutError,
+    "ECONNREFUSED": ConnectRefusedError,
+    "ETIMEDOUT": ConnectTimedOutError,
     "EHOSTUNREACH": NoRouteError,
     "ENETUNREACH": NoRouteError,
     "ENOTFOUND": UnknownHostError,

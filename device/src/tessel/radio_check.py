@@ -75,7 +75,7 @@ def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextI
 async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, say: Say) -> bool:
     """Is all well? `say` is given a line for each thing found. The bus is given back."""
     try:
-        await Pins(bus, clock).check(say)
+        await CheckedPins(bus, clock).check(say)
         await _check_chip(Chip(bus, clock), clock, point, say)
     except WiringFault as fault:
         say(f"FAULT  {fault}")
@@ -90,7 +90,7 @@ async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, s
     return True
 
 
-class Pins:
+class CheckedPins:
     """The chip's first word and its answer, pin by pin. Raises WiringFault, BusError."""
 
     def __init__(self, bus: IBus, clock: IReactorTime) -> None:

@@ -44,7 +44,7 @@ def _at_once() -> Deferred[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class BoardRadio:
     """A radio, and its Wi-Fi if that is its own business."""
 
     radio: IRadio
@@ -58,17 +58,17 @@ def chosen(
     reactor: IHostReactor,
     clock: IReactorTime,
     wrap: BusWrap = lambda bus: bus,
-) -> Chosen:
+) -> BoardRadio:
     """`wrap` may put something between the driver and a chip's bus. Raises NodeError."""
     if settings.kind == "host":
-        return Chosen(cast("IRadio", HostRadio(reactor)), None, lambda: None)
+        return BoardRadio(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     found = _bus(settings, reactor, clock, by_level=True)
     sizes = TransferSizes() if settings.profile == "ideal" else TESSEL_SIZES
     if settings.kind == "cc3000-sim":
         sizes = simulated_sizes(sizes)
     chip = Cc3000Radio(wrap(found.bus), clock, found.point, owns=found.owns, sizes=sizes)
     wifi = cast("IWifi", Cc3000Wifi(chip))
-    return Chosen(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)
+    return BoardRadio(cast("IRadio", chip), wifi, chip.close, chip.connect_turn)
 
 
 def simulated_sizes(sizes: TransferSizes) -> TransferSizes:

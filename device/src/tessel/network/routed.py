@@ -37,7 +37,7 @@ log = Logger(namespace="tessel")
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedNetworks:
     """The settings, and the ways they leave open."""
 
     settings: Settings
@@ -49,12 +49,14 @@ class Joined:
 class RoutedNetwork:
     """Chooses, for every connection, and says so in the log."""
 
-    def __init__(self, join: Callable[[], Coroutine[Deferred[object], object, Joined]]) -> None:
+    def __init__(
+        self, join: Callable[[], Coroutine[Deferred[object], object, JoinedNetworks]]
+    ) -> None:
         """`join` is called when the network is first needed, and again if it failed then."""
         self._join = join
         self._joining = False
-        self._joined: Joined | None = None
-        self._waiting: list[Deferred[Joined]] = []
+        self._joined: JoinedNetworks | None = None
+        self._waiting: list[Deferred[JoinedNetworks]] = []
 
     def ready(self) -> Deferred[object]:
         return self._ready().addCallback(lambda _: None)
@@ -67,7 +69,7 @@ class RoutedNetwork:
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        watching = cast("IConnectWatcher", watcher or NobodyWatches())
+        watching = cast("IConnectWatcher", watcher or NoWatcher())
         return Deferred.fromCoroutine(self._connect(target, factory, watching, proxy=proxy))
 
     def connect_tls(
@@ -79,7 +81,7 @@ class RoutedNetwork:
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        watching = cast("IConnectWatcher", watcher or NobodyWatches())
+        watching = cast("IConnectWatcher", watcher or NoWatcher())
         return Deferred.fromCoroutine(
             self._connect_tls(target, factory, tls, watching, proxy=proxy)
         )
@@ -152,10 +154,10 @@ class RoutedNetwork:
 
     # Joining.
 
-    def _ready(self) -> Deferred[Joined]:
+    def _ready(self) -> Deferred[JoinedNetworks]:
         if self._joined is not None:
             return succeed(self._joined)
-        waiter: Deferred[Joined] = Deferred(self._waiting.remove)
+        waiter: Deferred[JoinedNetworks] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
         if not self._joining:
             self._joining = True
@@ -163,7 +165,7 @@ class RoutedNetwork:
             joining.addCallbacks(self._has_joined, self._has_failed)
         return waiter
 
-    def _has_joined(self, joined: Joined) -> None:
+    def _has_joined(self, joined: JoinedNetworks) -> None:
         self._joining = False
         self._joined = joined
         for waiter in self._taken():
@@ -174,13 +176,13 @@ class RoutedNetwork:
         for waiter in self._taken():
             waiter.errback(failure.value)
 
-    def _taken(self) -> list[Deferred[Joined]]:
+    def _taken(self) -> list[Deferred[JoinedNetworks]]:
         waiting, self._waiting = self._waiting, []
         return waiting
 
 
 @implementer(IConnectWatcher)
-class NobodyWatches:
+class NoWatcher:
     """For those who want the connection alone."""
 
     def opened(self, transport: ITransport) -> None:

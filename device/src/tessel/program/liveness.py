@@ -16,7 +16,7 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 
-class Watched(Protocol):
+class WatchedReactor(Protocol):
     """What of a reactor is looked at."""
 
     threadpool: ThreadPool | None
@@ -58,7 +58,7 @@ class OwnClock:
 class Liveness:
     """What a reactor has open beyond what it had before, and beyond what is our own."""
 
-    def __init__(self, reactor: Watched, clock: OwnClock) -> None:
+    def __init__(self, reactor: WatchedReactor, clock: OwnClock) -> None:
         self._reactor = reactor
         self._clock = clock
         self._before = frozenset(self._selectables())  # its wakers

@@ -20,7 +20,7 @@ from twisted.logger import LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
 from tessel.board import Board
-from tessel.program.liveness import Liveness, OwnClock, Watched
+from tessel.program.liveness import Liveness, OwnClock, WatchedReactor
 from tessel.program.report import interrupted_at, report
 from tessel.radio.host import IHostReactor
 from tessel.radio_factory import BusWrap
@@ -85,7 +85,7 @@ class Program:
     # Its life.
 
     def _start(self, main: Callable[[], None]) -> None:
-        self._liveness = Liveness(cast("Watched", self._reactor), self._clock)
+        self._liveness = Liveness(cast("WatchedReactor", self._reactor), self._clock)
         self._board.power_on()
         for number in SIGNALS:
             signal.signal(number, self._signalled)

@@ -10,7 +10,7 @@ from tessel.cc3000.errors import CommandError
 from tessel.errors import NodeError
 from tessel.network.chip import ChipNetwork
 from tessel.network.interface import IHostIgnored, Target
-from tessel.network.routed import NobodyWatches
+from tessel.network.routed import NoWatcher
 from tessel.radio.cc3000 import NamesBy
 from tessel.radio.interface import (
     NameNotFoundError,
@@ -55,7 +55,7 @@ class Stage:
         self.network = ChipNetwork(self.radio, self.clock)
 
     def connect(self):
-        return self.network.connect(HERE, Protocol, NobodyWatches())
+        return self.network.connect(HERE, Protocol, NoWatcher())
 
     def error_of(self, attempt):
         failure = attempt.result
@@ -187,7 +187,7 @@ class Board(Radio):
         self.network = ChipNetwork(self.radio, self.machine, self.radio.connect_turn)
 
     def connect(self, host):
-        return self.begin(self.network.connect(Target(host, 80), Talk, NobodyWatches()))
+        return self.begin(self.network.connect(Target(host, 80), Talk, NoWatcher()))
 
     def dialled(self):
         return [dial[0] for dial in self.machine.tcpClients]
@@ -237,7 +237,7 @@ def test_several_silent_hosts_are_dialled_in_turn_and_the_live_one_after_them(bo
 
 
 def test_a_silent_connect_that_the_program_gave_up_keeps_the_chip_and_the_next_waits(board):
-    deferred = board.network.connect(Target("192.0.2.1", 80), Talk, NobodyWatches())
+    deferred = board.network.connect(Target("192.0.2.1", 80), Talk, NoWatcher())
     board.begin(deferred)
     board.settle(0.1)
     deferred.cancel()
@@ -253,7 +253,7 @@ def test_a_silent_connect_that_the_program_gave_up_keeps_the_chip_and_the_next_w
 
 def test_one_that_gave_up_while_it_waited_for_the_chip_is_not_dialled(board):
     board.connect("192.0.2.1")
-    waiting = board.network.connect(Target("192.0.2.2", 80), Talk, NobodyWatches())
+    waiting = board.network.connect(Target("192.0.2.2", 80), Talk, NoWatcher())
     board.begin(waiting)
     live = board.connect("192.0.2.3")
     board.settle(2)

@@ -16,7 +16,7 @@ from tessel.errors import BoardError, NodeError
 from tessel.network.direct import DirectNetwork
 from tessel.network.interface import INetwork, Target, TlsOptions
 from tessel.network.limits import CONNECT_TIMEOUT_S
-from tessel.network.routed import Joined, NobodyWatches, RoutedNetwork
+from tessel.network.routed import JoinedNetworks, NoWatcher, RoutedNetwork
 from tessel.network.tunneled import TunneledNetwork
 from tessel.node.base import runtime
 from tessel.radio import interface as radio
@@ -228,7 +228,7 @@ class Routed:
         settings = Settings.from_env(self.environ)
         direct = DirectNetwork(self.radio, self.clock)
         tunneled = TunneledNetwork(settings, self.proxy.dial, self.clock, lambda: 1.0)
-        return Joined(settings, direct, tunneled if settings.token else None)
+        return JoinedNetworks(settings, direct, tunneled if settings.token else None)
 
     def connect(self, make=HalfCloseable, **options):
         results = outcome(self.network.connect(Target("example.com", 80), make, **options))
@@ -427,7 +427,7 @@ def test_closing_ends_the_tunnel_if_there_is_one():
 
 
 def test_nobody_needs_to_watch():
-    nobody = NobodyWatches()
+    nobody = NoWatcher()
     assert [nobody.opened(None), nobody.looked_up(None, None, None), nobody.connected()] == [
         None
     ] * 3

@@ -17,7 +17,7 @@ from streamplex import Side
 from streamplex.tx import ITunnelListener, TunnelProtocol
 from tessel.board import Board
 from tessel.network.interface import Target, TlsOptions
-from tessel.network.routed import Joined, NobodyWatches
+from tessel.network.routed import JoinedNetworks, NoWatcher
 from tessel.network.tunneled import TunneledNetwork
 from tessel.node import https
 from tessel.settings import Settings
@@ -99,7 +99,7 @@ def connected(make, serve=Closing):
     tls = TlsOptions(ca=(AUTHORITY.cert_pem.bytes(),))
     running = Deferred.fromCoroutine(
         device.network.connect_end_to_end(
-            Target("example.com", 443), make, tls, NobodyWatches(), "a test"
+            Target("example.com", 443), make, tls, NoWatcher(), "a test"
         )
     )
     device.pump()
@@ -253,7 +253,7 @@ def uncaught(proxy, monkeypatch):
         return point.connect(Factory.forProtocol(factory))
 
     network = TunneledNetwork(settings, dial, reactor, lambda: 1.0)
-    monkeypatch.setattr(board._network, "_joined", Joined(settings, None, network))
+    monkeypatch.setattr(board._network, "_joined", JoinedNetworks(settings, None, network))
     board.power_on()
     yield raised
     pytest_twisted.blockon(Deferred.fromCoroutine(board.finish()))

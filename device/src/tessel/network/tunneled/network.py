@@ -15,8 +15,8 @@ from tessel.network.interface import IConnectWatcher, ProtocolFactory, Target, T
 from tessel.network.limits import CONNECT_TIMEOUT_S, within
 from tessel.network.secure import Handshake
 from tessel.network.tunneled.connection import ProxiedConnection
-from tessel.network.tunneled.pool import Dial, Tunnels
-from tessel.network.tunneled.tunnel import Tunnel, TunnelSpentError, log
+from tessel.network.tunneled.pool import DialProxy, TunnelPool
+from tessel.network.tunneled.tunnel import ProxyTunnel, TunnelSpentError, log
 from tessel.settings import Settings
 
 
@@ -24,10 +24,10 @@ class TunneledNetwork:
     """Opens substreams on the shared tunnel. `why` is the reason of the route, for the log."""
 
     def __init__(
-        self, settings: Settings, dial: Dial, clock: IReactorTime, random: Callable[[], float]
+        self, settings: Settings, dial: DialProxy, clock: IReactorTime, random: Callable[[], float]
     ) -> None:
         self._clock = clock
-        self._tunnels = Tunnels(settings, dial, clock, random)
+        self._tunnels = TunnelPool(settings, dial, clock, random)
 
     async def connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
@@ -66,7 +66,7 @@ class TunneledNetwork:
         connection.begin()
 
         async def both() -> IProtocol:
-            await connection.stands
+            await connection.established
             return await handshake.done
 
         return await self._limited(target, Deferred.fromCoroutine(both()))
@@ -92,11 +92,11 @@ class TunneledNetwork:
             tunnel, substream, target, factory, watcher, clock=self._clock
         )
         connection.begin()
-        return await self._limited(target, connection.stands)
+        return await self._limited(target, connection.established)
 
     async def _substream(
         self, kind: SubstreamKind, what: str, why: str
-    ) -> tuple[Tunnel, Substream]:
+    ) -> tuple[ProxyTunnel, Substream]:
         """One on the tunnel that is open; if that is spent, on the next."""
         while True:
             tunnel = await self._tunnels.tunnel()

@@ -27,7 +27,7 @@ from tessel.network.sessions import Sessions
 from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.refused import AuthorizationFailed
-from tessel.network.tunneled.tunnel import Phase, Tunnel, log
+from tessel.network.tunneled.tunnel import ProxyTunnel, TunnelPhase, log
 from tessel.settings import Settings
 
 _NOBODY_THERE = "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"
@@ -45,7 +45,7 @@ _HINTS = {
 """What to look at when the proxy was not reached, by the error's code."""
 
 
-class Dial(Shape):
+class DialProxy(Shape):
     """How the proxy is reached: TLS, checked, and never through the tunnel."""
 
     def __call__(
@@ -53,13 +53,13 @@ class Dial(Shape):
     ) -> Deferred[IProtocol]: ...
 
 
-class Tunnels:
+class TunnelPool:
     """Hands out the tunnel that is open, or makes it; all who wait share one attempt."""
 
     def __init__(
         self,
         settings: Settings,
-        dial: Dial,
+        dial: DialProxy,
         clock: IReactorTime,
         random: Callable[[], float],
     ) -> None:
@@ -70,21 +70,21 @@ class Tunnels:
         self._sessions = Sessions()
         self._clock = clock
         self._backoff = Backoff(random)
-        self._tunnels: list[Tunnel] = []  # all that have a connection
+        self._tunnels: list[ProxyTunnel] = []  # all that have a connection
         self._refusal: AuthorizationFailed | None = None  # the last answer, until the hold is over
         self._refused_until_s = 0.0
-        self._attempt: Deferred[Tunnel] | None = None
-        self._waiting: list[Deferred[Tunnel]] = []
+        self._attempt: Deferred[ProxyTunnel] | None = None
+        self._waiting: list[Deferred[ProxyTunnel]] = []
         self._closed: list[Deferred[None]] = []
 
-    def tunnel(self) -> Deferred[Tunnel]:
+    def tunnel(self) -> Deferred[ProxyTunnel]:
         """The tunnel that is open, else the next one."""
         for tunnel in self._tunnels:
-            if tunnel.phase is Phase.OPEN:
+            if tunnel.phase is TunnelPhase.OPEN:
                 return succeed(tunnel)
         if self._refusal is not None and self._clock.seconds() < self._refused_until_s:
             return fail(self._refusal.again())
-        waiter: Deferred[Tunnel] = Deferred(self._stop_waiting)
+        waiter: Deferred[ProxyTunnel] = Deferred(self._stop_waiting)
         self._waiting.append(waiter)
         if self._attempt is None:
             self._begin()
@@ -94,7 +94,7 @@ class Tunnels:
         """As `close`, but the connections there are take their leave first, for a limited time."""
         for tunnel in list(self._tunnels):
             tunnel.finish()
-        if any(tunnel.phase is Phase.RETIRED for tunnel in self._tunnels):
+        if any(tunnel.phase is TunnelPhase.RETIRED for tunnel in self._tunnels):
             gone = self._all_gone()
             gone.addTimeout(FAREWELL_LIMIT_S, self._clock, lambda *_: None)
             await gone
@@ -117,17 +117,17 @@ class Tunnels:
         attempt.addCallbacks(self._reached, self._failed)
         attempt.addErrback(lambda failure: log.failure("a tunnel's attempt", failure))
 
-    async def _reach(self) -> Tunnel:
+    async def _reach(self) -> ProxyTunnel:
         """Wait if need be, dial, and have the token accepted."""
         await self._wait_for_its_time()
         log.debug("opening the tunnel to {proxy}", proxy=self._proxy)
-        tunnel = Tunnel(self._settings, self._clock, self)
+        tunnel = ProxyTunnel(self._settings, self._clock, self)
         late = NodeError("no answer: ETIMEDOUT", "ETIMEDOUT")
         set_up = Deferred.fromCoroutine(self._set_up(tunnel))
         try:
             await within(TUNNEL_SETUP_TIMEOUT_S, self._clock, set_up, late)
         except (NodeError, CancelledError):
-            if tunnel.phase is not Phase.CLOSING:  # a refused one ends in order
+            if tunnel.phase is not TunnelPhase.CLOSING:  # a refused one ends in order
                 tunnel.abort()
             raise
         return tunnel
@@ -138,18 +138,18 @@ class Tunnels:
             log.debug("next attempt to reach the proxy in {wait_s:.1f} s", wait_s=wait_s)
             await deferLater(self._clock, wait_s)
 
-    async def _set_up(self, tunnel: Tunnel) -> None:
+    async def _set_up(self, tunnel: ProxyTunnel) -> None:
         authorities = self._settings.proxy_cert
         ca = None if authorities is None else (authorities,)
         tls = TlsOptions(ca=ca, sessions=self._sessions)
         await self._dial(self._proxy, lambda: self._protocol(tunnel), tls)
         await tunnel.answered
 
-    def _protocol(self, tunnel: Tunnel) -> TunnelProtocol:
+    def _protocol(self, tunnel: ProxyTunnel) -> TunnelProtocol:
         self._tunnels.append(tunnel)
         return TunnelProtocol(Side.B, tunnel, self._clock)
 
-    def _reached(self, tunnel: Tunnel) -> None:
+    def _reached(self, tunnel: ProxyTunnel) -> None:
         self._attempt = None
         self._refusal = None
         for waiter in self._taken():
@@ -177,12 +177,12 @@ class Tunnels:
 
     # Those who wait for it.
 
-    def _taken(self) -> Iterator[Deferred[Tunnel]]:
+    def _taken(self) -> Iterator[Deferred[ProxyTunnel]]:
         """Those who wait now. One of them may make another give up meanwhile."""
         waiting, self._waiting = self._waiting, []
         return (waiter for waiter in waiting if not waiter.called)
 
-    def _stop_waiting(self, waiter: Deferred[Tunnel]) -> None:
+    def _stop_waiting(self, waiter: Deferred[ProxyTunnel]) -> None:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
         if not self._waiting and self._attempt is not None:
@@ -205,7 +205,7 @@ class Tunnels:
         self._refusal = refusal
         self._refused_until_s = self._clock.seconds() + REFUSED_HOLD_S
 
-    def lost(self, tunnel: Tunnel, *, unexpectedly: bool) -> None:
+    def lost(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None:
         """A tunnel is no more. `unexpectedly`: neither side had begun to end it."""
         self._tunnels.remove(tunnel)
         self._judge(tunnel, unexpectedly=unexpectedly)
@@ -215,7 +215,7 @@ class Tunnels:
         for waiter in closed:
             waiter.callback(None)
 
-    def _judge(self, tunnel: Tunnel, *, unexpectedly: bool) -> None:
+    def _judge(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None:
         """Decide whether the next attempt waits: a tunnel that was lost soon proves nothing."""
         if tunnel.opened_at is None:
             return  # its attempt has failed, which counts already

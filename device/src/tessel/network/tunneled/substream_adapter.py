@@ -18,7 +18,7 @@ from streamplex.jsontext import Json
 from streamplex.tx import ISubstreamProtocol
 
 
-class Connection(Shape):
+class SubstreamEvents(Shape):
     """The connection, as its substream sees it."""
 
     def heard_made(self) -> None: ...
@@ -33,10 +33,10 @@ class Connection(Shape):
 
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
-class Face:
+class SubstreamAdapter:
     """Hands on what a substream says."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SubstreamEvents) -> None:
         self.connection = connection
 
     def makeConnection(self, transport: ITransport) -> None:

@@ -34,7 +34,7 @@ from streamplex.tx.tcp import KeepAliveTimes, probe_peer, tcp_below
 from tessel.errors import NodeError
 from tessel.network.limits import CLOSE_TIMEOUT_S
 from tessel.network.tunneled.refused import refusal
-from tessel.network.tunneled.substream_adapter import Face
+from tessel.network.tunneled.substream_adapter import SubstreamAdapter
 from tessel.settings import Settings
 
 log = Logger(namespace="tessel")
@@ -43,7 +43,7 @@ WINDOWS = Windows()
 """What the proxy may have under way towards this device."""
 
 
-class Phase(Enum):
+class TunnelPhase(Enum):
     """How far a tunnel is."""
 
     CONNECTING = auto()
@@ -58,19 +58,19 @@ class TunnelSpentError(Exception):
     """This tunnel opens nothing more, though the way to the proxy is open."""
 
 
-class Owner(Shape):
+class TunnelOwner(Shape):
     """Who is told what concerns the tunnels to come."""
 
     def going_away(self, after_s: float) -> None: ...
     def refused(self, error: NodeError) -> None: ...
-    def lost(self, tunnel: Tunnel, *, unexpectedly: bool) -> None: ...
+    def lost(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None: ...
 
 
 @implementer(ITunnelListener)
-class Tunnel:
+class ProxyTunnel:
     """A tunnel. `answered` fires when the token was accepted; its owner is told of its end."""
 
-    def __init__(self, settings: Settings, clock: IReactorTime, owner: Owner) -> None:
+    def __init__(self, settings: Settings, clock: IReactorTime, owner: TunnelOwner) -> None:
         self._settings = settings
         self._clock = clock
         self._owner = owner
@@ -81,7 +81,7 @@ class Tunnel:
         self._cut: IDelayedCall | None = None
         self._end_error: NodeError | None = None  # what the proxy said before it ended the tunnel
         self._protocol: TunnelProtocol | None = None
-        self.phase = Phase.CONNECTING
+        self.phase = TunnelPhase.CONNECTING
         self.opened_at: float | None = None  # by the clock: when the proxy accepted the token
         self.answered: Deferred[None] = Deferred()
 
@@ -89,7 +89,7 @@ class Tunnel:
 
     def open(self, kind: SubstreamKind) -> Substream:
         """A new substream. Raises TunnelSpentError: open it on the next tunnel."""
-        if self.phase not in (Phase.OPEN, Phase.RETIRED):
+        if self.phase not in (TunnelPhase.OPEN, TunnelPhase.RETIRED):
             raise NodeError("the tunnel ended: ECONNRESET", "ECONNRESET")
         try:
             substream = self._pump().open(kind)
@@ -99,7 +99,7 @@ class Tunnel:
         except PromisesExhaustedError as error:
             raise NodeError("connect EMFILE: too many connections", "EMFILE") from error
         except LocalError as error:  # cut for the proxy's fault, and not lost yet
-            self.phase = Phase.CLOSING
+            self.phase = TunnelPhase.CLOSING
             raise TunnelSpentError from error
         self._open_substreams += 1
         self._stop_idle_timer()
@@ -126,29 +126,29 @@ class Tunnel:
 
         One that is not authorized yet has nothing open: it is its attempt's to give up.
         """
-        if self.phase not in (Phase.OPEN, Phase.RETIRED):
+        if self.phase not in (TunnelPhase.OPEN, TunnelPhase.RETIRED):
             return
         self._stop_idle_timer()
-        self.phase = Phase.RETIRED
+        self.phase = TunnelPhase.RETIRED
         for substream in list(self._pump().substreams.values()):
             face = substream.protocol  # that has raised, if it is none of ours
-            if isinstance(face, Face):
+            if isinstance(face, SubstreamAdapter):
                 face.connection.take_leave()
         self._watch_idle()
 
     def close(self) -> None:
         """Send what is queued and end it."""
         self._stop_idle_timer()
-        if self.phase in (Phase.OPEN, Phase.RETIRED, Phase.ASKING):
-            self.phase = Phase.CLOSING
+        if self.phase in (TunnelPhase.OPEN, TunnelPhase.RETIRED, TunnelPhase.ASKING):
+            self.phase = TunnelPhase.CLOSING
             log.debug("the tunnel is being closed")
             self._pump().loseConnection()
 
     def abort(self) -> None:
         """Cut it at once."""
         self._stop_idle_timer()
-        if self._protocol is not None and self.phase is not Phase.LOST:
-            self.phase = Phase.CLOSING
+        if self._protocol is not None and self.phase is not TunnelPhase.LOST:
+            self.phase = TunnelPhase.CLOSING
             self._protocol.abortConnection()
 
     # ITunnelListener.
@@ -159,7 +159,7 @@ class Tunnel:
         if (connection := tcp_below(tunnel.transport)) is not None:
             # Not every proxy answers pings: a dead one is found by the system, too.
             probe_peer(connection.getHandle(), KeepAliveTimes())
-        self.phase = Phase.ASKING
+        self.phase = TunnelPhase.ASKING
         tunnel.core.offer(self._hello.common)
         tunnel.message(encode_hello(self._hello))
 
@@ -170,9 +170,11 @@ class Tunnel:
         """The first message is the answer, whatever it says. Of later ones only a refusal counts:
         the token is no longer accepted.
         """
-        if self.phase is Phase.ASKING:
+        if self.phase is TunnelPhase.ASKING:
             self._answered(decode_answer(value))
-        elif self.phase in (Phase.OPEN, Phase.RETIRED) and (refused := decode_later_refusal(value)):
+        elif self.phase in (TunnelPhase.OPEN, TunnelPhase.RETIRED) and (
+            refused := decode_later_refusal(value)
+        ):
             self._refused_later(refused)
 
     def _answered(self, answer: Answer) -> None:
@@ -187,7 +189,7 @@ class Tunnel:
     def _accepted(self, answer: Accepted) -> None:
         self._features = answer.features & self._hello.common
         self._pump().enable(self._features, WINDOWS, answer.window)
-        self.phase = Phase.OPEN
+        self.phase = TunnelPhase.OPEN
         self.opened_at = self._clock.seconds()
         if PING in self._features and self._settings.ping_interval_s:
             self._pump().keep_alive(self._settings.ping_interval_s, self._settings.ping_timeout_s)
@@ -203,13 +205,13 @@ class Tunnel:
     def goAwayReceived(self, after_ms: int) -> None:
         """The proxy is being stopped: what is open may end, the next tunnel is for later."""
         self._owner.going_away(after_ms / 1000)
-        if self.phase is Phase.OPEN:
+        if self.phase is TunnelPhase.OPEN:
             self._retire(f"the proxy is going, and asks for the next one after {after_ms} ms")
 
     def tunnelLost(self, reason: Failure) -> None:
         self._stop_idle_timer()
         self._stop_cut()
-        was_open, self.phase = self.phase is Phase.OPEN, Phase.LOST
+        was_open, self.phase = self.phase is TunnelPhase.OPEN, TunnelPhase.LOST
         log.debug("the tunnel is closed: {why}", why=in_words(reason))
         self._fail_answer(NodeError(_early_end(reason), "ECONNRESET"))
         self._owner.lost(self, unexpectedly=was_open)
@@ -240,16 +242,16 @@ class Tunnel:
 
     def _retire(self, why: str) -> None:
         self._stop_idle_timer()
-        self.phase = Phase.RETIRED
+        self.phase = TunnelPhase.RETIRED
         log.debug("the tunnel opens nothing more: {why}", why=why)
         self._watch_idle()
 
     def _watch_idle(self) -> None:
         if self._open_substreams:
             return
-        if self.phase is Phase.RETIRED:
+        if self.phase is TunnelPhase.RETIRED:
             self.close()
-        elif self.phase is Phase.OPEN:
+        elif self.phase is TunnelPhase.OPEN:
             self._idle = self._clock.callLater(self._settings.idle_s, self._idle_too_long)
 
     def _idle_too_long(self) -> None:
