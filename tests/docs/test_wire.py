@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from support.dialogues import parse
-from tessel_proxy.tunnel.session import MAX_BYTES_WHILE_CHECKED, MAX_BYTES_WITHOUT_TOKEN, MAX_HELD
+from tessel_proxy.tunnel.admission import MAX_BYTES_WHILE_CHECKED, MAX_BYTES_WITHOUT_TOKEN, MAX_HELD
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "wire.md"

@@ -29,7 +29,7 @@ def test_spoiled_dialogues_leave_the_proxy_and_its_other_tunnels_as_they_were(se
         if number % LOOK_EVERY == 0:
             proxy.clock.advance(0.01)
             bystander.transfer()
-            assert len(proxy.house.census.all) == 1, mutations.name(number)
+            assert len(proxy.shared.tunnels.all) == 1, mutations.name(number)
         if number == WARM_UP:
             objects, before = count_objects(), Held.by(os.getpid())
     bystander.assert_untouched()

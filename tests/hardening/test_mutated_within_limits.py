@@ -72,13 +72,13 @@ class Run:
     def _look(self, number):
         self._bystander.transfer()
         self._bystander.assert_untouched()
-        assert len(self.proxy.house.census.all) == 1, self._mutations.name(number)
+        assert len(self.proxy.shared.tunnels.all) == 1, self._mutations.name(number)
         self.lingered |= len(self.proxy.opener.sockets) > 1
 
     def settled(self):
         """What is held when nobody but the bystander is there any more."""
         self.proxy.pass_all_time()
-        assert self.proxy.house.limits.substreams == len(self.proxy.opener.sockets) == 1
+        assert self.proxy.shared.limits.substreams == len(self.proxy.opener.sockets) == 1
         return count_objects(), Held.by(os.getpid())
 
     def end(self):

@@ -1,4 +1,4 @@
-"""A tunnel of somebody else in the house that strangers visit: it is to go on untouched."""
+"""A tunnel of somebody else in the shared that strangers visit: it is to go on untouched."""
 
 import hashlib
 

@@ -1,6 +1,6 @@
 """A whole proxy's tunnels without sockets: pump, core, session and outbounds, over fake targets.
 
-Thousands of hostile tunnels pass through one house, as they do in a process.
+Thousands of hostile tunnels pass through one shared, as they do in a process.
 """
 
 from dataclasses import dataclass, field, replace
@@ -146,7 +146,7 @@ class FakeOpener:
 
 
 class MemoryProxy:
-    """One house that all tunnels of a test visit."""
+    """One shared that all tunnels of a test visit."""
 
     def __init__(self, seed, *, witness=None, some_are_deaf=False, **config):
         """`config`: settings; the others have their defaults."""
@@ -154,7 +154,7 @@ class MemoryProxy:
         stage.connection.cut()  # its own tunnel is not needed
         self.clock = stage.clock
         self.opener = FakeOpener(self.clock, Random(seed), some_are_deaf)
-        self.house = replace(stage.house, opener=self.opener, witness=witness or NoWitness())
+        self.shared = replace(stage.shared, opener=self.opener, witness=witness or NoWitness())
         self._numbers = count(1)
         self.most_waiting = 0  # substreams, for their account's rate
 
@@ -168,7 +168,7 @@ class MemoryProxy:
             tunnel.send(piece)
         _, left = frames_in(tunnel.take())
         assert not left, "half a frame was sent"
-        self.most_waiting = max(self.most_waiting, self.house.limits.waiting_for_rate)
+        self.most_waiting = max(self.most_waiting, self.shared.limits.waiting_for_rate)
         tunnel.close()
 
     def turns(self, most=50):
@@ -192,10 +192,10 @@ class MemoryProxy:
     @property
     def is_as_at_first(self):
         """Nothing is left of all the tunnels that were."""
-        census = self.house.census
+        tunnels = self.shared.tunnels
         return not (
-            census.all
-            or census.unauthenticated
+            tunnels.all
+            or tunnels.unauthenticated
             or self.opener.sockets
             or self.clock.getDelayedCalls()
         )
@@ -210,9 +210,9 @@ class HostileTunnel:
             tunnel=next(proxy._numbers),
             peer=f"{host}:4711",
             started_at=proxy.clock.seconds(),
-            witness=proxy.house.witness,
+            witness=proxy.shared.witness,
         )
-        self.session = Session(proxy.house, record, source_of(host))
+        self.session = Session(proxy.shared, record, source_of(host))
         self.protocol = TunnelProtocol(Side.A, self.session, proxy.clock)
         self.transport = PeerTransport(self.protocol)
         self.protocol.makeConnection(self.transport)

@@ -22,7 +22,7 @@ from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.session import Session
-from tessel_proxy.tunnel.shared_state import House
+from tessel_proxy.tunnel.shared_state import SharedState
 from unit.streamplex.wiring import Aware, Connection, Listener, hand_on
 
 PUBLIC = "93.184.216.34"  # an address that may be dialled
@@ -208,11 +208,11 @@ class Stage:
         authenticator = authenticator or HardcodedAuthenticator(TOKEN)
         self.limits = AccountLimits(self.config, self.clock)
         penalties = Penalties(self.config.max_wrong_tokens, self.config.auth_penalty_s)
-        self.house = House(
+        self.shared = SharedState(
             self.config, self.clock, authenticator, self.opener, self.limits, penalties
         )
         self.record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=self.clock.seconds())
-        self.session = Session(self.house, self.record)
+        self.session = Session(self.shared, self.record)
         self.server = TunnelProtocol(Side.A, self.session, self.clock)
         self.listener = Listener()
         self.device = TunnelProtocol(Side.B, self.listener, self.clock)

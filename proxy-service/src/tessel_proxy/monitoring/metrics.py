@@ -29,7 +29,7 @@ from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
-from tessel_proxy.tunnel.shared_state import Census
+from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
 PREFIX = "tessel_proxy_"
 KINDS = [kind.value for kind in SubstreamKind]
@@ -41,7 +41,7 @@ class Sources:
 
     config: MonitoringSettings
     ledger: Ledger
-    census: Census
+    tunnels: TunnelRegistry
     limits: AccountLimits
     lookups: Lookups
     readiness: Readiness
@@ -74,14 +74,14 @@ class ProxyCollector(Collector):
         yield from self._state()
 
     def _tunnels(self) -> Iterator[Metric]:
-        census, ledger = self._sources.census, self._sources.ledger
-        unauthenticated = len(census.unauthenticated)
+        tunnels, ledger = self._sources.tunnels, self._sources.ledger
+        unauthenticated = len(tunnels.unauthenticated)
         yield _labelled_gauge(
             "tunnels",
             "Tunnels that are open, by whether their token was accepted.",
             "state",
             [
-                ("authenticated", len(census.all) - unauthenticated),
+                ("authenticated", len(tunnels.all) - unauthenticated),
                 ("unauthenticated", unauthenticated),
             ],
         )
@@ -96,7 +96,7 @@ class ProxyCollector(Collector):
             "Tunnels there is room for: MAX_TUNNELS, or what descriptors leave of it.",
             self._sources.limits.shares.tunnels,
         )
-        yield _gauge("handshakes", "TLS handshakes under way.", len(census.handshaking))
+        yield _gauge("handshakes", "TLS handshakes under way.", len(tunnels.handshaking))
         yield _gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
         yield _labelled_counter(
             "handshakes_done",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.error_codes import ErrorCode
@@ -145,6 +146,17 @@ def refused(tunnel: int | None, peer: str, why: Refusal, lines: LogLines) -> Non
         )
 
     lines.log(LineKind("tunnel_refused", text, source_of_peer(peer), error=error), write)
+
+
+def tunnel_failed(record: TunnelRecord, failure: Failure) -> None:
+    """Log an unexpected error that ends a tunnel."""
+    _log.failure(
+        "tunnel {tunnel} of {peer} failed",
+        failure=failure,
+        tunnel=record.tunnel,
+        peer=record.peer,
+        error=ErrorCode.INTERNAL_ERROR.value,
+    )
 
 
 def would_be_refused(tunnel: int, account: str, target: str, address: str, rule: str) -> None:

@@ -28,9 +28,9 @@ from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.backpressure import FromDevice, FromTarget, Why
 from tessel_proxy.relay.early_data import EarlyData
 from tessel_proxy.relay.idle_timer import IdleTimer
-from tessel_proxy.relay.states import TRANSITIONS, Input, State
+from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.traffic import Traffic
-from tessel_proxy.relay.tunnel_context import Terms
+from tessel_proxy.relay.tunnel_context import TunnelContext
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.nodewords import TargetError
 from tessel_proxy.targets.target import Target, TargetLoss
@@ -42,23 +42,25 @@ class Outbound(Protocol):
 
     _log = Logger()
 
-    def __init__(self, terms: Terms, kind: SubstreamKind, record: SubstreamRecord) -> None:
-        self._terms = terms
+    def __init__(
+        self, context: TunnelContext, kind: SubstreamKind, record: SubstreamRecord
+    ) -> None:
+        self._context = context
         self._kind = kind
         self._record = record
-        self._state = State.WAITING
+        self._state = RelayState.WAITING
         self._early: EarlyData | None = None  # until the target stands, if anything comes
         self._idle: IdleTimer | None = None  # until the device asks for it
         self._silence: IdleTimer | None = None
-        if terms.idle_s:
-            self._silence = IdleTimer(terms.clock, self._silent_too_long)
-            self._silence.arm(terms.idle_s)
+        if context.idle_s:
+            self._silence = IdleTimer(context.clock, self._silent_too_long)
+            self._silence.arm(context.idle_s)
         self._opening: Deferred[None] | None = None
         self._last_bytes = 0  # that came at once from the device
         self._target: Target | None = None
         self._from_device = FromDevice(self)
         self._from_target = FromTarget(self)
-        self._traffic = Traffic(terms.tally, self._from_device, self._from_target)
+        self._traffic = Traffic(context.usage, self._from_device, self._from_target)
 
     def connectionMade(self) -> None:
         self._substream.takes_sequences = False  # no more is kept than what pauses the device
@@ -68,13 +70,13 @@ class Outbound(Protocol):
     def _substream(self) -> Substream:
         return cast("Substream", self.transport)
 
-    def _move(self, what: Input) -> None:
+    def _move(self, what: RelayInput) -> None:
         self._state = TRANSITIONS[self._state][what]
 
     # --- from the device
 
     def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
-        if self._state is State.CLOSED:
+        if self._state is RelayState.CLOSED:
             return
         try:
             match name:
@@ -88,25 +90,25 @@ class Outbound(Protocol):
             self._fail(str(fault), Outcome.BAD_REQUEST)
 
     def _connect(self, request: ConnectRequest) -> None:
-        if self._state is not State.WAITING:
+        if self._state is not RelayState.WAITING:
             raise BadRequestError(nodewords.SECOND_CONNECT)
-        self._move(Input.CONNECT)
+        self._move(RelayInput.CONNECT)
         self._record.target = str(request)
         # What has come with it may be for the target, which then gets it in one write.
         self._substream.behind(lambda: self._open(request))
 
     def _open(self, request: ConnectRequest) -> None:
-        if self._state is not State.OPENING:
+        if self._state is not RelayState.OPENING:
             return
-        terms = self._terms
-        opening = terms.opener.open(request, self._kind, terms.account, terms.tunnel, self)
+        context = self._context
+        opening = context.opener.open(request, self._kind, context.account, context.tunnel, self)
         stands = opening.addCallback(self._stands).addErrback(self._not_opened)
         if not stands.called:
             self._opening = stands
 
     def _set_timeout(self, limit_s: float) -> None:
         if self._idle is None:
-            self._idle = IdleTimer(self._terms.clock, self._tell_idle)
+            self._idle = IdleTimer(self._context.clock, self._tell_idle)
         if limit_s:
             self._idle.arm(limit_s)
         else:
@@ -118,13 +120,13 @@ class Outbound(Protocol):
     def dataSequenceReceived(self, pieces: Sequence[BytesLike]) -> None:
         self.touch()
         match self._state:
-            case State.DEVICE_ENDED | State.CLOSED:
+            case RelayState.DEVICE_ENDED | RelayState.CLOSED:
                 pass
             case _ if not self._traffic.may_pass_to_target(sum(map(len, pieces))):
                 self._fail_with("read", Outcome.QUOTA_SPENT)
-            case State.WAITING | State.OPENING:
+            case RelayState.WAITING | RelayState.OPENING:
                 self._keep(pieces)
-            case State.RELAYING | State.TARGET_ENDED:
+            case RelayState.RELAYING | RelayState.TARGET_ENDED:
                 self._write(pieces)
             case _:
                 assert_never(self._state)
@@ -133,25 +135,25 @@ class Outbound(Protocol):
         kept = self._kept
         if not kept.add(b"".join(pieces)):
             self._fail_with("write", Outcome.TOO_MUCH_EARLY_DATA)
-        elif self._state is State.OPENING and kept.is_much:
+        elif self._state is RelayState.OPENING and kept.is_much:
             self._from_device.add(Why.OPENING)
 
     @property
     def _kept(self) -> EarlyData:
         if self._early is None:
-            self._early = EarlyData(self._terms.allowance)
+            self._early = EarlyData(self._context.allowance)
         return self._early
 
     def readConnectionLost(self) -> None:
         match self._state:
-            case State.WAITING | State.OPENING:
+            case RelayState.WAITING | RelayState.OPENING:
                 self._kept.ended = True
-            case State.RELAYING:
-                self._move(Input.DEVICE_END)
+            case RelayState.RELAYING:
+                self._move(RelayInput.DEVICE_END)
                 self._socket.end()
-            case State.TARGET_ENDED:
+            case RelayState.TARGET_ENDED:
                 self._finish(Outcome.ENDED)
-            case State.DEVICE_ENDED | State.CLOSED:
+            case RelayState.DEVICE_ENDED | RelayState.CLOSED:
                 pass
             case _:
                 assert_never(self._state)
@@ -160,23 +162,23 @@ class Outbound(Protocol):
         """The device has our `end`; `close` may be long after."""
 
     def errorReceived(self, message: str) -> None:  # noqa: ARG002 -- its words help nobody here
-        if self._state is not State.CLOSED:
+        if self._state is not RelayState.CLOSED:
             self._abort_socket()
             stalled = self._substream.stalled
             self._close(Outcome.STALLED if stalled else Outcome.FAILED_BY_DEVICE)
 
     def resetReceived(self) -> None:
         """The program reads no more: nobody wants what the target still sends."""
-        if self._state is not State.CLOSED:
+        if self._state is not RelayState.CLOSED:
             self._abort_socket()
             self._close(Outcome.LEFT_BY_DEVICE)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._state is State.CLOSED:
+        if self._state is RelayState.CLOSED:
             return  # this side let it go
         # All that the device had to say has been handed to the target: it may keep it. Anything
         # else must not look whole.
-        if self._state is State.DEVICE_ENDED:
+        if self._state is RelayState.DEVICE_ENDED:
             self._socket.close()
         else:
             self._abort_socket()
@@ -199,7 +201,7 @@ class Outbound(Protocol):
         self._target = target
         self._opening = None
         self._substream.takes_sequences = True
-        self._move(Input.STANDS)
+        self._move(RelayInput.STANDS)
         # Written before there is anyone to pause: who is paused now and resumed below, TLS
         # would hold for paused ever after.
         early, self._early = self._early, None
@@ -254,15 +256,15 @@ class Outbound(Protocol):
         self._record.bytes_from_target += len(data)
         self._substream.write(data)
         if self._target is not None:
-            self._target.read_at_most(self._terms.reading.next_bytes())
+            self._target.read_at_most(self._context.reading.next_bytes())
 
     def target_ended(self) -> None:
-        if self._state is State.DEVICE_ENDED:
+        if self._state is RelayState.DEVICE_ENDED:
             self._finish(Outcome.ENDED)  # `end` and `close` as one
             return
         self._end_substream()
-        if self._terms.half_close:
-            self._move(Input.TARGET_END)
+        if self._context.half_close:
+            self._move(RelayInput.TARGET_END)
         else:
             self._finish_after_what_is_held()
 
@@ -270,7 +272,7 @@ class Outbound(Protocol):
         """An original device takes the target's end for the end of both directions."""
         self._socket.unpace()
         self._from_device.end()  # hands on what was held for the target, at once
-        if self._state is not State.CLOSED:
+        if self._state is not RelayState.CLOSED:
             self._finish(Outcome.ENDED)
 
     def target_lost(self, loss: TargetLoss) -> None:
@@ -278,7 +280,7 @@ class Outbound(Protocol):
         message, outcome = nodewords.LOSSES[loss]
         if message is None:
             self._close(outcome)
-        elif loss is TargetLoss.RESET and self._state is State.TARGET_ENDED:
+        elif loss is TargetLoss.RESET and self._state is RelayState.TARGET_ENDED:
             self._fail(nodewords.WRITE_BROKEN, outcome)
         else:
             self._fail(message, outcome)
@@ -292,7 +294,7 @@ class Outbound(Protocol):
     def _write(self, pieces: Sequence[BytesLike]) -> None:
         nbytes = sum(map(len, pieces))
         self._record.bytes_from_device += nbytes
-        self._terms.reading.came(nbytes, self._last_bytes)
+        self._context.reading.came(nbytes, self._last_bytes)
         self._last_bytes = nbytes
         self._socket.write(pieces)
 
@@ -346,7 +348,7 @@ class Outbound(Protocol):
         self._substream.release()
 
     def _put_away(self, outcome: Outcome) -> None:
-        self._move(Input.CLOSE)
+        self._move(RelayInput.CLOSE)
         if self._idle is not None:
             self._idle.disarm()
         if self._silence is not None:
@@ -356,8 +358,8 @@ class Outbound(Protocol):
         if self._early is not None:
             self._early.hand_over()
         self._traffic.end()
-        self._terms.tally.close_substream(self._target)
-        self._record.close(self._terms.clock.seconds(), outcome)
+        self._context.usage.close_substream(self._target)
+        self._record.close(self._context.clock.seconds(), outcome)
 
 
 def _found_in(lost: BaseException | None) -> Outcome:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class State(Enum):
+class RelayState(Enum):
     __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
 
     WAITING = auto()  # for the device to say where to
@@ -26,7 +26,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Input(Enum):
+class RelayInput(Enum):
     __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
 
     CONNECT = auto()
@@ -36,15 +36,21 @@ class Input(Enum):
     CLOSE = auto()
 
 
-TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.WAITING: {Input.CONNECT: State.OPENING, Input.CLOSE: State.CLOSED},
-    State.OPENING: {Input.STANDS: State.RELAYING, Input.CLOSE: State.CLOSED},
-    State.RELAYING: {
-        Input.DEVICE_END: State.DEVICE_ENDED,
-        Input.TARGET_END: State.TARGET_ENDED,
-        Input.CLOSE: State.CLOSED,
+TRANSITIONS: dict[RelayState, dict[RelayInput, RelayState]] = {
+    RelayState.WAITING: {
+        RelayInput.CONNECT: RelayState.OPENING,
+        RelayInput.CLOSE: RelayState.CLOSED,
     },
-    State.DEVICE_ENDED: {Input.CLOSE: State.CLOSED},
-    State.TARGET_ENDED: {Input.CLOSE: State.CLOSED},
-    State.CLOSED: {},
+    RelayState.OPENING: {
+        RelayInput.STANDS: RelayState.RELAYING,
+        RelayInput.CLOSE: RelayState.CLOSED,
+    },
+    RelayState.RELAYING: {
+        RelayInput.DEVICE_END: RelayState.DEVICE_ENDED,
+        RelayInput.TARGET_END: RelayState.TARGET_ENDED,
+        RelayInput.CLOSE: RelayState.CLOSED,
+    },
+    RelayState.DEVICE_ENDED: {RelayInput.CLOSE: RelayState.CLOSED},
+    RelayState.TARGET_ENDED: {RelayInput.CLOSE: RelayState.CLOSED},
+    RelayState.CLOSED: {},
 }

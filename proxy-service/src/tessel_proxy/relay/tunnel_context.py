@@ -13,7 +13,7 @@ from tessel_proxy.targets.opening import Opener
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class TunnelContext:
     """Who works for them, whose they are, and what they may."""
 
     opener: Opener
@@ -22,6 +22,6 @@ class Terms:
     tunnel: int
     half_close: bool
     allowance: Allowance
-    tally: AccountUsage
+    usage: AccountUsage
     reading: Reading
     idle_s: float  # 0: for ever

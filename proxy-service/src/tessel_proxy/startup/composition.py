@@ -46,14 +46,14 @@ from tessel_proxy.records.accounting import Listener
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
-from tessel_proxy.startup.listeners import Door, Tunnels
+from tessel_proxy.startup.listeners import AdmissionFactory, TunnelFactory
 from tessel_proxy.startup.reload import Reloader
 from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.drain import Drain
-from tessel_proxy.tunnel.shared_state import House
+from tessel_proxy.tunnel.shared_state import SharedState
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.names import HELPER_THREADS, IThreadsAndTime
@@ -146,7 +146,7 @@ class ProxyService(Service):
         if limits.shares.is_short:
             self._warn_of_few(descriptors, limits.shares.tunnels)
         penalties = Penalties(config.max_wrong_tokens, config.auth_penalty_s)
-        self._house = House(
+        self._shared = SharedState(
             config,
             reactor,
             watched,
@@ -157,9 +157,9 @@ class ProxyService(Service):
             lines=self._lines,
         )
         self._memory = MemoryWatch(
-            reactor, config.memory_max_mib, lambda: [*self._house.census.all, *limits.tallies]
+            reactor, config.memory_max_mib, lambda: [*self._shared.tunnels.all, *limits.tallies]
         )
-        self._unanswered = UnansweredWatch(reactor, self._house.census, config.keep_alive.lost_s)
+        self._unanswered = UnansweredWatch(reactor, self._shared.tunnels, config.keep_alive.lost_s)
         self._expiry = ExpiryWatch(reactor, certificate_ends, wall_time)
         self._admin = AdminPort(
             config,
@@ -170,7 +170,7 @@ class ProxyService(Service):
                     Sources(
                         config=config,
                         ledger=self._ledger,
-                        census=self._house.census,
+                        tunnels=self._shared.tunnels,
                         limits=limits,
                         lookups=self._lookups,
                         readiness=self._readiness,
@@ -189,8 +189,10 @@ class ProxyService(Service):
     def _door_with(
         self, tls: IOpenSSLServerConnectionCreator, listener: Listener
     ) -> ProxyProtocolFactory:
-        tunnels = Tunnels(self._house, self._numbers, listener)
-        door = Door(self._house, self._memory, TLSFactory(tls, False, tunnels, self._reactor))
+        tunnels = TunnelFactory(self._shared, self._numbers, listener)
+        door = AdmissionFactory(
+            self._shared, self._memory, TLSFactory(tls, False, tunnels, self._reactor)
+        )
         config = self._config
         return ProxyProtocolFactory(
             door,
@@ -214,7 +216,7 @@ class ProxyService(Service):
 
     def _reloaded(self, name: str) -> None:
         if name in SAY_WHOSE_TOKENS:
-            self._house.penalties.forget_wrong()
+            self._shared.penalties.forget_wrong()
 
     def _token_checked(self, result: AuthResult) -> None:
         self._ledger.auth_answers[result] += 1
@@ -284,7 +286,7 @@ class ProxyService(Service):
         self._expiry.stop()
         await self._stop_listening()
         await Drain(
-            self._house.census, self._reactor, SystemRandom().randint, self._targets_lack
+            self._shared.tunnels, self._reactor, SystemRandom().randint, self._targets_lack
         ).run(self._config.drain_s, self._config.drain_return_s)
         self._reloader.stop()  # a token that is withdrawn during the drain ends its tunnel
         await self._end_all()
@@ -307,7 +309,7 @@ class ProxyService(Service):
         await deferLater(self._reactor, delay_s)
 
     def _targets_lack(self) -> bool:
-        return any(each.unsent_bytes for each in self._house.opener.sockets)
+        return any(each.unsent_bytes for each in self._shared.opener.sockets)
 
     async def _stop_listening(self) -> None:
         ports, self._ports = self._ports, []
@@ -318,7 +320,7 @@ class ProxyService(Service):
                 door.abort()
 
     async def _end_all(self) -> None:
-        for session in list(self._house.census.all):
+        for session in list(self._shared.tunnels.all):
             session.stop()
         await self._all_gone(STOP_GRACE_S)
         self.abort()
@@ -326,9 +328,9 @@ class ProxyService(Service):
 
     def abort(self) -> None:
         """Cut everything now: with a reset, for nothing that is cut may look whole."""
-        for session in list(self._house.census.all):
+        for session in list(self._shared.tunnels.all):
             session.abort()
-        for target in list(self._house.opener.sockets):
+        for target in list(self._shared.opener.sockets):
             target.abort()
         self._lines.flush()  # after a second signal nothing else does it
 
@@ -348,7 +350,7 @@ class ProxyService(Service):
 
     async def _all_gone(self, within_s: float) -> None:
         deadline = self._reactor.seconds() + within_s
-        while self._house.census.all or self._house.opener.sockets:
+        while self._shared.tunnels.all or self._shared.opener.sockets:
             if self._reactor.seconds() >= deadline:
                 return
             await deferLater(self._reactor, STOP_LOOK_S)

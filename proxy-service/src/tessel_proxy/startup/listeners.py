@@ -17,16 +17,16 @@ from tessel_proxy.records.accounting import Listener, TunnelRecord, log_refused
 from tessel_proxy.records.ends import Refusal
 from tessel_proxy.records.peers import peer_name, source_of
 from tessel_proxy.tunnel.session import Session
-from tessel_proxy.tunnel.shared_state import House
+from tessel_proxy.tunnel.shared_state import SharedState
 
 
-class Tunnels(ServerFactory[TunnelProtocol]):
+class TunnelFactory(ServerFactory[TunnelProtocol]):
     """Makes a tunnel of each connection."""
 
     noisy = False
 
-    def __init__(self, house: House, numbers: Iterator[int], listener: Listener) -> None:
-        self._house = house
+    def __init__(self, shared: SharedState, numbers: Iterator[int], listener: Listener) -> None:
+        self._shared = shared
         self._numbers = numbers
         self._listener = listener
 
@@ -34,45 +34,45 @@ class Tunnels(ServerFactory[TunnelProtocol]):
         record = TunnelRecord(
             tunnel=next(self._numbers),
             peer=_peer(addr),
-            started_at=self._house.clock.seconds(),
+            started_at=self._shared.clock.seconds(),
             listener=self._listener,
-            witness=self._house.witness,
-            lines=self._house.lines,
+            witness=self._shared.witness,
+            lines=self._shared.lines,
         )
         return TunnelProtocol(
-            Side.A, Session(self._house, record, _source(addr)), self._house.clock
+            Side.A, Session(self._shared, record, _source(addr)), self._shared.clock
         )
 
 
-class Door(ServerFactory[TLSMemoryBIOProtocol]):
+class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
     """Lets connections in, TLS below their tunnels, while there is room for one more stranger."""
 
     noisy = False
 
-    def __init__(self, house: House, memory: MemoryWatch, tunnels: TLSFactory) -> None:
-        self._census = house.census
-        self._witness = house.witness
-        self._lines = house.lines
+    def __init__(self, shared: SharedState, memory: MemoryWatch, tunnels: TLSFactory) -> None:
+        self._tunnels = shared.tunnels
+        self._witness = shared.witness
+        self._lines = shared.lines
         self._memory = memory
-        self._config = house.config
-        self._shares = house.limits.shares
-        self._tunnels = tunnels
+        self._config = shared.config
+        self._shares = shared.limits.shares
+        self._factory = tunnels
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
         if why := self._no_room():
             log_refused(None, _peer(addr), why, self._witness, self._lines)
             return None  # the connection is closed at once
-        return self._tunnels.buildProtocol(addr)
+        return self._factory.buildProtocol(addr)
 
     def _no_room(self) -> Refusal | None:
-        census, config = self._census, self._config
+        tunnels, config = self._tunnels, self._config
         if self._memory.is_full:
             return Refusal.MEMORY_FULL
-        if len(census.all) >= self._shares.tunnels:
+        if len(tunnels.all) >= self._shares.tunnels:
             return Refusal.TOO_MANY_TUNNELS
-        if len(census.unauthenticated) >= config.max_unauthenticated:
+        if len(tunnels.unauthenticated) >= config.max_unauthenticated:
             return Refusal.TOO_MANY_UNAUTHENTICATED
-        if len(census.handshaking) >= config.max_handshakes:
+        if len(tunnels.handshaking) >= config.max_handshakes:
             return Refusal.TOO_MANY_HANDSHAKES
         return None
 

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from tessel_proxy.tunnel.shared_state import Census, Tunnel
+from tessel_proxy.tunnel.shared_state import OpenTunnel, TunnelRegistry
 from tessel_service_kit.texts import counted
 
 LOOK_S: Final = 0.05
@@ -44,13 +44,13 @@ class Drain:
 
     def __init__(
         self,
-        census: Census,
+        tunnels: TunnelRegistry,
         clock: IReactorTime,
         draw: Draw,
         targets_lack: Callable[[], bool] = lambda: False,
     ) -> None:
         """`targets_lack`: does one still lack what it was sent? Its tunnel may be gone before."""
-        self._census = census
+        self._tunnels = tunnels
         self._clock = clock
         self._draw = draw
         self._targets_lack = targets_lack
@@ -66,42 +66,42 @@ class Drain:
         started = self._clock.seconds()
         if return_s is None:
             return_s = RESTART_S + (within_s if self._is_busy else min(within_s, CROSSING_S))
-        told = self._tell(list(self._census.all), return_s)
+        told = self._tell(list(self._tunnels.all), return_s)
         self._log.info(
             "draining: {log_tunnels}, at most {seconds:g} s",
             event="draining",
-            log_tunnels=counted(len(self._census.all), "tunnel"),
-            tunnels=len(self._census.all),
+            log_tunnels=counted(len(self._tunnels.all), "tunnel"),
+            tunnels=len(self._tunnels.all),
             told=len(told),
             seconds=within_s,
             return_seconds=return_s,
         )
         while not self._is_done and self._clock.seconds() - started < within_s:
             crossed = self._clock.seconds() - started >= CROSSING_S
-            self._end_idle(self._census.all if crossed else self._census.all - told)
+            self._end_idle(self._tunnels.all if crossed else self._tunnels.all - told)
             await deferLater(self._clock, LOOK_S)
         self._log.info(
             "drained: {log_left} left",
             event="drained",
-            log_left=counted(len(self._census.all), "tunnel"),
-            left=len(self._census.all),
+            log_left=counted(len(self._tunnels.all), "tunnel"),
+            left=len(self._tunnels.all),
             seconds=round(self._clock.seconds() - started, 3),
         )
 
     @property
     def _is_done(self) -> bool:
-        return not self._census.all and not self._targets_lack()
+        return not self._tunnels.all and not self._targets_lack()
 
     @property
     def _is_busy(self) -> bool:
-        return self._targets_lack() or not all(each.is_idle for each in self._census.all)
+        return self._targets_lack() or not all(each.is_idle for each in self._tunnels.all)
 
-    def _tell(self, tunnels: Iterable[Tunnel], return_s: float) -> set[Tunnel]:
+    def _tell(self, tunnels: Iterable[OpenTunnel], return_s: float) -> set[OpenTunnel]:
         return {each for each in tunnels if each.drain(self._return_ms(return_s))}
 
     def _return_ms(self, return_s: float) -> int:
         return min(int(return_s * 1000) + self._draw(*RETURN_MS), MAX_RETURN_MS)
 
-    def _end_idle(self, tunnels: Iterable[Tunnel]) -> None:
+    def _end_idle(self, tunnels: Iterable[OpenTunnel]) -> None:
         for tunnel in list(tunnels):
             tunnel.end_if_idle()

@@ -7,28 +7,28 @@ from streamplex.tx import Substream
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.relay.outbound import Outbound
-from tessel_proxy.relay.tunnel_context import Terms
-from tessel_proxy.tunnel.shared_state import House
+from tessel_proxy.relay.tunnel_context import TunnelContext
+from tessel_proxy.tunnel.shared_state import SharedState
 
 
 class Serving:
     """What is done for the substreams of one tunnel."""
 
-    def __init__(self, house: House, record: TunnelRecord) -> None:
-        self._house = house
+    def __init__(self, shared: SharedState, record: TunnelRecord) -> None:
+        self._shared = shared
         self._record = record
 
-    def serve(self, substream: Substream, terms: Terms, open_now: int) -> None:
+    def serve(self, substream: Substream, context: TunnelContext, open_now: int) -> None:
         """`open_now`: substreams that the tunnel has, this one among them."""
-        if open_now > self._house.config.max_substreams:
+        if open_now > self._shared.config.max_substreams:
             self.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS)
         elif not substream.is_promised:
             self.refuse(substream, Outcome.WINDOWS_USED_UP)
-        elif too_many := terms.tally.open_substream():
+        elif too_many := context.usage.open_substream():
             self.refuse(substream, too_many)
         else:
             kind = substream_kind(substream.name)
-            substream.attach(Outbound(terms, kind, self._record_of(substream)))
+            substream.attach(Outbound(context, kind, self._record_of(substream)))
 
     def refuse(self, substream: Substream, why: Outcome) -> None:
         """Turn it away before anything is done for it."""
@@ -37,12 +37,12 @@ class Serving:
         substream.loseWriteConnection()
         substream.emit(CLOSED)
         substream.release()
-        record.close(self._house.clock.seconds(), why)
+        record.close(self._shared.clock.seconds(), why)
 
     def _record_of(self, substream: Substream) -> SubstreamRecord:
         return SubstreamRecord(
             of=self._record,
             substream=substream.channel,
             kind=substream_kind(substream.name).value,
-            started_at=self._house.clock.seconds(),
+            started_at=self._shared.clock.seconds(),
         )

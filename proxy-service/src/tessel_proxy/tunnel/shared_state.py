@@ -1,4 +1,4 @@
-"""What all tunnels of one proxy share."""
+"""The state that all tunnels of one proxy share."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tessel_proxy.targets.opening import Opener
 from tessel_proxy.tunnel.settings import TunnelSettings
 
 
-class Tunnel(Interface):
-    """A device's tunnel, as far as the house has to do with it."""
+class OpenTunnel(Interface):
+    """A device's tunnel, as the drain, the memory watch and newer tunnels use it."""
 
     def drain(self, after_ms: int) -> bool: ...
     @property
@@ -36,26 +36,28 @@ class Tunnel(Interface):
     def abort(self) -> None: ...
 
 
-class Device(NamedTuple):
-    """A device by its name (device/1). A name means something within its account alone."""
+class DeviceKey(NamedTuple):
+    """A device by its name (device/1), which is unique within its account only."""
 
     account: str
     name: str
 
 
 @dataclass(slots=True)
-class Census:
-    """The tunnels there are, and those among them that nobody answers for yet."""
+class TunnelRegistry:
+    """All open tunnels of the proxy, and those in some states."""
 
-    all: set[Tunnel] = field(default_factory=set)
-    unauthenticated: set[Tunnel] = field(default_factory=set)
-    handshaking: set[Tunnel] = field(default_factory=set)  # of those, whose TLS is not done
-    devices: dict[Device, Tunnel] = field(default_factory=dict)  # the newest tunnel of each
+    all: set[OpenTunnel] = field(default_factory=set)
+    unauthenticated: set[OpenTunnel] = field(default_factory=set)
+    handshaking: set[OpenTunnel] = field(default_factory=set)  # a subset of `unauthenticated`
+    by_device: dict[DeviceKey, OpenTunnel] = field(
+        default_factory=dict
+    )  # the newest tunnel of each
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """The settings, and those who work for every tunnel."""
+class SharedState:
+    """The settings and services that all tunnels use."""
 
     config: TunnelSettings
     clock: IReactorTime
@@ -63,7 +65,7 @@ class House:
     opener: Opener
     limits: AccountLimits
     penalties: Penalties
-    census: Census = field(default_factory=Census)
+    tunnels: TunnelRegistry = field(default_factory=TunnelRegistry)
     witness: Witness = field(default_factory=NoWitness)
     lines: LogLines = field(default_factory=EachLine)
     digest: Digest = field(default_factory=fresh_digest)  # of tokens, for the penalties

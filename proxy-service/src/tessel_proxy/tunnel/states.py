@@ -14,27 +14,30 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class State(Enum):
+class SessionState(Enum):
     UNAUTHENTICATED = auto()
     CHECKING = auto()
     OPEN = auto()
     CLOSED = auto()
 
 
-class Input(Enum):
+class SessionInput(Enum):
     TOKEN = auto()
     RIGHT = auto()
     WRONG = auto()
     CLOSE = auto()
 
 
-TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.UNAUTHENTICATED: {Input.TOKEN: State.CHECKING, Input.CLOSE: State.CLOSED},
-    State.CHECKING: {
-        Input.RIGHT: State.OPEN,
-        Input.WRONG: State.UNAUTHENTICATED,
-        Input.CLOSE: State.CLOSED,
+TRANSITIONS: dict[SessionState, dict[SessionInput, SessionState]] = {
+    SessionState.UNAUTHENTICATED: {
+        SessionInput.TOKEN: SessionState.CHECKING,
+        SessionInput.CLOSE: SessionState.CLOSED,
     },
-    State.OPEN: {Input.CLOSE: State.CLOSED},
-    State.CLOSED: {},
+    SessionState.CHECKING: {
+        SessionInput.RIGHT: SessionState.OPEN,
+        SessionInput.WRONG: SessionState.UNAUTHENTICATED,
+        SessionInput.CLOSE: SessionState.CLOSED,
+    },
+    SessionState.OPEN: {SessionInput.CLOSE: SessionState.CLOSED},
+    SessionState.CLOSED: {},
 }

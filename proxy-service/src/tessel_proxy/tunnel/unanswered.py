@@ -9,7 +9,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from tessel_proxy.tunnel.shared_state import Census
+from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
 LOOKS: Final = 4
 """How often within the limit of time it is looked."""
@@ -18,10 +18,10 @@ LOOKS: Final = 4
 class UnansweredWatch:
     """Ends their tunnels."""
 
-    def __init__(self, clock: IReactorTime, census: Census, limit_s: float) -> None:
+    def __init__(self, clock: IReactorTime, tunnels: TunnelRegistry, limit_s: float) -> None:
         """`limit_s` 0: never."""
         self._clock = clock
-        self._census = census
+        self._tunnels = tunnels
         self._limit_s = limit_s
         self._look: IDelayedCall | None = None
 
@@ -34,6 +34,6 @@ class UnansweredWatch:
             self._look.cancel()
 
     def _looked(self) -> None:
-        for tunnel in list(self._census.all):
+        for tunnel in list(self._tunnels.all):
             tunnel.give_up_unanswered(self._limit_s)
         self.start()

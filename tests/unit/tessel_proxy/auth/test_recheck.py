@@ -84,7 +84,7 @@ def test_stopped_it_gives_up_the_question_under_way():
 def test_it_does_not_show_the_token():
     stage = Stage(Says(), auth_recheck_s=60)
     stage.say({"token": "S3CRET"})
-    assert "S3CRET" not in repr(stage.session._recheck)
+    assert "S3CRET" not in repr(stage.session._authenticated._recheck)
 
 
 # --- a session

@@ -194,7 +194,7 @@ async def test_frames_of_one_turn_come_to_a_board_in_one_record(proxy, config):
     board.tunnel.message({"token": TOKEN})
     await board.answered
     before = len(data_records(tap.heard))
-    (session,) = proxy._house.census.all
+    (session,) = proxy._shared.tunnels.all
     for number in range(100):
         session._tunnel.message(number)
     while len(board.messages) < 101:

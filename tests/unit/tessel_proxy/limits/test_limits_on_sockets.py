@@ -43,17 +43,17 @@ async def test_a_tunnel_too_many_is_cut_and_the_others_stay(make, authority, log
 async def test_a_handshake_too_many_is_cut(make, authority, logged):  # noqa: F811
     proxy = make(max_handshakes=1)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
-    while not proxy._house.census.handshaking:
+    while not proxy._shared.tunnels.handshaking:
         await deferLater(reactor, 0.01)
     second = await connected(proxy, authority)
     await second.gone
     assert logged.named("tunnel_refused")[0]["error"] == "TP2015"
     silent.close()
-    while proxy._house.census.handshaking:
+    while proxy._shared.tunnels.handshaking:
         await deferLater(reactor, 0.01)
     third, answer = await accepted(proxy, authority)
     assert answer == {"authed": True}
-    assert not proxy._house.census.handshaking
+    assert not proxy._shared.tunnels.handshaking
     third.tunnel.loseConnection()
     await third.gone
 
@@ -76,7 +76,7 @@ def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: 
         config, reactor, HardcodedAuthenticator(TOKEN), server_tls, descriptors=2 * RESERVED
     )
     (line,) = logged.named("few_descriptors")
-    assert line["tunnels"] == proxy._house.limits.shares.tunnels == RESERVED // 2
+    assert line["tunnels"] == proxy._shared.limits.shares.tunnels == RESERVED // 2
 
 
 @pytest_twisted.ensureDeferred

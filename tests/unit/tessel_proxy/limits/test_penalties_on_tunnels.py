@@ -77,8 +77,8 @@ def fails(deferred):
 
 def test_guesses_that_come_all_at_once_are_asked_about_up_to_the_allowance():
     slow = Slow()
-    house = Stage(slow, max_wrong_tokens=3).house
-    checks = [first_check(house, f"guess {number}", "here") for number in range(256)]
+    shared = Stage(slow, max_wrong_tokens=3).shared
+    checks = [first_check(shared, f"guess {number}", "here") for number in range(256)]
     assert len(slow.asked) == 3
     (late,) = fails(checks[-1])
     assert isinstance(late, PenaltyError)
@@ -98,20 +98,20 @@ def test_guesses_that_come_all_at_once_are_asked_about_up_to_the_allowance():
 )
 def test_a_check_that_does_not_find_a_token_wrong_costs_its_source_nothing(end):
     slow = Slow()
-    house = Stage(slow, max_wrong_tokens=1).house
-    check = first_check(house, "one", "here")
+    shared = Stage(slow, max_wrong_tokens=1).shared
+    check = first_check(shared, "one", "here")
     fails(check)
     end(check, slow)
-    first_check(house, "another", "here")
+    first_check(shared, "another", "here")
     assert len(slow.asked) == 2
 
 
 def test_a_check_that_finds_it_wrong_does():
     slow = Slow()
-    house = Stage(slow, max_wrong_tokens=1).house
-    first_check(house, "one", "here")
+    shared = Stage(slow, max_wrong_tokens=1).shared
+    first_check(shared, "one", "here")
     slow.asked[0].callback(Refused())
-    assert fails(first_check(house, "another", "here"))
+    assert fails(first_check(shared, "another", "here"))
 
 
 @pytest_twisted.ensureDeferred

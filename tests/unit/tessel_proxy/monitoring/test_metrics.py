@@ -13,7 +13,7 @@ from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import Lookups
-from tessel_proxy.tunnel.shared_state import Census
+from tessel_proxy.tunnel.shared_state import TunnelRegistry
 from unit.tessel_proxy.pausing import Told
 from unit.tessel_proxy.stage import Stage
 
@@ -33,7 +33,7 @@ class Scrape:
             log_dropped=lambda: self.log_dropped,
             config=Config(**config),
             ledger=self.ledger,
-            census=Census(),
+            tunnels=TunnelRegistry(),
             limits=self.limits,
             lookups=Lookups(self.stage.resolver),
             readiness=self.readiness,
@@ -67,7 +67,7 @@ def scrape():
 
 
 def test_limits_stand_beside_what_they_limit(scrape):
-    scrape.sources.census.handshaking.add(object())
+    scrape.sources.tunnels.handshaking.add(object())
     assert scrape.value("handshakes") == 1
     assert scrape.value("handshakes_limit") == Config().max_handshakes
     assert scrape.value("tunnels_limit") == Config().max_tunnels
@@ -156,9 +156,9 @@ def test_tunnels_are_counted_as_they_come_and_go(scrape):
 
 
 def test_open_tunnels_are_told_by_whether_they_have_a_token(scrape):
-    census = scrape.sources.census
-    census.all |= {1, 2, 3}
-    census.unauthenticated.add(3)
+    tunnels = scrape.sources.tunnels
+    tunnels.all |= {1, 2, 3}
+    tunnels.unauthenticated.add(3)
     assert scrape.value("tunnels", state="authenticated") == 2
     assert scrape.value("tunnels", state="unauthenticated") == 1
     assert scrape.value("tunnels_unauthenticated_limit") == 256

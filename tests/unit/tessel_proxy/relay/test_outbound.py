@@ -13,7 +13,7 @@ from tessel_proxy.relay import outbound
 from tessel_proxy.relay.backpressure import Pauses
 from tessel_proxy.relay.early_data import PAUSE_BYTES, TUNNEL_BYTES
 from tessel_proxy.relay.outbound import Outbound
-from tessel_proxy.relay.states import TRANSITIONS, Input, State
+from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]
@@ -729,15 +729,15 @@ def test_a_timeout_of_0_disarms(stage):
 # --- the table
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("what", Input)
+@pytest.mark.parametrize("state", RelayState)
+@pytest.mark.parametrize("what", RelayInput)
 def test_the_table_has_every_state_and_closed_is_the_end(state, what):
     allowed = TRANSITIONS[state]
-    assert (Input.CLOSE in allowed) == (state is not State.CLOSED)
-    assert allowed.get(what, State.CLOSED) in State
+    assert (RelayInput.CLOSE in allowed) == (state is not RelayState.CLOSED)
+    assert allowed.get(what, RelayState.CLOSED) in RelayState
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", RelayState)
 def test_what_comes_from_the_device_is_safe_in_every_state(state):
     stage = Stage()
     stage.authenticate()
@@ -748,7 +748,7 @@ def test_what_comes_from_the_device_is_safe_in_every_state(state):
     protocol._state = state
     protocol.readConnectionLost()
     protocol._state = state
-    if state is State.CLOSED:
+    if state is RelayState.CLOSED:
         protocol.customReceived("_pls_connect", (80, PUBLIC))
         protocol.errorReceived("x")
-        assert protocol._state is State.CLOSED
+        assert protocol._state is RelayState.CLOSED

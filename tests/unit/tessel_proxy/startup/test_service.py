@@ -241,12 +241,12 @@ async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
     monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
     proxy = make(drain_s=0.05)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
-    while not proxy._house.census.all:
+    while not proxy._shared.tunnels.all:
         await deferLater(reactor, 0.01)
-    (session,) = proxy._house.census.all
+    (session,) = proxy._shared.tunnels.all
     monkeypatch.setattr(session, "stop", lambda: None)
     await proxy.stopService()
-    assert not proxy._house.census.all
+    assert not proxy._shared.tunnels.all
     assert proxy.addresses == []
     silent.close()
 
@@ -257,7 +257,7 @@ async def test_a_stop_resets_targets_that_linger_and_leaves_stuck_look_ups(
 ):
     monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
     proxy = make()
-    lingering = Lingering(proxy._house.opener.sockets)
+    lingering = Lingering(proxy._shared.opener.sockets)
     proxy._lookups.under_way = 1
     await proxy.stopService()
     assert lingering.aborted
@@ -283,7 +283,7 @@ async def test_a_stop_leaves_targets_without_tunnels_their_time_and_watches_memo
 ):
     monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
     proxy = make()
-    lingering = Lingering(proxy._house.opener.sockets)
+    lingering = Lingering(proxy._shared.opener.sockets)
     lingering.unsent_bytes = 1
     stopped = proxy.stopService()
     await deferLater(reactor, 0.2)

@@ -6,15 +6,15 @@ from twisted.internet.task import Clock
 
 from tessel_proxy.startup.composition import STOP_GRACE_S
 from tessel_proxy.tunnel.drain import CROSSING_S, LOOK_S, RESTART_S, RETURN_MS, Drain
-from tessel_proxy.tunnel.shared_state import Census
+from tessel_proxy.tunnel.shared_state import TunnelRegistry
 from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 
 class Tunnel:
-    def __init__(self, census, knows=False, idle=True):
-        self._census, self._knows, self.idle = census, knows, idle
+    def __init__(self, tunnels, knows=False, idle=True):
+        self._tunnels, self._knows, self.idle = tunnels, knows, idle
         self.after_ms = None
-        census.all.add(self)
+        tunnels.all.add(self)
 
     def drain(self, after_ms):
         self.after_ms = after_ms
@@ -26,17 +26,17 @@ class Tunnel:
 
     def end_if_idle(self):
         if self.idle:
-            self._census.all.discard(self)
+            self._tunnels.all.discard(self)
 
 
 class Draining:
     def __init__(self, within_s=30, return_s=0):
         self.clock = Clock()
-        self.census = Census()
+        self.tunnels = TunnelRegistry()
         self.within_s, self.return_s = within_s, return_s
         self.targets_lack = False
         self.drain = Drain(
-            self.census, self.clock, lambda low, high: low + high, lambda: self.targets_lack
+            self.tunnels, self.clock, lambda low, high: low + high, lambda: self.targets_lack
         )
 
     def begin(self):
@@ -64,7 +64,7 @@ def test_with_no_tunnels_there_is_nothing_to_drain(draining, logged):
 
 
 def test_every_tunnel_is_asked_to_go_and_when_to_come_back(draining, logged):
-    tunnel = Tunnel(draining.census, knows=True)
+    tunnel = Tunnel(draining.tunnels, knows=True)
     draining.begin()
     assert tunnel.after_ms == sum(RETURN_MS)
     (line,) = logged.named("draining")
@@ -76,7 +76,7 @@ def test_every_tunnel_is_asked_to_go_and_when_to_come_back(draining, logged):
 )
 def test_it_is_to_come_back_when_the_proxy_is_there_again(return_s, after_ms):
     draining = Draining(return_s=return_s)
-    tunnel = Tunnel(draining.census, knows=True)
+    tunnel = Tunnel(draining.tunnels, knows=True)
     draining.begin()
     assert tunnel.after_ms == after_ms
 
@@ -96,32 +96,32 @@ def test_unless_it_is_set_that_is_when_the_next_process_may_listen(
 ):
     draining = Draining(within_s, return_s=None)
     draining.targets_lack = targets_lack
-    told = Tunnel(draining.census, knows=True)
-    Tunnel(draining.census, idle=not busy)
+    told = Tunnel(draining.tunnels, knows=True)
+    Tunnel(draining.tunnels, idle=not busy)
     draining.begin()
     assert told.after_ms == (expected_s + RESTART_S) * 1000 + sum(RETURN_MS)
 
 
 def test_no_time_is_too_long_for_the_wire():
     draining = Draining(return_s=1e9)
-    tunnel = Tunnel(draining.census, knows=True)
+    tunnel = Tunnel(draining.tunnels, knows=True)
     draining.begin()
     assert tunnel.after_ms == 2**31 - 1
 
 
 def test_an_idle_tunnel_ends_at_once_unless_its_device_may_have_opened_something(draining):
-    Tunnel(draining.census)
-    told = Tunnel(draining.census, knows=True)
+    Tunnel(draining.tunnels)
+    told = Tunnel(draining.tunnels, knows=True)
     draining.begin()
-    assert draining.census.all == {told}
+    assert draining.tunnels.all == {told}
     draining.passes(CROSSING_S + LOOK_S)
-    assert not draining.census.all
+    assert not draining.tunnels.all
     draining.passes(LOOK_S)
     assert draining.done.called
 
 
 def test_a_busy_tunnel_ends_when_it_is_idle(draining, logged):
-    busy = Tunnel(draining.census, idle=False)
+    busy = Tunnel(draining.tunnels, idle=False)
     draining.begin()
     draining.passes(10)
     assert not draining.done.called
@@ -132,7 +132,7 @@ def test_a_busy_tunnel_ends_when_it_is_idle(draining, logged):
 
 
 def test_time_is_up_for_those_who_do_not_end(draining, logged):
-    Tunnel(draining.census, idle=False)
+    Tunnel(draining.tunnels, idle=False)
     draining.begin()
     draining.passes(30 + LOOK_S)
     assert draining.done.called
@@ -141,7 +141,7 @@ def test_time_is_up_for_those_who_do_not_end(draining, logged):
 
 def test_without_time_nobody_is_waited_for():
     draining = Draining(within_s=0)
-    Tunnel(draining.census, idle=False)
+    Tunnel(draining.tunnels, idle=False)
     draining.begin()
     assert draining.done.called
 

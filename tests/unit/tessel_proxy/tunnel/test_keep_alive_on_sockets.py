@@ -38,7 +38,7 @@ async def tunnel(proxy, authority):  # noqa: F811
     device = await connected(proxy, authority)
     device.tunnel.message({"token": TOKEN})
     assert (await device.answered)["authed"]
-    (session,) = proxy._house.census.all
+    (session,) = proxy._shared.tunnels.all
     return device, session._tunnel.transport
 
 
@@ -79,7 +79,7 @@ async def test_a_target_is_probed_too(make, authority):  # noqa: F811
     device.tunnel.open("net").attach(substream)
     substream.transport.emit("_pls_connect", site.getHost().port, "127.0.0.1")
     await substream.until("connect")
-    (target,) = proxy._house.opener.sockets
+    (target,) = proxy._shared.opener.sockets
     assert probes(target.transport) == [1, 33, 15, 4, 0]
     await close(device)
     await site.stopListening()
@@ -90,10 +90,10 @@ async def test_a_device_behind_a_load_balancer_is_probed_too(make, authority):  
     proxy = make(proxy_protocol_from=networks("127.0.0.1"))
     client = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     client.sendall(b"PROXY UNKNOWN\r\n")
-    while not proxy._house.census.all:
+    while not proxy._shared.tunnels.all:
         await deferLater(reactor, 0.01)
-    (session,) = proxy._house.census.all
+    (session,) = proxy._shared.tunnels.all
     assert probes(session._tunnel.transport) == [1, 60, 15, 4, 0]
     client.close()
-    while proxy._house.census.all:
+    while proxy._shared.tunnels.all:
         await deferLater(reactor, 0.01)

@@ -60,7 +60,7 @@ class Tunnel:
         self.stage = stage
         self.device = OriginalDevice()
         record = TunnelRecord(tunnel=8, peer="192.0.2.9:4711", started_at=0.0)
-        self.session = Session(stage.house, record)
+        self.session = Session(stage.shared, record)
         self.server = TunnelProtocol(Side.A, self.session, stage.clock)
         self.connection = Connection(self.device, self.server, stage.clock)
         self.session.tunnelSecured()

@@ -27,7 +27,7 @@ class Arrival:
         self.record = TunnelRecord(
             tunnel=number, peer=f"192.0.2.{number}:1", started_at=stage.clock.seconds()
         )
-        self.session = Session(stage.house, self.record)
+        self.session = Session(stage.shared, self.record)
         self.server = TunnelProtocol(Side.A, self.session, stage.clock)
         self.listener = Listener()
         self.device = TunnelProtocol(Side.B, self.listener, stage.clock)
@@ -70,7 +70,7 @@ def test_the_older_tunnel_is_cut_before_the_limit_of_the_account_is_judged(stage
     assert (line["tunnel"], line["outcome"]) == (7, "replaced")
     assert line["why"] == "the device came back over tunnel 8 of 192.0.2.8:1"
     assert [each.tunnels for each in stage.limits.tallies] == [1]
-    assert stage.house.census.all == {newer.session}
+    assert stage.shared.tunnels.all == {newer.session}
 
 
 def test_its_substreams_end_with_a_reset_of_their_targets_and_say_why(stage, logged):
@@ -94,9 +94,9 @@ def test_it_may_come_back_again_and_again(stage):
         older.connection.pump()
         assert older.listener.lost is not None
         older = newest
-    assert stage.house.census.all == {newest.session}
+    assert stage.shared.tunnels.all == {newest.session}
     newest.connection.cut()  # what was told to the older ones did not make it unknown
-    assert not stage.house.census.devices
+    assert not stage.shared.tunnels.by_device
     assert [each.tunnels for each in stage.limits.tallies] == [0]
 
 

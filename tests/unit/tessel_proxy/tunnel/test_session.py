@@ -10,13 +10,13 @@ from streamplex.messages import encode_json
 from streamplex.tx.tls import TLSTransport
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
 from tessel_proxy.records.ends import TunnelOutcome
-from tessel_proxy.tunnel.session import (
+from tessel_proxy.tunnel.admission import (
     MAX_AUTH_FAILURES,
     MAX_BYTES_WHILE_CHECKED,
     MAX_BYTES_WITHOUT_TOKEN,
     MAX_HELD,
 )
-from tessel_proxy.tunnel.states import TRANSITIONS, Input, State
+from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
 from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
 OURS = [
@@ -365,13 +365,13 @@ def test_a_check_is_not_cut_by_the_deadline_of_the_token(slow):
 
 def test_the_census_knows_who_is_there_and_who_is_without_a_token():
     stage = Stage()
-    census = stage.house.census
-    assert census.all == census.unauthenticated == {stage.session}
+    tunnels = stage.shared.tunnels
+    assert tunnels.all == tunnels.unauthenticated == {stage.session}
     stage.authenticate()
-    assert census.all == {stage.session}
-    assert not census.unauthenticated
+    assert tunnels.all == {stage.session}
+    assert not tunnels.unauthenticated
     stage.connection.cut()
-    assert not census.all
+    assert not tunnels.all
 
 
 # --- the end
@@ -476,12 +476,12 @@ def test_aborted_it_is_gone_at_once():
     assert stage.connection.ends[1].aborted
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("what", Input)
+@pytest.mark.parametrize("state", SessionState)
+@pytest.mark.parametrize("what", SessionInput)
 def test_the_table_has_every_state_and_closed_is_the_end(state, what):
     allowed = TRANSITIONS[state]
-    assert (Input.CLOSE in allowed) == (state is not State.CLOSED)
-    assert allowed.get(what, State.CLOSED) in State
+    assert (SessionInput.CLOSE in allowed) == (state is not SessionState.CLOSED)
+    assert allowed.get(what, SessionState.CLOSED) in SessionState
 
 
 def test_every_outcome_has_a_word_of_its_own():
@@ -502,7 +502,7 @@ def test_a_stranger_who_talks_too_much_is_cut(first):
     with LoggedEvents() as logged:
         if first:
             stage.say(first)
-            stage.house.authenticator.refuse()
+            stage.shared.authenticator.refuse()
         talk_too_much(stage)
     (line,) = logged.named("tunnel_closed")
     assert line["outcome"] == "protocol_fault"
@@ -517,14 +517,14 @@ def test_who_talks_too_much_while_its_token_is_checked_is_cut():
         talk_too_much(stage, MAX_BYTES_WHILE_CHECKED)
     (line,) = logged.named("tunnel_closed")
     assert line["outcome"] == "protocol_fault"
-    assert stage.house.authenticator.cancelled == 1
+    assert stage.shared.authenticator.cancelled == 1
 
 
 def test_whose_token_was_right_may_then_talk_as_it_likes():
     stage = Stage(authenticator=Slow())
     stage.say({"token": TOKEN})
     talk_too_much(stage)
-    stage.house.authenticator.accept()
+    stage.shared.authenticator.accept()
     stage.pump()
     talk_too_much(stage, MAX_BYTES_WHILE_CHECKED)
     assert stage.relay()

@@ -1,0 +1,81 @@
+"""Limits on a device whose token is not accepted yet: time, tokens, bytes and early substreams."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from streamplex.conversation import Hello, Refused, encode_answer
+from streamplex.tx import Substream, TunnelProtocol
+from streamplex.tx.flow import MAX_HELD_BYTES
+from tessel_proxy.records.ends import Refusal
+
+MAX_AUTH_FAILURES: Final = 5
+"""Refused tokens on one tunnel: enough for a device whose token is corrected, too few to guess.
+Tokens that could not be checked count, too: each costs a request to the token service."""
+
+MAX_HELD: Final = 64
+"""Substreams and tokens that wait while a token is checked. Current devices send none; an original
+device may open its first few sockets at once."""
+
+MAX_BYTES_WITHOUT_TOKEN: Final = 64 * 1024
+"""Bytes that an unauthenticated peer may send: the largest frame. Crafted JSON takes 300 ms of CPU
+time for each megabyte, so a few peers could block all others. Counted anew after a wrong token."""
+
+MAX_BYTES_WHILE_CHECKED: Final = 2 * MAX_HELD_BYTES
+"""Bytes that the peer may send while its token is checked: it is unauthenticated until then. Data
+of substreams pauses reading before this limit, so only a flood of messages reaches it."""
+
+Held: TypeAlias = Hello | Substream
+
+
+class HeldQueue:
+    """Tokens and substreams that arrived while a token was checked, in order."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Held] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def hold(self, item: Held) -> bool:
+        """Add an item; return False if there are MAX_HELD already."""
+        if len(self._queue) >= MAX_HELD:
+            return False
+        self._queue.append(item)
+        return True
+
+    def next(self) -> Held:
+        """Remove and return the oldest item."""
+        return self._queue.popleft()
+
+    def clear(self) -> None:
+        """Drop all items."""
+        self._queue.clear()
+
+
+class Deadline:
+    """One timeout at a time: a new one replaces the last."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._call: IDelayedCall | None = None
+
+    def set(self, seconds: float, expired: Callable[[], None]) -> None:
+        """Call `expired` after so many seconds, unless it is set anew or stopped before."""
+        self.stop()
+        self._call = self._clock.callLater(seconds, expired)
+
+    def stop(self) -> None:
+        """Cancel the timeout, if there is one."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+
+def answer_refused(tunnel: TunnelProtocol, hello: Hello, why: Refusal) -> None:
+    """Answer a token that was refused, as far as the device understands the reason."""
+    if why.reason is not None:
+        tunnel.message(encode_answer(Refused(why.reason, why.try_again), hello))

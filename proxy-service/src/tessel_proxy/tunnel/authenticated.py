@@ -1,0 +1,108 @@
+"""The part of a tunnel that begins when its token is accepted: features, substreams, rechecks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streamplex import features
+from streamplex.conversation import Accepted, Hello, encode_answer
+from streamplex.tx import Substream, TunnelProtocol
+from tessel_proxy.auth import Account
+from tessel_proxy.auth.recheck import Doubt, Recheck
+from tessel_proxy.limits.accounts import AccountUsage
+from tessel_proxy.records.accounting import TunnelRecord
+from tessel_proxy.relay.early_data import Allowance
+from tessel_proxy.relay.reading import Reading
+from tessel_proxy.relay.tunnel_context import TunnelContext
+from tessel_proxy.tunnel.serving import Serving
+from tessel_proxy.tunnel.shared_state import SharedState
+
+
+class AuthenticatedTunnel:
+    """Answers the device, serves its substreams and checks its token again and again."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        shared: SharedState,
+        record: TunnelRecord,
+        tunnel: TunnelProtocol,
+        *,
+        hello: Hello,
+        account: Account,
+        usage: AccountUsage,
+    ) -> None:
+        self._shared = shared
+        self._record = record
+        self._tunnel = tunnel
+        self._hello = hello
+        self._account = account
+        self._serving = Serving(shared, record)
+        self._recheck: Recheck | None = None
+        self._context = TunnelContext(
+            opener=shared.opener,
+            clock=shared.clock,
+            account=account.name,
+            tunnel=record.tunnel,
+            half_close=features.HALFCLOSE in hello.common,
+            allowance=Allowance(),
+            usage=usage,
+            reading=Reading(),
+            idle_s=shared.config.substream_idle_s,
+        )
+
+    def start(self, ended: Callable[[Doubt], None], broken: Callable[[Failure], None]) -> None:
+        """Log, answer the device, and enable the features that both ends support.
+
+        Args:
+            ended: called when the token is not valid any more.
+            broken: called when a recheck raised an unexpected error.
+        """
+        self._log_accepted()
+        config = self._shared.config
+        self._tunnel.message(encode_answer(Accepted(config.windows.first), self._hello))
+        self._tunnel.enable(self._hello.common, config.windows, self._hello.window)
+        if features.PING in self._hello.common and config.ping_interval_s:
+            self._tunnel.keep_alive(config.ping_interval_s, config.ping_timeout_s)
+        self._recheck = Recheck(
+            authenticator=self._shared.authenticator,
+            clock=self._shared.clock,
+            every_s=config.auth_recheck_s,
+            jitter=self._shared.jitter,
+            token=self._hello.token or "",  # there is one: it was accepted
+            account=self._account,
+            ended=ended,
+            broken=broken,
+        )
+        self._recheck.start()
+
+    def _log_accepted(self) -> None:
+        self._record.account = self._account.name
+        self._record.device = self._hello.device
+        if self._hello.device_faulty:
+            self._log.warn(
+                "device name of tunnel {tunnel} ignored: it is not usable",
+                event="bad_device",
+                tunnel=self._record.tunnel,
+            )
+        self._record.log_authenticated(self._hello.common)
+
+    def serve(self, substream: Substream) -> None:
+        """Serve a substream that the device opened."""
+        self._serving.serve(substream, self._context, self._tunnel.substreams_in_use)
+
+    def ask_to_leave(self, after_ms: int) -> bool:
+        """Send goaway/1 and return True, or return False if the device does not support it."""
+        if features.GOAWAY not in self._hello.common:
+            return False
+        self._tunnel.goaway(after_ms)
+        return True
+
+    def stop(self) -> None:
+        """Check the token no more."""
+        if self._recheck is not None:
+            self._recheck.stop()

@@ -1,0 +1,47 @@
+"""Why a tunnel ended: from its connection's reason to a TunnelOutcome and words for the log."""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import ITransport
+from twisted.python.failure import Failure
+
+from streamplex import RemoteError, SilentPeerError
+from streamplex.tx.endings import in_words
+from streamplex.tx.tls import TLSTransport, ended_by_fin
+from tessel_proxy.records.ends import TunnelOutcome
+
+
+def outcome_of(reason: Failure, transport: ITransport | None, *, secured: bool) -> TunnelOutcome:
+    """Return how a tunnel ended that the proxy did not close itself.
+
+    Args:
+        reason: the reason that the tunnel was lost with.
+        transport: the tunnel's transport.
+        secured: the TLS handshake was complete.
+    """
+    if reason.check(RemoteError):
+        return TunnelOutcome.PROTOCOL_FAULT
+    if reason.check(SilentPeerError):
+        return TunnelOutcome.SILENT
+    if not secured:
+        silent = isinstance(transport, TLSTransport) and not transport.heard
+        return TunnelOutcome.NOTHING_SENT if silent else TunnelOutcome.HANDSHAKE_FAILED
+    if ended_by_fin(reason, transport):
+        return TunnelOutcome.ENDED
+    return TunnelOutcome.LOST
+
+
+def in_log_words(reason: Failure, transport: ITransport | None, *, by_proxy: bool) -> str:
+    """Return the connection's reason in words. `by_proxy`: the proxy closed the tunnel."""
+    if reason.check(ConnectionClosed):
+        if by_proxy:
+            return "the proxy closed the tunnel"
+        if ended_by_fin(reason, transport):
+            return "the device closed the connection"
+    return in_words(reason)
+
+
+def was_resumed(transport: ITransport | None) -> bool:
+    """Whether the TLS session was resumed with a ticket."""
+    return isinstance(transport, TLSTransport) and transport.resumed
