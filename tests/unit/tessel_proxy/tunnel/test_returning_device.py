@@ -142,7 +142,7 @@ def test_a_wrong_token_replaces_nothing(logged):
 
 
 def test_a_device_that_has_used_all_its_numbers_keeps_the_tunnel_with_its_last_substreams(stage):
-    stage.server.core._peers.open(MAX_CHANNEL - 1)
+    stage.server.core._substreams.peers.open(MAX_CHANNEL - 1)
     assert not Arrival(stage, 8).authenticate("kim", "board")
     assert not is_cut(stage)
 
@@ -150,6 +150,6 @@ def test_a_device_that_has_used_all_its_numbers_keeps_the_tunnel_with_its_last_s
 def test_numbers_that_may_be_used_again_are_never_used_up():
     stage = Stage(ByToken(), max_tunnels_per_account=1)
     stage.say({"token": "kim", "features": ["device/1", "reuse/1"], "device": "board"})
-    stage.server.core._peers.open(MAX_CHANNEL - 1)
+    stage.server.core._substreams.peers.open(MAX_CHANNEL - 1)
     assert Arrival(stage, 8).authenticate("kim", "board")
     assert is_cut(stage)

@@ -149,13 +149,13 @@ def test_a_peer_that_offers_features_is_answered_with_ours(logged):
     assert stage.heard == [{"authed": True, "features": OURS}]
     (line,) = logged.named("tunnel_authenticated")
     assert (line["device"], line["features"]) == ("kitchen", ["device/1", "reuse/1"])
-    assert stage.server.core._own.reuse
+    assert stage.server.core._substreams.own.reuse
 
 
 def test_without_the_feature_numbers_are_not_used_again():
     stage = Stage()
     stage.authenticate()
-    assert not stage.server.core._own.reuse
+    assert not stage.server.core._substreams.own.reuse
 
 
 def test_an_unusable_device_name_is_logged_and_the_device_let_in(logged):
