@@ -11,6 +11,7 @@ import gc
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from types import FrameType
 from typing import TypeAlias, cast
 
@@ -39,6 +40,15 @@ log = Logger(namespace="tessel")
 
 class IProgramReactor(IHostReactor, IReactorCore, IReactorFromThreads):
     """A reactor that a program can be run in."""
+
+
+class _Stage(Enum):
+    """How far a run is."""
+
+    MAIN = auto()  # the program's text runs
+    RUNNING = auto()  # its callbacks run
+    ENDING_UNASKED = auto()  # it ends because nothing is open; an error can still change that
+    ENDING = auto()
 
 
 class Program:
@@ -70,9 +80,8 @@ class Program:
         )
         self._liveness: Liveness | None = None
         self._look_due = False
-        self._in_main = False
-        self._exit_code: int | None = None  # set: it is ending
-        self._by_itself = False  # it ends because nothing was open, and for no other reason
+        self._stage = _Stage.RUNNING
+        self._exit_code: int | None = None  # set when the run begins to end
         self._signal_due = False  # a signal came, and the reactor has had no turn since
 
     def run(self, main: Callable[[], None]) -> int:
@@ -89,9 +98,10 @@ class Program:
         self._board.power_on()
         for number in SIGNALS:
             signal.signal(number, self._signalled)
-        self._in_main = True
+        self._stage = _Stage.MAIN
         self._board.runtime.call(main)
-        self._in_main = False
+        if self._stage is _Stage.MAIN:
+            self._stage = _Stage.RUNNING
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -111,18 +121,18 @@ class Program:
             return
         gc.collect()  # a Deferred's error that nobody handled is told when it is collected
         self._end_by_kept_failures()
-        self._by_itself = self._exit_code is None
-        self._leave(0, self._board.finish)
+        self._leave(0, self._board.finish, _Stage.ENDING_UNASKED)
 
     # Its end.
 
     def _end(self, code: int) -> None:
         self._leave(code, self._board.power_off)
 
-    def _leave(self, code: int, way_out: _WayOut) -> None:
+    def _leave(self, code: int, way_out: _WayOut, stage: _Stage = _Stage.ENDING) -> None:
         if self._exit_code is not None:
             return
         self._exit_code = code
+        self._stage = stage
         self._board.runtime.stop()
         ending = Deferred.fromCoroutine(way_out())
         ending.addErrback(self._tell_failure)
@@ -140,10 +150,11 @@ class Program:
 
     def _fail(self, error: BaseException) -> None:
         """An error after the last handle went still counts: nothing else had asked for the end."""
-        if self._exit_code is None or self._by_itself:
+        unasked = self._stage is _Stage.ENDING_UNASKED
+        if self._exit_code is None or unasked:
             self._say(_reported(error))
-        if self._by_itself:
-            self._exit_code, self._by_itself = 1, False
+        if unasked:
+            self._exit_code, self._stage = 1, _Stage.ENDING
         self._end(1)
 
     def _end_by_fault(self) -> None:
@@ -183,7 +194,7 @@ class Program:
         code = SIGNAL_EXIT + number
         if self._exit_code is not None or self._signal_due:
             self._leave_at_once(code)
-        elif self._in_main:
+        elif self._stage is _Stage.MAIN:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(code)
         else:
             self._signal_due = True  # until the reactor has its turn

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from math import inf
 
-from tessel.errors import NodeError
 from tessel.node._http.agent import HttpAgent
-from tessel.node._http.bodies import NoBody, OutgoingBody
 from tessel.node._http.events import Body, End, Event, HttpWireError, ResponseHead
 from tessel.node._http.messages import IncomingMessage, cut, hang_up
 from tessel.node._http.options import RequestOptions
@@ -20,9 +18,6 @@ from tessel.node._http.request_socket import RequestOnSocket
 from tessel.node._http.wire import HttpWire
 from tessel.node._streams.base import Done
 from tessel.node.net import Socket
-
-# With these, no body is the same as saying nothing; with all others its length of 0 is said.
-_BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 class ClientRequest(RequestOnSocket):
@@ -39,10 +34,9 @@ class ClientRequest(RequestOnSocket):
             method=options.method,
             insecure=options.insecure,
         )
-        super().__init__(HttpWire(parser), options)
+        super().__init__(HttpWire(parser), options, agent)
         self._options = options
         self.protocol = agent.protocol
-        self.agent = agent
         self.aborted = False
         self.reused_socket = False  # an ECONNRESET on such a one may be worth another try
         self._response_over = False
@@ -111,32 +105,6 @@ class ClientRequest(RequestOnSocket):
             if socket is not None:
                 socket.off(event, listener)
         return socket
-
-    # What goes out.
-
-    def _start_line(self) -> bytes:
-        return f"{self.method} {self.path} HTTP/1.1\r\n".encode("ascii")
-
-    def _complete_headers(self, length: int | None) -> None:
-        if not ("content-length" in self._headers or "transfer-encoding" in self._headers):
-            self._frame(length)
-        if "connection" not in self._headers:
-            self._headers.set("Connection", "keep-alive" if self.agent.reuses else "close")
-
-    def _unframed_body(self) -> OutgoingBody:
-        if "transfer-encoding" in self._headers:
-            raise NodeError(
-                "a request's Transfer-Encoding must end with chunked",
-                "ERR_HTTP_INVALID_HEADER_VALUE",
-            )
-        return NoBody()  # nothing was written: see `_frame`
-
-    def _frame(self, length: int | None) -> None:
-        usual = self.method not in _BODY_UNUSUAL
-        if length is None and (usual or self.writable_length):
-            self._headers.set("Transfer-Encoding", "chunked")
-        elif length or (length == 0 and usual):
-            self._headers.set("Content-Length", length)
 
     # What comes in.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
+from tessel.errors import NodeError
+from tessel.node._http.agent import HttpAgent
+from tessel.node._http.bodies import NoBody, OutgoingBody
 from tessel.node._http.messages import IncomingMessage
 from tessel.node._http.options import RequestOptions
 from tessel.node._http.outgoing import OutgoingMessage
@@ -14,15 +17,20 @@ from tessel.node.base.arguments import callback_or_none
 from tessel.node.net import Socket
 from tessel.source_location import here
 
+# Requests without a body have no Content-Length with these methods, and `Content-Length: 0` with
+# all others.
+_BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
 
 class RequestOnSocket(OutgoingMessage):
     """A request whose connection may come later: what is set before is applied then."""
 
     protocol: str
 
-    def __init__(self, wire: HttpWire, options: RequestOptions) -> None:
+    def __init__(self, wire: HttpWire, options: RequestOptions, agent: HttpAgent) -> None:
         super().__init__(wire, options.headers)
         self.opened_at = here()
+        self.agent = agent
         self.method = options.method
         self.path = options.path
         self.host = options.host
@@ -62,6 +70,34 @@ class RequestOnSocket(OutgoingMessage):
             socket.set_no_delay(self._no_delay)
         if self._keep_alive is not None:
             socket.set_keep_alive(*self._keep_alive)
+
+    # What goes out.
+
+    def _start_line(self) -> bytes:
+        return f"{self.method} {self.path} HTTP/1.1\r\n".encode("ascii")
+
+    def _complete_headers(self, length: int | None) -> None:
+        if not ("content-length" in self._headers or "transfer-encoding" in self._headers):
+            self._frame(length)
+        if "connection" not in self._headers:
+            self._headers.set("Connection", "keep-alive" if self.agent.reuses else "close")
+
+    def _unframed_body(self) -> OutgoingBody:
+        if "transfer-encoding" in self._headers:
+            raise NodeError(
+                "a request's Transfer-Encoding must end with chunked",
+                "ERR_HTTP_INVALID_HEADER_VALUE",
+            )
+        return NoBody()  # nothing was written: see `_frame`
+
+    def _frame(self, length: int | None) -> None:
+        usual = self.method not in _BODY_UNUSUAL
+        if length is None and (usual or self.writable_length):
+            self._headers.set("Transfer-Encoding", "chunked")
+        elif length or (length == 0 and usual):
+            self._headers.set("Content-Length", length)
+
+    # What is reported of a request that is still open.
 
     def _waits_for(self) -> str:
         """For a person who wonders why the program does not end. The query may hold secrets."""

@@ -4,6 +4,7 @@ No I/O here.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tessel.node._http.bodies import NoBody, OutgoingBody, Trailers
 from tessel.node._http.events import Body, End, Event, RequestHead, ResponseHead
@@ -12,15 +13,23 @@ from tessel.node._http.parser import HttpParser
 __all__ = ["HttpWire"]
 
 
+@dataclass(slots=True)
+class _Message:
+    """How far the current message of one side is."""
+
+    complete: bool = False
+    closes: bool = False  # its sender closes the connection behind it
+
+
 class HttpWire:
-    """A parser for what comes, and the framing of what is sent."""
+    """The parser of received bytes, the framing of sent messages, and the state of both sides."""
 
     def __init__(self, parser: HttpParser) -> None:
         self._parser = parser
         self._body: OutgoingBody = NoBody()
-        self._we_close = self._peer_closes = False
-        self._we_are_done = self._peer_is_done = False
-        self._peer_ended = False  # it sends no more than was received
+        self._own = _Message()
+        self._peer = _Message()
+        self._peer_ended = False  # the peer has closed its writing half
 
     # What comes.
 
@@ -30,7 +39,7 @@ class HttpWire:
         yield from self.events()
 
     def events(self) -> Iterator[Event]:
-        if not self._peer_is_done:
+        if not self._peer.complete:
             more = self._parser.end() if self._peer_ended else self._parser.events()
             yield from map(self._noted, more)
 
@@ -42,9 +51,9 @@ class HttpWire:
     def _noted(self, event: Event) -> Event:
         match event:
             case RequestHead() | ResponseHead():
-                self._peer_closes = not event.keep_alive
+                self._peer.closes = not event.keep_alive
             case End():
-                self._peer_is_done = True
+                self._peer.complete = True
             case Body():
                 pass
         return event
@@ -54,7 +63,7 @@ class HttpWire:
     def begin(self, head: bytes, body: OutgoingBody, *, close: bool) -> bytes:
         """`close`: the message says that the connection is closed behind it."""
         self._body = body
-        self._we_close |= close
+        self._own.closes |= close
         return head
 
     def write(self, data: bytes) -> bytes:
@@ -62,15 +71,15 @@ class HttpWire:
 
     def end(self, trailers: Trailers) -> bytes:
         nbytes = self._body.end(trailers)
-        self._we_close |= self._body.closes
-        self._we_are_done = True
+        self._own.closes |= self._body.closes
+        self._own.complete = True
         return nbytes
 
     # What follows.
 
     def next_cycle(self) -> None:
         """Both messages are complete: the connection is ready for the next two."""
-        self._we_are_done = self._peer_is_done = False
+        self._own.complete = self._peer.complete = False
 
     @property
     def reusable(self) -> bool:
@@ -80,12 +89,12 @@ class HttpWire:
     @property
     def peer_stays(self) -> bool:
         """The peer's message is complete, and the peer keeps the connection open."""
-        return self._peer_is_done and not self._peer_closes
+        return self._peer.complete and not self._peer.closes
 
     @property
     def we_stay(self) -> bool:
         """Our message is complete, and we keep the connection open."""
-        return self._we_are_done and not self._we_close
+        return self._own.complete and not self._own.closes
 
     @property
     def done(self) -> bool:

@@ -7,7 +7,8 @@ them, and `push` says when its source should stop. `end` comes when all of it wa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Self
 
 from tessel.node._streams.base import Chunk, Stream
@@ -25,14 +26,23 @@ HIGH_WATER_MARK = 64 * 1024  # bytes held before the source is told to stop; Nod
 MOST_READ = 2**30  # bytes of one `read`; Node's own limit
 
 
+class _Source(Enum):
+    """What the source of a stream may do."""
+
+    WAITING = auto()  # it was told to stop, or was not asked yet
+    PUSHING = auto()
+    ENDED = auto()
+
+
 class Readable(Stream):
     """A stream to read from. A source either pushes as it likes, or overrides `_read`."""
+
+    readable_object_mode = False  # Node's name; chunks are always bytes or text
 
     def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
         super().__init__()
         self.readable_high_water_mark = high_water_mark
         self.readable_flowing: bool | None = None  # None: nobody has said yet
-        self.readable_object_mode = False  # Node's name; chunks are always bytes or text here
         self._pipes: dict[Writable, Pipe] = {}
         self._begin_reading()
 
@@ -44,21 +54,25 @@ class Readable(Stream):
         self.readable_encoding: str | None = None
         self._held: deque[Chunk] = deque()
         self._decoder: encodings.Decoder | None = None
-        self._source_ended = False
-        self._source_waits = True  # it was told to stop, or was never asked
-        self._flow_due = self._readable_due = self._end_due = False
+        self._source = _Source.WAITING
+        self._due: set[str] = set()  # steps that were scheduled for the next tick, by name
 
     # What the source calls.
 
     def push(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
         """Hand in a chunk; None: there are no more. False: push no more until `_read` is called."""
-        if self.destroyed or self._source_ended:
+        if self.destroyed or self._source is _Source.ENDED:
             return False
         if chunk is None:
             return self._push_end()
         self._take_in(self._decoded(_unencoded(chunk, encoding), final=False))
-        self._source_waits = self.readable_length >= self.readable_high_water_mark
-        return not self._source_waits
+        return self._wants_more()
+
+    def _wants_more(self) -> bool:
+        full = self.readable_length >= self.readable_high_water_mark
+        if self._source is not _Source.ENDED:  # a listener of `data` may have pushed the end
+            self._source = _Source.WAITING if full else _Source.PUSHING
+        return not full
 
     def unshift(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
         """Put a chunk back before what is held, to be read first. None changes nothing here."""
@@ -70,7 +84,7 @@ class Readable(Stream):
         if chunk:
             self._held.appendleft(chunk)
             self.readable_length += len(chunk)
-            self._end_due = False
+            self._due.discard("end")
             self._readable_soon()
             self._flow_soon()
         return self.readable_length < self.readable_high_water_mark
@@ -110,7 +124,7 @@ class Readable(Stream):
         if size is not None:
             size = whole_number(size, "size", 0, MOST_READ)
         wanted = self.readable_length if size is None else size
-        if self._source_ended:
+        if self._source is _Source.ENDED:
             wanted = min(wanted, self.readable_length)
         chunk = self._take_out(wanted) if 0 < wanted <= self.readable_length else None
         self._ask_source()
@@ -184,7 +198,7 @@ class Readable(Stream):
     def _take_in(self, chunk: Chunk) -> None:
         if not chunk:
             return
-        if self.readable_flowing and not self._held and not self._flow_due:
+        if self.readable_flowing and not self._held and "flow" not in self._due:
             self.readable_did_read = True
             self.emit("data", chunk)
             return
@@ -198,25 +212,21 @@ class Readable(Stream):
 
     def _take_out(self, size: int) -> Chunk:
         self.readable_did_read = True
-        parts: list[Chunk] = []
-        left = size
-        while left:
-            chunk = self._held.popleft()
-            if len(chunk) > left:
-                self._held.appendleft(chunk[left:])
-                chunk = chunk[:left]
-            parts.append(chunk)
-            left -= len(chunk)
         self.readable_length -= size
-        return parts[0] if len(parts) == 1 else type(parts[0])().join(parts)  # type: ignore[arg-type]  # all text or all bytes: set_encoding converts what is held
+        return _first(self._held, size)
+
+    def _soon(self, name: str, step: Callable[[], None]) -> None:
+        """Run a step in the next tick, once however often it is asked for."""
+        if name not in self._due:
+            self._due.add(name)
+            self._runtime.next_tick(step)
 
     def _flow_soon(self) -> None:
-        if not self._flow_due and not self.destroyed:
-            self._flow_due = True
-            self._runtime.next_tick(self._flow)
+        if not self.destroyed:
+            self._soon("flow", self._flow)
 
     def _flow(self) -> None:
-        self._flow_due = False
+        self._due.discard("flow")
         while self.readable_flowing and self._held:
             chunk = self._held.popleft()
             self.readable_length -= len(chunk)
@@ -228,35 +238,32 @@ class Readable(Stream):
 
     def _ask_source(self) -> None:
         wanted = self.readable_length < self.readable_high_water_mark
-        if self._source_waits and wanted and not self._source_ended and not self.destroyed:
-            self._source_waits = False
+        if wanted and self._source is _Source.WAITING and not self.destroyed:
+            self._source = _Source.PUSHING
             self._read()
 
     def _readable_soon(self) -> None:
-        if self._readable_due or not self.listener_count("readable"):
-            return
-        self._readable_due = True
-        self._runtime.next_tick(self._emit_readable)
+        if self.listener_count("readable"):
+            self._soon("readable", self._emit_readable)
 
     def _emit_readable(self) -> None:
-        self._readable_due = False
-        if not self.destroyed and (self._held or self._source_ended):
+        self._due.discard("readable")
+        if not self.destroyed and (self._held or self._source is _Source.ENDED):
             self.emit("readable")
 
     # The end.
 
     def _push_end(self) -> bool:
         self._take_in(self._decoded(b"", final=True))
-        self._source_ended = True
+        self._source = _Source.ENDED
         self._readable_soon()
         if self.readable_flowing:
             self._end_soon()
         return False
 
     def _end_soon(self) -> None:
-        if self._source_ended and not self._held and not self._end_due:
-            self._end_due = True
-            self._runtime.next_tick(self._emit_end)
+        if self._source is _Source.ENDED and not self._held:
+            self._soon("end", self._emit_end)
 
     def _emit_end(self) -> None:
         if self.destroyed or self._held:  # `unshift` put something back
@@ -284,6 +291,20 @@ class Readable(Stream):
         if self._decoder is None or isinstance(chunk, str):
             return chunk
         return self._decoder.decode(chunk, final)
+
+
+def _first(held: deque[Chunk], size: int) -> Chunk:
+    """Take this many bytes or characters out of the chunks that are held."""
+    parts: list[Chunk] = []
+    left = size
+    while left:
+        chunk = held.popleft()
+        if len(chunk) > left:
+            held.appendleft(chunk[left:])
+            chunk = chunk[:left]
+        parts.append(chunk)
+        left -= len(chunk)
+    return parts[0] if len(parts) == 1 else type(parts[0])().join(parts)  # type: ignore[arg-type]  # all text or all bytes: set_encoding converts what is held
 
 
 def _unencoded(chunk: object, encoding: str | None) -> Chunk:

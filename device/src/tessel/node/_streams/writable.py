@@ -8,6 +8,7 @@ for what was dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from functools import partial
 from typing import Self
 
@@ -21,13 +22,23 @@ HIGH_WATER_MARK = 16 * 1024  # bytes queued before `write` answers False; Node's
 Told = Callable[..., object]
 
 
+class _Writing(Enum):
+    """How far the writing half is; it goes through these states in order."""
+
+    OPEN = auto()
+    ENDED = auto()  # `end` was called
+    FINISHING = auto()  # all is written, and the sink ends what is below
+    FINISHED = auto()  # `finish` was emitted
+
+
 class Writable(Stream):
     """A stream to write to. A sink overrides `_write`, and `_final` if its end is an act."""
+
+    writable_object_mode = False  # Node's name; chunks are always bytes or text
 
     def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
         super().__init__()
         self.writable_high_water_mark = high_water_mark
-        self.writable_object_mode = False  # Node's name; chunks are always bytes or text here
         self._default_encoding = encodings.DEFAULT
         self._begin_writing()
 
@@ -35,13 +46,11 @@ class Writable(Stream):
         """The state of a half to which nothing was written yet."""
         self.writable_length = 0
         self.writable_need_drain = False
-        self.writable_ended = False  # `end` was called
-        self.writable_finished = False  # `finish` was emitted
+        self._writing = _Writing.OPEN
         self.writable_corked = 0  # `cork` was called so many times more than `uncork`
         self._queue: list[tuple[bytes, Told | None]] = []
         self._under_way: list[Told] | None = None
         self._when_finished: list[Told] = []  # callbacks of `end`
-        self._final_begun = False
         self._bytes_accepted = 0
 
     # What the sink overrides.
@@ -69,7 +78,7 @@ class Writable(Stream):
         """
         encoding, callback = _encoding_and_callback(encoding, callback)
         data = self._as_bytes(chunk, encoding)
-        if self.writable_ended or self.destroyed:
+        if self._writing is not _Writing.OPEN or self.destroyed:
             self._refuse(callback)
             return False
         self.writable_length += len(data)
@@ -101,7 +110,7 @@ class Writable(Stream):
         if callback is not None:
             self._tell_when_finished(callback, already)
         if not self.writable_ended and not self.destroyed:
-            self.writable_ended = True
+            self._writing = _Writing.ENDED
             self._write_on()
             self._finish_if_written()
         return self
@@ -122,7 +131,18 @@ class Writable(Stream):
         return self
 
     @property
+    def writable_ended(self) -> bool:
+        """True after `end` was called."""
+        return self._writing is not _Writing.OPEN
+
+    @property
+    def writable_finished(self) -> bool:
+        """True after `finish`: all bytes were passed on."""
+        return self._writing is _Writing.FINISHED
+
+    @property
     def writable(self) -> bool:
+        """True until `end` is called or the stream is destroyed."""
         return not self.destroyed and not self.writable_ended
 
     @property
@@ -170,8 +190,8 @@ class Writable(Stream):
 
     def _finish_if_written(self) -> None:
         written = not self.writable_length and not self._queue and self._under_way is None
-        if self.writable_ended and written and not self._final_begun and not self.destroyed:
-            self._final_begun = True
+        if self._writing is _Writing.ENDED and written and not self.destroyed:
+            self._writing = _Writing.FINISHING
             self._final(self._finished)
 
     def _finished(self, error: BaseException | None) -> None:
@@ -183,7 +203,7 @@ class Writable(Stream):
     def _emit_finish(self) -> None:
         if self.destroyed:
             return
-        self.writable_finished = True
+        self._writing = _Writing.FINISHED
         waiting, self._when_finished = self._when_finished, []
         for callback in waiting:
             self._runtime.call(arguments.call_with_error, callback, None)
