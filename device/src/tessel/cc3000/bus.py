@@ -1,13 +1,13 @@
-"""The chip's pins as a host sees them: four wires of SPI and three more.
+"""The chip's pins as the host uses them: SPI with its chip select, power, and interrupt.
 
     host -> chip   VBAT_EN  power                      `set_power`
     host -> chip   nCS      chip select, active low    `set_selected`
     host <> chip   SCK, MOSI, MISO, mode 1             `transfer`
     chip -> host   nIRQ     active low                 `irq_asserted`, `watch_irq`
 
-True always means active, whatever the voltage: selected is nCS low, asserted is nIRQ low. nIRQ
-says two things: while nCS is high, that the chip has a packet; after nCS went low, that it is ready
-to be written to. The chip acts on a write when nCS rises. A bus knows nothing of frames.
+True always means active, whatever the voltage: selected is nCS low, asserted is nIRQ low. nIRQ has
+two meanings. While nCS is high, the chip has a packet to read. After nCS went low, the chip is
+ready to be written to. The chip acts on a write when nCS rises. A bus knows nothing about frames.
 """
 
 from __future__ import annotations
@@ -22,50 +22,50 @@ if TYPE_CHECKING:
 
 
 class IBus(Interface):
-    """A bus with one chip on it. All calls come from the reactor's thread."""
+    """A bus with one chip on it. All calls are made in the reactor's thread."""
 
     def set_power(on: bool) -> None:
-        """Move VBAT_EN at once. Raises BusError."""
+        """Switch the chip's power (VBAT_EN) at once. Raises BusError."""
 
     def set_selected(selected: bool) -> None:
-        """Move nCS at once; it stays over any number of transfers. Raises BusError.
+        """Move nCS at once; it stays so during any number of transfers. Raises BusError.
 
-        It returns when what the chip then says with nIRQ can be relied on: 5 us after nCS rose.
+        Returns when the level of nIRQ is valid: the chip takes up to 5 us after nCS rises.
         """
 
     def transfer(mosi: bytes) -> Deferred[bytes]:
-        """Clock these bytes; fires with as many from MISO, or fails with BusError.
+        """Clock these bytes out. Fires with as many bytes from MISO, or fails with BusError.
 
-        It never blocks the reactor, and there is one at a time. nCS is not touched.
+        Only one transfer is made at a time. It does not block the reactor, and does not move nCS.
         """
 
     def irq_asserted() -> bool:
-        """Is nIRQ low now?"""
+        """Return True if nIRQ is low now."""
 
     def watch_irq(changed: Callable[[], None] | None) -> None:
-        """Call `changed` after each edge of nIRQ; None: no more. There is one watcher.
+        """Call `changed` after each edge of nIRQ, or no more if it is None.
 
-        An edge may be told late, or one call may stand for several, so what counts is the level
-        then. It comes in the reactor's thread, and may come from inside `set_power` and
-        `set_selected`: whoever moves those must be ready for it.
+        There is one watcher. A call may come late, or stand for several edges, so the watcher
+        reads the level. It is called in the reactor's thread, possibly while the caller is inside
+        `set_power` or `set_selected`.
         """
 
     def close() -> None:
-        """Power off, and give the pins back. Nothing may be called afterwards."""
+        """Switch the power off and release the pins. No method may be called afterwards."""
 
 
 class IInstantBus(IBus):
-    """A bus on which a transfer takes no time, as that of a chip made of code."""
+    """A bus on which a transfer takes no time, such as that of a chip made of code."""
 
     def exchange(mosi: bytes) -> bytes:
-        """As `transfer`, done at once: a Deferred for each would cost more than the transfer."""
+        """Do the same as `transfer`, at once: a Deferred would cost more than the transfer."""
 
 
 class ChipPins(Protocol):
-    """The other end of the wires: what a chip made of code offers to a `SimulatedBus`.
+    """The pins of a chip made of code, for a `SimulatedBus`.
 
-    A chip calls `irq_changed` after each edge, never from inside `transfer`, and acts on what was
-    written when `select(False)` is called.
+    The chip calls `irq_changed` after each edge of nIRQ, but never inside `transfer`. It acts on a
+    write when `select(False)` is called.
     """
 
     irq: bool  # nIRQ is low

@@ -1,4 +1,4 @@
-"""A CC3000 with all its parts, and how it is started."""
+"""The CC3000 with all its parts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from tessel.cc3000.wlan import Wlan
 
 
 class Chip:
+    """A CC3000 on a bus: its driver, Wi-Fi, addresses and timers, memory, and sockets."""
+
     def __init__(
         self, bus: IBus, clock: IReactorTime, style: ReadStyle = ReadStyle.BY_PACKET
     ) -> None:
@@ -25,7 +27,10 @@ class Chip:
         self.sockets = Sockets(self.driver)
 
     async def boot(self, timers: Timers | None = None, patches: int = 0) -> ServicePack:
-        """As the Tessel's firmware does. Raises ChipError, CommandError."""
+        """Start the chip as the Tessel's firmware did, and return its service pack.
+
+        `patches` is the argument of `Start`. Raises ChipError, CommandError.
+        """
         await self.driver.start(patches)
         await self.netapp.mask_events()
         await self.netapp.set_timers(timers or Timers())

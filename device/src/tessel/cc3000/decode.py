@@ -1,6 +1,6 @@
-"""A trace of the bus, explained: after each line with bytes one that says what they mean.
+"""Explains a trace of the bus: adds a line with the meaning after each line with bytes.
 
-Reads what `tessel.cc3000.trace` writes, and captures in which both sides of each operation stand.
+It reads traces of `tessel.cc3000.trace`, and captures that have both sides of each operation.
 """
 
 from __future__ import annotations
@@ -29,22 +29,25 @@ from tessel_service_kit.texts import counted
 
 SHOWN = 32  # bytes of a payload
 
-MAX_LINE_CHARS = 64 * 1024  # the longest operation of the bus takes 5 KB; a disk has no lines
-MAX_HEAD_LINES = 1000  # an analyser may write some of its own before the first operation
+MAX_LINE_CHARS = 64 * 1024
+"""Characters of a line. The longest operation takes 5 KB; other files may have no line ends."""
+
+MAX_HEAD_LINES = 1000
+"""Lines before the first operation, which a logic analyser may write."""
 
 _BITS = ("mask", "readable", "writable", "exceptional")
-_RESULTS = ("value", "count", "status", "result", "new_sd")  # below zero they are codes
+_RESULTS = ("value", "count", "status", "result", "new_sd")  # negative ones are codes
 
 
 class NotATraceError(Exception):
-    """The text has nothing of a bus in it."""
+    """The text is not a trace of a bus."""
 
 
 def read_trace(file: TextIO) -> Iterator[str]:
-    """The lines of a trace, as soon as they are there.
+    """Yield the lines of a trace as they come.
 
     Raises:
-        NotATraceError: none of the first lines is an operation or an edge of the bus.
+        NotATraceError: none of the first MAX_HEAD_LINES lines is an operation or an edge.
 
     """
     lines = iter(lambda: file.readline(MAX_LINE_CHARS), "")
@@ -64,7 +67,7 @@ def _is_of_a_bus(line: str) -> bool:
 
 
 def explained(lines: Iterable[str]) -> Iterator[str]:
-    """Each line as it is, without its end, and the explanations between them."""
+    """Yield each line unchanged, without its end, and the explanations between them."""
     for line in lines:
         yield line.rstrip("\n")
         meaning = _meaning(line.split())
@@ -81,7 +84,7 @@ def _meaning(words: list[str]) -> str | None:
     try:
         return _host(nbytes) if words[0] == MOSI else _chip(nbytes)
     except FrameError as fault:
-        return f"not understood: {fault}"
+        return f"unreadable: {fault}"
 
 
 def _bytes_in(words: list[str]) -> bytes | None:
@@ -93,7 +96,7 @@ def _bytes_in(words: list[str]) -> bytes | None:
 
 def _host(data: bytes) -> str | None:
     if data[:1] == bytes((READ,)):
-        return None  # the host clocks; the chip speaks
+        return None  # the host only clocks; the chip sends
     packet = decode(packet_written(data))
     match packet:
         case CommandPacket() | DataPacket():
@@ -103,12 +106,12 @@ def _host(data: bytes) -> str | None:
         case PatchPacket():
             return f"host: {counted(len(packet.data), 'byte')} of patch {packet.kind}"
         case EventPacket():
-            raise FrameError("an event from the host")
+            raise FrameError("a host does not send events")
 
 
 def _chip(data: bytes) -> str | None:
     if data[2 : len(WRITE_ANSWER)] == WRITE_ANSWER[2:]:
-        return None  # it is written to
+        return None  # the host writes
     if not any(data[3:HEADER]):
         return "chip: nothing to read"
     packet = decode(packet_read(data))
@@ -120,20 +123,20 @@ def _chip(data: bytes) -> str | None:
         case DataPacket(DataOpcode.NVMEM):
             return f"chip: {_shown(NvmemBytes.read(packet))}"
         case DataPacket() | CommandPacket() | PatchPacket():
-            raise FrameError(f"{type(packet).__name__} from the chip")
+            raise FrameError(f"a chip does not send a {type(packet).__name__}")
 
 
 def _event(event: EventPacket) -> str:
-    told = unsolicited(event)
-    if isinstance(told, Unknown):
+    reported = unsolicited(event)
+    if isinstance(reported, Unknown):
         return f"event {event.opcode:#06x}, {counted(len(event.args), 'byte')}"
-    if told is not None:
-        return _shown(told)
+    if reported is not None:
+        return _shown(reported)
     kind = answered_by(event.opcode)
     if kind is None:
         return f"event {event.opcode:#06x}, {counted(len(event.args), 'byte')}"
     failed = f", status {event.status:#04x}" if event.status else ""
-    return f"{kind.__name__} is done: {_shown(kind.read_reply(event))}{failed}"
+    return f"answer to {kind.__name__}: {_shown(kind.read_reply(event))}{failed}"
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,7 @@
-"""Commands and their answers, one after the other, and what the chip says of itself.
+"""Sends commands to the chip one after the other, and receives their answers and its events.
 
-The chip does one thing at a time: what is asked meanwhile waits its turn. A chip that does not
-answer in time, or talks nonsense, is switched off; who waits for it is told why, and who watches.
+The chip does one thing at a time, so commands wait in a queue. A chip that does not answer in time,
+or answers nonsense, is switched off: all commands that wait fail, and the watchers are notified.
 """
 
 from __future__ import annotations
@@ -37,15 +37,18 @@ from tessel.cc3000.link import SpiLink
 from tessel.cc3000.spi import ReadStyle
 
 ANSWER_TIMEOUT_S = 10.0
-"""TI's driver waits as long for the slowest commands; a real chip took 1.2 s for the slowest."""
+"""Seconds to wait for most answers. TI's driver waits as long for the slowest commands, and a real
+chip took 1.2 s for the slowest."""
 
 CONNECT_TIMEOUT_S = 75.0
-"""TCP's own patience with a peer that is silent; the chip answers when it has run out."""
+"""Seconds to wait for a connect: TCP's own timeout for a silent peer. The chip answers after it."""
 
 NAME_TIMEOUT_S = 30.0
+"""Seconds to wait for the chip's own look-up of a name."""
 
 SECOND_ANSWER_TIMEOUT_S = 1.0
-"""After a late "socket inactive" for a send, the answer proper follows at once, if it does."""
+"""Seconds to wait for the answer to a send after the chip reported that its socket is dead. If the
+chip answers at all, it does so at once."""
 
 R = TypeVar("R", bound=Reply)
 
@@ -53,6 +56,8 @@ _log = Logger(namespace="tessel.cc3000")
 
 
 class Driver:
+    """A CC3000 on a bus: `running` is True from `start` until it is stopped or lost."""
+
     def __init__(
         self, bus: IBus, clock: IReactorTime, style: ReadStyle = ReadStyle.BY_PACKET
     ) -> None:
@@ -67,10 +72,13 @@ class Driver:
         self.running = False
         self.buffers = SendBuffers()
 
-    # For those above.
+    # For the users of the driver.
 
     async def start(self, patches: int = 0) -> None:
-        """Switch the chip on. Raises ChipError; it is off then."""
+        """Switch the chip on. `patches` is the argument of `Start`.
+
+        Raises ChipError; the chip is off then.
+        """
         self.stop()
         try:
             await self._start(Start(patches))
@@ -82,9 +90,9 @@ class Driver:
         call = _Call(first, _encoded(first))
         self._current = call  # the answer may be there before power_up returns
         try:
-            await self._link.power_up(call.nbytes)
+            await self._link.power_up(call.data)
         except ChipError:
-            call.answer.addErrback(lambda _: None)  # this tells it
+            call.answer.addErrback(lambda _: None)  # the same error is raised here
             raise
         if not call.answer.called:
             self._limit = self._clock.callLater(ANSWER_TIMEOUT_S, self._too_late, call)
@@ -94,51 +102,60 @@ class Driver:
         self.running = True
 
     def stop(self) -> None:
-        """Switch the chip off. All who wait get PowerOffError."""
+        """Switch the chip off. Commands that wait fail with PowerOffError."""
         self._give_up(PowerOffError("the chip was switched off"))
 
     def abandon(self, error: ChipError) -> None:
-        """The chip is of no use any more, and why. As if it had fallen silent."""
+        """Switch the chip off because of `error`, as if it had failed to answer."""
         self._broken(error)
 
     def close(self) -> None:
-        """As stop; the bus is given back."""
+        """Switch the chip off and close the bus."""
         self.stop()
         self._bus.close()
 
     @property
     def is_blocked(self) -> bool:
-        """The chip is at a command that may take long, and does nothing else meanwhile."""
+        """True while the chip works on a connect or a look-up, and does nothing else."""
         return self._current is not None and isinstance(
             self._current.message, Connect | GetHostByName
         )
 
     async def call(self, message: Message[R]) -> R:
-        """What the chip answers. Raises ChipError."""
+        """Send a command and return the chip's answer. Raises ChipError."""
         reply, _ = await self.fetch(message)
         return reply
 
     async def fetch(self, message: Message[R]) -> tuple[R, DataPacket | None]:
-        """The answer, and the data packet that follows it if it says so. Raises ChipError."""
+        """Send a command and return the answer, with the data packet that follows it, if any.
+
+        Raises ChipError.
+        """
         if not self.running:
             raise PowerOffError("the chip is off")
         return await self._asked(message)
 
     async def _asked(self, message: Message[R]) -> tuple[R, DataPacket | None]:
-        call = _Call(message, _encoded(message))  # raises where it cannot be: the chip goes on
+        call = _Call(message, _encoded(message))  # an error here leaves the chip undisturbed
         self._queue.append(call)
         self._send_next()
         if call.answered is not None:
             return call.answered
         return await call.answer
 
-    def watch(self, told: Callable[[Unsolicited], None]) -> Callable[[], None]:
-        """Be told what the chip says of itself; call what is returned to be told no more."""
-        self._watchers.append(told)
-        return lambda: self._watchers.remove(told)
+    def watch(self, event_came: Callable[[Unsolicited], None]) -> Callable[[], None]:
+        """Call `event_came` with each event that the chip reports without being asked.
+
+        Returns a function that ends the watch.
+        """
+        self._watchers.append(event_came)
+        return lambda: self._watchers.remove(event_came)
 
     def watch_loss(self, gone: Callable[[ChipError], None]) -> Callable[[], None]:
-        """Be told when a chip that ran runs no more: PowerOffError if someone wanted it."""
+        """Call `gone` when a running chip stops, with PowerOffError if it was switched off.
+
+        Returns a function that ends the watch.
+        """
         self._loss_watchers.append(gone)
         return lambda: self._loss_watchers.remove(gone)
 
@@ -147,7 +164,7 @@ class Driver:
     def _send_next(self) -> None:
         if self._current is None and self._queue:
             call = self._current = self._queue.popleft()
-            self._link.write(call.nbytes)
+            self._link.write(call.data)
             if self._current is call:  # else the chip has answered already
                 self._await(call, patience_s(call.message))
 
@@ -172,23 +189,23 @@ class Driver:
         if isinstance(packet, DataPacket):
             self._data_came(packet)
         elif isinstance(packet, EventPacket):
-            told = unsolicited(packet)
-            if told is None:
+            event = unsolicited(packet)
+            if event is None:
                 self._answer_came(packet)
             else:
-                self._told(told)
+                self._event_came(event)
         else:
-            raise FrameError(f"{type(packet).__name__} from a chip")
+            raise FrameError(f"a chip does not send a {type(packet).__name__}")
 
     def _answer_came(self, packet: EventPacket) -> None:
         call = self._current
         if call is None or call.reply is not None or packet.opcode != call.message.ANSWER:
-            _log.debug("an answer nobody waits for: {opcode:#06x}", opcode=packet.opcode)
+            _log.debug("an answer that no command waits for: {opcode:#06x}", opcode=packet.opcode)
             return
         try:
             call.reply = call.message.read_reply(packet)
         except FrameError as fault:
-            # What the command did is not known: nothing can be relied on any more.
+            # The effect of the command is unknown, so the chip's state is, too.
             raise NoiseError(f"the answer to {type(call.message).__name__}: {fault}") from fault
         if call.message.follows(call.reply) is None:
             self._finish(call, None)
@@ -196,16 +213,20 @@ class Driver:
     def _data_came(self, packet: DataPacket) -> None:
         call = self._current
         if call is None or call.reply is None or packet.opcode != call.message.follows(call.reply):
-            _log.debug("data nobody waits for: {opcode:#04x}", opcode=packet.opcode)
+            _log.debug(
+                "a data packet that no command waits for: {opcode:#04x}", opcode=packet.opcode
+            )
             return
         self._finish(call, packet)
 
-    def _told(self, event: Unsolicited) -> None:
+    def _event_came(self, event: Unsolicited) -> None:
         match event:
             case FreeBuffers(freed):
                 self.buffers.freed(freed)
             case PatchRequest(kind):
-                self._link.write(PatchPacket(kind).encode())  # there is none
+                self._link.write(
+                    PatchPacket(kind).encode()
+                )  # an empty one: the host has no patches
             case SendFailed(sd):
                 self._send_failed(sd)
             case _:
@@ -232,10 +253,10 @@ class Driver:
         call.answer.callback(call.answered)
         self._send_next()
 
-    # The end.
+    # The end of a run.
 
     def _broken(self, error: ChipError) -> None:
-        _log.warn("the chip is lost: {error}", error=error)
+        _log.warn("the CC3000 is lost: {error}", error=error)
         self._give_up(error)
 
     def _give_up(self, error: ChipError) -> None:
@@ -244,7 +265,7 @@ class Driver:
         try:
             self._link.power_down()
         except BusError as fault:
-            _log.warn("the chip could not be switched off: {fault}", fault=fault)
+            _log.warn("the CC3000 could not be switched off: {fault}", fault=fault)
         waiting = [self._current] if self._current is not None else []
         waiting += self._queue
         self._current = None
@@ -267,26 +288,24 @@ def _encoded(message: Message[Any]) -> bytes:
     return message.packet().encode()
 
 
-@lru_cache(
-    maxsize=64
-)  # of four sockets, with their sizes and sets: these are asked for all the time
+@lru_cache(maxsize=64)  # polling four sockets sends the same few messages all the time
 def _encoded_again(message: Receive | Select) -> bytes:
     return message.packet().encode()
 
 
 class _Call:
-    """A command that waits for its turn, or for its answer."""
+    """A command that waits in the queue, or for its answer."""
 
     def __init__(self, message: Message[Any], data: bytes) -> None:
         self.message = message
-        self.nbytes = data
+        self.data = data
         self.reply: Reply | None = None
         self.answered: tuple[Any, DataPacket | None] | None = None
         self.answer: Deferred[tuple[Any, DataPacket | None]] = Deferred()
 
 
 def patience_s(message: Message[Any]) -> float:
-    """How long the chip may take for this before it counts as silent."""
+    """Return how many seconds the chip may take to answer this message."""
     match message:
         case Connect():
             return CONNECT_TIMEOUT_S

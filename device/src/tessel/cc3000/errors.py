@@ -1,30 +1,30 @@
-"""What goes wrong between the chip's sockets and its pins."""
+"""Errors of the driver, from the chip's sockets down to its pins."""
 
 from __future__ import annotations
 
 
 class FrameError(ValueError):
-    """Bytes that no CC3000 and no host of one would send: noise, or a wrong wire."""
+    """Bytes that neither a CC3000 nor its host would send: noise, or a wrong wire."""
 
 
 class ChipError(Exception):
-    """The chip is gone: what it was asked will not be answered, and its sockets are lost."""
+    """The chip is lost: it will not answer its commands, and its sockets are gone."""
 
 
 class BusError(ChipError):
-    """The machine could not move a pin or a byte: no such device, no right, pulled cable."""
+    """The machine could not move a pin or a byte: no device, no permission, or a loose cable."""
 
 
 class SilentError(ChipError):
-    """The chip did not say in time what it had to say."""
+    """The chip did not answer in time."""
 
 
 class NoiseError(ChipError):
-    """What comes from the chip makes no sense, again and again."""
+    """The chip sent several packets in a row that make no sense."""
 
 
 class LeakError(ChipError):
-    """The chip has lost all its buffers for sending, as it may when sockets are closed."""
+    """The chip has lost all its buffers for sending, which may happen when sockets are closed."""
 
 
 class PowerOffError(ChipError):
@@ -32,8 +32,8 @@ class PowerOffError(ChipError):
 
 
 class CommandError(Exception):
-    """The chip said no. `code`: a `Code`, or another number below zero."""
+    """The chip answered a command with an error. `code` is a `Code` or another negative number."""
 
     def __init__(self, what: str, code: int) -> None:
-        super().__init__(f"{what}: the chip says {code}")
+        super().__init__(f"{what}: the chip answered {code}")
         self.code = code

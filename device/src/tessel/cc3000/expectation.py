@@ -1,4 +1,7 @@
-"""One event that is to come: made before what brings it about, so that it cannot be missed."""
+"""Waits for an event of the chip.
+
+An `Expectation` is made before the command that causes the event, so that it cannot be missed.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ T = TypeVar("T")
 
 
 class Expectation(Generic[T]):
-    """Fulfilled by the first event of which `pick` makes something."""
+    """Ends with the first event for which `pick` returns something other than None."""
 
     def __init__(self, driver: Driver, pick: Callable[[Unsolicited], T | None]) -> None:
         self._pick = pick
-        self._stop_watching = [driver.watch(self._told), driver.watch_loss(self._lost)]
+        self._stop_watching = [driver.watch(self._event_came), driver.watch_loss(self._lost)]
         self._came: T | ChipError | None = None
         self._waiting: Deferred[None] | None = None
 
     async def within(self, seconds: float, clock: IReactorTime) -> T | None:
-        """What was made of the event; None if it did not come. Raises ChipError."""
+        """Return the result of `pick`, or None if no such event came in time. Raises ChipError."""
         if self._came is None:
             self._waiting = Deferred()
             limit = clock.callLater(seconds, self._wake)
@@ -38,11 +41,11 @@ class Expectation(Generic[T]):
         return self._came
 
     def drop(self) -> None:
-        """It is not waited for any more."""
+        """Stop watching for the event."""
         while self._stop_watching:
             self._stop_watching.pop()()
 
-    def _told(self, event: Unsolicited) -> None:
+    def _event_came(self, event: Unsolicited) -> None:
         if self._came is None:
             self._came = self._pick(event)
             if self._came is not None:

@@ -1,7 +1,7 @@
-"""Packets to and from the chip over a bus: whose turn it is, by nIRQ.
+"""Carries packets to and from the chip over a bus, in turns that nIRQ decides.
 
-One operation at a time. Reads go first: a chip that has something to say may be waiting with it.
-Whatever the chip does, an operation ends: with the packet, or with one of `ChipError`.
+There is one operation at a time. Reads go before writes, because the chip may accept a write only
+after its packet was read. Whatever the chip does, an operation ends: with a packet or a ChipError.
 """
 
 from __future__ import annotations
@@ -20,10 +20,17 @@ from tessel.cc3000.bus import IBus, IInstantBus
 from tessel.cc3000.errors import ChipError, FrameError, NoiseError, PowerOffError, SilentError
 from tessel.cc3000.pause import pause
 
-POWER_OFF_S = 0.05  # how long VBAT_EN is low at least, so that the chip forgets
-POWER_UP_TIMEOUT_S = 1.0  # until nIRQ tells that the chip is there; a real one took 63 ms
-READY_TIMEOUT_S = 1.0  # until nIRQ tells that it can be written to; a real one took 0.5 us
-UNREADABLE_LIMIT = 3  # packets in a row that make no sense: the wire is not good enough
+POWER_OFF_S = 0.05
+"""Seconds that VBAT_EN is low before it rises, so that the chip loses its state."""
+
+POWER_UP_TIMEOUT_S = 1.0
+"""Seconds until nIRQ must show that the chip has started. A real chip took 63 ms."""
+
+READY_TIMEOUT_S = 1.0
+"""Seconds until nIRQ must show that the chip can be written to. A real chip took 0.5 us."""
+
+UNREADABLE_LIMIT = 3
+"""Packets in a row that make no sense before the chip counts as lost: the wire is too noisy."""
 
 _Exchange: TypeAlias = Callable[[bytes], bytes]
 
@@ -33,7 +40,7 @@ _log = Logger()
 
 
 class SpiLink:
-    """`received` is given each packet; `broken` is told, once, why there will be no more."""
+    """Reads and writes packets on a bus. It is up between `power_up` and `power_down`."""
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class SpiLink:
         broken: Callable[[ChipError], None],
         style: spi.ReadStyle = spi.ReadStyle.BY_PACKET,
     ) -> None:
+        """`received` is called with each packet, `broken` once, with the error that ends the link."""
         self._bus = bus
         self._clock = clock
         self._received = received
@@ -53,13 +61,14 @@ class SpiLink:
         self._up = False
         self._busy = False
         self._unreadable = 0
-        self._edge: Deferred[None] | None = None  # someone waits for nIRQ to change
+        self._edge: Deferred[None] | None = None  # fires at the next change of nIRQ
         self._pausing: Deferred[None] | None = None
 
     # Power.
 
     async def power_up(self, first: bytes) -> None:
         """Switch the chip on, after `power_down`, and write the first packet to it.
+
         Raises ChipError.
         """
         self._bus.watch_irq(self._irq_changed)
@@ -67,14 +76,18 @@ class SpiLink:
         asserted_before = self._bus.irq_asserted()
         self._bus.set_power(True)
         if asserted_before:
-            await self._level(False, POWER_UP_TIMEOUT_S, "nIRQ stays low: is it connected?")
-        await self._level(True, POWER_UP_TIMEOUT_S, "nIRQ does not fall: is there power?")
+            await self._level(
+                False, POWER_UP_TIMEOUT_S, "nIRQ stays low with the power off: is it connected?"
+            )
+        await self._level(
+            True, POWER_UP_TIMEOUT_S, "nIRQ does not fall after power-up: does the chip have power?"
+        )
         await self._write_first(spi.write_frame(first))
         self._up = True
         self._go_on()
 
     def power_down(self) -> None:
-        """What is under way goes no further, and nothing more is received."""
+        """Switch the chip off: operations under way end, and nothing more is received."""
         self._up = False
         self._outgoing.clear()
         self._bus.watch_irq(None)
@@ -88,7 +101,7 @@ class SpiLink:
         self._unreadable = 0
 
     def write(self, packet: bytes) -> None:
-        """As soon as it can be."""
+        """Write a packet as soon as the chip can be written to."""
         self._outgoing.append(packet)
         self._go_on()
 
@@ -116,7 +129,11 @@ class SpiLink:
     async def _write(self, frame: bytes) -> None:
         self._bus.set_selected(True)
         try:
-            await self._level(True, READY_TIMEOUT_S, "the chip does not get ready to be written to")
+            await self._level(
+                True,
+                READY_TIMEOUT_S,
+                "nIRQ does not fall after nCS: the chip is not ready to be written to",
+            )
             await self._bus.transfer(frame)
         finally:
             self._bus.set_selected(False)
@@ -155,13 +172,13 @@ class SpiLink:
     async def _transfer(self, mosi: bytes) -> bytes:
         miso = await self._bus.transfer(mosi)
         if len(miso) != len(mosi):
-            raise FrameError(f"{len(miso)} bytes came for {len(mosi)}")
+            raise FrameError(f"{len(mosi)} bytes were sent, and {len(miso)} came back")
         return miso
 
     # The same on a bus that takes no time.
 
     def _operate_at_once(self, exchange: _Exchange) -> bool:
-        """All that is to be done. False: the chip is not ready, so that it has to be waited for."""
+        """Do everything there is to do. False: the chip is not ready, and must be waited for."""
         try:
             while self._up:
                 if self._bus.irq_asserted():
@@ -203,28 +220,26 @@ class SpiLink:
         finally:
             self._bus.set_selected(False)
 
-    # What goes wrong.
+    # Errors.
 
     def readable(self) -> None:
-        """The packet made sense."""
+        """The last packet made sense: the count of unreadable ones begins again."""
         self._unreadable = 0
 
     def unreadable(self, fault: FrameError) -> None:
-        """A packet made no sense. Raises NoiseError if that was one too many."""
+        """Count a packet that made no sense. Raises NoiseError if there were too many in a row."""
         self._unreadable += 1
-        _log.warn("unreadable from the chip: {fault}", fault=fault)
+        _log.warn("the CC3000 sent an unreadable packet: {fault}", fault=fault)
         if self._unreadable >= UNREADABLE_LIMIT:
-            raise NoiseError(
-                f"{self._unreadable} packets in a row that are none; the last: {fault}"
-            )
+            raise NoiseError(f"{self._unreadable} unreadable packets in a row; the last: {fault}")
 
     def _fail(self, failure: Failure) -> None:
         if isinstance(failure.value, ChipError):
-            if self._up:  # else whoever switched it off knows
+            if self._up:  # else the link was switched off on purpose
                 self._broken(failure.value)
             return
-        _log.failure("a packet was not dealt with", failure)
-        self._broken(NoiseError(f"no way to go on after {failure.value!r}"))
+        _log.failure("the driver failed with a packet", failure)
+        self._broken(NoiseError(f"the driver failed with a packet: {failure.value!r}"))
 
     async def _pause(self, seconds: float) -> None:
         pausing = self._pausing = pause(self._clock, seconds)

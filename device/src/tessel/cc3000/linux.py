@@ -1,9 +1,9 @@
-"""The bus on Linux: spidev carries the bytes, three lines of a GPIO chip are the other pins.
+"""The bus on Linux: spidev for the bytes, and three GPIO lines for the other pins.
 
-For a CC3000 breakout on a Raspberry Pi or the like. The controller must leave its own chip select
-alone, as nCS has to stay low over several transfers and while nIRQ is waited for; so it is a line
-like the others. `spidev` and `gpiod` come with this package's extra `cc3000`, and are imported when
-a bus is opened and not before.
+It is for a CC3000 breakout on a Raspberry Pi or a similar computer. nCS has to stay low during
+several transfers and while the driver waits for nIRQ, so it is a GPIO line, and the SPI controller
+must not use its own chip select. `spidev` and `gpiod` come with this package's extra `cc3000`, and
+are imported only when a bus is opened.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from tessel.cc3000.errors import BusError
 from tessel.gpio import ChipPins, GpioLine
 
 SPI_MODE = 1  # CPOL 0, CPHA 1
-CLOCK_HZ = 4_000_000  # the Tessel's; the chip takes up to 16 MHz, long wires do not
-SETTLE_S = 5e-6  # nIRQ follows a rise of nCS within this time
-CONSUMER = "tessel cc3000"  # as `gpioinfo` shows who holds a line
+CLOCK_HZ = 4_000_000  # as on the Tessel; the chip takes up to 16 MHz, but long wires do not
+SETTLE_S = 5e-6  # nIRQ is valid this long after nCS rises
+CONSUMER = "tessel cc3000"  # the name that `gpioinfo` shows for the lines
 EXTRA = "pip install ./streamplex ./service-kit './device[cc3000]' in a checkout"
 
 
 class ILinuxReactor(IReactorFDSet, IReactorFromThreads):
-    """What of a reactor this bus needs."""
+    """The parts of a reactor that this bus needs."""
 
 
 class _SpiDevice(Protocol):
-    """`spidev.SpiDev`."""
+    """The part of `spidev.SpiDev` that is used."""
 
     mode: int
     no_cs: bool
@@ -50,7 +50,7 @@ class _SpiDevice(Protocol):
 
 
 class _LineRequest(Protocol):
-    """`gpiod.LineRequest`, of one line."""
+    """The part of `gpiod.LineRequest` that is used, for one line."""
 
     def get_value(self, line: int | str) -> Enum: ...
     def set_value(self, line: int | str, value: Enum) -> None: ...
@@ -61,8 +61,10 @@ class _LineRequest(Protocol):
 
 @implementer(IBus)
 class LinuxBus:
-    """Opened by `open_bus`. Transfers are in a thread of their own, so that no slow controller
-    keeps the reactor waiting; the lines are moved at once, which takes some microseconds.
+    """The bus to a chip on a Linux machine, opened by `open_bus`.
+
+    Transfers are made in a thread, so that a slow controller does not block the reactor. The lines
+    are moved at once, which takes some microseconds.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class LinuxBus:
     def set_selected(self, selected: bool) -> None:
         self._chip_select.set(selected)
         if not selected:
-            time.sleep(SETTLE_S)  # shorter than any timer of the reactor's
+            time.sleep(SETTLE_S)  # too short for a timer of the reactor
 
     def transfer(self, mosi: bytes) -> Deferred[bytes]:
         return deferToThreadPool(self._reactor, self._thread, self._clocked, mosi).addErrback(
@@ -96,7 +98,7 @@ class LinuxBus:
         )
 
     def _clocked(self, mosi: bytes) -> bytes:
-        """In the bus's thread. `xfer3`, for `xfer2` takes no more than 4096 bytes."""
+        """Transfer, in the bus's thread. `xfer2` would take no more than 4096 bytes."""
         return bytes(self._spi.xfer3(mosi)) if mosi else b""
 
     def irq_asserted(self) -> bool:
@@ -106,13 +108,13 @@ class LinuxBus:
         self._irq.changed = changed
 
     def owns(self, selectable: object) -> bool:
-        """Is this, among what the reactor watches, the bus's?"""
+        """Does this object, which the reactor watches, belong to the bus?"""
         return selectable is self._irq
 
     def close(self) -> None:
         self._irq.changed = None
         self._reactor.removeReader(self._irq)
-        self._thread.stop()  # after the transfer that may be under way
+        self._thread.stop()  # after a transfer that is under way
         try:
             self._chip_select.set(False)
             self._power.set(False)
@@ -123,7 +125,7 @@ class LinuxBus:
 
 
 class _Output:
-    """A line that this side moves."""
+    """A GPIO line that the host drives."""
 
     def __init__(self, request: _LineRequest, line: GpioLine, values: type[Any]) -> None:
         self._request = request
@@ -133,12 +135,12 @@ class _Output:
 
     def set(self, active: bool) -> None:
         if not self._held:
-            return  # a transfer has come to its end after the bus was closed
+            return  # a transfer ended after the bus was closed
         value = self._values.ACTIVE if active else self._values.INACTIVE
         try:
             self._request.set_value(self._line.line, value)
         except OSError as fault:
-            raise BusError(f"{self._line} cannot be moved: {fault}") from fault
+            raise BusError(f"line {self._line} cannot be set: {fault}") from fault
 
     def release(self) -> None:
         self._held = False
@@ -147,7 +149,7 @@ class _Output:
 
 @implementer(IReadDescriptor)
 class _Interrupt:
-    """nIRQ: the reactor watches the descriptor from which the kernel gives its edges."""
+    """nIRQ. The reactor watches the descriptor from which the kernel reports its edges."""
 
     def __init__(self, request: _LineRequest, line: GpioLine, values: type[Any]) -> None:
         self._request = request
@@ -158,11 +160,11 @@ class _Interrupt:
 
     def asserted(self) -> bool:
         if not self._held:
-            return False  # as above
+            return False  # the bus is closed
         try:
             return self._request.get_value(self._line.line) is self._values.ACTIVE
         except OSError as fault:
-            raise BusError(f"{self._line} cannot be read: {fault}") from fault
+            raise BusError(f"line {self._line} cannot be read: {fault}") from fault
 
     def release(self) -> None:
         self._held = False
@@ -174,19 +176,22 @@ class _Interrupt:
         return self._request.fileno()
 
     def doRead(self) -> None:
-        self._request.read_edge_events()  # what counts is the level now
+        self._request.read_edge_events()  # the watcher reads the level instead
         if self.changed is not None:
             self.changed()
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops, or the line went away with its chip: no edge comes any more."""
+        """Do nothing: the reactor stops, or the GPIO chip is gone, and no more edges come."""
 
     def logPrefix(self) -> str:
         return CONSUMER
 
 
 def open_bus(pins: ChipPins, reactor: ILinuxReactor) -> LinuxBus:
-    """The chip is off then. Raises BusError, which says what is missing."""
+    """Open the bus on these pins, with the chip's power off.
+
+    Raises BusError, whose text says what is missing.
+    """
     opened: list[Callable[[], None]] = []
     try:
         return _opened(pins, reactor, opened)
@@ -201,7 +206,7 @@ def _opened(pins: ChipPins, reactor: ILinuxReactor, opened: list[Callable[[], No
     line = gpiod.line
     output = {"direction": line.Direction.OUTPUT, "output_value": line.Value.INACTIVE}
     low_output = {**output, "active_low": True}
-    # Pulled up: a wire that is not there looks like a chip that says nothing, and not like noise.
+    # Pulled up, so that a missing wire looks like a silent chip, and not like noise.
     interrupt = {
         "direction": line.Direction.INPUT,
         "edge_detection": line.Edge.BOTH,
@@ -234,7 +239,7 @@ def _requested(gpiod: Any, line: GpioLine, settings: Mapping[str, object]) -> _L
             line.chip, consumer=CONSUMER, config={line.line: gpiod.LineSettings(**settings)}
         )
     except (OSError, ValueError) as fault:
-        raise BusError(f"{line} cannot be had: {fault}") from fault
+        raise BusError(f"line {line} cannot be opened: {fault}") from fault
     return cast("_LineRequest", request)
 
 
@@ -247,13 +252,13 @@ def _spi(spidev: Any, path: str, opened: list[Callable[[], None]]) -> _SpiDevice
         device.bits_per_word = 8
         device.max_speed_hz = CLOCK_HZ
     except OSError as fault:
-        raise BusError(f"{path} cannot be had: {fault}") from fault
+        raise BusError(f"{path} cannot be opened: {fault}") from fault
     try:
         device.no_cs = True
     except OSError as fault:
         raise BusError(
-            f"the controller of {path} does not leave its chip select alone ({fault}): a device "
-            "tree overlay without one is needed, such as spi0-0cs"
+            f"the controller of {path} cannot leave its chip select unused ({fault}): a device "
+            "tree overlay without chip select is needed, such as spi0-0cs"
         ) from fault
     return device
 
@@ -261,4 +266,4 @@ def _spi(spidev: Any, path: str, opened: list[Callable[[], None]]) -> _SpiDevice
 def _as_bus_error(failure: Failure) -> Failure:
     if not failure.check(OSError):
         return failure
-    return Failure(BusError(f"the bus carries nothing: {failure.value}"))
+    return Failure(BusError(f"a transfer failed: {failure.value}"))

@@ -1,4 +1,4 @@
-"""The chip's addresses, its timers, and pings."""
+"""The chip's addresses, its timers, its event mask, and pings."""
 
 from __future__ import annotations
 
@@ -16,52 +16,70 @@ from tessel.cc3000.hci.wlan import SetEventMask
 from tessel.cc3000.results import ok
 
 EVENTS_KEPT_BACK = EventOpcode.KEEPALIVE | EventOpcode.PING_REPORTED | EventOpcode.WLAN_INIT
-"""0x8244, as the Tessel's firmware has it."""
+"""Events that the chip does not report: mask 0x8244, as in the Tessel's firmware."""
 
-SHORTEST_TIMER_S = 20  # the chip's; TI's driver raises what is below
-PING_MARGIN_S = 5.0  # for the report, beyond what the pings themselves may take
-PING_LARGEST = 1400  # bytes
+SHORTEST_TIMER_S = 20
+"""The chip's shortest timer in seconds. TI's driver raises shorter ones to it, too."""
+
+PING_MARGIN_S = 5.0
+"""Seconds to wait for the report after the time that the pings themselves may take."""
+
+PING_LARGEST = 1400
+"""Bytes of the largest ping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:
-    """0: never. The chip closes a socket on which nothing happened for `inactivity_s`."""
+    """The chip's timers in seconds; 0 turns one off.
+
+    The chip closes a socket that was not used for `inactivity_s`.
+    """
 
     dhcp_s: int = 14_400
     arp_s: int = 3_600
     keepalive_s: int = 20
-    inactivity_s: int = 0  # the Tessel's; the chip's own 60 s cut idle tunnels
+    inactivity_s: int = 0  # as on the Tessel: the chip's default of 60 s would close idle tunnels
 
     def command(self) -> hci.SetTimers:
+        """Return the command, with timers below the chip's shortest raised to it."""
         named = (self.dhcp_s, self.arp_s, self.keepalive_s, self.inactivity_s)
         return hci.SetTimers(*(max(one, SHORTEST_TIMER_S) if one else 0 for one in named))
 
 
 class NetApp:
+    """Commands about addresses, timers, events and pings. Each may raise ChipError."""
+
     def __init__(self, driver: Driver, clock: IReactorTime) -> None:
         self._driver = driver
         self._clock = clock
 
     async def use_dhcp(self) -> None:
-        """From the next connection to an access point on."""
+        """Get an address by DHCP in the next network that the chip joins."""
         await self._driver.call(hci.SetAddress())
 
     async def use_address(self, address: str, mask: str, gateway: str, name_server: str) -> None:
+        """Use a static address. The chip keeps it without power."""
         await self._driver.call(hci.SetAddress(address, mask, gateway, name_server))
 
     async def ip_config(self) -> IpConfig:
+        """Return the addresses, the MAC address, and the name of the network."""
         return await self._driver.call(hci.GetIpConfig())
 
     async def set_timers(self, timers: Timers) -> None:
+        """Set all four timers. The chip keeps them without power."""
         await self._driver.call(timers.command())
 
     async def mask_events(self, mask: int = EVENTS_KEPT_BACK) -> None:
+        """Set which events the chip does not report. Raises CommandError."""
         ok("event mask", await self._driver.call(SetEventMask(mask)))
 
     async def ping(
         self, address: str, attempts: int = 3, size: int = 64, timeout_ms: int = 1000
     ) -> PingReport | None:
-        """None: the chip made no report. Raises ChipError."""
+        """Ping a host and return the chip's report, or None if it made none.
+
+        `size` is in bytes. Raises ChipError, CommandError.
+        """
         await self.mask_events(EVENTS_KEPT_BACK & ~EventOpcode.PING_REPORTED | 0x8000)
         report = Expectation(self._driver, _report)
         try:

@@ -1,4 +1,4 @@
-"""The chip's own memory: its MAC, and which service pack it runs."""
+"""The chip's non-volatile memory: its MAC address, service pack and files."""
 
 from __future__ import annotations
 
@@ -19,27 +19,33 @@ MAC_BYTES = 6
 
 
 class Nvmem:
+    """Reads and writes the chip's memory. Each method may raise ChipError."""
+
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     async def service_pack(self) -> ServicePack:
+        """Return the version of the chip's firmware."""
         return await self._driver.call(ReadServicePack())
 
     async def mac(self) -> bytes:
+        """Return the MAC address, six bytes."""
         return await self.read(NvmemFile.MAC, MAC_BYTES)
 
     async def read(self, file: int, length: int, offset: int = 0) -> bytes:
+        """Return `length` bytes of a file from `offset` on. Raises NoiseError if fewer came."""
         _, data = await self._driver.fetch(ReadNvmem(file, length, offset))
         content = NvmemBytes.read(data).data if data is not None else b""
         if len(content) < length:
-            raise NoiseError(f"{len(content)} bytes of the {length} asked for")
+            raise NoiseError(f"file {file}: {length} bytes were asked for, {len(content)} came")
         return content[:length]
 
     async def create(self, file: int, length: int) -> None:
+        """Create a file of `length` bytes."""
         await self._driver.call(CreateNvmemEntry(file, length))
 
     async def write(self, file: int, data: bytes, offset: int = 0) -> None:
-        """In pieces the chip takes. Raises CommandError."""
+        """Write to a file, in as many commands as the chip needs. Raises CommandError."""
         for start in range(0, len(data), WriteNvmem.LARGEST):
             piece = data[start : start + WriteNvmem.LARGEST]
             message = WriteNvmem(file, piece, offset + start)

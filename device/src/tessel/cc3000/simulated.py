@@ -1,4 +1,4 @@
-"""A bus without wires: a chip made of code, in the same process."""
+"""A bus to a chip made of code, in the same process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tessel.cc3000.bus import ChipPins, IInstantBus
 
 @implementer(IInstantBus)
 class SimulatedBus:
-    """Hands the driver's pins to the chip, with no time between them."""
+    """Connects the driver to the pins of a chip made of code, without any delay."""
 
     def __init__(self, chip: ChipPins) -> None:
         self._chip = chip

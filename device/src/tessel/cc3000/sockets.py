@@ -1,7 +1,7 @@
-"""The chip's sockets, as the chip has them: small numbers, and results below zero.
+"""The chip's sockets, identified by small numbers.
 
-Every call may raise ChipError; those that can be refused raise CommandError. Nothing tells that
-there is something to read: `select` has to be asked, again and again.
+Each call may raise ChipError, and CommandError if the chip refuses it. The chip does not report
+that there is something to read: `select` has to be called again and again.
 """
 
 from __future__ import annotations
@@ -25,45 +25,59 @@ from tessel.cc3000.hci.fields import ANY_ADDRESS, SocketAddress
 from tessel.cc3000.hci.packets import DataPacket
 from tessel.cc3000.results import checked, ok
 
-SHORTEST_SELECT_US = 5000  # TI's driver asks for no less
+SHORTEST_SELECT_US = 5000
+"""The shortest timeout of a select in microseconds: TI's driver uses none shorter."""
 
-LARGEST_SEND = 1460  # bytes: a buffer of 1500 less the headers of IP and TCP
-LARGEST_DATAGRAM = 1472  # the same, of UDP
-RECV_TIMEOUT_MS = 10  # the Tessel's: how long the chip waits in a read if there is nothing
+LARGEST_SEND = 1460
+"""Bytes of TCP in one packet: a buffer of 1500 without the headers of IP and TCP."""
+
+LARGEST_DATAGRAM = 1472
+"""Bytes of UDP in one packet: a buffer of 1500 without the headers of IP and UDP."""
+
+RECV_TIMEOUT_MS = 10
+"""How long a read blocks the chip if there is nothing to read, in ms, as on the Tessel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
+    """The result of a select: which sockets can be read from, and which written to."""
+
     readable: frozenset[int]
     writable: frozenset[int]
 
 
 class Sockets:
+    """Commands about sockets. `sd` is a socket's number."""
+
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     # Opening and closing.
 
     async def open_stream(self) -> int:
-        """As the Tessel does: reads do not wait for long, and accepting not at all."""
+        """Open a TCP socket and return its number.
+
+        As on the Tessel, its reads wait for 10 ms only, and accepting does not wait.
+        """
         sd = await self._open(SocketKind.STREAM, TCP)
-        # The answers are not to be relied on (a real one was garbage), so nothing is made of them.
+        # The answers are ignored: a real chip answered garbage.
         await self.set_option(sd, Option.ACCEPT_NONBLOCK, OPTION_ON.to_bytes(2, "little"))
         await self.limit_reads(sd)
         return sd
 
     async def limit_reads(self, sd: int) -> None:
-        """So that a read of nothing does not keep the chip for ever."""
+        """Limit how long a read waits: without a limit it blocks the chip until bytes come."""
         await self.set_option(sd, Option.RECV_TIMEOUT_MS, RECV_TIMEOUT_MS.to_bytes(4, "little"))
 
     async def open_datagram(self) -> int:
+        """Open a UDP socket and return its number."""
         return await self._open(SocketKind.DATAGRAM, UDP)
 
     async def _open(self, kind: SocketKind, protocol: int) -> int:
         return ok("socket", await self._driver.call(hci.OpenSocket(AF_INET, kind, protocol)))
 
     async def close(self, sd: int) -> None:
-        """A socket that the chip has closed by itself is closed, too."""
+        """Close a socket. It is no error if the chip has closed it already."""
         result = await self._driver.call(hci.CloseSocket(sd))
         self._driver.buffers.forget(sd)
         if result.value != Code.INACTIVE:
@@ -72,7 +86,7 @@ class Sockets:
     # Connections.
 
     async def connect(self, sd: int, host: str, port: int) -> None:
-        """Nothing else goes on in the chip until this is answered."""
+        """Connect a TCP socket. The chip does nothing else until it answers."""
         ok("connect", await self._driver.call(hci.Connect(sd, SocketAddress(host, port))))
 
     async def bind(self, sd: int, port: int, host: str = ANY_ADDRESS) -> None:
@@ -83,7 +97,7 @@ class Sockets:
         await self.set_option(sd, Option.ACCEPT_NONBLOCK, OPTION_ON.to_bytes(1, "little"))
 
     async def accept(self, sd: int) -> tuple[int, SocketAddress] | None:
-        """None: nobody there."""
+        """Return the socket and the address of a new connection, None if there is none."""
         reply = await self._driver.call(hci.Accept(sd))
         if reply.new_sd == Code.PENDING:
             return None
@@ -92,28 +106,28 @@ class Sockets:
     # Bytes.
 
     async def send(self, sd: int, data: bytes) -> None:
-        """One packet, when the chip has a buffer for it; at most LARGEST_SEND bytes.
+        """Send at most LARGEST_SEND bytes as one packet, as soon as the chip has a free buffer.
 
-        The chip has them then, which is not to say that they will arrive.
+        Returns when the chip has taken the bytes. They may still be lost on their way.
         """
         await self._driver.buffers.take(sd)
         reply = await self._driver.call(hci.Send(sd, data))
         checked("send", reply.count)
 
     async def receive(self, sd: int, limit: int) -> bytes:
-        """None there: no bytes, as at the end. Raises CommandError once it is over."""
+        """Return received bytes, or b"" if there are none. Raises CommandError after the end."""
         reply, data = await self._driver.fetch(hci.Receive(sd, limit))
         checked("recv", reply.count)
         return _arrived(data).data if data is not None else b""
 
     async def send_to(self, sd: int, data: bytes, host: str, port: int) -> None:
-        """At most LARGEST_DATAGRAM bytes."""
+        """Send a datagram of at most LARGEST_DATAGRAM bytes, as soon as a buffer is free."""
         await self._driver.buffers.take(sd)
         message = hci.SendTo(sd, data, SocketAddress(host, port))
         checked("sendto", (await self._driver.call(message)).count)
 
     async def receive_from(self, sd: int, limit: int) -> tuple[bytes, SocketAddress] | None:
-        """None: there was none."""
+        """Return a received datagram and its sender, None if there is none."""
         reply, data = await self._driver.fetch(hci.ReceiveFrom(sd, limit))
         checked("recvfrom", reply.count)
         if data is None:
@@ -127,7 +141,10 @@ class Sockets:
         writable: Iterable[int] = (),
         timeout_us: int = SHORTEST_SELECT_US,
     ) -> Ready:
-        """Which of them can be read from and written to."""
+        """Return which of these sockets can be read from, and which written to.
+
+        The chip waits for at most `timeout_us` microseconds until one of them can.
+        """
         read, write = list(readable), list(writable)
         message = hci.Select(
             count=max([*read, *write], default=-1) + 1,
@@ -142,14 +159,15 @@ class Sockets:
     # Options and names.
 
     async def set_option(self, sd: int, option: Option, value: bytes) -> int:
-        """What the chip answers."""
+        """Set an option, and return the chip's answer."""
         return (await self._driver.call(hci.SetSocketOption(sd, option, value))).value
 
     async def get_option(self, sd: int, option: Option) -> int:
+        """Return the value of an option."""
         return (await self._driver.call(hci.GetSocketOption(sd, option))).value
 
     async def host_by_name(self, name: bytes) -> str:
-        """The chip's own look-up; nothing else goes on in the chip until it is answered."""
+        """Look a name up and return its address. The chip does nothing else until it answers."""
         reply = await self._driver.call(hci.GetHostByName(name))
         checked(f"look-up of {name.decode('ascii', 'replace')}", reply.result)
         return reply.address
@@ -159,7 +177,7 @@ def _arrived(data: DataPacket) -> hci.Arrived:
     try:
         return hci.Arrived.read(data)
     except FrameError as fault:
-        raise NoiseError(f"what was received: {fault}") from fault
+        raise NoiseError(f"received data: {fault}") from fault
 
 
 def _bits(numbers: Iterable[int]) -> int:

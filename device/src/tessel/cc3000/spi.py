@@ -1,11 +1,12 @@
-"""HCI packets <-> bytes on the bus, as host and as chip.
+"""Frames on the SPI bus: encodes and decodes packets, for the host and for the chip.
 
     host writes    01 LEN(2, big-endian) 00 00 packet pad   chip meanwhile: 02 00 ff 00 00 00 ..
     host reads     03 03 03 03 03 03 03 03 ..               chip: 02 00 00 LEN(2) packet pad 00 ..
 
-LEN counts the packet and its pad, and is always odd so that the whole is even. A pad is any byte.
-The first byte from the host decides between the two. The first write after power-up comes in two
-transfers with a pause between them, `FIRST_WRITE_CUT` bytes and the rest.
+LEN counts the packet and its pad, and is always odd, so that the frame has an even length. The pad
+is one byte of any value. The first byte from the host decides between write and read. The first
+write after power-up is made in two transfers, `FIRST_WRITE_CUT` bytes and the rest, with a pause
+between them.
 """
 
 from __future__ import annotations
@@ -19,34 +20,37 @@ HEADER = 5
 FIRST_WRITE_CUT = 4
 FIRST_WRITE_PAUSE_S = 50e-6  # before it, and between its two parts
 
-LARGEST_WRITE = 0xFFFF  # what LEN can say
-LARGEST_READ = 16_383  # what TI's driver has room for; a longer one is noise
+LARGEST_WRITE = 0xFFFF  # bytes: the largest LEN
+LARGEST_READ = 16_383  # bytes: TI's driver has room for no more, so a longer packet is noise
 
 # Host.
 
-FIRST_BURST = bytes([READ]) * 10  # the header, and the five bytes that tell the packet's length
+FIRST_BURST = bytes([READ]) * 10  # the header, and five bytes that hold the packet's length
 _ALL_READ = bytes([READ]) * LARGEST_READ
 
 _EVENT, _DATA = 0x04, 0x02
 
 
 class ReadStyle(Enum):
-    """How a host knows how much to clock."""
+    """How a host knows how many bytes to read."""
 
     BY_PACKET = auto()  # TI's driver: from the packet's own length
     BY_HEADER = auto()  # Spark's: from the header's LEN
 
 
 def write_frame(packet: bytes) -> bytes:
-    """What a host clocks out to send the packet."""
+    """Return the bytes that a host sends to write the packet."""
     padded = packet if len(packet) % 2 else packet + b"\0"
     if len(padded) > LARGEST_WRITE:
-        raise ValueError(f"a packet of {len(packet)} bytes; the header can say {LARGEST_WRITE}")
+        raise ValueError(f"a packet of {len(packet)} bytes; allowed are {LARGEST_WRITE}")
     return bytes((WRITE, len(padded) >> 8, len(padded) & 0xFF, 0, 0)) + padded
 
 
 def rest_burst(first: bytes, style: ReadStyle) -> bytes:
-    """What a host clocks out after the first burst, to have the whole packet."""
+    """Return the bytes that a host sends after FIRST_BURST, to read the rest of the packet.
+
+    `first` are the bytes that came for FIRST_BURST. Raises FrameError.
+    """
     nbytes = _bytes_in_all(first, style)
     if nbytes > LARGEST_READ:
         raise FrameError(f"a packet of {nbytes} bytes; allowed are {LARGEST_READ}")
@@ -54,9 +58,12 @@ def rest_burst(first: bytes, style: ReadStyle) -> bytes:
 
 
 def packet_read(frame: bytes) -> bytes:
-    """The packet in what a host has read, with what follows it."""
+    """Return the packet in a frame that the host has read, with any bytes after it.
+
+    Raises FrameError.
+    """
     if len(frame) <= HEADER or frame[0] != ANSWER:
-        raise FrameError(f"an answer that begins with {frame[:HEADER].hex(' ')}, not with 02")
+        raise FrameError(f"a read that begins with {frame[:HEADER].hex(' ')}, expected 02")
     return frame[HEADER:]
 
 
@@ -70,7 +77,7 @@ def _bytes_in_all(first: bytes, style: ReadStyle) -> int:
     if kind == _DATA:  # kind, opcode, length of arguments, length (2, little-endian)
         nbytes = HEADER + 5 + int.from_bytes(first[HEADER + 3 : HEADER + 5], "little")
         return nbytes + (nbytes + 1) % 2  # TI's driver clocks one too many here
-    raise FrameError(f"a packet of kind {kind:#04x}; a chip sends 0x02 and 0x04")
+    raise FrameError(f"a packet of kind {kind:#04x}; expected 0x02 or 0x04")
 
 
 # Chip.
@@ -79,9 +86,12 @@ WRITE_ANSWER = bytes((ANSWER, 0x00, 0xFF))  # then zeros, for as long as the hos
 
 
 def packet_written(frame: bytes) -> bytes:
-    """The packet in what the host has written, with its pad if it has one."""
+    """Return the packet in a frame that the host has written, with its pad if it has one.
+
+    Raises FrameError.
+    """
     if len(frame) <= HEADER or frame[0] != WRITE:
-        raise FrameError(f"a write that begins with {frame[:HEADER].hex(' ')}, not with 01")
+        raise FrameError(f"a write that begins with {frame[:HEADER].hex(' ')}, expected 01")
     length = int.from_bytes(frame[1:3], "big")
     if len(frame) < HEADER + length:
         raise FrameError(f"{len(frame) - HEADER} bytes of a packet of {length}")
@@ -89,6 +99,6 @@ def packet_written(frame: bytes) -> bytes:
 
 
 def read_frame(packet: bytes) -> bytes:
-    """What a chip clocks out while the host reads this packet; after it come zeros."""
+    """Return the bytes that a chip sends while the host reads this packet. Zeros follow them."""
     padded = packet if len(packet) % 2 else packet + b"\0"
     return bytes((ANSWER, 0, 0, len(padded) >> 8, len(padded) & 0xFF)) + padded

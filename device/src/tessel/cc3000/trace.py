@@ -1,14 +1,14 @@
-"""A bus that writes down what goes over it, one operation after the other.
+"""A bus that writes a trace of its operations, one after the other.
 
     # VBAT_EN=1
-    # nCS=0 (nIRQ was 0) 63.412 ms        with the level of nIRQ just before; since the trace began
-    MOSI 01 00 05 00 00 01 00 40 01 00    a write: what the host said
+    # nCS=0 (nIRQ was 0) 63.412 ms        nIRQ just before; the time since the trace began
+    MOSI 01 00 05 00 00 01 00 40 01 00    a write: the bytes from the host
     # nCS=1
     # nCS=0 (nIRQ was 0) 1032.770 ms
-    MISO 02 00 00 00 05 04 00 40 01 00    a read: what the chip said
+    MISO 02 00 00 00 05 04 00 40 01 00    a read: the bytes from the chip
     # nCS=1
 
-It holds what is sent and received in clear, and the keys of Wi-Fi networks.
+A trace contains all sent and received bytes in clear, and the keys of Wi-Fi networks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EDGES = ("# VBAT_EN=", "# nCS=")  # how the other lines begin
 
 @implementer(IBus)
 class TracedBus:
-    """Between a driver and its bus. `write` is given whole lines."""
+    """Stands between a driver and its bus. `write` is called with whole lines of the trace."""
 
     def __init__(self, bus: IBus, clock: IReactorTime, write: Callable[[str], object]) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""Wi-Fi: joining an access point, profiles, what is in the air."""
+"""Wi-Fi: joining a network, profiles, scans."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from tessel.cc3000.hci.fields import ANY_ADDRESS
 from tessel.cc3000.hci.replies import Lease, ScanResult
 from tessel.cc3000.results import ok
 
-JOIN_TIMEOUT_S = 20.0  # the Tessel's; a chip that has to look for the access point takes as long
-LEAVE_TIMEOUT_S = 5.0  # until the chip tells that it has left
+JOIN_TIMEOUT_S = 20.0
+"""Seconds to wait for a lease, as on the Tessel: a chip that has to search takes that long."""
+
+LEAVE_TIMEOUT_S = 5.0
+"""Seconds to wait until the chip reports that it has left the network."""
 
 SSID_LIMIT, KEY_LIMIT = 32, 64  # bytes
 
-SCAN_LIMIT = 64  # networks; a chip that tells of more repeats itself
+SCAN_LIMIT = 64
+"""Networks read after a scan. A chip that reports more repeats itself."""
+
 SCAN_INTERVAL_MS = 10_000
 
 
 class JoinError(Exception):
-    """The chip did not get into the network, or got no address there."""
+    """The chip could not join the network, or got no address there."""
 
 
 class Wlan:
-    """`lease` is None while there is no address."""
+    """The chip's Wi-Fi. `lease` has the addresses while it is in a network, else it is None."""
 
     def __init__(self, driver: Driver, clock: IReactorTime) -> None:
         self._driver = driver
@@ -38,11 +43,11 @@ class Wlan:
         self._watchers: list[Callable[[Lease | None], None]] = []
         self.associated = False
         self.lease: Lease | None = None
-        driver.watch(self._told)
+        driver.watch(self._event_came)
         driver.watch_loss(self._lost)
 
     def watch(self, changed: Callable[[Lease | None], None]) -> None:
-        """Be told of each lease, and of its end."""
+        """Call `changed` with each new lease, and with None when it ends."""
         self._watchers.append(changed)
 
     # Joining.
@@ -50,13 +55,16 @@ class Wlan:
     async def join(
         self, ssid: bytes, security: Security = Security.OPEN, key: bytes = b""
     ) -> Lease:
-        """Raises JoinError, CommandError, ChipError."""
+        """Join a network, leaving the present one, and return the addresses there.
+
+        Raises JoinError, CommandError, ChipError.
+        """
         if not 0 < len(ssid) <= SSID_LIMIT or len(key) > KEY_LIMIT:
             raise JoinError(
-                f"a name of {len(ssid)} bytes and a key of {len(key)};"
-                f" allowed are 1 to {SSID_LIMIT}, and up to {KEY_LIMIT}"
+                f"a name of {len(ssid)} bytes and a key of {len(key)} bytes:"
+                f" allowed are 1 to {SSID_LIMIT} and 0 to {KEY_LIMIT}"
             )
-        # It must not look for networks by itself meanwhile, but keep this one for later.
+        # The chip must not search for other networks in the meantime, but remember this one.
         await self.set_policy(last_used=True)
         if self.associated:
             await self.leave()
@@ -68,7 +76,7 @@ class Wlan:
             outcome.drop()
 
     async def leave(self) -> None:
-        """Raises CommandError, ChipError. Having left before is no error."""
+        """Leave the network, if the chip is in one. Raises CommandError, ChipError."""
         left = Expectation(
             self._driver, lambda event: True if isinstance(event, WlanDisconnected) else None
         )
@@ -83,25 +91,29 @@ class Wlan:
             left.drop()
 
     async def status(self) -> WlanStatus:
+        """Return the state that the chip reports. Raises ChipError."""
         number = (await self._driver.call(hci.GetStatus())).value
         try:
             return WlanStatus(number)
         except ValueError:
-            raise NoiseError(f"a status of {number}; known are 0 to 3") from None
+            raise NoiseError(f"WLAN status {number}: expected 0 to 3") from None
 
-    # What is kept in the chip's memory.
+    # Kept in the chip's memory.
 
     async def set_policy(
         self, *, any_open: bool = False, last_used: bool = False, profiles: bool = False
     ) -> None:
-        """What the chip joins by itself after a start. `last_used`: "fast connect"."""
+        """Set which networks the chip joins by itself after a start.
+
+        TI calls `last_used` "fast connect". Raises CommandError, ChipError.
+        """
         policy = hci.SetConnectionPolicy(any_open, last_used, profiles)
         ok("connection policy", await self._driver.call(policy))
 
     async def add_profile(
         self, ssid: bytes, security: Security = Security.OPEN, key: bytes = b"", priority: int = 1
     ) -> int:
-        """Its index. Raises CommandError if there is no room."""
+        """Store a network, and return its index. Raises CommandError if there is no room."""
         profile = hci.AddProfile(ssid, security, key, priority)
         index = ok("add profile", await self._driver.call(profile))
         if index == hci.NO_ROOM:
@@ -109,15 +121,17 @@ class Wlan:
         return index
 
     async def delete_profile(self, index: int = hci.ALL_PROFILES) -> None:
+        """Delete one stored network, or all of them. Raises CommandError, ChipError."""
         ok("delete profile", await self._driver.call(hci.DeleteProfile(index)))
 
-    # What is in the air.
+    # Scans.
 
     async def set_scan(self, parameters: hci.SetScanParameters) -> None:
+        """Switch scanning on or off, and set how it is done. Raises CommandError, ChipError."""
         ok("scan parameters", await self._driver.call(parameters))
 
     async def scan_results(self) -> list[ScanResult]:
-        """What the last scan has found; `set_scan` switches scanning on."""
+        """Return the networks that the last scan found. `set_scan` switches scanning on."""
         found: list[ScanResult] = []
         for _ in range(SCAN_LIMIT):
             one = await self._driver.call(hci.GetScanResults())
@@ -131,7 +145,7 @@ class Wlan:
 
     # Events.
 
-    def _told(self, event: Unsolicited) -> None:
+    def _event_came(self, event: Unsolicited) -> None:
         match event:
             case WlanConnected():
                 self.associated = True
@@ -161,13 +175,13 @@ def _outcome(event: Unsolicited) -> Lease | str | None:
     match event:
         case DhcpDone(lease, status):
             good = status == 0 and lease.address != ANY_ADDRESS
-            return lease if good else "the network gave no address"
+            return lease if good else "the network assigned no address"
         case WlanDisconnected():
-            return "the network is not there, or does not let the chip in"
+            return "the network was not found, or refused the chip"
     return None
 
 
 def _lease(outcome: Lease | str | None) -> Lease:
     if isinstance(outcome, Lease):
         return outcome
-    raise JoinError(outcome or f"no word about the network within {JOIN_TIMEOUT_S:g} s")
+    raise JoinError(outcome or f"the chip did not report the network within {JOIN_TIMEOUT_S:g} s")

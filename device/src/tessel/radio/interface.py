@@ -1,4 +1,4 @@
-"""What the network sees of a radio: power, link, connections to addresses, listening, UDP, names.
+"""The interface of a radio: power, link, TCP connections, listening, UDP, names; and its errors.
 
 The interface fits a weak chip: a handful of sockets, no half-close, no TCP_NODELAY, IPv4 only, and
 a `connect` during which the chip does nothing else.
@@ -24,51 +24,65 @@ if TYPE_CHECKING:
 
 
 class LinkState(Enum):
-    """How far a radio is from carrying bytes."""
+    """The state of a radio's link. Only UP carries bytes."""
 
     OFF = auto()
-    DOWN = auto()  # power is on
+    DOWN = auto()  # the power is on, but the radio is in no network
     JOINING = auto()
-    UP = auto()  # there is an address
+    UP = auto()  # the radio is in a network and has an address
 
 
 class RadioError(Exception):
-    """A radio could not do it. `code` is Node's word for why."""
+    """A radio failed at an operation. `code` is the error code that Node uses for the reason."""
 
     code: ClassVar[str] = "EIO"
 
 
 class RadioRefusedError(RadioError):
+    """The peer refused the connection."""
+
     code = "ECONNREFUSED"
 
 
 class RadioTimedOutError(RadioError):
+    """The peer did not answer in time."""
+
     code = "ETIMEDOUT"
 
 
 class HostUnreachableError(RadioError):
+    """The peer's host cannot be reached."""
+
     code = "EHOSTUNREACH"
 
 
 class NetworkUnreachableError(RadioError):
-    """Also: the link is not up."""
+    """The peer's network cannot be reached, or the radio's link is not up."""
 
     code = "ENETUNREACH"
 
 
 class ResetError(RadioError):
+    """The connection was reset."""
+
     code = "ECONNRESET"
 
 
 class AddressInUseError(RadioError):
+    """The port is in use."""
+
     code = "EADDRINUSE"
 
 
 class AddressNotAvailableError(RadioError):
+    """The radio does not have the address."""
+
     code = "EADDRNOTAVAIL"
 
 
 class PermissionDeniedError(RadioError):
+    """The system does not permit the operation."""
+
     code = "EACCES"
 
 
@@ -79,6 +93,8 @@ class NoSocketError(RadioError):
 
 
 class NameNotFoundError(RadioError):
+    """The name does not exist, or has no address."""
+
     code = "ENOTFOUND"
 
 
@@ -89,24 +105,27 @@ class NameUnansweredError(RadioError):
 
 
 class IWeakTransport(Interface):
-    """A transport that can neither half-close nor send without delay: who asks for it is told."""
+    """A marker for transports that can neither half-close nor turn off Nagle's algorithm.
+
+    `net` warns a program that asks for either.
+    """
 
 
 class IDatagramOptions(IMulticastTransport):
-    """A UDP port that can be told more than where to send. The CC3000's cannot."""
+    """A UDP port with options for multicast and TTL. Ports of the CC3000 have none."""
 
     def set_ttl(ttl: int) -> None:
-        """Of datagrams to one receiver; `setTTL` is for those to groups. Raises OSError."""
+        """Set the TTL of unicast datagrams; `setTTL` is for multicast. Raises OSError."""
 
     def set_interface(address: str) -> None:
-        """By which datagrams to groups go. Raises OSError."""
+        """Choose the interface, by its address, for multicast datagrams. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WifiStatus:
-    """The network that a radio is in, and its addresses there."""
+    """The Wi-Fi network that a radio is in, and the addresses it has there."""
 
-    ssid: bytes  # empty: the radio joined it by itself, and nobody had named it
+    ssid: bytes  # empty if the radio joined a remembered network that nobody has named
     address: str
     gateway: str
     dhcp_server: str
@@ -114,88 +133,107 @@ class WifiStatus:
 
 
 class IWifi(Interface):
-    """What a program may do with the Wi-Fi of a radio that has one.
+    """The Wi-Fi of a radio, as a program manages it.
 
-    Every Deferred may fail with a RadioError; what was begun goes on if one is cancelled.
+    Each Deferred may fail with a RadioError. Cancelling one does not stop the operation.
     """
 
     link: LinkState = Attribute("the state of the link now")
-    mac: bytes | None = Attribute("its address; None: it was never on")
+    mac: bytes | None = Attribute(
+        "the MAC address; None before the radio was on for the first time"
+    )
 
     def watch_link(changed: Callable[[LinkState], None]) -> Callable[[], None]:
-        """As the radio's."""
+        """As `IRadio.watch_link`."""
 
     def status() -> WifiStatus | None:
-        """None: it is in no network."""
+        """Return the network and the addresses; None if the radio is in no network."""
 
     def join(ssid: bytes, security: str, key: bytes) -> Deferred[None]:
-        """Leave the network there is, for this one. `security`: unsecured, wep, wpa, wpa2."""
+        """Join this network, and leave the present one.
+
+        `security` is "unsecured", "wep", "wpa" or "wpa2".
+        """
 
     def leave() -> Deferred[None]:
-        """And stay away."""
+        """Leave the network. The radio joins none until `join` or `switch_on`."""
 
     def switch_on() -> Deferred[None]:
-        """Fires when the radio is on. It joins the network that was joined last meanwhile, and
-        tries again until it is there.
+        """Switch the radio on. Fires when it is on.
+
+        In the background it joins the network that was joined last, and tries until it is in.
         """
 
     def switch_off() -> Deferred[None]:
-        """Connections are cut. Ports are opened again when the radio is in a network again."""
+        """Switch the radio off, and cut its connections.
 
-    def watch_trouble(told: Callable[[Exception], None]) -> Callable[[], None]:
-        """Be told why the network could not be joined in the background, each time; call what is
-        returned to be told no more.
+        Its ports are opened again when it is in a network again.
+        """
+
+    def watch_trouble(failed: Callable[[Exception], None]) -> Callable[[], None]:
+        """Call `failed` with the reason each time that joining in the background fails.
+
+        Returns a function that ends the watch.
         """
 
 
 class IRadioPort(Interface):
-    """A port that listens, or a bound UDP port."""
+    """A listening TCP port, or a bound UDP port."""
 
     def getHost() -> IAddress: ...
 
     def stop() -> Deferred[None]:
-        """Stop; connections that were accepted stay."""
+        """Close the port. Accepted connections stay open."""
 
 
 class ILosablePort(IRadioPort):
-    """A port that may be lost while the radio is on: its number is taken when it is reopened."""
+    """A port that may be lost while the radio is on.
+
+    That happens when the radio opens it again after a lost network, and its number is in use then.
+    """
 
     def watch_loss(lost: Callable[[RadioError], None]) -> None:
-        """Call it when the port is lost; not when it is stopped or the radio is at its end."""
+        """Call `lost` when the port is lost, but not when it or the radio is stopped."""
 
 
 class IRadio(Interface):
-    """A radio. Every Deferred may be cancelled and fails with a RadioError."""
+    """A radio. Each Deferred may be cancelled, and fails with a RadioError."""
 
     ipv6: bool = Attribute("True if it can reach IPv6 addresses")
     link: LinkState = Attribute("the state of the link now")
-    connections_opened: int = Attribute("TCP connections that stood, since power was on")
+    connections_opened: int = Attribute("number of TCP connections that it has made")
 
     def owns(selectable: object) -> bool:
-        """Is this, among what the reactor watches, this radio's?"""
+        """Does this object, which the reactor watches, belong to the radio?"""
 
-    def power_on() -> Deferred[None]: ...
+    def power_on() -> Deferred[None]:
+        """Switch the radio on, and join its network if it has one to join."""
 
     def power_off() -> Deferred[None]:
-        """Connections are cut, ports stop listening."""
+        """Switch the radio off: cut its connections and close its ports."""
 
     def watch_link(changed: Callable[[LinkState], None]) -> Callable[[], None]:
-        """Be told of every change of the link; call what is returned to be told no more."""
+        """Call `changed` with the new state at each change of the link.
+
+        Returns a function that ends the watch.
+        """
 
     def connect(
         addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
     ) -> Deferred[IProtocol]:
-        """Dial the addresses, best first: several at once (RFC 8305) where the radio can, else
-        one after the other. The factory is called for the connection that stands.
+        """Connect to one of the addresses, best first.
+
+        A radio that can tries several at once (RFC 8305), others one after the other. The factory
+        makes the protocol for the connection that succeeds.
         """
 
     def listen(
         port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
     ) -> Deferred[IRadioPort]:
-        """Accept TCP connections; port 0: any free one; address "": all."""
+        """Accept TCP connections. Port 0 means any free port, address "" all addresses."""
 
     def bind_udp(port: int, protocol: DatagramProtocol, *, address: str) -> Deferred[IRadioPort]:
-        """Give the protocol a UDP port: Twisted's `IUDPTransport`."""
+        """Bind a UDP port and connect the protocol to it, as Twisted's `IUDPTransport`."""
 
     def lookup(name: str) -> Deferred[Sequence[str]]:
-        """The addresses of a name, at least one, best first."""
+        """Return the addresses of a name, at least one, best first."""

@@ -1,4 +1,4 @@
-"""Names -> addresses, as the reactor's resolver finds them: one question, with a limit."""
+"""Looks a name up with the reactor's resolver, with a timeout."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from zope.interface import implementer
 
 from tessel.radio.interface import NameNotFoundError, NameUnansweredError
 
-LOOKUP_TIMEOUT_S = 30.0  # a system's resolver gives up sooner, if it is well
+LOOKUP_TIMEOUT_S = 30.0
+"""Seconds until a look-up fails. A healthy resolver of the system gives up sooner."""
 
 
 def asked(name: str, resolver: IHostnameResolver, clock: IReactorTime) -> Deferred[Sequence[str]]:
-    """The addresses of a name, each once, best first."""
+    """Return the addresses of a name, each once, best first.
+
+    Fails with NameNotFoundError, or NameUnansweredError after LOOKUP_TIMEOUT_S.
+    """
     if not _can_be_asked(name):
-        return fail(NameNotFoundError(f"{name!r} is no name"))
+        return fail(NameNotFoundError(f"{name!r} is not a valid name"))
     question = _Question(name)
     resolver.resolveHostName(question, name)
     return question.answer.addTimeout(LOOKUP_TIMEOUT_S, clock, lambda *_: _unanswered(name))
 
 
 def _can_be_asked(name: str) -> bool:
-    """What the system's resolver would raise on ends in its thread, and is never answered."""
+    """False for names on which the system's resolver raises in its thread, without an answer."""
     try:
         name.encode("idna")
     except UnicodeError:
@@ -40,10 +44,10 @@ def _can_be_asked(name: str) -> bool:
 
 @implementer(IResolutionReceiver)
 class _Question:
-    """Gathers what the reactor's resolver finds for a name.
+    """Collects the addresses that the reactor's resolver finds for a name.
 
-    The thread that asks cannot be stopped (Twisted's `HostResolution.cancel` raises); so whoever
-    gives up simply hears nothing more, and what the thread says later is passed over.
+    The resolver's thread cannot be stopped (Twisted's `HostResolution.cancel` raises). After a
+    timeout or a cancel its later answers are ignored.
     """
 
     def __init__(self, name: str) -> None:
@@ -52,7 +56,7 @@ class _Question:
         self.answer: Deferred[Sequence[str]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        """Part of Twisted's interface; it could only be cancelled, and cannot."""
+        """Do nothing: the argument is only good to cancel the look-up, which is not possible."""
 
     def addressResolved(self, address: IAddress) -> None:
         if self.answer.called:
@@ -61,9 +65,13 @@ class _Question:
             self._found.append(address.host)
 
     def resolutionFailed(self) -> None:
-        """Not part of Twisted's interface: nobody could say. Called in place of the next."""
+        """Fail: no name server could answer. Called instead of `resolutionComplete`, by
+        `tessel_service_kit.resolver`; it is not part of Twisted's interface.
+        """
         if not self.answer.called:
-            self.answer.errback(NameUnansweredError(f"nobody can say where {self._name} is"))
+            self.answer.errback(
+                NameUnansweredError(f"no name server could answer for {self._name}")
+            )
 
     def resolutionComplete(self) -> None:
         if self.answer.called:

@@ -1,4 +1,4 @@
-"""The numbers of the chip: opcodes, events, results, options."""
+"""The numbers of the chip's protocol: opcodes, events, results, options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Opcode(IntEnum):
-    """Commands; an answer is an event with its command's opcode."""
+    """Opcodes of commands. The answer is an event with the same opcode."""
 
     WLAN_CONNECT = 0x0001
     WLAN_DISCONNECT = 0x0002
@@ -49,7 +49,7 @@ class Opcode(IntEnum):
 
 
 class DataOpcode(IntEnum):
-    """Data packets, one byte."""
+    """Opcodes of data packets, one byte each."""
 
     SEND = 0x81
     SEND_TO = 0x83
@@ -60,7 +60,7 @@ class DataOpcode(IntEnum):
 
 
 class EventOpcode(IntEnum):
-    """Events that are no answer to a command with the same opcode."""
+    """Opcodes of events that do not answer a command with the same opcode."""
 
     NVMEM_WRITTEN = 0x0202
     PATCHES_REQUEST = 0x1000
@@ -78,11 +78,11 @@ class EventOpcode(IntEnum):
 
 
 class Code(IntEnum):
-    """Results below zero."""
+    """Error codes: negative results."""
 
     FAILED = -1
-    PENDING = -2  # accept: nobody there yet
-    INACTIVE = -57  # a socket that its peer or a timer closed, or that never was connected
+    PENDING = -2  # accept: no connection yet
+    INACTIVE = -57  # the peer or a timer has closed the socket, or it was never connected
     ARP_IN_PROCESS = -58
     NOT_CONNECTED = -59  # to an access point
     CANNOT_SEND = -60
@@ -103,7 +103,7 @@ class Code(IntEnum):
 
 
 class Option(IntEnum):
-    """Of sockets, at level 0xffff. The chip takes 0 for on."""
+    """Options of sockets, at level 0xffff. The value 0 means on."""
 
     RECV_NONBLOCK = 0
     RECV_TIMEOUT_MS = 1
@@ -115,6 +115,8 @@ OPTION_LEVEL = 0xFFFF
 
 
 class SocketKind(IntEnum):
+    """Kinds of socket."""
+
     STREAM = 1
     DATAGRAM = 2
 
@@ -124,6 +126,8 @@ AF_INET = 2
 
 
 class Security(IntEnum):
+    """How a Wi-Fi network is secured."""
+
     OPEN = 0
     WEP = 1
     WPA = 2
@@ -131,6 +135,8 @@ class Security(IntEnum):
 
 
 class WlanStatus(IntEnum):
+    """States of the Wi-Fi that the chip reports."""
+
     DISCONNECTED = 0
     SCANNING = 1
     CONNECTING = 2
@@ -138,4 +144,6 @@ class WlanStatus(IntEnum):
 
 
 class NvmemFile(IntEnum):
+    """Numbers of files in the chip's memory."""
+
     MAC = 6

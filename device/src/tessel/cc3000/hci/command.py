@@ -1,4 +1,4 @@
-"""What every command has: its packet, and how its answer is read."""
+"""The base classes of commands: how they are encoded, and how their answers are decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ R = TypeVar("R", bound=Reply)
 
 
 class Message(Fields, Generic[R]):
-    """What a host says to the chip, ended by the chip with an event."""
+    """A message from the host, which the chip answers with an event."""
 
     __slots__ = ()
     OPCODE: ClassVar[int]
@@ -21,28 +21,31 @@ class Message(Fields, Generic[R]):
     REPLY: type[R]
 
     def packet(self) -> CommandPacket | DataPacket:
+        """Return the message as a packet."""
         raise NotImplementedError
 
     @classmethod
     def read_reply(cls, event: EventPacket) -> R:
-        """Raises FrameError."""
+        """Decode the chip's answer. Raises FrameError."""
         if event.opcode != cls.ANSWER:
-            raise FrameError(f"event {event.opcode:#06x} to a command that {cls.ANSWER:#06x} ends")
+            raise FrameError(f"event {event.opcode:#06x} as an answer; expected {cls.ANSWER:#06x}")
         return cls.REPLY.parse(event.args)
 
     @classmethod
     def follows(cls, reply: R) -> int | None:
-        """The opcode of the data packet that comes after this reply, if one does."""
+        """Return the opcode of the data packet that follows this reply, None if none does."""
         del reply
         return None
 
     @classmethod
     def reply_packet(cls, reply: R, status: int = 0) -> EventPacket:
-        """The event with which a chip ends this."""
+        """Return the event with which the chip answers."""
         return EventPacket(cls.ANSWER, status, reply.args())
 
 
 class Command(Message[R]):
+    """A message without a payload. The answer has the same opcode."""
+
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
@@ -55,11 +58,12 @@ class Command(Message[R]):
 
 
 class DataMessage(Message[R]):
-    """A command that brings a payload."""
+    """A message with a payload, sent as a data packet."""
 
     __slots__ = ()
 
     def payload(self) -> bytes:
+        """Return the bytes after the arguments."""
         raise NotImplementedError
 
     def packet(self) -> DataPacket:
@@ -67,4 +71,5 @@ class DataMessage(Message[R]):
 
     @classmethod
     def read(cls, packet: DataPacket) -> DataMessage[R]:
+        """Decode a packet of the host. Raises FrameError."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What a host has written, as the message it stands for: the chip's side of the commands."""
+"""Decodes the commands of a host: the chip's side of the commands."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _BY_ANSWER = {kind.ANSWER: kind for kind in (*_COMMANDS, *_DATA)}
 
 
 def message(packet: CommandPacket | DataPacket) -> Message[Any]:
-    """Raises FrameError, also for what this chip does not know."""
+    """Decode a command. Raises FrameError, also for an unknown opcode."""
     if isinstance(packet, CommandPacket):
         known = _BY_OPCODE.get(packet.opcode)
         if known is not None:
@@ -67,9 +67,9 @@ def message(packet: CommandPacket | DataPacket) -> Message[Any]:
         carrier = _DATA_BY_OPCODE.get(packet.opcode)
         if carrier is not None:
             return carrier.read(packet)
-    raise FrameError(f"{type(packet).__name__} with opcode {packet.opcode:#06x}")
+    raise FrameError(f"a {type(packet).__name__} with the unknown opcode {packet.opcode:#06x}")
 
 
 def answered_by(opcode: int) -> type[Message[Any]] | None:
-    """The kind of message that an event of this opcode ends."""
+    """Return the command that an event with this opcode answers, None if there is none."""
     return _BY_ANSWER.get(opcode)

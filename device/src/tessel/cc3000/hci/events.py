@@ -1,4 +1,4 @@
-"""What the chip says without being asked."""
+"""Events that the chip reports without being asked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tessel.cc3000.hci.replies import Lease, Sent
 
 @dataclass(frozen=True, slots=True)
 class WlanConnected:
-    """An access point has let the chip in."""
+    """The chip has joined a network. It has no address there yet."""
 
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.WLAN_CONNECTED)
@@ -24,13 +24,15 @@ class WlanConnected:
 
 @dataclass(frozen=True, slots=True)
 class WlanDisconnected:
+    """The chip has left the network, or could not join it."""
+
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.WLAN_DISCONNECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class DhcpDone:
-    """`status` 0: there is a lease, new or again; also after a static configuration."""
+    """The chip has an address, if `status` is 0: new, renewed or static."""
 
     lease: Lease
     status: int = 0
@@ -41,7 +43,7 @@ class DhcpDone:
 
 @dataclass(frozen=True, slots=True)
 class PingReport:
-    """Times are in ms."""
+    """The result of pings. Times are in ms."""
 
     sent: int
     received: int
@@ -56,19 +58,23 @@ class PingReport:
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
+    """A sign of life of the chip."""
+
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.KEEPALIVE)
 
 
 @dataclass(frozen=True, slots=True)
 class SmartConfigDone:
+    """SmartConfig has received the credentials of a network."""
+
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.SMART_CONFIG_DONE)
 
 
 @dataclass(frozen=True, slots=True)
 class CloseWait:
-    """The peer has closed; what it sent before can still be read."""
+    """The peer of a socket has closed. Bytes that it sent before can still be read."""
 
     sd: int
 
@@ -78,12 +84,12 @@ class CloseWait:
 
 @dataclass(frozen=True, slots=True)
 class FreeBuffers:
-    """Buffers for sending that are free again: pairs of a socket and how many it had."""
+    """Buffers for sending are free again: pairs of a socket and the number that it held."""
 
     freed: Sequence[tuple[int, int]]
 
     def packet(self) -> EventPacket:
-        # A number that never was a socket's can be longer: the host may have sent noise.
+        # The host may have sent a socket number of more than one byte.
         entries = b"".join(_FREED.pack(sd & 0xFF, 1, count) for sd, count in self.freed)
         count = len(self.freed).to_bytes(2, "little")
         return EventPacket(EventOpcode.FREE_BUFFERS, 0, count + entries)
@@ -91,7 +97,7 @@ class FreeBuffers:
 
 @dataclass(frozen=True, slots=True)
 class SendFailed:
-    """Data that was taken before will not be sent: the socket is dead."""
+    """The chip cannot send bytes that it took before: the socket is dead."""
 
     sd: int
     status: int = 0
@@ -102,7 +108,10 @@ class SendFailed:
 
 @dataclass(frozen=True, slots=True)
 class PatchRequest:
-    """During the start: 1 driver, 2 firmware, 3 bootloader. Wants a `PatchPacket` of the kind."""
+    """The chip asks for a patch during its start: 1 driver, 2 firmware, 3 bootloader.
+
+    The host answers with a `PatchPacket` of the same kind.
+    """
 
     kind: int
 
@@ -112,7 +121,7 @@ class PatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Of a kind that is never an answer, but not known: newer service packs have more."""
+    """An unknown event that is not an answer: newer service packs have more of them."""
 
     opcode: int
 
@@ -140,7 +149,7 @@ _NEVER_AN_ANSWER = 0x8000
 
 
 def unsolicited(packet: EventPacket) -> Unsolicited | None:
-    """What the event says, or None if it ends a command. Raises FrameError."""
+    """Decode an event, or return None if it is an answer to a command. Raises FrameError."""
     known = _KNOWN.get(packet.opcode)
     if known is not None:
         return known(packet)
@@ -159,7 +168,7 @@ def _free_buffers(packet: EventPacket) -> FreeBuffers:
 def _first(packet: EventPacket) -> int:
     if not packet.args:
         raise FrameError(f"event {packet.opcode:#06x} without arguments")
-    return packet.args[0]  # TI's driver looks at one byte of four, too
+    return packet.args[0]  # TI's driver, too, uses only one of the four bytes
 
 
 _KNOWN: dict[int, Callable[[EventPacket], Unsolicited]] = {

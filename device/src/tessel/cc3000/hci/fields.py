@@ -1,8 +1,8 @@
-"""The arguments of commands and events as fields of a dataclass.
+"""Encodes and decodes the arguments of commands and events as the fields of dataclasses.
 
-Addresses of hosts are text such as "192.168.1.20"; on the wire they are four bytes, in network
-order towards the chip and last byte first from it. What a message holds beyond its fields
-(constants that tell where in the message something begins) its own module says.
+Addresses of hosts are text such as "192.168.1.20". On the wire they are four bytes, in network
+order towards the chip, and with the last byte first from the chip. Some messages have constants
+between their fields, which say where in the message a part begins: see the module of the message.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from typing import ClassVar, Self
 from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci.codes import AF_INET
 
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - the chip's word for "none" as well
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - the chip also uses it for "no address"
 
 
 class Fields:
-    """Fields packed one after the other, in the dataclass's order; none without a FORMAT."""
+    """A base class of dataclasses whose fields are packed in order, as FORMAT says."""
 
     __slots__ = ()
     FORMAT: ClassVar[struct.Struct] = struct.Struct("")
 
     def args(self) -> bytes:
+        """Encode the fields."""
         return self.FORMAT.pack(*[getattr(self, name) for name in self.__match_args__])
 
     @classmethod
     def parse(cls, args: bytes) -> Self:
-        """Raises FrameError. What follows the fields is passed over: chips send more at times."""
+        """Decode the fields. Bytes after them are ignored: chips sometimes send more.
+
+        Raises FrameError.
+        """
         return cls(*unpacked(cls.FORMAT, args))
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
@@ -38,33 +42,37 @@ class Fields:
 
 @cache
 def words(count: int) -> struct.Struct:
-    """So many unsigned numbers of 32 bits."""
+    """Return the format of `count` unsigned 32-bit numbers."""
     return struct.Struct(f"<{count}I")
 
 
 def unpacked(form: struct.Struct, data: bytes) -> tuple[int, ...]:
+    """Decode the numbers at the beginning of `data`. Raises FrameError if it is too short."""
     if len(data) < form.size:
-        raise FrameError(f"{len(data)} bytes of arguments of {form.size}")
+        raise FrameError(f"{len(data)} bytes of arguments; expected {form.size}")
     return form.unpack_from(data)
 
 
 def span(data: bytes, start: int, length: int) -> bytes:
+    """Return `length` bytes from `start` on. Raises FrameError if there are fewer."""
     if len(data) < start + length:
-        raise FrameError(f"{max(0, len(data) - start)} bytes of {length}")
+        raise FrameError(f"{max(0, len(data) - start)} bytes; expected {length}")
     return data[start : start + length]
 
 
 def reversed_address(data: bytes) -> str:
+    """Decode an address whose last byte comes first."""
     return inet_ntoa(data[::-1])
 
 
 def as_reversed(address: str) -> bytes:
+    """Encode an address with its last byte first."""
     return inet_aton(address)[::-1]
 
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
-    """family(2) port(2, network order) address(4, network order)"""
+    """An address and a port: family(2) port(2, network order) address(4, network order)."""
 
     host: str = ANY_ADDRESS
     port: int = 0
@@ -72,11 +80,15 @@ class SocketAddress:
     SIZE: ClassVar[int] = 8
 
     def encode(self) -> bytes:
+        """Return the eight bytes of the address."""
         return _ADDRESS_HEAD.pack(AF_INET) + self.port.to_bytes(2, "big") + inet_aton(self.host)
 
     @classmethod
     def decode(cls, data: bytes) -> SocketAddress:
-        """The family is not looked at: the chip leaves it zero where there is no address."""
+        """Decode eight bytes. The family is ignored: the chip sends 0 if there is no address.
+
+        Raises FrameError.
+        """
         data = span(data, 0, cls.SIZE)
         return cls(inet_ntoa(data[4:]), int.from_bytes(data[2:4], "big"))
 

@@ -1,4 +1,7 @@
-"""Commands about addresses, timers, pings and the chip's memory."""
+"""Commands about addresses, timers, pings and the chip's memory.
+
+A docstring lists the arguments on the wire where they are more than the fields.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from tessel.cc3000.hci.replies import Done, IpConfig, Result, ServicePack
 
 @dataclass(frozen=True, slots=True)
 class SetAddress(Command[Done]):
-    """address, mask, gateway, 0, name server. No address: by DHCP. Kept in the chip's memory."""
+    """Set a static address; ANY_ADDRESS means DHCP. The chip keeps it without power.
+
+    address, mask, gateway, 0, name server
+    """
 
     OPCODE = Opcode.DHCP
     REPLY = Done
@@ -37,7 +43,7 @@ class SetAddress(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class Ping(Command[Done]):
-    """The report comes as an event."""
+    """Ping a host `attempts` times with `size` bytes. The report comes as an event."""
 
     OPCODE = Opcode.PING_SEND
     REPLY = Done
@@ -57,30 +63,40 @@ class Ping(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReportPing(Command[Done]):
+    """Ask for the report of the pings so far."""
+
     OPCODE = Opcode.PING_REPORT
     REPLY = Done
 
 
 @dataclass(frozen=True, slots=True)
 class StopPing(Command[Done]):
+    """Stop pinging."""
+
     OPCODE = Opcode.PING_STOP
     REPLY = Done
 
 
 @dataclass(frozen=True, slots=True)
 class GetIpConfig(Command[IpConfig]):
+    """Ask for the addresses, the MAC address and the name of the network."""
+
     OPCODE = Opcode.IP_CONFIG
     REPLY = IpConfig
 
 
 @dataclass(frozen=True, slots=True)
 class FlushArp(Command[Done]):
+    """Empty the chip's ARP table."""
+
     OPCODE = Opcode.ARP_FLUSH
     REPLY = Done
 
 
 @dataclass(frozen=True, slots=True)
 class SetDebugLevel(Command[Done]):
+    """Set which debug messages the chip sends."""
+
     OPCODE = Opcode.SET_DEBUG_LEVEL
     REPLY = Done
     FORMAT = words(1)
@@ -89,7 +105,10 @@ class SetDebugLevel(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class SetTimers(Command[Done]):
-    """In seconds; 0: off. Four bytes without meaning follow. Kept in the chip's memory."""
+    """Set the timers, in seconds; 0 turns one off. The chip keeps them without power.
+
+    Four bytes without a meaning follow.
+    """
 
     OPCODE = Opcode.SET_TIMERS
     REPLY = Done
@@ -106,7 +125,7 @@ class SetTimers(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReadNvmem(Command[Done]):
-    """The bytes follow in a data packet."""
+    """Read from a file of the chip's memory. The bytes follow in a data packet."""
 
     OPCODE = Opcode.NVMEM_READ
     REPLY = Done
@@ -123,6 +142,8 @@ class ReadNvmem(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class CreateNvmemEntry(Command[Done]):
+    """Create a file in the chip's memory."""
+
     OPCODE = Opcode.NVMEM_CREATE_ENTRY
     REPLY = Done
     FORMAT = words(2)
@@ -132,7 +153,7 @@ class CreateNvmemEntry(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class WriteNvmem(DataMessage[Result]):
-    """file, 0x0c, length, offset; then the bytes, at most 512."""
+    """Write to a file: file, 0x0c, length, offset; then the bytes, at most 512."""
 
     OPCODE = DataOpcode.NVMEM_WRITE
     ANSWER = EventOpcode.NVMEM_WRITTEN
@@ -156,13 +177,15 @@ class WriteNvmem(DataMessage[Result]):
 
 @dataclass(frozen=True, slots=True)
 class ReadServicePack(Command[ServicePack]):
+    """Ask for the version of the chip's firmware."""
+
     OPCODE = Opcode.READ_SP_VERSION
     REPLY = ServicePack
 
 
 @dataclass(frozen=True, slots=True)
 class NvmemBytes:
-    """Chip -> host, what `ReadNvmem` asked for. What its arguments are is not sure."""
+    """The bytes for `ReadNvmem`, chip to host. The meaning of its arguments is not known."""
 
     data: bytes
 

@@ -1,11 +1,11 @@
-"""The four kinds of packet <-> bytes. All numbers are little-endian.
+"""Encodes and decodes the four kinds of packet. All numbers are little-endian.
 
     command   01 opcode(2) length(1) arguments
     data      02 opcode(1) arguments'(1) length(2) arguments payload     length: of both
     patch     03 kind(1) length(2) data'(2) data                         length: data + 2
     event     04 opcode(2) length(1) status(1) arguments                 length: with the status
 
-What follows a packet is its pad, and is passed over.
+Bytes after a packet are its pad, and are ignored.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _EVENT = struct.Struct("<BHBB")
 
 @dataclass(frozen=True, slots=True)
 class CommandPacket:
+    """A command, host to chip."""
+
     opcode: int
     args: bytes = b""
 
@@ -36,6 +38,8 @@ class CommandPacket:
 
 @dataclass(frozen=True, slots=True)
 class DataPacket:
+    """Data with arguments, in either direction."""
+
     opcode: int
     args: bytes
     payload: bytes
@@ -48,7 +52,7 @@ class DataPacket:
 
 @dataclass(frozen=True, slots=True)
 class PatchPacket:
-    """A part of a patch, host to chip; without data: there is none."""
+    """A part of a patch, host to chip. It has no data if the host has no patch."""
 
     kind: int
     data: bytes = b""
@@ -60,6 +64,8 @@ class PatchPacket:
 
 @dataclass(frozen=True, slots=True)
 class EventPacket:
+    """An answer to a command or a report, chip to host."""
+
     opcode: int
     status: int = 0
     args: bytes = b""
@@ -72,11 +78,13 @@ Packet: TypeAlias = CommandPacket | DataPacket | PatchPacket | EventPacket
 
 
 def decode(data: bytes) -> Packet:
-    """The packet at the beginning of these bytes. Raises FrameError."""
+    """Decode the packet at the beginning of these bytes. Raises FrameError."""
     try:
         return _DECODERS[data[0]](data)
     except (IndexError, KeyError, struct.error):
-        raise FrameError(f"no packet: {data[:8].hex(' ')}, {len(data)} bytes") from None
+        raise FrameError(
+            f"not a packet: {len(data)} bytes that begin with {data[:8].hex(' ')}"
+        ) from None
 
 
 def _command(data: bytes) -> CommandPacket:
@@ -88,14 +96,14 @@ def _data(data: bytes) -> DataPacket:
     _, opcode, args, length = _DATA.unpack_from(data)
     body = _cut(data, _DATA.size, length)
     if args > length:
-        raise FrameError(f"data with {args} bytes of arguments among {length}")
+        raise FrameError(f"a data packet of {length} bytes with {args} bytes of arguments")
     return DataPacket(opcode, body[:args], body[args:])
 
 
 def _patch(content: bytes) -> PatchPacket:
     _, kind, length, data = _PATCH.unpack_from(content)
     if length != data + 2:
-        raise FrameError(f"a patch of {data} bytes that counts {length}, not 2 more")
+        raise FrameError(f"a patch of {data} bytes with a length of {length}; expected {data + 2}")
     return PatchPacket(kind, _cut(content, _PATCH.size, data))
 
 
@@ -116,5 +124,5 @@ _DECODERS: dict[int, Callable[[bytes], Packet]] = {
 
 def _cut(data: bytes, start: int, length: int) -> bytes:
     if len(data) < start + length:
-        raise FrameError(f"{len(data) - start} bytes of {length}")
+        raise FrameError(f"a packet of {length} bytes of which {len(data) - start} came")
     return data[start : start + length]

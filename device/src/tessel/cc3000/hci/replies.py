@@ -1,4 +1,4 @@
-"""What the chip answers: the arguments of the events that end a command."""
+"""The chip's answers: the arguments of the events that answer a command."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from tessel.cc3000.hci.fields import (
 
 
 class Reply(Fields):
+    """The base class of answers."""
+
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Reply):
-    """Nothing but the status."""
+    """An answer without arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result(Reply):
-    """Below zero: a `Code`."""
+    """A result. A negative one is a `Code`."""
 
     FORMAT = struct.Struct("<i")
     value: int = 0
@@ -36,7 +38,7 @@ class Result(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Bits(Reply):
-    """Four bytes that are no result: a status, an option's value."""
+    """Four bytes that are not a result: a status, or the value of an option."""
 
     FORMAT = words(1)
     value: int
@@ -44,7 +46,7 @@ class Bits(Reply):
 
 @dataclass(frozen=True, slots=True)
 class BufferSize(Reply):
-    """How many packets the chip can hold for sending, and the largest."""
+    """How many packets the chip can hold for sending, and their largest size in bytes."""
 
     FORMAT = struct.Struct("<BH")
     count: int
@@ -53,6 +55,8 @@ class BufferSize(Reply):
 
 @dataclass(frozen=True, slots=True)
 class ServicePack(Reply):
+    """The version of the chip's firmware."""
+
     FORMAT = struct.Struct("<xxBB")
     major: int
     minor: int
@@ -66,7 +70,7 @@ class ServicePack(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Sent(Reply):
-    """`count`: bytes that are in the chip's buffer now; below zero: a `Code`."""
+    """The answer to a send. `count`: bytes that the chip has taken; a negative one is a `Code`."""
 
     FORMAT = struct.Struct("<Ii")
     sd: int
@@ -75,7 +79,7 @@ class Sent(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Received(Reply):
-    """`count` above zero: so many bytes follow in a data packet. Below: a `Code`."""
+    """The answer to a read. `count` bytes follow in a data packet; a negative one is a `Code`."""
 
     FORMAT = struct.Struct("<IiI")
     sd: int
@@ -85,7 +89,7 @@ class Received(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Reply):
-    """`new_sd` below zero: a `Code`."""
+    """The answer to an accept: the new socket and its peer. A negative `new_sd` is a `Code`."""
 
     sd: int
     new_sd: int
@@ -104,7 +108,10 @@ class Accepted(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Selected(Reply):
-    """`status`: how many are ready, or a `Code`. The sets have one bit for each socket."""
+    """The answer to a select. `status`: how many sockets are ready, or a `Code`.
+
+    The sets have one bit for each socket.
+    """
 
     FORMAT = struct.Struct("<iIII")
     status: int
@@ -115,6 +122,8 @@ class Selected(Reply):
 
 @dataclass(frozen=True, slots=True)
 class HostByName(Reply):
+    """The answer to a look-up. A negative `result` is a `Code`."""
+
     result: int
     address: str
 
@@ -131,7 +140,7 @@ class HostByName(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Addresses that go together: 20 bytes, each address with its last byte first."""
+    """The addresses that the chip has in a network: 20 bytes, each with its last byte first."""
 
     address: str
     mask: str
@@ -152,7 +161,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class IpConfig(Reply):
-    """lease(20) mac(6) ssid(32)"""
+    """The chip's addresses and network: lease(20) mac(6) ssid(32)."""
 
     lease: Lease
     mac: bytes
@@ -169,12 +178,12 @@ class IpConfig(Reply):
 
 @dataclass(frozen=True, slots=True)
 class ScanResult(Reply):
-    """One of a scan's results. `age`: how sure the entry is (0 aged, 1 valid, 2 none there)."""
+    """A network that a scan found. `age`: 0 found earlier, 1 found by this scan, 2 no network."""
 
-    count: int  # of results left, this one with them
+    count: int  # results left, including this one
     age: int
     valid: bool
-    rssi: int  # as the chip gives it: 7 bits
+    rssi: int  # 7 bits, as the chip sends it
     security: int
     ssid: bytes
     bssid: bytes

@@ -1,4 +1,8 @@
-"""Commands about sockets, and the data packets that belong to them. `sd`: the socket's number."""
+"""Commands about sockets, and the data packets that belong to them. `sd` is a socket's number.
+
+A docstring lists the arguments on the wire where they are more than the fields. Constants among
+them, such as 0x0c, say where in the message a part begins.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ from tessel.cc3000.hci.replies import (
 
 @dataclass(frozen=True, slots=True)
 class OpenSocket(Command[Result]):
-    """Answers with the socket's number."""
+    """Open a socket. The answer is its number."""
 
     OPCODE = Opcode.SOCKET
     REPLY = Result
@@ -36,7 +40,7 @@ class OpenSocket(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class _Addressed(Command[Result]):
-    """sd, 8, 8, address(8)"""
+    """A command about an address: sd, 8, 8, address(8)."""
 
     HEAD: ClassVar[struct.Struct] = words(3)
     sd: int
@@ -52,13 +56,17 @@ class _Addressed(Command[Result]):
 
 
 class Bind(_Addressed):
+    """Bind a socket to a port. The address is ignored."""
+
     __slots__ = ()
     OPCODE = Opcode.BIND
     REPLY = Result
 
 
 class Connect(_Addressed):
-    """Answers when the connection stands, or failed; the chip does nothing else until then."""
+    """Connect a socket. The chip answers when it is connected or has failed, and does nothing else
+    until then.
+    """
 
     __slots__ = ()
     OPCODE = Opcode.CONNECT
@@ -67,6 +75,8 @@ class Connect(_Addressed):
 
 @dataclass(frozen=True, slots=True)
 class Listen(Command[Result]):
+    """Listen for connections."""
+
     OPCODE = Opcode.LISTEN
     REPLY = Result
     FORMAT = words(2)
@@ -76,6 +86,8 @@ class Listen(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class Accept(Command[Accepted]):
+    """Accept a connection."""
+
     OPCODE = Opcode.ACCEPT
     REPLY = Accepted
     FORMAT = words(1)
@@ -84,6 +96,8 @@ class Accept(Command[Accepted]):
 
 @dataclass(frozen=True, slots=True)
 class Receive(Command[Received]):
+    """Read bytes of a TCP connection, at most `limit`."""
+
     OPCODE = Opcode.RECV
     REPLY = Received
     FORMAT = words(3)
@@ -98,6 +112,8 @@ class Receive(Command[Received]):
 
 @dataclass(frozen=True, slots=True)
 class ReceiveFrom(Command[Received]):
+    """Read a datagram, at most `limit` bytes of it."""
+
     OPCODE = Opcode.RECV_FROM
     REPLY = Received
     FORMAT = words(3)
@@ -112,9 +128,11 @@ class ReceiveFrom(Command[Received]):
 
 @dataclass(frozen=True, slots=True)
 class Select(Command[Selected]):
-    """count, 0x14 x 4, blocking, three sets, seconds, microseconds
+    """Wait until one of several sockets is ready, for at most `timeout_us` microseconds.
 
-    `timeout_us` None: until something happens. The chip knows no less than 5 ms.
+    None waits without a limit. The chip's shortest timeout is 5 ms.
+
+    count, 0x14 x 4, blocking, three sets, seconds, microseconds
     """
 
     OPCODE = Opcode.SELECT
@@ -141,7 +159,7 @@ class Select(Command[Selected]):
 
 @dataclass(frozen=True, slots=True)
 class SetSocketOption(Command[Result]):
-    """sd, 0xffff, option, 8, length, value"""
+    """Set an option of a socket: sd, 0xffff, option, 8, length, value."""
 
     OPCODE = Opcode.SET_SOCKET_OPTION
     REPLY = Result
@@ -162,6 +180,8 @@ class SetSocketOption(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetSocketOption(Command[Bits]):
+    """Ask for an option of a socket."""
+
     OPCODE = Opcode.GET_SOCKET_OPTION
     REPLY = Bits
     HEAD: ClassVar[struct.Struct] = words(3)
@@ -179,6 +199,8 @@ class GetSocketOption(Command[Bits]):
 
 @dataclass(frozen=True, slots=True)
 class CloseSocket(Command[Result]):
+    """Close a socket."""
+
     OPCODE = Opcode.CLOSE_SOCKET
     REPLY = Result
     FORMAT = words(1)
@@ -187,7 +209,7 @@ class CloseSocket(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetHostByName(Command[HostByName]):
-    """8, length, name. The chip does nothing else until it answers."""
+    """Look a name up: 8, length, name. The chip does nothing else until it answers."""
 
     OPCODE = Opcode.GET_HOST_BY_NAME
     REPLY = HostByName
@@ -205,7 +227,7 @@ class GetHostByName(Command[HostByName]):
 
 @dataclass(frozen=True, slots=True)
 class AdvertiseMdns(Command[Done]):
-    """enable, 8, length, name"""
+    """Advertise a name by multicast DNS: enable, 8, length, name."""
 
     OPCODE = Opcode.MDNS_ADVERTISE
     REPLY = Done
@@ -224,7 +246,7 @@ class AdvertiseMdns(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class Send(DataMessage[Sent]):
-    """sd, 0x0c, length, flags; then the bytes"""
+    """Send bytes of a TCP connection: sd, 0x0c, length, flags; then the bytes."""
 
     OPCODE = DataOpcode.SEND
     ANSWER = EventOpcode.SENT
@@ -247,7 +269,7 @@ class Send(DataMessage[Sent]):
 
 @dataclass(frozen=True, slots=True)
 class SendTo(DataMessage[Sent]):
-    """sd, 0x14, length, flags, length + 8, 8; then the bytes, then the address(8)"""
+    """Send a datagram: sd, 0x14, length, flags, length + 8, 8; then the bytes, the address(8)."""
 
     OPCODE = DataOpcode.SEND_TO
     ANSWER = EventOpcode.SENT_TO
@@ -273,11 +295,14 @@ class SendTo(DataMessage[Sent]):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Chip -> host, after `Received`: sd, 0x0c, length, flags, address(8); then the bytes."""
+    """Received bytes, chip to host, after `Received`.
+
+    sd, 0x0c, length, flags, address(8); then the bytes
+    """
 
     sd: int
     data: bytes
-    sender: SocketAddress | None = None  # of a datagram
+    sender: SocketAddress | None = None  # None for bytes of a connection
 
     def packet(self) -> DataPacket:
         opcode = DataOpcode.RECEIVED if self.sender is None else DataOpcode.RECEIVED_FROM
@@ -288,6 +313,6 @@ class Arrived:
     @classmethod
     def read(cls, packet: DataPacket) -> Arrived:
         sd, _, length, _ = unpacked(words(4), packet.args)
-        told = packet.opcode == DataOpcode.RECEIVED_FROM
-        sender = SocketAddress.decode(packet.args[16:]) if told else None
+        is_datagram = packet.opcode == DataOpcode.RECEIVED_FROM
+        sender = SocketAddress.decode(packet.args[16:]) if is_datagram else None
         return cls(sd, span(packet.payload, 0, length), sender)

@@ -1,6 +1,7 @@
 """Commands about the chip as a whole, and about Wi-Fi.
 
-Constants among the arguments (0x1c, 0x10 ..) tell where a part begins; the chip wants them.
+A docstring lists the arguments on the wire where they are more than the fields. Constants among
+them, such as 0x1c, say where in the message a part begins, and the chip requires them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ NO_ROOM = ALL_PROFILES = 255
 
 @dataclass(frozen=True, slots=True)
 class Start(Command[Done]):
-    """`patches`: 0 the chip's own, 1 the chip asks the host for them, 2 none."""
+    """Start the chip. `patches`: 0 uses the chip's own, 1 asks the host for them, 2 uses none."""
 
     OPCODE = Opcode.START
     REPLY = Done
@@ -31,13 +32,15 @@ class Start(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReadBufferSize(Command[BufferSize]):
+    """Ask for the number and size of the chip's buffers for sending."""
+
     OPCODE = Opcode.READ_BUFFER_SIZE
     REPLY = BufferSize
 
 
 @dataclass(frozen=True, slots=True)
 class SetEventMask(Command[Result]):
-    """A bit that is set keeps the event of that opcode back."""
+    """Set which events the chip does not report: a set bit suppresses the event of that opcode."""
 
     OPCODE = Opcode.EVENT_MASK
     REPLY = Result
@@ -47,7 +50,7 @@ class SetEventMask(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetStatus(Command[Bits]):
-    """Answers with a `WlanStatus`."""
+    """Ask for the state of the Wi-Fi. The answer is a `WlanStatus`."""
 
     OPCODE = Opcode.STATUS_GET
     REPLY = Bits
@@ -55,9 +58,9 @@ class GetStatus(Command[Bits]):
 
 @dataclass(frozen=True, slots=True)
 class ConnectWlan(Command[Result]):
-    """0x1c, length of ssid, security, 0x10 + that, length of key, 0(2) bssid(6) ssid key
+    """Join a network. Result 0 means that the attempt has begun; events report its outcome.
 
-    Result 0: the attempt has begun; events tell how it goes.
+    0x1c, length of ssid, security, 0x10 + that length, length of key, 0(2) bssid(6) ssid key
     """
 
     OPCODE = Opcode.WLAN_CONNECT
@@ -86,22 +89,27 @@ class ConnectWlan(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class DisconnectWlan(Command[Result]):
+    """Leave the network."""
+
     OPCODE = Opcode.WLAN_DISCONNECT
     REPLY = Result
 
 
 @dataclass(frozen=True, slots=True)
 class SetScanParameters(Command[Result]):
-    """0x24, then the fields; the last 16 words are the wait after each channel, in ms."""
+    """Set how the chip scans for networks.
+
+    0x24, then the fields; the last 16 words are the pause after each channel, in ms.
+    """
 
     OPCODE = Opcode.SET_SCAN_PARAMETERS
     REPLY = Result
     FORMAT = struct.Struct("<IIIIIiII16I")
-    interval_ms: int  # 0: do not scan; 1: ten minutes
+    interval_ms: int  # 0: no scans; 1: every ten minutes
     shortest_ms: int = 20
     longest_ms: int = 30
     probes: int = 2
-    channels: int = 0x7FF  # a bit each, from 1
+    channels: int = 0x7FF  # one bit for each channel, from channel 1 on
     rssi: int = -100
     snr: int = 0
     tx_power: int = 205
@@ -121,19 +129,19 @@ class SetScanParameters(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class SetConnectionPolicy(Command[Result]):
-    """What the chip joins by itself. Kept in its memory."""
+    """Set which networks the chip joins by itself after a start. It keeps this without power."""
 
     OPCODE = Opcode.SET_CONNECTION_POLICY
     REPLY = Result
     FORMAT = words(3)
     any_open: int
-    last_used: int  # "fast connect"
+    last_used: int  # TI's "fast connect"
     profiles: int
 
 
 @dataclass(frozen=True, slots=True)
 class AddProfile(Command[Result]):
-    """Answers with the profile's index, 255 for no room.
+    """Store a network. The answer is its index, or 255 if there is no room.
 
     open     0, 0x14, length of ssid, 0(2) bssid(6) priority ssid
     WEP      1, 0x20, .. priority, 0x0c + length of ssid, length of a key, index, ssid, 4 keys
@@ -147,7 +155,7 @@ class AddProfile(Command[Result]):
     key: bytes = field(default=b"", repr=False)
     priority: int = 1
     bssid: bytes = ANY_BSSID
-    key_index: int = 0  # WEP's, which has four keys; the same here, four times
+    key_index: int = 0  # WEP has four keys; here all four are the same
 
     HEAD: ClassVar[struct.Struct] = struct.Struct("<IIIH6sI")
     _STARTS: ClassVar[dict[int, int]] = {0: 0x14, 1: 0x20, 2: 0x28, 3: 0x28}
@@ -172,7 +180,7 @@ class AddProfile(Command[Result]):
         head = unpacked(cls.HEAD, args)  # type: ignore[assignment]  # the format's fifth is bytes
         security, _, length, _, bssid, priority = head
         if security not in cls._STARTS:
-            raise FrameError(f"a profile with security {security}")
+            raise FrameError(f"a profile with security {security}; expected 0 to 3")
         size = 3 if security == Security.WEP else 5 if security else 0
         numbers = unpacked(words(size), args[cls.HEAD.size :])
         at = cls.HEAD.size + 4 * size
@@ -184,6 +192,8 @@ class AddProfile(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class DeleteProfile(Command[Result]):
+    """Delete a stored network, or all of them."""
+
     OPCODE = Opcode.DELETE_PROFILE
     REPLY = Result
     FORMAT = words(1)
@@ -192,7 +202,7 @@ class DeleteProfile(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetScanResults(Command[ScanResult]):
-    """One at a time."""
+    """Ask for the next network that the last scan found."""
 
     OPCODE = Opcode.GET_SCAN_RESULTS
     REPLY = ScanResult
@@ -202,6 +212,8 @@ class GetScanResults(Command[ScanResult]):
 
 @dataclass(frozen=True, slots=True)
 class StartSmartConfig(Command[Result]):
+    """Listen for the credentials of a network from a telephone (SmartConfig)."""
+
     OPCODE = Opcode.SMART_CONFIG_START
     REPLY = Result
     FORMAT = words(1)
@@ -210,12 +222,16 @@ class StartSmartConfig(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class StopSmartConfig(Command[Result]):
+    """Stop SmartConfig."""
+
     OPCODE = Opcode.SMART_CONFIG_STOP
     REPLY = Result
 
 
 @dataclass(frozen=True, slots=True)
 class SetSmartConfigPrefix(Command[Result]):
+    """Set the prefix that SmartConfig expects from the telephone."""
+
     OPCODE = Opcode.SMART_CONFIG_SET_PREFIX
     REPLY = Result
     FORMAT = struct.Struct("<3s")

@@ -1,4 +1,4 @@
-"""What the chip says no with -> a radio's errors."""
+"""Error codes of the chip, as a radio's errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tessel.radio import interface as radio
 from tessel.radio.interface import RadioError
 
 _BY_CODE: dict[int, type[RadioError]] = {
-    # The chip says no more than "failed"; mostly somebody has refused.
+    # The chip gives no reason with "failed"; a refused connection is the usual one.
     Code.FAILED: radio.RadioRefusedError,
     Code.TCP_OPEN_FAILED: radio.RadioRefusedError,
     Code.TIMED_OUT: radio.RadioTimedOutError,
@@ -24,21 +24,27 @@ _BY_CODE: dict[int, type[RadioError]] = {
 
 
 def radio_error(fault: CommandError) -> RadioError:
+    """Return the error of a command about an open socket."""
     return _BY_CODE.get(fault.code, RadioError)(str(fault))
 
 
 def open_error(fault: CommandError) -> RadioError:
-    """Of a new socket: some service packs say no more than "failed" when there is none left."""
+    """Return the error of opening a socket.
+
+    Some service packs answer "failed" without a reason when no socket is free.
+    """
     if fault.code == Code.FAILED:
         return radio.NoSocketError(str(fault))
     return radio_error(fault)
 
 
 def bind_error(fault: CommandError) -> RadioError:
+    """Return the error of binding a socket: without a reason, the port is in use."""
     if fault.code == Code.FAILED:
         return radio.AddressInUseError(str(fault))
     return radio_error(fault)
 
 
 def name_error(fault: CommandError) -> RadioError:
+    """Return the error of the chip's own look-up."""
     return radio.NameNotFoundError(str(fault))

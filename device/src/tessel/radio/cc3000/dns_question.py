@@ -1,4 +1,4 @@
-"""A name's addresses by DNS over UDP, through the radio itself, as the Tessel's firmware asked."""
+"""Looks a name up by DNS over UDP, through the radio itself, as the Tessel's firmware did."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from tessel.radio.interface import NameNotFoundError, NameUnansweredError
 
 PORT = 53
 TRIES = 3
-ANSWER_TIMEOUT_S = 2.0  # of one try
+ANSWER_TIMEOUT_S = 2.0
+"""Seconds until the question is asked again, and after TRIES times fails."""
 
 
 class DnsQuestion(DatagramProtocol):
-    """Give it a port; `answer` has the addresses, or fails with a RadioError.
+    """The protocol of a UDP port that asks one DNS question.
 
-    While `is_blocked` says that the radio carries nothing, the time for an answer does not run.
+    `answer` fires with the addresses, or fails with NameNotFoundError or NameUnansweredError.
     """
 
     def __init__(
@@ -32,11 +33,15 @@ class DnsQuestion(DatagramProtocol):
         clock: IReactorTime,
         is_blocked: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Ask `server` for the IPv4 addresses of `name`.
+
+        `is_blocked` returns True while the radio can carry nothing: the timeout does not run then.
+        """
         self._name = name
         self._server = server
         self._clock = clock
         self._is_blocked = is_blocked
-        self._id = SystemRandom().getrandbits(16)  # so that nobody can answer unseen
+        self._id = SystemRandom().getrandbits(16)  # so that a forged answer has to guess it
         self._tries = 0
         self._timer: IDelayedCall | None = None
         self.answer: Deferred[Sequence[str]] = Deferred(lambda _: self._stop_timer())
@@ -45,7 +50,7 @@ class DnsQuestion(DatagramProtocol):
         self._ask()
 
     def stopProtocol(self) -> None:
-        self._fail(NameUnansweredError("the radio went off"))
+        self._fail(NameUnansweredError("the radio was switched off"))
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         message = dns.Message()

@@ -1,7 +1,8 @@
-"""Asking the chip, again and again, which sockets have something: it does not tell by itself.
+"""Asks the chip in rounds which of its sockets have data: it does not report that by itself.
 
-Also the only place from which sockets send, in turns: a chip hands buffers back while it is asked.
-One round: everybody may send a little; one `select`; who has something to read reads once.
+Sockets also send only from here, in turns, because the chip frees buffers when it gets a command.
+In one round each socket may send a little, then one `select` asks the chip, and then each socket
+that has something to read reads once.
 """
 
 from __future__ import annotations
@@ -18,50 +19,61 @@ from tessel.cc3000.driver import Driver
 from tessel.cc3000.errors import ChipError, CommandError, LeakError
 from tessel.cc3000.sockets import Sockets
 
-POLL_S = 0.010  # between two rounds in which nothing happened; the Tessel's
+POLL_S = 0.010
+"""Seconds between two rounds in which nothing happened, as in the Tessel's firmware."""
 STALL_S = 0.001
-"""The pause of a connection that waits for a buffer of the chip; the first time there is none, then
-it doubles up to POLL_S. A simulated chip gives buffers back within a turn of the reactor, a real
-one with the next command."""
-QUIET_S = 1.0  # after which the pauses double: a conversation's own gaps are shorter
-POLL_CAP_S = 0.040  # the longest pause: idle it costs 1.4 % of a core, not 4.5; nobody feels it
+"""Seconds between rounds while a socket waits for a buffer of the chip. The first such round begins
+at once; then the pause doubles from this value up to POLL_S. A simulated chip frees buffers within
+a turn of the reactor, a real one with its next command."""
+
+QUIET_S = 1.0
+"""Seconds without an event after which the pauses double. Gaps in a conversation are shorter."""
+
+POLL_CAP_S = 0.040
+"""The longest pause in seconds. An idle radio then costs 1.4 % of a core instead of 4.5 %."""
+
 LEAK_TIMEOUT_S = 5.0
-"""How long nobody can send, with no socket left that could hold the buffers, before they count as
-lost. A chip told of late ones within 0.2 s."""
-PACKETS_A_ROUND = 4  # each may send before the chip is asked for what came
+"""Seconds without a free buffer, and without a socket that could hold one, after which the chip is
+restarted because its buffers are lost. A real chip reported late ones within 0.2 s."""
+
+PACKETS_A_ROUND = 4
+"""Packets that each socket may send before the chip is asked for received data."""
 
 _log = Logger(namespace="tessel.radio")
 
 
 class Polled(Protocol):
-    """A socket, as the poll sees it. Its methods raise ChipError only."""
+    """A socket as the poll needs it. Its methods raise ChipError only."""
 
     @property
     def sd(self) -> int: ...
 
     @property
     def shares(self) -> bool:
-        """It may hold buffers of the chip for long."""
+        """True if it shares the chip's buffers with others, and may hold them for long."""
 
     @property
     def reads(self) -> bool:
-        """Ask the chip whether there is something to read."""
+        """True if the chip is to be asked whether there is something to read."""
 
     @property
     def looks(self) -> bool:
-        """Something may be to do that the chip does not tell of: `read_some` in any case."""
+        """True if `read_some` is to be called even if the chip reports nothing to read."""
 
     @property
     def sends(self) -> bool:
-        """Something is to be sent, or was sent and its buffers are awaited."""
+        """True if there is something to send, or if sent packets are awaited."""
 
     async def send_some(self) -> bool:
-        """Send a packet, or close, as it may be. Was there something to do?"""
+        """Send one packet, or close the socket. Returns False if there was nothing to do."""
 
-    async def read_some(self) -> bool: ...
+    async def read_some(self) -> bool:
+        """Read once. Returns False if there was nothing."""
 
 
 class Poll:
+    """Makes rounds through its members for as long as one of them has something to wait for."""
+
     def __init__(self, driver: Driver, sockets: Sockets, clock: IReactorTime) -> None:
         self._driver = driver
         self._sockets = sockets
@@ -75,6 +87,7 @@ class Poll:
         self._stalled = 0.0
 
     def add(self, member: Polled) -> None:
+        """Include a socket in the rounds."""
         self._members[member] = None
         self.wake()
 
@@ -82,11 +95,11 @@ class Poll:
         self._members.pop(member, None)
 
     def sharers(self) -> int:
-        """How many share the chip's buffers."""
+        """Return how many sockets share the chip's buffers."""
         return sum(member.shares for member in self._members)
 
     def wake(self) -> None:
-        """There is something new to do. It is done from the reactor, and not at once."""
+        """Begin a round soon, from the reactor: a member has something to do."""
         self._stay_awake()
         if self._timer is not None:
             self._timer.reset(0)
@@ -127,10 +140,10 @@ class Poll:
             self._timer = self._clock.callLater(self._pause_after(moved), self._begin)
 
     def _failed(self, failure: Failure) -> None:
-        """The radio knows of a lost chip by itself."""
+        """Log a failed round, except for a lost chip, which the driver reports to the radio."""
         self._running = False
         if not failure.check(ChipError):
-            _log.failure("a round through the sockets", failure)
+            _log.failure("a round of the poll failed", failure)
             self._next(False)
 
     async def _round(self) -> bool:
@@ -162,7 +175,7 @@ class Poll:
             self._leaked_since = self._clock.seconds()
         elif self._clock.seconds() - self._leaked_since >= LEAK_TIMEOUT_S:
             self._leaked_since = None
-            self._driver.abandon(LeakError("the chip has lost all its buffers"))
+            self._driver.abandon(LeakError("the chip has lost all its buffers for sending"))
 
     async def _readable(self) -> Collection[int]:
         reading = [member.sd for member in self._members if member.reads]
@@ -173,4 +186,4 @@ class Poll:
             return (await self._sockets.select(reading, sending)).readable
         except CommandError as fault:
             _log.debug("select: {fault}", fault=fault)
-            return reading  # one of them is dead: each finds out for itself
+            return reading  # one of them is dead: each learns about itself when it reads

@@ -1,4 +1,4 @@
-"""The chip with a radio's interface: power and network, connections, ports, names."""
+"""The CC3000 with a radio's interface: power and network, connections, ports, names."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _log = Logger(namespace="tessel.radio")
 
 
 class NamesBy(Enum):
-    """Who looks names up."""
+    """How names are looked up."""
 
-    UDP = auto()  # questions to the network's name server, as the Tessel's firmware did
-    CHIP = auto()  # the chip, which does nothing else meanwhile
+    UDP = auto()  # by questions to the network's name server, as the Tessel's firmware did
+    CHIP = auto()  # by the chip, which does nothing else in the meantime
 
 
 @implementer(IRadio)
 class Cc3000Radio:
-    """`access_point` None: in no network until `supervisor.join`. `close` gives the bus back."""
+    """A radio whose sockets are those of a CC3000."""
 
     ipv6 = False
 
@@ -64,7 +64,11 @@ class Cc3000Radio:
         sizes: TransferSizes | None = None,
         owns: Callable[[object], bool] = lambda _: False,
     ) -> None:
-        """`owns` tells of a chip made of code which of the reactor's sockets are its."""
+        """Drive the chip on `bus`, which is off.
+
+        `access_point` is the network to join, None for none until `supervisor.join`. `owns` says
+        which objects that the reactor watches belong to the bus or to a simulated chip.
+        """
         self.chip = Chip(bus, clock)
         self._clock = clock
         self._names_by = names_by
@@ -91,7 +95,7 @@ class Cc3000Radio:
         return Deferred.fromCoroutine(self._power_off())
 
     def suspend(self) -> Deferred[None]:
-        """Off for now: connections are cut, ports wait until there is a network again."""
+        """Switch the chip off, cut connections, and keep ports until there is a network again."""
         self.supervisor.power_off()
         self._connections.cut(NetworkUnreachableError("the radio is off"))
         return succeed(None)
@@ -101,6 +105,7 @@ class Cc3000Radio:
         self._connections.end()
 
     def close(self) -> None:
+        """Switch the chip off for good, and close the bus."""
         self.supervisor.power_off()
         self._connections.end()
         self.chip.driver.close()
@@ -119,7 +124,7 @@ class Cc3000Radio:
     ) -> Deferred[IProtocol]:
         result: Deferred[IProtocol] = Deferred(lambda _: None)
 
-        def stands(stream: ChipStream) -> None:
+        def connected(stream: ChipStream) -> None:
             if result.called:
                 stream.decline()
                 return
@@ -128,25 +133,25 @@ class Cc3000Radio:
             result.callback(protocol)
 
         dial = Deferred.fromCoroutine(self._dial(addresses, port, lambda: result.called))
-        dial.addCallback(stands).addErrback(_told_unless_given_up, result)
+        dial.addCallback(connected).addErrback(_fail_unless_cancelled, result)
         return result
 
     def connect_turn(self) -> Deferred[None]:
-        """Fires when the chip is not kept by a connect or a look-up, also one that was given up."""
+        """Fires when no connect or look-up blocks the chip, not even a cancelled one."""
         blocking = self._connections.blocking
         return blocking.acquire().addCallback(lambda _: blocking.release())
 
     async def _dial(
         self, addresses: Sequence[str], port: int, given_up: Callable[[], bool]
     ) -> ChipStream:
-        """The first address that answers; the chip can try one at a time."""
+        """Connect to the first address that answers; the chip can try only one at a time."""
         first: RadioError | None = None
         for address in addresses:
             if given_up() or not _is_ipv4(address):
                 continue
             self._check_link()
             try:
-                return await _in_radios_terms(self._connections.dial(address, port, given_up))
+                return await _as_radio_errors(self._connections.dial(address, port, given_up))
             except RadioError as error:
                 first = first or error
         raise first or AddressNotAvailableError(f"none of {addresses} is an IPv4 address")
@@ -160,7 +165,7 @@ class Cc3000Radio:
         self, port: int, factory: Callable[[], IProtocol], address: str, backlog: int
     ) -> IRadioPort:
         self._check_address(address)
-        return await _in_radios_terms(self._connections.listen(port, factory, backlog))
+        return await _as_radio_errors(self._connections.listen(port, factory, backlog))
 
     def bind_udp(
         self, port: int, protocol: DatagramProtocol, *, address: str
@@ -169,7 +174,7 @@ class Cc3000Radio:
 
     async def _bind_udp(self, port: int, protocol: DatagramProtocol, address: str) -> IRadioPort:
         self._check_address(address)
-        return await _in_radios_terms(self._connections.bind_udp(port, protocol))
+        return await _as_radio_errors(self._connections.bind_udp(port, protocol))
 
     def _check_link(self) -> None:
         if self.link is not LinkState.UP:
@@ -191,24 +196,26 @@ class Cc3000Radio:
         try:
             encoded = name.encode("idna")
         except UnicodeError:
-            raise NameNotFoundError(f"{name!r} is no name") from None
+            raise NameNotFoundError(f"{name!r} is not a valid name") from None
         if not 0 < len(encoded) <= GetHostByName.LONGEST:
-            raise NameNotFoundError(f"a name of {len(encoded)} bytes")
+            raise NameNotFoundError(
+                f"a name of {len(encoded)} bytes; allowed are 1 to {GetHostByName.LONGEST}"
+            )
         lease = self.chip.wlan.lease
         if self._names_by is NamesBy.CHIP or lease is None or lease.name_server == ANY_ADDRESS:
             return await self._ask_chip(encoded)
         try:
             return await self._ask_server(name, lease.name_server)
         except NoSocketError:
-            return await self._ask_chip(encoded)  # which needs none
+            return await self._ask_chip(encoded)  # which needs no socket for it
 
     async def _ask_chip(self, name: bytes) -> Sequence[str]:
         blocking = self._connections.blocking
         await blocking.acquire()
         try:
-            address = await _in_radios_terms(self.chip.sockets.host_by_name(name))
-            if address == ANY_ADDRESS:  # what its first look-up may give
-                address = await _in_radios_terms(self.chip.sockets.host_by_name(name))
+            address = await _as_radio_errors(self.chip.sockets.host_by_name(name))
+            if address == ANY_ADDRESS:  # as the first look-up of a chip may answer
+                address = await _as_radio_errors(self.chip.sockets.host_by_name(name))
         except CommandError as fault:
             raise name_error(fault) from fault
         finally:
@@ -219,14 +226,14 @@ class Cc3000Radio:
 
     async def _ask_server(self, name: str, server: str) -> Sequence[str]:
         question = DnsQuestion(name, server, self._clock, lambda: self.chip.driver.is_blocked)
-        port = await _in_radios_terms(self._connections.bind_short_lived(question))
+        port = await _as_radio_errors(self._connections.bind_short_lived(question))
         try:
             return await question.answer
         finally:
             await port.stop()
 
 
-async def _in_radios_terms(work: Coroutine[Deferred[object], object, T]) -> T:
+async def _as_radio_errors(work: Coroutine[Deferred[object], object, T]) -> T:
     try:
         return await work
     except ChipError as error:
@@ -234,7 +241,10 @@ async def _in_radios_terms(work: Coroutine[Deferred[object], object, T]) -> T:
 
 
 def _apart(work: Coroutine[Deferred[T], object, T], undo: Callable[[T], object]) -> Deferred[T]:
-    """A result that can be given up, of work that goes on: what a chip has begun, it ends."""
+    """Run `work` to its end, with a result that can be cancelled: a chip ends what it has begun.
+
+    `undo` receives the value of work whose result was cancelled.
+    """
     result: Deferred[T] = Deferred(lambda _: None)
 
     def done(value: T) -> None:
@@ -243,15 +253,15 @@ def _apart(work: Coroutine[Deferred[T], object, T], undo: Callable[[T], object])
         else:
             result.callback(value)
 
-    Deferred.fromCoroutine(work).addCallback(done).addErrback(_told_unless_given_up, result)
+    Deferred.fromCoroutine(work).addCallback(done).addErrback(_fail_unless_cancelled, result)
     return result
 
 
-def _told_unless_given_up(failure: Failure, result: Deferred[T]) -> None:
+def _fail_unless_cancelled(failure: Failure, result: Deferred[T]) -> None:
     if not result.called:
         result.errback(failure)
     elif not failure.check(RadioError):
-        _log.failure("given up, and failed", failure)
+        _log.failure("a cancelled operation failed", failure)
 
 
 def _stop(port: IRadioPort) -> None:

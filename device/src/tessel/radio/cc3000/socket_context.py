@@ -1,4 +1,4 @@
-"""What every socket of the radio works with."""
+"""The parts of the radio that each of its sockets uses."""
 
 from __future__ import annotations
 
@@ -13,31 +13,36 @@ from tessel.radio.cc3000.poll import Poll
 
 @dataclass(frozen=True, slots=True)
 class TransferSizes:
-    """Bytes of a stream at once: what one packet carries. The Tessel's runtime: 512 and 1024.
-
-    `by_packet`: one command carries as many of these pieces as a packet holds. A simulated chip
-    bears that; the Tessel's runtime never asked it of a real one.
-    `reads`: full reads of a connection before the next connection has its turn. The chip is not
-    asked between them, and they are delivered in one piece. A read that finds nothing keeps the
-    chip for 10 ms, so only a full one is followed by another.
-    """
+    """How many bytes of a TCP connection one command carries, and how many reads make a turn."""
 
     read: int = LARGEST_SEND
     write: int = LARGEST_SEND
+    """Bytes in one command. The Tessel's runtime used 512 to read and 1024 to write."""
+
     by_packet: bool = False
+    """Fill each packet, whatever `read` and `write` are. A simulated chip can do that; the Tessel's
+    runtime never tried it with a real one."""
+
     reads: int = 1
+    """Full reads of one connection before the next connection's turn. The chip is not asked between
+    them whether there is more, and the bytes are delivered in one piece. Only a full read is
+    followed by another: a read that finds nothing blocks the chip for 10 ms."""
 
     @property
     def largest_read(self) -> int:
+        """Bytes that one read asks for."""
         return LARGEST_SEND if self.by_packet else self.read
 
     @property
     def largest_write(self) -> int:
+        """Bytes that one send carries at most."""
         return LARGEST_SEND if self.by_packet else self.write
 
 
 @dataclass(frozen=True, slots=True)
 class SocketContext:
+    """The driver's sockets and buffers, the poll, the clock and the transfer sizes."""
+
     sockets: Sockets
     buffers: SendBuffers
     poll: Poll

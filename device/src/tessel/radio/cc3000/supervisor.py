@@ -1,5 +1,6 @@
-"""Keeps the chip running and in its network: a chip that is lost is started again, a network that
-went away is joined again, later each time it fails.
+"""Keeps the chip running and in its network.
+
+A chip that is lost is started again, and a network that is lost is joined again, with a backoff.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from tessel.cc3000.wlan import JoinError
 from tessel.radio.interface import LinkState, NetworkUnreachableError
 
 AGAIN_BASE_S, AGAIN_CAP_S = 1.0, 60.0
-"""Until the chip is started or the network joined again: doubled with every failure."""
+"""Seconds until the next attempt to start the chip or to join the network: the first wait, doubled
+after each failure, and the longest."""
 
 _log = Logger(namespace="tessel.radio")
 
@@ -30,13 +32,15 @@ _TROUBLE = (ChipError, CommandError, JoinError)
 
 @dataclass(frozen=True, slots=True)
 class WifiCredentials:
+    """The name of a Wi-Fi network, and how to join it."""
+
     ssid: bytes
     security: Security = Security.OPEN
     key: bytes = field(default=b"", repr=False)
 
 
 class ChipSupervisor:
-    """`cut` is told when all sockets are lost: after `link` says so, before its watchers do."""
+    """Starts the chip, joins its network, and repeats both after failures. `link` is the state."""
 
     def __init__(
         self,
@@ -45,15 +49,20 @@ class ChipSupervisor:
         clock: IReactorTime,
         cut: Callable[[Exception], None],
     ) -> None:
+        """Supervise `chip`, which is off.
+
+        `access_point` is the network to join, None for none yet. `cut` is called with the reason
+        when all sockets are lost: after `link` has changed, before its watchers are called.
+        """
         self.link = LinkState.OFF
-        self.access_point = access_point  # None: it is joined when someone says which
+        self.access_point = access_point  # None: join no network
         self.ssid = access_point.ssid if access_point else b""  # of the network joined last
         self._chip = chip
         self._clock = clock
         self._cut = cut
         self._watchers: list[Callable[[LinkState], None]] = []
         self._trouble_watchers: list[Callable[[Exception], None]] = []
-        self._told = self.link  # to the watchers
+        self._reported = self.link  # to the watchers
         self._wanted = False
         self._joining = False
         self._failures = 0
@@ -62,11 +71,15 @@ class ChipSupervisor:
         chip.driver.watch_loss(self._chip_lost)
 
     def watch(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        """Call `changed` with each new state of the link. Returns a function that ends it."""
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
     async def power_on(self) -> None:
-        """Raises NetworkUnreachableError; the chip is off then."""
+        """Start the chip and join its network, if it has one.
+
+        Raises NetworkUnreachableError; the chip is off then.
+        """
         if self._wanted:
             return
         self._wanted = True
@@ -77,8 +90,9 @@ class ChipSupervisor:
             raise NetworkUnreachableError(str(fault)) from fault
 
     async def switch_on(self) -> None:
-        """Start the chip; its network is joined meanwhile, and again until it is there. Raises
-        NetworkUnreachableError as `start` does.
+        """Start the chip, and join its network in the background until that succeeds.
+
+        Raises NetworkUnreachableError if the chip does not start; it is off then.
         """
         if not self._wanted:
             await self.start()
@@ -86,7 +100,10 @@ class ChipSupervisor:
                 self._again()
 
     async def start(self) -> None:
-        """The chip alone. Raises NetworkUnreachableError if it does not start; it is off then."""
+        """Start the chip without joining a network.
+
+        Raises NetworkUnreachableError if it does not start; it is off then.
+        """
         self._wanted = True
         try:
             await self._start()
@@ -94,11 +111,16 @@ class ChipSupervisor:
             self.power_off()
             raise NetworkUnreachableError(str(fault)) from fault
 
-    def watch_trouble(self, told: Callable[[Exception], None]) -> Callable[[], None]:
-        self._trouble_watchers.append(told)
-        return lambda: self._trouble_watchers.remove(told)
+    def watch_trouble(self, failed: Callable[[Exception], None]) -> Callable[[], None]:
+        """Call `failed` with the reason of each attempt in the background that fails.
+
+        Returns a function that ends the watch.
+        """
+        self._trouble_watchers.append(failed)
+        return lambda: self._trouble_watchers.remove(failed)
 
     def power_off(self) -> None:
+        """Switch the chip off, and leave it off."""
         self._wanted = False
         self._stop_timer()
         self.link = LinkState.OFF
@@ -106,7 +128,10 @@ class ChipSupervisor:
         self._change(LinkState.OFF)
 
     async def join(self, access_point: WifiCredentials) -> Lease:
-        """Leave the network there is, for this one. Raises JoinError, CommandError, ChipError."""
+        """Join this network, and leave the present one.
+
+        Raises JoinError, CommandError, ChipError.
+        """
         self._stop_timer()
         self.access_point = access_point
         self.ssid = access_point.ssid
@@ -124,7 +149,7 @@ class ChipSupervisor:
         return lease
 
     async def leave(self) -> None:
-        """And stay away. Raises CommandError, ChipError."""
+        """Leave the network, and join none again. Raises CommandError, ChipError."""
         self.access_point = None
         self._stop_timer()
         await self._chip.wlan.leave()
@@ -136,29 +161,29 @@ class ChipSupervisor:
             await self.join(self.access_point)
 
     async def _start(self) -> None:
-        """It may join the network it was in last by itself: that is not yet the one we want."""
+        """Boot the chip. The network that it may join by itself is not yet the one to be joined."""
         self._joining = self.access_point is not None
         try:
             version = await self._chip.boot()
         finally:
             self._joining = False
-        _log.info("the chip runs service pack {version}", version=str(version))
+        _log.info("the CC3000 has started; service pack {version}", version=str(version))
         in_one = self.access_point is None and self._chip.wlan.lease is not None
         self._change(LinkState.UP if in_one else LinkState.DOWN)
 
-    # What goes away.
+    # Loss of the network or the chip.
 
     def _lease_changed(self, lease: Lease | None) -> None:
         if lease is None:
             if self.link is LinkState.UP:
                 self.link = LinkState.DOWN
-            self._cut(NetworkUnreachableError("the network is gone"))
+            self._cut(NetworkUnreachableError("the network is lost"))
         if not self._joining and self._wanted:
             self._change(LinkState.UP if lease else LinkState.DOWN)
             if lease is None:
                 self._again_later()
             else:
-                self._stop_timer()  # it came back by itself
+                self._stop_timer()  # the chip has joined the network by itself
 
     def _chip_lost(self, error: ChipError) -> None:
         self._cut(error)
@@ -178,12 +203,12 @@ class ChipSupervisor:
 
     def _not_again(self, failure: Failure) -> None:
         if not failure.check(*_TROUBLE):
-            _log.failure("the chip's restart", failure)
+            _log.failure("the chip could not be restarted", failure)
         elif self._wanted:
             self._failures += 1
-            _log.warn("no network: {fault}", fault=failure.value)
-            for told in list(self._trouble_watchers):
-                told(cast("Exception", failure.value))
+            _log.warn("the network could not be joined: {fault}", fault=failure.value)
+            for failed in list(self._trouble_watchers):
+                failed(cast("Exception", failure.value))
             self._again_later()
 
     def _stop_timer(self) -> None:
@@ -193,6 +218,6 @@ class ChipSupervisor:
 
     def _change(self, state: LinkState) -> None:
         self.link = state
-        changed, self._told = self._told is not state, state
+        changed, self._reported = self._reported is not state, state
         for watcher in list(self._watchers) if changed else []:
             watcher(state)

@@ -1,4 +1,4 @@
-"""The chip's Wi-Fi, as a program manages it."""
+"""The Wi-Fi of the CC3000, as a program manages it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @implementer(IWifi)
 class Cc3000Wifi:
-    """Of a radio that is this chip."""
+    """`IWifi` of a `Cc3000Radio`."""
 
     def __init__(self, radio: Cc3000Radio) -> None:
         self._radio = radio
@@ -54,7 +54,7 @@ class Cc3000Wifi:
 
     def join(self, ssid: bytes, security: str, key: bytes) -> Deferred[None]:
         point = WifiCredentials(ssid, SECURITY_BY_NAME[security], key)
-        return Deferred.fromCoroutine(_told(self._join(point)))
+        return Deferred.fromCoroutine(_as_unreachable(self._join(point)))
 
     async def _join(self, point: WifiCredentials) -> None:
         if self.link is LinkState.OFF:
@@ -64,13 +64,13 @@ class Cc3000Wifi:
         await self._learn_mac()
 
     def leave(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(_told(self._radio.supervisor.leave()))
+        return Deferred.fromCoroutine(_as_unreachable(self._radio.supervisor.leave()))
 
     def switch_on(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(_told(self._switch_on()))
+        return Deferred.fromCoroutine(_as_unreachable(self._switch_on()))
 
-    def watch_trouble(self, told: Callable[[Exception], None]) -> Callable[[], None]:
-        return self._radio.supervisor.watch_trouble(told)
+    def watch_trouble(self, failed: Callable[[Exception], None]) -> Callable[[], None]:
+        return self._radio.supervisor.watch_trouble(failed)
 
     async def _switch_on(self) -> None:
         await self._radio.supervisor.switch_on()
@@ -84,7 +84,7 @@ class Cc3000Wifi:
         return self._radio.suspend()
 
 
-async def _told(work: Coroutine[Deferred[object], object, T]) -> T:
+async def _as_unreachable(work: Coroutine[Deferred[object], object, T]) -> T:
     try:
         return await work
     except (ChipError, CommandError, JoinError) as fault:
