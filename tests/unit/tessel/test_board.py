@@ -180,7 +180,7 @@ async def test_pins_that_cannot_be_had_are_told(machine, boards):
     _, error = await told(net.connect(1, "127.0.0.1"), "error")
 
     assert isinstance(error, NodeError)
-    assert str(error).startswith("RADIO=cc3000: /dev/spidev9.9 cannot be had")
+    assert str(error).startswith("RADIO=cc3000: /dev/spidev9.9 cannot be opened")
     assert board.radio is None
 
 

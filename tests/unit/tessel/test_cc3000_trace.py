@@ -60,11 +60,11 @@ def meanings(*lines):
         ),
         (
             "MISO 02 00 00 00 09 04 01 10 05 00 80 ff ff ff",
-            "chip: OpenSocket is done: Result(value=-128 NO_MORE_SOCKETS)",
+            "chip: answer to OpenSocket: Result(value=-128 NO_MORE_SOCKETS)",
         ),
         (
             "MISO 02 00 00 00 09 04 0a 10 05 ff 00 00 00 00",
-            "chip: GetSocketOption is done: Bits(value=0), status 0xff",
+            "chip: answer to GetSocketOption: Bits(value=0), status 0xff",
         ),
         ("MISO 02 00 00 00 09 04 00 88 05 00 03 00 00 00 00", "chip: CloseWait(sd=3)"),
         ("MISO 02 00 00 00 05 04 00 84 01 00", "chip: event 0x8400, 0 bytes"),
@@ -73,13 +73,13 @@ def meanings(*lines):
         ("MISO 02 00 00 00 00", "chip: nothing to read"),
         ("MOSI 01 00 07 00 00 03 02 02 00 00 00 00", "host: no patch of kind 2"),
         ("MOSI 01 00 07 00 00 03 02 03 00 01 00 aa", "host: 1 byte of patch 2"),
-        ("MOSI 01 00 05 00 00 04 00 40 01 00", "not understood: an event from the host"),
+        ("MOSI 01 00 05 00 00 04 00 40 01 00", "unreadable: a host does not send events"),
         (
             "MISO 02 00 00 00 05 01 00 40 00 00",
-            "not understood: CommandPacket from the chip",
+            "unreadable: a chip does not send a CommandPacket",
         ),
         ("MISO zz", "not bytes in hexadecimal"),
-        ("MISO 02 00 00 00 23 02 85", "not understood: no packet: 02 85, 2 bytes"),
+        ("MISO 02 00 00 00 23 02 85", "unreadable: not a packet: 2 bytes that begin with 02 85"),
     ],
 )
 def test_each_line_is_explained(line, meaning):

@@ -152,7 +152,7 @@ def test_lines_that_went_away_are_a_fault_of_the_bus(world, monkeypatch):
     for request in world.machine.requests.values():
         monkeypatch.setattr(request, "set_value", gone)
         monkeypatch.setattr(request, "get_value", gone)
-    with pytest.raises(BusError, match="/dev/gpiochip0:24 cannot be moved"):
+    with pytest.raises(BusError, match="/dev/gpiochip0:24 cannot be set"):
         bus.set_power(True)
     with pytest.raises(BusError, match="/dev/gpiochip0:23 cannot be read"):
         bus.irq_asserted()
@@ -230,7 +230,7 @@ def test_a_module_that_is_not_installed_is_named_with_what_installs_it(world, mo
 def test_a_device_that_is_not_there_is_named(world):
     pins = replace(PINS, spi="/dev/spidev9.9")
 
-    assert "/dev/spidev9.9 cannot be had: [Errno 2]" in refusal(world, pins)
+    assert "/dev/spidev9.9 cannot be opened: [Errno 2]" in refusal(world, pins)
 
 
 def test_a_controller_that_keeps_its_chip_select_is_told_of_with_the_way_out(world):
@@ -242,13 +242,13 @@ def test_a_controller_that_keeps_its_chip_select_is_told_of_with_the_way_out(wor
 def test_a_line_that_another_holds_is_named(world):
     world.wiring.busy_lines.add(IRQ)
 
-    assert "/dev/gpiochip0:23 cannot be had: [Errno 16]" in refusal(world)
+    assert "/dev/gpiochip0:23 cannot be opened: [Errno 16]" in refusal(world)
 
 
 def test_a_line_that_there_is_not_is_named(world):
     pins = ChipPins(spi=SPI, chip_select=GpioLine(GPIO_CHIP, 99), irq=PINS.irq, power=PINS.power)
 
-    assert "/dev/gpiochip0:99 cannot be had" in refusal(world, pins)
+    assert "/dev/gpiochip0:99 cannot be opened" in refusal(world, pins)
 
 
 # Lines by their names.

@@ -50,7 +50,7 @@ class SpiLink:
         broken: Callable[[ChipError], None],
         style: spi.ReadStyle = spi.ReadStyle.BY_PACKET,
     ) -> None:
-        """`received` is called with each packet, `broken` once, with the error that ends the link."""
+        """`received` is called with each packet, `broken` once, with the error at the end."""
         self._bus = bus
         self._clock = clock
         self._received = received
