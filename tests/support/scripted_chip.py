@@ -7,7 +7,7 @@ from tessel.cc3000 import spi
 
 
 class ScriptedChip:
-    """`irq` and the rest as `tessel.cc3000.bus.ChipPins` wants them.
+    """`irq` and the rest as `tessel.cc3000.bus.SimulatedPins` wants them.
 
     `written` has what the host wrote; a write at a wrong time is kept, and never answered.
     """

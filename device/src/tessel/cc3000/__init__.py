@@ -4,7 +4,7 @@
 and `SimulatedBus` connects a chip made of code. `hci` encodes and decodes the chip's messages.
 """
 
-from tessel.cc3000.bus import ChipPins, IBus, IInstantBus
+from tessel.cc3000.bus import IBus, IInstantBus, SimulatedPins
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import BusError, ChipError, CommandError
 from tessel.cc3000.netapp import Timers
@@ -15,11 +15,11 @@ __all__ = [
     "BusError",
     "Chip",
     "ChipError",
-    "ChipPins",
     "CommandError",
     "IBus",
     "IInstantBus",
     "JoinError",
     "SimulatedBus",
+    "SimulatedPins",
     "Timers",
 ]

@@ -61,7 +61,7 @@ class IInstantBus(IBus):
         """Do the same as `transfer`, at once: a Deferred would cost more than the transfer."""
 
 
-class ChipPins(Protocol):
+class SimulatedPins(Protocol):
     """The pins of a chip made of code, for a `SimulatedBus`.
 
     The chip calls `irq_changed` after each edge of nIRQ, but never inside `transfer`. It acts on a

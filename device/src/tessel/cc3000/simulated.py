@@ -7,14 +7,14 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from tessel.cc3000.bus import ChipPins, IInstantBus
+from tessel.cc3000.bus import IInstantBus, SimulatedPins
 
 
 @implementer(IInstantBus)
 class SimulatedBus:
     """Connects the driver to the pins of a chip made of code, without any delay."""
 
-    def __init__(self, chip: ChipPins) -> None:
+    def __init__(self, chip: SimulatedPins) -> None:
         self._chip = chip
         self.exchange = chip.transfer
         self._watcher: Callable[[], None] | None = None
