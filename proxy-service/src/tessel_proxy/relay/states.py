@@ -1,13 +1,13 @@
-"""What has happened to one substream and its target so far, as a table.
+"""The states of one substream and its target, as a table.
 
-              _pls_connect          target stands             device ends
+              _pls_connect          target connected            device ends
     WAITING --------------> OPENING -------------> RELAYING ---------------> DEVICE_ENDED
                                                       |                           |
                                                       | target ends, halfclose/1  | target ends
                                                       v        device ends        v
                                                  TARGET_ENDED ---------------> CLOSED
 
-From each state anything that goes wrong leads to CLOSED, and so does the tunnel's end.
+From each state any failure leads to CLOSED, and so does the tunnel's end.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from enum import Enum, auto
 
 
 class RelayState(Enum):
-    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+    __hash__ = object.__hash__  # Enum's own is a Python call per look-up
 
-    WAITING = auto()  # for the device to say where to
+    WAITING = auto()  # for _pls_connect
     OPENING = auto()
     RELAYING = auto()
-    DEVICE_ENDED = auto()  # from the target to the device alone
-    TARGET_ENDED = auto()  # from the device to the target alone
+    DEVICE_ENDED = auto()  # only the target sends
+    TARGET_ENDED = auto()  # only the device sends
     CLOSED = auto()
 
 
 class RelayInput(Enum):
-    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+    __hash__ = object.__hash__  # Enum's own is a Python call per look-up
 
     CONNECT = auto()
-    STANDS = auto()
+    CONNECTED = auto()
     DEVICE_END = auto()
     TARGET_END = auto()
     CLOSE = auto()
@@ -42,7 +42,7 @@ TRANSITIONS: dict[RelayState, dict[RelayInput, RelayState]] = {
         RelayInput.CLOSE: RelayState.CLOSED,
     },
     RelayState.OPENING: {
-        RelayInput.STANDS: RelayState.RELAYING,
+        RelayInput.CONNECTED: RelayState.RELAYING,
         RelayInput.CLOSE: RelayState.CLOSED,
     },
     RelayState.RELAYING: {

@@ -1,0 +1,197 @@
+"""The target's side of one substream: what the target sends, how it ends, and the end of it all.
+
+The states are in a table (states.py). However a substream ends, the device gets `end` and `close`
+and the closing log line is written, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol
+
+from streamplex import TunnelLostError, conversation
+from streamplex.conversation import SubstreamKind
+from streamplex.messages import BytesLike
+from streamplex.tx import Substream
+from tessel_proxy.records.accounting import ReplacedError, SubstreamRecord
+from tessel_proxy.records.ends import Outcome
+from tessel_proxy.relay.backpressure import FromDevice, FromTarget
+from tessel_proxy.relay.early_data import EarlyData
+from tessel_proxy.relay.idle_timer import IdleTimer
+from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
+from tessel_proxy.relay.traffic import Traffic
+from tessel_proxy.relay.tunnel_context import TunnelContext
+from tessel_proxy.targets import nodewords
+from tessel_proxy.targets.target import Target, TargetLoss
+
+
+class TargetSide(Protocol):
+    """Relays from a target to the device's substream, and ends both.
+
+    Outbound adds the device's events. This is a base class and no object of its own, so that a
+    relayed byte costs no further call.
+    """
+
+    def __init__(
+        self, context: TunnelContext, kind: SubstreamKind, record: SubstreamRecord
+    ) -> None:
+        self._context = context
+        self._kind = kind
+        self._record = record
+        self._state = RelayState.WAITING
+        self._early: EarlyData | None = None  # data that arrives before the target is connected
+        self._idle: IdleTimer | None = None  # of the device's `_pls_timeout`
+        self._silence: IdleTimer | None = None
+        if context.idle_s:
+            self._silence = IdleTimer(context.clock, self._idle_timeout)
+            self._silence.arm(context.idle_s)
+        self._opening: Deferred[None] | None = None
+        self._last_bytes = 0  # size of the last piece of data from the device
+        self._target: Target | None = None
+        self._from_device = FromDevice(self)
+        self._from_target = FromTarget(self)
+        self._traffic = Traffic(context.usage, self._from_device, self._from_target)
+
+    @property
+    def _substream(self) -> Substream:
+        return cast("Substream", self.transport)
+
+    def _move(self, what: RelayInput) -> None:
+        self._state = TRANSITIONS[self._state][what]
+
+    def pause_device(self) -> None:
+        self._substream.pauseProducing()
+
+    def resume_device(self) -> None:
+        self._break_silence()  # while paused, it could send nothing
+        self._substream.resumeProducing()
+
+    def pause_target(self) -> None:
+        if self._target is not None:
+            self._target.pause()
+
+    def resume_target(self) -> None:
+        self._break_silence()
+        if self._target is not None:
+            self._target.resume()
+
+    def target_received(self, data: BytesLike) -> None:
+        self.touch()
+        if not self._traffic.may_pass_to_device(len(data)):
+            self._fail_with("read", Outcome.QUOTA_SPENT)
+            return
+        self._record.bytes_from_target += len(data)
+        self._substream.write(data)
+        if self._target is not None:
+            self._target.read_at_most(self._context.reading.next_bytes())
+
+    def target_ended(self) -> None:
+        if self._state is RelayState.DEVICE_ENDED:
+            self._finish(Outcome.ENDED)  # `end` and `close` as one
+            return
+        self._end_substream()
+        if self._context.half_close:
+            self._move(RelayInput.TARGET_END)
+        else:
+            self._finish_after_held_data()
+
+    def _finish_after_held_data(self) -> None:
+        """End both directions: an original device knows no half-closed sockets."""
+        self._socket.unpace()
+        self._from_device.end()  # writes the data held for the target
+        if self._state is not RelayState.CLOSED:
+            self._finish(Outcome.ENDED)
+
+    def target_lost(self, loss: TargetLoss) -> None:
+        self._target = None
+        message, outcome = nodewords.LOSSES[loss]
+        if message is None:
+            self._close(outcome)
+        elif loss is TargetLoss.RESET and self._state is RelayState.TARGET_ENDED:
+            self._fail(nodewords.WRITE_BROKEN, outcome)
+        else:
+            self._fail(message, outcome)
+
+    @property
+    def _socket(self) -> Target:
+        return cast("Target", self._target)
+
+    def _write(self, pieces: Sequence[BytesLike]) -> None:
+        nbytes = sum(map(len, pieces))
+        self._record.bytes_from_device += nbytes
+        self._context.reading.came(nbytes, self._last_bytes)
+        self._last_bytes = nbytes
+        self._socket.write(pieces)
+
+    def touch(self) -> None:
+        """Note that data moved: it restarts the timeouts."""
+        if self._idle is not None:
+            self._idle.touch()
+        self._break_silence()
+
+    def _break_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.touch()
+
+    def _idle_timeout(self) -> None:
+        if self._traffic.waits:
+            self._break_silence()
+            return
+        self._fail_with("read", Outcome.SILENT_TOO_LONG)
+
+    def _finish(self, outcome: Outcome) -> None:
+        """Close the target's connection after the data that waits for it, and end the substream."""
+        self._socket.close()
+        self._close(outcome)
+
+    def _fail_with(self, system_call: str, outcome: Outcome) -> None:
+        self._fail(f"{system_call} {outcome.device_error}", outcome)
+
+    def _fail(self, message: str, outcome: Outcome) -> None:
+        self._substream.fail(message)
+        self._abort_socket()
+        self._close(outcome)
+
+    def _abort_socket(self) -> None:
+        if self._target is not None:
+            self._target.abort()
+
+    def _end_substream(self) -> None:
+        self._substream.unregisterProducer()  # `end` would wait for it
+        self._substream.loseWriteConnection()
+
+    def _close(self, outcome: Outcome) -> None:
+        """End the substream, and report it to the device."""
+        self._clean_up(outcome)
+        self._substream.together(self._send_closed)
+
+    def _send_closed(self) -> None:
+        self._end_substream()
+        self._substream.emit(conversation.CLOSED)
+        self._substream.release()
+
+    def _clean_up(self, outcome: Outcome) -> None:
+        self._move(RelayInput.CLOSE)
+        if self._idle is not None:
+            self._idle.disarm()
+        if self._silence is not None:
+            self._silence.disarm()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._early is not None:
+            self._early.hand_over()
+        self._traffic.end()
+        self._context.usage.close_substream(self._target)
+        self._record.close(self._context.clock.seconds(), outcome)
+
+
+def outcome_of(lost: BaseException | None) -> Outcome:
+    """Return the outcome of a substream whose connection was lost with this exception."""
+    if not isinstance(lost, TunnelLostError):
+        return Outcome.INTERNAL_ERROR
+    if isinstance(lost.__cause__, ReplacedError):
+        return Outcome.TUNNEL_REPLACED
+    return Outcome.TUNNEL_LOST
