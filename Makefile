@@ -1,4 +1,4 @@
-# `make demo` runs the main job, `make test` passes the tests; README.md tells the rest.
+# `make` lists the targets. `make demo` shows the main use, `make test` runs the tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,26 +8,26 @@ SOURCES := $(PACKAGES:%=%/src)
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## show what can be made
+help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: $(VENV)/.installed ## make the virtual environment (Python 3.11 or later)
+setup: $(VENV)/.installed ## create the virtual environment (needs Python 3.11 or later)
 
 $(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
-	@echo "Installing the five packages and the tools for tests into $(VENV). This takes about half a minute."
+	@echo "Installing the five packages and the development tools into $(VENV). This takes about half a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip flit_core
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --group dev $(PACKAGES:%=--editable %)
 	@touch $@
 
-# Each process collects all tests first, which takes it 3 s: more than 8 of them gain nothing.
+# Each process first collects all tests, which takes 3 s. More than 8 processes are not faster.
 TEST_PROCESSES ?= auto
 
 .PHONY: test
-test: setup ## run all tests that need no containers, with coverage; 3 minutes on two idle cores
-	@echo "The tests take about 3 minutes on two idle cores, and longer on a busy machine. TEST_PROCESSES=1 runs them one by one."
+test: setup ## run unit, interop and docs tests with coverage (3 minutes); tests/README.md explains
+	@echo "The tests take about 3 minutes on two idle cores. TEST_PROCESSES=1 runs them one by one."
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --maxprocesses=8 --dist=worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='streamplex/src/streamplex/*.py' --fail-under=100
 	@for package in $(filter-out streamplex,$(PACKAGES)); do \
@@ -35,7 +35,7 @@ test: setup ## run all tests that need no containers, with coverage; 3 minutes o
 	done
 
 .PHONY: lint
-lint: setup ## ruff, mypy --strict, import-linter
+lint: setup ## check style, types and imports: ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES) bench docs/tools
@@ -75,48 +75,48 @@ version: ## set the version of all packages: make version VERSION=0.2.0
 	rm $(PACKAGES:%=%/pyproject.toml.bak)
 
 .PHONY: hooks
-hooks: setup ## let git run the linters before each commit, and check the commit's subject
+hooks: setup ## let git run the linters and check the subject at each commit
 	$(BIN)/pre-commit install
 
 .PHONY: check
-check: lint test ## all there is to know before a commit
+check: lint test ## run lint and test, as before a commit
 
 .PHONY: demo
-demo: setup ## run the main job: a device, a proxy and two sites on this machine, without containers
+demo: setup ## run a device, a proxy and two sites on this machine, without containers
 	$(BIN)/python -m demo
 
 .PHONY: hardening
-hardening: setup ## let strangers loose on the proxy: fuzzing, silence, kills, a soak; some minutes
+hardening: setup ## test the proxy under attack and failure: fuzzing, silent peers, kills (minutes)
 	$(BIN)/pytest tests/hardening
 
 BENCH_BUILT := bench/build
 BENCH_NATIVE := bench/native
 
 .PHONY: bench
-bench: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## measure the proxy beside its peers; ARGS=--help tells more
+bench: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare the proxy's speed with other programs; ARGS=--help for options
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-peers
-bench-peers: ## install what `make bench` compares with, and what it is built with (Debian, as root)
+bench-peers: ## install the other programs for `make bench`, and a C compiler (Debian, as root)
 	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
 
 $(BENCH_BUILT)/site: $(BENCH_NATIVE)/site.c
 $(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c hold.c stream.c tunnel.c conn.c load.h modes.h)
 $(BENCH_BUILT)/%:
-	@command -v $(CC) >/dev/null || { echo "a C compiler is needed; make bench-peers installs one"; exit 1; }
+	@command -v $(CC) >/dev/null || { echo "The bench needs a C compiler; make bench-peers installs one."; exit 1; }
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 .PHONY: e2e-local
-e2e-local: setup ## run the end-to-end scenarios on processes of this machine
+e2e-local: setup ## run the end-to-end tests with processes on this machine
 	$(BIN)/pytest tests/e2e --deployment=local
 
 .PHONY: e2e
-e2e: setup ## run the end-to-end scenarios in containers
+e2e: setup ## run the end-to-end tests in containers
 	$(BIN)/pytest tests/e2e --deployment=compose
 
 .PHONY: deploy-test
-deploy-test: setup ## try what is in deploy/ on systemd, HAProxy and the container engine, those that are here
+deploy-test: setup ## test the files in deploy/ with systemd, HAProxy and Docker, as far as installed
 	$(BIN)/pytest tests/deploy
 
 .PHONY: up
@@ -128,6 +128,6 @@ down: ## remove the demo's containers, networks and certificates
 	docker compose down --volumes
 
 .PHONY: clean
-clean: ## remove what was made here, the virtual environment included
+clean: ## remove all generated files, including the virtual environment
 	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist docs/build
 	find $(PACKAGES) lab tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,7 +32,7 @@ def test_the_pythons_are_those_of_the_packages():
 def test_the_versions_of_docker_are_those_of_the_compose_file(page):
     text = " ".join((ROOT / page).read_text().split())
     compose = (ROOT / "docker-compose.yml").read_text()
-    (version,) = re.findall(r"^# Compose (\S+) or later is needed", compose, re.MULTILINE)
+    (version,) = re.findall(r"^# It needs Compose (\S+) or later", compose, re.MULTILINE)
     assert f"Docker Engine 25 and Compose {version}, or later" in text
 
 
