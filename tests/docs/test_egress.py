@@ -3,14 +3,12 @@
 import re
 from pathlib import Path
 
+from support.egress_table import in_markdown
 from tessel_proxy.egress.policy_file import parse
 from tessel_proxy.egress.rules import rules
-from unit.tessel_proxy.egress.egress_table import in_markdown
 
 PAGE = (Path(__file__).parents[2] / "docs" / "egress.md").read_text()
-MARK = (
-    "<!-- made from tests/unit/tessel_proxy/egress/egress_table.py, and checked against it -->\n\n"
-)
+MARK = "<!-- made from tests/support/egress_table.py, and checked against it -->\n\n"
 
 
 def test_the_pages_truth_table_is_the_tests():

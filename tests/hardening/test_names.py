@@ -10,7 +10,7 @@ import pytest
 
 from support.hardening.device import connecting, data
 from support.hardening.proxy import TOKEN
-from unit.tessel_proxy.stage import PUBLIC, Stage
+from support.proxy_in_memory import PUBLIC, Stage
 
 ODD_NAMES = [sys.executable, "-m", "support.hardening.odd_names"]
 TESTS = str(Path(__file__).parents[1])

@@ -15,14 +15,14 @@ from zope.interface import directlyProvides
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from support.dialogues import frames_in
+from support.memory_tunnels import MemoryTransport
+from support.proxy_in_memory import Stage, TargetTransport
 from tessel_proxy.auth import Account, Refused
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord
 from tessel_proxy.records.peers import source_of
 from tessel_proxy.targets import nodewords
 from tessel_proxy.targets.target import Target
 from tessel_proxy.tunnel.session import Session
-from unit.streamplex.wiring import MemoryTransport
-from unit.tessel_proxy.stage import Stage, TargetTransport
 
 ALL_DEADLINES_S = 1000.0
 DEAF_SHARE = 0.2

@@ -16,7 +16,7 @@ from streamplex import Side, TunnelCore
 from streamplex.features import CREDIT, REUSE
 from streamplex.testing import exchange
 from streamplex.tx import TunnelProtocol
-from unit.streamplex.wiring import HalfCloseable, Listener, Tunnels
+from support.memory_tunnels import HalfCloseable, Listener, Tunnels
 
 SEQUENTIAL = 200_000
 TWO_ROUNDS = 70_000  # more than all numbers twice: enough for a core alone

@@ -11,7 +11,7 @@ from streamplex.features import CREDIT, REUSE
 from streamplex.tx.flow import MAX_HELD_BYTES, MAX_HELD_EVENTS_BYTES, MAX_WAITING_BYTES
 from streamplex.tx.intake import HELD_EVENT_BYTES
 from streamplex.tx.protocol import CLOSE_TIMEOUT_S
-from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
+from support.memory_tunnels import Aware, HalfCloseable, Plain, Tunnels
 
 KIB = 1024
 SMALL = Windows(first=64 * KIB, substream_max=512 * KIB, tunnel_max=2048 * KIB)

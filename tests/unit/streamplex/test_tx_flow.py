@@ -19,7 +19,7 @@ from streamplex.tx.flow import (
     HeldBytes,
 )
 from streamplex.tx.intake import HELD_EVENT_BYTES
-from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
+from support.memory_tunnels import Aware, HalfCloseable, Plain, Tunnels
 
 
 @implementer(IPushProducer)

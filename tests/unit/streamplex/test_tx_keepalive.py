@@ -10,7 +10,7 @@ from streamplex.features import PING
 from streamplex.tx import protocol
 from streamplex.tx.flow import MAX_HELD_BYTES
 from streamplex.tx.tcp import Progress
-from unit.streamplex.wiring import Aware, Tunnels
+from support.memory_tunnels import Aware, Tunnels
 
 INTERVAL_S, TIMEOUT_S = 10, 4
 

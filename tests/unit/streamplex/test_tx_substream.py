@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from streamplex import LocalError, SubstreamError, TunnelLostError, events
 from streamplex.messages import data_header
 from streamplex.tx import ITakesSequences, ITakesViews, SubstreamAddress
-from unit.streamplex.wiring import Aware, HalfCloseable, Plain, Tunnels
+from support.memory_tunnels import Aware, HalfCloseable, Plain, Tunnels
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import LAST_BYTES_S, TLSFactory, TLSTransport, ended_by_fin, ignore_alpn
-from unit.streamplex.wiring import Connection, HalfCloseable, Listener, Plain, Tunnels
+from support.memory_tunnels import Connection, HalfCloseable, Listener, Plain, Tunnels
 
 NOT_TLS = b"\x17\x03\x03\x00\x40" + b"?" * 64  # a record that nobody has encrypted
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from twisted.internet import error
 
+from support.driven_chip import Joined
 from support.fake_air import HOME
 from tessel.cc3000 import netapp as netapp_module
 from tessel.cc3000 import wlan as wlan_module
@@ -14,7 +15,6 @@ from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.hci.replies import Bits, Result, ScanResult
 from tessel.cc3000.netapp import Timers
 from tessel.cc3000.wlan import JoinError
-from unit.tessel.joined import Joined
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 
+from support.chip_radio import OURS, Radio, Talk
 from support.fake_air import HOME
 from tessel.cc3000.errors import CommandError, SilentError
 from tessel.cc3000.netapp import Timers
@@ -15,7 +16,6 @@ from tessel.radio.cc3000 import socket_opener
 from tessel.radio.cc3000.datagram_port import DATAGRAMS_HELD
 from tessel.radio.cc3000.socket_opener import PORT_TRIES
 from tessel.radio.interface import LinkState
-from unit.tessel.chip_radio import OURS, Radio, Talk
 
 
 @pytest.fixture

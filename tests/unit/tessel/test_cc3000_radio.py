@@ -8,6 +8,8 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.names import dns
 from zope.interface.verify import verifyObject
 
+from support.chip_radio import OURS, Radio, Talk
+from support.emulated_chip import but
 from support.fake_air import HOME
 from tessel.cc3000.bus import IBus
 from tessel.cc3000.errors import SilentError
@@ -16,8 +18,6 @@ from tessel.radio.cc3000 import NamesBy, WifiCredentials
 from tessel.radio.cc3000.dns_question import ANSWER_TIMEOUT_S, TRIES, DnsQuestion
 from tessel.radio.cc3000.supervisor import AGAIN_BASE_S
 from tessel.radio.interface import LinkState
-from unit.tessel.chip_radio import OURS, Radio, Talk
-from unit.tessel.emulated import but
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import pytest
 from twisted.internet import error
 
+from support.chip_radio import Radio, Talk
+from support.emulated_chip import but
 from support.fake_air import HOME
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.netapp import Timers
@@ -13,8 +15,6 @@ from tessel.radio.cc3000.outgoing import WRITE_BUFFER
 from tessel.radio.cc3000.poll import LEAK_TIMEOUT_S
 from tessel.radio.cc3000.stream import LINGER_S
 from tessel.radio.cc3000.supervisor import AGAIN_BASE_S
-from unit.tessel.chip_radio import Radio, Talk
-from unit.tessel.emulated import but
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 
+from support.driven_chip import Joined
 from support.spi_vectors import API_CALLS, FOLDER, REAL_CHIP
 from tessel.cc3000.decode import explained
 from tessel.cc3000.trace import TracedBus
-from unit.tessel.joined import Joined
 
 
 class Traced(Joined):

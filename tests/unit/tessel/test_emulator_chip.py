@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import error
 
+from support.emulated_chip import PEER, Emulated, but
 from tessel.cc3000 import spi
 from tessel.cc3000.hci import netapp, sockets, wlan
 from tessel.cc3000.hci.codes import Code, EventOpcode, NvmemFile, Opcode
@@ -16,7 +17,6 @@ from tessel.emulator import emulated_chip as chip_module
 from tessel.emulator.firmware import MOST_WAITING
 from tessel.emulator.latencies import MEASURED, Ceiling, Latencies
 from tessel.emulator.profiles import PROFILES
-from unit.tessel.emulated import PEER, Emulated, but
 
 SP_VERSION = spi.write_frame(netapp.ReadServicePack().packet().encode())
 

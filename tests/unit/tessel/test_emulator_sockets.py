@@ -3,6 +3,7 @@
 import pytest
 from twisted.internet import error
 
+from support.emulated_chip import PEER, Emulated, but, ideal_but
 from support.fake_air import HOME
 from tessel.cc3000.hci import netapp, sockets
 from tessel.cc3000.hci.codes import Code, EventOpcode, Option, SocketKind
@@ -12,7 +13,6 @@ from tessel.cc3000.hci.replies import Selected
 from tessel.emulator.peer_connection import LINGER_S
 from tessel.emulator.quirks import IDEAL
 from tessel.emulator.socket_commands import MOST_CLOSING
-from unit.tessel.emulated import PEER, Emulated, but, ideal_but
 
 STREAM, DATAGRAM = SocketKind.STREAM, SocketKind.DATAGRAM
 

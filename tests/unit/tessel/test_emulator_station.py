@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import fail
 from twisted.names import dns
 
+from support.emulated_chip import PEER, Emulated
 from support.fake_air import HOME, FakeAir
 from tessel.cc3000.hci import netapp, sockets, wlan
 from tessel.cc3000.hci.codes import Code, EventOpcode, Security, SocketKind, WlanStatus
@@ -16,7 +17,6 @@ from tessel.emulator.latencies import Latencies
 from tessel.emulator.nameserver import QUESTIONS, NameServer
 from tessel.emulator.nvmem import NO_PROFILE
 from tessel.emulator.station import RETRY_S
-from unit.tessel.emulated import PEER, Emulated
 
 OPEN = AccessPoint(ssid=b"cafe", bssid=b"cafe00")
 JOIN = wlan.ConnectWlan(HOME.ssid, HOME.security, HOME.key)

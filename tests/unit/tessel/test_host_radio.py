@@ -16,12 +16,12 @@ from twisted.internet.udp import MulticastPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from support.memory_tunnels import Plain
 from tessel.emulator.air import Air
 from tessel.radio import interface as radio
 from tessel.radio.host import HostRadio
 from tessel.radio.interface import LinkState
 from tessel.radio.resolver_names import LOOKUP_TIMEOUT_S
-from unit.streamplex.wiring import Plain
 
 
 @implementer(IHostnameResolver)

@@ -5,6 +5,7 @@ import io
 import pytest
 from twisted.internet.defer import Deferred
 
+from support.driven_chip import Joined
 from support.fake_air import HOME
 from support.fake_pins import shifted
 from tessel import radio_check
@@ -12,7 +13,6 @@ from tessel.emulator.air import AccessPoint
 from tessel.radio.cc3000 import WifiCredentials
 from tessel.radio_check import check
 from tessel.settings import Settings
-from unit.tessel.joined import Joined
 from unit.tessel.program.test_program import Reactor
 
 NEXT_DOOR = AccessPoint(ssid=b"next door", bssid=b"\x01\x02\x03\x04\x05\x06", rssi=20)

@@ -11,12 +11,12 @@ from twisted.internet import error
 from twisted.internet.protocol import DatagramProtocol, Protocol
 from twisted.logger import globalLogPublisher
 
+from support.driven_chip import Joined
+from support.emulated_chip import but
 from support.fake_air import HOME
 from tessel.emulator.quirks import IDEAL
 from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
 from tessel.radio.interface import LinkState
-from unit.tessel.emulated import but
-from unit.tessel.joined import Joined
 
 NUMBERS = st.integers(0, 7)
 NBYTES = st.builds(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from streamplex.conversation import FEATURES, Hello, decode_hello, encode_hello, offer
-from unit.streamplex.conversation.values import anything
+from support.json_values import anything
 
 
 def hello_with(**said):

@@ -15,7 +15,7 @@ from streamplex.conversation import (
     encode_idle_timeout,
     substream_kind,
 )
-from unit.streamplex.conversation.values import anything
+from support.json_values import anything
 
 
 @pytest.mark.parametrize(

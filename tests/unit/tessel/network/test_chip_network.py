@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
+from support.chip_radio import Radio, Talk
 from tessel.cc3000.errors import CommandError
 from tessel.errors import NodeError
 from tessel.network.chip import ChipNetwork
@@ -19,7 +20,6 @@ from tessel.radio.interface import (
     RadioError,
     RadioRefusedError,
 )
-from unit.tessel.chip_radio import Radio, Talk
 
 HERE = Target("192.0.2.7", 80)
 

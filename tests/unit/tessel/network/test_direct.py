@@ -11,6 +11,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
+from support.fake_proxy import ENVIRON, FakeProxy, Watch
+from support.memory_tunnels import HalfCloseable, MemoryTransport, Plain
 from tessel.board import Board, power_on
 from tessel.errors import BoardError, NodeError
 from tessel.network.direct import DirectNetwork
@@ -22,8 +24,6 @@ from tessel.node.base import runtime
 from tessel.radio import interface as radio
 from tessel.radio.interface import IRadio
 from tessel.settings import Settings
-from unit.streamplex.wiring import HalfCloseable, MemoryTransport, Plain
-from unit.tessel.fake_proxy import ENVIRON, FakeProxy, Watch
 from unit.tessel.network.test_secure import AUTHORITY, Serving, issued
 
 

@@ -15,14 +15,14 @@ from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import ITunnelListener, TunnelProtocol
+from support.fake_proxy import ENVIRON, OURS, Device
+from support.memory_tunnels import Aware, HalfCloseable, Plain
 from tessel.board import Board
 from tessel.network.interface import Target, TlsOptions
 from tessel.network.routed import JoinedNetworks, NoWatcher
 from tessel.network.tunneled import TunneledNetwork
 from tessel.node import https
 from tessel.settings import Settings
-from unit.streamplex.wiring import Aware, HalfCloseable, Plain
-from unit.tessel.fake_proxy import ENVIRON, OURS, Device
 
 AUTHORITY = trustme.CA()
 BODY = b"all of it " * 5000

@@ -9,12 +9,12 @@ from twisted.internet.task import Clock
 
 from streamplex.frames import FrameReader
 from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
+from support.fake_proxy import ENVIRON, Watch
+from support.memory_tunnels import Connection, HalfCloseable
 from tessel.errors import NodeError
 from tessel.network.interface import Target
 from tessel.network.tunneled import TunneledNetwork
 from tessel.settings import Settings
-from unit.streamplex.wiring import Connection, HalfCloseable
-from unit.tessel.fake_proxy import ENVIRON, Watch
 
 SUBSTREAMS = 40_000
 REFUSED = 3  # of these one

@@ -6,10 +6,10 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from streamplex import Windows
+from support.fake_proxy import ORIGINAL, WITH_CREDIT, Device
+from support.memory_tunnels import HalfCloseable, Plain
 from tessel.network.limits import CONNECT_TIMEOUT_S, LINGER_LIMIT_S
 from tessel.network.tunneled import tunnel
-from unit.streamplex.wiring import HalfCloseable, Plain
-from unit.tessel.fake_proxy import ORIGINAL, WITH_CREDIT, Device
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import alsoProvides, implementer
 
+from support.memory_tunnels import Connection, Plain
 from tessel.errors import NodeError
 from tessel.network.interface import IDiscardable, ISecured, Target, TlsOptions
 from tessel.network.secure import Handshake, _openssl_text
 from tessel.network.trust import _chain_error, _context
 from tessel.node._net.certificate import described
-from unit.streamplex.wiring import Connection, Plain
 
 AUTHORITY = trustme.CA()
 DAY = dt.timedelta(days=1)

@@ -12,11 +12,11 @@ from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from support.fake_proxy import Device
+from support.memory_tunnels import Connection, Plain
 from tessel.network.interface import Target, TlsOptions
 from tessel.network.secure import Handshake
 from tessel.network.sessions import Sessions
-from unit.streamplex.wiring import Connection, Plain
-from unit.tessel.fake_proxy import Device
 
 AUTHORITY = trustme.CA()
 CA = (AUTHORITY.cert_pem.bytes(),)

@@ -6,6 +6,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 
 from streamplex import ChannelsExhaustedError
+from support.fake_proxy import ORIGINAL, OURS, Device
+from support.memory_tunnels import Aware, HalfCloseable, Plain
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
 from tessel.network.limits import (
@@ -16,8 +18,6 @@ from tessel.network.limits import (
     REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
 )
-from unit.streamplex.wiring import Aware, HalfCloseable, Plain
-from unit.tessel.fake_proxy import ORIGINAL, OURS, Device
 
 UNREACHABLE = NodeError("connect ECONNREFUSED 192.0.2.1:443", "ECONNREFUSED")
 

@@ -3,13 +3,13 @@
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
+from support.chip_radio import Radio
 from support.fake_air import HOME as NETWORK
 from support.fake_board import powered_board, record
 from tessel import wifi
 from tessel.errors import NodeError
 from tessel.radio.cc3000.wifi import Cc3000Wifi
 from tessel.radio.interface import LinkState, NetworkUnreachableError, WifiStatus
-from unit.tessel.chip_radio import Radio
 
 HOME = WifiStatus(
     ssid=b"home",

@@ -10,6 +10,7 @@ import trustme
 from twisted.internet import reactor
 from twisted.logger import capturedLogs
 
+from support.proxy_in_memory import LoggedEvents
 from tessel_oauth.config import Config as StubConfig
 from tessel_oauth.server import Server
 from tessel_oauth.store import Store
@@ -20,7 +21,6 @@ from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.limits.penalties import FREE_FAILURES
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.stage import LoggedEvents
 from unit.tessel_proxy.startup.test_service import Shows, connected
 
 RECHECK_S = 0.3

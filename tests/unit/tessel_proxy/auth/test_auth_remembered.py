@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import KIM, LoggedEvents, Says
 from tessel_proxy.auth import (
     AuthMisconfiguredError,
     AuthUnavailableError,
@@ -14,7 +15,6 @@ from tessel_proxy.auth import cache as module
 from tessel_proxy.auth.cache import CacheTimes
 from tessel_proxy.auth.token_memory import BoundedMemory, SingleFlight, fresh_digest, keyed_digest
 from tessel_proxy.auth.wrappers import AuthenticatorChain
-from unit.tessel_proxy.stage import KIM, LoggedEvents, Says
 
 DOWN = AuthUnavailableError("the service is down")
 

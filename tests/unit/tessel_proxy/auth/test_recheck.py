@@ -4,9 +4,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import KIM, LoggedEvents, Says, Stage
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
 from tessel_proxy.auth.recheck import SHORTEST, Doubt, Recheck
-from unit.tessel_proxy.stage import KIM, LoggedEvents, Says, Stage
 
 
 class Rechecked:

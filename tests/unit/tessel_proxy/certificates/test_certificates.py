@@ -21,6 +21,7 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from support.acl import ACL, DEFAULT_ACL, allow_to
+from support.certificate_authorities import make_certificates
 from tessel_proxy.certificates import issuing
 from tessel_proxy.certificates.issuing import (
     LAST_MOMENT,
@@ -42,7 +43,6 @@ from tessel_proxy.certificates.make import (
     CertificateFamily,
 )
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.authorities import make_certificates
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = ["localhost", "proxy.example.com", "127.0.0.1", "::1"]

@@ -5,12 +5,12 @@ from ipaddress import ip_address
 import pytest
 from twisted.internet.defer import succeed
 
+from support.egress_table import ACCOUNT, OWN_ADDRESS, OWN_PORT, TABLE
+from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.auth import Account
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.opening import MAX_ANSWERS
 from tessel_proxy.targets.trust import TargetTrust
-from unit.tessel_proxy.egress.egress_table import ACCOUNT, OWN_ADDRESS, OWN_PORT, TABLE
-from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 TRUST = TargetTrust(None)  # takes long to load
 ROWS = [(group, row) for group in TABLE for row in group.rows]

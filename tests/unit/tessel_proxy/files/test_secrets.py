@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.web.server import Site
 
+from support.certificate_authorities import make_certificates
 from tessel_proxy.auth import Account, Refused, authenticator_for
 from tessel_proxy.files.secret_files import held_until_restart
 from tessel_proxy.front.tls import server_tls
@@ -17,7 +18,6 @@ from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.settings import ConfigError
 from unit.tessel_proxy.auth.test_auth import Outcome
 from unit.tessel_proxy.auth.test_auth_oauth import KEY, Listening, TokenSite, oauth
-from unit.tessel_proxy.authorities import make_certificates
 
 NOW = datetime.now(UTC)
 

@@ -3,8 +3,8 @@
 import pytest
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.front.expiry import LOOK_S, WARN_BEFORE, ExpiryWatch
-from unit.tessel_proxy.stage import LoggedEvents
 
 DAY_S = 24 * 3600
 

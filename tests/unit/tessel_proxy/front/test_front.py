@@ -6,11 +6,11 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.front.balancers import HEADER_S, ProxyProtocolFactory
 from tessel_proxy.front.networks import networks
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.records.repeated_lines import EachLine
-from unit.tessel_proxy.stage import LoggedEvents
 
 BALANCER = IPv4Address("TCP", "10.0.0.7", 50000)
 HEADER = b"PROXY TCP4 192.0.2.9 198.51.100.1 4711 443\r\n"

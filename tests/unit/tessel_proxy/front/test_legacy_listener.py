@@ -12,6 +12,11 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from support.certificate_authorities import make_certificates
+from support.memory_tunnels import Aware
+from support.memory_tunnels import Listener as TunnelListener
+from support.proxy_in_memory import TOKEN, LoggedEvents
+from support.tls_handshakes import NOW, at, axtls
 from tessel_proxy.auth import HardcodedAuthenticator
 from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.egress.rules import EgressMode
@@ -22,11 +27,6 @@ from tessel_proxy.records.accounting import Listener, SubstreamRecord, TunnelRec
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from unit.streamplex.wiring import Aware
-from unit.streamplex.wiring import Listener as TunnelListener
-from unit.tessel_proxy.authorities import make_certificates
-from unit.tessel_proxy.handshakes import NOW, at, axtls
-from unit.tessel_proxy.stage import TOKEN, LoggedEvents
 
 APPLICATION_DATA = 23
 

@@ -13,6 +13,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface import implementer
 
+from support.certificate_authorities import DAY, Party, make_certificates, pem
+from support.tls_handshakes import NOW, shake_hands
 from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.front.revocation import no_revocations
 from tessel_proxy.front.tickets import TICKET_KEYS_S, TicketKeys
@@ -21,8 +23,6 @@ from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
-from unit.tessel_proxy.authorities import DAY, Party, make_certificates, pem
-from unit.tessel_proxy.handshakes import NOW, shake_hands
 
 VERSIONS = [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION]
 SECOND = timedelta(seconds=1)

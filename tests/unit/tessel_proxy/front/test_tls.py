@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives.serialization import (
 from OpenSSL import SSL
 from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
 
+from support.certificate_authorities import make_certificates
+from support.tls_handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in
 from tessel_proxy.front.identity import TLSIdentity
 from tessel_proxy.front.tls import server_tls, utc
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
-from unit.tessel_proxy.authorities import make_certificates
-from unit.tessel_proxy.handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting
 
 KINDS = "allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
 

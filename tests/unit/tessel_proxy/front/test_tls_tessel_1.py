@@ -16,6 +16,8 @@ from twisted.internet.ssl import TLSVersion
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from support.certificate_authorities import Party, make_certificates, pem
+from support.tls_handshakes import NOW, at, axtls, shake_hands, shown_to, trusting
 from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.front import tls_tessel_1
 from tessel_proxy.front.identity import TLSIdentity
@@ -23,8 +25,6 @@ from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import TESSEL_1, tessel_1_tls
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
-from unit.tessel_proxy.authorities import Party, make_certificates, pem
-from unit.tessel_proxy.handshakes import NOW, at, axtls, shake_hands, shown_to, trusting
 
 SOON = NOW + timedelta(days=9)
 HELLOS = Path(__file__).parents[3] / "interop" / "axtls"

@@ -3,6 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import Stage
 from tessel_proxy.auth.local import ACCOUNT
 from tessel_proxy.front.networks import networks
 from tessel_proxy.limits import accounts as module
@@ -11,7 +12,6 @@ from tessel_proxy.limits.bucket import Bucket
 from tessel_proxy.limits.descriptors import PLENTY, DescriptorShares
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.stage import Stage
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from support.proxy_in_memory import TOKEN
 from tessel_proxy.auth import HardcodedAuthenticator
 from tessel_proxy.limits.descriptors import RESERVED
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.stage import TOKEN
 from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
     authority,
     connected,

@@ -6,6 +6,7 @@ import weakref
 import pytest
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.limits import heap, memory
 from tessel_proxy.limits.memory import (
     LOOK_S,
@@ -15,7 +16,6 @@ from tessel_proxy.limits.memory import (
     MemoryWatch,
     resident_bytes,
 )
-from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 
 class Tunnel:

@@ -4,6 +4,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
+from support.proxy_in_memory import TOKEN, LoggedEvents, Stage
 from tessel_proxy.auth import Account, AuthUnavailableError, HardcodedAuthenticator, Refused
 from tessel_proxy.auth.checking import first_check
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
@@ -15,7 +16,6 @@ from unit.tessel_proxy.limits.test_limits_on_sockets import (
     make,  # noqa: F401
     server_tls,  # noqa: F401
 )
-from unit.tessel_proxy.stage import TOKEN, LoggedEvents, Stage
 
 
 class Asked(HardcodedAuthenticator):

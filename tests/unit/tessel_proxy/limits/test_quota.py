@@ -3,11 +3,11 @@
 import pytest
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.quota import DAY_S, DailyQuota
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 SPENT = ("error", f"read {Outcome.QUOTA_SPENT.device_error}")
 REFUSED = ("error", f"connect {Outcome.QUOTA_SPENT.device_error}")

@@ -4,12 +4,12 @@ import pytest
 from twisted.internet.task import Clock
 
 from streamplex.tx.flow import MAX_STALL_S
+from support.pause_recorder import Told
+from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.rate import PATIENCE_S, SHARE_BYTES, TURN_S, RateLimit
 from tessel_proxy.relay.backpressure import Why
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.pausing import Told
-from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 RATE = 100_000
 PIECE = 50_000

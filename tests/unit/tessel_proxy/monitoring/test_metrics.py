@@ -4,6 +4,8 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.pause_recorder import Told
+from support.proxy_in_memory import Stage
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.ledger import Ledger
@@ -14,8 +16,6 @@ from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.lookup import Lookups
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
-from unit.tessel_proxy.pausing import Told
-from unit.tessel_proxy.stage import Stage
 
 
 class Scrape:

@@ -5,11 +5,11 @@ import json
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
+from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.records.accounting import NoWitness, SubstreamRecord, TunnelRecord, log_refused
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.peers import peer_name
 from tessel_service_kit.logs import json_record, text_record
-from unit.tessel_proxy.stage import LoggedEvents
 
 
 @pytest.mark.parametrize(

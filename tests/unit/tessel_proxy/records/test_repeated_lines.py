@@ -3,10 +3,10 @@
 import pytest
 from twisted.internet.task import Clock
 
+from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord, log_refused
 from tessel_proxy.records.ends import Refusal, TunnelOutcome
 from tessel_proxy.records.repeated_lines import INTERVAL_S, MAX_ALIKE, OTHERS, RepeatedLines
-from unit.tessel_proxy.stage import LoggedEvents
 
 
 class Scene:

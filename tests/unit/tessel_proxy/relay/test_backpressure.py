@@ -2,8 +2,8 @@
 
 import pytest
 
+from support.pause_recorder import Told
 from tessel_proxy.relay.backpressure import Why
-from unit.tessel_proxy.pausing import Told
 
 
 @pytest.fixture

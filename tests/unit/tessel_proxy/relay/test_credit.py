@@ -5,7 +5,7 @@ import pytest
 from streamplex import Windows
 from streamplex.features import CREDIT, HALFCLOSE, REUSE
 from streamplex.tx.flow import MAX_WAITING_BYTES
-from unit.tessel_proxy.stage import LoggedEvents, Stage
+from support.proxy_in_memory import LoggedEvents, Stage
 
 KIB = 1024
 MUCH = 200_000 * KIB

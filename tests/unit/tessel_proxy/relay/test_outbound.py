@@ -8,13 +8,13 @@ from twisted.internet import error
 from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
 from streamplex.tx.substream import Substream
+from support.proxy_in_memory import PUBLIC, LoggedEvents, Stage
 from tessel_proxy.egress.policy import Policy
 from tessel_proxy.relay import outbound
 from tessel_proxy.relay.backpressure import Pauses
 from tessel_proxy.relay.early_data import PAUSE_BYTES, TUNNEL_BYTES
 from tessel_proxy.relay.outbound import Outbound
 from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
-from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 ENDED = [("close",)]
 

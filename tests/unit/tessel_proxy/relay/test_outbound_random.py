@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import error
 
-from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
+from support.proxy_in_memory import PUBLIC, LoggedEvents, Stage
 
 NAME = "target.example"
 DEVICE = ("data", "end", "error", "connect", "connect name", "bad connect", "timeout", "nonsense")

@@ -2,8 +2,8 @@
 
 from streamplex.credit import INTERACTIVE_BYTES
 from streamplex.tx.bulk import READ_BYTES
+from support.proxy_in_memory import Stage
 from tessel_proxy.relay.reading import SHORT_READ_BYTES, SHORT_READS, Reading
-from unit.tessel_proxy.stage import Stage
 
 
 def test_bulk_alone_is_read_in_bulk():

@@ -12,8 +12,8 @@ from twisted.internet.task import deferLater
 from streamplex import SilentPeerError
 from streamplex.credit import Windows
 from streamplex.features import CREDIT, PING
+from support.proxy_in_memory import TOKEN, LoggedEvents
 from support.slow_link import SlowLink
-from unit.tessel_proxy.stage import TOKEN, LoggedEvents
 from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
     Told,
     authority,

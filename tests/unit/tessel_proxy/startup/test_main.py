@@ -14,13 +14,13 @@ from twisted.application.service import Service
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 
+from support.certificate_authorities import LATELY, Party, pem
 from tessel_proxy import __main__ as command
 from tessel_proxy.front.tls import ServerTLS
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import get_ready
 from tessel_service_kit.logs import LogFormat, LogLevel
 from tessel_service_kit.settings import ConfigError
-from unit.tessel_proxy.authorities import LATELY, Party, pem
 
 NOW = datetime.now(UTC).timestamp()  # OpenSSL has no other clock
 ROOT_PARTY = Party("root")

@@ -20,6 +20,8 @@ from zope.interface import implementer
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from support.memory_tunnels import Aware, Listener
+from support.proxy_in_memory import TOKEN, LoggedEvents
 from tessel_proxy.auth import HardcodedAuthenticator
 from tessel_proxy.auth.wrappers import AuthResult, ResultListener
 from tessel_proxy.egress.rules import EgressMode, rules
@@ -30,8 +32,6 @@ from tessel_proxy.startup import composition as service
 from tessel_proxy.startup import listeners
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from unit.streamplex.wiring import Aware, Listener
-from unit.tessel_proxy.stage import TOKEN, LoggedEvents
 
 
 @pytest.fixture(scope="module")

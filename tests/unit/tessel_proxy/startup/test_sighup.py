@@ -19,11 +19,11 @@ from zope.interface import implementer
 from lab.processes import Process
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from support.certificate_authorities import make_certificates
+from support.memory_tunnels import Aware, Listener
+from support.proxy_in_memory import TOKEN
+from support.tls_handshakes import trusting
 from tessel_proxy.startup.config import Config
-from unit.streamplex.wiring import Aware, Listener
-from unit.tessel_proxy.authorities import make_certificates
-from unit.tessel_proxy.handshakes import trusting
-from unit.tessel_proxy.stage import TOKEN
 
 WAIT_S = 20.0
 PIECE = bytes(range(256)) * 64

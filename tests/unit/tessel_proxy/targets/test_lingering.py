@@ -3,9 +3,9 @@
 import pytest
 from twisted.internet import error
 
+from support.proxy_in_memory import Stage
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.targets.target import LINGER_LOOK_S, LINGER_S
-from unit.tessel_proxy.stage import Stage
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
+from support.proxy_in_memory import LoggedEvents, Resolver
 from tessel_proxy.targets.lookup import (
     EarlyAddresses,
     Lookups,
@@ -17,7 +18,6 @@ from tessel_proxy.targets.lookup import (
     system_resolver,
 )
 from tessel_proxy.targets.turns import LOOKUPS_PER_TUNNEL
-from unit.tessel_proxy.stage import LoggedEvents, Resolver
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from streamplex.tx.endings import openssl_reasons
+from support.memory_tunnels import Connection
+from support.proxy_in_memory import PUBLIC, LoggedEvents, Stage
 from tessel_proxy.relay.early_data import PAUSE_BYTES
 from tessel_proxy.targets.target import LINGER_LOOK_S
 from tessel_proxy.targets.trust import TargetTrust, _fault
 from tessel_service_kit.settings import ConfigError
-from unit.streamplex.wiring import Connection
-from unit.tessel_proxy.stage import PUBLIC, LoggedEvents, Stage
 
 NAME = "target.example"
 SECURED = [("lookup",), ("connect",), ("secureConnect",)]

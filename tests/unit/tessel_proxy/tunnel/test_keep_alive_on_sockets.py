@@ -9,8 +9,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
 from streamplex.tx.tcp import tcp_below
+from support.proxy_in_memory import TOKEN
 from tessel_proxy.front.networks import networks
-from unit.tessel_proxy.stage import TOKEN
 from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
     Told,
     authority,

@@ -10,10 +10,10 @@ from streamplex import Side
 from streamplex.frames import FrameReader
 from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
 from streamplex.tx import TunnelProtocol
+from support.memory_tunnels import Connection
+from support.proxy_in_memory import PUBLIC, TOKEN, Stage
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.tunnel.session import Session
-from unit.streamplex.wiring import Connection
-from unit.tessel_proxy.stage import PUBLIC, TOKEN, Stage
 
 PER_TUNNEL = 20_000
 """Twice: the original throws on the 32,768th of one tunnel."""

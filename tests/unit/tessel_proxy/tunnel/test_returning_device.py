@@ -6,11 +6,11 @@ from twisted.internet.defer import succeed
 from streamplex import Side
 from streamplex.messages import MAX_CHANNEL
 from streamplex.tx import TunnelProtocol
+from support.memory_tunnels import Connection, Listener
+from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.auth import Account
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.tunnel.session import Session
-from unit.streamplex.wiring import Connection, Listener
-from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 
 class ByToken:

@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 
 from streamplex.messages import encode_json
 from streamplex.tx.tls import TLSTransport
+from support.proxy_in_memory import PUBLIC, TOKEN, LoggedEvents, Stage
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
 from tessel_proxy.records.ends import TunnelOutcome
 from tessel_proxy.tunnel.admission import (
@@ -17,7 +18,6 @@ from tessel_proxy.tunnel.admission import (
     MAX_HELD,
 )
 from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
-from unit.tessel_proxy.stage import PUBLIC, TOKEN, LoggedEvents, Stage
 
 OURS = [
     "reuse/1",

@@ -4,9 +4,9 @@ from twisted.internet.task import Clock
 
 from streamplex.tx import protocol
 from streamplex.tx.tcp import Progress
+from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
 from tessel_proxy.tunnel.unanswered import LOOKS, UnansweredWatch
-from unit.tessel_proxy.stage import LoggedEvents, Stage
 
 
 def test_a_device_that_is_gone_in_the_middle_of_a_download_is_found(monkeypatch):

@@ -2,9 +2,9 @@
 
 from twisted.internet.protocol import Protocol
 
+from support.driven_chip import Joined
 from support.fake_air import HOME
 from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
-from unit.tessel.joined import Joined
 
 OURS = WifiCredentials(HOME.ssid, HOME.security, HOME.key)
 

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from support.tls_handshakes import NOW
 from tessel_proxy.certificates.make import SERVER_DAYS, CertificateFamily, make_files
-from unit.tessel_proxy.handshakes import NOW
 
 DAY = timedelta(days=1)
 LATELY = NOW - DAY

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
+from support.memory_tunnels import Aware, Connection, Listener, hand_on
 from tessel_proxy.auth import Account, HardcodedAuthenticator
 from tessel_proxy.egress.own import OwnAddresses
 from tessel_proxy.egress.policies import Policies
@@ -23,7 +24,6 @@ from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.session import Session
 from tessel_proxy.tunnel.shared_state import SharedState
-from unit.streamplex.wiring import Aware, Connection, Listener, hand_on
 
 PUBLIC = "93.184.216.34"  # an address that may be dialled
 TOKEN = "DEV-CRED"

@@ -7,10 +7,10 @@ from zope.interface import implementer
 from streamplex import Side
 from streamplex.features import CREDIT
 from streamplex.tx import ITunnelListener, TunnelProtocol
+from support.memory_tunnels import Aware, Connection
 from tessel.network.interface import IConnectWatcher, Target
 from tessel.network.tunneled import TunneledNetwork
 from tessel.settings import Settings
-from unit.streamplex.wiring import Aware, Connection
 
 OURS = {
     "authed": True,
