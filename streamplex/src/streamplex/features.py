@@ -6,6 +6,8 @@ original protocol unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 REUSE = "reuse/1"
 """Channel numbers may be used again."""
 
@@ -29,3 +31,16 @@ PING = "ping/1"
 
 CREDIT = "credit/1"
 """Flow control for each direction of each substream."""
+
+
+class Features:
+    """Features that are offered or on. `understood` are those whose messages this side accepts.
+
+    Only the server sends `goaway`: `hears_goaway` is False for the server itself.
+    """
+
+    __slots__ = ("names", "understood")
+
+    def __init__(self, names: Iterable[str], *, hears_goaway: bool) -> None:
+        self.names = frozenset(names)
+        self.understood = self.names if hears_goaway else self.names - {GOAWAY}

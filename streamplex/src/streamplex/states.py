@@ -5,7 +5,8 @@
       |        the peer ends                     we end         ^
       +-----------------------> REMOTE_ENDED -------------------+
 
-An input that the table does not have is the fault of whoever made it.
+An input that the table does not list breaks the protocol. If this side made it, it is a LocalError;
+if the peer did, a RemoteError.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    """Which directions of a substream still flow."""
+    """Which directions of a substream have ended."""
 
-    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+    __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 
     OPEN = auto()
     LOCAL_ENDED = auto()
@@ -25,19 +26,14 @@ class State(Enum):
 
     @property
     def local_ended(self) -> bool:
-        """This side has said that it will send no more data."""
+        """Whether this side has sent, or queued, its `end`."""
         return self in (State.LOCAL_ENDED, State.ENDED)
-
-    @property
-    def remote_ended(self) -> bool:
-        """The peer has said that it will send no more data."""
-        return self in (State.REMOTE_ENDED, State.ENDED)
 
 
 class Input(Enum):
-    """What moves a substream on."""
+    """What this side or the peer sends on a substream."""
 
-    __hash__ = object.__hash__  # Enum's own is a call of Python for each look-up in a table
+    __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 
     SEND = auto()
     RECEIVE = auto()

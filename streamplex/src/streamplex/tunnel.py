@@ -35,6 +35,7 @@ from streamplex.events import (
     StreamReset,
     Told,
 )
+from streamplex.features import Features
 from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
@@ -57,8 +58,7 @@ class TunnelCore:
         self._substreams = Substreams(side)
         self._states = self._substreams.states  # looked up for each message
         self._side = side
-        self._goes_away = False  # goaway/1 is on; the server says it, the device hears it
-        self._heard: frozenset[str] = frozenset()  # features with messages for this side
+        self._features = Features((), hears_goaway=False)
         self._patience = Patience(limits or PeerLimits())
         self._reader = FrameReader()
         self._scheduler = Scheduler()
@@ -93,7 +93,7 @@ class TunnelCore:
             payload = body[HEADER_BYTES:]
             self.flow.received(channel, len(payload))
             return DataReceived(channel, payload)
-        return self._accept(events.decode(decode_message(body), self._heard))
+        return self._accept(events.decode(decode_message(body), self._features.understood))
 
     @property
     def peer_is_spent(self) -> bool:
@@ -173,7 +173,7 @@ class TunnelCore:
 
     def goaway(self, after_ms: int) -> None:
         """Ask the device to open nothing new. Raises LocalError if it does not know the word."""
-        if self._side is not Side.A or not self._goes_away:
+        if self._side is not Side.A or features.GOAWAY not in self._features.names:
             raise LocalError("goaway without goaway/1, or not by the server")
         if not 0 <= after_ms <= events.MAX_AFTER_MS:
             raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
@@ -184,7 +184,7 @@ class TunnelCore:
 
         Raises LocalError if it does not know the word.
         """
-        if features.PING not in self._heard:
+        if features.PING not in self._features.names:
             raise LocalError("ping without ping/1")
         self._pings += 1
         self._scheduler.add_urgent(events.ping(self._pings))
@@ -249,14 +249,11 @@ class TunnelCore:
             self._substreams.leave(channel)
 
     def offer(self, names: Iterable[str]) -> None:
-        """This side is about to name these features: understand them from now on.
+        """This side is about to name these features: understand their messages from now on.
 
         Their first message may come in the same bytes as the peer's answer, which turns them on.
         """
-        self._heard = self._with_messages_for_this_side(frozenset(names))
-
-    def _with_messages_for_this_side(self, names: frozenset[str]) -> frozenset[str]:
-        return names if self._side is Side.B else names - {features.GOAWAY}
+        self._features = Features(names, hears_goaway=self._side is Side.B)
 
     def enable(
         self,
@@ -266,14 +263,12 @@ class TunnelCore:
     ) -> None:
         """Turn on the features that both ends have named.
 
-        For credit/1: what this side promises, and what the peer's first object does. It holds for
-        the substreams that are opened from now on.
+        For `credit/1`, `windows` is what this side grants, and `peers_first` the bytes that the
+        peer grants on each new substream. They hold for substreams opened from now on.
         """
-        enabled = frozenset(names)
-        self._substreams.own.reuse = features.REUSE in enabled
-        self._goes_away = features.GOAWAY in enabled
-        self._heard = self._with_messages_for_this_side(enabled)
-        if features.CREDIT in enabled:
+        self._features = Features(names, hears_goaway=self._side is Side.B)
+        self._substreams.own.reuse = features.REUSE in self._features.names
+        if features.CREDIT in self._features.names:
             self.flow.turn_on(windows or Windows(), peers_first)
 
     def state(self, channel: int) -> State:

@@ -19,7 +19,8 @@ from streamplex import (
 from streamplex.features import GOAWAY, REUSE
 from streamplex.messages import DATA_HEADER_BYTES, data_header, encode_json
 from streamplex.tx import ISubstreamProtocol, ITunnelListener, TunnelProtocol
-from streamplex.tx.protocol import CLOSE_TIMEOUT_S, MAX_BATCH_BYTES, MIN_BATCH_BYTES
+from streamplex.tx.protocol import CLOSE_TIMEOUT_S
+from streamplex.tx.sending import MAX_BATCH_BYTES, MIN_BATCH_BYTES
 from support.memory_tunnels import Aware, Connection, HalfCloseable, Listener, Plain, Tunnels
 
 

@@ -35,13 +35,9 @@ def test_a_substream_provides_what_a_tcp_transport_does(tunnels):
     assert verifyObject(IAddress, substream.getPeer())
 
 
-def test_addresses_name_the_substream_until_somebody_knows_better(tunnels):
+def test_its_addresses_are_its_number_and_name(tunnels):
     substream = tunnels.device.open("tls")
     assert substream.getPeer() == substream.getHost() == SubstreamAddress(2, "tls")
-    substream.peer_address = SubstreamAddress(9, "elsewhere")
-    substream.host_address = SubstreamAddress(8, "here")
-    assert substream.getPeer() == SubstreamAddress(9, "elsewhere")
-    assert substream.getHost() == SubstreamAddress(8, "here")
 
 
 def test_options_of_tcp_are_the_tunnels_business(tunnels):

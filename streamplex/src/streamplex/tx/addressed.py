@@ -1,52 +1,48 @@
-"""What a transport of Twisted's can be asked, and a substream has only for the form's sake."""
+"""The parts of a Twisted transport that a substream has for the interface's sake only."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 
 @implementer(IAddress)
-@dataclass(frozen=True, slots=True)
-class SubstreamAddress:
-    """Where a substream leads, as far as the tunnel knows."""
+class SubstreamAddress(NamedTuple):
+    """A substream's number and name: all that the tunnel knows of its target."""
 
     channel: int
     name: str | None
 
 
 class Addressed:
-    """A transport whose addresses whoever knows better may set, and without TCP's options.
+    """A transport that is known by a number and a name, and has no TCP options of its own."""
 
-    `peer_address` and `host_address` are what getPeer and getHost answer.
-    """
+    __slots__ = ("channel", "name")
 
-    __slots__ = ("host_address", "peer_address")
-
-    def __init__(self, address: IAddress) -> None:
-        self.peer_address = address
-        self.host_address = address
+    def __init__(self, channel: int, name: str | None) -> None:
+        self.channel = channel
+        self.name = name
 
     def getPeer(self) -> IAddress:
-        """What is at the other end; there is no IP address here."""
-        return self.peer_address
+        """Return the substream's number and name; there is no IP address."""
+        return SubstreamAddress(self.channel, self.name)
 
     def getHost(self) -> IAddress:
-        """What is at this end; there is no IP address here."""
-        return self.host_address
+        """Return the same as `getPeer`."""
+        return SubstreamAddress(self.channel, self.name)
 
     def getTcpNoDelay(self) -> bool:
-        """Always so: the tunnel waits for nothing."""
+        """Return True: the tunnel sends small writes without delay."""
         return True
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Nothing to do: the tunnel waits for nothing."""
+        """Do nothing: the tunnel sends small writes without delay in any case."""
 
     def getTcpKeepAlive(self) -> bool:
-        """Never: keeping alive is the tunnel's business."""
+        """Return False: the tunnel checks whether its peer is alive, not the substream."""
         return False
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Nothing to do: keeping alive is the tunnel's business."""
+        """Do nothing: the tunnel checks whether its peer is alive, not the substream."""

@@ -11,7 +11,7 @@ from streamplex.errors import LocalError
 from streamplex.handle import SubstreamHandle
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
-from streamplex.tx.addressed import Addressed, SubstreamAddress
+from streamplex.tx.addressed import Addressed
 from streamplex.tx.feed import Feed
 from streamplex.tx.interfaces import Pump
 from streamplex.tx.substream_states import WRITING, Writing, WritingInput
@@ -20,12 +20,10 @@ from streamplex.tx.substream_states import WRITING, Writing, WritingInput
 class Outgoing(Addressed, ABC):
     """What can be sent on a substream. `Substream` adds what is received, and how it closes."""
 
-    __slots__ = ("_core", "_feed", "_pump", "_writing", "channel", "name")
+    __slots__ = ("_core", "_feed", "_pump", "_writing")
 
     def __init__(self, channel: int, name: str | None, core: SubstreamHandle, pump: Pump) -> None:
-        super().__init__(SubstreamAddress(channel, name))
-        self.channel = channel
-        self.name = name
+        super().__init__(channel, name)
         self._core = core
         self._pump = pump
         self._writing = Writing.OPEN

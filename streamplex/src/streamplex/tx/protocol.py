@@ -6,9 +6,7 @@ It decides nothing: what is sent next is the core's to say, what happens is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum, auto
 from itertools import groupby
-from typing import Protocol as Interface
 from typing import assert_never, cast
 
 from twisted.internet.interfaces import (
@@ -18,13 +16,12 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ITCPTransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.channels import Side
-from streamplex.credit import FIRST_WINDOW_BYTES, Windows
 from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
@@ -41,40 +38,21 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.handle import SubstreamHandle
-from streamplex.jsontext import Json
 from streamplex.limits import PeerLimits
 from streamplex.messages import CONTROL_CHANNEL
-from streamplex.schedule import FAIR_TURN_BYTES
 from streamplex.tunnel import TunnelCore
-from streamplex.tx.bulk import READ_BYTES, keep_queue_short
+from streamplex.tx.bulk import keep_queue_short
 from streamplex.tx.flow import HeldBytes
 from streamplex.tx.interface_listener import ITunnelListener
 from streamplex.tx.interfaces import Crashable, ITakesViews
 from streamplex.tx.keepalive import KeepAlive
+from streamplex.tx.sending import Phase, Sending
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.tls import ended_by_fin
 
-MAX_BATCH_BYTES = READ_BYTES
-"""What is handed to the transport at once, of payload: what one read of a target brings."""
-
-MIN_BATCH_BYTES = FAIR_TURN_BYTES
-"""The same while the transport has not kept up: nothing can overtake what it holds."""
-
 CLOSE_TIMEOUT_S = 10.0
 """How long a closing tunnel waits for its peer to take what is queued."""
-
-
-class _Transport(Interface):
-    """What every stream transport of Twisted can do, TLS and TCP alike."""
-
-    def write(self, data: bytes) -> None: ...
-    def loseConnection(self) -> None: ...
-    def abortConnection(self) -> None: ...
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
-    def unregisterProducer(self) -> None: ...
-    def pauseProducing(self) -> None: ...
-    def resumeProducing(self) -> None: ...
 
 
 def _data_channel(event: Event) -> int:
@@ -82,21 +60,8 @@ def _data_channel(event: Event) -> int:
     return event.channel if isinstance(event, DataReceived) else CONTROL_CHANNEL
 
 
-class _Phase(Enum):
-    CONNECTING = auto()
-    OPEN = auto()
-    CLOSING = auto()  # what is queued still leaves
-    CUT = auto()  # nothing leaves and nothing is heard any more
-    LOST = auto()
-
-    @property
-    def alive(self) -> bool:
-        """Bytes are taken and given."""
-        return self is _Phase.OPEN or self is _Phase.CLOSING
-
-
 @implementer(IPushProducer, IHandshakeListener, ITakesViews)
-class TunnelProtocol(Protocol):
+class TunnelProtocol(Sending):
     """One end of a tunnel as a Twisted protocol."""
 
     _log = Logger()
@@ -108,23 +73,14 @@ class TunnelProtocol(Protocol):
         clock: IReactorTime,
         limits: PeerLimits | None = None,
     ) -> None:
-        self.core = TunnelCore(side, limits)
+        super().__init__(TunnelCore(side, limits))
         self.clock = clock
         self._listener = listener
-        self._phase = _Phase.CONNECTING
-        self._paused = False  # by the transport: it has enough to send
-        self._flushing = False
-        self._batch_bytes = MAX_BATCH_BYTES
         self._behind: list[Callable[[], None]] | None = None  # while bytes are handed on
         self._fault: Exception | None = None  # for which this side has cut the transport
-        self._substreams: dict[int, Substream] = {}
         self._close_deadline: IDelayedCall | None = None
         self._keep_alive: KeepAlive | None = None
         self.held = HeldBytes(self, clock)
-
-    @property
-    def _wire(self) -> _Transport:
-        return cast("_Transport", self.transport)
 
     # --- for the code above -----------------------------------------------------------
 
@@ -147,44 +103,18 @@ class TunnelProtocol(Protocol):
 
     def open(self, name: str | None) -> Substream:
         """Open a substream. Raises what `TunnelCore.open` does, or LocalError on a dead tunnel."""
-        if self._phase is not _Phase.OPEN:
+        if self._phase is not Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
         self.flush()
         return substream
-
-    def message(self, value: Json) -> None:
-        """Send an application message on the control channel; none from a dead tunnel."""
-        if self._phase not in (_Phase.CUT, _Phase.LOST):
-            self.core.message(value)
-            self.flush()
-
-    def goaway(self, after_ms: int) -> None:
-        """Ask the device to open nothing new; none from a dead tunnel. Only with `goaway/1`."""
-        if self._phase not in (_Phase.CUT, _Phase.LOST):
-            self.core.goaway(after_ms)
-            self.flush()
-
-    @property
-    def has_more_to_send(self) -> bool:
-        """Something waits that the transport has had no room for yet."""
-        return self.core.has_waiting
-
-    def enable(
-        self,
-        features: Iterable[str],
-        windows: Windows | None = None,
-        peers_first: int = FIRST_WINDOW_BYTES,
-    ) -> None:
-        """Turn on the features that both ends have named; for credit/1, see `TunnelCore.enable`."""
-        self.core.enable(features, windows, peers_first)
 
     def keep_alive(self, interval_s: float, timeout_s: float) -> None:
         """Ask the peer whether it is still there when it has been silent for `interval_s`.
 
         If it is so for `timeout_s` more, the tunnel is lost: SilentPeerError. Only with `ping/1`.
         """
-        if self._phase is _Phase.OPEN and self._keep_alive is None:
+        if self._phase is Phase.OPEN and self._keep_alive is None:
             self._keep_alive = KeepAlive(self, self.clock, interval_s, timeout_s)
 
     def give_up_unanswered(self, limit_s: float) -> None:
@@ -205,24 +135,20 @@ class TunnelProtocol(Protocol):
 
     def loseConnection(self) -> None:
         """Send what is queued, then close the transport. Substreams still open are cut."""
-        if self._phase is not _Phase.OPEN:
+        if self._phase is not Phase.OPEN:
             return
-        self._phase = _Phase.CLOSING
+        self._phase = Phase.CLOSING
         self._close_deadline = self.clock.callLater(CLOSE_TIMEOUT_S, self.abortConnection)
         self.flush()
 
     def abortConnection(self, why: Exception | None = None) -> None:
         """Cut the transport, whatever is queued. The listener is given `why` as the reason."""
-        if self._phase not in (_Phase.CONNECTING, _Phase.LOST):
-            self._phase = _Phase.CUT
+        if self._phase not in (Phase.CONNECTING, Phase.LOST):
+            self._phase = Phase.CUT
             self._fault = why or self._fault
             self._wire.abortConnection()
 
     # --- for substreams ---------------------------------------------------------------
-
-    def forget(self, channel: int) -> None:
-        """A substream has been released."""
-        self._substreams.pop(channel, None)
 
     def call_guarded(self, substream: Crashable, call: Callable[[], None]) -> None:
         """Run code of a substream's protocol; what it raises costs that substream alone."""
@@ -236,53 +162,12 @@ class TunnelProtocol(Protocol):
         self._log.failure("substream {channel} failed", channel=substream.channel)
         substream.crashed(fault)
 
-    def together(self, call: Callable[[], None]) -> None:
-        """What is queued in this call leaves behind it, as one."""
-        outermost = not self._flushing
-        self._flushing = True
-        try:
-            call()
-        finally:
-            if outermost:
-                self._flushing = False
-        self.flush()
-
     def behind(self, call: Callable[[], None]) -> None:
         """Call when what one read has brought has been handed on; at once if nothing is."""
         if self._behind is None:
             call()
         else:
             self._behind.append(call)
-
-    def flush(self) -> None:
-        """Hand to the transport what it has room for."""
-        if self._flushing:
-            return  # whoever flushes further up the stack goes on until nothing is left
-        self._flushing = True
-        try:
-            while self._has_room() and self.core:
-                batch = self.core.take(self._batch_bytes)
-                self._wire.write(b"".join(batch.pieces))
-                if not self._paused:
-                    self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
-                for channel in batch.served:
-                    substream = self._substreams.get(channel)
-                    if substream is not None:
-                        substream.served()
-        finally:
-            self._flushing = False
-        if self._phase is _Phase.CLOSING and not self.core.has_waiting:
-            self._close()
-
-    def _has_room(self) -> bool:
-        return not self._paused and self._phase.alive
-
-    def _close(self) -> None:
-        self._phase = _Phase.CUT
-        if self.held.stopped:
-            self._wire.resumeProducing()  # to hear, with TLS, the peer's close_notify
-        self._wire.unregisterProducer()  # a transport waits for its producer before it closes
-        self._wire.loseConnection()
 
     # --- from the transport -----------------------------------------------------------
 
@@ -292,7 +177,7 @@ class TunnelProtocol(Protocol):
             self.transport.setTcpNoDelay(True)  # else each small frame waits for an ACK, 40 ms
             keep_queue_short(self.transport)
         self._wire.registerProducer(self, True)
-        self._phase = _Phase.OPEN
+        self._phase = Phase.OPEN
         self._listener.tunnelMade(self)
         self.flush()
 
@@ -300,12 +185,15 @@ class TunnelProtocol(Protocol):
         """TLS stands."""
         self._listener.tunnelSecured()
 
+    def _peer_took(self) -> None:
+        if self._keep_alive is not None:
+            self._keep_alive.heard()
+
     def dataReceived(self, data: bytes) -> None:
         """Bytes came: tell those whom they concern, then send all their answers at once."""
         if not self._phase.alive:
             return
-        if self._keep_alive is not None:
-            self._keep_alive.heard()
+        self._peer_took()
         self.together(lambda: self._dispatch_all(data))
 
     def _dispatch_all(self, data: bytes) -> None:
@@ -365,7 +253,7 @@ class TunnelProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone, and every substream with it."""
         why = self._why_lost(reason)
-        self._phase = _Phase.LOST
+        self._phase = Phase.LOST
         if self._close_deadline is not None and self._close_deadline.active():
             self._close_deadline.cancel()
         if self._keep_alive is not None:
@@ -384,24 +272,6 @@ class TunnelProtocol(Protocol):
             except RemoteError:
                 return Failure()
         return reason
-
-    # --- as the transport's producer --------------------------------------------------
-
-    def pauseProducing(self) -> None:
-        """The transport has enough."""
-        self._paused = True
-        self._batch_bytes = max(self._batch_bytes // 2, MIN_BATCH_BYTES)
-
-    def resumeProducing(self) -> None:
-        """The transport has room: its peer takes what is sent."""
-        self._paused = False
-        if self._keep_alive is not None:
-            self._keep_alive.heard()
-        self.flush()
-
-    def stopProducing(self) -> None:
-        """The transport is going; connectionLost tells the rest."""
-        self._paused = True
 
     # --- for what the substreams hold -------------------------------------------------
 

@@ -1,0 +1,240 @@
+"""The half of a substream that receives: hands on data and events to the protocol over it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import assert_never, cast
+
+from twisted.internet import error
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, ITransport
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from streamplex.errors import LocalError, SubstreamError
+from streamplex.events import (
+    CustomReceived,
+    DataReceived,
+    StreamEnded,
+    StreamFailed,
+    StreamReset,
+)
+from streamplex.handle import SubstreamHandle
+from streamplex.messages import BytesLike
+from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_BYTES
+from streamplex.tx.intake import Delivery, Intake
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews, Pump
+from streamplex.tx.outgoing import Outgoing
+from streamplex.tx.substream_states import READING, Reading, ReadingInput, Writing
+
+_LOST = Reading.LOST
+
+_GONE = Protocol()
+"""Takes the place of a protocol after its connectionLost: otherwise protocol and substream would
+refer to each other, and stay in memory until the garbage collector runs."""
+
+
+class Incoming(Outgoing):
+    """What a substream receives. `Substream` adds how it closes."""
+
+    __slots__ = (
+        "_intake",
+        "_is_aware",
+        "_lost",
+        "_peer_ended",
+        "_reading",
+        "_takes_views",
+        "protocol",
+        "takes_sequences",
+    )
+
+    def __init__(self, channel: int, name: str | None, core: SubstreamHandle, pump: Pump) -> None:
+        super().__init__(channel, name, core, pump)
+        self.protocol: IProtocol | None = None
+        self._reading = Reading.WAITING
+        self._peer_ended = False  # its end has come here; the core may have read further
+        self._is_aware = self._takes_views = self.takes_sequences = False  # of the protocol
+        self._lost: Failure | None = None  # the reason given to connectionLost
+        self._intake = Intake(HELD_BY_WINDOW if core.has_window else pump.held)
+
+    @property
+    @abstractmethod
+    def disconnecting(self) -> bool:
+        """Whether this side has closed or aborted the substream."""
+
+    @abstractmethod
+    def _end_for(self, why: str) -> None:
+        """End the substream on both sides, with an error."""
+
+    @abstractmethod
+    def _lose(self, reason: Failure) -> None:
+        """Call the protocol's connectionLost."""
+
+    @abstractmethod
+    def _release_if_over(self) -> None:
+        """Release the substream if both directions are over."""
+
+    # --- the protocol over it ---------------------------------------------------------
+
+    def attach(self, protocol: IProtocol) -> None:
+        """Give the substream its protocol, and the protocol everything received so far.
+
+        This works at any time: if the substream is over already, the protocol receives what came
+        and then its connectionLost. Raises LocalError if the substream has a protocol.
+        """
+        if self.protocol is not None:
+            raise LocalError(f"substream {self.channel} has a protocol already")
+        self.protocol = protocol
+        # Looked up once: zope.interface takes as long for it as the rest of a delivery.
+        self._is_aware = ISubstreamProtocol.providedBy(protocol)
+        self._takes_views = ITakesViews.providedBy(protocol)
+        self.takes_sequences = ITakesSequences.providedBy(protocol)
+        lost = self._lost
+        self._reading = READING[self._reading][ReadingInput.ATTACH]
+        self._intake.begin(
+            lambda: self._guarded(lambda: protocol.makeConnection(cast("ITransport", self))),
+            self._hand_on,
+        )
+        if lost is not None:
+            self._call_lost(lost)
+
+    @property
+    def _releases_later(self) -> bool:
+        """Whether the protocol will call `release` itself."""
+        return self._is_aware and self._reading is not _LOST
+
+    @property
+    def _substream_protocol(self) -> ISubstreamProtocol:
+        return cast("ISubstreamProtocol", self.protocol)
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether the peer sends no more data."""
+        return self._peer_ended or self._writing is Writing.RELEASED
+
+    # --- from the tunnel --------------------------------------------------------------
+
+    def deliver(self, event: Delivery) -> None:
+        """Deliver an event to the protocol, now or when it can take it."""
+        if isinstance(event, StreamEnded):
+            self._peer_ended = True
+        elif isinstance(event, CustomReceived) and self._is_flooded():
+            self._end_for("ENOBUFS: too many events")
+            return
+        elif isinstance(event, StreamFailed | StreamReset):
+            self._drop_held()
+            if self._reading is not Reading.WAITING:
+                self._hand_on(event)  # even while the consumer is paused: it can be aborted
+                return
+        self._intake.deliver(event, self._hand_on)
+
+    def deliver_data(self, run: Sequence[DataReceived]) -> None:
+        """Deliver data, in one piece or several."""
+        if len(run) > 1 and self.takes_sequences and self._intake.is_through:
+            self._hand_on_together([event.data for event in run])
+            return
+        for event in run:
+            self._intake.deliver(event, self._hand_on)
+
+    def _hand_on_together(self, pieces: Sequence[BytesLike]) -> None:
+        if self._reading is Reading.OPEN and self.takes_sequences:
+            try:
+                cast("ITakesSequences", self.protocol).dataSequenceReceived(pieces)
+            except Exception as fault:  # noqa: BLE001  # as below
+                self._pump.failed(self, fault)
+        if self._core.has_window:
+            self._consumed(sum(map(len, pieces)))
+        self._release_if_over()
+
+    def _hand_on(self, event: Delivery) -> None:
+        try:
+            self._call_protocol(event)
+        except Exception as fault:  # noqa: BLE001  # as in `_guarded`, without a closure per event
+            self._pump.failed(self, fault)
+        if self._core.has_window and isinstance(event, DataReceived):
+            self._consumed(len(event.data))
+        self._release_if_over()
+
+    def _consumed(self, nbytes: int) -> None:
+        if self._core.consumed(nbytes, self._pump.clock.seconds()):
+            self._pump.flush()
+
+    def _drop_held(self) -> None:
+        # Dropped data counts as consumed: else the peer might lack the credit to send its end.
+        if (nbytes := self._intake.drop()) and self._core.has_window:
+            self._consumed(nbytes)
+
+    def _is_flooded(self) -> bool:
+        """Whether too many events come or wait; events need no credit."""
+        if not self._core.has_window or not self._reading.wants_data:
+            return False
+        if self._intake.event_bytes > MAX_HELD_EVENTS_BYTES:
+            return True
+        return not self._core.count_event(self._pump.clock.seconds())
+
+    def _call_protocol(self, event: Delivery) -> None:
+        match event:
+            case DataReceived():
+                if self._reading is Reading.OPEN and self.protocol is not None:
+                    # Some protocols accept views: a copy costs as much as the rest of the way.
+                    self.protocol.dataReceived(
+                        event.data if self._takes_views else bytes(event.data)  # type: ignore[arg-type]  # as it says
+                    )
+            case StreamEnded():
+                self._call_end()
+            case StreamFailed():
+                self._call_failed(event.message)
+            case CustomReceived():
+                if self._releases_later:
+                    self._substream_protocol.customReceived(event.name, event.args)
+            case StreamReset():
+                self._call_reset()
+            case _:
+                assert_never(event)
+
+    def _call_end(self) -> None:
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            if self._reading is Reading.OPEN:
+                self.protocol.readConnectionLost()
+        elif not self._releases_later and not self.disconnecting:
+            self._lose(Failure(error.ConnectionDone()))
+
+    def _call_failed(self, message: str) -> None:
+        if not self._is_aware:
+            self._lose(Failure(SubstreamError(message)))
+        elif self._reading is not _LOST:
+            self._substream_protocol.errorReceived(message)
+
+    def _call_reset(self) -> None:
+        if not self._is_aware:
+            self._lose(Failure(SubstreamError("the peer reads no more")))
+        elif self._reading is not _LOST:
+            self._substream_protocol.resetReceived()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that is held for its paused consumer."""
+        return self._intake.nbytes
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something was received that the consumer has not taken."""
+        return bool(self._intake)
+
+    # --- IPushProducer: the consumer's side -------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """Deliver nothing for now."""
+        if self._reading is Reading.OPEN:
+            self._intake.close()
+
+    def resumeProducing(self) -> None:
+        """Deliver what waits, and everything from now on."""
+        if self._reading is Reading.OPEN:
+            self._intake.open(self._hand_on)
+
+    def _call_lost(self, reason: Failure) -> None:
+        protocol = self.protocol
+        if protocol is not None:
+            self._guarded(lambda: protocol.connectionLost(reason))
+            self.protocol = _GONE

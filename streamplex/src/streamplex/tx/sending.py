@@ -1,0 +1,163 @@
+"""The sending half of the pump: takes from the core what the transport has room for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+from typing import Protocol as Interface
+from typing import cast
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol
+
+from streamplex.credit import FIRST_WINDOW_BYTES, Windows
+from streamplex.jsontext import Json
+from streamplex.schedule import FAIR_TURN_BYTES
+from streamplex.tunnel import TunnelCore
+from streamplex.tx.bulk import READ_BYTES
+from streamplex.tx.flow import HeldBytes
+from streamplex.tx.substream import Substream
+
+MAX_BATCH_BYTES = READ_BYTES
+"""What is handed to the transport at once, of payload: what one read of a target brings."""
+
+MIN_BATCH_BYTES = FAIR_TURN_BYTES
+"""The same while the transport has not kept up: nothing can overtake what it holds."""
+
+
+class _Transport(Interface):
+    """What every stream transport of Twisted can do, TLS and TCP alike."""
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+
+
+class Phase(Enum):
+    """How far the life of a tunnel's transport is."""
+
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()  # what is queued still leaves
+    CUT = auto()  # nothing leaves and nothing is heard any more
+    LOST = auto()
+
+    @property
+    def alive(self) -> bool:
+        """Bytes are taken and given."""
+        return self is Phase.OPEN or self is Phase.CLOSING
+
+
+class Sending(Protocol, ABC):
+    """What can be sent on a tunnel. `TunnelProtocol` adds what is received."""
+
+    held: HeldBytes
+
+    def __init__(self, core: TunnelCore) -> None:
+        self.core = core
+        self._phase = Phase.CONNECTING
+        self._paused = False  # by the transport: it has enough to send
+        self._flushing = False
+        self._batch_bytes = MAX_BATCH_BYTES
+        self._substreams: dict[int, Substream] = {}
+
+    @abstractmethod
+    def _peer_took(self) -> None:
+        """The peer takes what is sent: it is alive."""
+
+    @property
+    def _wire(self) -> _Transport:
+        return cast("_Transport", self.transport)
+
+    def message(self, value: Json) -> None:
+        """Send an application message on the control channel; none from a dead tunnel."""
+        if self._phase not in (Phase.CUT, Phase.LOST):
+            self.core.message(value)
+            self.flush()
+
+    def goaway(self, after_ms: int) -> None:
+        """Ask the device to open nothing new; none from a dead tunnel. Only with `goaway/1`."""
+        if self._phase not in (Phase.CUT, Phase.LOST):
+            self.core.goaway(after_ms)
+            self.flush()
+
+    @property
+    def has_more_to_send(self) -> bool:
+        """Something waits that the transport has had no room for yet."""
+        return self.core.has_waiting
+
+    def enable(
+        self,
+        features: Iterable[str],
+        windows: Windows | None = None,
+        peers_first: int = FIRST_WINDOW_BYTES,
+    ) -> None:
+        """Turn on the features that both ends have named; for credit/1, see `TunnelCore.enable`."""
+        self.core.enable(features, windows, peers_first)
+
+    def forget(self, channel: int) -> None:
+        """A substream has been released."""
+        self._substreams.pop(channel, None)
+
+    def together(self, call: Callable[[], None]) -> None:
+        """What is queued in this call leaves behind it, as one."""
+        outermost = not self._flushing
+        self._flushing = True
+        try:
+            call()
+        finally:
+            if outermost:
+                self._flushing = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand to the transport what it has room for."""
+        if self._flushing:
+            return  # whoever flushes further up the stack goes on until nothing is left
+        self._flushing = True
+        try:
+            while self._has_room() and self.core:
+                batch = self.core.take(self._batch_bytes)
+                self._wire.write(b"".join(batch.pieces))
+                if not self._paused:
+                    self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
+                for channel in batch.served:
+                    substream = self._substreams.get(channel)
+                    if substream is not None:
+                        substream.served()
+        finally:
+            self._flushing = False
+        if self._phase is Phase.CLOSING and not self.core.has_waiting:
+            self._close()
+
+    def _has_room(self) -> bool:
+        return not self._paused and self._phase.alive
+
+    def _close(self) -> None:
+        self._phase = Phase.CUT
+        if self.held.stopped:
+            self._wire.resumeProducing()  # to hear, with TLS, the peer's close_notify
+        self._wire.unregisterProducer()  # a transport waits for its producer before it closes
+        self._wire.loseConnection()
+
+    # --- as the transport's producer --------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self._paused = True
+        self._batch_bytes = max(self._batch_bytes // 2, MIN_BATCH_BYTES)
+
+    def resumeProducing(self) -> None:
+        """The transport has room: its peer takes what is sent."""
+        self._paused = False
+        self._peer_took()
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The transport is going; connectionLost tells the rest."""
+        self._paused = True
