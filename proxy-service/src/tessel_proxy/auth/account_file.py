@@ -1,10 +1,10 @@
-"""AUTH_FILE -> whose each token is, by its hash. All that is wrong with it is told at once.
+"""Read AUTH_FILE, which names the account of each token by the token's hash, and write its lines.
 
-    # the kitchen's
+    # devices in the kitchen
     kim $scrypt$ln=14,r=8,p=1$c2FsdHNhbHQ...$mZ3...
 
-One token a line, the account's name before it. An account may have several lines; empty ones and
-those that begin with # are passed over.
+Each line has an account's name and the hash of one token. An account may have several lines. Empty
+lines and lines that begin with # are ignored. All faults of a file are reported at once.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS, cleaned, counted, is_
 
 MAX_FILE_BYTES = 8 * 1024 * 1024  # some 60,000 lines
 MAX_RECIPES = 4
-"""Salts and costs in one file: each is one more computation for every token that comes. Two are
-needed while an owner moves to new ones."""
+"""Different salts and costs in one file. Each costs one more computation for every token that is
+checked. Two are needed while an operator moves to new ones."""
 
-MAX_FAULTS = 20  # told of one file; a wrong file may have one in each line
+MAX_FAULTS = 20  # reported of one file; a wrong file may have one in each line
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLine:
-    """One token's."""
+    """One token: its account, and its hash with the parameters that made it."""
 
     account: Account
     recipe: HashParameters
@@ -41,23 +41,23 @@ class TokenLine:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What a file says, by recipe and hash."""
+    """The tokens of a file: accounts by hash parameters, then by hash."""
 
     by_recipe: Mapping[HashParameters, Mapping[bytes, Account]] = field(
         default_factory=lambda: MappingProxyType({})
     )
 
     def find(self, token: str) -> TokenLine | None:
-        """The token's line, if there is one. Blocking, for as long as the recipes take."""
+        """The line of the token, or None. Blocks: one scrypt computation for each parameters."""
         for recipe, owners in self.by_recipe.items():
             hashed = recipe.hash(token)
-            # Which hash a dictionary finds quickly tells nobody about a token.
+            # The time of a dictionary look-up reveals nothing: it depends on the hash alone.
             if hashed in owners:
                 return TokenLine(owners[hashed], recipe, hashed)
         return None
 
     def again(self, line: TokenLine) -> TokenLine | None:
-        """What has become in this file of a line of another. No computation."""
+        """The line of this file with the same hash as a line of another file. Does not hash."""
         owner = self.by_recipe.get(line.recipe, {}).get(line.hashed)
         return None if owner is None else TokenLine(owner, line.recipe, line.hashed)
 
@@ -66,7 +66,7 @@ class Accounts:
 
 
 def load_accounts(path: Path) -> Accounts:
-    """Raises ConfigError with each fault and the number of its line."""
+    """Read the file. Raises ConfigError with each fault and the number of its line."""
     accounts, faults = read_accounts(_text_of(path))
     if faults:
         shown = [f"AUTH_FILE={str(path)!r}, {fault}" for fault in faults[:MAX_FAULTS]]
@@ -90,7 +90,7 @@ def _text_of(path: Path) -> str:
 
 
 def read_accounts(text: str) -> tuple[Accounts, list[str]]:
-    """What the lines that can be used say, and what is wrong with the others."""
+    """The accounts of the lines that can be used, and the faults of the others."""
     owners: dict[HashParameters, dict[bytes, Account]] = {}
     lines: dict[tuple[HashParameters, bytes], int] = {}
     faults = []
@@ -102,11 +102,11 @@ def read_accounts(text: str) -> tuple[Accounts, list[str]]:
             continue
         before = lines.setdefault((recipe, hashed), number)
         if before != number:
-            faults.append(f"line {number} has the token of line {before}; allowed: one line for it")
+            faults.append(f"line {number} has the token of line {before}; allowed: one line each")
         elif recipe not in owners and len(owners) == MAX_RECIPES:
             faults.append(
-                f"line {number} has one salt more; allowed: {MAX_RECIPES} in a file "
-                "(hash-token takes the file's own when AUTH_FILE is set)"
+                f"line {number} has another salt; allowed: {MAX_RECIPES} different ones in a file "
+                "(hash-token uses a salt of the file if AUTH_FILE is set)"
             )
         else:
             owners.setdefault(recipe, {})[hashed] = account
@@ -126,40 +126,43 @@ def _entry(line: str) -> tuple[Account, HashParameters, bytes]:
     return Account.named(name.strip()), recipe, nbytes
 
 
-TOKEN_BYTES = 32  # of a generated one: beyond all guessing
+TOKEN_BYTES = 32  # random bytes in a generated token: it cannot be guessed
 LEAST_CHARACTERS = 16
-"""Of a given one. A token comes without a name, so a guess is one at all accounts together."""
+"""Characters in a token of the operator's own. A device sends no account name, so that one guess
+tries the tokens of all accounts."""
 
 
 class TokenError(Exception):
-    """No line can be made of this."""
+    """No line of AUTH_FILE can be made from this account or token."""
 
 
 def generated_token() -> str:
+    """A new random token."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def given_token(stream: BinaryIO) -> str:
-    """The one line that `stream` holds; raises TokenError, which does not quote it."""
+    """The token in `stream`, which holds one line. Raises TokenError, which does not quote it."""
     data = stream.read(4 * MAX_TOKEN_CHARACTERS + 2)
     try:
         token = cleaned(data.decode())
     except UnicodeDecodeError:
         raise TokenError("the token is not UTF-8") from None
     if is_quoted(token):
-        raise TokenError("the token stands in quotes; allowed: the token without them")
+        raise TokenError("the token is in quotes; allowed: the token without them")
     if not LEAST_CHARACTERS <= len(token) <= MAX_TOKEN_CHARACTERS or not token.isprintable():
         raise TokenError(
             f"a token of {len(token)} characters; "
-            f"allowed: {LEAST_CHARACTERS} to {MAX_TOKEN_CHARACTERS} that can be printed"
+            f"allowed: {LEAST_CHARACTERS} to {MAX_TOKEN_CHARACTERS} printable characters"
         )
     return token
 
 
 def recipe_for(path: Path | None) -> HashParameters:
-    """The newest of the file that the line is for, if there is one; raises ConfigError.
+    """The hash parameters for a new line of the file at `path`; raises ConfigError.
 
-    So all lines have one salt, and a token that comes takes one computation.
+    They are the last ones in the file, so that all lines share one salt and the check of a token
+    takes one computation. If there is no file they have a new salt.
     """
     if path is not None and path.exists():
         recipes = list(load_accounts(path).by_recipe)
@@ -169,11 +172,11 @@ def recipe_for(path: Path | None) -> HashParameters:
 
 
 def line_for(name: str, token: str, recipe: HashParameters) -> str:
-    """Raises TokenError."""
+    """The line of AUTH_FILE for this account and token. Raises TokenError for a bad name."""
     try:
         account = Account.named(name)
     except ValueError as error:
         raise TokenError(str(error)) from None
     if account.name != account.name.strip() or name.startswith("#"):
-        raise TokenError("allowed: an account's name without # in front and blanks around it")
+        raise TokenError("an account's name has # in front or spaces around it; allowed: neither")
     return f"{account.name} {hash_text(recipe, recipe.hash(token))}"

@@ -1,4 +1,7 @@
-"""Another attempt where the first met a moment's weather: a restart, a balancer without a peer."""
+"""Limit a check in time, and retry requests that fail for a moment.
+
+A restart of the token service or a load balancer without a server is such a moment.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,23 @@ from tessel_proxy.auth.interface import AuthUnavailableError
 T = TypeVar("T")
 
 PAUSES_S: Final = (0.25, 1.0)
-"""The most that is waited before the second attempt and the third; there is no fourth. All of them
-share the one deadline of the check."""
+"""Longest pauses before the second and the third attempt, in seconds. There is no fourth. All
+attempts share the timeout of the check."""
 
 Jitter = Callable[[], float]  # from 0 to 1, as random.random
 
 
 class PassingTroubleError(AuthUnavailableError):
-    """It may well go better in a moment."""
+    """The token could not be checked now, but a retry within a second may succeed."""
 
 
 async def with_retries(
     attempt: Callable[[], Coroutine[Any, Any, T]], clock: IReactorTime, jitter: Jitter
 ) -> T:
-    """What an attempt gives; raises what the last one raised.
+    """The result of the first attempt that succeeds. Raises the error of the last attempt.
 
-    The whole pause is random: proxies and tunnels that failed together must not come back so.
+    Only PassingTroubleError leads to a retry. The whole pause is random, so that proxies and
+    tunnels that failed together do not retry together.
     """
     for most_s in PAUSES_S:
         try:
@@ -43,7 +47,10 @@ async def with_retries(
 def within(
     timeout_s: float, clock: IReactorTime, work: Coroutine[Deferred[object], object, T]
 ) -> Deferred[T]:
-    """What `work` gives; when its time is up it is cancelled, and nobody waits for it to agree."""
+    """The result of `work`, or AuthUnavailableError if it takes longer than `timeout_s`.
+
+    At the timeout `work` is cancelled, and the caller does not wait for it to stop.
+    """
     working = Deferred.fromCoroutine(work)
     answer: Deferred[T] = Deferred(lambda _: give_up())
 

@@ -1,10 +1,10 @@
-"""Answers of a slow authenticator, kept for a short time; and a grace for when it cannot answer.
+"""Cache the results of a slow authenticator, and keep known tokens valid while it is down.
 
-    fresh_s   an answer, good or bad, serves everybody who asks so soon after it
-    stale_s   a good one serves so long after it where no new one can be had
+    fresh_s   seconds for which a result, accepted or refused, is used again
+    stale_s   grace period: seconds for which an accepted token stays valid if it cannot be checked
 
-Past both nobody gets in. Guesses can only push out what is known of other guesses: good and bad
-answers do not share their room.
+Accepted and refused tokens are remembered apart, so that wrong guesses cannot push accepted tokens
+out of the memory.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from tessel_proxy.auth.token_memory import BoundedMemory, Digest, SingleFlight
 from tessel_proxy.records.error_codes import ErrorCode
 
 MAX_ACCEPTED = 50_000
-"""Good tokens that are known: more than one process has tunnels, at some 400 bytes each."""
+"""Accepted tokens to remember: more than a process has tunnels. Each takes some 400 bytes."""
 
 MAX_REFUSED = 10_000
-"""Wrong ones. A guesser fills it, and then costs the token service what he did without it."""
+"""Refused tokens to remember. Somebody who guesses more than that reaches the token service with
+each guess, as without a cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheTimes:
+    """How long results are used, in seconds: see the head of this module."""
+
     fresh_s: float
     stale_s: float
 
@@ -43,12 +46,12 @@ class CacheTimes:
 @dataclass(slots=True)
 class _Accepted:
     account: Account
-    answered_at: float  # by the authenticator itself
-    asked_at: float  # with an answer or without
+    answered_at: float  # when the authenticator accepted it
+    asked_at: float  # when it was last asked, with or without a result
 
 
 class CachingAuthenticator:
-    """Asks another authenticator, once for all who ask the same."""
+    """Another authenticator with a cache. Simultaneous checks of one token become one."""
 
     _log = Logger()
 
@@ -71,9 +74,9 @@ class CachingAuthenticator:
         return self._checks.join(key, partial(self._ask, key, token))
 
     def forget_refused(self) -> None:
-        """Ask about refused tokens anew: the operator has changed who is asked.
+        """Check refused tokens again, because the operator has changed the authenticator.
 
-        Accepted ones stay: a mistake in that change shall not end the tunnels that are open.
+        Accepted tokens are kept: a mistake in the change must not close open tunnels.
         """
         self._refused_at = BoundedMemory(MAX_REFUSED)
 
@@ -114,11 +117,11 @@ class CachingAuthenticator:
         if age >= self._times.stale_s:
             self._accepted.drop(key)
             return failure
-        good.asked_at = self._clock.seconds()  # a service in trouble is not asked at each turn
+        good.asked_at = self._clock.seconds()  # a service in trouble is not asked for each check
         mine = failure.check(AuthMisconfiguredError) is not None
         self._log.emit(
             LogLevel.error if mine else LogLevel.warn,
-            "{account} is taken at its word of {age} s ago: {why}",
+            "the token of {account} cannot be checked and stays valid, as {age} s ago: {why}",
             event="auth_stale",
             account=good.account.name,
             age=round(age),

@@ -1,4 +1,4 @@
-"""A token that came over a tunnel -> whose it is, or how its device is turned away."""
+"""Check the token that a device sent over a new tunnel, and count wrong ones against its source."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class TokenChecks:
     _log = Logger()
 
     def __init__(self, shared: SharedForChecks, source: str, tunnel: int) -> None:
-        """`source`: who pays for wrong tokens."""
+        """`source`: the address or network that wrong tokens are counted against."""
         self._shared = shared
         self._source = source
         self._tunnel = tunnel
 
     async def ask(self, token: str | None) -> Account | Refusal:
-        """May be cancelled."""
+        """Check `token`: its account, or why it was not accepted. May be cancelled."""
         if token is None:
             return Refusal.WRONG_TOKEN
         try:
@@ -93,7 +93,11 @@ def _unasked(penalty: Penalty) -> Refusal:
 
 
 def first_check(shared: SharedForChecks, token: str, source: str) -> Deferred[Account | Refused]:
-    """The authenticator's answer; fails with PenaltyError if it is not asked now."""
+    """Ask the authenticator about `token`; fails with PenaltyError if the source has to wait.
+
+    Wrong tokens are counted against `source`. A check without a result, or one that the device
+    did not wait for, is not.
+    """
     digest, penalties = shared.digest(token), shared.penalties
     if penalty := penalties.begin(source, digest, shared.clock.seconds()):
         return fail(PenaltyError(penalty))
@@ -106,7 +110,7 @@ def first_check(shared: SharedForChecks, token: str, source: str) -> Deferred[Ac
             case Refused():
                 penalties.was_wrong(source, digest, shared.clock.seconds())
             case _:
-                pass  # nobody could say, or the device did not wait: not its fault
+                pass
         return result
 
     return shared.authenticator.check(token).addBoth(ended)

@@ -1,10 +1,9 @@
-"""Settings -> the authenticators they ask for, joined to one.
+"""Build the authenticator that the settings ask for.
 
-    AUTH_PLUGIN                             alone, or
-    AUTH_FILE                               what it knows; for all else
-      then AUTH_TESSEL_OA2, or AUTH_HARDCODED where there is no token service
-
-The file goes first: what it says needs nobody else to be up.
+AUTH_PLUGIN                             alone, or
+AUTH_FILE                               first, because it needs no other service;
+  then AUTH_TESSEL_OA2, or AUTH_HARDCODED if no token service is set,
+                                        for tokens that the file does not have
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ from tessel_proxy.auth.wrappers import AuthenticatorChain, ReportingAuthenticato
 from tessel_proxy.files.secret_files import ReadAgain
 from tessel_service_kit.settings import ConfigError, SecretFile
 
-# A check makes two requests at once after each other, so the connection is worth keeping; but
-# servers close idle ones after 5 s and more, and a POST that meets the close is lost.
+# A check makes two requests in a row, so the connection is kept between them. Servers close idle
+# connections after 5 s or more, and a POST sent at that moment is lost.
 IDLE_CONNECTION_S = 2
 
 
@@ -40,16 +39,19 @@ _ReadAgain: TypeAlias = Callable[[str, Callable[[Any], None]], None]
 
 
 class IAuthReactor(IReactorTime, IReactorThreads):
-    """What authenticators need of the reactor."""
+    """The reactor interfaces that authenticators need: time and threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenAuthenticator:
-    """Who is asked about tokens: by the names of their settings, in their order."""
+    """The authenticator that the settings ask for, and the parts that others need of it.
+
+    `settings` are the names of the settings, in the order in which they are asked.
+    """
 
     authenticator: Authenticator
     settings: tuple[str, ...]
-    by_file: FileAuthenticator | None  # to be reloaded when its file changes, as are the secrets
+    by_file: FileAuthenticator | None  # reloaded when its file changes, as `secrets` are
     token_service: (
         ResultListener  # what it answers itself: neither a memory nor the grace tells of its health
     )
@@ -61,9 +63,9 @@ def authenticator_for(
     reactor: IAuthReactor,
     files: Mapping[str, SecretFile] = MappingProxyType({}),
 ) -> ChosenAuthenticator:
-    """The one authenticator of this proxy; raises ConfigError.
+    """Build the one authenticator of this proxy. Raises ConfigError.
 
-    `files` are those of the secrets that can be read again, by the fields of the settings.
+    `files` are the files of secrets that can be read again, by the field names of the settings.
     """
     news = ResultListener()
     secrets: list[ReadAgain] = []

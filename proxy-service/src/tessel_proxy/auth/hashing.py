@@ -1,4 +1,4 @@
-"""Long computations beside the reactor: so many at a time, and so many that wait for it."""
+"""Hash tokens in threads: a limited number at a time, and a limited number that wait."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from tessel_service_kit.threads import forget_unstarted
 T = TypeVar("T")
 
 AT_ONCE = 2
-"""Computations under way: a guesser shall not have all cores, nor 64 MiB often."""
+"""Computations at a time. Each takes a core and up to 64 MiB, and a device that guesses tokens must
+not take all of them."""
 
 MAX_WAITING = 128
-"""Those that wait: what is done within a check's deadline."""
+"""Computations that wait: about as many as are done within the timeout of a check."""
 
 
 class RunInThread(Protocol):
-    """Runs what blocks in a thread of its own."""
+    """Runs a blocking function in a thread."""
 
-    def __call__(self, work: Callable[[], T]) -> Deferred[T]: ...
+    def __call__(self, work: Callable[[], T]) -> Deferred[T]:
+        """The result of `work`, called in a thread."""
 
 
 def reactor_threads(reactor: IReactorThreads) -> RunInThread:
-    """Those of the reactor's own pool; AuthUnavailableError where the system has none to give."""
+    """Run in the reactor's thread pool; fails with AuthUnavailableError if no thread can start."""
 
     def run(work: Callable[[], T]) -> Deferred[T]:
         pool = reactor.getThreadPool()
@@ -43,20 +45,22 @@ def reactor_threads(reactor: IReactorThreads) -> RunInThread:
 
 
 class HashingQueue:
-    """Takes computations in their order."""
+    """Runs computations in the order in which they come."""
 
     def __init__(self, threads: RunInThread) -> None:
         self._threads = threads
         self._turns = DeferredSemaphore(AT_ONCE)
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
-        """What it gives; fails with AuthUnavailableError if too many wait. May be cancelled."""
+        """The result of `work`; fails with AuthUnavailableError if too many wait. May be cancelled.
+
+        A computation whose wait is cancelled runs to its end, and counts until then.
+        """
         if len(self._turns.waiting) >= MAX_WAITING:
             return fail(AuthUnavailableError("too many tokens wait to be hashed"))
         return self._turns.acquire().addCallback(lambda _turn: self._start(work))
 
     def _start(self, work: Callable[[], T]) -> Deferred[T]:
-        # Cancelled is the wait alone: a thread goes on to its end, and keeps its turn till then.
         answer: Deferred[T] = Deferred()
 
         def ended(result: T | Failure) -> T | Failure | None:

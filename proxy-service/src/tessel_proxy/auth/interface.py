@@ -1,6 +1,7 @@
-"""What a session asks of an authenticator: token -> Account | Refused, or why it cannot say.
+"""The interface of authenticators: a token belongs to an Account, or is Refused.
 
-The two answers are answers. That none could be had is a failure, and is never mistaken for one.
+Both are results. If a token cannot be checked now, the check fails with AuthUnavailableError, which
+is never taken for a refusal.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-MAX_ACCOUNT_CHARACTERS = 256  # a name stands in every log line and keys every limit
+MAX_ACCOUNT_CHARACTERS = 256  # the name is in every log line of the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +22,35 @@ class Account:
 
     @classmethod
     def named(cls, name: object) -> Account:
-        """The account of a name from outside; raises ValueError, which does not quote it."""
+        """The account with a name from outside. Raises ValueError, which does not quote it."""
         if not isinstance(name, str):
-            raise ValueError(f"an account's name is {type(name).__name__}; allowed: text")  # noqa: TRY004 -- not our caller's bug but an answer from outside
+            raise ValueError(f"an account's name is {type(name).__name__}; allowed: text")  # noqa: TRY004 -- the fault of an outside service, not of our caller
         if not 0 < len(name) <= MAX_ACCOUNT_CHARACTERS or not name.isprintable():
             raise ValueError(
                 f"an account's name of {len(name)} characters; "
-                f"allowed: 1 to {MAX_ACCOUNT_CHARACTERS} that can be printed"
+                f"allowed: 1 to {MAX_ACCOUNT_CHARACTERS} printable characters"
             )
         return cls(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The token is wrong. Asking again will not help."""
+    """The token is wrong. Another check would give the same result."""
 
 
 class AuthUnavailableError(Exception):
-    """The token could not be checked now; the text says why and holds no secret."""
+    """The token could not be checked now. The text says why, and holds no secret."""
 
 
 class AuthMisconfiguredError(AuthUnavailableError):
-    """It cannot be checked until the operator of this proxy mends its settings."""
+    """The token cannot be checked until the operator of this proxy corrects its settings."""
 
 
 class Authenticator(Protocol):
+    """Finds the account of a token."""
+
     def check(self, token: str) -> Deferred[Account | Refused]:
-        """Who owns this token. Never raises: it fails with AuthUnavailableError.
+        """Find the account of `token`. Does not raise, but fails with AuthUnavailableError.
 
         Ends within AUTH_TIMEOUT_S, and may be cancelled before.
         """

@@ -1,4 +1,4 @@
-"""One token that all devices share, or several while devices are moved to a new one."""
+"""Authenticators that need no other service: shared tokens, and tokens of a file."""
 
 from __future__ import annotations
 
@@ -23,31 +23,35 @@ ACCOUNT = Account("hardcoded")
 
 
 class HardcodedAuthenticator:
-    """Accepts the tokens, in a time that does not tell how much of a guess was right."""
+    """Accepts one token that all devices share, or several while devices move to a new one.
+
+    The time of a check does not depend on how much of a wrong token is right.
+    """
 
     def __init__(self, *tokens: str) -> None:
         self.use(tokens)
 
     def use(self, tokens: Iterable[str]) -> None:
-        """Accept these from now on, and no others."""
+        """Accept these tokens from now on, and no others."""
         self._expected = [each.encode() for each in tokens]
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         # A token from the wire may be any text, unpaired surrogates included.
         given = token.encode("utf-8", "surrogatepass")
-        # All are compared, whichever it is.
+        # All are compared, also after a match: the time must not show which token it is.
         matches = [hmac.compare_digest(each, given) for each in self._expected]
         return succeed(ACCOUNT if any(matches) else Refused())
 
 
-MAX_REFUSED: Final = 10_000  # wrong tokens that are known; past it one is hashed once more
+MAX_REFUSED: Final = 10_000  # wrong tokens to remember; others are hashed again
 
 
 class FileAuthenticator:
-    """Whose a token is by AUTH_FILE. What was found out holds for as long as its line is there.
+    """Accepts the tokens whose hashes are in AUTH_FILE.
 
-    So nobody who guesses can hold up those who are known, for they need no computation any more,
-    and a reload does not make all of them wait for one at the same time.
+    A token that was accepted is not hashed again while its line is in the file. Guesses of wrong
+    tokens therefore do not delay known devices, and after a reload known devices do not all wait
+    for a computation.
     """
 
     name: Final = "AUTH_FILE"
@@ -60,7 +64,7 @@ class FileAuthenticator:
         timeout_s: float,
         digest: Digest,
     ) -> None:
-        """Raises ConfigError."""
+        """Read the file at `path`. Raises ConfigError."""
         self._path = path
         self._hashing = hashing
         self._clock = clock
@@ -76,11 +80,11 @@ class FileAuthenticator:
 
     @property
     def tokens(self) -> int:
-        """How many the file has."""
+        """Number of tokens in the file."""
         return len(self._accounts)
 
     def reload(self) -> None:
-        """Use the file as it is now. Raises ConfigError, and goes on as before."""
+        """Read the file again. Raises ConfigError and keeps what it has if that fails."""
         self.stamps = stamps_of(self.paths)
         self._use(load_accounts(self._path))
 
@@ -108,7 +112,7 @@ class FileAuthenticator:
     async def _find(self, key: bytes, token: str) -> Account | Refused:
         accounts = self._accounts
         line = await self._hashing.run(partial(accounts.find, token))
-        if accounts is not self._accounts:  # it has been read again meanwhile
+        if accounts is not self._accounts:  # the file was read again while the token was hashed
             line = line and self._accounts.again(line)
             if line is None:
                 return await self._find(key, token)

@@ -1,15 +1,16 @@
-"""Tokens are API keys of a token service, asked over HTTP.
+"""Check tokens at a token service over HTTP. The tokens of devices are its API keys.
 
-    POST /oauth/token     the key, as this proxy's client  ->  an access token
-    POST /users/profile   the access token                 ->  the owner's username and key
+    POST /oauth/token     the API key, with this proxy's client id and secret  ->  an access token
+    POST /users/profile   the access token  ->  the owner's username and API key
 
-The client's credentials go with the first request alone. The original counts every Authorization
-header of the second one as another access token, and refuses a request that has two.
+Only the first request has the client's credentials. The original service takes an Authorization
+header of the second request for another access token, and refuses a request that has two.
 
-To ask again about a key that was good takes the profile alone: each grant is one more row in the
-service's store. An access token outlives its key, so the profile's key is compared with it.
+A key that was accepted before is checked with the profile alone, because each access token adds a
+row to the service's store. An access token outlives its key, so the key in the profile is compared.
 
-The service answers 400 for many reasons; its `error` word tells whose fault it is.
+The service answers 400 for many reasons. Its `error` field says whether the token or the operator's
+settings are at fault.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ from tessel_proxy.auth.token_memory import BoundedMemory, fresh_digest
 
 GRANT_TYPE = "https://tessel-grant"
 MAX_ANSWER_BYTES = 64 * 1024  # a grant or a profile has a few hundred
-MAX_KEY_CHARACTERS = 4096  # a key has 32; a stranger's longer ones go no further than here
-MAX_GRANTS = 50_000  # access tokens that are known, at some 300 bytes each; past it one more grant
+MAX_KEY_CHARACTERS = 4096  # a key has 32; longer ones of unauthenticated peers are not sent on
+MAX_GRANTS = 50_000  # access tokens to remember, some 300 bytes each; others are requested again
 
 
 class BodyTooLargeError(Exception):
-    """The body is larger than whoever reads it allows."""
+    """The body of a response is larger than allowed."""
 
 
-# What the network, TLS and HTTP can do to a request; anything else is a bug of ours and rises.
+# Failures of the network, TLS and HTTP. Anything else is a bug of ours, and is raised.
 _LOST = (
     OSError,  # DNSLookupError is one
     ConnectError,
@@ -65,17 +66,17 @@ _LOST = (
     BodyTooLargeError,
 )
 
-# Error words of RFC 6749 and whose fault they are; the original knows the first of each.
+# Error codes of RFC 6749, by who is at fault. The original service uses the first of each.
 _OPERATORS_FAULT = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
 _TOKENS_FAULT = frozenset({"invalid_request", "invalid_grant"})
 
 _Client = tuple[str, str]  # id and secret
 _Fields = Mapping[str, object]
-_Answer = tuple[int, _Fields]  # the status, and what the body's JSON object holds
+_Answer = tuple[int, _Fields]  # the status, and the JSON object of the body
 
 
 class OAuthAuthenticator:
-    """Asks the token service about every token; remembered are the access tokens it granted."""
+    """Asks a token service about every token, and remembers the access tokens it granted."""
 
     def __init__(
         self,
@@ -91,12 +92,12 @@ class OAuthAuthenticator:
         self._jitter = jitter
         self._digest = fresh_digest()
         self._grants: BoundedMemory[str] = BoundedMemory(MAX_GRANTS)
-        # Cookies of one check must not accompany the next: that is another device's.
+        # The next check may be for another device, and must not send cookies of this one.
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = HTTPClient(agent, no_cookies)
 
     def use(self, service: TokenService) -> None:
-        """Ask this one from now on. Access tokens are worth nothing to another one or client."""
+        """Ask this service from now on. Access tokens of another service or client are dropped."""
         if service != self._service:
             self._service = service
             self._grants = BoundedMemory(MAX_GRANTS)
@@ -113,7 +114,7 @@ class OAuthAuthenticator:
             status, profile = await self._profile(access_token)
             if status == HTTPStatus.OK and _has_key(profile, token):
                 return _account_in(profile)
-            # Expired, or the key was renewed, or it is not shown: a grant tells which.
+            # The access token expired or the key was renewed. A new access token decides.
             self._grants.drop(key)
         return await self._ask_anew(token, key)
 
@@ -123,7 +124,7 @@ class OAuthAuthenticator:
             return access_token
         status, profile = await self._profile(access_token)
         if status != HTTPStatus.OK:
-            # The token it has just granted: no word about the device's key.
+            # The service refuses an access token of its own, which says nothing about the key.
             raise _unusable("/users/profile", status)
         account = _account_in(profile)
         self._grants.put(key, access_token)
@@ -147,7 +148,7 @@ class OAuthAuthenticator:
             return Refused()
         if word in _OPERATORS_FAULT:
             raise AuthMisconfiguredError(
-                f"the token service answered {word}: check client id and secret of AUTH_TESSEL_OA2"
+                f"the token service answered {word}: check client id and secret in AUTH_TESSEL_OA2"
             )
         raise _unusable(path, status)
 
@@ -163,7 +164,7 @@ class OAuthAuthenticator:
                 service.url + path,
                 data=form,
                 auth=auth,
-                allow_redirects=False,  # the form is for this service and no other
+                allow_redirects=False,  # the form holds the key, and is for this service only
                 unbuffered=True,
                 reactor=self._clock,  # type: ignore[arg-type] # only treq's own timeout needs more
             )
@@ -171,13 +172,13 @@ class OAuthAuthenticator:
         except _LOST as error:
             reason = _innermost(error)
             if isinstance(reason, CancelledError):
-                raise reason from None  # our caller does not wait any more
+                raise reason from None  # the check was cancelled
             raise PassingTroubleError(
                 f"the token service at {service.url} cannot be asked: {error_in_words(reason)}"
             ) from None
         if response.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            # Often a page of a load balancer; the status says it all.
-            raise PassingTroubleError(_of_no_use(path, response.code))
+            # The body is often the page of a load balancer, so only the status is reported.
+            raise PassingTroubleError(_unexpected(path, response.code))
         return response.code, _fields(path, response.code, body)
 
 
@@ -214,22 +215,22 @@ def _fields(path: str, status: int, body: bytes) -> _Fields:
         fields = None
     if not isinstance(fields, dict):
         raise AuthUnavailableError(
-            f"the token service's answer {status} to {path} is not an object"
+            f"the token service answered {path} with status {status} and no JSON object"
         )
     return fields
 
 
 def _unusable(path: str, status: int) -> AuthUnavailableError:
-    return AuthUnavailableError(_of_no_use(path, status))
+    return AuthUnavailableError(_unexpected(path, status))
 
 
-def _of_no_use(path: str, status: int) -> str:
+def _unexpected(path: str, status: int) -> str:
     # Nothing of the body is quoted: it may hold the key.
-    return f"the token service's answer {status} to {path} is of no use"
+    return f"the token service answered {path} with unexpected status {status}"
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """HTTP's own errors wrap what happened."""
+    """The cause within the errors of Twisted's HTTP client."""
     match error:
         case RequestTransmissionFailed(reasons=[*_, last]) | ResponseFailed(reasons=[*_, last]):
             return _innermost(last.value)
@@ -238,7 +239,11 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def read_body(response: IResponse, max_bytes: int) -> Deferred[bytes]:
-    """The whole body. treq's and Twisted's own readers have no limit, and go on when cancelled."""
+    """The whole body of `response`; fails with BodyTooLargeError, or if the connection is lost.
+
+    When cancelled it closes the connection. The readers of treq and Twisted have no limit, and
+    continue to read when cancelled.
+    """
     body = _Body(max_bytes)
     response.deliverBody(body)
     return body.whole
@@ -266,7 +271,7 @@ class _Body(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:
             return
-        # Without a stated length the close is the end; cut JSON is found out by its reader.
+        # A body without a stated length ends with the connection. If it was cut, it is not JSON.
         if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
             self.whole.callback(bytes(self._buffer))
         else:

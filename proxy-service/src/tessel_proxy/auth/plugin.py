@@ -1,9 +1,9 @@
-"""An operator's own validator, named by AUTH_PLUGIN=package.module:callable.
+"""Check tokens with an operator's own code: AUTH_PLUGIN=package.module:callable.
 
-The callable takes the token (text) and gives the account's name, or None if the token is
-wrong. It may be a function, an `async def` that awaits Deferreds, or give a Deferred. What it
-raises counts as 'cannot say now'. It runs in the reactor's thread, so it must not block. What it
-answers serves for AUTH_CACHE_S, and it is asked again about the tokens of open tunnels.
+The callable takes the token (text) and returns the account's name, or None if the token is wrong.
+It may be a function, an `async def` that awaits Deferreds, or return a Deferred. An exception means
+that the token cannot be checked now. It runs in the reactor's thread, so it must not block. Its
+results are cached for AUTH_CACHE_S seconds, and it is called again for tokens of open tunnels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Validator = Callable[[str], "str | Awaitable[str | None] | None"]
 
 
 class PluginAuthenticator:
-    """Asks an operator's callable, and believes only what it is allowed to answer."""
+    """Asks an operator's callable, and checks the type and form of its answer."""
 
     def __init__(self, validate: Validator, clock: IReactorTime, timeout_s: float) -> None:
         self._validate = validate
@@ -41,7 +41,7 @@ class PluginAuthenticator:
         except CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 -- foreign code may raise anything
-            # From None: its message may well be the token (KeyError does that).
+            # From None: the message may hold the token, as that of a KeyError does.
             raise AuthUnavailableError(f"the plug-in raised {_place(error)}") from None
         try:
             return Refused() if answer is None else Account.named(answer)
@@ -50,7 +50,7 @@ class PluginAuthenticator:
 
 
 def load_validator(name: str) -> Validator:
-    """The callable named package.module:callable; raises ConfigError."""
+    """Import the callable named package.module:callable. Raises ConfigError."""
     module_name, _, attribute = name.partition(":")
     source = f"AUTH_PLUGIN={name!r}"
     try:
@@ -60,7 +60,7 @@ def load_validator(name: str) -> Validator:
         raise ConfigError([f"{source} cannot be imported: {why}"]) from error
     found: object = getattr(module, attribute, None)
     if not callable(found):
-        raise ConfigError([f"{source}: {module_name} has no callable of the name {attribute!r}"])
+        raise ConfigError([f"{source}: {module_name} has no callable named {attribute!r}"])
     return found
 
 

@@ -1,7 +1,7 @@
-"""Does the token of an open tunnel still hold? Asked again and again, until it does not.
+"""Check the token of an open tunnel again and again, until it is no longer valid.
 
-How soon a renewed or revoked key ends its tunnels: AUTH_RECHECK_S and, where an answer may come
-from memory, AUTH_CACHE_S besides.
+A tunnel whose key was renewed or revoked is closed after at most AUTH_RECHECK_S seconds, plus
+AUTH_CACHE_S if the authenticator's results are cached.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from twisted.python.failure import Failure
 from tessel_proxy.auth.interface import Account, Authenticator, AuthUnavailableError, Refused
 
 SHORTEST: Final = 0.8
-"""Of AUTH_RECHECK_S, the least between two questions: tunnels that came in together after a restart
-shall not be asked about together for ever after."""
+"""Shortest pause between two checks, as a part of AUTH_RECHECK_S. The pause is random, so that
+tunnels that connected together after a restart are not checked together ever after."""
 
 
 class Doubt(Enum):
-    """Why a token holds no longer."""
+    """Why a token is no longer valid."""
 
-    REVOKED = "revoked"  # it is wrong, or somebody else's
-    UNCONFIRMED = "unconfirmed"  # it could not be checked, and the grace is over
+    REVOKED = "revoked"  # it is wrong, or belongs to another account
+    UNCONFIRMED = "unconfirmed"  # it could not be checked, and the grace period is over
 
 
 @dataclass(slots=True, kw_only=True)
 class Recheck:
-    """The questions about one tunnel's token."""
+    """The repeated checks of one tunnel's token.
+
+    `ended` is called when the token is no longer valid, `broken` on a bug in the authenticator.
+    """
 
     authenticator: Authenticator
     clock: IReactorTime
@@ -45,12 +48,13 @@ class Recheck:
     _asking: Deferred[None] | None = None
 
     def start(self) -> None:
-        """From now on until `stop`, or until `ended` or `broken` is called."""
+        """Check the token until `stop` is called, or until `ended` or `broken` was called."""
         if self.every_s:
             pause_s = self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter())
             self._next = self.clock.callLater(pause_s, self._ask)
 
     def stop(self) -> None:
+        """Check no more. A check that is under way is cancelled."""
         if self._next is not None and self._next.active():
             self._next.cancel()
         if self._asking is not None:

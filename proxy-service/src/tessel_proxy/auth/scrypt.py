@@ -1,9 +1,10 @@
-"""Tokens <-> what a file may hold of them: scrypt's hash, with its salt and its costs.
+"""Hash tokens with scrypt, and read and write the hashes as text.
 
     $scrypt$ln=14,r=8,p=1$<salt>$<hash>        the PHC string format, base64 without padding
 
-A token comes without a name, so it could be anybody's: all lines with one salt and costs are
-looked through with one computation. The salt guards a file as a whole, not one line from another.
+A device sends no account name, so a token is compared with all lines. Lines with the same salt and
+costs need only one computation together. The salt therefore protects a file as a whole against
+precomputed tables, and does not keep its lines apart.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 
 SALT_BYTES = 16
 HASH_BYTES = 32
-MIN_LOG_N = 10  # below, a hash is quickly guessed
-MAX_MEMORY_BYTES = 64 * 1024 * 1024  # of one computation
+MIN_LOG_N = 10  # with less, guessing is cheap
+MAX_MEMORY_BYTES = 64 * 1024 * 1024  # for one computation
 MAX_PASSES = 4
 
 _FORM = re.compile(
@@ -27,9 +28,9 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HashCosts:
-    """2^log_n rounds over 128 * block bytes each, so many times."""
+    """scrypt's N = 2^log_n, r = block and p = passes. The defaults take 16 MiB and 50 ms."""
 
-    log_n: int = 14  # with the others 16 MiB and some 50 ms
+    log_n: int = 14
     block: int = 8
     passes: int = 1
 
@@ -39,9 +40,9 @@ class HashCosts:
 
     @property
     def are_bearable(self) -> bool:
-        """Strong enough to be of use, and not so costly that guessers stop the proxy with it."""
+        """Whether a hash resists guessing, and guesses cannot overload the proxy."""
         return (
-            MIN_LOG_N <= self.log_n < 16 * self.block  # the latter is scrypt's own rule
+            MIN_LOG_N <= self.log_n < 16 * self.block  # the upper limit is a rule of scrypt
             and self.memory_bytes <= MAX_MEMORY_BYTES
             and 1 <= self.passes <= MAX_PASSES
         )
@@ -49,25 +50,26 @@ class HashCosts:
 
 @dataclass(frozen=True, slots=True)
 class HashParameters:
-    """All that makes a hash of a token."""
+    """Salt and costs: what is needed, besides a token, to compute its hash."""
 
     salt: bytes
     costs: HashCosts = HashCosts()
 
     def hash(self, token: str) -> bytes:
-        """Blocking, for as long as the costs say."""
+        """The hash of `token`. Blocks for as long as the costs say."""
         return hashlib.scrypt(
             token.encode("utf-8", "surrogatepass"),
             salt=self.salt,
             n=1 << self.costs.log_n,
             r=self.costs.block,
             p=self.costs.passes,
-            maxmem=2 * MAX_MEMORY_BYTES,  # OpenSSL counts some besides
+            maxmem=2 * MAX_MEMORY_BYTES,  # OpenSSL counts more than scrypt's own memory
             dklen=HASH_BYTES,
         )
 
 
 def hash_text(recipe: HashParameters, hashed: bytes) -> str:
+    """The parameters and the hash as text."""
     costs = recipe.costs
     return (
         f"$scrypt$ln={costs.log_n},r={costs.block},p={costs.passes}"
@@ -76,7 +78,7 @@ def hash_text(recipe: HashParameters, hashed: bytes) -> str:
 
 
 def parsed_hash(text: str) -> tuple[HashParameters, bytes]:
-    """Recipe and hash; raises ValueError that tells what is allowed, and does not quote it."""
+    """The parameters and the hash in `text`. Raises ValueError with the allowed form."""
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(
@@ -86,7 +88,7 @@ def parsed_hash(text: str) -> tuple[HashParameters, bytes]:
     costs = HashCosts(int(log_n), int(block), int(passes))
     if not costs.are_bearable:
         raise ValueError(
-            f"allowed: scrypt's costs from ln=10,r=1,p=1 up to {MAX_MEMORY_BYTES >> 20} MiB "
+            f"allowed: costs of scrypt from ln=10,r=1,p=1 up to {MAX_MEMORY_BYTES >> 20} MiB "
             f"and p={MAX_PASSES}"
         )
     try:

@@ -1,7 +1,7 @@
-"""Tokens -> the names under which things are remembered of them.
+"""Remember results of token checks, by a keyed digest of the token, never by the token itself.
 
-A token itself is kept nowhere longer than its tunnel lasts: whoever gets to see a memory of ours
-finds digests that are worth nothing without the key, and nothing outside this process.
+A token is kept only while its tunnel is open. The digests in these memories are useless without
+their key, which never leaves the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Digest: TypeAlias = Callable[[str], bytes]
 
 
 def keyed_digest(key: bytes) -> Digest:
-    """The digest under this key, of any text from the wire."""
+    """A function that returns the digest of a token, which may be any text, under this key."""
 
     def digest(token: str) -> bytes:
         nbytes = token.encode("utf-8", "surrogatepass")
@@ -33,7 +33,7 @@ def keyed_digest(key: bytes) -> Digest:
 
 
 def fresh_digest() -> Digest:
-    """Under a key that nobody else has."""
+    """`keyed_digest` with a new random key."""
     return keyed_digest(secrets.token_bytes(KEY_BYTES))
 
 
@@ -41,9 +41,10 @@ V = TypeVar("V")
 
 
 class BoundedMemory(Generic[V]):
-    """Digests of tokens -> what is known of them."""
+    """Values by token digest. When it is full, the entry that was used longest ago is dropped."""
 
     def __init__(self, room: int) -> None:
+        """`room`: the number of entries."""
         self._room = room
         self._entries: OrderedDict[bytes, V] = OrderedDict()
 
@@ -69,7 +70,10 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """The questions that are under way, by what they ask."""
+    """Calls that are under way, by key. Equal calls at the same time become one.
+
+    All devices of one owner have one token, and connect together after a power cut.
+    """
 
     def __init__(self) -> None:
         self._questions: dict[bytes, _Question[T]] = {}
@@ -78,9 +82,9 @@ class SingleFlight(Generic[T]):
         return len(self._questions)
 
     def join(self, key: bytes, ask: Callable[[], Deferred[T]]) -> Deferred[T]:
-        """The answer of the question under way, or of a new one.
+        """The result of the call with this key that is under way, or of a new call of `ask`.
 
-        Each may cancel its own; the question is cancelled when nobody waits for it any more.
+        Each caller may cancel its own wait. The call is cancelled when nobody waits any more.
         """
         question = self._questions.get(key)
         if question is not None:
@@ -91,7 +95,7 @@ class SingleFlight(Generic[T]):
         return answer
 
     def _over(self, key: bytes, question: _Question[T]) -> None:
-        if self._questions.get(key) is question:  # not one asked anew since
+        if self._questions.get(key) is question:  # and not a newer one
             del self._questions[key]
 
 
@@ -111,10 +115,10 @@ class _Question(Generic[T]):
 
     def _leave(self, answer: Deferred[T]) -> None:
         if answer not in self._waiting:
-            return  # there is an answer, and one who was told it just now gave this up
+            return  # the result is being delivered, and its first receiver cancelled this wait
         self._waiting.remove(answer)
         if not self._waiting and self._asked is not None:
-            self._over(self)  # at once: who comes now must not join one that is given up
+            self._over(self)  # first, so that a new caller does not join a cancelled call
             self._asked.cancel()
 
     def _tell(self, result: T | Failure) -> None:

@@ -1,4 +1,4 @@
-"""An authenticator as before, and somebody who is told how its checks end."""
+"""Authenticators around other authenticators: report results, or ask several in turn."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class AuthResult(StrEnum):
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
     MISCONFIGURED = "misconfigured"  # the operator's credentials are wrong
-    CANCELLED = "cancelled"  # the device did not wait
-    BROKEN = "broken"  # a bug, or a plug-in's
+    CANCELLED = "cancelled"  # the device closed its tunnel before the result
+    BROKEN = "broken"  # a bug in the proxy or in a plug-in
 
 
 class ResultListener:
-    """How checks end, for whoever comes to listen later."""
+    """Passes results of checks on to a listener, which may be set later."""
 
     def __init__(self) -> None:
         self.listener: Callable[[AuthResult], None] | None = None
@@ -40,7 +40,7 @@ class ResultListener:
 
 
 class ReportingAuthenticator:
-    """Tells how each check ended."""
+    """Another authenticator; the result of each check is also passed to `tell`."""
 
     def __init__(self, authenticator: Authenticator, tell: Callable[[AuthResult], None]) -> None:
         self._authenticator = authenticator
@@ -68,7 +68,11 @@ def _result_of(failure: Failure) -> AuthResult:
 
 
 class AuthenticatorChain:
-    """A token is wrong when all have said so. Who cannot say now leaves the others their word."""
+    """Asks several authenticators in turn: the first that accepts a token decides.
+
+    A token is refused if all refuse it. If one cannot check it now and the others refuse it, the
+    check fails.
+    """
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)

@@ -216,8 +216,8 @@ def test_a_plugin_is_loaded_by_name(plugins):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("own_plugins:missing", ": own_plugins has no callable of the name 'missing'"),
-        ("own_plugins:number", ": own_plugins has no callable of the name 'number'"),
+        ("own_plugins:missing", ": own_plugins has no callable named 'missing'"),
+        ("own_plugins:number", ": own_plugins has no callable named 'number'"),
         ("no_such_plugins:x", " cannot be imported: ModuleNotFoundError: No module named"),
         ("broken_plugins:x", " cannot be imported: ZeroDivisionError: division by zero"),
     ],

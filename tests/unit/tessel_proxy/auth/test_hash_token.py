@@ -71,13 +71,13 @@ def test_without_a_file_each_line_has_a_salt_of_its_own(monkeypatch, run):
         ("kim", b"two lines, of which\none is too many", "a token of 35 characters"),
         ("kim", b"\xff" * 20, "the token is not UTF-8"),
         ("", GIVEN.encode(), "an account's name of 0 characters"),
-        ("#kim", GIVEN.encode(), "allowed: an account's name without #"),
+        ("#kim", GIVEN.encode(), "an account's name has # in front"),
         (
             "kim",
             f'"{GIVEN}"\n'.encode(),
-            "the token stands in quotes; allowed: the token without them",
+            "the token is in quotes; allowed: the token without them",
         ),
-        (" kim", GIVEN.encode(), "allowed: an account's name without #"),
+        (" kim", GIVEN.encode(), "an account's name has # in front"),
     ],
 )
 def test_what_can_be_no_line_is_told_without_the_token(file, run, account, stdin, why):
