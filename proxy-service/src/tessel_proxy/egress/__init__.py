@@ -1,7 +1,7 @@
 """Decide whether a device may connect to a target.
 
 `Policies` holds the rules of the settings and of POLICY_FILE, and gives each account its `Policy`.
-Addresses inside (loopback, private, metadata services) are refused unless a rule allows them.
+Internal addresses (loopback, private, metadata services) are refused unless a rule allows them.
 """
 
 from tessel_proxy.egress.addresses import Address, AddressKind

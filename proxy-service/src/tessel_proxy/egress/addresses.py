@@ -1,8 +1,8 @@
-"""What kind of address is this? An address -> a verdict, whatever the operator's rules say. Pure.
+"""Classify addresses: on the Internet, or of a kind that is refused by default. Pure.
 
-By default nothing inside is reached: a device's owner must not read the metadata service of the
-cloud that the proxy runs on, nor the router at home. Addresses that carry an IPv4 address within
-them (mapped, NAT64, 6to4, Teredo) are judged as that one, since that is where the bytes go.
+By default devices reach only the Internet: the owner of a device must not read the metadata service
+of the cloud that the proxy runs in, or the router at home. An IPv6 address that contains an IPv4
+address (mapped, NAT64, 6to4, Teredo) is classified as that one, because the bytes go there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 
 
 class AddressKind(Enum):
-    """Why an address may not be dialled, or that it may."""
+    """The kind of an address: ALLOWED, or the reason why it is refused by default."""
 
     ALLOWED = "allowed"
     UNSPECIFIED = "unspecified"
@@ -31,7 +31,7 @@ class AddressKind(Enum):
     RESERVED = "reserved"
 
 
-# The first that contains the address decides. Source: IANA's special-purpose registries.
+# The first network that contains the address decides. Source: IANA's special-purpose registries.
 _INSIDE: tuple[tuple[Network, AddressKind], ...] = tuple(
     (ip_network(network), verdict)
     for network, verdict in (
@@ -46,7 +46,7 @@ _INSIDE: tuple[tuple[Network, AddressKind], ...] = tuple(
         ("169.254.0.0/16", AddressKind.LINK_LOCAL),
         ("172.16.0.0/12", AddressKind.PRIVATE),
         ("192.0.0.0/24", AddressKind.RESERVED),
-        ("192.0.2.0/24", AddressKind.RESERVED),  # documentation, as the two below
+        ("192.0.2.0/24", AddressKind.RESERVED),  # documentation, as are the next two
         ("198.51.100.0/24", AddressKind.RESERVED),
         ("203.0.113.0/24", AddressKind.RESERVED),
         ("192.88.99.0/24", AddressKind.RESERVED),  # relays of 6to4
@@ -63,12 +63,12 @@ _INSIDE: tuple[tuple[Network, AddressKind], ...] = tuple(
         ("fec0::/10", AddressKind.PRIVATE),  # site-local, the forerunner of unique-local
         ("fc00::/7", AddressKind.UNIQUE_LOCAL),
         ("ff00::/8", AddressKind.MULTICAST),
-        ("2001::/23", AddressKind.RESERVED),  # protocol assignments; Teredo is judged before
-        ("2001:db8::/32", AddressKind.RESERVED),  # documentation, as the next
+        ("2001::/23", AddressKind.RESERVED),  # protocol assignments; Teredo is handled before
+        ("2001:db8::/32", AddressKind.RESERVED),  # documentation, as is the next
         ("3fff::/20", AddressKind.RESERVED),
     )
 )
-_GLOBAL_UNICAST = ip_network("2000::/3")  # nothing else of IPv6 is on the Internet
+_GLOBAL_UNICAST = ip_network("2000::/3")  # all IPv6 addresses of the Internet
 
 _LAST_32_BITS = tuple(
     ip_network(network)
@@ -78,11 +78,11 @@ _LAST_32_BITS = tuple(
         "64:ff9b::/96",  # NAT64
     )
 )
-_COMPATIBLE = ip_network("::/96")  # deprecated form; :: and ::1 lie within
+_COMPATIBLE = ip_network("::/96")  # deprecated form; includes :: and ::1
 
 
 def classify(address: Address) -> AddressKind:
-    """What it is by itself, or by the first address within it that lies inside."""
+    """The kind of `address`, or of the first IPv4 address in it that is not ALLOWED."""
     within = carried(address)
     if within:
         verdicts = [_listed(each) for each in within]
@@ -92,9 +92,9 @@ def classify(address: Address) -> AddressKind:
     return _listed(address)
 
 
-@lru_cache(maxsize=256)  # every rule asks anew about the same few
+@lru_cache(maxsize=256)  # each rule asks about the same few addresses
 def carried(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses at which packets for such an address may arrive."""
+    """The IPv4 addresses contained in `address`, to which its packets may be sent."""
     if isinstance(address, IPv4Address):
         return ()
     if any(address in network for network in _LAST_32_BITS):
@@ -102,7 +102,7 @@ def carried(address: Address) -> tuple[IPv4Address, ...]:
     if address in _COMPATIBLE and int(address) > 1:
         return (_last_32_bits(address),)
     if address.teredo is not None:
-        return address.teredo  # the first packet goes to the server, the others to the client
+        return address.teredo  # (server, client): the first packet goes to the server
     return () if address.sixtofour is None else (address.sixtofour,)
 
 

@@ -1,7 +1,7 @@
-"""The host a device asks for -> an address, or the one way to write a name. Pure.
+"""Parse the host that a device asks for: an address, or a name in its canonical form. Pure.
 
-The system's resolver takes many texts for addresses (`127.1`, `0x7f.1`, `017700000001`). They are
-read here as it reads them, so that what is judged is an address and the resolver gets names alone.
+The system's resolver reads many texts as addresses (`127.1`, `0x7f.1`, `017700000001`). They are
+parsed here in the same way, so that rules see the address, and the resolver gets only names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tessel_proxy.egress.addresses import Address
 MAX_NAME_CHARACTERS = 253  # RFC 1035, without the trailing dot
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as a name's last label: an IPv4 address is meant
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as the last label it makes the text an IPv4 address
 _OCTAL = re.compile(r"0[0-7]*")
 _DECIMAL = re.compile(r"[1-9][0-9]*")
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]+")
@@ -25,9 +25,12 @@ _MAX_PARTS = 4
 _BYTE_MAX = 0xFF
 
 
-@lru_cache(maxsize=1024)  # programs ask for the same few
+@lru_cache(maxsize=1024)  # programs ask for the same few hosts
 def canonical(host: str) -> Address | str:
-    """An address, or a name in lower case and ASCII; raises ValueError for what can be neither."""
+    """The address that `host` stands for, or the name in lower case and ASCII (IDNA).
+
+    Raises ValueError if it is neither an address nor a valid DNS name.
+    """
     if host.startswith("[") and host.endswith("]"):
         return _without_scope(IPv6Address(host[1:-1]))
     ascii_host = host if host.isascii() else _in_ascii(host)
@@ -41,24 +44,24 @@ def canonical(host: str) -> Address | str:
 
 def _without_scope(address: Address) -> Address:
     if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise ValueError("an address with a scope means something on one link alone")
+        raise ValueError("an address with a scope is valid on one link only")
     return address
 
 
 def _in_ascii(host: str) -> str:
-    """Also turns other scripts' digits and dots into ours, before anything judges the text."""
+    """IDNA, which also turns digits and dots of other scripts into those of ASCII."""
     return idna.encode(host, uts46=True).decode("ascii")  # its errors are ValueErrors
 
 
 def _name(bare: str) -> Address | str:
     labels = bare.split(".")
     if len(bare) > MAX_NAME_CHARACTERS or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError("not a name of the DNS")
+        raise ValueError("not a DNS name")
     return _odd_ipv4(labels) if _NUMBER.fullmatch(labels[-1]) else bare
 
 
 def _odd_ipv4(parts: list[str]) -> IPv4Address:
-    """As inet_aton(3): one to four numbers, the last of which fills the bytes that are left."""
+    """Parse as inet_aton(3): one to four numbers. The last one fills the bytes that are left."""
     if len(parts) > _MAX_PARTS:
         raise ValueError("an IPv4 address has at most four parts")
     *data, last = map(_number, parts)
@@ -71,5 +74,5 @@ def _odd_ipv4(parts: list[str]) -> IPv4Address:
 def _number(text: str) -> int:
     for pattern, base in ((_HEXADECIMAL, 16), (_OCTAL, 8), (_DECIMAL, 10)):
         if pattern.fullmatch(text):
-            return int(text, base)  # at most 63 characters, which no limit of int() is below
+            return int(text, base)  # at most 63 characters: below the limit of int()
     raise ValueError("neither an IPv4 address nor a name")

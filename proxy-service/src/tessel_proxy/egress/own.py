@@ -1,7 +1,7 @@
-"""What belongs to this machine: the ports that the proxy listens on, and the machine's addresses.
+"""The addresses of this machine, and the ports that the proxy listens on.
 
-A port that a firewall keeps from the Internet is open to the machine itself, at its public
-address, too. Addresses come and go while a proxy runs, so that the system is asked each time.
+A port that a firewall blocks from the Internet is open to the machine itself, also at its public
+address. Addresses change while the proxy runs, so the system is asked each time.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from ipaddress import IPv6Address, ip_address
 
 from tessel_proxy.egress.addresses import Address, carried
 
-_DISCARD = 9  # any port would do: nothing is sent
+_DISCARD = 9  # any port works: nothing is sent
 _SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def is_local(address: Address) -> bool:
-    """Does the system reach it without leaving the machine?
+    """Whether `address` belongs to this machine.
 
-    The source address for a way to oneself is that address, or one of loopback. To bind it would
-    tell less: with ip_nonlocal_bind set, as beside load balancers, all addresses can be bound.
+    The system then chooses the address itself, or a loopback address, as the source address of a
+    connection to it. A bind to the address is no test: with ip_nonlocal_bind set, as on machines
+    with load balancers, every address can be bound.
 
-    Where there is no socket left to ask with, every address counts as local: whoever has used them
-    up must not get further by it.
+    If no socket can be opened every address counts as local, so that a device gains nothing by
+    using up all sockets.
     """
     family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
     try:
@@ -33,22 +34,23 @@ def is_local(address: Address) -> bool:
             probe.connect((str(address), _DISCARD))
             source = ip_address(probe.getsockname()[0])
     except OSError as error:
-        return error.errno in _SCARCE  # else there is no way to it at all
+        return error.errno in _SCARCE  # otherwise there is no route to the address
     return source == address or source.is_loopback
 
 
 @dataclass(slots=True)
 class OwnAddresses:
-    """The machine's, as far as targets are concerned."""
+    """The addresses and listeners of the machine that the proxy runs on."""
 
     is_local: Callable[[Address], bool] = is_local
     _listening: set[tuple[Address, int]] = field(default_factory=set)
 
     def add_listener(self, host: str, port: int) -> None:
-        """The proxy listens there: an address, or one that stands for all."""
+        """Register a listener of the proxy. `host`: an address, or 0.0.0.0 or :: for all."""
         self._listening.add((ip_address(host), port))
 
     def listens_at(self, address: Address, port: int) -> bool:
+        """Whether the proxy itself listens at this address and port."""
         at_port = [host for host, its_port in self._listening if its_port == port]
         if not at_port:
             return False
@@ -56,4 +58,5 @@ class OwnAddresses:
         return any(host in forms or (host.is_unspecified and self.has(address)) for host in at_port)
 
     def has(self, address: Address) -> bool:
+        """Whether the address, or an IPv4 address in it, belongs to this machine."""
         return any(map(self.is_local, (address, *carried(address))))

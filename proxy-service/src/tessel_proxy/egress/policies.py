@@ -1,4 +1,4 @@
-"""The egress rules that hold now: those of the environment, and each account's of POLICY_FILE."""
+"""The egress rules in force: those of the environment, and those of POLICY_FILE for accounts."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ class EgressSettings(Protocol):
 
 
 class Policies:
-    """Asked at every open, so that a new file holds for tunnels that are open, too."""
+    """The policies of all accounts. They are read for each connection that a device opens.
+
+    A new POLICY_FILE therefore also applies to tunnels that are open already.
+    """
 
     name = "policy file"
 
     def __init__(self, settings: EgressSettings) -> None:
-        """Raises ConfigError if the file is of no use."""
+        """Read POLICY_FILE, if it is set. Raises ConfigError if the file has faults."""
         self._everybodys = RuleSet(
             mode=settings.egress_mode, allow=settings.egress_allow, deny=settings.egress_deny
         )
@@ -50,23 +53,23 @@ class Policies:
         return () if self._path is None else (self._path,)
 
     def reload(self) -> None:
-        """Take up the file as it is now; raises ConfigError, and the rules stay as they were."""
+        """Read the file again. Raises ConfigError and keeps the rules if the file has faults."""
         self.stamps = stamps_of(self.paths)
         if self._path is not None:
             self._file = _read(self._path)
 
     def of(self, account: str) -> Policy:
-        """The rules for what this account opens now."""
+        """The policy for a connection that this account opens now."""
         own = self._file.accounts.get(account, self._file.default)
         return Policy((self._everybodys, own))
 
     def hints(self) -> list[str]:
-        """What an operator may not have meant."""
+        """Warnings about settings that an operator may not have intended."""
         report = self._everybodys.mode is not EgressMode.ENFORCE
-        return [f"EGRESS_MODE={self._everybodys.mode}: inner addresses are let through"] * report
+        return [f"EGRESS_MODE={self._everybodys.mode}: internal addresses are allowed"] * report
 
     def summary(self) -> str:
-        """What it comes to, in a line."""
+        """The rules in force, in one line for the log."""
         names = ", ".join(sorted(self._file.accounts)) or "none"
         return f"egress: {self._everybodys.mode}, accounts with rules of their own: {names}"
 

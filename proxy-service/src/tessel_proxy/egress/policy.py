@@ -1,8 +1,13 @@
-"""What one account may reach: host, addresses and rules -> a refusal or none. Pure.
+"""Decide whether an account may connect to a host and address. Pure.
 
-In this order, and the first that applies decides: a `deny` refuses, whoever wrote it; where there
-is an `only`, what it does not name is refused; a port that the proxy itself listens on is refused,
-unless an `allow` names that port; an `allow` lets through; an address inside is refused.
+The first of these that applies decides:
+
+1. A `deny` rule refuses, wherever it was written.
+2. If there are `only` rules, a target that none of them covers is refused.
+3. The mode `open` allows.
+4. A port that the proxy itself listens on is refused, unless an `allow` rule names the port.
+5. An `allow` rule allows.
+6. An internal address (see addresses.py), or an address of this machine, is refused.
 """
 
 from __future__ import annotations
@@ -16,11 +21,11 @@ from tessel_proxy.egress.rules import EgressMode, NamePattern, Rule
 
 OWN_LISTENER = "own_listener"
 OWN_ADDRESS = "own_address"
-TOO_MANY_ADDRESSES = "too_many_addresses"  # of a name; holds whatever the mode is
+TOO_MANY_ADDRESSES = "too_many_addresses"  # of a name; applies in every mode
 
 
 class OwnMachine(Protocol):
-    """What belongs to the machine that the proxy runs on."""
+    """The addresses and listeners of the machine that the proxy runs on."""
 
     def listens_at(self, address: Address, port: int) -> bool: ...
     def has(self, address: Address) -> bool: ...
@@ -28,7 +33,7 @@ class OwnMachine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules from one place. Its name is what an operator finds them by: none is the environment."""
+    """Rules from one place: the environment (`name` is empty), or a section of POLICY_FILE."""
 
     name: str = ""
     mode: EgressMode | None = None
@@ -37,35 +42,36 @@ class RuleSet:
     only: tuple[Rule, ...] = ()
 
     def named(self, rule: Rule) -> str:
-        """A rule of `deny`, as the log tells it."""
+        """A `deny` rule with the place it was written in, for the log."""
         return f"{self.name} deny {rule}" if self.name else f"EGRESS_DENY {rule}"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedTarget:
-    """What a device wants to reach: an address, or a name in its one form."""
+    """The target that a device asks for: an address or a canonical name, and a port."""
 
     host: Address | str
     port: int
 
     def taken_by(self, rule: Rule) -> bool:
+        """Whether the rule matches the name that the device asks for."""
         return isinstance(self.host, str) and rule.takes_name(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules that hold for one account."""
+    """The rules that apply to one account. Refusals are returned as the rule's text for the log."""
 
     sets: tuple[RuleSet, ...] = ()
 
     @property
     def mode(self) -> EgressMode:
-        """That of the last set which says one: an account's wins over the environment's."""
+        """The mode of the last set that has one: an account's wins over the environment's."""
         said = [each.mode for each in self.sets if each.mode is not None]
         return said[-1] if said else EgressMode.ENFORCE
 
     def refusal_of_name(self, wanted: RequestedTarget) -> str | None:
-        """The rule against a name as such: then it is not even looked up."""
+        """The rule that refuses the name itself, which is then not looked up; or None."""
         for each in self.sets:
             for rule in each.deny:
                 if wanted.taken_by(rule):
@@ -75,7 +81,7 @@ class Policy:
         return None
 
     def refusal(self, wanted: RequestedTarget, address: Address, own: OwnMachine) -> str | None:
-        """The rule against dialling this address of it."""
+        """The rule that refuses a connection to this address of the target; or None."""
         return self._denied(wanted, address) or self._inside(wanted, address, own)
 
     def _denied(self, wanted: RequestedTarget, address: Address) -> str | None:

@@ -1,16 +1,16 @@
-"""The text of a policy file -> rules for each section, or all faults with their lines. Pure.
+"""Parse a policy file: rules for each section, or all faults with their lines. Pure.
 
     # a comment, on a line of its own
-    [default]                           accounts that have no section of their own
+    [default]                           for accounts that have no section of their own
     deny  *:25 *:465
-    [account kim]                       the account of that name, instead of [default]
-    mode  report                        as EGRESS_MODE, for this account
+    [account kim]                       for that account, instead of [default]
+    mode  report                        EGRESS_MODE for this account
     allow 10.1.0.0/16:5432
     deny  .example.com
-    only  api.example.org:443           nothing else may be reached; goes on over several lines
+    only  api.example.org:443           nothing else may be reached; may be on several lines
 
-Lines rather than TOML: its parser stops at the first fault, and knows no lines for what is
-well-formed but means nothing.
+The format is not TOML: its parser stops at the first fault, and gives no line number for values
+that are well-formed but invalid.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tessel_proxy.egress.rules import MAX_RULES, EgressMode, Rule, narrow_rules,
 from tessel_service_kit.texts import counted
 
 DEFAULT = "default"
-MAX_FAULTS = 20  # then the file is something else altogether
+MAX_FAULTS = 20  # reported; with more, the file is probably not a policy file
 
 _HEADING = re.compile(r"\[\s*(?:(default)|account\s+(\S.*?))\s*\]")
 _PARSERS = {"allow": narrow_rules, "deny": rules, "only": rules}
@@ -34,14 +34,14 @@ _LINE_FORMS = "allow, deny or only with rules, or mode with enforce, report or o
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """What a file says."""
+    """The rules of a file: for accounts with a section of their own, and for all others."""
 
     default: RuleSet
     accounts: dict[str, RuleSet]
 
 
 class PolicyFileError(Exception):
-    """The text is no policy file; `faults` has a sentence for each reason."""
+    """The policy file has faults: a sentence for each is in `faults`."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
@@ -50,14 +50,14 @@ class PolicyFileError(Exception):
 
 @dataclass(slots=True)
 class _Section:
-    """One that is being read."""
+    """A section that is being read."""
 
     account: str | None
     rules: dict[str, list[Rule]] = field(default_factory=lambda: {verb: [] for verb in _PARSERS})
     mode: EgressMode | None = None
 
     def add(self, verb: str, text: str) -> None:
-        """Take in a line; raises ValueError."""
+        """Add the rules of a line to the section. Raises ValueError."""
         if verb == "mode":
             self._set_mode(text)
         elif verb not in _PARSERS:
@@ -89,14 +89,14 @@ class _Section:
 
 
 class _FileReading:
-    """A file on its way to sections."""
+    """The sections of a file that is being read."""
 
     def __init__(self) -> None:
         self.sections: dict[str | None, _Section] = {}
         self._current: _Section | None = None
 
     def line(self, text: str) -> None:
-        """Raises ValueError for one that cannot be used."""
+        """Read one line. Raises ValueError if it has a fault."""
         if text.startswith("["):
             self._open(text)
             return
@@ -108,7 +108,7 @@ class _FileReading:
     def _open(self, text: str) -> None:
         heading = _HEADING.fullmatch(text)
         account = heading[2] if heading else None
-        # Lines below a faulty heading are looked at all the same, and belong to nobody.
+        # Lines below a faulty heading are checked as well, and belong to no account.
         self._current = _Section(account)
         if heading is None:
             raise ValueError(f"{text!r}; allowed: {_SECTION_FORMS}")
@@ -118,7 +118,7 @@ class _FileReading:
 
 
 def parse(data: bytes) -> PolicyFile:
-    """Raises PolicyFileError."""
+    """Parse the bytes of a policy file. Raises PolicyFileError with all faults."""
     reading = _FileReading()
     faults = list(_faults(reading, data))
     if len(faults) > MAX_FAULTS:

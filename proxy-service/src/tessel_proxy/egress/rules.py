@@ -1,17 +1,17 @@
-"""A line of egress rules -> rules, each of which takes some targets. Pure.
+"""Parse egress rules, and match targets with them. Pure.
 
     list   = rule *( blanks-or-comma rule )
     rule   = target [ ":" ports ]
     ports  = range *( "," range )          as in 10.0.0.0/8:80,443
     range  = port [ "-" port ]
     target = "*"                           any target
-           | name                          that name alone
-           | "." name                      that name and all below it
-           | IPv4 address or network       as it stands
-           | IPv6 address or network       as it stands, without ports
+           | name                          that name only
+           | "." name                      that name and all names below it
+           | IPv4 address or network
+           | IPv6 address or network       without ports
            | "[" IPv6 address or network "]"   with or without ports, as in [fd00::/8]:443
 
-A word of digits behind a comma is one more port of the rule before it: no target looks like that.
+Digits after a comma are one more port of the rule before, because no target consists of digits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from tessel_proxy.egress import hosts
 from tessel_proxy.egress.addresses import Address, Network, carried
 
-MAX_RULES = 1000  # of one list: all are looked at for every open
+MAX_RULES = 1000  # in one list: all are compared for each connection that a device opens
 MAX_PORT = 65535
 FORMS = "10.0.0.0/8, 10.0.0.1:80,8000-8999, [fd00::/8]:443, example.com:443 or .example.com"
 
@@ -36,9 +36,9 @@ _MORE_PORTS = re.compile(r"[0-9]+(-[0-9]+)?")
 
 
 class EgressMode(StrEnum):
-    """How the default refusals of inside addresses are applied. Rules to deny always hold."""
+    """How the default refusals of internal addresses are applied. Rules to deny always hold."""
 
-    ENFORCE = "enforce"  # addresses inside are refused unless EGRESS_ALLOW names them
+    ENFORCE = "enforce"  # internal addresses are refused unless EGRESS_ALLOW names them
     REPORT = "report"  # a connection that would be refused is logged and allowed
     OPEN = "open"  # only rules to deny refuse connections
 
@@ -53,7 +53,7 @@ class AnyTarget:
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """A name, with all below it if `below`."""
+    """A name, and all names below it if `below` is set."""
 
     name: str
     below: bool = False
@@ -70,13 +70,13 @@ RuleTarget = AnyTarget | NamePattern | Network
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Some targets, at some ports: no ports are all ports."""
+    """Matches some targets at some ports. Without `ports` it matches all ports."""
 
     target: RuleTarget
     ports: tuple[range, ...] = ()
 
     def takes_name(self, name: str, port: int) -> bool:
-        """Whatever addresses it has."""
+        """Whether the rule matches a target by the name that the device asks for."""
         match self.target:
             case AnyTarget():
                 return self._takes_port(port)
@@ -86,14 +86,15 @@ class Rule:
                 return False
 
     def takes_address(self, address: Address, port: int) -> bool:
-        """Also by one of the IPv4 addresses that it carries: enough to refuse it."""
+        """Whether the rule matches the address, or any IPv4 address in it. For `deny` rules."""
         within = (address, *carried(address))
         return self._takes_port(port) and any(map(self._has, within))
 
     def covers_address(self, address: Address, port: int) -> bool:
-        """Also by all IPv4 addresses that it carries: with fewer, another gets through with it.
+        """Whether the rule matches the address, or all IPv4 addresses in it. For `allow` rules.
 
-        Teredo carries two, its server's and its client's, and the device chooses both.
+        A Teredo address contains two, the server's and the client's, and the device chooses both.
+        One that matches must not let the other through.
         """
         within = carried(address)
         whole = self._has(address) or (bool(within) and all(map(self._has, within)))
@@ -120,7 +121,7 @@ class Rule:
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    """All rules of a list; raises ValueError with every word that is none."""
+    """The rules in `text`. Raises ValueError that names every word that is not a rule."""
     read: list[Rule] = []
     faults: list[str] = []
     for word in _words(text):
@@ -136,10 +137,10 @@ def rules(text: str) -> tuple[Rule, ...]:
 
 
 def narrow_rules(text: str) -> tuple[Rule, ...]:
-    """Rules that lift a refusal. None may lift all: metadata services would be among it."""
+    """Rules for `allow`. `*` is not accepted, because it would allow metadata services."""
     read = rules(text)
     if any(isinstance(each.target, AnyTarget) for each in read):
-        raise ValueError(f"{FORMS}; * is not, for it would take the metadata service in")
+        raise ValueError(f"{FORMS}; not *, because it would allow the metadata service")
     return read
 
 
@@ -167,7 +168,7 @@ def _parted(word: str) -> tuple[str, str, str]:
     if word.startswith("["):
         inner, bracket, rest = word[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")) or ":" not in inner:
-            raise ValueError(f"{word!r} is none")
+            raise ValueError(f"{word!r} is not a rule")
         return inner, rest[:1], rest[1:]
     return word.partition(":") if word.count(":") == 1 else (word, "", "")
 
@@ -181,12 +182,12 @@ def _target(text: str) -> RuleTarget:
     try:
         host = hosts.canonical(text[below:])
     except ValueError:
-        raise ValueError(f"{text!r} is none") from None
+        raise ValueError(f"{text!r} is not a rule") from None
     if isinstance(host, str):
         return NamePattern(host, below)
     if below or not _is_usual(text):
-        # What a 0-led part means, programs do not agree on: a rule must not be read in two ways.
-        raise ValueError(f"{text!r} is no address in its usual form")
+        # Programs read parts with a leading 0 in different ways, and a rule must have one meaning.
+        raise ValueError(f"{text!r} is not an address in its usual form")
     return ip_network(host)
 
 
@@ -207,16 +208,16 @@ def _network(text: str) -> Network:
     try:
         meant = f"{ip_network(text, strict=False)} rather than {text}"
     except ValueError:
-        meant = f"{text!r} is none"
+        meant = f"{text!r} is not a network"
     raise ValueError(meant)
 
 
 def _plain(network: Network, text: str) -> Network:
-    """Mapped IPv4 as IPv4: devices write the same target in both ways."""
+    """A network of mapped IPv4 addresses as IPv4: devices write the same target in both ways."""
     if isinstance(network, IPv4Network):
         return network
     if network.network_address.scope_id is not None:
-        raise ValueError(f"{text!r} has a scope, which means something on one link alone")
+        raise ValueError(f"{text!r} has a scope, which is valid on one link only")
     if not network.subnet_of(_MAPPED):
         return network
     last_32_bits = int(network.network_address) & 0xFFFF_FFFF

@@ -48,5 +48,5 @@ def _network(word: str) -> Network:
     try:
         meant = f"{ip_network(word, strict=False)} rather than {word}"
     except ValueError:
-        meant = f"{word!r} is none"
+        meant = f"{word!r} is not a network"
     raise ValueError(f"networks as 10.0.0.0/8 or fd00::/8, or addresses; {meant}")

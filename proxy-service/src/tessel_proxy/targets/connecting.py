@@ -1,10 +1,9 @@
-"""An address -> a TCP connection that stands, or why it does not, in Twisted's errors.
+"""Connect to an address over TCP. Failures are Twisted's errors. There is no timeout here.
 
-Twisted's own client waits a turn of the reactor before it begins, calls `connect` twice and changes
-its poll five times; its connector and the attempt's state stay for as long as the connection. Here
-a connection that the system makes at once, as on loopback, stands inside the call, one that takes
-its time costs one wait for its poll, and nothing but the connection stays. Whoever dials sets the
-limit of time, and stops what takes longer.
+Twisted's own client waits for a turn of the reactor before it begins, calls `connect` twice and
+changes its poll five times; its connector and the state of the attempt live as long as the
+connection. Here a connection that the system makes at once, as on loopback, is established inside
+the call, a slower one costs one poll, and nothing remains but the connection.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from tessel_service_kit.happy_eyeballs import Attempt, AttemptListener
 _DEFAULT_TIMES: Final = KeepAliveTimes()
 _RESET_ON_CLOSE: Final = pack("ii", 1, 0)  # struct linger: on, 0 seconds
 _UNDER_WAY = (EINPROGRESS, EALREADY)
-_STANDS = (0, EISCONN)
+_ESTABLISHED = (0, EISCONN)
 
 MakeSocket: TypeAlias = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 
@@ -57,15 +56,15 @@ class Connect(Interface):
 
 
 _NO_PROTOCOL = Protocol()
-"""One for all connections until they carry one: a connection that is cut tells its protocol."""
+"""The protocol of all connections that have none yet: a lost connection notifies its protocol."""
 
 
 class TargetConnection(Connection):
-    """Twisted's TCP connection, without what only its client needs."""
+    """Twisted's TCP connection, without the parts that only Twisted's own client needs."""
 
     logstr = "target"
-    # No other process has the descriptor, so that to close it ends the connection. Twisted's
-    # `shutdown` before that, "to be safe", is a call that fails after each half close.
+    # No other process has the descriptor, so closing it ends the connection. The `shutdown` that
+    # Twisted adds "to be safe" is a system call that fails after each half close.
     _shouldShutdown = False
     bufferSize = READ_BYTES
 
@@ -73,13 +72,14 @@ class TargetConnection(Connection):
         super().__init__(made, _NO_PROTOCOL, reactor)
 
     def carry(self, protocol: IProtocol) -> None:
+        """Give the connection its protocol, and begin to read."""
         self.protocol = protocol
         self.connected = 1
         self.startReading()  # type: ignore[no-untyped-call]  # Twisted's
         protocol.makeConnection(self)
 
     def doRead(self) -> ConnectionLost | ConnectionDone | None:  # type: ignore[override]
-        # Both protocols that a target can have take views.
+        # Both protocols that a target can have accept views.
         return read_view(self, cast("Callable[[memoryview], None]", self.protocol.dataReceived))
 
     def getHost(self) -> IPv4Address | IPv6Address:
@@ -95,7 +95,7 @@ def _named(found: tuple[str, int] | tuple[str, int, int, int]) -> IPv4Address | 
 
 @implementer(IWriteDescriptor)
 class ConnectionAttempt:
-    """One attempt at one address."""
+    """One attempt to connect to one address. It is also the object that the reactor polls."""
 
     __slots__ = ("_address", "_caller", "_reactor", "_sockaddr", "_socket", "_waits")
 
@@ -104,28 +104,29 @@ class ConnectionAttempt:
     def __init__(self, reactor: IReactorFDSet, address: Address, caller: Caller) -> None:
         self._reactor = reactor
         self._address = address
-        self._caller: Caller | None = caller  # until it stands, has failed or is stopped
-        self._waits = False  # for its poll
+        self._caller: Caller | None = caller  # None after success, failure or stop
+        self._waits = False  # for the reactor's poll
 
     def begin(self, port: int, make_socket: MakeSocket) -> None:
+        """Make the socket and begin to connect. The caller may be notified before this returns."""
         try:
             self._sockaddr = _sockaddr(self._address, port)
             self._socket = make_socket(_family(self._address), socket.SOCK_STREAM)
         except OSError as why:  # too many descriptors, or a family this machine does not have
-            self._tell_failed(error.ConnectBindError(why.errno, why.strerror))
+            self._report_failure(error.ConnectBindError(why.errno, why.strerror))
             return
         self._socket.setblocking(False)
-        # What loopback does at once the system tells only who asks again.
+        # On loopback the connection is established at once, which only a second call reports.
         if self._step() and self._step():
             self._waits = True
             self._reactor.addWriter(self)
 
     def _step(self) -> bool:
-        """Ask the system. True: it is still at it."""
+        """Ask the system for the state of the attempt. True: it is still under way."""
         number = self._socket.connect_ex(self._sockaddr)
         if number in _UNDER_WAY:
             return True
-        if number not in _STANDS:
+        if number not in _ESTABLISHED:
             self._fail(number)
         elif self._leads_to_itself():
             self._refuse_itself()
@@ -134,26 +135,26 @@ class ConnectionAttempt:
         return False
 
     def _leads_to_itself(self) -> bool:
-        """Has TCP connected this socket with itself?
+        """Whether TCP has connected this socket to itself.
 
-        It does when it happens to give the socket the port that it is to reach, which then must be
-        one of its ephemeral ports, on this machine, where nothing listens.
+        That happens if the target is an ephemeral port of this machine where nothing listens, and
+        the system chooses the same port for this end.
         """
         own = self._socket.getsockname()
         if own[1] != self._sockaddr[1]:
             return False
         try:
             return bool(own == self._socket.getpeername())
-        except OSError:  # a peer, another one, has reset it meanwhile
+        except OSError:  # there was another peer, and it has reset the connection
             return False
 
     def _refuse_itself(self) -> None:
-        # With a reset: else the port would be in use, in TIME_WAIT, for a minute.
+        # With a reset: otherwise the port would stay in TIME_WAIT for a minute.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._fail(ECONNREFUSED)
 
     def doWrite(self) -> None:
-        # Asked first: there are systems that begin anew, or call it invalid, after a failure.
+        # SO_ERROR first: after a failure some systems begin a new attempt, or return EINVAL.
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             self._fail(number)
@@ -161,7 +162,7 @@ class ConnectionAttempt:
             self._step()
 
     def _connected(self) -> None:
-        self._forget_poll()
+        self._stop_polling()
         caller, self._caller = self._caller, None
         connection = TargetConnection(self._socket, self._reactor)
         try:
@@ -171,28 +172,29 @@ class ConnectionAttempt:
             raise
 
     def _fail(self, number: int) -> None:
-        self._put_away()
-        self._tell_failed(error.getConnectError((number, strerror(number))))
+        self._close()
+        self._report_failure(error.getConnectError((number, strerror(number))))
 
-    def _tell_failed(self, why: Exception) -> None:
+    def _report_failure(self, why: Exception) -> None:
         caller, self._caller = self._caller, None
         cast("Caller", caller).failed(self._address, Failure(why))
 
     def stop(self) -> None:
+        """Give up: the caller is not notified from now on."""
         if self._caller is not None:
             self._caller = None
-            self._put_away()
+            self._close()
 
-    def _put_away(self) -> None:
-        self._forget_poll()
+    def _close(self) -> None:
+        self._stop_polling()
         self._socket.close()
 
-    def _forget_poll(self) -> None:
+    def _stop_polling(self) -> None:
         if self._waits:
             self._waits = False
             self._reactor.removeWriter(self)
 
-    # --- as the reactor knows it
+    # --- called by the reactor
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -201,14 +203,14 @@ class ConnectionAttempt:
         return "connecting"
 
     def connectionLost(self, reason: Failure) -> None:
-        """The poll tells of nothing but an error, or the reactor stops."""
+        """The poll reported only an error, or the reactor stops."""
         if self._caller is not None:
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
                 self._fail(number)
             else:
-                self._put_away()
-                self._tell_failed(error.ConnectError(string=reason.getErrorMessage()))
+                self._close()
+                self._report_failure(error.ConnectError(string=reason.getErrorMessage()))
 
 
 def _family(address: Address) -> socket.AddressFamily:
@@ -218,14 +220,14 @@ def _family(address: Address) -> socket.AddressFamily:
 def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
     if address.version == 4 or address.scope_id is None:  # noqa: PLR2004
         return (str(address), port)
-    # Only with its number does a scope count; the name of an interface is looked up, nothing else.
+    # A scope counts only as a number: this looks up the number of the interface, and no host.
     numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     ((*_, found),) = socket.getaddrinfo(str(address), port, type=socket.SOCK_STREAM, flags=numeric)
     return cast("tuple[str, int, int, int]", found)
 
 
 class TCPConnector:
-    """Connects for whoever dials."""
+    """Begins TCP connection attempts, with keepalive probes set on each socket."""
 
     def __init__(
         self,
@@ -246,5 +248,5 @@ class TCPConnector:
         self, family: socket.AddressFamily, kind: socket.SocketKind
     ) -> socket.socket:
         made = self._make_socket(family, kind)
-        probe_peer(made, self._keep_alive)  # a target that loses its power says nothing
+        probe_peer(made, self._keep_alive)  # a target that loses power sends no FIN
         return made

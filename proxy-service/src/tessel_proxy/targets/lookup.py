@@ -1,7 +1,7 @@
-"""A name -> its addresses, by the system's resolver in threads of its own.
+"""Look up names with the system's resolver, in threads of their own.
 
-Twisted's resolver shares ten threads with everything else, and ten dead names would stall all
-devices. Here are more of them, and turns so that nobody can take them all (turns.py).
+Twisted's resolver shares ten threads with everything else, so ten names whose servers do not answer
+would stall all devices. Here are more threads, and a fair queue for them (turns.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tessel_service_kit import names
 from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
 from tessel_service_kit.threads import forget_unstarted
 
-LOOKUP_THREADS = 192  # made when needed; four accounts with nothing but dead names fill them
+LOOKUP_THREADS = 192  # started when needed; four accounts with only dead names use all of them
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -41,9 +41,9 @@ class _LookupThreads(DaemonThreads):
         *args: _P.args,
         **kw: _P.kwargs,
     ) -> None:
-        """As any pool's; that there is no thread for it is a result, too.
+        """Call `func` in a thread, as every pool does. If no thread can start, report a failure.
 
-        Raised from here it would be known before there is anything to wait for.
+        An exception from here would be raised before the caller has a Deferred.
         """
         try:
             super().callInThreadWithCallback(onResult, func, *args, **kw)
@@ -61,7 +61,7 @@ class _LookupThreads(DaemonThreads):
 
 
 def lookup_threads(most: int = LOOKUP_THREADS) -> ThreadPool:
-    """A pool for `system_resolver`; not started."""
+    """A pool of at most `most` threads for `system_resolver`; not started yet."""
     return _LookupThreads(minthreads=0, maxthreads=most, name="lookup")
 
 
@@ -70,20 +70,24 @@ NotNowError = NoAnswerError
 
 @dataclass(frozen=True, slots=True)
 class EarlyAddresses:
-    """Addresses that came while the look-up still has its thread, and thus its turn, until then."""
+    """Addresses that were found while the look-up still occupies its thread.
+
+    `over` fires when the thread is free, and with it the turn of the look-up.
+    """
 
     addresses: Sequence[Address]
     over: Deferred[None]
 
 
 class Resolver(Interface):
-    """Asks for the addresses of a name: none if it has none, NotNowError if nobody can say."""
+    """Looks up a name."""
 
-    def __call__(self, name: str) -> Deferred[Sequence[Address] | EarlyAddresses]: ...
+    def __call__(self, name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
+        """The addresses of `name`, none if it has none. Fails with NotNowError if unknown."""
 
 
 def system_resolver(reactor: IThreadsAndTime, threads: ThreadPool, helpers: ThreadPool) -> Resolver:
-    """getaddrinfo, in these threads."""
+    """A resolver that calls getaddrinfo in `threads`, with help from `helpers`."""
     lookup = SystemNames(reactor, threads, helpers)
 
     def resolve(name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
@@ -103,16 +107,16 @@ def _addresses(found: names.Addresses) -> Sequence[Address]:
 
 
 class Lookups:
-    """Names looked up in turn."""
+    """Looks up names for devices, in fair turns (turns.py)."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._turns = LookupTurns()
-        self._starts: dict[LookupTicket, Callable[[], None]] = {}  # of those that wait
+        self._starts: dict[LookupTicket, Callable[[], None]] = {}  # of look-ups that wait
         self.under_way = 0
 
     def resolve(self, name: str, account: str, tunnel: int) -> Deferred[Sequence[Address]]:
-        """The addresses of the name, or as the resolver fails. May be cancelled."""
+        """The addresses of `name`. Fails as the resolver does. May be cancelled."""
         ticket = LookupTicket(account, tunnel)
         found: Deferred[Sequence[Address]] = Deferred(lambda _: self._withdraw(ticket))
 
@@ -127,7 +131,7 @@ class Lookups:
         return found
 
     def _withdraw(self, ticket: LookupTicket) -> None:
-        # One that is under way cannot be stopped: it keeps its turn until its thread is back.
+        # A look-up that is under way cannot be stopped: it keeps its turn until its thread is free.
         if self._starts.pop(ticket, None) is not None:
             self._turns.withdraw(ticket)
 
@@ -153,4 +157,4 @@ class Lookups:
         if isinstance(result, Failure):
             found.errback(result)
         else:
-            found.callback(tuple(dict.fromkeys(result)))  # each once, in the resolver's order
+            found.callback(tuple(dict.fromkeys(result)))  # without repeats, in the same order

@@ -1,4 +1,4 @@
-"""What went wrong with a target, in the words Node has for it: programs match on the code word."""
+"""Errors of targets with the codes and texts of Node, because programs compare the codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRITE_BROKEN = "write EPIPE"
 SECOND_CONNECT = "connect EISCONN: a second _pls_connect"
 LOSSES = {
     TargetLoss.ENDED: (None, Outcome.ENDED),
-    # To Node it is an end, and many servers know no other; the log tells.
+    # Node reports an ordinary end, and many servers end this way. The log has the difference.
     TargetLoss.ENDED_WITHOUT_CLOSE_NOTIFY: (None, Outcome.ENDED_WITHOUT_CLOSE_NOTIFY),
     TargetLoss.RESET: (READ_RESET, Outcome.RESET_BY_TARGET),
     TargetLoss.TLS_BROKEN: (READ_TLS_BROKEN, Outcome.TLS_FAILED),
@@ -25,7 +25,10 @@ LOSSES = {
 
 
 class TargetError(Exception):
-    """A target could not be had. The text is for the device, the rest for the log."""
+    """No connection to a target could be opened.
+
+    The text is sent to the device. `outcome`, `address` and `rule` are for the log.
+    """
 
     def __init__(
         self, message: str, outcome: Outcome, address: Address | str = "", rule: str = ""
@@ -45,7 +48,7 @@ def not_found_now(host: str) -> TargetError:
 
 
 def denied(host: str, port: int, address: Address | str, rule: str) -> TargetError:
-    # The device is told what it asked for: what a name stands for inside is not its business.
+    # With the host that the device asked for: the addresses of internal names stay secret.
     message = f"connect EACCES {host}:{port}"
     return TargetError(message, Outcome.REFUSED_BY_POLICY, address, rule)
 
@@ -77,7 +80,7 @@ def not_verified(code: str, text: str) -> TargetError:
 
 
 def _code(failure: Failure) -> str:
-    """The system's name of the error. Twisted's own time limit on an attempt has no number."""
+    """The system's name of the error, such as ECONNREFUSED. Twisted's own timeout has no number."""
     number = getattr(failure.value, "osError", None)
     if isinstance(number, int):
         return errno.errorcode.get(number, "ECONNABORTED")

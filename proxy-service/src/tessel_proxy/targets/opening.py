@@ -1,7 +1,7 @@
-"""Host and port -> an open socket: look up, judge, dial, and for `tls` secure, within one deadline.
+"""Open a connection to a target: look up, check the rules, connect, and for `tls` the handshake.
 
-Whoever asks is told of each step when it is done. Cancelling the asking stops whatever step is
-under way: the look-up's place in the queue, the dials, the half-done handshake (with a reset).
+All steps share one timeout. The caller is notified after each step. Cancelling stops the step that
+is under way: the look-up leaves its queue, attempts are stopped, a handshake ends with a reset.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from tessel_proxy.targets.trust import TargetTrust, TargetVerification
 T = TypeVar("T")
 
 MAX_ANSWERS = 64
-"""Addresses of one name. Each is judged by every rule, and whoever owns a name chooses their
-number; honest ones have some thirty at most.
+"""Addresses of one name. Each is compared with every rule, and the owner of a name chooses their
+number. Ordinary names have at most some thirty.
 """
 
 
 class OpeningOwner(TargetOwner, Interface):
-    """Who wants a socket, and will own it."""
+    """The caller that wants a connection and will own it. It is notified after each step."""
 
     def target_looked_up(self) -> None: ...
     def target_connected(self, address: Address) -> None: ...
@@ -52,7 +52,7 @@ class OpeningOwner(TargetOwner, Interface):
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """What it takes to open sockets; one for the whole proxy."""
+    """Opens connections to targets. There is one for the whole proxy."""
 
     clock: IReactorTime
     connect: Connect
@@ -71,13 +71,13 @@ class Opener:
         tunnel: int,
         asker: OpeningOwner,
     ) -> Deferred[Target]:
-        """The open socket, or a TargetError. May be cancelled."""
+        """Open a connection for a device. Fails with TargetError. May be cancelled."""
         opening = _Opening(self, request, account, tunnel, asker)
         return Deferred.fromCoroutine(opening.run(kind))
 
 
 class _Opening:
-    """One socket on its way."""
+    """One connection that is being opened."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Opening:
             raise nodewords.denied(
                 self._request.host, self._request.port, "", policy.TOO_MANY_ADDRESSES
             )
-        for address in addresses:  # one bad address spoils the name: an honest one has none
+        for address in addresses:  # one refused address refuses the name: ordinary names have none
             self._judge(self._policy.refusal(wanted, address, self._opener.own), address)
         match kind:
             case SubstreamKind.NET:
@@ -134,7 +134,7 @@ class _Opening:
         except NotNowError:
             self._asker.target_looked_up()
             raise nodewords.not_found_now(self._request.host) from None
-        self._asker.target_looked_up()  # also when it has brought nothing
+        self._asker.target_looked_up()  # also if the name has no address
         if not addresses:
             raise nodewords.not_found(self._request.host)
         return addresses
@@ -145,7 +145,7 @@ class _Opening:
         host, port = self._request.host, self._request.port
         if self._policy.mode is not EgressMode.REPORT:
             raise nodewords.denied(host, port, address, rule)
-        if not self._reported:  # once for each open, as a refusal
+        if not self._reported:  # once for each connection, as a refusal would be
             self._reported = True
             target = f"{host}:{port}"
             log_lines.would_be_refused(self._tunnel, self._account, target, str(address), rule)
@@ -189,7 +189,7 @@ class _Opening:
         def expired(_result: object, _timeout_s: float) -> T:
             raise too_late()
 
-        if step.called:  # as a rule, where the system connects at once
+        if step.called:  # mostly so where the system connects at once: needs no timer
             return await step
         left_s = max(0.0, self._deadline - self._opener.clock.seconds())
         return await step.addTimeout(left_s, self._opener.clock, expired)
@@ -197,7 +197,7 @@ class _Opening:
 
 @implementer(IProtocolFactory)
 class _Built:
-    """The factory of one protocol that is there already. As long as that, so it is small."""
+    """A factory for one protocol that exists already. It lives as long, so it is small."""
 
     __slots__ = ("_target",)
 

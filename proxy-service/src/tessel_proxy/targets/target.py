@@ -1,6 +1,6 @@
-"""A target's socket, plain or under TLS, as its owner sees it.
+"""The connection to a target, plain or with TLS, as the relay uses it.
 
-Where TLS is, it lies between TCP and the Target:
+With TLS, its layer lies between TCP and the Target:
 
     reactor -> TCP -> SecureTransport -> Target -> owner
 """
@@ -35,25 +35,25 @@ from streamplex.tx.tcp import unsent_bytes
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 
 LINGER_S = 300.0
-"""How long a closed target may take for what it was sent before: some hundred KiB at most, so who
-needs longer takes a KiB a second."""
+"""Seconds for a closed target to accept the bytes that were sent to it before: at most some hundred
+KiB, so that a target which needs longer accepts less than 1 KiB/s."""
 
 LINGER_LOOK_S = 30.0
-"""A closed target that takes nothing for so long is given up: a network that loses its bytes has
-tried to repair that some seven times."""
+"""Seconds after which a closed target that accepted nothing is reset. TCP has then retransmitted
+some seven times."""
 
 
 class TargetLoss(Enum):
-    """How a target's socket came to its end, when its owner did not close it."""
+    """How a connection to a target was lost, if its owner did not close it."""
 
-    ENDED = auto()  # under TLS, where the target's end is the connection's
+    ENDED = auto()  # with close_notify of TLS, which ends the connection
     ENDED_WITHOUT_CLOSE_NOTIFY = auto()
     RESET = auto()
-    TLS_BROKEN = auto()  # what came is not TLS, or the target said so of ours
+    TLS_BROKEN = auto()  # invalid TLS from the target, or a TLS alert
 
 
 class TargetOwner(Interface):
-    """Who is told what a target does. The bytes of a view change after the call."""
+    """Is notified of what a target does. A view that it receives is valid only during the call."""
 
     def target_received(self, data: BytesLike) -> None: ...
     def target_ended(self) -> None: ...
@@ -76,15 +76,15 @@ class SecureTransport(TLSTransport):
     """TLS with a half close."""
 
     def loseWriteConnection(self) -> None:
-        """close_notify; what the target still sends is delivered until it sends its own.
+        """Send close_notify. Data from the target is delivered until it sends its own.
 
-        No FIN behind it: TLS needs none, and TCP in Twisted, once half closed, ends its
-        connection inside the call that TLS makes when all is done, which TLS does not survive.
+        No FIN follows: TLS needs none, and a half-closed TCP connection of Twisted ends inside the
+        call that TLS makes at the end, which Twisted's TLS cannot handle.
         """
         super().loseConnection()
 
     def loseConnection(self) -> None:
-        """After a half close there is no second one to wait for: TCP is closed."""
+        """Close. After a half close TCP is closed at once: close_notify was sent already."""
         if self.disconnecting:
             cast("_TargetTransport", self.transport).loseConnection()
         else:
@@ -92,19 +92,19 @@ class SecureTransport(TLSTransport):
 
 
 class SecureFactory(TLSFactory):
-    """Puts TLS below the protocols of another factory."""
+    """Puts TLS with a half close below the protocols of another factory."""
 
     protocol = SecureTransport
 
 
 @implementer(IHalfCloseableProtocol, ITakesViews)
 class Target(Protocol):
-    """One socket that has been opened for a device."""
+    """A connection that was opened for a device."""
 
     def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         self._owner = owner
         self._clock = clock
-        self._sockets = sockets  # all that are open: this one is among them while it is
+        self._sockets = sockets  # all open targets; this one is in it while it is open
         self._linger: IDelayedCall | None = None
         self._gone: Callable[[], None] = _nothing
 
@@ -115,15 +115,20 @@ class Target(Protocol):
         return cast("_TargetTransport", self.transport)
 
     def write(self, pieces: Sequence[BytesLike]) -> None:
+        """Send the pieces, in one system call if possible."""
         write_at_once(self._wire, pieces)
 
     def end(self) -> None:
-        """Half close, behind what was written."""
+        """Half close, after all written bytes."""
         self._wire.unregisterProducer()
         end_at_once(self._wire)
 
     def close(self) -> None:
-        """Close, when what was written has left. The owner hears nothing more of it."""
+        """Close after all written bytes are sent. The owner is not notified any more.
+
+        The connection is reset after LINGER_S seconds, or if the target accepts nothing for
+        LINGER_LOOK_S seconds.
+        """
         self._owner = _NO_OWNER
         self._wire.unregisterProducer()
         self._wire.loseConnection()
@@ -131,12 +136,12 @@ class Target(Protocol):
             self._look_later(self._clock.seconds() + LINGER_S, self.unsent_bytes or None)
 
     def abort(self) -> None:
-        """Reset the connection. The owner hears nothing more of it."""
+        """Reset the connection. The owner is not notified any more."""
         self._owner = _NO_OWNER
         self._wire.abortConnection()
 
     def when_gone(self, call: Callable[[], None]) -> None:
-        """Call when the socket is closed: at once, if it is."""
+        """Call `call` when the connection is closed: at once if it is closed already."""
         if self in self._sockets:
             self._gone = call
         else:
@@ -152,14 +157,15 @@ class Target(Protocol):
         return cast("Connection", self.transport)
 
     def pace(self, producer: IPushProducer) -> None:
-        """Pause this producer whenever the target does not take what is written."""
+        """Pause this producer while the target does not accept data."""
         self._wire.registerProducer(producer, True)
 
     def unpace(self) -> None:
+        """End `pace`."""
         self._wire.unregisterProducer()
 
     def read_at_most(self, nbytes: int) -> None:
-        """Read so much at once from now on."""
+        """Read at most `nbytes` at once from now on."""
         self._tcp.bufferSize = nbytes
 
     def pause(self) -> None:
@@ -167,6 +173,7 @@ class Target(Protocol):
         self._wire.pauseProducing()
 
     def resume(self) -> None:
+        """Read again."""
         self._wire.resumeProducing()
 
     # --- while it lingers
@@ -181,7 +188,7 @@ class Target(Protocol):
         if stuck or self._clock.seconds() >= until:
             self.abort()
             return
-        if not unsent:  # under TLS, what is missing may be the target's own end: it had its time
+        if not unsent:  # with TLS, only the target's close_notify may be missing: it had its time
             self._wire.loseConnection()
         self._look_later(until, unsent)
 
@@ -198,7 +205,7 @@ class Target(Protocol):
         self._owner.target_ended()
 
     def writeConnectionLost(self) -> None:
-        """Our own end has left."""
+        """Our half close was sent."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._sockets.discard(self)
@@ -219,15 +226,15 @@ class Target(Protocol):
         return TargetLoss.RESET
 
 
-# A class of its own: Twisted's endpoints pass on one interface of the protocol that they wrap.
+# A class of its own, because only targets with TLS have a handshake to wait for.
 @implementer(IHandshakeListener)
 class SecureTarget(Target):
-    """One under TLS."""
+    """A connection with TLS."""
 
     def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         super().__init__(owner, clock, sockets)
         self.secured: Deferred[None] = Deferred(lambda _: self.abort())
-        """Fires when the TLS handshake is done, fails with how the connection was lost."""
+        """Fires after the TLS handshake. Fails with the reason if the connection is lost first."""
 
     @property
     def _tcp(self) -> Connection:
@@ -239,7 +246,7 @@ class SecureTarget(Target):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.secured.called:
-            self._owner = _NO_OWNER  # whoever waits for the handshake is told
+            self._owner = _NO_OWNER  # `secured` reports the loss
             self.secured.errback(reason)
         super().connectionLost(reason)
 
@@ -249,7 +256,7 @@ def _nothing() -> None:
 
 
 class _NoOwner:
-    """The owner of a socket that its owner has done with."""
+    """The owner of a connection that its real owner has closed."""
 
     def target_received(self, data: BytesLike) -> None:
         pass
@@ -258,7 +265,7 @@ class _NoOwner:
         pass
 
     def target_lost(self, loss: TargetLoss) -> None:
-        """It is not even asked how."""
+        pass
 
 
 _NO_OWNER = _NoOwner()

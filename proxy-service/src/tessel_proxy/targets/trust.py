@@ -1,4 +1,4 @@
-"""Whom to trust among TLS targets, and why one is not trusted, in Node's words."""
+"""Verify the certificates of TLS targets. Errors have the codes and texts of Node."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _LEAF_UNVERIFIED = 21
 
 
 class TargetTrust:
-    """The authorities that targets are judged by: the system's, and those of a file."""
+    """The authorities that targets are verified with: the system's, and those of TARGET_CA_FILE."""
 
     def __init__(self, ca_file: Path | None, wall_time: WallTime = time.time) -> None:
-        """Raises ConfigError if the file is of no use."""
+        """Load the authorities. Raises ConfigError if the file cannot be used."""
         self._wall_time = wall_time
         self.paths = () if ca_file is None else (ca_file,)
         self.name = "the system's authorities" if ca_file is None else "TARGET_CA_FILE"
         self.reload()
 
     def reload(self) -> None:
-        """Judge new connections by the files as they are now, the system's as well."""
+        """Load the files again, also those of the system. They apply to new connections."""
         self.stamps = stamps_of(self.paths)
         options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
         warnings: list[str] = []
@@ -60,7 +60,7 @@ class TargetTrust:
 
 def _trust_also(options: CertificateOptions, ca_file: Path) -> None:
     try:
-        bytes_of(ca_file, MAX_PEM_BYTES)  # OpenSSL would not say why it cannot, or wait
+        bytes_of(ca_file, MAX_PEM_BYTES)  # OpenSSL would not report the reason, or would block
         options.getContext().load_verify_locations(str(ca_file))
     except FileError as error:
         raise ConfigError([f"TARGET_CA_FILE='{ca_file}' {error}"]) from error
@@ -71,7 +71,7 @@ def _trust_also(options: CertificateOptions, ca_file: Path) -> None:
 
 
 def _out_of_date_in(ca_file: Path, now: datetime) -> list[str]:
-    """Warnings about authorities that vouch for no target now; OpenSSL ignores them."""
+    """Warnings about authorities that have expired or are not valid yet. OpenSSL ignores them."""
     source = f"TARGET_CA_FILE='{ca_file}'"
     try:
         found = certificates_in(ca_file, source)
@@ -82,7 +82,7 @@ def _out_of_date_in(ca_file: Path, now: datetime) -> list[str]:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class TargetVerification:
-    """One target's TLS: makes the client's end, and keeps why the target was not accepted."""
+    """Makes the client's end of TLS to one target. `fault` is why its certificate is not valid."""
 
     def __init__(self, trust: TargetTrust, host: Address | str) -> None:
         self._trust = trust
@@ -99,7 +99,7 @@ class TargetVerification:
     def _judge(
         self, _connection: SSL.Connection, certificate: X509, number: int, depth: int, ok: int
     ) -> bool:
-        """OpenSSL asks for each certificate, the target's own last. False ends the handshake."""
+        """Called by OpenSSL for each certificate, the target's last. False ends the handshake."""
         if not ok:
             self.fault = not_verified(*_fault(number, depth))
         elif depth == 0 and not _names(certificate, self._host):

@@ -1,7 +1,7 @@
-"""Whose look-up goes next: so many at once for a tunnel, so many for an account. Pure.
+"""A fair queue of look-ups: limits for each tunnel and each account at a time. Pure.
 
-A look-up of a dead name takes a thread for half a minute and cannot be stopped. Whoever asks for
-many of them waits behind their own.
+A look-up of a name whose servers do not answer takes a thread for half a minute and cannot be
+stopped. A device that asks for many such names delays only itself.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-LOOKUPS_PER_TUNNEL = 12  # ten dead names, and a live one beside them
-LOOKUPS_PER_ACCOUNT = 48  # a shared password makes all devices one account
+LOOKUPS_PER_TUNNEL = 12  # at a time: some dead names, and good ones beside them
+LOOKUPS_PER_ACCOUNT = 48  # at a time; with a shared token all devices are one account
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LookupTicket:
-    """One look-up that is under way or waits."""
+    """One look-up that is under way or waiting."""
 
     account: str
     tunnel: int
@@ -27,7 +27,7 @@ _Queue: TypeAlias = deque[LookupTicket]
 
 @dataclass(slots=True)
 class _Share:
-    """What one account has under way, and what waits, the tunnels in the order of their turns."""
+    """The look-ups of one account: under way, and waiting, with the tunnels in turn."""
 
     under_way: Counter[int] = field(default_factory=Counter)
     waiting: OrderedDict[int, _Queue] = field(default_factory=OrderedDict)
@@ -54,13 +54,13 @@ class _Share:
 
 
 class LookupTurns:
-    """Hands out turns; who gets none waits."""
+    """Decides which look-ups run now and which one is next."""
 
     def __init__(self) -> None:
         self._shares: dict[str, _Share] = {}
 
     def enter(self, ticket: LookupTicket) -> bool:
-        """May it start now? Else it waits until `leave` names it."""
+        """True: the look-up starts now. False: it waits until `leave` returns it."""
         share = self._shares.setdefault(ticket.account, _Share())
         if not share.has_room(ticket.tunnel):
             share.waiting.setdefault(ticket.tunnel, deque()).append(ticket)
@@ -69,7 +69,7 @@ class LookupTurns:
         return True
 
     def leave(self, ticket: LookupTicket) -> LookupTicket | None:
-        """It has had its turn; who may start instead, if anyone."""
+        """A look-up has ended. Returns the one that starts instead, or None."""
         share = self._shares[ticket.account]
         share.under_way[ticket.tunnel] -= 1
         if not share.under_way[ticket.tunnel]:
@@ -82,7 +82,7 @@ class LookupTurns:
         return follower
 
     def withdraw(self, ticket: LookupTicket) -> None:
-        """It waits no longer."""
+        """Remove a look-up that waits."""
         share = self._shares[ticket.account]
         share.waiting[ticket.tunnel].remove(ticket)
         share.prune(ticket.tunnel)

@@ -41,4 +41,4 @@ def test_all_faults_of_settings_and_policy_file_are_named_together(tmp_path):
 
 
 def test_a_mode_that_lets_inner_addresses_through_is_hinted_at():
-    assert "EGRESS_MODE=open: inner addresses are let through" in faults(EGRESS_MODE="open")
+    assert "EGRESS_MODE=open: internal addresses are allowed" in faults(EGRESS_MODE="open")

@@ -104,7 +104,7 @@ def test_a_file_that_turns_into_a_fifo_holds_nobody_up(policies, path):
 def test_a_mode_that_lets_inner_addresses_through_is_hinted_at(mode):
     assert Policies(Config()).hints() == []
     assert Policies(Config(egress_mode=mode)).hints() == [
-        f"EGRESS_MODE={mode}: inner addresses are let through"
+        f"EGRESS_MODE={mode}: internal addresses are allowed"
     ]
 
 

@@ -84,7 +84,7 @@ def test_what_is_no_rule_is_refused_and_quoted(text):
 
 
 def test_every_faulty_word_is_named():
-    with pytest.raises(ValueError, match=r"'one!' is none; 'two!' is none"):
+    with pytest.raises(ValueError, match=r"'one!' is not a rule; 'two!' is not a rule"):
         rules("one! a.example two!")
 
 

@@ -177,7 +177,10 @@ def test_networks_are_read_as_they_are_written():
 
 @pytest.mark.parametrize(
     ("text", "meant"),
-    [("10.0.0.1/8", "10.0.0.0/8 rather than 10.0.0.1/8"), ("balancer", "'balancer' is none")],
+    [
+        ("10.0.0.1/8", "10.0.0.0/8 rather than 10.0.0.1/8"),
+        ("balancer", "'balancer' is not a network"),
+    ],
 )
 def test_what_is_no_network_is_named(text, meant):
     with pytest.raises(ValueError, match=meant):
