@@ -1,6 +1,6 @@
-"""What each account has open over all its tunnels, and how fast it opens and moves more.
+"""Limits of each account over all its tunnels: open substreams, rate of opens, bytes.
 
-Only accounts whose token was right get here, so there are no more of them than the operator knows.
+Only accounts with a valid token are counted here, so the operator knows their number.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.records.ends import Outcome
 
 BURST_S: Final = 10
-"""How many seconds' worth of opens may come at once: a program's start, a page with its parts."""
+"""Opens that may come at once, as seconds of the allowed rate. Programs open several connections
+when they start, and for a web page."""
 
 SWEEP_AT: Final = 1024
-"""Accounts that are remembered before those that have nothing open are looked for."""
+"""Number of remembered accounts at which those with nothing open are removed."""
 
 
 class Lingering(Interface):
-    """A target whose substream is over: it may still have to take what it was sent."""
+    """A target whose substream has ended. It may still have bytes to accept."""
 
     @property
     def unsent_bytes(self) -> int: ...
@@ -36,7 +37,7 @@ class Lingering(Interface):
 
 
 class AccountUsage:
-    """One account's."""
+    """What one account has open, and its rate limits and quota."""
 
     def __init__(self, limits: AccountLimits, config: LimitSettings, clock: IReactorTime) -> None:
         self._limits = limits
@@ -49,7 +50,7 @@ class AccountUsage:
         self._lingering: set[Lingering] = set()
 
     def open_substream(self) -> Outcome | None:
-        """Count one more; or why there may not be one."""
+        """Count one more substream. If a limit is reached, return it and count nothing."""
         refused = self._limits.refusal_of_substream(self)
         if refused is None:
             self.substreams += 1
@@ -57,7 +58,7 @@ class AccountUsage:
         return refused
 
     def close_substream(self, target: Lingering | None) -> None:
-        """It is over. It counts until its target's socket, if it has one, is closed as well."""
+        """A substream has ended. It counts until the connection to its target is closed, too."""
         if target is None:
             self._count_no_more()
             return
@@ -73,24 +74,24 @@ class AccountUsage:
         self._limits.substreams -= 1
 
     def is_forgettable(self, now: float) -> bool:
-        """Does forgetting it give the account nothing? Who has spent all it may open is known."""
+        """Whether the account gains nothing if it is forgotten: nothing is open or used up."""
         busy = self.tunnels or self.substreams
         owed = self.to_targets.is_owed or self.to_devices.is_owed or self.quota.is_running
         return not busy and not owed and self.opens.is_full(now)
 
     @property
     def held_bytes(self) -> int:
-        """What waits for targets whose substreams are over; no tunnel answers for it."""
+        """Bytes that wait for targets whose substreams have ended. No tunnel counts them."""
         return sum(each.unsent_bytes for each in self._lingering)
 
     def end_for_memory(self) -> None:
-        """Give back what is held."""
+        """Reset the targets whose substreams have ended, to free memory."""
         for target in list(self._lingering):
             target.abort()
 
 
 class AccountLimits:
-    """All accounts', and what there is room for in all."""
+    """The limits of all accounts, and those of the proxy as a whole."""
 
     def __init__(
         self, config: LimitSettings, clock: IReactorTime, descriptors: int = PLENTY
@@ -105,7 +106,7 @@ class AccountLimits:
         self._sweep_at = SWEEP_AT
 
     def open_tunnel(self, account: str) -> AccountUsage | None:
-        """Count one more tunnel of that account; None if it has as many as it may."""
+        """Count one more tunnel of that account. None: the account has too many already."""
         tally = self._tallies.get(account) or self._new(account)
         if tally.tunnels >= self._config.max_tunnels_per_account:
             return None
@@ -114,7 +115,7 @@ class AccountLimits:
 
     @property
     def waiting_for_rate(self) -> int:
-        """Substreams that are paused for it, each way for one."""
+        """Directions of substreams that are paused by a rate limit."""
         return sum(each.to_targets.waiting + each.to_devices.waiting for each in self.tallies)
 
     @property

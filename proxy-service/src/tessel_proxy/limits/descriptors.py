@@ -1,7 +1,7 @@
-"""How many files and sockets this process may have open, and what that leaves room for.
+"""Share the file descriptors of the process between tunnels and substreams.
 
-Out of descriptors, a proxy can neither take in a device nor reach a target for one that it has: so
-both kinds get their share before it comes to that.
+A proxy without free descriptors can neither accept a device nor connect to a target for one. So
+tunnels and substreams are limited before that happens.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from typing import Final
 
 RESERVED: Final = 384
-"""For what is neither tunnel nor target: 256 threads that look up names, with a socket each
-(lookup.py), 64 connections of the admin port (admin.py), listeners, files, calls of the token
-service, and the second address that is tried while the first one is still silent. Half of few."""
+"""Descriptors for everything but tunnels and targets: 256 threads that look up names with a socket
+each (targets/lookup.py), 64 connections of the admin port (monitoring/admin.py), listeners, files,
+requests to the token service, and second connection attempts. If there are few descriptors, half of
+them."""
 
 PLENTY: Final = 1 << 20
-"""What systems without a limit of their own commonly allow."""
+"""The common limit of systems that report none."""
 
 
 def raise_descriptors() -> int:
-    """Take all the descriptors that this process is allowed; how many that is."""
+    """Raise the soft limit of descriptors to the hard limit, and return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):  # some systems say "unlimited" and mean less
+    except (OSError, ValueError):  # some systems report "unlimited", and accept only less
         return _counted(soft)
     return _counted(hard)
 
@@ -35,17 +36,17 @@ def _counted(limit: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DescriptorShares:
-    """How many tunnels and substreams there is room for; each takes one descriptor."""
+    """The number of tunnels and of substreams that the descriptors allow: one for each."""
 
     tunnels: int
     substreams: int
-    is_short: bool  # the settings ask for more tunnels than that
+    is_short: bool  # the settings allow more tunnels than the descriptors
 
     @classmethod
     def of(cls, descriptors: int, max_tunnels: int, max_waiting: int = 0) -> DescriptorShares:
-        """At most half is for tunnels: without targets they are of no use.
+        """Divide `descriptors`. Tunnels get at most half: they need targets to be useful.
 
-        `max_waiting` connections of load balancers may wait for their header besides.
+        `max_waiting`: connections of load balancers that may wait for their header.
         """
         room = max(2, descriptors - min(RESERVED + max_waiting, descriptors // 2))
         tunnels = min(max_tunnels, room // 2)

@@ -1,11 +1,11 @@
-"""The memory of the process, looked at: when it is much, no new tunnels; then the greediest goes.
+"""Watch the memory of the process: refuse new tunnels near the limit, then close the largest one.
 
-Before anybody pays, what is free is given back to the system, and after each ending it is seen
-whether that helped: the process may hold its memory for something else, and then ending one tunnel
-after the other would only end them all.
+First, freed memory is returned to the system. After a tunnel is closed, the memory is measured
+again before another one is closed: the process may use its memory for something else, and closing
+one tunnel after the other would then close all of them.
 
-Each buffer has a limit of its own; this one is for all of them together, and ends one tunnel where
-the system would kill the process and all tunnels with it.
+Each buffer has a limit of its own. This limit is for all of them together: it closes one tunnel
+where the system would kill the process, and all tunnels with it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from tessel_proxy.limits.heap import give_back
 from tessel_proxy.records.error_codes import ErrorCode
 
 LOOK_S: Final = 1.0
-"""A tunnel's buffers do not grow by more in a second than they may hold at all."""
+"""Seconds between two measurements. In a second the buffers of a tunnel can at most become full."""
 
 FULL: Final = 0.9
-"""Of the limit: from here on nobody new is let in, and those who are in go on."""
+"""Part of the limit at which new tunnels are refused. Open tunnels continue."""
 
 WORTH_ENDING: Final = 128 * 1024
-"""Bytes. A device that is slow for a moment has this much waiting on two of its sockets, and a
-tunnel takes about as much without any: ending who holds less would free next to nothing."""
+"""Bytes that a tunnel must hold to be closed. A device that is slow for a moment holds as much for
+two of its sockets, and an idle tunnel takes as much: closing smaller ones frees very little."""
 
 PAUSE_S: Final = 10.0
-"""Between two attempts to make room, which stop everything for some 100 ms each."""
+"""Seconds between two attempts to free memory, each of which blocks for some 100 ms."""
 
 GROWN: Final = 0.02
-"""Of the limit: when there is so much more since, the last attempt was not enough, and the next one
-is due at once."""
+"""Part of the limit. If the memory has grown by this much since the last attempt, the next one is
+made at once."""
 
 MIB: Final = 1024 * 1024
 
@@ -47,7 +47,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class MemoryHolder(Interface):
-    """A tunnel, as far as its buffers go."""
+    """A tunnel or an account that holds buffers, and can be closed to free them."""
 
     @property
     def held_bytes(self) -> int: ...
@@ -55,7 +55,7 @@ class MemoryHolder(Interface):
 
 
 def resident_bytes() -> int | None:
-    """What the process has in memory; None where the system does not tell."""
+    """Bytes of memory that the process uses, or None if the system does not report it."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -64,7 +64,7 @@ def resident_bytes() -> int | None:
 
 
 class MemoryWatch:
-    """Looks at it, and does what has to be done."""
+    """Measures the memory each second, and acts as described at the head of this module."""
 
     _log = Logger()
 
@@ -76,14 +76,14 @@ class MemoryWatch:
         resident: Callable[[], int | None] = resident_bytes,
         give_back: Callable[[], None] = give_back,
     ) -> None:
-        """`max_mib` 0: nothing is looked at."""
+        """`max_mib`: the limit in MiB. 0: no limit, and no measurements."""
         self._clock = clock
         self._limit = max_mib * MIB
         self._holders = holders
         self._resident = resident
         self._give_back = give_back
-        self._due_at = 0.0  # the next attempt to make room
-        self._left = 0  # in memory after the last one
+        self._due_at = 0.0  # time of the next attempt to free memory
+        self._left = 0  # bytes in use after the last attempt
         self.is_full = False
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
@@ -116,7 +116,10 @@ class MemoryWatch:
         return grown or self._clock.seconds() >= self._due_at
 
     def _make_room(self) -> int | None:
-        """What is in memory then; of who is ended now, all is there still."""
+        """Free memory, and close a tunnel if that was not enough.
+
+        Returns the bytes in use. The memory of a tunnel that is closed now still counts.
+        """
         self._give_back()
         resident = self._resident()
         if resident is not None and resident >= self._limit:
@@ -132,7 +135,7 @@ class MemoryWatch:
 
     def _tell(self, resident: int) -> None:
         self._log.warn(
-            "{mib} MiB of memory in use, of at most {limit_mib}: no new tunnels",
+            "{mib} MiB of memory in use, limit {limit_mib} MiB: new tunnels are refused",
             event="memory_full",
             mib=resident // MIB,
             limit_mib=self._limit // MIB,

@@ -1,12 +1,15 @@
-"""Wrong tokens, by where they came from: who may ask about the next one, and when.
+"""Delay checks of tokens from sources that send wrong tokens.
 
-Two memories. A token that was wrong from a source is asked about less and less often: a device that
-keeps sending an old one costs nobody anything but itself. And a source has an allowance of wrong
-tokens, refilled with time, that bounds who tries one token after another; while it is spent, tokens
-that were right from there before are still let through, so that a whole NAT does not pay for one.
-Tokens that are being checked take their part of it beforehand: many at once gain nothing.
+There are two penalties:
 
-Nothing here is a token: callers bring keyed digests.
+- A token that was wrong from a source is checked less and less often, so that a device with an old
+  token does not load the token service.
+- A source has an allowance of wrong tokens, which is refilled with time, against guessing. While it
+  is used up, tokens that were right from this source before are still checked, so that one device
+  does not lock out all others behind the same NAT. Tokens that are being checked count as wrong
+  until there is a result, so that many guesses at once gain nothing.
+
+Tokens are not stored here: callers pass keyed digests.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ from enum import Enum, auto
 from typing import Final, TypeAlias, TypeVar
 
 FREE_FAILURES: Final = 3
-"""So often the same token may be wrong before it has to wait: somebody is still setting up."""
+"""Times that the same token may be wrong without a delay: its owner may be setting up a device."""
 
 REFILL_S: Final = 600.0
-"""In which a source's spent allowance is whole again."""
+"""Seconds in which a used-up allowance is refilled."""
 
 MAX_ENTRIES: Final = 16_384
-"""Of each memory: some MiB. The oldest go first; to push one out takes as many sources."""
+"""Entries of each memory: some MiB. The oldest are dropped: pushing one out takes that many sources."""
 
 _Pair: TypeAlias = tuple[str, bytes]
 _K = TypeVar("_K")
@@ -30,14 +33,14 @@ _V = TypeVar("_V")
 
 
 class Penalty(Enum):
-    """Why a token is not asked about now."""
+    """Why a token is not checked now."""
 
-    OF_TOKEN = auto()  # it was wrong from there, several times
-    OF_SOURCE = auto()  # too many others were
+    OF_TOKEN = auto()  # it was wrong several times from this source
+    OF_SOURCE = auto()  # too many other tokens from this source were wrong
 
 
 class PenaltyError(Exception):
-    """A token was not asked about."""
+    """A token was not checked, because of a penalty."""
 
     def __init__(self, penalty: Penalty) -> None:
         super().__init__(penalty.name)
@@ -45,27 +48,27 @@ class PenaltyError(Exception):
 
 
 class Penalties:
-    """Of one proxy. Its clock is whoever asks."""
+    """The penalties of one proxy. Callers pass the time in seconds."""
 
     def __init__(self, allowance: int, longest_s: float) -> None:
-        """`longest_s` 0: there are none."""
+        """`allowance`: wrong tokens of a source. `longest_s`: longest delay; 0: no penalties."""
         self._allowance = allowance
         self._longest_s = longest_s
         self._wrong: OrderedDict[_Pair, tuple[int, float]] = OrderedDict()  # how often, last when
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how much, when
         self._right: OrderedDict[_Pair, None] = OrderedDict()
-        # By source; there are no more than there may be tunnels without a token.
+        # By source. Unauthenticated tunnels are limited, and so are these.
         self._under_way: dict[str, Counter[bytes]] = {}
 
     def begin(self, source: str, digest: bytes, now: float) -> Penalty | None:
-        """As `of`; if it may be asked about, that goes on until `end`."""
+        """As `of`. If there is no penalty, the token counts as being checked until `end`."""
         penalty = self.of(source, digest, now)
         if penalty is None:
             self._under_way.setdefault(source, Counter())[digest] += 1
         return penalty
 
     def end(self, source: str, digest: bytes) -> None:
-        """There is an answer, which is told besides, or none to be had."""
+        """The check of a token has ended. Its result is reported with the methods below."""
         under_way = self._under_way[source]
         under_way[digest] -= 1
         if not under_way[digest]:
@@ -74,7 +77,7 @@ class Penalties:
             del self._under_way[source]
 
     def of(self, source: str, digest: bytes, now: float) -> Penalty | None:
-        """May this token be asked about?"""
+        """The penalty for this token now; None: it may be checked."""
         if not self._longest_s:
             return None
         pair = (source, digest)
@@ -85,24 +88,26 @@ class Penalties:
         return None
 
     def was_right(self, source: str, digest: bytes) -> None:
+        """A token from this source was accepted."""
         pair = (source, digest)
         self._wrong.pop(pair, None)
         _remember(self._right, pair, None)
 
     def was_wrong(self, source: str, digest: bytes, now: float) -> None:
+        """A token from this source was refused."""
         pair = (source, digest)
         self._right.pop(pair, None)
         times, last = self._wrong.get(pair, (0, now))
         if now - last > REFILL_S:
             times = 0
-        if not times:  # the same one again is no guess
+        if not times:  # the same token again is not a guess
             _remember(self._spent, source, (self._spent_by(source, now) + 1, now))
         _remember(self._wrong, pair, (times + 1, now))
 
     def forget_wrong(self) -> None:
-        """Tokens that were wrong may be right now: the operator has changed who may come in.
+        """Forget wrong tokens, which may be right now: the operator has changed the accounts.
 
-        What guesses have cost an address stays.
+        The used-up allowances of sources stay.
         """
         self._wrong.clear()
 
@@ -114,7 +119,7 @@ class Penalties:
         return last + min(2.0**doublings, self._longest_s)
 
     def _claimed_by(self, source: str, now: float, digest: bytes) -> float:
-        """What will be spent if this one is wrong, and all that are under way."""
+        """The used allowance if this token and all that are being checked turn out wrong."""
         doubtful = {
             each for each in self._under_way.get(source, ()) if (source, each) not in self._right
         }

@@ -1,4 +1,4 @@
-"""How much an account may move in a day, both ways together."""
+"""Limit the bytes of an account in a day, both directions together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ DAY_S: Final = 24 * 3600.0
 
 
 class DailyQuota:
-    """One account's. Its day begins with its first byte after the last one was over.
+    """The quota of one account. Its day begins with the first byte after the last day has ended.
 
-    So not all accounts come back at the same midnight, and no time zone has to be agreed upon. It
-    lives in memory: a process that starts again has forgotten it.
+    So no time zone is needed, and not all accounts return at midnight. The quota is kept in memory
+    and begins anew when the process restarts.
     """
 
     def __init__(self, bytes_per_day: int, clock: IReactorTime) -> None:
@@ -24,7 +24,10 @@ class DailyQuota:
         self._until = -1.0  # the end of the account's day
 
     def move(self, nbytes: int) -> bool:
-        """Count them, unless the quota is spent. What goes beyond it at once is let through."""
+        """Count the bytes and return True. False: the quota was used up before.
+
+        The bytes with which the quota is exceeded are still allowed.
+        """
         if not self._limit:
             return True
         if self.is_spent:
@@ -40,5 +43,5 @@ class DailyQuota:
 
     @property
     def is_running(self) -> bool:
-        """Has something been moved in a day that is not over?"""
+        """Whether the account has moved bytes in a day that has not ended."""
         return self._clock.seconds() < self._until

@@ -1,9 +1,9 @@
-"""How fast an account moves bytes one way: those of its substreams that are ahead wait their turn.
+"""Limit the bytes per second of an account in one direction: substreams above the rate wait.
 
     moved --> bucket: in debt? --> paused, at the end of the queue --> a turn --> moves its share
 
-Nothing is dropped or split: a share is what comes at once, and what is more than the bucket holds
-is a debt that is paid by waiting. So the rate holds on average, with shares as its grain.
+No data is dropped or split. A share is the data that comes at once; if it is more than the bucket
+holds, the bucket is in debt until enough time has passed. The rate therefore holds on average.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from streamplex.tx.flow import MAX_STALL_S
 from tessel_proxy.limits.bucket import Bucket
 
 SHARE_BYTES: Final = 64 * 1024
-"""What a turn is reckoned with before it is known: a full frame, or what Twisted reads at once."""
+"""Bytes that a turn is expected to move: a full frame, or one read of Twisted."""
 
 TURN_S: Final = 0.05
-"""Between turns, at least: the processor has something else to do as well."""
+"""Shortest pause between turns, in seconds: turns must not take all of the processor."""
 
 PATIENCE_S: Final = MAX_STALL_S / 2
-"""A device's substream has its turn after so long, whatever the debt: what waits is held, what is
-held stops the reading of its tunnel, and if nothing of it is taken for twice as long, the tunnel
-takes one for stalled and ends it. Only a crowd exceeds the rate by that."""
+"""Seconds after which a device's substream gets a turn, whatever the debt. Its data is held, held
+data stops the reading of the tunnel, and after twice this time the tunnel would close the substream
+as stalled. Only a large number of substreams can exceed the rate this way."""
 
 
 class Paced(Protocol):
@@ -36,10 +36,10 @@ class Paced(Protocol):
 
 
 class RateLimit:
-    """One account's, one way."""
+    """The rate limit of one account in one direction."""
 
     def __init__(self, bytes_per_s: int, clock: IReactorTime, patience_s: float = inf) -> None:
-        """`bytes_per_s` 0: no limit. A second's worth may come at once, and one share always."""
+        """`bytes_per_s`: the rate; 0: no limit. The bytes of one second may come at once."""
         size = max(bytes_per_s, SHARE_BYTES)
         self._bucket = Bucket(bytes_per_s, size, clock.seconds())
         self._rate = bytes_per_s
@@ -50,22 +50,22 @@ class RateLimit:
 
     @property
     def waiting(self) -> int:
-        """Substreams that are paused."""
+        """Number of substreams that are paused."""
         return len(self._waiting)
 
     @property
     def is_owed(self) -> bool:
-        """Is less than all there? Who has moved nothing for a while is not remembered for it."""
+        """Whether the bucket is not full: the account has moved bytes recently."""
         return bool(self._rate) and not self._bucket.is_full(self._clock.seconds())
 
     def moved(self, nbytes: int, pauses: Paced) -> None:
-        """Count them, and let whoever moved them wait if that was too much."""
+        """Count bytes that a substream moved, and pause it if the bucket is in debt."""
         if self._rate:
             self._bucket.spend(nbytes, self._clock.seconds())
             self.admit(pauses)
 
     def admit(self, pauses: Paced) -> None:
-        """Somebody wants to move something: it waits behind the others while there is a debt."""
+        """If there is a debt, pause a substream that wants to move bytes, last in the queue."""
         now = self._clock.seconds()
         if self._rate and self._bucket.level(now) < 0:
             self._waiting.setdefault(pauses, now)
@@ -73,7 +73,7 @@ class RateLimit:
             self._look_later(now)
 
     def leave(self, pauses: Paced) -> None:
-        """It moves nothing any more."""
+        """Remove a substream that has ended from the queue."""
         self._waiting.pop(pauses, None)
         if not self._waiting and self._turn_due is not None:
             self._turn_due.cancel()
@@ -93,7 +93,7 @@ class RateLimit:
         now = self._clock.seconds()
         try:
             self._give_turns(now)
-        finally:  # the others are not to wait for ever because of one that raised
+        finally:  # the others must not wait for ever if one raises
             if self._waiting:
                 self._look_later(now)
 
@@ -103,6 +103,6 @@ class RateLimit:
             if room < 0 and now - since < self._patience_s:
                 break
             if self._waiting.pop(pauses, None) is None:
-                continue  # it left because of one before it
-            pauses.end_rate_pause()  # what was held moves at once, and it may wait again
+                continue  # the turn of one before it ended this substream
+            pauses.end_rate_pause()  # its held data moves inside this call, and it may wait again
             room = min(room - SHARE_BYTES, self._bucket.level(now))
