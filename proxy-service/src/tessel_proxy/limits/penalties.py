@@ -25,7 +25,7 @@ REFILL_S: Final = 600.0
 """Seconds in which a used-up allowance is refilled."""
 
 MAX_ENTRIES: Final = 16_384
-"""Entries of each memory: some MiB. The oldest are dropped: pushing one out takes that many sources."""
+"""Entries of each memory: some MiB. The oldest are dropped."""
 
 _Pair: TypeAlias = tuple[str, bytes]
 _K = TypeVar("_K")
