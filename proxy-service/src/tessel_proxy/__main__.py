@@ -1,21 +1,19 @@
 """The command `tessel-proxy`: serve, check-config, make-cert, hash-token.
 
-Exit codes: 0 all went well, 1 it could not be done, 2 settings or arguments are at fault.
+Exit codes: 0 success, 1 failure, 2 wrong settings or arguments.
 """
 
 from __future__ import annotations
 
 # isort: off
-# First: another import would install Twisted's own reactor.
+# First, because another import would install Twisted's default reactor.
 from tessel_service_kit.reactor import reactor as installed_reactor
 # isort: on
 
-import argparse
 import gc
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from os import environ
 from pathlib import Path
 from typing import cast
@@ -32,8 +30,6 @@ from tessel_proxy.auth.account_file import (
 )
 from tessel_proxy.certificates.issuing import names_of
 from tessel_proxy.certificates.make import (
-    MAX_DAYS,
-    SERVER_DAYS,
     CertificateError,
     CertificateFamily,
     MadeCertificates,
@@ -43,14 +39,13 @@ from tessel_proxy.egress.policies import Policies
 from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.startup.command_line import parser
 from tessel_proxy.startup.composition import IProxyReactor, ProxyService
-from tessel_proxy.startup.config import SETTINGS, Config
+from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import Ready, get_ready
-from tessel_service_kit.command_line import CommandParser, explain_assignment
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.log_file import FileOutput
 from tessel_service_kit.logs import begin_logging, file_output
-from tessel_service_kit.parsers import integer
 from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 from tessel_service_kit.serving import (
     AT_FAULT,
@@ -61,20 +56,20 @@ from tessel_service_kit.serving import (
     IServingReactor,
     Serving,
 )
-from tessel_service_kit.settings import ConfigError, described
+from tessel_service_kit.settings import ConfigError
 
 MIB = 1024 * 1024
 
 
 class IReactor(IProxyReactor, IServingReactor, IAuthReactor, IResolvingReactor):
-    """All that is asked of the reactor."""
+    """All interfaces of the reactor that the command uses."""
 
 
 reactor = cast("IReactor", installed_reactor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         match arguments.command:
             case "make-cert":
@@ -91,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case _:
                 return _serve()
     except ConfigError as error:
-        _complain(f"the settings are at fault ({ErrorCode.SETTINGS.value})", *error.faults)
+        _complain(f"wrong settings ({ErrorCode.SETTINGS.value})", *error.faults)
         return AT_FAULT
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
@@ -101,68 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="tessel-proxy",
-        explain=explain_assignment,
-        description="One TLS tunnel in from each Tessel, real TCP and TLS connections out.",
-        epilog=f"settings, from the environment:\n{described(SETTINGS)}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"%(prog)s {version('tessel-proxy')}"
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="serve devices until SIGTERM (this is the default)")
-    commands.add_parser("check-config", help="say what the settings come to, or all their faults")
-    make = commands.add_parser(
-        "make-cert",
-        help="make a server certificate, and the authority that devices are to trust",
-        description="Write CERT_FILE and KEY_FILE for the names and addresses by which devices "
-        "reach the proxy. The authority beside them is made once and kept, so a renewal does "
-        "not touch the devices. A file that is replaced keeps its owner, group, mode and ACL. "
-        "Keys are encrypted if KEY_PASS is set.",
-    )
-    make.add_argument(
-        "--for-tessel-1",
-        action="store_true",
-        help="write LEGACY_CERT_FILE and LEGACY_KEY_FILE, and an authority for such boards alone; "
-        "names only, for they read no addresses",
-    )
-    make.add_argument("names", nargs="+", metavar="NAME_OR_ADDRESS")
-    make.add_argument("--out", type=Path, metavar="DIR", help="instead of the files' folder")
-    make.add_argument(
-        "--days",
-        type=_days,
-        default=SERVER_DAYS,
-        help="the server certificate's life (default: %(default)s)",
-    )
-    hashing = commands.add_parser(
-        "hash-token",
-        help="make a token for an account, and the line of AUTH_FILE that accepts it",
-        description="Print a line for AUTH_FILE: add it to the file, which a serving proxy reads "
-        "again. The token itself is shown on standard error, once, and written nowhere. With "
-        "AUTH_FILE set the line gets the file's own salt.",
-    )
-    hashing.add_argument("account", metavar="ACCOUNT")
-    hashing.add_argument(
-        "--stdin", action="store_true", help="read the token from standard input, make none"
-    )
-    return parser
-
-
-def _days(text: str) -> int:
-    try:
-        return integer(1, MAX_DAYS)(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {error}") from None
-
-
 def _serve() -> int:
-    hangups = Hangups()  # before anything is read that it could ask to be read again
+    hangups = Hangups()  # first, so that no SIGHUP is lost while files are read
     ready = get_ready(environ, reactor)
     config = ready.config
-    reactor.installNameResolver(resolver_of(reactor))  # for the token service's name
+    reactor.installNameResolver(resolver_of(reactor))  # for the name of the token service
     files = _log_files(config)
     log = begin_logging(sys.stderr, config.log_level, config.log_format, *files)
     for hint in ready.hints:
@@ -190,12 +128,12 @@ def _serve() -> int:
         stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
         error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
     )
-    gc.freeze()  # what is there now stays: no collection need walk over all modules
+    gc.freeze()  # modules stay for ever, so collections need not visit them
     return serving.run()
 
 
 def _log_files(config: Config) -> list[FileOutput]:
-    """The file that gets the log, too. A proxy without it is better than none: a hint tells."""
+    """Return the output to LOG_FILE; if it cannot be opened, none, as a hint has said."""
     if config.log_file is None:
         return []
     try:
@@ -208,20 +146,20 @@ def _reload(service: ProxyService, ready: Ready) -> None:
     service.reload()
     if ready.kept:
         Logger().info(
-            "not read again: {settings}; a restart applies what has changed in them",
+            "not read again: {settings}; restart the proxy to apply changes in them",
             event="not_reloaded",
             settings=", ".join(ready.kept),
         )
 
 
 def _first_end(ready: Ready) -> float:
-    """When the first of the certificates shown expires; a reload changes it."""
+    """Return when the first server certificate expires; a reload changes it."""
     shown = [each.identity for each in (ready.tls, ready.legacy_tls) if each]
     return min(each.ends.timestamp() for each in shown)
 
 
 def _revocations_end(ready: Ready) -> float | None:
-    """When the first revocation list expires; a reload changes it. None: none does."""
+    """Return when the first revocation list expires, None if none does."""
     ends = ready.tls.identity.revocations.first_end
     return None if ends is None else ends.timestamp()
 

@@ -1,17 +1,30 @@
-"""Factories for the connections of devices: admission, then one TunnelProtocol and Session each."""
+"""The ports for devices: admission of connections, then one TunnelProtocol and Session for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IReactorTime,
+)
 from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
+from tessel_proxy.front.balancers import ProxyProtocolFactory
+from tessel_proxy.front.listening import IListeningReactor, listen
+from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.limits.memory import MemoryWatch
 from tessel_proxy.records.accounting import Listener, TunnelRecord, log_refused
 from tessel_proxy.records.ends import Refusal
@@ -19,9 +32,14 @@ from tessel_proxy.records.peers import peer_name, source_of
 from tessel_proxy.tunnel.session import Session
 from tessel_proxy.tunnel.shared_state import SharedState
 
+LEGACY_WARNING: Final = (
+    "port {port} accepts TLS 1.0 and 1.1 without forward secrecy: make it reachable for Tessel 1 "
+    "boards only"
+)
+
 
 class TunnelFactory(ServerFactory[TunnelProtocol]):
-    """Makes a tunnel of each connection."""
+    """Makes a TunnelProtocol with its Session for each connection."""
 
     noisy = False
 
@@ -45,7 +63,7 @@ class TunnelFactory(ServerFactory[TunnelProtocol]):
 
 
 class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
-    """Lets connections in, TLS below their tunnels, while there is room for one more stranger."""
+    """Puts TLS below a tunnel, or refuses the connection if a limit of the proxy is reached."""
 
     noisy = False
 
@@ -75,6 +93,104 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
         if len(tunnels.handshaking) >= config.max_handshakes:
             return Refusal.TOO_MANY_HANDSHAKES
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningAddress:
+    """An address that the proxy listens on."""
+
+    host: str
+    port: int
+    listener: Listener = Listener.MAIN
+
+
+class ITimedListeningReactor(IListeningReactor, IReactorTime):
+    """The reactor's interfaces that the ports use."""
+
+
+class DevicePorts:
+    """PORT, and LEGACY_PORT if it is set."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: FrontSettings,
+        reactor: ITimedListeningReactor,
+        shared: SharedState,
+        memory: MemoryWatch,
+        *,
+        server_tls: IOpenSSLServerConnectionCreator,
+        legacy_tls: IOpenSSLServerConnectionCreator | None,
+    ) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._shared = shared
+        self._memory = memory
+        self._numbers = count(1)  # of tunnels, over both ports
+        self._main = self._factory(server_tls, Listener.MAIN)
+        self._legacy = legacy_tls and self._factory(legacy_tls, Listener.LEGACY)
+        self._ports: list[tuple[Listener, IListeningPort]] = []
+
+    def _factory(
+        self, tls: IOpenSSLServerConnectionCreator, listener: Listener
+    ) -> ProxyProtocolFactory:
+        tunnels = TunnelFactory(self._shared, self._numbers, listener)
+        below = TLSFactory(tls, False, tunnels, self._reactor)
+        return ProxyProtocolFactory(
+            AdmissionFactory(self._shared, self._memory, below),
+            self._config.proxy_protocol_from,
+            self._reactor,
+            self._shared.config.max_unauthenticated,
+            self._shared.witness,
+            lines=self._shared.lines,
+        )
+
+    @property
+    def are_open(self) -> bool:
+        """Whether the proxy listens."""
+        return bool(self._ports)
+
+    @property
+    def addresses(self) -> Sequence[ListeningAddress]:
+        """The addresses of the open ports."""
+        hosts = [
+            (listener, cast("IPv4Address | IPv6Address", port.getHost()))
+            for listener, port in self._ports
+        ]
+        return [ListeningAddress(each.host, each.port, listener) for listener, each in hosts]
+
+    def open(self) -> None:
+        """Listen on the ports; raises CannotListenError."""
+        self._listen(Listener.MAIN, self._config.port, self._main)
+        if self._legacy and self._config.legacy_port is not None:
+            self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy)
+
+    def _listen(self, listener: Listener, port: int, factory: ProxyProtocolFactory) -> None:
+        opened = listen(self._reactor, self._config.host, port, factory)
+        self._ports.append((listener, opened))
+
+    def log(self) -> None:
+        """Log the addresses."""
+        for each in self.addresses:
+            self._log.info(
+                "listening on {host}, port {port}",
+                event="listening",
+                host=each.host,
+                port=each.port,
+                listener=each.listener.value,
+            )
+            if each.listener is Listener.LEGACY:
+                self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
+
+    async def close(self) -> None:
+        """Listen no more, and close connections that wait for their PROXY header."""
+        ports, self._ports = self._ports, []
+        for _listener, port in ports:
+            await maybeDeferred(port.stopListening)
+        for factory in (self._main, self._legacy):
+            if factory:
+                factory.abort()
 
 
 def _source(addr: IAddress | None) -> str:

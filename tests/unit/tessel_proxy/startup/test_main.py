@@ -128,7 +128,7 @@ def test_make_cert_with_a_faulty_setting_is_a_fault_of_the_settings(place, capsy
     assert command.main(["make-cert", "localhost"]) == 2
     _out, err = lines(capsys)
     assert err == [
-        "tessel-proxy: the settings are at fault (TP3001):",
+        "tessel-proxy: wrong settings (TP3001):",
         "  KEY_PASS_FILE='nowhere' cannot be read: No such file or directory",
     ]
 

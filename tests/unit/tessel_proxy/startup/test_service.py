@@ -433,10 +433,10 @@ async def test_after_its_time_a_stop_resets_what_is_open(make, authority, monkey
 async def test_a_stop_waits_for_no_balancers_header(make):
     proxy = make(proxy_protocol_from=networks("127.0.0.1"))
     waiting = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
-    while not proxy._door.waiting:
+    while not proxy._ports._main.waiting:
         await deferLater(reactor, 0.01)
     await proxy.stopService()
-    assert not proxy._door.waiting
+    assert not proxy._ports._main.waiting
     waiting.close()
 
 

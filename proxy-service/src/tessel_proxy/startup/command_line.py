@@ -1,0 +1,73 @@
+"""The arguments of the command `tessel-proxy`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+
+from tessel_proxy.certificates.make import MAX_DAYS, SERVER_DAYS
+from tessel_proxy.startup.config import SETTINGS
+from tessel_service_kit.command_line import CommandParser, explain_assignment
+from tessel_service_kit.parsers import integer
+from tessel_service_kit.settings import described
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command `tessel-proxy`."""
+    top = CommandParser(
+        prog="tessel-proxy",
+        explain=explain_assignment,
+        description="One TLS tunnel in from each Tessel, real TCP and TLS connections out.",
+        epilog=f"settings, from the environment:\n{described(SETTINGS)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {version('tessel-proxy')}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve devices until SIGTERM (this is the default)")
+    commands.add_parser("check-config", help="print the settings in effect, or all their faults")
+    make = commands.add_parser(
+        "make-cert",
+        help="make a server certificate, and the authority that devices trust",
+        description="Write CERT_FILE and KEY_FILE for the names and addresses by which devices "
+        "reach the proxy. The authority beside them is made once and kept, so a renewal does "
+        "not touch the devices. A file that is replaced keeps its owner, group, mode and ACL. "
+        "Keys are encrypted if KEY_PASS is set.",
+    )
+    make.add_argument(
+        "--for-tessel-1",
+        action="store_true",
+        help="write LEGACY_CERT_FILE and LEGACY_KEY_FILE, and an authority for Tessel 1 boards; "
+        "names only, because these boards do not read addresses",
+    )
+    make.add_argument("names", nargs="+", metavar="NAME_OR_ADDRESS")
+    make.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write to, instead of the files' own"
+    )
+    make.add_argument(
+        "--days",
+        type=_days,
+        default=SERVER_DAYS,
+        help="days until the server certificate expires (default: %(default)s)",
+    )
+    hashing = commands.add_parser(
+        "hash-token",
+        help="make a token for an account, and the line of AUTH_FILE that accepts it",
+        description="Print a line for AUTH_FILE: add it to the file, which a serving proxy reads "
+        "again. The token itself is printed once on standard error and stored nowhere. If "
+        "AUTH_FILE is set, the line uses the salt of that file.",
+    )
+    hashing.add_argument("account", metavar="ACCOUNT")
+    hashing.add_argument(
+        "--stdin",
+        action="store_true",
+        help="read the token from standard input instead of making one",
+    )
+    return top
+
+
+def _days(text: str) -> int:
+    try:
+        return integer(1, MAX_DAYS)(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {error}") from None
