@@ -1,4 +1,4 @@
-"""`make deploy-test`: what is in deploy/, on the programs it is for, where they are installed."""
+"""`make deploy-test`: test the files in deploy/ with the programs that use them, if installed."""
 
 import pytest
 import trustme

@@ -1,4 +1,4 @@
-"""The hooks that put a renewed certificate in place, called as certbot and lego call them."""
+"""The hooks that install a renewed certificate, called as certbot and lego call them."""
 
 import os
 import shutil
@@ -169,7 +169,7 @@ def test_a_file_that_is_cut_short_changes_nothing(folder, made):
 
 
 @pytest.mark.parametrize("hook", ["certbot-deploy-hook", "lego-hook", "install-certificate"])
-def test_called_by_hand_without_what_it_needs_a_hook_says_so(folder, hook):
+def test_a_hook_without_its_environment_reports_it(folder, hook):
     done = run(hook, folder)
     assert done.returncode != 0
     assert done.stderr

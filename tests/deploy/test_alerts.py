@@ -1,4 +1,4 @@
-"""The alert rules by Prometheus' own judgement, on series that are made up; `promtool` has both."""
+"""The alert rules, checked by Prometheus' `promtool` with made-up series."""
 
 import re
 import shutil
@@ -25,18 +25,18 @@ def promtool(*args):
 
 
 @with_promtool
-def test_the_rules_can_be_used():
+def test_the_rules_are_valid():
     done = promtool("check", "rules", FOLDER / "alerts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @with_promtool
-def test_each_rule_fires_when_it_should_and_not_else():
+def test_each_rule_fires_only_when_it_should():
     done = promtool("test", "rules", FOLDER / "alerts.test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_rule_is_tried():
+def test_each_rule_is_tested():
     assert set(ALERTS) <= set(
         re.findall(r"TesselProxy\w+", (FOLDER / "alerts.test.yml").read_text())
     )

@@ -1,4 +1,4 @@
-"""deploy/compose.yml on the engine: it starts, comes back from a kill, and tells when it is ill."""
+"""deploy/compose.yml on Docker: the proxy starts, restarts after a kill, and reports its health."""
 
 import os
 import subprocess
@@ -112,7 +112,7 @@ def to_the_process(container, signal):
     assert done.exit_code == 0, done.output
 
 
-def test_it_starts_and_turns_green(container):
+def test_it_starts_and_becomes_healthy(container):
     becomes(container, "healthy")
 
 
@@ -130,7 +130,7 @@ def test_it_comes_back_when_its_process_is_killed(container):
     becomes(container, "healthy")
 
 
-def test_its_health_turns_red_while_it_hangs_and_green_after(container):
+def test_it_is_unhealthy_while_it_hangs_and_healthy_after(container):
     becomes(container, "healthy")
     to_the_process(container, "STOP")
     becomes(container, "unhealthy")
@@ -138,7 +138,7 @@ def test_its_health_turns_red_while_it_hangs_and_green_after(container):
     becomes(container, "healthy")
 
 
-def test_a_certificate_that_is_renamed_into_place_is_taken_up(container, folder):
+def test_a_certificate_that_is_renamed_into_place_is_loaded(container, folder):
     becomes(container, "healthy")
     make_certificate(folder)
     eventually(

@@ -1,4 +1,4 @@
-"""What `docker compose` makes of the compose files here, without an engine."""
+"""The compose files as `docker compose config` reads them, without Docker Engine."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def test_a_stop_leaves_time_for_the_drain():
     assert proxy["environment"]["DRAIN_S"] == "30"
 
 
-def test_what_an_operator_sets_wins_but_for_what_the_file_itself_relies_on(tmp_path):
+def test_an_operators_settings_override_all_but_those_that_the_file_depends_on(tmp_path):
     for name in ("compose.yml", "compose.env"):
         shutil.copy(DEPLOY / name, tmp_path)
     mine = {

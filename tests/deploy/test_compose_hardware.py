@@ -1,4 +1,4 @@
-"""compose.hardware.yml, as far as it can be tried without a chip: what compose makes of it."""
+"""compose.hardware.yml as `docker compose config` reads it, without a chip."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_the_device_gets_the_chips_devices_and_their_groups_and_no_network():
     assert not found.get("networks")
 
 
-def test_it_checks_the_radio_unless_told_otherwise():
+def test_it_checks_the_radio_by_default():
     found = device(WIFI_SSID="home")
 
     assert (found["entrypoint"], found["command"]) == (["tessel"], ["radio", "check"])
@@ -56,14 +56,14 @@ def test_it_checks_the_radio_unless_told_otherwise():
     assert found["environment"]["CC3000_GPIO_IRQ"] == "/dev/gpiochip0:23"
 
 
-def test_another_chip_of_lines_is_given_to_it_and_named_to_it():
+def test_another_gpio_chip_is_passed_and_named_to_the_container():
     found = device(CC3000_GPIO_CHIP="/dev/gpiochip4")
 
     assert found["environment"]["CC3000_GPIO_CS"] == "/dev/gpiochip4:22"
     assert "/dev/gpiochip4" in str(found["devices"])
 
 
-def test_groups_that_are_not_told_are_asked_for():
+def test_unset_groups_are_an_error():
     done = config()
 
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""The real HAProxy in front: the proxy logs the device's true address."""
+"""A real HAProxy in front of the proxy, which logs the devices' own addresses."""
 
 import re
 import shutil
@@ -63,7 +63,7 @@ def reaches(port):
 
 
 @pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2"])
-def test_the_log_tells_the_devices_own_address(version, authority, tmp_path):
+def test_the_log_has_the_devices_own_address(version, authority, tmp_path):
     settings = {
         "AUTH_HARDCODED": TOKEN,
         "ADMIN_PORT": "0",
@@ -91,6 +91,6 @@ def plain_name(device: ssl.SSLSocket):
     return device.getsockname()[:2]
 
 
-def test_the_recipe_is_valid_as_it_stands(tmp_path):
+def test_the_recipe_is_valid_without_changes(tmp_path):
     process = Process(["haproxy", "-c", "-f", RECIPE], {}, tmp_path, "check")
     assert process.wait(SECONDS) == 0, process.stderr

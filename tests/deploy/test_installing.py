@@ -1,4 +1,4 @@
-"""docs/installing.md, command by command, each in a virtual environment that has nothing else."""
+"""The commands of docs/installing.md, each in an empty virtual environment."""
 
 import os
 import re
@@ -83,7 +83,7 @@ def row(command):
 
 
 @pytest.mark.parametrize("command", [row(command) for _, command in ROWS])
-def test_what_the_page_says_installs_a_package_that_works(command, checkout, environment):
+def test_the_commands_of_the_page_install_a_package_that_works(command, checkout, environment):
     run(f"{command} --quiet", checkout, environment)
     folder = folder_of(command)
     for script in PROJECTS[folder].get("scripts", {}):

@@ -1,6 +1,6 @@
 """The unit under a real systemd, installed with the commands of docs/operating.md.
 
-A certificate is renewed in each of the ways there are, and the service is started again after it.
+A certificate is renewed in each supported way, and the service is restarted afterwards.
 """
 
 import re
@@ -124,7 +124,7 @@ def host():
         container.remove(force=True, v=True)
 
 
-def test_it_is_ready_when_the_documented_commands_are_through(host):
+def test_it_is_ready_after_the_documented_commands(host):
     host.await_ready()
     assert host.run("systemctl is-active tessel-proxy") == "active"
     assert host.access(KEY) == "root:tessel-tls 640"
@@ -132,7 +132,7 @@ def test_it_is_ready_when_the_documented_commands_are_through(host):
 
 
 @pytest.mark.parametrize("renewal", RENEWALS)
-def test_after_a_renewal_the_files_are_as_they_were_and_a_restart_works(host, renewal):
+def test_after_a_renewal_owners_and_modes_are_unchanged_and_a_restart_works(host, renewal):
     host.await_ready()
     contents, accesses = host.run(f"sha256sum {KEY}"), (host.access(KEY), host.access(CHAIN))
     host.run(RENEWALS[renewal])

@@ -1,4 +1,4 @@
-"""The systemd unit by systemd's own judgement, and what docs/operating.md says of it."""
+"""The systemd unit, checked by systemd and compared with docs/operating.md."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The scenarios, on processes or in containers, over the simulated chip or the host's sockets.
+"""Scenarios with processes or containers, over the simulated chip or the host's sockets.
 
 pytest tests/e2e --deployment=local|compose --radio=cc3000-sim|host
 """

@@ -1,4 +1,4 @@
-"""Who may use the proxy, and which proxy may be used."""
+"""Only devices with a valid token use the proxy, and devices use only a trusted proxy."""
 
 WRONG_TOKEN = "fedcba9876543210fedcba9876543210"
 
@@ -31,7 +31,7 @@ def test_without_the_token_service_nothing_opens_until_it_is_back(deployment, wa
     assert watch.visits(deployment.far, "http") == 1
 
 
-def test_a_proxy_with_an_untrusted_certificate_is_told_nothing(deployment, watch):
+def test_a_proxy_with_an_untrusted_certificate_receives_nothing(deployment, watch):
     done = deployment.run(
         "get.py", deployment.far.url(), PROXY_CERT_FILE=deployment.target_authority
     )

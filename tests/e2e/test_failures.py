@@ -1,4 +1,4 @@
-"""Targets and devices that do not do as they should."""
+"""Targets and devices that fail."""
 
 from lab.waiting import eventually
 
@@ -6,7 +6,7 @@ UNUSED_PORT = 1  # tcpmux, which nobody serves
 DOWNLOADS = 50
 
 
-def test_a_target_that_refuses_is_an_error_with_nodes_code_word(deployment, watch):
+def test_a_target_that_refuses_is_an_error_with_nodes_code(deployment, watch):
     done = deployment.run("events.py", deployment.far.host, UNUSED_PORT)
 
     assert done.exit_code == 0, done
@@ -17,7 +17,7 @@ def test_a_target_that_refuses_is_an_error_with_nodes_code_word(deployment, watc
     assert substream["outcome"] == "connect_failed"
 
 
-def test_a_name_that_does_not_resolve_is_an_error_with_nodes_code_word(deployment, watch):
+def test_a_name_that_does_not_resolve_is_an_error_with_nodes_code(deployment, watch):
     done = deployment.run("events.py", "nobody.invalid", 80)
 
     assert done.exit_code == 0, done
@@ -27,7 +27,7 @@ def test_a_name_that_does_not_resolve_is_an_error_with_nodes_code_word(deploymen
     ]
 
 
-def test_a_target_that_resets_is_an_error_and_no_end(deployment, watch):
+def test_a_target_that_resets_is_an_error_and_not_an_end(deployment, watch):
     host, port = deployment.far.host, deployment.far.ports["reset"]
     done = deployment.run("events.py", host, port)
 

@@ -1,4 +1,4 @@
-"""Which way a connection takes, told by the sites' counts and the proxy's log."""
+"""Routes of connections, proved by the sites' counts and the proxy's log."""
 
 from lab.deployment.base import ACCOUNT
 
@@ -36,7 +36,7 @@ def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployme
     assert watch.visits(deployment.far, "https") == 1
 
 
-def test_what_is_asked_by_http_can_be_found_in_what_the_proxy_relayed(deployment, watch):
+def test_an_http_request_can_be_found_in_the_relayed_bytes(deployment, watch):
     """Without this, not finding it in the next scenario would say nothing."""
     done = deployment.run("get.py", deployment.far.url(f"/say?text={MARKER}"))
 
@@ -49,7 +49,7 @@ def test_what_is_asked_by_http_can_be_found_in_what_the_proxy_relayed(deployment
     assert len(answered) == substream["bytes_from_target"]
 
 
-def test_what_is_asked_end_to_end_cannot_be_found_in_what_the_proxy_relayed(deployment, watch):
+def test_a_request_with_end_to_end_tls_cannot_be_found_in_the_relayed_bytes(deployment, watch):
     url = deployment.far.url(f"/say?text={MARKER}", "https")
     done = deployment.run("get.py", url, PROXY_TLS="end-to-end")
 
@@ -64,7 +64,7 @@ def test_what_is_asked_end_to_end_cannot_be_found_in_what_the_proxy_relayed(depl
     assert len(answered) >= substream["bytes_from_target"]  # the device left before the last
 
 
-def test_end_to_end_goes_before_a_trusted_proxy(deployment, watch):
+def test_end_to_end_has_priority_over_a_trusted_proxy(deployment, watch):
     url = deployment.far.url(scheme="https")
     done = deployment.run("get.py", url, PROXY_TLS="end-to-end", PROXY_TRUSTED=1)
 

@@ -1,4 +1,4 @@
-"""Bytes in number: large transfers, many sockets, and ends of one side only."""
+"""Large transfers, many sockets, and half-closed connections."""
 
 from lab.target_site.bodies import sha256_of
 
@@ -8,7 +8,7 @@ MOST_UNREAD = 8_000_000  # of 200 MB
 SOCKETS = 50
 
 
-def test_a_large_download_comes_unchanged(deployment, watch):
+def test_a_large_download_arrives_unchanged(deployment, watch):
     large = LARGE[deployment.radio]
     host, port = deployment.far.host, deployment.far.ports["source"]
     done = deployment.run("download.py", host, port, large, within=TRANSFER_SECONDS)
@@ -19,7 +19,7 @@ def test_a_large_download_comes_unchanged(deployment, watch):
     assert substream["bytes_from_target"] == large
 
 
-def test_a_large_upload_goes_unchanged(deployment, watch):
+def test_a_large_upload_arrives_unchanged(deployment, watch):
     large = LARGE[deployment.radio]
     host, port = deployment.far.host, deployment.far.ports["count"]
     done = deployment.run("upload.py", host, port, large, within=TRANSFER_SECONDS)
@@ -32,7 +32,7 @@ def test_a_large_upload_goes_unchanged(deployment, watch):
     assert substream["bytes_from_device"] == large
 
 
-def test_a_socket_that_is_not_read_holds_up_no_other_and_leaves_at_once(deployment, watch):
+def test_a_socket_that_is_not_read_blocks_no_other_and_closes_at_once(deployment, watch):
     host, port = deployment.far.host, deployment.far.ports["source"]
     done = deployment.run("stalled.py", host, port, 20_000_000, within=TRANSFER_SECONDS)
 
@@ -63,7 +63,7 @@ def test_a_target_answers_after_the_device_has_ended(deployment, watch):
     assert told["counted"] == told["sent"]
 
 
-def test_a_device_goes_on_after_the_target_has_ended(deployment, watch):
+def test_a_device_can_send_after_the_target_has_ended(deployment, watch):
     host, port = deployment.far.host, deployment.far.ports["farewell"]
     done = deployment.run("farewell.py", host, port, "said after the end")
 

@@ -1,4 +1,4 @@
-"""The life of a tunnel: idle, lost, made anew."""
+"""A tunnel that is idle or lost is opened again."""
 
 from lab.waiting import eventually
 
@@ -18,7 +18,7 @@ def test_an_idle_tunnel_closes_and_is_opened_again_when_needed(deployment, watch
     assert len(watch.substreams(2)) == 2
 
 
-def test_a_download_cut_by_the_proxys_death_is_an_error_and_the_next_socket_works(
+def test_a_download_that_the_proxys_crash_cuts_is_an_error_and_the_next_socket_works(
     deployment, watch
 ):
     far = deployment.far

@@ -1,7 +1,7 @@
-"""`make hardening`: what strangers do to a proxy, within some minutes. Apart from `make test`.
+"""`make hardening`: attacks on a proxy, and failures around it. It takes some minutes.
 
-`--seed=N` makes other inputs; each failure names the seed and the input's number. `--soak-s=N` lets
-the soak last for so many seconds: a night's worth before a release, say.
+`--seed=N` generates other inputs; each failure names the seed and the number of the input.
+`--soak-s=N` sets the seconds of the soak, for example a whole night before a release.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Run by test_name_servers.py, where a name server of the tests' own is asked."""
+"""Tests that test_name_servers.py runs in a network with a name server of its own."""
 
 import json
 import socket
@@ -113,7 +113,7 @@ class Asked:
         return CONNECTED if said.get("emitArgs") == ["connect"] else None
 
 
-def test_what_the_device_is_told_and_how_soon(device, target):
+def test_each_name_gets_its_result_in_time(device, target):
     expected = {named(*rules): outcome for rules, outcome in EXPECTED}
     asked = Asked(device, expected, target)
     assert asked.outcomes == expected
@@ -124,7 +124,7 @@ def test_what_the_device_is_told_and_how_soon(device, target):
     assert max(asked.seconds.values()) < CONNECT_TIMEOUT_S + 2
 
 
-def test_names_whose_ipv6_is_never_answered_are_found_as_often_as_one_likes(device, target):
+def test_names_whose_ipv6_query_is_never_answered_are_found_each_time(device, target):
     names = [named(FOUR, "silent", f"host{number}") for number in range(10)]
     asked = Asked(device, names, target)
     assert set(asked.outcomes.values()) == {CONNECTED}
@@ -142,7 +142,7 @@ def test_aliases_are_followed(device, target):
     assert set(Asked(device, names, target).outcomes.values()) == {CONNECTED}
 
 
-def test_every_address_that_is_dialled_is_judged(device, target):
+def test_every_dialled_address_is_checked(device, target):
     bad = [
         named("10-0-0-1", "silent"),
         named("servfail", INSIDE),
@@ -176,7 +176,7 @@ for name in names:
 """
 
 
-def test_a_device_by_itself_sees_the_same(tmp_path, target):
+def test_a_device_without_a_proxy_gets_the_same_results(tmp_path, target):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     expected = {named(*rules): outcome for rules, outcome in EXPECTED if rules not in UNANSWERED}

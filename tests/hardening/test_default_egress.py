@@ -1,6 +1,6 @@
-"""The whole process with default rules: no way of writing this machine's address gets in.
+"""The whole process with default rules: no spelling of this machine's address is dialled.
 
-Each rule by itself is in the truth table (docs/egress.md); this is the way from wire to dial.
+The truth table (docs/egress.md) tests each rule; here the path from the wire to the dial is tested.
 """
 
 import socket
@@ -60,7 +60,7 @@ def accepted(listener):
     return 1
 
 
-def test_no_spelling_of_this_machines_addresses_gets_in(proxy_with, device_of, visits):
+def test_no_spelling_of_this_machines_addresses_is_dialled(proxy_with, device_of, visits):
     port, count = visits
     proxy = proxy_with(EGRESS_ALLOW=None)
     device = device_of(proxy, TOKEN)
@@ -77,7 +77,7 @@ def test_no_spelling_of_this_machines_addresses_gets_in(proxy_with, device_of, v
 
 
 @pytest.mark.parametrize("kind", ["net", "tls"])
-def test_the_proxys_own_ports_are_closed_where_loopback_is_allowed(proxy_with, device_of, kind):
+def test_the_proxys_own_ports_are_refused_even_if_loopback_is_allowed(proxy_with, device_of, kind):
     proxy = proxy_with(ADMIN_PORT=0)
     device = device_of(proxy, TOKEN)
     admin = proxy.log.events("admin_listening")[0]["port"]

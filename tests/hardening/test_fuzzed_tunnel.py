@@ -1,8 +1,8 @@
-"""Whatever a device does in whatever order, its tunnel keeps the rules of docs/wire.md.
+"""Whatever a device does in whatever order, its tunnel follows the rules of docs/wire.md.
 
-The machine below is a device of bad manners with a proxy's whole stack in memory. It knows only
-which substreams it opened, and checks what is said to it: that each is told one end and one close
-and nothing after, and that nothing of it is left when the tunnel has gone.
+The state machine below is a misbehaving device with a whole proxy in memory. It knows only which
+substreams it opened. It checks that each gets one end and one close and nothing afterwards, and
+that nothing is left when the tunnel is closed.
 """
 
 import json
@@ -185,6 +185,6 @@ def name_of(said):
 
 
 @pytest.mark.timeout(400)  # so much to do takes long where others work as well
-def test_a_device_of_bad_manners_is_told_what_the_protocol_says_and_leaves_nothing(seed):
+def test_a_misbehaving_device_gets_the_specified_replies_and_leaves_nothing(seed):
     some = settings(max_examples=400, stateful_step_count=30, deadline=None, database=None)
     run_state_machine_as_test(hypothesis.seed(seed)(BadManners), settings=some)

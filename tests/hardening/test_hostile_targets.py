@@ -1,4 +1,4 @@
-"""Targets that never answer, reset, flood or talk nonsense: their substream ends, and no other."""
+"""Targets that never answer, reset, flood or send garbage affect only their own substream."""
 
 import socket
 import struct
@@ -62,7 +62,9 @@ def reset(peer):
     peer.close()
 
 
-def test_targets_that_never_answer_are_given_up_in_time(proxy, device_of, bystander_of, full_port):
+def test_connecting_to_a_target_that_never_answers_times_out(
+    proxy, device_of, bystander_of, full_port
+):
     device = device_of(proxy, TOKEN)
     before = proxy.held.descriptors
     with bystander_of(proxy):
@@ -77,7 +79,7 @@ def test_targets_that_never_answer_are_given_up_in_time(proxy, device_of, bystan
     proxy.settles(before)
 
 
-def test_a_tls_target_that_never_shakes_hands_is_given_up_in_time(
+def test_a_tls_handshake_that_the_target_does_not_finish_times_out(
     proxy, device_of, bystander_of, serve
 ):
     port = serve(lambda peer: None)
@@ -91,7 +93,7 @@ def test_a_tls_target_that_never_shakes_hands_is_given_up_in_time(
 @pytest.mark.parametrize(
     "nonsense", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x03\xff\xff" + b"\xff" * 65_535]
 )
-def test_a_tls_target_that_talks_nonsense_fails_alone(
+def test_a_tls_target_that_sends_garbage_affects_no_other_substream(
     proxy, device_of, bystander_of, serve, nonsense
 ):
     port = serve(lambda peer: peer.sendall(nonsense))
@@ -117,7 +119,7 @@ def test_targets_that_reset_end_their_substream_with_an_error(
             assert device.events(channel + 2)[-3:] == ["read ECONNRESET", "end", "close"]
 
 
-def test_a_flood_of_single_bytes_leaves_others_their_turn(proxy, device_of, bystander_of, serve):
+def test_a_flood_of_single_bytes_does_not_starve_others(proxy, device_of, bystander_of, serve):
     stopped = threading.Event()
 
     def flood(peer):
@@ -136,7 +138,9 @@ def test_a_flood_of_single_bytes_leaves_others_their_turn(proxy, device_of, byst
     stopped.set()
 
 
-def test_a_target_that_floods_a_slow_device_waits_with_it(proxy, device_of, bystander_of, site):
+def test_a_target_that_floods_a_slow_device_is_slowed_to_its_rate(
+    proxy, device_of, bystander_of, site
+):
     slow = device_of(proxy, TOKEN, receive_buffer=4096)
     before = proxy.held.memory
     with bystander_of(proxy):

@@ -85,7 +85,7 @@ def test_a_serving_proxy_is_ready_and_a_draining_one_is_not(proxy_with, device_o
     assert proxy.process.wait(20) == 0
 
 
-def test_metrics_tell_what_was_relayed_and_refused(proxy_with, device_of, site):
+def test_metrics_count_relayed_bytes_and_refusals(proxy_with, device_of, site):
     proxy = proxy_with(ADMIN_PORT=0)
     admin = Admin(proxy)
     device = device_of(proxy, TOKEN)
@@ -104,7 +104,7 @@ def test_metrics_tell_what_was_relayed_and_refused(proxy_with, device_of, site):
 @pytest.mark.parametrize(
     ("header", "peer"), [(V1, "192.0.2.9:4711"), (V2, "192.0.2.9:4711"), (V2_LOCAL, "127.0.0.1:")]
 )
-def test_behind_a_named_balancer_the_devices_own_address_is_known(
+def test_behind_a_configured_balancer_the_devices_own_address_is_used(
     proxy_with, context, header, peer, pieces
 ):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="127.0.0.0/8")
@@ -115,14 +115,14 @@ def test_behind_a_named_balancer_the_devices_own_address_is_known(
 
 
 @pytest.mark.parametrize("header", [b"", V1.replace(b"4711", b"+4711"), V2[:-1] + b"\0" + V1])
-def test_a_balancer_without_a_right_header_is_cut(proxy_with, context, header):
+def test_a_balancers_connection_without_a_valid_header_is_closed(proxy_with, context, header):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="127.0.0.0/8")
     with pytest.raises(OSError):  # noqa: PT011 -- reset, or cut in the handshake
         Balanced(proxy.port, context, header)
 
 
 @pytest.mark.parametrize("header", [V1, V2])
-def test_a_header_of_somebody_else_is_no_header(proxy_with, context, header, device_of):
+def test_a_header_from_another_address_is_not_accepted(proxy_with, context, header, device_of):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="10.0.0.0/8")
     with pytest.raises(OSError):  # noqa: PT011 -- a bad handshake
         Balanced(proxy.port, context, header)

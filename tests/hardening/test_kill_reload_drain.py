@@ -1,4 +1,4 @@
-"""The process killed, told to reload and told to go, each in the middle of transfers."""
+"""The process is killed, reloaded or stopped during transfers."""
 
 import hashlib
 import json
@@ -91,7 +91,7 @@ def open_at_targets(site):
     return count
 
 
-def test_a_proxy_that_is_killed_looks_to_nobody_like_an_end(
+def test_a_killed_proxy_is_a_lost_connection_and_not_an_end_for_its_peers(
     proxy_with, context, site, device_of, open_at_targets
 ):
     proxy = proxy_with()
@@ -106,7 +106,7 @@ def test_a_proxy_that_is_killed_looks_to_nobody_like_an_end(
     assert device.read_bytes(2, 5) == b"alive"
 
 
-def test_reloads_under_load_give_new_connections_the_new_certificate_and_hurt_no_transfer(
+def test_reloads_under_load_use_the_new_certificate_and_disturb_no_transfer(
     proxy_with, bystander_of, context, site
 ):
     proxy = proxy_with()
@@ -129,7 +129,7 @@ def is_trusted(proxy, context):
         return False
 
 
-def test_a_broken_certificate_is_not_taken_up(proxy_with, bystander_of, context):
+def test_a_broken_certificate_is_not_loaded(proxy_with, bystander_of, context):
     proxy = proxy_with()
     with bystander_of(proxy):
         proxy.certificate_file.write_text("-----BEGIN CERTIFICATE-----\nhalf of i")
@@ -140,7 +140,7 @@ def test_a_broken_certificate_is_not_taken_up(proxy_with, bystander_of, context)
 
 
 @pytest.mark.parametrize("features", [[], ["goaway/1", "halfclose/1", "reuse/1"]])
-def test_on_sigterm_transfers_end_whole_nobody_new_gets_in_and_the_exit_code_is_0(
+def test_on_sigterm_transfers_finish_new_tunnels_are_refused_and_the_exit_code_is_0(
     proxy_with, context, site, features
 ):
     proxy = proxy_with(DRAIN_S=DRAIN_S)
@@ -156,7 +156,7 @@ def test_on_sigterm_transfers_end_whole_nobody_new_gets_in_and_the_exit_code_is_
     assert proxy.process.wait(STOP_SECONDS) == 0
 
 
-def test_what_cannot_end_in_time_is_cut_and_the_exit_code_is_0(proxy_with, context, site):
+def test_transfers_that_exceed_the_drain_are_cut_and_the_exit_code_is_0(proxy_with, context, site):
     proxy = proxy_with(DRAIN_S=1)
     device = Device(proxy.port, context)
     device.authenticate(TOKEN)
@@ -183,7 +183,7 @@ def test_a_second_signal_stops_at_once(proxy_with, context, site):
     assert (len(downloads.cut), downloads.whole) == (DEVICES, [])
 
 
-def test_for_the_delay_before_a_drain_it_is_not_ready_and_takes_devices_at_both_ports(
+def test_during_the_drain_delay_it_is_not_ready_but_accepts_devices_at_both_ports(
     proxy_with, context, device_of, site, tmp_path
 ):
     made = [sys.executable, "-m", "tessel_proxy", "make-cert", "--for-tessel-1", "boards.test"]

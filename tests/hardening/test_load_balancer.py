@@ -1,4 +1,4 @@
-"""Behind a load balancer: headers of the PROXY protocol that are half, wrong, huge or forged."""
+"""Behind a load balancer: PROXY protocol headers that are incomplete, wrong, huge or forged."""
 
 import socket
 import ssl
@@ -29,7 +29,7 @@ def balanced(proxy_with):
     return proxy_with(ADMIN_PORT=0, PROXY_PROTOCOL_FROM="127.0.0.1")
 
 
-def test_every_half_or_wrong_header_ends_its_connection_in_time(balanced):
+def test_every_incomplete_or_wrong_header_closes_its_connection_in_time(balanced):
     before = balanced.held
     with ExitStack() as stack:
         connections = []
@@ -52,7 +52,7 @@ def read_to_the_end(plain):
             pass
 
 
-def test_a_header_of_somebody_who_is_no_balancer_is_just_a_bad_handshake(
+def test_a_header_from_an_unknown_address_is_a_failed_tls_handshake(
     proxy_with, bystander_of, context
 ):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="192.0.2.7")
@@ -65,7 +65,7 @@ def test_a_header_of_somebody_who_is_no_balancer_is_just_a_bad_handshake(
     assert all(peer.startswith("127.0.0.1:") for peer in (line["peer"] for line in closed))
 
 
-def test_what_comes_in_one_piece_with_the_header_is_served(balanced, context):
+def test_bytes_in_the_same_segment_as_the_header_are_served(balanced, context):
     outgoing, incoming = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
     with socket.create_connection(("127.0.0.1", balanced.port), SLACK_SECONDS) as plain:

@@ -1,4 +1,4 @@
-"""80,000 spoiled dialogues through one proxy in memory: it stays what it was, others go on."""
+"""80,000 mutated dialogues through one proxy in memory affect neither it nor other tunnels."""
 
 import os
 
@@ -17,7 +17,7 @@ LOOK_EVERY = 500
 
 
 @pytest.mark.timeout(400)  # so much to do takes long where others work as well
-def test_spoiled_dialogues_leave_the_proxy_and_its_other_tunnels_as_they_were(seed):
+def test_mutated_dialogues_affect_neither_the_proxy_nor_other_tunnels(seed):
     mutations = Mutations(seed)
     proxy = MemoryProxy(seed, **NO_LIMITS)
     bystander = Bystander(proxy)

@@ -1,4 +1,4 @@
-"""5,000 spoiled dialogues over real TLS, beside a transfer: the process stays as it was."""
+"""5,000 mutated dialogues over real TLS, during a transfer, do not affect the process."""
 
 import re
 import socket
@@ -69,7 +69,7 @@ class Strangers:
 
 
 @pytest.mark.timeout(400)  # so much to do takes long where others work as well
-def test_spoiled_dialogues_over_tls_leave_the_process_and_other_tunnels_as_they_were(
+def test_mutated_dialogues_over_tls_affect_neither_the_process_nor_other_tunnels(
     proxy_with, bystander_of, context, site, seed
 ):
     # Names that chance makes up are nobody's, and nothing beyond this machine is called on.

@@ -1,7 +1,7 @@
-"""15,000 spoiled dialogues within limits that bite: strangers meet them, and nobody else does.
+"""15,000 mutated dialogues with strict limits: only the peers that send them are limited.
 
-Rates, penalties, quotas and targets that linger keep something of who is gone for a time. So time
-passes here, and what is counted is what is left when all of it has passed.
+Rates, penalties, quotas and lingering targets keep data about closed connections for a time. The
+tests therefore let time pass, and count the objects that are left afterwards.
 """
 
 import os
@@ -97,7 +97,7 @@ def leaves_nothing(run, inputs):
     assert after.descriptors == before.descriptors
 
 
-def test_within_the_limits_of_who_sets_none_strangers_pay_for_themselves_alone(seed):
+def test_with_default_limits_mutated_dialogues_affect_only_themselves(seed):
     run = Run(seed, 0.0005)
     leaves_nothing(run, 8_000)
     for met in (
@@ -114,7 +114,7 @@ def test_within_the_limits_of_who_sets_none_strangers_pay_for_themselves_alone(s
     run.end()
 
 
-def test_a_rate_and_targets_that_linger_keep_nothing_of_strangers_for_ever(seed):
+def test_with_a_rate_and_lingering_targets_nothing_is_kept_for_ever(seed):
     run = Run(seed, 0.01, some_are_deaf=True, bytes_per_s=2_000)
     leaves_nothing(run, 3_500)
     assert run.proxy.most_waiting
@@ -122,7 +122,7 @@ def test_a_rate_and_targets_that_linger_keep_nothing_of_strangers_for_ever(seed)
     run.end()
 
 
-def test_a_quota_that_strangers_spend_is_theirs_alone(seed):
+def test_a_quota_is_used_up_only_for_its_own_account(seed):
     run = Run(seed, DAY_S / 1000, bytes_per_day=20_000)
     leaves_nothing(run, 3_500)
     assert run.witness.seen[Outcome.QUOTA_SPENT], run.witness.seen

@@ -1,5 +1,7 @@
-"""Name servers that fail in every way, asked by the system's own resolver: in a network and with a
-resolv.conf of its own. The tests themselves are in look_ups_inside.py."""
+"""Name servers that fail in every way, with the system's own resolver.
+
+The tests are in look_ups_inside.py; they run in a network namespace with its own resolv.conf.
+"""
 
 import subprocess
 import sys
@@ -14,7 +16,7 @@ APART = ["unshare", "--mount", "--net"]
 SET_UP = 'ip link set lo up && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 
 
-def test_look_ups_in_a_network_with_such_a_name_server(tmp_path):
+def test_look_ups_in_a_network_with_failing_name_servers(tmp_path):
     if subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this process may not make a network of its own")
     settings = tmp_path / "resolv.conf"

@@ -1,4 +1,4 @@
-"""Names that change their mind between two look-ups, and names that answer nothing."""
+"""Names whose addresses change between two look-ups, and names without an answer."""
 
 import socket
 import sys
@@ -85,7 +85,7 @@ def test_a_name_with_one_denied_address_is_refused(proxy_with, device_of, two_ho
     assert allowed.visits == denied.visits == 0
 
 
-def test_the_address_that_was_judged_is_the_one_that_is_dialled():
+def test_the_checked_address_is_the_dialled_one():
     stage = Stage()
     stage.authenticate()
     stage.connect(host="rebinding.test")
@@ -96,7 +96,9 @@ def test_the_address_that_was_judged_is_the_one_that_is_dialled():
     assert [dial.host for dial in stage.dials] == [PUBLIC]
 
 
-def test_ten_dead_names_delay_no_live_one(proxy_with, device_of, bystander_of, site):
+def test_ten_names_without_answer_do_not_delay_another_name(
+    proxy_with, device_of, bystander_of, site
+):
     proxy = proxy_with(command=ODD_NAMES, PYTHONPATH=TESTS)
     own, other = device_of(proxy, TOKEN), device_of(proxy, TOKEN)
     with bystander_of(proxy):

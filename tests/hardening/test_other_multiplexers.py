@@ -1,4 +1,4 @@
-"""What has felled other multiplexers, tried on ours.
+"""Attacks that succeeded against other multiplexers.
 
 CVE-2024-32984 (yamux): replies without bound queue for a peer that does not read.
 CVE-2026-32314: a first frame larger than what its receiver is prepared for.
@@ -58,7 +58,7 @@ def pings():
     ("asking", "is_cut"),
     [(tokens, True), (refused_substreams, True), (bad_events, False), (pings, False)],
 )
-def test_answers_that_nobody_reads_do_not_pile_up(
+def test_replies_to_a_peer_that_does_not_read_are_bounded(
     proxy_with, bystander_of, context, asking, is_cut
 ):
     proxy = proxy_with()
@@ -100,7 +100,7 @@ STRANGER_BYTES = MIB // 2  # TLS and a frame, each in several hands for a moment
     ],
     ids=["nested", "token", "data", "data on 0", "much data"],
 )
-def test_a_largest_first_frame_of_a_stranger_costs_that_stranger_alone(
+def test_a_largest_first_frame_affects_only_its_own_connection(
     proxy_with, bystander_of, device_of, first
 ):
     proxy = proxy_with(AUTH_TIMEOUT_S=1)
@@ -124,7 +124,7 @@ def goes_within(device, seconds):
         pass  # not a clean end, but one
 
 
-def test_largest_frames_before_a_target_is_named_are_kept_within_the_tunnels_allowance(
+def test_largest_frames_before_the_target_is_named_stay_within_the_tunnels_limit(
     proxy_with, bystander_of, device_of
 ):
     proxy = proxy_with()
@@ -150,7 +150,7 @@ def test_largest_frames_before_a_target_is_named_are_kept_within_the_tunnels_all
     ],
     ids=["overflow", "one too many", "more than 32 bits", "less than none", "empty"],
 )
-def test_what_flow_control_forbids_costs_that_tunnel_alone(
+def test_a_violation_of_flow_control_affects_only_its_own_tunnel(
     proxy_with, bystander_of, device_of, said
 ):
     proxy = proxy_with()
@@ -163,7 +163,9 @@ def test_what_flow_control_forbids_costs_that_tunnel_alone(
         assert len(closed) == 1
 
 
-def test_more_than_was_granted_costs_that_tunnel_alone(proxy_with, bystander_of, device_of):
+def test_sending_more_than_the_granted_credit_affects_only_that_tunnel(
+    proxy_with, bystander_of, device_of
+):
     proxy = proxy_with()
     with bystander_of(proxy), socket.create_server(("127.0.0.1", 0)) as deaf:
         device = device_of(proxy)

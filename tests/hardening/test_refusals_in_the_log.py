@@ -1,4 +1,4 @@
-"""Checks of load balancers, scanners and storms: counted in full, and few lines in the log."""
+"""Health checks, scanners and bursts are all counted, but cause few log lines."""
 
 import socket
 import struct
@@ -43,7 +43,7 @@ HEADER = b"PROXY TCP4 192.0.2.9 198.51.100.1 4711 443\r\n"
     ],
     ids=["plain", "no header", "header"],
 )
-def test_checks_whether_the_port_is_open_are_counted_apart(proxy_with, settings, said, reset):
+def test_connections_without_data_are_counted_separately(proxy_with, settings, said, reset):
     proxy = proxy_with(ADMIN_PORT=0, **settings)
     for _ in range(TIMES):
         check_port(proxy.port, said, reset)
@@ -55,14 +55,14 @@ def test_checks_whether_the_port_is_open_are_counted_apart(proxy_with, settings,
     assert not proxy.log.events("proxy_header_refused")
 
 
-def test_who_debugs_sees_the_checks(proxy_with):
+def test_connections_without_data_are_logged_at_debug(proxy_with):
     proxy = proxy_with(LOG_LEVEL="debug")
     check_port(proxy.port)
     (line,) = eventually(lambda: proxy.log.events("tunnel_closed"))
     assert (line["level"], line["outcome"], line["error"]) == ("debug", "nothing_sent", None)
 
 
-def test_scanners_have_few_lines(proxy_with):
+def test_scanners_cause_few_log_lines(proxy_with):
     proxy = proxy_with(ADMIN_PORT=0)
     for _ in range(TIMES):
         check_port(proxy.port, b"GET / HTTP/1.0\r\n\r\n")
@@ -75,7 +75,7 @@ def test_scanners_have_few_lines(proxy_with):
     assert lines[0]["error"] == "TP2002"
 
 
-def test_a_storm_above_a_limit_has_few_lines(proxy_with, device_of):
+def test_a_burst_above_a_limit_causes_few_log_lines(proxy_with, device_of):
     proxy = proxy_with(ADMIN_PORT=0, MAX_TUNNELS=1)
     device_of(proxy, "DEV-CRED")
     for _ in range(TIMES):
@@ -87,7 +87,7 @@ def test_a_storm_above_a_limit_has_few_lines(proxy_with, device_of):
     assert len(lines) <= FEW
 
 
-def test_one_device_with_a_wrong_token_has_few_lines(proxy_with, context):
+def test_one_device_with_a_wrong_token_causes_few_log_lines(proxy_with, context):
     proxy = proxy_with(ADMIN_PORT=0, MAX_WRONG_TOKENS=1000)
     for _ in range(TIMES):
         with Device(proxy.port, context) as device, suppress(OSError):
@@ -101,7 +101,7 @@ def test_one_device_with_a_wrong_token_has_few_lines(proxy_with, context):
     assert len(proxy.log.events("tunnel_closed")) <= 2 * FEW
 
 
-def test_balancers_without_a_right_header_have_few_lines(proxy_with):
+def test_balancers_without_a_valid_header_cause_few_log_lines(proxy_with):
     proxy = proxy_with(ADMIN_PORT=0, PROXY_PROTOCOL_FROM="127.0.0.0/8")
     for _ in range(TIMES):
         check_port(proxy.port, b"not a header at all\r\n")

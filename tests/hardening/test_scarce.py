@@ -1,4 +1,4 @@
-"""Descriptors and processor time used up by strangers: who is served goes on to be."""
+"""Unauthenticated peers use up file descriptors and CPU time: open tunnels go on."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ SHOUTERS = 16
 COSTLY = control(type="x", value=[json.loads("[" * 60 + "]" * 60)] * 530)
 
 
-def test_strangers_that_use_up_all_descriptors_end_nobodys_tunnel(
+def test_unauthenticated_peers_that_use_all_descriptors_end_no_tunnel(
     proxy_with, bystander_of, device_of, site
 ):
     limited = ["prlimit", f"--nofile={FEW_DESCRIPTORS}:{FEW_DESCRIPTORS}", *COMMAND]
@@ -45,7 +45,7 @@ def is_served(proxy, device_of, site):
         return False
 
 
-def test_strangers_who_send_the_costliest_json_leave_others_their_turn(
+def test_unauthenticated_peers_that_send_expensive_json_do_not_starve_others(
     proxy_with, bystander_of, context
 ):
     proxy = proxy_with()
@@ -69,7 +69,7 @@ def test_strangers_who_send_the_costliest_json_leave_others_their_turn(
             thread.join(20)
 
 
-def test_guesses_that_cost_the_processor_hold_up_no_transfer(
+def test_token_guesses_that_need_cpu_time_do_not_block_transfers(
     proxy_with, device_of, context, site, account_of_kim
 ):
     auth_file, token = account_of_kim

@@ -1,4 +1,4 @@
-"""The clock of the machine is set by an hour while the processes run: no timer follows it."""
+"""The machine's clock is set by an hour while the processes run: no timer is affected."""
 
 import json
 import socket
@@ -81,7 +81,7 @@ def test_the_clock_of_the_process_is_set(proxy_on, clock, device_of):
 
 
 @either_way
-def test_a_connect_is_given_up_in_time(proxy_on, clock, dialling_of, dead_end, offset_s):
+def test_a_connection_attempt_times_out_in_time(proxy_on, clock, dialling_of, dead_end, offset_s):
     began = time.monotonic()
     device = dialling_of(proxy_on(CONNECT_TIMEOUT_S=2), dead_end)
     clock.set(offset_s)
@@ -90,9 +90,7 @@ def test_a_connect_is_given_up_in_time(proxy_on, clock, dialling_of, dead_end, o
 
 
 @either_way
-def test_a_device_that_does_not_finish_its_handshake_is_given_up_in_time(
-    proxy_on, clock, device_of, offset_s
-):
+def test_an_unfinished_handshake_times_out_in_time(proxy_on, clock, device_of, offset_s):
     proxy = proxy_on(HANDSHAKE_TIMEOUT_S=2)
     with socket.create_connection(("127.0.0.1", proxy.port)) as silent:
         began = time.monotonic()
@@ -105,7 +103,7 @@ def test_a_device_that_does_not_finish_its_handshake_is_given_up_in_time(
     assert 1.5 < took_s(began) < SOON_S
 
 
-def test_a_device_that_does_not_answer_pings_is_given_up_though_the_clock_is_set_back(
+def test_a_device_that_does_not_answer_pings_is_closed_though_the_clock_is_set_back(
     proxy_on, clock, device_of
 ):
     proxy = proxy_on(PING_INTERVAL_S=1, PING_TIMEOUT_S=1)
@@ -118,7 +116,9 @@ def test_a_device_that_does_not_answer_pings_is_given_up_though_the_clock_is_set
     assert 1.5 < closed["seconds"] < SOON_S
 
 
-def test_a_device_that_answers_is_kept_though_the_clock_is_set_ahead(proxy_on, clock, device_of):
+def test_a_device_that_answers_pings_stays_though_the_clock_is_set_ahead(
+    proxy_on, clock, device_of
+):
     proxy = proxy_on(PING_INTERVAL_S=1, PING_TIMEOUT_S=5)
     device = device_of(proxy)
     device.authenticate(TOKEN, features=["ping/1"])
@@ -153,7 +153,7 @@ def test_a_drain_ends_in_time(proxy_on, clock, device_of, site, offset_s):
         device.read_bytes(2, 1_000_000)
 
 
-def test_a_rate_stays_what_it_is_though_the_clock_is_set_back(proxy_on, clock, device_of, site):
+def test_a_rate_limit_stays_the_same_though_the_clock_is_set_back(proxy_on, clock, device_of, site):
     rate = 50_000
     device = device_of(proxy_on(BYTES_PER_S=rate), TOKEN)
     device.send(connecting(2, site["source"]), data(2, b"100000000\n"))
@@ -259,9 +259,7 @@ def downloading_on(program_on, relay, authority, site, tmp_path):
     return start
 
 
-def test_a_proxy_that_falls_silent_is_given_up_though_the_clock_is_set_back(
-    downloading_on, relay, clock
-):
+def test_a_silent_proxy_is_closed_though_the_clock_is_set_back(downloading_on, relay, clock):
     process = downloading_on(PING_INTERVAL_S=1, PING_TIMEOUT_S=1)
     relay.be_silent()
     clock.set(-HOUR_S)

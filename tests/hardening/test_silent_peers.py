@@ -1,4 +1,4 @@
-"""A peer that says nothing, or half of something, or takes nothing: ended by a limit, or cheap."""
+"""Peers that send nothing, send half a message or do not read: closed by a timeout, or cheap."""
 
 import socket
 import ssl
@@ -40,7 +40,7 @@ def ends_within(plain, seconds):
         pass
 
 
-def test_every_way_of_not_finishing_the_handshake_is_ended_in_time(proxy, bystander_of):
+def test_every_unfinished_handshake_is_closed_in_time(proxy, bystander_of):
     ways = (b"", b"\x16", client_hello()[:100], client_hello())
     with bystander_of(proxy), ExitStack() as stack:
         for said in ways:
@@ -50,7 +50,9 @@ def test_every_way_of_not_finishing_the_handshake_is_ended_in_time(proxy, bystan
     assert refused(proxy, "handshake_timeout") == len(ways)
 
 
-def test_every_way_of_withholding_the_token_is_ended_in_time(proxy, bystander_of, device_of):
+def test_every_connection_without_a_complete_token_is_closed_in_time(
+    proxy, bystander_of, device_of
+):
     ways = (b"", b"\x00", hello(TOKEN)[:-1], b"\xff\xff" + bytes(60_000))
     with bystander_of(proxy):
         for said in ways:
@@ -61,7 +63,7 @@ def test_every_way_of_withholding_the_token_is_ended_in_time(proxy, bystander_of
         eventually(lambda: refused(proxy, "auth_timeout") == in_time, SLACK_SECONDS)
 
 
-def test_a_handshake_drop_by_drop_gains_no_time(proxy, bystander_of):
+def test_a_handshake_byte_by_byte_gets_no_more_time(proxy, bystander_of):
     with bystander_of(proxy), socket.create_connection(("127.0.0.1", proxy.port)) as plain:
         drop_by_drop(plain, client_hello())
     assert refused(proxy, "handshake_timeout") == 1
@@ -83,7 +85,7 @@ def drop_by_drop(connection, data):
     assert time.monotonic() - began < LIMIT_S + SLACK_SECONDS
 
 
-def test_a_crowd_of_silent_strangers_keeps_nobody_out_for_longer_than_the_limit(
+def test_many_silent_unauthenticated_peers_block_devices_no_longer_than_the_timeout(
     proxy_with, device_of
 ):
     crowd_size = 16
@@ -123,9 +125,7 @@ def test_devices_that_fall_silent_after_their_token_cost_little(proxy, context, 
     proxy.settles(first.descriptors)
 
 
-def test_half_a_frame_then_silence_costs_that_tunnel_a_frame_and_others_nothing(
-    proxy, bystander_of, device_of
-):
+def test_half_a_frame_then_silence_costs_memory_for_one_frame_only(proxy, bystander_of, device_of):
     device_of(proxy, TOKEN)
     with bystander_of(proxy):
         before = proxy.held.memory
@@ -136,7 +136,7 @@ def test_half_a_frame_then_silence_costs_that_tunnel_a_frame_and_others_nothing(
         assert proxy.held.memory - before < len(halves) * 400 * 1024
 
 
-def test_who_reads_nothing_of_a_flood_is_held_up_alone(proxy, bystander_of, context, site):
+def test_a_device_that_does_not_read_a_flood_blocks_only_itself(proxy, bystander_of, context, site):
     with bystander_of(proxy), Device(proxy.port, context, receive_buffer=4096) as deaf:
         assert deaf.authenticate(TOKEN) == {"authed": True}
         before = proxy.held.memory
@@ -146,7 +146,9 @@ def test_who_reads_nothing_of_a_flood_is_held_up_alone(proxy, bystander_of, cont
         assert proxy.held.memory - before < 16 * MIB  # of a gigabyte that was asked for
 
 
-def test_who_sends_to_a_target_that_reads_nothing_is_held_up_alone(proxy, bystander_of, device_of):
+def test_a_device_that_sends_to_a_target_that_does_not_read_blocks_only_itself(
+    proxy, bystander_of, device_of
+):
     with bystander_of(proxy), socket.create_server(("127.0.0.1", 0)) as target:
         device = device_of(proxy, TOKEN)
         device.send(connecting(2, target.getsockname()[1]))

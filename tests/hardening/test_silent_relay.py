@@ -1,4 +1,4 @@
-"""A relay goes silent and closes nothing: what hangs in it is cheap, and all else goes on."""
+"""A relay stops forwarding without closing: its connections are cheap and block nobody."""
 
 import time
 
@@ -45,7 +45,7 @@ def hanging(relay, context, site):
         device.socket.close()
 
 
-def test_what_hangs_in_a_silent_relay_costs_little_and_hinders_nobody(
+def test_connections_in_a_silent_relay_cost_little_and_block_nobody(
     proxy, bystander_of, device_of, hanging
 ):
     before = proxy.held
@@ -55,7 +55,7 @@ def test_what_hangs_in_a_silent_relay_costs_little_and_hinders_nobody(
         device_of(proxy, TOKEN)  # who comes by another way is let in
 
 
-def test_when_the_relay_closes_at_last_nothing_is_left(proxy, relay, device_of, hanging):
+def test_after_the_relay_closes_nothing_is_left(proxy, relay, device_of, hanging):
     relay.close()
     proxy.settles(proxy.held_at_first.descriptors)
     eventually(lambda: len(proxy.log.events("tunnel_closed")) == TUNNELS)

@@ -1,6 +1,6 @@
-"""Half a minute of comings and goings: after a warm-up, memory and descriptors no longer grow.
+"""Half a minute of opening and closing: after a warm-up, memory and descriptors do not grow.
 
-`--soak-s` makes more of it.
+`--soak-s` sets the duration.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Standard error takes nothing: all else goes on, and a stop does not wait for it for long."""
+"""Standard error is blocked: the service goes on, and its end waits only a short time."""
 
 import json
 import os
@@ -172,7 +172,7 @@ def device_with_echo(context, site):
         device.socket.close()
 
 
-def test_a_reader_that_stalls_stops_nothing_and_hears_what_was_dropped_when_it_goes_on(
+def test_a_stalled_reader_blocks_nothing_and_gets_the_number_of_dropped_lines_later(
     start, authority, tmp_path, device_with_echo
 ):
     reader, writer = os.pipe()
@@ -198,7 +198,7 @@ def test_a_reader_that_stalls_stops_nothing_and_hears_what_was_dropped_when_it_g
         assert proxy.process.wait(STOP_SECONDS) == 0
 
 
-def test_a_standard_error_that_takes_nothing_matters_to_no_device(
+def test_a_blocked_standard_error_affects_no_device(
     start, authority, tmp_path, device_with_echo, dead_end
 ):
     stderr, before = dead_end
@@ -210,7 +210,7 @@ def test_a_standard_error_that_takes_nothing_matters_to_no_device(
     assert proxy.stop_s() < 1 + FLUSH_S + 3
 
 
-def test_the_token_service_answers_though_standard_error_takes_nothing(start, dead_end):
+def test_the_token_service_answers_though_standard_error_is_blocked(start, dead_end):
     stderr, before = dead_end
     port = free_port()
     environ = environment(PORT=port, SEED_API_KEY="key")
@@ -225,9 +225,7 @@ def test_the_token_service_answers_though_standard_error_takes_nothing(start, de
 
 
 @pytest.mark.parametrize("where", [">/dev/full", ">&-"])
-def test_a_key_that_standard_output_does_not_take_is_told_and_the_service_serves(
-    start, tmp_path, where
-):
+def test_a_key_that_cannot_be_printed_is_reported_and_the_service_runs(start, tmp_path, where):
     log = tmp_path / "log"
     with log.open("wb") as stderr:
         command = ["sh", "-c", f'exec "$@" {where}', "sh", BESIDE / "tessel-oauth"]
@@ -251,7 +249,7 @@ server.listen(0, lambda: talk(700))
 """
 
 
-def test_a_device_program_runs_though_nobody_reads_its_debug_output(start, tmp_path, dead_end):
+def test_a_device_program_runs_though_its_debug_output_is_not_read(start, tmp_path, dead_end):
     stderr, before = dead_end
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

@@ -1,4 +1,4 @@
-"""A shared token is replaced while the proxy serves: devices are moved over, old ones are told."""
+"""A shared token is replaced while the proxy runs; devices with the old one are reported."""
 
 import sys
 from functools import partial
@@ -93,7 +93,9 @@ def reload(proxy):
     eventually(lambda: len(proxy.log.events("reloaded")) > before, PATIENCE_S)
 
 
-def test_devices_are_moved_over_and_one_left_behind_is_told(proxy, program, token_file):
+def test_devices_move_to_the_new_token_and_one_with_the_old_token_is_reported(
+    proxy, program, token_file
+):
     old = program("old token")
     eventually(lambda: "connected" in old.stdout, PATIENCE_S, lambda: old.stderr)
 
@@ -134,7 +136,7 @@ def test_a_token_that_is_withdrawn_during_the_drain_ends_its_tunnel(
     assert closed["outcome"] == "revoked"
 
 
-def test_a_file_that_holds_no_token_any_more_is_told_and_the_old_one_kept(
+def test_a_file_without_a_token_is_reported_and_the_old_token_stays_valid(
     proxy, program, token_file
 ):
     proxy.expected_faults.append("reload_failed")
@@ -146,7 +148,7 @@ def test_a_file_that_holds_no_token_any_more_is_told_and_the_old_one_kept(
     eventually(lambda: "connected" in device.stdout, PATIENCE_S, lambda: device.stderr)
 
 
-def test_what_is_in_the_environment_is_told_to_need_a_restart(proxy_with):
+def test_a_token_from_the_environment_is_reported_to_need_a_restart(proxy_with):
     proxy = proxy_with(KEY_PASS="unused")
     proxy.reload()
     (kept,) = eventually(lambda: proxy.log.events("not_reloaded"), PATIENCE_S)

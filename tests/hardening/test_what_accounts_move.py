@@ -1,4 +1,4 @@
-"""An account at its rate or beyond its quota: those beside it move what they will."""
+"""An account at its rate limit or beyond its quota does not affect other accounts."""
 
 import time
 
@@ -19,7 +19,7 @@ def two_accounts(account_of_kim):
     return {"AUTH_FILE": file}, token
 
 
-def test_who_floods_at_its_rate_is_held_to_it_and_slows_nobody(
+def test_an_account_that_floods_is_limited_to_its_rate_and_slows_no_other(
     proxy_with, bystander_of, device_of, site, two_accounts
 ):
     settings, token = two_accounts
@@ -41,7 +41,7 @@ def test_who_floods_at_its_rate_is_held_to_it_and_slows_nobody(
             device.reset()
 
 
-def test_who_has_spent_its_quota_is_told_so_alone(
+def test_only_the_account_that_has_used_its_quota_is_refused(
     proxy_with, bystander_of, device_of, site, two_accounts
 ):
     settings, token = two_accounts
