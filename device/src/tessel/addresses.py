@@ -11,7 +11,7 @@ IPV4, IPV6 = 4, 6
 
 
 def is_ip(text: str) -> int:
-    """4, 6, or 0 if it is not an address."""
+    """Return 4 or 6, the family of an address; 0 if the text is not an address."""
     try:
         return ipaddress.ip_address(text).version
     except ValueError:
@@ -19,14 +19,17 @@ def is_ip(text: str) -> int:
 
 
 def is_ipv4(text: str) -> bool:
+    """Return whether the text is an IPv4 address."""
     return is_ip(text) == IPV4
 
 
 def is_ipv6(text: str) -> bool:
+    """Return whether the text is an IPv6 address."""
     return is_ip(text) == IPV6
 
 
-def family_word(address: str | None) -> str | None:
+def family_name(address: str | None) -> str | None:
+    """Return "IPv4" or "IPv6"; None if the text is not an address."""
     return {IPV4: "IPv4", IPV6: "IPv6"}.get(is_ip(address or ""))
 
 

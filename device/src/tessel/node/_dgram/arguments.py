@@ -35,7 +35,7 @@ UNSUPPORTED = {
 
 @dataclass(eq=False, slots=True)
 class Datagram:
-    """What is sent, where to, and who is to be called back, once."""
+    """A datagram to send, with its destination and callback."""
 
     data: bytes
     port: int | None  # None: to the connected peer
@@ -44,7 +44,7 @@ class Datagram:
 
 
 def send_arguments(message: object, rest: Sequence[object], callback: Callback | None) -> Datagram:
-    """The arguments of `send(message[, offset, length][, port][, address][, callback])`."""
+    """Parse `send(message[, offset, length][, port][, address][, callback])`."""
     data = _as_bytes(message)
     places, found = split_callback(rest, MAX_ARGUMENTS, "send")
     if len(places) > 2 or (len(places) == 2 and isinstance(places[1], int)):  # noqa: PLR2004 - offset and length come in twos

@@ -1,6 +1,6 @@
-"""What a datagram socket may be told beside what to send: broadcast, multicast, the TTL.
+"""The options of UDP sockets: broadcast, multicast, TTL.
 
-What is asked for before the port is bound is done when it is.
+Options that are set while the port is being bound are applied when it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIRST_MULTICAST, LAST_MULTICAST = 224, 239  # the first byte of a group's addres
 
 
 class DatagramOptions(EventEmitter):
-    """The options. The socket knows whether it is bound."""
+    """The options of a UDP socket. The subclass knows whether it is bound."""
 
     _runtime: Runtime
     _steps: list[_Step]
@@ -37,37 +37,37 @@ class DatagramOptions(EventEmitter):
         self._steps = []
 
     def set_broadcast(self, enabled: bool) -> None:
-        """May datagrams be sent to a broadcast address?"""
+        """Allow or forbid datagrams to broadcast addresses."""
         self._when_bound("setBroadcast", partial(_set_broadcast, bool(enabled)))
 
     def set_ttl(self, ttl: int) -> int:
-        """How many routers a datagram may pass: 1 to 255."""
+        """Set how many routers a datagram may pass: 1 to 255."""
         number = whole_number(ttl, "ttl", 1, HIGHEST_TTL)
         self._when_bound("setTTL", lambda below: _able(below, "setTTL").set_ttl(number))
         return number
 
     def set_multicast_ttl(self, ttl: int) -> int:
-        """As `set_ttl`, for datagrams to groups: 0 to 255."""
+        """Set how many routers a datagram to a multicast group may pass: 0 to 255."""
         number = whole_number(ttl, "ttl", 0, HIGHEST_TTL)
         name = "setMulticastTTL"
         self._when_bound(name, lambda below: _able(below, name).setTTL(number))
         return number
 
     def set_multicast_loopback(self, enabled: bool) -> bool:
-        """Does this device hear what it sends to a group it is in?"""
+        """Set whether the device receives its own datagrams to groups that it has joined."""
         wanted = bool(enabled)
         name = "setMulticastLoopback"
         self._when_bound(name, lambda below: _able(below, name).setLoopbackMode(wanted))
         return wanted
 
     def set_multicast_interface(self, interface: str) -> None:
-        """The address of the interface by which datagrams to groups go."""
+        """Set the interface for datagrams to multicast groups, by its address."""
         address = _address(interface, "interface")
         name = "setMulticastInterface"
         self._when_bound(name, lambda below: _able(below, name).set_interface(address))
 
     def add_membership(self, group: str, interface: str | None = None) -> None:
-        """Hear what is sent to a group as well."""
+        """Join a multicast group."""
         where = _group(group), text_or_none(interface, "interface") or ""
         self._bind_for_options()
         self._when_bound(
@@ -76,17 +76,17 @@ class DatagramOptions(EventEmitter):
         )
 
     def drop_membership(self, group: str, interface: str | None = None) -> None:
-        """Leave a group."""
+        """Leave a multicast group."""
         where = _group(group), text_or_none(interface, "interface") or ""
         self._when_bound(
             "dropMembership",
             lambda below: self._member(_able(below, "dropMembership").leaveGroup(*where)),
         )
 
-    # What the socket says.
+    # For the socket to override.
 
     def _check_running(self) -> None:
-        """Raises NodeError if it is closed."""
+        """Raise NodeError if the socket is closed."""
         raise NotImplementedError
 
     def _bind_for_options(self) -> None:
@@ -96,7 +96,7 @@ class DatagramOptions(EventEmitter):
         raise NotImplementedError
 
     def _transport(self) -> object | None:
-        """None: it is not bound."""
+        """Return the transport; None if the socket is not bound."""
         raise NotImplementedError
 
     # How it is done.
@@ -112,7 +112,7 @@ class DatagramOptions(EventEmitter):
             raise NodeError(f"{name} EBADF", "EBADF")
 
     def _options_apply(self) -> None:
-        """The port is bound."""
+        """Apply the options that waited: the port is bound."""
         steps, self._steps = self._steps, []
         for step in steps:
             step(self._transport())
@@ -124,7 +124,7 @@ class DatagramOptions(EventEmitter):
             self._runtime.next_tick(self.emit, "error", problem)
 
     def _member(self, joining: object) -> None:
-        """Twisted's Deferred about a group, which it has answered already."""
+        """Raise the error of joining or leaving a group; Twisted's Deferred has fired already."""
         outcome: list[object] = []
         joining.addBoth(outcome.append)  # type: ignore[attr-defined]  # a Deferred
         if outcome and isinstance(outcome[0], Failure):
@@ -145,7 +145,7 @@ def _set_broadcast(enabled: bool, transport: object) -> None:
 
 
 def _able(transport: object, name: str) -> IDatagramOptions:
-    """Raises NodeError for a radio that has no such options, as the CC3000."""
+    """Return the transport; raises NodeError for a radio without such options (CC3000)."""
     if not IDatagramOptions.providedBy(transport):
         raise NodeError(f"{name} ENOTSUP: the CC3000 has neither multicast nor a TTL", "ENOTSUP")
     return transport

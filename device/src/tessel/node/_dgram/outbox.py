@@ -1,4 +1,4 @@
-"""Datagrams on their way from `send` to the radio, and the arguments of `send`."""
+"""The queue of datagrams between `send` and the radio."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tessel.node.base.arguments import (
 )
 from tessel.node.base.runtime import Runtime
 
-MAX_UNBOUND_DATAGRAMS = 64  # datagrams for a port that is not bound yet; more are dropped
-MAX_LOOKUP_DATAGRAMS = 1024  # datagrams for a name that is being looked up; more are dropped
+MAX_UNBOUND_DATAGRAMS = 64  # waiting for the port; more are dropped
+MAX_LOOKUP_DATAGRAMS = 1024  # waiting for a lookup; more are dropped
 MOST_ARGUMENTS = 4  # offset, length, port, address
 
 
 def no_receiver(call: str, host: str, port: int) -> NodeError:
-    """An IPv6 address cannot be reached from a socket of kind udp4."""
+    """Return the error for an IPv6 address, which a udp4 socket cannot send to."""
     return NodeError(f"{call} EINVAL {host}:{port}", "EINVAL")
 
 
 class Outbox:
-    """The datagrams that wait for a port or for an address. Each is settled exactly once."""
+    """The datagrams that wait for the port or for a lookup. Each is sent or dropped once."""
 
     def __init__(self, runtime: Runtime, report: Callable[[BaseException], None]) -> None:
-        """`report` is called later, with an error of a datagram that has no callback."""
+        """Create an empty queue. `report` gets the errors of datagrams without a callback."""
         self._runtime = runtime
         self._report = report
         self._waiting: dict[Datagram, None] = {}
@@ -45,10 +45,11 @@ class Outbox:
 
     @property
     def nbytes(self) -> int:
+        """The bytes of all waiting datagrams."""
         return sum(len(datagram.data) for datagram in self._waiting)
 
     def send(self, datagram: Datagram) -> None:
-        """Now, or when the port is bound and the name looked up."""
+        """Send a datagram when the port is bound and the name is looked up."""
         most = MAX_UNBOUND_DATAGRAMS if self._transport is None else MAX_LOOKUP_DATAGRAMS
         full = len(self._waiting) >= most
         self._waiting[datagram] = None
@@ -59,13 +60,13 @@ class Outbox:
             self._look_up(datagram)
 
     def bound(self, transport: IUDPTransport) -> None:
-        """The port is there: send what waited for it."""
+        """Send the waiting datagrams: the port is bound."""
         self._transport = transport
         for datagram in list(self._waiting):
             self._look_up(datagram)
 
     def drop_all(self, why: BaseException) -> None:
-        """The port is no more, or could not be had."""
+        """Drop all datagrams: the port was closed, or could not be opened."""
         self._transport = None
         for datagram in list(self._waiting):
             self._settle(datagram, why)
@@ -105,7 +106,7 @@ class Outbox:
         self._settle(datagram, problem)
 
     def _written(self, data: bytes, to: tuple[str, int]) -> NodeError | None:
-        """What went wrong with it."""
+        """Write a datagram; return the error, if there is one."""
         try:
             cast("IUDPTransport", self._transport).write(data, to)
         except MessageLengthError:
@@ -117,7 +118,7 @@ class Outbox:
         return None
 
     def _settle(self, datagram: Datagram, problem: BaseException | None) -> None:
-        """It was sent, or dropped with the problem. Once settled, it stays as it is."""
+        """Call back for a datagram that was sent, or dropped with an error."""
         if datagram not in self._waiting:
             return
         del self._waiting[datagram]
@@ -130,7 +131,7 @@ class Outbox:
 
 
 def _is_dropped(problem: BaseException) -> bool:
-    """Without a callback nobody is told: datagrams may be lost."""
+    """Return whether the error is not reported without a callback: datagrams may be lost."""
     return isinstance(problem, NodeError) and problem.code in (
         "ENOBUFS",
         "ERR_SOCKET_DGRAM_NOT_RUNNING",

@@ -41,7 +41,11 @@ class _Phase(Enum):
 
 
 class DatagramSocket(Holder, DatagramOptions):
-    """Events: listening, connect, message (bytes and where they came from), error, close."""
+    """A UDP socket. `dgram.create_socket` returns it.
+
+    Events: `listening`, `connect`, `message` (bytes, `{address, port, family, size}`), `error`,
+    `close`.
+    """
 
     type = "udp4"
 
@@ -53,7 +57,7 @@ class DatagramSocket(Holder, DatagramOptions):
         self._port: IListening | None = None
         self._binding: Deferred[IListening] | None = None
         self._bind_callback: Callback | None = None
-        self._outbox = Outbox(self._runtime, self._tell_problem)
+        self._outbox = Outbox(self._runtime, self._report_problem)
         self._connecting = False
 
     def bind(
@@ -63,7 +67,14 @@ class DatagramSocket(Holder, DatagramOptions):
         address: str | None = None,
         callback: Callback | None = None,
     ) -> Self:
-        """`bind(port=0, address, callback)` or `bind({port, address}, callback)`."""
+        """Open the port: `bind(port=0, address, callback)` or `bind({port, address}, callback)`.
+
+        Port 0 is any free port. The callback is a listener for `listening`.
+
+        Raises:
+            NodeError: an argument is wrong, or the socket is bound or closed.
+
+        """
         self._check_running()
         if self._phase is not _Phase.IDLE:
             raise NodeError("Socket is already bound", "ERR_SOCKET_ALREADY_BOUND")
@@ -71,15 +82,20 @@ class DatagramSocket(Holder, DatagramOptions):
         found = found if callback is None else callback_or_none(callback)
         if found is not None:
             self.once("listening", found)
-        self._bind_callback = found  # before: the port may be refused at once
+        self._bind_callback = found  # set first: binding may fail at once
         self._bind(number, host)
         return self
 
     def send(self, message: Chunk, *rest: object, callback: Callback | None = None) -> None:
-        """`send(message, port, address, callback)`, or with `offset, length` before the port.
+        """Send a datagram: `send(message, port, address, callback)`.
 
-        The callback gets `(None, bytes)` when the datagram is the radio's, or the error if it was
-        dropped. An error without a callback is the socket's. A connected socket takes no port.
+        `offset, length` before the port send a part of the message. A connected socket takes no
+        port and address. The callback is called with `(None, nbytes)` when the radio has the
+        datagram, or with the error. An error without a callback is the socket's `error`.
+
+        Raises:
+            NodeError: an argument is wrong, or the socket is closed.
+
         """
         self._check_running()
         datagram = send_arguments(message, rest, callback_or_none(callback))
@@ -92,7 +108,7 @@ class DatagramSocket(Holder, DatagramOptions):
             self._bind(0, "")
 
     def close(self, callback: Callback | None = None) -> Self:
-        """Close it. Datagrams that were not sent yet are dropped; their callbacks are told so."""
+        """Close the socket. Unsent datagrams are dropped; their callbacks get an error."""
         self._check_running()
         found = callback_or_none(callback)
         if found is not None:
@@ -109,7 +125,7 @@ class DatagramSocket(Holder, DatagramOptions):
         return self
 
     def address(self) -> dict[str, object]:
-        """`{address, port, family}`. Raises NodeError where it is not bound."""
+        """Return `{address, port, family}`; raises NodeError if the socket is not bound."""
         self._check_running()
         if self._port is None:
             raise NodeError("getsockname EBADF", "EBADF")
@@ -123,8 +139,9 @@ class DatagramSocket(Holder, DatagramOptions):
     def connect(
         self, port: int | str, address: str | Callback | None = None, callback: object = None
     ) -> None:
-        """Send to one peer alone, and hear it alone. The callback is for `connect`, or is given
-        the error.
+        """Exchange datagrams with one peer only.
+
+        The callback is a listener for `connect`, or is called with the error.
         """
         self._check_running()
         number = valid_port(port)
@@ -145,24 +162,24 @@ class DatagramSocket(Holder, DatagramOptions):
         looking.addErrback(self._not_connected, found).addErrback(self._runtime.broken)
 
     def disconnect(self) -> None:
-        """Send to anyone again."""
+        """Undo `connect`."""
         if self._outbox.peer is None:
             raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
         self._outbox.peer = None
 
     def remote_address(self) -> dict[str, object]:
-        """The connected peer: `{address, port, family}`."""
+        """Return `{address, port, family}` of the connected peer; raises NodeError without one."""
         self._check_running()
         if self._outbox.peer is None:
             raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
         return {"address": self._outbox.peer[0], "port": self._outbox.peer[1], "family": "IPv4"}
 
     def get_send_queue_count(self) -> int:
-        """Datagrams that wait for a port or for an address."""
+        """Return the number of datagrams that wait for the port or for a lookup."""
         return len(self._outbox)
 
     def get_send_queue_size(self) -> int:
-        """The bytes of those."""
+        """Return the number of bytes that wait for the port or for a lookup."""
         return self._outbox.nbytes
 
     # Binding.
@@ -179,7 +196,7 @@ class DatagramSocket(Holder, DatagramOptions):
     def _bound(self, port: IListening) -> None:
         self._binding = None
         if self._phase is _Phase.CLOSED:
-            self._stop(port)  # it came before it was given up
+            self._stop(port)  # the port was opened before `close` could cancel it
             return
         if IHostIgnored.providedBy(port):
             capability_warnings.warn(capability_warnings.HOST, self.opened_at)
@@ -188,12 +205,12 @@ class DatagramSocket(Holder, DatagramOptions):
         self._port = port
         self._phase = _Phase.BOUND
         self._options_apply()
-        self._runtime.next_tick(self._tell_listening)
+        self._runtime.next_tick(self._emit_listening)
         self._name_handle(f"UDP socket on port {getattr(port.getHost(), 'port', 0)}")
         self._outbox.bound(cast("IUDPTransport", self._receiver.transport))
 
     def _port_lost(self, fault: RadioError) -> None:
-        """The radio was off, and could not open the port again."""
+        """Close with an error: the radio was off, and could not open the port again."""
         if self._phase is _Phase.BOUND:
             self._phase = _Phase.CLOSED
             self._port = None
@@ -202,14 +219,14 @@ class DatagramSocket(Holder, DatagramOptions):
             self._runtime.next_tick(self.emit, "error", error)
             self._closed()
 
-    def _tell_listening(self) -> None:
+    def _emit_listening(self) -> None:
         if self._phase is _Phase.BOUND:
             self.emit("listening")
 
     def _not_bound(self, failure: Failure) -> None:
         self._binding = None
         if self._phase is _Phase.CLOSED:
-            self._closed()  # given up
+            self._closed()  # cancelled by `close`
             return
         self._phase = _Phase.IDLE
         if self._bind_callback is not None:
@@ -227,9 +244,9 @@ class DatagramSocket(Holder, DatagramOptions):
         stopping.addErrback(self._runtime.broken).addBoth(lambda _: self._closed())
 
     def _closed(self) -> None:
-        self._runtime.later(self._tell_closed)
+        self._runtime.later(self._emit_closed)
 
-    def _tell_closed(self) -> None:
+    def _emit_closed(self) -> None:
         try:
             self.emit("close")
         finally:
@@ -255,7 +272,7 @@ class DatagramSocket(Holder, DatagramOptions):
             else:
                 self._runtime.later(call_with_error, callback, failure.value)
 
-    def _tell_problem(self, problem: BaseException) -> None:
+    def _report_problem(self, problem: BaseException) -> None:
         if self._phase is not _Phase.CLOSED:
             self.emit("error", problem)
 
@@ -276,7 +293,7 @@ class DatagramSocket(Holder, DatagramOptions):
         return self._phase is _Phase.BINDING
 
     def received(self, datagram: bytes, host: str, port: int) -> None:
-        """A datagram came to the port."""
+        """Emit `message` for a received datagram."""
         if self._phase is _Phase.BOUND and self._outbox.peer in (None, (host, port)):
             sender = {"address": host, "port": port, "family": "IPv4", "size": len(datagram)}
             self._runtime.call(self.emit, "message", datagram, sender)

@@ -1,4 +1,4 @@
-"""An HTTP message as it arrives: a server's request, a client's response."""
+"""Received HTTP messages: a server's request, a client's response."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ __all__ = ["IncomingMessage", "hang_up"]
 
 
 def hang_up() -> NodeError:
-    """The connection ended before the message did."""
+    """Return the error for a connection that ended before the response began."""
     return NodeError("socket hang up", "ECONNRESET")
 
 
 def cut() -> NodeError:
-    """The connection ended within the body of the message."""
+    """Return the error for a connection that ended within a message."""
     return NodeError("aborted", "ECONNRESET")
 
 
 class IncomingMessage(Readable):
-    """A message as it arrives. `complete` is True once its last byte is there, and only then
-    can `end` come; a connection cut before gives `aborted`, `error` and `close`.
+    """A received message, which is read as a stream.
 
-    As in Node, an `error` that nobody listens for is dropped: `aborted` and `complete` say that the
-    message was cut. `unheard` gets the error if nobody listens for either.
+    Attributes: `headers` (lower-case names), `headers_distinct`, `raw_headers`, `trailers`,
+    `http_version`, `socket`, `complete` (the last byte was received), `aborted`; of a response
+    `status_code` and `status_message`; of a request `method` and `url`.
+
+    If the connection is cut, the events are `aborted`, `error` and `close`, and no `end`. As in
+    Node, an `error` without a listener is dropped here. `unheard` is called with it if there is no
+    listener for `aborted` either.
     """
 
     def __init__(
@@ -64,28 +68,30 @@ class IncomingMessage(Readable):
 
     @property
     def connection(self) -> Socket:
-        """The socket, by its older name."""
+        """The socket, by Node's older name."""
         return self.socket
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """`timeout` comes after so long without bytes on the connection either way."""
+        """Emit `timeout` when the connection has sent and received nothing for this time (ms)."""
         if (listener := callback_or_none(callback)) is not None:
             self.on("timeout", listener)
         self.socket.set_timeout(timeout_ms)
         return self
 
-    # What the connection calls.
+    # For the connection.
 
     def body(self, event: Body) -> None:
+        """Push a part of the body; pause the socket if the buffer is full."""
         if not self.push(event.data):
             self.socket.pause()
 
     def finish(self, end: End) -> None:
-        """The last byte is there."""
+        """End the message: its last byte was received."""
         self.close_message(end)
-        self.socket.resume()  # it may be waiting for the reader, and serves the next message now
+        self.socket.resume()  # it may be paused for this reader, and serves the next message now
 
     def close_message(self, end: End) -> None:
+        """Set the trailers and push the end."""
         self.trailers = joined(end.trailers)
         self.trailers_distinct = distinct(end.trailers)
         self.raw_trailers = _raw(end.trailers)

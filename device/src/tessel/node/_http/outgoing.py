@@ -1,4 +1,4 @@
-"""An HTTP message being made: a client's request, a server's response."""
+"""The base of sent HTTP messages: a client's request, a server's response."""
 
 from __future__ import annotations
 
@@ -17,88 +17,92 @@ from tessel.node._http.bodies import (
 from tessel.node._http.headers import HeaderValue, OutgoingHeaders
 from tessel.node._http.wire import HttpWire
 from tessel.node._streams.base import Chunk, Done
-from tessel.node._streams.writable import Told, Writable
-from tessel.node.base.arguments import callback_or_none
+from tessel.node._streams.writable import Writable
+from tessel.node.base.arguments import Callback, callback_or_none
 from tessel.node.net import Socket
 
 __all__ = ["OutgoingMessage"]
 
 
 class OutgoingMessage(Writable):
-    """A message being made: its headers wait until the first of its body, or its end."""
+    """An HTTP message to send. Its headers go with the first bytes of the body, or with `end`."""
 
     def __init__(self, wire: HttpWire, headers: OutgoingHeaders) -> None:
         super().__init__()
         self.headers_sent = False
         self.send_date = False
-        self.strict_content_length = False  # True: an error for a body of another length
+        self.strict_content_length = False  # True: a body of another length is an error
         self.socket: Socket | None = None
         self._headers = headers
         self._trailers: list[tuple[bytes, bytes]] = []
         self._wire = wire
-        self._ending = False  # what is written now is the last of it
+        self._ending = False  # `end` was called
         self._waiting: list[Callable[[Socket], None]] = []  # at most a write and the end
 
     @property
     def connection(self) -> Socket | None:
-        """The socket, by its older name."""
+        """The socket, by Node's older name."""
         return self.socket
 
     @property
     def finished(self) -> bool:
-        """`writable_ended`, by its older name."""
+        """`writable_ended`, by Node's older name."""
         return self.writable_ended
 
     # Headers.
 
     def set_header(self, name: str, value: HeaderValue) -> Self:
-        """Replace the header; a list of values becomes a line for each."""
+        """Set a header and replace its old values. A list becomes one line for each value."""
         self._headers_open("set")
         self._headers.set(name, value)
         return self
 
     def set_headers(self, headers: Mapping[str, HeaderValue]) -> Self:
+        """Set several headers."""
         self._headers_open("set")
         for name, value in headers.items():
             self._headers.set(name, value)
         return self
 
     def append_header(self, name: str, value: HeaderValue) -> Self:
-        """Add lines to the header."""
+        """Add values to a header."""
         self._headers_open("append")
         self._headers.append(name, value)
         return self
 
     def get_header(self, name: str) -> HeaderValue | None:
+        """Return the value of a header; None if it is not set."""
         return self._headers.get(name)
 
     def get_headers(self) -> dict[str, HeaderValue]:
-        """All headers by lower-case name."""
+        """Return all headers by their names in lower case."""
         return {
             name: value for name in self._headers if (value := self.get_header(name)) is not None
         }
 
     def has_header(self, name: str) -> bool:
+        """Return whether a header is set."""
         return name in self._headers
 
     def get_header_names(self) -> list[str]:
-        """The names in lower case."""
+        """Return the names of all headers in lower case."""
         return list(self._headers)
 
     def get_raw_header_names(self) -> list[str]:
-        """The names as the program spelled them."""
+        """Return the names of all headers as the program wrote them."""
         return self._headers.names()
 
     def remove_header(self, name: str) -> None:
+        """Remove a header."""
         self._headers_open("remove")
         self._headers.remove(name)
 
     def add_trailers(self, trailers: Mapping[str, HeaderValue]) -> None:
-        """Sent behind a chunked body; dropped with any other, which has no place for them."""
+        """Set headers to send after a chunked body. Other bodies have none: they are dropped."""
         self._trailers = OutgoingHeaders(trailers).pairs()
 
     def flush_headers(self) -> None:
-        """Send the headers now, though the body is not known."""
+        """Send the headers now, before the body."""
         if not self.headers_sent:
             self._check_head()
             self._when_connected(self._flush_headers)
@@ -106,7 +110,7 @@ class OutgoingMessage(Writable):
     # The stream.
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """`timeout` comes after so long without bytes on the connection either way."""
+        """Emit `timeout` when the connection has sent and received nothing for this time (ms)."""
         if (listener := callback_or_none(callback)) is not None:
             self.on("timeout", listener)
         if self.socket is not None:
@@ -116,8 +120,8 @@ class OutgoingMessage(Writable):
     def write(
         self,
         chunk: Chunk,
-        encoding: str | Told | None = None,
-        callback: Told | None = None,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
     ) -> bool:
         if not self.headers_sent:
             self._check_head()
@@ -135,14 +139,14 @@ class OutgoingMessage(Writable):
         return super().end(chunk, encoding, callback)
 
     def silence(self) -> None:
-        """Nothing more of it is sent, whatever the program still writes."""
+        """Send nothing more, and ignore later writes of the program."""
         self.socket = None
         self.destroy()
 
-    # What the two kinds of it say.
+    # For request and response to override.
 
     def _check_head(self) -> None:
-        """Raise at the program's line for what cannot be sent."""
+        """Raise NodeError inside the program's call if the headers cannot be sent."""
         length = self._headers.get("content-length")
         if length is not None:
             _valid_length(length)
@@ -151,7 +155,7 @@ class OutgoingMessage(Writable):
         raise NotImplementedError
 
     def _complete_headers(self, length: int | None) -> None:
-        """Add what the program left out; `length` of the body if it is known already."""
+        """Add missing headers. `length` is that of the body in bytes; None: not known yet."""
         raise NotImplementedError
 
     def _has_body(self) -> bool:

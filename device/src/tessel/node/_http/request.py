@@ -1,6 +1,4 @@
-"""One request of a client: from `http.request` to the last byte of the response, and back to the
-agent with the connection.
-"""
+"""`http.ClientRequest`: a request, from `http.request` to the last byte of its response."""
 
 from __future__ import annotations
 
@@ -21,10 +19,11 @@ from tessel.node.net import Socket
 
 
 class ClientRequest(RequestOnSocket):
-    """Events: socket, response, continue, information, upgrade, connect, timeout, abort, error,
-    close.
+    """A request. `http.request` returns it; write its body and call `end` to send it.
 
-    What fails before the response is the request's `error`; what fails after is the response's.
+    Events: `socket`, `response` (IncomingMessage), `continue`, `information`, `upgrade`, `connect`,
+    `timeout`, `abort`, `error`, `close`. An error before the response is the request's `error`; a
+    later one is the response's.
     """
 
     def __init__(self, options: RequestOptions, agent: HttpAgent) -> None:
@@ -38,7 +37,7 @@ class ClientRequest(RequestOnSocket):
         self._options = options
         self.protocol = agent.protocol
         self.aborted = False
-        self.reused_socket = False  # an ECONNRESET on such a one may be worth another try
+        self.reused_socket = False  # True: after ECONNRESET the request may be repeated
         self._response_over = False
         self._hint_ms = inf
         self._socket_error: BaseException | None = None
@@ -48,25 +47,25 @@ class ClientRequest(RequestOnSocket):
 
     @property
     def connection_options(self) -> Mapping[str, object]:
-        """What the agent needs to connect."""
+        """The options of the connection, for the agent."""
         return self._options.connection
 
     @property
     def should_keep_alive(self) -> bool:
-        """The connection may serve other requests later."""
+        """True if the connection can serve other requests later."""
         return self.agent.reuses and not self._headers.says("connection", "close")
 
     def abort(self) -> None:
-        """As `destroy`, with an event of its own. A request without a connection has no error."""
+        """Destroy the request and emit `abort`; without a connection there is no `error`."""
         if not self.aborted:
             self.aborted = True
             self._runtime.next_tick(self.emit, "abort")
             self.destroy()
 
-    # The connection comes.
+    # Getting a connection.
 
     def on_socket(self, socket: Socket, *, reused: bool) -> None:
-        """The agent has a connection for it."""
+        """Use this connection; the agent calls it."""
         if self.destroyed:
             self.agent.free(socket, self._options.connection)
             return
@@ -96,7 +95,7 @@ class ClientRequest(RequestOnSocket):
             socket.on(event, listener)
 
     def _detach(self) -> Socket | None:
-        """The connection is no longer this request's."""
+        """Stop using the connection; return it."""
         socket, self.socket = self.socket, None
         if socket is not None:
             socket.used_for(None)
@@ -106,11 +105,11 @@ class ClientRequest(RequestOnSocket):
                 socket.off(event, listener)
         return socket
 
-    # What comes in.
+    # Receiving.
 
     def _on_data(self, socket: Socket, data: bytes) -> None:
         if self.response is not None and self.response.complete:
-            self._cut(hang_up())  # nothing may come behind a response but the next, not yet asked
+            self._cut(hang_up())  # bytes after the response, without another request
             return
         try:
             self._take(socket, self._wire.receive(data))
@@ -141,8 +140,9 @@ class ClientRequest(RequestOnSocket):
         return self._socket_error or (hang_up() if self.response is None else cut())
 
     def _fail(self, error: BaseException) -> None:
-        """As in Node the request's `error` says what is wrong, and the response is cut. Without a
-        listener there, where Node ends the program, the response's `error` says it.
+        """Report an error, as in Node, by the request's `error`, and cut the response.
+
+        If the request has no listener, the response's `error` reports it. (Node ends the program.)
         """
         under_way = self.response is not None and not self.response.complete
         if under_way and self.listener_count("error"):
@@ -165,7 +165,7 @@ class ClientRequest(RequestOnSocket):
             case ResponseHead(upgrade=True):
                 self._switch("upgrade", socket, event)
             case ResponseHead() if self.method == "CONNECT":
-                self._switch("connect", socket, event)  # a refusal, too, as on Node
+                self._switch("connect", socket, event)  # as in Node also a refusal
             case ResponseHead():
                 self._respond(socket, event)
             case Body() if self.response is not None:
@@ -185,14 +185,14 @@ class ClientRequest(RequestOnSocket):
         response.once("end", self._on_response_end)
         response.once("close", self._on_response_close)
         if not self.emit("response", response):
-            response.resume()  # nobody wants it, and the connection is to be free again
+            response.resume()  # without a listener, drop it to free the connection
 
     def _unheard(self, error: BaseException) -> None:
-        """As in Node it ends no program, but an `error` listener of the request gets it."""
+        """Emit a response's error on the request; as in Node it does not end the program."""
         if not self.destroyed and not self._error_reported and self.listener_count("error"):
             self.emit("error", error)
 
-    # The connection goes.
+    # Releasing the connection.
 
     def _on_response_end(self) -> None:
         self._response_over = True
@@ -203,7 +203,7 @@ class ClientRequest(RequestOnSocket):
             self.destroy()
 
     def _release(self) -> None:
-        """The response was taken whole."""
+        """Return the connection to the agent: the whole response was read."""
         socket = self.socket
         if socket is not None and self._wire.reusable:
             self._detach()
@@ -211,24 +211,26 @@ class ClientRequest(RequestOnSocket):
             self.agent.free(socket, self._options.connection, self._hint_ms)
             self._settled()
         elif socket is not None and self._wire.peer_stays and not self.writable_finished:
-            self.once("finish", self._release)  # the server answered before it had all
+            self.once(
+                "finish", self._release
+            )  # the server responded before it had the whole request
         else:
             self.destroy()
 
     def _switch(self, event: str, socket: Socket, head: ResponseHead) -> None:
-        """From now on the connection speaks another protocol: it is the program's."""
+        """Give the connection to the program: it uses another protocol now."""
         self._detach()
         self._response_over = True
         self.agent.remove(socket, self._options.connection)
         response = IncomingMessage(socket, head, self._unheard)
         response.close_message(End())
-        socket.readable_flowing = None  # as in Node: what comes waits for the program's listener
+        socket.readable_flowing = None  # as in Node, its bytes wait for a listener
         if not self.emit(event, response, socket, self._wire.left_over):
             socket.destroy()
         self.destroy()
 
     def _cut(self, error: BaseException) -> None:
-        """The connection is of no more use. A response that is complete can still be read."""
+        """Close the connection. A complete response can still be read."""
         if self.response is None:
             self.destroy(error)
             return
@@ -238,7 +240,7 @@ class ClientRequest(RequestOnSocket):
         if self._response_over:
             self.destroy()
         elif not self.response.complete:
-            # As in Node on a later tick, when the program has what came before
+            # As in Node on a later tick, after the bytes received before
             self._runtime.next_tick(self.response.destroy, error)
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
@@ -250,7 +252,7 @@ class ClientRequest(RequestOnSocket):
             self.response.destroy(None if self._response_over else error or cut())
             done(error)
         else:
-            # As on Node also when the program itself asked for it, unless it aborted in the queue
+            # As in Node also for `destroy`, but not for `abort` while it waits for a connection
             quiet = self._response_over or (self.aborted and socket is None)
             done(error if quiet else error or hang_up())
 

@@ -1,4 +1,4 @@
-"""What a program sets on the connection of its request, and what is said of a request left open."""
+"""The part of a request that concerns its connection: socket options, and the bytes to send."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT
 
 
 class RequestOnSocket(OutgoingMessage):
-    """A request whose connection may come later: what is set before is applied then."""
+    """A request that may not have a connection yet. Socket options are applied when it has."""
 
     protocol: str
 
@@ -40,21 +40,25 @@ class RequestOnSocket(OutgoingMessage):
         self._keep_alive: tuple[bool, float] | None = None
 
     def set_no_delay(self, enabled: bool = True) -> None:
+        """Call `set_no_delay` of the socket, now or when there is one."""
         self._no_delay = enabled
         if self.socket is not None:
             self.socket.set_no_delay(enabled)
 
     def set_socket_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> None:
+        """Call `set_keep_alive` of the socket, now or when there is one."""
         self._keep_alive = enabled, initial_delay_ms
         if self.socket is not None:
             self.socket.set_keep_alive(enabled, initial_delay_ms)
 
     def clear_timeout(self, callback: Callable[..., object] | None = None) -> Self:
+        """Switch the timeout off."""
         return self.set_timeout(0, callback)
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """`timeout` comes after so long without bytes either way; what to do then is the
-        program decides, as in Node.
+        """Emit `timeout` when the connection has sent and received nothing for this time (ms).
+
+        As in Node, the request goes on unless a listener destroys it.
         """
         if (listener := callback_or_none(callback)) is not None:
             (self.once if timeout_ms else self.off)("timeout", listener)
@@ -71,7 +75,7 @@ class RequestOnSocket(OutgoingMessage):
         if self._keep_alive is not None:
             socket.set_keep_alive(*self._keep_alive)
 
-    # What goes out.
+    # Sending.
 
     def _start_line(self) -> bytes:
         return f"{self.method} {self.path} HTTP/1.1\r\n".encode("ascii")
@@ -100,7 +104,7 @@ class RequestOnSocket(OutgoingMessage):
     # What is reported of a request that is still open.
 
     def _waits_for(self) -> str:
-        """For a person who wonders why the program does not end. The query may hold secrets."""
+        """Describe the open request, for the report at SIGINT. The query may be secret: omit it."""
         where = f"{self._headers.get('host') or self.host}{self.path.partition('?')[0]}"
         return f"{self.method} {self.protocol}//{where}: {self._state()}"
 

@@ -1,4 +1,4 @@
-"""A server's response: status, headers, body."""
+"""`http.ServerResponse`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ _LOWEST, _HIGHEST = 200, 999  # what is below is no response: see write_continue
 
 
 class ServerResponse(OutgoingMessage):
-    """The response to one request. Events: finish, drain, timeout, error, close."""
+    """The response to one request. A server passes it to the listener of `request`.
+
+    Set `status_code`, `status_message` and headers, or call `write_head`; then write the body and
+    call `end`. Events: `finish`, `drain`, `timeout`, `error`, `close`.
+    """
 
     def __init__(
         self,
@@ -37,8 +41,9 @@ class ServerResponse(OutgoingMessage):
         *,
         kept: str | None,
     ) -> None:
-        """`kept`: how long the server keeps the connection open if the client does, for the field
-        `Keep-Alive`. None: it closes it.
+        """Create the response to a request.
+
+        `kept` is the value of the header Keep-Alive. None: the server closes the connection.
         """
         super().__init__(wire, OutgoingHeaders())
         self.req = request
@@ -58,9 +63,9 @@ class ServerResponse(OutgoingMessage):
         status_message: str | GivenHeaders | None = None,
         headers: GivenHeaders | None = None,
     ) -> Self:
-        """`write_head(status, headers)` or `write_head(status, message, headers)`.
+        """Set status and headers: `write_head(status, headers)` or with a message before them.
 
-        The headers are a mapping, or a list of names and values in turn.
+        The headers are a mapping, or a list of alternating names and values.
         """
         self._headers_open("write")
         _check_status(status_code)
@@ -74,26 +79,26 @@ class ServerResponse(OutgoingMessage):
             self.set_header(name, value)
         return self
 
-    # Responses before the response.
+    # Informational responses.
 
     def expect_continue(self) -> None:
-        """The client waits for `write_continue` before it sends its body."""
+        """Note that the client waits for `write_continue` before it sends its body."""
         self._continue_due = True
 
     def write_continue(self, callback: Callable[[], object] | None = None) -> None:
-        """Have a client that asked first send its body."""
+        """Send `100 Continue` if the client waits for it."""
         if self._continue_due:
             self._continue_due = False
             self._inform(HTTPStatus.CONTINUE, OutgoingHeaders(), callback)
 
     def write_processing(self, callback: Callable[[], object] | None = None) -> None:
-        """Say that the response takes a while."""
+        """Send `102 Processing`: the response takes some time."""
         self._inform(HTTPStatus.PROCESSING, OutgoingHeaders(), callback)
 
     def write_early_hints(
         self, hints: Mapping[str, HeaderValue], callback: Callable[[], object] | None = None
     ) -> None:
-        """Name in `link` what the client will need."""
+        """Send `103 Early Hints`; the header `link` names what the client will need."""
         self._inform(HTTPStatus.EARLY_HINTS, OutgoingHeaders(hints), callback)
 
     def _inform(
@@ -130,26 +135,26 @@ class ServerResponse(OutgoingMessage):
         if self.send_date and "date" not in self._headers:
             self._headers.set("Date", formatdate(self._runtime.wall_time(), usegmt=True))
         frame = self._frame(length)
-        self._say_what_follows(stays=frame is not None or self._is_framed())
+        self._set_connection_header(stays=frame is not None or self._is_framed())
         if frame is not None:
             self._headers.set(*frame)
 
     def _frame(self, length: int | None) -> tuple[str, HeaderValue] | None:
-        """The field that says where the body ends, unless the program has set it."""
+        """Return the header that delimits the body; None if the program has set one."""
         has_body = self._has_body()
         if "content-length" in self._headers or "transfer-encoding" in self._headers:
             return None
-        # A HEAD without a body written says nothing of the length a GET would have had
+        # The response to HEAD has no length unless the program wrote a body
         if length is not None and (has_body or length):
             return "Content-Length", length
         return ("Transfer-Encoding", "chunked") if has_body and self._knows_chunks else None
 
     def _is_framed(self) -> bool:
-        """The client sees the end of the message without the end of the connection."""
+        """Return whether the client can find the end of the message on an open connection."""
         headers = self._headers
         return "content-length" in headers or "transfer-encoding" in headers or not self._has_body()
 
-    def _say_what_follows(self, *, stays: bool) -> None:
+    def _set_connection_header(self, *, stays: bool) -> None:
         if "connection" in self._headers:
             return
         if self._kept is None or not stays:

@@ -1,7 +1,7 @@
-"""The idle time of a socket the device watches itself: told once, armed again by what happens next.
+"""The idle timer of a socket.
 
-A timer per chunk would cost more than the chunk, so activity only notes the time; the timer, when
-it fires, sees how much is left.
+Restarting a timer for each chunk would cost more than the chunk. So activity only notes the time,
+and the timer computes the remaining time when it fires.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class IdleTimer:
-    """Calls `expired` once when `touch` was not called for `timeout_ms`; 0: never."""
+    """Calls `expired` when `touch` was not called for the timeout; again after the next `touch`."""
 
     def __init__(self, clock: IReactorTime, expired: Callable[[], None]) -> None:
         self._clock = clock
@@ -22,17 +22,19 @@ class IdleTimer:
         self._call: IDelayedCall | None = None
 
     def set(self, timeout_ms: float) -> None:
+        """Start with this timeout in milliseconds; 0: never expire."""
         self.stop()
         self._timeout_s = timeout_ms / 1000
         self.touch()
 
     def touch(self) -> None:
-        """Something happened on the socket."""
+        """Note activity now."""
         self._last = self._clock.seconds()
         if self._call is None and self._timeout_s > 0:
             self._call = self._clock.callLater(self._timeout_s, self._look)
 
     def stop(self) -> None:
+        """Never expire, until `set` is called."""
         self._timeout_s = 0.0
         if self._call is not None:
             self._call.cancel()

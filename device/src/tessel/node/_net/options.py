@@ -1,7 +1,7 @@
-"""The arguments of `connect`: `(port, host, callback)` or `(options, callback)` -> ConnectOptions.
+"""The arguments of `connect`, `(port, host, callback)` or `(options, callback)`.
 
-Options may come as a mapping and as keyword arguments, which win. An unknown option is an error
-that names the option that was probably meant.
+Options are a mapping and keywords, which override it. The error for an unknown option names the
+option that was probably meant.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CONNECT_OPTIONS = SOCKET_OPTIONS | {
     "proxy",
     "callback",
 }
-"""What `net.connect` takes. `http` hands these on."""
+"""The options of `net.connect`. `http` passes them on."""
 
 TLS_OPTIONS = CONNECT_OPTIONS | {"ca", "servername", "reject_unauthorized"}
-"""What `tls.connect` takes. `https` hands these on."""
+"""The options of `tls.connect`. `https` passes them on."""
 
 _OF_TLS = "it is an option of tls.connect"
 _OF_RADIO = "the radio chooses it"
@@ -73,7 +73,7 @@ UNSUPPORTED_OF_TLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectOptions:
-    """What a socket needs to know to connect."""
+    """The options of one connection."""
 
     target: Target
     proxy: bool = True  # False: never through the tunnel
@@ -91,7 +91,7 @@ def connect_arguments(
     known: frozenset[str] = CONNECT_OPTIONS,
     where: str = "net.connect",
 ) -> tuple[ConnectOptions, Callback | None]:
-    """Sort out what Node's `connect` may be given."""
+    """Return the options and the callback of a call of `connect`; raises NodeError."""
     options, callback = gathered(first, rest, named, where)
     unsupported = UNSUPPORTED_OF_TLS if known is TLS_OPTIONS else UNSUPPORTED_OF_NET
     arguments.check_options(options, known, where, unsupported)
@@ -101,7 +101,7 @@ def connect_arguments(
 def gathered(
     first: object, rest: tuple[object, ...], named: Mapping[str, object], where: str
 ) -> tuple[dict[str, object], Callback | None]:
-    """All options by name, and the callback."""
+    """Return all options by name, and the callback."""
     places, callback = split_callback((first, *rest), 3, where)
     options: dict[str, object] = {}
     for number, place in enumerate(places):
@@ -147,7 +147,7 @@ def _family(value: object) -> int:
 
 
 def valid_port(port: object) -> int:
-    """A port, or its decimal digits as text."""
+    """Return a port that is a number or its decimal digits; raises NodeError."""
     if isinstance(port, str) and port.isascii() and port.isdigit():
         port = int(port[: len(str(HIGHEST_PORT)) + 1])
     if isinstance(port, int) and not isinstance(port, bool) and 0 <= port <= HIGHEST_PORT:
@@ -158,7 +158,7 @@ def valid_port(port: object) -> int:
 
 
 def valid_timeout(timeout_ms: object) -> float:
-    """Milliseconds, finite and not negative."""
+    """Return a timeout in milliseconds, finite and not negative; raises NodeError."""
     if isinstance(timeout_ms, bool) or not isinstance(timeout_ms, int | float):
         raise ArgumentTypeError("timeout", "a number of milliseconds", timeout_ms)
     if 0 <= timeout_ms < float("inf"):
@@ -174,7 +174,7 @@ def _host(host: object) -> str:
 
 
 def _authorities(ca: object) -> tuple[bytes, ...] | None:
-    """One PEM text, or several; each as text or bytes."""
+    """Return the PEM texts of `ca`: one or several, as text or bytes."""
     if ca is None:
         return None
     given = ca if isinstance(ca, list | tuple) else [ca]

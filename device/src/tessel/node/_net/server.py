@@ -1,4 +1,4 @@
-"""A server in the Node manner: it listens on the radio and hands out sockets."""
+"""`net.Server`: listens on a port of the radio, and makes a socket for each connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.python.failure import Failure
 
-from tessel.addresses import family_word
+from tessel.addresses import family_name
 from tessel.errors import NodeError
 from tessel.network.interface import BACKLOG, IHostIgnored, IListening
 from tessel.node._net.options import UNSUPPORTED, valid_port
@@ -35,11 +35,15 @@ class _Phase(Enum):
     IDLE = auto()
     STARTING = auto()
     LISTENING = auto()
-    CLOSING = auto()  # no more is accepted; connections are still open
+    CLOSING = auto()  # accepts nothing more; connections are still open
 
 
 class Server(Holder, EventEmitter):
-    """Events: listening, connection, drop, error, close."""
+    """A TCP server. `net.create_server` returns it.
+
+    Events: `listening`, `connection` (Socket), `drop` (addresses of a connection above
+    `max_connections`), `error`, `close`.
+    """
 
     def __init__(
         self,
@@ -47,7 +51,7 @@ class Server(Holder, EventEmitter):
         listener: Callback | None = None,
         **named: object,
     ) -> None:
-        """`Server(listener)` or `Server(options, listener)`. See `net.create_server`."""
+        """Create `Server(listener)` or `Server(options, listener)`; see `net.create_server`."""
         super().__init__()
         if callable(options):
             options, listener = None, options
@@ -58,7 +62,7 @@ class Server(Holder, EventEmitter):
         self.pause_on_connect = bool(given.get("pause_on_connect", False))
         self.no_delay = bool(given.get("no_delay", False))
         self.keep_alive = bool(given.get("keep_alive", False))
-        self.max_connections: int | None = None  # past it connections are dropped
+        self.max_connections: int | None = None  # above it connections are dropped; None: no limit
         self._runtime = runtime.current()
         self._phase = _Phase.IDLE
         self._starting: Deferred[None] | None = None
@@ -75,7 +79,19 @@ class Server(Holder, EventEmitter):
         backlog: int | None = None,
         callback: Callback | None = None,
     ) -> Self:
-        """`listen(port=0, host, backlog, callback)` or `listen(options, callback)`."""
+        """Open the port: `listen(port=0, host, backlog, callback)` or `listen(options, callback)`.
+
+        Args:
+            port: 0: any free port; `address` returns it.
+            rest: host, backlog and callback.
+            host: the address to listen on. The CC3000 ignores it and listens on all.
+            backlog: connections that may wait to be accepted.
+            callback: a listener for `listening`.
+
+        Raises:
+            NodeError: an argument is wrong, or the server listens already.
+
+        """
         options, found = _listen_options((port, *rest), host, backlog)
         callback = found if callback is None else arguments.callback_or_none(callback)
         if self._phase is not _Phase.IDLE:
@@ -89,7 +105,7 @@ class Server(Holder, EventEmitter):
         return self
 
     def close(self, callback: Callback | None = None) -> Self:
-        """Accept no more. `close` comes when the connections there are have ended, too."""
+        """Accept nothing more. `close` is emitted when all open connections have ended."""
         callback = arguments.callback_or_none(callback)
         if self._phase not in (_Phase.STARTING, _Phase.LISTENING):
             if callback is not None:
@@ -107,18 +123,19 @@ class Server(Holder, EventEmitter):
         return self
 
     def address(self) -> dict[str, object] | None:
-        """`{address, port, family}` while it listens."""
+        """Return `{address, port, family}`; None if it does not listen."""
         if self._port is None:
             return None
         host, port = _parts(self._port.getHost())
-        return {"address": host, "port": port, "family": family_word(host)}
+        return {"address": host, "port": port, "family": family_name(host)}
 
     @property
     def listening(self) -> bool:
+        """True while the server accepts connections."""
         return self._phase is _Phase.LISTENING
 
     def get_connections(self, callback: Callback) -> Self:
-        """Call back with `(error, number)`."""
+        """Call back with `(None, number)`: the number of open connections."""
         self._runtime.next_tick(arguments.callback(callback), None, len(self._sockets))
         return self
 
@@ -136,7 +153,7 @@ class Server(Holder, EventEmitter):
 
     def _started(self, port: IListening) -> None:
         if self._phase is _Phase.CLOSING:
-            self._stop(port)  # it came before it could be given up
+            self._stop(port)  # the port was opened before the attempt could be cancelled
             return
         if IHostIgnored.providedBy(port):
             capability_warnings.warn(capability_warnings.HOST, self.opened_at)
@@ -145,15 +162,15 @@ class Server(Holder, EventEmitter):
         self._port = port
         self._phase = _Phase.LISTENING
         self._name_handle(f"server on port {_parts(port.getHost())[1]}")
-        self._runtime.next_tick(self._tell_listening)  # `listen` has not returned yet
+        self._runtime.next_tick(self._emit_listening)  # `listen` has not returned yet
 
-    def _tell_listening(self) -> None:
+    def _emit_listening(self) -> None:
         if self._phase is _Phase.LISTENING:
             self.emit("listening")
 
     def _not_started(self, failure: Failure) -> None:
         if self._phase is _Phase.CLOSING:
-            self._close_if_over()  # given up
+            self._close_if_over()  # cancelled by `close`
             return
         if not failure.check(NodeError):
             self._runtime.broken(failure)
@@ -163,7 +180,7 @@ class Server(Holder, EventEmitter):
         self._let_go()
 
     def _port_lost(self, fault: RadioError) -> None:
-        """The radio was off, and could not open the port again."""
+        """Close with an error: the radio was off, and could not open the port again."""
         if self._phase is _Phase.LISTENING:
             self._phase = _Phase.CLOSING
             self._port = None
@@ -187,7 +204,7 @@ class Server(Holder, EventEmitter):
         return _Accepted(self).protocol()
 
     def accepted(self, socket: _Accepted) -> None:
-        """A socket of this server stands."""
+        """Emit `connection` for an established socket, or drop it above the limit."""
         if self.max_connections is not None and len(self._sockets) >= self.max_connections:
             dropped = socket.addresses()
             socket.destroy()
@@ -203,7 +220,7 @@ class Server(Holder, EventEmitter):
 
 
 class _Accepted(Socket):
-    """A socket that came to a server."""
+    """A socket that a server has accepted."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(allow_half_open=server.allow_half_open)
@@ -224,7 +241,7 @@ class _Accepted(Socket):
         self._server.accepted(self)
 
     def addresses(self) -> dict[str, object]:
-        """Of both ends, as `drop` tells them."""
+        """Return the addresses of both ends, for `drop`."""
         return {
             "local_address": self.local_address,
             "local_port": self.local_port,
@@ -238,7 +255,7 @@ class _Accepted(Socket):
 def _listen_options(
     given: tuple[object, ...], host: object, backlog: object
 ) -> tuple[tuple[int, str, int], Callback | None]:
-    """Port, host and backlog, and the callback."""
+    """Sort the arguments of `listen`: port, host, backlog; and the callback."""
     places, callback = arguments.split_callback(given, 3, "listen")
     options: dict[str, object] = {"port": 0}
     for number, place in enumerate(places):

@@ -1,7 +1,7 @@
-"""Where a socket meets Twisted: the protocol its connection talks to, and the way back down.
+"""The link between a socket and Twisted: a protocol for events, and methods to the transport.
 
-All that comes up goes through `Runtime.call`, so that what a program's listeners raise ends the
-program rather than being swallowed by the reactor.
+All events go through `Runtime.call`: an exception in a program's listener then ends the program.
+The reactor would only log it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from tessel.network.interface import (
 from tessel.node.base.runtime import Runtime
 from tessel.radio.interface import IWeakTransport
 
-DISCARD_LIMIT_S = 2.0  # a destroyed socket's last bytes: a reader who is there takes them at once
+DISCARD_LIMIT_S = 2.0  # for a destroyed socket to send its last bytes; then abort
 
 
-class Upward(Shape):
+class LinkOwner(Shape):
     """The socket, as its link sees it."""
 
     def link_opened(self) -> None: ...
@@ -51,7 +51,7 @@ class Upward(Shape):
 
 
 class _Nobody:
-    """In place of a socket that has left its link and connects anew by another."""
+    """Ignores the events of a link that its socket has left, to connect by another link."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
@@ -61,56 +61,56 @@ class _Nobody:
 class SocketLink:
     """One connection of a socket, from the attempt to the loss."""
 
-    def __init__(self, socket: Upward, runtime: Runtime) -> None:
+    def __init__(self, socket: LinkOwner, runtime: Runtime) -> None:
         self._socket = socket
         self._runtime = runtime
         self._below: StreamTransport | None = None
         self._limit: IDelayedCall | None = None
         self._lost = False
-        self.congested = False  # the transport asks to write no more for now
+        self.congested = False  # the transport's buffer is full
 
     @property
     def usable(self) -> bool:
-        """There is a transport, and it was not lost."""
+        """True while there is a transport."""
         return self._below is not None and not self._lost
 
     @property
     def weak(self) -> bool:
-        """The radio can neither half-close it nor send without delay."""
+        """True if the radio can neither half-close nor send without delay, as the CC3000."""
         return IWeakTransport.providedBy(self._below)
 
-    # Down: what the socket asks for. Only while `usable`.
+    # Calls of the socket, only while `usable`.
 
     def write(self, data: bytes) -> None:
         self._transport().write(data)
 
     def end(self) -> None:
-        """Half-close behind what was written."""
-        self._transport().unregisterProducer()  # Twisted ends nothing while a producer may go on
+        """Close the writing half (FIN) after the written bytes."""
+        self._transport().unregisterProducer()  # Twisted waits for a registered producer
         self._transport().loseWriteConnection()
 
     def discard(self) -> None:
-        """Close quietly: drop what comes, send what was written if it goes at once."""
+        """Close: drop received bytes, send written ones; abort after DISCARD_LIMIT_S."""
         transport = self._transport()
         transport.unregisterProducer()
         if IDiscardable.providedBy(transport):
             cast("IDiscardable", transport).discard()
         else:
-            transport.resumeProducing()  # a paused reader would not see the end
+            transport.resumeProducing()  # a paused transport would not see the end
             transport.loseConnection()
         if not self._lost:
             self._limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self._cut)
 
     def give_up(self) -> None:
-        """The attempt failed: what `opened` gave never stood, and no loss of it will be told."""
+        """Drop the transport of a failed attempt; it reports no loss."""
         self._lost = True
 
     def detach(self) -> None:
-        """The socket is told nothing more."""
-        self._socket = cast("Upward", _Nobody())
+        """Report nothing more to the socket."""
+        self._socket = cast("LinkOwner", _Nobody())
 
     def abort(self) -> None:
-        """Cut it at once (RST)."""
+        """Abort the connection (RST)."""
         self._transport().abortConnection()
 
     def _cut(self) -> None:
@@ -130,7 +130,7 @@ class SocketLink:
         self._transport().setTcpKeepAlive(enabled)
 
     def watch_idle(self, timeout_ms: float, expired: Callable[[], None]) -> bool:
-        """Have the far end watch; False: it cannot, so the socket must."""
+        """Let the proxy watch the idle time; return False if the socket must do it itself."""
         transport = self._transport()
         if not IIdleWatch.providedBy(transport):
             return False
@@ -148,9 +148,9 @@ class SocketLink:
         return cast("ISecured", transport) if ISecured.providedBy(transport) else None
 
     def _transport(self) -> StreamTransport:
-        return cast("StreamTransport", self._below)  # asked for only while `usable`
+        return cast("StreamTransport", self._below)  # called only while `usable`
 
-    # Up: IConnectWatcher.
+    # IConnectWatcher.
 
     def opened(self, transport: ITransport) -> None:
         if self._below is None:
@@ -164,13 +164,13 @@ class SocketLink:
     def connected(self) -> None:
         self._runtime.call(self._socket.link_connected)
 
-    # Up: IHalfCloseableProtocol.
+    # IHalfCloseableProtocol.
 
     def makeConnection(self, transport: ITransport) -> None:
         self.opened(transport)
 
     def connectionMade(self) -> None:
-        """Part of Twisted's interface; makeConnection has done it."""
+        """Part of Twisted's interface; `makeConnection` has done the work."""
 
     def dataReceived(self, data: bytes) -> None:
         self._runtime.call(self._socket.link_received, data)
@@ -179,7 +179,7 @@ class SocketLink:
         self._runtime.call(self._socket.link_peer_ended)
 
     def writeConnectionLost(self) -> None:
-        pass  # the socket knows: it asked for it
+        pass  # the socket has asked for it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         reason = self._as_node_tells(reason)
@@ -190,15 +190,17 @@ class SocketLink:
         self._runtime.call(self._socket.link_lost, reason)
 
     def _as_node_tells(self, reason: Failure) -> Failure:
-        """Over TLS a FIN without close_notify is an end, too, as for Node: many peers know no
-        other. So a body that only the connection's end delimits may have been cut by an attacker.
+        """Return ConnectionDone for a TLS connection that ended by FIN without close_notify.
+
+        Node does so, too: many peers close this way. An attacker can therefore cut a body that only
+        the end of the connection delimits.
         """
         secured = self.secured() if self.usable else None
         if secured is not None and secured.ended_by_fin and reason.check(ConnectionLost):
             return Failure(ConnectionDone())
         return reason
 
-    # Up: IPushProducer, the socket as seen by its transport.
+    # IPushProducer: the socket, as its transport sees it.
 
     def pauseProducing(self) -> None:
         self.congested = True
@@ -209,4 +211,4 @@ class SocketLink:
             self._runtime.call(self._socket.link_drained)
 
     def stopProducing(self) -> None:
-        pass  # connectionLost follows, and says why
+        pass  # connectionLost follows with the reason

@@ -1,4 +1,4 @@
-"""What every stream has: one end, told once, with its error before it and nothing behind it."""
+"""The base of all streams: `destroy`, `error` and `close`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Done: TypeAlias = Callable[[BaseException | None], None]
 
 
 class Stream(EventEmitter):
-    """A stream that can be destroyed. `close` comes once and last, also after `error`."""
+    """A stream that can be destroyed.
+
+    Events: `error` (at most one), then `close`. No event follows `close`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +28,10 @@ class Stream(EventEmitter):
         self.errored: BaseException | None = None
 
     def destroy(self, error: BaseException | None = None) -> Self:
-        """End it now: what is queued or buffered is dropped."""
+        """Close the stream now, and drop all buffered bytes.
+
+        With an error, `error` is emitted before `close`.
+        """
         if self.destroyed:
             return self
         self.destroyed = True
@@ -35,21 +41,22 @@ class Stream(EventEmitter):
         return self
 
     def emit(self, event: str, *args: object) -> bool:
+        """Call the listeners of an event, unless the stream is closed."""
         if self.closed:
             return False  # `close` was last
         return super().emit(event, *args)
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
-        """Overridden by what has something to let go of."""
+        """Release resources, then call `done`. Subclasses override it."""
         done(error)
 
     def _drop(self) -> None:
-        """Forget what is buffered. The halves of a stream add theirs."""
+        """Drop what is buffered. Each half of a stream extends it."""
 
     def _destroyed(self, error: BaseException | None) -> None:
-        self._runtime.next_tick(self._tell_end, error)
+        self._runtime.next_tick(self._report_end, error)
 
-    def _tell_end(self, error: BaseException | None) -> None:
+    def _report_end(self, error: BaseException | None) -> None:
         try:
             if error is not None:
                 self.emit("error", error)
@@ -57,11 +64,11 @@ class Stream(EventEmitter):
             self._emit_close()
 
     def _emit_close(self) -> None:
-        self.closed = True  # a listener may begin anew
+        self.closed = True  # before the event: a listener may connect again
         super().emit("close", *self._close_args())
 
     def _undestroy(self) -> None:
-        """Begin anew, as if it had never been destroyed. The halves of a stream add theirs."""
+        """Reset the stream to its first state. Each half of a stream extends it."""
         self.destroyed = self.closed = False
         self.errored = None
 
@@ -69,7 +76,7 @@ class Stream(EventEmitter):
         return ()
 
     def _settled(self) -> None:
-        """One half is over. A stream whose halves all are destroys itself."""
+        """One half has ended. Destroy the stream if all have."""
         if self._is_over():
             self.destroy()
 

@@ -1,4 +1,4 @@
-"""A stream with two halves."""
+"""A stream that can be read and written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from tessel.node._streams.writable import Writable
 
 
 class Duplex(Readable, Writable):
-    """A stream with two halves. Unless `allow_half_open`, the writing half ends with the other."""
+    """A stream that can be read and written.
+
+    With `allow_half_open=False` the writing half ends when the reading half has ended.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A Python file as the destination of `pipe`: binary or text, on disk, in memory, `sys.stdout`."""
+"""A Python file as the destination of `pipe`: binary or text, on disk or in memory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Protocol
 
 from tessel.errors import NodeError
 from tessel.node._streams.base import Chunk, Done
-from tessel.node._streams.writable import Told, Writable
-from tessel.node.base.arguments import ArgumentTypeError
+from tessel.node._streams.writable import Writable
+from tessel.node.base.arguments import ArgumentTypeError, Callback
 from tessel.source_location import here
 
 _STANDARD = (0, 1, 2)  # as in Node, standard input, output and error are never closed
 
 
 class Writes(Protocol):
-    """What `pipe` takes for a file."""
+    """A file, for the type checker."""
 
     def write(self, data: bytes, /) -> object: ...
 
 
 class FileSink(Writable):
-    """Writes what it gets to a file, which blocks as any file does.
+    """A stream that writes to a file. The writes block.
 
-    Bytes are written as they are, into a text file too; text in the file's own encoding. At the end
-    a file that was opened by its path is closed, as in Node. Any other file (in memory, temporary,
-    standard output, opened from a descriptor) is flushed and left open.
+    Bytes are written unchanged, also to a text file; text is written in the file's encoding. At the
+    end a file that was opened by its path is closed, as in Node. Other files (in memory, temporary,
+    standard output, opened by descriptor) are flushed and stay open.
     """
 
     def __init__(self, file: object) -> None:
@@ -43,14 +43,14 @@ class FileSink(Writable):
         self._put = _bytes_writer(file, write)
 
     def write(
-        self, chunk: Chunk, encoding: str | Told | None = None, callback: Told | None = None
+        self, chunk: Chunk, encoding: str | Callback | None = None, callback: Callback | None = None
     ) -> bool:
         if isinstance(chunk, str) and self._encoder is not None and not isinstance(encoding, str):
             chunk = self._encoder.encode(chunk)
         return super().write(chunk, encoding, callback)
 
     def flush(self) -> None:
-        """The source ended before its time: what came is in the file."""
+        """Flush the file: the source has ended early."""
         if not self.writable_finished and not self.destroyed:
             self._attempt(_flush, self.file)
 
@@ -80,19 +80,19 @@ def _bytes_writer(file: object, write: Callable[..., object]) -> Callable[[bytes
 
 
 def _write_below(file: object, below: Writes, data: bytes) -> None:
-    """In order with what the program itself prints."""
+    """Write to the buffer below a text file, in order with the program's own prints."""
     _flush(file)
     _write_all(below.write, data)
     _flush(below)
 
 
 def _write_all(write: Callable[..., object], data: bytes) -> None:
-    """A file without a buffer may take a part."""
+    """Write all bytes: an unbuffered file may write only some of them at once."""
     left = memoryview(data)
     while left:
         taken = write(left)
         if not isinstance(taken, int) or isinstance(taken, bool):
-            return  # it does not count what it takes, so it took all
+            return  # without a count it wrote all
         if taken <= 0:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         left = left[taken:]
@@ -108,7 +108,7 @@ def _encoder(file: object) -> codecs.IncrementalEncoder | None:
         return None
     encoder = codecs.getincrementalencoder(name)(getattr(file, "errors", None) or "strict")
     if _is_begun(file):
-        encoder.setstate(0)  # as Python's own: a byte order mark is for the begin of a file
+        encoder.setstate(0)  # no byte order mark in the middle of a file, as with Python
     return encoder
 
 
@@ -148,7 +148,7 @@ def _drop(_: object) -> None:
 
 
 def _as_node_error(error: OSError | ValueError | TypeError) -> BaseException:
-    """As Node names what a file's error is: `ENOSPC: No space left on device, write`."""
+    """Return the error in Node's form: `ENOSPC: No space left on device, write`."""
     if not isinstance(error, OSError) or error.errno is None:
         found = NodeError(f"write to a file: {error}", "ERR_STREAM_DESTROYED")
     else:

@@ -1,4 +1,4 @@
-"""`async for chunk in stream`, for coroutines that Twisted runs (`Deferred.fromCoroutine`)."""
+"""`async for chunk in stream`, in coroutines run by Twisted (`Deferred.fromCoroutine`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Chunks:
-    """The chunks of a stream, each read when the loop asks for it."""
+    """An asynchronous iterator over the chunks of a stream."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream

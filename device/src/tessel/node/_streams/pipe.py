@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Pipe:
-    """Carries what a stream reads to its destination, and has the stream wait for that."""
+    """Writes the chunks of a stream to a destination, and pauses the stream when that is full."""
 
     def __init__(self, source: Readable, destination: Writable, *, end: bool) -> None:
         self._source, self._destination = source, destination
@@ -32,6 +32,7 @@ class Pipe:
             self._listen(destination, event, self._on_close)
 
     def undo(self) -> None:
+        """Remove all listeners."""
         for stream, event, listener in self._listening:
             stream.off(event, listener)
 
@@ -57,6 +58,6 @@ class Pipe:
 
 
 def as_writable(destination: object) -> Writable:
-    """A stream as it is, a file as the stream that writes to it."""
+    """Return a stream unchanged, and for a file a stream that writes to it."""
     is_stream = hasattr(destination, "emit") and hasattr(destination, "end")
     return destination if is_stream else FileSink(destination)  # type: ignore[return-value]  # by its members

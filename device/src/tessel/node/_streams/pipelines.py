@@ -1,4 +1,4 @@
-"""`finished` and `pipeline`: what becomes of one stream, and of several that are piped."""
+"""`finished` and `pipeline`: a callback for the end of one stream, or of several."""
 
 from __future__ import annotations
 
@@ -9,34 +9,38 @@ from tessel.errors import NodeError
 from tessel.node._streams.base import Stream
 from tessel.node._streams.readable import Readable
 from tessel.node._streams.writable import Writable
-from tessel.node.base.arguments import ArgumentTypeError, callback
-
-Told = Callable[..., object]
+from tessel.node.base.arguments import ArgumentTypeError, Callback, callback
 
 
-def finished(stream: Stream, told: Told) -> Callable[[], None]:
-    """Call back once when the stream is over, with its error if it broke off.
+def finished(stream: Stream, when_done: Callback) -> Callable[[], None]:
+    """Call back once when a stream has ended or failed.
 
-    Call what is returned to be told nothing.
+    Args:
+        stream: the stream.
+        when_done: called without arguments, or with the error.
+
+    Returns:
+        A function that removes the callback.
+
     """
-    return _Ending(stream, callback(told)).forget
+    return _Ending(stream, callback(when_done)).forget
 
 
 class _Ending:
-    def __init__(self, stream: Stream, told: Told) -> None:
+    def __init__(self, stream: Stream, when_done: Callback) -> None:
         self._stream = stream
-        self._told: Told | None = told
+        self._when_done: Callback | None = when_done
         for event, listener in self._listeners():
             stream.on(event, listener)
         if stream.closed:
             stream._runtime.next_tick(self._closed)  # noqa: SLF001 - a stream's own room
 
     def forget(self) -> None:
-        self._told = None
+        self._when_done = None
         for event, listener in self._listeners():
             self._stream.off(event, listener)
 
-    def _listeners(self) -> list[tuple[str, Told]]:
+    def _listeners(self) -> list[tuple[str, Callback]]:
         return [
             ("end", self._half_over),
             ("finish", self._half_over),
@@ -54,10 +58,10 @@ class _Ending:
         self._over(self._stream.errored or (None if whole else premature))
 
     def _over(self, error: BaseException | None = None) -> None:
-        told = self._told
+        when_done = self._when_done
         self.forget()
-        if told is not None:
-            told(*([] if error is None else [error]))
+        if when_done is not None:
+            when_done(*([] if error is None else [error]))
 
 
 def _is_whole(stream: Stream) -> bool:
@@ -67,13 +71,17 @@ def _is_whole(stream: Stream) -> bool:
 
 
 def pipeline(*streams: object) -> Stream:
-    """`pipeline(source, ..., destination, callback)`: pipe each into the next.
+    """Pipe each stream into the next: `pipeline(source, ..., destination, callback)`.
 
-    If one breaks off all are destroyed. The callback gets the first error, or nothing when the
-    last is finished. The last stream is returned.
+    If one fails, all are destroyed. The callback is called with the first error, or without
+    arguments when the last stream has finished.
+
+    Returns:
+        The last stream.
+
     """
-    *given, told = streams
-    ends = _Pipeline([_stream(one) for one in given], callback(told))
+    *given, when_done = streams
+    ends = _Pipeline([_stream(one) for one in given], callback(when_done))
     return ends.start()
 
 
@@ -84,11 +92,11 @@ def _stream(given: object) -> Stream:
 
 
 class _Pipeline:
-    def __init__(self, streams: list[Stream], told: Told) -> None:
+    def __init__(self, streams: list[Stream], when_done: Callback) -> None:
         if len(streams) < 2:  # noqa: PLR2004 - a source and a destination
             raise NodeError('The "streams" argument must be specified', "ERR_MISSING_ARGS")
         self._streams = streams
-        self._told: Told | None = told
+        self._when_done: Callback | None = when_done
         self._left = len(streams)
 
     def start(self) -> Stream:
@@ -103,16 +111,16 @@ class _Pipeline:
         if error is not None:
             self._tell(error)
             for stream in self._streams:
-                stream.on("error", _heard)  # the callback has the first
+                stream.on("error", _heard)  # so that only the callback gets the error
                 stream.destroy()
         elif not self._left:
             self._tell()
 
     def _tell(self, *error: BaseException) -> None:
-        told, self._told = self._told, None
-        if told is not None:
-            told(*error)
+        when_done, self._when_done = self._when_done, None
+        if when_done is not None:
+            when_done(*error)
 
 
 def _heard(_: object) -> None:
-    """The error was told already."""
+    """Ignore the error: the callback has it."""

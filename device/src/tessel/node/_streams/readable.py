@@ -1,7 +1,8 @@
-"""The reading half of a stream: what is pushed in comes out as `data`, `readable` or `read`.
+"""The reading half of a stream: pushed chunks come out by `data`, `readable` or `read`.
 
-Flowing (a `data` listener, `resume` or `pipe`) it hands chunks on as they come. Paused it holds
-them, and `push` says when its source should stop. `end` comes when all of it was taken, not before.
+A flowing stream (after a `data` listener, `resume` or `pipe`) emits chunks as they are pushed. A
+paused stream buffers them; `push` returns False when its source should stop. `end` is emitted when
+all chunks were read.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from tessel.node._streams.writable import Writable
     from tessel.node.events import Listener
 
-HIGH_WATER_MARK = 64 * 1024  # bytes held before the source is told to stop; Node's own size
-MOST_READ = 2**30  # bytes of one `read`; Node's own limit
+HIGH_WATER_MARK = 64 * 1024  # bytes to buffer before `push` returns False; as in Node
+MOST_READ = 2**30  # bytes of one `read`; as in Node
 
 
 class _Source(Enum):
@@ -35,19 +36,25 @@ class _Source(Enum):
 
 
 class Readable(Stream):
-    """A stream to read from. A source either pushes as it likes, or overrides `_read`."""
+    """A stream to read from.
+
+    A source calls `push` at any time, or overrides `_read` to push when more is wanted.
+
+    Events: `data` (chunk), `readable`, `end`, `pause`, `resume`, `error`, `close`. It is also an
+    asynchronous iterator over its chunks.
+    """
 
     readable_object_mode = False  # Node's name; chunks are always bytes or text
 
     def __init__(self, *, high_water_mark: int = HIGH_WATER_MARK) -> None:
         super().__init__()
         self.readable_high_water_mark = high_water_mark
-        self.readable_flowing: bool | None = None  # None: nobody has said yet
+        self.readable_flowing: bool | None = None  # None: neither flowing nor paused yet
         self._pipes: dict[Writable, Pipe] = {}
         self._begin_reading()
 
     def _begin_reading(self) -> None:
-        """The state of a half from which nothing was read yet."""
+        """Set the state of a half from which nothing was read."""
         self.readable_length = 0
         self.readable_ended = False  # `end` was emitted
         self.readable_did_read = False  # a chunk was given to the program
@@ -60,7 +67,7 @@ class Readable(Stream):
     # What the source calls.
 
     def push(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
-        """Hand in a chunk; None: there are no more. False: push no more until `_read` is called."""
+        """Add a chunk; None ends the stream. After False, wait for `_read` before the next push."""
         if self.destroyed or self._source is _Source.ENDED:
             return False
         if chunk is None:
@@ -75,7 +82,7 @@ class Readable(Stream):
         return not full
 
     def unshift(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
-        """Put a chunk back before what is held, to be read first. None changes nothing here."""
+        """Put a chunk back to be read first. None does nothing."""
         if chunk is None or self.destroyed or self.readable_ended:
             return False
         chunk = _unencoded(chunk, encoding)
@@ -90,7 +97,7 @@ class Readable(Stream):
         return self.readable_length < self.readable_high_water_mark
 
     def _read(self) -> None:
-        """Overridden by sources: more is wanted."""
+        """More chunks are wanted. Sources override it."""
 
     # What the program calls.
 
@@ -103,7 +110,7 @@ class Readable(Stream):
         return self._listened(event)
 
     def resume(self) -> Self:
-        """Let it flow, though nobody may listen: then the data is lost, as in Node."""
+        """Let the stream flow. As in Node, chunks are lost if there is no `data` listener."""
         if self.readable_flowing is not True:
             self.readable_flowing = True
             self._runtime.next_tick(self.emit, "resume")
@@ -111,16 +118,18 @@ class Readable(Stream):
         return self
 
     def pause(self) -> Self:
+        """Stop the flow: buffer the chunks that follow."""
         if self.readable_flowing is not False:
             self.readable_flowing = False
             self.emit("pause")
         return self
 
     def is_paused(self) -> bool:
+        """Return whether `pause` was called, and `resume` not since."""
         return self.readable_flowing is False
 
     def read(self, size: int | None = None) -> Chunk | None:
-        """What is held, or `size` bytes of it; None: there is not so much yet."""
+        """Return all buffered bytes, or `size` of them; None if there are not as many yet."""
         if size is not None:
             size = whole_number(size, "size", 0, MOST_READ)
         wanted = self.readable_length if size is None else size
@@ -132,7 +141,7 @@ class Readable(Stream):
         return chunk
 
     def set_encoding(self, encoding: str = encodings.DEFAULT) -> Self:
-        """From now on chunks are text; a character is never cut in two.
+        """Decode all later chunks to text. Characters are never cut in two.
 
         `encoding` is one of Node's: utf8, utf16le (ucs2), latin1 (binary), ascii, base64,
         base64url, hex.
@@ -146,11 +155,17 @@ class Readable(Stream):
         return self
 
     def pipe(self, destination: Writable | Writes, *, end: bool = True) -> Writable:
-        """Write all of it to `destination`, at the speed that can take it; then end that, too.
+        """Write all chunks to `destination`, as fast as it accepts them; then end it.
 
-        `destination` is a stream or a Python file. For a file the stream that writes to it is
-        returned: its `finish` says that all is written, its `error` that the file took no more. The
-        end closes a file that was opened by its path; see FileSink.
+        Args:
+            destination: a stream, or a Python file. A file that was opened by its path is closed
+                at the end.
+            end: False: do not end the destination.
+
+        Returns:
+            The destination. For a file, a stream that writes to it: it emits `finish` when all is
+            written, or `error`.
+
         """
         into = as_writable(destination)
         self._pipes[into] = Pipe(self, into, end=end)
@@ -160,6 +175,7 @@ class Readable(Stream):
         return into
 
     def unpipe(self, destination: Writable | Writes | None = None) -> Self:
+        """Stop writing to a destination, or to all."""
         for one in list(self._pipes):
             if destination is None or destination in (one, getattr(one, "file", None)):
                 self._pipes.pop(one).undo()
@@ -170,11 +186,12 @@ class Readable(Stream):
 
     @property
     def readable(self) -> bool:
+        """True until `end` was emitted or the stream is destroyed."""
         return not self.destroyed and not self.readable_ended
 
     @property
     def readable_aborted(self) -> bool:
-        """It was destroyed before `end`."""
+        """True if the stream was destroyed before `end`."""
         return self.destroyed and not self.readable_ended
 
     def __aiter__(self) -> AsyncIterator[Chunk]:

@@ -1,4 +1,4 @@
-"""Streams that pass on what is written to them, changed or not: Transform and PassThrough."""
+"""Transform and PassThrough: streams whose output is made of their input."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Answer: TypeAlias = Callable[..., None]  # (error=None, chunk=None)
 class Transform(Duplex):
     """A stream whose output is made of its input.
 
-    Either override `_transform(chunk, answer)` and `_flush(answer)`, or hand in functions of that
-    form as `transform` and `flush`. `answer(error, chunk)` is to be called once for each.
+    Override `_transform(chunk, answer)` and `_flush(answer)`, or pass such functions as `transform`
+    and `flush`. Each must call `answer(error, chunk)` once.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Transform(Duplex):
 
     def _transform(self, chunk: bytes, answer: Answer) -> None:
         if self._given_transform is None:
-            raise NotImplementedError("override _transform, or hand one in")
+            raise NotImplementedError("override _transform, or pass transform=")
         self._given_transform(chunk, answer)
 
     def _flush(self, answer: Answer) -> None:
@@ -67,7 +67,7 @@ class Transform(Duplex):
 
 
 class PassThrough(Transform):
-    """A stream whose output is its input."""
+    """A stream that passes its input on unchanged."""
 
     def _transform(self, chunk: bytes, answer: Answer) -> None:
         answer(None, chunk)

@@ -1,13 +1,13 @@
-"""The writing half of a stream: a queue with a mark, past which `write` asks its caller to wait.
+"""The writing half of a stream: a queue of chunks, and backpressure by the result of `write`.
 
-One piece is under way at a time; what comes meanwhile is joined into the next. `finish` comes when
-all that was written before `end` has been handed on. Every callback is called once: with an error
-for what was dropped.
+The sink gets one piece at a time. Chunks that are written meanwhile are joined into the next piece.
+`finish` is emitted when the sink has taken all chunks. Each callback is called once, with an error
+if its chunk was dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Self
@@ -15,11 +15,9 @@ from typing import Self
 from tessel.errors import NodeError
 from tessel.node._streams.base import Chunk, Done, Stream
 from tessel.node.base import arguments, encodings
-from tessel.node.base.arguments import callback_or_none
+from tessel.node.base.arguments import Callback, callback_or_none
 
-HIGH_WATER_MARK = 16 * 1024  # bytes queued before `write` answers False; Node's own size
-
-Told = Callable[..., object]
+HIGH_WATER_MARK = 16 * 1024  # bytes to queue before `write` returns False; as in Node
 
 
 class _Writing(Enum):
@@ -32,7 +30,10 @@ class _Writing(Enum):
 
 
 class Writable(Stream):
-    """A stream to write to. A sink overrides `_write`, and `_final` if its end is an act."""
+    """A stream to write to. A sink overrides `_write`, and `_final` to end what is below.
+
+    Events: `drain`, `finish`, `pipe`, `unpipe`, `error`, `close`.
+    """
 
     writable_object_mode = False  # Node's name; chunks are always bytes or text
 
@@ -43,38 +44,44 @@ class Writable(Stream):
         self._begin_writing()
 
     def _begin_writing(self) -> None:
-        """The state of a half to which nothing was written yet."""
+        """Set the state of a half to which nothing was written."""
         self.writable_length = 0
         self.writable_need_drain = False
         self._writing = _Writing.OPEN
-        self.writable_corked = 0  # `cork` was called so many times more than `uncork`
-        self._queue: list[tuple[bytes, Told | None]] = []
-        self._under_way: list[Told] | None = None
-        self._when_finished: list[Told] = []  # callbacks of `end`
+        self.writable_corked = 0  # calls of `cork` minus calls of `uncork`
+        self._queue: list[tuple[bytes, Callback | None]] = []
+        self._under_way: list[Callback] | None = None
+        self._when_finished: list[Callback] = []  # callbacks of `end`
         self._bytes_accepted = 0
 
-    # What the sink overrides.
+    # For the sink to override.
 
     def _write(self, chunk: bytes, done: Done) -> None:
-        """Pass the chunk on; call `done` when more may come, with the error if it failed."""
+        """Take a chunk; call `done(error)` when the next may follow, with None if it was taken."""
         raise NotImplementedError
 
     def _final(self, done: Done) -> None:
-        """All is written: end what is below."""
+        """All chunks were taken: end what is below, then call `done(error)`."""
         done(None)
 
-    # What the program calls.
+    # For the program.
 
     def write(
         self,
         chunk: Chunk,
-        encoding: str | Told | None = None,
-        callback: Told | None = None,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
     ) -> bool:
-        """Queue it. False: better wait for `drain`.
+        """Write a chunk: `write(chunk, callback)` or `write(chunk, encoding, callback)`.
 
-        `write(chunk, callback)` and `write(chunk, encoding, callback)`. The encoding is for text;
-        UTF-8 by default. The callback gets the error if the chunk was dropped, else nothing.
+        Args:
+            chunk: bytes or text.
+            encoding: of text; UTF-8 by default.
+            callback: called when the chunk was taken, or with the error if it was dropped.
+
+        Returns:
+            False if the queue is full: wait for `drain` before the next write.
+
         """
         encoding, callback = _encoding_and_callback(encoding, callback)
         data = self._as_bytes(chunk, encoding)
@@ -91,14 +98,13 @@ class Writable(Stream):
 
     def end(
         self,
-        chunk: Chunk | Told | None = None,
-        encoding: str | Told | None = None,
-        callback: Told | None = None,
+        chunk: Chunk | Callback | None = None,
+        encoding: str | Callback | None = None,
+        callback: Callback | None = None,
     ) -> Self:
-        """No more will be written.
+        """End: `end(callback)`, `end(chunk, callback)`, or `end(chunk, encoding, callback)`.
 
-        `end(callback)`, `end(chunk, callback)` and `end(chunk, encoding, callback)`. The callback
-        gets nothing when all was handed on, or the error that came before.
+        The callback is called when all chunks were taken, or with the error that came before.
         """
         if callable(chunk):
             chunk, encoding, callback = None, None, chunk
@@ -108,7 +114,7 @@ class Writable(Stream):
         self.writable_corked = 0  # as in Node, `end` undoes every `cork`
         already = self._end_error() if self.writable_ended or self.destroyed else None
         if callback is not None:
-            self._tell_when_finished(callback, already)
+            self._call_when_finished(callback, already)
         if not self.writable_ended and not self.destroyed:
             self._writing = _Writing.ENDED
             self._write_on()
@@ -116,7 +122,7 @@ class Writable(Stream):
         return self
 
     def cork(self) -> None:
-        """Hold what is written until `uncork`, to hand it on as one piece."""
+        """Hold written chunks until `uncork`, to pass them on as one piece."""
         self.writable_corked += 1
 
     def uncork(self) -> None:
@@ -126,7 +132,7 @@ class Writable(Stream):
             self._write_on()
 
     def set_default_encoding(self, encoding: str) -> Self:
-        """The encoding of text that is written without one."""
+        """Set the encoding of text that is written without one."""
         self._default_encoding = encodings.encoding_name(encoding)
         return self
 
@@ -147,7 +153,7 @@ class Writable(Stream):
 
     @property
     def writable_aborted(self) -> bool:
-        """It was destroyed before `finish`."""
+        """True if the stream was destroyed before `finish`."""
         return self.destroyed and not self.writable_finished
 
     # The queue.
@@ -168,8 +174,8 @@ class Writable(Stream):
     def _written(self, size: int, error: BaseException | None) -> None:
         callbacks, self._under_way = self._under_way, None
         if callbacks is None:
-            return  # destroyed meanwhile: the callbacks were told so
-        self._tell(callbacks, error)
+            return  # destroyed meanwhile: the callbacks have the error
+        self._call_back(callbacks, error)
         if error is not None:
             self.destroy(error)
             return
@@ -217,27 +223,27 @@ class Writable(Stream):
     def _is_over(self) -> bool:
         return self.writable_finished and super()._is_over()
 
-    # What cannot be written.
+    # Errors.
 
-    def _tell_when_finished(self, callback: Told, already: NodeError | None) -> None:
+    def _call_when_finished(self, callback: Callback, already: NodeError | None) -> None:
         if already is not None:
-            self._tell([callback], already)
+            self._call_back([callback], already)
         else:
             self._when_finished.append(callback)
 
     def _end_error(self) -> NodeError | None:
-        """What is wrong with another `end`; None: it waits for `finish` as the first does."""
+        """Return the error of another `end`; None: its callback waits for `finish`, too."""
         if self.writable_finished:
             return NodeError(
                 "Cannot call end after a stream was finished", "ERR_STREAM_ALREADY_FINISHED"
             )
         return _destroyed("end") if self.destroyed else None
 
-    def _refuse(self, callback: Told | None) -> None:
+    def _refuse(self, callback: Callback | None) -> None:
         after_end = NodeError("write after end", "ERR_STREAM_WRITE_AFTER_END")
         error = after_end if self.writable_ended else _destroyed("write")
         if callback is not None:
-            self._tell([callback], error)
+            self._call_back([callback], error)
         if not self.destroyed:
             self.destroy(error)
 
@@ -246,15 +252,15 @@ class Writable(Stream):
         dropped = (self._under_way or []) + dropped
         ends, self._when_finished = self._when_finished, []
         self._queue, self._under_way, self.writable_length = [], None, 0
-        self._tell(dropped, self.errored or self._dropped_error("write"))
-        self._tell(ends, self.errored or self._dropped_error("end"))
+        self._call_back(dropped, self.errored or self._dropped_error("write"))
+        self._call_back(ends, self.errored or self._dropped_error("end"))
         super()._drop()
 
     def _dropped_error(self, call: str) -> NodeError:
-        """For what was asked for before it was destroyed, without an error of its own."""
+        """Return the error for calls before `destroy`, if that had no error."""
         return _destroyed(call)
 
-    def _tell(self, callbacks: Sequence[Told], error: BaseException | None) -> None:
+    def _call_back(self, callbacks: Sequence[Callback], error: BaseException | None) -> None:
         for callback in callbacks:
             self._runtime.next_tick(arguments.call_with_error, callback, error)
 
@@ -264,9 +270,9 @@ def _destroyed(call: str) -> NodeError:
 
 
 def _encoding_and_callback(
-    encoding: str | Told | None, callback: Told | None
-) -> tuple[str | None, Told | None]:
-    """As `write` and `end` take them: the encoding may be left out."""
+    encoding: str | Callback | None, callback: Callback | None
+) -> tuple[str | None, Callback | None]:
+    """Sort the arguments of `write` and `end`: the encoding may be left out."""
     if callable(encoding):
         return None, encoding
     if encoding is not None and encoding != "buffer":  # Node's name for "none"
@@ -277,5 +283,5 @@ def _encoding_and_callback(
 
 
 def as_bytes(chunk: Chunk) -> bytes:
-    """A chunk as bytes; text as UTF-8."""
+    """Return a chunk as bytes; text in UTF-8."""
     return encodings.as_bytes(chunk)
