@@ -7,52 +7,52 @@ from pathlib import Path
 from typing import Protocol as Interface
 from typing import TypeAlias, runtime_checkable
 
-# A rename brings another inode, a write in place another size or time, a chmod another ctime.
+# A rename changes the inode, a write in place the size or a time, a chmod the ctime.
 _Stamp: TypeAlias = tuple[int, int, int, int] | None
 Stamps: TypeAlias = tuple[_Stamp, ...]
 
 
 class Reloadable(Interface):
-    """What was made of files, and can be made of them anew."""
+    """An object made from files, which can be made from them again."""
 
     @property
     def name(self) -> str:
-        """For the log: what it is."""
+        """The name for the log."""
 
     @property
     def paths(self) -> Sequence[Path]:
-        """The files it is made of."""
+        """The files that it is made from."""
 
     @property
     def stamps(self) -> Stamps:
-        """Its files' stamps from just before they were last read, be it in vain.
+        """The stamps of its files, taken just before they were last read, successfully or not.
 
-        From before: what changes while they are read is a change. And from whoever reads them: a
-        renewal between the first load and the first look would not be seen until the next one.
+        They are taken before reading, so that a change during the reading is found. The object
+        itself takes them, so that a change between its first load and the first look is found.
         """
 
     def reload(self) -> None:
-        """Use the files as they are now. Raises ConfigError, and goes on as before."""
+        """Read the files again. Raises ConfigError, and keeps the former content."""
 
 
 @runtime_checkable
 class Warns(Interface):
-    """A reloadable that can be used, but not with all that its files hold."""
+    """A reloadable whose files have content that it cannot use, but that is no failure."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the operator should know, a sentence each."""
+        """Warnings for the operator, one sentence each."""
 
 
 def stamps_of(paths: Sequence[Path]) -> Stamps:
-    """How to tell whether one of these files has changed."""
+    """Return stamps that differ if one of these files has changed."""
     return tuple(map(_stamp, paths))
 
 
 def _stamp(path: Path) -> _Stamp:
-    """What changes with a file; None if it cannot be looked at, which is a change, too."""
+    """Return times, size and inode of a file, or None if it cannot be read (a change, too)."""
     try:
-        status = path.stat()  # of what a link leads to: certbot and Kubernetes swap links
+        status = path.stat()  # follows links: certbot and Kubernetes replace links
     except OSError:
         return None
     return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)

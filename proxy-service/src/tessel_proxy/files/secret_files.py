@@ -11,13 +11,13 @@ from tessel_service_kit.settings import SecretFile, Setting
 
 
 class ReadAgain:
-    """Hands on what a secret's file holds, now and whenever it has changed."""
+    """Passes the content of a secret's file on, now and after each change."""
 
     def __init__(self, file: SecretFile, use: Callable[[object], None]) -> None:
-        """Raises ConfigError."""
+        """Read the file and call `use` with its value; raises ConfigError."""
         self._file = file
         self._use = use
-        self.reload()  # what was read before may have changed since
+        self.reload()  # the file may have changed since the settings were read
 
     @property
     def name(self) -> str:
@@ -28,18 +28,18 @@ class ReadAgain:
         return (self._file.path,)
 
     def reload(self) -> None:
-        """Use the file as it is now. Raises ConfigError, and goes on as before."""
+        """Read the file again. Raises ConfigError, and keeps the former value."""
         self.stamps = stamps_of(self.paths)
         self._use(self._file.read())
 
 
 def passphrase_in(file: SecretFile) -> bytes:
-    """What KEY_PASS_FILE holds now; raises ConfigError."""
+    """Return the current content of KEY_PASS_FILE; raises ConfigError."""
     return cast("bytes", file.read())
 
 
 def held_until_restart(settings: Sequence[Setting], environ: Mapping[str, str]) -> list[str]:
-    """The variables of those settings that nothing reads again, for the log of a reload."""
+    """Return the names of secrets and plug-ins that are only read at the start."""
     return [
         name
         for each in settings

@@ -1,1 +1,1 @@
-"""What a running proxy tells machines and operators."""
+"""Monitoring of a running proxy: health, readiness and metrics over HTTP."""

@@ -1,16 +1,15 @@
-"""What machines and operators ask of a running proxy, over HTTP on a port of its own.
+"""The admin port: health, readiness and metrics over HTTP.
 
-    /healthz   200 while the process serves requests at all
-    /readyz    200 if new tunnels are welcome; else 503 and why not, a line each
+    /healthz   200 while the process serves requests
+    /readyz    200 if the proxy is ready for new tunnels; else 503 and the reasons, one per line
     /metrics   for Prometheus
 
-Monitors ask in many forms: GET, HEAD and OPTIONS have the same status, with HTTP/1.0 or 1.1, with
+Monitors ask in many forms. GET, HEAD and OPTIONS get the same status, with HTTP/1.0 or 1.1, with
 or without a query, a trailing slash, a second slash in front, or the whole URL as the target.
-`OPTIONS /` is what HAProxy sends if it is told nothing else. Other methods are answered with 405:
-nothing can be changed here.
+`OPTIONS /` is the default check of HAProxy. Other methods get 405: nothing can be changed here.
 
-It tells no secrets, but who can connect learns how busy the proxy is, so it is bound to loopback
-unless ADMIN_HOST says otherwise.
+The pages contain no secrets, but they show how busy the proxy is. So the port is bound to loopback
+unless ADMIN_HOST is set.
 """
 
 from __future__ import annotations
@@ -38,23 +37,23 @@ from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.monitoring.settings import MonitoringSettings
 
 IDLE_S: Final = 30.0
-"""How long a connection may be silent: scrapers ask every 15 s or so, and may keep theirs."""
+"""Seconds until an idle connection is closed: scrapers keep theirs and ask every 15 s or so."""
 
 MAX_CONNECTIONS: Final = 64
-"""At a time; some scrapers, a load balancer's checks and an operator need a dozen."""
+"""Connections at the same time; scrapers, load balancers and an operator need a dozen."""
 
 MAX_BODY_BYTES: Final = 1024
-"""Of a request. Nothing here takes a body, and one that is long would be kept on the disk."""
+"""Bytes of a request's body. No request here needs one, and Twisted stores long bodies on disk."""
 TOO_LONG: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
 
 READING: Final = (b"GET", b"HEAD", b"OPTIONS")
 
-Answer = tuple[HTTPStatus, list[str]]  # and the lines of its body
+Answer = tuple[HTTPStatus, list[str]]  # status, and the lines of the body
 NO_OTHERS: Final[Mapping[bytes, Callable[[], Answer]]] = MappingProxyType({})
 
 
 def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
-    """The factory for the admin port."""
+    """Return the HTTP factory of the admin port."""
     root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
     root.putChild(b"", _Answer(_nothing_there, {b"OPTIONS": _health}))
     root.putChild(b"healthz", _Answer(_health))
@@ -69,7 +68,7 @@ class _Root(Resource):
 
 
 class _Channel(HTTPChannel):
-    """One connection, whose site counts it."""
+    """One connection, counted by its site."""
 
     site: _Site
 
@@ -83,7 +82,7 @@ class _Channel(HTTPChannel):
 
 
 class _Request(Request):
-    """One request, without a long body."""
+    """One request; a long body is refused."""
 
     _too_long = False
 
@@ -100,7 +99,7 @@ class _Request(Request):
 
     def process(self) -> None:
         if self._too_long:
-            return  # it has had its answer
+            return  # it is answered already
         self.path = _path_of(self.path)
         super().process()  # type: ignore[no-untyped-call] # as above
 
@@ -114,24 +113,25 @@ class _Site(Site):
         self._open: dict[_Channel, None] = {}  # in the order in which they came
 
     def came(self, channel: _Channel) -> None:
-        """Who comes is let in: if all places were kept for ever, it is the oldest that goes.
+        """Accept a connection, and close the oldest if there are too many.
 
-        So whoever holds connections open, or sends a request byte by byte, hides nothing from
-        those who watch the proxy.
+        So a peer that holds connections open, or sends a request byte by byte, cannot keep
+        monitors out.
         """
         self._open[channel] = None
         if len(self._open) > MAX_CONNECTIONS:
             cast("ITCPTransport", next(iter(self._open)).transport).abortConnection()
 
     def went(self, channel: _Channel) -> None:
+        """Count a closed connection no more."""
         del self._open[channel]
 
     def log(self, request: object) -> None:
-        """Nothing: a line for each scrape would drown those that matter."""
+        """Log nothing: a line for each scrape would hide the others."""
 
 
 class _Page(Resource):
-    """A page that can be read. `self` is the page itself and no folder."""
+    """A page that can be read, with or without a trailing slash."""
 
     isLeaf = True
 
@@ -147,12 +147,12 @@ class _Page(Resource):
 
 
 class _Answer(_Page):
-    """A few lines of text, never to be kept."""
+    """A few lines of text, which caches must not store."""
 
     def __init__(
         self, answer: Callable[[], Answer], others: Mapping[bytes, Callable[[], Answer]] = NO_OTHERS
     ) -> None:
-        """`others`: methods with an answer of their own."""
+        """`others`: answers to methods that differ from `answer`."""
         super().__init__()  # type: ignore[no-untyped-call] # as above
         self._answer = answer
         self._others = others
@@ -163,7 +163,7 @@ class _Answer(_Page):
 
 
 class _Metrics(_Page):
-    """prometheus_client's page, which knows GET alone."""
+    """The page of prometheus_client, which supports GET only, with HEAD and OPTIONS added."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # as above
@@ -173,8 +173,8 @@ class _Metrics(_Page):
         if request.method == b"OPTIONS":
             return _reply(request, HTTPStatus.OK, [])
         asked, request.method = request.method, b"GET"
-        answer = self._page.render(request)  # it looks at the method now, and answers later
-        request.method = asked  # of HEAD the request writes no body
+        answer = self._page.render(request)  # it reads the method now, and answers later
+        request.method = asked  # so that HEAD gets no body
         return cast("bytes | int", answer)
 
 
@@ -189,7 +189,7 @@ _NOTHING_THERE: Final = _NothingThere()  # type: ignore[no-untyped-call] # as ab
 
 
 def _reply(request: Request, status: HTTPStatus, lines: Sequence[str]) -> bytes:
-    """The body for Twisted to send, as the request's method has it."""
+    """Set status and headers; return the body that fits the request's method."""
     body = "".join(f"{line}\n" for line in lines).encode()
     request.setResponseCode(status.value)
     request.setHeader(b"cache-control", b"no-store")
@@ -204,9 +204,9 @@ def _reply(request: Request, status: HTTPStatus, lines: Sequence[str]) -> bytes:
 
 
 def _path_of(target: bytes) -> bytes:
-    """The path of a request's target, which may be a whole URL, as for a proxy.
+    """Return the path of a request's target, which may be a whole URL.
 
-    With one slash in front: monitors join a base URL that ends with "/" and a path.
+    Two slashes in front become one: monitors join a base URL that ends with "/" and a path.
     """
     scheme, separator, rest = target.partition(b"://")
     if separator and scheme.lower() in (b"http", b"https"):
@@ -215,11 +215,11 @@ def _path_of(target: bytes) -> bytes:
 
 
 def _nothing_there() -> Answer:
-    return HTTPStatus.NOT_FOUND, ["there are /healthz, /readyz and /metrics"]
+    return HTTPStatus.NOT_FOUND, ["not found; available: /healthz, /readyz and /metrics"]
 
 
 def _health() -> Answer:
-    """That there is an answer is the answer."""
+    """Answer 200: the process serves requests."""
     return HTTPStatus.OK, ["ok"]
 
 
@@ -229,7 +229,7 @@ def _readiness(readiness: Readiness) -> Answer:
 
 
 class AdminPort:
-    """The port itself, if there is to be one."""
+    """Listens on ADMIN_PORT, if that is set."""
 
     _log = Logger()
 
@@ -241,13 +241,13 @@ class AdminPort:
 
     @property
     def port(self) -> int | None:
-        """Where it listens, if it does."""
+        """The port number, None if it does not listen."""
         if self._port is None:
             return None
         return cast("IPv4Address | IPv6Address", self._port.getHost()).port
 
     def start(self) -> None:
-        """Raises CannotListenError."""
+        """Listen, if ADMIN_PORT is set; raises CannotListenError."""
         if self._config.admin_port is None:
             return
         self._port = listen(
@@ -261,6 +261,7 @@ class AdminPort:
         )
 
     async def stop(self) -> None:
+        """Stop listening."""
         if self._port is not None:
             port, self._port = self._port, None
             await maybeDeferred(port.stopListening)

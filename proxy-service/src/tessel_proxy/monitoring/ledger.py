@@ -1,7 +1,7 @@
-"""What has happened since the start, in numbers: fed by the records, read by the metrics.
+"""The counters behind the metrics, filled by the records.
 
-What is open is counted when it is asked for, from the open records themselves: a relayed byte
-costs no more than the addition its record does anyway.
+Bytes of open substreams are added up from their records when the metrics are read, so a relayed
+byte costs nothing besides the addition in its record.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 
 @dataclass(slots=True)
 class Ledger:
-    """The Witness of one proxy."""
+    """The counters of one proxy; it is their Witness."""
 
     tunnels: set[TunnelRecord] = field(default_factory=set)
     substreams: set[SubstreamRecord] = field(default_factory=set)
     tunnels_accepted: Counter[Listener] = field(default_factory=Counter)
-    handshakes_done: Counter[bool] = field(default_factory=Counter)  # by whether they resumed
+    handshakes_done: Counter[bool] = field(
+        default_factory=Counter
+    )  # by whether the TLS session was resumed
     tunnels_closed: Counter[TunnelOutcome] = field(default_factory=Counter)
     substreams_opened: Counter[str] = field(default_factory=Counter)
     substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)
     auth_answers: Counter[str] = field(default_factory=Counter)
-    _tcp_checks: int = 0  # of load balancers that send a header first
-    _from_device: Counter[Listener] = field(default_factory=Counter)  # of the closed ones
+    _tcp_checks: int = 0  # of load balancers with the PROXY protocol
+    _from_device: Counter[Listener] = field(default_factory=Counter)  # of closed substreams
     _from_target: Counter[Listener] = field(default_factory=Counter)
 
     def tunnel_opened(self, record: TunnelRecord) -> None:
@@ -59,7 +61,7 @@ class Ledger:
 
     @property
     def tcp_checks(self) -> int:
-        """Connections that ended before they brought a byte."""
+        """Connections that ended before they sent a byte."""
         return self._tcp_checks + self.tunnels_closed[TunnelOutcome.NOTHING_SENT]
 
     def bytes_from_device(self, listener: Listener) -> int:

@@ -1,7 +1,8 @@
-"""The ledger -> what Prometheus scrapes. Made when it is asked for, from one look at everything.
+"""The metrics for Prometheus, collected from ledger and shared state when they are asked for.
 
-Labels are words of enums and nothing else: no account, device, address or target is ever one, for
-each would be a series of its own that a stranger can make. Limits stand beside their values.
+Label values come from enums only. Accounts, devices, addresses and targets are never labels: each
+would be a series of its own, and an unauthenticated peer could make many. Limits are exported
+beside their values.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ KINDS = [kind.value for kind in SubstreamKind]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Whom the metrics ask."""
+    """The objects that the metrics are read from."""
 
     config: MonitoringSettings
     ledger: Ledger
@@ -51,7 +52,7 @@ class Sources:
 
 
 def registry_of(sources: Sources) -> CollectorRegistry:
-    """A registry of this proxy's own."""
+    """Return a registry for one proxy, with the metrics of its process."""
     registry = CollectorRegistry()
     registry.register(ProxyCollector(sources))
     ProcessCollector(registry=registry)
@@ -61,7 +62,7 @@ def registry_of(sources: Sources) -> CollectorRegistry:
 
 
 class ProxyCollector(Collector):
-    """All that is told of one proxy."""
+    """Collects the metrics of one proxy."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -93,10 +94,10 @@ class ProxyCollector(Collector):
         config = self._sources.config
         yield _gauge(
             "tunnels_limit",
-            "Tunnels there is room for: MAX_TUNNELS, or what descriptors leave of it.",
+            "Tunnels that may be open: MAX_TUNNELS, or fewer if descriptors are scarce.",
             self._sources.limits.shares.tunnels,
         )
-        yield _gauge("handshakes", "TLS handshakes under way.", len(tunnels.handshaking))
+        yield _gauge("handshakes", "TLS handshakes in progress.", len(tunnels.handshaking))
         yield _gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
         yield _labelled_counter(
             "handshakes_done",
@@ -109,18 +110,18 @@ class ProxyCollector(Collector):
         )
         yield _labelled_counter(
             "tunnels_accepted",
-            "Tunnels taken in, by where they came to; legacy: Tessel 1 boards.",
+            "Tunnels accepted, by port; legacy: LEGACY_PORT for Tessel 1 boards.",
             ["listener"],
             [([each.value], ledger.tunnels_accepted[each]) for each in Listener],
         )
         yield CounterMetricFamily(
             PREFIX + "tcp_checks",
-            "Connections that ended before they brought a byte, as load balancers check a port.",
+            "Connections that ended before they sent a byte, as in port checks of load balancers.",
             value=ledger.tcp_checks,
         )
         yield _labelled_counter(
             "tunnels_closed",
-            "Tunnels that have ended, by how; handshake_failed is one of the ways.",
+            "Tunnels that have ended, by outcome; failed TLS handshakes are handshake_failed.",
             ["outcome"],
             [([each.value], ledger.tunnels_closed[each]) for each in TunnelOutcome],
         )
@@ -138,17 +139,17 @@ class ProxyCollector(Collector):
         yield _gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
         yield _gauge(
             "substreams_waiting_for_rate",
-            "Substreams paused because their accounts are ahead of BYTES_PER_S, each way for one.",
+            "Directions of substreams paused because of BYTES_PER_S.",
             limits.waiting_for_rate,
         )
         yield _gauge(
             "substreams_counted",
-            "Substreams that count against the limit: those over whose targets still close, too.",
+            "Substreams that count against the limit, with ended ones whose targets still close.",
             limits.substreams,
         )
         yield _gauge(
             "substreams_limit",
-            "Substreams in all that there are descriptors for.",
+            "Substreams for which there are descriptors.",
             limits.shares.substreams,
         )
         yield _labelled_counter(
@@ -159,7 +160,7 @@ class ProxyCollector(Collector):
         )
         yield _labelled_counter(
             "substreams_closed",
-            "Substreams that have ended, by how.",
+            "Substreams that have ended, by outcome.",
             ["kind", "outcome"],
             [
                 ([kind, each.value], ledger.substreams_closed[kind, each])
@@ -169,7 +170,7 @@ class ProxyCollector(Collector):
         )
         yield _labelled_counter(
             "relayed_bytes",
-            "Bytes relayed, those of open substreams included.",
+            "Bytes relayed, including those of open substreams.",
             ["listener", "direction"],
             [
                 ([each.value, direction], nbytes(each))
@@ -182,13 +183,13 @@ class ProxyCollector(Collector):
         )
 
     def _accounts(self) -> Iterator[Metric]:
-        """Of what each account has, the most that any has: their names would be labels."""
+        """Yield the largest values of any account: account names must not become labels."""
         tallies, config = self._sources.limits.tallies, self._sources.config
         busy = [each for each in tallies if each.tunnels or each.substreams]
-        yield _gauge("accounts", "Accounts that have something open.", len(busy))
+        yield _gauge("accounts", "Accounts with open tunnels or substreams.", len(busy))
         yield _gauge(
             "account_tunnels_max",
-            "Tunnels of the account that has most.",
+            "Tunnels of the account with most tunnels.",
             max((each.tunnels for each in busy), default=0),
         )
         yield _gauge(
@@ -196,7 +197,7 @@ class ProxyCollector(Collector):
         )
         yield _gauge(
             "account_substreams_max",
-            "Substreams of the account that has most.",
+            "Substreams of the account with most substreams.",
             max((each.substreams for each in busy), default=0),
         )
         yield _gauge(
@@ -205,11 +206,11 @@ class ProxyCollector(Collector):
             config.max_substreams_per_account,
         )
         yield _gauge("account_opens_per_s_limit", "OPENS_PER_S.", config.opens_per_s)
-        yield _gauge("bytes_per_s_limit", "BYTES_PER_S; 0: none.", config.bytes_per_s)
-        yield _gauge("bytes_per_day_limit", "BYTES_PER_DAY; 0: none.", config.bytes_per_day)
+        yield _gauge("bytes_per_s_limit", "BYTES_PER_S; 0: no limit.", config.bytes_per_s)
+        yield _gauge("bytes_per_day_limit", "BYTES_PER_DAY; 0: no limit.", config.bytes_per_day)
         yield _gauge(
             "accounts_quota_spent",
-            "Accounts that have moved BYTES_PER_DAY, and wait for their next day.",
+            "Accounts that have moved BYTES_PER_DAY and are refused until their next day.",
             sum(each.quota.is_spent for each in tallies),
         )
 
@@ -217,43 +218,47 @@ class ProxyCollector(Collector):
         ledger = self._sources.ledger
         yield _labelled_counter(
             "refusals",
-            "Tunnels and tokens turned away.",
+            "Tunnels and tokens refused, by reason.",
             ["reason"],
             [([each.value], ledger.refusals[each]) for each in Refusal],
         )
         yield _labelled_counter(
             "auth_checks",
-            "Checks of tokens, by how they ended.",
+            "Token checks, by result.",
             ["result"],
             [([each.value], ledger.auth_answers[each]) for each in AuthResult],
         )
 
     def _state(self) -> Iterator[Metric]:
         sources = self._sources
-        yield _gauge("lookups", "Look-ups of names under way.", sources.lookups.under_way)
-        yield _gauge("lookups_limit", "Look-ups that can be under way.", LOOKUP_THREADS)
-        yield _gauge("ready", "1: new tunnels are welcome.", not sources.readiness.obstacles)
-        yield _gauge("draining", "1: the proxy is going.", sources.readiness.draining)
+        yield _gauge("lookups", "Name look-ups in progress.", sources.lookups.under_way)
+        yield _gauge("lookups_limit", "Name look-ups that can be in progress.", LOOKUP_THREADS)
+        yield _gauge(
+            "ready", "1: the proxy is ready for new tunnels.", not sources.readiness.obstacles
+        )
+        yield _gauge("draining", "1: the proxy is draining.", sources.readiness.draining)
         yield CounterMetricFamily(
             PREFIX + "log_lines_dropped",
-            "Lines of the log that standard error did not take.",
+            "Log lines dropped because standard error was blocked.",
             value=sources.log_dropped(),
         )
         limit = sources.config.memory_max_mib * MIB
-        yield _gauge("memory_limit_bytes", "MEMORY_MAX_MIB; 0: none.", limit)
+        yield _gauge("memory_limit_bytes", "MEMORY_MAX_MIB; 0: no limit.", limit)
         yield _gauge(
-            "memory_full", "1: so near to it that nobody is let in.", sources.readiness.is_full()
+            "memory_full",
+            "1: the memory limit is near, and new tunnels are refused.",
+            sources.readiness.is_full(),
         )
         ends = sources.certificate_ends()
         if ends is not None:
             yield _gauge(
                 "certificate_not_after_timestamp_seconds",
-                "When the certificate that devices are shown expires.",
+                "When the first server certificate expires.",
                 ends,
             )
         yield _gauge(
             "revocations_not_after_timestamp_seconds",
-            "When the first revocation list in CLIENT_CRL_FILE expires; 0: none does.",
+            "When the first revocation list in CLIENT_CRL_FILE expires; 0: no list.",
             sources.revocations_end() or 0,
         )
         yield _labelled_gauge_of_build()
@@ -267,8 +272,8 @@ def _labelled_gauge(
     name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]
 ) -> Metric:
     family = GaugeMetricFamily(PREFIX + name, meaning, labels=[label])
-    for word, value in values:
-        family.add_metric([word], float(value))
+    for label_value, value in values:
+        family.add_metric([label_value], float(value))
     return family
 
 
@@ -283,7 +288,7 @@ def _labelled_counter(
 
 def _labelled_gauge_of_build() -> Metric:
     family = GaugeMetricFamily(
-        PREFIX + "build_info", "Which build this is.", labels=["version", "python"]
+        PREFIX + "build_info", "Version of the proxy and of Python.", labels=["version", "python"]
     )
     family.add_metric([version("tessel-proxy"), python_version()], 1.0)
     return family

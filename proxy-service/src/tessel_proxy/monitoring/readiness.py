@@ -1,6 +1,6 @@
-"""Should this proxy be given new tunnels now? If not, why not.
+"""Readiness: whether this proxy should get new tunnels now, and if not, the reasons.
 
-What a load balancer asks before it sends a device here, and what its operator reads if not.
+Load balancers ask it before they send a device here; operators read the reasons.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 
 CREDENTIALS_WRONG_S: Final = 60.0
-"""How long the token service's word that this proxy's credentials are wrong counts. A proxy that is
-not ready gets no tokens to ask about, so it would never hear of the mending."""
+"""Seconds for which the proxy is not ready after the token service rejected its credentials. A
+proxy that is not ready gets no tokens to check, so it would not notice corrected credentials."""
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Kept up to date by those who know."""
+    """The state of the proxy that decides whether it should get new tunnels."""
 
     clock: IReactorTime
     is_listening: Callable[[], bool]
-    is_full: Callable[[], bool] = lambda: False  # the memory: who comes is turned away
+    is_full: Callable[[], bool] = lambda: False  # the memory limit is reached
     draining: bool = False
     _credentials_wrong_at: float | None = None
 
     def credentials_wrong(self) -> None:
-        """The token service does not know this proxy."""
+        """Note that the token service rejected this proxy's credentials."""
         self._credentials_wrong_at = self.clock.seconds()
 
     def credentials_right(self) -> None:
-        """It does."""
+        """Note that the token service accepted this proxy's credentials."""
         self._credentials_wrong_at = None
 
     @property
     def obstacles(self) -> list[str]:
-        """Why it should get no new tunnels; empty if it should."""
+        """The reasons why it should get no new tunnels; empty if it is ready."""
         found = []
         if self.draining:
             found.append("draining")

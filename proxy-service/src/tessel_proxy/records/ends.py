@@ -146,8 +146,8 @@ class TunnelOutcome(Enum):
 class Refusal(Enum):
     """Why a tunnel, or a token that arrived over it, was refused.
 
-    `value` is the code, `error` the error code, `text` the reason in the log. `reason` is what a
-    device with reason/1 is told, None if the tunnel closes without an answer to a token.
+    `value` is the code, `error` the error code, `text` the reason in the log. `reason` is the
+    answer to a device with reason/1, None if the refusal is no answer to a token.
     `try_again` says whether the same token may be accepted later (retry/1).
     """
 

@@ -1,7 +1,7 @@
-"""Identical lines of the log -> the first at once, the others of an interval as one line.
+"""Repeated log lines: the first is written at once, the others of an interval as one summary.
 
-Scanners, devices that come back again and again, and a proxy at its limit cause the same refusal
-many times a second. Each is counted in the metrics; the log has room for other things.
+Scanners, devices that reconnect in a loop, and a proxy at its limit cause the same refusal many
+times per second. The metrics count each of them; the log stays readable.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
 
 INTERVAL_S: Final = 10.0
-"""Short enough to see a storm while it lasts; six lines a minute drown nothing."""
+"""Seconds of one summary: short enough to see a burst while it lasts, long enough for few lines."""
 
 MAX_ALIKE: Final = 8
-"""Kinds that differ in nothing but source and detail, in one interval: further ones share a line.
-A storm may come from thousands of addresses."""
+"""Kinds in one interval that differ in source and detail only; further ones share one line, because
+a burst may come from thousands of addresses."""
 
 OTHERS: Final = "other addresses"
 
 
 @dataclass(frozen=True, slots=True)
 class LineKind:
-    """What makes lines identical."""
+    """The fields that make two lines identical."""
 
     event: str
     why: str
-    source: str  # an address without its port
+    source: str  # `source_of` of the peer
     detail: str = ""
     level: LogLevel = LogLevel.warn
     error: str | None = None
 
     @property
     def family(self) -> LineKind:
-        """All kinds that differ in source and detail alone."""
+        """The kind that stands for all that differ in source and detail only."""
         return replace(self, source=OTHERS, detail="")
 
 
@@ -47,21 +47,21 @@ LogLine: TypeAlias = Callable[[LineKind, Write], None]
 
 
 class LogLines(Interface):
-    """Who decides whether a line is written."""
+    """Decides which log lines are written."""
 
     def log(self, kind: LineKind, write: Write) -> None:
-        """There is a line of this kind; `write` writes it."""
+        """Pass a line of this kind; `write` writes it."""
 
 
 class EachLine:
-    """Writes each line."""
+    """Writes every line."""
 
-    def log(self, kind: LineKind, write: Write) -> None:  # noqa: ARG002 -- all kinds
+    def log(self, kind: LineKind, write: Write) -> None:  # noqa: ARG002 -- of any kind
         write()
 
 
 EVERY_LINE: Final = EachLine()
-"""Stateless, so one instance serves everybody."""
+"""One instance for all: it has no state."""
 
 
 @dataclass(slots=True)
@@ -72,13 +72,13 @@ class _Interval:
 
 
 class RepeatedLines:
-    """Writes the first line of a kind, and sums the others up at the end of each interval."""
+    """Writes the first line of a kind at once, and one summary of the others for each interval."""
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._intervals: dict[LineKind, _Interval] = {}  # the oldest first
+        self._intervals: dict[LineKind, _Interval] = {}  # in order of their beginning
         self._alike: Counter[LineKind] = Counter()  # intervals of each family
 
     def log(self, kind: LineKind, write: Write) -> None:
@@ -94,7 +94,7 @@ class RepeatedLines:
             self._count(kind.family)
 
     def flush(self) -> None:
-        """Write all sums now: the proxy ends."""
+        """Write all summaries now: the proxy stops."""
         for kind, interval in list(self._intervals.items()):
             if interval.sums_up is not None:
                 interval.sums_up.cancel()
@@ -113,7 +113,7 @@ class RepeatedLines:
             del self._alike[kind.family]
 
     def _forget_quiet_ones(self) -> None:
-        """Those whose interval is over; nothing was repeated in it."""
+        """Forget kinds whose interval is over and in which nothing was repeated."""
         over = self._clock.seconds() - INTERVAL_S
         while self._intervals:
             kind, interval = next(iter(self._intervals.items()))
@@ -131,7 +131,7 @@ class RepeatedLines:
     def _sum_up(self, kind: LineKind) -> None:
         self._write_sum(kind, self._intervals[kind])
         self._forget(kind)
-        self._begin(kind)  # what goes on is summed up again
+        self._begin(kind)  # further lines are summed up again
 
     def _write_sum(self, kind: LineKind, interval: _Interval) -> None:
         seconds = round(self._clock.seconds() - interval.began, 1)

@@ -1,4 +1,4 @@
-"""Who pauses whom between a device and its target, and why."""
+"""Backpressure: the reasons that pause one direction of a substream."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from zope.interface import implementer
 class Why(Enum):
     """A reason to pause one direction of a substream."""
 
-    OPENING = auto()  # the target is on its way, and much has come for it
-    FULL = auto()  # whoever is to take it has enough
-    RATE = auto()  # the account has moved as much as it may for now
+    OPENING = auto()  # the target is being opened, and much data waits for it
+    FULL = auto()  # the receiver has enough data
+    RATE = auto()  # the account is ahead of its rate
 
 
 _NO_REASON: frozenset[Why] = frozenset()
-"""One for all: most directions have none, and an empty set takes 216 bytes."""
+"""Shared: most directions have no reason, and an empty set takes 216 bytes."""
 
 
 class Relay(Interface):
-    """What moves bytes both ways."""
+    """The relay of one substream, as its two directions see it."""
 
     def touch(self) -> None: ...
     def pause_device(self) -> None: ...
@@ -33,7 +33,7 @@ class Relay(Interface):
 
 
 class _Nobody:
-    """The relay of a substream that is over."""
+    """Stands in for the relay of a closed substream."""
 
     def touch(self) -> None:
         pass
@@ -46,11 +46,11 @@ _NOBODY = _Nobody()
 
 @implementer(IPushProducer)
 class Pauses(ABC):
-    """One direction: it moves while there is no reason to pause it.
+    """One direction of a substream, paused while there is at least one reason.
 
-    To the side that takes what moves it is a producer, to be paused and resumed, and no more: a
-    transport that is lost stops its producer, but here each side hears of the other's loss in its
-    own way. There are two for each substream, idle ones too: a bound method kept takes 64 bytes.
+    The receiver's transport uses it as a push producer. `stopProducing` does nothing: each side
+    learns of the other's loss in another way. There are two objects for each substream, so they
+    store no bound methods, which take 64 bytes each.
     """
 
     __slots__ = ("_over", "_reasons", "_relay")
@@ -62,20 +62,21 @@ class Pauses(ABC):
 
     @abstractmethod
     def _pause(self) -> None:
-        """Stop what moves."""
+        """Stop reading from the sender."""
 
     @abstractmethod
     def _resume(self) -> None:
-        """Let it move."""
+        """Read from the sender again."""
 
     @abstractmethod
     def _taken(self) -> None:
-        """Whoever takes it has taken something."""
+        """Note that the receiver has taken data."""
 
     def __contains__(self, why: Why) -> bool:
         return why in self._reasons
 
     def add(self, why: Why) -> None:
+        """Add a reason to pause."""
         if self._over:
             return
         first = not self._reasons
@@ -84,6 +85,7 @@ class Pauses(ABC):
             self._pause()
 
     def remove(self, why: Why) -> None:
+        """Remove a reason to pause; resume if it was the last one."""
         if why in self._reasons:
             self._reasons = self._reasons - {why} or _NO_REASON
             if not self._reasons:
@@ -98,13 +100,13 @@ class Pauses(ABC):
         self.remove(Why.RATE)
 
     def end(self) -> None:
-        """Let everything through that is held, whatever the reasons. It is not paused again."""
+        """Resume, whatever the reasons, and never pause again."""
         self._over = True
         self._reasons = _NO_REASON
         self._resume()
 
     def let_go(self) -> None:
-        """The relay is over. It is not kept: the two would wait for a collection."""
+        """Drop the reference to the closed relay: the cycle would wait for a garbage collection."""
         self._relay = _NOBODY
 
     def pauseProducing(self) -> None:
@@ -114,12 +116,12 @@ class Pauses(ABC):
         self._taken()
         self.remove(Why.FULL)
 
-    def stopProducing(self) -> None:  # noqa: B027 -- that is all it does
-        """Nothing: see above."""
+    def stopProducing(self) -> None:  # noqa: B027 -- not abstract
+        """Do nothing; see the class."""
 
 
 class FromDevice(Pauses):
-    """What the device sends."""
+    """The direction from the device to the target."""
 
     __slots__ = ()
 
@@ -134,7 +136,7 @@ class FromDevice(Pauses):
 
 
 class FromTarget(Pauses):
-    """What the target sends."""
+    """The direction from the target to the device."""
 
     __slots__ = ()
 
@@ -145,4 +147,4 @@ class FromTarget(Pauses):
         self._relay.resume_target()
 
     def _taken(self) -> None:
-        """That the tunnel has room says nothing of this substream."""
+        """Do nothing: room in the tunnel is no activity of this substream."""

@@ -1,7 +1,7 @@
-"""What a device sends before its target stands, kept until it does.
+"""Early data: what a device sends before its target is connected, kept until it is.
 
-An original device sends its first request's data before it says where to, so what is kept cannot
-simply be left with the tunnel: the request waits behind it.
+An original device sends the data of its first request before it says where to connect. The tunnel
+cannot hold that data back, because the connect request follows it.
 """
 
 from __future__ import annotations
@@ -11,34 +11,35 @@ from typing import Final
 from streamplex.messages import BytesLike
 
 PAUSE_BYTES = 64 * 1024
-"""Kept for one substream whose target is on its way before its device is paused: a full frame."""
+"""Bytes kept for one substream until its device is paused while the target is opened: a frame."""
 
 TUNNEL_BYTES = 1024 * 1024
-"""Kept for all substreams of a tunnel together: no device of this kind has the memory for more."""
+"""Bytes kept for all substreams of a tunnel: such devices do not have the memory for more."""
 
 _NOTHING: Final = bytearray()
-"""One for all, and nobody's to add to: most substreams keep something for a moment or never."""
+"""Shared and never changed: most substreams keep no data, or only for a moment."""
 
 
 class Allowance:
-    """What a tunnel may still keep."""
+    """The bytes of early data that a tunnel may still keep."""
 
     def __init__(self, nbytes: int = TUNNEL_BYTES) -> None:
         self._left = nbytes
 
     def take(self, nbytes: int) -> bool:
-        """Take so much of it, if there is as much."""
+        """Take `nbytes`; return False, and take none, if fewer are left."""
         if nbytes > self._left:
             return False
         self._left -= nbytes
         return True
 
     def give_back(self, nbytes: int) -> None:
+        """Return bytes that are not kept any more."""
         self._left += nbytes
 
 
 class EarlyData:
-    """One substream's data, and whether its end has come too."""
+    """The early data of one substream, and whether the device has ended it."""
 
     __slots__ = ("_allowance", "_data", "ended")
 
@@ -48,20 +49,21 @@ class EarlyData:
         self.ended = False
 
     def add(self, data: BytesLike) -> bool:
-        """Keep it, unless the tunnel keeps too much already."""
+        """Keep data; return False if the tunnel keeps too much already."""
         if not self._allowance.take(len(data)):
             return False
         if not self._data:
-            self._data = bytearray()  # one piece, however many it comes in
+            self._data = bytearray()  # one buffer for all pieces
         self._data += data
         return True
 
     @property
     def is_much(self) -> bool:
+        """Whether the device should be paused."""
         return len(self._data) >= PAUSE_BYTES
 
     def hand_over(self) -> bytes:
-        """All that was kept. Nothing is kept after."""
+        """Return all data and keep none."""
         data = bytes(self._data)
         self._data = _NOTHING
         self._allowance.give_back(len(data))

@@ -1,4 +1,4 @@
-"""Node's `socket.setTimeout`: says once when nothing has happened for a while."""
+"""An idle timeout, as Node's `socket.setTimeout`: one call after each period of inactivity."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class IdleTimer:
-    """Calls when there was no activity for the time it is armed with, once per silence.
+    """Calls back once when there was no activity for a time.
 
-    Activity comes with every read and write, so it only notes the time; the one delayed call
-    looks at it when it comes due.
+    Every read and write is activity, so `touch` only stores the time. The one delayed call compares
+    it when it is due.
     """
 
     __slots__ = ("_active_at", "_clock", "_due", "_limit_s", "_on_idle")
@@ -24,19 +24,20 @@ class IdleTimer:
         self._due: IDelayedCall | None = None
 
     def arm(self, limit_s: float) -> None:
-        """Start anew, with this limit."""
+        """Start, or start again, with this limit in seconds."""
         self.disarm()
         self._limit_s = limit_s
         self.touch()
 
     def disarm(self) -> None:
+        """Stop; `touch` does nothing until it is armed again."""
         self._limit_s = None
         if self._due is not None:
             self._due.cancel()
             self._due = None
 
     def touch(self) -> None:
-        """Something happened."""
+        """Note activity."""
         if self._limit_s is None:
             return
         self._active_at = self._clock.seconds()
@@ -48,5 +49,5 @@ class IdleTimer:
         if left_s > 0:
             self._due = self._clock.callLater(left_s, self._come_due, limit_s)
         else:
-            self._due = None  # until the next activity
+            self._due = None  # none until the next activity
             self._on_idle()

@@ -42,7 +42,7 @@ class Outbound(TargetSide):
     def connectionMade(self) -> None:
         # One piece at a time, so that early data stays below the limit that pauses the device.
         self._substream.takes_sequences = False
-        self._traffic.device_comes()
+        self._traffic.start_device()
 
     # --- from the device
 
@@ -180,7 +180,7 @@ class Outbound(TargetSide):
             self._write((data,))
         target.pace(self._from_device)
         self._substream.registerProducer(self._from_target, True)
-        self._traffic.target_comes()
+        self._traffic.start_target()
         if early is not None and early.ended:
             self.readConnectionLost()
         self._from_device.remove(Why.OPENING)

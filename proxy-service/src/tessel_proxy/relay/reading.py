@@ -1,8 +1,8 @@
-"""How much of a target is read at once; pure.
+"""The size of the reads from targets; pure.
 
-Much, so that bulk is cheap. But while much is read, encrypted and sent, whatever is typed beside it
-waits, several times on its way there and back. So one small piece from a device on any substream
-has the next reads of all targets of its tunnel be short.
+Long reads make bulk data cheap. But while much data is read, encrypted and sent, a small message
+beside it waits several times. So after a small piece of data from a device on any substream, the
+next reads from all targets of its tunnel are short.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from streamplex.messages import DATA_HEADER_BYTES
 from streamplex.tx.bulk import READ_BYTES
 
 SHORT_READ_BYTES = 2 * 16 * 1024 - DATA_HEADER_BYTES
-"""What is read while somebody types: a frame that fills two TLS records."""
+"""Bytes to read at once while small messages are exchanged: a frame that fills two TLS records."""
 
 SHORT_READS = 32
-"""So many of them follow a small piece: some milliseconds of bulk on a fast network, so that who
-exchanges small messages waits for no long one, and who types does not slow bulk down."""
+"""Short reads after a small message: some milliseconds of bulk data on a fast network. So a small
+message waits for no long read, and occasional typing does not slow bulk data down."""
 
 
 class Reading:
-    """The reads of one tunnel's targets."""
+    """Chooses the size of the reads from the targets of one tunnel."""
 
     __slots__ = ("_short",)
 
     def __init__(self) -> None:
-        self._short = 0  # reads that are still to be so
+        self._short = 0  # short reads left
 
     def came(self, nbytes: int, before: int) -> None:
-        """So much came at once from the device, and so much before it.
+        """Note the sizes of the last two pieces of data that one substream of the device sent.
 
-        What targets send tells nothing: of bulk, too, a read may find little.
+        Data from targets is not considered: a read of bulk data may find few bytes, too.
         """
         if is_message(nbytes, before):
             self._short = SHORT_READS
 
     def next_bytes(self) -> int:
-        """What is to be read of a target next."""
+        """Return the bytes to read at once from a target next."""
         if not self._short:
             return READ_BYTES
         self._short -= 1

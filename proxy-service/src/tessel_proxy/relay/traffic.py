@@ -1,4 +1,4 @@
-"""What one substream moves, within what its account may: BYTES_PER_S and BYTES_PER_DAY."""
+"""The traffic of one substream within the limits of its account: BYTES_PER_S and BYTES_PER_DAY."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tessel_proxy.relay.backpressure import Pauses, Why
 
 
 class Traffic:
-    """Both directions of one substream."""
+    """Counts both directions of one substream and applies the rate and the quota of its account."""
 
     __slots__ = ("_from_device", "_from_target", "_tally")
 
@@ -17,19 +17,20 @@ class Traffic:
         self._from_device = from_device
         self._from_target = from_target
 
-    def device_comes(self) -> None:
-        """Who opens while the account is ahead of its rate is heard when it has its turn."""
+    def start_device(self) -> None:
+        """Wait for a turn of the rate before reading from the device."""
         self._tally.to_targets.admit(self._from_device)
 
-    def target_comes(self) -> None:
+    def start_target(self) -> None:
+        """Wait for a turn of the rate before reading from the target."""
         self._tally.to_devices.admit(self._from_target)
 
     def may_pass_to_target(self, nbytes: int) -> bool:
-        """Count what came from the device. False: the quota was spent before."""
+        """Count bytes from the device; return False if the quota was spent before."""
         return self._may_pass(nbytes, self._tally.to_targets, self._from_device)
 
     def may_pass_to_device(self, nbytes: int) -> bool:
-        """Count what came from the target. False: the quota was spent before."""
+        """Count bytes from the target; return False if the quota was spent before."""
         return self._may_pass(nbytes, self._tally.to_devices, self._from_target)
 
     def _may_pass(self, nbytes: int, rate: RateLimit, pauses: Pauses) -> bool:
@@ -40,10 +41,11 @@ class Traffic:
 
     @property
     def waits(self) -> bool:
-        """Is it silent because of the rate?"""
+        """Whether the rate pauses one of the directions."""
         return Why.RATE in self._from_device or Why.RATE in self._from_target
 
     def end(self) -> None:
+        """Leave the rates, and release the relay."""
         self._tally.to_targets.leave(self._from_device)
         self._tally.to_devices.leave(self._from_target)
         self._from_device.let_go()

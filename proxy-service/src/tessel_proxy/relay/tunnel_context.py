@@ -1,4 +1,4 @@
-"""What the substreams of one tunnel have in common."""
+"""What all substreams of one tunnel share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tessel_proxy.targets.opening import Opener
 
 @dataclass(frozen=True, slots=True)
 class TunnelContext:
-    """Who works for them, whose they are, and what they may."""
+    """The services, account, features and limits of the substreams of one tunnel."""
 
     opener: Opener
     clock: IReactorTime
@@ -24,4 +24,4 @@ class TunnelContext:
     allowance: Allowance
     usage: AccountUsage
     reading: Reading
-    idle_s: float  # 0: for ever
+    idle_s: float  # seconds; 0: no timeout

@@ -1,4 +1,4 @@
-"""An environment -> all that serving needs, looked at before anything listens."""
+"""Preparation: an environment -> everything that serving needs, checked before anything listens."""
 
 from __future__ import annotations
 
@@ -25,25 +25,23 @@ from tessel_service_kit.settings import ConfigError, SecretFile, lookalikes
 T = TypeVar("T")
 
 GROWS = (
-    "cannot be renamed when it is full, since its folder cannot be written: it grows past "
+    "cannot be renamed when it is full, because its folder is not writable: it grows beyond "
     "LOG_FILE_MIB"
 )
-NOT_ASKED = (
-    "CLIENT_CA_FILE does not hold at LEGACY_PORT: Tessel 1 boards have no certificate to show"
-)
+NOT_ASKED = "CLIENT_CA_FILE is ignored on LEGACY_PORT: Tessel 1 boards cannot present a certificate"
 ONE_KEY = (
-    "LEGACY_KEY_FILE is KEY_FILE: who breaks the weak TLS of LEGACY_PORT could pass for PORT, too; "
-    "`tessel-proxy make-cert --for-tessel-1` makes a key of its own"
+    "LEGACY_KEY_FILE is KEY_FILE: an attack on the weak TLS of LEGACY_PORT breaks PORT, too; "
+    "`tessel-proxy make-cert --for-tessel-1` makes a separate key"
 )
 NO_NAME = (
-    "LEGACY_CERT_FILE holds no DNS name, and Tessel 1 boards read nothing else: PROXY_HOST must be "
-    "a name; `tessel-proxy make-cert --for-tessel-1 NAME` makes a certificate for one"
+    "LEGACY_CERT_FILE contains no DNS name, but Tessel 1 boards read nothing else: PROXY_HOST must "
+    "be a name; `tessel-proxy make-cert --for-tessel-1 NAME` makes a certificate for one"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a ProxyService is made of. A hint is for the operator to read and no fault."""
+    """The checked parts of a ProxyService, with hints for the operator that are no faults."""
 
     config: Config
     tls: ServerTLS
@@ -51,7 +49,7 @@ class Ready:
     chosen: ChosenAuthenticator
     hints: tuple[str, ...]
     reloadables: tuple[Reloadable, ...] = ()
-    kept: tuple[str, ...] = ()  # secrets that no reload reads again
+    kept: tuple[str, ...] = ()  # names of secrets that a reload does not read again
 
     @property
     def authenticator(self) -> Authenticator:
@@ -63,7 +61,7 @@ def _log_hints(config: Config) -> list[str]:
     if file is None:
         return []
     if why := unfit(file):
-        return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error alone"]
+        return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error only"]
     return [] if can_be_renamed(file) else [f"LOG_FILE={str(file)!r} {GROWS}"]
 
 
@@ -80,14 +78,18 @@ def _account_hints(chosen: ChosenAuthenticator) -> list[str]:
     file = chosen.by_file
     if file is None or file.tokens or len(chosen.settings) > 1:
         return []
-    hint = "has no line yet: no device gets in; `tessel-proxy hash-token ACCOUNT` makes one"
+    hint = "has no line yet, so no device is accepted; `tessel-proxy hash-token ACCOUNT` makes one"
     return [f"AUTH_FILE={str(file.paths[0])!r} {hint}"]
 
 
 def get_ready(
     environ: Mapping[str, str], reactor: IAuthReactor, wall_time: WallTime = time.time
 ) -> Ready:
-    """Raises ConfigError with the faults of settings, files and plug-in together, and hints."""
+    """Read settings, files and plug-in.
+
+    Raises:
+        ConfigError: with all their faults together, and the hints.
+    """
     config, faults = Config.read(environ)
 
     def collect(load: Callable[[], T]) -> T | None:
@@ -102,7 +104,7 @@ def get_ready(
     tls = collect(lambda: server_tls(config, wall_time, key_pass_file))
     legacy_tls = collect(lambda: tessel_1_tls(config, wall_time, key_pass_file))
     chosen = None
-    if config.has_authenticator:  # else that is among the faults
+    if config.has_authenticator:  # otherwise this is among the faults
         chosen = collect(lambda: authenticator_for(config, reactor, files))
     trust = collect(lambda: TargetTrust(config.target_ca_file, wall_time))
     policies = collect(lambda: Policies(config))
@@ -119,7 +121,7 @@ def get_ready(
 
 
 def _secrets(config: Config, files: Iterable[SecretFile]) -> Iterator[tuple[str, Path]]:
-    """The files that nobody else should read, with the settings that name them."""
+    """Yield the secret files, whose permissions are checked, with the names of their settings."""
     yield "KEY_FILE", config.key_file
     if config.legacy_port is not None:
         yield "LEGACY_KEY_FILE", config.legacy_key_file

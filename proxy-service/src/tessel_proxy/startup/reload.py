@@ -1,10 +1,10 @@
-"""Files that change while the proxy serves: looked at now and then, and all at once on SIGHUP.
+"""Reloading: files that change while the proxy serves are read again, also on SIGHUP.
 
-What was loaded stays in use until its files can be used again: a renewal that is half done (a
-certificate whose key is still to come) is tried again at each look, and told of once.
+The former content stays in use until the files can be used again. A renewal that is half done (a
+new certificate without its key) is tried again at each look, and logged once.
 
-A change is taken up when it has been quiet for one look. A file that is written in place is then
-not read half way; one that is renamed into place loses nothing but that look.
+A change is applied when nothing has changed for one look. So a file that is written in place is
+not read half way; a file that is renamed into place waits one look longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tessel_service_kit.settings import ConfigError
 
 
 class Reloader:
-    """Keeps all reloadables up with their files."""
+    """Reloads objects whose files have changed."""
 
     _log = Logger()
 
@@ -33,7 +33,14 @@ class Reloader:
         look_s: float,
         reloaded: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        """`reloaded` is called with the name of each reloadable that uses its files anew."""
+        """Prepare to watch.
+
+        Args:
+            clock: the reactor.
+            reloadables: the objects to reload.
+            look_s: seconds between two looks at their files.
+            reloaded: called with the name of each object after it was reloaded.
+        """
         self._watched = [_Watched(each, reloaded) for each in reloadables]
         self._looks = LoopingCall(self.look)
         self._looks.clock = clock
@@ -41,30 +48,32 @@ class Reloader:
         self._looking: Deferred[LoopingCall] | None = None
 
     def start(self) -> None:
-        """Look from now on."""
+        """Start to look."""
         if self._watched:
             self._looking = self._looks.start(self._look_s, now=False)
-            self._looking.addErrback(lambda why: self._log.failure("no more looks", failure=why))
+            self._looking.addErrback(
+                lambda why: self._log.failure("files are not watched any more", failure=why)
+            )
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         if self._looks.running:
             self._looks.stop()
 
     def look(self) -> None:
-        """Reload what has changed, or has failed before."""
+        """Reload objects whose files have changed, or whose last reload failed."""
         for each in self._watched:
             each.look()
 
     def reload_all(self) -> None:
-        """Reload everything, changed or not: the operator asks for it."""
+        """Reload everything, changed or not, as the operator asks with SIGHUP."""
         for each in self._watched:
-            each.fault = None  # what is still wrong is told again
+            each.fault = None  # so that a fault is logged again
             each.load()
 
 
 class _Watched:
-    """One reloadable, and its files as they were."""
+    """One reloadable, and the stamps of its files at the last look."""
 
     _log = Logger()
 
@@ -86,8 +95,13 @@ class _Watched:
             self._subject.reload()
         except ConfigError as error:
             self._failed(str(error))
-        except Exception:  # noqa: BLE001 -- one reloadable's bug must not end the looks at others
-            self._log.failure("cannot reload {what}", event="reload_failed", what=self._name)
+        except Exception:  # noqa: BLE001 -- a bug in one must not stop the others
+            self._log.failure(
+                "cannot reload {what}",
+                event="reload_failed",
+                what=self._name,
+                error=ErrorCode.RELOAD_FAILED.value,
+            )
         else:
             self.fault = None
             self._log.info("reloaded {what}", event="reloaded", what=self._name)
@@ -106,7 +120,7 @@ class _Watched:
     def _failed(self, fault: str) -> None:
         if fault != self.fault:
             self._log.error(
-                "{what} stays as it was: {why}",
+                "{what} not reloaded, the former content stays in use: {why}",
                 event="reload_failed",
                 what=self._name,
                 why=fault,

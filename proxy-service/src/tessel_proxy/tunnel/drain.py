@@ -1,9 +1,10 @@
-"""The end of a proxy that serves: its tunnels end one by one, when what is open on them has ended.
+"""The drain of a proxy that stops: tunnels end one by one, when their substreams have ended.
 
-    told to go away (those who know the word) -> idle, or time is up -> stopped -> cut
+    devices are asked to leave (goaway/1) -> idle, or the time is over -> closed -> cut
 
-A device that was told may have opened something before it heard: an idle tunnel of such a device is
-left for a moment. One that was not told may open more, and is served until the time is up.
+A device that was asked may have opened a substream before the request arrived, so its idle tunnel
+stays open for CROSSING_S. A device that does not support goaway/1 may open more substreams; they
+are served until the time is over.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ from tessel_proxy.tunnel.shared_state import OpenTunnel, TunnelRegistry
 from tessel_service_kit.texts import counted
 
 LOOK_S: Final = 0.05
-"""How often it is looked who is done."""
+"""Seconds between two looks for idle tunnels."""
 
 CROSSING_S: Final = 1.0
-"""What crosses `goaway` on the wire is under way no longer than this, on any usable link."""
+"""Seconds in which data that crosses `goaway` on the wire arrives, on any usable link."""
 
 RESTART_S: Final = 8.0
-"""From the end of a drain until the next process listens: devices that take nothing are waited for
-(service.STOP_GRACE_S), and then it has to start."""
+"""Seconds from the end of a drain until the next process listens: the stop waits for devices that
+take no data (composition.STOP_GRACE_S), and then the process has to start."""
 
 RETURN_MS: Final = (100, 5_000)
-"""What is added to the time when devices come back, drawn for each: not all at once, for the next
-proxy has a handshake with each to do."""
+"""Random milliseconds added to the time when each device returns, so that the next proxy does not
+have to do all TLS handshakes at once."""
 
-MAX_RETURN_MS: Final = 2**31 - 1  # what the wire allows
+MAX_RETURN_MS: Final = 2**31 - 1  # the limit of the wire
 
 Draw = Callable[[int, int], int]  # random.randint
 
 
 class Drain:
-    """Ends all tunnels within a limit; those that are left after it have had their time."""
+    """Ends all tunnels as they become idle, until a time limit."""
 
     _log = Logger()
 
@@ -49,36 +50,44 @@ class Drain:
         draw: Draw,
         targets_lack: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`targets_lack`: does one still lack what it was sent? Its tunnel may be gone before."""
+        """Prepare a drain; nothing happens before `run`.
+
+        Args:
+            tunnels: the open tunnels.
+            clock: the reactor.
+            draw: returns a random integer between two limits.
+            targets_lack: returns whether data still waits to be sent to some target, which can be
+                so after its tunnel has ended.
+        """
         self._tunnels = tunnels
         self._clock = clock
         self._draw = draw
         self._targets_lack = targets_lack
 
     async def run(self, within_s: float, return_s: float | None = None) -> None:
-        """Returns when no tunnel is left and every target has its own, or after `within_s`.
+        """Return when no tunnel is open and all data has been sent, or after `within_s`.
 
-        Devices are told to come back after `return_s`, else when the next process listens, as
-        far as one can say, and some seconds more.
+        Devices are asked to return after `return_s` seconds (None: when the next process is
+        likely to listen), plus a random time of up to 5 s.
         """
         if self._is_done:
             return
         started = self._clock.seconds()
         if return_s is None:
             return_s = RESTART_S + (within_s if self._is_busy else min(within_s, CROSSING_S))
-        told = self._tell(list(self._tunnels.all), return_s)
+        asked = self._ask_to_leave(list(self._tunnels.all), return_s)
         self._log.info(
             "draining: {log_tunnels}, at most {seconds:g} s",
             event="draining",
             log_tunnels=counted(len(self._tunnels.all), "tunnel"),
             tunnels=len(self._tunnels.all),
-            told=len(told),
+            asked=len(asked),
             seconds=within_s,
             return_seconds=return_s,
         )
         while not self._is_done and self._clock.seconds() - started < within_s:
             crossed = self._clock.seconds() - started >= CROSSING_S
-            self._end_idle(self._tunnels.all if crossed else self._tunnels.all - told)
+            self._end_idle(self._tunnels.all if crossed else self._tunnels.all - asked)
             await deferLater(self._clock, LOOK_S)
         self._log.info(
             "drained: {log_left} left",
@@ -96,7 +105,7 @@ class Drain:
     def _is_busy(self) -> bool:
         return self._targets_lack() or not all(each.is_idle for each in self._tunnels.all)
 
-    def _tell(self, tunnels: Iterable[OpenTunnel], return_s: float) -> set[OpenTunnel]:
+    def _ask_to_leave(self, tunnels: Iterable[OpenTunnel], return_s: float) -> set[OpenTunnel]:
         return {each for each in tunnels if each.drain(self._return_ms(return_s))}
 
     def _return_ms(self, return_s: float) -> int:

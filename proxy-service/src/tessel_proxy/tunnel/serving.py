@@ -1,4 +1,4 @@
-"""A substream that a device has opened -> its Outbound, or why there may not be one more."""
+"""A substream that a device has opened -> its Outbound, or a refusal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from tessel_proxy.tunnel.shared_state import SharedState
 
 
 class Serving:
-    """What is done for the substreams of one tunnel."""
+    """Serves or refuses the substreams of one tunnel."""
 
     def __init__(self, shared: SharedState, record: TunnelRecord) -> None:
         self._shared = shared
         self._record = record
 
     def serve(self, substream: Substream, context: TunnelContext, open_now: int) -> None:
-        """`open_now`: substreams that the tunnel has, this one among them."""
+        """Attach an Outbound to a new substream, or refuse it if a limit is reached.
+
+        `open_now`: substreams that the tunnel has open, this one included.
+        """
         if open_now > self._shared.config.max_substreams:
             self.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS)
         elif not substream.is_promised:
@@ -31,7 +34,7 @@ class Serving:
             substream.attach(Outbound(context, kind, self._record_of(substream)))
 
     def refuse(self, substream: Substream, why: Outcome) -> None:
-        """Turn it away before anything is done for it."""
+        """End a substream with an error, before anything is done for it."""
         record = self._record_of(substream)
         substream.fail(f"connect {why.device_error}")
         substream.loseWriteConnection()

@@ -1,12 +1,12 @@
-"""How far the proxy trusts the device of one tunnel, as a table.
+"""The states of a session, as a table: from an unauthenticated peer to an open tunnel.
 
                         token                      right
     UNAUTHENTICATED --------------> CHECKING -------------> OPEN
             ^                          |
             +--------------------------+
-              wrong, or not to be checked now
+              refused, or not checked
 
-From each state to CLOSED: by the tunnel's end, or by ours.
+Each state leads to CLOSED when the device or the proxy ends the tunnel.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Devices whose systems answer nothing any more, though data is on its way to them.
+"""Ends tunnels whose devices acknowledge nothing although data was sent to them.
 
-One timer for all tunnels: it is for devices that cannot be asked (ping/1), and seldom finds one.
+One timer serves all tunnels. It is meant for devices that do not support ping/1, and rarely ends
+a tunnel.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
 LOOKS: Final = 4
-"""How often within the limit of time it is looked."""
+"""Looks within the time limit."""
 
 
 class UnansweredWatch:
-    """Ends their tunnels."""
+    """Ends tunnels whose devices acknowledge no data."""
 
     def __init__(self, clock: IReactorTime, tunnels: TunnelRegistry, limit_s: float) -> None:
-        """`limit_s` 0: never."""
+        """Prepare the watch. `limit_s`: seconds without an acknowledgement; 0: no limit."""
         self._clock = clock
         self._tunnels = tunnels
         self._limit_s = limit_s

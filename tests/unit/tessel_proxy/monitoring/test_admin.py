@@ -199,7 +199,7 @@ async def test_a_client_that_expects_100_is_told_to_continue(asked):
 @pytest_twisted.ensureDeferred
 async def test_other_paths_are_not_there_and_the_answer_says_what_is(asked, target):
     status, _fields, body = parts(await answered(asked, request("GET", target, *CLOSE)))
-    assert (status, body) == (404, b"there are /healthz, /readyz and /metrics\n")
+    assert (status, body) == (404, b"not found; available: /healthz, /readyz and /metrics\n")
 
 
 @pytest_twisted.ensureDeferred

@@ -195,7 +195,7 @@ def test_check_config_hints_at_a_file_that_lets_nobody_in(usable, tmp_path, caps
     del usable["AUTH_HARDCODED"]
     assert command.main(["check-config"]) == 0
     (hint,) = lines(capsys)[1]
-    assert hint.startswith("hint: AUTH_FILE='accounts' has no line yet: no device gets in;")
+    assert hint.startswith("hint: AUTH_FILE='accounts' has no line yet, so no device is accepted;")
 
 
 @pytest.mark.parametrize("argv", [["check-config"], ["serve"], []])
@@ -274,7 +274,9 @@ def test_check_config_hints_that_boards_need_a_name(usable, capsys):
     )
     assert command.main(["check-config"]) == 0
     _out, err = lines(capsys)
-    assert [line.startswith("hint: LEGACY_CERT_FILE holds no DNS name") for line in err] == [True]
+    assert [line.startswith("hint: LEGACY_CERT_FILE contains no DNS name") for line in err] == [
+        True
+    ]
 
 
 def test_check_config_warns_of_certificates_that_are_of_no_use(usable, tmp_path, capsys):
@@ -341,7 +343,7 @@ def test_check_config_hints_at_keys_and_tokens_that_everybody_can_read(usable, t
 def test_a_log_file_that_cannot_be_written_is_hinted_at(usable, tmp_path, capsys):
     usable.update(LOG_FILE=str(tmp_path / "missing" / "proxy.log"))
     assert command.main(["check-config"]) == 0
-    assert "cannot be written: the log goes to standard error alone" in capsys.readouterr().err
+    assert "cannot be written: the log goes to standard error only" in capsys.readouterr().err
     usable.update(LOG_FILE=str(tmp_path))
     assert command.main(["check-config"]) == 0
     assert "is no regular file: the log goes to standard error" in capsys.readouterr().err
@@ -358,7 +360,7 @@ def test_a_log_file_in_a_folder_that_cannot_be_written_is_hinted_at(
     usable.update(LOG_FILE=str(tmp_path / "proxy.log"))
     monkeypatch.setattr("os.access", lambda path, _mode: path != tmp_path)  # also for root
     assert command.main(["check-config"]) == 0
-    assert "it grows past LOG_FILE_MIB" in capsys.readouterr().err
+    assert "it grows beyond LOG_FILE_MIB" in capsys.readouterr().err
 
 
 def test_the_log_goes_on_without_a_file_that_cannot_be_opened(tmp_path):

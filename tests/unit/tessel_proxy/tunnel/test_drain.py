@@ -68,7 +68,7 @@ def test_every_tunnel_is_asked_to_go_and_when_to_come_back(draining, logged):
     draining.begin()
     assert tunnel.after_ms == sum(RETURN_MS)
     (line,) = logged.named("draining")
-    assert (line["tunnels"], line["told"], line["seconds"]) == (1, 1, 30)
+    assert (line["tunnels"], line["asked"], line["seconds"]) == (1, 1, 30)
 
 
 @pytest.mark.parametrize(
