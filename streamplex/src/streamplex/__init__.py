@@ -1,7 +1,9 @@
 """Many streams over one connection: the tunnel protocol of the Tessel 1 proxy.
 
-The core does no I/O: `TunnelCore` turns bytes into events and queued calls into bytes.
-`streamplex.tx` binds it to Twisted, where a substream is a transport.
+A tunnel carries numbered substreams. Each substream carries bytes both ways and ends on its own.
+The core does no I/O: `TunnelCore` turns received bytes into events, and calls into bytes to send.
+`streamplex.tx` binds the core to Twisted, where a substream is a transport.
+`streamplex.conversation` holds the messages that a device and the Tessel proxy exchange.
 """
 
 from streamplex.channels import Side

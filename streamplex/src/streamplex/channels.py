@@ -1,7 +1,7 @@
-"""Which channel numbers a tunnel may open, and which it has seen; pure.
+"""The channel numbers that each side of a tunnel may open; pure.
 
-Side A opens odd numbers, side B even ones, each counting up. When they run out they are used
-again, the one unused for longest first, if the peer has agreed to `reuse/1`.
+Side A opens odd numbers and side B even ones, each counting up. When they run out and the peer has
+agreed to `reuse/1`, released numbers are used again, the one unused for longest first.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class Side(Enum):
 
 
 class OwnChannels:
-    """The numbers that this side opens."""
+    """The channel numbers that this side opens."""
 
     __slots__ = ("_next", "_released", "reuse")
 
     def __init__(self, side: Side) -> None:
         self._next = side.value
         self._released: deque[int] = deque()
-        self.reuse = False  # may numbers be used again?
+        self.reuse = False  # released numbers may be opened again
 
     def allocate(self) -> int:
-        """A number to open. Raises ChannelsExhaustedError when there is none."""
+        """Return a number to open. Raises ChannelsExhaustedError if there is none."""
         if self._next <= MAX_CHANNEL:
             self._next += 2
             return self._next - 2
@@ -48,20 +48,20 @@ class OwnChannels:
         raise ChannelsExhaustedError(
             "all substreams of this tunnel are in use"
             if self.reuse
-            else "all channel numbers of this tunnel were used; the peer does not do reuse/1"
+            else "all channel numbers of this tunnel were used; the peer lacks reuse/1"
         )
 
     def release(self, channel: int) -> None:
-        """Both ends are done with a number."""
+        """Both ends are done with a number: it may be opened again, with `reuse/1`."""
         self._released.append(channel)
 
     def was_opened(self, channel: int) -> bool:
-        """Has the number ever been allocated?"""
+        """Return whether the number was ever allocated."""
         return channel < self._next
 
 
 class PeerChannels:
-    """The numbers that the peer opens."""
+    """The channel numbers that the peer opens."""
 
     __slots__ = ("_highest", "_side")
 
@@ -70,7 +70,7 @@ class PeerChannels:
         self._highest = 0
 
     def open(self, channel: int) -> None:
-        """The peer opens a number. Raises RemoteError for one that is not its to open."""
+        """The peer opens a number. Raises RemoteError if it may not open this one."""
         first = self._side.value
         if not first <= channel <= MAX_CHANNEL or channel % 2 != first % 2:
             kind = "odd" if first % 2 else "even"
@@ -81,10 +81,10 @@ class PeerChannels:
         self._highest = max(self._highest, channel)
 
     def was_opened(self, channel: int) -> bool:
-        """Has the peer ever opened the number, or a higher one?"""
+        """Return whether the peer ever opened this number, or a higher one."""
         return channel <= self._highest
 
     @property
     def used_up(self) -> bool:
-        """Has the peer opened its last number? Without reuse/1 it can open no more."""
+        """Whether the peer opened its last number. Without `reuse/1` it can open no more."""
         return self._highest > MAX_CHANNEL - 2

@@ -1,38 +1,38 @@
-"""What can go wrong, told apart by who is to blame."""
+"""The errors of this library: `LocalError` blames the caller, `RemoteError` the peer."""
 
 
 class StreamplexError(Exception):
-    """The base of every error of this library."""
+    """Base class of every error of this library."""
 
 
 class LocalError(StreamplexError):
-    """Our caller asked for what the protocol does not allow: a bug on this side, so let it rise."""
+    """The caller did something that the protocol does not allow. It is a bug: do not catch it."""
 
 
 class ChannelsExhaustedError(LocalError):
-    """Every channel number of this side has been used; open further substreams on a new tunnel."""
+    """This side has used all its channel numbers. Open further substreams on a new tunnel."""
 
 
 class PromisesExhaustedError(LocalError):
-    """The tunnel's windows are used up; open further substreams when others have ended."""
+    """The limit on the windows of all substreams is reached. Try again when some have ended."""
 
 
 class RemoteError(StreamplexError):
-    """The peer broke the protocol. It costs the peer this tunnel and nobody anything else."""
+    """The peer broke the protocol. Close this tunnel; other tunnels are not affected."""
 
 
 class SilentPeerError(StreamplexError):
-    """The peer said nothing in time, not even to a ping: it is gone, or the way to it is."""
+    """The peer sent nothing in time, not even an answer to a ping. It cannot be reached."""
 
 
 class SubstreamError(StreamplexError):
-    """One substream failed while its tunnel lives on; the text is the peer's."""
+    """The peer reported that one substream failed. The tunnel goes on. The text is the peer's."""
 
 
 class TunnelLostError(StreamplexError):
-    """The tunnel ended, however cleanly, while this substream was open: what came may be cut."""
+    """The tunnel ended while this substream was open, so its data may be incomplete."""
 
 
 def in_bytes(number: int) -> str:
-    """`1 byte`, `2 bytes`, for the text of an error."""
+    """Return `1 byte`, `2 bytes` and so on, for the text of an error."""
     return "1 byte" if number == 1 else f"{number} bytes"

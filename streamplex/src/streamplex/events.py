@@ -1,7 +1,7 @@
-"""What messages mean, layer 3 of the wire: the control channel and the substreams.
+"""The meaning of messages, layer 3 of the wire: the control channel and the substreams.
 
-`decode` gives the typed meaning of a message; the functions below it make the frames that
-say the same to a peer, keys in the order in which the original writes them.
+`decode` returns the typed meaning of a message. The functions below it return the frames that carry
+the same meaning to a peer, with their keys in the order in which the original writes them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from streamplex.messages import (
 )
 
 MAX_ERROR_CHARACTERS = 1024
-"""Characters of a substream's error text: one line for a person, never a way to flood."""
+"""Characters of a substream's error text. Longer texts are cut: it is one line for a person."""
 
 MAX_AFTER_MS = 2**31 - 1
-"""The longest delay that every language's timers can count."""
+"""The longest delay that the timers of every language can count."""
 
 MAX_PING_CHARACTERS = 64
-"""Of a ping's id that is text: it comes back in the answer, and is to cost nobody anything."""
+"""Characters of a ping's id that is text. The answer repeats it, so it has to be short."""
 
 MAX_PING_NUMBER = 2**53 - 1
-"""Of a ping's id that is an integer: the highest that every language's JSON keeps exact."""
+"""The largest id of a ping that is an integer: JSON of every language keeps it exact."""
 
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ class StreamEnded:
 
 @dataclass(frozen=True, slots=True)
 class StreamFailed:
-    """The peer's end of this substream failed."""
+    """The peer reported that its side of this substream failed."""
 
     channel: int
     message: str
@@ -83,7 +83,7 @@ class CustomReceived:
 
 @dataclass(frozen=True, slots=True)
 class CreditGranted:
-    """The peer has room for so many more bytes of a substream."""
+    """The peer accepts so many more bytes on a substream."""
 
     channel: int
     nbytes: int
@@ -91,7 +91,7 @@ class CreditGranted:
 
 @dataclass(frozen=True, slots=True)
 class StreamReset:
-    """The peer reads no more on this substream: what is still sent is in vain."""
+    """The peer reads no more on this substream: sending more is useless."""
 
     channel: int
 
@@ -105,26 +105,26 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class GoAway:
-    """The server opens its door to nothing new: the next tunnel is for after so long."""
+    """The server asks to open no more substreams, and to connect anew after `after_ms`."""
 
     after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The peer asks whether this side is still there: a pong with this id is owed."""
+    """The peer asks whether this side is still there. A pong with this id is due."""
 
     id: int | str
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The peer is still there."""
+    """The peer answered a ping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Something this version does not know, which the protocol says to pass over."""
+    """A message that this version does not know. The protocol requires to ignore it."""
 
     channel: int
     what: str
@@ -132,7 +132,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The peer broke the protocol; the tunnel is over and nothing follows."""
+    """The peer broke the protocol. It is the last event: the tunnel is over."""
 
     error: RemoteError
 
@@ -163,9 +163,10 @@ Event: TypeAlias = Told | Fault
 
 
 def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:
-    """The meaning of one message, to who knows these features besides the original protocol.
+    """Return the meaning of one message.
 
-    Raises RemoteError if it can have none.
+    `known` are the features whose messages are understood, besides the original protocol. Raises
+    RemoteError if the message breaks the protocol.
     """
     if isinstance(message, DataMessage):
         if message.channel == CONTROL_CHANNEL:
@@ -272,53 +273,53 @@ def _shown(value: Json) -> str:
 
 
 def stream_opened(channel: int, name: str | None) -> bytes:
-    """The frame that opens a substream."""
+    """Return the frame that opens a substream."""
     said = {"type": "stream", "sock": channel}
     return encode_json(CONTROL_CHANNEL, said if name is None else said | {"name": name})
 
 
 def message(value: Json) -> bytes:
-    """The frame of an application message."""
+    """Return the frame of an application message."""
     return encode_json(CONTROL_CHANNEL, {"type": "message", "object": value})
 
 
 def go_away(after_ms: int) -> bytes:
-    """The frame that asks the peer to open nothing new."""
+    """Return the frame that asks the peer to open no more substreams."""
     return encode_json(CONTROL_CHANNEL, {"type": "goaway", "after_ms": after_ms})
 
 
 def ping(number: int) -> bytes:
-    """The frame that asks the peer whether it is still there."""
+    """Return the frame that asks the peer whether it is still there."""
     return encode_json(CONTROL_CHANNEL, {"type": "ping", "id": number})
 
 
 def pong(ping_id: int | str) -> bytes:
-    """The frame that answers a ping."""
+    """Return the frame that answers a ping."""
     return encode_json(CONTROL_CHANNEL, {"type": "pong", "id": ping_id})
 
 
 def stream_ended(channel: int) -> bytes:
-    """The frame of a half close."""
+    """Return the frame of a half close."""
     return encode_text(channel, _END)
 
 
 def stream_failed(channel: int, text: str) -> bytes:
-    """The frame that tells the peer that our end of a substream failed."""
+    """Return the frame that reports that this side of a substream failed."""
     return encode_json(channel, {"event": "error", "message": text[:MAX_ERROR_CHARACTERS]})
 
 
 def credit_granted(channel: int, nbytes: int) -> bytes:
-    """The frame that lets the peer send so much more."""
+    """Return the frame that lets the peer send `nbytes` more."""
     return encode_text(channel, _CREDIT % nbytes)
 
 
 def stream_reset(channel: int) -> bytes:
-    """The frame that tells the peer to send nothing more."""
+    """Return the frame that asks the peer to send no more data."""
     return encode_json(channel, {"event": "reset"})
 
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
-    """The frame of an event of the layer above."""
+    """Return the frame of an event of the layer above."""
     return encode_text(channel, _custom(name) if not args else _custom_with(name, args))
 
 

@@ -18,16 +18,16 @@ RETRY = "retry/1"
 """A refusal of the token says whether trying again makes sense."""
 
 REASON = "reason/1"
-"""A refusal says why; and so does the end of a tunnel whose token is no longer accepted."""
+"""A refusal gives its reason, and so does the end of a tunnel whose token became invalid."""
 
 DEVICE = "device/1"
-"""The device tells its name along with the token."""
+"""The device sends its name along with the token."""
 
 GOAWAY = "goaway/1"
-"""The server tells the device to open nothing new here, and when to make its next tunnel."""
+"""The server asks the device to open no more substreams, and says when to connect again."""
 
 PING = "ping/1"
-"""A peer that says nothing is asked whether it is still there."""
+"""Either side may ask a silent peer whether it is still there."""
 
 CREDIT = "credit/1"
 """Flow control for each direction of each substream."""

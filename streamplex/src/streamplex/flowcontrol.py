@@ -1,6 +1,6 @@
-"""The extension `credit/1` of one tunnel: the windows of its substreams, and what they may send.
+"""Flow control (`credit/1`) of one tunnel: its substreams' windows and their credit.
 
-Substreams that were opened while it was off stand outside: they have no window and no limit.
+Substreams that were opened while it was off have no window and no limit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from streamplex.schedule import Scheduler
 
 
 class FlowControl:
-    """Who may send how much. Without `turn_on` there are no limits."""
+    """Counts how much each side may send on each substream. Before `turn_on` without limits.
+
+    A window limits what the peer may send, credit what this side may send.
+    """
 
     __slots__ = ("_peers_first", "_promises", "_scheduler", "_unread", "_windows")
 
@@ -21,10 +24,13 @@ class FlowControl:
         self._promises: Promises | None = None
         self._peers_first = 0
         self._windows: dict[int, Window] = {}
-        self._unread: set[int] = set()  # substreams whose peer reads no more
+        self._unread: set[int] = set()  # substreams that the peer has reset
 
     def turn_on(self, windows: Windows, peers_first: int) -> None:
-        """For the substreams from now on: what this side promises, and what its peer does."""
+        """Apply flow control to all substreams opened from now on.
+
+        `windows` is what this side grants, `peers_first` the peer's first grant in bytes.
+        """
         self._promises = Promises(windows)
         self._peers_first = peers_first
 
@@ -36,7 +42,7 @@ class FlowControl:
         return self._windows.get(channel)
 
     def require_room(self) -> None:
-        """Raises PromisesExhaustedError if one more substream could be promised no window."""
+        """Raise PromisesExhaustedError if there is no room for one more first window."""
         if self._promises is not None and not self._promises.have_room:
             raise PromisesExhaustedError("all windows of this tunnel are promised")
 
@@ -47,7 +53,7 @@ class FlowControl:
             self._scheduler.limit(channel, self._peers_first)
 
     def close(self, channel: int) -> None:
-        """A substream is released. What it has still to send goes on needing credit."""
+        """A substream is released. Its queued data still needs credit."""
         self._unread.discard(channel)
         window = self._windows.pop(channel, None)
         if window is not None:
@@ -56,22 +62,19 @@ class FlowControl:
     # --- what comes
 
     def received(self, channel: int, nbytes: int) -> None:
-        """Data came. Raises RemoteError if it may not."""
+        """Count received data. Raises RemoteError if it exceeds the window."""
         window = self._windows.get(channel)
         if window is not None:
             window.receive(nbytes)
 
     def ended(self, channel: int) -> None:
-        """No more data is to come."""
+        """The peer sends no more data: grant nothing more."""
         window = self._windows.get(channel)
         if window is not None:
             window.end()
 
     def consumed(self, channel: int, nbytes: int, now: float) -> bool:
-        """Data that came has been taken, at this time in seconds.
-
-        Is it time to grant as much anew? Then that is queued.
-        """
+        """The consumer took received data at `now` (seconds). Return whether a grant was queued."""
         window = self._windows.get(channel)
         if window is None or not (grant := window.take(nbytes, now)):
             return False
@@ -83,39 +86,39 @@ class FlowControl:
         self._scheduler.add_urgent(events.credit_granted(channel, nbytes))
 
     def stop_reading(self, channel: int) -> None:
-        """Have the peer drop what it has queued. What is queued here is forgotten, too."""
+        """Queue a reset in place of the queued data. Raises LocalError without a window."""
         if channel not in self._windows:
             raise LocalError(f"reset of substream {channel} without credit/1")
         self.ended(channel)
         self._scheduler.replace_payload(channel, events.stream_reset(channel))
 
     def is_promised(self, channel: int) -> bool:
-        """Could the substream be promised its first window?"""
+        """Return whether there was room for the substream's first window."""
         window = self._windows.get(channel)
         return window is None or window.promised
 
     def count_event(self, channel: int, now: float) -> bool:
-        """An event came at this time, in seconds: is it within the limit of their rate?"""
+        """Count an event received at `now` (seconds). Return whether it is within the limit."""
         window = self._windows.get(channel)
         return window is None or window.count_event(now)
 
     # --- what leaves
 
     def is_read(self, channel: int) -> bool:
-        """Does the peer want data at all?"""
+        """Return whether the peer still reads this substream."""
         return channel not in self._unread
 
     def granted(self, channel: int, nbytes: int) -> None:
-        """The peer has more room, be it for what a released substream still has to send.
+        """Add credit that the peer granted, also for the queued data of a released substream.
 
-        Raises RemoteError if it has too much.
+        Raises RemoteError if the credit exceeds MAX_CREDIT_BYTES.
         """
         outstanding = self._scheduler.credit_of(channel)
         if outstanding is not None:
             self._scheduler.grant(channel, add_credit(outstanding, nbytes))
 
     def not_read(self, channel: int) -> None:
-        """The peer drops what it is sent: send it nothing more."""
+        """The peer has reset the substream: drop its queued data."""
         self._scheduler.drop_payload(channel)
         if channel in self._windows:
             self._unread.add(channel)

@@ -18,7 +18,7 @@ _LENGTH = Struct(">H")
 
 
 def encode_frame(body: bytes) -> bytes:
-    """The frame that carries `body`."""
+    """Return the frame that carries `body`. Raises LocalError if it is empty or too long."""
     if not 0 < len(body) <= MAX_BODY_BYTES:
         raise LocalError(f"frame body of {in_bytes(len(body))}; allowed: 1 to {MAX_BODY_BYTES}")
     return _LENGTH.pack(len(body)) + body
@@ -27,8 +27,8 @@ def encode_frame(body: bytes) -> bytes:
 class FrameReader:
     """Cuts a stream that arrives in arbitrary pieces into frame bodies.
 
-    Holds less than one frame between calls, whatever the peer does. An empty body is
-    handed up like any other: the layer above knows why there is none.
+    Holds less than one frame between calls, whatever the peer sends. An empty body is returned
+    like any other: the layer above reports the fault.
     """
 
     __slots__ = ("_missing", "_partial")
@@ -38,7 +38,7 @@ class FrameReader:
         self._missing = 0  # bytes until it is worth looking at the partial frame again
 
     def feed(self, data: bytes) -> list[memoryview]:
-        """The bodies completed by `bytes`, in order: views of them, where no frame was cut."""
+        """Return the bodies that `data` completes, in order: views of it where possible."""
         view = memoryview(data)
         while self._partial:
             # Collected in place and looked at only when it can be whole: a frame that comes
@@ -70,7 +70,7 @@ class FrameReader:
         return bodies
 
     def end(self) -> None:
-        """The stream has ended. Raises RemoteError if that cuts a frame."""
+        """The peer's bytes have ended. Raises RemoteError if the last frame is incomplete."""
         if self._partial:
             raise RemoteError(
                 f"the stream ends inside a frame, after {in_bytes(len(self._partial))} of it"

@@ -1,7 +1,7 @@
-"""JSON as the wire has it: written without blanks, read strictly.
+"""JSON on the wire: written without spaces, read strictly.
 
-Foreign JSON must cost nobody anything: no NaN, no infinity, no lone surrogates, and neither
-numbers of thousands of digits nor nesting of thousands of levels get past the parser.
+The peer's JSON must not exhaust this side. The parser refuses NaN, infinities, lone surrogates,
+integers of more than MAX_DIGITS digits and nesting of more than MAX_DEPTH levels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_DEPTH = 64
 
 
 def dumps(value: Json) -> bytes:
-    """`value` as JavaScript's JSON.stringify writes it. Raises LocalError if it cannot be."""
+    """Return `value` as JavaScript's JSON.stringify writes it. Raises LocalError otherwise."""
     try:
         return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as fault:
@@ -34,9 +34,9 @@ def dumps(value: Json) -> bytes:
 
 
 def loads(data: bytes) -> Json:
-    """The value of a UTF-8 JSON text. Raises RemoteError that says what is wrong with it.
+    """Return the value of a JSON text in UTF-8. Raises RemoteError if it is not valid.
 
-    It quotes nothing: errors stand in logs, and the text may hold a token.
+    The error does not quote the text: errors are logged, and the text may contain a token.
     """
     try:
         text = data.decode()
@@ -52,7 +52,7 @@ def loads(data: bytes) -> Json:
 
 
 def _value(text: str) -> Json:
-    if text[:1] == "{":  # what `decode` does besides is for blanks, which hardly a peer sends
+    if text[:1] == "{":  # faster than `decode`, which also skips spaces: peers rarely send any
         value, end = _DECODER.raw_decode(text)
         if end == len(text):
             return value
@@ -60,7 +60,7 @@ def _value(text: str) -> Json:
 
 
 def size_in_memory(value: Json) -> int:
-    """Bytes of memory that a value takes: many times those of its text, if it is made for it."""
+    """Return the bytes of memory that a value takes: up to many times those of its text."""
     return sum(getsizeof(inner) for level in _levels(value) for inner in level)
 
 
@@ -93,12 +93,12 @@ def _refuse_lone_surrogates(value: Json) -> None:
 
 
 def _depth(value: Json) -> int:
-    """Levels of lists and objects."""
+    """Return the number of levels of lists and objects."""
     return sum(any(isinstance(inner, (dict, list)) for inner in level) for level in _levels(value))
 
 
 def _levels(value: Json) -> Iterator[list[Json]]:
-    """The values of each level of nesting, keys too, outermost first, found without recursion."""
+    """Yield the values of each level of nesting, keys included, outermost first. No recursion."""
     level = [value]
     while level:
         yield level

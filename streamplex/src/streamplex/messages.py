@@ -32,7 +32,7 @@ DATA_HEADER_BYTES = _PREFIXED_HEADER.size
 
 
 BytesLike: TypeAlias = bytes | memoryview
-"""A view keeps all that it is a part of: whoever keeps bytes for longer makes a copy."""
+"""A view keeps the whole buffer in memory that it is part of: copy it to keep it for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class JsonMessage:
 
 
 def decode_message(body: memoryview) -> DataMessage | JsonMessage:
-    """What a frame body says. Raises RemoteError for what no peer may send."""
+    """Return the message in a frame body. Raises RemoteError if it is malformed."""
     if len(body) < HEADER_BYTES:
         raise RemoteError(
             f"frame body of {in_bytes(len(body))}; at least {HEADER_BYTES} are needed"
@@ -67,24 +67,24 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
 
 
 def data_channel(body: memoryview) -> int:
-    """Whose bytes a frame body carries; -1: none, it is to be decoded to see what it is."""
+    """Return the channel of a body that carries data; -1 for others, which need decoding."""
     if len(body) <= HEADER_BYTES or body[2] != DATA:
         return -1
     return body[0] << 8 | body[1]
 
 
 def data_header(channel: int, payload_bytes: int) -> bytes:
-    """The frame's and the message's header in front of `payload_bytes` of data."""
+    """Return the headers of frame and message that precede `payload_bytes` bytes of data."""
     return _PREFIXED_HEADER.pack(payload_bytes + HEADER_BYTES, channel, DATA)
 
 
 def encode_json(channel: int, value: Json) -> bytes:
-    """The whole frame that carries `value`. Raises LocalError if it is too large."""
+    """Return the whole frame that carries `value`. Raises LocalError if it is too large."""
     return encode_text(channel, jsontext.dumps(value))
 
 
 def encode_text(channel: int, payload: bytes) -> bytes:
-    """The whole frame that carries a JSON text. Raises LocalError if it is too large."""
+    """Return the whole frame that carries a JSON text. Raises LocalError if it is too large."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise LocalError(f"JSON of {in_bytes(len(payload))}; allowed: {MAX_PAYLOAD_BYTES}")
     return encode_frame(_HEADER.pack(channel, JSON) + payload)

@@ -1,17 +1,17 @@
-"""Whose turn it is to be sent; pure.
+"""The order in which queued data is sent; pure.
 
-What is to be sent waits in lanes, one for each channel that has something:
+Queued data waits in lanes, one for each channel that has any:
 
     urgent  ------------------------------------>  first, always: channel 0
     lane 2  [data data end]  ---+
     lane 4  [custom data]    ---+--> in turn --->  a piece of at most FAIR_TURN_BYTES while
     lane 9  [data]           ---+                  others wait, whole frames when alone
 
-Only the urgent lane overtakes. Everything on a substream keeps its place behind that
-substream's own data: an `end` that passed data would cut the stream short.
+Only the urgent lane overtakes others. Within a substream the order is kept: an `end` that overtook
+data would cut the stream short.
 
-With `credit/1` a lane whose next is payload that the peer has no room for stands aside, out of the
-turns, until there is credit. The grants of credit themselves are urgent.
+With `credit/1` a lane takes no turns while its next item is payload and it has no credit. Grants of
+credit are sent in the urgent lane.
 """
 
 from __future__ import annotations
@@ -23,44 +23,44 @@ from typing import NamedTuple, TypeGuard
 from streamplex.messages import DATA_HEADER_BYTES, BytesLike, data_header
 
 FAIR_TURN_BYTES = 16 * 1024
-"""Bytes a substream may send in its turn while others wait: one TLS record, so that a key
-pressed in one waits for little of the bulk in another."""
+"""Bytes that a substream sends in one turn while others wait: one TLS record, so that a small
+message on one substream waits only briefly for the bulk data of another."""
 
 FRAME_BYTES = 4 * 16 * 1024 - DATA_HEADER_BYTES
-"""Bytes in a frame of a substream that is alone: it fills four TLS records, headers included. The
-largest frame would need a fifth, for one byte."""
+"""Payload of a frame while no other substream waits: with its headers it fills four TLS records.
+The largest possible frame would need a fifth record for one byte."""
 
 
 SMALL_BYTES = 4096
-"""Payload of at most this size that waits is put together with what follows it: by itself a byte
-that was read from a socket keeps a page of memory. Larger pieces are not worth a copy."""
+"""Queued pieces of at most this size are joined with the pieces that follow: otherwise each byte
+read from a socket would keep a page of memory. Larger pieces are not worth a copy."""
 
 
 class Batch(NamedTuple):
-    """What one call of `take` hands out."""
+    """The result of one call of `take`."""
 
     pieces: list[BytesLike | bytearray]
-    """Bytes for the wire, in order; headers and payloads apart, to be joined once."""
+    """Bytes to send, in order. Headers and payloads are separate pieces, to be joined once."""
 
     served: list[int]
-    """The channels whose lanes grew shorter, each at least once."""
+    """The channels whose queued data became less, each at least once."""
 
 
 class _Frame(bytes):
-    """A whole frame in a lane; what is not one is payload, to be cut into frames."""
+    """A whole frame in a lane. All other items are payload, to be cut into frames."""
 
     __slots__ = ()
 
 
 def _is_small_payload(item: BytesLike | bytearray | None) -> TypeGuard[bytes | bytearray]:
-    """Not of a view either: the rest of a piece that was begun belongs to what has left."""
+    """Return whether later payload may be joined to it. A view is the rest of a piece in use."""
     if not isinstance(item, bytes | bytearray) or isinstance(item, _Frame):
         return False
     return len(item) <= SMALL_BYTES
 
 
 class _Lane:
-    """What one substream has to send."""
+    """The queued frames and payload of one substream."""
 
     __slots__ = ("_items", "frame_bytes", "nbytes")
 
@@ -107,13 +107,16 @@ class _Lane:
 
     @property
     def needs_credit(self) -> bool:
-        """Is what goes next payload?"""
+        """Whether the next item is payload."""
         return bool(self._items) and not isinstance(self._items[0], _Frame)
 
     def take(
         self, channel: int, turn_bytes: int, credit: int, into: list[BytesLike | bytearray]
     ) -> int:
-        """Move about a turn's bytes out, framed, at most `credit` of payload. Returns how many."""
+        """Move about `turn_bytes` into `into`, framed, with at most `credit` bytes of payload.
+
+        Returns the number of bytes taken.
+        """
         taken = 0
         while self._items and taken < turn_bytes:
             if isinstance(self._items[0], _Frame):
@@ -133,7 +136,7 @@ class _Lane:
     def _take_payload(
         self, channel: int, turn_bytes: int, into: list[BytesLike | bytearray]
     ) -> int:
-        """One data frame of all payload in front: small writes share a frame."""
+        """Make one data frame of the payload in front: small writes share a frame."""
         room = limit = min(turn_bytes, FRAME_BYTES)
         header_at = len(into)
         into.append(b"")
@@ -150,47 +153,47 @@ class _Lane:
 
 
 def _alone(room: int) -> int:
-    """A turn without others: all that there is room for, in whole frames if it is for one."""
+    """Return the bytes of a turn while no other lane waits: whole frames, if one fits."""
     return room + -room % FRAME_BYTES if room >= FRAME_BYTES else max(room, FAIR_TURN_BYTES)
 
 
 class Scheduler:
-    """The order in which queued frames and payload leave."""
+    """Queues frames and payload, and decides the order in which they are sent."""
 
     __slots__ = ("_aside", "_credits", "_lanes", "_pong", "_urgent", "frame_bytes")
 
     def __init__(self) -> None:
         self._urgent: deque[bytes] = deque()
-        self._pong = b""  # the one that is owed, if any
+        self._pong = b""  # the answer to a ping that is due, if any
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()  # in the order of their turns
-        self._aside: dict[int, _Lane] = {}  # those that wait for credit
-        self._credits: dict[int, int] = {}  # by channel; those that are not here have no limit
+        self._aside: dict[int, _Lane] = {}  # lanes that wait for credit
+        self._credits: dict[int, int] = {}  # by channel; others have no limit
         self.frame_bytes = 0  # bytes of whole frames that wait, in all lanes
 
     def __bool__(self) -> bool:
-        """Is there anything to take?"""
+        """Return whether anything can be taken now."""
         return bool(self._urgent or self._pong or self._lanes)
 
     @property
     def has_waiting(self) -> bool:
-        """Is there anything to take, now or when there is credit?"""
+        """Whether anything is queued, including payload that waits for credit."""
         return bool(self._urgent or self._pong or self._lanes or self._aside)
 
     def waiting_bytes(self, channel: int) -> int:
-        """Bytes that wait in a substream's lane."""
+        """Return the number of queued bytes of a substream."""
         lane = self._lanes.get(channel) or self._aside.get(channel)
         return lane.nbytes if lane else 0
 
     def limit(self, channel: int, credit: int) -> None:
-        """From now on the substream's payload needs credit, of which there is so much."""
+        """Require credit for the substream's payload from now on; `credit` bytes at first."""
         self._credits[channel] = credit
 
     def credit_of(self, channel: int) -> int | None:
-        """Payload that the substream may send; None: any number of bytes."""
+        """Return the bytes of payload that a substream may send; None: no limit."""
         return self._credits.get(channel)
 
     def unlimit(self, channel: int) -> None:
-        """Count a substream's credit no longer: nothing of it waits."""
+        """Forget a substream's credit: nothing of it is queued."""
         self._credits.pop(channel, None)
 
     def add_urgent(self, frame: bytes) -> None:
@@ -201,8 +204,8 @@ class Scheduler:
     def owe_pong(self, frame: bytes) -> None:
         """Queue the answer to a ping in place of an older one.
 
-        Else a peer that asks and does not read would have its answers pile up here
-        (CVE-2024-32984, of another multiplexer).
+        Otherwise the answers to a peer that sends pings and does not read would pile up (the fault
+        of CVE-2024-32984 in another multiplexer).
         """
         self.frame_bytes += len(frame) - len(self._pong)
         self._pong = frame
@@ -225,17 +228,17 @@ class Scheduler:
             lane.keep()
 
     def replace_payload(self, channel: int, frame: bytes) -> None:
-        """Forget the payload that a substream has queued; its frames stay.
+        """Drop the queued payload of a substream, and queue `frame`; other frames stay.
 
-        `frame` goes where the first of it was: an `end` that came first would make what is
-        cut look whole.
+        `frame` takes the place of the first payload: behind an `end` it would be too late, since
+        the cut data would look complete.
         """
         self._lane(channel, self._lanes).replace_payload(frame)
         self.frame_bytes += len(frame)
         self._call_back(channel)
 
     def drop_payload(self, channel: int) -> None:
-        """Forget the payload that a substream has queued; its frames stay."""
+        """Drop the queued payload of a substream; its frames stay."""
         lane = self._lanes.get(channel) or self._aside.get(channel)
         if lane is None:
             return
@@ -245,25 +248,25 @@ class Scheduler:
             del self._lanes[channel]
 
     def grant(self, channel: int, credit: int) -> None:
-        """The substream may send so much payload now."""
+        """Set the bytes of payload that a substream may send now."""
         self._credits[channel] = credit
         self._call_back(channel)
 
     def _call_back(self, channel: int) -> None:
-        """A lane that stood aside may take its turns again, behind the others."""
+        """Let a lane that waited for credit take turns again, behind the others."""
         lane = self._aside.pop(channel, None)
         if lane is not None:
             self._lanes[channel] = lane
 
     def _lane(self, channel: int, otherwise: dict[int, _Lane]) -> _Lane:
-        """Where the substream's bytes wait; a new lane goes among `otherwise`."""
+        """Return the substream's lane; a new lane is added to `otherwise`."""
         lane = self._lanes.get(channel) or self._aside.get(channel)
         if lane is None:
             lane = otherwise[channel] = _Lane()
         return lane
 
     def take(self, max_bytes: int) -> Batch:
-        """Hand out what goes next: at most one turn more than `max_bytes`."""
+        """Return what is to be sent next: `max_bytes`, or up to one turn more."""
         pieces: list[BytesLike | bytearray] = []
         served: list[int] = []
         room = max_bytes

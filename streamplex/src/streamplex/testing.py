@@ -1,4 +1,4 @@
-"""Two tunnels back to back, in memory, for tests of what is built on them."""
+"""Helpers to connect two tunnels in memory, for tests of code that uses them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ EVERYTHING = 1 << 30
 
 
 def bytes_of(tunnel: TunnelCore, max_bytes: int = EVERYTHING) -> bytes:
-    """What a tunnel sends next, joined."""
+    """Take what a tunnel sends next, joined."""
     return b"".join(tunnel.take(max_bytes).pieces)
 
 
 def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
-    """`bytes` in pieces of these sizes, the rest at the end."""
+    """Cut `data` into pieces of these sizes; the last piece is the rest."""
     at = 0
     for size in sizes:
         yield data[at : at + size]
@@ -26,7 +26,7 @@ def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
 
 
 def exchange(one: TunnelCore, other: TunnelCore) -> tuple[list[Event], list[Event]]:
-    """Carry what is queued across, both ways; the events of `one` and of `other`."""
+    """Carry queued bytes both ways. Return the events of `one` and of `other`."""
     for_other = other.receive(bytes_of(one))
     for_one = one.receive(bytes_of(other))
     return for_one, for_other

@@ -1,10 +1,10 @@
-"""One end of a tunnel: bytes in, events out; what is to be sent waits until it is taken.
+"""One side of a tunnel: bytes in, events out; queued bytes wait until they are taken.
 
     receive(bytes) -> [Event]                       open / send / end / fail / emit / message
            |                                                        |
       FrameReader -> messages -> events -> states              Scheduler -> take(max_bytes)
 
-No I/O, no clock, no callbacks, no logging: whoever owns the tunnel moves the bytes.
+No I/O, no clock, no callbacks, no logging: the owner of the tunnel moves the bytes.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class TunnelCore:
     # --- what the peer says -----------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
-        """What the peer says with these bytes.
+        """Return the events in bytes that the peer sent.
 
-        If it breaks the protocol, the last event is the Fault; what came before it stands.
+        If the peer breaks the protocol, the last event is a Fault. The events before it count.
         """
         if self._failed:
             raise LocalError("bytes for a tunnel that has failed")
@@ -80,14 +80,14 @@ class TunnelCore:
             self._patience.hear(len(data), self._scheduler.frame_bytes)
             for body in self._reader.feed(data):
                 if (meaning := self._hear(body)) is not None:
-                    said.append(meaning)  # noqa: PERF401 -- what came before a fault stands
+                    said.append(meaning)  # noqa: PERF401 -- events before a fault count
         except RemoteError as error:
             self._failed = True
             said.append(Fault(error))
         return said
 
     def _hear(self, body: memoryview) -> Told | None:
-        # Most of what comes is data for an open substream, and goes the straight way.
+        # Most messages are data of an open substream: no object for the message itself.
         channel = data_channel(body)
         if self._states.get(channel) is State.OPEN:
             payload = body[HEADER_BYTES:]
@@ -97,19 +97,19 @@ class TunnelCore:
 
     @property
     def peer_is_spent(self) -> bool:
-        """The peer can open no more substreams here: it needs another tunnel for the next."""
+        """Whether the peer can open no more substreams on this tunnel."""
         return self._substreams.peers.used_up and not self._substreams.own.reuse
 
     def hear_at_most(self, nbytes: int | None) -> None:
-        """Cut a peer of which nothing is known when it says more; see `Patience`."""
+        """Limit the bytes that an unauthenticated peer may send; None: no limit."""
         self._patience.hear_at_most(nbytes)
 
     def receive_end(self) -> None:
-        """The peer's bytes have ended. Raises RemoteError if that cuts a frame."""
+        """The peer's bytes have ended. Raises RemoteError if the last frame is incomplete."""
         self._reader.end()
 
     def _accept(self, meaning: Meaning) -> Told | None:
-        """Move what it concerns on; None for what is to be passed over silently."""
+        """Apply the meaning of a message; None if the owner need not know of it."""
         match meaning:
             case StreamOpened(channel):
                 self._substreams.open_peers(channel)
@@ -120,7 +120,7 @@ class TunnelCore:
                 self._scheduler.owe_pong(events.pong(ping_id))
                 return None
             case Pong():
-                return None  # that it came is all there is to it
+                return None  # receiving it was its purpose
             case _:
                 return self._accept_on_substream(meaning)
         return meaning
@@ -140,7 +140,9 @@ class TunnelCore:
                 self.flow.ended(channel)
                 return meaning
             case CreditGranted(channel, nbytes):
-                self._substreams.is_open(channel)  # or was: what it still has to send may need it
+                self._substreams.is_open(
+                    channel
+                )  # a released one still needs credit for its queued data
                 self.flow.granted(channel, nbytes)
                 return None
             case StreamReset(channel):
@@ -156,9 +158,10 @@ class TunnelCore:
     # --- what we say ------------------------------------------------------------------
 
     def open(self, name: str | None) -> int:
-        """Open a substream; its channel. Raises ChannelsExhaustedError when there is none.
+        """Open a substream and return its channel number.
 
-        And PromisesExhaustedError, with credit/1, when the peer cannot be promised a window on it.
+        Raises ChannelsExhaustedError if there is no number left and, with `credit/1`,
+        PromisesExhaustedError if the limit on all windows leaves no room for its first window.
         """
         self.flow.require_room()
         channel = self._substreams.own.allocate()
@@ -172,7 +175,7 @@ class TunnelCore:
         self._scheduler.add_urgent(events.message(value))
 
     def goaway(self, after_ms: int) -> None:
-        """Ask the device to open nothing new. Raises LocalError if it does not know the word."""
+        """Ask the device to open no more substreams. Raises LocalError without `goaway/1`."""
         if self._side is not Side.A or features.GOAWAY not in self._features.names:
             raise LocalError("goaway without goaway/1, or not by the server")
         if not 0 <= after_ms <= events.MAX_AFTER_MS:
@@ -180,36 +183,33 @@ class TunnelCore:
         self._scheduler.add_urgent(events.go_away(after_ms))
 
     def ping(self) -> None:
-        """Ask the peer whether it is still there; any byte of it is an answer.
-
-        Raises LocalError if it does not know the word.
-        """
+        """Ask the peer whether it is still there. Raises LocalError without `ping/1`."""
         if features.PING not in self._features.names:
             raise LocalError("ping without ping/1")
         self._pings += 1
         self._scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: BytesLike) -> None:
-        """Queue bytes of any number. Raises LocalError after `end`.
+        """Queue any number of bytes. Raises LocalError after `end`.
 
-        For a peer that reads no more nothing is queued. The bytes of a view may change when they
-        have been taken, or after `keep`.
+        If the peer has reset the substream, the data is dropped. The bytes of a view must not
+        change before they are taken or copied by `keep`.
         """
         self._substreams.this_side_does(channel, Input.SEND)
         if self.flow.is_read(channel):
             self._scheduler.add_payload(channel, data)
 
     def keep(self, channel: int) -> None:
-        """Copy what waits of views: their bytes are about to change."""
+        """Copy the queued data of views: their bytes are about to change."""
         self._scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
-        """Queue the end of this side's data. Raises LocalError if it has been said."""
+        """Queue the end of this side's data. Raises LocalError if it was queued before."""
         self._substreams.this_side_does(channel, Input.LOCAL_END)
         self._scheduler.add_frame(channel, events.stream_ended(channel))
 
     def fail(self, channel: int, message: str) -> None:
-        """Tell the peer that this end of the substream failed; changes no state."""
+        """Queue an error: this side of the substream failed. Changes no state."""
         self._substreams.require(channel)
         self._scheduler.add_frame(channel, events.stream_failed(channel, message))
 
@@ -219,23 +219,23 @@ class TunnelCore:
         self._scheduler.add_frame(channel, events.custom(channel, name, args))
 
     def abort(self, channel: int, message: str) -> None:
-        """Forget the data that waits to be sent; in its place tell that this end failed."""
+        """Drop the queued data of a substream, and queue an error in its place."""
         self._substreams.require(channel)
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
     def reset(self, channel: int) -> None:
-        """Read no more: the peer is to drop what it has queued, and to end.
+        """Ask the peer to drop its queued data and to end the substream.
 
-        It will treat the other direction as aborted, so that the data queued here is forgotten.
-        Raises LocalError without credit/1.
+        The peer aborts the other direction, too, so the data queued here is dropped. Raises
+        LocalError without `credit/1`.
         """
         self._substreams.require(channel)
         self.flow.stop_reading(channel)
 
     def release(self, channel: int) -> None:
-        """This side is done with a substream: what still comes for it is dropped.
+        """This side is done with a substream: drop whatever the peer still sends on it.
 
-        The opener must have sent `end`, and know that the peer is done too.
+        The opener has to `end` it first (else LocalError), and to know that the peer is done.
         """
         self._substreams.release(channel)
         if self._substreams.is_own(channel) and channel in self.flow:
@@ -272,32 +272,32 @@ class TunnelCore:
             self.flow.turn_on(windows or Windows(), peers_first)
 
     def state(self, channel: int) -> State:
-        """The half-close state of a substream that has not been released."""
+        """Return the half-close state of a substream that has not been released."""
         self._substreams.require(channel)
         return self._states[channel]
 
     # --- what leaves ------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        """Is there anything to take?"""
+        """Return whether `take` would return anything now."""
         return bool(self._scheduler)
 
     @property
     def has_waiting(self) -> bool:
-        """Does anything wait, be it for credit?"""
+        """Whether anything is queued, including data that waits for credit."""
         return self._scheduler.has_waiting
 
     def waiting_bytes(self, channel: int) -> int:
-        """Bytes that wait to be taken on a substream."""
+        """Return the number of queued bytes of a substream."""
         return self._scheduler.waiting_bytes(channel)
 
     @property
     def leaving(self) -> Collection[int]:
-        """Substreams that were released and have still something to send."""
+        """Substreams that were released and still have queued data."""
         return self._substreams.leaving
 
     def take(self, max_bytes: int) -> Batch:
-        """What goes to the wire next; at most one turn more than `max_bytes`."""
+        """Return what is to be sent next: `max_bytes`, or up to one turn more."""
         batch = self._scheduler.take(max_bytes)
         if self._substreams.leaving:
             for channel in batch.served:

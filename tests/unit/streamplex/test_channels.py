@@ -30,7 +30,7 @@ def test_without_reuse_released_numbers_are_not_used_again():
     own = OwnChannels(Side.B)
     for channel in use_up(own):
         own.release(channel)
-    with pytest.raises(ChannelsExhaustedError, match="the peer does not do reuse/1"):
+    with pytest.raises(ChannelsExhaustedError, match="the peer lacks reuse/1"):
         own.allocate()
 
 

@@ -225,7 +225,7 @@ def test_a_peer_that_asks_without_reading_is_at_fault():
     for number in range(30):
         server.message({"answer": number})
     assert fault_of(server, b"\x00") == (
-        "the peer asks without reading: 1370 bytes of answers wait; allowed: 1000"
+        "the peer does not read the answers: 1370 bytes of them wait; allowed: 1000"
     )
 
 
@@ -240,7 +240,7 @@ def test_a_peer_that_reads_its_answers_may_ask_on():
 def test_a_peer_that_says_more_than_it_may_is_at_fault(server):
     server.hear_at_most(30)
     assert len(server.receive(said(0, {"type": "x"}) * 2)) == 2  # what comes together is heard
-    assert "before it is known who it is" in fault_of(server, b"\0")
+    assert "unauthenticated peer" in fault_of(server, b"\0")
 
 
 def test_a_peer_that_may_say_what_it_likes_again_is_heard(server):
@@ -387,7 +387,7 @@ def test_without_reuse_a_device_opens_32767_substreams():
     device.enable([RETRY])
     for _ in range(32_767):
         device.end(device.open(None))
-    with pytest.raises(ChannelsExhaustedError, match="the peer does not do reuse/1"):
+    with pytest.raises(ChannelsExhaustedError, match="the peer lacks reuse/1"):
         device.open(None)
 
 

@@ -254,7 +254,7 @@ def test_a_peer_that_asks_without_reading_is_cut():
     tunnels.device.message("question")
     tunnels.pump()
     assert tunnels.far.lost.check(RemoteError)
-    assert "asks without reading" in tunnels.far.lost.getErrorMessage()
+    assert "does not read the answers" in tunnels.far.lost.getErrorMessage()
 
 
 # --- closing

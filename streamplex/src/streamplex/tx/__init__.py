@@ -1,6 +1,9 @@
-"""The Twisted binding: a tunnel over any transport, its substreams as transports themselves.
+"""The binding to Twisted: a tunnel runs over any stream transport, and substreams are transports.
 
-For TLS, below a tunnel or over a substream, there is streamplex.tx.tls: over Twisted's own a tunnel
+`TunnelProtocol` is the protocol over the connection between the two ends. Its owner implements
+`ITunnelListener`. Each substream is a `Substream`, which takes any protocol of Twisted.
+
+For TLS, below a tunnel or over a substream, use streamplex.tx.tls: over Twisted's own TLS a tunnel
 that has much to send does not notice that its peer has ended TLS.
 """
 

@@ -1,4 +1,4 @@
-"""Why a connection ended, in words for log lines and errors: Twisted's are for programmers."""
+"""Texts for the reasons why a connection ended, for log lines and errors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (error.TimeoutError, "timeout"),
     (SSL.SysCallError, "the connection broke during TLS"),
 )
-"""Subclasses before their bases; the first that fits counts."""
+"""The first class that fits counts, so subclasses precede their bases."""
 
 
 def in_words(reason: Failure) -> str:
-    """One clause, without a full stop."""
+    """Return the reason of a failure as one clause without a full stop."""
     return error_in_words(reason.value)
 
 
 def error_in_words(fault: BaseException | None) -> str:
-    """One clause, without a full stop."""
+    """Return the text of an exception as one clause without a full stop."""
     for kind, words in _WORDS:
         if isinstance(fault, kind):
             return words

@@ -1,4 +1,4 @@
-"""The producer that feeds a substream, and when it has to pause."""
+"""Back-pressure for the producer that writes to a substream."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from streamplex.tx.flow import MAX_WAITING_BYTES, RESUME_WAITING_BYTES
 
 
 class Lane(Interface):
-    """What the producer's bytes go to."""
+    """The queue that the producer writes to."""
 
     def waiting_bytes(self) -> int:
-        """Bytes that wait to be sent."""
+        """Return the number of bytes that wait to be sent."""
 
     def later(self, call: Callable[[], None]) -> None:
-        """Call in a turn of its own."""
+        """Call in a later turn of the reactor."""
 
 
 class Feed:
-    """Paces one producer by the bytes that wait to be sent: a push producer if it streams, else
-    one that is asked.
+    """Pauses and resumes one producer by the number of bytes that wait to be sent.
+
+    `streaming` is True for a push producer; a pull producer is asked for each piece.
     """
 
     __slots__ = ("_lane", "_paused", "_producer", "_pull_due", "_streaming")
@@ -36,7 +37,7 @@ class Feed:
         self._pull_due = False
 
     def begin(self) -> None:
-        """Something may wait already."""
+        """Start pacing; bytes may be queued already."""
         if self._streaming:
             self.written()
         else:
@@ -47,13 +48,13 @@ class Feed:
         self._producer = None
 
     def stop(self) -> None:
-        """Nothing can be sent any more."""
+        """Stop the producer: nothing can be sent any more."""
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
 
     def written(self) -> None:
-        """More waits than before."""
+        """More bytes were queued."""
         if self._producer is None or not self._streaming or self._paused:
             return
         if self._lane.waiting_bytes() > MAX_WAITING_BYTES:
@@ -61,7 +62,7 @@ class Feed:
             cast("IPushProducer", self._producer).pauseProducing()
 
     def sent(self) -> None:
-        """Less waits than before."""
+        """Queued bytes were sent."""
         if self._producer is None:
             return
         if not self._streaming:
@@ -71,7 +72,7 @@ class Feed:
             cast("IPushProducer", self._producer).resumeProducing()
 
     def _pull_later(self) -> None:
-        # Only one is due at a time: a write that leaves in several batches is one answer.
+        # At most one pull is due: a write that is sent in several batches counts once.
         if not self._pull_due:
             self._pull_due = True
             self._lane.later(self._pull)

@@ -1,15 +1,15 @@
-"""Who is paused and why, in the direction from the tunnel to the consumers.
+"""Back-pressure from paused consumers to the tunnel.
 
-Without flow control of its own the protocol has one brake, TCP's, on the whole tunnel:
+Without `credit/1` only TCP can slow down the peer, and with it the whole tunnel:
 
     tunnel's transport --> substream --> consumer
             ^                  | its consumer is paused: held here ...
             +------------------+ ... until too much is held, then everyone waits
 
-and when for too long nothing has been taken, the substream that holds most is ended.
+If no consumer takes anything for MAX_STALL_S, the substream that holds most is ended.
 
-With `credit/1` what one holds is bounded by its window instead, and the transport is never paused:
-its peer is granted more only when its consumer has taken something.
+With `credit/1` each substream's window limits what it holds. The transport is never paused: the
+peer is granted more only when the consumer has taken data.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 MAX_HELD_BYTES = 256 * 1024
-"""What a tunnel's substreams may hold together for consumers that are paused: enough for a
-hiccup of one at some megabytes per second, little enough for thousands of tunnels."""
+"""Bytes that all substreams of a tunnel may hold for paused consumers. It is enough for a short
+pause at some megabytes per second, and small enough for thousands of tunnels."""
 
 RESUME_HELD_BYTES = MAX_HELD_BYTES // 2
-"""Reading goes on when half of it has been taken, so that the pauses are not too many."""
+"""Reading continues when half of it has been taken, so that pauses are not too frequent."""
 
 MAX_WAITING_BYTES = 64 * 1024
-"""What a substream queues for the tunnel before its producer is paused: one full frame."""
+"""Bytes that a substream queues before its producer is paused: one full frame."""
 
 RESUME_WAITING_BYTES = MAX_WAITING_BYTES // 2
-"""Its producer goes on when half of it has left."""
+"""The producer is resumed when half of it has been sent."""
 
 
 MAX_HELD_EVENTS_BYTES = 256 * 1024
-"""What the events may cost that one substream with credit holds: they have no window. A thousand
-or so; a program that sends more while nobody listens has lost its way."""
+"""Bytes of memory for the events that one substream with credit holds; events need no credit. It is
+enough for about a thousand; a program that sends more to a paused consumer is faulty."""
 
 MAX_STALL_S = 120.0
-"""How long a tunnel's reading may be stopped without anything being taken. All its substreams
-wait for one meanwhile, and whether its peer is still there cannot be seen."""
+"""Seconds for which a tunnel may be not read while no consumer takes anything. All its substreams
+wait for one meanwhile, and a dead peer goes unnoticed."""
 
 
 class TunnelReading(Protocol):
-    """What is done about a tunnel whose substreams hold too much."""
+    """A tunnel that can stop and resume reading."""
 
     def stop_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
@@ -50,7 +50,7 @@ class TunnelReading(Protocol):
 
 
 class HeldBytes:
-    """What the substreams of one tunnel hold; stops the tunnel's reading at the limit."""
+    """Counts the bytes that a tunnel's substreams hold, and stops its reading at the limit."""
 
     __slots__ = ("_clock", "_look", "_nbytes", "_taken", "_tunnel", "stopped")
 
@@ -64,7 +64,7 @@ class HeldBytes:
         self.stopped = False
 
     def add(self, nbytes: int) -> None:
-        """So much more is held."""
+        """Count bytes that are held from now on."""
         self._nbytes += nbytes
         if self._nbytes > MAX_HELD_BYTES and not self.stopped:
             self.stopped = True
@@ -72,7 +72,7 @@ class HeldBytes:
             self._watch()
 
     def remove(self, nbytes: int) -> None:
-        """So much has been taken, or dropped."""
+        """Count bytes that were taken or dropped."""
         self._nbytes -= nbytes
         self._taken = True
         if self._nbytes <= RESUME_HELD_BYTES and self.stopped:
@@ -92,15 +92,15 @@ class HeldBytes:
 
 
 class HeldByWindow:
-    """What substreams with credit hold: their windows are the limit, nothing is to be counted."""
+    """Counts nothing: the windows limit what substreams with credit hold."""
 
     __slots__ = ()
 
     def add(self, nbytes: int) -> None:
-        """So much more is held."""
+        """Do nothing."""
 
     def remove(self, nbytes: int) -> None:
-        """So much has been taken, or dropped."""
+        """Do nothing."""
 
 
 HELD_BY_WINDOW = HeldByWindow()

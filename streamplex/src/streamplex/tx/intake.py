@@ -1,4 +1,4 @@
-"""What came for a substream and waits until its protocol takes it."""
+"""Holds what was received on a substream until its protocol takes it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from streamplex.jsontext import size_in_memory
 from streamplex.tx.interfaces import Held
 
 HELD_EVENT_BYTES = 256
-"""What a held event is taken to cost besides its data: about what its objects do."""
+"""Bytes of memory that a held event is assumed to take besides its data."""
 
 SMALL_BYTES = 4096
-"""Held data of at most this size is put together with what follows it: a window full of single
-bytes would take hundreds of times its size. Larger pieces are not worth a copy."""
+"""Held pieces of at most this size are joined with the pieces that follow: otherwise a window full
+of single bytes would take hundreds of times its size. Larger pieces are not worth a copy."""
 
 Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived | StreamReset
 
 
 class _SmallPieces:
-    """Data of a substream, of several messages."""
+    """Small pieces of data, joined."""
 
     __slots__ = ("channel", "data")
 
@@ -37,11 +37,11 @@ class _SmallPieces:
 
 
 HandOn: TypeAlias = Callable[[Delivery], None]
-"""To whom: told at each call, for who keeps a method of its owner keeps that until a collection."""
+"""Delivers one event. Passed with each call: a stored bound method would be a reference cycle."""
 
 
 class Intake:
-    """Hands deliveries on in their order: at once while it is open, later else."""
+    """A queue that delivers events in order: at once while it is open, later otherwise."""
 
     __slots__ = ("_busy", "_held", "_open", "_waiting", "event_bytes")
 
@@ -50,25 +50,25 @@ class Intake:
         # With nothing in it an empty deque would be the largest part of an idle substream.
         self._waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
         self._open = False
-        self._busy = False  # handing on: what comes meanwhile waits behind
-        self.event_bytes = 0  # what the custom events that wait are taken to cost
+        self._busy = False  # a delivery is under way: later ones have to wait
+        self.event_bytes = 0  # assumed cost of the custom events that wait
 
     def __bool__(self) -> bool:
-        """Does anything wait?"""
+        """Return whether anything waits."""
         return bool(self._waiting)
 
     @property
     def is_through(self) -> bool:
-        """Would what comes now be handed on at once?"""
+        """Whether the next event would be delivered at once."""
         return self._open and not self._busy and not self._waiting
 
     @property
     def nbytes(self) -> int:
-        """What waits is taken to cost so much."""
+        """Bytes of memory that everything waiting is assumed to take."""
         return sum(_cost(each) for each in self._waiting)
 
     def deliver(self, event: Delivery, hand_on: HandOn) -> None:
-        """Something came."""
+        """Deliver an event now, or queue it."""
         if self.is_through:
             hand_on(event)
         else:
@@ -79,7 +79,7 @@ class Intake:
             self._wait_small(event)
             return
         if isinstance(event, DataReceived):
-            event = DataReceived(event.channel, bytes(event.data))  # a view keeps more than itself
+            event = DataReceived(event.channel, bytes(event.data))  # a view keeps a whole buffer
         self._append(event)
         cost = _cost(event)
         self._held.add(cost)
@@ -101,7 +101,7 @@ class Intake:
         self._waiting.append(event)
 
     def begin(self, call: Callable[[], None], hand_on: HandOn) -> None:
-        """Open, but make this call first; it may close."""
+        """Open after making `call`, which may close again."""
         self._open = self._busy = True
         try:
             call()
@@ -110,7 +110,7 @@ class Intake:
         self._hand_on_waiting(hand_on)
 
     def open(self, hand_on: HandOn) -> None:
-        """Hand on what waits, and all that comes."""
+        """Deliver everything that waits, and later events at once."""
         self._open = True
         if not self._busy:
             self._hand_on_waiting(hand_on)
@@ -137,16 +137,16 @@ class Intake:
         return waited
 
     def hand_over(self, hand_on: HandOn) -> None:
-        """Hand on all that waits, whoever asked to wait: nothing comes behind it."""
+        """Deliver everything that waits even while closed: nothing follows."""
         while self._waiting:
             hand_on(self._next())
 
     def close(self) -> None:
-        """Let everything wait."""
+        """Queue events from now on."""
         self._open = False
 
     def drop(self) -> int:
-        """Forget what waits. Returns how many bytes of data that were."""
+        """Drop everything that waits. Return the number of bytes of data dropped."""
         nbytes = 0
         while self._waiting:
             event = self._next()

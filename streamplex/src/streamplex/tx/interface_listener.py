@@ -1,4 +1,4 @@
-"""What the Twisted binding calls on the owner of a tunnel."""
+"""The interface of a tunnel's owner."""
 
 # mypy: disable-error-code="misc"
 # zope.interface's methods are declared without self.
@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 
 
 class ITunnelListener(Interface):
-    """Who is told what happens to a tunnel as a whole."""
+    """The owner of a tunnel: receives the events that concern the tunnel as a whole."""
 
     def tunnelMade(tunnel: TunnelProtocol) -> None:
-        """The transport stands. With TLS the handshake is still to come."""
+        """The transport is connected. With TLS the handshake follows."""
 
     def tunnelSecured() -> None:
-        """The TLS handshake is done. Never called on a transport without TLS."""
+        """The TLS handshake is complete. Never called without TLS."""
 
     def messageReceived(value: Json) -> None:
         """The peer sent an application message on the control channel."""
 
     def substreamOpened(substream: Substream) -> None:
-        """The peer opened a substream. Attach a protocol now or later: what comes is held."""
+        """The peer opened a substream. Attach a protocol, now or later: received data is held."""
 
     def goAwayReceived(after_ms: int) -> None:
-        """The server asks to open nothing new here, and for the next tunnel after so long.
+        """The server asks to open no more substreams, and to connect anew after `after_ms`.
 
         Only with `goaway/1`, and only on the device's side.
         """
 
     def tunnelLost(reason: Failure) -> None:
-        """The tunnel is over: `RemoteError` if the peer broke the protocol, else the
-        transport's reason. Every substream has had its connectionLost.
+        """The tunnel is over, and every substream's connectionLost was called.
+
+        The reason is a `RemoteError` if the peer broke the protocol, a `SilentPeerError` if it did
+        not answer, or else the transport's reason.
         """

@@ -1,4 +1,4 @@
-"""What the Twisted binding asks of the code above it."""
+"""Interfaces between the parts of the Twisted binding, and with the protocols above it."""
 
 # mypy: disable-error-code="misc"
 # zope.interface's methods are declared without self.
@@ -16,38 +16,39 @@ from streamplex.messages import BytesLike
 
 
 class ISubstreamProtocol(IProtocol):
-    """A protocol over a substream that also understands what TCP does not have.
+    """A protocol over a substream that also receives events, errors and resets.
 
-    Such a protocol, and it alone, says when the substream is over: it calls
-    `Substream.release`, and gets its connectionLost from that (or from the tunnel's end).
-    Until then events reach it even when it has stopped taking data.
+    Such a protocol decides when the substream is over: it calls `Substream.release`, which calls
+    its connectionLost, unless the tunnel ends before. Until then it receives events, even after it
+    has stopped taking data.
     """
 
     def customReceived(name: str, args: tuple[Json, ...]) -> None:
-        """The peer sent the event `name`. It comes behind all data that was sent before it."""
+        """The peer sent the event `name`. All data that it sent before has been delivered."""
 
     def errorReceived(message: str) -> None:
-        """The peer's end failed. Data not delivered yet is gone, as after a TCP reset."""
+        """The peer's side failed. Data that was not delivered is dropped, as after a TCP reset."""
 
     def resetReceived() -> None:
-        """The peer reads no more: what was queued for it is gone. It waits for this side's end.
+        """The peer reads no more, and queued data was dropped. The peer waits for this side's end.
 
         Only with `credit/1`.
         """
 
 
 class ITakesViews(Interface):
-    """A protocol whose dataReceived takes views as well as bytes.
+    """A protocol whose dataReceived accepts memoryviews as well as bytes.
 
-    It copies what it keeps: the bytes of a view change after the call. Others are given bytes.
+    It has to copy whatever it keeps: the bytes of a view change after the call. Protocols without
+    this interface receive bytes.
     """
 
 
 class ITakesSequences(ITakesViews):
-    """A protocol over a substream that takes what came together in one call."""
+    """A protocol over a substream that accepts several pieces of data in one call."""
 
     def dataSequenceReceived(pieces: Sequence[BytesLike]) -> None:
-        """Data came, in several pieces; views, as for dataReceived."""
+        """Data came in several pieces. They are views, as in dataReceived."""
 
 
 class Held(Protocol):

@@ -1,6 +1,6 @@
 """The pump: moves bytes between a transport and a `TunnelCore`, and events to the substreams.
 
-It decides nothing: what is sent next is the core's to say, what happens is the listener's.
+The pump decides nothing: the core chooses what is sent next, and the listener reacts to events.
 """
 
 from __future__ import annotations
@@ -52,17 +52,23 @@ from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.tls import ended_by_fin
 
 CLOSE_TIMEOUT_S = 10.0
-"""How long a closing tunnel waits for its peer to take what is queued."""
+"""Seconds in which a closing tunnel has to send its queued bytes; then it is aborted."""
 
 
 def _data_channel(event: Event) -> int:
-    """Whose data it is; data is never the control channel's, everything else is, here."""
+    """Return the channel of data; for every other event, the control channel."""
     return event.channel if isinstance(event, DataReceived) else CONTROL_CHANNEL
 
 
 @implementer(IPushProducer, IHandshakeListener, ITakesViews)
 class TunnelProtocol(Sending):
-    """One end of a tunnel as a Twisted protocol."""
+    """One end of a tunnel, as a protocol of Twisted.
+
+    `side` is Side.A for the server and Side.B for the device. `listener` receives the events that
+    concern the tunnel as a whole. `clock` is the reactor, or a Clock in tests. `limits` bound what
+    the peer may send. To open a substream call `open`; `loseConnection` closes the tunnel in order,
+    `abortConnection` at once.
+    """
 
     _log = Logger()
 
@@ -86,23 +92,23 @@ class TunnelProtocol(Sending):
 
     @property
     def substreams(self) -> Mapping[int, Substream]:
-        """Those that have not been released, by channel."""
+        """Substreams that have not been released, by channel number."""
         return self._substreams
 
     @property
     def substreams_in_use(self) -> int:
-        """How many there are, with those that were released and have still something to send."""
+        """The number of substreams, including released ones that still have queued data."""
         return len(self._substreams) + len(self.core.leaving)
 
     @property
     def held_bytes(self) -> int:
-        """What waits here in all: for the peer to read, and for the consumers."""
+        """Bytes of memory that this tunnel holds: queued for the peer, and for paused consumers."""
         core, held = self.core, self._substreams.values()
         waiting = map(core.waiting_bytes, (*self._substreams, *core.leaving))
         return sum(waiting) + sum(substream.held_bytes for substream in held)
 
     def open(self, name: str | None) -> Substream:
-        """Open a substream. Raises what `TunnelCore.open` does, or LocalError on a dead tunnel."""
+        """Open a substream. Raises LocalError unless the tunnel is open, and as TunnelCore.open."""
         if self._phase is not Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
@@ -110,19 +116,20 @@ class TunnelProtocol(Sending):
         return substream
 
     def keep_alive(self, interval_s: float, timeout_s: float) -> None:
-        """Ask the peer whether it is still there when it has been silent for `interval_s`.
+        """Send a ping when the peer has been silent for `interval_s` seconds.
 
-        If it is so for `timeout_s` more, the tunnel is lost: SilentPeerError. Only with `ping/1`.
+        After `timeout_s` more seconds of silence the tunnel is aborted with SilentPeerError.
+        Requires `ping/1`.
         """
         if self._phase is Phase.OPEN and self._keep_alive is None:
             self._keep_alive = KeepAlive(self, self.clock, interval_s, timeout_s)
 
     def give_up_unanswered(self, limit_s: float) -> None:
-        """Lose the peer if its system has not answered what was sent for so long.
+        """Abort the tunnel if sent data was not acknowledged for `limit_s` seconds.
 
-        For peers without `ping/1`: TCP's own keepalive asks nothing while it repeats data that
-        nobody acknowledges, which it does for a quarter of an hour. A peer that only reads nothing
-        is kept: its system answers.
+        For peers without `ping/1`: TCP sends no keepalive probes while it retransmits data, which
+        it does for a quarter of an hour. A peer that only stops reading is kept: its system still
+        acknowledges probes.
         """
         found = self.progress
         unanswered = found is not None and found.under_way and found.since_s >= limit_s
@@ -130,11 +137,11 @@ class TunnelProtocol(Sending):
             self.give_up()
 
     def hear_at_most(self, nbytes: int | None) -> None:
-        """Cut the peer when it says more; None: it may say what it likes from now on."""
+        """Limit the bytes that an unauthenticated peer may send; None: no limit."""
         self.core.hear_at_most(nbytes)
 
     def loseConnection(self) -> None:
-        """Send what is queued, then close the transport. Substreams still open are cut."""
+        """Send the queued bytes, then close the transport. Open substreams are lost."""
         if self._phase is not Phase.OPEN:
             return
         self._phase = Phase.CLOSING
@@ -142,7 +149,7 @@ class TunnelProtocol(Sending):
         self.flush()
 
     def abortConnection(self, why: Exception | None = None) -> None:
-        """Cut the transport, whatever is queued. The listener is given `why` as the reason."""
+        """Abort the transport and drop queued bytes. `tunnelLost` receives `why` as the reason."""
         if self._phase not in (Phase.CONNECTING, Phase.LOST):
             self._phase = Phase.CUT
             self._fault = why or self._fault
@@ -151,19 +158,19 @@ class TunnelProtocol(Sending):
     # --- for substreams ---------------------------------------------------------------
 
     def call_guarded(self, substream: Crashable, call: Callable[[], None]) -> None:
-        """Run code of a substream's protocol; what it raises costs that substream alone."""
+        """Call code of a substream's protocol. An exception ends that substream alone."""
         try:
             call()
-        except Exception as fault:  # noqa: BLE001  # whatever foreign code raises
+        except Exception as fault:  # noqa: BLE001  # a protocol may raise anything
             self.failed(substream, fault)
 
     def failed(self, substream: Crashable, fault: Exception) -> None:
-        """Code of a substream's protocol raised; call while it is handled."""
+        """Log the exception that is being handled, and end the substream that raised it."""
         self._log.failure("substream {channel} failed", channel=substream.channel)
         substream.crashed(fault)
 
     def behind(self, call: Callable[[], None]) -> None:
-        """Call when what one read has brought has been handed on; at once if nothing is."""
+        """Call when everything of the current read has been delivered; at once outside a read."""
         if self._behind is None:
             call()
         else:
@@ -172,9 +179,9 @@ class TunnelProtocol(Sending):
     # --- from the transport -----------------------------------------------------------
 
     def connectionMade(self) -> None:
-        """The transport stands."""
+        """The transport is connected."""
         if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)  # else each small frame waits for an ACK, 40 ms
+            self.transport.setTcpNoDelay(True)  # otherwise small frames wait up to 40 ms for an ACK
             keep_queue_short(self.transport)
         self._wire.registerProducer(self, True)
         self._phase = Phase.OPEN
@@ -182,7 +189,7 @@ class TunnelProtocol(Sending):
         self.flush()
 
     def handshakeCompleted(self) -> None:
-        """TLS stands."""
+        """The TLS handshake is complete."""
         self._listener.tunnelSecured()
 
     def _peer_took(self) -> None:
@@ -190,7 +197,7 @@ class TunnelProtocol(Sending):
             self._keep_alive.heard()
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came: tell those whom they concern, then send all their answers at once."""
+        """Deliver received bytes to the substreams, then send all their answers at once."""
         if not self._phase.alive:
             return
         self._peer_took()
@@ -200,13 +207,13 @@ class TunnelProtocol(Sending):
         behind: list[Callable[[], None]] = []
         self._behind = behind
         try:
-            # What comes in a row for one substream goes on as one: most of bulk does.
+            # Consecutive data of one substream, as most bulk data is, is delivered in one call.
             for channel, events in groupby(self.core.receive(data), _data_channel):
                 if channel != CONTROL_CHANNEL:
                     self._dispatch_data(channel, cast("list[DataReceived]", list(events)))
                     continue
                 for event in cast("Iterable[Notice | Fault]", events):
-                    if self._phase.alive:  # else the one before has cut the tunnel
+                    if self._phase.alive:  # else an event before it ended the tunnel
                         self._dispatch(event)
         finally:
             self._behind = None
@@ -251,7 +258,7 @@ class TunnelProtocol(Sending):
         return substream
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The transport is gone, and every substream with it."""
+        """The transport is lost, and every substream with it."""
         why = self._why_lost(reason)
         self._phase = Phase.LOST
         if self._close_deadline is not None and self._close_deadline.active():
@@ -276,37 +283,37 @@ class TunnelProtocol(Sending):
     # --- for what the substreams hold -------------------------------------------------
 
     def stop_reading(self) -> None:
-        """They hold too much."""
+        """The substreams hold too much: read no more from the transport."""
         self._wire.pauseProducing()
 
     def resume_reading(self) -> None:
-        """There is room again."""
+        """The substreams have room again."""
         if self._phase.alive:
             self._wire.resumeProducing()
 
     def end_stall(self) -> None:
-        """They have taken nothing for too long: end the one that holds most."""
+        """No consumer took anything for too long: end the substream that holds most."""
         substream = max(self._substreams.values(), key=lambda each: each.held_bytes)
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
 
-    # --- for who watches over the peer -------------------------------------------------
+    # --- for KeepAlive -------------------------------------------------
 
     @property
     def is_deaf(self) -> bool:
-        """The peer is not listened to: the substreams hold too much."""
+        """Whether the transport is not read: the peer may be alive and cannot be heard."""
         return self.held.stopped
 
     @property
     def progress(self) -> Progress | None:
-        """How far the transport has come, if that can be known."""
+        """How much the transport has received and sent; None if that is unknown."""
         return progress_of(self.transport)
 
     def ask(self) -> None:
-        """Is the peer still there?"""
+        """Send a ping."""
         self.core.ping()
         self.flush()
 
     def give_up(self) -> None:
-        """It is not."""
+        """Abort the tunnel: the peer did not answer."""
         self.abortConnection(SilentPeerError("the peer is silent, and answers nothing"))

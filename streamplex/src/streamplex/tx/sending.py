@@ -20,14 +20,14 @@ from streamplex.tx.flow import HeldBytes
 from streamplex.tx.substream import Substream
 
 MAX_BATCH_BYTES = READ_BYTES
-"""What is handed to the transport at once, of payload: what one read of a target brings."""
+"""Most bytes of payload written to the transport at once: what one read of a target returns."""
 
 MIN_BATCH_BYTES = FAIR_TURN_BYTES
-"""The same while the transport has not kept up: nothing can overtake what it holds."""
+"""The same while the transport is slow: nothing can overtake bytes that were written to it."""
 
 
 class _Transport(Interface):
-    """What every stream transport of Twisted can do, TLS and TCP alike."""
+    """The methods that every stream transport of Twisted has, TCP and TLS alike."""
 
     def write(self, data: bytes) -> None: ...
     def loseConnection(self) -> None: ...
@@ -43,13 +43,13 @@ class Phase(Enum):
 
     CONNECTING = auto()
     OPEN = auto()
-    CLOSING = auto()  # what is queued still leaves
-    CUT = auto()  # nothing leaves and nothing is heard any more
+    CLOSING = auto()  # queued bytes are still sent
+    CUT = auto()  # nothing is sent or received any more
     LOST = auto()
 
     @property
     def alive(self) -> bool:
-        """Bytes are taken and given."""
+        """Whether bytes are sent and received."""
         return self is Phase.OPEN or self is Phase.CLOSING
 
 
@@ -75,20 +75,20 @@ class Sending(Protocol, ABC):
         return cast("_Transport", self.transport)
 
     def message(self, value: Json) -> None:
-        """Send an application message on the control channel; none from a dead tunnel."""
+        """Send an application message. Does nothing if the tunnel is closed."""
         if self._phase not in (Phase.CUT, Phase.LOST):
             self.core.message(value)
             self.flush()
 
     def goaway(self, after_ms: int) -> None:
-        """Ask the device to open nothing new; none from a dead tunnel. Only with `goaway/1`."""
+        """Ask the device to open no more substreams. Does nothing if the tunnel is closed."""
         if self._phase not in (Phase.CUT, Phase.LOST):
             self.core.goaway(after_ms)
             self.flush()
 
     @property
     def has_more_to_send(self) -> bool:
-        """Something waits that the transport has had no room for yet."""
+        """Whether queued bytes wait for the transport, or for credit."""
         return self.core.has_waiting
 
     def enable(
@@ -97,7 +97,7 @@ class Sending(Protocol, ABC):
         windows: Windows | None = None,
         peers_first: int = FIRST_WINDOW_BYTES,
     ) -> None:
-        """Turn on the features that both ends have named; for credit/1, see `TunnelCore.enable`."""
+        """Turn on the features that both ends have named; see `TunnelCore.enable`."""
         self.core.enable(features, windows, peers_first)
 
     def forget(self, channel: int) -> None:
@@ -105,7 +105,7 @@ class Sending(Protocol, ABC):
         self._substreams.pop(channel, None)
 
     def together(self, call: Callable[[], None]) -> None:
-        """What is queued in this call leaves behind it, as one."""
+        """Make a call, then send everything that it queued at once."""
         outermost = not self._flushing
         self._flushing = True
         try:
@@ -116,9 +116,9 @@ class Sending(Protocol, ABC):
         self.flush()
 
     def flush(self) -> None:
-        """Hand to the transport what it has room for."""
+        """Write queued bytes to the transport while it has room."""
         if self._flushing:
-            return  # whoever flushes further up the stack goes on until nothing is left
+            return  # a flush further up the stack continues until nothing is left
         self._flushing = True
         try:
             while self._has_room() and self.core:
@@ -141,23 +141,23 @@ class Sending(Protocol, ABC):
     def _close(self) -> None:
         self._phase = Phase.CUT
         if self.held.stopped:
-            self._wire.resumeProducing()  # to hear, with TLS, the peer's close_notify
+            self._wire.resumeProducing()  # to receive the peer's close_notify, with TLS
         self._wire.unregisterProducer()  # a transport waits for its producer before it closes
         self._wire.loseConnection()
 
     # --- as the transport's producer --------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """The transport has enough."""
+        """The transport has no room: write smaller batches when it has."""
         self._paused = True
         self._batch_bytes = max(self._batch_bytes // 2, MIN_BATCH_BYTES)
 
     def resumeProducing(self) -> None:
-        """The transport has room: its peer takes what is sent."""
+        """The transport has room."""
         self._paused = False
         self._peer_took()
         self.flush()
 
     def stopProducing(self) -> None:
-        """The transport is going; connectionLost tells the rest."""
+        """The transport is closing; connectionLost follows."""
         self._paused = True
