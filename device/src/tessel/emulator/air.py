@@ -1,8 +1,8 @@
-"""What is around the chip: access points in range, and behind them this machine's network.
+"""The surroundings of the chip: access points in range, and behind them this machine's network.
 
-Whoever plays with the air (a test, the board) puts access points up and takes them away; the chip
-that listens here notices. An address that the chip dials is dialled by this machine as it is, so
-that 127.0.0.1 is this machine and the lease's own address is nobody.
+A test or the board adds access points and removes them, and the chip notices. This machine dials an
+address that the chip dials, unchanged. So 127.0.0.1 is this machine, and the chip's own address in
+the simulated network is unreachable.
 """
 
 from __future__ import annotations
@@ -38,14 +38,17 @@ from tessel.cc3000.hci.codes import Security
 from tessel.cc3000.hci.replies import Lease
 from tessel.cc3000.hci.wlan import ANY_BSSID
 
-HELD_BY_KERNEL = 50  # connections that the chip is not yet ready for: a peer would repeat its SYN
+HELD_BY_KERNEL = 50
+"""Connections that wait in the kernel until the chip accepts them. At a real chip the peer would
+repeat its SYN instead."""
+
 LARGEST_DATAGRAM = 65_507
 
 Lookup = Callable[[str], "Deferred[Sequence[str]]"]
 
 
 class IAirReactor(IReactorTCP, IReactorUDP, IReactorTime):
-    """What of a reactor the air needs."""
+    """The parts of a reactor that the air needs."""
 
 
 LEASE = Lease("10.10.220.131", "255.255.255.0", "10.10.220.1", "10.10.220.1", "10.10.220.1")
@@ -53,29 +56,26 @@ LEASE = Lease("10.10.220.131", "255.255.255.0", "10.10.220.1", "10.10.220.1", "1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
-    """One that the chip can hear. Without a `lease` it lets the chip in but gives no address."""
+    """A Wi-Fi access point. Without a `lease` the chip can join it, but gets no address."""
 
     ssid: bytes
     security: int = Security.OPEN
     key: bytes = field(default=b"", repr=False)
     bssid: bytes = bytes.fromhex("00 11 22 33 44 55")
-    rssi: int = 0x72  # in the chip's seven bits, as in TI's driver's example
+    rssi: int = 0x72  # as the chip reports it, in 7 bits; the value of an example in TI's driver
     lease: Lease | None = LEASE
 
     def lets_in(self, security: int, key: bytes) -> bool:
+        """True if these credentials are the right ones."""
         return (security, key) == (self.security, self.key)
 
     def is_named(self, ssid: bytes, bssid: bytes) -> bool:
+        """True if it has this name, and this BSSID unless that is ANY_BSSID."""
         return ssid == self.ssid and bssid in (self.bssid, ANY_BSSID)
 
 
 class Air:
-    """The access points in range, and this machine behind them.
-
-    `lookup` asks this machine's resolver. Ports that the chip opens are opened on `interface`;
-    datagrams from them reach no further than that. "" is everywhere.
-    `clock` is the reactor's, or one that knows whose calls are whose.
-    """
+    """The access points in range, and this machine behind them."""
 
     def __init__(
         self,
@@ -85,6 +85,11 @@ class Air:
         clock: IReactorTime | None = None,
         interface: str = "127.0.0.1",
     ) -> None:
+        """`lookup` looks a name up. `clock` replaces the reactor's clock.
+
+        Ports that the chip opens are opened on `interface`, "" for all interfaces. Datagrams from
+        them reach only that interface.
+        """
         self.clock = reactor if clock is None else clock
         self.lookup = lookup
         self.access_points: list[AccessPoint] = []
@@ -97,18 +102,18 @@ class Air:
     # Access points.
 
     def appear(self, access_point: AccessPoint) -> None:
-        """Into range, or on; in the place of one with the same BSSID."""
+        """Put an access point into range. It replaces one with the same BSSID."""
         self._without(access_point.bssid)
         self.access_points.append(access_point)
         self._changed()
 
     def vanish(self, access_point: AccessPoint) -> None:
-        """Out of range, or off."""
+        """Take an access point out of range."""
         self._without(access_point.bssid)
         self._changed()
 
     def listen_in(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Be told when access points come and go; call what is returned to be told no more."""
+        """Call `changed` when access points come and go. Returns a function that ends it."""
         self._listeners.append(changed)
         return lambda: self._listeners.remove(changed)
 
@@ -122,7 +127,7 @@ class Air:
     # This machine.
 
     def owns(self, selectable: object) -> bool:
-        """Is this, among what the reactor watches, a socket of the chip's?"""
+        """Does this object, which the reactor watches, belong to the chip?"""
         return (
             selectable in self._ports
             or getattr(selectable, "connector", None) in self._connectors
@@ -132,18 +137,24 @@ class Air:
     def dial(
         self, host: str, port: int, protocol: Protocol, *, from_port: int, timeout_s: float
     ) -> Deferred[IProtocol]:
-        """Fails with a ConnectError, or a CancelledError when cancelled."""
+        """Connect `protocol` to a host. `from_port` is the local port, 0 for any.
+
+        Fails with a ConnectError, or a CancelledError when cancelled.
+        """
         bind = ("", from_port) if from_port else None
         dialler = _Dialler(self._reactor, self._connectors)
         endpoint = TCP4ClientEndpoint(dialler, host, port, timeout_s, bind)
         return endpoint.connect(_Once(protocol)).addCallback(_unless_itself)
 
     def listen(self, port: int, factory: ServerFactory) -> IListeningPort:
-        """Raises CannotListenError."""
+        """Listen for TCP connections. Raises CannotListenError."""
         return self._kept(self._reactor.listenTCP(port, factory, HELD_BY_KERNEL, self._interface))
 
     def bind(self, port: int, protocol: DatagramProtocol) -> IListeningPort:
-        """A UDP port; 0: any, which can send everywhere. Raises CannotListenError."""
+        """Bind a UDP port; with port 0 a free one, which can send everywhere.
+
+        Raises CannotListenError.
+        """
         interface = self._interface if port else ""
         return self._kept(self._reactor.listenUDP(port, protocol, interface, LARGEST_DATAGRAM))
 
@@ -153,9 +164,9 @@ class Air:
 
 
 def _unless_itself(protocol: IProtocol) -> IProtocol:
-    """Refuse a connection of a socket with itself.
+    """Refuse a connection of a socket to itself.
 
-    TCP makes one when it happens to give the socket the port that it is to reach.
+    TCP makes one if the system gives the socket, as its own port, the port that it dials.
     """
     transport = cast("Connection", cast("Protocol", protocol).transport)
     if transport.getHost() == transport.getPeer():
@@ -166,7 +177,7 @@ def _unless_itself(protocol: IProtocol) -> IProtocol:
 
 @implementer(IReactorTCP)
 class _Dialler:
-    """The reactor as an endpoint needs it; remembers what it began."""
+    """A reactor for an endpoint. It adds the connectors of attempts to `begun`."""
 
     def __init__(self, reactor: IReactorTCP, begun: WeakSet[IConnector]) -> None:
         self._reactor = reactor

@@ -1,4 +1,4 @@
-"""The chip's buffers for sending: one for each packet, whatever its length."""
+"""The emulated chip's buffers for sending: each packet takes one, whatever its length."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from tessel.cc3000.hci.events import FreeBuffers
 
-TICK_S = 0.1  # how late a chip left alone tells of free buffers; seen: over 100 ms
+TICK_S = 0.1
+"""Seconds until a chip that gets no command reports free buffers. A real one took over 100 ms."""
 
 
 class PacketBuffers:
-    """In use, then done with but not told, then free: the host counts only what it was told."""
+    """A buffer is in use, then done but not reported, then free: the host counts reported ones."""
 
     def __init__(
         self, count: int, clock: IReactorTime, tell: Callable[[FreeBuffers], None], *, late: bool
     ) -> None:
+        """`tell` sends the report. `late` delays it, as the chip does."""
         self.count = count
         self.free = count
         self._clock = clock
@@ -27,14 +29,14 @@ class PacketBuffers:
         self._timer: IDelayedCall | None = None
 
     def take(self) -> bool:
-        """One of them, if there is one."""
+        """Take a buffer. False if none is free."""
         if not self.free:
             return False
         self.free -= 1
         return True
 
     def done(self, sd: int, count: int, *, awaited: bool) -> None:
-        """Of this socket's. It is told now if the host waits for something to happen."""
+        """`count` buffers of a socket are done. Report it at once if the host waits (`awaited`)."""
         if not count:
             return
         self._done[sd] += count
@@ -44,6 +46,7 @@ class PacketBuffers:
             self._timer = self._clock.callLater(TICK_S, self._tick)
 
     def tell(self) -> None:
+        """Report the buffers that are done: they are free now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -53,6 +56,7 @@ class PacketBuffers:
             self._tell(FreeBuffers(freed))
 
     def stop(self) -> None:
+        """The power is off."""
         self._done.clear()
         if self._timer is not None:
             self._timer.cancel()

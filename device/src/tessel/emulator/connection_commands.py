@@ -1,4 +1,4 @@
-"""How the chip's sockets come to their peers: connect, listen, accept."""
+"""Commands that connect sockets to peers: connect, listen, accept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = Logger()
 
 
 class ConnectionCommands:
-    """Dials peers and accepts callers, while the station has an address."""
+    """Connects to peers and accepts connections while the station has an address."""
 
     def __init__(self, sockets: SocketCommands, air: Air, station: WifiStation) -> None:
         self._sockets = sockets
@@ -35,9 +35,10 @@ class ConnectionCommands:
         self._air = air
         self._station = station
 
-    # Out.
+    # Connecting.
 
     def connect(self, command: hci.Connect) -> Answer:
+        """Connect a TCP socket, or set the peer of a UDP socket."""
         socket = self._table.get(command.sd)
         if isinstance(socket, UdpSocket):
             return [command.reply_packet(Result(self._connect_udp(socket, command.address)))]
@@ -85,7 +86,7 @@ class ConnectionCommands:
         return answer.addCallback(self._dialled)
 
     def _dialled(self, result: int) -> int:
-        """A select of a chip that does several things at once may wait for it."""
+        """A chip that works on several commands at once may have a select that waits for this."""
         self._sockets.waiting.changed()
         return result
 
@@ -98,9 +99,10 @@ class ConnectionCommands:
     def _failed_code(self, why: int) -> int:
         return self._quirks.connect_failed_code or why
 
-    # In.
+    # Accepting.
 
     def listen(self, command: hci.Listen) -> Answer:
+        """Let a TCP socket listen at its port."""
         return [command.reply_packet(Result(self._listening(self._table.tcp(command.sd))))]
 
     def _listening(self, socket: TcpSocket | None) -> int:
@@ -114,12 +116,13 @@ class ConnectionCommands:
         try:
             listener.port = self._air.listen(socket.bound_port, listener)
         except CannotListenError as fault:
-            _log.debug("port {port} cannot be had: {fault}", port=socket.bound_port, fault=fault)
+            _log.debug("port {port} cannot be opened: {fault}", port=socket.bound_port, fault=fault)
             return Code.FAILED
         socket.listener = listener
         return 0
 
     def accept(self, command: hci.Accept) -> Answer:
+        """Accept a connection, or wait for one if the socket is set to wait."""
         socket = self._table.tcp(command.sd)
         waits = socket is not None and socket.options[Option.ACCEPT_NONBLOCK] != OPTION_ON
         return self._sockets.waiting.until(

@@ -29,15 +29,15 @@ from tessel.emulator.socket_commands import Answer, Packets, Say
 from tessel.emulator.station import NO_LEASE, WifiStation
 from tessel.emulator.transfer_commands import BUFFER_SIZE
 
-FORCE_HOST_PATCHES, NO_PATCHES = 1, 2  # of START
+FORCE_HOST_PATCHES, NO_PATCHES = 1, 2  # arguments of START
 ALL_PATCHES = (1, 2, 3)  # driver, firmware, bootloader
 
-AGED, VALID, NONE_THERE = 0, 1, 2  # of a scan's result
+AGED, VALID, NONE_THERE = 0, 1, 2  # the age of a scan's result
 _FAILED = Code.FAILED & 0xFF
 
 
 class ControlCommands:
-    """`started` after START; before it a chip hears nothing else."""
+    """Obeys these commands. `started` is True after START: before it the chip obeys no other."""
 
     def __init__(
         self,
@@ -63,14 +63,16 @@ class ControlCommands:
         self._patches_wanted: list[int] = []
         self._starting: Deferred[Packets] | None = None
         self._start: wlan.Start | None = None
-        self._heard: list[bytes] = []  # BSSIDs that this round of scan results had
+        self._heard: list[bytes] = []  # BSSIDs already reported in this round of scan results
 
     def stop(self) -> None:
+        """The power is off."""
         self._pinger.stop()
 
     # The chip.
 
     def start(self, command: wlan.Start) -> Answer:
+        """Start, after asking the host for patches if there are any to ask for."""
         self._start = command
         self._patches_wanted = list(self._patches(command.patches))
         if not self._patches_wanted:
@@ -80,7 +82,7 @@ class ControlCommands:
         return self._starting
 
     def patch(self, packet: PatchPacket) -> None:
-        """The host's answer to a request. What is in it does not matter: this chip needs none."""
+        """The host has answered a request for a patch. Its content is ignored."""
         if self._starting is None or self._start is None:
             return
         if packet.kind != self._patches_wanted[0]:
@@ -131,7 +133,7 @@ class ControlCommands:
         return [command.reply_packet(Result(0 if was_connected else Code.ALREADY_DISCONNECTED))]
 
     def policy(self, command: wlan.SetConnectionPolicy) -> Answer:
-        """Of use from the next start on."""
+        """Store the policy. It takes effect at the next start."""
         self._nvmem.policy = command
         return [command.reply_packet(Result(0))]
 
@@ -143,11 +145,11 @@ class ControlCommands:
         return [command.reply_packet(Result(0))]
 
     def scan_results(self, command: wlan.GetScanResults) -> Answer:
-        """One access point a call; when all were told, one that says so, and then from the top."""
+        """Report one access point in each call; after the last one a mark of the end."""
         left = [ap for ap in self._air.access_points if ap.bssid not in self._heard]
         if not left:
             self._heard.clear()
-            return [command.reply_packet(_NOBODY)]
+            return [command.reply_packet(_END_OF_SCAN)]
         heard = left[0]
         self._heard.append(heard.bssid)
         found = ScanResult(
@@ -192,7 +194,7 @@ class ControlCommands:
         return [command.reply_packet(Done())]
 
     def _is_near(self, address: str) -> bool:
-        """The chip, and what the access point answers for itself."""
+        """True for the chip's own address, and those at which the access point answers."""
         lease = self._station.lease
         if lease is None:
             return False
@@ -220,6 +222,6 @@ def _network(command: wlan.ConnectWlan) -> SavedNetwork:
     return SavedNetwork(command.ssid, command.security, command.key, command.bssid)
 
 
-_NOBODY = ScanResult(
+_END_OF_SCAN = ScanResult(
     count=0, age=NONE_THERE, valid=False, rssi=0, security=0, ssid=b"", bssid=bytes(6)
 )

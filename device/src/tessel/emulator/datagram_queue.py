@@ -1,4 +1,4 @@
-"""A UDP port of this machine, as the chip's socket has it."""
+"""The UDP port of this machine behind a socket of the chip."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _log = Logger()
 
 
 class DatagramQueue(DatagramProtocol):
-    """What arrived and was not read; the newest are lost when there is no room."""
+    """Datagrams that the chip has not read. New ones are dropped when there is no room."""
 
     transport: IUDPTransport
 
     def __init__(self, held: int, changed: Callable[[], None]) -> None:
+        """Hold at most `held` datagrams. `changed` is called after each new one."""
         self._held = held
         self._changed = changed
         self.arrived: deque[tuple[bytes, SocketAddress]] = deque()
-        self.peer: SocketAddress | None = None  # the only one that is heard
+        self.peer: SocketAddress | None = None  # if set, datagrams of others are dropped
 
     def startProtocol(self) -> None:
         self.transport.setBroadcastAllowed(enabled=True)
@@ -33,13 +34,14 @@ class DatagramQueue(DatagramProtocol):
         self.deliver(datagram, SocketAddress(*addr))
 
     def deliver(self, datagram: bytes, sender: SocketAddress) -> None:
+        """Add a received datagram to the queue."""
         if self.peer not in (None, sender) or len(self.arrived) >= self._held:
             return
         self.arrived.append((datagram, sender))
         self._changed()
 
     def send(self, data: bytes, receiver: SocketAddress) -> None:
-        """What this machine will not carry is lost, as in any network."""
+        """Send a datagram. If this machine refuses it, it is lost, as in any network."""
         try:
             self.transport.write(data, (receiver.host, receiver.port))
         except (OSError, MessageLengthError) as fault:

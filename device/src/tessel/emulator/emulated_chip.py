@@ -1,8 +1,8 @@
-"""The chip at its pins: bytes in, bytes out, nIRQ.
+"""The emulated chip at its pins: power, nCS, nIRQ, and the bytes of transfers.
 
 nCS high   nIRQ falls: there is a packet to read
-nCS low    nIRQ falls: ready to be written to
-nCS rises  a write is acted on, a packet that was read is gone; nIRQ rises
+nCS low    nIRQ falls: the chip is ready to be written to
+nCS rises  the chip acts on a write, or removes the packet that was read; nIRQ rises
 """
 
 from __future__ import annotations
@@ -22,44 +22,47 @@ from tessel.emulator.firmware import Firmware
 from tessel.emulator.nvmem import ChipMemory
 from tessel.emulator.profiles import DEFAULT, PROFILES, Profile
 
-MOST_UNREAD = 64  # packets for a host that does not read; what comes on top is lost
-LARGEST_WRITE = 4096  # bytes; the chip's buffers hold 1500, patches are smaller
-NO_PACKET = bytes((0x02, 0, 0, 0, 0))  # what a read finds that nobody asked for
+MOST_UNREAD = 64  # packets held for a host that does not read; more are dropped
+LARGEST_WRITE = 4096  # bytes; the chip's buffers hold 1500, and patches are smaller
+NO_PACKET = bytes((0x02, 0, 0, 0, 0))  # the answer to a read when there is no packet
 
 _log = Logger()
 
 
-def _unheard() -> None:
+def _ignore_edge() -> None:
     return
 
 
 class EmulatedChip:
-    """A CC3000 on its board: pins on one side, the air on the other.
+    """A CC3000 made of code: pins on one side, the air on the other.
 
-    Pins are active or not, whatever their voltage (`tessel.cc3000.bus`). Any bytes may come in.
+    The arguments of pins say active or inactive, whatever the voltage (`tessel.cc3000.bus`). The
+    host may send any bytes.
     """
 
     def __init__(
         self, air: Air, profile: Profile = PROFILES[DEFAULT], *, by_level: bool = False
     ) -> None:
-        """`by_level`: the host looks at the level of nIRQ and needs no edge for each packet, so
-        nIRQ stays low while packets wait. An edge costs a turn of the reactor, which is more than
-        all the rest of a packet does.
+        """Make a chip without power.
+
+        `by_level`: the host reads the level of nIRQ and needs no edge for each packet, so nIRQ
+        stays low while packets wait. An edge costs a turn of the reactor, which is more than all
+        other work for a packet.
         """
         quirks = profile.quirks
         self.irq = False
-        self.irq_changed: Callable[[], None] = _unheard
+        self.irq_changed: Callable[[], None] = _ignore_edge
         self._by_level = by_level and not profile.latencies.irq_gap_s
         self.nvmem = ChipMemory(
             SetTimers(keepalive_s=quirks.keepalive_s, inactivity_s=quirks.inactivity_s)
         )
-        self.firmware: Firmware | None = None  # while there is power
+        self.firmware: Firmware | None = None  # None while the power is off
         self._air = air
         self._profile = profile
-        self._unread: deque[bytes] = deque()  # as frames
+        self._unread: deque[bytes] = deque()  # frames for the host
         self._selected = False
         self._first_write = True
-        self._bursts: list[bytes] = []  # of this operation
+        self._bursts: list[bytes] = []  # the transfers of this operation
         self._answer = b""
         self._clocked = 0
         self._soon: IDelayedCall | None = None
@@ -67,6 +70,7 @@ class EmulatedChip:
     # Pins.
 
     def power(self, on: bool) -> None:
+        """Move VBAT_EN."""
         if on is (self.firmware is not None):
             return
         if on:
@@ -83,6 +87,7 @@ class EmulatedChip:
         self._move_irq(active=False)
 
     def select(self, selected: bool) -> None:
+        """Move nCS."""
         if selected is self._selected:
             return
         self._selected = selected
@@ -97,12 +102,13 @@ class EmulatedChip:
             self._end_operation(self.firmware)
 
     def transfer(self, mosi: bytes) -> bytes:
+        """Receive bytes from the host, and return as many."""
         if self.firmware is None or not self._selected:
             return bytes(len(mosi))
         if not self._bursts:
             self._answer = self._answer_to(mosi[:1])
         if self._clocked < LARGEST_WRITE:
-            self._bursts.append(mosi)  # more is lost
+            self._bursts.append(mosi)  # the rest is dropped
         at = self._clocked
         self._clocked += len(mosi)
         return self._answer[at : at + len(mosi)].ljust(len(mosi), b"\0")
@@ -122,20 +128,20 @@ class EmulatedChip:
         elif kind == WRITE:
             self._written(bursts, firmware)
         if self._by_level and self._unread:
-            return  # nIRQ is low, and stays so
+            return  # nIRQ stays low
         self._move_irq(active=False)
         self._ask_to_be_read()
 
     def _written(self, bursts: list[bytes], firmware: Firmware) -> None:
         first, self._first_write = self._first_write, False
         if first and self._profile.quirks.first_write_in_two and not _was_cut(bursts):
-            _log.debug("the first write came in one piece: the chip has missed it")
+            _log.debug("the first write came in one transfer, so the chip has ignored it")
             self._first_write = True
             return
         try:
             packet = packet_written(b"".join(bursts))
         except FrameError as fault:
-            _log.debug("the chip does not understand its host: {fault}", fault=fault)
+            _log.debug("the host wrote something unreadable: {fault}", fault=fault)
             return
         firmware.hear(packet)
 
@@ -144,7 +150,7 @@ class EmulatedChip:
     def _say(self, packet: EventPacket | DataPacket) -> None:
         if len(self._unread) >= MOST_UNREAD:
             _log.debug(
-                "the host does not read: a packet {opcode:#06x} is lost", opcode=packet.opcode
+                "the host does not read: packet {opcode:#06x} is dropped", opcode=packet.opcode
             )
             return
         self._unread.append(read_frame(packet.encode()))
@@ -156,7 +162,7 @@ class EmulatedChip:
             self._later(self._profile.latencies.irq_gap_s)
 
     def _later(self, delay_s: float) -> None:
-        """Let nIRQ fall, but not at once: the host's interrupt is one for each edge."""
+        """Let nIRQ fall later, from the reactor: the host gets one interrupt for each edge."""
         self._stop_soon()
         self._soon = self._air.clock.callLater(delay_s, self._now)
 

@@ -1,4 +1,4 @@
-"""The chip's program, from one power-up to the next: packets of the host -> packets for it."""
+"""The chip's program from power-up to power-off: obeys commands, and sends answers and events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tessel.emulator.socket_commands import Answer, Packets, SocketCommands
 from tessel.emulator.station import WifiStation
 from tessel.emulator.transfer_commands import TransferCommands
 
-MOST_WAITING = 16  # packets of the host that the chip has not begun with; what comes on top is lost
+MOST_WAITING = 16  # commands that wait for their turn; more are dropped
 
 _UNSOLICITED = 0x8000
 _MASKED_BY = 0x7FFF
@@ -42,7 +42,7 @@ _log = Logger()
 
 
 class Firmware:
-    """All that the chip forgets when its power goes. `say` gives a packet to the pins."""
+    """All state that the chip loses with its power."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Firmware:
         nvmem: ChipMemory,
         say: Callable[[EventPacket | DataPacket], None],
     ) -> None:
+        """`say` passes a packet for the host to the pins."""
         quirks = profile.quirks
         self._clock = air.clock
         self._latencies = profile.latencies
@@ -60,7 +61,7 @@ class Firmware:
         self._waiting: deque[Message[Any]] = deque()
         self._running = 0
         self._silent = False  # stuck, or off
-        # While a command is looked at: what it causes, to be said after its answer.
+        # Events that a command causes while it is obeyed: they are sent after its answer.
         self._held: list[EventPacket | DataPacket] | None = None
         self._delayed: set[IDelayedCall] = set()
         self._receiving = Ceiling(profile.latencies.receive_bytes_per_s, air.clock)
@@ -89,23 +90,25 @@ class Firmware:
         )
 
     def hear(self, data: bytes) -> None:
-        """A packet that the host has written. What is none, or comes too early, is passed over."""
+        """Obey a packet of the host. One that is unreadable or too early is ignored."""
         try:
             heard = _understood(data) if data[:3] in _ASKED_OFTEN else _understood_once(data)
         except FrameError as fault:
-            _log.debug("the chip does not understand its host: {fault}", fault=fault)
+            _log.debug("the host wrote something unreadable: {fault}", fault=fault)
             return
         if isinstance(heard, PatchPacket):
             self.control.patch(heard)
             return
         if len(self._waiting) >= MOST_WAITING:
-            _log.debug("the chip has no room for a command {opcode:#06x}", opcode=heard.OPCODE)
+            _log.debug(
+                "too many commands wait: command {opcode:#06x} is dropped", opcode=heard.OPCODE
+            )
             return
         self._waiting.append(heard)
         self._go_on()
 
     def stop(self) -> None:
-        """Power off."""
+        """The power is off."""
         self._silent = True
         self._waiting.clear()
         for delayed in self._delayed:
@@ -122,7 +125,10 @@ class Firmware:
 
     def _obey(self, heard: Message[Any]) -> None:
         if self._silent or not (self.control.started or isinstance(heard, wlan.Start)):
-            _log.debug("the chip does not hear {opcode:#06x}", opcode=heard.OPCODE)
+            _log.debug(
+                "the chip ignores command {opcode:#06x}: it is stuck, or not yet started",
+                opcode=heard.OPCODE,
+            )
             return
         self.socket_commands.buffers.tell()
         self._running += 1
@@ -130,7 +136,7 @@ class Firmware:
         outer, self._held = self._held, held
         try:
             answer = self._handlers[type(heard)](heard)
-        except Exception:  # noqa: BLE001 - a fault of ours is not to come out of the host's pins
+        except Exception:  # noqa: BLE001 - a bug here must not raise in the host's calls
             answer = fail()
         self._held = outer
         if isinstance(answer, Deferred):
@@ -167,7 +173,7 @@ class Firmware:
 
     def _fault(self, failure: Failure, heard: Message[Any]) -> None:
         self._running -= 1
-        _log.failure("the emulator failed at {opcode:#06x}", failure, opcode=heard.OPCODE)
+        _log.failure("the emulator failed with command {opcode:#06x}", failure, opcode=heard.OPCODE)
         self._go_on()
 
     def _utter(self, packet: EventPacket | DataPacket) -> None:
@@ -187,7 +193,7 @@ class Firmware:
         return bool(opcode & _UNSOLICITED and opcode & _MASKED_BY & self.control.event_mask)
 
     def _wedge(self) -> None:
-        _log.warn("the host sent more than the chip has buffers for: the chip is stuck")
+        _log.warn("the host sent a packet without a free buffer: the emulated chip is stuck")
         self._silent = True
 
 
@@ -202,7 +208,7 @@ def _understood_once(data: bytes) -> Message[Any] | PatchPacket:
 
 
 _understood = lru_cache(maxsize=64)(_understood_once)
-_ASKED_OFTEN = frozenset(  # how these commands begin; a host says the same ones over and over
+_ASKED_OFTEN = frozenset(  # a polling host sends the same few of these all the time
     CommandPacket(opcode).encode()[:3] for opcode in (Opcode.RECV, Opcode.SELECT)
 )
 
@@ -225,8 +231,8 @@ def _handlers(
         wlan.AddProfile: control.add_profile,
         wlan.DeleteProfile: control.delete_profile,
         wlan.GetScanResults: control.scan_results,
-        # What nobody could see from outside is only acknowledged: the pace of scans, a telephone
-        # that tells of its network (there is none in this air), ARP, mDNS, debug messages.
+        # Commands without an effect that a host could see are only acknowledged: how to scan,
+        # SmartConfig (there is no telephone in this air), ARP, mDNS, debug messages.
         wlan.SetScanParameters: _acknowledged,
         wlan.StartSmartConfig: _acknowledged,
         wlan.StopSmartConfig: _acknowledged,

@@ -1,4 +1,4 @@
-"""The inactivity timer: the chip closes by itself what nobody has used for so long."""
+"""The chip's inactivity timer, which closes sockets that were not used for some time."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from tessel.emulator.socket_table import TcpSocket
 
 
 class InactivityTimer:
-    """One timer for each socket; it looks when it fires, so that traffic costs nothing."""
+    """Watches sockets. A timer checks the last use when it fires, so that traffic costs nothing."""
 
     def __init__(
         self, limit_s: int, clock: IReactorTime, expired: Callable[[TcpSocket], None]
     ) -> None:
+        """`expired` is called with each socket that was not used for `limit_s`; 0 means never."""
         self._limit_s = limit_s
         self._clock = clock
         self._expired = expired
         self._watched: dict[TcpSocket, IDelayedCall | None] = {}
 
     def watch(self, socket: TcpSocket) -> None:
+        """Watch a socket until `forget`."""
         self._watched[socket] = None
         self._arm(socket)
 
     def forget(self, socket: TcpSocket) -> None:
+        """Stop watching a socket."""
         self._disarm(socket)
         self._watched.pop(socket, None)
 
     def change(self, limit_s: int) -> None:
-        """0: off."""
+        """Set the limit for all sockets; 0 turns the timer off."""
         self._limit_s = limit_s
         for socket in list(self._watched):
             self._disarm(socket)

@@ -1,4 +1,4 @@
-"""How long the chip takes, and how many bytes it carries in a second."""
+"""How long the chip takes to answer, and how many bytes it carries per second."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tessel.cc3000.hci.codes import Opcode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """In seconds; nothing takes time unless said."""
+    """Delays in seconds, and rates in bytes per second. By default nothing takes time."""
 
-    # By opcode: end of the write -> nIRQ low.
+    # By opcode: from the end of the write until nIRQ falls.
     commands: Mapping[int, float] = field(default_factory=dict)
-    power_up_s: float = 0.0  # VBAT_EN high -> nIRQ low
-    irq_gap_s: float = 0.0  # end of one packet -> nIRQ low for the next
-    join_s: float = 0.0  # WLAN_CONNECT -> the access point lets the chip in
-    lease_s: float = 0.0  # from there -> an address
+    power_up_s: float = 0.0  # from VBAT_EN high until nIRQ falls
+    irq_gap_s: float = 0.0  # from the end of one packet until nIRQ falls for the next
+    join_s: float = 0.0  # from WLAN_CONNECT until the access point accepts the chip
+    lease_s: float = 0.0  # from then until the chip has an address
     receive_bytes_per_s: float | None = None
     send_bytes_per_s: float | None = None
 
 
-# Of a real chip: the analyser's captures where not said otherwise (the fact sheet, 1.7 and 4.4).
+# Measured on a real chip with a logic analyser, except where a comment says otherwise.
 MEASURED = Latencies(
     commands=MappingProxyType(
         {
@@ -43,13 +43,13 @@ MEASURED = Latencies(
     irq_gap_s=0.000_07,
     join_s=0.5,  # 10 to 1040 ms
     lease_s=0.5,  # 330 to 760 ms
-    receive_bytes_per_s=32_000,  # estimates, from the time that a byte takes on the Tessel's bus
+    receive_bytes_per_s=32_000,  # estimated from the time of a byte on the Tessel's bus
     send_bytes_per_s=40_000,
 )
 
 
 class Ceiling:
-    """No more than so many bytes in a second: what a transfer has to wait for those before it."""
+    """Limits a rate: computes how long a transfer waits for the transfers before it."""
 
     def __init__(self, bytes_per_s: float | None, clock: IReactorTime) -> None:
         self._bytes_per_s = bytes_per_s
@@ -57,6 +57,7 @@ class Ceiling:
         self._free_at = 0.0
 
     def wait_s(self, nbytes: int) -> float:
+        """Count a transfer of `nbytes`, and return in how many seconds it ends."""
         if self._bytes_per_s is None or not nbytes:
             return 0.0
         now = self._clock.seconds()

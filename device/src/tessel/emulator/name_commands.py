@@ -1,4 +1,4 @@
-"""GETHOSTNAME: the chip's own way to an address, by this machine's resolver."""
+"""The chip's own command to look a name up, answered by this machine's resolver."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = Logger()
 
 
 class NameCommands:
-    """Failures come as the quirks say; there is one address for each name, of IPv4."""
+    """Answers GET_HOST_BY_NAME with one IPv4 address. Quirks decide how failures are reported."""
 
     def __init__(self, lookup: Lookup, quirks: Quirks, is_online: Callable[[], bool]) -> None:
         self._lookup = lookup
@@ -32,10 +32,12 @@ class NameCommands:
         self._running: set[Deferred[Sequence[str]]] = set()
 
     def stop(self) -> None:
+        """Cancel the look-ups."""
         for lookup in list(self._running):
             lookup.cancel()
 
     def find(self, command: GetHostByName) -> Answer:
+        """Look a name up."""
         refusal = self._why_not(command.name)
         if refusal is not None:
             return [command.reply_packet(refusal)]

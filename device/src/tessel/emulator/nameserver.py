@@ -1,6 +1,6 @@
-"""The access point's name server: DNS questions by UDP, answered by this machine's resolver.
+"""The name server of the access point: answers DNS questions over UDP from this machine's resolver.
 
-The Tessel's firmware asked its names this way and not through the chip.
+The Tessel's firmware looked names up this way, and not with the chip's own command.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from tessel.emulator.air import Lookup
 from tessel_service_kit.texts import counted
 
 PORT = 53
-TTL_S = 60  # answers are this machine's, which keeps its own
-QUESTIONS = 16  # at once; the next are lost, as they may be
+TTL_S = 60  # of all answers: this machine's resolver keeps the real ones
+QUESTIONS = 16  # at once; more are dropped, as UDP permits
 
 _log = Logger()
 
 
 class NameServer:
-    """`answer` may be called with any bytes; what is no question is passed over."""
+    """Answers questions for IPv4 addresses. Any other datagram is ignored."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._asked = 0
 
     def ask(self, datagram: bytes, reply: Callable[[bytes], None]) -> None:
+        """Answer a datagram: call `reply` with the answer when it is there."""
         question = _question(datagram)
         if question is None or self._asked >= QUESTIONS:
             _log.debug("no answer to a DNS datagram of {size}", size=counted(len(datagram), "byte"))
@@ -78,4 +79,4 @@ def _refusal(question: dns.Message, fault: Failure) -> bytes:
 
 
 def _log_failure(failure: Failure) -> None:
-    _log.failure("a DNS answer could not be given", failure)
+    _log.failure("the simulated name server failed", failure)

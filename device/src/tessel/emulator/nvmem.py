@@ -1,4 +1,4 @@
-"""What the chip keeps while its power is off."""
+"""The emulated chip's non-volatile memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SERVICE_PACK = (1, 26)  # that of the captured chip
 
 PROFILES = 7
 NO_PROFILE = 255
-FILES = 16
-LARGEST_FILE = 8192  # the largest there is on the chip, of patches, is smaller
+FILES = 16  # at most
+LARGEST_FILE = 8192  # bytes; the largest file of a real chip, a patch, is smaller
 
 
 @dataclass(frozen=True, slots=True)
 class SavedNetwork:
-    """A network to join. The key of an open one is empty."""
+    """A network that the chip joins or has joined. The key of an open network is empty."""
 
     ssid: bytes
     security: int
@@ -29,6 +29,8 @@ class SavedNetwork:
 
 @dataclass(slots=True)
 class ChipMemory:
+    """The settings, profiles and files that the chip keeps while its power is off."""
+
     timers: SetTimers
     address: SetAddress = field(default_factory=SetAddress)
     policy: SetConnectionPolicy = field(default_factory=lambda: SetConnectionPolicy(0, 0, 0))
@@ -41,7 +43,7 @@ class ChipMemory:
         return self.files[NvmemFile.MAC][:6].ljust(6, b"\0")
 
     def add_profile(self, profile: AddProfile) -> int:
-        """Its index, or NO_PROFILE."""
+        """Store a profile and return its index, or NO_PROFILE if there is no room."""
         free = (index for index in range(PROFILES) if index not in self.profiles)
         index = next(free, NO_PROFILE)
         if index != NO_PROFILE:
@@ -49,18 +51,21 @@ class ChipMemory:
         return index
 
     def delete_profile(self, index: int) -> None:
+        """Delete a profile, or all of them if `index` is NO_PROFILE."""
         if index == NO_PROFILE:
             self.profiles.clear()
         else:
             self.profiles.pop(index, None)
 
     def create(self, file: int, length: int) -> bool:
+        """Create a file of zeros. False if it would be too large, or one too many."""
         if length > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
             return False
         self.files[file] = bytes(length)
         return True
 
     def write(self, file: int, data: bytes, offset: int) -> bool:
+        """Write into a file. False if it would be too large, or one file too many."""
         old = self.files.get(file, b"")
         end = offset + len(data)
         if end > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
@@ -69,6 +74,6 @@ class ChipMemory:
         return True
 
     def read(self, file: int, length: int, offset: int) -> bytes | None:
-        """None: there is no such file."""
+        """Return at most `length` bytes of a file, or None if there is no such file."""
         data = self.files.get(file)
         return None if data is None else data[offset : offset + length]

@@ -1,4 +1,4 @@
-"""A TCP connection of this machine, as the chip's socket has it."""
+"""The TCP connection of this machine behind a socket of the chip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-LINGER_S = 30.0  # for what the peer has not taken at a close; a real chip's is not known
+LINGER_S = 30.0
+"""Seconds for the peer to take the rest after a close. The time of a real chip is not known."""
 
 
 def _nobody() -> None:
@@ -37,30 +38,31 @@ class _State(Enum):
 
 
 class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
-    """What Twisted's TCP transports are."""
+    """The interfaces of Twisted's TCP transports."""
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)
 class PeerConnection(Protocol):
-    """What came and was not read, what was sent and not taken by the kernel, and how it ended.
+    """Bytes that the chip has not read, sends that the kernel has not taken, and the end.
 
-    `changed` is called after each change of any of these. Sends are counted one by one, as each
-    has a buffer of the chip; the transport asks for more as a pull producer's when its own buffer
-    is empty, which is when the kernel has taken them all.
+    `changed` is called after each change of these. Each send is counted, because it holds a buffer
+    of the chip. This object is a pull producer: the transport calls `resumeProducing` when its own
+    buffer is empty, that is, when the kernel has taken all sends.
     """
 
     transport: IStreamTransport
 
     def __init__(self, clock: IReactorTime, window: int, *, nagle: bool) -> None:
+        """`window`: bytes that may wait to be read. `nagle`: use Nagle's algorithm."""
         self._clock = clock
         self._window = window
         self._nagle = nagle
         self.changed: Callable[[], None] = _nobody
         self.received = bytearray()
         self._state = _State.OPEN
-        self.unsent = False  # the peer's reset came before the kernel had taken every send
-        self._pending = 0  # sends that the kernel has not taken
-        self._taken = 0  # and those it has, since `taken` was last asked
+        self.unsent = False  # the peer's reset came before the kernel took all sends
+        self._pending = 0  # sends that the kernel has not taken yet
+        self._taken = 0  # sends that it has taken since the last call of `taken`
         self.last_used = clock.seconds()
         self._paused = False
         self._linger: IDelayedCall | None = None
@@ -70,7 +72,7 @@ class PeerConnection(Protocol):
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(not self._nagle)
         if isinstance(self.transport, Connection):
-            # One read brings no more than the chip's window.
+            # So that one read brings no more bytes than the chip's window.
             self.transport.bufferSize = self._window
         self.transport.registerProducer(self, streaming=False)
         self.changed()
@@ -88,7 +90,7 @@ class PeerConnection(Protocol):
         self.changed()
 
     def writeConnectionLost(self) -> None:
-        """Part of the interface; nothing here ends only its own side."""
+        """Do nothing: this end never half-closes."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         done = self.finished or reason.check(ConnectionDone) is not None
@@ -106,7 +108,7 @@ class PeerConnection(Protocol):
             self.changed()
 
     def stopProducing(self) -> None:
-        """Part of the interface: the transport is about to be lost."""
+        """Do nothing: `connectionLost` follows."""
 
     # From the chip.
 
@@ -131,16 +133,18 @@ class PeerConnection(Protocol):
         return self._state is _State.CUT
 
     def send(self, data: bytes) -> None:
+        """Write to the peer."""
         self._pending += 1
         self.last_used = self._clock.seconds()
         self.transport.write(data)
 
     def taken(self) -> int:
-        """How many sends are over since this was last asked."""
+        """Return how many sends have ended since the last call."""
         taken, self._taken = self._taken, 0
         return taken
 
     def read(self, limit: int) -> bytes:
+        """Remove and return received bytes, at most `limit`."""
         data = bytes(self.received[:limit])
         del self.received[:limit]
         self.last_used = self._clock.seconds()
@@ -151,7 +155,7 @@ class PeerConnection(Protocol):
         return data
 
     def close(self) -> None:
-        """What was sent may still be taken, for a while."""
+        """Close the connection. The peer has LINGER_S to take what was sent."""
         if self.lost or self._linger is not None:
             return
         self._linger = self._clock.callLater(LINGER_S, self._give_up)
@@ -159,11 +163,12 @@ class PeerConnection(Protocol):
         self.transport.loseConnection()
 
     def abort(self) -> None:
+        """Reset the connection."""
         if not self.lost:
             self.transport.abortConnection()
 
     def settle(self) -> None:
-        """All sends are over, as far as the chip is concerned."""
+        """Count all sends as ended: they hold no more buffers of the chip."""
         self._taken += self._pending
         self._pending = 0
 

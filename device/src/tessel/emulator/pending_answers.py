@@ -1,4 +1,4 @@
-"""Answers that the chip cannot give yet: until something happens to a socket, or time is over."""
+"""Answers that the chip gives only when something happens to a socket, or after a timeout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _PendingAnswer(Generic[T]):
 
 
 class PendingAnswers(Generic[T]):
-    """Those who wait. An attempt gives None while there is nothing to answer."""
+    """Commands that wait for their answer. Each attempt at one returns None if it is too early."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -32,7 +32,10 @@ class PendingAnswers(Generic[T]):
     def until(
         self, attempt: Callable[[], T | None], within_s: float | None, late: Callable[[], T]
     ) -> T | Deferred[T]:
-        """The answer, now or when there is one. `within_s` None: it may take for ever."""
+        """Return the answer now, or a Deferred that fires when there is one.
+
+        After `within_s` seconds `late` makes the answer; None waits without a limit.
+        """
         now = attempt()
         if now is not None:
             return now
@@ -45,7 +48,7 @@ class PendingAnswers(Generic[T]):
         return wait.answer
 
     def changed(self) -> None:
-        """Something happened: whoever can be answered is answered."""
+        """Something happened: answer the commands that can be answered now."""
         for wait in list(self._waits):
             answer = wait.attempt()
             if answer is not None:
@@ -53,7 +56,7 @@ class PendingAnswers(Generic[T]):
                 wait.answer.callback(answer)
 
     def stop(self) -> None:
-        """Nobody will be answered any more."""
+        """Forget all commands that wait."""
         for wait in list(self._waits):
             self._end(wait)
 

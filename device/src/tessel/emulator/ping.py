@@ -1,4 +1,4 @@
-"""PING: this machine may not send ICMP, so another host's life is seen from its answer to a SYN."""
+"""The chip's ping. This machine may not send ICMP, so an answer to a SYN counts as a reply."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tessel.cc3000.hci.events import PingReport
 from tessel.cc3000.hci.netapp import Ping
 from tessel.emulator.air import Air
 
-ECHO_PORT = 7  # TCP's echo; a refusal is as good as an answer
+ECHO_PORT = 7  # TCP's echo service; a refusal is an answer, too
 MOST_ATTEMPTS = 100
 
 _log = Logger()
 
 
 class Pinger:
-    """One ping at a time: a new one ends that before it."""
+    """Runs one PING command at a time: a new one ends the one before it."""
 
     def __init__(
         self,
@@ -29,7 +29,9 @@ class Pinger:
         can_dial: Callable[[str], bool],
         report: Callable[[PingReport], None],
     ) -> None:
-        """`is_near`: answers without this machine. `can_dial`: may be a host of its network."""
+        """`is_near`: does an address answer inside the simulated network? `can_dial`: can it
+        be dialled?
+        """
         self._air = air
         self._is_near = is_near
         self._can_dial = can_dial
@@ -39,22 +41,24 @@ class Pinger:
         self._times_ms: list[int] = []
 
     def start(self, ping: Ping) -> None:
+        """Begin a PING command."""
         self.stop()
         self._sent, self._times_ms = 0, []
         self._running = Deferred.fromCoroutine(self._run(ping))
         self._running.addErrback(
             lambda fault: fault.trap(CancelledError, error.ConnectingCancelledError)
         )
-        self._running.addErrback(lambda fault: _log.failure("a ping could not be done", fault))
+        self._running.addErrback(lambda fault: _log.failure("a ping failed", fault))
 
     def report(self) -> None:
-        """What there is so far, or was."""
+        """Report the pings so far, or those of the last command."""
         times = self._times_ms or [0]
         average = sum(times) // len(times)
         received = len(self._times_ms)
         self._report(PingReport(self._sent, received, min(times), max(times), average))
 
     def stop(self) -> None:
+        """End the PING command."""
         if self._running is not None:
             self._running.cancel()
             self._running = None

@@ -1,4 +1,4 @@
-"""The chips to choose from: quirks and latencies under one name."""
+"""The chips that a user can choose: quirks and latencies under one name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tessel.emulator.quirks import IDEAL, Quirks
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """A chip: what it does wrong, and how slow it is."""
+
     quirks: Quirks
     latencies: Latencies
 
@@ -19,6 +21,6 @@ DEFAULT = "cc3000"
 PROFILES = {
     "ideal": Profile(IDEAL, Latencies()),
     "cc3000": Profile(Quirks(), Latencies()),
-    # Nagle's algorithm costs time only, so the profile without latencies goes without it.
+    # Nagle's algorithm only costs time, so the profile without latencies does not use it.
     "cc3000-real-time": Profile(Quirks(nagle=True), MEASURED),
 }

@@ -1,7 +1,7 @@
-"""What is weak or odd about the chip, each a switch of its own.
+"""The limits and oddities of the chip, each with a switch of its own.
 
-docs/emulator.md has the same table with what each means and where it is known from; a test holds
-the two together. The defaults are the chip's; `IDEAL` is a chip without faults.
+docs/emulator.md explains each of them and names its source; a test compares both tables. The
+defaults are those of the chip. `IDEAL` is a chip without faults.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tessel.cc3000.hci.codes import Code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """A chip's limits and habits."""
+    """The limits and oddities of one chip. See docs/emulator.md for the meaning of each."""
 
     sockets: int = 4
     no_socket_code: int = Code.NO_MORE_SOCKETS

@@ -1,4 +1,4 @@
-"""The life of the chip's sockets: open, bind, options, close, and what happens by itself."""
+"""Commands that open, bind and close sockets and set options; and events without a command."""
 
 from __future__ import annotations
 
@@ -27,18 +27,21 @@ Packets: TypeAlias = Sequence[EventPacket | DataPacket]
 Answer: TypeAlias = "Packets | Deferred[Packets]"
 Say: TypeAlias = Callable[[EventPacket | DataPacket], None]
 
-MOST_CLOSING = 16  # closed sockets whose peers do not take the rest; the oldest is cut for the next
-GARBLED = 0x0008_7B63  # what a real chip answered to a good option (the capture of a boot)
+MOST_CLOSING = 16
+"""Connections of closed sockets whose peers have not taken everything. One more resets the first."""
+
+GARBLED = 0x0008_7B63  # the answer of a real chip to a valid option, from a capture of its start
 
 _log = Logger()
 
 
 class SocketCommands:
-    """Sockets over the air. `is_online` tells whether the chip has an address."""
+    """The chip's sockets: their table, the buffers for sending, and the answers that wait."""
 
     def __init__(
         self, air: Air, quirks: Quirks, inactivity_s: int, is_online: Callable[[], bool], say: Say
     ) -> None:
+        """`is_online` returns True while the chip has an address. `say` sends an event."""
         self.quirks = quirks
         self.table = SocketTable(quirks.sockets, air.clock)
         self.waiting: PendingAnswers[Packets] = PendingAnswers(air.clock)
@@ -56,11 +59,13 @@ class SocketCommands:
         self._closing: dict[PeerConnection, None] = {}
 
     def set_inactivity(self, limit_s: int) -> None:
+        """Set the inactivity timer in seconds; 0 turns it off."""
         self._inactivity.change(limit_s)
 
     # Commands.
 
     def open(self, command: hci.OpenSocket) -> Answer:
+        """Open a socket."""
         return [command.reply_packet(Result(self._opened(command)))]
 
     def _opened(self, command: hci.OpenSocket) -> int:
@@ -75,12 +80,13 @@ class SocketCommands:
         return self.new_tcp().sd
 
     def new_tcp(self) -> TcpSocket:
-        """There has to be room."""
+        """Open a TCP socket. The caller checks that there is room in the table."""
         opened = self.table.open_tcp()
         self._inactivity.watch(opened)
         return opened
 
     def bind(self, command: hci.Bind) -> Answer:
+        """Bind a socket to a port. A UDP port is opened now, a TCP port when it listens."""
         return [command.reply_packet(Result(self._bound(command)))]
 
     def _bound(self, command: hci.Bind) -> int:
@@ -97,7 +103,10 @@ class SocketCommands:
         return 0
 
     def datagrams(self, socket: UdpSocket) -> DatagramQueue | None:
-        """This machine's end of a UDP socket, made when it is first needed; None: it cannot be."""
+        """Return the port of this machine behind a UDP socket, opened when it is first needed.
+
+        None if it cannot be opened.
+        """
         if socket.datagrams is None:
             datagrams = DatagramQueue(self.quirks.datagrams_held, self.waiting.changed)
             try:
@@ -109,10 +118,11 @@ class SocketCommands:
         return socket.datagrams
 
     def may_accept(self, socket: TcpSocket) -> bool:
-        """With all sockets in use the chip does not answer a SYN, so there is nobody to accept."""
+        """True if a connection can be accepted. With all sockets in use the chip answers no SYN."""
         return bool(socket.listener) and self.table.has_room
 
     def set_option(self, command: hci.SetSocketOption) -> Answer:
+        """Set an option of a socket."""
         return [command.reply_packet(Result(self._option_set(command)))]
 
     def _option_set(self, command: hci.SetSocketOption) -> int:
@@ -126,6 +136,7 @@ class SocketCommands:
         return GARBLED if garbled and self.quirks.garbled_option_answer else 0
 
     def get_option(self, command: hci.GetSocketOption) -> Answer:
+        """Report an option of a socket."""
         socket = self.table.get(command.sd)
         value = None if socket is None else socket.options.get(command.option)
         if value is None:
@@ -133,6 +144,7 @@ class SocketCommands:
         return [command.reply_packet(Bits(value))]
 
     def close(self, command: hci.CloseSocket) -> Answer:
+        """Close a socket. The answer comes when its port is free again."""
         socket = self.table.drop(command.sd)
         if socket is None:
             return [command.reply_packet(Result(Code.INACTIVE))]
@@ -152,7 +164,7 @@ class SocketCommands:
         stream = socket.stream
         if stream is None or stream.lost:
             return
-        stream.settle()  # the peer may still take what was sent, but without the chip's buffers
+        stream.settle()  # the peer may take the rest, but the chip's buffers are free
         freed = 0 if self.quirks.close_leaks_buffers else stream.taken()
         self.buffers.done(socket.sd, freed, awaited=bool(self.waiting))
         self._closing[stream] = None
@@ -164,15 +176,17 @@ class SocketCommands:
         if stream.lost:
             self._closing.pop(stream, None)
 
-    # What happens by itself.
+    # Events without a command.
 
     def new_stream(self) -> PeerConnection:
+        """Make the connection of this machine for a socket."""
         return PeerConnection(self._air.clock, self.quirks.receive_window, nagle=self.quirks.nagle)
 
     def adopt(self, socket: TcpSocket, stream: PeerConnection) -> None:
+        """Put a connection of this machine behind a socket."""
         socket.stream = stream
         stream.changed = lambda: self._stream_changed(socket, stream)
-        if stream.is_over:  # before it was accepted
+        if stream.is_over:  # it ended before it was accepted
             stream.changed()
 
     def _stream_changed(self, socket: TcpSocket, stream: PeerConnection) -> None:
@@ -182,14 +196,15 @@ class SocketCommands:
         self.waiting.changed()
 
     def _tell_send_failed(self, socket: TcpSocket, stream: PeerConnection) -> None:
-        """The peer has reset the connection before it had all that the chip took for it."""
+        """Report that the peer has reset the connection before it took all sends."""
         if stream.unsent:
             stream.unsent = False
             self._say(SendFailed(socket.sd).packet())
 
     def tell_close_wait(self, socket: TcpSocket) -> None:
-        """The peer has closed; once, and before or after what it sent is read. Of a reset the chip
-        says nothing: the event is known for a FIN alone, and means that what came is whole.
+        """Report once that the peer has closed, before or after its bytes are read (`Quirks`).
+
+        A reset is not reported: the event is known only for a FIN, and means that all bytes came.
         """
         stream = socket.stream
         if stream is None or not stream.finished or socket.close_wait_told or socket.dead:
@@ -199,13 +214,13 @@ class SocketCommands:
             self._say(CloseWait(socket.sd).packet())
 
     def _expired(self, socket: TcpSocket) -> None:
-        _log.debug("socket {sd} is closed by the inactivity timer", sd=socket.sd)
+        _log.debug("the inactivity timer closes socket {sd}", sd=socket.sd)
         socket.dead = True
         _unwaited(socket.close())
         self.waiting.changed()
 
     def cut(self) -> None:
-        """The link is lost: no socket survives it, but the host has to close each."""
+        """The link is lost: all sockets are dead. The host still has to close each of them."""
         for socket in self.table:
             if isinstance(socket, TcpSocket):
                 self._inactivity.forget(socket)
@@ -213,7 +228,7 @@ class SocketCommands:
         self.waiting.changed()
 
     def stop(self) -> None:
-        """Power off: nothing is said any more."""
+        """The power is off: report nothing more."""
         self.waiting.stop()
         self._inactivity.stop()
         for stream in list(self._closing):
@@ -226,9 +241,9 @@ _TWO = 2
 
 
 def _no_port(socket: ChipSocket, fault: CannotListenError) -> None:
-    _log.debug("port {port} cannot be had: {fault}", port=socket.bound_port, fault=fault)
+    _log.debug("port {port} cannot be opened: {fault}", port=socket.bound_port, fault=fault)
 
 
 def _unwaited(stopping: Deferred[None]) -> None:
-    """Of ports that this machine closes when it likes; nobody waits for it."""
+    """Log the failure of a port that is closed in the background."""
     stopping.addErrback(lambda fault: _log.failure("a port could not be closed", fault))

@@ -1,4 +1,4 @@
-"""The chip's sockets: numbers, the lowest free one first, and what of this machine is behind."""
+"""The chip's sockets by their numbers, and the sockets of this machine behind them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from tessel.emulator.datagram_queue import DatagramQueue
 from tessel.emulator.peer_connection import PeerConnection
 from tessel.emulator.quirks import Quirks
 
-FOREVER = 0  # as a receive timeout
+FOREVER = 0  # of a receive timeout: no timeout
 
 
 def _default_options() -> dict[int, int]:
-    """As the chip has them: everything waits. (The chip takes 0 for on.)"""
+    """Return the options of a new socket: everything waits. The value 0 means on."""
     return {Option.RECV_NONBLOCK: 1, Option.RECV_TIMEOUT_MS: FOREVER, Option.ACCEPT_NONBLOCK: 1}
 
 
 class AcceptQueue(ServerFactory):
-    """Connections that nobody has accepted yet; beyond `depth` they wait in this machine."""
+    """Connections that the host has not accepted yet.
+
+    Beyond `depth` of them, further ones wait in the kernel of this machine.
+    """
 
     noisy = False
 
@@ -43,7 +46,7 @@ class AcceptQueue(ServerFactory):
     def buildProtocol(self, addr: IAddress) -> PeerConnection:  # type: ignore[override]  # as in the stubs
         del addr
         stream = self._build()
-        stream.changed = self._arrived  # also when it has its transport
+        stream.changed = self._arrived  # called as soon as it has a transport
         self._pending.append(stream)
         if len(self._pending) >= self._depth:
             self._reading().pauseProducing()
@@ -53,13 +56,14 @@ class AcceptQueue(ServerFactory):
         return len(self._pending)
 
     def pop(self) -> PeerConnection:
+        """Remove and return the oldest connection."""
         stream = self._pending.popleft()
         if len(self._pending) < self._depth and self.port is not None:
             self._reading().resumeProducing()
         return stream
 
     def stop(self) -> Deferred[None]:
-        """Fires when the port is free again."""
+        """Close the port and its waiting connections. Fires when the port is free again."""
         for stream in self._pending:
             stream.abort()
         self._pending.clear()
@@ -71,7 +75,7 @@ class AcceptQueue(ServerFactory):
 
 
 def stopped(port: IListeningPort | None) -> Deferred[None]:
-    """Twisted closes a port a turn of the reactor later."""
+    """Close a port. Fires one turn of the reactor later, when Twisted has closed it."""
     if port is None:
         return succeed(None)
     return cast("Deferred[None]", maybeDeferred(port.stopListening))
@@ -79,6 +83,8 @@ def stopped(port: IListeningPort | None) -> Deferred[None]:
 
 @dataclass(eq=False, slots=True)
 class TcpSocket:
+    """A TCP socket of the chip: fresh, dialling, connected, listening or dead."""
+
     sd: int
     opened_at: float
     bound_port: int = 0
@@ -86,38 +92,41 @@ class TcpSocket:
     dial: Deferred[IProtocol] | None = None
     stream: PeerConnection | None = None
     listener: AcceptQueue | None = None
-    dead: bool = False  # by a timer, or with the link
+    dead: bool = False  # closed by the chip: by a timer, or with the link
     close_wait_told: bool = False
 
     @property
     def last_used(self) -> float:
+        """The time of the last send, read or arrival."""
         return self.opened_at if self.stream is None else self.stream.last_used
 
     @property
     def is_over(self) -> bool:
+        """True if the socket is dead, or its connection lost."""
         return self.dead or (self.stream is not None and self.stream.lost)
 
     @property
     def is_fresh(self) -> bool:
-        """Neither connected nor listening, nor about to be."""
+        """True if it is neither connected nor listening, nor about to be."""
         begun = (self.dial, self.stream, self.listener)
         return not self.dead and all(one is None for one in begun)
 
     def may_send(self, quirks: Quirks) -> bool:
+        """True if the chip accepts a send."""
         stream = self.stream
         if self.dead or stream is None or stream.lost:
             return False
         return quirks.half_close or not stream.finished
 
     def has_to_read(self) -> bool:
-        """A read is answered at once: with bytes, or because there will be none."""
+        """True if a read is answered at once: with bytes, or because none will come."""
         if self.stream is None:
             return self.dead or self.is_fresh
         return self.dead or self.stream.is_over or bool(self.stream.received)
 
     @property
     def may_be_written(self) -> bool:
-        """A send is answered at once, also because it fails: BSD's rule for a writable socket."""
+        """True if a send is answered at once, even with an error: BSD's rule for `select`."""
         return self.dead or (self.dial is None and self.listener is None)
 
     @property
@@ -125,14 +134,14 @@ class TcpSocket:
         return self.dead or (self.stream is not None and self.stream.was_cut)
 
     def cut(self) -> Deferred[None]:
-        """At once; what came can still be read."""
+        """Reset the connection. Received bytes can still be read."""
         self.dead = True
         if self.stream is not None:
             self.stream.abort()
         return self._leave()
 
     def close(self) -> Deferred[None]:
-        """Fires when its port, if it had one, is free again."""
+        """Close the socket. Fires when its port, if it has one, is free again."""
         if self.stream is not None:
             self.stream.close()
         return self._leave()
@@ -146,6 +155,8 @@ class TcpSocket:
 
 @dataclass(eq=False, slots=True)
 class UdpSocket:
+    """A UDP socket of the chip. This machine's port is opened when it is first needed."""
+
     sd: int
     bound_port: int = 0
     options: dict[int, int] = field(default_factory=_default_options)
@@ -184,13 +195,13 @@ S = TypeVar("S", TcpSocket, UdpSocket)
 
 
 class SocketTable:
-    """The open sockets by their numbers."""
+    """The open sockets by their numbers. A new socket gets the lowest free number."""
 
     def __init__(self, limit: int, clock: IReactorTime) -> None:
         self._limit = limit
         self._clock = clock
         self._open: dict[int, ChipSocket] = {}
-        self._closed: set[int] = set()  # numbers that nobody has again
+        self._closed: set[int] = set()  # numbers that were used, and are free now
 
     def __iter__(self) -> Iterator[ChipSocket]:
         return iter(list(self._open.values()))

@@ -1,4 +1,4 @@
-"""The chip as a station of a Wi-Fi: which access point it is joined to, and with what address."""
+"""The chip as a Wi-Fi station: the access point that it has joined, and its address there."""
 
 from __future__ import annotations
 
@@ -20,15 +20,13 @@ _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122, 3.2.1.3: never a destinati
 _GROUPS = IPv4Network("224.0.0.0/3")  # multicast, reserved addresses, and 255.255.255.255
 
 NO_LEASE = Lease(*(ANY_ADDRESS,) * 5)
-RETRY_S = 1.0  # the captured chip tried again and again; how soon is not known
-_DHCP_FAILED = Code.FAILED & 0xFF  # as an event's status; what the chip puts there is not known
+RETRY_S = 1.0
+"""Seconds until the chip tries again to get an address. The time of a real chip is not known."""
+_DHCP_FAILED = Code.FAILED & 0xFF  # an event's status; the value of a real chip is not known
 
 
 class WifiStation:
-    """Joins what it is told to, or what its policy says, and notices what comes and goes.
-
-    `lost` is called when there is no link any more: before the event that says so.
-    """
+    """Joins the network that the host or the policy names, and notices lost access points."""
 
     def __init__(
         self,
@@ -38,6 +36,7 @@ class WifiStation:
         say: Callable[[EventPacket], None],
         lost: Callable[[], None],
     ) -> None:
+        """`say` sends an event. `lost` is called when the link is lost, before that event."""
         self.status = WlanStatus.DISCONNECTED
         self.joined: AccessPoint | None = None
         self.lease: Lease | None = None
@@ -54,16 +53,19 @@ class WifiStation:
 
     @property
     def is_online(self) -> bool:
+        """True if the chip has an address."""
         return self.lease is not None
 
     @property
     def name_server(self) -> str | None:
-        """Where the access point answers DNS questions, if it does."""
+        """The address at which the access point answers DNS questions, None without a lease."""
         return None if self.lease is None else self.lease.name_server
 
     def is_own(self, host: str) -> bool:
-        """Packets to this address do not leave the simulated network, in which nobody else is:
-        the chip's own address (it has no loopback), the first and last of its network, 0.0.0.0.
+        """True if packets to this address do not leave the simulated network, which has no hosts.
+
+        These are the chip's own address (it has no loopback), the first and the last address of its
+        network, and 0.0.0.0/8.
         """
         address = IPv4Address(host)
         if address in _THIS_NETWORK:
@@ -75,11 +77,11 @@ class WifiStation:
         return address in own
 
     def can_dial(self, host: str) -> bool:
-        """A host other than the chip may have this address, and no group of hosts has it."""
+        """True if it may be the address of a host other than the chip, and is not multicast."""
         return not self.is_own(host) and IPv4Address(host) not in _GROUPS
 
     def connect(self, network: SavedNetwork) -> None:
-        """The attempt; whatever was before ends."""
+        """Try to join a network, and leave the present one."""
         if self.joined is not None:
             self._leave()
         self._forget()
@@ -87,7 +89,7 @@ class WifiStation:
         self._seek()
 
     def connect_by_policy(self) -> None:
-        """Join what the chip is to join by itself, if it is there and nothing else is going on."""
+        """Join a network that the policy names, if one is in range and the chip is in none."""
         if self.status is not WlanStatus.DISCONNECTED:
             return
         for network in self._by_policy():
@@ -97,25 +99,26 @@ class WifiStation:
                 return
 
     def disconnect(self) -> bool:
-        """False: there was nothing to disconnect from."""
+        """Leave the network. False if the chip is in none."""
         if self.status is WlanStatus.DISCONNECTED:
             return False
         self._leave()
         return True
 
     def address_changed(self) -> None:
-        """A new static address, or none: takes effect at once where there is a link."""
+        """The static address was set or removed. It takes effect at once if there is a link."""
         if self.joined is not None:
             self._after(self._latencies.lease_s, self._ask_for_lease)
 
     def timers_changed(self) -> None:
+        """The timers in the chip's memory were set."""
         if self.joined is not None:
             self._plan_keepalive()
         if self.lease is not None:
             self._plan_renewal()
 
     def stop(self) -> None:
-        """Power off."""
+        """The power is off."""
         self._listen_no_more()
         self._forget()
 
@@ -143,7 +146,7 @@ class WifiStation:
         return next(named, None)
 
     def _seek(self) -> None:
-        """A network that is not there is looked for until it is."""
+        """Join the network if it is in range. Otherwise search until it is."""
         if self._wanted is None or self._heard(self._wanted) is None:
             self.status = WlanStatus.SCANNING
             return
@@ -175,7 +178,7 @@ class WifiStation:
             self._after(RETRY_S, self.connect_by_policy)
             return
         if self.lease not in (None, lease):
-            self._lost()  # what was connected from the old address is no more
+            self._lost()  # connections from the old address are lost
         self.lease = lease
         self._say(DhcpDone(lease).packet())
         self._plan_renewal()
@@ -243,7 +246,7 @@ class WifiStation:
 
 
 def _network(lease: Lease) -> IPv4Network:
-    """The lease's network; of a mask that is none, as a static configuration may have: its host."""
+    """Return the network of a lease. With an invalid mask, as a static one may have, it is one host."""
     try:
         return IPv4Network((lease.address, lease.mask), strict=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Bytes and datagrams through the chip's sockets: send, receive, select."""
+"""Commands that transfer bytes and datagrams: send, receive, select."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tessel.emulator.socket_commands import Answer, Packets, SocketCommands
 from tessel.emulator.socket_table import FOREVER, ChipSocket, TcpSocket, UdpSocket
 from tessel.emulator.station import WifiStation
 
-BUFFER_SIZE = 1500  # what READ_BUFFER_SIZE says
-_HAS_BYTES = 1  # the flags of a receive that brings some, in the captures
+BUFFER_SIZE = 1500  # bytes; the answer to READ_BUFFER_SIZE
+_HAS_BYTES = 1  # flags of a read that returns bytes, from the captures
 
 _log = Logger()
 
 
 class TransferCommands:
-    """Also asks the access point's name server, which answers DNS questions by UDP."""
+    """Obeys these commands. Datagrams to the access point's name server are answered by `names`."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class TransferCommands:
         station: WifiStation,
         wedge: Callable[[], None],
     ) -> None:
+        """`wedge` stops the chip, after a send without a free buffer."""
         self._sockets = sockets
         self._quirks = sockets.quirks
         self._table = sockets.table
@@ -40,9 +41,10 @@ class TransferCommands:
         self._station = station
         self._wedge = wedge
 
-    # Sending. Each packet takes a buffer, also one that cannot be sent.
+    # Sending. Each packet takes a buffer, even one that cannot be sent.
 
     def send(self, message: hci.Send) -> Answer:
+        """Send bytes of a connection, or a datagram to the peer of a connected UDP socket."""
         if not self._sockets.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
@@ -61,6 +63,7 @@ class TransferCommands:
         return True
 
     def send_to(self, message: hci.SendTo) -> Answer:
+        """Send a datagram."""
         if not self._sockets.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
@@ -79,21 +82,21 @@ class TransferCommands:
         if (to.host, to.port) == (self._station.name_server, PORT):
             self._names.ask(data, lambda answer: datagrams.deliver(answer, to))
         elif self._station.is_own(to.host):
-            _log.debug("a datagram to {to} is lost: nobody has that address", to=to.host)
+            _log.debug("a datagram to {to} is lost: no host has that address", to=to.host)
         else:
             datagrams.send(data, to)
         self._sockets.buffers.done(socket.sd, 1, awaited=False)
         return True
 
     def _failed(self, message: hci.Send) -> Packets:
-        """The host's driver waits for the ordinary answer in any case."""
+        """Answer a send that fails. The host's driver waits for the ordinary answer in any case."""
         self._sockets.buffers.done(message.sd, 1, awaited=False)
         ordinary = message.reply_packet(Sent(message.sd, len(message.data)))
         failure = SendFailed(message.sd).packet()
         return [ordinary, failure] if self._quirks.late_send_failure else [failure, ordinary]
 
     def _overrun(self, message: hci.Send | hci.SendTo) -> Packets:
-        """A host that sends more than there are buffers for."""
+        """The host has sent a packet though no buffer is free."""
         if self._quirks.overrun_wedges:
             self._wedge()
         return [message.reply_packet(Sent(message.sd, Code.NO_RESOURCES))]
@@ -101,9 +104,11 @@ class TransferCommands:
     # Receiving.
 
     def receive(self, command: hci.Receive) -> Answer:
+        """Read from a socket, waiting as its options say."""
         return self._receive(command, self._table.get(command.sd))
 
     def receive_from(self, command: hci.ReceiveFrom) -> Answer:
+        """Read from a socket as `receive`, with the sender of a datagram."""
         return self._receive(command, self._table.get(command.sd))
 
     def _receive(self, command: hci.Receive | hci.ReceiveFrom, socket: ChipSocket | None) -> Answer:
@@ -134,6 +139,7 @@ class TransferCommands:
     # Select.
 
     def select(self, command: hci.Select) -> Answer:
+        """Wait until one of several sockets is ready."""
         timeout = command.timeout_us
         return self._waiting.until(
             lambda: self._selected(command),
@@ -151,8 +157,10 @@ class TransferCommands:
         return [command.reply_packet(Selected(ready, readable, writable, exceptional))]
 
     def _ready(self, asked: int, is_ready: Callable[[ChipSocket], bool]) -> int:
-        """Of the sockets asked for those that are ready, as bits. Every call on a closed one fails
-        at once, so it is ready. A number that never was a socket's is ignored.
+        """Return the bits of the sockets in `asked` that are ready.
+
+        A closed socket is ready, because each call on it fails at once. Numbers that were never
+        used are ignored.
         """
         ready = 0
         while asked:
@@ -169,7 +177,7 @@ class TransferCommands:
         return may_accept or socket.has_to_read()
 
     def _is_writable(self, socket: ChipSocket) -> bool:
-        """Never without a buffer: a send would stop the chip, whatever its socket is."""
+        """False without a free buffer: a send would stop the chip, whatever its socket is."""
         return socket.may_be_written and bool(self._sockets.buffers.free)
 
 
