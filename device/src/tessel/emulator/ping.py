@@ -29,8 +29,8 @@ class Pinger:
         can_dial: Callable[[str], bool],
         report: Callable[[PingReport], None],
     ) -> None:
-        """`is_near`: does an address answer inside the simulated network? `can_dial`: can it
-        be dialled?
+        """`is_near` says whether an address answers inside the simulated network, `can_dial`
+        whether it can be dialled. `report` sends the report.
         """
         self._air = air
         self._is_near = is_near

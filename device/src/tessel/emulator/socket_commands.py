@@ -28,7 +28,7 @@ Answer: TypeAlias = "Packets | Deferred[Packets]"
 Say: TypeAlias = Callable[[EventPacket | DataPacket], None]
 
 MOST_CLOSING = 16
-"""Connections of closed sockets whose peers have not taken everything. One more resets the first."""
+"""Connections of closed sockets whose peers have not taken all. One more resets the oldest."""
 
 GARBLED = 0x0008_7B63  # the answer of a real chip to a valid option, from a capture of its start
 

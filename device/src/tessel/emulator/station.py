@@ -246,7 +246,7 @@ class WifiStation:
 
 
 def _network(lease: Lease) -> IPv4Network:
-    """Return the network of a lease. With an invalid mask, as a static one may have, it is one host."""
+    """Return a lease's network: one host if the mask is invalid, as a static one may be."""
     try:
         return IPv4Network((lease.address, lease.mask), strict=False)
     except ValueError:
