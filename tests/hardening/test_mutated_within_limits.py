@@ -13,7 +13,7 @@ import pytest
 from support.hardening.device import hello
 from support.hardening.growth import Held, count_objects
 from support.hardening.memory_bystander import Bystander
-from support.hardening.memory_proxy import STRANGERS_TOKEN, MemoryProxy
+from support.hardening.memory_proxy import ATTACKERS_TOKEN, MemoryProxy
 from support.hardening.mutations import Mutations
 from tessel_proxy.limits.quota import DAY_S
 from tessel_proxy.records.accounting import NoWitness
@@ -107,7 +107,7 @@ def test_with_default_limits_mutated_dialogues_affect_only_themselves(seed):
         assert run.witness.seen[met], (met, run.witness.seen)
     # a right token is let in, from where strangers guessed as well
     for host in STRANGERS:
-        late = Bystander(run.proxy, host, STRANGERS_TOKEN)
+        late = Bystander(run.proxy, host, ATTACKERS_TOKEN)
         late.transfer()
         late.assert_untouched()
         late.close()

@@ -1,4 +1,4 @@
-"""Access control lists (ACLs) of files, as Linux keeps them; `setfacl` need not be installed."""
+"""Access control lists (ACLs) of files on Linux, without `setfacl`."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ READ, WRITE = 4, 2
 
 
 def allow_to(path, uid, kind=ACL):
-    """As `setfacl --modify user:UID:r`: one more user may read this file. Its group may not."""
+    """Let one more user read the file, and not its group, as `setfacl --modify user:UID:r` does."""
     entries = [
         (OWNER, READ | WRITE, NOBODY),
         (USER, READ, uid),

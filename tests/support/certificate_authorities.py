@@ -1,4 +1,4 @@
-"""Authorities that tests make: certificates with any dates and issuers, and revocation lists."""
+"""Certificate authorities for tests: any dates and issuers, and revocation lists."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ LATELY = NOW - DAY
 
 
 def make_certificates(names, config, now, family=CertificateFamily.CURRENT, *, days=SERVER_DAYS):
-    """As `tessel-proxy make-cert`, to the files that the settings name."""
+    """Run `tessel-proxy make-cert` for the files that the settings name."""
     return make_files(names, family.files(config), now, days=days)
 
 
@@ -28,7 +28,7 @@ def pem(*certificates):
 
 
 class Party:
-    """A name and its key: an authority, or a server or device."""
+    """A name and its key: of an authority, a server or a device."""
 
     def __init__(self, name):
         self.name = named(name)
@@ -39,7 +39,7 @@ class Party:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def certify(self, subject, *, start=NOW - 2 * DAY, end=NOW + 9 * DAY, dns=None):
-        """A certificate of this authority for the subject's key; `dns`: for a server."""
+        """Return a certificate for the subject's key; with `dns` for a server."""
         builder = (
             x509.CertificateBuilder(
                 self.name, subject.name, subject.key.public_key(), x509.random_serial_number()
@@ -54,7 +54,7 @@ class Party:
         return builder.sign(self.key, SHA256())
 
     def revoke(self, *certificates, start=NOW - DAY, end=NOW + DAY):
-        """This authority's list, with the certificates on it."""
+        """Return the revocation list of this authority with these certificates."""
         builder = x509.CertificateRevocationListBuilder(self.name, start, end)
         for each in certificates:
             entry = x509.RevokedCertificateBuilder(each.serial_number, start)

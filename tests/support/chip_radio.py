@@ -1,4 +1,4 @@
-"""The radio of a chip, over an emulated one, on a machine in memory."""
+"""The radio of an emulated CC3000 with a fake network."""
 
 from twisted.internet.protocol import Protocol
 
@@ -10,7 +10,7 @@ OURS = WifiCredentials(HOME.ssid, HOME.security, HOME.key)
 
 
 class Talk(Protocol):
-    """Remembers what came; `lost` has the reason."""
+    """Records received bytes; `lost` is the reason of the end."""
 
     def __init__(self):
         self.received = b""
@@ -38,7 +38,7 @@ class Radio(Joined):
         return self.begin(self.radio.connect(addresses or ["192.0.2.7"], 80, factory))
 
     def connected(self, factory=Talk):
-        """A protocol and its peer's transport."""
+        """Connect; return the protocol and the peer's transport."""
         results = self.dial(factory=factory)
         self.settle(0.02)
         peer = self.machine.answer_dial()

@@ -1,6 +1,6 @@
 """The recorded dialogues between the original's server and client, as frames in their order.
 
-A line tells one frame, the lines under it its bytes:
+Each line is a frame; the lines below it are its bytes:
 
     +0.046 C>S len=51 chan=0 type=1 JSON {"type":"message","object":{"token":"DEV-CRED"}}
             0000  00 33 00 00 01 7b 22 74 79 70 65 22 3a 22 6d 65  |.3...{"type":"me|
@@ -15,7 +15,7 @@ NBYTES = re.compile(r" +[0-9a-f]{4}  ((?:[0-9a-f]{2} )+)")
 HEADER_BYTES = 5
 DATA = 0
 
-# Here the client let go of the tunnel: what is noted after that was never sent.
+# Here the client closed the tunnel: frames after that were never sent.
 CLIENT_ENDS = re.compile(r"-- client: socket\.end\(\)")
 LETS_GO = re.compile(r"-- client: socket\.end\(\)|-- TLS socket error|-- scenario over")
 
@@ -71,7 +71,7 @@ def _frame(heading, wire):
 
 
 def frames_in(data):
-    """The whole frames in these bytes, and how many bytes are left over."""
+    """Return the complete frames in these bytes, and the number of bytes after them."""
     frames = []
     while len(data) >= HEADER_BYTES:
         length = int.from_bytes(data[:2], "big")
@@ -85,7 +85,7 @@ def frames_in(data):
 
 
 def by_channel(frames):
-    """What was said on each channel: JSON as it is, data joined, for how it is cut is free."""
+    """Return the messages by channel; data is joined, since its division into frames is free."""
     said = {}
     for frame in frames:
         channel = said.setdefault(frame.channel, [])

@@ -1,4 +1,4 @@
-"""Driver and emulated chip, joined by their pins, on a machine in memory."""
+"""The driver connected to an emulated chip, with a fake network."""
 
 from twisted.internet.defer import Deferred
 
@@ -13,7 +13,7 @@ from tessel.emulator.quirks import Quirks
 
 
 class Joined:
-    """`chip` is the driver's, `emulated` the other."""
+    """`chip` is the driver, `emulated` the emulated chip."""
 
     def __init__(self, quirks=None, points=(HOME,), *, boot=True):
         self.air = FakeAir(*points)
@@ -25,19 +25,19 @@ class Joined:
             assert str(self.now(self.chip.boot())) == "1.26"
 
     def begin(self, work):
-        """What it returned or raised, when it has."""
+        """Start a call; return a list that gets its result or exception when it is done."""
         results = []
         deferred = work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)
         deferred.addCallbacks(results.append, lambda failure: results.append(failure.value))
         return results
 
     def settle(self, seconds=0.2):
-        """Let both sides have their say."""
+        """Let driver and chip run for some seconds of fake time."""
         for _ in range(int(seconds / 0.002)):
             self.machine.advance(0.002)
 
     def now(self, work):
-        """The result, which is to be there soon."""
+        """Wait for the result of a call, for a short time."""
         results = self.begin(work)
         self.settle(0.02)
         if not results:

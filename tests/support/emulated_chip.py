@@ -1,4 +1,4 @@
-"""An emulated chip with an address, in memory, and a host at its pins."""
+"""An emulated chip that has an address, and a minimal host at its pins."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ class Emulated:
         return self.host.call(sockets.OpenSocket(kind=kind)).value
 
     def connected(self):
-        """A socket's number and its peer's end."""
+        """Connect a socket; return its number and the peer."""
         sd = self.socket()
         self.host.begin(sockets.Connect(sd, PEER))
         transport = self.machine.answer_dial()
@@ -52,7 +52,7 @@ class Emulated:
         return self.host.call(sockets.Send(sd, nbytes)).count
 
     def receive(self, sd, limit=1460):
-        """How many bytes, and the bytes."""
+        """Receive; return the number of bytes, and the bytes."""
         reply = self.host.call(sockets.Receive(sd, limit))
         if reply.count <= 0:
             return reply.count, b""
@@ -77,7 +77,7 @@ class Emulated:
 
 
 def but(**quirks):
-    """The chip's quirks, but for these."""
+    """Return the chip's profile without these quirks."""
     return replace(Quirks(), **quirks)
 
 

@@ -1,4 +1,4 @@
-"""A machine in memory behind the emulated chip: a test plays the peers of its connections."""
+"""A fake network for the emulated chip; the test controls the peers of its connections."""
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
@@ -11,14 +11,14 @@ from tessel.emulator.air import AccessPoint, Air
 
 
 class FakeTcp(StringTransport):
-    """As Twisted's TCP: what is written is the kernel's a turn later, and so is a close done."""
+    """A transport that writes and closes one turn of the reactor later, as Twisted's TCP."""
 
     def __init__(self, reactor, peer="192.0.2.7", port=4711):
         super().__init__(peerAddress=IPv4Address("TCP", peer, port))
         self._reactor = reactor
         self.no_delay = None
-        self.taken = b""  # by the kernel, and so by the peer
-        self.stuck = False  # the peer takes nothing
+        self.taken = b""  # bytes that the peer received
+        self.stuck = False  # the peer does not read
         self.lost = False
         self.aborted = False
 
@@ -81,7 +81,7 @@ class FakePort:
 
 
 class FakeUdp(FakePort):
-    """Both the port and the transport of its protocol."""
+    """A bound port that is also the transport of its protocol."""
 
     def __init__(self, number, protocol):
         super().__init__(number, protocol)
@@ -123,14 +123,14 @@ class FakeMachine(MemoryReactorClock):
     # Peers.
 
     def answer_dial(self, number=-1):
-        """The peer takes the call."""
+        """The peer accepts the connection."""
         return self._joined(self.tcpClients[number][2])
 
     def refuse_dial(self, reason, number=-1):
         self.tcpClients[number][2].clientConnectionFailed(None, Failure(reason))
 
     def call(self, port=-1, peer="192.0.2.9", peer_port=5000):
-        """A peer calls a port of the chip."""
+        """A peer connects to a port of the chip."""
         return self._joined(self.ports[port].factory, peer, peer_port)
 
     def _joined(self, factory, *peer):
@@ -145,7 +145,7 @@ HOME = AccessPoint(ssid=b"tesselnet", security=Security.WPA2, key=b"password")
 
 
 class FakeAir(Air):
-    """`names` holds what can be looked up; what `silent` holds is not answered before `answer`."""
+    """A network whose names are in `names`; names in `silent` get no answer before `answer`."""
 
     def __init__(self, *access_points):
         self.machine = FakeMachine()

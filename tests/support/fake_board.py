@@ -1,4 +1,4 @@
-"""A board whose network is a row of string transports: what stands below `tessel.node` in tests."""
+"""A fake board for tests of `tessel.node`: its network consists of transports in memory."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ from tessel.node.base import runtime
 from tessel.node.base.handles import Handles
 from tessel.node.base.runtime import Runtime
 
-TURNS = 20  # of the clock: what a program starts in one callback may end several ticks later
+TURNS = 20  # of the clock: the effects of a callback may take several ticks
 
 
 class Wire(StringTransport):
-    """A transport that keeps what is written, and whose end is told to its protocol."""
+    """A transport that records written bytes and reports its end to the protocol."""
 
     def __init__(self):
         super().__init__()
@@ -39,7 +39,7 @@ class Wire(StringTransport):
         self.half_closed = True
 
     def unregisterProducer(self):
-        self.producer = None  # as TCP's, and unlike StringTransport's, twice is no fault
+        self.producer = None  # unlike StringTransport, TCP allows to unregister twice
 
     def setTcpNoDelay(self, enabled):
         self.no_delay = enabled
@@ -55,7 +55,7 @@ class Wire(StringTransport):
 
 @dataclass(eq=False)
 class Attempt:
-    """One connection that a program asked for, and the far end of it."""
+    """A connection that a program opened, and its far end."""
 
     board: "Board"
     target: object
@@ -95,7 +95,7 @@ class Attempt:
         self.board.run()
 
     def take(self):
-        """What was written since the last time."""
+        """Return the bytes written since the last call."""
         self.board.run()
         written = self.wire.value()
         self.wire.clear()
@@ -140,7 +140,7 @@ class FakeNetwork:
 
 
 class Binding:
-    """A UDP port that was asked for, and its transport once it is bound."""
+    """A UDP port that a program opened, and its transport when it is bound."""
 
     def __init__(self, port, protocol, host):
         self.port, self.protocol, self.host = port, protocol, host
@@ -202,7 +202,7 @@ class Board:
         return self.network.attempts
 
     def run(self):
-        """All that is due now."""
+        """Run everything that is due now."""
         for _ in range(TURNS):
             self.clock.advance(0)
 
@@ -212,7 +212,7 @@ class Board:
         self.run()
 
     def accept(self):
-        """A client comes to the port that is listened on."""
+        """Connect a client to the listening port."""
         attempt = Attempt(self, None, self.network.listening.factory, proxy=False)
         attempt.wire.protocol = attempt.factory()
         attempt.wire.protocol.makeConnection(attempt.wire)
@@ -222,7 +222,7 @@ class Board:
 
 @contextmanager
 def powered_board(wifi=None):
-    """What a program raised and no test took is the test's failure."""
+    """Run a board; an exception of the program that the test did not take fails the test."""
     board = Board(wifi)
     runtime.install(board.runtime)
     try:
@@ -234,7 +234,7 @@ def powered_board(wifi=None):
 
 
 def record(emitter, *events):
-    """The events as they come: (name, *arguments)."""
+    """Record events as tuples (name, *arguments)."""
     heard = []
 
     def keep(event):

@@ -1,4 +1,4 @@
-"""`spidev` and `gpiod` (2.x) of the real signatures, on a machine whose pins lead to a chip.
+"""Fakes of `spidev` and `gpiod` (2.x) with the real signatures; their pins lead to a chip.
 
 Levels are voltages here, as on the wires: a chip made of code is told what its pins see, and the
 lines are set and read as their settings say. `Wiring` has a switch for each way to be wrong.
@@ -18,7 +18,7 @@ CS, IRQ, POWER = 22, 23, 24
 
 @dataclass
 class Wiring:
-    """How the chip hangs on the machine, and what of it is wrong."""
+    """How the chip is connected, and which faults the wiring has."""
 
     chip: object
     irq_connected: bool = True
@@ -61,7 +61,7 @@ class Bias(Enum):
 
 @dataclass
 class LineSettings:
-    """As the real ones, with no more and no fewer names."""
+    """A module or enum with exactly the names of the real one."""
 
     direction: Direction = Direction.AS_IS
     edge_detection: Edge = Edge.NONE
@@ -74,7 +74,7 @@ class LineSettings:
 
 
 class Machine:
-    """One Linux machine: `spidev` and `gpiod` are its modules."""
+    """A Linux machine with the modules `spidev` and `gpiod`."""
 
     def __init__(self, wiring):
         self.wiring = wiring
@@ -97,7 +97,7 @@ class Machine:
     # Wires.
 
     def level(self, line):
-        """High?"""
+        """Return whether the line is high."""
         if line == IRQ and self.wiring.irq_connected:
             return not self.wiring.chip.irq
         return self.requests[line].settings.bias is Bias.PULL_UP
@@ -137,7 +137,7 @@ class Machine:
 
 
 def shifted(data):
-    """What a wrong clock phase makes of them: all bits late by one."""
+    """Return the bytes with all bits shifted by one, as a wrong clock phase does."""
     number = int.from_bytes(data, "big") >> 1
     return number.to_bytes(len(data), "big")
 
@@ -169,7 +169,7 @@ class LineRequest:
             os.write(self._kernel, b"e")
 
     def read_edge_events(self, max_events=None):
-        """Blocks while there is none, as the real one."""
+        """Block until there is an event, as the real one."""
         return list(os.read(self._fd, max_events or 64))
 
     def fileno(self):

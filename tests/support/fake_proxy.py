@@ -1,4 +1,4 @@
-"""A proxy in memory: streamplex's own side A, and what a test has it say."""
+"""A fake proxy in memory: streamplex's side A, controlled by the test."""
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -46,12 +46,12 @@ class Served(Aware):
 
 @implementer(ITunnelListener)
 class FakeProxy:
-    """Accepts tunnels, answers tokens, and keeps the substreams that were opened."""
+    """Accepts tunnels, answers tokens and records opened substreams."""
 
     def __init__(self, clock, answer=OURS):
         self.clock = clock
-        self.answer = answer  # None: silence
-        self.refusal = None  # an error: it cannot be reached
+        self.answer = answer  # None: no answer
+        self.refusal = None  # the error if it cannot be reached
         self.hangs = False  # a dial gets no answer
         self.dials = []
         self.given_up = 0
@@ -89,7 +89,7 @@ class FakeProxy:
                 self.tunnels[-1].enable([CREDIT], None, value["window"])
 
     def goAwayReceived(self, after_ms):
-        """A proxy is not sent away."""
+        """Do nothing: a proxy gets no goaway."""
 
     def substreamOpened(self, substream):
         served = Served()
@@ -102,7 +102,7 @@ class FakeProxy:
 
 @implementer(IConnectWatcher)
 class Watch:
-    """Notes what a watcher is told."""
+    """Records the calls of a watcher."""
 
     def __init__(self):
         self.told = []
@@ -120,7 +120,7 @@ class Watch:
 
 
 class Device:
-    """The tunneled network of a device, joined to a fake proxy."""
+    """The tunneled network of a device, connected to a fake proxy."""
 
     def __init__(self, answer=OURS, random=lambda: 1.0, **environ):
         self.clock = Clock()
@@ -130,7 +130,7 @@ class Device:
         self.attempts = []
 
     def connect(self, make, name="net"):
-        """An attempt: outcome, watcher, and the proxy's end if it opened a substream."""
+        """Connect; return outcome, watcher, and the proxy's end of the substream, if any."""
         method = self.network.connect if name == "net" else self.network.connect_tls_at_proxy
         attempt = Attempt()
         running = method(Target("example.com", 80), make, attempt.watch, "a test")
@@ -141,7 +141,7 @@ class Device:
         return attempt
 
     def stand(self, make):
-        """A connection that stands: the protocol above, and the proxy's end."""
+        """Return an established connection: its protocol and the proxy's end."""
         attempt = self.connect(make)
         served = self.proxy.served[-1]
         served.says("connect")

@@ -1,4 +1,4 @@
-"""A bus on which things go wrong: bits flip, frames are cut, the chip falls silent, nIRQ lies."""
+"""A bus with faults: flipped bits, cut frames, a silent chip, wrong interrupts (nIRQ)."""
 
 from twisted.internet.defer import fail, succeed
 from zope.interface import implementer
@@ -13,7 +13,7 @@ def _as_it_is(nbytes):
 
 @implementer(IBus)
 class FaultyBus:
-    """Hands all on to the bus below; a test sets what goes wrong, and for how long.
+    """Passes all calls to another bus, with the faults that a test sets.
 
     `mosi` and `miso` change bytes on their way to and from the chip, in place of which they may
     give fewer. `silent`: nIRQ stays high and MISO reads ones, as from a chip without power.
@@ -34,12 +34,12 @@ class FaultyBus:
         self.silent = self.broken = False
 
     def spike(self):
-        """nIRQ is low for a while, and means nothing: until nCS next rises."""
+        """Hold nIRQ low without a reason, until nCS next rises."""
         self._spike = True
         self._edge()
 
     def edge(self):
-        """An edge is told of that was none."""
+        """Report an edge that did not happen."""
         self._edge()
 
     def set_power(self, on):
@@ -75,7 +75,7 @@ class FaultyBus:
 
 @implementer(IInstantBus)
 class FaultyInstantBus(FaultyBus):
-    """The same over a bus on which a transfer takes no time."""
+    """A FaultyBus over a bus whose transfers take no time."""
 
     def exchange(self, mosi):
         if self.broken:
@@ -86,7 +86,7 @@ class FaultyInstantBus(FaultyBus):
 
 
 def flipped(data, bit):
-    """The bytes with one bit turned over; `bit` counts on from the beginning again."""
+    """Return the bytes with one bit flipped; `bit` wraps around at the end."""
     at = bit % (8 * len(data)) if data else 0
     changed = bytearray(data)
     if changed:

@@ -1,4 +1,4 @@
-"""JSON values as a peer may send them."""
+"""Hypothesis strategies for JSON values that a peer may send."""
 
 from hypothesis import strategies as st
 

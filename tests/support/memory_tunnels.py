@@ -1,4 +1,4 @@
-"""Two tunnels over a connection in memory that pauses, closes and breaks as TCP does."""
+"""Two tunnels over a connection in memory, which pauses, closes and breaks as TCP does."""
 
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
@@ -15,7 +15,9 @@ SEND_BUFFER_BYTES = 64 * 1024
 
 
 def hand_on(protocol, nbytes):
-    """As from a transport: who takes views is given one whose bytes change after the call."""
+    """Deliver bytes as a transport does. A protocol that takes views gets one that is overwritten
+    after the call, so that tests notice a view that was kept.
+    """
     if not ITakesViews.providedBy(protocol):
         protocol.dataReceived(nbytes)
         return
@@ -25,7 +27,7 @@ def hand_on(protocol, nbytes):
 
 
 class MemoryTransport(StringTransport):
-    """One end of a connection in memory. iosim's can neither pause nor abort."""
+    """One end of a connection in memory. Unlike iosim's, it can pause and abort."""
 
     offset = _tempDataLen = 0  # with `dataBuffer`, what Twisted's TCP keeps
 
@@ -57,11 +59,11 @@ class MemoryTransport(StringTransport):
         return not self.sent and not self.waits_for_producer
 
     def left(self):
-        """All that was written has left."""
+        """Report that all written bytes were sent."""
         self.sent.clear()
         if self.producer and self.producer_paused:
             self.producer_paused = False
-            self.waits_for_producer = self.disconnecting  # TCP's close does, until it is gone
+            self.waits_for_producer = self.disconnecting  # as a close of TCP does
             self.producer.resumeProducing()
 
     def unregisterProducer(self):
@@ -88,7 +90,7 @@ class MemoryTransport(StringTransport):
 
 
 class Connection:
-    """Two protocols, connected. `pump` carries until nothing moves any more."""
+    """Two connected protocols. `pump` transfers bytes until none are left."""
 
     def __init__(self, one, other, clock):
         self.clock = clock
@@ -120,14 +122,14 @@ class Connection:
         )
 
     def cut(self, reason=None):
-        """The network breaks."""
+        """Break the network: both ends lose the connection."""
         for end in self.ends:
             end.lose(reason or error.ConnectionLost())
 
 
 @implementer(ITunnelListener)
 class Listener:
-    """Notes what it is told; `on_open` is what it does with a substream."""
+    """Records the calls of the tunnel; `on_open` is called with each new substream."""
 
     def __init__(self, on_open=lambda substream: None):
         self.calls = []
@@ -161,7 +163,7 @@ class Listener:
 
 
 class Plain(Protocol):
-    """A protocol as Twisted's are, that notes what it is told."""
+    """A Twisted protocol that records its calls."""
 
     def __init__(self):
         self.calls = []
@@ -184,7 +186,7 @@ class Plain(Protocol):
 
 @implementer(IHalfCloseableProtocol)
 class HalfCloseable(Plain):
-    """One that knows half closes."""
+    """A RecordingProtocol that handles half-closed connections."""
 
     def readConnectionLost(self):
         self.calls.append("read lost")
@@ -195,7 +197,7 @@ class HalfCloseable(Plain):
 
 @implementer(ISubstreamProtocol)
 class Aware(HalfCloseable):
-    """One that knows what only substreams have."""
+    """A protocol that also has the methods for substreams."""
 
     def __init__(self):
         super().__init__()
@@ -214,7 +216,7 @@ class Aware(HalfCloseable):
 
 
 class Tunnels:
-    """A device's and a server's tunnel, joined; the server attaches what `serve` makes."""
+    """The connected tunnels of a device and a server; `serve` makes the server's protocols."""
 
     def __init__(self, serve=HalfCloseable, **limits):
         self.clock = Clock()
@@ -234,7 +236,7 @@ class Tunnels:
             substream.attach(protocol)
 
     def open(self, protocol, name="net"):
-        """A substream opened by the device: the protocols at both of its ends."""
+        """Open a substream from the device; return the protocols of both ends."""
         substream = self.device.open(name)
         substream.attach(protocol)
         self.pump()

@@ -15,7 +15,7 @@ PORT = 53
 
 
 def question(query):
-    """Its labels, its type and where it ends."""
+    """Return labels, type and end of the question."""
     labels, at = [], 12
     while query[at]:
         labels.append(query[at + 1 : at + 1 + query[at]].decode())
@@ -49,7 +49,7 @@ def alias():
 
 
 def answer_to(query):
-    """What is sent back; None: nothing."""
+    """Return the reply; None: send none."""
     labels, number, end = question(query)
     kind = FAMILIES.get(number)
     rule = rule_of(labels, kind) if kind else "none"
@@ -67,7 +67,7 @@ def answer_to(query):
 def main():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", PORT))
-        print("ready", flush=True)  # noqa: T201 -- for who started it
+        print("ready", flush=True)  # noqa: T201 -- for the parent process
         while True:
             query, peer = server.recvfrom(4096)
             if (answer := answer_to(query)) is not None:

@@ -1,13 +1,13 @@
-"""A host of a chip made of code, at its pins and without a driver: commands in, packets out."""
+"""A minimal host for an emulated chip: sends commands and receives packets at its pins."""
 
 from tessel.cc3000 import spi
 from tessel.cc3000.hci import packets, wlan
 
-A_TURN_S = 0.001  # of the reactor, in which nothing that the chip times is over
+A_TURN_S = 0.001  # a turn of the reactor; shorter than all latencies of the chip
 
 
 class PinHost:
-    """`events` has what came that no call waited for."""
+    """`events` holds the packets that no call waited for."""
 
     def __init__(self, chip, clock):
         self.chip = chip
@@ -23,12 +23,12 @@ class PinHost:
         self.clock.advance(A_TURN_S)
 
     def boot(self):
-        """As far as a chip that answers commands."""
+        """Start the chip, until it answers commands."""
         self.power_on()
         return self.call(wlan.Start())
 
     def join(self, access_point):
-        """As far as an address."""
+        """Connect to the network, until the chip has an address."""
         self.boot()
         self.call(wlan.ConnectWlan(access_point.ssid, access_point.security, access_point.key))
         self.settle()
@@ -45,7 +45,7 @@ class PinHost:
         self.chip.select(selected=False)
 
     def read(self, extra=0):
-        """The frame that waits, or None."""
+        """Return the waiting frame, or None."""
         self.clock.advance(A_TURN_S)
         if not self.chip.irq:
             return None
@@ -59,7 +59,7 @@ class PinHost:
     # Packets.
 
     def settle(self, turns=20):
-        """What came by itself."""
+        """Read the waiting packets that are events."""
         for _ in range(turns):
             frame = self.read()
             if frame is not None:
@@ -69,7 +69,7 @@ class PinHost:
         self.write(spi.write_frame(message.packet().encode()))
 
     def call(self, message):
-        """What the chip answers, or None if it does not answer yet."""
+        """Send a command; return the response, or None if there is none yet."""
         self.begin(message)
         return self.answer_to(message)
 
@@ -85,6 +85,6 @@ class PinHost:
         return None
 
     def opcodes(self):
-        """Of what came by itself since this was last asked."""
+        """Return the events of this type since the last call."""
         told, self.events = [event.opcode for event in self.events], []
         return told

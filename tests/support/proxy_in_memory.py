@@ -1,4 +1,4 @@
-"""A proxy's tunnel on a stage: a device at one end, targets and a resolver that tests play."""
+"""A tunnel of a proxy in memory; the test controls the device, the targets and the resolver."""
 
 from ipaddress import ip_address
 
@@ -25,19 +25,19 @@ from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.session import Session
 from tessel_proxy.tunnel.shared_state import SharedState
 
-PUBLIC = "93.184.216.34"  # an address that may be dialled
+PUBLIC = "93.184.216.34"  # an address that egress rules allow
 TOKEN = "DEV-CRED"
 KIM = Account("kim")
 SEND_BUFFER_BYTES = 64 * 1024
 
 
 class TargetTransport(StringTransport):
-    """TCP to a target, as the reactor would give it."""
+    """A TCP transport to a target, with the interface of Twisted's."""
 
     def __init__(self, clock):
         super().__init__()
         self.clock = clock
-        self.dataBuffer, self.offset, self._tempDataLen = b"", 0, 0  # as in Twisted's
+        self.dataBuffer, self.offset, self._tempDataLen = b"", 0, 0  # as Twisted's TCP has
         self.reading = True
         self.writes = []
         self.ended = self.closed = self.aborted = self.lost = False
@@ -67,7 +67,7 @@ class TargetTransport(StringTransport):
         self.clock.callLater(0, self.lose, error.ConnectionAborted())
 
     def unregisterProducer(self):
-        self.producer = None  # TCP does not mind if there is none
+        self.producer = None  # TCP allows this without a producer
 
     def pauseProducing(self):
         self.reading = False
@@ -79,20 +79,20 @@ class TargetTransport(StringTransport):
         self.protocol = protocol
         protocol.makeConnection(self)
 
-    # what the target does
+    # actions of the target
 
     def send(self, data):
         hand_on(self.protocol, data)
 
     def end(self):
-        if IHalfCloseableProtocol.providedBy(self.protocol):  # as TCP in Twisted asks
+        if IHalfCloseableProtocol.providedBy(self.protocol):  # as Twisted's TCP does
             self.protocol.readConnectionLost()
         else:
             self.lose(error.ConnectionDone())
 
     def lose(self, reason):
         if self.lost:
-            return  # a connection is lost once
+            return  # connectionLost is called only once
         self.lost = True
         producer, self.producer = self.producer, None
         if producer:
@@ -115,7 +115,7 @@ class TargetTransport(StringTransport):
 
 
 class Resolver:
-    """Answers when it is told to."""
+    """A resolver that answers when the test says so."""
 
     def __init__(self):
         self.asked = {}
@@ -133,14 +133,14 @@ class Resolver:
 
 
 class Carried:
-    """What a connection is given to carry."""
+    """A connection that only records the protocol attached to it."""
 
     def carry(self, protocol):
         self.protocol = protocol
 
 
 class Dial:
-    """One connection attempt that was asked for."""
+    """A connection attempt, which the test lets succeed or fail."""
 
     def __init__(self, clock, address, port, caller):
         self.address, self.port, self._caller = address, port, caller
@@ -157,7 +157,7 @@ class Dial:
         return transport
 
     def protocol(self):
-        """Of the connection, which stands; whoever asks makes it."""
+        """Establish the connection; return the protocol that the caller attaches."""
         carried = Carried()
         self._caller.connected(self.address, carried)
         return carried.protocol
@@ -170,12 +170,12 @@ class Dial:
 
 
 class Connect:
-    """Whom connections are asked for: they stand or fail when a test says so."""
+    """Dials connections, which succeed or fail when the test says so."""
 
     def __init__(self, clock):
         self._clock = clock
         self.dials = []
-        self.at_once = False  # they stand inside the call
+        self.at_once = False  # connections succeed within the call
         self.stood = []
 
     def __call__(self, address, port, caller):
@@ -187,12 +187,12 @@ class Connect:
 
 
 class Stage:
-    """One tunnel of a proxy, with its device."""
+    """A tunnel of a proxy, with its device."""
 
     def __init__(self, authenticator=None, trust=None, **config):
         self.clock = self.reactor = MemoryReactorClock()
         self.resolver = Resolver()
-        self.config = Config(**{"auth_recheck_s": 0.0, **config})  # a timer for those who ask
+        self.config = Config(**{"auth_recheck_s": 0.0, **config})  # no timer by default
         self.own = OwnAddresses(is_local=lambda _address: False)
         self.policies = Policies(self.config)
         self.connect_target = Connect(self.clock)
@@ -220,7 +220,7 @@ class Stage:
         self.session.tunnelSecured()
         self.pump = self.connection.pump
 
-    # what the device does
+    # actions of the device
 
     def say(self, value):
         self.device.message(value)
@@ -237,14 +237,14 @@ class Stage:
         return protocol
 
     def connect(self, host=PUBLIC, port=80, name="net"):
-        """A substream whose device has said where to."""
+        """Open a substream and name its target."""
         protocol = self.open(name)
         protocol.transport.emit("_pls_connect", port, host)
         self.pump()
         return protocol
 
     def relay(self, name="net"):
-        """A substream and its target's transport, which stands."""
+        """Open a substream; return it and the transport of its connected target."""
         number = len(self.dials)
         protocol = self.connect(name=name)
         transport = self.dial(number).stands()
@@ -260,12 +260,12 @@ class Stage:
 
     @property
     def heard(self):
-        """The messages that the device has got."""
+        """Return the messages that the device received."""
         return self.listener.messages
 
 
 class Says:
-    """An authenticator that can change its mind."""
+    """An authenticator whose answers the test can change."""
 
     def __init__(self, answer=KIM):
         self.answer = answer
@@ -279,7 +279,7 @@ class Says:
 
 
 class LoggedEvents:
-    """What was logged under a name, while in its `with`."""
+    """Record the log events with this name within the `with` block."""
 
     def __enter__(self):
         self._events = []

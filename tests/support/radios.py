@@ -1,4 +1,4 @@
-"""The radios that need no hardware, on the real reactor, with a network they are in."""
+"""Radios without hardware, on the real reactor."""
 
 from support.fake_air import HOME
 from tessel.cc3000.simulated import SimulatedBus
@@ -14,7 +14,7 @@ SIMULATED = ("ideal", "cc3000")  # profiles without latencies
 
 
 def radio_of(kind, reactor):
-    """`HOST`, or the profile of a simulated chip."""
+    """Return the host's radio for `HOST`, else a simulated chip with this profile."""
     return HostRadio(reactor) if kind == HOST else simulated(kind, reactor)
 
 

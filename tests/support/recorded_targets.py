@@ -1,4 +1,4 @@
-"""The targets that the recorded dialogues were made with, each on a port of its own."""
+"""The targets of the recorded dialogues, each on a port of its own."""
 
 import socket
 import ssl
@@ -13,7 +13,7 @@ SELF_SIGNED, TRUSTED, BAD_NAME, REFUSES = 17010, 17011, 17012, 17019
 
 
 class RecordedTargets:
-    """Real ports that stand for the recorded ones. All of them have five digits, as those had."""
+    """Targets on free ports that replace the recorded ones. All port numbers have five digits."""
 
     def __init__(self, folder):
         authority = trustme.CA()
@@ -26,7 +26,7 @@ class RecordedTargets:
         self.ports = {
             ECHO: self._serve(_echo),
             DISCARD: self._serve(_count),
-            SENDS: self._serve(_send_as_told),
+            SENDS: self._serve(_send_ordered),
             BYE: self._serve(lambda peer: peer.sendall(b"bye")),
             SELF_SIGNED: self._serve(_echo, self_signed),
             TRUSTED: self._serve(_echo, trusted),
@@ -45,7 +45,7 @@ class RecordedTargets:
 
 
 def _listener():
-    """On a port of five digits: messages that name it are as long as the recorded ones."""
+    """Listen on a port with five digits, so that messages are as long as the recorded ones."""
     while True:
         listener = socket.create_server(("127.0.0.1", 0))
         if listener.getsockname()[1] >= 10_000:
@@ -75,7 +75,7 @@ def _attend(peer, behave, tls):
             else:
                 _attend_tls(peer, behave, tls)
         except OSError:
-            pass  # the proxy refused the certificate, or reset the connection: what tests provoke
+            pass  # the proxy refused the certificate or reset the connection, as tests expect
 
 
 def _attend_tls(peer, behave, tls):
@@ -96,7 +96,7 @@ def _count(peer):
     peer.sendall(b"%d\n" % count)
 
 
-def _send_as_told(peer):
+def _send_ordered(peer):
     (count,) = struct.unpack(">I", peer.recv(4, socket.MSG_WAITALL))
     peer.sendall(bytes(count))
 
@@ -108,7 +108,7 @@ def _context(certificate):
 
 
 def _context_of_itself(folder):
-    """An authority's own certificate, shown as a server's: signed by itself, trusted by nobody."""
+    """Return a self-signed certificate for a server."""
     stranger = trustme.CA()
     chain, key = folder / "stranger.pem", folder / "stranger-key.pem"
     stranger.cert_pem.write_to_path(chain)

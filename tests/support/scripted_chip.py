@@ -1,4 +1,4 @@
-"""A chip that plays a recording: takes the writes, and answers as recorded."""
+"""A chip that replays a recording: it checks the writes and answers as recorded."""
 
 from collections import deque
 
@@ -18,7 +18,7 @@ class ScriptedChip:
         self.irq_changed = lambda: None
         self.powered = []
         self.written = []
-        self.cuts = []  # the lengths of the transfers of each write
+        self.cuts = []  # lengths of the transfers of each write
         self._mosi = b""
         self._miso = b""
         self._selected = False
@@ -47,7 +47,7 @@ class ScriptedChip:
         return self._miso[start : start + len(mosi)].ljust(len(mosi), b"\0")
 
     def say(self):
-        """Something unasked comes, if it is next in the script."""
+        """Send an event, if it is next in the recording."""
         self._set_irq(bool(self.script) and self.script[0].side == CHIP)
 
     def _end(self):

@@ -62,7 +62,7 @@ time_t time(time_t *also)
 
 
 class SetClock:
-    """`environ` is for the process; `set` shifts its time of day from now on."""
+    """A clock for one process: pass `environ` to it; `set` changes its time of day."""
 
     def __init__(self, folder):
         if not sys.platform.startswith("linux"):
@@ -79,7 +79,9 @@ class SetClock:
         self.environ = {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self._offset)}
 
     def set(self, offset_s):
-        """This many seconds ahead of the machine's clock; behind it, if negative."""
+        """Set the clock this many seconds ahead of the machine's; behind it, if negative."""
         nbytes = offset_s.to_bytes(8, sys.byteorder, signed=True)
-        with self._offset.open("r+b") as file:  # in place: the process has mapped this file
+        with self._offset.open(
+            "r+b"
+        ) as file:  # written in place, because the process has mapped this file
             os.pwrite(file.fileno(), nbytes, 0)

@@ -1,4 +1,4 @@
-"""A link of so many bytes per second each way, with little memory, that can also go dead."""
+"""A slow link with small buffers, which can also stop forwarding."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ PACKETS_PER_S = 20
 
 
 class SlowLink:
-    """Relays the connections to `port` of this machine to another port, slowly. A context."""
+    """A context manager that relays connections from `port` to another port, slowly."""
 
     def __init__(self, to_port, bytes_per_s):
         self._to_port = to_port
@@ -43,7 +43,7 @@ class SlowLink:
             each.close()
 
     def die(self):
-        """Pass nothing more, either way, and close nothing."""
+        """Stop forwarding in both directions, without closing."""
         self._passes.clear()
 
     @staticmethod

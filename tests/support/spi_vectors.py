@@ -12,7 +12,7 @@ HOST, CHIP = "MOSI", "MISO"
 
 @dataclass(frozen=True)
 class Burst:
-    """One write of the host, or one read: what the side that had something to say said."""
+    """One write or read of the host, with the bytes of the side that sends."""
 
     side: str
     data: bytes
@@ -32,6 +32,6 @@ def _burst(line):
 
 
 def _of_pairs(told):
-    """Of each operation both sides were recorded; the host's first byte says which counts."""
+    """Return the side that sends: the first byte of the host tells a write from a read."""
     pairs = zip(told[::2], told[1::2], strict=True)
     return [chip if host.data[0] == 0x03 else host for host, chip in pairs]

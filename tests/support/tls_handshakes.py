@@ -1,4 +1,4 @@
-"""TLS between two ends in memory: what tests of the proxy's side of it need."""
+"""TLS between two ends in memory, for tests of the proxy's side."""
 
 from datetime import UTC, datetime
 
@@ -11,16 +11,16 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test.iosim import connectedServerAndClient
 from zope.interface import implementer
 
-NOW = datetime.now(UTC)  # OpenSSL has no other clock
+NOW = datetime.now(UTC)  # OpenSSL always uses the real clock
 
 
 def at(now):
-    """A wall clock that shows this time."""
+    """A wall clock with a fixed time."""
     return now.timestamp
 
 
 class End(Protocol):
-    """One end of a TLS connection, and what came to it."""
+    """One end of a TLS connection, which records received bytes."""
 
     def __init__(self):
         self.received = b""
@@ -35,7 +35,7 @@ class End(Protocol):
 
 @implementer(IOpenSSLClientConnectionCreator)
 class Client:
-    """A client that offers what its context says, and looks at no certificate."""
+    """A client with a TLS context that does not check certificates."""
 
     def __init__(self, context):
         self._context = context
@@ -65,7 +65,7 @@ def shake_hands(server_options, client_options):
     )
 
     def flush():
-        clock.advance(0)  # TLS gathers what is written in one turn
+        clock.advance(0)  # TLS collects the writes of one turn
         pump.flush()
 
     flush()
@@ -73,12 +73,12 @@ def shake_hands(server_options, client_options):
 
 
 def shown_to(client):
-    """The certificate that this client was shown, as it is on the wire."""
+    """Return the certificate that the client received."""
     return client.transport.getPeerCertificate().to_cryptography()
 
 
 def axtls(config=None):
-    """A stand-in for a Tessel 1: its version and ciphers; it trusts the authority of its files."""
+    """A client like a Tessel 1: its TLS version, ciphers and trusted authority."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_cipher_list(b"AES128-SHA:AES256-SHA:@SECLEVEL=0")
     context.set_max_proto_version(SSL.TLS1_1_VERSION)

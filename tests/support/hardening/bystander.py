@@ -1,4 +1,4 @@
-"""A device that minds its own business beside all that happens, and can tell whether it was let."""
+"""A device that transfers bytes during an attack, and checks that it is not affected."""
 
 import hashlib
 import threading
@@ -12,7 +12,7 @@ CHANNEL = 2
 
 
 class Bystander:
-    """One transfer to an echo and back, in a thread, for as long as the `with` lasts."""
+    """A transfer to an echo and back, in a thread, during the `with` block."""
 
     def __init__(self, port, context, token, echo_port, longest_wait=5.0):
         self._device = Device(port, context)
@@ -50,7 +50,7 @@ class Bystander:
                 time.sleep(PAUSE_SECONDS)
             self._device.send(end(CHANNEL))
             assert self._device.events(CHANNEL)[-2:] == ["end", "close"]
-        except Exception as fault:  # noqa: BLE001 -- told when the `with` ends
+        except Exception as fault:  # noqa: BLE001 -- raised when the `with` block ends
             self._fault = fault
 
     def _transfer(self):

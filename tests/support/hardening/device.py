@@ -1,4 +1,4 @@
-"""A device on nothing but a TLS socket: it says what tests tell it, however wrong."""
+"""A device with a plain TLS socket, which can send anything."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ READ_BYTES = 65_536
 
 
 class GoneError(Exception):
-    """The proxy has ended the connection."""
+    """The proxy closed the connection."""
 
 
 def control(**said):
@@ -45,7 +45,7 @@ def data(channel, nbytes):
 
 
 def connecting(channel, port, host="127.0.0.1", name="net"):
-    """A substream and where it is to lead."""
+    """Return the bytes that open a substream and name its target."""
     return opening(channel, name) + event(channel, "_pls_connect", port, host)
 
 
@@ -54,7 +54,7 @@ def _json(value):
 
 
 class Device:
-    """One connection to the proxy, TLS done."""
+    """A connection to the proxy, after the TLS handshake."""
 
     def __init__(self, port, context, receive_buffer=None):
         plain = socket.socket()
@@ -81,10 +81,10 @@ class Device:
         self.socket.sendall(b"".join(nbytes))
 
     def send_until_full(self, nbytes, most, within):
-        """Send it again and again; how many times, until nothing is taken for so long."""
+        """Send repeatedly until the socket blocks for `within` seconds; return how many times."""
         self.socket.settimeout(within)
         try:
-            for count in range(most):  # noqa: B007 -- it is told
+            for count in range(most):  # noqa: B007 -- it is returned
                 self.socket.sendall(nbytes)
         except OSError:
             return count
@@ -93,7 +93,7 @@ class Device:
         return most
 
     def frame(self):
-        """The next that comes. Raises GoneError, or TimeoutError."""
+        """Return the next frame. Raises GoneError or TimeoutError."""
         while not self._frames:
             try:
                 nbytes = self.socket.recv(READ_BYTES)
@@ -107,18 +107,18 @@ class Device:
         return self._frames.pop(0)
 
     def said(self):
-        """The next message that is JSON, as (channel, value); data is passed over."""
+        """Return the next JSON message as (channel, value); data frames are ignored."""
         while (frame := self.frame()).is_data:
             pass
         return frame.channel, json.loads(frame.payload)
 
     def authenticate(self, token, **more):
-        """The answer's object."""
+        """Send the token; return the object of the answer."""
         self.send(hello(token, **more))
         return self.said()[1]["object"]
 
     def events(self, channel):
-        """All that is said on a substream until its `close`: names of events, or error texts."""
+        """Return the events of a substream until its `close`: names, or texts of errors."""
         names = []
         while not names or names[-1] != "close":
             where, said = self.said()
@@ -127,7 +127,7 @@ class Device:
         return names
 
     def read_bytes(self, channel, count):
-        """So many bytes of data of that substream. What else is said is passed over."""
+        """Return `count` bytes of a substream. All other messages are ignored."""
         taken = bytearray()
         while len(taken) < count:
             frame = self.frame()
@@ -136,7 +136,7 @@ class Device:
         return bytes(taken)
 
     def wait_until_gone(self, within):
-        """Raises TimeoutError if the proxy keeps the connection for longer."""
+        """Wait until the proxy closes. Raises TimeoutError after `within` seconds."""
         self.socket.settimeout(within)
         try:
             while True:
@@ -145,7 +145,7 @@ class Device:
             pass
 
     def reset(self):
-        """As a device that loses its power, but told at once."""
+        """Reset the connection."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
@@ -161,7 +161,7 @@ def _shown(said):
 
 
 def trusting(authority):
-    """The TLS context of devices."""
+    """Return a TLS context for devices."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context

@@ -1,4 +1,4 @@
-"""What a process holds: memory and descriptors, from outside, and whether they grow."""
+"""Memory and file descriptors of a process, and whether they grow."""
 
 import gc
 import os
@@ -10,7 +10,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Held:
-    """At one moment. Memory is what is resident, in bytes."""
+    """Resident memory in bytes, and the number of open descriptors, at one moment."""
 
     memory: int
     descriptors: int
@@ -23,13 +23,13 @@ class Held:
 
 
 def count_objects():
-    """Of this process, those that could hold others."""
+    """Return the number of objects in this process that the garbage collector tracks."""
     gc.collect()
     return len(gc.get_objects())
 
 
 def slope(points):
-    """The rise of a straight line through (x, y) points, by least squares."""
+    """Return the slope of a line through (x, y) points, by least squares."""
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)

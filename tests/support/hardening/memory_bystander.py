@@ -1,4 +1,4 @@
-"""A tunnel of somebody else in the shared that strangers visit: it is to go on untouched."""
+"""A tunnel of another account in the attacked proxy; its transfer must not be affected."""
 
 import hashlib
 
@@ -12,10 +12,10 @@ PIECE = hashlib.sha256(b"a bystander's").digest() * 32
 
 
 class Bystander:
-    """One substream to an echo."""
+    """A tunnel with one substream to an echo."""
 
     def __init__(self, proxy, host=HOST, token=BYSTANDERS_TOKEN):
-        usual, proxy.opener.random = proxy.opener.random, AlwaysStands()
+        usual, proxy.opener.random = proxy.opener.random, AlwaysConnects()
         self._tunnel = proxy.tunnel(host)
         self._tunnel.send(hello(token) + connecting(CHANNEL, 80, "192.0.2.1"))
         proxy.opener.random = usual
@@ -39,8 +39,8 @@ class Bystander:
         self._tunnel.close()
 
 
-class AlwaysStands:
-    """For an opener: at once, and to an echo that does not reset."""
+class AlwaysConnects:
+    """A fake Random for FakeOpener: connections succeed at once and do not reset."""
 
     def randrange(self, _):
         return 7

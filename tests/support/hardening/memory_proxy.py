@@ -1,4 +1,4 @@
-"""A whole proxy's tunnels without sockets: pump, core, session and outbounds, over fake targets.
+"""Whole tunnels of a proxy without sockets: pump, core, session, relays, with fake targets.
 
 Thousands of hostile tunnels pass through one shared, as they do in a process.
 """
@@ -26,18 +26,18 @@ from tessel_proxy.tunnel.session import Session
 
 ALL_DEADLINES_S = 1000.0
 DEAF_SHARE = 0.2
-LOOK_S = 30.0  # so often a target that lingers is looked at, among other things
+LOOK_S = 30.0  # interval of several checks, such as that of lingering targets
 
-STRANGERS_TOKEN = "DEV-CRED"  # the one that was recorded
+ATTACKERS_TOKEN = "DEV-CRED"  # the recorded token
 BYSTANDERS_TOKEN = "a bystander's"
 NO_LIMITS = {"opens_per_s": 1_000_000, "max_wrong_tokens": 1_000_000}
 """All strangers are one account, of one address: these limits would keep them from the rest."""
 
 
 class TwoAccounts:
-    """An authenticator that tells those who spoil things from those who do not."""
+    """An authenticator with one account for attackers and one for the bystander."""
 
-    _names = {STRANGERS_TOKEN: "stranger", BYSTANDERS_TOKEN: "bystander"}  # noqa: RUF012 -- fixed
+    _names = {ATTACKERS_TOKEN: "attacker", BYSTANDERS_TOKEN: "bystander"}  # noqa: RUF012 -- fixed
 
     def check(self, token):
         name = self._names.get(token)
@@ -45,26 +45,26 @@ class TwoAccounts:
 
 
 class PeerTransport(MemoryTransport):
-    """TCP to a peer that tests play byte by byte; knows no more than transports must."""
+    """A TCP transport to a peer that the test controls byte by byte."""
 
     def __init__(self, protocol):
         super().__init__(protocol)
         directlyProvides(self, ITCPTransport)
 
     def take(self):
-        """What was sent to the peer; it has left then."""
+        """Return the bytes sent to the peer, and report them as sent."""
         data = bytes(self.sent)
         self.left()
         return data
 
     @property
     def gone(self):
-        """The proxy has let go of this connection."""
+        """Whether the proxy has closed this connection."""
         return self.disconnecting or not self.connected
 
 
 class EchoTransport(TargetTransport):
-    """TCP to a target that sends everything back, ends when told to, and now and then resets."""
+    """A TCP transport to an echo, which ends on request and may reset."""
 
     def __init__(self, clock, *, resets):
         super().__init__(clock)
@@ -95,7 +95,7 @@ class EchoTransport(TargetTransport):
 
 
 class DeafTransport(TargetTransport):
-    """TCP to a target that takes nothing: what was written keeps the socket until it is reset."""
+    """A TCP transport to a target that does not read: it stays open until it is reset."""
 
     def __init__(self, clock):
         super().__init__(clock)
@@ -109,7 +109,7 @@ class DeafTransport(TargetTransport):
 
 @dataclass
 class FakeOpener:
-    """Opens a target as the random of the run has it: at once, later, never, or not at all."""
+    """Opens a target at random: at once, later, never, or with an error."""
 
     clock: object
     random: Random
@@ -122,7 +122,7 @@ class FakeOpener:
             case 0:
                 return fail(nodewords.not_found(request.host))
             case 1:
-                return Deferred()  # until it is cancelled
+                return Deferred()  # waits until it is cancelled
             case 2:
                 opening = Deferred()
                 self.clock.callLater(0, self._open_unless_cancelled, opening, asker)
@@ -146,23 +146,23 @@ class FakeOpener:
 
 
 class MemoryProxy:
-    """One shared that all tunnels of a test visit."""
+    """The parts of a proxy that all tunnels of a test share."""
 
     def __init__(self, seed, *, witness=None, some_are_deaf=False, **config):
-        """`config`: settings; the others have their defaults."""
+        """`config` holds settings; the others have their defaults."""
         stage = Stage(TwoAccounts(), **config)
-        stage.connection.cut()  # its own tunnel is not needed
+        stage.connection.cut()  # the first tunnel is not needed
         self.clock = stage.clock
         self.opener = FakeOpener(self.clock, Random(seed), some_are_deaf)
         self.shared = replace(stage.shared, opener=self.opener, witness=witness or NoWitness())
         self._numbers = count(1)
-        self.most_waiting = 0  # substreams, for their account's rate
+        self.most_waiting = 0  # number of substreams that waited for their account's rate
 
     def tunnel(self, host="192.0.2.9"):
         return HostileTunnel(self, host)
 
     def be_visited(self, pieces, host="192.0.2.9"):
-        """By a device that says this and goes."""
+        """Let a device send these pieces and close."""
         tunnel = self.tunnel(host)
         for piece in pieces:
             tunnel.send(piece)
@@ -172,7 +172,7 @@ class MemoryProxy:
         tunnel.close()
 
     def turns(self, most=50):
-        """All that is due now; what it starts may be due at once again."""
+        """Run everything that is due now, repeatedly."""
         for _ in range(most):
             due = self.clock.getDelayedCalls()
             if not due or due[0].getTime() > self.clock.seconds():
@@ -184,14 +184,14 @@ class MemoryProxy:
         self.turns()
 
     def pass_all_time(self):
-        """Every deadline of a tunnel that is over."""
+        """Let all deadlines of closed tunnels pass."""
         self.turns()
         for _ in range(int(ALL_DEADLINES_S / LOOK_S)):
             self.pass_time(LOOK_S)
 
     @property
     def is_as_at_first(self):
-        """Nothing is left of all the tunnels that were."""
+        """Whether nothing is left of the closed tunnels."""
         tunnels = self.shared.tunnels
         return not (
             tunnels.all
@@ -202,7 +202,7 @@ class MemoryProxy:
 
 
 class HostileTunnel:
-    """The proxy's end of a tunnel whose device is the test."""
+    """The proxy's end of a tunnel; the test is the device."""
 
     def __init__(self, proxy, host):
         self._proxy = proxy
@@ -219,7 +219,7 @@ class HostileTunnel:
         self.session.tunnelSecured()
 
     def send(self, nbytes):
-        """Bytes that arrive, and what comes of them; nothing more after the proxy's cut."""
+        """Deliver bytes to the proxy, unless it has closed the connection."""
         if not self.transport.gone:
             self.protocol.dataReceived(nbytes)
             self._proxy.turns()
@@ -228,6 +228,6 @@ class HostileTunnel:
         return self.transport.take()
 
     def close(self, reason=None):
-        """The connection ends, by whichever side."""
+        """End the connection."""
         self.transport.lose(reason or ConnectionDone())
         self._proxy.turns()

@@ -1,4 +1,4 @@
-"""What the recorded clients said, spoiled: a number of the run -> bytes, always the same ones."""
+"""Mutations of the recorded dialogues. The same seed and number give the same bytes."""
 
 import json
 from dataclasses import replace
@@ -42,25 +42,25 @@ ODD_JSON = [
 
 
 class Mutations:
-    """All inputs of one seed. Each has a Random of its own, so that one can be made again alone."""
+    """The inputs of one seed. Each has its own Random, so that it can be repeated alone."""
 
     def __init__(self, seed, adapt=lambda frame: frame):
-        """`adapt` puts what is recorded in terms of this machine: ports, say."""
+        """`adapt` changes recorded frames for this machine, for example their ports."""
         self._seed = seed
         self._dialogues = [
             [adapt(frame) for frame in parse(path).frames if frame.from_client] for path in RECORDED
         ]
 
     def name(self, number):
-        """To find it again by."""
+        """Return the name of an input for a failure message."""
         return f"input {number} of seed {self._seed}"
 
     def mutated(self, number):
-        """That input whole."""
+        """Return an input as one piece."""
         return self._spoiled(self._random(number))
 
     def pieces(self, number):
-        """That input as it arrives."""
+        """Return an input in pieces, as it arrives."""
         random = self._random(number)
         data = self._spoiled(random)
         cuts = sorted(random.randrange(len(data) + 1) for _ in range(random.randrange(PIECES)))
@@ -73,7 +73,7 @@ class Mutations:
         frames = list(random.choice(self._dialogues))
         if random.random() < 0.4:
             frames[0] = replace(frames[0], payload=_with_features(frames[0].payload))
-        # an intact beginning gets the spoiled rest past the token
+        # an intact beginning lets the mutated rest get past the token check
         first = random.choice((0, 1, 1, 2, 2))
         for _ in range(random.randint(0, 3)):
             frames = random.choice(FRAME_OPERATIONS)(random, frames, first, self._dialogues)

@@ -1,8 +1,8 @@
-"""`python -m support.hardening.odd_names`: the command, with names that behave as tests want.
+"""`python -m support.hardening.odd_names`: tessel-proxy with a fake look-up of some names.
 
-dead-N.test      answers nothing for a long time
+dead-N.test      no answer for a long time
 live.test        127.0.0.1, at once
-rebinding.test   127.0.0.2 and 127.0.0.1, by turns
+rebinding.test   127.0.0.2 and 127.0.0.1, alternating
 both.test        127.0.0.2 and 127.0.0.1
 """
 

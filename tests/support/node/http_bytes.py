@@ -1,4 +1,4 @@
-"""Bytes that an HTTP server or client may be sent, and what the device's programs hear of them.
+"""Byte sequences for an HTTP server or client, and the events that the device's programs get.
 
 `http_bytes.js` gives the same bytes to a real Node.
 """
@@ -145,7 +145,7 @@ def cases():
 
 
 def on_device():
-    """What the device's programs hear, in the form of `http_bytes.js`."""
+    """Return the events of the device's programs, in the format of `http_bytes.js`."""
     return {
         "server": {name: server(nbytes, listening=True) for name, nbytes in SERVER.items()},
         "refused": {

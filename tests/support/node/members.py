@@ -1,4 +1,4 @@
-"""The members of the device's classes and modules, beside those of Node (`members.js`)."""
+"""The members of the device's classes and modules, compared with Node's (`members.js`)."""
 
 import re
 
@@ -10,7 +10,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def python_name(name):
-    """`setTimeout` -> `set_timeout`; classes and constants as they are."""
+    """Return Node's name as in Python: `setTimeout` -> `set_timeout`. Others stay."""
     if name.startswith("isIP"):
         return name.replace("isIP", "is_ip")
     if re.fullmatch(r"[A-Z][A-Z_]+|[A-Z][A-Za-z]*", name):
@@ -20,7 +20,7 @@ def python_name(name):
 
 
 def on_device():
-    """{class: names}, in the classes' order."""
+    """Return {class: names}, in the classes' order."""
     with powered_board() as board:
         found = {name: _members(one) for name, one in _instances(board).items()}
     for module in MODULES:
@@ -62,7 +62,7 @@ def _members(one):
 
 
 def missing(nodes):
-    """{class: Node's names that the device has not}."""
+    """Return {class: names that Node has and the device does not}."""
     ours = on_device()
     return {
         where: sorted(name for name in names if python_name(name) not in ours[where])

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from streamplex.tx.flow import MAX_STALL_S
-from support.pause_recorder import Told
+from support.pause_recorder import RecordedPauses
 from support.proxy_in_memory import LoggedEvents, Stage
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.rate import PATIENCE_S, SHARE_BYTES, TURN_S, RateLimit
@@ -33,7 +33,7 @@ class Greedy:
     def __init__(self, rate, piece=PIECE):
         self._rate = rate
         self._piece = piece
-        self.pauses = Told(resume=self.go_on)
+        self.pauses = RecordedPauses(resume=self.go_on)
         self.moved = 0
 
     def go_on(self):
@@ -94,8 +94,8 @@ def test_one_timer_serves_all_who_wait_and_none_when_nobody_does(clock):
 
 def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
     rate = RateLimit(RATE, clock)
-    second = Told(resume=lambda: pytest.fail("it had left"))
-    first = Told(resume=lambda: rate.leave(second))
+    second = RecordedPauses(resume=lambda: pytest.fail("it had left"))
+    first = RecordedPauses(resume=lambda: rate.leave(second))
     rate.moved(2 * RATE, first)
     rate.admit(second)
     pass_time(clock, 10)
@@ -105,9 +105,9 @@ def test_who_leaves_because_of_one_before_it_has_no_turn(clock):
 def test_one_that_fails_in_its_turn_costs_the_others_nothing(clock):
     rate = RateLimit(RATE, clock)
     resumed = []
-    bad = Told(resume=lambda: 1 / 0)
+    bad = RecordedPauses(resume=lambda: 1 / 0)
     rate.moved(2 * RATE, bad)
-    rate.moved(1, Told(resume=lambda: resumed.append("good")))
+    rate.moved(1, RecordedPauses(resume=lambda: resumed.append("good")))
     with pytest.raises(ZeroDivisionError):
         clock.advance(2)
     clock.advance(2)

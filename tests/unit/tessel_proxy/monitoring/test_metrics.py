@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.pause_recorder import Told
+from support.pause_recorder import RecordedPauses
 from support.proxy_in_memory import Stage
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.descriptors import PLENTY
@@ -142,7 +142,7 @@ def test_who_waits_for_the_rate_is_counted_beside_the_limits():
     assert scrape.value("bytes_per_day_limit") == 2
     assert scrape.value("substreams_waiting_for_rate") == 0
     tally = scrape.limits.open_tunnel("ann")
-    tally.to_devices.moved(10**6, Told())
+    tally.to_devices.moved(10**6, RecordedPauses())
     assert scrape.value("substreams_waiting_for_rate") == 1
 
 

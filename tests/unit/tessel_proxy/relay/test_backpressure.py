@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.pause_recorder import Told
+from support.pause_recorder import RecordedPauses
 from tessel_proxy.relay.backpressure import Why
 
 
@@ -13,7 +13,9 @@ def calls():
 
 @pytest.fixture
 def pauses(calls):
-    return Told(*(lambda name=name: calls.append(name) for name in ("pause", "resume", "taken")))
+    return RecordedPauses(
+        *(lambda name=name: calls.append(name) for name in ("pause", "resume", "taken"))
+    )
 
 
 def test_it_goes_on_only_when_nobody_has_a_reason_any_more(pauses, calls):
