@@ -1,7 +1,7 @@
-"""Authority and server certificates as X.509 has them: values in, values out.
+"""Make X.509 certificates of authorities and servers, in memory.
 
-All is RSA with SHA-256 and ends before 2050, when dates in certificates change their format: small
-TLS libraries know nothing else. A Tessel 1 counts time in 32 bits, which end in January 2038.
+All have RSA keys and SHA-256, and end before 2050, when dates in certificates change their format:
+small TLS libraries support nothing else. A Tessel 1 has 32-bit times, which end in January 2038.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ TESSEL_1_END = datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)
 """The first moment that a Tessel 1 cannot represent: axTLS keeps dates in a 32-bit `time_t`, and
 takes a certificate that ends then or later for expired."""
 TESSEL_1_LAST_MOMENT = datetime(2038, 1, 18, tzinfo=UTC)
-"""axTLS reads the day of a date alone, by local time, into a `time_t` that ends at 03:14:07 UTC on
-2038-01-19: a later end is one in the past to it."""
+"""axTLS reads only the day of a date, in local time, into a 32-bit `time_t`. One day before its end
+is safe in every time zone."""
 BACKDATED = timedelta(hours=1)  # for devices whose clock is a little behind
 MAX_COMMON_NAME = 64  # X.520
 MAX_NAME = 253  # RFC 1035, without the last dot
@@ -36,14 +36,14 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate and the key of whom it names."""
+    """A certificate and its private key."""
 
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey = field(repr=False)
 
 
 def new_authority(now: datetime, last_moment: datetime = LAST_MOMENT) -> Issued:
-    """An authority of its own name, so that two of them are never taken for one another."""
+    """Make an authority with a name of its own, so that two are never confused."""
     until = min(now + AUTHORITY_LIFETIME, last_moment)
     key = rsa.generate_private_key(65537, KEY_BITS)
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -64,7 +64,7 @@ def new_server(
     now: datetime,
     last_moment: datetime = LAST_MOMENT,
 ) -> Issued:
-    """A server's certificate for these names; it does not outlive its authority."""
+    """Make a server's certificate for these names. It ends with its authority or before."""
     key = rsa.generate_private_key(65537, KEY_BITS)
     issuer = authority.certificate
     until = min(now - BACKDATED + lifetime, issuer.not_valid_after_utc, last_moment)
@@ -81,7 +81,7 @@ def new_server(
 
 
 def general_name(text: str) -> x509.GeneralName:
-    """An address, or a name (IDNA, wildcards in front); raises ValueError with what is allowed."""
+    """The address or name (with IDNA, and a wildcard in front) in `text`. Raises ValueError."""
     try:
         return x509.IPAddress(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
     except ValueError:
@@ -92,13 +92,13 @@ def general_name(text: str) -> x509.GeneralName:
     labels = name.split(".")
     if len(name) > MAX_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise _bad_name(text)
-    if labels[-1].isdigit():  # 10.0.0.256 is a slip and no name
+    if labels[-1].isdigit():  # 10.0.0.256 is a typing error, not a name
         raise _bad_name(text)
     return x509.DNSName(wildcard + name)
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    """The names and addresses a certificate is for."""
+    """The names and addresses that a certificate is for."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -107,7 +107,7 @@ def names_of(certificate: x509.Certificate) -> list[str]:
 
 
 def dns_names_of(certificate: x509.Certificate) -> list[str]:
-    """The names without the addresses."""
+    """The names that a certificate is for, without the addresses."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -117,7 +117,7 @@ def dns_names_of(certificate: x509.Certificate) -> list[str]:
 
 def _to_ascii(name: str, text: str) -> str:
     if name.isascii():
-        return name  # not to IDNA's rules, which know no underscore
+        return name  # without IDNA, whose rules forbid the underscore
     try:
         return idna.encode(name, uts46=True).decode()
     except idna.IDNAError:
@@ -151,7 +151,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _common_name(names: Sequence[x509.GeneralName]) -> str:
-    """The first name; verifiers look at the alternative names, people at this one."""
+    """The first name. TLS clients read the alternative names, and people this one."""
     first = str(names[0].value)
     return first if len(first) <= MAX_COMMON_NAME else "Tessel proxy"
 

@@ -1,7 +1,7 @@
-"""Keys and certificates -> files that are replaced whole or not at all.
+"""Write keys and certificates to files: all of them, or none.
 
-A file that is replaced keeps its owner, group, mode and access control list (ACL): whoever reads it
-now can read the next one, and nobody else. A new file follows the use of its folder. See `_Access`.
+A file that is replaced keeps its owner, group, mode and access control list (ACL), so that the same
+users can read the new one. The access to a new file follows that of its folder. See `_Access`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _FOR_ITS_GROUP = (0o050, 0o070)  # a folder that its group may read, and others 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """What is to be written. `mode` is for a file that does not exist yet.
+    """A file to write. `mode` applies if the file does not exist yet.
 
-    `for_service`: the proxy reads it while it serves, not only the operator.
+    `for_service`: the running proxy reads the file, and not only the operator.
     """
 
     path: Path
@@ -60,9 +60,9 @@ def certificate_file(path: Path, certificate: x509.Certificate) -> NewFile:
 
 
 def write_together(files: Sequence[NewFile]) -> None:
-    """Put all in place, over what was there, or none of them; raises OSError.
+    """Write all files, replacing existing ones, or none of them. Raises OSError.
 
-    A link stays, and the file that it leads to is replaced.
+    A symbolic link is kept, and its target is replaced.
     """
     written: list[tuple[Path, Path]] = []
     try:
@@ -71,7 +71,7 @@ def write_together(files: Sequence[NewFile]) -> None:
             beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
             written.append((beside, path))
             _write_new(beside, file, _access_of(path, file))
-        # All bytes are on the disk. Renaming can hardly fail, so no key is left without its
+        # All bytes are on the disk. A rename hardly ever fails, so no key remains without its
         # certificate.
         for beside, path in written:
             beside.replace(path)
@@ -84,9 +84,9 @@ def write_together(files: Sequence[NewFile]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Access:
-    """Who may do what with a file. None: as the system makes a new file of this process.
+    """Owner, group, mode and ACL of a file. None: as the system creates files of this process.
 
-    `acl` is set with `mode`. Empty: the file has none, whatever its folder gives to new files.
+    `acl` is set together with `mode`. Empty: the file has no ACL, even if its folder has a default.
     """
 
     uid: int | None = None
@@ -95,19 +95,19 @@ class _Access:
     acl: bytes | None = None
 
     def give(self, descriptor: int, path: Path) -> None:
-        """Raises PermissionError that says what it could not keep."""
+        """Apply this to an open file. Raises PermissionError that says what could not be set."""
         now = os.fstat(descriptor)
         uid = now.st_uid if self.uid is None else self.uid
         gid = now.st_gid if self.gid is None else self.gid
         try:
-            if (uid, gid) != (now.st_uid, now.st_gid):  # some file systems refuse even no change
+            if (uid, gid) != (now.st_uid, now.st_gid):  # some file systems refuse it without change
                 os.fchown(descriptor, uid, gid)
             if self.acl is not None:
                 _set_acl(descriptor, self.acl)
             if self.mode is not None:
-                os.fchmod(descriptor, self.mode)  # last: a change of owner takes bits away
+                os.fchmod(descriptor, self.mode)  # last: a change of owner clears some bits
         except PermissionError as error:
-            why = f"cannot be given to {uid}:{gid}; run this as root or as the owner of the file"
+            why = f"cannot change to owner {uid}:{gid}; run this as root or as the file's owner"
             raise PermissionError(errno.EPERM, why, str(path)) from error
 
 
@@ -120,7 +120,7 @@ def _access_of(path: Path, file: NewFile) -> _Access:
 
 
 def _acl_of(path: Path) -> bytes | None:
-    """Empty if the file has none; None if this system has no ACLs that Python could keep."""
+    """The ACL of the file; empty if it has none; None if Python cannot read ACLs here."""
     if not hasattr(os, "getxattr"):  # not Linux
         return None
     try:
@@ -143,10 +143,10 @@ def _set_acl(descriptor: int, acl: bytes) -> None:
 
 
 def _access_in(folder: os.stat_result, file: NewFile) -> _Access:
-    """A new file's, from the use of its folder.
+    """The access for a new file in a folder.
 
-    What root makes in somebody else's folder belongs to that user. A folder that a group may
-    read, and others not, holds what the service reads by this group.
+    A file that root creates in the folder of another user belongs to that user. If a group may read
+    the folder and others may not, files for the service are readable by the group.
     """
     if os.geteuid() == 0 and folder.st_uid != 0:
         return _Access(folder.st_uid, folder.st_gid)
@@ -157,7 +157,7 @@ def _access_in(folder: os.stat_result, file: NewFile) -> _Access:
 
 
 def _write_new(path: Path, file: NewFile, access: _Access) -> None:
-    # O_EXCL with the mode in the same call: at no moment may anybody else open a key.
+    # O_EXCL and the mode in one call: nobody else can open the key at any moment.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
     with open(descriptor, "wb") as opened:  # noqa: PTH123 -- a descriptor, no path
         access.give(descriptor, file.path)
@@ -167,7 +167,7 @@ def _write_new(path: Path, file: NewFile, access: _Access) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Have the new names on the disk, too: a power cut must not bring the old files back."""
+    """Write the new names to the disk: a power cut must not bring the old files back."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""`tessel-proxy make-cert`: names and addresses -> the files that a proxy and its devices need.
+"""Write the certificate and key of a proxy, and an authority: `tessel-proxy make-cert`.
 
-Devices trust the authority, which is kept: a renewal makes the server's certificate and key
-anew and does not touch the devices.
+Devices trust the authority, which is kept. A renewal replaces the server's certificate and key, and
+nothing changes for the devices.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write
 from tessel_proxy.certificates.pem import LockedKeyError, key_in
 from tessel_proxy.certificates.settings import CertificateSettings
 
-SERVER_DAYS = 397  # with more, some clients refuse a certificate whatever its authority
+SERVER_DAYS = 397  # some clients refuse certificates that are valid longer
 MAX_DAYS = 3650
 
 
 class CertificateError(Exception):
-    """No certificate can be made of this; the text says what was seen and what is allowed."""
+    """No certificate can be made. The text says what was seen and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeCertificates:
-    """What was made; the files in the order they were put in place."""
+    """The certificates that were made; `written` are the files in the order of writing."""
 
     written: tuple[Path, ...]
     authority_file: Path
@@ -51,7 +51,7 @@ class MadeCertificates:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """The server's files as set; the authority's have fixed names beside the certificate."""
+    """The server's files, as set. Those of the authority have fixed names in the same folder."""
 
     cert: Path
     key: Path
@@ -77,10 +77,10 @@ class CertificateFiles:
 
 
 class CertificateFamily(Enum):
-    """For whom a certificate is.
+    """The devices that a certificate is for.
 
-    Each has an authority of its own: who breaks the weak TLS of a Tessel 1 comes to a key that
-    no other device trusts.
+    Each family has an authority of its own: somebody who breaks the weak TLS of a Tessel 1 gets a
+    key that no other device trusts.
     """
 
     CURRENT = "authority"
@@ -155,12 +155,12 @@ def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
 
 
 def _check_for_tessel_1(names: Sequence[x509.GeneralName]) -> None:
-    """An address would be of no use to a board, and the board's error does not say so."""
+    """Refuse addresses: boards cannot verify them, and the board's error does not say so."""
     addresses = [each for each in names if isinstance(each, x509.IPAddress)]
     if addresses:
         raise CertificateError(
             "\n".join(
-                f"{each.value} is an address, and a Tessel 1 reads DNS names in certificates only; "
+                f"{each.value} is an address, and a Tessel 1 verifies only DNS names; "
                 "allowed: a name as proxy.example.com, which is also what PROXY_HOST must be"
                 for each in addresses
             )
@@ -168,23 +168,23 @@ def _check_for_tessel_1(names: Sequence[x509.GeneralName]) -> None:
 
 
 def _kept_authority(files: CertificateFiles, now: datetime) -> Issued | None:
-    """The authority of an earlier run. One that cannot be used is never written over."""
+    """The authority of an earlier run, or None. One that cannot be used is never overwritten."""
     cert, key = files.authority_cert, files.authority_key
     if not cert.exists() and not key.exists():
         return None
     if not cert.exists() or not key.exists():
         there, missing = (cert, key) if cert.exists() else (key, cert)
         raise CertificateError(
-            f"{there} is there without {missing}; to renew, put {missing.name} back beside it "
-            "(without both a new authority is made, which no device trusts yet)"
+            f"{there} exists without {missing}; to renew, put {missing.name} back beside it "
+            "(if both are missing a new authority is made, which no device trusts yet)"
         )
     authority = Issued(_certificate(cert), _key(key, files.key_pass))
     if authority.certificate.public_key() != authority.key.public_key():
-        raise CertificateError(f"{key} is not the key of {cert}; allowed: those of one run")
+        raise CertificateError(f"{key} is not the key of {cert}; allowed: two files of one run")
     if now > authority.certificate.not_valid_after_utc:
         raise CertificateError(
             f"{cert} expired at {authority.certificate.not_valid_after_utc:%F %T} UTC; "
-            "move both authority files away for a new one, which devices must then be given"
+            "move both authority files away to make a new one, and install it on the devices"
         )
     ends = authority.certificate.not_valid_after_utc
     if files.family is CertificateFamily.TESSEL_1 and ends >= TESSEL_1_END:
@@ -209,8 +209,8 @@ def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
         key = key_in(nbytes, key_pass)
     except (ValueError, LockedKeyError, UnsupportedAlgorithm) as error:
         raise CertificateError(
-            f"{file} cannot be read with this KEY_PASS; allowed: that of its first run"
+            f"{file} cannot be read with this KEY_PASS; allowed: the one of its first run"
         ) from error
     if not isinstance(key, RSAPrivateKey):
-        raise CertificateError(f"{file} holds no RSA key; the Tessel 1 knows no other")
+        raise CertificateError(f"{file} holds no RSA key; the Tessel 1 supports no other")
     return key

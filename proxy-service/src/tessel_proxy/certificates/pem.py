@@ -17,7 +17,7 @@ MAX_PEM_BYTES = 4 * 1024 * 1024  # the system's whole trust store has a quarter 
 
 
 def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
-    """All certificates of a PEM file, at least one; raises ConfigError that names `source`."""
+    """All certificates of a PEM file, at least one. Raises ConfigError that names `source`."""
     nbytes = read_pem(file, source)
     try:
         return x509.load_pem_x509_certificates(nbytes)
@@ -26,18 +26,18 @@ def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
 
 
 class LockedKeyError(Exception):
-    """A private key is encrypted, and not opened by the passphrase, if there is one."""
+    """A private key is encrypted, and there is no passphrase or it is wrong."""
 
 
 def key_in(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
-    """The private key of a PEM file. A passphrase is ignored where none is needed, as in Node.
+    """The private key in PEM. A passphrase is ignored if the key is not encrypted, as in Node.
 
-    Raises LockedKeyError, UnsupportedAlgorithm if the key is of a kind that cryptography does not
-    know, and ValueError if there is none.
+    Raises LockedKeyError, UnsupportedAlgorithm if cryptography does not support the kind of key,
+    and ValueError if there is no key.
     """
     try:
         return load_pem_private_key(data, None)
-    except TypeError as error:  # cryptography's way to say that it is encrypted
+    except TypeError as error:  # how cryptography reports an encrypted key
         if passphrase is None:
             raise LockedKeyError from error
     try:
@@ -47,7 +47,7 @@ def key_in(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
 
 
 def out_of_date(certificate: x509.Certificate, now: datetime) -> str | None:
-    """Why it is not valid at this time; None: it is."""
+    """Why the certificate is not valid at this time; None if it is."""
     name = certificate.subject.rfc4514_string()
     if now > certificate.not_valid_after_utc:
         return f"{name} expired at {certificate.not_valid_after_utc:%F %T} UTC"
@@ -57,6 +57,7 @@ def out_of_date(certificate: x509.Certificate, now: datetime) -> str | None:
 
 
 def read_pem(file: Path, source: str) -> bytes:
+    """The bytes of the file. Raises ConfigError that names `source`, the setting of the file."""
     try:
         return bytes_of(file, MAX_PEM_BYTES)
     except FileError as error:

@@ -1,8 +1,8 @@
-"""The PROXY protocol before TLS: connections of named load balancers say whom they are for.
+"""Read the PROXY protocol, with which load balancers send the address of the client, before TLS.
 
-A balancer's connection is read until its header is whole, and is then handed to what is behind this
-door as if it had come from the address in the header. Everybody else's is handed on as it is: a
-stranger's header would be a lie, and is just a bad TLS handshake.
+A connection of a load balancer is read until its header is complete, and is then passed on with the
+address in the header. Connections from other addresses are passed on unchanged, because anybody
+could forge a header. If they begin with one, it is an invalid TLS handshake.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tessel_proxy.records.peers import peer_name, source_of_peer
 from tessel_proxy.records.repeated_lines import LineKind, LogLines
 
 HEADER_S: Final = 5.0
-"""How long a balancer has for its header, which is the first thing it sends."""
+"""Seconds that a load balancer has to send its header."""
 
 
 class _BalancerTransport(Interface):
@@ -34,7 +34,7 @@ class _BalancerTransport(Interface):
 
 
 class ProxyProtocolFactory(ServerFactory[Any]):
-    """Before another factory, which is given the true addresses."""
+    """Reads the headers of load balancers, and gives another factory the clients' addresses."""
 
     noisy = False
     _log = Logger()
@@ -66,7 +66,7 @@ class ProxyProtocolFactory(ServerFactory[Any]):
         return AwaitHeader(self, addr)
 
     def refuse(self, balancer: IAddress, why: str) -> None:
-        """Tell of a balancer's connection that is turned away."""
+        """Count and log a load balancer's connection that is refused."""
         self._witness.refused(Refusal.PROXY_HEADER)
         peer, number = peer_name(balancer), Refusal.PROXY_HEADER.error.value
 
@@ -83,20 +83,20 @@ class ProxyProtocolFactory(ServerFactory[Any]):
         self._lines.log(LineKind(event, event, source_of_peer(peer), why, error=number), write)
 
     def checked(self, balancer: IAddress) -> None:
-        """A balancer's connection has ended before it brought a byte."""
+        """A load balancer has closed its connection before it sent a byte."""
         self._witness.tcp_checked()
         self._log.debug(
             "{peer} checked whether the port is open", event="tcp_check", peer=peer_name(balancer)
         )
 
     def abort(self) -> None:
-        """Wait for nobody any more."""
+        """Close all connections that wait for a header."""
         for each in list(self.waiting):
             each.abort()
 
 
 class AwaitHeader(Protocol):
-    """A balancer's connection until its header is whole."""
+    """A load balancer's connection until its header is complete."""
 
     def __init__(self, front: ProxyProtocolFactory, balancer: IPv4Address | IPv6Address) -> None:
         self._front = front
@@ -114,7 +114,7 @@ class AwaitHeader(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self not in self._front.waiting:
-            return  # it was given up
+            return  # it was closed
         self._buffer += data
         try:
             header = read_header(self._buffer)
@@ -149,7 +149,7 @@ class AwaitHeader(Protocol):
             self._deadline.cancel()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 -- any
-        """Before its header: many balancers look so whether the port is open."""
+        """Closed before the header: many load balancers check so whether the port is open."""
         if self in self._front.waiting and not self._buffer:
             self._front.checked(self._balancer)
         self._stop_waiting()

@@ -1,12 +1,12 @@
-"""The certificates of a file -> those that clients need, in the order of TLS.
+"""Choose the certificates of a file that clients need, in the order in which TLS sends them.
 
 A client needs the server's own certificate and the issuers up to one that it trusts. Files from
-authorities often hold more: the root itself, or a cross certificate by which an older root vouches
-for a newer one. When the cross certificate expires, clients that know the newer root lose nothing.
+authorities often hold more: the root, or a cross certificate in which an older root signs a newer
+one. When the cross certificate expires, clients that trust the newer root are not affected.
 
-A file does not say which roots clients have: an expired cross certificate of a root and an expired
-intermediate look the same. So only the server's own certificate can be at fault. An expired issuer
-is not sent, and a warning says who can no longer verify the server.
+A file does not say which roots clients trust: an expired cross certificate and an expired
+intermediate look the same. So only the server's own certificate can be a fault. An expired issuer
+is not sent, and a warning says which clients can no longer verify the server.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tessel_proxy.certificates.pem import out_of_date
 
 @dataclass(frozen=True, slots=True)
 class CertificateChain:
-    """What a server sends, its own certificate first.
+    """The certificates that a server sends, its own first.
 
-    `fault`: why no client could verify it. `warnings`: certificates that are not sent.
+    `fault`: why no client can verify the server. `warnings`: certificates that are not sent.
     """
 
     certificates: tuple[x509.Certificate, ...]
@@ -35,7 +35,7 @@ class CertificateChain:
 
 
 def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> CertificateChain:
-    """The chain of the first certificate; the others may be in any order, and more than once."""
+    """The chain of the first certificate. The others may be in any order, and repeated."""
     leaf, *others = dict.fromkeys(certificates)
     if fault := out_of_date(leaf, now):
         return CertificateChain((leaf,), fault)
@@ -49,7 +49,7 @@ def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Cer
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Did this issuer sign it? Signatures of unknown kinds are judged by the names alone."""
+    """Whether this issuer signed it. For unknown signature algorithms only names are compared."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, TypeError):  # the latter: a key of another kind
@@ -60,16 +60,16 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Is it a root? Clients trust their own copy of a root, whatever the server sends."""
+    """Whether it is a root. Clients use their own copy of a root, whatever the server sends."""
     return certificate.subject == certificate.issuer
 
 
 def _best_path(
     certificate: x509.Certificate, others: Sequence[x509.Certificate], now: datetime
 ) -> tuple[x509.Certificate, ...]:
-    """From this certificate up as far as the file goes; issuers that are valid come first.
+    """The path from this certificate to the last issuer in the file; valid issuers are preferred.
 
-    No issuer comes twice, so authorities that certify one another do not lead around in circles.
+    No issuer is used twice, so authorities that certify each other cause no endless loop.
     """
     if is_self_signed(certificate):
         return (certificate,)
@@ -89,7 +89,7 @@ def _invalid(path: Iterable[x509.Certificate], now: datetime) -> int:
 def _alternatives(
     path: Sequence[x509.Certificate], others: Sequence[x509.Certificate], now: datetime
 ) -> list[x509.Certificate]:
-    """Other valid issuers of what is sent: clients with other roots may need them."""
+    """Other valid issuers of certificates in `path`: clients with other roots may need them."""
     return [
         each
         for each in others
@@ -100,7 +100,7 @@ def _alternatives(
 
 
 def _gap(certificate: x509.Certificate, leaf: x509.Certificate, now: datetime) -> str:
-    """The warning about an issuer that only clients who trust it already can do without."""
+    """The warning about an expired issuer. Only clients that trust it can verify the server."""
     name, server = (each.subject.rfc4514_string() for each in (certificate, leaf))
     why = out_of_date(certificate, now)
     return f"{why}; it is not sent, so clients that do not trust {name} itself refuse {server}"

@@ -1,4 +1,4 @@
-"""A certificate is about to expire -> a warning each day, while there is time to renew it."""
+"""Log a warning each day when the certificate that devices see is about to expire."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.clocks import WallTime
 
 WARN_BEFORE: Final = timedelta(days=14)
-"""ACME's clients renew 30 days before the end: with 14 left, renewing has failed for two weeks."""
+"""ACME clients renew 30 days before the end: with 14 left, renewals have failed for two weeks."""
 
 LOOK_S: Final = 24 * 3600.0
 
@@ -23,7 +23,7 @@ _DAY_S: Final = timedelta(days=1).total_seconds()
 
 
 class ExpiryWatch:
-    """Looks at the end of what is in use, which a reload may have moved."""
+    """Checks each day when the certificate in use expires. A reload may have changed it."""
 
     _log = Logger()
 
@@ -54,7 +54,7 @@ class ExpiryWatch:
             return
         self._log.emit(
             LogLevel.warn if left_s > 0 else LogLevel.error,
-            "the certificate that devices are shown {ends}",
+            "the certificate of the proxy {ends}",
             event="certificate_expires",
             ends=f"expires in {left_s / _DAY_S:.1f} days" if left_s > 0 else "has expired",
             days=round(left_s / _DAY_S, 1),

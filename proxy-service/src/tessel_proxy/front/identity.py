@@ -1,4 +1,4 @@
-"""PEM files -> what the proxy shows to devices and asks of them, if it will do."""
+"""Load the proxy's certificate and key, and the authorities for client certificates."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ from tessel_service_kit.settings import ConfigError, SecretFile
 
 T = TypeVar("T")
 
-# What OpenSSL can sign a handshake with. DSA it could, with ciphers that nobody has any more.
+# Keys that OpenSSL can sign a handshake with. DSA needs ciphers that no client supports any more.
 ServerKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 UNKNOWN_KIND = (
-    "is of a kind that is not known; "
-    "allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
+    "is of an unknown kind; allowed: RSA, EC on a NIST or Brainpool curve, Ed25519 or Ed448"
 )
 
 
@@ -45,8 +44,8 @@ UNKNOWN_KIND = (
 class TLSIdentity:
     """The proxy's certificate, the other certificates that clients need, and the key.
 
-    Devices must show a certificate if there are client authorities. `warnings`: what the files
-    hold that is of no use, for the operator.
+    If there are client authorities devices must present a certificate. `warnings`: parts of the
+    files that cannot be used, for the operator.
     """
 
     certificate: x509.Certificate
@@ -58,14 +57,14 @@ class TLSIdentity:
 
     @property
     def ends(self) -> datetime:
-        """When the first certificate expires that clients need."""
+        """When the first of the certificates expires that clients need."""
         needed = [each for each in self.chain if not is_self_signed(each)]
         return min(each.not_valid_after_utc for each in (self.certificate, *needed))
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityFiles:
-    """Where an identity is, and which settings say so."""
+    """The files of an identity, with the names of their settings for error messages."""
 
     cert_file: Path
     key_file: Path
@@ -90,9 +89,9 @@ class IdentityFiles:
         return f"{self.prefix}KEY_FILE='{self.key_file}'"
 
     def load(self, now: datetime) -> TLSIdentity:
-        """What the files hold, if it fits together and is valid now; raises ConfigError.
+        """Load the files and check that they belong together and are valid now.
 
-        Files of which one is renewed and the other not yet do not fit together.
+        Raises ConfigError with all faults, also while only one of two files has been renewed.
         """
         faults: list[str] = []
         chain = _collect(faults, lambda: self._chain(now))
@@ -152,14 +151,14 @@ class IdentityFiles:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """The authorities of a file that have not expired, and warnings about the others."""
+    """Authorities of client certificates that have not expired, and warnings about the others."""
 
     usable: tuple[x509.Certificate, ...]
     warnings: tuple[str, ...] = ()
 
 
 def authorities_in(file: Path, source: str, now: datetime) -> Authorities:
-    """Raises ConfigError if the file holds no certificate, or only expired ones."""
+    """The authorities in `file`. Raises ConfigError if it has none, or only expired ones."""
     found = tuple(dict.fromkeys(certificates_in(file, source)))
     usable = tuple(each for each in found if each.not_valid_after_utc >= now)
     faults = [f"{source}: {fault}" for each in found if (fault := out_of_date(each, now))]
@@ -187,7 +186,7 @@ def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey
 
 
 def _oddity(passphrase: bytes) -> str:
-    """What may have come into a passphrase unnoticed."""
+    """A hint at a space or quote that may be in the passphrase by mistake."""
     odd = passphrase != passphrase.strip() or passphrase[:1] + passphrase[-1:] in (b"''", b'""')
     return " (it begins or ends with a space or a quote)" if odd else ""
 
@@ -205,5 +204,5 @@ def _belong_together(certificate: x509.Certificate, key: ServerKey) -> bool:
     try:
         certified = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError):
-        return False  # whatever it is: the key's kind is known
+        return False  # the certificate's key is of an unknown kind, and `key` is not
     return certified.public_bytes(*spki) == key.public_key().public_bytes(*spki)

@@ -1,4 +1,4 @@
-"""The port that devices come to: the one place that knows how it is made."""
+"""Listen for devices on IPv4 and IPv6."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import ServerFactory
 
-BACKLOG = 1024  # all devices of a site come back at once after a power cut
+BACKLOG = 1024  # all devices of a site reconnect at once after a power cut
 
 
 class IListeningReactor(IReactorTCP, IReactorSocket):
-    """What listening needs of the reactor."""
+    """The reactor interfaces that listening needs."""
 
 
 def listen(
     reactor: IListeningReactor, host: str, port: int, factory: ServerFactory[Any]
 ) -> IListeningPort:
-    """Listen there, on all interfaces if no host is named. Raises CannotListenError."""
+    """Listen on `host`, or on all interfaces if it is empty. Raises CannotListenError."""
     if host:
         return reactor.listenTCP(port, factory, backlog=BACKLOG, interface=host)
     return _listen_everywhere(reactor, port, factory)
@@ -32,12 +32,12 @@ def listen(
 def _listen_everywhere(
     reactor: IListeningReactor, port: int, factory: ServerFactory[Any]
 ) -> IListeningPort:
-    """One socket for IPv4 and IPv6, whatever the system's default for such sockets is."""
+    """Listen with one socket for IPv4 and IPv6, whatever the system's default is."""
     try:
         listener = _everywhere(port)
     except OSError as error:
         raise CannotListenError("", port, error) from error
-    with listener:  # the reactor takes a copy
+    with listener:  # the reactor duplicates the descriptor
         listener.setblocking(False)
         return reactor.adoptStreamPort(listener.fileno(), listener.family, factory)
 

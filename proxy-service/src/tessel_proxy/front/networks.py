@@ -1,4 +1,4 @@
-"""Named networks, and whether an address lies in one of them."""
+"""Sets of networks in settings, such as those of load balancers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Some networks; addresses stand for themselves alone."""
+    """Networks and single addresses."""
 
     networks: tuple[Network, ...] = ()
 
     def __contains__(self, host: str) -> bool:
-        """Is the address in one of them? An IPv4 address that came over IPv6 is the IPv4 one."""
+        """Whether the address is in one of them. IPv4 over IPv6 (mapped) counts as IPv4."""
         address = plain_address(host)
         return any(address in network for network in self.networks)
 
@@ -28,15 +28,15 @@ class Networks:
 
 
 def plain_address(host: str) -> IPv4Address | IPv6Address:
-    """The address that a text stands for, an IPv4 one in IPv6's clothes as IPv4. May raise."""
-    address = ip_address(host.partition("%")[0])  # a link-local peer has its interface behind it
+    """The address in `host`, a mapped IPv4 address as IPv4. Raises ValueError."""
+    address = ip_address(host.partition("%")[0])  # a link-local peer has its interface after %
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def networks(text: str) -> Networks:
-    """Separated by blanks or commas."""
+    """Parse networks that are separated by spaces or commas. Raises ValueError."""
     return Networks(tuple(_network(word) for word in re.split(r"[\s,]+", text) if word))
 
 

@@ -1,8 +1,7 @@
-"""CLIENT_CRL_FILE -> the certificates of devices that their authorities have revoked (RFC 5280).
+"""Load CLIENT_CRL_FILE: lists of client certificates that their authorities revoked (RFC 5280).
 
-OpenSSL refuses every device of an authority whose list is missing or has expired: a list that is
-not there could hold the device. So a file without a list for an authority is refused at once, and
-not at the first handshake.
+OpenSSL refuses every device of an authority whose list is missing or has expired. So a file without
+a list for one of the authorities is reported when it is loaded, and not at the first handshake.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class RevocationLists:
-    """The lists of a file. Without a list nothing is checked."""
+    """The revocation lists of a file. Without lists no certificate is checked for revocation."""
 
     lists: tuple[x509.CertificateRevocationList, ...]
     warnings: tuple[str, ...] = ()
@@ -36,7 +35,7 @@ class RevocationLists:
 
     @property
     def first_end(self) -> datetime | None:
-        """When devices of some authority are refused, unless it has a newer list by then."""
+        """When the first authority is without a current list, and its devices are refused."""
         latest: dict[x509.Name, datetime] = {}
         for each in self.lists:
             ends = each.next_update_utc or _NEVER
@@ -45,7 +44,7 @@ class RevocationLists:
         return None if first == _NEVER else first
 
     def check_with(self, store: X509Store) -> None:
-        """Have OpenSSL look up every certificate of a device's chain but the authority's own."""
+        """Have OpenSSL check the certificates of devices' chains, but not the authority's own."""
         if not self.lists:
             return
         for each in self.lists:
@@ -53,20 +52,21 @@ class RevocationLists:
         store.set_flags(X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL)
 
     def expired(self, now: datetime) -> Sequence[str]:
-        """What is to be said about lists that have expired."""
+        """A sentence for each list that has expired."""
         return [fault for each in self.lists if (fault := _out_of_date(each, now))]
 
 
 def no_revocations() -> RevocationLists:
+    """Lists for the case that CLIENT_CRL_FILE is not set."""
     return RevocationLists(())
 
 
 def revocations_in(
     data: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
 ) -> RevocationLists:
-    """The lists of a file; raises ConfigError unless each authority has one that is current.
+    """Parse the lists of a file. Raises ConfigError if an authority has no current list.
 
-    A file is either PEM, with any number of lists, or one list in DER, as authorities publish it.
+    The file is PEM with any number of lists, or one list in DER, as authorities publish it.
     """
     try:
         lists = _lists(data)
@@ -81,7 +81,7 @@ def revocations_in(
 
 
 def _lists(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:
-    """At least one; raises ValueError."""
+    """The lists in `data`, at least one. Raises ValueError."""
     if found := _PEM.findall(data):
         return tuple(map(x509.load_pem_x509_crl, found))
     return (x509.load_der_x509_crl(data),)
@@ -90,7 +90,7 @@ def _lists(data: bytes) -> tuple[x509.CertificateRevocationList, ...]:
 def _faults(
     authority: x509.Certificate, lists: Sequence[x509.CertificateRevocationList], now: datetime
 ) -> Sequence[str]:
-    """Why devices of this authority could not be checked."""
+    """Why the devices of this authority could not be checked for revocation."""
     own = [each for each in lists if _is_of(each, authority)]
     if not own:
         name = authority.subject.rfc4514_string()
@@ -105,7 +105,7 @@ def _is_of(revoked: x509.CertificateRevocationList, authority: x509.Certificate)
     try:
         key = authority.public_key()
         return revoked.is_signature_valid(key)  # type: ignore[arg-type] # raises TypeError itself
-    except (TypeError, ValueError, UnsupportedAlgorithm):  # a key that signs no lists
+    except (TypeError, ValueError, UnsupportedAlgorithm):  # a key that cannot sign lists
         return False
 
 
@@ -113,7 +113,7 @@ def _out_of_date(revoked: x509.CertificateRevocationList, now: datetime) -> str 
     name = f"the list of {revoked.issuer.rfc4514_string()}"
     until = revoked.next_update_utc
     if until is not None and now >= until:
-        return f"{name} expired at {until:%F %T} UTC; its devices are refused until a newer one"
+        return f"{name} expired at {until:%F %T} UTC; its devices are refused without a newer list"
     if now < revoked.last_update_utc:
         return f"{name} is valid only from {revoked.last_update_utc:%F %T} UTC"
     return None

@@ -1,8 +1,8 @@
-"""How long the keys of session tickets may be used.
+"""Limit how long the keys of TLS session tickets are used.
 
-With a ticket a device that returns resumes its TLS session: the handshake costs no signature and
-no key exchange with the certificate, and no certificate is looked at again. OpenSSL makes the keys
-of tickets at random for each context and keeps them in memory, so a new context ends all tickets.
+With a ticket a device that reconnects resumes its TLS session: the handshake needs no signature and
+no key exchange with the certificate, and certificates are not checked again. OpenSSL makes random
+ticket keys for each context and keeps them in memory, so a new context invalidates all tickets.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tessel_proxy.records.repeated_lines import EVERY_LINE, LineKind, LogLine
 
 TICKET_KEYS_S: Final = 12 * 3600
 """Seconds to use the same keys, and the longest life of a ticket. A device that was off for a night
-resumes; whoever gets the keys out of the memory can read no more than half a day of TLS 1.2."""
+resumes. Somebody who reads the keys out of the memory can decrypt at most half a day of TLS 1.2."""
 
 
 _EACH_LINE: Final = EVERY_LINE.log
 UNREADABLE: Final = (ValueError, InvalidVersion)
-"""What cryptography raises for a certificate that OpenSSL has read. An exception must not leave
-OpenSSL's callback: Twisted would log it as an error of this program."""
+"""Exceptions of cryptography for a certificate that OpenSSL has accepted. They must not leave
+OpenSSL's callback, because Twisted would log them as a bug."""
 
 _WORTH_A_LINE: Final = {
     SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED: "it has expired",
@@ -36,16 +36,16 @@ _WORTH_A_LINE: Final = {
         "CLIENT_CRL_FILE has no list of its issuer, which is an intermediate"
     ),
 }
-"""Why a device of a known authority is refused: OpenSSL's words for the handshake do not say."""
+"""Why a device of a known authority is refused: OpenSSL's text for the handshake does not say."""
 
 
 class TicketKeys:
-    """The keys of one context."""
+    """The ticket keys of one context: when they were made, and until when they may be used."""
 
     _log = Logger()
 
     def __init__(self, identity: TLSIdentity, now: float, tell: LogLine = _EACH_LINE) -> None:
-        """`now` and `end`: seconds since 1970."""
+        """`now`, and the attribute `end`, are seconds since 1970."""
         self._tell = tell
         self._made_at = now
         self.end = now + TICKET_KEYS_S
@@ -54,14 +54,15 @@ class TicketKeys:
             self._end_by(each)
 
     def are_usable(self, now: float) -> bool:
-        """Not if the clock was set back either: their age would be unknown."""
+        """False after `end`, and also if the clock was set back: the age is then unknown."""
         return self._made_at <= now < self.end
 
     def verified(
         self, _connection: SSL.Connection, certificate: X509, number: int, _depth: int, ok: int
     ) -> bool:
-        """OpenSSL asks this for each certificate of a device. A resumed session looks at none, so
-        no ticket may outlive a certificate that it stands for.
+        """Called by OpenSSL for each certificate of a device; False refuses it.
+
+        A resumed session checks no certificate, so the keys end with the first of the certificates.
         """
         if ok:
             self._end_with(certificate)
@@ -86,7 +87,7 @@ class TicketKeys:
         try:
             self._end_by(certificate.to_cryptography().not_valid_after_utc)
         except UNREADABLE:
-            self.end = self._made_at  # not knowing the certificate's end, give no ticket a future
+            self.end = self._made_at  # the certificate's end is unknown: accept no ticket
 
     def _end_by(self, moment: datetime) -> None:
         if moment.timestamp() > self._made_at:

@@ -1,4 +1,4 @@
-"""Identity -> the proxy's side of TLS towards devices, renewed without touching open tunnels."""
+"""The proxy's end of TLS with devices. Reloaded certificates apply to new connections."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tessel_proxy.records.repeated_lines import EachLine, LineKind, LogLines, Wr
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import ConfigError, SecretFile
 
-# Forward secret and authenticated, as all of TLS 1.3 are. AES-128 first: it is the cheapest for a
-# relay, and no weaker in practice.
+# With forward secrecy and authenticated encryption, as all of TLS 1.3 have. AES-128 first: it costs
+# the least, and is as strong in practice.
 CIPHERS_1_3 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
@@ -43,22 +43,22 @@ CIPHERS = (
 
 @dataclass(frozen=True, slots=True)
 class TLSProfile:
-    """A kind of device, as far as TLS goes."""
+    """How TLS is set up for one kind of device."""
 
     name: str  # of the certificate, for the log
     options: Callable[[TLSIdentity, TicketKeys], CertificateOptions]
     faults: Callable[[TLSIdentity], Sequence[str]]
-    """Why such devices could not be shown this, though OpenSSL would."""
+    """Why such devices could not use this certificate or key, although OpenSSL accepts it."""
 
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTLS:
-    """Makes the server's end of new TLS connections; open ones keep what they were made with."""
+    """Makes the server's end of TLS connections. A reload applies to new connections only."""
 
     _log = Logger()
 
     def __init__(self, files: IdentityFiles, wall_time: WallTime, dialect: TLSProfile) -> None:
-        """Raises ConfigError with all that is wrong with the files."""
+        """Load the files. Raises ConfigError with all their faults."""
         self._files = files
         self._wall_time = wall_time
         self._dialect = dialect
@@ -71,7 +71,7 @@ class ServerTLS:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the operator should know about the files, though they can be used."""
+        """Warnings for the operator about files that can be used."""
         return self.identity.warnings
 
     @property
@@ -79,7 +79,7 @@ class ServerTLS:
         return self._files.paths
 
     def reload(self) -> None:
-        """Show what the files hold now. Raises ConfigError, and goes on as before."""
+        """Load the files again. Raises ConfigError and keeps what it has if that fails."""
         files = self._files
         self.stamps = stamps_of(files.paths)
         identity = files.load(utc(self._wall_time()))
@@ -93,7 +93,7 @@ class ServerTLS:
             raise ConfigError([f"{both} cannot be used: {why}"]) from error
 
     def use(self, identity: TLSIdentity) -> None:
-        """Show this identity from now on. Raises SSL.Error, and goes on as before, if it cannot."""
+        """Use this identity for new connections. Raises SSL.Error and keeps the old one."""
         keys = TicketKeys(identity, self._wall_time(), self._tell)
         options = self._dialect.options(identity, keys)
         write_whole_pieces(options.getContext())
@@ -111,7 +111,7 @@ class ServerTLS:
         self.lines.log(kind, write)
 
     def _renew_keys(self) -> None:
-        """End all tickets. The next ones are encrypted with new keys."""
+        """Make new ticket keys, which invalidates all tickets."""
         self.use(self.identity)
         for fault in self.identity.revocations.expired(utc(self._wall_time())):
             self._log.error(
@@ -138,8 +138,8 @@ def server_tls(
 
 
 def _options(identity: TLSIdentity, keys: TicketKeys) -> CertificateOptions:
-    # Twisted's types know pyOpenSSL's own objects alone, which pyOpenSSL has deprecated; it
-    # hands what it is given on to pyOpenSSL.
+    # Twisted's types accept only pyOpenSSL's own objects, which pyOpenSSL has deprecated. At run
+    # time Twisted passes the objects of cryptography on to pyOpenSSL.
     options = CertificateOptions(
         privateKey=identity.key,  # type: ignore[arg-type] # as above
         certificate=identity.certificate,  # type: ignore[arg-type] # as above
@@ -157,7 +157,7 @@ def _options(identity: TLSIdentity, keys: TicketKeys) -> CertificateOptions:
 
 
 def _ask_for_certificates(context: SSL.Context, identity: TLSIdentity, keys: TicketKeys) -> None:
-    """Require a certificate of the client authorities, whose names every device is sent."""
+    """Require a certificate of one of the client authorities, whose names are sent to devices."""
     store = cast("X509Store", context.get_cert_store())  # every context has one
     for each in identity.client_authorities:
         store.add_cert(X509.from_cryptography(each))
@@ -170,5 +170,5 @@ CURRENT = TLSProfile("the certificate", _options, lambda _identity: ())
 
 
 def utc(seconds: float) -> datetime:
-    """Seconds since 1970 as the time of certificates."""
+    """Seconds since 1970 as a datetime in UTC, as certificates have it."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,7 +1,7 @@
-"""TLS as a Tessel 1 speaks it: axTLS 1.4.9, which stops at TLS 1.1 and RSA key exchange.
+"""TLS for Tessel 1 boards: axTLS 1.4.9, which supports TLS up to 1.1, with RSA key exchange.
 
-Whoever records such a conversation and gets the key later can read it, and these versions and
-ciphers are given up everywhere else: therefore a port and a key of its own, for such boards alone.
+Somebody who records such a connection and gets the key later can read it, and these versions and
+ciphers are obsolete. They are therefore used only on a port and with a key for such boards.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from tessel_proxy.front.tls import ServerTLS, TLSProfile
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.settings import SecretFile
 
-# axTLS has these and RC4, which OpenSSL has no more. Without the level OpenSSL offers no version
-# below 1.2, whatever minimum is asked for. The list goes past Twisted, which would lose the level.
+# axTLS supports these and RC4, which OpenSSL has removed. Without the security level OpenSSL offers
+# no version below 1.2, whatever minimum is set. Twisted's own option would lose the level.
 CIPHERS = b"AES128-SHA:AES256-SHA:@SECLEVEL=0"
 
-MAX_KEY_BITS = 4096  # what was tried; its buffers for larger numbers were not
+MAX_KEY_BITS = 4096  # tested; larger keys were not
 MAX_CHAIN_BYTES = 16 * 1024 - 128
-"""axTLS wants each handshake message whole in one record, which has 16 KiB at most; less what
-the message's own lengths and names take."""
+"""axTLS needs each handshake message in one record of at most 16 KiB. The difference is for the
+lengths and names in the message."""
 
-# MD5 would do, too, but nobody should come to have one.
+# axTLS supports MD5 as well, which must not be used any more.
 _VERIFIABLE = (
     SignatureAlgorithmOID.RSA_WITH_SHA1,
     SignatureAlgorithmOID.RSA_WITH_SHA256,
@@ -60,7 +60,7 @@ def tessel_1_tls(
 
 
 def _options(identity: TLSIdentity, _keys: TicketKeys) -> CertificateOptions:
-    """Without session tickets: axTLS knows none, and they would change the bytes it is sent."""
+    """Without session tickets: axTLS does not support them, and they would change its handshake."""
     options = CertificateOptions(
         privateKey=identity.key,  # type: ignore[arg-type] # as in tls.py
         certificate=identity.certificate,  # type: ignore[arg-type] # as in tls.py
@@ -84,7 +84,7 @@ def _faults(identity: TLSIdentity) -> Sequence[str]:
 def _key_faults(identity: TLSIdentity) -> Iterator[str]:
     key = identity.key
     if not isinstance(key, RSAPrivateKey):
-        yield "its key is no RSA key; the Tessel 1 knows no other"
+        yield "its key is not an RSA key; the Tessel 1 supports no other"
     elif key.key_size > MAX_KEY_BITS:
         yield f"its key has {key.key_size} bits; allowed for the Tessel 1: at most {MAX_KEY_BITS}"
 
@@ -94,11 +94,11 @@ def _certificate_faults(certificate: x509.Certificate) -> Iterator[str]:
     until = certificate.not_valid_after_utc
     if until >= TESSEL_1_END:
         yield f"{name} ends {until:%F}; allowed for the Tessel 1: before {TESSEL_1_END:%F %T} UTC"
-    # Nobody checks an authority's signature on itself, but it must be parsable.
+    # An authority's signature of itself is not checked, but must be parsable.
     itself = certificate.subject == certificate.issuer
     if certificate.signature_algorithm_oid not in (_PARSABLE if itself else _VERIFIABLE):
         yield (
-            f"{name} is signed in a way the Tessel 1 does not know; "
+            f"{name} is signed in a way that the Tessel 1 does not support; "
             "allowed: RSA (PKCS #1 v1.5) with SHA-256"
         )
 
@@ -107,7 +107,7 @@ def _size_faults(chain: Sequence[x509.Certificate]) -> Iterator[str]:
     nbytes = sum(len(each.public_bytes(Encoding.DER)) for each in chain)
     if nbytes > MAX_CHAIN_BYTES:
         yield (
-            f"its certificates have {nbytes} bytes in all; "
+            f"its certificates have {nbytes} bytes together; "
             f"allowed for the Tessel 1: {MAX_CHAIN_BYTES}"
         )
 

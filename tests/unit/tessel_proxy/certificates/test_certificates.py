@@ -225,7 +225,7 @@ def test_for_boards_addresses_are_refused_since_they_read_names_alone(legacy, na
     with pytest.raises(CertificateError) as raised:
         make_certificates(names, legacy, NOW, CertificateFamily.TESSEL_1)
     (line,) = str(raised.value).splitlines()
-    assert "is an address, and a Tessel 1 reads DNS names in certificates only" in line
+    assert "is an address, and a Tessel 1 verifies only DNS names" in line
     assert "PROXY_HOST" in line
     assert not legacy.cert_file.parent.exists()
 
@@ -341,7 +341,7 @@ def test_an_authority_of_before_key_pass_was_set_is_kept(config):
 def test_half_an_authority_is_not_written_over(config, missing):
     make_certificates(NAMES, config, NOW)
     config.cert_file.with_name(missing).unlink()
-    with pytest.raises(CertificateError, match=f"is there without .*{missing}; to renew, put"):
+    with pytest.raises(CertificateError, match=f"exists without .*{missing}; to renew, put"):
         make_certificates(NAMES, config, NOW)
 
 
@@ -488,7 +488,7 @@ def test_an_owner_that_cannot_be_kept_leaves_everything_as_it_was(config, monkey
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "fchown", not_allowed)
-    with pytest.raises(PermissionError, match="cannot be given to") as raised:
+    with pytest.raises(PermissionError, match="cannot change to owner") as raised:
         make_certificates(NAMES, config, NOW)
     assert raised.value.filename == str(config.key_file)
     assert (config.key_file.read_bytes(), config.cert_file.read_bytes()) == before

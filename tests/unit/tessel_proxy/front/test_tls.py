@@ -386,7 +386,7 @@ def test_a_key_in_the_older_format_is_opened_with_key_pass(config):
 def test_a_key_on_a_curve_that_is_not_known_is_told(config):
     config.key_file.write_bytes(KEY_ON_SECP160R1)
     assert faults(replace(config, key_pass=b"unused")) == [
-        f"KEY_FILE='{config.key_file}' is of a kind that is not known; {KINDS}"
+        f"KEY_FILE='{config.key_file}' is of an unknown kind; {KINDS}"
     ]
 
 
@@ -395,7 +395,7 @@ def test_a_key_that_cannot_sign_for_tls_is_told(config):
         data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         config.key_file.write_bytes(data)
         (fault,) = faults(config)
-        assert fault == f"KEY_FILE='{config.key_file}' is of a kind that is not known; {KINDS}"
+        assert fault == f"KEY_FILE='{config.key_file}' is of an unknown kind; {KINDS}"
 
 
 def test_a_certificate_whose_key_is_on_such_a_curve_is_told(config):

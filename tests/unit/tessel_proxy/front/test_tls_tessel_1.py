@@ -205,7 +205,7 @@ def test_a_key_that_is_not_rsa_is_told(config):
     config.legacy_key_file.write_bytes(leaf.private_key_pem.bytes())
     source = f"LEGACY_CERT_FILE='{config.legacy_cert_file}': "
     no_rsa, signed = faults(config)
-    assert no_rsa == f"{source}its key is no RSA key; the Tessel 1 knows no other"
+    assert no_rsa == f"{source}its key is not an RSA key; the Tessel 1 supports no other"
     assert signed.endswith("allowed: RSA (PKCS #1 v1.5) with SHA-256")
 
 

@@ -260,7 +260,7 @@ def test_make_cert_for_tessel_1_refuses_addresses(place, tmp_path, capsys):
     assert command.main(["make-cert", "--for-tessel-1", "10.0.0.1", "board.example"]) == 1
     _out, err = lines(capsys)
     assert err[0] == "tessel-proxy: no certificate was made:"
-    assert err[1].startswith("  10.0.0.1 is an address, and a Tessel 1 reads DNS names")
+    assert err[1].startswith("  10.0.0.1 is an address, and a Tessel 1 verifies only DNS names")
     assert not (tmp_path / "config").exists()
 
 
