@@ -191,7 +191,7 @@ def _kept_authority(files: CertificateFiles, now: datetime) -> Issued | None:
         raise CertificateError(
             f"{cert} ends at {ends:%F %T} UTC, which a "
             f"Tessel 1 cannot read; allowed: before {TESSEL_1_END:%F %T}. Move both authority "
-            "files away for a new one, which boards must then be given"
+            "files away to make a new one, and install it on the boards"
         )
     return authority
 
