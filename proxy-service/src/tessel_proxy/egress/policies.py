@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from tessel_proxy.egress.policy import Policy, RuleSet
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
-from tessel_proxy.egress.rules import EgressMode, Rule
+from tessel_proxy.egress.rules import EgressMode
+from tessel_proxy.egress.settings import EgressSettings
 from tessel_proxy.files.reloadable import stamps_of
 from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
@@ -16,19 +16,6 @@ from tessel_service_kit.settings import ConfigError
 MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 
 _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
-
-
-class EgressSettings(Protocol):
-    """The settings that the policies are made of; the proxy's Config has them."""
-
-    @property
-    def egress_mode(self) -> EgressMode: ...
-    @property
-    def egress_allow(self) -> tuple[Rule, ...]: ...
-    @property
-    def egress_deny(self) -> tuple[Rule, ...]: ...
-    @property
-    def policy_file(self) -> Path | None: ...
 
 
 class Policies:
