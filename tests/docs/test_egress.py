@@ -16,7 +16,7 @@ def test_the_pages_truth_table_is_the_tests():
 
 
 def test_the_pages_rules_are_rules():
-    table = PAGE[PAGE.index("| rule | takes |") : PAGE.index("A word of digits")]
+    table = PAGE[PAGE.index("| rule | matches |") : PAGE.index("Digits directly after")]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     shown = [word for cell in cells for word in re.findall("`([^`]+)`", cell)]
     assert len(shown) > len(cells)
