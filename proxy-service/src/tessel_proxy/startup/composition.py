@@ -116,6 +116,50 @@ class ProxyService(Service):
         self._reloader = Reloader(
             reactor, [trust, *policies, *reloadables], config.reload_look_s, self._reloaded
         )
+        self._readiness = Readiness(
+            reactor, lambda: self._ports.are_open, lambda: self._memory.is_full
+        )
+        self._ledger = Ledger()
+        self._lines = RepeatedLines(reactor)
+        for each in (server_tls, legacy_tls):
+            if isinstance(each, ServerTLS):
+                each.lines = self._lines
+        if token_service is not None:
+            token_service.listener = self._token_service_answered
+        self._limits = AccountLimits(config, reactor, descriptors)
+        if self._limits.shares.is_short:
+            self._warn_few_descriptors(descriptors, self._limits.shares.tunnels)
+        self._shared = self._shared_state(authenticator, trust)
+        self._memory = MemoryWatch(
+            reactor,
+            config.memory_max_mib,
+            lambda: [*self._shared.tunnels.all, *self._limits.tallies],
+        )
+        self._unanswered = UnansweredWatch(reactor, self._shared.tunnels, config.keep_alive.lost_s)
+        self._expiry = ExpiryWatch(reactor, certificate_ends, wall_time)
+        metrics = Sources(
+            config=config,
+            ledger=self._ledger,
+            tunnels=self._shared.tunnels,
+            limits=self._limits,
+            lookups=self._lookups,
+            readiness=self._readiness,
+            certificate_ends=certificate_ends,
+            revocations_end=revocations_end,
+            log_dropped=log_dropped,
+        )
+        self._admin = AdminPort(config, reactor, admin_site(self._readiness, registry_of(metrics)))
+        self._ports = DevicePorts(
+            config,
+            reactor,
+            self._shared,
+            self._memory,
+            server_tls=server_tls,
+            legacy_tls=legacy_tls,
+        )
+
+    def _shared_state(self, authenticator: Authenticator, trust: TargetTrust) -> SharedState:
+        config, reactor = self._config, self._reactor
         opener = Opener(
             reactor,
             TCPConnector(reactor, keep_alive=config.keep_alive),
@@ -125,63 +169,15 @@ class ProxyService(Service):
             self._own,
             config.connect_timeout_s,
         )
-        self._readiness = Readiness(
-            reactor, lambda: self._ports.are_open, lambda: self._memory.is_full
-        )
-        self._ledger = Ledger()
-        self._lines = RepeatedLines(reactor)
-        for each in (server_tls, legacy_tls):
-            if isinstance(each, ServerTLS):
-                each.lines = self._lines
-        watched = ReportingAuthenticator(authenticator, self._token_checked)
-        if token_service is not None:
-            token_service.listener = self._token_service_answered
-        limits = AccountLimits(config, reactor, descriptors)
-        if limits.shares.is_short:
-            self._warn_few_descriptors(descriptors, limits.shares.tunnels)
-        penalties = Penalties(config.max_wrong_tokens, config.auth_penalty_s)
-        self._shared = SharedState(
+        return SharedState(
             config,
             reactor,
-            watched,
+            ReportingAuthenticator(authenticator, self._token_checked),
             opener,
-            limits,
-            penalties,
+            self._limits,
+            Penalties(config.max_wrong_tokens, config.auth_penalty_s),
             witness=self._ledger,
             lines=self._lines,
-        )
-        self._memory = MemoryWatch(
-            reactor, config.memory_max_mib, lambda: [*self._shared.tunnels.all, *limits.tallies]
-        )
-        self._unanswered = UnansweredWatch(reactor, self._shared.tunnels, config.keep_alive.lost_s)
-        self._expiry = ExpiryWatch(reactor, certificate_ends, wall_time)
-        self._admin = AdminPort(
-            config,
-            reactor,
-            admin_site(
-                self._readiness,
-                registry_of(
-                    Sources(
-                        config=config,
-                        ledger=self._ledger,
-                        tunnels=self._shared.tunnels,
-                        limits=limits,
-                        lookups=self._lookups,
-                        readiness=self._readiness,
-                        certificate_ends=certificate_ends,
-                        revocations_end=revocations_end,
-                        log_dropped=log_dropped,
-                    )
-                ),
-            ),
-        )
-        self._ports = DevicePorts(
-            config,
-            reactor,
-            self._shared,
-            self._memory,
-            server_tls=server_tls,
-            legacy_tls=legacy_tls,
         )
 
     def _warn_few_descriptors(self, descriptors: int, tunnels: int) -> None:
