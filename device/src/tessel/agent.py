@@ -1,4 +1,4 @@
-"""A web agent over the board's network, as treq and twisted.web take one.
+"""A Twisted web agent over the device's network, for treq and twisted.web.
 
 client = treq.client.HTTPClient(tessel.agent.agent())
 """
@@ -22,12 +22,20 @@ from tessel.network.interface import TlsOptions
 from tessel.node.base import runtime
 from tessel.node.base.handles import Handle
 
-# As the pool of `http`: shorter than servers keep theirs.
+# As that of `http.Agent`: shorter than most servers use.
 IDLE_TIMEOUT_S = 5
 
 
 def agent(*, tls: TlsOptions | None = None, proxy: bool | None = None) -> IAgent:
-    """An agent with a pool of its own: its connections are alike in TLS and route."""
+    """Return an agent with a new pool of persistent connections.
+
+    An idle connection does not keep the program alive, and is closed after IDLE_TIMEOUT_S.
+
+    Args:
+        tls: options of TLS for https, for all its connections.
+        proxy: False: do not use the tunnel.
+
+    """
     pool = HTTPConnectionPool(runtime.current().clock, persistent=True)
     pool.cachedConnectionTimeout = IDLE_TIMEOUT_S
     endpoints = TesselAgentEndpoints(tls=tls, proxy=proxy, counted=False)
@@ -36,8 +44,9 @@ def agent(*, tls: TlsOptions | None = None, proxy: bool | None = None) -> IAgent
 
 @implementer(IAgent)
 class _CountedAgent:
-    """Keeps the process alive while a request is under way, and while its body is delivered; an
-    idle connection does not, nor does a body that nobody asked for, as that of a redirection.
+    """Keeps the program alive during a request, and during the delivery of its body.
+
+    Idle connections do not, and neither does a body that is not delivered, as that of a redirect.
     """
 
     def __init__(self, agent: IAgent) -> None:
@@ -50,13 +59,16 @@ class _CountedAgent:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
+        """Send a request; the Deferred fires with its response."""
         answered = self._agent.request(method, uri, headers, bodyProducer)  # may raise
         what = f"{method.decode(errors='replace')} {uri.decode(errors='replace')}"
         board = runtime.current()
         handle = board.handles.open(f"request {what}")
 
         def counted(response: IResponse) -> IResponse:
-            board.next_tick(handle.close)  # by then the program has asked for the body
+            board.next_tick(
+                handle.close
+            )  # on a later tick, when the program has asked for the body
             return _CountedResponse(response, lambda: board.handles.open(f"body of {what}"))
 
         def ended(failure: Failure) -> Failure:
@@ -88,8 +100,9 @@ class _CountedBody(proxyForInterface(IProtocol)):  # type: ignore[misc]  # made 
 
 
 def _honest(reason: Failure) -> Failure:
-    """Treq takes a body without a length for whole when its connection ends. It is, if that ended
-    cleanly; not if it was reset, or lost with the tunnel.
+    """Return a ResponseFailed for a body without a length whose connection was cut.
+
+    treq takes such a body for complete, also if the connection was reset or the tunnel was lost.
     """
     loss = ending.get()
     if reason.check(PotentialDataLoss) and loss is not None and not loss.check(ConnectionDone):

@@ -1,4 +1,4 @@
-"""The board: the one place that joins radio, ways, and what programs stand on."""
+"""The board: composes radio, network, tunnel, and the runtime of `tessel.node`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ log = Logger(namespace="tessel")
 
 
 class Board:
-    """A device. Its radio is switched on, and its settings are read, when a program first needs
-    the network; `environ` is the live environment.
+    """A device.
+
+    It reads its settings from the live `environ`, and switches its radio on, when the program first
+    needs the network.
     """
 
     def __init__(
@@ -42,7 +44,18 @@ class Board:
         clock: IReactorTime | None = None,
         wrap_bus: BusWrap = lambda bus: bus,
     ) -> None:
-        """`uncaught` is told what a program's callbacks raise; `idle`, that nothing is open."""
+        """Create a board without power.
+
+        Args:
+            reactor: for sockets and threads.
+            environ: the live environment.
+            random: numbers from 0 to 1, for the backoff.
+            uncaught: called with each exception of the program's callbacks.
+            idle: called whenever nothing keeps the program alive any more.
+            clock: for timers; the reactor by default.
+            wrap_bus: wraps the chip's bus, for traces.
+
+        """
         self._reactor = reactor
         self._environ = environ
         self._random = random
@@ -55,21 +68,21 @@ class Board:
 
     @property
     def radio(self) -> IRadio | None:
-        """None: nothing has needed it yet."""
+        """The radio; None before the program needed the network."""
         return self._chosen.radio if self._chosen is not None else None
 
     def power_on(self) -> None:
-        """From now on `tessel.net` and the like work on this board."""
+        """Make this the board of `tessel.net` and so on; raises BoardError if another one is."""
         if runtime.is_on():
             raise BoardError("another board is on; a program has one")
         runtime.install(self.runtime)
 
     def owns(self, selectable: object) -> bool:
-        """Is this, among what the reactor watches, the radio's?"""
+        """Return whether a reader or writer of the reactor belongs to the radio."""
         return self.radio is not None and self.radio.owns(selectable)
 
     async def finish(self) -> None:
-        """The program is done: close what is idle still in order, then as `power_off`."""
+        """Close idle connections in order, because the program has ended; then switch off."""
         await self._network.finish()
         await self.power_off()
 
@@ -106,7 +119,7 @@ class Board:
         return self._radio_of(Settings.from_env(self._environ)).wifi
 
     def _radio_of(self, settings: Settings) -> BoardRadio:
-        """BoardRadio once: what was opened for it is not opened again after a failure."""
+        """Return the radio; it is made once, so that a failure does not open its devices again."""
         if self._chosen is None:
             self._chosen = chosen(settings.radio, self._reactor, self._clock, self._wrap_bus)
         return self._chosen
@@ -134,10 +147,10 @@ def power_on(
     *,
     uncaught: Callable[[BaseException], None],
 ) -> Board:
-    """A board with its power on, for programs that are not started by `tessel run`.
+    """Return a board that is on, for programs that are not started by `tessel run`.
 
-    Hand in the reactor of `tessel_service_kit.reactor`: the timers of Twisted's own reactors follow
-    the time of day.
+    Use the reactor of `tessel_service_kit.reactor`: timers of Twisted's own reactors change with
+    the system's clock.
     """
     board = Board(reactor, environ, random, uncaught=uncaught)
     board.power_on()

@@ -1,10 +1,10 @@
-"""The network of the board in the Twisted manner: endpoints for any protocol, and for web agents.
+"""Twisted endpoints over the device's network, for any protocol and for web agents.
 
     endpoint = TesselEndpoint("example.com", 7)
     agent = Agent.usingEndpointFactory(reactor, TesselAgentEndpoints())
 
-Both go the way `net`, `tls`, `http` and `https` go: directly, or through the tunnel. An open
-connection keeps the process alive, as a socket does. `tessel.agent` has a ready-made web agent.
+Connections go directly or through the tunnel, as those of `net`, `tls`, `http` and `https`. An open
+connection keeps the program alive, as a socket does. `tessel.agent` makes a complete web agent.
 """
 
 from contextvars import ContextVar
@@ -36,36 +36,34 @@ from tessel.source_location import here
 
 
 class ConnectFailedError(NodeError, error.ConnectError):
-    """A connection could not be made. Node's code word is in `code`; Twisted's programs catch the
-    class.
-    """
+    """A connection failed. `code` is Node's error code; the class is also one of Twisted's."""
 
     def __init__(self, message: str, code: str) -> None:
         error.ConnectError.__init__(self, None, message)
         self.code = code
 
     def __str__(self) -> str:
-        return str(self.args[0])  # Twisted's would put a sentence of its own before it
+        return str(self.args[0])  # Twisted's method adds a sentence before it
 
 
 class ConnectRefusedError(ConnectFailedError, error.ConnectionRefusedError):
-    pass
+    """The target refused the connection (ECONNREFUSED)."""
 
 
 class ConnectTimedOutError(ConnectFailedError, error.TimeoutError):
-    pass
+    """The target did not answer in time (ETIMEDOUT)."""
 
 
 class NoRouteError(ConnectFailedError, error.NoRouteError):
-    pass
+    """The target or the network cannot be reached (EHOSTUNREACH, ENETUNREACH)."""
 
 
 class UnknownHostError(ConnectFailedError, error.UnknownHostError):
-    pass
+    """The name has no address (ENOTFOUND, EAI_AGAIN)."""
 
 
-# Why the connection is lost whose protocol is just being told so. Twisted's web client forgets the
-# reason where a body ends with its connection: cut or finished is the same to it.
+# The reason that is being passed to a protocol's connectionLost. Twisted's web client drops it for
+# a body that ends with its connection, so that a cut body looks complete.
 ending: ContextVar[Failure | None] = ContextVar("ending", default=None)
 
 _BY_CODE: dict[str, type[ConnectFailedError]] = {
@@ -80,11 +78,7 @@ _BY_CODE: dict[str, type[ConnectFailedError]] = {
 
 @implementer(IStreamClientEndpoint)
 class TesselEndpoint:
-    """A place to connect to over the board's network.
-
-    `tls` is True, or says more about the TLS to do; `proxy` False goes around the tunnel.
-    `counted` False: the connection, once it stands, does not keep the process alive.
-    """
+    """A client endpoint over the device's network."""
 
     def __init__(
         self,
@@ -95,13 +89,23 @@ class TesselEndpoint:
         proxy: bool | None = None,
         counted: bool = True,
     ) -> None:
+        """Create an endpoint; it connects when `connect` is called.
+
+        Args:
+            host: name or address of the target.
+            port: port of the target.
+            tls: True, or the options of TLS: connect over TLS.
+            proxy: False: do not use the tunnel.
+            counted: False: an established connection does not keep the program alive.
+
+        """
         self._target = Target(host, port)
         self._tls = TlsOptions() if tls is True else tls
         self._proxy = proxy is not False
         self._counted = counted
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Fails with a ConnectFailedError; it is a Twisted ConnectError, too."""
+        """Connect; the Deferred fails with ConnectFailedError, which is also a ConnectError."""
         handle = runtime.current().handles.open(f"connection to {self._target}")
         return Deferred.fromCoroutine(self._connected(protocolFactory, handle, here()))
 
@@ -110,8 +114,8 @@ class TesselEndpoint:
     ) -> IProtocol:
         factory.doStart()
         try:
-            relay = await self._dialled(factory, handle)
-        except BaseException as problem:  # cancellation and all: nothing stays behind
+            relay = await self._dial(factory, handle)
+        except BaseException as problem:  # also at cancellation: close the handle
             handle.close()
             factory.doStop()
             if isinstance(problem, NodeError):
@@ -121,7 +125,7 @@ class TesselEndpoint:
             handle.unref()
         return relay
 
-    async def _dialled(self, factory: IProtocolFactory, handle: Handle) -> IProtocol:
+    async def _dial(self, factory: IProtocolFactory, handle: Handle) -> IProtocol:
         address = HostnameAddress(self._target.host.encode("utf-8"), self._target.port)
 
         def build() -> IProtocol:
@@ -139,7 +143,7 @@ class TesselEndpoint:
 
 
 class _Counted(Protocol):
-    """Stands before a protocol and is like it, but that it knows when the connection is over."""
+    """Wraps a protocol to close its handle when the connection is lost."""
 
     def __init__(self, protocol: IProtocol, factory: IProtocolFactory, handle: Handle) -> None:
         self.protocol = protocol
@@ -182,21 +186,26 @@ def _in_twisted_words(problem: NodeError, opened_at: str | None) -> ConnectFaile
 
 @implementer(IAgentEndpointFactory)
 class TesselAgentEndpoints:
-    """For `twisted.web.client.Agent.usingEndpointFactory`.
-
-    `tls` says more about the TLS of https; `proxy` False goes around the tunnel. With a persistent
-    pool an idle connection keeps the process alive until the pool closes it, unless `counted` is
-    False.
-    """
+    """Makes endpoints for `twisted.web.client.Agent.usingEndpointFactory`."""
 
     def __init__(
         self, *, tls: TlsOptions | None = None, proxy: bool | None = None, counted: bool = True
     ) -> None:
+        """Set the options of all connections.
+
+        Args:
+            tls: options of TLS for https.
+            proxy: False: do not use the tunnel.
+            counted: False: connections do not keep the program alive. Otherwise also idle ones in a
+                persistent pool do, until the pool closes them.
+
+        """
         self._tls = tls or TlsOptions()
         self._proxy = proxy
         self._counted = counted
 
     def endpointForURI(self, uri: URI) -> TesselEndpoint:
+        """Return an endpoint for an http or https URI; raises SchemeNotSupported for others."""
         kinds: dict[bytes, bool | TlsOptions] = {b"http": False, b"https": self._tls}
         if uri.scheme not in kinds:
             raise SchemeNotSupported(f"scheme {uri.scheme!r}; known: http, https")

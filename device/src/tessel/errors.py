@@ -1,6 +1,6 @@
-"""What goes wrong on the device, in the words that programs written for Node match on.
+"""Errors with Node's codes and texts.
 
-A program looks at `error.code` ("ECONNREFUSED"); a person reads `str(error)`
+A program compares `error.code` ("ECONNREFUSED"); `str(error)` is for people
 ("connect ECONNREFUSED 127.0.0.1:80").
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 
 class NodeError(Exception):
-    """An error with Node's code word.
+    """An error with Node's code and text.
 
-    What a person may need beside its text, on which programs match, stands apart from that: the
-    line of the program that opened what failed, and what may help.
+    Attributes: `code`; `opened_at`, the program's line that opened the failed connection; `hint`,
+    a sentence that may help. They are not part of the text because programs compare that.
     """
 
     code: str
@@ -19,15 +19,16 @@ class NodeError(Exception):
     hint: str | None = None
 
     def __init__(self, message: str, code: str) -> None:
+        """Create an error with Node's text and code."""
         super().__init__(message)
         self.code = code
 
     def again(self) -> NodeError:
-        """The same for another socket: each notes on its own where it was opened."""
+        """Return a copy for another socket, with its own `opened_at`."""
         copy = NodeError(str(self), self.code)
         copy.hint = self.hint
         return copy
 
 
 class BoardError(Exception):
-    """The board was not used as it must be: no power, or power twice."""
+    """The board is off, or another board is on."""

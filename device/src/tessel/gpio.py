@@ -1,4 +1,4 @@
-"""Lines of a GPIO chip, as settings name them."""
+"""Lines of a GPIO chip, as written in settings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _LINE = re.compile(r"(?:(?P<chip>[\w./-]+):)?(?P<line>[\w.+-]+)")
 
 @dataclass(frozen=True, slots=True)
 class GpioLine:
-    """A line of a GPIO chip, by its number there or by its name."""
+    """A line of a GPIO chip, by number or name."""
 
     chip: str
     line: int | str
 
     @classmethod
     def parse(cls, text: str) -> GpioLine:
-        """`24`, `GPIO24`, `gpiochip4:24` or `/dev/gpiochip4:24`. Raises ValueError."""
+        """Parse `24`, `GPIO24`, `gpiochip4:24` or `/dev/gpiochip4:24`; raises ValueError."""
         match = _LINE.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is no line of a GPIO chip")
@@ -35,7 +35,7 @@ class GpioLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipPins:
-    """Where a chip is connected."""
+    """The SPI device and GPIO lines of a chip."""
 
     spi: str  # the path of the device
     chip_select: GpioLine

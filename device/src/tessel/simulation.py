@@ -1,4 +1,4 @@
-"""A simulated chip in a simulated network: an access point, and this machine behind it."""
+"""A simulated chip within range of one access point; this machine's network is behind it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tessel.radio.cc3000 import WifiCredentials
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """A chip at the end of its bus, and the air around it, for whoever plays with it."""
+    """The bus of a simulated chip, and its radio environment."""
 
     bus: IBus
     air: Air

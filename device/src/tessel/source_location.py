@@ -1,4 +1,4 @@
-"""Which line of the program it was: the frames that are the program's, among all there are."""
+"""Find the program's own line on the stack, for errors and reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 def _homes(package: str) -> list[str]:
-    spec = find_spec(package)  # beside the libraries, if it was installed to be worked on
+    spec = find_spec(package)  # not among the libraries in a development install
     homes = spec.submodule_search_locations if spec else None
     return [home + os.sep for home in homes or ()]
 
@@ -24,14 +24,14 @@ _LIBRARIES = (
 
 
 def is_programs(filename: str) -> bool:
-    """Code of the program: not of this runtime, nor of Python or an installed library."""
+    """Return whether a file is the program's: not of tessel, Python or an installed library."""
     return not filename.startswith(_LIBRARIES)
 
 
 def here() -> str | None:
-    """`hello.py:8`, the line of the program that is being run; None: it is not the program's turn.
+    """Return the program's line that is running, such as `hello.py:8`; None without one.
 
-    A few steps up the stack for each connection: cheap beside the connection itself.
+    It walks up a few frames, which costs little compared to a connection.
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect's would read the sources
     while frame is not None and not is_programs(frame.f_code.co_filename):

@@ -1,7 +1,7 @@
-"""Plain Python sockets, and all that is built on them, know neither the tunnel nor the chip.
+"""Warn a program whose plain Python sockets do not use the device's network.
 
-A program that uses `requests`, `urllib`, `asyncio` or `socket` connects by the machine's own
-network. It is told so, once, where the board's network is another: with a token, or with a chip.
+`requests`, `urllib`, `asyncio` and `socket` use the machine's own network, not the tunnel or the
+chip. The warning comes once, and only with a token or a chip.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tessel.settings import TOKEN_VARIABLES
 from tessel.source_location import is_programs
 
 TEXT = (
-    "this connection goes past the device's network (the tunnel, or the chip): plain Python "
+    "this connection bypasses the device's network (the tunnel or the chip): plain Python "
     "sockets, and with them requests, urllib and asyncio, use the machine's own. Use tessel.net or "
     "tessel.http, or treq with tessel.agent"
 )
@@ -28,14 +28,14 @@ TEXT = (
 _EVENTS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"})
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - a prefix
 _REACTOR = str(internet.__path__[0]) + os.sep
-_THREADS = _REACTOR + "threads.py"  # what the program runs in a thread of the reactor's is its own
+_THREADS = _REACTOR + "threads.py"  # functions in the reactor's threads are the program's
 
 
 class PlainSockets:
-    """An audit hook. It warns once; `sys.addaudithook` takes it."""
+    """An audit hook for `sys.addaudithook` that warns once of a plain socket."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """`environ` is the live environment: a program may set its settings itself."""
+        """`environ` is the live environment, since a program may change its settings."""
         self._environ = environ
         self._warned = False
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class PlainSockets:
             _warn(frame)
 
     def _is_bypass(self) -> bool:
-        """Has the board a network other than the machine's?"""
+        """Return whether the device uses a tunnel or a chip."""
         has_chip = self._environ.get("RADIO", "host").strip() not in ("", "host")
         names = [name + end for name in TOKEN_VARIABLES for end in ("", "_FILE")]
         return has_chip or any(self._environ.get(name) for name in names)
@@ -63,7 +63,7 @@ def _is_of_network(what: object) -> bool:
 
 
 def _is_runtimes(frame: FrameType | None) -> bool:
-    """Is it a socket of the reactor's? The radio's are all of that kind."""
+    """Return whether the reactor opened the socket; all of the radio's are such."""
     while frame is not None and not is_programs(frame.f_code.co_filename):
         filename = frame.f_code.co_filename
         if filename.startswith((_REACTOR, _PACKAGE)) and filename != _THREADS:
@@ -75,6 +75,8 @@ def _is_runtimes(frame: FrameType | None) -> bool:
 def _warn(frame: FrameType | None) -> None:
     while frame is not None and not is_programs(frame.f_code.co_filename):
         frame = frame.f_back
-    filename = sys.argv[0] if frame is None else frame.f_code.co_filename  # it is in a thread
+    filename = (
+        sys.argv[0] if frame is None else frame.f_code.co_filename
+    )  # in a thread without a frame of the program
     line = 0 if frame is None else frame.f_lineno
     warnings.warn_explicit(TEXT, RuntimeWarning, filename, line)

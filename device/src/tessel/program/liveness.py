@@ -1,8 +1,8 @@
-"""Is a program that uses Twisted by itself still at something? Reactor -> yes or no.
+"""Find out whether a program still uses the reactor directly.
 
-What `tessel.node` has open it counts itself. A program may also call the reactor directly, and the
-reactor tells nobody when its last timer or socket is gone: so it is looked at, leaving out what is
-this runtime's own (an idle tunnel must not keep a program alive).
+`tessel.node` counts its own handles. A program may also use Twisted itself, and a reactor does not
+report when its last timer or socket is gone. So it is inspected, without what belongs to this
+runtime: an idle tunnel must not keep a program alive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 
 class WatchedReactor(Protocol):
-    """What of a reactor is looked at."""
+    """The parts of a reactor that are inspected."""
 
     threadpool: ThreadPool | None
 
@@ -28,7 +28,7 @@ class WatchedReactor(Protocol):
 
 @implementer(IReactorTime)
 class OwnClock:
-    """The reactor's time, for the runtime itself: remembers which calls are its own."""
+    """The reactor's clock for the runtime itself. It knows which delayed calls it made."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -52,18 +52,20 @@ class OwnClock:
         return [call for call in self._clock.getDelayedCalls() if call in self._calls]
 
     def made(self, call: IDelayedCall) -> bool:
+        """Return whether a delayed call was made by this clock."""
         return call in self._calls
 
 
 class Liveness:
-    """What a reactor has open beyond what it had before, and beyond what is our own."""
+    """Inspects a reactor for timers, sockets and threads of the program."""
 
     def __init__(self, reactor: WatchedReactor, clock: OwnClock) -> None:
         self._reactor = reactor
         self._clock = clock
-        self._before = frozenset(self._selectables())  # its wakers
+        self._before = frozenset(self._selectables())  # the reactor's own wakers
 
     def busy(self, owns: Callable[[object], bool]) -> bool:
+        """Return whether the program uses the reactor. `owns` identifies the radio's sockets."""
         return self._waits() or self._has_open(owns) or self._has_threads()
 
     def _waits(self) -> bool:

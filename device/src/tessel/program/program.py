@@ -1,7 +1,7 @@
-"""The run of one program: a board, a reactor around it, and the end.
+"""The run of one program on a board, until its end.
 
-It ends when nothing is open any more (0), by an error that nobody listened for (1), by `sys.exit`,
-or by a signal (130, 143). Whichever: from then on the program hears nothing more, the tunnel is
+The run ends when nothing is open any more (exit code 0), by an unhandled error (1), by `sys.exit`,
+or by a signal (130 and 143). Then the program's callbacks are no longer called, the tunnel is
 closed, and the reactor stops.
 """
 
@@ -28,10 +28,10 @@ from tessel.radio_factory import BusWrap
 from tessel.settings import DEBUG_VARIABLE
 from tessel_service_kit.output import Writable
 
-FOREIGN_POLL_S = 0.05  # how often a reactor that the program uses by itself is looked at
-MOST_OPEN_SHOWN = 20  # lines about what is open: a terminal's page
+FOREIGN_POLL_S = 0.05  # interval of checks while the program uses the reactor itself
+MOST_OPEN_SHOWN = 20  # lines in the report at SIGINT: one page of a terminal
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SIGNAL_EXIT = 128  # a shell's way to say which signal ended a process
+SIGNAL_EXIT = 128  # plus the signal's number, as shells report it
 
 _WayOut: TypeAlias = Callable[[], Coroutine[Deferred[object], object, None]]
 
@@ -39,7 +39,7 @@ log = Logger(namespace="tessel")
 
 
 class IProgramReactor(IHostReactor, IReactorCore, IReactorFromThreads):
-    """A reactor that a program can be run in."""
+    """The parts of a reactor that a run needs."""
 
 
 class _Stage(Enum):
@@ -52,7 +52,7 @@ class _Stage(Enum):
 
 
 class Program:
-    """One run. `main` is the program's text; what it starts goes on until nothing is open."""
+    """One run of a program."""
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class Program:
         self._signal_due = False  # a signal came, and the reactor has had no turn since
 
     def run(self, main: Callable[[], None]) -> int:
-        """Run it to its end; the exit code."""
+        """Run the program `main` until nothing is open; return the exit code."""
         self._reactor.callWhenRunning(self._start, main)
         self._reactor.run()
         self._end_by_fault()
         return self._exit_code or 0
 
-    # Its life.
+    # Running.
 
     def _start(self, main: Callable[[], None]) -> None:
         self._liveness = Liveness(cast("WatchedReactor", self._reactor), self._clock)
@@ -110,20 +110,20 @@ class Program:
             self._clock.callLater(0, self._look)
 
     def _look(self) -> None:
-        """Is anything open still? What the program did with the reactor itself counts, too."""
+        """End the run if nothing is open, neither in `tessel.node` nor in the reactor."""
         self._look_due = False
         self._end_by_fault()
         if self._exit_code is not None or self._board.handles:
-            return  # the last handle to go will have it looked at again
+            return  # the last handle that closes calls this again
         if self._liveness is not None and self._liveness.busy(self._board.owns):
             self._look_due = True
             self._clock.callLater(FOREIGN_POLL_S, self._look)
             return
-        gc.collect()  # a Deferred's error that nobody handled is told when it is collected
+        gc.collect()  # unhandled errors of Deferreds are logged when these are collected
         self._end_by_kept_failures()
         self._leave(0, self._board.finish, _Stage.ENDING_UNASKED)
 
-    # Its end.
+    # Ending.
 
     def _end(self, code: int) -> None:
         self._leave(code, self._board.power_off)
@@ -135,21 +135,21 @@ class Program:
         self._stage = stage
         self._board.runtime.stop()
         ending = Deferred.fromCoroutine(way_out())
-        ending.addErrback(self._tell_failure)
+        ending.addErrback(self._report_failure)
         ending.addBoth(lambda _: self._reactor.stop())
 
     def _uncaught(self, error: BaseException) -> None:
-        """The program raised it, or emitted it and nobody listened."""
+        """End the run by an exception of the program, or an `error` without a listener."""
         if isinstance(error, SystemExit):
             self._end(self._asked_for(error.code))
         elif isinstance(error, KeyboardInterrupt):
-            self._tell_open("SIGINT", error)
+            self._report_open("SIGINT", error)
             self._end(SIGNAL_EXIT + signal.SIGINT)
         else:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        """An error after the last handle went still counts: nothing else had asked for the end."""
+        """Report an error; it also counts while the run ends because nothing is open."""
         unasked = self._stage is _Stage.ENDING_UNASKED
         if self._exit_code is None or unasked:
             self._say(_reported(error))
@@ -158,38 +158,38 @@ class Program:
         self._end(1)
 
     def _end_by_fault(self) -> None:
-        """An error that could not be dealt with when it came, at the end of the stack say."""
+        """End by an error that could not be handled at once, for example at a stack overflow."""
         fault = self._board.runtime.fault
         if fault is not None and self._exit_code is None:
             self._uncaught(fault)
 
     def _end_by_kept_failures(self) -> None:
-        """Errors of Deferreds that the program still has: nobody can handle them any more."""
+        """End by an error of a Deferred that the program holds: it can no longer handle it."""
         for info in [one for one in gc.get_objects() if type(one) is DebugInfo]:
-            failure, info.failResult = info.failResult, None  # told once
+            failure, info.failResult = info.failResult, None  # so that it is not logged again
             if failure is not None and failure.value is not None:
                 self._uncaught(failure.value)
 
     def _asked_for(self, code: object) -> int:
-        """As Python takes what `sys.exit` is given."""
+        """Return the exit code for the argument of `sys.exit`, as Python does."""
         if code is None or isinstance(code, int):
             return code or 0
         if self._exit_code is None:
             self._say(f"{code}\n")
         return 1
 
-    def _tell_failure(self, failure: Failure) -> None:
-        """The way out failed: a bug, which must not look like an end in order."""
+    def _report_failure(self, failure: Failure) -> None:
+        """Report that closing has failed, which is a bug; the exit code is not 0."""
         self._say(failure.getTraceback())
         self._exit_code = self._exit_code or 1
 
     def _say(self, text: str) -> None:
-        """To standard error, if it is there: a program may have closed it."""
+        """Write to standard error, unless the program has closed it."""
         with suppress(OSError, ValueError, AttributeError):
             self._errors.write(text)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        """The first ends it cleanly; a second, or one into a busy program, at once."""
+        """End cleanly at the first signal; at once at the second, or if the program is busy."""
         del frame
         code = SIGNAL_EXIT + number
         if self._exit_code is not None or self._signal_due:
@@ -197,7 +197,7 @@ class Program:
         elif self._stage is _Stage.MAIN:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(code)
         else:
-            self._signal_due = True  # until the reactor has its turn
+            self._signal_due = True  # until the next turn of the reactor
             self._reactor.callFromThread(self._end_by, signal.Signals(number))
 
     def _end_by(self, number: signal.Signals) -> None:
@@ -205,18 +205,18 @@ class Program:
         found = ", ".join(self._board.handles.names()) or "nothing"
         log.debug("ended by {signal}; open was: {found}", signal=number.name, found=found)
         if number is signal.SIGINT:
-            self._tell_open(number.name)
+            self._report_open(number.name)
         self._end(SIGNAL_EXIT + number)
 
-    def _tell_open(self, signal_name: str, error: BaseException | None = None) -> None:
-        """What the program was still waiting for, when somebody waited for its end in vain."""
+    def _report_open(self, signal_name: str, error: BaseException | None = None) -> None:
+        """Report what is still open, when a user stops the program."""
         if self._exit_code is None:
             self._say(_open_report(signal_name, self._board.handles.places(), error))
 
     # The log.
 
     def observe(self, event: LogEvent) -> None:
-        """What Twisted caught ends the program as what it raised does; the rest is for who asks."""
+        """End by an error that Twisted logs; write other events if _PROXY_DBG is set."""
         failure = event.get("log_failure")
         if failure is not None and event.get("log_level") is LogLevel.critical:
             self._uncaught(failure.value)
@@ -225,7 +225,7 @@ class Program:
 
 
 def _reported(error: BaseException) -> str:
-    """The report; of an error that cannot even be shown, its type."""
+    """Return the report of an error; only its type if `__str__` fails."""
     try:
         return report(error)
     except Exception as fault:  # noqa: BLE001 - a `__str__` that raises must not hide the error

@@ -1,7 +1,7 @@
-"""The error that ended a program -> what is said about it on standard error.
+"""The report on standard error of the error that ended a program.
 
-What the network did is told in a line, with the line of the program it happened to; what the
-program itself did wrong is told as Python does, without the frames of those who ran it.
+A network error is one line, with the program's line that opened the connection. An error of the
+program itself is a Python traceback without the frames of this runtime.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from tessel.source_location import is_programs
 
 
 def report(error: BaseException) -> str:
-    """The text, with its line ends."""
+    """Return the report of an error, with line ends."""
     if isinstance(error, SettingsError):
         return "".join(f"tessel: {fault}\n" for fault in error.faults)
-    told = traceback.TracebackException.from_exception(error)
+    trace = traceback.TracebackException.from_exception(error)
     if isinstance(error, NodeError):
-        if error.opened_at is not None or not _is_programs(told):
+        if error.opened_at is not None or not _is_programs(trace):
             return "".join(_lines(error))
-        told.__cause__ = told.__context__ = None  # how the runtime came to say so:
-        told.stack[:] = [frame for frame in told.stack if is_programs(frame.filename)]
-    _trim(told, error)
-    return "".join(told.format())
+        trace.__cause__ = trace.__context__ = None  # the runtime's own steps
+        trace.stack[:] = [frame for frame in trace.stack if is_programs(frame.filename)]
+    _trim(trace, error)
+    return "".join(trace.format())
 
 
 def interrupted_at(error: BaseException | None) -> str | None:
-    """The line of the program that ran when the error was raised into it."""
+    """Return the program's line that ran when a signal raised this error; None without one."""
     if error is None:
         return None
-    told = traceback.extract_tb(error.__traceback__)
-    lines = [f"{one.filename}, line {one.lineno}" for one in told if is_programs(one.filename)]
+    trace = traceback.extract_tb(error.__traceback__)
+    lines = [f"{one.filename}, line {one.lineno}" for one in trace if is_programs(one.filename)]
     return lines[-1] if lines else None
 
 
@@ -45,20 +45,20 @@ def _lines(error: NodeError) -> Iterator[str]:
         yield f"  hint: {error.hint}\n"
 
 
-def _is_programs(told: traceback.TracebackException) -> bool:
-    return any(is_programs(frame.filename) for frame in told.stack)
+def _is_programs(trace: traceback.TracebackException) -> bool:
+    return any(is_programs(frame.filename) for frame in trace.stack)
 
 
-def _trim(told: traceback.TracebackException, error: BaseException) -> None:
-    """Leave out who ran the program; all of it, if the program was never reached."""
+def _trim(trace: traceback.TracebackException, error: BaseException) -> None:
+    """Remove the runtime's frames before the program's first frame."""
     first = next(
-        (number for number, frame in enumerate(told.stack) if is_programs(frame.filename)), None
+        (number for number, frame in enumerate(trace.stack) if is_programs(frame.filename)), None
     )
     if first is not None:
-        del told.stack[:first]
+        del trace.stack[:first]
     elif isinstance(error, SyntaxError):
-        del told.stack[:]  # it could not even be compiled, and says itself where
-    if told.__cause__ is not None and error.__cause__ is not None:
-        _trim(told.__cause__, error.__cause__)
-    if told.__context__ is not None and error.__context__ is not None:
-        _trim(told.__context__, error.__context__)
+        del trace.stack[:]  # it was not compiled; the error itself names the line
+    if trace.__cause__ is not None and error.__cause__ is not None:
+        _trim(trace.__cause__, error.__cause__)
+    if trace.__context__ is not None and error.__context__ is not None:
+        _trim(trace.__context__, error.__context__)

@@ -69,7 +69,7 @@ def test_a_plain_socket_is_told_with_its_line_and_what_to_use(tmp_path, port, wa
     told = run(tmp_path, textwrap.dedent(WAYS[way]), port, RADIO="cc3000-sim")
 
     assert told.returncode == 0, told.stderr
-    assert told.stderr.count("goes past the device's network") == 1
+    assert told.stderr.count("bypasses the device's network") == 1
     assert told.stderr.startswith("program.py:")
     assert "tessel.agent" in told.stderr
     assert "treq" in told.stderr
@@ -86,7 +86,7 @@ def test_it_is_told_once(tmp_path, port):
         PROXY_HOST="h",
     )
 
-    assert told.stderr.count("goes past") == 1
+    assert told.stderr.count("bypasses the device") == 1
     assert told.stderr.startswith("program.py:5:")
 
 

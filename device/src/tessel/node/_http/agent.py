@@ -1,8 +1,8 @@
-"""The pool of connections that requests share, as Node's `http.Agent`.
+"""`http.Agent`: a pool of connections that requests share.
 
-Connections are told apart by everything that was said about them: host, port, `proxy`, `ca`,
-`servername`, `reject_unauthorized` and whatever else `connect` was given. One that was made to go
-around the tunnel, or to trust another authority, never serves a request that did not ask for it.
+Requests share a connection only if all their options are equal: host, port, `proxy`, `ca`,
+`servername`, `reject_unauthorized` and all others of `connect`. So a connection that avoids the
+tunnel, or trusts another authority, never serves a request that did not ask for this.
 """
 
 from collections import deque
@@ -27,10 +27,10 @@ from tessel.node.net import Socket
 # Node's defaults.
 MAX_FREE_SOCKETS = 256
 KEEP_ALIVE_MSECS = 1_000.0
-FREE_SOCKET_TIMEOUT_MS = 5_000.0  # shorter than servers keep theirs, so that they seldom cross
-# A server's `Keep-Alive: timeout=N` is taken a second shorter, for the time on the way.
+FREE_SOCKET_TIMEOUT_MS = 5_000.0  # shorter than most servers use
+# Subtracted from a server's `Keep-Alive: timeout=N`, for the time on the network.
 _HINT_MARGIN_MS = 1_000.0
-# Requests that wait for a connection to the same place; more of them is a program gone astray.
+# Requests that may wait for a connection with the same options; more are a fault of the program.
 MAX_WAITING_REQUESTS = 10_000
 
 PoolKey = tuple[tuple[str, Hashable], ...]
@@ -38,18 +38,18 @@ _OF_AGENT = frozenset(
     {"keep_alive", "keep_alive_msecs", "max_sockets", "max_total_sockets", "max_free_sockets"}
     | {"free_socket_timeout", "scheduling", "timeout"}
 )
-_Several = TypeVar("_Several", list[Socket], deque["Customer"])
+_Several = TypeVar("_Several", list[Socket], deque["PooledRequest"])
 
 
 def of_connection(
     options: Mapping[str, object], known: frozenset[str] = CONNECT_OPTIONS
 ) -> dict[str, object]:
-    """Those that `connect` takes; the rest are the agent's and the request's own."""
+    """Return the options that `connect` accepts, without those of the agent and the request."""
     return {name: value for name, value in options.items() if name in known}
 
 
-class Customer(Protocol):
-    """A request, as far as an agent knows it."""
+class PooledRequest(Protocol):
+    """A request, as its agent sees it."""
 
     @property
     def connection_options(self) -> Mapping[str, object]: ...
@@ -58,17 +58,26 @@ class Customer(Protocol):
 
 
 class HttpAgent(EventEmitter):
-    """Makes connections, at most `max_sockets` at once to one place and `max_total_sockets` to all.
-    With `keep_alive` it keeps `max_free_sockets` that are done with, for `free_socket_timeout` ms;
-    such an idle connection does not keep the process alive. `scheduling` says which of them is used
-    next: the one used last ("lifo") or first ("fifo"). `timeout` (ms) and other options go to every
-    connection it makes.
+    """A pool of connections for requests. Pass it as the option `agent` of a request.
+
+    Options, as a mapping or keywords:
+
+    - `keep_alive`: keep idle connections for later requests (default: False).
+    - `max_sockets`: connections to one target with equal options (default: no limit).
+    - `max_total_sockets`: connections to all targets (default: no limit).
+    - `max_free_sockets`: idle connections to one target (default: 256).
+    - `free_socket_timeout`: ms before an idle connection is closed (default: 5000).
+    - `scheduling`: reuse the connection that was used last ("lifo", default) or first ("fifo").
+    - `timeout` (ms) and the other options of `connect`: for all its connections.
+
+    An idle connection does not keep the program alive. Event: `free` (Socket).
     """
 
     protocol = "http:"
     default_port = 80
 
     def __init__(self, options: Mapping[str, object] | None = None, **named: object) -> None:
+        """Create an empty pool; raises NodeError for a wrong option."""
         super().__init__()
         given = {**options_mapping(options), **named}
         scheme = self.protocol.rstrip(":")
@@ -83,40 +92,43 @@ class HttpAgent(EventEmitter):
         self.options = given
         self.sockets: dict[PoolKey, list[Socket]] = {}
         self.free_sockets: dict[PoolKey, list[Socket]] = {}
-        self.requests: dict[PoolKey, deque[Customer]] = {}
+        self.requests: dict[PoolKey, deque[PooledRequest]] = {}
         self._parked: dict[Socket, Parked] = {}
         self._board: Runtime | None = None
 
     @property
     def reuses(self) -> bool:
-        """Is there any use in asking servers to keep connections open?"""
+        """True if the agent can reuse connections, so that requests ask servers to keep them."""
         return self.keep_alive or self.max_sockets < inf
 
     def get_name(self, options: Mapping[str, object]) -> PoolKey:
-        """What tells a connection from others: all that was said about it."""
-        said = {**self.options, **options}
-        return tuple((name, _frozen(said[name])) for name in sorted(said) if said[name] is not None)
+        """Return the key of a connection: requests with equal keys can share it."""
+        merged = {**self.options, **options}
+        return tuple(
+            (name, _frozen(merged[name])) for name in sorted(merged) if merged[name] is not None
+        )
 
     @property
     def total_socket_count(self) -> int:
-        """Of connections to all places, in use and idle."""
+        """The number of connections, in use and idle."""
         pools = (self.sockets, self.free_sockets)
         return sum(len(sockets) for pool in pools for sockets in pool.values())
 
     def keep_socket_alive(self, socket: Socket) -> bool:  # noqa: ARG002 - for programs to override
-        """A request is done with the connection: may it be kept? Programs override it."""
+        """Return whether to keep a connection after a request. Programs can override it."""
         return True
 
-    def reuse_socket(self, socket: Socket, request: Customer) -> None:
-        """A connection that was kept serves another request. Programs override it."""
+    def reuse_socket(self, socket: Socket, request: PooledRequest) -> None:
+        """A kept connection serves another request. Programs can override it."""
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
+        """Open a connection for a request. Programs can override it."""
         return net.connect(of_connection(options))
 
-    # What a request calls.
+    # For requests.
 
-    def add_request(self, request: Customer, options: Mapping[str, object]) -> None:
-        """Give it a connection, now or when one is free. It hears of it on a later tick."""
+    def add_request(self, request: PooledRequest, options: Mapping[str, object]) -> None:
+        """Call the request's `on_socket` on a later tick, when there is a connection for it."""
         self._settle_on_board()
         key = self.get_name(options)
         parked = self._take_parked(key)
@@ -128,8 +140,8 @@ class HttpAgent(EventEmitter):
         else:
             self._wait(key, request)
 
-    def cancel(self, request: Customer, options: Mapping[str, object]) -> None:
-        """It no longer waits."""
+    def cancel(self, request: PooledRequest, options: Mapping[str, object]) -> None:
+        """Remove a request from the queue."""
         key = self.get_name(options)
         waiting = self.requests.get(key, deque())
         if request in waiting:
@@ -137,9 +149,9 @@ class HttpAgent(EventEmitter):
             _forget_if_empty(self.requests, key)
 
     def free(self, socket: Socket, options: Mapping[str, object], hint_ms: float = inf) -> None:
-        """The request is done with the connection, which could serve another.
+        """Take a connection back from a request, for another one.
 
-        `hint_ms`: so long the server says it keeps it.
+        `hint_ms` is the time for which the server says it keeps the connection.
         """
         key = self.get_name(options)
         waiting = self.requests.get(key)
@@ -151,22 +163,20 @@ class HttpAgent(EventEmitter):
             self._park(key, socket, hint_ms - _HINT_MARGIN_MS)
 
     def remove(self, socket: Socket, options: Mapping[str, object]) -> None:
-        """The connection speaks another protocol now, and counts no more."""
+        """Remove a connection that uses another protocol now."""
         key = self.get_name(options)
         self.sockets[key].remove(socket)
         _forget_if_empty(self.sockets, key)
         self._serve_next(key, options)
 
     def destroy(self) -> None:
-        """Close all connections, those in use too."""
+        """Close all connections, also those in use."""
         for pool in (self.free_sockets, self.sockets):
             for socket in [each for sockets in pool.values() for each in sockets]:
                 socket.destroy()
 
     def _settle_on_board(self) -> None:
-        """A pool lives as long as the board that was on when it was filled: when that is
-        switched off, its connections are gone.
-        """
+        """Empty the pool if another board is on than before: its connections are closed."""
         if self._board is not runtime.current():
             self._board = runtime.current()
             self.sockets, self.free_sockets, self.requests, self._parked = {}, {}, {}, {}
@@ -175,15 +185,15 @@ class HttpAgent(EventEmitter):
 
     def _connected(self, key: PoolKey, options: Mapping[str, object]) -> Socket:
         socket = self.create_connection({"no_delay": True, **self.options, **options})
-        # A request listens for its errors; between two requests nobody does, and none is needed
+        # Between two requests there is no other listener for errors, and none is needed
         socket.on("error", lambda _: None)
         socket.once("close", lambda *_: self._gone(key, options, socket))
         self.sockets.setdefault(key, []).append(socket)
         return socket
 
     @staticmethod
-    def _assign(socket: Socket, request: Customer, *, reused: bool) -> None:
-        # On a later tick, so that a program has its listeners in place
+    def _assign(socket: Socket, request: PooledRequest, *, reused: bool) -> None:
+        # On a later tick, when the program has added its listeners
         runtime.current().next_tick(lambda: request.on_socket(socket, reused=reused))
 
     def _gone(self, key: PoolKey, options: Mapping[str, object], socket: Socket) -> None:
@@ -198,14 +208,14 @@ class HttpAgent(EventEmitter):
         self._serve_others()
 
     def _has_room(self, key: PoolKey) -> bool:
-        """For one more connection. An idle one to another place makes room for it."""
+        """Return whether one more connection is allowed; close an idle one to make room."""
         if len(self.sockets.get(key, ())) >= self.max_sockets:
             return False
         if self.total_socket_count < self.max_total_sockets:
             return True
         idle = next((one for free in self.free_sockets.values() for one in free), None)
         if idle is not None:
-            idle.destroy()  # its place is free once it is closed
+            idle.destroy()  # its `close` serves the next request
         return False
 
     def _serve_next(self, key: PoolKey, options: Mapping[str, object]) -> None:
@@ -216,18 +226,18 @@ class HttpAgent(EventEmitter):
         self._assign(self._connected(key, options), request, reused=False)
 
     def _serve_others(self) -> None:
-        """The place of a connection to one host may go to a request to another."""
+        """Serve requests to other targets, if the total limit made them wait."""
         if self.max_total_sockets < inf:
             for key, waiting in list(self.requests.items()):
                 if waiting:
                     self._serve_next(key, waiting[0].connection_options)
 
-    def _next_waiting(self, key: PoolKey, waiting: deque[Customer]) -> Customer:
+    def _next_waiting(self, key: PoolKey, waiting: deque[PooledRequest]) -> PooledRequest:
         request = waiting.popleft()
         _forget_if_empty(self.requests, key)
         return request
 
-    def _wait(self, key: PoolKey, request: Customer) -> None:
+    def _wait(self, key: PoolKey, request: PooledRequest) -> None:
         waiting = self.requests.setdefault(key, deque())
         if len(waiting) >= MAX_WAITING_REQUESTS:
             raise NodeError(
@@ -235,7 +245,7 @@ class HttpAgent(EventEmitter):
             )
         waiting.append(request)
 
-    # Connections at rest.
+    # Idle connections.
 
     def _park(self, key: PoolKey, socket: Socket, hint_ms: float) -> None:
         timeout_ms = min(self.free_socket_timeout_ms, hint_ms)
@@ -251,11 +261,11 @@ class HttpAgent(EventEmitter):
         self.emit("free", socket)
 
     def _is_wanted_elsewhere(self) -> bool:
-        """The place that an idle connection would take."""
+        """Return whether requests to other targets wait for this connection's place."""
         return bool(self.requests) and self.total_socket_count >= self.max_total_sockets
 
     def _take_parked(self, key: PoolKey) -> Socket | None:
-        """The one parked last, unless `scheduling` is "fifo": the others may then time out."""
+        """Return an idle connection: the one used last, or first if `scheduling` is "fifo"."""
         free = self.free_sockets.get(key, [])
         while free:
             socket = free.pop(-1 if self.scheduling == "lifo" else 0)
@@ -290,7 +300,7 @@ def _scheduling(value: object) -> str:
 
 
 def _frozen(value: object) -> Hashable:
-    """Equal for what is the same to say; 1 and True are not."""
+    """Return a hashable value that is equal for equal options; 1 and True differ."""
     if isinstance(value, list | tuple):
         return tuple(_frozen(each) for each in value)
     if isinstance(value, str | bytes | int | float):

@@ -1,4 +1,4 @@
-"""One connection of an HTTP server: requests one after another, each answered before the next."""
+"""One connection of an HTTP server: requests in sequence, each answered before the next."""
 
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
@@ -19,18 +19,18 @@ from tessel.node.net import Socket
 
 
 class _Phase(Enum):
-    """What a connection is about; each has its deadline."""
+    """The state of a connection; each has its own timeout."""
 
     IDLE = auto()  # between two requests
-    HEAD = auto()  # the head of a request is awaited
-    BODY = auto()  # its body is, though the answer may be sent already
-    ANSWER = auto()  # the request is whole; the program has all its time to answer
-    CLOSING = auto()  # the last is said; the client may close now
-    SWITCHED = auto()  # the connection is the program's and speaks another protocol
+    HEAD = auto()  # waits for the head of a request
+    BODY = auto()  # waits for the body; the response may be sent already
+    ANSWER = auto()  # the request is complete; the program may take any time to respond
+    CLOSING = auto()  # the last response is sent; waits for the client to close
+    SWITCHED = auto()  # the program uses the connection for another protocol
 
 
 class ServerEvents(Protocol):
-    """A server, as far as its connections know it."""
+    """A server, as its connections see it."""
 
     require_host_header: bool
     timeout: float
@@ -56,7 +56,7 @@ class ServerConnection:
         self._response: ServerResponse | None = None
         self._runtime = runtime.current()
         self._deadline: IDelayedCall | None = None
-        self._requests = 0  # that came
+        self._requests = 0  # received
         self._phase = _Phase.HEAD
         self._enter(_Phase.HEAD)
         self._listening: dict[str, Callable[..., object]] = {
@@ -73,7 +73,7 @@ class ServerConnection:
             socket.set_timeout(site.timeout)
 
     def _waits_for(self) -> str:
-        """For a person who wonders why the program does not end."""
+        """Describe what the connection waits for, for the report at SIGINT."""
         if self._request is None:
             return "the next request"
         path = (self._request.url or "").partition("?")[0]  # a query may hold secrets
@@ -83,28 +83,29 @@ class ServerConnection:
 
     @property
     def idle(self) -> bool:
+        """True between two requests."""
         return self._phase is _Phase.IDLE
 
-    # What comes in.
+    # Receiving.
 
     def _on_data(self, data: bytes) -> None:
         if self._phase is _Phase.CLOSING:
-            return  # read, so that what was answered is not lost in a reset
+            return  # unread bytes would make TCP reset the connection and lose the response
         if self._phase is _Phase.IDLE:
             self._enter(_Phase.HEAD)
         self._take(self._wire.receive(data))
         if self._phase is _Phase.ANSWER and self._wire.pending > self._limits.max_header_bytes:
-            self.socket.pause()  # it sends requests faster than they are answered
+            self.socket.pause()  # requests come faster than they are answered
 
     def _on_end(self) -> None:
-        """The client sends no more; it may still read the answer."""
+        """Handle the client's FIN: it can still read the response."""
         if self._phase is not _Phase.CLOSING:
             self._take(self._wire.receive_end())
         if self._phase not in (_Phase.ANSWER, _Phase.SWITCHED):
             self.socket.end()
 
     def _on_timeout(self) -> None:
-        """As in Node: it is closed if neither request, response nor server listens."""
+        """Emit `timeout`; as in Node, close the socket if there is no listener."""
         request = self._request
         heard = request is not None and not request.complete and request.emit("timeout")
         heard |= self._response is not None and self._response.emit("timeout")
@@ -113,7 +114,7 @@ class ServerConnection:
             self.socket.destroy()
 
     def _on_error(self, error: BaseException) -> None:
-        # A client that goes away is no fault of the program's: `close` follows
+        # A lost client is no error of the program; `close` follows
         self._site.emit("clientError", error, self.socket)
 
     def _on_close(self, *_: object) -> None:
@@ -143,9 +144,9 @@ class ServerConnection:
                 self._request.finish(event)
                 self._go_on()
             case _:
-                pass  # of a request that was refused
+                pass  # rest of a refused request
 
-    # One request and its answer.
+    # One request and its response.
 
     def _begin(self, head: RequestHead) -> None:
         if head.upgrade and self._is_switch(head):
@@ -161,7 +162,7 @@ class ServerConnection:
         self._offer(head, request, response)
 
     def _kept(self) -> str | None:
-        """How long the connection may serve other requests; None: this is its last."""
+        """Return the value of Keep-Alive; None if this request is the connection's last."""
         last = 0 < self._limits.max_requests <= self._requests
         return self._limits.kept if self._site.listening and not last else None
 
@@ -184,38 +185,38 @@ class ServerConnection:
             response.write_head(HTTPStatus.EXPECTATION_FAILED).end()
 
     def _is_switch(self, head: RequestHead) -> bool:
-        """An `Upgrade` that no listener takes is a request like others."""
+        """Return whether the request switches protocols: CONNECT, or `upgrade` has a listener."""
         if head.method == "CONNECT" or self._site.listener_count("upgrade"):
             return True
         self._parser.decline(head)
         return False
 
     def _switch(self, event: str, head: RequestHead) -> None:
-        """From now on the connection is the program's."""
+        """Give the connection to the program, which uses another protocol now."""
         self._enter(_Phase.SWITCHED)
         self.socket.used_for(None)
         for name, listener in self._listening.items():
             self.socket.off(name, listener)
         request = IncomingMessage(self.socket, head, _unheard)
         request.close_message(End())
-        self.socket.readable_flowing = None  # as in Node: what comes waits for its listener
+        self.socket.readable_flowing = None  # as in Node, its bytes wait for a listener
         if not self._site.emit(event, request, self.socket, self._wire.left_over):
             self.socket.on("error", lambda _: None)
             self.socket.destroy()
 
     def _given_up(self, request: IncomingMessage) -> None:
-        """The program destroyed a request that it had not read: it wants no more of the client."""
+        """Close the connection if the program destroyed a request before it had read it."""
         if request.aborted and request is self._request and self._phase is not _Phase.CLOSING:
             self.socket.destroy()
 
     def _answered(self, request: IncomingMessage) -> None:
-        request.resume()  # what the program did not want of it must not block the next
+        request.resume()  # an unread body must not block the next request
         if not self._wire.we_stay:
             self.socket.end()
         self._go_on()
 
     def _go_on(self) -> None:
-        """Both messages are complete: to the next request, or to the end."""
+        """If request and response are complete, wait for the next request, or close."""
         if self._phase is not _Phase.ANSWER or not self._is_answered():
             return
         self._request = self._response = None
@@ -232,19 +233,19 @@ class ServerConnection:
         return self._response is None or self._response.writable_finished
 
     def _on_left_over(self) -> None:
-        """The next request may have come already."""
+        """Handle a next request that was received already."""
         if self._phase is _Phase.IDLE and not self._wire.between:
             self._enter(_Phase.HEAD)
             self._take(self._wire.events())
 
-    # What must not go on.
+    # Refusals and timeouts.
 
     def _refuse(self, error: HttpWireError) -> None:
         answering = self._response is not None and self._response.headers_sent
         if self._response is not None:
             self._response.silence()
         if self._request is not None:
-            # As in Node on a later tick, when the program has what came before
+            # As in Node on a later tick, after the bytes received before
             self._runtime.next_tick(self._request.destroy, cut())
         self._enter(_Phase.CLOSING)
         if self._site.emit("clientError", error, self.socket):
@@ -285,7 +286,7 @@ class ServerConnection:
 
 
 def _unheard(_: BaseException) -> None:
-    """A request that was cut, and nobody minds: the server serves others."""
+    """Ignore the error of a cut request: the server continues with others."""
 
 
 def _refusal(status: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What one client may ask of a server, and the options that set it."""
+"""The limits of an HTTP server on each connection, and the options that set them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ KEEP_ALIVE_TIMEOUT_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What one client may ask of a server."""
+    """The limits of an HTTP server on each connection. A timeout of 0 is no limit."""
 
     max_header_bytes: int
-    max_body_bytes: int | None  # None: bodies are streamed, a long one costs no memory
+    max_body_bytes: int | None  # None: no limit; bodies are streamed and need no memory
     headers_timeout_ms: int
     request_timeout_ms: int
     keep_alive_timeout_ms: int
     max_requests: int = 0  # on one connection; 0: no limit
-    insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
+    insecure: bool = False  # accept what llhttp refuses unless it is lenient
 
     @property
     def kept(self) -> str:
-        """What a response says of its connection in `Keep-Alive`; empty: it has no time limit."""
+        """The value of the header Keep-Alive; empty if there is no time limit."""
         if not self.keep_alive_timeout_ms:
             return ""
         most = f", max={self.max_requests}" if self.max_requests else ""
@@ -34,6 +34,7 @@ class ServerLimits:
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
+        """Read the limits from the options of a server; raises NodeError."""
         body = options.get("max_body_size")
         return cls(
             max_header_bytes=number(options, "max_header_size", MAX_HEADER_BYTES),

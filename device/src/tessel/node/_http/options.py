@@ -1,7 +1,7 @@
-"""A URL or a mapping of options, as a program gives it, into what a request and its socket need.
+"""The options of a request: parse a URL or a mapping for the request and its socket.
 
-What HTTP has no use for itself (`proxy`, `ca`, `servername`, `reject_unauthorized`, `family`, ...)
-is handed on to `net.connect` or `tls.connect` as it is.
+Options that HTTP itself does not use (`proxy`, `ca`, `servername`, `family` and so on) are passed
+to `net.connect` or `tls.connect`.
 """
 
 import base64
@@ -19,9 +19,9 @@ from tessel.node._net.options import (
 )
 from tessel.node.base.arguments import check_options, text_or_none
 
-# Node's default; a whole header block, the first line included, must fit in.
+# As in Node; for the whole head, with the first line.
 MAX_HEADER_BYTES = 16 * 1024
-# What an URL may hold as it is; anything else in it is percent-encoded, as browsers do.
+# Characters that are kept in a URL; others are percent-encoded, as browsers do.
 _URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
 
 _OF_HTTP = frozenset(
@@ -29,7 +29,7 @@ _OF_HTTP = frozenset(
     | {"default_port", "max_header_size", "max_body_size", "insecure_http_parser"}
     | {"create_connection"}
 )
-# Those of TLS make connections different for http as well, which has no use for them, as in Node.
+# As in Node, options of TLS are allowed for http, too, and separate its connections.
 REQUEST_OPTIONS = _OF_HTTP | (TLS_OPTIONS - {"callback"})
 UNSUPPORTED_BY_REQUESTS = {
     **UNSUPPORTED_OF_TLS,
@@ -42,7 +42,7 @@ UNSUPPORTED_BY_REQUESTS = {
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """One request before it is sent; `connection` is for the socket."""
+    """The options of a request; `connection` holds those of the socket."""
 
     method: str
     path: str
@@ -54,7 +54,7 @@ class RequestOptions:
     max_body_bytes: int | None
     agent: object
     create_connection: object = None  # a function that connects instead of the agent
-    insecure: bool = False  # accept what llhttp refuses unless it is told to be lenient
+    insecure: bool = False  # accept what llhttp refuses unless it is lenient
 
 
 RequestTarget = str | Mapping[str, object]
@@ -63,7 +63,7 @@ RequestTarget = str | Mapping[str, object]
 def request_options(
     target: RequestTarget, extra: Mapping[str, object] | None, scheme: str
 ) -> RequestOptions:
-    """`extra` goes over what the URL says."""
+    """Parse the target; options in `extra` override it. Raises NodeError."""
     given = _of_url(target, scheme) if isinstance(target, str) else dict(target)
     given |= extra or {}
     check_options(given, REQUEST_OPTIONS, f"{scheme}.request", UNSUPPORTED_BY_REQUESTS)
@@ -140,10 +140,10 @@ def _method(given: Mapping[str, object]) -> str:
 
 def _path(given: Mapping[str, object]) -> str:
     path = text_or_none(given.get("path"), "options.path") or "/"
-    # A blank or line break in the path would end it, and begin what its author likes.
+    # A space or line break in the path would allow to inject headers.
     if not all("!" <= each <= "~" for each in path):
         raise NodeError(
-            f"path {path!r}; allowed: printable ASCII without blanks", "ERR_UNESCAPED_CHARACTERS"
+            f"path {path!r}; allowed: printable ASCII without spaces", "ERR_UNESCAPED_CHARACTERS"
         )
     return path
 
@@ -173,6 +173,7 @@ def _is_ipv6(host: str) -> bool:
 
 
 def number(given: Mapping[str, object], name: str, default: int) -> int:
+    """Return an option that is a whole number, also as text; raises NodeError."""
     value = given.get(name)
     if value is None:
         return default

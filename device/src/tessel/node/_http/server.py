@@ -1,4 +1,4 @@
-"""HTTP servers in the Node manner: `http.create_server(lambda request, response: ...)`."""
+"""`http.Server`."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -36,12 +36,18 @@ _UNSUPPORTED = {
 
 
 class HttpServer(net.Server):
-    """Events besides those of `net.Server`: request, connect, upgrade, checkContinue,
-    checkExpectation, timeout, clientError.
+    """An HTTP server. `http.create_server` returns it.
 
-    Options, which are attributes too and count for connections that come later: `max_header_size`,
-    `max_body_size` (bytes), `headers_timeout`, `request_timeout`, `keep_alive_timeout`
-    (milliseconds), `require_host_header`, `insecure_http_parser`.
+    Events: those of `net.Server`, and `request` (IncomingMessage, ServerResponse), `connect`,
+    `upgrade`, `checkContinue`, `checkExpectation`, `timeout`, `clientError`.
+
+    Options, which are also attributes for later connections:
+
+    - `max_header_size`, `max_body_size`: in bytes; larger requests are refused.
+    - `headers_timeout`, `request_timeout`, `keep_alive_timeout`: in ms, to receive a head, to
+      receive a body, and to wait for the next request. 0: no limit.
+    - `require_host_header`: refuse HTTP/1.1 requests without Host (default: True).
+    - `insecure_http_parser`: accept some malformed requests (default: False).
     """
 
     _scheme = "http"
@@ -49,7 +55,7 @@ class HttpServer(net.Server):
     def __init__(
         self, options: Mapping[str, object] | None = None, listener: Callback | None = None
     ) -> None:
-        # Half open: a client may end its side behind its request and wait for the answer
+        # Half open: a client may close its writing half after the request and wait for the response
         given = dict(options or {})
         check_options(given, _OPTIONS, f"{self._scheme}.create_server", _UNSUPPORTED)
         super().__init__({**_of_sockets(given), "allow_half_open": True}, self._serve)
@@ -68,10 +74,10 @@ class HttpServer(net.Server):
             self.on("request", listener)
 
     def set_timeout(self, timeout_ms: float = 0, callback: Callback | None = None) -> Self:
-        """Connections that come from now on time out after so long without bytes.
+        """Set the time without bytes (ms) after which later connections are closed. 0: never.
 
-        They are closed, unless a listener for `timeout` on the server (with the socket), the
-        request or the response decides otherwise. The callback is for `timeout`.
+        A listener for `timeout` on the server (called with the socket), the request or the response
+        prevents the close. The callback is a listener of the server.
         """
         self.timeout = valid_timeout(timeout_ms)
         if (listener := callback_or_none(callback)) is not None:
@@ -79,18 +85,18 @@ class HttpServer(net.Server):
         return self
 
     def close(self, callback: Callback | None = None) -> Self:
-        """Accept no more, close the connections that wait for a next request, and the others
-        once they have answered.
-        """
+        """Accept nothing more; close idle connections now, and the others after their response."""
         super().close(callback)
         self.close_idle_connections()
         return self
 
     def close_idle_connections(self) -> None:
+        """Close the connections that wait for a next request."""
         for connection in [each for each in self._connections if each.idle]:
             connection.socket.destroy()
 
     def close_all_connections(self) -> None:
+        """Close all connections, also those with a request under way."""
         for connection in list(self._connections):
             connection.socket.destroy()
 
@@ -112,7 +118,7 @@ class HttpServer(net.Server):
 
 
 def _of_sockets(given: Mapping[str, object]) -> dict[str, object]:
-    """The options of the sockets; as in Node they send without delay unless told otherwise."""
+    """Return the options of the sockets. As in Node, `no_delay` is on by default."""
     return {"no_delay": True, **{k: v for k, v in given.items() if k in SERVER_OPTIONS}}
 
 
@@ -121,6 +127,14 @@ def create_server(
     request_listener: Callback | None = None,
     **named: object,
 ) -> HttpServer:
-    """`create_server(listener)` or `create_server(options, listener)`. Options may be keywords."""
+    """Create an HTTP server: `create_server(listener)` or `create_server(options, listener)`.
+
+    Options may be keywords; see Server. The listener is for `request`. Call `listen` to open the
+    port.
+
+    Raises:
+        NodeError: an option is unknown or wrong.
+
+    """
     places, listener = split_callback((options, request_listener), 1, "http.create_server")
     return HttpServer({**options_mapping(places[0] if places else None), **named}, listener)

@@ -1,7 +1,4 @@
-"""One connection's HTTP/1.1: what was said in both directions, and whether it can serve again.
-
-No I/O here.
-"""
+"""The state of HTTP/1.1 on one connection: both messages, and whether it can be reused. No I/O."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,20 +28,21 @@ class HttpWire:
         self._peer = _Message()
         self._peer_ended = False  # the peer has closed its writing half
 
-    # What comes.
+    # Receiving.
 
     def receive(self, data: bytes) -> Iterator[Event]:
-        """The events that these bytes complete, and after them the error if they hold one."""
+        """Yield the events of received bytes; raise HttpWireError at malformed ones."""
         self._parser.receive(data)
         yield from self.events()
 
     def events(self) -> Iterator[Event]:
+        """Yield the events of bytes that were received before."""
         if not self._peer.complete:
             more = self._parser.end() if self._peer_ended else self._parser.events()
             yield from map(self._noted, more)
 
     def receive_end(self) -> Iterator[Event]:
-        """The peer sends no more: the end of a body without a stated length, or of too little."""
+        """Yield the events of the peer's FIN: the end of a body without a length, or an error."""
         self._peer_ended = True
         yield from self.events()
 
@@ -58,63 +56,66 @@ class HttpWire:
                 pass
         return event
 
-    # What is sent.
+    # Sending.
 
     def begin(self, head: bytes, body: OutgoingBody, *, close: bool) -> bytes:
-        """`close`: the message says that the connection is closed behind it."""
+        """Begin a message. `close`: its headers say that the connection closes after it."""
         self._body = body
         self._own.closes |= close
         return head
 
     def write(self, data: bytes) -> bytes:
+        """Return a part of the body as sent."""
         return self._body.write(data)
 
     def end(self, trailers: Trailers) -> bytes:
-        nbytes = self._body.end(trailers)
+        """Return the end of the body as sent."""
+        last = self._body.end(trailers)
         self._own.closes |= self._body.closes
         self._own.complete = True
-        return nbytes
+        return last
 
-    # What follows.
+    # The next request.
 
     def next_cycle(self) -> None:
-        """Both messages are complete: the connection is ready for the next two."""
+        """Begin the next request and response: both messages are complete."""
         self._own.complete = self._peer.complete = False
 
     @property
     def reusable(self) -> bool:
-        """As `done`, and nothing came behind the last message."""
+        """True if the connection can be reused, and nothing was received after the last message."""
         return self.done and self._parser.between
 
     @property
     def peer_stays(self) -> bool:
-        """The peer's message is complete, and the peer keeps the connection open."""
+        """True if the peer's message is complete, and the peer keeps the connection open."""
         return self._peer.complete and not self._peer.closes
 
     @property
     def we_stay(self) -> bool:
-        """Our message is complete, and we keep the connection open."""
+        """True if our message is complete, and we keep the connection open."""
         return self._own.complete and not self._own.closes
 
     @property
     def done(self) -> bool:
-        """Both messages are complete, and nobody closes the connection. The peer may already have
-        sent its next message.
+        """True if both messages are complete and neither side closes the connection.
+
+        The peer may have sent its next message already.
         """
         stays = self.we_stay and self.peer_stays
         return stays and not (self._peer_ended and self._parser.between)
 
     @property
     def pending(self) -> int:
-        """Bytes of later messages that wait."""
+        """Bytes of later messages that were received and wait."""
         return self._parser.pending
 
     @property
     def between(self) -> bool:
-        """Nothing of a next message came."""
+        """True if nothing of a next message was received."""
         return self._parser.between
 
     @property
     def left_over(self) -> bytes:
-        """After a switch of protocols: the first bytes of the other one."""
+        """The bytes received after a switch to another protocol."""
         return self._parser.left_over()
