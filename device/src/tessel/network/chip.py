@@ -1,8 +1,7 @@
-"""Connections over the Tessel's chip, with what the Tessel's runtime did about it.
+"""Direct connections over the CC3000, as the Tessel's runtime made them.
 
-It waited a second for the chip, tried four times more, ignored the host that a port was to listen
-on, and had words of its own for what went wrong. An error's text is the Tessel's, on which its
-programs match; its `code` is Node's.
+The runtime waited one second for the chip, tried five times in all, and ignored the host of a
+listening port. The texts of errors are the Tessel's, which its programs compare; `code` is Node's.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from tessel.radio.interface import (
     RadioTimedOutError,
 )
 
-COMMAND_TIMEOUT_S = 1.0  # the Tessel's; a peer whose first SYN is lost takes longer
+COMMAND_TIMEOUT_S = 1.0  # as the Tessel; a connection whose first SYN is lost takes longer
 TRIES = 5
-PAUSE_S = 0.1  # between two of them
-GIVEN_UP = -5  # what the Tessel's driver made of a chip that did not answer in time
+PAUSE_S = 0.1  # between two tries
+GIVEN_UP = -5  # the Tessel's error number for a chip that did not answer in time
 
-_FINAL = (NoSocketError, NetworkUnreachableError)  # trying again would change nothing
+_FINAL = (NoSocketError, NetworkUnreachableError)  # another try would fail, too
 
 
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - as a program may say it
@@ -48,8 +47,10 @@ def _at_once() -> Deferred[None]:
 
 
 class ChipNetwork(DirectNetwork):
-    """The chip connects to one place at a time. An attempt that nobody waits for any more still
-    keeps it, until the chip gives up by itself; the time of the next attempt begins after that.
+    """Makes direct connections with a chip, which connects to one target at a time.
+
+    A cancelled attempt still occupies the chip until the chip gives up. The timeout of the next
+    attempt begins after that.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class ChipNetwork(DirectNetwork):
             self._turn.release()
 
     async def _is_free_within(self, seconds: float) -> bool:
-        """False: the chip is still at the last try, and what it would be asked next must wait."""
+        """Return whether the chip has finished its last attempt within this time."""
         try:
             await self._connect_turn().addTimeout(seconds, self._clock)
         except TimeIsUp:
@@ -113,7 +114,7 @@ class ChipNetwork(DirectNetwork):
     # Ports.
 
     async def _open(self, host: str, open_at: OpenAt, family: int) -> IRadioPort:
-        """At the chip's own address or at all, which is the same; any other host is ignored."""
+        """Open a port on all addresses: the chip has only one. Another host is ignored."""
         del family  # the chip has IPv4 alone
         if host in _EVERYWHERE:
             return await open_at("")
@@ -138,6 +139,6 @@ class ChipNetwork(DirectNetwork):
 
 
 def _result(error: RadioError) -> int:
-    """What the chip said."""
+    """Return the chip's error number."""
     cause = error.__cause__
     return cause.code if isinstance(cause, CommandError) else GIVEN_UP

@@ -1,4 +1,4 @@
-"""Connections that the radio makes itself, straight to the target."""
+"""Direct connections: the radio connects to the target."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OpenAt: TypeAlias = Callable[[str], Awaitable[IRadioPort]]  # by the address
 
 
 class DirectNetwork:
-    """The radio, in the network's terms: names, TLS, and Node's words for what fails."""
+    """Adds lookups, TLS and Node's errors to a radio."""
 
     def __init__(self, radio: IRadio, clock: IReactorTime) -> None:
         self._radio = radio
@@ -37,15 +37,17 @@ class DirectNetwork:
     def connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
     ) -> Deferred[IProtocol]:
+        """Connect to a target; see INetwork."""
         return self._limited(target, self._connect(target, factory, watcher))
 
     def connect_tls(
         self, target: Target, factory: ProtocolFactory, tls: TlsOptions, watcher: IConnectWatcher
     ) -> Deferred[IProtocol]:
+        """Connect to a target over TLS; see INetwork."""
         return self._limited(target, self._connect_tls(target, factory, tls, watcher))
 
     async def lookup(self, name: str, family: int = 0) -> Sequence[str]:
-        """The addresses of a name; of an address, itself."""
+        """Return the addresses of a name. An address is returned as it is."""
         if literal(name) is not None:
             return [name]
         try:
@@ -84,7 +86,7 @@ class DirectNetwork:
         return cast("IListening", port)  # the radio's has the same shape
 
     async def _open(self, host: str, open_at: OpenAt, family: int) -> IRadioPort:
-        """A port at this host's address of that family; "": at all addresses."""
+        """Open a port at an address of this host; "": at all addresses."""
         return await open_at((await self.lookup(host, family))[0] if host else "")
 
     def _limited(
@@ -111,7 +113,7 @@ class DirectNetwork:
     async def _dial(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
     ) -> IProtocol:
-        addresses = await self._told(target, watcher)
+        addresses = await self._addresses(target, watcher)
         try:
             return await self._reach(addresses, target.port, factory)
         except RadioError as error:
@@ -124,12 +126,12 @@ class DirectNetwork:
         return self._radio.connect(addresses, port, factory)
 
     def _worded(self, error: RadioError, call: str, about: Target | str) -> NodeError:
-        """The error as a program sees it."""
+        """Return the error that the program gets."""
         colon = ":" if call == "listen" else ""  # Node's
         return NodeError(f"{call} {error.code}{colon} {about}", error.code)
 
-    async def _told(self, target: Target, watcher: IConnectWatcher) -> Sequence[str]:
-        """The addresses of the target; if it is a name, the watcher is told."""
+    async def _addresses(self, target: Target, watcher: IConnectWatcher) -> Sequence[str]:
+        """Return the addresses of the target; report a lookup to the watcher."""
         host = target.host
         address = literal(host)
         if address is not None:

@@ -1,9 +1,9 @@
-"""What `tessel.node` and `tessel.endpoints` see of the network, whichever way a connection goes.
+"""The network as `tessel.node` and `tessel.endpoints` see it, direct or through the tunnel.
 
-A connection is made in the Twisted manner: the protocol gets a transport that provides
-`ITransport`, `IConsumer` and `IPushProducer`; where `loseWriteConnection` is there it half-closes.
-Over TLS the protocol gets its transport when the handshake is done and the target's certificate
-was accepted. Every failure is a `tessel.errors.NodeError`.
+Connections work as in Twisted: the protocol gets a transport that provides `ITransport`,
+`IConsumer` and `IPushProducer`, and half-closes if it has `loseWriteConnection`. Over TLS the
+protocol gets its transport after the handshake, when the target's certificate was accepted. Every
+failure is a `tessel.errors.NodeError`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from tessel.network.sessions import Sessions
 
 ProtocolFactory: TypeAlias = Callable[[], IProtocol]
-BACKLOG = 511  # connections that wait to be accepted; Node's own number
+BACKLOG = 511  # connections that may wait to be accepted; as in Node
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is to be reached: a name or an address as the program gave it, and a port."""
+    """The target of a connection: a name or an address as the program wrote it, and a port."""
 
     host: str
     port: int
-    family: int = 0  # 4 or 6: of the addresses of a name that the device looks up; 0: either
+    family: int = 0  # of addresses that the device looks up: 4, 6, or 0 for either
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -40,22 +40,22 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """What a connection says about TLS itself; None: it says nothing."""
+    """The TLS options of one connection; None: not set."""
 
     ca: tuple[bytes, ...] | None = None  # PEM
     servername: str | None = None
     reject_unauthorized: bool | None = None
     sessions: Sessions | None = field(default=None, compare=False, repr=False)
-    """Where sessions are kept that may be resumed; not the program's to say."""
+    """The TLS sessions to resume; only the tunnel uses it."""
 
     @property
     def named(self) -> bool:
-        """The wire cannot carry any of these, so the device must do the TLS itself."""
+        """True if any option is set. The wire cannot carry them: the device must do the TLS."""
         return self != TlsOptions()
 
 
 class StreamTransport(Protocol):
-    """What every transport of the network can do; for the type checker."""
+    """The methods of all transports of the network; for the type checker."""
 
     def write(self, data: bytes) -> None: ...
     def loseWriteConnection(self) -> None: ...
@@ -72,57 +72,56 @@ class StreamTransport(Protocol):
 
 
 class IConnectWatcher(Interface):
-    """Is told how an attempt to connect goes on. All come before the Deferred fires."""
+    """Receives the steps of an attempt to connect, before its Deferred fires."""
 
     def opened(transport: ITransport) -> None:
-        """The kind of the connection is known, though it does not stand yet: what is written (and
-        half-closed) from now on is sent as soon as it can be. Not called where there is nothing to
-        gain; `makeConnection` follows with the same transport.
+        """The connection has a transport, but is not established yet.
+
+        Bytes that are written now are sent as soon as possible. Called only through the tunnel;
+        `makeConnection` follows with the same transport.
         """
 
     def looked_up(error: NodeError | None, address: str | None, family: int | None) -> None:
-        """The name was looked up (addresses are not). Through the tunnel, by the proxy."""
+        """The target's name was looked up; through the tunnel, by the proxy."""
 
     def connected() -> None:
-        """TCP stands; for TLS the handshake follows."""
+        """TCP is established; for TLS the handshake follows."""
 
 
 class IIdleWatch(Interface):
-    """A transport whose idle time is watched at its far end (by the proxy)."""
+    """A transport whose idle time the proxy watches."""
 
     def watch_idle(timeout_ms: float, expired: Callable[[], None]) -> None:
-        """Call `expired` when nothing went either way for so long; 0: stop watching."""
+        """Call `expired` when no bytes went either way for this time (ms); 0: stop watching."""
 
 
 class IDiscardable(Interface):
-    """A transport with a word of its own for `destroy`: deliver nothing more, close quietly."""
+    """A transport with a method of its own for `destroy`."""
 
     def discard() -> None:
-        """As loseConnection, but what still comes in is dropped, and nobody waits for a reader."""
+        """Close as `loseConnection` does, but drop all bytes that are received from now on."""
 
 
 class ISecured(Interface):
-    """The transport of a TLS connection that the device does itself."""
+    """The transport of a TLS connection whose TLS the device does."""
 
     authorized: bool = Attribute("the target's certificate and name were accepted")
-    authorization_error: NodeError | None = Attribute("why not, where the program said to go on")
+    authorization_error: NodeError | None = Attribute("why not, with reject_unauthorized=False")
 
-    ended_by_fin: bool = Attribute("the connection below ended in order, though TLS did not say so")
+    ended_by_fin: bool = Attribute("the peer ended TCP in order, without close_notify")
 
     def peer_certificate() -> bytes | None:
-        """DER."""
+        """Return the target's certificate in DER; None without one."""
 
     def protocol_version() -> str:
-        """Such as TLSv1.3."""
+        """Return for example TLSv1.3."""
 
     def cipher_name() -> str | None:
-        """As OpenSSL calls it."""
+        """Return OpenSSL's name of the cipher."""
 
 
 class IHostIgnored(Interface):
-    """A port for which the program named a host that its radio cannot limit it to: it accepts what
-    comes to any of the radio's addresses.
-    """
+    """Marks a port whose host was ignored: the radio cannot limit it to one of its addresses."""
 
 
 class IListening(Interface):
@@ -131,16 +130,14 @@ class IListening(Interface):
     def getHost() -> IAddress: ...
 
     def stop() -> Deferred[None]:
-        """Accept no more; the connections there are stay."""
+        """Accept nothing more; open connections stay."""
 
 
 class INetwork(Interface):
-    """Connections, directly or through the tunnel as the settings say. Every Deferred may be
-    cancelled, and then gives up at once.
-    """
+    """Makes connections directly or through the tunnel. Every Deferred can be cancelled."""
 
     def ready() -> Deferred[object]:
-        """Switch the radio on and have it join its network, if that is not done."""
+        """Switch the radio on and join its network, unless this is done."""
 
     def connect(
         target: Target,
@@ -149,7 +146,7 @@ class INetwork(Interface):
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        """Fires when TCP stands, with the protocol, which then has its transport."""
+        """Connect; fires with the protocol when TCP is established."""
 
     def connect_tls(
         target: Target,
@@ -159,15 +156,15 @@ class INetwork(Interface):
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        """Fires when the handshake is done and the certificate accepted."""
+        """Connect over TLS; fires with the protocol when the certificate was accepted."""
 
     def lookup(name: str, family: int = 0) -> Deferred[Sequence[str]]:
-        """The addresses of a name, best first; `family` 4, 6 or 0 for either. Always direct."""
+        """Look up a name; fires with its addresses, best first. `family`: 4, 6, or 0 for either."""
 
     def listen(
         port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
-        """Accept connections on a port; 0: any free one. `host` "" : all addresses."""
+        """Accept connections on a port; 0: any free one. `host` "": on all addresses."""
 
     def bind_udp(port: int, protocol: DatagramProtocol, *, host: str = "") -> Deferred[IListening]:
-        """Give the protocol a UDP port of IPv4; 0: any free one."""
+        """Connect the protocol to a UDP port of IPv4; 0: any free one."""

@@ -1,4 +1,4 @@
-"""How long the network waits, and for what."""
+"""The timeouts of the network."""
 
 from __future__ import annotations
 
@@ -13,46 +13,44 @@ from tessel.errors import NodeError
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 60.0
-"""From `connect` until the connection stands, look-up and TLS handshake included. Systems give up
-between 20 s and 130 s; a program that wants less destroys the socket sooner."""
+"""From `connect` until the connection is established, with lookup and TLS handshake. Operating
+systems give up after 20 s to 130 s. A program can destroy the socket sooner."""
 
 TUNNEL_SETUP_TIMEOUT_S = 40.0
-"""From the dial to the proxy's answer about the token, which it may have to ask another service."""
+"""From the dial to the proxy's answer. The proxy may ask a token service before it."""
 
 LINGER_LIMIT_S = 30.0
-"""How long a substream that its socket has left still counts as open, if its target stays silent:
-past that it does not keep an idle tunnel."""
+"""Time for which a closed connection still counts as open while the proxy has not sent `close`.
+After it the connection no longer keeps an idle tunnel open."""
 
 FAREWELL_LIMIT_S = 1.0
-"""How long a program that has ended waits for the targets of its idle connections to close, too.
-Servers do so within a round trip or two; nobody would wait longer for those that do not."""
+"""Time that a program which has ended waits for the targets of its idle connections to close, too.
+Servers close within one or two round trips."""
 
 CLOSE_TIMEOUT_S = 5.0
-"""How long the way out waits for a tunnel to flush and close."""
+"""Time to wait at the end for a tunnel to send its queue and close."""
 
 BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 60.0
-"""Between attempts to reach a proxy that cannot be reached: a random time up to the base doubled
-with every failure, and never more than the cap, so that a fleet does not come back at once."""
+"""Backoff between attempts to reach the proxy: a random time up to the base, which doubles with
+each failure up to the cap. So a fleet of devices does not reconnect all at once."""
 
 PROVEN_S = 10.0
-"""A tunnel that is lost sooner than this counts as a failure to reach the proxy, but the first of
-them in a row has no wait behind it. Otherwise a proxy
-that keeps failing, or a second device with the same PROXY_DEVICE, whose tunnels end those of this
-one, would be dialled again and again without a pause."""
+"""A tunnel that is lost within this time counts as a failure to reach the proxy. The first one in a
+row is retried without a wait. Without this limit a device would reconnect all the time to a proxy
+that keeps failing, or while another device uses the same PROXY_DEVICE and replaces its tunnels."""
 
 
 REFUSED_HOLD_S = 60.0
-"""How long a refused token is not shown to the proxy again. Until then every connection through
-the tunnel fails at once with the proxy's answer: a program that connects again and again would else
-ask the proxy as often. A minute later the operator may have accepted the token."""
+"""Time for which a refused token is not sent again. Connections through the tunnel fail at once,
+with the proxy's answer. Otherwise a program that retries would ask the proxy each time."""
 
 GOAWAY_CAP_S = 60.0
-"""How long a proxy that is going may ask for patience before the next tunnel: programs wait."""
+"""The longest delay before the next tunnel that a stopping proxy may ask for: programs wait."""
 
 
 def within(
     limit_s: float, clock: IReactorTime, attempt: Deferred[T], error: NodeError
 ) -> Deferred[T]:
-    """The attempt, given up with `error` when the time is over."""
+    """Return the attempt with a timeout, after which it fails with `error`."""
     return attempt.addTimeout(limit_s, clock, lambda *_: Failure(error))

@@ -1,15 +1,15 @@
-"""Which socket a connection gets: target, options, settings -> Route. Pure.
+"""Choose the route of a connection by its target, its options and the settings. Pure.
 
-In this order; the first that applies decides:
+The first rule that applies decides:
 
 1. no token                      directly
 2. proxy=False                   directly
 3. the target is local           directly
 4. not TLS                       `net` substream
-5. TLS, PROXY_TLS=end-to-end     the device's own TLS over a `net` substream; before the next, for
-                                 setting both must not weaken
-6. TLS, PROXY_TRUSTED            `tls` substream: the proxy does the TLS; but as in 5 if the
-                                 connection has TLS options of its own, which the wire cannot carry
+5. TLS, PROXY_TLS=end-to-end     the device's own TLS over a `net` substream; before rule 6, so that
+                                 PROXY_TRUSTED as well does not weaken it
+6. TLS, PROXY_TRUSTED            `tls` substream: the proxy does the TLS; as in rule 5 if the
+                                 connection has TLS options, which the wire cannot carry
 7. TLS                           directly
 """
 
@@ -25,7 +25,7 @@ from tessel.settings import Settings
 
 
 class Way(Enum):
-    """How a connection reaches its target."""
+    """The ways of a connection to its target."""
 
     DIRECT = auto()
     NET_SUBSTREAM = auto()
@@ -35,20 +35,20 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The choice, and the reason for it in words."""
+    """The chosen way, and the reason as text for the log."""
 
     way: Way
     reason: str
 
 
 def route(host: str, tls: TlsOptions | None, settings: Settings, *, proxy: bool) -> Route:
-    """Choose. `tls` None: the connection is not TLS."""
+    """Return the route of a connection. `tls` None: it does not use TLS."""
     if settings.token is None:
         return Route(Way.DIRECT, "there is no token")
     if not proxy:
-        return Route(Way.DIRECT, "the connection says proxy=False")
+        return Route(Way.DIRECT, "the connection has proxy=False")
     if is_local(host, settings.local):
-        return Route(Way.DIRECT, "PROXY_LOCAL names the target")
+        return Route(Way.DIRECT, "the target is in PROXY_LOCAL")
     if tls is None:
         return Route(Way.NET_SUBSTREAM, "there is a token")
     return _route_tls(tls, settings)
@@ -65,7 +65,7 @@ def _route_tls(tls: TlsOptions, settings: Settings) -> Route:
 
 
 def is_local(host: str, local: LocalTargets) -> bool:
-    """Does PROXY_LOCAL name this target? Names are not resolved for it."""
+    """Return whether PROXY_LOCAL contains this target. Names are not looked up."""
     name = host.lower().rstrip(".")
     address = literal(name)
     if address is None:

@@ -1,6 +1,6 @@
-"""The network as programs see it: every connection goes the way its route says.
+"""The network of a program: each connection goes directly or through the tunnel, by its route.
 
-Settings are read, and the ways joined, at the first use, not before: a program may set them itself.
+Settings are read at the first use, because a program may set them itself.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from tessel.network.route import Route, Way, route
 from tessel.network.tunneled import TunneledNetwork
 from tessel.settings import Settings
 
-LONGEST_HOST = 253  # a name of the DNS, without the dot behind it; addresses are shorter
+MAX_HOST_CHARACTERS = 253  # a DNS name without a final dot; addresses are shorter
 
 log = Logger(namespace="tessel")
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedNetworks:
-    """The settings, and the ways they leave open."""
+    """The settings, and the networks that they allow."""
 
     settings: Settings
     direct: DirectNetwork
-    tunneled: TunneledNetwork | None  # None: there is no token
+    tunneled: TunneledNetwork | None  # None without a token
 
 
 @implementer(INetwork)
 class RoutedNetwork:
-    """Chooses, for every connection, and says so in the log."""
+    """Chooses the route of each connection, and logs it."""
 
     def __init__(
         self, join: Callable[[], Coroutine[Deferred[object], object, JoinedNetworks]]
     ) -> None:
-        """`join` is called when the network is first needed, and again if it failed then."""
+        """`join` is called when the network is first needed, and again after a failure."""
         self._join = join
         self._joining = False
         self._joined: JoinedNetworks | None = None
@@ -109,17 +109,17 @@ class RoutedNetwork:
         return Deferred.fromCoroutine(bind())
 
     async def finish(self) -> None:
-        """End what goes through the tunnels in order, then the tunnels."""
+        """Close the connections through the tunnels in order, then the tunnels."""
         if self._joined is not None and self._joined.tunneled is not None:
             await self._joined.tunneled.finish()
 
     def close(self) -> Deferred[None]:
-        """End the tunnels."""
+        """Close the tunnels."""
         if self._joined is None or self._joined.tunneled is None:
             return succeed(None)
         return self._joined.tunneled.close()
 
-    # The choice.
+    # Routing.
 
     async def _connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, *, proxy: bool
@@ -183,7 +183,7 @@ class RoutedNetwork:
 
 @implementer(IConnectWatcher)
 class NoWatcher:
-    """For those who want the connection alone."""
+    """Ignores the steps of an attempt."""
 
     def opened(self, transport: ITransport) -> None:
         pass
@@ -196,11 +196,11 @@ class NoWatcher:
 
 
 def _check(target: Target) -> None:
-    """What no look-up could be asked for, and no tunnel could carry, is not found."""
+    """Raise ENOTFOUND for a host that cannot be looked up or sent to the proxy."""
     host = target.host
-    fits = 0 < len(host.removesuffix(".")) <= LONGEST_HOST
+    fits = 0 < len(host.removesuffix(".")) <= MAX_HOST_CHARACTERS
     if not fits or "\0" in host or not _is_utf8(host):
-        shown = repr(host[: LONGEST_HOST + 1])
+        shown = repr(host[: MAX_HOST_CHARACTERS + 1])
         raise NodeError(f"getaddrinfo ENOTFOUND {shown}", "ENOTFOUND")
 
 

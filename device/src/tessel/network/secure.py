@@ -1,4 +1,4 @@
-"""The device's own TLS, over whatever transport: a TCP connection, or a substream of the tunnel."""
+"""The device's own TLS, over a TCP connection or a substream."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ from tessel.network.trust import Verification, peer_der
 
 @implementer(ISecured, IDiscardable)
 class TlsTransport(TLSTransport):
-    """A TLS connection as a transport. Idle watching, addresses and the like are those of what it
-    runs over (Twisted's ProtocolWrapper hands on what it does not know).
+    """A TLS connection as a transport.
+
+    Addresses, idle watching and so on are those of the transport below: Twisted's ProtocolWrapper
+    passes on what it does not know.
     """
 
     authorized = False
     authorization_error: NodeError | None = None
     _peer: bytes | None = None
-    keep_session: Callable[[SSL.Connection], None] | None = None  # if the target was accepted
+    keep_session: Callable[[SSL.Connection], None] | None = None  # set if the target was accepted
 
     def judged(self, error: NodeError | None, peer: bytes | None) -> None:
         self.authorized = error is None
@@ -55,24 +57,24 @@ class TlsTransport(TLSTransport):
 
     @property
     def ended_by_fin(self) -> bool:
-        """As many servers end: with TCP's FIN and without close_notify."""
+        """True if the peer ended TCP by FIN without close_notify, as many servers do."""
         below = self.tcp_reason
         return below is not None and below.check(ConnectionDone) is not None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isinstance(reason.value, NodeError):
-            # Twisted would find an end without close_notify and tell that instead
+            # Twisted would report the missing close_notify instead
             self._reason = reason
         if self.keep_session is not None:
             self.keep_session(self.getHandle())  # type: ignore[no-untyped-call]  # Twisted's
         super().connectionLost(reason)
 
     def loseWriteConnection(self) -> None:
-        """Say close_notify. What the target still sends arrives, until it says the same."""
+        """Send close_notify. Bytes of the target arrive until it sends its own."""
         self.loseConnection()
 
     def discard(self) -> None:
-        """Say close_notify, and close below without waiting for the target's."""
+        """Send close_notify, and close the connection below without waiting for the target's."""
         self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's; else both layers wait for it
         self.loseConnection()
         below = cast("StreamTransport", self.transport)
@@ -83,12 +85,12 @@ class TlsTransport(TLSTransport):
 
 
 class Handshake:
-    """A TLS handshake under way: `transport` goes over a connection, `done` says how it went."""
+    """A TLS handshake. `transport` is the protocol of the connection below; `done` fires after."""
 
     def __init__(
         self, target: Target, tls: TlsOptions, factory: ProtocolFactory, clock: IReactorTime
     ) -> None:
-        """Raises NodeError if the options make no sense."""
+        """Prepare a handshake; raises NodeError if an option is wrong."""
         self._verification = Verification(target.host, tls)
         self._factory = factory
         self.done: Deferred[IProtocol] = Deferred(lambda _: self._give_up())
@@ -111,7 +113,7 @@ class Handshake:
 
     def _hand_over(self) -> None:
         protocol = self._factory()
-        self.transport.wrappedProtocol = protocol  # the waiting one is not needed any more
+        self.transport.wrappedProtocol = protocol  # replaces the waiting one
         protocol.makeConnection(self.transport)
         if IHandshakeListener.providedBy(protocol):
             cast("IHandshakeListener", protocol).handshakeCompleted()
@@ -130,7 +132,7 @@ class Handshake:
 
 @implementer(IHandshakeListener)
 class _Awaiting(Protocol):
-    """What TLS runs for until the handshake is done."""
+    """The protocol above TLS during the handshake."""
 
     def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
@@ -157,7 +159,7 @@ def _explained(reason: Failure) -> Failure:
 
 
 def _openssl_text(fault: SSL.Error) -> str:
-    """`[("SSL routines", "", "wrong version number")]` -> its last words."""
+    """Return the reasons of an OpenSSL error, such as "wrong version number"."""
     queue = fault.args[0] if fault.args else None
     if isinstance(queue, list) and queue:
         return "; ".join(str(entry[-1]) for entry in queue)

@@ -1,8 +1,7 @@
-"""The TLS session with the proxy, kept for the next tunnel.
+"""Keeps the TLS session with the proxy for the next tunnel.
 
-A device that returns resumes its session: neither side needs a signature, and the proxy sends no
-certificates. Resuming looks at no certificate, so only the session of a connection that was
-accepted is kept, and no longer than the certificates that were looked at are valid.
+A resumed session needs no signatures and no certificates. Because it does not check a certificate,
+only sessions of accepted connections are kept, and only while their certificates are valid.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from tessel_service_kit.clocks import WallTime
 @dataclass(frozen=True, slots=True)
 class _Kept:
     session: SSL.Session = field(repr=False)
-    context: SSL.Context = field(repr=False)  # whose sessions only this context can resume
+    context: SSL.Context = field(repr=False)  # only this context can resume the session
     ends: datetime
 
 
 class Sessions:
-    """The session of the last connection to one server."""
+    """The TLS session of the last connection to one server."""
 
     def __init__(self, wall_time: WallTime = time.time) -> None:
         self._wall_time = wall_time
         self._kept: _Kept | None = None
 
     def resume(self, connection: SSL.Connection) -> datetime | None:
-        """Ask the server to resume the session. Until when may it be used? None: there is none."""
+        """Offer the session to the server; return the end of its validity, or None without one."""
         kept = self._kept
         if kept is None or kept.context is not connection.get_context():
             return None
@@ -42,14 +41,14 @@ class Sessions:
         return kept.ends
 
     def keep(self, connection: SSL.Connection, ends: datetime) -> None:
-        """The connection is over, and its server was accepted."""
-        # Else OpenSSL takes the connection for cut, and resumes its session no more (RFC 2246 asked
-        # for that, RFC 4346 does not): devices return when their connection was cut.
+        """Keep the session of a closed connection whose server was accepted."""
+        # Otherwise OpenSSL does not resume the session of a cut connection (RFC 2246 required that,
+        # RFC 4346 does not). Devices reconnect mainly after their connection was cut.
         connection.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
         session = connection.get_session()
         if session is not None:
             self._kept = _Kept(session, connection.get_context(), ends)
 
     def forget(self) -> None:
-        """The next handshake is a full one."""
+        """Drop the session: the next handshake is a full one."""
         self._kept = None

@@ -1,4 +1,4 @@
-"""When a proxy that could not be reached may be tried again: full jitter, capped. Pure."""
+"""Backoff of the attempts to reach the proxy: full jitter with a cap. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from tessel.network.limits import BACKOFF_BASE_S, BACKOFF_CAP_S
 
-_MOST_DOUBLINGS = 16  # past the cap anyway; keeps the power small
+_MAX_DOUBLINGS = 16  # above the cap anyway; limits the power
 
 
 class Backoff:
-    """Counts failures in a row. `random` gives numbers from 0 to 1."""
+    """Counts failures in a row, and computes the wait. `random` returns numbers from 0 to 1."""
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
@@ -18,24 +18,26 @@ class Backoff:
         self._not_before_s = 0.0
 
     def failed(self, now_s: float) -> None:
-        longest = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(self._failures, _MOST_DOUBLINGS))
+        """Count a failed attempt; the next one waits a random time."""
+        longest = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(self._failures, _MAX_DOUBLINGS))
         self._failures += 1
         self._not_before_s = now_s + self._random() * longest
 
     def lost_soon(self, now_s: float) -> None:
-        """The proxy was reached, but not for long. The first time the next attempt is at once."""
+        """Count a tunnel that was lost soon. After the first one there is no wait."""
         if self._failures:
             self.failed(now_s)
         else:
             self._failures = 1
 
     def hold_off(self, until_s: float) -> None:
-        """The proxy asks for patience; no failure."""
+        """Wait until this time, as the proxy asked; this is no failure."""
         self._not_before_s = max(self._not_before_s, until_s)
 
     def succeeded(self) -> None:
-        """The next failure is the first in a row. A wait that was asked for meanwhile stays."""
+        """Reset the count of failures. A wait that the proxy asked for stays."""
         self._failures = 0
 
     def wait_s(self, now_s: float) -> float:
+        """Return the seconds to wait before the next attempt."""
         return max(0.0, self._not_before_s - now_s)

@@ -1,4 +1,4 @@
-"""Connections through the tunnel, in the network's terms."""
+"""Connections through the tunnel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tessel.settings import Settings
 
 
 class TunneledNetwork:
-    """Opens substreams on the shared tunnel. `why` is the reason of the route, for the log."""
+    """Makes connections through the shared tunnel. `why` is the route's reason, for the log."""
 
     def __init__(
         self, settings: Settings, dial: DialProxy, clock: IReactorTime, random: Callable[[], float]
@@ -32,13 +32,13 @@ class TunneledNetwork:
     async def connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
     ) -> IProtocol:
-        """The proxy makes a TCP connection."""
+        """Let the proxy make a TCP connection."""
         return await self._proxied(SubstreamKind.NET, target, factory, watcher, why)
 
     async def connect_tls_at_proxy(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
     ) -> IProtocol:
-        """The proxy makes a TLS connection, and sees the plain text."""
+        """Let the proxy make a TLS connection; the proxy sees the plain text."""
         return await self._proxied(SubstreamKind.TLS, target, factory, watcher, why)
 
     async def connect_end_to_end(
@@ -49,7 +49,7 @@ class TunneledNetwork:
         watcher: IConnectWatcher,
         why: str,
     ) -> IProtocol:
-        """The proxy makes a TCP connection, and this device TLS with the target over it."""
+        """Let the proxy make a TCP connection; do TLS with the target over it."""
         handshake = Handshake(target, tls, factory, self._clock)
         tunnel, substream = await self._substream(
             SubstreamKind.NET, f"{target} (tls, end to end)", why
@@ -72,11 +72,11 @@ class TunneledNetwork:
         return await self._limited(target, Deferred.fromCoroutine(both()))
 
     async def finish(self) -> None:
-        """Close the connections that are open still in order, then the tunnels."""
+        """Close the open connections in order, then the tunnels."""
         await self._tunnels.finish()
 
     def close(self) -> Deferred[None]:
-        """End the tunnels there are."""
+        """Close the tunnels."""
         return self._tunnels.close()
 
     async def _proxied(
@@ -97,7 +97,7 @@ class TunneledNetwork:
     async def _substream(
         self, kind: SubstreamKind, what: str, why: str
     ) -> tuple[ProxyTunnel, Substream]:
-        """One on the tunnel that is open; if that is spent, on the next."""
+        """Open a substream on the open tunnel, or on the next one if that is spent."""
         while True:
             tunnel = await self._tunnels.tunnel()
             try:
@@ -120,7 +120,7 @@ class TunneledNetwork:
 
 @implementer(IConnectWatcher)
 class _WithoutTransport:
-    """Keeps the transport under TLS from a watcher: what it writes must go through TLS."""
+    """Hides the transport below TLS from a watcher, whose bytes must go through TLS."""
 
     def __init__(self, watcher: IConnectWatcher) -> None:
         self._watcher = watcher

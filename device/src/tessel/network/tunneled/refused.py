@@ -1,4 +1,4 @@
-"""The proxy refuses the token, or accepts it no longer -> the error that a program gets."""
+"""The errors for a token that the proxy refuses or no longer accepts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NOW: Final = {
     Reason.TOO_MANY_TUNNELS: "the account has as many tunnels open as the proxy allows",
     Reason.TOO_MANY_ATTEMPTS: "the proxy got too many wrong tokens from this address",
 }
-"""What a refusal says that may be over soon."""
+"""The texts of refusals that may end soon."""
 
 
 class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
-    """The proxy does not accept the token. Another attempt at once makes no sense."""
+    """The proxy does not accept the token. An immediate retry is useless."""
 
     def __init__(self, message: str = "Authorization failed.") -> None:
         super().__init__(message, "ERR_PROXY_AUTHORIZATION")
@@ -31,7 +31,7 @@ class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
 
 
 def refusal(refused: Refused, settings: Settings) -> NodeError:
-    """The error of this refusal."""
+    """Return the error of a refusal."""
     reason = refused.reason
     if refused.try_again:
         return NodeError(_NOW.get(reason, _NOW[Reason.NOT_CHECKED]), "EAGAIN")

@@ -1,8 +1,8 @@
-"""What a substream talks to: the face of a proxied connection that nothing above it sees.
+"""The protocol of a substream, which passes its events to a proxied connection.
 
-Twisted's TLS claims all that its transport provides, and hands on to it what it does not know
-itself. A connection that were a half-closeable protocol, too, would make TLS look like one, and
-be told its own end by way of TLS, again and again.
+It is separate from the connection because of Twisted's TLS, which provides all interfaces of its
+transport. If the connection were a half-closeable protocol itself, TLS would appear as one, too,
+and the connection would get its own end again and again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamplex.tx import ISubstreamProtocol
 
 
 class SubstreamEvents(Shape):
-    """The connection, as its substream sees it."""
+    """The connection, as its adapter sees it."""
 
     def heard_made(self) -> None: ...
     def heard_event(self, name: str) -> None: ...
@@ -34,20 +34,20 @@ class SubstreamEvents(Shape):
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
 class SubstreamAdapter:
-    """Hands on what a substream says."""
+    """Passes the events of a substream to its connection."""
 
     def __init__(self, connection: SubstreamEvents) -> None:
         self.connection = connection
 
     def makeConnection(self, transport: ITransport) -> None:
-        del transport  # the connection has its substream
+        del transport  # the connection has the substream
         self.connection.heard_made()
 
     def connectionMade(self) -> None:
-        """Part of Twisted's interface; makeConnection has done it."""
+        """Part of Twisted's interface; `makeConnection` has done the work."""
 
     def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
-        del args  # none of them carries any that the device needs
+        del args  # the device needs none of the arguments
         self.connection.heard_event(name)
 
     def dataReceived(self, data: bytes) -> None:
