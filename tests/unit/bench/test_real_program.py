@@ -6,7 +6,7 @@ from bench import real_program
 
 
 @pytest.mark.parametrize("way", real_program.WAYS)
-def test_a_program_moves_its_bytes_and_tells_its_rate(way):
+def test_a_program_transfers_its_bytes_and_returns_its_rate(way):
     with real_program.site() as port:
         assert real_program.run("cc3000", way, port, 300_000) > 0
 

@@ -24,7 +24,7 @@ def test_what_was_not_measured_has_no_spread():
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"runs": {}}'])
-def test_a_file_that_is_no_result_is_refused(tmp_path, text):
+def test_a_file_that_is_not_a_result_is_refused(tmp_path, text):
     (tmp_path / "odd.json").write_text(text)
     with pytest.raises(BenchError, match="is not the result of a run"):
         Results.load(tmp_path / "odd.json")

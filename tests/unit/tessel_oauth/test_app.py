@@ -1,4 +1,4 @@
-"""The HTTP interface over loopback: each row of its table, to the letter."""
+"""The HTTP interface over loopback: status, headers and bodies of each kind of request."""
 
 import json
 
@@ -34,7 +34,7 @@ def assert_refused(answer, status, word):
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_api_key_is_traded_for_a_token_that_never_expires(serve):
+async def test_an_api_key_is_exchanged_for_a_token_that_never_expires(serve):
     serving = await serve()
 
     status, answer, response = await serving.grant()
@@ -75,7 +75,7 @@ async def test_a_token_with_a_lifetime_says_so_and_expires(serve):
 
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "BREW"])
-async def test_a_grant_is_asked_for_by_post_alone(serve, method):
+async def test_a_grant_needs_post(serve, method):
     serving = await serve()
 
     answer = await serving.ask(method, "/oauth/token", data=FORM, auth=CLIENT)
@@ -84,7 +84,7 @@ async def test_a_grant_is_asked_for_by_post_alone(serve, method):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_grant_is_asked_for_by_a_form_alone(serve):
+async def test_a_grant_needs_a_form(serve):
     serving = await serve()
 
     for kwargs in (
@@ -155,7 +155,7 @@ async def test_another_client_id_in_the_body_than_in_the_header_is_an_invalid_re
         (("nobody", CLIENT[1]), {}),
     ],
 )
-async def test_what_is_wrong_with_the_client_is_an_invalid_client(serve, auth, data):
+async def test_wrong_client_credentials_are_an_invalid_client(serve, auth, data):
     serving = await serve()
 
     answer = await serving.grant(auth=auth, **data)
@@ -183,14 +183,14 @@ async def test_an_unknown_api_key_is_an_invalid_request(serve, api_key):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_is_judged_before_the_api_key(serve):
+async def test_the_client_is_checked_before_the_api_key(serve):
     serving = await serve()
 
     assert_refused(await serving.grant("wrong", auth=("nobody", "x")), 400, "invalid_client")
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_profile_is_answered_to_a_token_in_the_query_or_a_form(serve):
+async def test_a_token_in_the_query_or_a_form_gets_the_profile(serve):
     serving = await serve()
     token = await serving.token()
 
@@ -211,7 +211,7 @@ async def test_a_profile_is_answered_to_a_token_in_the_query_or_a_form(serve):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_right_token_in_the_header_is_answered_as_the_original_does(serve):
+async def test_a_valid_token_in_the_header_is_answered_as_the_original_does(serve):
     serving = await serve()
     bearer = {"Authorization": f"Bearer {await serving.token()}"}
 
@@ -272,7 +272,7 @@ async def test_a_json_body_is_read_for_an_access_token_and_must_be_json(serve, b
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_profile_is_read_and_nothing_else(serve):
+async def test_other_methods_than_reading_a_profile_are_refused(serve):
     serving = await serve()
 
     answer = await serving.ask("DELETE", "/users/profile")
@@ -295,7 +295,7 @@ async def test_a_renewed_key_replaces_the_old_one_at_once_and_tokens_stay(serve)
 
 
 @pytest_twisted.ensureDeferred
-async def test_health_is_asked_without_credentials(serve):
+async def test_the_health_check_needs_no_credentials(serve):
     serving = await serve()
 
     status, body, _ = await serving.ask("GET", "/healthz")
@@ -327,7 +327,9 @@ async def test_a_store_that_fails_is_a_server_error(serve):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_fault_of_ours_costs_one_request_and_is_logged(serve, monkeypatch, logged_failures):
+async def test_an_internal_error_affects_one_request_and_is_logged(
+    serve, monkeypatch, logged_failures
+):
     serving = await serve()
 
     async def broken(token):

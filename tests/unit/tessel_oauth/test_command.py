@@ -31,7 +31,7 @@ def file(database, monkeypatch):
     return database
 
 
-def test_help_tells_every_setting(capsys):
+def test_help_shows_every_setting(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
 
@@ -41,7 +41,7 @@ def test_help_tells_every_setting(capsys):
     assert "renew-key" in told
 
 
-def test_faulty_settings_are_all_told_and_nothing_starts(monkeypatch, capsys):
+def test_all_faulty_settings_are_reported_and_nothing_starts(monkeypatch, capsys):
     monkeypatch.setenv("PORT", "x")
     monkeypatch.setenv("LOG_LEVEL", "x")
 
@@ -79,7 +79,7 @@ def test_renew_key_prints_the_new_key(file, capsys):
         ),
     ],
 )
-def test_renew_key_says_why_it_cannot(file, monkeypatch, capsys, told):
+def test_renew_key_reports_why_it_failed(file, monkeypatch, capsys, told):
     account, path, why = told
     monkeypatch.setenv("DATABASE", path or file)
 
@@ -88,7 +88,7 @@ def test_renew_key_says_why_it_cannot(file, monkeypatch, capsys, told):
     assert capsys.readouterr() == ("", f"tessel-oauth: {why}\n")
 
 
-def test_renew_key_knows_the_accounts_of_the_file_alone(file, capsys):
+def test_renew_key_refuses_accounts_that_are_not_in_the_file(file, capsys):
     assert main(["renew-key", "berta"]) == 1
 
     assert capsys.readouterr() == ("", f"tessel-oauth: there is no account 'berta' in {file}\n")
@@ -101,7 +101,7 @@ def test_the_version_is_printed_with_the_name(capsys):
     assert capsys.readouterr().out == f"tessel-oauth {version('tessel-oauth')}\n"
 
 
-def test_misspelt_settings_and_open_secrets_are_hinted_at(file, monkeypatch, capsys, tmp_path):
+def test_misspelt_settings_and_exposed_secrets_cause_hints(file, monkeypatch, capsys, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("hush")
     secret.chmod(0o644)
@@ -119,7 +119,7 @@ def test_misspelt_settings_and_open_secrets_are_hinted_at(file, monkeypatch, cap
     ]
 
 
-def test_misspelt_settings_are_told_beside_faults(monkeypatch, capsys):
+def test_misspelt_settings_are_reported_besides_faults(monkeypatch, capsys):
     monkeypatch.setenv("PORT", "x")
     monkeypatch.setenv("CLIENT_IDS", "x")
     assert main([]) == 2
@@ -130,7 +130,7 @@ def test_misspelt_settings_are_told_beside_faults(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("argv", [[], ["serve"]])
-def test_to_serve_is_the_default(monkeypatch, capsys, argv):
+def test_serve_is_the_default_command(monkeypatch, capsys, argv):
     begun = []
 
     class FakeServing:
@@ -205,7 +205,7 @@ class Running:
         return self.process.returncode, out, [json.loads(line) for line in err.splitlines()]
 
 
-def test_a_server_serves_and_its_owner_renews_the_key_meanwhile(database):
+def test_a_key_can_be_renewed_while_a_server_runs(database):
     with Running(DATABASE=database, SEED_API_KEY="DEV-CRED") as running:
         assert running.ask("/healthz") == (200, {"status": "ok"})
         status, granted = running.grant("DEV-CRED")
@@ -229,7 +229,7 @@ def test_a_server_serves_and_its_owner_renews_the_key_meanwhile(database):
     assert not any(secret in str(log) for secret in ("DEV-CRED", key, granted["access_token"]))
 
 
-def test_a_key_that_was_made_is_shown_once_and_works():
+def test_a_generated_key_is_shown_once_and_works():
     with Running() as running:
         shown = running.process.stdout.readline()
         assert shown.startswith("API key of account tessel-dev, shown this once: ")
@@ -240,7 +240,7 @@ def test_a_key_that_was_made_is_shown_once_and_works():
     assert (exit_code, out) == (0, "")
 
 
-def test_a_standard_output_that_nobody_reads_holds_up_no_server(monkeypatch):
+def test_a_blocked_standard_output_does_not_block_the_server(monkeypatch):
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     with suppress(BlockingIOError):
@@ -270,7 +270,7 @@ def test_a_server_warns_of_misspelt_settings():
     assert "setting_hint SEED_ACOUNT is not a setting: is SEED_ACCOUNT meant?" in process.stderr
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path):
+def test_a_server_that_cannot_start_reports_why(tmp_path):
     missing = str(tmp_path / "missing" / "x.sqlite")
 
     done = subprocess.run(

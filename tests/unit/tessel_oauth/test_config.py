@@ -1,4 +1,4 @@
-"""Every setting: its default, what it allows, and how a fault is told."""
+"""Every setting: its default, what it allows, and its error message."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What requests say about themselves, well-formed and not."""
+"""Parameters, credentials and tokens of requests, well-formed and malformed."""
 
 from base64 import b64encode
 
@@ -24,7 +24,7 @@ def test_a_form_is_decoded():
     assert parameters.parsed(b"a=1+2&b=%C3%A4&c=%26") == {"a": "1 2", "b": "ä", "c": "&"}
 
 
-def test_a_parameter_without_a_value_is_there_all_the_same():
+def test_a_parameter_without_a_value_counts():
     assert parameters.parsed(b"a=&b&c=1") == {"a": "", "b": "", "c": "1"}
     assert parameters.parsed(b"") == {}
 
@@ -48,7 +48,7 @@ def test_parameters_that_cannot_be_used_are_an_invalid_request(nbytes):
         ([b"application/x-www-form-urlencoded", b"application/json"], False),
     ],
 )
-def test_a_form_is_told_by_its_content_type(content_types, verdict):
+def test_a_form_is_recognised_by_its_content_type(content_types, verdict):
     assert parameters.is_form(content_types) is verdict
 
 
@@ -66,7 +66,7 @@ def test_client_credentials_come_from_basic_or_the_body(authorizations, form):
 
 
 @pytest.mark.parametrize("named", ["id", "other", ""])
-def test_an_id_in_the_body_beside_basic_is_kept_to_be_compared_after_the_secret(named):
+def test_an_id_in_the_body_besides_basic_is_compared_after_the_secret(named):
     given = parameters.client_credentials([basic("id:secret")], {"client_id": named})
 
     assert given == Credentials("id", "secret", named)
@@ -122,7 +122,7 @@ def test_an_access_token_is_taken_from_the_one_place_it_is_in(query, authorizati
     ("query", "authorizations", "form"),
     [({"access_token": ""}, [], {}), ({}, [b""], {}), ({}, [], {"access_token": ""})],
 )
-def test_an_access_token_without_a_value_is_one_that_nobody_has(query, authorizations, form):
+def test_an_access_token_without_a_value_is_an_unknown_one(query, authorizations, form):
     assert parameters.access_token(query, authorizations, form).token == ""
 
 

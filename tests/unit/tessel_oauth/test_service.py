@@ -1,4 +1,4 @@
-"""What the service decides when it is opened, again and again, on one database."""
+"""The service opened several times on the same database."""
 
 from contextlib import closing
 
@@ -43,7 +43,7 @@ class Opened:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_key_is_made_and_handed_out_once(database):
+async def test_a_key_is_generated_and_returned_once(database):
     async with Opened(database) as first:
         assert first.made == "00" * 16
         assert await first.accepts(first.made)
@@ -52,7 +52,7 @@ async def test_a_key_is_made_and_handed_out_once(database):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_key_that_was_set_is_never_handed_out(database):
+async def test_a_key_from_the_settings_is_never_returned(database):
     async with Opened(database, seed_api_key="DEV-CRED") as opened:
         assert opened.made is None
         assert await opened.accepts("DEV-CRED")
@@ -69,7 +69,7 @@ async def test_a_renewed_key_outlives_a_restart_with_the_old_one_set(database):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_secret_that_was_changed_holds_from_the_next_start(database):
+async def test_a_changed_client_secret_is_valid_from_the_next_start(database):
     async with Opened(database, seed_api_key="K"):
         pass
     async with Opened(database, seed_api_key="K", client_secret="changed") as opened:
@@ -94,7 +94,7 @@ async def test_an_access_token_is_not_in_the_file(database, tmp_path):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_service_that_did_not_open_says_so_and_closes(tmp_path):
+async def test_a_service_that_failed_to_open_reports_it_and_can_be_closed(tmp_path):
     opened = Opened(str(tmp_path))
 
     with pytest.raises(StoreError, match="cannot be opened"):

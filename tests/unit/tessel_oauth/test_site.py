@@ -63,7 +63,7 @@ async def test_a_body_of_unknown_length_has_the_same_limit(serve):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_body_without_end_is_cut(serve):
+async def test_the_connection_of_an_endless_body_is_aborted(serve):
     serving = await serve()
     length = MAX_BODY + MAX_DISCARDED + 1
 
@@ -79,7 +79,7 @@ async def test_a_body_without_end_is_cut(serve):
 @pytest.mark.parametrize(
     "request_line", [b"GET *", b"OPTIONS *", b"GET http://evil.example/healthz", b"CONNECT x:443"]
 )
-async def test_a_target_that_is_no_path_is_not_found(serve, request_line):
+async def test_a_request_target_that_is_not_a_path_is_not_found(serve, request_line):
     serving = await serve()
 
     answer = await serving.raw(request_line + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -90,7 +90,7 @@ async def test_a_target_that_is_no_path_is_not_found(serve, request_line):
 
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("host", [b"\xff\xfe", b"a" * 300, b"..", b"[::1", b"xn--\xff", b""])
-async def test_no_host_header_is_too_odd(serve, host):
+async def test_any_host_header_is_accepted(serve, host):
     serving = await serve()
 
     answer = await serving.raw(
@@ -101,7 +101,7 @@ async def test_no_host_header_is_too_odd(serve, host):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_that_hangs_up_leaves_no_trace(serve):
+async def test_a_client_that_disconnects_leaves_nothing(serve):
     serving = await serve()
     body = b"access_token=x"
     client = await serving.connect(FORM_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -123,7 +123,7 @@ async def test_an_idle_connection_is_closed(serve):
 
 
 @pytest_twisted.ensureDeferred
-async def test_connections_past_the_limit_are_closed_as_they_come(serve):
+async def test_connections_beyond_the_limit_are_closed_at_once(serve):
     serving = await serve()
     serving.connections._limit = 2
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -161,7 +161,7 @@ async def test_a_request_is_one_line_without_its_secrets(serve, lines):
 
 
 @pytest_twisted.ensureDeferred
-async def test_health_checks_are_logged_for_who_debugs(serve, lines):
+async def test_health_checks_are_logged_at_debug(serve, lines):
     serving = await serve()
 
     await serving.ask("GET", "/healthz")

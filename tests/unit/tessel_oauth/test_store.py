@@ -43,7 +43,7 @@ def digests(store):
     return [digest for (digest,) in rows]
 
 
-def test_a_client_is_kept_as_it_was_put(store):
+def test_a_stored_client_is_returned_unchanged(store):
     assert store.client("proxy") == PROXY
     assert store.client("other") is None
 
@@ -56,7 +56,7 @@ def test_a_client_is_replaced_and_its_tokens_stay(store):
     assert store.holder(b"t", now=0.0) == ANNA
 
 
-def test_an_account_is_made_once(store):
+def test_an_account_is_created_once(store):
     again = Account("anna", "x", "x", "another key")
 
     assert not store.add_account(again)
@@ -102,7 +102,7 @@ def test_a_token_is_valid_until_the_second_it_expires(store):
     assert store.holder(b"t", now=60.0) is None
 
 
-def test_a_grant_forgets_expired_tokens_of_everybody(store):
+def test_a_grant_deletes_expired_tokens_of_all_accounts(store):
     grant(store, b"a", 60.0)
     grant(store, b"b", 61.0)
     grant(store, b"for ever")
@@ -121,7 +121,7 @@ def test_the_oldest_tokens_of_an_account_are_superseded():
         assert digests(store) == [b"other", b"7", b"8", b"9"]
 
 
-def test_a_file_keeps_what_it_was_told_and_forgets_what_expired(file):
+def test_a_file_keeps_its_data_except_expired_tokens(file):
     with closing(opened(file)) as store:
         grant(store, b"short", 60.0)
         grant(store, b"long")
@@ -132,7 +132,7 @@ def test_a_file_keeps_what_it_was_told_and_forgets_what_expired(file):
         assert store.holder(b"long", now=60.0).api_key == "new key"
 
 
-def test_a_file_is_readable_by_its_owner_alone(file, tmp_path):
+def test_a_file_is_readable_only_by_its_owner(file, tmp_path):
     with closing(opened(file)):
         modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
 
@@ -146,7 +146,7 @@ def test_another_process_may_renew_a_key_meanwhile(file):
         assert grant(store, b"t") is None
 
 
-def test_reading_waits_for_nobody_and_writing_not_for_ever(file, monkeypatch):
+def test_reading_does_not_wait_for_a_writer_and_writing_has_a_timeout(file, monkeypatch):
     monkeypatch.setattr("tessel_oauth.store.BUSY_TIMEOUT_S", 0.01)
     with closing(opened(file)) as store, closing(sqlite3.connect(file)) as other:
         grant(store, b"t")
@@ -167,7 +167,7 @@ def test_a_failed_transaction_leaves_nothing_behind(store):
     assert grant(store, b"u") == "anna"
 
 
-def test_a_full_disk_is_an_error_and_what_was_there_stays(file):
+def test_a_full_disk_is_an_error_and_stored_data_stays(file):
     with closing(opened(file)) as store:
         grant(store, b"t")
         (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
@@ -180,21 +180,21 @@ def test_a_full_disk_is_an_error_and_what_was_there_stays(file):
         assert store.renew_key("anna", "new key")
 
 
-def test_a_store_that_is_gone_says_so(store):
+def test_a_closed_store_raises_an_error(store):
     store._connection.execute("DROP TABLE access_token")
 
     with pytest.raises(StoreError, match="no such table"):
         store.holder(b"t", now=0.0)
 
 
-def test_nothing_is_made_where_a_file_must_be(file, tmp_path):
+def test_open_existing_creates_no_file(file, tmp_path):
     with pytest.raises(StoreError, match="there is no database"):
         Store.open_existing(file)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("opening", [lambda path: Store.open(path, now=0.0), Store.open_existing])
-def test_another_programs_database_is_left_alone(file, opening):
+def test_another_programs_database_is_not_changed(file, opening):
     with closing(sqlite3.connect(file)) as other:
         other.execute("CREATE TABLE theirs (x)")
 
@@ -203,14 +203,14 @@ def test_another_programs_database_is_left_alone(file, opening):
 
 
 @pytest.mark.parametrize("opening", [lambda path: Store.open(path, now=0.0), Store.open_existing])
-def test_a_file_that_is_no_database_is_left_alone(file, tmp_path, opening):
+def test_a_file_that_is_not_a_database_is_not_changed(file, tmp_path, opening):
     (tmp_path / "oauth.sqlite").write_text("a letter to my aunt, long enough to be looked at" * 9)
 
     with pytest.raises(StoreError, match=r"cannot be opened: file is not a database"):
         opening(file)
 
 
-def test_a_database_cannot_be_made_everywhere(tmp_path):
+def test_a_database_that_cannot_be_created_is_an_error(tmp_path):
     for place in (tmp_path / "missing" / "x.sqlite", tmp_path):
         with pytest.raises(StoreError, match="cannot be opened"):
             Store.open(str(place), now=0.0)

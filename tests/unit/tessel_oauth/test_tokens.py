@@ -1,4 +1,4 @@
-"""Tokens, keys and secrets, with randomness that is none."""
+"""Tokens, keys and secrets, with fixed random bytes."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_a_digest_does_not_show_the_token():
 
 
 @pytest.mark.parametrize("secret", ["the-tessel-devenv", "pässwörd", "x" * 1000])
-def test_a_hashed_secret_matches_itself_alone(secret):
+def test_a_hashed_secret_matches_only_itself(secret):
     hashed = tokens.hash_secret(secret, counting)
 
     assert secret not in hashed
@@ -37,7 +37,7 @@ def test_the_same_secret_is_hashed_differently_with_other_salt():
     assert tokens.hash_secret("s", counting) != tokens.hash_secret("s", bytes)
 
 
-def test_a_hash_tells_its_own_cost_so_that_ours_can_rise(monkeypatch):
+def test_a_hash_holds_its_own_cost_so_that_the_default_can_rise(monkeypatch):
     monkeypatch.setattr(tokens, "SCRYPT_N", 2**4)
     cheap = tokens.hash_secret("s", counting)
     monkeypatch.undo()
@@ -46,7 +46,7 @@ def test_a_hash_tells_its_own_cost_so_that_ours_can_rise(monkeypatch):
     assert tokens.secret_matches("s", cheap)
 
 
-def test_a_hash_of_another_kind_is_not_taken_for_a_mismatch():
+def test_a_hash_of_another_algorithm_is_an_error_and_not_a_mismatch():
     with pytest.raises(ValueError, match="'md5'; known: scrypt"):
         tokens.secret_matches("s", "md5$1$1$1$AA==$AA==")
 

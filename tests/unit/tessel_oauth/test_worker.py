@@ -1,4 +1,4 @@
-"""Threads that work while the reactor goes on."""
+"""Jobs in threads, while the reactor runs."""
 
 from threading import Event, current_thread
 
@@ -21,7 +21,7 @@ async def worker():
 
 
 @pytest_twisted.ensureDeferred
-async def test_work_is_done_in_one_thread_that_is_not_ours(worker):
+async def test_jobs_run_in_one_other_thread(worker):
     first = await worker.run(current_thread)
     second = await worker.run(current_thread)
 
@@ -29,13 +29,13 @@ async def test_work_is_done_in_one_thread_that_is_not_ours(worker):
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_error_of_work_is_its_result(worker):
+async def test_the_error_of_a_job_is_its_result(worker):
     with pytest.raises(ZeroDivisionError):
         await worker.run(divmod, 1, 0)
 
 
 @pytest_twisted.ensureDeferred
-async def test_more_work_than_is_held_is_refused_at_once(worker):
+async def test_jobs_beyond_the_limit_are_refused_at_once(worker):
     gate = Event()
     running, waiting = worker.run(gate.wait), worker.run(int)
 
@@ -49,7 +49,7 @@ async def test_more_work_than_is_held_is_refused_at_once(worker):
 
 
 @pytest_twisted.ensureDeferred
-async def test_work_whose_asker_went_away_counts_until_it_is_done(worker):
+async def test_a_cancelled_job_counts_until_it_is_done(worker):
     gate = Event()
     running, waiting = worker.run(gate.wait), worker.run(divmod, 1, 0)
     for each in (running, waiting):
@@ -67,7 +67,7 @@ async def test_work_whose_asker_went_away_counts_until_it_is_done(worker):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_stop_ends_what_runs_and_refuses_what_waits():
+async def test_a_stop_finishes_running_jobs_and_refuses_waiting_ones():
     worker = Worker(reactor, "tests", threads=1, max_waiting=9)
     worker.start()
     gate, done, began = Event(), [], Deferred()

@@ -1,4 +1,4 @@
-"""The reactor's clock, and what is stored of times."""
+"""The reactor's clock, and SteadyTime."""
 
 import os
 import subprocess
@@ -35,12 +35,12 @@ def test_the_reactor_of_the_tests_is_that_of_the_processes():
     assert isinstance(reactor, MonotonicReactor)
 
 
-def test_its_seconds_are_those_of_a_clock_that_nobody_can_set():
+def test_its_seconds_are_monotonic():
     before = time.monotonic()
     assert before <= reactor.seconds() <= time.monotonic()
 
 
-def test_what_twisted_makes_without_being_handed_a_clock_has_it_too():
+def test_objects_that_twisted_creates_without_a_clock_use_it_too():
     assert LoopingCall(print).clock is reactor
     assert HTTPConnectionPool(reactor)._reactor is reactor
     timer = reactor.callLater(HOUR_S, print)
@@ -65,7 +65,7 @@ def test_programs_of_the_device_run_on_it(tmp_path):
     assert python(run) == ["MonotonicReactor"]
 
 
-def test_a_reactor_that_another_program_has_installed_stays():
+def test_a_reactor_that_is_installed_already_is_kept():
     text = """
 from twisted.internet import reactor as first
 from tessel_service_kit.reactor import reactor
@@ -98,7 +98,7 @@ print(time.monotonic() - began, time.time() - wall)
     assert abs(wall_s - offset_s) < 10  # else the clock was not set
 
 
-def test_steady_time_begins_with_the_wall_clock_and_is_not_set_with_it():
+def test_steady_time_starts_from_the_wall_clock_and_does_not_follow_it():
     monotonic, wall = [5.0], [1_000_000.0]
     steady = SteadyTime(lambda: monotonic[0], lambda: wall[0])
     assert steady() == 1_000_000.0

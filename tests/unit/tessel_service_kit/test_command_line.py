@@ -26,7 +26,7 @@ def parser():
         ["make-cert", "--out", "x", "--", "a", "b"],
     ],
 )
-def test_options_go_where_argparse_takes_them(words):
+def test_options_are_accepted_where_argparse_accepts_them(words):
     given = parser().parse_args(words)
     assert (given.command, given.names[-2:], given.out) == ("make-cert", ["a", "b"], "x")
 
@@ -35,7 +35,7 @@ def test_a_command_with_a_default_may_be_left_out():
     assert parser().parse_args([]).command is None
 
 
-def test_the_words_are_the_processs_if_none_are_given(monkeypatch):
+def test_the_default_arguments_are_those_of_the_process(monkeypatch):
     monkeypatch.setattr("sys.argv", ["service", "serve"])
     assert parser().parse_args().command == "serve"
 
@@ -68,7 +68,7 @@ def test_the_words_are_the_processs_if_none_are_given(monkeypatch):
         ("make-cert --out", "service make-cert: error: argument --out: expected one argument"),
     ],
 )
-def test_a_usage_error_says_what_was_probably_meant(words, fault, capsys):
+def test_a_usage_error_suggests_a_correction(words, fault, capsys):
     with pytest.raises(SystemExit) as caught:
         parser().parse_args(words.split())
     assert caught.value.code == 2
@@ -77,5 +77,5 @@ def test_a_usage_error_says_what_was_probably_meant(words, fault, capsys):
     assert usage.startswith(f"usage: {fault.partition(': error')[0]} ")
 
 
-def test_nothing_is_near_to_a_word_of_another_kind():
+def test_no_word_is_similar_to_a_very_different_one():
     assert nearest("hello.py", ["run", "radio"]) is None

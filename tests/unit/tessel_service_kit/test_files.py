@@ -18,7 +18,7 @@ I_AM = f"this process runs as {ME} (uid {os.geteuid()}), group {MY_GROUP} (gid {
 NOBODY = 65534
 
 
-def test_a_file_that_may_not_be_read_is_told_with_owner_mode_and_who_reads(tmp_path):
+def test_an_unreadable_file_is_reported_with_owner_mode_and_user(tmp_path):
     path = tmp_path / "key"
     path.touch()
     path.chmod(0o440)
@@ -31,7 +31,7 @@ def test_a_file_that_may_not_be_read_is_told_with_owner_mode_and_who_reads(tmp_p
     )
 
 
-def test_a_folder_on_the_way_that_may_not_be_entered_is_the_one_told(tmp_path, monkeypatch):
+def test_a_folder_that_may_not_be_entered_is_reported_instead_of_the_file(tmp_path, monkeypatch):
     folder = tmp_path / "secrets"
     folder.mkdir(mode=0o700)
     monkeypatch.setattr(files.os, "access", lambda path, _: path != folder)
@@ -40,29 +40,29 @@ def test_a_folder_on_the_way_that_may_not_be_entered_is_the_one_told(tmp_path, m
     assert "and has mode 700" in said
 
 
-def test_a_file_that_may_not_be_made_is_told_with_its_folder(tmp_path):
+def test_a_file_that_may_not_be_created_is_reported_with_its_folder(tmp_path):
     assert f"the folder '{tmp_path}' belongs to" in unreadable(tmp_path / "new", DENIED)
 
 
-def test_what_cannot_be_looked_at_is_told_without_owner(tmp_path):
+def test_a_path_without_a_status_is_reported_without_owner(tmp_path):
     path = tmp_path / "gone" / "too"
     assert unreadable(path, DENIED) == f"cannot be read: Permission denied; {I_AM}"
 
 
-def test_other_troubles_are_told_by_their_name_alone(tmp_path):
+def test_other_errors_are_reported_with_the_systems_text_only(tmp_path):
     assert unreadable(tmp_path, IsADirectoryError(21, "Is a directory")) == (
         "cannot be read: Is a directory"
     )
 
 
-def test_users_and_groups_without_a_name_are_told_by_number(tmp_path, monkeypatch):
+def test_users_and_groups_without_a_name_are_shown_by_number(tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "geteuid", lambda: 4_000_000)
     monkeypatch.setattr(files.os, "getegid", lambda: 4_000_001)
     assert "runs as uid 4000000, group gid 4000001" in unreadable(tmp_path, DENIED)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root to become somebody else")
-def test_another_user_is_told_so_for_real(tmp_path):
+def test_a_process_of_another_user_reports_the_permissions(tmp_path):
     path = tmp_path / "key"
     path.touch(mode=0o600)
     tell = (
@@ -91,7 +91,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o602, True), (0o640, False)])
-def test_a_secret_that_everybody_can_read_or_change_is_hinted_at_once(tmp_path, mode, told):
+def test_a_secret_that_everybody_can_read_or_change_causes_one_hint(tmp_path, mode, told):
     path = tmp_path / "key"
     path.touch()
     path.chmod(mode)
@@ -102,5 +102,5 @@ def test_a_secret_that_everybody_can_read_or_change_is_hinted_at_once(tmp_path, 
     assert hints_of_exposed([("KEY_FILE", path)] * 2) == ([hint] if told else [])
 
 
-def test_what_is_not_there_or_no_file_is_not_hinted_at(tmp_path):
+def test_a_missing_file_or_a_device_causes_no_hint(tmp_path):
     assert hints_of_exposed([("A", tmp_path / "gone"), ("B", tmp_path)]) == []

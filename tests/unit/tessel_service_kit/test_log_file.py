@@ -29,18 +29,18 @@ def write(path, *lines, max_bytes=1000):
     return output
 
 
-def test_lines_are_added_to_those_of_an_earlier_process(path):
+def test_lines_are_appended_to_those_of_an_earlier_process(path):
     write(path, "one\n")
     write(path, "two\n")
     assert path.read_text() == "one\ntwo\n"
 
 
-def test_nobody_else_can_read_it(path):
+def test_only_the_owner_can_read_it(path):
     write(path, "one\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_full_file_is_renamed_and_so_are_older_ones_of_which_some_are_kept(path):
+def test_a_full_file_and_older_ones_are_rotated_and_five_are_kept(path):
     lines = [f"{number:09}\n" for number in range(20)]
     write(path, *lines, max_bytes=20)
     found = sorted(path.parent.iterdir())
@@ -52,20 +52,20 @@ def test_a_full_file_is_renamed_and_so_are_older_ones_of_which_some_are_kept(pat
     assert kept == "".join(lines[-2 * KEPT_FILES :])
 
 
-def test_what_an_earlier_process_wrote_counts(path):
+def test_bytes_of_an_earlier_process_count_towards_the_size(path):
     path.write_text("x" * 15 + "\n")
     write(path, "123456789\n", max_bytes=20)
     assert path.read_text() == "123456789\n"
     assert path.with_name("proxy.log.1").exists()
 
 
-def test_a_line_that_is_larger_than_a_file_may_be_is_written_all_the_same(path):
+def test_a_line_that_is_larger_than_the_maximum_is_written(path):
     write(path, "x" * 100 + "\n", max_bytes=20)
     assert path.stat().st_size == 101
     assert not path.with_name("proxy.log.1").exists()
 
 
-def test_where_files_cannot_be_renamed_the_log_goes_on(path, monkeypatch):
+def test_the_log_continues_if_files_cannot_be_renamed(path, monkeypatch):
     output = write(path, "123456789\n", max_bytes=15)
 
     def refuse(*_args):
@@ -77,7 +77,7 @@ def test_where_files_cannot_be_renamed_the_log_goes_on(path, monkeypatch):
     assert path.read_text() == "123456789\nabcdefghi\n"
 
 
-def test_what_a_full_disk_does_not_take_is_counted(path, monkeypatch):
+def test_lines_that_a_full_disk_rejects_are_counted(path, monkeypatch):
     output = write(path, "one\n")
     monkeypatch.setattr("tessel_service_kit.output.os.write", no_space)
     output.write("two\n")
@@ -97,7 +97,7 @@ def emptied(path):
 
 
 @pytest.mark.parametrize("change", [moved, Path.unlink, emptied])
-def test_a_file_that_somebody_moved_deleted_or_emptied_is_there_again(path, change):
+def test_a_file_that_was_moved_deleted_or_emptied_is_created_again(path, change):
     output = write(path, "one\n")
     change(path)
     output.write("two\n")
@@ -106,7 +106,7 @@ def test_a_file_that_somebody_moved_deleted_or_emptied_is_there_again(path, chan
     assert output.dropped == 0
 
 
-def test_the_file_that_somebody_put_in_its_place_gets_the_lines(path):
+def test_a_file_that_replaces_it_gets_the_lines(path):
     output = write(path, "one\n")
     moved(path)
     path.write_text("of another process\n")
@@ -146,13 +146,13 @@ def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(os.devnull)])
-def test_what_is_no_regular_file_is_not_opened(path, make):
+def test_a_path_that_is_not_a_regular_file_is_not_opened(path, make):
     make(path)
     assert unfit(path) == "is no regular file"
     with pytest.raises(OSError, match="is no regular file"):
         FileOutput(path, 1000, report)
 
 
-def test_a_file_that_is_not_there_yet_is_fit(path):
+def test_a_file_that_does_not_exist_can_be_used(path):
     assert unfit(path) is None
     assert unfit(path / "below") == "cannot be written"

@@ -76,7 +76,7 @@ def test_text_is_time_level_event_and_message():
     assert log.text == f"{LINE} info listening listening on :::5005\n"
 
 
-def test_the_number_of_an_error_stands_between_event_and_message():
+def test_the_error_number_is_between_event_and_message():
     log = Log(LogFormat.TEXT)
     log.out.critical("no room", event="refused", error="TP2014")
     log.out.info("as if nothing were wrong", event="closed", error=None)
@@ -85,7 +85,7 @@ def test_the_number_of_an_error_stands_between_event_and_message():
     )
 
 
-def test_what_a_library_calls_an_error_is_no_number():
+def test_a_librarys_field_error_is_not_an_error_number():
     log = Log(LogFormat.TEXT, namespace="library")
     log.out.warn("{error}", error="broken")
     assert log.text == f"{LINE} warn library broken\n"
@@ -111,7 +111,7 @@ def test_an_event_without_a_name_is_named_by_where_it_came_from():
         ("\ud800", r"\ud800"),
     ],
 )
-def test_what_a_peer_says_cannot_break_a_line_or_order_a_terminal_about(char, shown):
+def test_a_peers_text_cannot_break_a_line_or_control_a_terminal(char, shown):
     log = Log(LogFormat.TEXT)
     log.out.info("refused {why}", event="x", why=f"a{char}b")
     assert log.text == f"{LINE} info x refused a{shown}b\n"
@@ -129,7 +129,7 @@ def test_letters_of_all_scripts_stay_as_they_are():
     assert log.text.endswith("account Zoë 北 🦊\n")
 
 
-def test_a_failure_is_one_record_whose_further_lines_begin_with_blanks():
+def test_a_failure_is_one_record_whose_further_lines_begin_with_spaces():
     log = Log(LogFormat.TEXT)
     log.out.failure("cannot go on", failure=failure("x\n2026 info listening forged"))
     first, *more = log.text.splitlines()
@@ -139,7 +139,7 @@ def test_a_failure_is_one_record_whose_further_lines_begin_with_blanks():
     assert any("ValueError: x" in line for line in more)
 
 
-def test_a_failure_without_words_is_told_by_its_own():
+def test_a_failure_without_a_message_is_described_by_its_exception():
     log = Log(LogFormat.TEXT)
     log.out.error(log_failure=failure("x\ny"))
     assert log.text.splitlines()[0].endswith(r" error service.session ValueError: x\ny")
@@ -193,7 +193,7 @@ def test_every_value_has_a_form_in_json(value, shown):
     assert log.record["field"] == shown
 
 
-def test_numbers_of_thousands_of_digits_cost_nobody_anything():
+def test_integers_with_thousands_of_digits_are_cut():
     log = Log()
     log.out.info("port {port}", event="x", port=10**5000)
     assert log.record["port"] == hex(10**5000)
@@ -208,14 +208,14 @@ def test_a_failures_traceback_is_a_field_of_the_same_record():
 
 
 @pytest.mark.parametrize("form", LogFormat)
-def test_nothing_is_of_unlimited_length(form):
+def test_all_lengths_are_limited(form):
     log = Log(form)
     log.out.info("{name}", event="x", name="n" * 10**6, more={"k" * 10**6: ["v" * 10**6]})
     assert len(log.text) < 5 * MAX_TEXT
     assert "… (1000000 characters)" in (log.record["message"] if form == "json" else log.text)
 
 
-def test_containers_deeper_than_any_of_ours_are_cut():
+def test_deeply_nested_containers_are_cut():
     log, deep = Log(), []
     for _ in range(100):
         deep = [deep]
@@ -223,7 +223,7 @@ def test_containers_deeper_than_any_of_ours_are_cut():
     assert json.dumps(log.record["field"]).startswith('[[[[[[[["[[[')
 
 
-def test_a_field_cannot_pass_for_one_of_the_records_own():
+def test_a_field_cannot_replace_one_of_the_records_own():
     log = Log()
     log.out.info("m", event="x", time="never", traceback="none")
     assert set(log.record) == {"time", "level", "event", "message"}
@@ -252,7 +252,7 @@ def test_the_level_set_and_those_above_are_logged(level):
     assert logged == levels[levels.index(level) :]
 
 
-def test_twisteds_own_chatter_is_for_those_who_debug():
+def test_twisteds_own_messages_are_logged_at_debug_only():
     for level, chatters in ((LogLevel.INFO, False), (LogLevel.DEBUG, True)):
         log = Log(level=level, namespace="twisted.web.client._HTTP11ClientFactory")
         log.out.info("Starting factory")
@@ -272,7 +272,7 @@ def test_events_of_twisteds_older_log_are_written_too():
     assert (second["level"], "ValueError: broken" in second["message"]) == ("critical", True)
 
 
-def test_a_process_writes_all_that_it_logs_and_leaves_its_standard_streams_alone(monkeypatch):
+def test_a_process_writes_its_whole_log_and_does_not_redirect_its_streams(monkeypatch):
     begun = []
     monkeypatch.setattr(
         globalLogBeginner,

@@ -1,4 +1,4 @@
-"""Names by the system's resolver: when its answer is waited for, and what else is asked."""
+"""Look-ups with the system's resolver, and additional queries by family."""
 
 import errno
 import socket
@@ -65,7 +65,7 @@ def is_unanswered(result):
     return isinstance(result, Failure) and result.check(NoAnswerError) is not None
 
 
-def test_an_answer_in_time_is_taken_as_it_is_and_nothing_else_is_asked(system):
+def test_an_answer_in_time_is_used_without_further_queries(system):
     found = system.look_up()
     system.answers(AF_UNSPEC, FOUR + SIX)
     assert found == [FOUR + SIX]
@@ -77,7 +77,7 @@ def test_an_answer_in_time_is_taken_as_it_is_and_nothing_else_is_asked(system):
 @pytest.mark.parametrize(
     ("family", "addresses"), [(AF_INET, FOUR), (AF_INET6, SIX)], ids=["IPv4", "IPv6"]
 )
-def test_a_family_without_an_answer_costs_no_more_than_the_delays(system, family, addresses):
+def test_a_family_without_an_answer_costs_only_the_delays(system, family, addresses):
     found = system.look_up()
     system.waits(HEDGE_S - 0.01)
     assert system.asked == [AF_UNSPEC]
@@ -98,7 +98,7 @@ def test_both_families_within_the_delay_are_both_used(system):
     assert found[0].addresses == SIX + FOUR
 
 
-def test_an_ipv6_address_that_cannot_be_reached_is_not_enough_and_comes_last(system):
+def test_an_unreachable_ipv6_address_does_not_suffice_and_is_last(system):
     system.source = None
     found = system.look_up()
     system.waits()
@@ -120,7 +120,7 @@ def test_the_systems_own_answer_is_the_best_while_there_is_time(system):
     assert not system.clock.getDelayedCalls()
 
 
-def test_who_got_an_early_answer_hears_when_the_system_is_done(system):
+def test_an_early_answer_reports_when_the_system_is_done(system):
     found = system.look_up()
     system.waits()
     system.answers(AF_INET, FOUR)
@@ -131,7 +131,7 @@ def test_who_got_an_early_answer_hears_when_the_system_is_done(system):
     assert found[0].over.called
 
 
-def test_a_name_that_is_stuck_is_asked_by_families_at_once_and_each_but_once(system):
+def test_for_a_stuck_name_each_family_is_asked_at_once_and_only_once(system):
     system.look_up()
     system.waits()
     system.answers(AF_INET, FOUR)
@@ -162,7 +162,7 @@ def say(system, family, outcome):
 @pytest.mark.parametrize("whole", [NONE, UNKNOWN])
 @pytest.mark.parametrize("ipv4", [FOUR, NONE, UNKNOWN])
 @pytest.mark.parametrize("ipv6", [SIX, NONE, UNKNOWN])
-def test_where_the_system_finds_nothing_each_family_is_asked_for(system, whole, ipv4, ipv6):
+def test_each_family_is_asked_if_the_system_finds_nothing(system, whole, ipv4, ipv6):
     found = system.look_up()
     say(system, AF_UNSPEC, whole)
     assert set(system.asked) == {AF_UNSPEC, AF_INET, AF_INET6}
@@ -180,7 +180,7 @@ def test_where_the_system_finds_nothing_each_family_is_asked_for(system, whole, 
 @pytest.mark.parametrize("ipv4", [FOUR, NONE, UNKNOWN])
 @pytest.mark.parametrize("ipv6", [SIX, NONE, UNKNOWN])
 @pytest.mark.parametrize("whole_first", [True, False])
-def test_late_ones_are_judged_by_family(system, whole, ipv4, ipv6, whole_first):
+def test_after_the_delay_the_answers_of_the_families_decide(system, whole, ipv4, ipv6, whole_first):
     found = system.look_up()
     system.waits()
     if whole_first:
@@ -202,7 +202,7 @@ def test_late_ones_are_judged_by_family(system, whole, ipv4, ipv6, whole_first):
 
 
 @pytest.mark.parametrize("outcome", [FOUR, NONE, UNKNOWN])
-def test_without_helpers_it_is_as_the_system_says(system, monkeypatch, outcome):
+def test_without_free_helpers_the_systems_answer_is_used(system, monkeypatch, outcome):
     monkeypatch.setattr(names, "HELPER_THREADS", 1)
     found = system.look_up()
     system.waits(10)
@@ -211,7 +211,7 @@ def test_without_helpers_it_is_as_the_system_says(system, monkeypatch, outcome):
     assert is_unanswered(found[0]) if outcome is UNKNOWN else found == [outcome]
 
 
-def test_helpers_are_so_many_and_no_more(system):
+def test_the_number_of_helpers_is_limited(system):
     for number in range(HELPER_THREADS):
         system.look_up(f"name{number}")
     system.waits()
@@ -243,14 +243,14 @@ def test_a_name_that_is_not_there_has_no_addresses(monkeypatch, number):
         OSError(errno.EMFILE, "EAI_SYSTEM"),
     ],
 )
-def test_every_other_failure_says_nothing_of_the_name(monkeypatch, fault):
+def test_every_other_error_is_a_failed_look_up(monkeypatch, fault):
     raising(monkeypatch, fault)
     with pytest.raises(NoAnswerError):
         addresses_of("example.com", AF_INET)
     assert addresses_of("nobody.INVALID.", AF_INET) == ()
 
 
-def test_what_is_no_name_has_no_addresses(monkeypatch):
+def test_an_invalid_name_has_no_addresses(monkeypatch):
     raising(monkeypatch, UnicodeError("label too long"))
     assert addresses_of("x" * 70, AF_INET) == ()
 
@@ -282,7 +282,7 @@ def test_this_machines_own_name_is_found_each_address_once():
         ("2001::1", "2a00::1", 4),
     ],
 )
-def test_ipv6_goes_first_where_it_leads_there(monkeypatch, address, source, first):
+def test_ipv6_is_first_if_it_is_reachable(monkeypatch, address, source, first):
     monkeypatch.setattr(names, "source_for", lambda _: source)
     ordered = names._in_order(("192.0.2.1",), (address,))
     assert (":" in ordered[0]) == (first == 6)

@@ -1,4 +1,4 @@
-"""Lines to descriptors that take them, do not, or do again."""
+"""Lines for descriptors that accept them, block, or fail."""
 
 import os
 import select
@@ -63,12 +63,12 @@ def test_lines_are_written_in_their_order(pipe):
     assert pipe.read_until(b"999\n") == "".join(f"{number}\n" for number in range(1000))
 
 
-def test_what_no_encoding_has_is_escaped(pipe):
+def test_characters_that_cannot_be_encoded_are_escaped(pipe):
     pipe.output.write("é \udc80\n")
     assert pipe.read_until(b"\n") == "é \\udc80\n"
 
 
-def test_a_reader_that_stalls_holds_nobody_up_and_what_waits_is_limited(pipe):
+def test_a_stalled_reader_blocks_nobody_and_the_queue_is_limited(pipe):
     began = time.monotonic()
     write_plenty(pipe.output)
     assert time.monotonic() - began < 5
@@ -76,7 +76,7 @@ def test_a_reader_that_stalls_holds_nobody_up_and_what_waits_is_limited(pipe):
     assert pipe.output.dropped >= PLENTY - (MAX_WAITING_BYTES + 2 * PIECE_BYTES) / len(LINE)
 
 
-def test_when_lines_are_taken_again_one_line_reports_what_was_dropped(pipe):
+def test_when_the_reader_goes_on_one_line_reports_the_dropped_ones(pipe):
     write_plenty(pipe.output)
     dropped = pipe.output.dropped
     text = pipe.read_until(report(dropped).encode())
@@ -86,7 +86,7 @@ def test_when_lines_are_taken_again_one_line_reports_what_was_dropped(pipe):
     assert pipe.output.dropped == dropped
 
 
-def test_a_report_comes_before_the_line_that_is_taken_first(pipe):
+def test_a_report_precedes_the_first_line_after_the_loss(pipe):
     write_plenty(pipe.output)
     os.read(pipe.reader, 2 * PIECE_BYTES)
     eventually(lambda: pipe.output._held < MAX_WAITING_BYTES)
@@ -95,7 +95,7 @@ def test_a_report_comes_before_the_line_that_is_taken_first(pipe):
     assert pipe.read_until(b"last\n").endswith(f"{LINE}{report(dropped)}last\n")
 
 
-def test_a_flush_waits_for_what_is_taken(pipe):
+def test_a_flush_waits_until_lines_are_written(pipe):
     pipe.output.write(LINE)
     pipe.output.flush()
     assert os.read(pipe.reader, 1000) == LINE.encode()
@@ -117,7 +117,7 @@ def pieces_written(monkeypatch):
     return pieces
 
 
-def test_lines_that_come_together_are_written_together(pipe, slow_to_write, monkeypatch):
+def test_lines_in_quick_succession_are_written_together(pipe, slow_to_write, monkeypatch):
     pieces = pieces_written(monkeypatch)
     for _ in range(3):
         pipe.output.write(LINE)
@@ -125,7 +125,7 @@ def test_lines_that_come_together_are_written_together(pipe, slow_to_write, monk
     assert pieces == [LINE.encode() * 3]
 
 
-def test_a_full_piece_is_not_held_back(pipe, slow_to_write, monkeypatch):
+def test_a_full_piece_is_written_without_waiting(pipe, slow_to_write, monkeypatch):
     pieces = pieces_written(monkeypatch)
     for _ in range(PIECE_BYTES // len(LINE) + 1):
         pipe.output.write(LINE)
@@ -139,7 +139,7 @@ def test_a_flush_waits_for_a_limited_time(pipe):
     assert 0.2 <= time.monotonic() - began < 5
 
 
-def test_a_reader_that_is_gone_matters_to_nobody(pipe):
+def test_a_closed_pipe_raises_nothing(pipe):
     os.close(pipe.reader)
     for _ in range(3):
         pipe.output.write(LINE)
@@ -147,7 +147,7 @@ def test_a_reader_that_is_gone_matters_to_nobody(pipe):
     assert pipe.output.dropped == 3
 
 
-def test_a_descriptor_that_was_closed_matters_to_nobody(pipe):
+def test_a_closed_descriptor_raises_nothing(pipe):
     os.close(pipe.writer)
     pipe.output.write(LINE)
     pipe.output.flush()
@@ -163,7 +163,7 @@ def test_a_pipe_that_another_process_has_made_non_blocking_gets_all_lines(pipe):
     assert pipe.read_until(b"last\n") == LINE * count + "last\n"
 
 
-def test_a_full_disk_matters_to_nobody():
+def test_a_full_disk_raises_nothing():
     descriptor = os.open("/dev/full", os.O_WRONLY)
     try:
         output = LineOutput(descriptor, report)
@@ -198,7 +198,7 @@ class FillingDisk(LineOutput):
         return len(written)
 
 
-def test_a_line_that_was_cut_does_not_spoil_the_next_one():
+def test_a_line_that_was_cut_does_not_merge_with_the_next_one():
     disk = FillingDisk(room=6)
     for text in ("one\n", "two\n", "three\n"):
         disk.write(text)
@@ -210,7 +210,7 @@ def test_a_line_that_was_cut_does_not_spoil_the_next_one():
     assert disk.nbytes == b"one\ntw\n2 dropped\nfour\n"
 
 
-def test_a_report_that_is_lost_is_made_again_with_the_whole_count():
+def test_a_lost_report_is_repeated_with_the_total_count():
     disk = FillingDisk(room=0)
     for _ in range(3):
         disk.write(LINE)

@@ -80,7 +80,7 @@ def test_sighup_reloads_until_the_stop_is_over():
     assert calls == ["reload"] * 2
 
 
-def test_one_reload_does_for_all_sighups_that_come_before_it():
+def test_several_sighups_before_a_reload_cause_one_reload():
     calls = []
     run = Run(reload=lambda: calls.append("reload"))
     for _ in range(1000):
@@ -91,7 +91,7 @@ def test_one_reload_does_for_all_sighups_that_come_before_it():
     assert len(calls) == 2
 
 
-def test_a_sighup_in_the_middle_of_a_reload_is_one_more():
+def test_a_sighup_during_a_reload_causes_another_one():
     calls = []
 
     def reload():
@@ -105,7 +105,7 @@ def test_a_sighup_in_the_middle_of_a_reload_is_one_more():
     assert len(calls) == 2
 
 
-def test_a_sighup_from_before_it_serves_is_remembered():
+def test_a_sighup_before_the_start_is_remembered():
     calls = []
     handlers = {}
     hangups = Hangups(catch=handlers.__setitem__)
@@ -161,7 +161,7 @@ def test_a_second_signal_does_not_wait_for_a_clean_end():
     assert run.reactor.stops == 1
 
 
-def test_a_service_may_take_its_time_to_stop():
+def test_the_stop_timeout_can_be_set():
     run = Run(stop=Deferred, stop_timeout_s=40)
     run.signal(signal.SIGTERM)
     run.reactor.advance(39)
@@ -170,7 +170,7 @@ def test_a_service_may_take_its_time_to_stop():
     assert run.reactor.stops == 1
 
 
-def test_a_service_that_does_not_stop_is_left_after_a_while():
+def test_a_service_that_does_not_stop_in_time_is_abandoned():
     run = Run(stop=Deferred)
     run.signal(signal.SIGTERM)
     with capturedLogs() as logged:
@@ -215,7 +215,7 @@ def test_a_start_that_breaks_when_cancelled_ends_the_process_with_1(logged_failu
         (socket.gaierror(-2, "Name or service not known"), "[Errno -2] Name or service not known"),
     ],
 )
-def test_a_port_that_cannot_be_had_ends_the_process_with_1_and_says_why(error, why):
+def test_a_port_that_cannot_be_used_ends_the_process_with_1_and_a_reason(error, why):
     refused = CannotListenError("127.0.0.1", 443, error)
     with capturedLogs() as logged:
         run = Run(start=failing_with(refused))

@@ -44,7 +44,7 @@ def test_each_setting_is_a_field_with_its_default():
     assert (Config().port, Config().wait_s, Config().folder) == (80, 10.0, None)
 
 
-def test_what_is_set_is_read_and_the_rest_of_the_environment_is_nobodys_business():
+def test_settings_are_read_and_other_variables_are_ignored():
     environ = {"PORT": "0", "WORDS": "x", "PIN": "7", "SOMETHING_ELSE": "1"}
     assert Config.from_env(environ) == Config(port=0, words=("x",), pin=7)
 
@@ -60,7 +60,7 @@ def test_all_faults_are_named_at_once_with_name_value_and_what_is_allowed():
     ]
 
 
-def test_what_is_faulty_has_its_default_where_checks_go_on():
+def test_a_faulty_setting_has_its_default_in_further_checks():
     config, found = Config.read({"PORT": "x", "WAIT_S": "3"})
     assert config == Config(wait_s=3.0)
     assert len(found) == 1
@@ -88,7 +88,7 @@ def test_a_secret_may_come_from_a_file_with_or_without_a_line_end(tmp_path, endi
 
 
 @pytest.mark.parametrize("form", ["{}\r", " {}", "\ufeff{}", "{} \t\r\n"])
-def test_what_stands_around_any_value_is_taken_off(form, tmp_path):
+def test_whitespace_around_a_value_is_removed(form, tmp_path):
     file = tmp_path / "pin"
     file.write_text(form.format("7"), newline="")
     given = {"PORT": "8080", "WAIT_S": "2.5", "FOLDER": "/tmp/a b", "WORDS": "x, y"}
@@ -151,7 +151,7 @@ def test_a_secrets_file_can_be_read_again(tmp_path):
         again.read()
 
 
-def test_what_is_no_regular_file_is_read_once_and_no_more(tmp_path):
+def test_a_secret_from_a_pipe_is_read_only_once(tmp_path):
     pin = Config.table()["pin"]
     assert pin.file({}) is None
     assert pin.file({"PIN_FILE": str(tmp_path)}) is None
@@ -164,7 +164,7 @@ def test_a_byte_order_mark_before_a_name_is_shown():
     ]
 
 
-def test_a_fault_in_a_secrets_file_names_the_file_and_not_what_it_holds(tmp_path):
+def test_a_fault_in_a_secrets_file_names_the_file_and_not_its_content(tmp_path):
     file = tmp_path / "pin"
     file.write_text("HUSH")
     assert faults(PIN_FILE=str(file)) == [
@@ -210,7 +210,7 @@ def test_a_config_shows_each_setting_as_it_could_be_written():
 # --- the table
 
 
-def test_the_table_for_people_tells_defaults_and_files():
+def test_the_help_shows_defaults_and_files():
     assert described(SETTINGS).splitlines() == [
         "  PORT    where it listens (default: 80)",
         "  WAIT_S  how long it waits (default: 10)",
@@ -221,7 +221,7 @@ def test_the_table_for_people_tells_defaults_and_files():
     ]
 
 
-def test_the_table_for_people_is_folded_beside_the_names():
+def test_the_help_is_wrapped_beside_the_names():
     long = setting("X", "", "word " * 40, str).metadata["setting"]
     first, *more = described((long,)).splitlines()
     assert first.startswith("  X  word word")
@@ -229,7 +229,7 @@ def test_the_table_for_people_is_folded_beside_the_names():
     assert max(map(len, [first, *more])) <= 98
 
 
-def test_variables_that_look_like_ours_are_hinted_at():
+def test_variables_similar_to_settings_cause_hints():
     environ = {"FOLDERS": "x", "WORDS_FILE": "x", "PATH": "x", "PORTAL": "x", "PORT": "1"}
     assert lookalikes(environ, SETTINGS) == [
         "FOLDERS is not a setting: is FOLDER meant?",
