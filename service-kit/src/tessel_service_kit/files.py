@@ -85,7 +85,7 @@ def is_exposed(path: Path) -> bool:
 
 def _check(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise FileError("is no regular file; allowed: one, or a link to one")
+        raise FileError("is not a regular file; allowed: a regular file, or a link to one")
 
 
 def _obstacle(path: Path) -> Path:

@@ -75,14 +75,14 @@ class FileOutput(LineOutput):
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
 
-def unfit(path: Path) -> str | None:
+def why_unusable(path: Path) -> str | None:
     """Return why this path cannot be used for a log file, or None if it can. Creates nothing.
 
     A FIFO is not allowed because opening it would wait for a reader, a device because rotation
     would rename /dev/null for the whole machine.
     """
     if path.exists() and not path.is_file():
-        return "is no regular file"
+        return "is not a regular file"
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return "cannot be written"
     return None
@@ -95,6 +95,6 @@ def can_be_renamed(path: Path) -> bool:
 
 def _opened(path: Path) -> int:
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     return os.open(path, flags, _OWNER_ONLY)

@@ -162,7 +162,7 @@ class SecretFile:
                 file any more (a FIFO could block the process).
         """
         if self.path.exists() and not self.path.is_file():
-            raise ConfigError([f"{self.name}={str(self.path)!r} is no regular file any more"])
+            raise ConfigError([f"{self.name}={str(self.path)!r} is not a regular file any more"])
         return self.setting.read(self.environ)
 
 

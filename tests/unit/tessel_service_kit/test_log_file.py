@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.waiting import eventually
-from tessel_service_kit.log_file import KEPT_FILES, FileOutput, unfit
+from tessel_service_kit.log_file import KEPT_FILES, FileOutput, why_unusable
 
 
 def report(count):
@@ -148,11 +148,11 @@ def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path):
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(os.devnull)])
 def test_a_path_that_is_not_a_regular_file_is_not_opened(path, make):
     make(path)
-    assert unfit(path) == "is no regular file"
-    with pytest.raises(OSError, match="is no regular file"):
+    assert why_unusable(path) == "is not a regular file"
+    with pytest.raises(OSError, match="is not a regular file"):
         FileOutput(path, 1000, report)
 
 
 def test_a_file_that_does_not_exist_can_be_used(path):
-    assert unfit(path) is None
-    assert unfit(path / "below") == "cannot be written"
+    assert why_unusable(path) is None
+    assert why_unusable(path / "below") == "cannot be written"

@@ -147,7 +147,7 @@ def test_a_secrets_file_can_be_read_again(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         again.read()
     file.mkdir()
-    with pytest.raises(ConfigError, match="is no regular file any more"):
+    with pytest.raises(ConfigError, match="is not a regular file any more"):
         again.read()
 
 

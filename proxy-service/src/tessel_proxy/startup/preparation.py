@@ -19,7 +19,7 @@ from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.files import hints_of_exposed
-from tessel_service_kit.log_file import can_be_renamed, unfit
+from tessel_service_kit.log_file import can_be_renamed, why_unusable
 from tessel_service_kit.settings import ConfigError, SecretFile, lookalikes
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def _log_hints(config: Config) -> list[str]:
     file = config.log_file
     if file is None:
         return []
-    if why := unfit(file):
+    if why := why_unusable(file):
         return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error only"]
     return [] if can_be_renamed(file) else [f"LOG_FILE={str(file)!r} {GROWS}"]
 

@@ -141,7 +141,9 @@ def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):
     assert faults_of(file)[0].endswith("is too large; allowed: 10 bytes")
     file.unlink()
     os.mkfifo(file)
-    assert faults_of(file)[0].endswith("is no regular file; allowed: one, or a link to one")
+    assert faults_of(file)[0].endswith(
+        "is not a regular file; allowed: a regular file, or a link to one"
+    )
 
 
 # --- threads

@@ -95,7 +95,7 @@ def test_a_file_that_is_a_disk_is_not_read_whole(path):
 def test_a_file_that_turns_into_a_fifo_holds_nobody_up(policies, path):
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(ConfigError, match="is no regular file"):
+    with pytest.raises(ConfigError, match="is not a regular file"):
         policies.reload()
     assert denied(policies, "kim") == ["c.example", "b.example"]
 

@@ -10,7 +10,7 @@ from tessel_proxy.targets.trust import TargetTrust
 from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError
 
-NO_FILE = "^is no regular file; allowed: one, or a link to one$"
+NO_FILE = "^is not a regular file; allowed: a regular file, or a link to one$"
 
 
 def test_a_file_and_a_link_to_one_are_read(tmp_path):
@@ -69,5 +69,5 @@ def test_a_socket_is_told(tmp_path):
 def test_authorities_of_targets_are_not_waited_for_either(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with pytest.raises(ConfigError, match=r"^TARGET_CA_FILE='.*fifo' is no regular file"):
+    with pytest.raises(ConfigError, match=r"^TARGET_CA_FILE='.*fifo' is not a regular file"):
         TargetTrust(fifo)

@@ -299,7 +299,7 @@ def test_files_that_hold_something_else_are_told(config, tmp_path):
 
 def test_a_file_that_cannot_be_opened_is_told(config, tmp_path):
     assert faults(replace(config, cert_file=tmp_path)) == [
-        f"CERT_FILE='{tmp_path}' is no regular file; allowed: one, or a link to one"
+        f"CERT_FILE='{tmp_path}' is not a regular file; allowed: a regular file, or a link to one"
     ]
 
 
@@ -308,7 +308,7 @@ def test_files_without_end_or_writer_are_not_waited_for(config, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     assert faults(replace(config, cert_file=Path("/dev/zero"), key_file=fifo)) == [
-        f"{name} is no regular file; allowed: one, or a link to one"
+        f"{name} is not a regular file; allowed: a regular file, or a link to one"
         for name in ("CERT_FILE='/dev/zero'", f"KEY_FILE='{fifo}'")
     ]
 

@@ -346,7 +346,7 @@ def test_a_log_file_that_cannot_be_written_is_hinted_at(usable, tmp_path, capsys
     assert "cannot be written: the log goes to standard error only" in capsys.readouterr().err
     usable.update(LOG_FILE=str(tmp_path))
     assert command.main(["check-config"]) == 0
-    assert "is no regular file: the log goes to standard error" in capsys.readouterr().err
+    assert "is not a regular file: the log goes to standard error" in capsys.readouterr().err
     usable.update(LOG_FILE=str(tmp_path / "proxy.log"))
     assert command.main(["check-config"]) == 0
     assert "LOG_FILE" not in capsys.readouterr().err
