@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl
 
 @pytest.fixture
 def made(tmp_path):
-    """What an ACME client has just got: certbot's folder, a link as there."""
+    """A new certificate in a folder like certbot's, with a symbolic link."""
     folder = tmp_path / "live" / "proxy.example.com"
     folder.mkdir(parents=True)
     issued = trustme.CA().issue_cert("proxy.example.com")
@@ -33,7 +33,7 @@ def made(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """The proxy's, with a pair of before."""
+    """The proxy's folder, with an older certificate and key."""
     found = tmp_path / "tls"
     found.mkdir()
     (found / "public-cert.pem").write_text("old chain")
@@ -67,7 +67,7 @@ def given(made):
 
 
 def given_to(made):
-    """What either of the hooks reads from its environment."""
+    """Return the environment variables of both hooks."""
     return {
         "RENEWED_LINEAGE": str(made),
         "LEGO_CERT_PATH": str(made / "fullchain.pem"),

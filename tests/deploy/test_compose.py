@@ -46,7 +46,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What deploy/secrets is on a host."""
+    """A folder like deploy/secrets on a host."""
     made = tmp_path_factory.mktemp("deploy") / "secrets"
     made.mkdir(mode=0o700)
     (made / "token").write_text("0123456789abcdef\n")
@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compose(folder, tmp_path_factory):
-    """Up when it is made; gives further orders."""
+    """A project that is started by the constructor; calling it runs a compose command."""
     override = tmp_path_factory.mktemp("compose") / "override.yml"
     override.write_text(OVERRIDE.format(folder=folder))
     files = ("--file", ROOT / "deploy" / "compose.yml", "--file", override)
@@ -81,7 +81,7 @@ def compose(folder, tmp_path_factory):
 
 @pytest.fixture
 def container(compose):
-    """The one that there is now."""
+    """Return the current container."""
     label = f"com.docker.compose.project={PROJECT}"
     (found,) = ENGINE.containers.list(all=True, filters={"label": label})
     return found
@@ -107,7 +107,7 @@ def becomes(container, status):
 
 
 def to_the_process(container, signal):
-    """Send it inside: what `docker kill` ends stays ended, as its operator meant it to."""
+    """Send the signal inside the container: after `docker kill`, Docker would not restart it."""
     done = container.exec_run(["sh", "-c", KILL.format(signal=signal)])
     assert done.exit_code == 0, done.output
 

@@ -34,7 +34,7 @@ def admin_port_of(proxy):
 
 
 def config_for(proxy, port, version):
-    """The recipe, with one proxy, ports that are free, and this version of the header."""
+    """The recipe with one proxy, free ports, and this version of the header."""
     text = re.sub(r"(?m)^ +server proxy2 .*\n", "", RECIPE.read_text())
     text = text.replace("maxconn 20000", "maxconn 100")  # as many descriptors as anybody may have
     text = text.replace("bind :443", f"bind 127.0.0.1:{port}")

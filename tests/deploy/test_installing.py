@@ -46,7 +46,7 @@ def run(command, folder, environment):
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """The files of the packages, as somebody who cloned the repository has them, and wheels."""
+    """The files of a cloned repository, and wheels."""
     folder = tmp_path_factory.mktemp("checkout")
     left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
     for name in PROJECTS:
@@ -64,7 +64,7 @@ def environment(tmp_path):
 
 
 def folder_of(command):
-    """The folder of the package that a command is for: the last one that it names."""
+    """Return the folder of the package that a command installs: the last one that it names."""
     last = command.split()[-1].strip("'\"").removeprefix("./")
     if last.startswith("dist/") or "dist/" in command:
         name = re.search(r"dist/(\w+)-\*\.whl\S*$", command)[1].replace("_", "-")

@@ -80,7 +80,7 @@ class Host:
 
 
 def documented():
-    """The commands of the section, as root types them."""
+    """Return the commands of a section, for root."""
     page = (ROOT / "docs" / "operating.md").read_text()
     (block,) = re.findall(r"### With systemd\n\n```sh\n(.+?)```", page, re.DOTALL)
     commands = block.replace("sudo ", "").splitlines()

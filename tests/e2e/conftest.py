@@ -35,5 +35,5 @@ def deployment(request, tmp_path_factory):
 
 @pytest.fixture
 def watch(deployment):
-    """What the sites and the proxy see while the scenario runs."""
+    """Counts of the sites and log of the proxy while the scenario runs."""
     return Watch(deployment)

@@ -22,7 +22,7 @@ def _once(request):
 
 
 class Terminal:
-    """The demo on a terminal of its own; `text` is what it has written so far."""
+    """The demo on a terminal of its own; `text` is its output so far."""
 
     def __init__(self, folder):
         self._reading, writing = pty.openpty()

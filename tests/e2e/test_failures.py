@@ -41,7 +41,7 @@ def test_a_target_that_resets_is_an_error_and_not_an_end(deployment, watch):
 
 
 def test_a_device_that_never_sends_end_leaves_nothing_open(deployment, watch):
-    """As the original; the proxy is done with a substream when it has said `close`."""
+    """The original device does the same; the proxy frees a substream after its `close`."""
     device = deployment.launch_python(
         "never_ends.py", deployment.far.host, deployment.far.ports["source"], DOWNLOADS
     )

@@ -37,7 +37,7 @@ def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployme
 
 
 def test_an_http_request_can_be_found_in_the_relayed_bytes(deployment, watch):
-    """Without this, not finding it in the next scenario would say nothing."""
+    """Without this test, the absence in the next one would prove nothing."""
     done = deployment.run("get.py", deployment.far.url(f"/say?text={MARKER}"))
 
     assert (done.exit_code, done.stdout) == (0, MARKER), done

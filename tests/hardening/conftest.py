@@ -57,7 +57,7 @@ def authority():
 
 @pytest.fixture(scope="session")
 def context(authority):
-    """What devices trust."""
+    """The TLS context of devices."""
     return trusting(authority)
 
 
@@ -104,7 +104,7 @@ def account_of_kim(tmp_path_factory):
 
 @pytest.fixture
 def proxy_with(authority, tmp_path):
-    """Start the command with these settings besides those of a proxy for tests."""
+    """Start a proxy with these settings in addition to those for tests."""
     with ExitStack() as stack:
 
         def start(command=COMMAND, **settings):
@@ -132,5 +132,5 @@ def device_of(context):
 
 @pytest.fixture
 def bystander_of(context, site):
-    """A transfer beside all that happens to the proxy."""
+    """A transfer of another account during the test."""
     return lambda proxy, **more: Bystander(proxy.port, context, TOKEN, site["echo"], **more)

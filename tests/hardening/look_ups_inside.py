@@ -67,7 +67,7 @@ def name_server():
 
 @pytest.fixture(scope="module")
 def target():
-    """A port at 127.0.0.1 and ::1 that takes every connection."""
+    """A port at 127.0.0.1 and ::1 that accepts every connection."""
     listening = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
 
     def accept():
@@ -91,7 +91,7 @@ def device(proxy_with, device_of):
 
 
 class Asked:
-    """Connections that a device asks for, and what came of each, and when."""
+    """Connections of a device, with result and time of each."""
 
     def __init__(self, device, names, port):
         self._began = time.monotonic()

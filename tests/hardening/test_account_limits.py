@@ -14,7 +14,7 @@ DOWNLOADS = 4
 
 @pytest.fixture
 def two_accounts(account_of_kim):
-    """kim's token is in the file, the bystander's is the shared one."""
+    """The token of kim is in AUTH_FILE; the bystander uses the shared token."""
     file, token = account_of_kim
     return {"AUTH_FILE": file}, token
 

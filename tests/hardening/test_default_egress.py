@@ -25,7 +25,7 @@ LOOPBACK = [
 
 
 def own_addresses():
-    """Those of this machine that others reach it by, where it has any."""
+    """The addresses of this machine besides loopback, if it has any."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing
@@ -38,7 +38,7 @@ def own_addresses():
 
 @pytest.fixture
 def visits():
-    """A port of all this machine's addresses, and a count of who came to it."""
+    """A port on all addresses of this machine, which counts its connections."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("0.0.0.0", 0)))]
         port = listeners[0].getsockname()[1]

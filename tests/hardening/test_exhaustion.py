@@ -12,7 +12,7 @@ from support.hardening.device import Device, connecting, control, data, hello
 from support.hardening.proxy import COMMAND, TOKEN
 
 FEW_DESCRIPTORS = 64
-STRANGERS = 100
+PEERS = 100
 GUESSERS, GUESSES = 40, 5
 WAIT_SECONDS = 5.0
 SHOUTERS = 16
@@ -27,7 +27,7 @@ def test_unauthenticated_peers_that_use_all_descriptors_end_no_tunnel(
     proxy = proxy_with(command=limited, HANDSHAKE_TIMEOUT_S=2)
     with bystander_of(proxy):
         with ExitStack() as stack:
-            for _ in range(STRANGERS):
+            for _ in range(PEERS):
                 with suppress(OSError):
                     address = ("127.0.0.1", proxy.port)
                     stack.enter_context(socket.create_connection(address, 0.5))

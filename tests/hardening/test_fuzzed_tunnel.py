@@ -38,7 +38,7 @@ ODD_JSON = st.recursive(
 
 
 class BadManners(RuleBasedStateMachine):
-    """Most of its rules are lawful, so that a run gets far before it breaks a rule."""
+    """Most of its actions follow the protocol, so that a run gets far before one breaks it."""
 
     @initialize(features=st.lists(st.sampled_from(FEATURES), unique=True) | st.none())
     def connect(self, features):

@@ -21,7 +21,7 @@ def proxy(proxy_with):
 
 @pytest.fixture
 def serve():
-    """Start a target that does this to whoever connects; its port."""
+    """Start a target that does this with each connection; return its port."""
     with ExitStack() as stack:
 
         def start(behave):
@@ -47,7 +47,7 @@ def attend(listener, behave):
 
 @pytest.fixture
 def full_port():
-    """One whose system answers no SYN any more: its backlog is full."""
+    """A port that does not answer SYNs, because its backlog is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):

@@ -25,7 +25,7 @@ V2_LOCAL = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 
 
 class Admin:
-    """What a proxy's admin port answers."""
+    """Return the response of a proxy's admin port."""
 
     def __init__(self, proxy):
         (line,) = proxy.log.events("admin_listening")
@@ -50,7 +50,7 @@ class Admin:
 
 
 class Balanced(Device):
-    """A device behind a load balancer that says this before TLS."""
+    """Connect as a load balancer that sends this header before TLS."""
 
     def __init__(self, port, context, header, pieces=1):
         plain = socket.create_connection(("127.0.0.1", port), 10)

@@ -29,7 +29,7 @@ STOP_SECONDS = 30.0
 
 
 class Downloads:
-    """Devices that download at the same time, each in a thread, and what came of it."""
+    """Devices that download at the same time, each in a thread, with their results."""
 
     def __init__(self, proxy, context, site, nbytes, features=()):
         self.nbytes = nbytes
@@ -82,7 +82,7 @@ class Downloads:
 
 @pytest.fixture
 def open_at_targets(site):
-    """How many connections that service of the site has open."""
+    """Return the number of open connections to a service of the site."""
 
     def count(service):
         with urllib.request.urlopen(f"http://127.0.0.1:{site['control']}/counts") as answer:

@@ -13,20 +13,20 @@ from support.hardening.mutations import Mutations
 
 INPUTS = 5_000
 WARM_UP = 500
-STRANGERS = 4  # at a time
+SENDERS = 4  # at a time
 MEMORY_TOLERANCE_BYTES = 12 * 1024 * 1024
 DESCRIPTORS_TOLERANCE = 2
 PORT = re.compile(rb'"_pls_connect",[0-9]+')
 
 
 def on_the_site(site):
-    """What was recorded leads to the echo: nothing else of this machine is to be called on."""
+    """Replace recorded targets by the echo, so that no other port of this machine is used."""
     real = b'"_pls_connect",%d' % site["echo"]
     return lambda frame: replace(frame, payload=PORT.sub(real, frame.payload))
 
 
-class Strangers:
-    """Take the inputs one after the other; each a connection of its own."""
+class Senders:
+    """Devices that send the inputs one after the other, each over a new connection."""
 
     def __init__(self, port, context, mutations):
         self._port, self._context, self._mutations = port, context, mutations
@@ -40,7 +40,7 @@ class Strangers:
             while (number := self._next(todo, lock)) is not None:
                 self._send_one(number)
 
-        threads = [threading.Thread(target=work) for _ in range(STRANGERS)]
+        threads = [threading.Thread(target=work) for _ in range(SENDERS)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -61,7 +61,7 @@ class Strangers:
                 pass  # the proxy has cut it already, as it should
 
     def _read_to_the_end(self, tls):
-        """End without TLS's goodbye, so that all is read before the end is seen."""
+        """Close without close_notify, so that the proxy reads everything before the end."""
         tls.settimeout(ANSWER_SECONDS)
         tls.shutdown(socket.SHUT_WR)
         while tls.recv(65_536):
@@ -74,13 +74,13 @@ def test_mutated_dialogues_over_tls_affect_neither_the_process_nor_other_tunnels
 ):
     # Names that chance makes up are nobody's, and nothing beyond this machine is called on.
     proxy = proxy_with(**only_the_echo(site))
-    strangers = Strangers(proxy.port, context, Mutations(seed, on_the_site(site)))
+    senders = Senders(proxy.port, context, Mutations(seed, on_the_site(site)))
     with bystander_of(proxy):
-        strangers.send(range(WARM_UP))
+        senders.send(range(WARM_UP))
         before = settled(proxy)
-        strangers.send(range(WARM_UP, INPUTS))
+        senders.send(range(WARM_UP, INPUTS))
         after = settled(proxy)
-        assert strangers.kept == []
+        assert senders.kept == []
         assert proxy.alive
         assert after.descriptors - before.descriptors <= DESCRIPTORS_TOLERANCE
         assert after.memory - before.memory < MEMORY_TOLERANCE_BYTES
@@ -95,7 +95,7 @@ def only_the_echo(site):
 
 
 def settled(proxy):
-    """What the process holds when the last strangers' ends have gone through it."""
+    """Return what the process holds when the last connections are closed."""
     held = []
 
     def same_twice():

@@ -24,13 +24,13 @@ MEMORY_TOLERANCE_BYTES = 8 * 1024 * 1024
 OBJECTS_TOLERANCE = 400
 LOOK_EVERY = 250
 GUESS_EVERY = 3
-STRANGERS = [f"203.0.113.{number}" for number in range(4)] + ["2001:db8::1"]
+ATTACKERS = [f"203.0.113.{number}" for number in range(4)] + ["2001:db8::1"]
 
 pytestmark = pytest.mark.timeout(400)  # so much to do takes long where others work as well
 
 
 class Counting(NoWitness):
-    """A witness of what strangers are told."""
+    """Records the answers that the attackers get."""
 
     def __init__(self):
         self.seen: Counter[Enum] = Counter()
@@ -43,7 +43,7 @@ class Counting(NoWitness):
 
 
 class Run:
-    """Spoiled dialogues beside a bystander, at so many seconds for each."""
+    """Mutated dialogues besides a bystander, with so many seconds for each."""
 
     def __init__(self, seed, seconds_each, **config):
         self._mutations = Mutations(f"{seed}, within limits")
@@ -55,7 +55,7 @@ class Run:
 
     def feed(self, numbers):
         for number in numbers:
-            host = STRANGERS[number % len(STRANGERS)]
+            host = ATTACKERS[number % len(ATTACKERS)]
             try:
                 self.proxy.be_visited(self._said(number), host)
                 self.proxy.pass_time(self._seconds_each)
@@ -65,7 +65,7 @@ class Run:
                 self._look(number)
 
     def _said(self, number):
-        """What a stranger says; some guess before."""
+        """Return the input of an attacker; some send wrong tokens first."""
         guesses = [hello(f"guess {number}")] if number % GUESS_EVERY == 0 else []
         return guesses + self._mutations.pieces(number)
 
@@ -76,7 +76,7 @@ class Run:
         self.lingered |= len(self.proxy.opener.sockets) > 1
 
     def settled(self):
-        """What is held when nobody but the bystander is there any more."""
+        """Return what is held when only the bystander is left."""
         self.proxy.pass_all_time()
         assert self.proxy.shared.limits.substreams == len(self.proxy.opener.sockets) == 1
         return count_objects(), Held.by(os.getpid())
@@ -105,8 +105,8 @@ def test_with_default_limits_mutated_dialogues_affect_only_themselves(seed):
         *(Outcome.OPENS_TOO_FAST, Outcome.ENDED),
     ):
         assert run.witness.seen[met], (met, run.witness.seen)
-    # a right token is let in, from where strangers guessed as well
-    for host in STRANGERS:
+    # a valid token is accepted, also from the attackers' addresses
+    for host in ATTACKERS:
         late = Bystander(run.proxy, host, ATTACKERS_TOKEN)
         late.transfer()
         late.assert_untouched()

@@ -20,7 +20,7 @@ AT_ONCE_SECONDS = 2.0  # the dead ones take ten times as long
 
 
 class Counting:
-    """A listener that counts who came, and says a word to them."""
+    """A listener that counts connections and sends a word to each."""
 
     def __init__(self, host, port=0):
         self._listener = socket.create_server((host, port))
@@ -45,7 +45,7 @@ class Counting:
 
 @pytest.fixture
 def two_hosts():
-    """The same port of an address that is allowed and of one that is not."""
+    """The same port on an address that is allowed and on one that is denied."""
     allowed = Counting(ALLOWED)
     denied = Counting(DENIED, allowed.port)
     yield allowed, denied

@@ -30,26 +30,26 @@ MOST_ASKED = 20 * MIB
 
 
 def tokens():
-    """Each is answered."""
+    """Messages that each get a reply."""
     while True:
         yield hello(TOKEN, features=["retry/1"]) * 500
 
 
 def refused_substreams():
-    """Each is answered with an error, an end and a close."""
+    """Messages that each get an error, an end and a close."""
     while True:  # the server is done with the number each time, and takes it again
         yield connecting(2, 0) * 200
 
 
 def bad_events():
-    """A second wish for a target is refused, and so is all that follows; the channel stays."""
+    """A second connect is refused, and so is all that follows; the channel stays."""
     yield opening(2)
     while True:
         yield event(2, "_pls_timeout", -1) * 500
 
 
 def pings():
-    """Not negotiated: there is nothing to answer."""
+    """A feature that was not negotiated gets no reply."""
     while True:
         yield control(type="ping", id=1) * 500
 
@@ -85,8 +85,8 @@ def test_replies_to_a_peer_that_does_not_read_are_bounded(
 
 
 LARGEST = b"\xff\xff"
-STRANGERS = 20  # at a time
-STRANGER_BYTES = MIB // 2  # TLS and a frame, each in several hands for a moment
+PEERS = 20  # at a time
+PEER_BYTES = MIB // 2  # TLS and a frame, each in several hands for a moment
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_a_largest_first_frame_affects_only_its_own_connection(
     proxy = proxy_with(AUTH_TIMEOUT_S=1)
     with bystander_of(proxy):
         before = proxy.held.memory
-        strangers = [device_of(proxy) for _ in range(STRANGERS)]
-        for stranger in strangers:
+        peers = [device_of(proxy) for _ in range(PEERS)]
+        for peer in peers:
             with suppress(OSError):  # cut before all of it was sent
-                stranger.send(first)
-        for stranger in strangers:
-            goes_within(stranger, 8)
-        assert proxy.held.memory - before < STRANGERS * STRANGER_BYTES
+                peer.send(first)
+        for peer in peers:
+            goes_within(peer, 8)
+        assert proxy.held.memory - before < PEERS * PEER_BYTES
 
 
 def goes_within(device, seconds):

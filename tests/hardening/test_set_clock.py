@@ -51,7 +51,7 @@ def dead_end():
 
 @pytest.fixture
 def dialling_of(device_of, site):
-    """A device whose substream 2 is about to reach that port: what came after it was answered."""
+    """Return a device whose substream 2 is connecting to a port; a later message was answered."""
 
     def dial(proxy, port):
         device = device_of(proxy, TOKEN)
@@ -70,7 +70,7 @@ def took_s(began):
 
 
 def test_the_clock_of_the_process_is_set(proxy_on, clock, device_of):
-    """Else the other tests prove nothing."""
+    """Without this, the other tests would prove nothing."""
     proxy = proxy_on()
     clock.set(HOUR_S)
     device_of(proxy, TOKEN)
@@ -169,7 +169,7 @@ def test_a_rate_limit_stays_the_same_though_the_clock_is_set_back(proxy_on, cloc
 
 @pytest.fixture
 def program_on(tmp_path, clock):
-    """Run a device program whose clock can be set; the process."""
+    """Run a device program whose clock can be set; return the process."""
     started = []
 
     def run(text, **settings):
@@ -230,7 +230,7 @@ socket.on("error", lambda error: print(error.code, flush=True))
 
 @pytest.fixture
 def relay(proxy_with):
-    """Something between a device and a proxy."""
+    """A relay between a device and a proxy."""
     relay = Relay(proxy_with().port)
     yield relay
     relay.close()

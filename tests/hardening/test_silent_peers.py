@@ -31,7 +31,7 @@ def client_hello():
 
 
 def ends_within(plain, seconds):
-    """The other side closes the connection by then."""
+    """Assert that the other side closes the connection in time."""
     plain.settimeout(seconds)
     try:
         while plain.recv(4096):
@@ -70,12 +70,12 @@ def test_a_handshake_byte_by_byte_gets_no_more_time(proxy, bystander_of):
 
 
 def refused(proxy, reason):
-    """How many, by the metrics: the log sums identical lines up."""
+    """Return the number of refusals from the metrics, because the log combines equal lines."""
     return proxy.metric(f'refusals_total{{reason="{reason}"}}')
 
 
 def drop_by_drop(connection, data):
-    """A byte at a time until the connection is ended, which is to be soon."""
+    """Send a byte at a time until the connection is closed, which must be soon."""
     began = time.monotonic()
     with suppress(OSError):  # reset, broken pipe or a word of TLS
         for byte in data:
@@ -113,7 +113,7 @@ def _gets_in(proxy, device_of):
 
 
 def test_devices_that_fall_silent_after_their_token_cost_little(proxy, context, device_of):
-    """A device may have nothing to say for days: it is kept, and is to be cheap."""
+    """A device may be idle for days: its tunnel stays and must be cheap."""
     device_of(proxy, TOKEN)
     first = proxy.held
     silent = [device_of(proxy, TOKEN) for _ in range(100)]

@@ -28,7 +28,7 @@ def proxy(proxy_with):
 
 @pytest.fixture
 def hanging(relay, context, site):
-    """Devices in the middle of a transfer, when nothing comes through any more."""
+    """Devices in the middle of a transfer, after the relay stopped forwarding."""
     devices = [Device(relay.port, context) for _ in range(TUNNELS)]
     for device in devices:
         assert device.authenticate(TOKEN) == {"authed": True}

@@ -30,7 +30,7 @@ LEAST_SUBSTREAMS = 2_000  # so that what is left of each would stand out of the 
 
 
 class Comings:
-    """Devices that come, use some substreams in all the ways there are, and go."""
+    """Devices that connect, use substreams in all ways, and disconnect."""
 
     def __init__(self, port, context, site, seed):
         self._port, self._context, self._site = port, context, site
@@ -109,7 +109,7 @@ USES = [
 
 @pytest.fixture(autouse=True)
 def time_to_settle(request, soak_s):
-    """A slow machine takes longer; the soak itself is bounded."""
+    """Set a timeout for slow machines; the soak itself is limited."""
     request.node.add_marker(pytest.mark.timeout(soak_s + 180))
 
 
@@ -142,7 +142,7 @@ def test_after_many_comings_and_goings_nothing_is_left_behind(
 
 
 def is_going_on(comings, first, deadline):
-    """Is there time left, or on a slow machine something to come yet?"""
+    """Return whether time is left, or a slow machine has not done enough yet."""
     now = time.monotonic()
     too_few = comings.substreams - first < LEAST_SUBSTREAMS
     return now < deadline or (too_few and now < deadline + MOST_EXTRA_S)

@@ -59,7 +59,7 @@ def start():
 
 
 class DeadEnds:
-    """Ways in which a standard error takes nothing, each as Popen's argument and a wrapper."""
+    """Ways to block standard error, each as an argument for Popen and a wrapper command."""
 
     @staticmethod
     def unread():
@@ -87,7 +87,7 @@ class DeadEnds:
 
 @pytest.fixture(params=["unread", "abandoned", "full_disk", "terminal", "closed"])
 def dead_end(request):
-    """Popen's `stderr`, and what to put before a command."""
+    """Yield the `stderr` for Popen, and the words to put before a command."""
     if request.param == "closed":
         yield None, ["sh", "-c", 'exec "$@" 2>&-', "sh"]
         return
@@ -98,7 +98,7 @@ def dead_end(request):
 
 
 class Proxy:
-    """`tessel-proxy` on known ports: its log cannot be read."""
+    """`tessel-proxy` on fixed ports, because its log cannot be read."""
 
     def __init__(self, start, authority, folder, stderr, before=()):
         issued = authority.issue_cert("localhost")
@@ -131,7 +131,7 @@ class Proxy:
         return int(float(found[1]))
 
     def stop_s(self):
-        """How long a stop takes."""
+        """Stop it; return the seconds that this takes."""
         began = time.monotonic()
         self.process.terminate()
         assert self.process.wait(STOP_SECONDS) == 0
@@ -139,7 +139,7 @@ class Proxy:
 
 
 def write_lines(device, closed_port, count):
-    """Have the proxy write so many lines about connections that fail."""
+    """Let the proxy write so many log lines, by connections that fail."""
     for first in range(10, 10 + 2 * count, 2 * AT_ONCE):
         channels = range(first, first + 2 * AT_ONCE, 2)
         device.send(*(connecting(channel, closed_port) for channel in channels))

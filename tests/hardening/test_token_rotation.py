@@ -87,7 +87,7 @@ def program_at(tmp_path, authority, site):
 
 
 def reload(proxy):
-    """Have the proxy read its files again, and see that it did."""
+    """Let the proxy reload its files, and wait until it has."""
     before = len(proxy.log.events("reloaded"))
     proxy.reload()
     eventually(lambda: len(proxy.log.events("reloaded")) > before, PATIENCE_S)

@@ -26,7 +26,7 @@ def proxy(proxy_with, service):
 
 
 def asks(device_of, proxy, token):
-    """The answer to a device that knows retry/1, in time."""
+    """Return the answer to a device that offers retry/1; it must arrive in time."""
     device = device_of(proxy)
     began = time.monotonic()
     said = device.authenticate(token, features=["retry/1"])

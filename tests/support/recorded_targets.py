@@ -109,10 +109,10 @@ def _context(certificate):
 
 def _context_of_itself(folder):
     """Return a self-signed certificate for a server."""
-    stranger = trustme.CA()
-    chain, key = folder / "stranger.pem", folder / "stranger-key.pem"
-    stranger.cert_pem.write_to_path(chain)
-    stranger.private_key_pem.write_to_path(key)
+    unknown = trustme.CA()
+    chain, key = folder / "unknown.pem", folder / "unknown-key.pem"
+    unknown.cert_pem.write_to_path(chain)
+    unknown.private_key_pem.write_to_path(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     return context

@@ -30,7 +30,7 @@ def custom(channel, *words):
 
 
 def received(stream):
-    """Each message, as channel and bytes, or channel and JSON value."""
+    """Yield each message as channel and bytes, or channel and JSON value."""
     while head := stream.read(2):
         body = stream.read(*struct.unpack(">H", head))
         channel, kind = struct.unpack(">HB", body[:3])
@@ -38,7 +38,7 @@ def received(stream):
 
 
 def download(tunnel, messages, channel):
-    """Everything the proxy says on this channel, `close` being its last word."""
+    """Return all messages of the proxy on this channel until `close`."""
     tunnel.sendall(
         tell(0, {"type": "stream", "sock": channel, "name": "net"})
         + frame(channel, DATA, b"%d\n" % NBYTES)

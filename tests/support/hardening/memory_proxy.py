@@ -31,7 +31,7 @@ LOOK_S = 30.0  # interval of several checks, such as that of lingering targets
 ATTACKERS_TOKEN = "DEV-CRED"  # the recorded token
 BYSTANDERS_TOKEN = "a bystander's"
 NO_LIMITS = {"opens_per_s": 1_000_000, "max_wrong_tokens": 1_000_000}
-"""All strangers are one account, of one address: these limits would keep them from the rest."""
+"""All attackers are one account with one address: the usual limits would stop them too early."""
 
 
 class TwoAccounts:
