@@ -58,11 +58,11 @@ class TokenChecks:
         except PenaltyError as error:
             return _unasked(error.penalty)
         except AuthUnavailableError as error:
-            self._tell(error)
+            self._log_failure(error)
             return Refusal.NOT_CHECKED
         return answer if isinstance(answer, Account) else Refusal.WRONG_TOKEN
 
-    def _tell(self, error: AuthUnavailableError) -> None:
+    def _log_failure(self, error: AuthUnavailableError) -> None:
         mine = isinstance(error, AuthMisconfiguredError)
         level = LogLevel.error if mine else LogLevel.warn
         number = (ErrorCode.CREDENTIALS if mine else ErrorCode.NOT_CHECKED).value

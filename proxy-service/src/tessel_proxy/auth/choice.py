@@ -53,7 +53,7 @@ class ChosenAuthenticator:
     settings: tuple[str, ...]
     by_file: FileAuthenticator | None  # reloaded when its file changes, as `secrets` are
     token_service: (
-        ResultListener  # what it answers itself: neither a memory nor the grace tells of its health
+        ResultListener  # results of the service itself, without the cache and the grace period
     )
     secrets: tuple[ReadAgain, ...] = ()
 
@@ -67,14 +67,14 @@ def authenticator_for(
 
     `files` are the files of secrets that can be read again, by the field names of the settings.
     """
-    news = ResultListener()
+    results = ResultListener()
     secrets: list[ReadAgain] = []
 
     def read_again(field: str, use: Callable[[Any], None]) -> None:
         if field in files:
             secrets.append(ReadAgain(files[field], use))
 
-    named = _named(config, reactor, news, read_again)
+    named = _named(config, reactor, results, read_again)
     if not named:
         raise ConfigError([NO_AUTHENTICATOR])
     authenticators = tuple(named.values())
@@ -84,13 +84,13 @@ def authenticator_for(
         authenticators[0] if alone else AuthenticatorChain(authenticators),
         tuple(named),
         by_file,
-        news,
+        results,
         tuple(secrets),
     )
 
 
 def _named(
-    config: AuthSettings, reactor: IAuthReactor, news: ResultListener, read_again: _ReadAgain
+    config: AuthSettings, reactor: IAuthReactor, results: ResultListener, read_again: _ReadAgain
 ) -> dict[str, Authenticator]:
     if config.auth_plugin is not None:
         plugin = PluginAuthenticator(
@@ -105,7 +105,7 @@ def _named(
         )
     if config.auth_tessel_oa2 is not None:
         oauth = _oauth(config.auth_tessel_oa2, config, reactor)
-        remembered = _remembered(ReportingAuthenticator(oauth, news.tell), config, reactor)
+        remembered = _remembered(ReportingAuthenticator(oauth, results.report), config, reactor)
         read_again("auth_tessel_oa2", partial(_ask_another, oauth, remembered))
         named["AUTH_TESSEL_OA2"] = remembered
     elif config.auth_hardcoded is not None:

@@ -111,7 +111,7 @@ class _Question(Generic[T]):
         return answer
 
     def follow(self, asked: Deferred[T]) -> None:
-        self._asked = asked.addBoth(self._tell)
+        self._asked = asked.addBoth(self._deliver)
 
     def _leave(self, answer: Deferred[T]) -> None:
         if answer not in self._waiting:
@@ -121,7 +121,7 @@ class _Question(Generic[T]):
             self._over(self)  # first, so that a new caller does not join a cancelled call
             self._asked.cancel()
 
-    def _tell(self, result: T | Failure) -> None:
+    def _deliver(self, result: T | Failure) -> None:
         waiting, self._waiting = self._waiting, []
         self._over(self)
         for answer in waiting:

@@ -34,28 +34,28 @@ class ResultListener:
     def __init__(self) -> None:
         self.listener: Callable[[AuthResult], None] | None = None
 
-    def tell(self, result: AuthResult) -> None:
+    def report(self, result: AuthResult) -> None:
         if self.listener is not None:
             self.listener(result)
 
 
 class ReportingAuthenticator:
-    """Another authenticator; the result of each check is also passed to `tell`."""
+    """Another authenticator; the result of each check is also passed to `report`."""
 
-    def __init__(self, authenticator: Authenticator, tell: Callable[[AuthResult], None]) -> None:
+    def __init__(self, authenticator: Authenticator, report: Callable[[AuthResult], None]) -> None:
         self._authenticator = authenticator
-        self._tell = tell
+        self._report = report
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         return self._authenticator.check(token).addCallbacks(self._answered, self._failed)
 
     def _answered(self, answer: Account | Refused) -> Account | Refused:
         accepted = isinstance(answer, Account)
-        self._tell(AuthResult.ACCEPTED if accepted else AuthResult.REFUSED)
+        self._report(AuthResult.ACCEPTED if accepted else AuthResult.REFUSED)
         return answer
 
     def _failed(self, failure: Failure) -> Failure:
-        self._tell(_result_of(failure))
+        self._report(_result_of(failure))
         return failure
 
 

@@ -44,9 +44,9 @@ class TicketKeys:
 
     _log = Logger()
 
-    def __init__(self, identity: TLSIdentity, now: float, tell: LogLine = _EACH_LINE) -> None:
+    def __init__(self, identity: TLSIdentity, now: float, log_line: LogLine = _EACH_LINE) -> None:
         """`now`, and the attribute `end`, are seconds since 1970."""
-        self._tell = tell
+        self._log_line = log_line
         self._made_at = now
         self.end = now + TICKET_KEYS_S
         vouching = (each.not_valid_after_utc for each in identity.client_authorities)
@@ -81,7 +81,7 @@ class TicketKeys:
                 why=why,
             )
 
-        self._tell(LineKind(event, why, subject), write)
+        self._log_line(LineKind(event, why, subject), write)
 
     def _end_with(self, certificate: X509) -> None:
         try:

@@ -94,7 +94,7 @@ class ServerTLS:
 
     def use(self, identity: TLSIdentity) -> None:
         """Use this identity for new connections. Raises SSL.Error and keeps the old one."""
-        keys = TicketKeys(identity, self._wall_time(), self._tell)
+        keys = TicketKeys(identity, self._wall_time(), self._log_line)
         options = self._dialect.options(identity, keys)
         write_whole_pieces(options.getContext())
         ignore_alpn(options.getContext())
@@ -107,7 +107,7 @@ class ServerTLS:
             self._renew_keys()
         return self._options.serverConnectionForTLS(protocol)
 
-    def _tell(self, kind: LineKind, write: Write) -> None:
+    def _log_line(self, kind: LineKind, write: Write) -> None:
         self.lines.log(kind, write)
 
     def _renew_keys(self) -> None:

@@ -106,7 +106,7 @@ class MemoryWatch:
             return
         was_full, self.is_full = self.is_full, self._is_much(resident)
         if self.is_full and not was_full:
-            self._tell(resident)
+            self._log_full(resident)
 
     def _is_much(self, resident: int) -> bool:
         return resident >= FULL * self._limit
@@ -133,7 +133,7 @@ class MemoryWatch:
         if greediest is not None and greediest.held_bytes >= WORTH_ENDING:
             greediest.end_for_memory()
 
-    def _tell(self, resident: int) -> None:
+    def _log_full(self, resident: int) -> None:
         self._log.warn(
             "{mib} MiB of memory in use, limit {limit_mib} MiB: new tunnels are refused",
             event="memory_full",

@@ -36,7 +36,7 @@ def test_every_end_is_told_and_stays_what_it_was(answer, result):
 
 def test_news_go_to_whoever_listens():
     news, told = ResultListener(), []
-    news.tell(AuthResult.REFUSED)
+    news.report(AuthResult.REFUSED)
     news.listener = told.append
-    news.tell(AuthResult.ACCEPTED)
+    news.report(AuthResult.ACCEPTED)
     assert told == [AuthResult.ACCEPTED]

@@ -459,11 +459,11 @@ async def test_a_proxy_is_ready_once_it_listens_and_while_its_credentials_are_ri
     assert readiness.obstacles == ["not listening"]
     proxy.startService()
     assert readiness.obstacles == []
-    news.tell(AuthResult.MISCONFIGURED)
+    news.report(AuthResult.MISCONFIGURED)
     assert len(readiness.obstacles) == 1
-    news.tell(AuthResult.UNAVAILABLE)
+    news.report(AuthResult.UNAVAILABLE)
     assert len(readiness.obstacles) == 1
-    news.tell(AuthResult.REFUSED)
+    news.report(AuthResult.REFUSED)
     assert readiness.obstacles == []
     proxy._memory.is_full = True
     assert len(readiness.obstacles) == 1
