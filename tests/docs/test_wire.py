@@ -22,5 +22,5 @@ def test_a_small_clients_conversation_is_a_recorded_one():
 
 def test_the_limits_before_the_token_are_those_of_the_code():
     text = " ".join(PAGE.read_text().split())
-    assert f"Before the token a device may send {MAX_BYTES_WITHOUT_TOKEN:,} bytes" in text
-    assert f"the limit is {MAX_BYTES_WHILE_CHECKED:,} bytes and {MAX_HELD} messages" in text
+    assert f"Before the token a device may send {MAX_BYTES_WITHOUT_TOKEN:,} octets" in text
+    assert f"the limit is {MAX_BYTES_WHILE_CHECKED:,} octets and {MAX_HELD} messages" in text
