@@ -1,4 +1,4 @@
-"""What TI's driver wrote, and what chips answered, survives our codecs in both directions."""
+"""Recorded bytes of TI's driver and of chips pass our codecs unchanged in both directions."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def sides(name, side):
 
 
 @pytest.mark.parametrize("name", API_CALLS)
-def test_what_tis_driver_writes_is_understood_and_written_alike(name):
+def test_writes_of_tis_driver_are_decoded_and_encoded_unchanged(name):
     for frame in sides(name, HOST):
         packet = packets.decode(spi.packet_written(frame))
         again = packet
@@ -35,7 +35,7 @@ def test_what_tis_driver_writes_is_understood_and_written_alike(name):
 
 
 @pytest.mark.parametrize("name", REAL_CHIP)
-def test_what_a_real_tessel_wrote_is_understood_and_written_alike_but_for_pads(name):
+def test_writes_of_a_real_tessel_are_decoded_and_encoded_unchanged_except_pads(name):
     for frame in sides(name, HOST):
         packet = packets.decode(spi.packet_written(frame))
         again = commands.message(packet).packet().encode()
@@ -44,7 +44,7 @@ def test_what_a_real_tessel_wrote_is_understood_and_written_alike_but_for_pads(n
 
 
 @pytest.mark.parametrize("name", [*API_CALLS, *REAL_CHIP])
-def test_what_chips_answer_is_read_in_full_in_both_styles(name):
+def test_responses_of_chips_are_read_completely_in_both_styles(name):
     for number, frame in enumerate(sides(name, CHIP)):
         if number in SLIPS.get(name, ()):
             continue

@@ -1,4 +1,4 @@
-"""Our driver writes what TI's wrote for the same call, and understands what it understood."""
+"""Our driver writes the same bytes as TI's for the same call, and decodes the same responses."""
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -21,7 +21,7 @@ from tessel.cc3000.simulated import SimulatedBus
 
 
 def running(*names):
-    """A chip that was started, and plays these recordings next."""
+    """Return a started chip that replays these recordings next."""
     pins, clock = ScriptedChip("wlan_start", *names), Clock()
     chip = Chip(SimulatedBus(pins), clock)
     started = Deferred.fromCoroutine(chip.driver.start())
@@ -32,7 +32,7 @@ def running(*names):
 
 
 def outcome(coroutine):
-    """What it returned or raised; it must not wait for anything."""
+    """Return the result of a call or raise its exception; the call must be done."""
     done = []
     Deferred.fromCoroutine(coroutine).addBoth(done.append)
     return done[0] if done else "waits"
@@ -176,7 +176,7 @@ def test_the_same_call_writes_the_same_bytes(name):
         assert result != "waits"
 
 
-def test_a_start_is_as_tis_is_the_first_write_in_two():
+def test_a_start_is_like_tis_with_its_first_write_in_two_parts():
     pins, clock = ScriptedChip("wlan_start"), Clock()
     started = Deferred.fromCoroutine(Chip(SimulatedBus(pins), clock).driver.start())
     clock.pump([0.05, 0.01, 0.01, 0.01])
@@ -186,7 +186,7 @@ def test_a_start_is_as_tis_is_the_first_write_in_two():
     assert pins.powered == [False, True]
 
 
-def test_a_chip_that_asks_for_patches_is_told_that_there_are_none():
+def test_a_chip_that_requests_patches_gets_the_reply_that_there_are_none():
     pins, clock = ScriptedChip("wlan_start_patchreq"), Clock()
     started = Deferred.fromCoroutine(Chip(SimulatedBus(pins), clock).driver.start())
     clock.pump([0.05, 0.01, 0.01, 0.01])
@@ -195,7 +195,7 @@ def test_a_chip_that_asks_for_patches_is_told_that_there_are_none():
 
 
 def told(name):
-    """What is heard of it, right after a start."""
+    """Replay an event right after a start; return the chip and the decoded events."""
     pins, clock, heard = ScriptedChip("wlan_start", name), Clock(), []
     chip = Chip(SimulatedBus(pins), clock)
     chip.driver.watch(heard.append)
@@ -205,7 +205,7 @@ def told(name):
     return chip, heard
 
 
-def test_what_is_told_without_being_asked_is_understood():
+def test_unsolicited_events_are_decoded():
     chip, _ = told("async_connect_dhcp")
     assert chip.wlan.associated
     assert chip.wlan.lease.address == "10.10.220.131"
@@ -222,13 +222,13 @@ SCAN = wlan_hci.SetScanParameters(10_000, waits_ms=(2000,) + (0,) * 15)
 
 
 def without_pads(frames):
-    """A Tessel sends what its buffer held before; our pad is zero."""
+    """Replace the pad: a Tessel sends old bytes of its buffer, our driver sends zero."""
     packets_of = [packets.decode(spi.packet_written(frame)).encode() for frame in frames]
     return [spi.write_frame(packet) for packet in packets_of]
 
 
 class RealChip(ScriptedChip):
-    """The recording of the boot from its second power-up on."""
+    """Return the recording of the boot from the second power-up on."""
 
     def __init__(self):
         super().__init__()
@@ -238,7 +238,7 @@ class RealChip(ScriptedChip):
         self.script.extend(told[starts[2] :])
 
 
-def test_our_boot_is_what_a_real_tessel_sent_and_a_real_chip_answered():
+def test_our_boot_sends_what_a_real_tessel_sent():
     pins, clock = RealChip(), Clock()
     chip = Chip(SimulatedBus(pins), clock)
     booted = Deferred.fromCoroutine(chip.boot(Timers(keepalive_s=20, inactivity_s=20)))
@@ -253,8 +253,8 @@ def test_our_boot_is_what_a_real_tessel_sent_and_a_real_chip_answered():
     assert chip.wlan.associated
 
 
-def test_a_real_chips_words_at_any_time_are_understood():
-    """All it said in the recording, the answers before the start to nobody."""
+def test_all_recorded_packets_of_a_real_chip_are_decoded_at_any_time():
+    """Replay all packets of the recording; responses before the start belong to no call."""
     said = [b for b in bursts("real_chip_tessel_boot") if b.side == CHIP]
     pins, clock = ScriptedChip("wlan_start"), Clock()
     pins.script.extend(said)
@@ -266,7 +266,7 @@ def test_a_real_chips_words_at_any_time_are_understood():
     assert chip.wlan.associated
 
 
-def test_a_recording_with_lost_bits_is_survived():
+def test_a_recording_with_lost_bits_does_not_crash_the_driver():
     said = [b for b in bursts("real_chip_tessel_connect_dhcp") if b.side == CHIP]
     pins, clock = ScriptedChip("wlan_start"), Clock()
     pins.script.extend(said)

@@ -1,4 +1,4 @@
-"""The emulated chip answers TI's bytes in the form in which TI's driver understands answers."""
+"""The emulated chip answers TI's bytes in the format that TI's driver expects."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ ASKING = Profile(Quirks(patch_requests=(2,)), PROFILES["cc3000"].latencies)
 
 
 class Bench:
-    """A chip with an address, and what a recording needs before it begins."""
+    """Return a chip that has an address and is prepared for a recording."""
 
     def __init__(self, profile=PROFILES["cc3000"], *, joined=True):
         self.air = FakeAir(HOME)
@@ -142,7 +142,7 @@ ITS_OWN = {
 
 
 def form(frame):
-    """What a driver goes by: the kind of the packet, what it answers, how long it is."""
+    """Return the parts of a packet that a driver checks: its kind, its opcode and its length."""
     packet = packets.decode(spi.packet_read(frame))
     match packet:
         case EventPacket(opcode, status, args):
@@ -152,7 +152,7 @@ def form(frame):
 
 
 def played(bench, name):
-    """The recording's writes, each when its turn is; what the chip said in all."""
+    """Replay the writes of a recording in order; return all packets of the chip."""
     said = []
     for burst in bursts(name):
         if burst.side == HOST:
@@ -169,7 +169,7 @@ CALLS = [name for name in API_CALLS if not name.startswith("async_") and name no
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_each_call_of_tis_driver_is_answered_as_it_wants_it(name):
+def test_each_call_of_tis_driver_gets_a_response_in_its_format(name):
     bench = Bench()
     BEFORE.get(name, lambda _: None)(bench)
     said = played(bench, name)
@@ -183,14 +183,14 @@ def test_each_call_of_tis_driver_is_answered_as_it_wants_it(name):
 @pytest.mark.parametrize(
     ("name", "profile"), [("wlan_start", PROFILES["cc3000"]), ("wlan_start_patchreq", ASKING)]
 )
-def test_a_start_goes_as_tis_driver_wants_it_with_and_without_patches(name, profile):
+def test_a_start_works_for_tis_driver_with_and_without_patches(name, profile):
     bench = Bench(profile, joined=False)
     bench.host.power_on()
     said = played(bench, name)
     assert said == [burst.data for burst in bursts(name) if burst.side == CHIP]
 
 
-def test_the_events_have_the_bytes_that_reach_tis_callbacks():
+def test_events_have_the_bytes_that_tis_callbacks_get():
     expected = {
         name: [burst.data for burst in bursts(name)]
         for name in API_CALLS
@@ -205,7 +205,7 @@ def test_the_events_have_the_bytes_that_reach_tis_callbacks():
 
 
 def happened(what):
-    """The frames that come by themselves when this happens to a chip with an address."""
+    """Return the unsolicited frames of a chip with an address when this happens."""
     bench = Bench(joined=what is not connects)
     what(bench)
     frames = []
@@ -249,7 +249,7 @@ def pings(bench):
 
 
 @pytest.mark.parametrize("name", REAL_CHIP)
-def test_the_boot_of_a_real_tessel_is_answered_as_its_real_chip_did(name):
+def test_the_boot_of_a_real_tessel_gets_the_responses_of_its_real_chip(name):
     bench = Bench(joined=False)
     bench.host.power_on()
     told = []
@@ -272,7 +272,7 @@ def test_the_boot_of_a_real_tessel_is_answered_as_its_real_chip_did(name):
     assert [event for event in told if event[1] < 0x8000] == wanted[started:]
 
 
-def test_the_address_of_the_chip_is_read_as_it_is():
+def test_the_chips_mac_address_is_read_unchanged():
     bench = Bench()
     frame = played(bench, "nvmem_get_mac_address")[-1]
     assert packets.decode(spi.packet_read(frame)).payload == MAC

@@ -1,6 +1,6 @@
-"""The real command answers each recorded dialogue as the original did, or better on purpose.
+"""The real command answers each recorded dialogue as the original did, except for improvements.
 
-tunnel/README.txt lists where it differs; BETTER below is that list.
+tunnel/README.txt lists the differences; BETTER below is that list.
 """
 
 import select
@@ -89,7 +89,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory, targets, authority):
-    """Where the command listens."""
+    """Return the port of a running proxy."""
     folder = tmp_path_factory.mktemp("proxy")
     certificate = authority.issue_cert("localhost")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
@@ -119,7 +119,7 @@ def port(tmp_path_factory, targets, authority):
 
 
 class Client:
-    """The recorded client: sends frames, and keeps what it is sent."""
+    """The recorded client: sends frames and records received ones."""
 
     def __init__(self, port, authority):
         context = ssl.create_default_context()
@@ -176,7 +176,9 @@ class Client:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_the_command_answers_as_the_original_or_better(path, port, targets, authority):
+def test_the_command_answers_like_the_original_except_for_improvements(
+    path, port, targets, authority
+):
     dialogue = parse(path)
     expected = by_channel(dialogue.from_server) | BETTER.get(dialogue.name, {})
     with Client(port, authority) as client:
@@ -191,7 +193,7 @@ def test_the_command_answers_as_the_original_or_better(path, port, targets, auth
             assert client.closed_by_server
 
 
-def test_wrong_tokens_are_answered_five_times_and_then_the_tunnel_is_closed(port, authority):
+def test_five_wrong_tokens_get_an_answer_and_then_the_tunnel_is_closed(port, authority):
     wrong = Frame(True, 0, False, b'{"type":"message","object":{"token":"WRONG"}}')
     with Client(port, authority) as client:
         client.send(wrong.wire * 6)
@@ -202,7 +204,7 @@ def test_wrong_tokens_are_answered_five_times_and_then_the_tunnel_is_closed(port
 
 
 def play(dialogue, client, ports):
-    """Send what the client sent, each frame once the answers it had waited for are there."""
+    """Send the client's frames, each after the answers that it had waited for."""
     answers = 0
     for frame in (*dialogue.frames, *SENT_BESIDES.get(dialogue.name, ())):
         if frame.from_client:
@@ -223,7 +225,7 @@ def _replaced(payload, ports):
 
 
 def as_recorded(frames, ports):
-    """What was said, with the recorded port where an error names the real one."""
+    """Return the messages, with recorded ports in place of the real ones in errors."""
     real = b"127.0.0.1:%d" % ports[REFUSES]
     recorded = b"127.0.0.1:%d" % REFUSES
     return by_channel(
@@ -233,7 +235,7 @@ def as_recorded(frames, ports):
 
 
 def covers(client, expected):
-    """Has as much come as is expected?"""
+    """Return whether all expected messages have arrived."""
     said = by_channel(client.said)
     return all(_amount(said.get(channel, [])) >= _amount(expected[channel]) for channel in expected)
 
