@@ -1,9 +1,8 @@
-"""A TCP connection of Twisted's, driven for bulk: more at once, written without a detour, and with
-a short queue.
+"""Faster reads and writes on Twisted's TCP connections, with a short queue in the kernel.
 
-Twisted reads 64 KiB at a time, and queues what is written until its poll says that there is room:
-a turn of the reactor and two calls of epoll_ctl for each piece of a bulk transfer, and a turn's
-delay for each key pressed. Most of the time there is room.
+Twisted reads 64 KiB at a time. It queues written bytes until the reactor reports that there is
+room, which takes a turn of the reactor and two calls of epoll_ctl for each piece, although most of
+the time there is room. The functions here read 256 KiB at a time and write at once.
 """
 
 from __future__ import annotations
@@ -23,32 +22,31 @@ from twisted.internet.tcp import Connection
 from streamplex.tx.tcp import tcp_below
 
 READ_BYTES = 4 * 65531
-"""How much is read at once, so that the costs of a turn are paid for four frames. What a target
-sends in bulk is cut into frames of 65,536 bytes, headers included, which fill four TLS records
-each; with one byte more there would be a fifth."""
+"""Bytes to read at once: four frames share the cost of a turn of the reactor. Bulk data is cut into
+frames of 65,536 bytes, headers included, and each fills exactly four TLS records."""
 
 
 UNSENT_BYTES = 64 * 1024
-"""What the kernel takes before it has sent what it took earlier: one batch of a tunnel's. Nothing
-can overtake what it has taken; by itself it takes megabytes."""
+"""Unsent bytes that the kernel may queue: one batch of a tunnel. Nothing can overtake queued bytes,
+and without this limit the kernel queues megabytes."""
 
 
 _TELLS_NOTHING = (EAGAIN, ENOBUFS, EPIPE)
-"""Errors of a write that leave what a read would find: no room, or an end that has been told."""
+"""Errors of a write after which a read still finds the cause: no room, or a known end."""
 
 
 MAX_PIECES = 16
-"""More are joined: small ones cost the kernel more than the copy, and it takes 1,024 at most."""
+"""More pieces are joined: small ones cost more than a copy, and the kernel takes 1,024 at most."""
 
 
 class Writable(Interface):
-    """What every transport can do."""
+    """A transport that can be written to."""
 
     def write(self, data: bytes) -> None: ...
 
 
 class HalfCloseable(Interface):
-    """What a transport can do that ends in one direction alone."""
+    """A transport whose sending direction can be closed alone."""
 
     def loseWriteConnection(self) -> None: ...
 
@@ -57,7 +55,7 @@ _came = memoryview(bytearray(READ_BYTES))
 
 
 def read_views_in_bulk(transport: object, hand_on: Callable[[memoryview], None]) -> None:
-    """Read much at once, if this is TCP, and hand it on as `read_view` does."""
+    """Read READ_BYTES at once, if this is TCP, and pass them on as `read_view` does."""
     if isinstance(transport, Connection):
         transport.bufferSize = READ_BYTES
         transport.doRead = partial(read_view, transport, hand_on)  # type: ignore[method-assign]
@@ -66,10 +64,10 @@ def read_views_in_bulk(transport: object, hand_on: Callable[[memoryview], None])
 def read_view(
     transport: Connection, hand_on: Callable[[memoryview], None]
 ) -> ConnectionLost | ConnectionDone | None:
-    """Read at most `bufferSize` bytes, into one buffer for all transports; as doRead does.
+    """Read at most `bufferSize` bytes into one buffer that all transports share. Replaces doRead.
 
-    A view of it is handed on, valid for the time of the call. Memory that was just used is in the
-    processor's cache; what is allocated for each read is not.
+    `hand_on` receives a view that is valid for the time of the call. The shared buffer stays in the
+    processor's cache, unlike memory that is allocated for each read.
     """
     try:
         nbytes = transport.getHandle().recv_into(_came, min(transport.bufferSize, READ_BYTES))
@@ -84,26 +82,26 @@ def read_view(
 
 
 def keep_queue_short(transport: object) -> None:
-    """Let bytes wait above the kernel, where others can overtake them, if this is over TCP."""
+    """Limit the unsent bytes in the kernel, if this is over TCP, so that others can overtake."""
     connection = tcp_below(transport)
     if connection is not None:
         connection.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> None:
-    """Write; what the kernel has no room for waits in the transport, as ever.
+    """Write bytes to the kernel at once; bytes that it has no room for wait in the transport.
 
-    Then whoever produces it is paused at once: what waits here, nothing can overtake. Whoever
-    writes to a transport in this way need not always do so: the order is kept. What waits is a
-    copy, the bytes of a view may change after the call.
+    In that case the transport's producer is paused at once, because nothing can overtake waiting
+    bytes. The order is kept, also with the transport's own `write`. Waiting bytes are a copy: the
+    bytes of a view may change after the call.
     """
     if not isinstance(transport, Connection) or not _takes_more(transport):
         transport.write(b"".join(pieces))
         return
     if len(pieces) > MAX_PIECES:
         pieces = (b"".join(pieces),)
-    # Whatever is wrong, the transport finds it again in a turn of its own: nobody who writes
-    # expects to be told inside the call.
+    # The transport meets any error again in its next turn: connectionLost must not be called
+    # inside a write.
     sent = 0
     try:
         sent = transport.getHandle().sendmsg(pieces)
@@ -116,10 +114,10 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
 
 
 def _read_no_end(transport: Connection) -> None:
-    """Let the loss of the connection not look like its end.
+    """Report a later end of the connection as a loss.
 
-    The system tells each error once: who reads after a reset that a write was told of finds the
-    end of what came, as if the peer had said all.
+    The system reports each error once. After a reset that a write has reported, a read finds the
+    end of the data, as if the peer had ended in order.
     """
     read = transport.doRead
 
@@ -137,9 +135,9 @@ def _behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes |
 
 
 def end_at_once(transport: HalfCloseable) -> None:
-    """Half close, behind what waits; if nothing does, without a turn of the reactor for it.
+    """Half close behind waiting bytes; if none wait, at once, without a turn of the reactor.
 
-    The protocol may be told inside the call that its end has left.
+    The protocol's writeConnectionLost may be called inside this call.
     """
     if not isinstance(transport, Connection) or transport.disconnecting:
         transport.loseWriteConnection()
@@ -152,10 +150,10 @@ def end_at_once(transport: HalfCloseable) -> None:
 
 
 def _takes_more(transport: Connection) -> bool:
-    """Does it take bytes, with none in front?
+    """Return whether bytes can go to the kernel now, since none wait and nothing is closing.
 
-    No public name of Twisted's tells; with a queue of its own beside Twisted's, this module would
-    have two to keep in order.
+    Twisted has no public name for that (test_tx_bulk.py checks the private ones). A second queue
+    in this module would have to be kept in order with Twisted's.
     """
     return bool(
         transport.connected
@@ -168,7 +166,7 @@ def _takes_more(transport: Connection) -> bool:
 
 
 def _pause_producer(transport: Connection) -> None:
-    """As Twisted does when more than it reads at a time waits; it resumes the producer itself."""
+    """Pause the producer, as Twisted does above its limit. Twisted resumes it when all has left."""
     producer = transport.producer
     if producer is not None and transport.streamingProducer and not transport.producerPaused:
         transport.producerPaused = True

@@ -1,14 +1,14 @@
-"""Is the peer still there? Found out in seconds, where TCP alone takes a quarter of an hour.
+"""Finds a dead peer in seconds; TCP alone takes a quarter of an hour.
 
-    silent for `interval_s` -> asked (ping/1) -> silent for `timeout_s` more -> gone
+    silent for `interval_s` -> ping (`ping/1`) -> silent for `timeout_s` more -> give up
 
-All bytes from the peer are a sign of life, those below TLS too: a record of TLS may take half a
-minute on a slow link. So is data that the peer's system acknowledges, or for which the transport
-gets room, for a ping waits behind the data that was sent before it.
+Every byte from the peer shows that it is alive, also below TLS: one TLS record may take half a
+minute on a slow link. So does sent data that the peer's system acknowledges, or for which the
+transport gets room: a ping waits behind the data that was sent before it.
 
-Acknowledgements count only while the ping can still be on its way. A program may hang while its
-system goes on to acknowledge: once all has arrived, the ping included, the peer has `timeout_s` to
-answer, and what is acknowledged after that counts for nothing.
+Acknowledgements count only while the ping can still be under way, because a program may hang while
+its system acknowledges data. Once everything has arrived, the ping included, the peer has
+`timeout_s` to answer, and later acknowledgements do not count.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from streamplex.tx.tcp import Progress
 
 
 class Asked(Protocol):
-    """The tunnel whose peer is asked."""
+    """The tunnel whose peer is watched."""
 
     @property
     def is_deaf(self) -> bool:
-        """It has stopped reading itself: silence says nothing about its peer."""
+        """Whether the tunnel does not read: then the peer's silence means nothing."""
 
     @property
     def progress(self) -> Progress | None:
-        """How far its transport has come, if that can be known."""
+        """How much the transport has received and sent; None if that is unknown."""
 
     def ask(self) -> None: ...
     def give_up(self) -> None: ...
 
 
 class KeepAlive:
-    """Watches over one tunnel, with one timer."""
+    """Watches the peer of one tunnel, with one timer. Times are in seconds."""
 
     __slots__ = (
         "_arrived",
@@ -58,18 +58,20 @@ class KeepAlive:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._heard_at = clock.seconds()
-        self._asked_at: float | None = None  # or the ping has arrived; and not heard since
-        self._arrived = False  # the ping, at the peer's system
-        self._progress = tunnel.progress  # at the last look
+        self._asked_at: float | None = (
+            None  # when the ping was sent, or arrived; None: no answer is due
+        )
+        self._arrived = False  # the ping has arrived at the peer's system
+        self._progress = tunnel.progress  # at the last check
         self._look: IDelayedCall | None = clock.callLater(interval_s, self._looked)
 
     def heard(self) -> None:
-        """A sign of life."""
+        """The peer is alive."""
         self._heard_at = self._clock.seconds()
         self._asked_at = None
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         if self._look is not None:
             self._look.cancel()
             self._look = None
@@ -92,7 +94,7 @@ class KeepAlive:
 
     @property
     def _due(self) -> float:
-        """When something is to be done unless there is a sign of life."""
+        """The time of the next ping, or of giving up, unless the peer is heard before."""
         if self._asked_at is None:
             return self._heard_at + self._interval_s
         return self._asked_at + self._timeout_s

@@ -1,8 +1,8 @@
-"""OpenSSL's memory BIOs, used past pyOpenSSL's public calls.
+"""Encryption and decryption through OpenSSL's memory BIOs, without pyOpenSSL's public calls.
 
-Those allocate, copy twice and look up a dozen attributes for each record of 16 KiB: a quarter of
-what it costs to receive one. Here everything that is there goes through one buffer. The names used
-have been the same since pyOpenSSL 0.14 (test_tx_openssl.py tells if they change).
+pyOpenSSL allocates, copies twice and looks up a dozen attributes for each record of 16 KiB: a
+quarter of the cost of receiving it. Here all bytes go through one buffer. The private names of
+pyOpenSSL used here have been the same since version 0.14 (test_tx_openssl.py fails if they change).
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from OpenSSL._util import ffi, lib
 from streamplex.tx.bulk import READ_BYTES
 
 RECORD_BYTES = 16 * 1024
-"""The most that a record holds, and that OpenSSL hands out in one call."""
+"""Most bytes in a record, and most that OpenSSL returns in one call."""
 
 ROOM_BYTES = READ_BYTES + 2 * RECORD_BYTES
-"""What one read of TCP can complete, itself and the beginning of a record that waited for it, and
-room to see that there is no more."""
+"""Most bytes that one read of TCP can complete: itself, the beginning of a record that waited for
+it, and room to find that there is no more."""
 
 PIECE_BYTES = 4 * RECORD_BYTES
-"""What is encrypted in one call: four full records. Larger pieces make OpenSSL's buffer so large
+"""Bytes to encrypt in one call: four full records. Larger pieces make OpenSSL's buffer so large
 that the allocator gives it back to the system each time, which costs more than the encryption."""
 
 SEALED_PIECE_BYTES = PIECE_BYTES + RECORD_BYTES
-"""More than a piece becomes by being encrypted, with whatever of OpenSSL's own waited before it."""
+"""Upper bound for an encrypted piece, with OpenSSL's own messages that waited before it."""
 
 
 Take: TypeAlias = Callable[[memoryview], bool]
-"""Who is given what was decrypted. False: it wants no more."""
+"""Receives decrypted bytes. Returns False if it wants no more."""
 
 
 class _Room:
-    """Where bytes go for the time of a call."""
+    """A buffer that is used for the time of a call."""
 
     __slots__ = ("at", "view")
 
@@ -46,20 +46,20 @@ class _Room:
 
 _sealed = _Room()
 _unused = [_Room()]
-"""For what is decrypted; one, but where TLS runs inside of TLS."""
+"""Buffers for decrypted bytes: one, or more where TLS runs inside TLS."""
 
 _WANT_READ = SSL.WantReadError()
 
 
 def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> SSL.Error | None:
-    """Decrypt what has come just now, and have it taken. Why there is no more; None: it was enough.
+    """Decrypt received bytes and pass them to `take`, in parts of at most ROOM_BYTES.
 
-    In parts of at most a room full: a view is valid until the call for it returns. The reasons are
-    those that `connection.recv` raises; what came behind an end is forgotten.
+    Each part is a view that is valid for the time of the call. Returns the error that
+    `connection.recv` would raise, or None if `take` wanted no more. Bytes behind an end are lost.
 
-    OpenSSL is given a BIO over these bytes where they lie, and a new one when that is done: it
-    copies them once less, and no BIO stays as large as the most that it ever held. Nothing may
-    wait in the connection's own: see `rest`.
+    OpenSSL gets a BIO over the received bytes themselves, and an empty one afterwards. That saves a
+    copy, and no BIO keeps the size of the most that it ever held. No bytes may wait in the
+    connection's own BIO: see `rest`.
     """
     # Given back before a traceback can keep it: Python 3.11, and 3.12 before 3.12.7, crash when
     # they collect a view that something else still looks into (gh-77894).
@@ -74,7 +74,7 @@ def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> 
 
 
 def rest(connection: SSL.Connection, take: Take) -> SSL.Error | None:
-    """The same of what waits in the connection's own BIO: behind the handshake, that is."""
+    """Do the same with bytes in the connection's own BIO, as there are after the handshake."""
     room = _unused.pop() if _unused else _Room()
     try:
         while True:
@@ -113,14 +113,14 @@ def _why(connection: SSL.Connection, result: int) -> SSL.Error:
 
 
 def is_resumed(connection: SSL.Connection) -> bool:
-    """Was the handshake shortened by resuming an earlier session? pyOpenSSL does not tell."""
+    """Return whether the handshake resumed an earlier session. pyOpenSSL has no call for it."""
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 -- see above
 
 
 def seal(connection: SSL.Connection, data: memoryview) -> tuple[int, memoryview]:
-    """Encrypt at most a room full: how many of the bytes, and what is to be sent for them.
+    """Encrypt at most ROOM_BYTES. Return the number of bytes used, and a view of the bytes to send.
 
-    The view is valid until the next call. Raises what `connection.send` does.
+    The view is valid until the next call. Raises as `connection.send` does.
     """
     ssl = connection._ssl  # noqa: SLF001 -- see above
     taken = got = 0
@@ -135,7 +135,7 @@ def seal(connection: SSL.Connection, data: memoryview) -> tuple[int, memoryview]
 
 
 def sealed(connection: SSL.Connection) -> memoryview:
-    """What waits to be sent besides: of a handshake, or of an end. At most a room full."""
+    """Return a view of other bytes to send, of a handshake or an end: at most ROOM_BYTES."""
     return _sealed.view[: _drain(connection, 0)]
 
 

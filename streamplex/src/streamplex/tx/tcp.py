@@ -1,4 +1,4 @@
-"""What the system does for a TCP connection, and knows of it, beyond what Twisted asks for."""
+"""TCP features that Twisted does not offer: keepalive times, and how much was acknowledged."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _IDLE_OPTION: Final[int | None] = getattr(
 
 @dataclass(frozen=True, slots=True)
 class KeepAliveTimes:
-    """When TCP asks whether its peer is still there. The defaults find a dead peer in 2 minutes.
+    """When TCP probes a silent peer, in seconds. The defaults find a dead peer in 2 minutes.
 
     Linux waits for two hours by default. Address translators of clouds and homes forget a silent
     connection after 4 minutes or more, so a probe each minute keeps it in their tables, too.
 
-    TCP_USER_TIMEOUT is not set: Linux also ends a connection whose peer answers every probe but
-    has no room for more data, and a program that reads nothing for a while is no dead peer.
+    TCP_USER_TIMEOUT is not set: with it Linux also ends a connection whose peer answers every probe
+    but has no room for more data. A program that does not read for a while is not a dead peer.
     """
 
     idle_s: int = 60  # 0: no probes
@@ -34,12 +34,12 @@ class KeepAliveTimes:
 
     @property
     def lost_s(self) -> int:
-        """How long it takes to find a dead peer; 0: no probes."""
+        """Seconds until a dead peer is found; 0: no probes."""
         return self.idle_s and self.idle_s + self.interval_s * self.probes
 
 
 def tcp_below(transport: object) -> Connection | None:
-    """The TCP connection that carries this transport, if there is one."""
+    """Return the TCP connection that carries this transport; None if there is none."""
     below = _below(transport)
     return below if isinstance(below, Connection) else None
 
@@ -51,7 +51,7 @@ def _below(transport: object) -> object:
 
 
 def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
-    """Have the system send keepalive probes on this connection; what it cannot do is left out."""
+    """Let the system send keepalive probes. Options that the system lacks are left out."""
     if not times.idle_s:
         return
     of.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -65,12 +65,12 @@ def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a connection has come. Two of them, one later than the other, are compared."""
+    """How much a connection has transferred at one time, for comparison with a later time."""
 
-    received: int  # bytes that came from the peer, read by this process or not
+    received: int  # bytes from the peer, read by this process or not
     taken: int  # bytes that the peer's system has acknowledged; higher is further
-    under_way: bool  # more was sent than that
-    since_s: float  # how long ago the last of it was
+    under_way: bool  # whether sent bytes are not acknowledged
+    since_s: float  # seconds since the last byte or acknowledgement
 
 
 _TCP_INFO: Final = Struct("=24xI24xII60xQQ8xI")
@@ -81,10 +81,10 @@ _LINUX: Final = sys.platform == "linux"
 
 
 def progress_of(transport: object) -> Progress | None:
-    """How far the connection that carries this transport has come; None if nobody can say.
+    """Return how much the connection below this transport has transferred; None if unknown.
 
-    Linux knows what the peer acknowledged. Elsewhere it is what the system, or a radio, has taken
-    from the transport, which is less exact: those hold some data of their own.
+    Linux reports what the peer acknowledged. On other systems, and for a radio, the bytes that have
+    left the transport count. That is less exact, since the system or the radio queues bytes, too.
     """
     below = _below(transport)
     if not isinstance(below, Connection):
@@ -112,9 +112,9 @@ def _by_queue(unsent: int | None) -> Progress | None:
 def _by_system(connection: socket.socket) -> Progress | None:
     try:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    except OSError:  # it is closed; whoever asks will hear of that
+    except OSError:  # the connection is closed; connectionLost follows
         return None
-    if len(info) < _TCP_INFO.size:  # a kernel older than Linux 4.6, or one that plays Linux
+    if len(info) < _TCP_INFO.size:  # a kernel older than Linux 4.6, or one that emulates Linux
         return None
     unacknowledged, data_ms, ack_ms, taken, received, unsent = _TCP_INFO.unpack(info)
     return Progress(received, taken, bool(unacknowledged or unsent), min(data_ms, ack_ms) / 1000)

@@ -1,14 +1,13 @@
-"""Twisted's TLS, mended where a tunnel, or what a tunnel carries, would notice.
+"""Twisted's TLS with fixes that tunnels and their substreams need.
 
-- It encrypts, copies and hands on in pieces of 16 KiB, with some thirty calls of Python's for each.
-  Here a piece has four records, and what one read has brought is handed on as one. With memory
-  BIOs it stays: TLS on the socket itself costs as much to write and more to read
+- Twisted encrypts, copies and delivers pieces of 16 KiB, with some thirty Python calls for each.
+  Here a piece has four records, and the data of one read is delivered at once. Memory BIOs are
+  kept: TLS on the socket itself costs as much to write and more to read
   (docs/decisions/0013-fast-path.md).
-- It calls every end without close_notify a lost connection, though many peers know no other end
-  than TCP's FIN. Here one can ask how TCP ended below it.
-- When TLS is over it asks TCP to close, and TCP waits for the producer above TLS: for ever, if
-  that one is paused, while what it produces is thrown away. Here the producer is paused and let
-  go, and what TCP still has to send has a limit.
+- Twisted reports every end without close_notify as a lost connection, though many peers only send
+  TCP's FIN. Here `ended_by_fin` says how TCP ended.
+- When TLS is over, Twisted asks TCP to close, and TCP waits for the producer above TLS: forever, if
+  the producer is paused. Here the producer is unregistered, and TCP has LAST_BYTES_S to send.
 """
 
 from __future__ import annotations
@@ -36,22 +35,22 @@ from streamplex.tx.interfaces import ITakesViews
 from streamplex.tx.openssl import is_resumed, opened, rest, seal, sealed
 
 LAST_BYTES_S = 30.0
-"""How long TCP may take to send what is left when TLS is over: nobody answers it any more, so
-there is no progress to look at."""
+"""Seconds in which TCP has to send its last bytes when TLS is over. The peer answers no more, so
+that progress cannot be observed."""
 
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
 
 def write_whole_pieces(context: SSL.Context) -> None:
-    """Have connections of this context encrypt all that they are given in one call.
+    """Let connections of this context encrypt a whole piece in one call.
 
-    Without it a TLSTransport works too, with a call for each record. The context must be new.
+    A TLSTransport works without it, with one call for each record. The context must be new.
     """
     context.clear_mode(_PARTIAL_WRITES)
 
 
 def ignore_alpn(context: SSL.Context) -> None:
-    """Have a server's connections of this context ignore the protocols that clients offer (ALPN).
+    """Let a server's connections of this context ignore the protocols that clients offer (ALPN).
 
     Twisted's contexts end such a handshake with a fatal alert, since they have no protocol in
     common. Load balancers, health checks and HTTP clients offer protocols to every TLS server. The
@@ -62,15 +61,19 @@ def ignore_alpn(context: SSL.Context) -> None:
 
 @implementer(ITakesViews)
 class TLSTransport(BufferingTLSTransport):
-    """A TLS connection as a transport. Its factory is a TLSFactory."""
+    """A TLS connection as a transport; made by a TLSFactory.
 
-    tcp_reason: Failure | None = None  # how TCP was lost
-    heard = False  # the peer has sent a byte
+    `tcp_reason` is the reason for which TCP was lost; None while it is connected. `heard` is True
+    when the peer has sent a byte.
+    """
+
+    tcp_reason: Failure | None = None
+    heard = False
     _last_bytes: IDelayedCall | None = None
 
     @property
     def resumed(self) -> bool:
-        """The handshake, which is done, has resumed an earlier session."""
+        """Whether the completed handshake resumed an earlier session."""
         return is_resumed(self._tlsConnection)
 
     def makeConnection(self, transport: ITransport) -> None:
@@ -146,7 +149,10 @@ class TLSTransport(BufferingTLSTransport):
 
 
 class TLSFactory(TLSMemoryBIOFactory):
-    """Puts TLS below the protocols of another factory."""
+    """Puts TLS below the protocols of the factory `wrapped`.
+
+    `context` creates the OpenSSL connections, `clock` is the reactor.
+    """
 
     protocol = TLSTransport
 
@@ -162,10 +168,13 @@ class TLSFactory(TLSMemoryBIOFactory):
 
 
 def ended_by_fin(reason: Failure, transport: object) -> bool:
-    """Is what this transport was lost for TCP's own clean end, with close_notify or without?"""
+    """Return whether this transport was lost by a clean end of TCP, with close_notify or without.
+
+    `reason` is the reason that connectionLost received.
+    """
     if reason.check(error.ConnectionDone):
         return True
-    # To a fault of TLS itself this side has answered by closing TCP: that says nothing.
+    # After an error of TLS this side has closed TCP itself: how TCP ended means nothing.
     if not isinstance(transport, TLSTransport) or not reason.check(error.ConnectionLost):
         return False
     below = transport.tcp_reason
