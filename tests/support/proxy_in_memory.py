@@ -13,7 +13,7 @@ from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from support.memory_tunnels import Aware, Connection, Listener, hand_on
 from tessel_proxy.auth import Account, HardcodedAuthenticator
-from tessel_proxy.egress.own import OwnAddresses
+from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties

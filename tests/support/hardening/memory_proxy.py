@@ -20,7 +20,7 @@ from support.proxy_in_memory import Stage, TargetTransport
 from tessel_proxy.auth import Account, Refused
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord
 from tessel_proxy.records.peers import source_of
-from tessel_proxy.targets import nodewords
+from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.target import Target
 from tessel_proxy.tunnel.session import Session
 
@@ -120,7 +120,7 @@ class FakeOpener:
     def open(self, request, kind, account, tunnel, asker):
         match self.random.randrange(8):
             case 0:
-                return fail(nodewords.not_found(request.host))
+                return fail(node_errors.not_found(request.host))
             case 1:
                 return Deferred()  # waits until it is cancelled
             case 2:

@@ -17,7 +17,7 @@ from tessel_proxy.auth.interface import (
 from tessel_proxy.auth.local import FileAuthenticator, HardcodedAuthenticator
 from tessel_proxy.auth.oauth import OAuthAuthenticator
 from tessel_proxy.auth.plugin import PluginAuthenticator
-from tessel_proxy.auth.recheck import Doubt, Recheck
+from tessel_proxy.auth.recheck import Recheck, TokenLoss
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
 
@@ -30,7 +30,6 @@ __all__ = [
     "CachingAuthenticator",
     "ChosenAuthenticator",
     "Digest",
-    "Doubt",
     "FileAuthenticator",
     "HardcodedAuthenticator",
     "IAuthReactor",
@@ -41,6 +40,7 @@ __all__ = [
     "ReportingAuthenticator",
     "ResultListener",
     "TokenChecks",
+    "TokenLoss",
     "authenticator_for",
     "fresh_digest",
 ]

@@ -126,6 +126,6 @@ class CachingAuthenticator:
             account=good.account.name,
             age=round(age),
             why=failure.getErrorMessage(),
-            error=(ErrorCode.CREDENTIALS if mine else ErrorCode.TAKEN_AT_ITS_WORD).value,
+            error=(ErrorCode.CREDENTIALS if mine else ErrorCode.NOT_RECHECKED).value,
         )
         return good.account

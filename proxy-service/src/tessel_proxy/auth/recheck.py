@@ -22,7 +22,7 @@ SHORTEST: Final = 0.8
 tunnels that connected together after a restart are not checked together ever after."""
 
 
-class Doubt(Enum):
+class TokenLoss(Enum):
     """Why a token is no longer valid."""
 
     REVOKED = "revoked"  # it is wrong, or belongs to another account
@@ -42,7 +42,7 @@ class Recheck:
     jitter: Callable[[], float]
     token: str = field(repr=False)
     account: Account
-    ended: Callable[[Doubt], None]
+    ended: Callable[[TokenLoss], None]
     broken: Callable[[Failure], None]
     _next: IDelayedCall | None = None
     _asking: Deferred[None] | None = None
@@ -69,10 +69,10 @@ class Recheck:
         if answer == self.account:
             self.start()
         else:
-            self.ended(Doubt.REVOKED)
+            self.ended(TokenLoss.REVOKED)
 
     def _not_answered(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return  # by `stop`
         failure.trap(AuthUnavailableError)
-        self.ended(Doubt.UNCONFIRMED)
+        self.ended(TokenLoss.UNCONFIRMED)

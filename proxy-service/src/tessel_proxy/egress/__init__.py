@@ -5,7 +5,7 @@ Internal addresses (loopback, private, metadata services) are refused unless a r
 """
 
 from tessel_proxy.egress.addresses import Address, AddressKind
-from tessel_proxy.egress.own import OwnAddresses
+from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.egress.policy import OwnMachine, Policy, RequestedTarget, RuleSet
 from tessel_proxy.egress.rules import EgressMode, Rule

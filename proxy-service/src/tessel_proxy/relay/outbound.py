@@ -28,8 +28,8 @@ from tessel_proxy.relay.early_data import EarlyData
 from tessel_proxy.relay.idle_timer import IdleTimer
 from tessel_proxy.relay.states import RelayInput, RelayState
 from tessel_proxy.relay.target_side import TargetSide, outcome_of
-from tessel_proxy.targets import nodewords
-from tessel_proxy.targets.nodewords import TargetError
+from tessel_proxy.targets import node_errors
+from tessel_proxy.targets.node_errors import TargetError
 from tessel_proxy.targets.target import Target
 
 
@@ -62,7 +62,7 @@ class Outbound(TargetSide):
 
     def _connect(self, request: ConnectRequest) -> None:
         if self._state is not RelayState.WAITING:
-            raise BadRequestError(nodewords.SECOND_CONNECT)
+            raise BadRequestError(node_errors.SECOND_CONNECT)
         self._move(RelayInput.CONNECT)
         self._record.target = str(request)
         # Data in the same read may be for the target: it then goes there in one write.

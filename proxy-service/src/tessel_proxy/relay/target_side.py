@@ -24,7 +24,7 @@ from tessel_proxy.relay.idle_timer import IdleTimer
 from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.traffic import Traffic
 from tessel_proxy.relay.tunnel_context import TunnelContext
-from tessel_proxy.targets import nodewords
+from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.target import Target, TargetLoss
 
 
@@ -107,11 +107,11 @@ class TargetSide(Protocol):
 
     def target_lost(self, loss: TargetLoss) -> None:
         self._target = None
-        message, outcome = nodewords.LOSSES[loss]
+        message, outcome = node_errors.LOSSES[loss]
         if message is None:
             self._close(outcome)
         elif loss is TargetLoss.RESET and self._state is RelayState.TARGET_ENDED:
-            self._fail(nodewords.WRITE_BROKEN, outcome)
+            self._fail(node_errors.WRITE_BROKEN, outcome)
         else:
             self._fail(message, outcome)
 

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
-from tessel_proxy.egress.own import OwnAddresses
+from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.front.expiry import ExpiryWatch

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.targets.connecting import Connect, NewConnection
-from tessel_proxy.targets.nodewords import TargetError, not_connected
+from tessel_proxy.targets.node_errors import TargetError, not_connected
 from tessel_service_kit.happy_eyeballs import Attempt, AttemptListener, Race, interleaved
 
 

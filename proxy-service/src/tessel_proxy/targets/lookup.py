@@ -1,7 +1,7 @@
 """Look up names with the system's resolver, in threads of their own.
 
 Twisted's resolver shares ten threads with everything else, so ten names whose servers do not answer
-would stall all devices. Here are more threads, and a fair queue for them (turns.py).
+would stall all devices. Here are more threads, and a fair queue for them (lookup_queue.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from twisted.python.threadpool import ThreadPool
 
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.error_codes import ErrorCode
-from tessel_proxy.targets.turns import LookupTicket, LookupTurns
+from tessel_proxy.targets.lookup_queue import LookupQueue, LookupTicket
 from tessel_service_kit import names
 from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
 from tessel_service_kit.threads import forget_unstarted
@@ -107,11 +107,11 @@ def _addresses(found: names.Addresses) -> Sequence[Address]:
 
 
 class Lookups:
-    """Looks up names for devices, in fair turns (turns.py)."""
+    """Looks up names for devices, in fair turns (lookup_queue.py)."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._turns = LookupTurns()
+        self._turns = LookupQueue()
         self._starts: dict[LookupTicket, Callable[[], None]] = {}  # of look-ups that wait
         self.under_way = 0
 

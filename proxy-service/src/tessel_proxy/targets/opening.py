@@ -26,11 +26,11 @@ from tessel_proxy.egress.policies import Policies
 from tessel_proxy.egress.policy import OwnMachine, RequestedTarget
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
-from tessel_proxy.targets import nodewords
+from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import Connect
 from tessel_proxy.targets.dial import dial, in_turn
 from tessel_proxy.targets.lookup import Lookups, NotNowError
-from tessel_proxy.targets.nodewords import TargetError
+from tessel_proxy.targets.node_errors import TargetError
 from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target, TargetOwner
 from tessel_proxy.targets.trust import TargetTrust, TargetVerification
 
@@ -102,7 +102,7 @@ class _Opening:
         self._judge(self._policy.refusal_of_name(wanted))
         addresses = await self._addresses(host)
         if len(addresses) > MAX_ANSWERS:
-            raise nodewords.denied(
+            raise node_errors.denied(
                 self._request.host, self._request.port, "", policy.TOO_MANY_ADDRESSES
             )
         for address in addresses:  # one refused address refuses the name: ordinary names have none
@@ -118,7 +118,7 @@ class _Opening:
             return hosts.canonical(self._request.host)
         except ValueError:
             self._asker.target_looked_up()
-            raise nodewords.not_found(self._request.host) from None
+            raise node_errors.not_found(self._request.host) from None
 
     async def _addresses(self, host: Address | str) -> Sequence[Address]:
         if isinstance(host, IPv4Address | IPv6Address):
@@ -126,17 +126,17 @@ class _Opening:
         try:
             addresses = await self._in_time(
                 self._opener.lookups.resolve(host, self._account, self._tunnel),
-                lambda: nodewords.not_found_now(self._request.host),
+                lambda: node_errors.not_found_now(self._request.host),
             )
         except TargetError:
             self._asker.target_looked_up()
             raise
         except NotNowError:
             self._asker.target_looked_up()
-            raise nodewords.not_found_now(self._request.host) from None
+            raise node_errors.not_found_now(self._request.host) from None
         self._asker.target_looked_up()  # also if the name has no address
         if not addresses:
-            raise nodewords.not_found(self._request.host)
+            raise node_errors.not_found(self._request.host)
         return addresses
 
     def _judge(self, rule: str | None, address: Address | str = "") -> None:
@@ -144,7 +144,7 @@ class _Opening:
             return
         host, port = self._request.host, self._request.port
         if self._policy.mode is not EgressMode.REPORT:
-            raise nodewords.denied(host, port, address, rule)
+            raise node_errors.denied(host, port, address, rule)
         if not self._reported:  # once for each connection, as a refusal would be
             self._reported = True
             target = f"{host}:{port}"
@@ -156,7 +156,7 @@ class _Opening:
         opener, port = self._opener, self._request.port
         dialling = dial(opener.connect, opener.clock, in_turn(addresses), port, protocol)
         address = await self._in_time(
-            dialling, lambda: nodewords.connect_timed_out(addresses[0], port)
+            dialling, lambda: node_errors.connect_timed_out(addresses[0], port)
         )
         self._asker.target_connected(address)
         return address
@@ -176,12 +176,12 @@ class _Opening:
         address = await self._dial(addresses, lambda: below.buildProtocol(None))
         port = self._request.port
         try:
-            await self._in_time(target.secured, lambda: nodewords.tls_timed_out(address, port))
+            await self._in_time(target.secured, lambda: node_errors.tls_timed_out(address, port))
         except SSL.Error as why:
-            failed = nodewords.tls_failed(address, port, openssl_reasons(why) or "TLS failed")
+            failed = node_errors.tls_failed(address, port, openssl_reasons(why) or "TLS failed")
             raise verification.fault or failed from why
         except (error.ConnectionLost, error.ConnectionDone):
-            raise nodewords.tls_cut() from None
+            raise node_errors.tls_cut() from None
         self._asker.target_secured()
         return target
 

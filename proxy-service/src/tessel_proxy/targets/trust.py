@@ -22,7 +22,7 @@ from streamplex.tx.tls import write_whole_pieces
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in, out_of_date
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.files.reloadable import stamps_of
-from tessel_proxy.targets.nodewords import TargetError, not_verified
+from tessel_proxy.targets.node_errors import TargetError, not_verified
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.files import FileError, bytes_of
 from tessel_service_kit.settings import ConfigError

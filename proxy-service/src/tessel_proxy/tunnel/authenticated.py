@@ -11,7 +11,7 @@ from streamplex import features
 from streamplex.conversation import Accepted, Hello, encode_answer
 from streamplex.tx import Substream, TunnelProtocol
 from tessel_proxy.auth import Account
-from tessel_proxy.auth.recheck import Doubt, Recheck
+from tessel_proxy.auth.recheck import Recheck, TokenLoss
 from tessel_proxy.limits.accounts import AccountUsage
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.relay.early_data import Allowance
@@ -55,7 +55,7 @@ class AuthenticatedTunnel:
             idle_s=shared.config.substream_idle_s,
         )
 
-    def start(self, ended: Callable[[Doubt], None], broken: Callable[[Failure], None]) -> None:
+    def start(self, ended: Callable[[TokenLoss], None], broken: Callable[[Failure], None]) -> None:
         """Log, answer the device, and enable the features that both ends support.
 
         Args:

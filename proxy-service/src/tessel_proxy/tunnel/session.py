@@ -27,7 +27,7 @@ from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
 from streamplex.tx.tcp import probe_peer, tcp_below
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.checking import TokenChecks
-from tessel_proxy.auth.recheck import Doubt
+from tessel_proxy.auth.recheck import TokenLoss
 from tessel_proxy.records import log_lines
 from tessel_proxy.records.accounting import ReplacedError, TunnelRecord
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
@@ -251,8 +251,8 @@ class Session:
         answer_refused(self._tunnel, hello, Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
         self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
 
-    def _token_ended(self, hello: Hello, doubt: Doubt) -> None:
-        try_again = doubt is Doubt.UNCONFIRMED
+    def _token_ended(self, hello: Hello, doubt: TokenLoss) -> None:
+        try_again = doubt is TokenLoss.UNCONFIRMED
         reason = Reason(doubt.value)
         self._tunnel.message(encode_answer(Refused(reason, try_again), hello))
         self._end(TunnelOutcome(doubt.value))

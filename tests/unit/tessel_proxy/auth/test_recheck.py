@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 
 from support.proxy_in_memory import KIM, LoggedEvents, Says, Stage
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
-from tessel_proxy.auth.recheck import SHORTEST, Doubt, Recheck
+from tessel_proxy.auth.recheck import SHORTEST, Recheck, TokenLoss
 
 
 class Rechecked:
@@ -52,9 +52,9 @@ def test_every_0_seconds_is_never():
 @pytest.mark.parametrize(
     ("answer", "doubt"),
     [
-        (Refused(), Doubt.REVOKED),
-        (Account("robin"), Doubt.REVOKED),
-        (AuthUnavailableError("down"), Doubt.UNCONFIRMED),
+        (Refused(), TokenLoss.REVOKED),
+        (Account("robin"), TokenLoss.REVOKED),
+        (AuthUnavailableError("down"), TokenLoss.UNCONFIRMED),
     ],
 )
 def test_a_token_that_holds_no_longer_is_told_once(answer, doubt):

@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tessel_proxy.targets.connecting import TargetConnection, TCPConnector
-from tessel_proxy.targets.nodewords import not_connected
+from tessel_proxy.targets.node_errors import not_connected
 
 FOUR, SIX = ip_address("192.0.2.4"), ip_address("2001:4860::1")
 

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from support.proxy_in_memory import Connect
 from tessel_proxy.targets.dial import dial, in_turn
-from tessel_proxy.targets.nodewords import TargetError
+from tessel_proxy.targets.node_errors import TargetError
 from tessel_service_kit.happy_eyeballs import ATTEMPT_DELAY_S, MAX_ADDRESSES
 
 SIX, FOUR, OTHER = (ip_address(x) for x in ("2001:4860::1", "192.0.2.4", "192.0.2.5"))

@@ -17,7 +17,7 @@ from tessel_proxy.targets.lookup import (
     lookup_threads,
     system_resolver,
 )
-from tessel_proxy.targets.turns import LOOKUPS_PER_TUNNEL
+from tessel_proxy.targets.lookup_queue import LOOKUPS_PER_TUNNEL
 
 
 @pytest.fixture

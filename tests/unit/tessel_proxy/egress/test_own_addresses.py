@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from tessel_proxy.egress import own as module
-from tessel_proxy.egress.own import OwnAddresses, is_local
+from tessel_proxy.egress import own_addresses as module
+from tessel_proxy.egress.own_addresses import OwnAddresses, is_local
 
 MINE = ip_address("198.51.100.7")
 

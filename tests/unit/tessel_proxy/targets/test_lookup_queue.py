@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessel_proxy.targets.turns import (
+from tessel_proxy.targets.lookup_queue import (
     LOOKUPS_PER_ACCOUNT,
     LOOKUPS_PER_TUNNEL,
+    LookupQueue,
     LookupTicket,
-    LookupTurns,
 )
 
 
@@ -17,19 +17,19 @@ def enter_many(turns, count, account="a", tunnel=1):
 
 
 def test_a_tunnel_has_so_many_under_way_and_the_rest_wait():
-    _, started = enter_many(LookupTurns(), LOOKUPS_PER_TUNNEL + 2)
+    _, started = enter_many(LookupQueue(), LOOKUPS_PER_TUNNEL + 2)
     assert started == [True] * LOOKUPS_PER_TUNNEL + [False] * 2
 
 
 def test_one_tunnels_dead_names_hold_up_no_other():
-    turns = LookupTurns()
+    turns = LookupQueue()
     enter_many(turns, 100, tunnel=1)
     _, started = enter_many(turns, 1, tunnel=2)
     assert started == [True]
 
 
 def test_an_account_has_so_many_under_way_over_all_its_tunnels():
-    turns = LookupTurns()
+    turns = LookupQueue()
     started = [
         turns.enter(LookupTicket("a", tunnel))
         for tunnel in range(10)
@@ -40,7 +40,7 @@ def test_an_account_has_so_many_under_way_over_all_its_tunnels():
 
 
 def test_who_leaves_lets_the_next_in():
-    turns = LookupTurns()
+    turns = LookupQueue()
     tickets, _ = enter_many(turns, LOOKUPS_PER_TUNNEL + 2)
     assert turns.leave(tickets[0]) is tickets[LOOKUPS_PER_TUNNEL]
     assert turns.leave(tickets[1]) is tickets[LOOKUPS_PER_TUNNEL + 1]
@@ -48,7 +48,7 @@ def test_who_leaves_lets_the_next_in():
 
 
 def test_the_tunnels_of_an_account_take_turns():
-    turns = LookupTurns()
+    turns = LookupQueue()
     busy = [LookupTicket("a", tunnel) for tunnel in range(4) for _ in range(LOOKUPS_PER_TUNNEL)]
     assert all(turns.enter(each) for each in busy)
     ours, _ = enter_many(turns, 3, tunnel=10)
@@ -58,7 +58,7 @@ def test_the_tunnels_of_an_account_take_turns():
 
 
 def test_a_tunnel_at_its_limit_is_passed_over():
-    turns = LookupTurns()
+    turns = LookupQueue()
     full, _ = enter_many(turns, LOOKUPS_PER_TUNNEL + 1, tunnel=1)
     others = [LookupTicket("a", tunnel) for tunnel in (2, 3, 4) for _ in range(LOOKUPS_PER_TUNNEL)]
     assert all(turns.enter(each) for each in others)
@@ -70,7 +70,7 @@ def test_a_tunnel_at_its_limit_is_passed_over():
 
 
 def test_who_withdraws_is_not_called():
-    turns = LookupTurns()
+    turns = LookupQueue()
     tickets, _ = enter_many(turns, LOOKUPS_PER_TUNNEL + 2)
     turns.withdraw(tickets[LOOKUPS_PER_TUNNEL])
     assert turns.leave(tickets[0]) is tickets[-1]
@@ -78,7 +78,7 @@ def test_who_withdraws_is_not_called():
 
 
 def test_nothing_is_remembered_of_who_has_gone():
-    turns = LookupTurns()
+    turns = LookupQueue()
     tickets, _ = enter_many(turns, LOOKUPS_PER_TUNNEL)
     for each in tickets:
         turns.leave(each)
@@ -89,7 +89,7 @@ def test_nothing_is_remembered_of_who_has_gone():
     st.lists(st.tuples(st.sampled_from(["enter", "leave", "withdraw"]), st.integers(0, 5))),
 )
 def test_limits_hold_and_nobody_waits_while_there_is_room(steps):
-    turns, running, waiting = LookupTurns(), [], []
+    turns, running, waiting = LookupQueue(), [], []
     for step, number in steps:
         if step == "enter":
             ticket = LookupTicket("a", number)

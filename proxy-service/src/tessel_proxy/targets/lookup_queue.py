@@ -53,7 +53,7 @@ class _Share:
             del self.waiting[tunnel]
 
 
-class LookupTurns:
+class LookupQueue:
     """Decides which look-ups run now and which one is next."""
 
     def __init__(self) -> None:
