@@ -61,6 +61,7 @@ class SendBuffers:
         self._held[sd] += 1
 
     def has_room(self) -> bool:
+        """True if a buffer is free."""
         return self._free > 0
 
     def freed(self, entries: Sequence[tuple[int, int]]) -> None:

@@ -71,8 +71,11 @@ class SimulatedPins(Protocol):
     irq: bool  # nIRQ is low
     irq_changed: Callable[[], None]  # set by the bus
 
-    def power(self, on: bool) -> None: ...
+    def power(self, on: bool) -> None:
+        """Move VBAT_EN."""
 
-    def select(self, selected: bool) -> None: ...
+    def select(self, selected: bool) -> None:
+        """Move nCS."""
 
-    def transfer(self, mosi: bytes) -> bytes: ...
+    def transfer(self, mosi: bytes) -> bytes:
+        """Receive these bytes, and return as many."""

@@ -62,8 +62,8 @@ def read_trace(file: TextIO) -> Iterator[str]:
 def _is_of_a_bus(line: str) -> bool:
     if line.startswith(EDGES):
         return True
-    side, *nbytes = line.split() or [""]
-    return side in (MOSI, MISO) and _bytes_in(nbytes) is not None
+    side, *digits = line.split() or [""]
+    return side in (MOSI, MISO) and _bytes_in(digits) is not None
 
 
 def explained(lines: Iterable[str]) -> Iterator[str]:
@@ -78,11 +78,11 @@ def explained(lines: Iterable[str]) -> Iterator[str]:
 def _meaning(words: list[str]) -> str | None:
     if not words or words[0] not in (MOSI, MISO):
         return None
-    nbytes = _bytes_in(words[1:])
-    if nbytes is None:
+    data = _bytes_in(words[1:])
+    if data is None:
         return "not bytes in hexadecimal"
     try:
-        return _host(nbytes) if words[0] == MOSI else _chip(nbytes)
+        return _host(data) if words[0] == MOSI else _chip(data)
     except FrameError as fault:
         return f"unreadable: {fault}"
 

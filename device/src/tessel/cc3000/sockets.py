@@ -90,9 +90,11 @@ class Sockets:
         ok("connect", await self._driver.call(hci.Connect(sd, SocketAddress(host, port))))
 
     async def bind(self, sd: int, port: int, host: str = ANY_ADDRESS) -> None:
+        """Bind a socket to a port."""
         ok("bind", await self._driver.call(hci.Bind(sd, SocketAddress(host, port))))
 
     async def listen(self, sd: int, backlog: int = 1) -> None:
+        """Let a TCP socket listen. Accepting does not wait."""
         ok("listen", await self._driver.call(hci.Listen(sd, backlog)))
         await self.set_option(sd, Option.ACCEPT_NONBLOCK, OPTION_ON.to_bytes(1, "little"))
 

@@ -17,13 +17,18 @@ class PacketBuffers:
     """A buffer is in use, then done but not reported, then free: the host counts reported ones."""
 
     def __init__(
-        self, count: int, clock: IReactorTime, tell: Callable[[FreeBuffers], None], *, late: bool
+        self,
+        count: int,
+        clock: IReactorTime,
+        send_report: Callable[[FreeBuffers], None],
+        *,
+        late: bool,
     ) -> None:
-        """`tell` sends the report. `late` delays it, as the chip does."""
+        """`send_report` sends the report. `late` delays it, as the chip does."""
         self.count = count
         self.free = count
         self._clock = clock
-        self._tell = tell
+        self._send_report = send_report
         self._late = late
         self._done: Counter[int] = Counter()
         self._timer: IDelayedCall | None = None
@@ -41,11 +46,11 @@ class PacketBuffers:
             return
         self._done[sd] += count
         if awaited or not self._late:
-            self.tell()
+            self.report()
         elif self._timer is None:
             self._timer = self._clock.callLater(TICK_S, self._tick)
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report the buffers that are done: they are free now."""
         if self._timer is not None:
             self._timer.cancel()
@@ -53,7 +58,7 @@ class PacketBuffers:
         if self._done:
             freed, self._done = tuple(sorted(self._done.items())), Counter()
             self.free += sum(count for _, count in freed)
-            self._tell(FreeBuffers(freed))
+            self._send_report(FreeBuffers(freed))
 
     def stop(self) -> None:
         """The power is off."""
@@ -64,4 +69,4 @@ class PacketBuffers:
 
     def _tick(self) -> None:
         self._timer = None
-        self.tell()
+        self.report()

@@ -108,27 +108,33 @@ class ControlCommands:
         return [command.reply_packet(Done())]
 
     def buffer_size(self, command: wlan.ReadBufferSize) -> Answer:
+        """Report number and size of the buffers for sending."""
         return [command.reply_packet(BufferSize(self._quirks.buffers, BUFFER_SIZE))]
 
     def mask(self, command: wlan.SetEventMask) -> Answer:
+        """Set which events are not reported."""
         self.event_mask = command.mask
         return [command.reply_packet(Result(0))]
 
     def service_pack(self, command: netapp.ReadServicePack) -> Answer:
+        """Report the version of the chip's firmware."""
         return [command.reply_packet(ServicePack(*SERVICE_PACK))]
 
     # Wi-Fi.
 
     def status(self, command: wlan.GetStatus) -> Answer:
+        """Report the state of the Wi-Fi."""
         return [command.reply_packet(Bits(self._station.status))]
 
     def connect(self, command: wlan.ConnectWlan) -> Answer:
+        """Begin to join a network."""
         self._station.connect(
             SavedNetwork(command.ssid, command.security, command.key, command.bssid)
         )
         return [command.reply_packet(Result(0))]
 
     def disconnect(self, command: wlan.DisconnectWlan) -> Answer:
+        """Leave the network."""
         was_connected = self._station.disconnect()
         return [command.reply_packet(Result(0 if was_connected else Code.ALREADY_DISCONNECTED))]
 
@@ -138,9 +144,11 @@ class ControlCommands:
         return [command.reply_packet(Result(0))]
 
     def add_profile(self, command: wlan.AddProfile) -> Answer:
+        """Store a network."""
         return [command.reply_packet(Result(self._nvmem.add_profile(command)))]
 
     def delete_profile(self, command: wlan.DeleteProfile) -> Answer:
+        """Delete a stored network, or all."""
         self._nvmem.delete_profile(command.index)
         return [command.reply_packet(Result(0))]
 
@@ -166,30 +174,36 @@ class ControlCommands:
     # Addresses and timers.
 
     def address(self, command: netapp.SetAddress) -> Answer:
+        """Set a static address, or DHCP."""
         self._nvmem.address = command
         self._station.address_changed()
         return [command.reply_packet(Done())]
 
     def ip_config(self, command: netapp.GetIpConfig) -> Answer:
+        """Report the addresses."""
         ssid = b"" if self._station.joined is None else self._station.joined.ssid
         lease = self._station.lease or NO_LEASE
         return [command.reply_packet(IpConfig(lease, self._nvmem.mac[::-1], ssid))]
 
     def timers(self, command: SetTimers) -> Answer:
+        """Set the timers."""
         self._nvmem.timers = command
         self._set_inactivity(command.inactivity_s)
         self._station.timers_changed()
         return [command.reply_packet(Done())]
 
     def ping(self, command: netapp.Ping) -> Answer:
+        """Begin to ping a host."""
         self._pinger.start(command)
         return [command.reply_packet(Done())]
 
     def report_ping(self, command: netapp.ReportPing) -> Answer:
+        """Report the pings so far."""
         self._pinger.report()
         return [command.reply_packet(Done())]
 
     def stop_ping(self, command: netapp.StopPing) -> Answer:
+        """End the pings."""
         self._pinger.stop()
         return [command.reply_packet(Done())]
 
@@ -204,16 +218,19 @@ class ControlCommands:
     # Memory.
 
     def read_nvmem(self, command: netapp.ReadNvmem) -> Answer:
-        nbytes = self._nvmem.read(command.file, command.length, command.offset)
-        if nbytes is None:
+        """Read from a file."""
+        data = self._nvmem.read(command.file, command.length, command.offset)
+        if data is None:
             return [command.reply_packet(Done(), status=_FAILED)]
-        return [command.reply_packet(Done()), NvmemBytes(nbytes).packet(command.file)]
+        return [command.reply_packet(Done()), NvmemBytes(data).packet(command.file)]
 
     def create_nvmem(self, command: netapp.CreateNvmemEntry) -> Answer:
+        """Create a file."""
         created = self._nvmem.create(command.file, command.length)
         return [command.reply_packet(Done(), status=0 if created else _FAILED)]
 
     def write_nvmem(self, message: netapp.WriteNvmem) -> Answer:
+        """Write to a file."""
         written = self._nvmem.write(message.file, message.data, message.offset)
         return [message.reply_packet(Result(0 if written else Code.FAILED))]
 

@@ -130,7 +130,7 @@ class Firmware:
                 opcode=heard.OPCODE,
             )
             return
-        self.socket_commands.buffers.tell()
+        self.socket_commands.buffers.report()
         self._running += 1
         held: list[EventPacket | DataPacket] = []
         outer, self._held = self._held, held
@@ -148,9 +148,9 @@ class Firmware:
     def _answer(self, packets: Packets, heard: Message[Any]) -> None:
         delay_s = 0.0 if self._takes_no_time else self._delay_s(heard, packets)
         if delay_s <= 0:
-            self._tell(packets)
+            self._finish(packets)
             return
-        delayed = self._clock.callLater(delay_s, lambda: self._told(delayed, packets))
+        delayed = self._clock.callLater(delay_s, lambda: self._delay_over(delayed, packets))
         self._delayed.add(delayed)
 
     def _delay_s(self, heard: Message[Any], packets: Packets) -> float:
@@ -162,11 +162,11 @@ class Firmware:
         nbytes = sum(len(packet.payload) for packet in packets if isinstance(packet, DataPacket))
         return self._receiving.wait_s(nbytes)
 
-    def _told(self, delayed: IDelayedCall, packets: Packets) -> None:
+    def _delay_over(self, delayed: IDelayedCall, packets: Packets) -> None:
         self._delayed.discard(delayed)
-        self._tell(packets)
+        self._finish(packets)
 
-    def _tell(self, packets: Packets) -> None:
+    def _finish(self, packets: Packets) -> None:
         self._running -= 1
         self._utter_all(packets)
         self._go_on()

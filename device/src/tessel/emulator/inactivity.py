@@ -39,6 +39,7 @@ class InactivityTimer:
             self._arm(socket)
 
     def stop(self) -> None:
+        """Stop watching all sockets."""
         for socket in list(self._watched):
             self.forget(socket)
 

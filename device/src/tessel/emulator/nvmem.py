@@ -40,6 +40,7 @@ class ChipMemory:
 
     @property
     def mac(self) -> bytes:
+        """The MAC address, six bytes."""
         return self.files[NvmemFile.MAC][:6].ljust(6, b"\0")
 
     def add_profile(self, profile: AddProfile) -> int:

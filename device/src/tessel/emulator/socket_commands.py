@@ -191,26 +191,26 @@ class SocketCommands:
 
     def _stream_changed(self, socket: TcpSocket, stream: PeerConnection) -> None:
         self.buffers.done(socket.sd, stream.taken(), awaited=bool(self.waiting))
-        self._tell_send_failed(socket, stream)
-        self.tell_close_wait(socket)
+        self._report_send_failed(socket, stream)
+        self.report_close_wait(socket)
         self.waiting.changed()
 
-    def _tell_send_failed(self, socket: TcpSocket, stream: PeerConnection) -> None:
+    def _report_send_failed(self, socket: TcpSocket, stream: PeerConnection) -> None:
         """Report that the peer has reset the connection before it took all sends."""
         if stream.unsent:
             stream.unsent = False
             self._say(SendFailed(socket.sd).packet())
 
-    def tell_close_wait(self, socket: TcpSocket) -> None:
+    def report_close_wait(self, socket: TcpSocket) -> None:
         """Report once that the peer has closed, before or after its bytes are read (`Quirks`).
 
         A reset is not reported: the event is known only for a FIN, and means that all bytes came.
         """
         stream = socket.stream
-        if stream is None or not stream.finished or socket.close_wait_told or socket.dead:
+        if stream is None or not stream.finished or socket.close_wait_reported or socket.dead:
             return
         if self.quirks.early_close_wait or not stream.received:
-            socket.close_wait_told = True
+            socket.close_wait_reported = True
             self._say(CloseWait(socket.sd).packet())
 
     def _expired(self, socket: TcpSocket) -> None:

@@ -93,7 +93,7 @@ class TcpSocket:
     stream: PeerConnection | None = None
     listener: AcceptQueue | None = None
     dead: bool = False  # closed by the chip: by a timer, or with the link
-    close_wait_told: bool = False
+    close_wait_reported: bool = False
 
     @property
     def last_used(self) -> float:
@@ -211,25 +211,32 @@ class SocketTable:
 
     @property
     def has_room(self) -> bool:
+        """True if one more socket can be opened."""
         return len(self._open) < self._limit
 
     def open_tcp(self) -> TcpSocket:
+        """Open a TCP socket. The caller checks `has_room`."""
         return self._kept(TcpSocket(self._lowest(), self._clock.seconds()))
 
     def open_udp(self) -> UdpSocket:
+        """Open a UDP socket. The caller checks `has_room`."""
         return self._kept(UdpSocket(self._lowest()))
 
     def get(self, sd: int) -> ChipSocket | None:
+        """Return the open socket with this number, if there is one."""
         return self._open.get(sd)
 
     def tcp(self, sd: int) -> TcpSocket | None:
+        """Return the open TCP socket with this number, if there is one."""
         found = self._open.get(sd)
         return found if isinstance(found, TcpSocket) else None
 
     def was_closed(self, sd: int) -> bool:
+        """True if a socket with this number was closed, and none is open."""
         return sd in self._closed
 
     def drop(self, sd: int) -> ChipSocket | None:
+        """Take a socket out of the table, and return it."""
         dropped = self._open.pop(sd, None)
         if dropped is not None:
             self._closed.add(sd)

@@ -130,9 +130,9 @@ class TransferCommands:
                 named = sender if isinstance(command, hci.ReceiveFrom) else None
                 return _received(command, datagram[:limit], named)
         elif socket.stream is not None and socket.stream.received:
-            nbytes = socket.stream.read(limit)
-            self._sockets.tell_close_wait(socket)
-            return _received(command, nbytes, None)
+            data = socket.stream.read(limit)
+            self._sockets.report_close_wait(socket)
+            return _received(command, data, None)
         over = socket.has_to_read() or (isinstance(socket, TcpSocket) and socket.stream is None)
         return _nothing(command, self._quirks.closed_read_code) if over else None
 

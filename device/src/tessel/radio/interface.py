@@ -125,7 +125,7 @@ class IDatagramOptions(IMulticastTransport):
 class WifiStatus:
     """The Wi-Fi network that a radio is in, and the addresses it has there."""
 
-    ssid: bytes  # empty if the radio joined a remembered network that nobody has named
+    ssid: bytes  # empty if the chip joined a remembered network by itself
     address: str
     gateway: str
     dhcp_server: str

@@ -1,4 +1,4 @@
-"""RADIO=cc3000 and RADIO=cc3000-sim: the CC3000 as a radio.
+"""The CC3000 as a radio, for RADIO=cc3000 and RADIO=cc3000-sim.
 
 `Cc3000Radio` adds to the driver what the chip does not do itself: polling for received bytes,
 starting again after a failure, joining the network again, and opening ports again.

@@ -50,6 +50,7 @@ class Outgoing:
         cast("IPullProducer", self._producer).resumeProducing()
 
     def clear(self) -> None:
+        """Drop all bytes."""
         self._buffer.clear()
 
     # The producer.
@@ -65,6 +66,7 @@ class Outgoing:
             cast("IPullProducer", producer).resumeProducing()
 
     def unregister(self) -> None:
+        """Forget the producer."""
         self._producer = None
         self._streaming = False
 

@@ -92,6 +92,7 @@ class Poll:
         self.wake()
 
     def remove(self, member: Polled) -> None:
+        """Leave a socket out of the rounds."""
         self._members.pop(member, None)
 
     def sharers(self) -> int:
@@ -124,6 +125,7 @@ class Poll:
         return self._pause
 
     def stop(self) -> None:
+        """Forget all members, and make no more rounds."""
         self._members.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -81,6 +81,7 @@ class SocketOpener:
             _log.debug("socket {sd}: {fault}", sd=sd, fault=fault)
 
     async def discard_all(self, sds: Collection[int]) -> None:
+        """Close several sockets, as `discard` does."""
         for sd in sds:
             await self.discard(sd)
 
