@@ -49,9 +49,8 @@ from streamplex.substreams import Substreams
 class TunnelCore:
     """One side of a tunnel: the state of the protocol, without I/O.
 
-    Bytes of the peer go in through `receive`, which returns events. Methods such as `open`, `send`
-    and `end` queue what is to be sent, and `take` returns it as bytes. The owner moves the bytes.
-    `flow` is the flow control of its substreams (feature `credit/1`).
+    `receive` takes bytes of the peer and returns events. Methods such as `open`, `send` and `end`
+    queue what is to be sent; `take` returns it as bytes. `flow` is the flow control (`credit/1`).
     """
 
     def __init__(self, side: Side, limits: PeerLimits | None = None) -> None:
@@ -65,8 +64,6 @@ class TunnelCore:
         self.flow = FlowControl(self._scheduler)
         self._failed = False
         self._pings = 0  # sent; the number of the last one
-
-    # --- what the peer says -----------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
         """Return the events in bytes that the peer sent.
@@ -155,8 +152,6 @@ class TunnelCore:
             case _:
                 assert_never(meaning)
 
-    # --- what we say ------------------------------------------------------------------
-
     def open(self, name: str | None) -> int:
         """Open a substream and return its channel number.
 
@@ -224,10 +219,9 @@ class TunnelCore:
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
     def reset(self, channel: int) -> None:
-        """Ask the peer to drop its queued data and to end the substream.
+        """Ask the peer to drop its queued data and to end. Raises LocalError without `credit/1`.
 
-        The peer aborts the other direction, too, so the data queued here is dropped. Raises
-        LocalError without `credit/1`.
+        The peer aborts the other direction, too, so the data queued here is dropped.
         """
         self._substreams.require(channel)
         self.flow.stop_reading(channel)
@@ -249,7 +243,7 @@ class TunnelCore:
             self._substreams.leave(channel)
 
     def offer(self, names: Iterable[str]) -> None:
-        """This side is about to name these features: understand their messages from now on.
+        """Understand the messages of features that this side is about to name.
 
         Their first message may come in the same bytes as the peer's answer, which turns them on.
         """
@@ -261,10 +255,9 @@ class TunnelCore:
         windows: Windows | None = None,
         peers_first: int = FIRST_WINDOW_BYTES,
     ) -> None:
-        """Turn on the features that both ends have named.
+        """Turn on the features that both ends have named, for substreams opened from now on.
 
-        For `credit/1`, `windows` is what this side grants, and `peers_first` the bytes that the
-        peer grants on each new substream. They hold for substreams opened from now on.
+        For `credit/1`: this side's `windows`, and the bytes of the peer's first window.
         """
         self._features = Features(names, hears_goaway=self._side is Side.B)
         self._substreams.own.reuse = features.REUSE in self._features.names
@@ -275,8 +268,6 @@ class TunnelCore:
         """Return the half-close state of a substream that has not been released."""
         self._substreams.require(channel)
         return self._states[channel]
-
-    # --- what leaves ------------------------------------------------------------------
 
     def __bool__(self) -> bool:
         """Return whether `take` would return anything now."""

@@ -5,7 +5,7 @@ The pump decides nothing: the core chooses what is sent next, and the listener r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import assert_never, cast
 
@@ -89,23 +89,6 @@ class TunnelProtocol(Sending):
         self.held = HeldBytes(self, clock)
 
     # --- for the code above -----------------------------------------------------------
-
-    @property
-    def substreams(self) -> Mapping[int, Substream]:
-        """Substreams that have not been released, by channel number."""
-        return self._substreams
-
-    @property
-    def substreams_in_use(self) -> int:
-        """The number of substreams, including released ones that still have queued data."""
-        return len(self._substreams) + len(self.core.leaving)
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of memory that this tunnel holds: queued for the peer, and for paused consumers."""
-        core, held = self.core, self._substreams.values()
-        waiting = map(core.waiting_bytes, (*self._substreams, *core.leaving))
-        return sum(waiting) + sum(substream.held_bytes for substream in held)
 
     def open(self, name: str | None) -> Substream:
         """Open a substream. Raises LocalError unless the tunnel is open, and as TunnelCore.open."""

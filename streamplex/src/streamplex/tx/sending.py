@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from typing import Protocol as Interface
 from typing import cast
@@ -54,7 +54,7 @@ class Phase(Enum):
 
 
 class Sending(Protocol, ABC):
-    """What can be sent on a tunnel. `TunnelProtocol` adds what is received."""
+    """The substreams of a tunnel, and what is sent on it. `TunnelProtocol` adds receiving."""
 
     held: HeldBytes
 
@@ -73,6 +73,23 @@ class Sending(Protocol, ABC):
     @property
     def _wire(self) -> _Transport:
         return cast("_Transport", self.transport)
+
+    @property
+    def substreams(self) -> Mapping[int, Substream]:
+        """Substreams that have not been released, by channel number."""
+        return self._substreams
+
+    @property
+    def substreams_in_use(self) -> int:
+        """The number of substreams, including released ones that still have queued data."""
+        return len(self._substreams) + len(self.core.leaving)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that this tunnel holds: queued for the peer, and for paused consumers."""
+        core, held = self.core, self._substreams.values()
+        waiting = map(core.waiting_bytes, (*self._substreams, *core.leaving))
+        return sum(waiting) + sum(substream.held_bytes for substream in held)
 
     def message(self, value: Json) -> None:
         """Send an application message. Does nothing if the tunnel is closed."""
