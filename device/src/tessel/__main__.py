@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 USAGE_EXIT = 2  # as argparse's own
 
 _RUN = """\
-Run a program as on the device, until nothing is open any more. Options go before PROGRAM.py; what
-stands behind it is the program's own.
+Run a program as on the device, until nothing is open any more. Options go before PROGRAM.py;
+arguments after it are passed to the program.
 
-Exit code: 0 if all went well; 1 for an error that nobody listened for, or a setting that cannot be
-used; what the program gave to sys.exit; 130 and 143 when it was stopped by a signal."""
+Exit code: 0 if the program ended without an error; 1 for an unhandled error or a wrong setting; the
+argument of sys.exit; 130 for SIGINT and 143 for SIGTERM."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+    """Run the command; return its exit code."""
     given = _parser().parse_args(arguments)
     code: int = given.command(given)
     return code
@@ -99,7 +99,7 @@ def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: 
     globalLogBeginner.beginLoggingTo(
         [cast("ILogObserver", program.observe)], redirectStandardIO=False
     )
-    warnings.showwarning = show  # a program's warnings go where Python sends them
+    warnings.showwarning = show  # Twisted must not redirect a program's warnings
     sys.addaudithook(PlainSockets(os.environ))
     return program.run(lambda: _execute(path, source, arguments))
 
@@ -115,8 +115,9 @@ def _traced(write: Callable[[str], object]) -> BusWrap:
 
 
 def _private(name: str) -> TextIO:
-    """For the user alone: a trace holds passwords and what was sent in clear. A line at a time, so
-    that a program that hangs has left what led there.
+    """Open a trace for this user only, since it holds passwords and plain text.
+
+    It is written line by line, so that the trace of a program that hangs is complete.
     """
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     return open(descriptor, "w", buffering=1, encoding="ascii")  # noqa: PTH123 - by its descriptor
@@ -138,7 +139,7 @@ def _decode(given: argparse.Namespace) -> int:
         with Path(given.file).open(encoding="ascii", errors="replace") as trace:
             for line in explained(read_trace(trace)):
                 print(line)
-    except BrokenPipeError:  # `| head` has enough
+    except BrokenPipeError:  # closed by `| head`
         sys.stdout = None
     except NotATraceError:
         return _misused(
@@ -170,7 +171,7 @@ def _misused(why: str) -> int:
 
 
 def _execute(path: Path, source: bytes, arguments: Sequence[str]) -> None:
-    """As `python PROGRAM.py ARG...` would."""
+    """Execute the program as `python PROGRAM.py ARG...` does."""
     module = ModuleType("__main__")
     module.__file__ = str(path)
     sys.modules["__main__"] = module
@@ -186,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs programs as on a Tessel 1, with its network.",
         explain=_explain_word,
     )
-    parser.add_argument("--version", action=_TellVersion, nargs=0, help="show it and exit")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show it and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
@@ -201,16 +202,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--trace-spi",
         metavar="FILE",
-        help="write down what goes over the chip's bus; it may hold passwords",
+        help="write the traffic of the chip's bus to a file, with passwords in clear",
     )
     run.add_argument("program", metavar="PROGRAM.py", help="the program to run")
     run.add_argument(
         "arguments",
         metavar="ARG",
         nargs=argparse.REMAINDER,
-        help="what the program finds in sys.argv: all that stands behind PROGRAM.py",
+        help="arguments for the program, in sys.argv",
     ).required = False  # argparse names it as missing where only the program is
-    _add_radio(commands.add_parser("radio", help="look at the chip, or at what it said"))
+    _add_radio(commands.add_parser("radio", help="check the chip, or decode a trace"))
     return parser
 
 
@@ -219,18 +220,18 @@ def _add_radio(parser: CommandParser) -> None:
     check = commands.add_parser(
         "check",
         usage="tessel radio check [-h] [--env NAME=VALUE]...",
-        help="find wiring faults; tell service pack, MAC and the networks in range",
+        help="find wiring faults; show service pack, MAC address and networks in range",
         description="Exit code: 0 if all is well, 1 if not. Wiring: docs/cc3000-hardware.md",
     )
     check.set_defaults(command=_check)
     _add_env(check)
-    decode = commands.add_parser("decode", help="explain what --trace-spi has written")
+    decode = commands.add_parser("decode", help="explain a file written by --trace-spi")
     decode.set_defaults(command=_decode)
     decode.add_argument("file", metavar="FILE", help="the trace")
 
 
 def _explain_word(word: str) -> str | None:
-    """What is meant by a word in the place of the command."""
+    """Return a hint for an unknown command."""
     if word.endswith((".py", ".js")) or Path(word).exists():
         return f"to run a program: tessel run {word}"
     if "=" in word:
@@ -249,8 +250,8 @@ def _add_env(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class _TellVersion(argparse.Action):
-    """argparse's own would look the version up at each start."""
+class _ShowVersion(argparse.Action):
+    """Shows the version. argparse's own action would look it up at each start."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"tessel {importlib.metadata.version('tessel')}")

@@ -164,9 +164,9 @@ def test_a_proxy_that_cannot_be_reached_is_named_in_the_error():
         ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "PROXY_CERT_FILE names the authority"),
         ("ERR_TLS_CERT_ALTNAME_INVALID", "PROXY_HOST must be one of the names"),
         ("ENOTFOUND", "is PROXY_HOST right?"),
-        ("ECONNREFUSED", "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"),
+        ("ECONNREFUSED", "does a proxy listen there? PROXY_HOST and PROXY_PORT are its address"),
         ("ETIMEDOUT", "does a proxy listen there?"),
-        ("EPROTO", "is that the port of a proxy?"),
+        ("EPROTO", "is this the port of a proxy?"),
     ],
 )
 def test_a_proxy_that_was_not_reached_has_a_hint_beside_the_error(code, hint):

@@ -1,4 +1,4 @@
-"""The tunnels of a device: the shared one, the attempt at it, and those that are ending."""
+"""The tunnels of a device: the shared one, the attempt to open it, and closing ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tessel.network.tunneled.refused import AuthorizationFailed
 from tessel.network.tunneled.tunnel import ProxyTunnel, TunnelPhase, log
 from tessel.settings import Settings
 
-_NOBODY_THERE = "does a proxy listen there? PROXY_HOST and PROXY_PORT say where"
+_NOBODY_THERE = "does a proxy listen there? PROXY_HOST and PROXY_PORT are its address"
 _HINTS = {
     **dict.fromkeys(
         UNKNOWN_AUTHORITY,
@@ -40,13 +40,13 @@ _HINTS = {
     "ENOTFOUND": "is PROXY_HOST right?",
     "ECONNREFUSED": _NOBODY_THERE,
     "ETIMEDOUT": _NOBODY_THERE,
-    "EPROTO": "is that the port of a proxy? Something else may listen there",
+    "EPROTO": "is this the port of a proxy? Another service may listen there",
 }
-"""What to look at when the proxy was not reached, by the error's code."""
+"""Hints by error code, if the proxy was not reached."""
 
 
 class DialProxy(Shape):
-    """How the proxy is reached: TLS, checked, and never through the tunnel."""
+    """Connects to the proxy over TLS, never through the tunnel."""
 
     def __call__(
         self, target: Target, factory: ProtocolFactory, tls: TlsOptions
@@ -54,7 +54,7 @@ class DialProxy(Shape):
 
 
 class TunnelPool:
-    """Hands out the tunnel that is open, or makes it; all who wait share one attempt."""
+    """Returns the open tunnel, or opens one; all waiting connections share one attempt."""
 
     def __init__(
         self,
@@ -64,21 +64,21 @@ class TunnelPool:
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
-        # a token without a host is a settings fault, so there is one
+        # there is a host: a token without one is an error of the settings
         self._proxy = Target(settings.proxy_host or "", settings.proxy_port)
         self._dial = dial
         self._sessions = Sessions()
         self._clock = clock
         self._backoff = Backoff(random)
-        self._tunnels: list[ProxyTunnel] = []  # all that have a connection
-        self._refusal: AuthorizationFailed | None = None  # the last answer, until the hold is over
+        self._tunnels: list[ProxyTunnel] = []  # with a connection to the proxy
+        self._refusal: AuthorizationFailed | None = None  # the last refusal, until the hold is over
         self._refused_until_s = 0.0
         self._attempt: Deferred[ProxyTunnel] | None = None
         self._waiting: list[Deferred[ProxyTunnel]] = []
         self._closed: list[Deferred[None]] = []
 
     def tunnel(self) -> Deferred[ProxyTunnel]:
-        """The tunnel that is open, else the next one."""
+        """Return the open tunnel, or wait for the next one."""
         for tunnel in self._tunnels:
             if tunnel.phase is TunnelPhase.OPEN:
                 return succeed(tunnel)
@@ -91,7 +91,7 @@ class TunnelPool:
         return waiter
 
     async def finish(self) -> None:
-        """As `close`, but the connections there are take their leave first, for a limited time."""
+        """Close all connections in order, within FAREWELL_LIMIT_S; then close the tunnels."""
         for tunnel in list(self._tunnels):
             tunnel.finish()
         if any(tunnel.phase is TunnelPhase.RETIRED for tunnel in self._tunnels):
@@ -101,7 +101,7 @@ class TunnelPool:
         await self.close()
 
     def close(self) -> Deferred[None]:
-        """Give up what is being made; end what there is. Fires when all are gone."""
+        """Cancel the attempt and close all tunnels; fires when all are closed."""
         if self._attempt is not None:
             self._attempt.cancel()
         for tunnel in list(self._tunnels):
@@ -110,7 +110,7 @@ class TunnelPool:
             return succeed(None)
         return self._all_gone().addTimeout(CLOSE_TIMEOUT_S, self._clock, lambda *_: self._cut())
 
-    # The attempt.
+    # Opening a tunnel.
 
     def _begin(self) -> None:
         attempt = self._attempt = Deferred.fromCoroutine(self._reach())
@@ -118,7 +118,7 @@ class TunnelPool:
         attempt.addErrback(lambda failure: log.failure("a tunnel's attempt", failure))
 
     async def _reach(self) -> ProxyTunnel:
-        """Wait if need be, dial, and have the token accepted."""
+        """Wait for the backoff, dial, and send the token; return the authorized tunnel."""
         await self._wait_for_its_time()
         log.debug("opening the tunnel to {proxy}", proxy=self._proxy)
         tunnel = ProxyTunnel(self._settings, self._clock, self)
@@ -127,7 +127,7 @@ class TunnelPool:
         try:
             await within(TUNNEL_SETUP_TIMEOUT_S, self._clock, set_up, late)
         except (NodeError, CancelledError):
-            if tunnel.phase is not TunnelPhase.CLOSING:  # a refused one ends in order
+            if tunnel.phase is not TunnelPhase.CLOSING:  # a refused one closes in order
                 tunnel.abort()
             raise
         return tunnel
@@ -164,7 +164,7 @@ class TunnelPool:
     def _explained(self, failure: Failure) -> BaseException | None:
         error = failure.value
         if isinstance(error, AuthorizationFailed):
-            # it was reached: no failure, but what failed before is not undone
+            # the proxy was reached: no failure, and no success either
             self._hold(error)
             return error
         if isinstance(error, NodeError):
@@ -173,12 +173,12 @@ class TunnelPool:
             explained = NodeError(f"proxy {self._proxy}: {error}", error.code)
             explained.hint = _HINTS.get(error.code)
             return explained
-        return error  # given up, as those who wait asked, or at the way out
+        return error  # cancelled
 
-    # Those who wait for it.
+    # Waiting connections.
 
     def _taken(self) -> Iterator[Deferred[ProxyTunnel]]:
-        """Those who wait now. One of them may make another give up meanwhile."""
+        """Return the waiting Deferreds; skip those that others cancel meanwhile."""
         waiting, self._waiting = self._waiting, []
         return (waiter for waiter in waiting if not waiter.called)
 
@@ -188,14 +188,14 @@ class TunnelPool:
         if not self._waiting and self._attempt is not None:
             self._attempt.cancel()
 
-    # The end.
+    # Losing a tunnel.
 
     def going_away(self, after_s: float) -> None:
-        """The proxy asks for the next tunnel after so long."""
+        """Delay the next tunnel, as the proxy asks."""
         self._backoff.hold_off(self._clock.seconds() + min(after_s, GOAWAY_CAP_S))
 
     def refused(self, error: NodeError) -> None:
-        """An open tunnel ends: its token is accepted no longer, or cannot be checked."""
+        """Delay the next tunnel: the proxy closes one because of its token."""
         if isinstance(error, AuthorizationFailed):
             self._hold(error)
         else:
@@ -206,7 +206,7 @@ class TunnelPool:
         self._refused_until_s = self._clock.seconds() + REFUSED_HOLD_S
 
     def lost(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None:
-        """A tunnel is no more. `unexpectedly`: neither side had begun to end it."""
+        """Remove a tunnel. `unexpectedly`: neither side had begun to close it."""
         self._tunnels.remove(tunnel)
         self._judge(tunnel, unexpectedly=unexpectedly)
         if self._tunnels:
@@ -216,9 +216,9 @@ class TunnelPool:
             waiter.callback(None)
 
     def _judge(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None:
-        """Decide whether the next attempt waits: a tunnel that was lost soon proves nothing."""
+        """Count the loss as a success or a failure: a tunnel lost within PROVEN_S is a failure."""
         if tunnel.opened_at is None:
-            return  # its attempt has failed, which counts already
+            return  # counted already: its attempt has failed
         now = self._clock.seconds()
         if unexpectedly and now - tunnel.opened_at < PROVEN_S:
             self._backoff.lost_soon(now)

@@ -1,6 +1,6 @@
-"""One tunnel to the proxy, from the dial to its loss: the device's side of the conversation.
+"""One tunnel to the proxy, from the dial to its loss.
 
-The device says its token and what features it has, and opens nothing before the answer.
+The device sends its token and its features, and opens no substream before the proxy's answer.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ from tessel.settings import Settings
 log = Logger(namespace="tessel")
 
 WINDOWS = Windows()
-"""What the proxy may have under way towards this device."""
+"""The flow-control windows for the bytes that the proxy sends."""
 
 
 class TunnelPhase(Enum):
-    """How far a tunnel is."""
+    """The state of a tunnel."""
 
     CONNECTING = auto()
-    ASKING = auto()  # the token is said, the answer is to come
+    ASKING = auto()  # the token is sent; waits for the answer
     OPEN = auto()
-    RETIRED = auto()  # it opens nothing more, and ends with its last substream
+    RETIRED = auto()  # opens nothing more, and closes after its last substream
     CLOSING = auto()
     LOST = auto()
 
 
 class TunnelSpentError(Exception):
-    """This tunnel opens nothing more, though the way to the proxy is open."""
+    """This tunnel opens no more substreams; the next tunnel does."""
 
 
 class TunnelOwner(Shape):
-    """Who is told what concerns the tunnels to come."""
+    """The pool of tunnels, as a tunnel sees it."""
 
     def going_away(self, after_s: float) -> None: ...
     def refused(self, error: NodeError) -> None: ...
@@ -68,7 +68,7 @@ class TunnelOwner(Shape):
 
 @implementer(ITunnelListener)
 class ProxyTunnel:
-    """A tunnel. `answered` fires when the token was accepted; its owner is told of its end."""
+    """A tunnel to the proxy. `answered` fires when the proxy has accepted the token."""
 
     def __init__(self, settings: Settings, clock: IReactorTime, owner: TunnelOwner) -> None:
         self._settings = settings
@@ -79,26 +79,26 @@ class ProxyTunnel:
         self._open_substreams = 0
         self._idle: IDelayedCall | None = None
         self._cut: IDelayedCall | None = None
-        self._end_error: NodeError | None = None  # what the proxy said before it ended the tunnel
+        self._end_error: NodeError | None = None  # the proxy's reason for ending the tunnel
         self._protocol: TunnelProtocol | None = None
         self.phase = TunnelPhase.CONNECTING
-        self.opened_at: float | None = None  # by the clock: when the proxy accepted the token
+        self.opened_at: float | None = None  # clock time when the proxy accepted the token
         self.answered: Deferred[None] = Deferred()
 
-    # What the pool asks for.
+    # For the pool.
 
     def open(self, kind: SubstreamKind) -> Substream:
-        """A new substream. Raises TunnelSpentError: open it on the next tunnel."""
+        """Open a substream; raises TunnelSpentError if the next tunnel must do it."""
         if self.phase not in (TunnelPhase.OPEN, TunnelPhase.RETIRED):
             raise NodeError("the tunnel ended: ECONNRESET", "ECONNRESET")
         try:
             substream = self._pump().open(kind)
         except ChannelsExhaustedError as error:
-            self._retire("its numbers are used up")
+            self._retire("its channel numbers are used up")
             raise TunnelSpentError from error
         except PromisesExhaustedError as error:
             raise NodeError("connect EMFILE: too many connections", "EMFILE") from error
-        except LocalError as error:  # cut for the proxy's fault, and not lost yet
+        except LocalError as error:  # cut for an error of the proxy, and not lost yet
             self.phase = TunnelPhase.CLOSING
             raise TunnelSpentError from error
         self._open_substreams += 1
@@ -106,38 +106,38 @@ class ProxyTunnel:
         return substream
 
     def substream_over(self) -> None:
-        """One that `open` gave no longer counts."""
+        """Count one open substream less."""
         self._open_substreams -= 1
         self._watch_idle()
 
     @property
     def understands_failure(self) -> bool:
-        """The proxy is one of ours: it aborts the target when a substream fails."""
+        """True if the proxy aborts the target when a substream fails; the original one does not."""
         return bool(self._features)
 
     def end_error(self) -> NodeError:
-        """What a connection is told that the end of this tunnel cut."""
+        """Return the error of a connection that the end of this tunnel has cut."""
         if self._end_error is not None:
             return self._end_error.again()
         return NodeError("read ECONNRESET", "ECONNRESET")
 
     def finish(self) -> None:
-        """Open nothing more: have what is open take its leave, and close behind the last.
+        """Open nothing more, close all connections in order, then close the tunnel.
 
-        One that is not authorized yet has nothing open: it is its attempt's to give up.
+        A tunnel that is not authorized yet has no connections; its attempt closes it.
         """
         if self.phase not in (TunnelPhase.OPEN, TunnelPhase.RETIRED):
             return
         self._stop_idle_timer()
         self.phase = TunnelPhase.RETIRED
         for substream in list(self._pump().substreams.values()):
-            face = substream.protocol  # that has raised, if it is none of ours
+            face = substream.protocol  # another protocol if it has raised an exception
             if isinstance(face, SubstreamAdapter):
                 face.connection.take_leave()
         self._watch_idle()
 
     def close(self) -> None:
-        """Send what is queued and end it."""
+        """Send the queued bytes and close the tunnel."""
         self._stop_idle_timer()
         if self.phase in (TunnelPhase.OPEN, TunnelPhase.RETIRED, TunnelPhase.ASKING):
             self.phase = TunnelPhase.CLOSING
@@ -145,7 +145,7 @@ class ProxyTunnel:
             self._pump().loseConnection()
 
     def abort(self) -> None:
-        """Cut it at once."""
+        """Abort the tunnel."""
         self._stop_idle_timer()
         if self._protocol is not None and self.phase is not TunnelPhase.LOST:
             self.phase = TunnelPhase.CLOSING
@@ -154,21 +154,22 @@ class ProxyTunnel:
     # ITunnelListener.
 
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
-        """TLS stands and the proxy's certificate was accepted, for so the dial delivers it."""
+        """Send the token: TLS is established and the proxy's certificate was accepted."""
         self._protocol = tunnel
         if (connection := tcp_below(tunnel.transport)) is not None:
-            # Not every proxy answers pings: a dead one is found by the system, too.
+            # Not every proxy answers pings: TCP keep-alive finds a dead one, too.
             probe_peer(connection.getHandle(), KeepAliveTimes())
         self.phase = TunnelPhase.ASKING
         tunnel.core.offer(self._hello.common)
         tunnel.message(encode_hello(self._hello))
 
     def tunnelSecured(self) -> None:
-        """Told behind tunnelMade here; nothing is left to do."""
+        """Part of the interface; tunnelMade comes first here and does the work."""
 
     def messageReceived(self, value: Json) -> None:
-        """The first message is the answer, whatever it says. Of later ones only a refusal counts:
-        the token is no longer accepted.
+        """Handle the proxy's answer, which is the first message, and later refusals of the token.
+
+        Other later messages are ignored.
         """
         if self.phase is TunnelPhase.ASKING:
             self._answered(decode_answer(value))
@@ -198,15 +199,15 @@ class ProxyTunnel:
         self.answered.callback(None)
 
     def substreamOpened(self, substream: Substream) -> None:
-        """A proxy has nothing to open on a device."""
+        """Refuse it: a proxy opens no substreams on a device."""
         substream.fail("this device accepts no substreams")
         substream.release()
 
     def goAwayReceived(self, after_ms: int) -> None:
-        """The proxy is being stopped: what is open may end, the next tunnel is for later."""
+        """Open nothing more: the proxy is stopping. Open connections may end by themselves."""
         self._owner.going_away(after_ms / 1000)
         if self.phase is TunnelPhase.OPEN:
-            self._retire(f"the proxy is going, and asks for the next one after {after_ms} ms")
+            self._retire(f"the proxy is stopping, and asks for the next one after {after_ms} ms")
 
     def tunnelLost(self, reason: Failure) -> None:
         self._stop_idle_timer()
@@ -221,15 +222,15 @@ class ProxyTunnel:
     def _refused(self, refused: Refused) -> None:
         error = refusal(refused, self._settings)
         log.debug("the tunnel is not authorized: {error}", error=error)
-        self.close()  # before those who wait hear of it, and would cut it
+        self.close()  # before the waiting connections fail and would abort it
         self._fail_answer(error)
 
     def _refused_later(self, refused: Refused) -> None:
-        """The proxy ends a tunnel that it had authorized. An original one does not do this."""
+        """Close an authorized tunnel, as the proxy asks. The original proxy never does."""
         if not self.understands_failure:
             return
         error = self._end_error = refusal(refused, self._settings)
-        log.debug("the proxy ends the tunnel: {error}", error=error)
+        log.debug("the proxy closes the tunnel: {error}", error=error)
         self.close()
         self._cut = self._clock.callLater(CLOSE_TIMEOUT_S, self.abort)
         self._owner.refused(error)
@@ -238,7 +239,7 @@ class ProxyTunnel:
         if not self.answered.called:
             self.answered.errback(error)
 
-    # Its end.
+    # Closing.
 
     def _retire(self, why: str) -> None:
         self._stop_idle_timer()
@@ -269,7 +270,7 @@ class ProxyTunnel:
             self._cut.cancel()
 
     def _pump(self) -> TunnelProtocol:
-        return cast("TunnelProtocol", self._protocol)  # there is one in every phase that asks
+        return cast("TunnelProtocol", self._protocol)  # set in all phases that use it
 
 
 def _early_end(reason: Failure) -> str:

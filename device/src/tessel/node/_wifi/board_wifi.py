@@ -22,24 +22,24 @@ T = TypeVar("T")
 
 
 class BoardWifi(EventEmitter):
-    """The Wi-Fi of the board that is on."""
+    """The Wi-Fi of one board. For events and methods see `tessel.node.wifi`."""
 
     def __init__(self, board: Runtime) -> None:
         super().__init__()
         self._board = board
         self._busy = 0  # operations under way
-        self._joining = False  # one of them joins or leaves a network
-        self._switch = DeferredLock()  # of the power
-        self._asked_at = here()  # the line of the program that asked last
+        self._joining = False  # a network is being joined or left
+        self._switch = DeferredLock()  # power operations run one after another
+        self._asked_at = here()  # the program's line of the last call
         self._was_up = False
-        self._first: Deferred[None] | None = None  # what waits until the radio is on
+        self._first: Deferred[None] | None = None  # fires when the radio was first switched on
         self._radio = board.wifi()
         if self._radio is not None:
             self._radio.watch_link(self._link_changed)
             self._radio.watch_trouble(self._not_joined)
             board.ask(self._begin, self._radio)
 
-    # What a program asks for.
+    # For the program.
 
     def connect(
         self,
@@ -47,10 +47,7 @@ class BoardWifi(EventEmitter):
         callback: Callback | None = None,
         **named: object,
     ) -> Self:
-        """`ssid`, `password`, `security` (wpa2 by default; unsecured without a password; in any
-        case), and `timeout` in seconds (20 by default; a number, or text as the Tessel took it).
-        The callback is given `(error, connection)`.
-        """
+        """Join a network; see `tessel.node.wifi.connect`."""
         joining = parsed({**arguments.options_mapping(options), **named})
         callback = arguments.callback_or_none(callback)
 
@@ -64,15 +61,15 @@ class BoardWifi(EventEmitter):
         return self._ask("leaving the network", lambda radio: radio.leave(), callback)
 
     def reset(self, callback: Callback | None = None) -> Self:
-        """Off and on. The callback comes when the radio is on; the network is joined meanwhile."""
+        """Switch the radio off and on; call back when it is on, before it joins its network."""
         return self._power("resetting Wi-Fi", self._off_and_on, callback)
 
     def enable(self, callback: Callback | None = None) -> Self:
-        """The callback comes when the radio is on; the network is joined meanwhile."""
+        """Switch the radio on; call back when it is on, before it joins its network."""
         return self._power("switching Wi-Fi on", lambda radio: radio.switch_on(), callback)
 
     def disable(self, callback: Callback | None = None) -> Self:
-        """Servers and datagram sockets go on listening when it is enabled again."""
+        """Switch the radio off. Servers and UDP sockets resume when it is enabled again."""
         return self._power("switching Wi-Fi off", lambda radio: radio.switch_off(), callback)
 
     def is_connected(self) -> bool:
@@ -85,7 +82,7 @@ class BoardWifi(EventEmitter):
         return self._radio is None or self._radio.link is not LinkState.OFF
 
     def connection(self) -> dict[str, object] | None:
-        """`{event, connected, ssid, ip, dns, dhcp, gateway}`; None while there is none."""
+        """Return `{event, connected, ssid, ip, dns, dhcp, gateway}`; None without a network."""
         up = self._radio is not None and self._radio.link is LinkState.UP
         status = self._radio.status() if self._radio is not None and up else None
         if status is None:
@@ -101,20 +98,20 @@ class BoardWifi(EventEmitter):
         }
 
     def mac_address(self) -> bytes | None:
-        """Six bytes; None until the radio was on, or where it has none."""
+        """Return the six bytes of the MAC address; None before the radio was first on."""
         return None if self._radio is None else self._radio.mac
 
-    # How it is done.
+    # Operations.
 
     def _ask(
         self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
     ) -> Self:
-        """One at a time, when the power switch rests."""
+        """Join or leave a network: one at a time, and after pending power operations."""
         callback = arguments.callback_or_none(callback)
         if self._radio is not None and self._joining:
             text = "Previous wifi connect is in the middle of a call"
             self._asked_at = here()
-            self._board.later(self._tell, NodeError(text, "EBUSY"), callback)
+            self._board.later(self._report, NodeError(text, "EBUSY"), callback)
             return self
 
         def over(result: T) -> T:
@@ -131,7 +128,7 @@ class BoardWifi(EventEmitter):
     def _power(
         self, what: str, work: Callable[[IWifi], Deferred[None]], callback: Callback | None
     ) -> Self:
-        """In turn, but at once if a network is being joined, which fails then."""
+        """Switch the power after pending power operations; a join under way fails."""
         return self._do(what, lambda radio: self._switch.run(work, radio), callback)
 
     def _do(
@@ -147,7 +144,7 @@ class BoardWifi(EventEmitter):
         return self
 
     def _has_none(self, callback: Callback | None) -> None:
-        """The host's network is not ours to manage: a program goes on without."""
+        """Report that RADIO=host has no Wi-Fi: the host's network is not managed here."""
         error = NodeError("RADIO=host has no Wi-Fi of its own", "ENOTSUP")
         if callback is not None:
             callback(error, None)
@@ -157,7 +154,7 @@ class BoardWifi(EventEmitter):
             capability_warnings.warn(f"{error}: the call is ignored", self._asked_at)
 
     def _begin(self, radio: IWifi) -> None:
-        """As the Tessel before its program: on, and in the network that the settings name."""
+        """Switch the radio on and join the network of the settings, as the Tessel at its start."""
         handle = self._board.handles.open("switching Wi-Fi on", self._asked_at)
         self._first = Deferred()
         beginning = self._board.network.ready().addErrback(self._no_network)
@@ -166,7 +163,7 @@ class BoardWifi(EventEmitter):
         beginning.addCallback(lambda _: self._board.next_tick(handle.close))
 
     def _no_network(self, failure: Failure) -> None:
-        """Then the radio is on all the same, and tries again."""
+        """Warn that no network was joined; the radio is on and tries again."""
         fault = failure.value
         if not isinstance(fault, NodeError) or fault.code != NetworkUnreachableError.code:
             failure.raiseException()
@@ -174,7 +171,7 @@ class BoardWifi(EventEmitter):
             self._not_joined(fault.hint or fault)
 
     def _not_begun(self, failure: Failure) -> None:
-        """Not being in a network is a state, and no error of the program's."""
+        """Warn of a failed start: to be without a network is no error of the program."""
         if isinstance(failure.value, NodeError | RadioError):
             capability_warnings.warn(f"wifi: {failure.value}", self._asked_at)
         else:
@@ -182,13 +179,13 @@ class BoardWifi(EventEmitter):
 
     def _has_begun(self, _: object) -> None:
         first, self._first = self._first, None
-        if not self._busy:  # else the program asked for something: what comes of it is told
-            self._tell_if_up()
+        if not self._busy:  # else the running operation reports the state
+            self._report_if_up()
         if first is not None:
             first.callback(None)
 
-    def _tell_if_up(self) -> None:
-        """If nobody has yet."""
+    def _report_if_up(self) -> None:
+        """Emit `connect` if the radio is in a network and this was not reported."""
         if self._radio is not None and self._radio.link is LinkState.UP and not self._was_up:
             self._link_changed(LinkState.UP)
 
@@ -200,8 +197,8 @@ class BoardWifi(EventEmitter):
 
         def over(result: object) -> object:
             self._busy -= 1
-            self._tell_if_up()
-            self._board.next_tick(handle.close)  # what it has the program do may open others
+            self._report_if_up()
+            self._board.next_tick(handle.close)  # callbacks may open other handles before
             return result
 
         begun: Deferred[None] = Deferred()
@@ -220,21 +217,21 @@ class BoardWifi(EventEmitter):
 
     def _succeeded(self, callback: Callback | None) -> None:
         if callback is not None:
-            self._board.later(self._tell_success, callback)
+            self._board.later(self._report_success, callback)
 
-    def _tell_success(self, callback: Callback) -> None:
+    def _report_success(self, callback: Callback) -> None:
         callback(None, self.connection())
 
     def _failed(self, failure: Failure, callback: Callback | None) -> None:
         if failure.check(TimeIsUp):
-            self._board.later(self._tell_timeout, callback)
+            self._board.later(self._report_timeout, callback)
         elif isinstance(failure.value, RadioError):
             error = NodeError(str(failure.value), failure.value.code)
-            self._board.later(self._tell, error, callback)
+            self._board.later(self._report, error, callback)
         else:
             self._board.broken(failure)
 
-    def _tell_timeout(self, callback: Callback | None) -> None:
+    def _report_timeout(self, callback: Callback | None) -> None:
         error = NodeError("The network was not joined in time", "ETIMEDOUT")
         heard = self.emit("timeout", error)
         if callback is not None:
@@ -242,8 +239,8 @@ class BoardWifi(EventEmitter):
         elif not heard:
             capability_warnings.warn(f"wifi: {error}", self._asked_at)
 
-    def _tell(self, error: NodeError, callback: Callback | None) -> None:
-        """The callback; without one, the event."""
+    def _report(self, error: NodeError, callback: Callback | None) -> None:
+        """Call back with an error; without a callback, emit it."""
         if callback is not None:
             callback(error, None)
         else:
@@ -251,14 +248,14 @@ class BoardWifi(EventEmitter):
             self.emit("error", error)
 
     def _not_joined(self, fault: Exception | str) -> None:
-        """The radio is on, and joins in vain. It goes on trying; the program is not ended."""
+        """Warn that joining has failed. The radio tries again, and the program continues."""
         capability_warnings.warn(
             f"wifi: no network: {fault}. The radio tries again", self._asked_at
         )
 
     def _link_changed(self, state: LinkState) -> None:
         if self._first is not None:
-            return  # not before its address is known, too
+            return  # wait until the address is known, too
         was_up, self._was_up = self._was_up, state is LinkState.UP
         if state is LinkState.UP:
             self._board.call(self.emit, "connect", self.connection())

@@ -1,4 +1,4 @@
-"""What the Tessel's runtime warned of and then ignored, for its chip has no such thing."""
+"""Warnings for options that are ignored because the chip cannot do them, as on the Tessel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOST = "the host is ignored: the CC3000 listens for every machine that can reach
 
 _warned: dict[
     str | tuple[str, type[Warning], int], int
-] = {}  # Python's own register: once for each line of a program
+] = {}  # Python's register: one warning for each line of a program
 
 
 def warn(text: str, at: str | None) -> None:

@@ -1,6 +1,6 @@
-"""What keeps a program alive: sockets, servers, timers, look-ups and requests that are open.
+"""The handles that keep a program alive: open sockets, servers, timers, lookups and requests.
 
-The one register of them. An idle tunnel and its timer are not in it.
+An idle tunnel and its timer have no handle.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Use: TypeAlias = Callable[[], str]
 
 
 class Handle:
-    """Something open. While it is referenced, the process does not end."""
+    """A handle. While it is open and referenced, the program does not end."""
 
     def __init__(self, handles: Handles, what: str, at: str | None = None) -> None:
-        """`at`: the line of the program that opened it, as `source_location.here` names it."""
+        """`at` is the program's line that opened it, as `source_location.here` returns it."""
         self._handles = handles
         self.what = what
         self.at = at
@@ -39,17 +39,19 @@ class Handle:
         handles.changed(self, counted=True)
 
     def ref(self) -> None:
+        """Keep the program alive while this is open."""
         self._set(is_open=self._open, referenced=True)
 
     def unref(self) -> None:
+        """Let the program end although this is open."""
         self._set(is_open=self._open, referenced=False)
 
     def named(self) -> str:
-        """What is open, by what it is used for if that is known."""
+        """Return what is open, and what it is used for if this is known."""
         return self.what if self.use is None else f"{self.what} for {self.use()}"
 
     def close(self) -> None:
-        """It is no longer open. More than once is no fault."""
+        """Close the handle. A second call does nothing."""
         self._set(is_open=False, referenced=self._referenced)
 
     @property
@@ -67,26 +69,27 @@ class Handle:
 
 
 class Holder:
-    """What a program opens, and may `unref`: also before it is open, and after."""
+    """Base of objects with a handle: `ref` and `unref`, also before it is open and after."""
 
     _handle: Handle | None = None
     _referenced = True
 
     def ref(self) -> Self:
+        """Keep the program alive while this is open. This is the default."""
         self._referenced = True
         if self._handle is not None:
             self._handle.ref()
         return self
 
     def unref(self) -> Self:
-        """Do not keep the program alive for this."""
+        """Let the program end although this is open."""
         self._referenced = False
         if self._handle is not None:
             self._handle.unref()
         return self
 
     def used_for(self, use: Use | None, at: str | None = None) -> None:
-        """`use` says, when somebody asks, what waits for it; `at` is that one's line."""
+        """Set a function that describes the use of the handle, and the line of that use."""
         if self._handle is not None:
             self._handle.use = use
             self._handle.at = at or self._handle.at
@@ -97,7 +100,7 @@ class Holder:
             handle.unref()
 
     def _name_handle(self, what: str) -> None:
-        """What it is, now that more is known of it."""
+        """Rename the handle, when more is known."""
         if self._handle is not None:
             self._handle.what = what
 
@@ -108,29 +111,31 @@ class Holder:
 
 
 class Handles:
-    """The register. `idle` is called whenever the last counted handle goes."""
+    """All handles of a program. `idle` is called when the last referenced one is closed."""
 
     def __init__(self, idle: Callable[[], None] = lambda: None) -> None:
         self._idle = idle
         self._counted: set[Handle] = set()
 
     def open(self, what: str, at: str | None = None) -> Handle:
+        """Open a handle."""
         return Handle(self, what, at)
 
     def __len__(self) -> int:
         return len(self._counted)
 
     def names(self) -> list[str]:
-        """What is open, for a person who wonders why the process does not end."""
+        """Return the names of all referenced handles, for the log."""
         return sorted(handle.named() for handle in self._counted)
 
     def places(self) -> list[str]:
-        """What is open, each with the line of the program that opened it, in this order."""
+        """Return all referenced handles with the program's lines that opened them, sorted."""
         found = {(handle.at or "", handle.named()): handle for handle in self._counted}
         counts = Counter((handle.at or "", handle.named()) for handle in self._counted)
         return [_described(found[key], counts[key]) for key in sorted(found)]
 
     def changed(self, handle: Handle, *, counted: bool) -> None:
+        """Add or remove a handle; a handle calls this."""
         if counted:
             self._counted.add(handle)
             return

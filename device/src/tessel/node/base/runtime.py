@@ -1,8 +1,8 @@
-"""The board a program runs on: its clock, its network, its open handles and its end.
+"""The board that a program runs on: its clock, network, open handles and pending ticks.
 
-`board.power_on` sets it. What a program's callbacks raise ends the program; the reactor must not
-swallow it, so every call from outside into a program goes through `Runtime.call`. No callback of a
-program runs inside the call that asked for it: what asks the network does so by `Runtime.ask`.
+`board.power_on` sets it. An exception in a program's callback ends the program, but the reactor
+would only log it: so all calls into a program go through `Runtime.call`. No callback runs inside
+the call that asked for it: so all calls of the network go through `Runtime.ask`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Runtime:
-    """What `tessel.node` stands on."""
+    """The services of a board for `tessel.node`."""
 
     def __init__(
         self,
@@ -37,8 +37,10 @@ class Runtime:
         *,
         wall_time: WallTime = time.time,
     ) -> None:
-        """`wifi` chooses the radio if that is not done; None: the radio has none of its own.
-        `wall_time` is for dates, such as that of an HTTP response; timers use `clock`.
+        """Create the runtime of a board.
+
+        `uncaught` is called with exceptions of the program. `wifi` returns the radio's Wi-Fi, or
+        None if it has none. `wall_time` is for dates, as in HTTP responses; timers use `clock`.
         """
         self.clock = clock
         self.network = network
@@ -48,20 +50,20 @@ class Runtime:
         self._uncaught = uncaught
         self._ticks: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._tick_handle: Handle | None = None
-        self._held = 0  # calls into the program that wait for a tick
+        self._held = 0  # calls into the program that wait for the next tick
         self._asking = 0  # calls of `ask` that have not returned
         self._stopped = False
-        self.fault: BaseException | None = None  # the first that ended the program
+        self.fault: BaseException | None = None  # the first exception that ended the program
 
     def stop(self) -> None:
-        """The program is ending: from now on it hears nothing."""
+        """Call the program no more: it is ending."""
         self._stopped = True
 
     def call(self, function: Callable[..., object], *args: object) -> None:
-        """Call into the program. What it raises, SystemExit included, ends the program.
+        """Call a function of the program. An exception, also SystemExit, ends the program.
 
-        Inside `ask` the call waits for the next tick, and what comes before that tick waits behind
-        it: what the network tells keeps its order.
+        Inside `ask` the call waits for the next tick, and later calls wait behind it, so that the
+        network's events keep their order.
         """
         if self._asking or self._held:
             self._held += 1
@@ -79,11 +81,13 @@ class Runtime:
         try:
             function(*args)
         except BaseException as error:  # noqa: BLE001 - the program's edge: told, never swallowed
-            self.fault = self.fault or error  # first, for at the end of the stack the next may fail
+            self.fault = (
+                self.fault or error
+            )  # set first: after a stack overflow the next line may fail
             self._uncaught(error)
 
     def ask(self, function: Callable[..., T], *args: object, **named: object) -> T:
-        """Call down into the network. What it has for the program at once, it gets a tick later."""
+        """Call the network. Its calls into the program during this call wait for the next tick."""
         self._asking += 1
         try:
             return function(*args, **named)
@@ -91,14 +95,14 @@ class Runtime:
             self._asking -= 1
 
     def broken(self, failure: Failure) -> None:
-        """An error that nobody below expected: a bug. It ends the program."""
+        """End the program by an unexpected error, which is a bug."""
         self.call(failure.raiseException)
 
     def later(self, function: Callable[..., object], *args: object) -> None:
-        """Call into the program in a later turn of the reactor.
+        """Call a function of the program in a later turn of the reactor.
 
-        For the results of what a program asked for: other than with `next_tick`, a program that
-        asks again in each callback leaves the reactor its turns.
+        For results of operations. Unlike with `next_tick`, a program that starts the operation
+        again in each callback does not starve the reactor.
         """
         handle = self.handles.open("callback")
         self.clock.callLater(0, self._run_later, handle, function, args)
@@ -110,14 +114,14 @@ class Runtime:
         handle.close()
 
     def next_tick(self, function: Callable[..., object], *args: object) -> None:
-        """Call it when what runs now is done, in the order asked for."""
+        """Call a function after the running callback, in order."""
         self._ticks.append((function, args))
         if self._tick_handle is None:
             self._tick_handle = self.handles.open("next tick")
             self.clock.callLater(0, self.run_ticks)
 
     def run_ticks(self) -> None:
-        """What waits for the next tick; timers have it run before they call back, as in Node."""
+        """Run all pending ticks. As in Node, timers do so before their callback."""
         while self._ticks:
             function, args = self._ticks.popleft()
             self._call_now(function, *args)
@@ -130,7 +134,7 @@ _current: Runtime | None = None
 
 
 def current() -> Runtime:
-    """The board that is on."""
+    """Return the runtime of the board that is on; raises BoardError without one."""
     if _current is None:
         raise BoardError(
             "no board is on: start the program with `tessel run`, or call tessel.board.power_on"
@@ -139,10 +143,11 @@ def current() -> Runtime:
 
 
 def is_on() -> bool:
+    """Return whether a board is on."""
     return _current is not None
 
 
 def install(runtime: Runtime | None) -> None:
-    """Make this board the one programs run on; None: power is off."""
+    """Set the board of the program; None: no board is on."""
     global _current  # noqa: PLW0603 - a program has one board, as a device has
     _current = runtime
