@@ -67,6 +67,7 @@ class CachingAuthenticator:
         self._checks: SingleFlight[Account | Refused] = SingleFlight()
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """The cached result for `token`, or that of the other authenticator."""
         key = self._digest(token)
         known = self._fresh(key)
         if known is not None:

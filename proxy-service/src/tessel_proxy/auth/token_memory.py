@@ -52,11 +52,13 @@ class BoundedMemory(Generic[V]):
         return len(self._entries)
 
     def get(self, key: bytes) -> V | None:
+        """The value for `key`, or None. Counts as a use of the entry."""
         if key in self._entries:
             self._entries.move_to_end(key)
         return self._entries.get(key)
 
     def put(self, key: bytes, value: V) -> None:
+        """Add or replace an entry. If the memory was full, the oldest one is dropped."""
         self._entries[key] = value
         self._entries.move_to_end(key)
         if len(self._entries) > self._room:

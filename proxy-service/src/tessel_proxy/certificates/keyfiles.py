@@ -48,6 +48,7 @@ class NewFile:
 def key_file(
     path: Path, key: RSAPrivateKey, passphrase: bytes | None, *, for_service: bool = False
 ) -> NewFile:
+    """A file with the key in PEM, encrypted if there is a passphrase."""
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         encryption = BestAvailableEncryption(passphrase)

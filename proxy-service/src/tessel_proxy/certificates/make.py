@@ -70,6 +70,7 @@ class CertificateFiles:
         return replace(self, cert=folder / self.cert.name, key=folder / self.key.name)
 
     def check(self) -> None:
+        """Raise CertificateError unless the four files are different ones."""
         every = (self.cert, self.key, self.authority_cert, self.authority_key)
         if len({file.absolute() for file in every}) < len(every):
             shown = ", ".join(map(str, every))

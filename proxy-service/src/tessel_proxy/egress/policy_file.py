@@ -84,6 +84,7 @@ class _Section:
             raise ValueError(f"{verb}; allowed: at most {MAX_RULES} rules in a section")
 
     def done(self) -> RuleSet:
+        """The rules of the section, when all its lines were read."""
         name = f"[{DEFAULT}]" if self.account is None else f"[account {self.account}]"
         return RuleSet(name, self.mode, **{verb: tuple(each) for verb, each in self.rules.items()})
 

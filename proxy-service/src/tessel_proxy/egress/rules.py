@@ -45,7 +45,7 @@ class EgressMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnyTarget:
-    """`*`"""
+    """The pattern `*`, which matches every target."""
 
     def __str__(self) -> str:
         return "*"

@@ -40,20 +40,24 @@ class TargetError(Exception):
 
 
 def not_found(host: str) -> TargetError:
+    """The name has no address."""
     return TargetError(f"getaddrinfo ENOTFOUND {host}", Outcome.LOOKUP_FAILED)
 
 
 def not_found_now(host: str) -> TargetError:
+    """No name server could say whether the name has an address."""
     return TargetError(f"getaddrinfo EAI_AGAIN {host}", Outcome.LOOKUP_FAILED)
 
 
 def denied(host: str, port: int, address: Address | str, rule: str) -> TargetError:
+    """An egress rule refuses the target; `address` and `rule` are only for the log."""
     # With the host that the device asked for: the addresses of internal names stay secret.
     message = f"connect EACCES {host}:{port}"
     return TargetError(message, Outcome.REFUSED_BY_POLICY, address, rule)
 
 
 def not_connected(address: Address, port: int, failure: Failure) -> TargetError:
+    """The connection failed with an error of the system."""
     message = f"connect {_code(failure)} {address}:{port}"
     return TargetError(message, Outcome.CONNECT_FAILED, address)
 

@@ -109,7 +109,7 @@ class TargetVerification:
 
 def _fault(number: int, depth: int) -> VerifyError:
     if number == _ISSUER_UNKNOWN and depth == 0:
-        # Node lets OpenSSL go on; a target that sends its own certificate alone comes to this.
+        # Node reports this code when the target sends only its own certificate.
         number = _LEAF_UNVERIFIED
     return verify_error(number)
 
