@@ -32,8 +32,9 @@ The largest possible frame would need a fifth record for one byte."""
 
 
 SMALL_BYTES = 4096
-"""Queued pieces of at most this size are joined with the pieces that follow: otherwise each byte
-read from a socket would keep a page of memory. Larger pieces are not worth a copy."""
+"""Pieces of at most this size that wait, to be sent or for a paused consumer, are joined with the
+pieces that follow: otherwise each byte read from a socket would keep a page of memory. Larger
+pieces are not worth a copy."""
 
 
 class Batch(NamedTuple):

@@ -185,6 +185,18 @@ def test_events_are_limited_in_rate():
 # --- reset
 
 
+def test_a_substream_that_is_closing_can_still_be_reset():
+    tunnels = with_credit(Aware)
+    near, far = tunnels.open(Aware())
+    near.transport.loseConnection()
+    assert near.transport.can_reset
+    near.transport.reset()
+    tunnels.pump()
+    assert far.calls == ["made", "read lost", "reset"]
+    assert near.transport.disconnecting
+    assert not near.transport.can_reset
+
+
 def test_reset_frees_both_ends_however_much_is_queued():
     tunnels = with_credit(Aware)
     near, far = tunnels.open(Aware())

@@ -578,3 +578,18 @@ def test_a_tunnel_that_is_lost_is_watched_no_more(tunnels):
     assert tunnels.clock.getDelayedCalls()
     tunnels.connection.cut()
     assert not tunnels.clock.getDelayedCalls()
+
+
+def test_a_feed_whose_producer_is_done_calls_it_no_more():
+    class Lane:
+        def waiting_bytes(self):
+            return 0
+
+        def later(self, call):
+            call()
+
+    feed = Feed(Lane(), None, True)
+    feed.forget()
+    feed.sent()
+    feed.written()
+    feed.stop()

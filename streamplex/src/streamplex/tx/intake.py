@@ -14,14 +14,11 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import size_in_memory
+from streamplex.schedule import SMALL_BYTES
 from streamplex.tx.interfaces import Held
 
 HELD_EVENT_BYTES = 256
 """Bytes of memory that a held event is assumed to take besides its data."""
-
-SMALL_BYTES = 4096
-"""Held pieces of at most this size are joined with the pieces that follow: otherwise a window full
-of single bytes would take hundreds of times its size. Larger pieces are not worth a copy."""
 
 Delivery: TypeAlias = DataReceived | StreamEnded | StreamFailed | CustomReceived | StreamReset
 
