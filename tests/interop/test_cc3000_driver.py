@@ -15,6 +15,7 @@ from tessel.cc3000.hci import wlan as wlan_hci
 from tessel.cc3000.hci.codes import Option, Security, WlanStatus
 from tessel.cc3000.hci.events import PingReport
 from tessel.cc3000.hci.fields import SocketAddress
+from tessel.cc3000.hci.names import AdvertiseMdns
 from tessel.cc3000.hci.netapp import FlushArp, Ping, SetDebugLevel, StopPing
 from tessel.cc3000.netapp import Timers
 from tessel.cc3000.simulated import SimulatedBus
@@ -64,7 +65,7 @@ CALLS = {
     "gethostbyname_fail": (lambda c: c.sockets.host_by_name(b"nope.invalid"), CommandError),
     "getsockopt_recv_timeout": (lambda c: c.sockets.get_option(0, Option.RECV_TIMEOUT_MS), 10),
     "mdns_advertise": (
-        lambda c: after_start(c.driver, socket_hci.AdvertiseMdns(1, b"tessel")),
+        lambda c: after_start(c.driver, AdvertiseMdns(1, b"tessel")),
         ...,
     ),
     "netapp_arp_flush": (lambda c: after_start(c.driver, FlushArp()), ...),

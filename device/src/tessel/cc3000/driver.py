@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -29,22 +27,14 @@ from tessel.cc3000.hci import packets
 from tessel.cc3000.hci.codes import Code
 from tessel.cc3000.hci.command import Message
 from tessel.cc3000.hci.events import FreeBuffers, PatchRequest, SendFailed, Unsolicited, unsolicited
+from tessel.cc3000.hci.names import GetHostByName
 from tessel.cc3000.hci.packets import DataPacket, EventPacket, Packet, PatchPacket
 from tessel.cc3000.hci.replies import Reply, Sent
-from tessel.cc3000.hci.sockets import Connect, GetHostByName, Receive, Select, Send
+from tessel.cc3000.hci.sockets import Connect, Send
 from tessel.cc3000.hci.wlan import ReadBufferSize, Start
 from tessel.cc3000.link import SpiLink
+from tessel.cc3000.pending_command import ANSWER_TIMEOUT_S, PendingCommand, answer_timeout_s
 from tessel.cc3000.spi import ReadStyle
-
-ANSWER_TIMEOUT_S = 10.0
-"""Seconds to wait for most answers. TI's driver waits as long for the slowest commands, and a real
-chip took 1.2 s for the slowest."""
-
-CONNECT_TIMEOUT_S = 75.0
-"""Seconds to wait for a connect: TCP's own timeout for a silent peer. The chip answers after it."""
-
-NAME_TIMEOUT_S = 30.0
-"""Seconds to wait for the chip's own look-up of a name."""
 
 SECOND_ANSWER_TIMEOUT_S = 1.0
 """Seconds to wait for the answer to a send after the chip reported that its socket is dead. If the
@@ -64,8 +54,8 @@ class Driver:
         self._bus = bus
         self._clock = clock
         self._link = SpiLink(bus, clock, self._packet_came, self._broken, style)
-        self._queue: deque[_Call] = deque()
-        self._current: _Call | None = None
+        self._queue: deque[PendingCommand] = deque()
+        self._current: PendingCommand | None = None
         self._limit: IDelayedCall | None = None
         self._watchers: list[Callable[[Unsolicited], None]] = []
         self._loss_watchers: list[Callable[[ChipError], None]] = []
@@ -87,7 +77,7 @@ class Driver:
             raise
 
     async def _start(self, first: Start) -> None:
-        call = _Call(first, _encoded(first))
+        call = PendingCommand(first)
         self._current = call  # the answer may be there before power_up returns
         try:
             await self._link.power_up(call.data)
@@ -136,7 +126,7 @@ class Driver:
         return await self._asked(message)
 
     async def _asked(self, message: Message[R]) -> tuple[R, DataPacket | None]:
-        call = _Call(message, _encoded(message))  # an error here leaves the chip undisturbed
+        call = PendingCommand(message)  # an error here leaves the chip undisturbed
         self._queue.append(call)
         self._send_next()
         if call.answered is not None:
@@ -166,12 +156,12 @@ class Driver:
             call = self._current = self._queue.popleft()
             self._link.write(call.data)
             if self._current is call:  # else the chip has answered already
-                self._await(call, patience_s(call.message))
+                self._await(call, answer_timeout_s(call.message))
 
-    def _await(self, call: _Call, seconds: float) -> None:
+    def _await(self, call: PendingCommand, seconds: float) -> None:
         self._limit = self._clock.callLater(seconds, self._too_late, call)
 
-    def _too_late(self, call: _Call) -> None:
+    def _too_late(self, call: PendingCommand) -> None:
         self._limit = None
         self._broken(SilentError(f"no answer to {type(call.message).__name__}"))
 
@@ -241,12 +231,12 @@ class Driver:
         self._stop_limit()
         self._limit = self._clock.callLater(SECOND_ANSWER_TIMEOUT_S, self._not_sent, call, sd)
 
-    def _not_sent(self, call: _Call, sd: int) -> None:
+    def _not_sent(self, call: PendingCommand, sd: int) -> None:
         self._limit = None
         call.reply = Sent(sd, Code.INACTIVE)
         self._finish(call, None)
 
-    def _finish(self, call: _Call, data: DataPacket | None) -> None:
+    def _finish(self, call: PendingCommand, data: DataPacket | None) -> None:
         self._stop_limit()
         self._current = None
         call.answered = call.reply, data
@@ -280,38 +270,3 @@ class Driver:
         limit, self._limit = self._limit, None
         if limit is not None and limit.active():
             limit.cancel()
-
-
-def _encoded(message: Message[Any]) -> bytes:
-    if isinstance(message, Receive | Select):
-        return _encoded_again(message)
-    return message.packet().encode()
-
-
-@lru_cache(maxsize=64)  # polling four sockets sends the same few messages all the time
-def _encoded_again(message: Receive | Select) -> bytes:
-    return message.packet().encode()
-
-
-class _Call:
-    """A command that waits in the queue, or for its answer."""
-
-    def __init__(self, message: Message[Any], data: bytes) -> None:
-        self.message = message
-        self.data = data
-        self.reply: Reply | None = None
-        self.answered: tuple[Any, DataPacket | None] | None = None
-        self.answer: Deferred[tuple[Any, DataPacket | None]] = Deferred()
-
-
-def patience_s(message: Message[Any]) -> float:
-    """Return how many seconds the chip may take to answer this message."""
-    match message:
-        case Connect():
-            return CONNECT_TIMEOUT_S
-        case GetHostByName():
-            return NAME_TIMEOUT_S
-        case Select(timeout_us=int(micros)):
-            return ANSWER_TIMEOUT_S + micros / 1e6
-        case _:
-            return ANSWER_TIMEOUT_S

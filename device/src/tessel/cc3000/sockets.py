@@ -22,6 +22,7 @@ from tessel.cc3000.hci.codes import (
     SocketKind,
 )
 from tessel.cc3000.hci.fields import ANY_ADDRESS, SocketAddress
+from tessel.cc3000.hci.names import GetHostByName
 from tessel.cc3000.hci.packets import DataPacket
 from tessel.cc3000.results import checked, ok
 
@@ -170,7 +171,7 @@ class Sockets:
 
     async def host_by_name(self, name: bytes) -> str:
         """Look a name up and return its address. The chip does nothing else until it answers."""
-        reply = await self._driver.call(hci.GetHostByName(name))
+        reply = await self._driver.call(GetHostByName(name))
         checked(f"look-up of {name.decode('ascii', 'replace')}", reply.result)
         return reply.address
 

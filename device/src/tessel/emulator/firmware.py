@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tessel.cc3000.errors import FrameError
+from tessel.cc3000.hci import names as hci_names
 from tessel.cc3000.hci import netapp, sockets, wlan
 from tessel.cc3000.hci.codes import Opcode
 from tessel.cc3000.hci.command import Message
@@ -239,7 +240,7 @@ def _handlers(
         wlan.SetSmartConfigPrefix: _acknowledged,
         netapp.FlushArp: _done,
         netapp.SetDebugLevel: _done,
-        sockets.AdvertiseMdns: _done,
+        hci_names.AdvertiseMdns: _done,
         netapp.SetAddress: control.address,
         netapp.GetIpConfig: control.ip_config,
         netapp.SetTimers: control.timers,
@@ -263,7 +264,7 @@ def _handlers(
         sockets.Receive: transfers.receive,
         sockets.ReceiveFrom: transfers.receive_from,
         sockets.Select: transfers.select,
-        sockets.GetHostByName: names.find,
+        hci_names.GetHostByName: names.find,
     }
 
 

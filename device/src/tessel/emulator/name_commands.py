@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 
 from tessel.cc3000.hci.codes import Code
 from tessel.cc3000.hci.fields import ANY_ADDRESS
+from tessel.cc3000.hci.names import GetHostByName
 from tessel.cc3000.hci.replies import HostByName
-from tessel.cc3000.hci.sockets import GetHostByName
 from tessel.emulator.air import Lookup
 from tessel.emulator.quirks import Quirks
 from tessel.emulator.socket_commands import Answer, Packets

@@ -8,7 +8,7 @@ from support.faulty_bus import FaultyBus, FaultyInstantBus, flipped
 from support.scripted_chip import ScriptedChip
 from support.spi_vectors import CHIP, Burst
 from tessel.cc3000 import driver as driver_module
-from tessel.cc3000 import spi
+from tessel.cc3000 import pending_command, spi
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import (
     BusError,
@@ -96,7 +96,7 @@ def test_a_start_that_is_not_answered_ends():
     rig = Rig(start=False)
     rig.pins.script.clear()
     rig.power_up()
-    rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
+    rig.clock.advance(pending_command.ANSWER_TIMEOUT_S)
     assert isinstance(rig.started[0], SilentError)
     assert is_off(rig)
 
@@ -149,7 +149,7 @@ def test_a_stop_on_a_bus_that_fails_still_ends_all_who_wait(monkeypatch):
 def test_a_command_that_is_not_answered_fails_all_who_wait_and_switches_the_chip_off():
     rig = Rig()
     first, second = rig.result(rig.chip.wlan.status()), rig.result(rig.chip.nvmem.mac())
-    rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
+    rig.clock.advance(pending_command.ANSWER_TIMEOUT_S)
     assert isinstance(first[0], SilentError)
     assert second == first
     assert rig.losses == first
@@ -167,17 +167,17 @@ def test_a_chip_that_does_not_get_ready_for_a_write_is_silent():
 def test_connecting_and_looking_up_may_take_longer():
     rig = Rig()
     answer = rig.result(rig.chip.sockets.connect(0, "192.0.2.1", 80))
-    rig.clock.advance(driver_module.CONNECT_TIMEOUT_S - 1)
+    rig.clock.advance(pending_command.CONNECT_TIMEOUT_S - 1)
     assert answer == []
     rig.clock.advance(1)
     assert isinstance(answer[0], SilentError)
     rig = Rig()
     answer = rig.result(rig.chip.sockets.host_by_name(b"slow.example"))
-    rig.clock.advance(driver_module.NAME_TIMEOUT_S)
+    rig.clock.advance(pending_command.NAME_TIMEOUT_S)
     assert isinstance(answer[0], SilentError)
     rig = Rig()
     answer = rig.result(rig.chip.sockets.select([0], timeout_us=2_000_000))
-    rig.clock.advance(driver_module.ANSWER_TIMEOUT_S + 1)
+    rig.clock.advance(pending_command.ANSWER_TIMEOUT_S + 1)
     assert answer == []
     rig.clock.advance(1)
     assert isinstance(answer[0], SilentError)
@@ -194,7 +194,7 @@ def test_a_machine_that_cannot_transfer_loses_the_chip():
 def test_after_a_loss_the_chip_can_be_started_again():
     rig = Rig()
     rig.result(rig.chip.wlan.status())
-    rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
+    rig.clock.advance(pending_command.ANSWER_TIMEOUT_S)
     rig.pins.script.extend(ScriptedChip("wlan_start", "wlan_statusget").script)
     started = rig.result(rig.chip.driver.start())
     rig.power_up()
@@ -316,7 +316,7 @@ def test_a_transfer_that_brings_too_little_is_nonsense():
     rig.bus.miso = lambda data: data[:-1]
     answer = rig.result(rig.chip.wlan.status())
     assert answer == []
-    rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
+    rig.clock.advance(pending_command.ANSWER_TIMEOUT_S)
     assert isinstance(answer[0], ChipError)
 
 
@@ -325,7 +325,7 @@ def test_whichever_bit_flips_in_an_answer_the_call_ends():
         rig = Rig("wlan_statusget")
         rig.bus.miso = lambda nbytes, bit=bit: flipped(nbytes, bit)
         answer = rig.result(rig.chip.wlan.status())
-        rig.clock.advance(driver_module.ANSWER_TIMEOUT_S)
+        rig.clock.advance(pending_command.ANSWER_TIMEOUT_S)
         assert len(answer) == 1
 
 

@@ -11,6 +11,7 @@ from tessel.cc3000.errors import FrameError
 from tessel.cc3000.hci import commands, events, netapp, packets, replies, sockets, wlan
 from tessel.cc3000.hci.codes import Code, Security
 from tessel.cc3000.hci.fields import SocketAddress
+from tessel.cc3000.hci.names import AdvertiseMdns, GetHostByName
 from tessel.cc3000.hci.packets import CommandPacket, DataPacket, EventPacket, PatchPacket
 
 byte, word = st.integers(0, 0xFF), st.integers(0, 0xFFFFFFFF)
@@ -71,8 +72,8 @@ MESSAGES = st.one_of(
     st.builds(sockets.SetSocketOption, word, word, st.binary(max_size=100)),
     st.builds(sockets.GetSocketOption, word, word),
     st.builds(sockets.CloseSocket, word),
-    st.builds(sockets.GetHostByName, some),
-    st.builds(sockets.AdvertiseMdns, word, some),
+    st.builds(GetHostByName, some),
+    st.builds(AdvertiseMdns, word, some),
     st.builds(sockets.Send, word, some, word),
     st.builds(sockets.SendTo, word, some, peers, word),
 )

@@ -12,6 +12,7 @@ from tessel.cc3000 import spi
 from tessel.cc3000.hci import netapp, sockets, wlan
 from tessel.cc3000.hci.codes import Code, EventOpcode, NvmemFile, Opcode
 from tessel.cc3000.hci.events import PingReport, unsolicited
+from tessel.cc3000.hci.names import GetHostByName
 from tessel.cc3000.hci.packets import CommandPacket, EventPacket, PatchPacket
 from tessel.emulator import emulated_chip as chip_module
 from tessel.emulator.firmware import MOST_WAITING
@@ -161,7 +162,7 @@ def test_power_off_gives_up_what_the_chip_is_doing():
     assert chip.machine.getDelayedCalls() == []
     silent = Emulated()
     silent.air.silent.add("example.com")
-    assert silent.host.call(sockets.GetHostByName(b"example.com")) is None
+    assert silent.host.call(GetHostByName(b"example.com")) is None
     silent.chip.power(on=False)
     assert silent.machine.getDelayedCalls() == []
 
@@ -316,7 +317,7 @@ def test_a_changed_address_of_the_chip_is_the_chips_address():
 def test_a_name_is_found_by_this_machine():
     chip = Emulated()
     chip.air.names["example.com"] = ["2001:db8::1", "192.0.2.1"]
-    found = chip.host.call(sockets.GetHostByName(b"example.com"))
+    found = chip.host.call(GetHostByName(b"example.com"))
     assert (found.result, found.address) == (1, "192.0.2.1")
 
 
@@ -334,31 +335,31 @@ def test_a_name_is_found_by_this_machine():
 def test_a_name_may_not_be_found(name, code):
     chip = Emulated(but(refused_names=frozenset({"bug.example"})))
     chip.air.names["six.example"] = ["2001:db8::1"]
-    assert chip.host.call(sockets.GetHostByName(name)).result == code
+    assert chip.host.call(GetHostByName(name)).result == code
 
 
 def test_the_code_of_a_failed_look_up_can_be_chosen():
     chip = Emulated(but(failed_name_code=Code.ARP_FAILED))
-    assert chip.host.call(sockets.GetHostByName(b"x.invalid")).result == Code.ARP_FAILED
+    assert chip.host.call(GetHostByName(b"x.invalid")).result == Code.ARP_FAILED
 
 
 def test_there_are_no_names_without_an_address():
     chip = Emulated(joined=False)
     chip.host.boot()
-    assert chip.host.call(sockets.GetHostByName(b"a.example")).result == Code.NOT_CONNECTED
+    assert chip.host.call(GetHostByName(b"a.example")).result == Code.NOT_CONNECTED
 
 
 def test_the_first_look_up_may_give_nothing():
     chip = Emulated(but(first_lookup_is_zero=True))
     chip.air.names["example.com"] = ["192.0.2.1"]
-    ask = sockets.GetHostByName(b"example.com")
+    ask = GetHostByName(b"example.com")
     assert [chip.host.call(ask).address for _ in range(2)] == ["0.0.0.0", "192.0.2.1"]
 
 
 def test_a_fault_of_the_emulator_is_logged_and_the_next_command_answered(logged_failures):
     chip = Emulated()
     chip.air.names["odd.example"] = [7]
-    assert chip.host.call(sockets.GetHostByName(b"odd.example")) is None
+    assert chip.host.call(GetHostByName(b"odd.example")) is None
     assert len(logged_failures.flush(TypeError)) == 1
     chip.chip.nvmem.files[12] = None
     assert chip.host.call(netapp.WriteNvmem(12, b"x")) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tessel.cc3000.errors import FrameError
-from tessel.cc3000.hci import netapp, sockets, wlan
+from tessel.cc3000.hci import names, netapp, sockets, wlan
 from tessel.cc3000.hci.command import Command, DataMessage, Message
 from tessel.cc3000.hci.packets import CommandPacket, DataPacket
 
@@ -46,8 +46,8 @@ _COMMANDS: tuple[type[Command[Any]], ...] = (
     sockets.SetSocketOption,
     sockets.GetSocketOption,
     sockets.CloseSocket,
-    sockets.GetHostByName,
-    sockets.AdvertiseMdns,
+    names.GetHostByName,
+    names.AdvertiseMdns,
 )
 _DATA: tuple[type[DataMessage[Any]], ...] = (sockets.Send, sockets.SendTo, netapp.WriteNvmem)
 

@@ -17,8 +17,6 @@ from tessel.cc3000.hci.packets import DataPacket
 from tessel.cc3000.hci.replies import (
     Accepted,
     Bits,
-    Done,
-    HostByName,
     Received,
     Result,
     Selected,
@@ -205,43 +203,6 @@ class CloseSocket(Command[Result]):
     REPLY = Result
     FORMAT = words(1)
     sd: int
-
-
-@dataclass(frozen=True, slots=True)
-class GetHostByName(Command[HostByName]):
-    """Look a name up: 8, length, name. The chip does nothing else until it answers."""
-
-    OPCODE = Opcode.GET_HOST_BY_NAME
-    REPLY = HostByName
-    LONGEST: ClassVar[int] = 230
-    name: bytes
-
-    def args(self) -> bytes:
-        return words(2).pack(8, len(self.name)) + self.name
-
-    @classmethod
-    def parse(cls, args: bytes) -> GetHostByName:
-        _, length = unpacked(words(2), args)
-        return cls(span(args, 8, length))
-
-
-@dataclass(frozen=True, slots=True)
-class AdvertiseMdns(Command[Done]):
-    """Advertise a name by multicast DNS: enable, 8, length, name."""
-
-    OPCODE = Opcode.MDNS_ADVERTISE
-    REPLY = Done
-    LONGEST: ClassVar[int] = 32
-    enable: int
-    name: bytes
-
-    def args(self) -> bytes:
-        return words(3).pack(self.enable, 8, len(self.name)) + self.name
-
-    @classmethod
-    def parse(cls, args: bytes) -> AdvertiseMdns:
-        enable, _, length = unpacked(words(3), args)
-        return cls(enable, span(args, 12, length))
 
 
 @dataclass(frozen=True, slots=True)

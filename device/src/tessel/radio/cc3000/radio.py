@@ -18,7 +18,7 @@ from tessel.cc3000.bus import IBus
 from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import ChipError, CommandError
 from tessel.cc3000.hci.fields import ANY_ADDRESS
-from tessel.cc3000.hci.sockets import GetHostByName
+from tessel.cc3000.hci.names import GetHostByName
 from tessel.radio.cc3000.command_errors import name_error
 from tessel.radio.cc3000.connections import Connections
 from tessel.radio.cc3000.dns_question import DnsQuestion
