@@ -158,8 +158,8 @@ Notice: TypeAlias = (
     | GoAway
     | Ignored
 )
-Told: TypeAlias = DataReceived | Notice
-Event: TypeAlias = Told | Fault
+Reported: TypeAlias = DataReceived | Notice
+Event: TypeAlias = Reported | Fault
 
 
 def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:

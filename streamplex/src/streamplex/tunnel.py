@@ -29,11 +29,11 @@ from streamplex.events import (
     OfSubstream,
     Ping,
     Pong,
+    Reported,
     StreamEnded,
     StreamFailed,
     StreamOpened,
     StreamReset,
-    Told,
 )
 from streamplex.features import Features
 from streamplex.flowcontrol import FlowControl
@@ -83,7 +83,7 @@ class TunnelCore:
             said.append(Fault(error))
         return said
 
-    def _hear(self, body: memoryview) -> Told | None:
+    def _hear(self, body: memoryview) -> Reported | None:
         # Most messages are data of an open substream: no object for the message itself.
         channel = data_channel(body)
         if self._states.get(channel) is State.OPEN:
@@ -105,7 +105,7 @@ class TunnelCore:
         """The peer's bytes have ended. Raises RemoteError if the last frame is incomplete."""
         self._reader.end()
 
-    def _accept(self, meaning: Meaning) -> Told | None:
+    def _accept(self, meaning: Meaning) -> Reported | None:
         """Apply the meaning of a message; None if the owner need not know of it."""
         match meaning:
             case StreamOpened(channel):
@@ -122,7 +122,7 @@ class TunnelCore:
                 return self._accept_on_substream(meaning)
         return meaning
 
-    def _accept_on_substream(self, meaning: OfSubstream) -> Told | None:
+    def _accept_on_substream(self, meaning: OfSubstream) -> Reported | None:
         match meaning:
             case DataReceived(channel, data):
                 if not self._substreams.is_open(channel):
