@@ -1,7 +1,7 @@
-"""Whom the device believes: a target's chain and name are checked, and told in Node's words.
+"""Checks a target's certificate chain and name, and reports faults as Node does.
 
-As in Node the handshake is let through and judged at its end, before any byte of the program's is
-sent: so the error can say what the matter is, and `reject_unauthorized=False` can overlook it.
+As in Node, the handshake itself accepts any certificate. The check follows before the first byte of
+the program is sent. So the error can name the fault, and `reject_unauthorized=False` can ignore it.
 """
 
 from __future__ import annotations

@@ -99,12 +99,12 @@ def lookup(
     """
     if callable(options):
         options, callback = None, options
-    told = arguments.callback(callback)
+    answer = arguments.callback(callback)
     name = arguments.text(hostname, "hostname")
     chosen = _lookup_options(options)
     wanted = _valid_family(chosen.get("family", 0) if family is None else family)
     everything = arguments.flag(chosen.get("all", False) if all is None else all, "options.all")
-    _ask(name, wanted, _everything if everything else _first, told)
+    _ask(name, wanted, _everything if everything else _first, answer)
 
 
 def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | None = None) -> None:
@@ -123,11 +123,11 @@ def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | No
         wanted, callback = "A", rrtype
     else:
         wanted = arguments.text(rrtype, "rrtype")
-    told = arguments.callback(callback)
+    answer = arguments.callback(callback)
     name = arguments.text(hostname, "hostname")
     if wanted not in FAMILIES:
         raise NodeError(_no_such_type(wanted), "ERR_INVALID_ARG_VALUE")
-    _ask(name, FAMILIES[wanted], lambda found: (list(found),), told)
+    _ask(name, FAMILIES[wanted], lambda found: (list(found),), answer)
 
 
 def resolve4(hostname: str, callback: Callback) -> None:
@@ -164,16 +164,16 @@ def _lookup_options(options: object) -> Mapping[str, object]:
     return given
 
 
-def _ask(hostname: str, family: int, shape: Found, told: Callback) -> None:
+def _ask(hostname: str, family: int, shape: Found, answer: Callback) -> None:
     board = runtime.current()
     handle = board.handles.open(f"look-up of {hostname}", here())
 
     def answered(found: Sequence[str]) -> None:
-        board.later(told, None, *shape(found))
+        board.later(answer, None, *shape(found))
 
     def failed(failure: Failure) -> None:
         if failure.check(NodeError):
-            board.later(arguments.call_with_error, told, failure.value)
+            board.later(arguments.call_with_error, answer, failure.value)
         else:
             board.broken(failure)
 

@@ -28,8 +28,8 @@ class ConnectionPhase(Enum):
 
     CONNECTING = auto()  # the proxy dials the target
     OPEN = auto()
-    LEAVING = auto()  # the protocol closed it, and was not yet told that it is closed
-    LEFT = auto()  # the protocol was told; the proxy has not sent `close`
+    LEAVING = auto()  # the protocol closed it, and waits for its connectionLost
+    LEFT = auto()  # connectionLost was called; the proxy has not sent `close`
     OVER = auto()
 
 

@@ -16,8 +16,8 @@ from tessel.addresses import is_ipv6
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored, IListening
 from tessel.node._dgram.arguments import bind_arguments, send_arguments
-from tessel.node._dgram.options import DatagramOptions
 from tessel.node._dgram.outbox import Outbox, no_receiver
+from tessel.node._dgram.peer import DatagramPeer
 from tessel.node._net.options import DEFAULT_HOST, valid_port
 from tessel.node._streams.base import Chunk
 from tessel.node.base import capability_warnings, runtime
@@ -40,7 +40,7 @@ class _Phase(Enum):
     CLOSED = auto()
 
 
-class DatagramSocket(Holder, DatagramOptions):
+class DatagramSocket(Holder, DatagramPeer):
     """A UDP socket. `dgram.create_socket` returns it.
 
     Events: `listening`, `connect`, `message` (bytes, `{address, port, family, size}`), `error`,
@@ -160,27 +160,6 @@ class DatagramSocket(Holder, DatagramOptions):
         looking = self._runtime.ask(self._runtime.network.lookup, host, 4)
         looking.addCallback(lambda addresses: self._connected((addresses[0], number)))
         looking.addErrback(self._not_connected, found).addErrback(self._runtime.broken)
-
-    def disconnect(self) -> None:
-        """Undo `connect`."""
-        if self._outbox.peer is None:
-            raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
-        self._outbox.peer = None
-
-    def remote_address(self) -> dict[str, object]:
-        """Return `{address, port, family}` of the connected peer; raises NodeError without one."""
-        self._check_running()
-        if self._outbox.peer is None:
-            raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
-        return {"address": self._outbox.peer[0], "port": self._outbox.peer[1], "family": "IPv4"}
-
-    def get_send_queue_count(self) -> int:
-        """Return the number of datagrams that wait for the port or for a lookup."""
-        return len(self._outbox)
-
-    def get_send_queue_size(self) -> int:
-        """Return the number of bytes that wait for the port or for a lookup."""
-        return self._outbox.nbytes
 
     # Binding.
 

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from tessel.errors import NodeError
 from tessel.node import net
+from tessel.node._http.agent_options import frozen, limit, scheduling
 from tessel.node._http.parked import Parked
 from tessel.node._net.options import (
     CONNECT_OPTIONS,
@@ -19,7 +20,7 @@ from tessel.node._net.options import (
     UNSUPPORTED_OF_TLS,
 )
 from tessel.node.base import runtime
-from tessel.node.base.arguments import ArgumentValueError, check_options, options_mapping
+from tessel.node.base.arguments import check_options, options_mapping
 from tessel.node.base.runtime import Runtime
 from tessel.node.events import EventEmitter
 from tessel.node.net import Socket
@@ -83,12 +84,12 @@ class HttpAgent(EventEmitter):
         scheme = self.protocol.rstrip(":")
         check_options(given, _OF_AGENT | TLS_OPTIONS, f"{scheme}.Agent", UNSUPPORTED_OF_TLS)
         self.keep_alive = bool(given.pop("keep_alive", False))
-        self.max_sockets = _limit(given, "max_sockets", inf, lowest=1)
-        self.max_free_sockets = _limit(given, "max_free_sockets", MAX_FREE_SOCKETS)
-        self.free_socket_timeout_ms = _limit(given, "free_socket_timeout", FREE_SOCKET_TIMEOUT_MS)
-        self.max_total_sockets = _limit(given, "max_total_sockets", inf, lowest=1)
-        self.keep_alive_msecs = _limit(given, "keep_alive_msecs", KEEP_ALIVE_MSECS)
-        self.scheduling = _scheduling(given.pop("scheduling", None))
+        self.max_sockets = limit(given, "max_sockets", inf, lowest=1)
+        self.max_free_sockets = limit(given, "max_free_sockets", MAX_FREE_SOCKETS)
+        self.free_socket_timeout_ms = limit(given, "free_socket_timeout", FREE_SOCKET_TIMEOUT_MS)
+        self.max_total_sockets = limit(given, "max_total_sockets", inf, lowest=1)
+        self.keep_alive_msecs = limit(given, "keep_alive_msecs", KEEP_ALIVE_MSECS)
+        self.scheduling = scheduling(given.pop("scheduling", None))
         self.options = given
         self.sockets: dict[PoolKey, list[Socket]] = {}
         self.free_sockets: dict[PoolKey, list[Socket]] = {}
@@ -105,7 +106,7 @@ class HttpAgent(EventEmitter):
         """Return the key of a connection: requests with equal keys can share it."""
         merged = {**self.options, **options}
         return tuple(
-            (name, _frozen(merged[name])) for name in sorted(merged) if merged[name] is not None
+            (name, frozen(merged[name])) for name in sorted(merged) if merged[name] is not None
         )
 
     @property
@@ -280,29 +281,3 @@ class HttpAgent(EventEmitter):
 def _forget_if_empty(pool: dict[PoolKey, _Several], key: PoolKey) -> None:
     if not pool.get(key):
         pool.pop(key, None)
-
-
-def _limit(given: dict[str, object], name: str, default: float, lowest: int = 0) -> float:
-    value = given.pop(name, None)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= lowest:
-        raise NodeError(
-            f"{name} {value!r}; expected a number, {lowest} or more", "ERR_INVALID_ARG_VALUE"
-        )
-    return value
-
-
-def _scheduling(value: object) -> str:
-    if value in (None, "lifo", "fifo"):
-        return str(value or "lifo")
-    raise ArgumentValueError("options.scheduling", "'lifo' or 'fifo'", value)
-
-
-def _frozen(value: object) -> Hashable:
-    """Return a hashable value that is equal for equal options; 1 and True differ."""
-    if isinstance(value, list | tuple):
-        return tuple(_frozen(each) for each in value)
-    if isinstance(value, str | bytes | int | float):
-        return (type(value).__name__, value)
-    return id(value)

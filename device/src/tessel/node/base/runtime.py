@@ -80,7 +80,7 @@ class Runtime:
             return
         try:
             function(*args)
-        except BaseException as error:  # noqa: BLE001 - the program's edge: told, never swallowed
+        except BaseException as error:  # noqa: BLE001 - of the program: all are reported
             self.fault = (
                 self.fault or error
             )  # set first: after a stack overflow the next line may fail
