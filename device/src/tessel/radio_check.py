@@ -1,8 +1,8 @@
-"""`tessel radio check`: is the chip there, and if not, which wire is to be looked at?
+"""`tessel radio check`: checks a CC3000 and its wiring, and names the wire that may be wrong.
 
-First the pins one after the other, without the driver, which would only say that the chip is lost;
-then the driver, as a program has it: service pack, MAC, networks in range, and the network that the
-settings name.
+It first checks the pins one after the other, without the driver, which would only report a lost
+chip. Then it uses the driver as a program does: it prints the service pack, the MAC address and the
+networks in range, and joins the network in the settings.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SCAN_S = 4.0  # thirteen channels, and the pauses between them
 Say = Callable[[str], object]
 
 
-class WiringFault(Exception):  # noqa: N818 - a finding, and no bug
-    """What was seen, and what to look at."""
+class WiringFault(Exception):  # noqa: N818 - a result of the check, not a bug
+    """The wiring seems wrong. The text says what was seen, `look_at` which wires to check."""
 
     def __init__(self, seen: str, look_at: str) -> None:
         super().__init__(seen)
@@ -47,11 +47,14 @@ class WiringFault(Exception):  # noqa: N818 - a finding, and no bug
 
 
 class ICheckReactor(IHostReactor, IReactorCore):
-    """A reactor that a check can be run in."""
+    """The parts of a reactor that the check needs."""
 
 
 def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextIO) -> int:
-    """The whole check, around a reactor that runs for it; the exit code."""
+    """Run the check in `reactor`, which it starts and stops, and return the exit code.
+
+    `say` gets each line of the result, `errors` the traceback of a bug.
+    """
     codes = [1]
 
     async def checking() -> None:
@@ -73,7 +76,10 @@ def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextI
 
 
 async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, say: Say) -> bool:
-    """Is all well? `say` is given a line for each thing found. The bus is given back."""
+    """Check the chip on `bus`, then close the bus. Returns True if everything works.
+
+    `say` gets a line for each result.
+    """
     try:
         await CheckedPins(bus, clock).check(say)
         await _check_chip(Chip(bus, clock), clock, point, say)
@@ -91,7 +97,7 @@ async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, s
 
 
 class CheckedPins:
-    """The chip's first word and its answer, pin by pin. Raises WiringFault, BusError."""
+    """Starts the chip without the driver, and checks each pin while it does so."""
 
     def __init__(self, bus: IBus, clock: IReactorTime) -> None:
         self._bus = bus
@@ -99,6 +105,7 @@ class CheckedPins:
         self._edge: Deferred[None] | None = None
 
     async def check(self, say: Say) -> None:
+        """Check all pins. Raises WiringFault, BusError."""
         self._bus.watch_irq(self._changed)
         await self._power_up()
         say("ok     nIRQ falls when the power comes: VBAT_EN and nIRQ are connected")
@@ -167,7 +174,7 @@ class CheckedPins:
     # nIRQ.
 
     async def _level(self, asserted: bool, within_s: float) -> bool:
-        """Does it come within this time?"""
+        """Wait for a level of nIRQ. Returns False if it does not come in time."""
         until = self._clock.seconds() + within_s
         while self._bus.irq_asserted() is not asserted:
             left_s = until - self._clock.seconds()

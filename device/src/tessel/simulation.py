@@ -34,10 +34,11 @@ def simulated(
     *,
     by_level: bool,
 ) -> Simulated:
-    """A chip of that profile in reach of one access point, which lets these credentials in.
-    `by_level`: as the emulated chip's.
+    """Make a chip of this profile, in range of one access point with these credentials.
+
+    `lookup` looks a name up. `by_level` is the argument of `EmulatedChip`.
     """
-    # Ports of the chip are this machine's, and as open as those of RADIO=host.
+    # The chip's ports are opened on all interfaces, as those of RADIO=host.
     air = Air(reactor, lookup, clock=clock, interface="")
     air.appear(AccessPoint(ssid=point.ssid, security=point.security, key=point.key))
     return Simulated(
