@@ -1,4 +1,4 @@
-"""A plain socket: says a line to an echo server, and prints what comes back.
+"""A TCP socket: send a line to an echo server, and print its answer.
 
 tessel run examples/echo.py HOST PORT
 """
@@ -19,7 +19,7 @@ def connected():
 
 def answered(data):
     print(data.decode(), end="")
-    socket.end()  # we are done; the program ends with its last socket
+    socket.end()  # the program ends when no socket is open
 
 
 socket = net.connect(int(port), host, connected)

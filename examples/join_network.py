@@ -1,9 +1,9 @@
-"""The board's Wi-Fi: joins a network, tells its address there, and leaves it.
+"""The board's Wi-Fi: join a network, print the address, and leave it.
 
     tessel run examples/join_network.py SSID
 
-The simulated chip hears one network: tesselnet, without a password, or the one that WIFI_SSID and
-WIFI_PASSWORD name. The password is taken from WIFI_PASSWORD here, too.
+The simulated chip finds one network: tesselnet, without a password, or that of WIFI_SSID and
+WIFI_PASSWORD. This program takes the password from WIFI_PASSWORD, too.
 """
 
 import os
@@ -22,9 +22,9 @@ def joined(error, connection):
         sys.exit(f"{ssid} was not joined: {error}")
     print(f"joined {connection['ssid']} as {wifi.mac_address().hex(':')}")
     print(f"address {connection['ip']}, gateway {connection['gateway']}")
-    # Only now: the chip may have been in a network before, and that, too, is left.
+    # Add the listener only now: joining may leave another network first.
     wifi.on("disconnect", lambda: print("left; connected:", wifi.is_connected()))
-    wifi.disconnect()  # with nothing more to wait for, the program ends
+    wifi.disconnect()  # then nothing is open, and the program ends
 
 
 wifi.connect({"ssid": ssid, "password": os.environ.get("WIFI_PASSWORD")}, joined)

@@ -2,9 +2,9 @@
 
     tessel run --env PROXY_HOST=... --env PROXY_TOKEN=... examples/parallel_downloads.py URL
 
-Prints the size and SHA-256 of each, and fails if one is not like the others. Each has a socket of
-its own, but all sockets share the one connection to the proxy. Without a proxy the simulated chip's
-four sockets do not suffice, and the fifth is an error: ENOENT: Cannot open another socket.
+Prints the size and SHA-256 of each, and fails if they differ. Each download has its own socket, but
+all sockets share one connection to the proxy. Without a proxy the fifth socket fails, because the
+simulated chip has only four: ENOENT: Cannot open another socket.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""The Twisted manner: treq, unchanged, over the board's network.
+"""treq, a Twisted HTTP client, over the device's network.
 
     tessel run --env PROXY_HOST=... --env PROXY_TOKEN=... examples/treq_over_tunnel.py URL
 
-treq does not come with the device, but `make setup` has it; elsewhere, `pip install treq`.
+treq is not part of `tessel`. `make setup` installs it; elsewhere use `pip install treq`.
 """
 
 import sys
@@ -14,7 +14,7 @@ from tessel.agent import agent
 
 
 async def main(url):
-    client = HTTPClient(agent())  # chooses between the tunnel and the direct way as `http` does
+    client = HTTPClient(agent())  # direct or through the tunnel, as `http`
     response = await client.get(url)
     print(response.code, await response.text())
 
@@ -23,5 +23,5 @@ if len(sys.argv) != 2:
     print("usage: tessel run examples/treq_over_tunnel.py URL", file=sys.stderr)
     sys.exit(2)
 
-# No reactor to run: it runs already. An error nobody handles ends the program with exit code 1.
+# The reactor runs already. An unhandled error ends the program with exit code 1.
 Deferred.fromCoroutine(main(sys.argv[1]))

@@ -1,9 +1,9 @@
-"""Datagrams: asks a time server what time it is, by SNTP.
+"""Datagrams: ask a time server for the time, by SNTP.
 
     tessel run examples/what_time.py HOST [PORT]
 
-Datagrams go directly, never through the tunnel. Any of them may be lost, so the question is put up
-to three times.
+Datagrams go directly, never through the tunnel. Each may be lost, so the program asks up to three
+times.
 """
 
 import secrets
@@ -15,13 +15,13 @@ from tessel import dgram, timers
 TRIES = 3
 PATIENCE_MS = 1000
 PACKET_BYTES = 48
-SINCE_1900 = 2_208_988_800  # seconds from the protocol's first to 1970
+SINCE_1900 = 2_208_988_800  # seconds from 1900 to 1970
 
 if len(sys.argv) not in (2, 3):
     print("usage: tessel run examples/what_time.py HOST [PORT]", file=sys.stderr)
     sys.exit(2)
 host, port = (*sys.argv[1:], 123)[:2]
-mark = secrets.token_bytes(8)  # where the time would be that we do not know; it comes back
+mark = secrets.token_bytes(8)  # in place of our time; the answer repeats it
 question = (b"\x23" + bytes(39) + mark).ljust(PACKET_BYTES, b"\0")  # version 4, a client's
 tries = iter(range(TRIES))
 

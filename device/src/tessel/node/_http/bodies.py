@@ -10,18 +10,18 @@ Trailers = list[tuple[bytes, bytes]]
 
 
 class OutgoingBody(Protocol):
-    """How the body of one message is sent."""
+    """Frames the body of one message to send."""
 
     @property
     def closes(self) -> bool:
-        """The connection must be closed behind the message, so that the peer sees where it ends."""
+        """True if only the end of the connection delimits the body."""
 
     def write(self, data: bytes) -> bytes: ...
     def end(self, trailers: Trailers) -> bytes: ...
 
 
 class NoBody:
-    """What is written is dropped: the message has no body (a response to HEAD, 204, 304)."""
+    """The message has no body (response to HEAD, 204, 304): drop written bytes."""
 
     closes = False
 
@@ -76,7 +76,7 @@ class ChunkedBody:
 
 
 class UnmeasuredBody:
-    """A body that ends with the connection, for peers that know no chunks."""
+    """A body that ends with the connection, for peers without chunked encoding."""
 
     closes = True
 

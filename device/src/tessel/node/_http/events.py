@@ -66,7 +66,7 @@ Event: TypeAlias = RequestHead | ResponseHead | Body | End
 
 
 class HttpWireError(NodeError):
-    """The peer sent bytes that are not HTTP, or more than is allowed."""
+    """The peer sent malformed HTTP, or exceeded a limit."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message, code)

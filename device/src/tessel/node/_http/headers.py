@@ -31,7 +31,7 @@ def is_token(text: object) -> bool:
 
 
 def check_name(name: object, label: str = "Header name") -> None:
-    """Raise ERR_INVALID_HTTP_TOKEN for what is no header's name."""
+    """Raise NodeError (ERR_INVALID_HTTP_TOKEN) if this is not the name of a header."""
     if not is_token(name):
         raise NodeError(
             f"{label} must be a valid HTTP token [{name!r}]: letters, digits, !#$%&'*+-.^_`|~",
@@ -40,7 +40,7 @@ def check_name(name: object, label: str = "Header name") -> None:
 
 
 def check_value(name: str, value: object) -> None:
-    """Raise for what cannot be a header's value: it would be taken for headers of its own."""
+    """Raise NodeError if this cannot be the value of a header, such as text with line breaks."""
     if value is None:
         raise NodeError(
             f"Invalid value {value!r} for header {name!r}", "ERR_HTTP_INVALID_HEADER_VALUE"
@@ -54,7 +54,7 @@ def check_value(name: str, value: object) -> None:
 
 
 class OutgoingHeaders:
-    """The header fields of a message being made."""
+    """The headers of a message to send."""
 
     def __init__(self, headers: GivenHeaders | None = None) -> None:
         self._fields: dict[str, tuple[str, HeaderValue]] = {}
@@ -62,14 +62,14 @@ class OutgoingHeaders:
             self.append(name, value)
 
     def set(self, name: str, value: HeaderValue) -> None:
-        """Replace the field; a list of values becomes a line for each."""
+        """Set a header and replace its old values. A list becomes one line for each value."""
         check_name(name)
         for line in _lines(value, name):
             check_value(name, line)
         self._fields[name.lower()] = (name, value)
 
     def append(self, name: str, value: HeaderValue) -> None:
-        """Add the value to those that the field has."""
+        """Add a value to a header."""
         check_name(name)
         before = self.get(name)
         self.set(name, value if before is None else [*_lines(before, name), *_lines(value, name)])
@@ -78,7 +78,7 @@ class OutgoingHeaders:
         return self._fields.values()
 
     def names(self) -> list[str]:
-        """As the program spelled them."""
+        """Return the names as the program wrote them."""
         return [name for name, _ in self._fields.values()]
 
     def get(self, name: str) -> HeaderValue | None:
@@ -95,7 +95,7 @@ class OutgoingHeaders:
         return iter(self._fields)
 
     def says(self, name: str, word: str) -> bool:
-        """Is this word among the comma-separated ones of the field?"""
+        """Return whether a header contains this word in its comma-separated list."""
         lines = _lines(self.get(name) or "", name)
         return word in {part.strip().lower() for line in lines for part in line.split(",")}
 

@@ -1,7 +1,7 @@
-"""What programs pass to the functions of `tessel.node`, and the errors for what makes no sense.
+"""Checks of the arguments of `tessel.node`, and their errors.
 
-An error is raised inside the call, so its traceback ends at the program's own line. It is a
-`NodeError` with Node's code; a wrong type is a `TypeError` as well.
+Errors are raised inside the call, so that the traceback ends at the program's own line. They are
+NodeErrors with Node's code; for a wrong type also a TypeError.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _named(name: str) -> str:
 
 
 def received(value: object) -> str:
-    """How an error shows a value of the wrong type: the type, and the value if it is short."""
+    """Describe a value of the wrong type: its type, and the value if it is short."""
     if value is None:
         return "None"
     shown = repr(value)
@@ -60,8 +60,9 @@ def received(value: object) -> str:
 
 
 def call_with_error(callback: Callback, error: BaseException | None) -> None:
-    """Node's callbacks may leave the error out, or ask for it also if there is none, and for
-    results also if there is an error. Python calls none with too few or too many arguments.
+    """Call a callback with an error, or with None, and with as many arguments as it accepts.
+
+    As in Node, a callback may have no parameter for the error, or more parameters for results.
     """
     callback(*_error_arguments(callback, error))
 
@@ -121,7 +122,7 @@ def _unknown(name: str, names: frozenset[str], where: str, unsupported: Mapping[
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that was probably meant: `rejectUnauthorized` -> `reject_unauthorized`."""
+    """Return the known name that was probably meant; None if no name is similar."""
     by_letters = {_letters(one): one for one in sorted(names)}
     same = by_letters.get(_letters(name))
     if same is not None:
@@ -140,7 +141,7 @@ def _letters(name: str) -> str:
 
 
 def options_mapping(options: object, name: str = "options") -> Mapping[str, object]:
-    """The options as a mapping; None: no options."""
+    """Return the options as a mapping; None means no options. Raises ArgumentTypeError."""
     if options is None:
         return {}
     if isinstance(options, Mapping):
@@ -204,7 +205,7 @@ def whole_number(value: object, name: str, lowest: int, highest: int) -> int:
 def split_callback(
     arguments: Sequence[object], most: int, where: str
 ) -> tuple[list[object], Callback | None]:
-    """Positional arguments -> those before the callback, and the callback, which comes last.
+    """Split positional arguments into those before the callback, and the callback.
 
     Trailing Nones count as left out. Raises ArgumentTypeError for more than `most` arguments
     besides the callback, and for an argument behind the callback.
