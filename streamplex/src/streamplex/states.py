@@ -31,7 +31,7 @@ class State(Enum):
 
 
 class Input(Enum):
-    """What this side or the peer sends on a substream."""
+    """An action of this side or the peer on a substream."""
 
     __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 

@@ -30,7 +30,7 @@ _MISSING: Json = object()  # the argument was not sent; `null` would be a value
 
 
 class SubstreamKind(StrEnum):
-    """What the proxy connects a substream to; the value is the substream's name on the wire."""
+    """The kind of connection to a target. The value is the substream's name on the wire."""
 
     NET = "net"  # TCP
     TLS = "tls"  # TLS between the proxy and the target

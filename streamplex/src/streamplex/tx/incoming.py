@@ -35,7 +35,7 @@ refer to each other, and stay in memory until the garbage collector runs."""
 
 
 class Incoming(Outgoing):
-    """What a substream receives. `Substream` adds how it closes."""
+    """The receiving half of a substream. `Substream` adds closing."""
 
     __slots__ = (
         "_intake",

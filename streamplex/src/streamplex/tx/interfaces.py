@@ -67,7 +67,7 @@ class Crashable(Protocol):
 
 
 class Pump(Protocol):
-    """What a substream needs of the tunnel that carries it."""
+    """The part of a tunnel that its substreams use; TunnelProtocol implements it."""
 
     @property
     def clock(self) -> IReactorTime: ...

@@ -18,7 +18,7 @@ from streamplex.tx.substream_states import WRITING, Writing, WritingInput
 
 
 class Outgoing(Addressed, ABC):
-    """What can be sent on a substream. `Substream` adds what is received, and how it closes."""
+    """The sending half of a substream. `Incoming` adds receiving, `Substream` closing."""
 
     __slots__ = ("_core", "_feed", "_pump", "_writing")
 

@@ -29,7 +29,7 @@ class Reading(Enum):
 
 
 class ReadingInput(Enum):
-    """What changes `Reading`."""
+    """An event that changes `Reading`."""
 
     __hash__ = object.__hash__
 
@@ -57,7 +57,7 @@ class Writing(Enum):
 
 
 class WritingInput(Enum):
-    """What changes `Writing`."""
+    """An event that changes `Writing`."""
 
     __hash__ = object.__hash__
 
