@@ -25,12 +25,12 @@ from tessel_proxy.records.ends import Outcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.backpressure import Why
 from tessel_proxy.relay.early_data import EarlyData
-from tessel_proxy.relay.idle_timer import IdleTimer
 from tessel_proxy.relay.states import RelayInput, RelayState
 from tessel_proxy.relay.target_side import TargetSide, outcome_of
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.node_errors import TargetError
 from tessel_proxy.targets.target import Target
+from tessel_service_kit.idle_timer import IdleTimer
 
 
 @implementer(ISubstreamProtocol, ITakesSequences, IHalfCloseableProtocol)

@@ -20,12 +20,12 @@ from tessel_proxy.records.accounting import ReplacedError, SubstreamRecord
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.relay.backpressure import FromDevice, FromTarget
 from tessel_proxy.relay.early_data import EarlyData
-from tessel_proxy.relay.idle_timer import IdleTimer
 from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.traffic import Traffic
 from tessel_proxy.relay.tunnel_context import TunnelContext
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.target import Target, TargetLoss
+from tessel_service_kit.idle_timer import IdleTimer
 
 
 class TargetSide(Protocol):

@@ -183,7 +183,7 @@ class Socket(SocketStream):
             self.end()
 
     def _destroy(self, error: BaseException | None, done: Done) -> None:
-        self._idle.stop()
+        self._idle.disarm()
         self._waiting_write = self._waiting_final = self._write_done = None
         if self._attempt is not None:
             self._runtime.next_tick(self._attempt.cancel)  # never from within the attempt itself

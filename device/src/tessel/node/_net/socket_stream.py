@@ -13,7 +13,6 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
-from tessel.node._net.idle_timer import IdleTimer
 from tessel.node._net.options import valid_timeout
 from tessel.node._net.socket_facts import SocketFacts, SocketState
 from tessel.node._net.socket_link import SocketLink
@@ -21,6 +20,7 @@ from tessel.node._streams.base import Done
 from tessel.node.base import arguments, capability_warnings
 from tessel.node.base.arguments import Callback
 from tessel.source_location import here
+from tessel_service_kit.idle_timer import IdleTimer
 
 
 class SocketStream(SocketFacts):
@@ -94,7 +94,10 @@ class SocketStream(SocketFacts):
 
     def _watch_idle(self) -> None:
         far = self._link.usable and self._link.watch_idle(self.timeout, self._timed_out)
-        self._idle.set(0 if far or self.destroyed else self.timeout)
+        if far or self.destroyed or not self.timeout:
+            self._idle.disarm()
+        else:
+            self._idle.arm(self.timeout / 1000)
 
     def _timed_out(self) -> None:
         if not self.destroyed:
@@ -191,7 +194,7 @@ class SocketStream(SocketFacts):
     def link_lost(self, reason: Failure) -> None:
         """End or destroy the socket: its connection is lost."""
         self._state = SocketState.LOST
-        self._idle.stop()
+        self._idle.disarm()
         if self._close_done is not None:
             self._close_done()
         elif reason.check(ConnectionDone):

@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.relay.idle_timer import IdleTimer
+from tessel_service_kit.idle_timer import IdleTimer
 
 
 @pytest.fixture
