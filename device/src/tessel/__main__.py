@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 USAGE_EXIT = 2  # as argparse's own
 
 _RUN = """\
-Run a program as on the device, until nothing is open any more. Options go before PROGRAM.py;
-arguments after it are passed to the program.
+Run a program as on the device, until it has no open connection or timer.
+Options go before PROGRAM.py; arguments after it are passed to the program.
 
 Exit code: 0 if the program ended without an error; 1 for an unhandled error or a wrong setting; the
 argument of sys.exit; 130 for SIGINT and 143 for SIGTERM."""
@@ -184,14 +184,14 @@ def _execute(path: Path, source: bytes, arguments: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="tessel",
-        description="Runs programs as on a Tessel 1, with its network.",
+        description="Runs programs as on a Tessel 1 board, and over its network.",
         explain=_explain_word,
     )
-    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show it and exit")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
-        help="run a program until nothing is open any more",
+        help="run a program until it has no open connection or timer",
         usage="tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]",
         description=_RUN,
         epilog=f"settings, from the environment or --env:\n{described(SETTINGS)}",

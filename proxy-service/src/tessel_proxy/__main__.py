@@ -241,7 +241,7 @@ def _trust(made: MadeCertificates) -> str:
         case CertificateFamily.CURRENT:
             return f"a copy of {file}, as PROXY_CERT_FILE"
         case CertificateFamily.TESSEL_1:
-            return f"PROXY_CERT set to the text of {file}; docs/tessel-1.md tells how"
+            return f"PROXY_CERT set to the text of {file}; see docs/tessel-1.md"
 
 
 def _complain(what: str, *reasons: str) -> None:

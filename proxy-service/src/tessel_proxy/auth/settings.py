@@ -1,4 +1,4 @@
-"""Settings of the authenticators: who knows the tokens, and how often they are asked."""
+"""Settings of the authenticators: the sources of valid tokens, and how often they are asked."""
 
 # ruff: noqa: RUF009 -- setting() declares a field, as dataclasses.field() does
 from __future__ import annotations
@@ -99,7 +99,8 @@ class AuthSettings(Settings):
     auth_penalty_s: float = setting(
         "AUTH_PENALTY_S",
         "300",
-        "longest time in seconds before a wrong token that an address sends again is checked "
-        "again; the first wait is 1 s and doubles; 0: no waits, and MAX_WRONG_TOKENS is ignored",
+        "maximum backoff in seconds between two checks of the same wrong token from one address; "
+        "the first is 1 s, and each further one is twice as long; 0: no backoff, and "
+        "MAX_WRONG_TOKENS is ignored",
         seconds_or_none,
     )

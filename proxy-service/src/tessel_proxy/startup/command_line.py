@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     top = CommandParser(
         prog="tessel-proxy",
         explain=explain_assignment,
-        description="One TLS tunnel in from each Tessel, real TCP and TLS connections out.",
+        description="Accepts a TLS tunnel from each device, and opens its connections to targets.",
         epilog=f"settings, from the environment:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

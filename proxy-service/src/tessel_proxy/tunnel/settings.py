@@ -24,7 +24,7 @@ class TunnelSettings(LimitSettings, AuthSettings):
     handshake_timeout_s: float = setting(
         "HANDSHAKE_TIMEOUT_S",
         "10",
-        "seconds until a device's TLS handshake must be complete",
+        "seconds for a device to complete its TLS handshake; then the connection is closed",
         seconds,
     )
     ping_interval_s: float = setting(
@@ -69,21 +69,22 @@ class TunnelSettings(LimitSettings, AuthSettings):
     connect_timeout_s: float = setting(
         "CONNECT_TIMEOUT_S",
         "30",
-        "seconds in which a target must be looked up, connected and, for TLS, secured",
+        "seconds to look up a target, connect to it and, if the proxy does the TLS, complete the "
+        "handshake; then the substream fails",
         seconds,
     )
     substream_window_max: int = setting(
         "SUBSTREAM_WINDOW_MAX",
         "2097152",
-        "bytes that a device may have sent on one substream before the target takes them "
-        "(credit/1); a substream begins with 65536 and grows with use",
+        "maximum flow-control window of one substream in bytes (credit/1): as many bytes may "
+        "wait for the target; a window begins with 65536 and grows with use",
         integer(1024, MAX_CREDIT_BYTES),
     )
     tunnel_window_max: int = setting(
         "TUNNEL_WINDOW_MAX",
         "134217728",
-        "bytes that a device may have sent on all substreams of one tunnel before the targets take "
-        "them (credit/1); substreams that do not fit with their first window are refused",
+        "maximum sum of the windows of one tunnel's substreams in bytes (credit/1); a new "
+        "substream is refused if its first window does not fit",
         integer(65536, 2**40),
     )
     # Off: a connection that waits for an event is silent for a good reason, and they are counted.
@@ -111,9 +112,9 @@ class TunnelSettings(LimitSettings, AuthSettings):
     drain_return_s: float | None = setting(
         "DRAIN_RETURN_S",
         "",
-        "seconds after which the devices of a draining proxy come back, plus up to 5 s that differ "
-        "for each device; 0: at once, for when another proxy takes over; unset: 8 s after the end "
-        "of the drain, when a single proxy has restarted",
+        "seconds that a stopping proxy asks its devices to wait before they return; up to 5 s are "
+        "added, at random for each device; 0: at once, if another proxy takes over; unset: 8 s "
+        "after the end of the drain, time enough for this proxy to restart",
         optional(seconds_or_none),
     )
 
