@@ -2,7 +2,7 @@
 
 docs/egress.md shows this table, and test_egress_table.py plays each of its rows against the proxy.
 A result is `dialled ADDRESS` (with `, logged RULE` where a refusal is only reported), `EACCES RULE`
-as device and log are told, or `ENOTFOUND` for what is neither an address nor a name.
+as in the device's error and the log, or `ENOTFOUND` for what is neither an address nor a name.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Group:
 
 
 def literals(*pairs):
-    """Addresses as such; without a result of its own, one is dialled as it stands."""
+    """Addresses as such; without a result of its own, one is dialled unchanged."""
     return tuple(Row(host, result or f"dialled {host}") for host, result in pairs)
 
 

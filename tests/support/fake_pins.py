@@ -1,6 +1,6 @@
 """Fakes of `spidev` and `gpiod` (2.x) with the real signatures; their pins lead to a chip.
 
-Levels are voltages here, as on the wires: a chip made of code is told what its pins see, and the
+Levels are voltages here, as on the wires: an emulated chip gets the levels of its pins, and the
 lines are set and read as their settings say. `Wiring` has a switch for each way to be wrong.
 """
 

@@ -1,6 +1,6 @@
 """upload.py HOST PORT BYTES: sends random bytes, ends, and prints its own sum and the target's.
 
-It writes while it is told to go on, and waits for `drain` when not.
+It writes while `write` returns True, and then waits for `drain`.
 """
 
 import hashlib

@@ -24,7 +24,7 @@ from support.memory_tunnels import Aware, HalfCloseable, Plain, Tunnels
 
 @implementer(IPushProducer)
 class Push:
-    """Writes pieces until it is paused; notes what it is told."""
+    """Writes pieces until it is paused; records the calls it gets."""
 
     def __init__(self, consumer, pieces=10_000, size=10_000):
         self.consumer = consumer

@@ -315,7 +315,7 @@ def test_a_write_that_tls_refuses_is_the_connections_end(secured):
 
 @implementer(IPushProducer)
 class Producer:
-    """Writes until it is paused; notes what it is told."""
+    """Writes until it is paused; records the calls it gets."""
 
     def __init__(self, consumer, pieces=100):
         self.calls = []

@@ -1,4 +1,4 @@
-"""`tessel radio check`: each way to wire a chip wrong is told apart, on the emulated chip."""
+"""`tessel radio check` distinguishes each wrong wiring, on the emulated chip."""
 
 import io
 
@@ -171,7 +171,7 @@ class CheckReactor(Reactor):
 
 
 def run(**environ):
-    """Its exit code, what was said, and what was told on standard error."""
+    """Its exit code, its output, and the text on standard error."""
     said, errors = [], io.StringIO()
     settings = Settings.from_env(environ).radio
     code = radio_check.run(settings, CheckReactor(), said.append, errors)

@@ -1,4 +1,4 @@
-"""The device's own TLS: who is believed, what is told, and how it ends. All in memory."""
+"""The device's own TLS: trusted authorities, errors, and the end. All in memory."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A program that does not end is told which request or response it forgot, on Ctrl-C."""
+"""On Ctrl-C a program that does not end reports the request or response it left open."""
 
 import signal
 import socket

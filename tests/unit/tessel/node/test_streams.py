@@ -25,7 +25,7 @@ class Source(Readable):
 
 
 class Sink(Writable):
-    """Takes one chunk at a time, when it is told to."""
+    """Takes one chunk at a time, when the test calls it."""
 
     def __init__(self, at_once=True, **options):
         super().__init__(**options)

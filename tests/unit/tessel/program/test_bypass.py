@@ -1,4 +1,4 @@
-"""Plain Python sockets go past the device's network, and a program is told so, once."""
+"""Plain Python sockets bypass the device's network; a warning reports it once."""
 
 import subprocess
 import sys

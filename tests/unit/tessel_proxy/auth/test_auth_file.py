@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):
 
 
 class Threads:
-    """Threads that work when they are told to."""
+    """Threads that work when the test calls them."""
 
     def __init__(self):
         self.works = []

@@ -96,7 +96,7 @@ def proxy_for(proxy_with):
 
 
 async def comes(proxy, authority, token):
-    """A device, and what it was told."""
+    """A device, and the messages that it got."""
     device = await connected(proxy, authority)
     device.tunnel.message({"token": token, "features": ["retry/1"]})
     answer = await device.answered

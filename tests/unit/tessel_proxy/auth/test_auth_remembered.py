@@ -1,4 +1,4 @@
-"""What is known of tokens: for how long, by whom it is pushed out, and what is used in need."""
+"""Cached token checks: how long they last, what evicts them, and the grace period."""
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed

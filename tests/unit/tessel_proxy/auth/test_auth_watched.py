@@ -1,4 +1,4 @@
-"""Who is told how checks of tokens end."""
+"""Watchers are notified how checks of tokens end."""
 
 import pytest
 from twisted.internet.defer import CancelledError, fail, succeed

@@ -59,7 +59,7 @@ def test_what_is_no_token_costs_only_its_own_tunnel():
 
 
 class Slow:
-    """Answers when it is told to."""
+    """Answers when the test calls it."""
 
     def __init__(self):
         self.asked = []

@@ -210,7 +210,7 @@ async def test_heads_of_monitors_leave_no_line_in_the_log(asked):
     assert [each for each in logs if "HEAD" in str(each.get("log_format"))] == []
 
 
-# --- what strangers may do to it
+# --- unauthenticated clients
 
 
 class Stranger(Protocol):

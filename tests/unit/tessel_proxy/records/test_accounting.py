@@ -1,4 +1,4 @@
-"""What is told in the log."""
+"""The contents of log lines."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Data that comes before its target stands."""
+"""Data that comes before its target is connected."""
 
 import tracemalloc
 

@@ -45,7 +45,7 @@ def closing_line(logged):
 
 
 def failed_with(device, message):
-    """Was the device told the error, then the end, then that all is over?"""
+    """Did the device get the error, then the end, then `close`?"""
     return device.events[-2:] == [("error", message), ("close",)] and "read lost" in device.calls
 
 

@@ -94,7 +94,7 @@ async def a_device(port, config):
 
 @implementer(IPullProducer)
 class Spring(Protocol):
-    """A target that sends until it is told to end."""
+    """A target that sends until the test ends it."""
 
     sent, last = 0, False
 

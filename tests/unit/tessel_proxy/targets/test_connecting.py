@@ -95,7 +95,7 @@ class Call:
 
     @property
     def told(self):
-        """How the device is told of its failure."""
+        """The error text that the device gets."""
         return str(not_connected(self.address, 80, self.failure))
 
     def is_watched(self):

@@ -19,7 +19,7 @@ UNREACHABLE = error.getConnectError((101, "unreachable"))
 
 
 class ConnectAtOnce(Connect):
-    """Stands or fails inside the call, as a connection to this machine does."""
+    """Connects or fails inside the call, as a connection to this machine does."""
 
     def __init__(self, clock, *outcomes):
         super().__init__(clock)

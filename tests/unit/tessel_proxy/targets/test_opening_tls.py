@@ -1,4 +1,4 @@
-"""Targets under TLS: who is trusted, in which order things are told, and how they end."""
+"""Targets under TLS: trusted authorities, the order of events, and the end."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -138,7 +138,7 @@ def leaf(authority, *names, **how):
 
 
 def refusal(device):
-    """The error's text, after which the device was told the end of it all."""
+    """The error's text, after which the device got `end` and `close`."""
     assert device.calls[-3:] == ["error", "read lost", "close"]
     return device.events[-2][1]
 

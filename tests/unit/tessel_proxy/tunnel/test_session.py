@@ -33,7 +33,7 @@ NOT_AUTHORIZED = {"error": "Not authorized!"}
 
 
 class Slow:
-    """An authenticator that answers when it is told to."""
+    """An authenticator that answers when the test calls it."""
 
     def __init__(self):
         self.asked = []
@@ -489,7 +489,7 @@ def test_every_outcome_has_a_word_of_its_own():
 
 
 def talk_too_much(stage, allowed=MAX_BYTES_WITHOUT_TOKEN):
-    """What no stranger may say, in frames that mean nothing."""
+    """More bytes than an unauthenticated peer may send, in frames that mean nothing."""
     nothing = encode_json(0, {"type": "x" * 989})
     for _ in range(allowed // 1000 + 2):
         stage.device.transport.write(nothing)
