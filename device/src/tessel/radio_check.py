@@ -222,7 +222,7 @@ async def _scan(chip: Chip, clock: IReactorTime, say: Say) -> None:
     found = await chip.wlan.scan_results()
     await chip.wlan.set_scan(SetScanParameters(0))
     networks = "1 network" if len(found) == 1 else f"{len(found)} networks"
-    say(f"ok     {networks} in range (2.4 GHz; the chip hears no other)")
+    say(f"ok     {networks} in range (2.4 GHz; the chip supports no other band)")
     for one in sorted(found, key=lambda one: -one.rssi):
         say(f"       {_described(one)}")
 

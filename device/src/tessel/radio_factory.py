@@ -1,7 +1,7 @@
-"""Which radio: the settings -> one, with its bus, and where the chip is simulated its air.
+"""Makes the radio that the settings choose, with its bus, or with the emulated chip.
 
-What only one kind needs is imported when it is chosen: programs on the host's sockets do not pay
-for an emulator, nor a machine without pins for `gpiod`.
+Modules that only one kind of radio needs are imported when it is chosen: programs on the host's
+sockets do not load the emulator, and a machine without GPIO pins does not need `gpiod`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def chosen(
 
 
 def simulated_sizes(sizes: TransferSizes) -> TransferSizes:
-    """A chip made of code bears more at once."""
+    """Return `sizes` changed for an emulated chip, which can do more reads in a round."""
     return replace(sizes, by_packet=True, reads=READS_A_ROUND)
 
 
@@ -94,7 +94,7 @@ class _Found:
 def _bus(
     settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime, *, by_level: bool
 ) -> _Found:
-    """`by_level`: whoever drives a simulated chip looks at the level of nIRQ, not at its edges."""
+    """`by_level`: the driver reads the level of a simulated chip's nIRQ instead of its edges."""
     point = access_point(settings)
     if settings.kind == "cc3000-sim":
         near = point or WifiCredentials(SIMULATED_SSID)

@@ -76,7 +76,10 @@ def end_to_end(text: str) -> bool:
 
 
 def device_name(text: str) -> str:
-    """Parse the name of a device."""
+    """Check the name of a device and return it unchanged.
+
+    Raises ValueError if it is longer than MAX_DEVICE_NAME or has unprintable characters.
+    """
     if len(text) > MAX_DEVICE_NAME or not text.isprintable():
         raise ValueError(f"a printable name of at most {MAX_DEVICE_NAME} characters")
     return text

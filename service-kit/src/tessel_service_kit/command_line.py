@@ -107,7 +107,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def explain_assignment(word: str) -> str | None:
-    """Return a hint for a word such as NAME=value, or None. For services set by environment."""
+    """Return a hint for an argument such as NAME=value, which belongs into the environment.
+
+    None for other arguments.
+    """
     name, equals, _value = word.partition("=")
     if not equals or not name:
         return None

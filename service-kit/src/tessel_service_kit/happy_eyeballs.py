@@ -48,7 +48,7 @@ def interleaved(addresses: Iterable[A], family: Callable[[A], Hashable]) -> list
     """The first MAX_ADDRESSES addresses, families alternating (RFC 8305, section 4).
 
     The family of the first address goes first: the resolver prefers it. A repeated address is
-    tried once, because two attempts at one address could not be told apart.
+    tried once, because results of attempts are matched by their address.
     """
     by_family: dict[Hashable, list[A]] = {}
     for address in dict.fromkeys(addresses):

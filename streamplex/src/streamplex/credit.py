@@ -94,11 +94,11 @@ class Promises:
 
     @property
     def have_room(self) -> bool:
-        """Whether there is room for one more first window."""
+        """Whether the tunnel's limit leaves room for the first window of one more substream."""
         return self.nbytes + self.windows.first <= self.windows.tunnel_max
 
     def promise_first(self) -> bool:
-        """Promise one more first window. Return whether there was room for it."""
+        """Promise the first window of a new substream. Return whether there was room for it."""
         if not self.have_room:
             return False
         self.nbytes += self.windows.first
@@ -112,7 +112,7 @@ class Promises:
         return True
 
     def give_back(self, nbytes: int) -> None:
-        """A window of this size is closed."""
+        """Take a window of `nbytes` off the sum: its substream has ended."""
         self.nbytes -= nbytes
 
     def measured(self, round_trip_s: float) -> None:

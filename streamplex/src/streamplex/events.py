@@ -91,7 +91,7 @@ class CreditGranted:
 
 @dataclass(frozen=True, slots=True)
 class StreamReset:
-    """The peer reads no more on this substream: sending more is useless."""
+    """The peer discards all further data on this substream. Stop sending."""
 
     channel: int
 

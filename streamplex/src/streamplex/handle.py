@@ -26,7 +26,7 @@ class SubstreamHandle:
         self._core.send(self._channel, data)
 
     def keep(self) -> None:
-        """Copy the queued data of views: their bytes are about to change."""
+        """Copy queued memoryviews into bytes, since their owner is about to reuse the buffer."""
         self._core.keep(self._channel)
 
     def end(self) -> None:
@@ -50,7 +50,7 @@ class SubstreamHandle:
         self._core.reset(self._channel)
 
     def release(self) -> None:
-        """This side is done with the substream: free its number and its state."""
+        """Free the number and the state of the substream. This side must not use it any more."""
         self._core.release(self._channel)
         self._window = None
 

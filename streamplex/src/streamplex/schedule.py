@@ -223,7 +223,7 @@ class Scheduler:
             self._lane(channel, self._aside if waits else self._lanes).append_payload(payload)
 
     def keep(self, channel: int) -> None:
-        """Copy what waits of views: their bytes are about to change."""
+        """Copy queued memoryviews into bytes, since their owner is about to reuse the buffer."""
         lane = self._lanes.get(channel) or self._aside.get(channel)
         if lane is not None:
             lane.keep()

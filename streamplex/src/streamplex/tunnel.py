@@ -195,7 +195,7 @@ class TunnelCore:
             self._scheduler.add_payload(channel, data)
 
     def keep(self, channel: int) -> None:
-        """Copy the queued data of views: their bytes are about to change."""
+        """Copy queued memoryviews into bytes, since their owner is about to reuse the buffer."""
         self._scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
@@ -227,7 +227,7 @@ class TunnelCore:
         self.flow.stop_reading(channel)
 
     def release(self, channel: int) -> None:
-        """This side is done with a substream: drop whatever the peer still sends on it.
+        """Stop using a substream, and drop all that the peer still sends on it.
 
         The opener has to `end` it first (else LocalError), and to know that the peer is done.
         """

@@ -28,7 +28,7 @@ EDGES = ("# VBAT_EN=", "# nCS=")  # how the other lines begin
 
 @implementer(IBus)
 class TracedBus:
-    """Stands between a driver and its bus. `write` is called with whole lines of the trace."""
+    """Traces the traffic between a driver and its bus. `write` is called with whole lines."""
 
     def __init__(self, bus: IBus, clock: IReactorTime, write: Callable[[str], object]) -> None:
         self._bus = bus

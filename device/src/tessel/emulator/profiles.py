@@ -10,7 +10,7 @@ from tessel.emulator.quirks import IDEAL, Quirks
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A chip: what it does wrong, and how slow it is."""
+    """The quirks and the delays of an emulated chip."""
 
     quirks: Quirks
     latencies: Latencies

@@ -106,19 +106,19 @@ class WifiStation:
         return True
 
     def address_changed(self) -> None:
-        """The static address was set or removed. It takes effect at once if there is a link."""
+        """Apply a static address that was set or removed, at once if there is a link."""
         if self.joined is not None:
             self._after(self._latencies.lease_s, self._ask_for_lease)
 
     def timers_changed(self) -> None:
-        """The timers in the chip's memory were set."""
+        """Apply the timers that were set in the chip's memory."""
         if self.joined is not None:
             self._plan_keepalive()
         if self.lease is not None:
             self._plan_renewal()
 
     def stop(self) -> None:
-        """The power is off."""
+        """Disconnect, because the power was switched off."""
         self._listen_no_more()
         self._forget()
 

@@ -96,7 +96,7 @@ class IIdleWatch(Interface):
 
 
 class IDiscardable(Interface):
-    """A transport with a method of its own for `destroy`."""
+    """A transport that Node's `destroy` closes by `discard` instead of an abort."""
 
     def discard() -> None:
         """Close as `loseConnection` does, but drop all bytes that are received from now on."""
@@ -121,7 +121,10 @@ class ISecured(Interface):
 
 
 class IHostIgnored(Interface):
-    """Marks a port whose host was ignored: the radio cannot limit it to one of its addresses."""
+    """Marks a port that listens on all addresses, although the program named one.
+
+    The radio cannot listen on a single address.
+    """
 
 
 class IListening(Interface):

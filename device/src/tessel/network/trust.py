@@ -65,12 +65,12 @@ class Verification:
             self._sessions.keep(connection, self._ends)
 
     def forget_session(self) -> None:
-        """The target was not accepted, or TLS failed."""
+        """Forget the TLS session: the target was not accepted, or TLS failed."""
         if self._sessions is not None:
             self._sessions.forget()
 
     def verdict(self, connection: SSL.Connection) -> NodeError | None:
-        """What is wrong with the target, now that the handshake is done."""
+        """Return the fault of the target's certificate, or None. Call it after the handshake."""
         if self._chain_fault is not None:
             return _chain_error(self._chain_fault)
         try:
@@ -106,7 +106,7 @@ class Verification:
             ends = certificate.to_cryptography().not_valid_after_utc
             self._ends = ends if self._ends is None else min(self._ends, ends)
         if not fine:
-            self._chain_fault = fault  # the last one is the one Node tells
+            self._chain_fault = fault  # the last fault is the one that Node reports
         return True
 
     def _check_name(self, connection: SSL.Connection) -> None:
@@ -146,7 +146,7 @@ def peer_der(connection: SSL.Connection) -> bytes | None:
 
 
 def _idna(name: str) -> bytes:
-    """As it stands in the ClientHello and in certificates."""
+    """Return a host name in the form of the ClientHello and of certificates."""
     bare = name.rstrip(".")
     try:
         data = bare.encode("ascii") if bare.isascii() else bare.encode("idna")

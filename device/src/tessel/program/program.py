@@ -43,7 +43,7 @@ class IProgramReactor(IHostReactor, IReactorCore, IReactorFromThreads):
 
 
 class _Stage(Enum):
-    """How far a run is."""
+    """The stages of a run."""
 
     MAIN = auto()  # the program's text runs
     RUNNING = auto()  # its callbacks run

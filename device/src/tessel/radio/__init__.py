@@ -1,4 +1,4 @@
-"""Radios: what carries a program's bytes, behind one interface.
+"""Radios: each carries the bytes of programs, and all have one interface.
 
 `host` uses this machine's sockets, `cc3000` a CC3000 chip through its driver. `interface` defines
 what each radio must do and which errors it raises.

@@ -31,8 +31,8 @@ MAX_ACCEPTED = 50_000
 """Accepted tokens to remember: more than a process has tunnels. Each takes some 400 bytes."""
 
 MAX_REFUSED = 10_000
-"""Refused tokens to remember. Somebody who guesses more than that reaches the token service with
-each guess, as without a cache."""
+"""Refused tokens to remember. If more than that are tried, each try reaches the token service, as
+without a cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Recheck:
             self._next = self.clock.callLater(pause_s, self._ask)
 
     def stop(self) -> None:
-        """Check no more. A check that is under way is cancelled."""
+        """Stop checking, and cancel a check that is in progress."""
         if self._next is not None and self._next.active():
             self._next.cancel()
         if self._asking is not None:

@@ -50,13 +50,13 @@ class HashCosts:
 
 @dataclass(frozen=True, slots=True)
 class HashParameters:
-    """Salt and costs: what is needed, besides a token, to compute its hash."""
+    """Salt and costs for computing the hash of a token."""
 
     salt: bytes
     costs: HashCosts = HashCosts()
 
     def hash(self, token: str) -> bytes:
-        """The hash of `token`. Blocks for as long as the costs say."""
+        """Return the hash of `token`. Blocks the thread; the costs determine for how long."""
         return hashlib.scrypt(
             token.encode("utf-8", "surrogatepass"),
             salt=self.salt,

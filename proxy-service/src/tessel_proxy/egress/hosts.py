@@ -27,7 +27,7 @@ _BYTE_MAX = 0xFF
 
 @lru_cache(maxsize=1024)  # programs ask for the same few hosts
 def canonical(host: str) -> Address | str:
-    """The address that `host` stands for, or the name in lower case and ASCII (IDNA).
+    """Return the address that `host` denotes, or the name in lower case and ASCII (IDNA).
 
     Raises ValueError if it is neither an address nor a valid DNS name.
     """

@@ -60,7 +60,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Whether it is a root. Clients use their own copy of a root, whatever the server sends."""
+    """Whether the certificate is a root. Clients use their own copy of a root, not the server's."""
     return certificate.subject == certificate.issuer
 
 

@@ -20,7 +20,7 @@ from tessel_proxy.records.repeated_lines import EVERY_LINE, LineKind, LogLine
 
 TICKET_KEYS_S: Final = 12 * 3600
 """Seconds to use the same keys, and the longest life of a ticket. A device that was off for a night
-resumes. Somebody who reads the keys out of the memory can decrypt at most half a day of TLS 1.2."""
+resumes. An attacker who reads the keys in memory can decrypt at most half a day of TLS 1.2."""
 
 
 _EACH_LINE: Final = EVERY_LINE.log

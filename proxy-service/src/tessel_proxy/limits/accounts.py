@@ -37,7 +37,7 @@ class Lingering(Interface):
 
 
 class AccountUsage:
-    """What one account has open, and its rate limits and quota."""
+    """Counts the open tunnels and substreams of one account, with its rate limits and quota."""
 
     def __init__(self, limits: AccountLimits, config: LimitSettings, clock: IReactorTime) -> None:
         self._limits = limits

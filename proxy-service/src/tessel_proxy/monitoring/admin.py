@@ -123,7 +123,7 @@ class _Site(Site):
             cast("ITCPTransport", next(iter(self._open)).transport).abortConnection()
 
     def went(self, channel: _Channel) -> None:
-        """Count a closed connection no more."""
+        """Remove a closed connection from the count."""
         del self._open[channel]
 
     def log(self, request: object) -> None:

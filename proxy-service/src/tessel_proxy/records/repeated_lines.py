@@ -38,7 +38,7 @@ class LineKind:
 
     @property
     def family(self) -> LineKind:
-        """The kind that stands for all that differ in source and detail only."""
+        """The common kind of all lines that differ only in source and detail."""
         return replace(self, source=OTHERS, detail="")
 
 
@@ -50,7 +50,7 @@ class LogLines(Interface):
     """Decides which log lines are written."""
 
     def log(self, kind: LineKind, write: Write) -> None:
-        """Pass a line of this kind; `write` writes it."""
+        """Decide about a line of this kind: call `write` now, count the line, or drop it."""
 
 
 class EachLine:

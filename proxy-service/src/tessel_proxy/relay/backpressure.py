@@ -33,7 +33,7 @@ class Relay(Interface):
 
 
 class _Nobody:
-    """Stands in for the relay of a closed substream."""
+    """Replaces the relay of a closed substream, and does nothing."""
 
     def touch(self) -> None:
         pass
@@ -100,7 +100,7 @@ class Pauses(ABC):
         self.remove(Why.RATE)
 
     def end(self) -> None:
-        """Resume, whatever the reasons, and never pause again."""
+        """Resume, even if there are reasons to pause, and never pause again."""
         self._over = True
         self._reasons = _NO_REASON
         self._resume()

@@ -1,4 +1,4 @@
-"""The target's side of one substream: what the target sends, how it ends, and the end of it all.
+"""The target's side of one substream: its data, its end, and the end of the whole substream.
 
 The states are in a table (states.py). However a substream ends, the device gets `end` and `close`
 and the closing log line is written, once.

@@ -1,4 +1,4 @@
-"""What all substreams of one tunnel share."""
+"""Data and services that all substreams of one tunnel share."""
 
 from __future__ import annotations
 

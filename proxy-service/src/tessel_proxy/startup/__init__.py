@@ -1,1 +1,1 @@
-"""What happens before and around serving: settings, checks, composition, listeners, reload."""
+"""Start and reload of the proxy: settings, checks, composition, listeners."""

@@ -184,7 +184,7 @@ class DevicePorts:
                 self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
 
     async def close(self) -> None:
-        """Listen no more, and close connections that wait for their PROXY header."""
+        """Stop listening, and close connections that wait for their PROXY header."""
         ports, self._ports = self._ports, []
         for _listener, port in ports:
             await maybeDeferred(port.stopListening)

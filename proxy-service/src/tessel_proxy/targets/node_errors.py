@@ -57,7 +57,7 @@ def denied(host: str, port: int, address: Address | str, rule: str) -> TargetErr
 
 
 def not_connected(address: Address, port: int, failure: Failure) -> TargetError:
-    """The connection failed with an error of the system."""
+    """Return the error for a failed TCP connection, such as `connect ECONNREFUSED 192.0.2.4:80`."""
     message = f"connect {_code(failure)} {address}:{port}"
     return TargetError(message, Outcome.CONNECT_FAILED, address)
 

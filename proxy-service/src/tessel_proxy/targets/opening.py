@@ -208,7 +208,7 @@ class _Built:
         return self._target
 
     def doStart(self) -> None:
-        """Nothing starts with it."""
+        """Do nothing; part of the interface of Twisted factories."""
 
     def doStop(self) -> None:
-        """Nothing ends with it."""
+        """Do nothing; part of the interface of Twisted factories."""

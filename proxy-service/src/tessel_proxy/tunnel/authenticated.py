@@ -103,6 +103,6 @@ class AuthenticatedTunnel:
         return True
 
     def stop(self) -> None:
-        """Check the token no more."""
+        """Stop checking the token."""
         if self._recheck is not None:
             self._recheck.stop()

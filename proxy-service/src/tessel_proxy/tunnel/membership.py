@@ -8,7 +8,7 @@ from tessel_proxy.tunnel.shared_state import DeviceKey, OpenTunnel, SharedState
 
 
 class Membership:
-    """Enters a tunnel into the shared state, and takes it out again."""
+    """Keeps one tunnel in the sets and counters that all tunnels share, until it has closed."""
 
     def __init__(self, shared: SharedState, tunnel: OpenTunnel) -> None:
         self._shared = shared

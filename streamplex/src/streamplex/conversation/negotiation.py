@@ -1,4 +1,4 @@
-"""What hello and answer have in common: the list of features, and the window."""
+"""The common parts of hello and answer: the list of features, and the window."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes |
 
 
 def end_at_once(transport: HalfCloseable) -> None:
-    """Half close behind waiting bytes; if none wait, at once, without a turn of the reactor.
+    """Half close after the queued bytes; at once, without a turn of the reactor, if none wait.
 
     The protocol's writeConnectionLost may be called inside this call.
     """

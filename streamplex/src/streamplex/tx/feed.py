@@ -44,7 +44,7 @@ class Feed:
             self._pull_later()
 
     def forget(self) -> None:
-        """The producer is done."""
+        """Forget the producer, without stopping it: it has unregistered."""
         self._producer = None
 
     def stop(self) -> None:
@@ -54,7 +54,7 @@ class Feed:
             producer.stopProducing()
 
     def written(self) -> None:
-        """More bytes were queued."""
+        """Pause the producer if too many bytes wait. Called after bytes were queued."""
         if self._producer is None or not self._streaming or self._paused:
             return
         if self._lane.waiting_bytes() > MAX_WAITING_BYTES:
@@ -62,7 +62,7 @@ class Feed:
             cast("IPushProducer", self._producer).pauseProducing()
 
     def sent(self) -> None:
-        """Queued bytes were sent."""
+        """Resume the producer if few bytes wait. Called after queued bytes were sent."""
         if self._producer is None:
             return
         if not self._streaming:

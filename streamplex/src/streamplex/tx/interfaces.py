@@ -59,7 +59,7 @@ class Held(Protocol):
 
 
 class Crashable(Protocol):
-    """A substream, as the code that calls its protocol sees it."""
+    """A substream that can be ended with an error if a call of its protocol raises."""
 
     @property
     def channel(self) -> int: ...

@@ -128,7 +128,7 @@ class Outgoing(Addressed, ABC):
             self._feed.begin()
 
     def unregisterProducer(self) -> None:
-        """The producer is done."""
+        """Stop pacing the producer: it will write no more."""
         if self._feed is not None:
             self._feed.forget()
             self._feed = None

@@ -275,7 +275,7 @@ class TunnelProtocol(Sending):
             self._wire.resumeProducing()
 
     def end_stall(self) -> None:
-        """No consumer took anything for too long: end the substream that holds most."""
+        """End the substream that holds most bytes: no consumer has taken any for too long."""
         substream = max(self._substreams.values(), key=lambda each: each.held_bytes)
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
@@ -299,4 +299,4 @@ class TunnelProtocol(Sending):
 
     def give_up(self) -> None:
         """Abort the tunnel: the peer did not answer."""
-        self.abortConnection(SilentPeerError("the peer is silent, and answers nothing"))
+        self.abortConnection(SilentPeerError("the peer sent nothing, and did not answer the ping"))

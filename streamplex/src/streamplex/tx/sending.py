@@ -39,7 +39,7 @@ class _Transport(Interface):
 
 
 class Phase(Enum):
-    """How far the life of a tunnel's transport is."""
+    """The states of a tunnel's transport."""
 
     CONNECTING = auto()
     OPEN = auto()
@@ -165,7 +165,7 @@ class Sending(Protocol, ABC):
     # --- as the transport's producer --------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """The transport has no room: write smaller batches when it has."""
+        """Stop writing until the transport has room, and write smaller batches from then on."""
         self._paused = True
         self._batch_bytes = max(self._batch_bytes // 2, MIN_BATCH_BYTES)
 

@@ -89,7 +89,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
             self._lose(Failure(fault))
 
     def release(self) -> None:
-        """This side is done with the substream: free its number and its state.
+        """Free the number and the state of the substream. This side must not use it any more.
 
         Sends `end` first if it was not sent. The protocol gets its connectionLost.
         """

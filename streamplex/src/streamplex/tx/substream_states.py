@@ -1,4 +1,4 @@
-"""How the two halves of a substream end, as tables: what is read from it, what is written to it.
+"""The states of both halves of a substream, reading and writing, until their ends.
 
 Reading   WAITING --attach--> OPEN --discard--> DISCARDING --reset--> RESET --lose--> LOST
 Writing   OPEN --ask--> ENDING --end--> ENDED --sent--> SENT --release--> RELEASED
@@ -40,7 +40,7 @@ class ReadingInput(Enum):
 
 
 class Writing(Enum):
-    """How far this side's `end` is."""
+    """The states of the writing half, up to this side's `end`."""
 
     __hash__ = object.__hash__
 

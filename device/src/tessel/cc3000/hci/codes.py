@@ -126,7 +126,7 @@ AF_INET = 2
 
 
 class Security(IntEnum):
-    """How a Wi-Fi network is secured."""
+    """The security of a Wi-Fi network."""
 
     OPEN = 0
     WEP = 1

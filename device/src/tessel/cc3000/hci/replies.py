@@ -70,7 +70,7 @@ class ServicePack(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Sent(Reply):
-    """The answer to a send. `count`: bytes that the chip has taken; a negative one is a `Code`."""
+    """The answer to a send. `count`: bytes that the chip has taken; if negative, a `Code`."""
 
     FORMAT = struct.Struct("<Ii")
     sd: int
@@ -79,7 +79,7 @@ class Sent(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Received(Reply):
-    """The answer to a read. `count` bytes follow in a data packet; a negative one is a `Code`."""
+    """The answer to a read. `count`: bytes that follow in a data packet; if negative, a `Code`."""
 
     FORMAT = struct.Struct("<IiI")
     sd: int

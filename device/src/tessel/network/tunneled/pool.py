@@ -191,7 +191,7 @@ class TunnelPool:
     # Losing a tunnel.
 
     def going_away(self, after_s: float) -> None:
-        """Delay the next tunnel, as the proxy asks."""
+        """Open no tunnel for `after_s` seconds, at most GOAWAY_CAP_S: the proxy asks for this."""
         self._backoff.hold_off(self._clock.seconds() + min(after_s, GOAWAY_CAP_S))
 
     def refused(self, error: NodeError) -> None:

@@ -10,9 +10,9 @@ from tessel.node._http.faults import body_overflow, extensions_overflow, header_
 
 # Node's default (`maxHeadersCount`). Many short fields cost more memory than their bytes.
 MAX_HEADER_FIELDS = 2000
-# A head is given to the parser in such portions: it says nothing of a field before its end, so the
-# limit on an unfinished one is kept to within a portion. It also bounds how many requests of a
-# pipeline are parsed before the first is answered.
+# Bytes of a head that the parser gets at once. It reports a field only when the field is complete,
+# so an unfinished field can exceed its limit by one portion. The portion also bounds how many
+# requests of a pipeline are parsed before the first is answered.
 PORTION = 1024
 _FIELD_OVERHEAD = 4  # ": " and CR LF
 
@@ -25,7 +25,7 @@ class Collector:
         self.parser: httptools.HttpRequestParser | httptools.HttpResponseParser
         self.open = False  # within a message
         self.in_head = True
-        self.unseen = 0  # bytes given to the parser of which it has said nothing
+        self.unseen = 0  # bytes given to the parser and not yet reported by it
         self._called = False
         self._max_header_bytes = max_header_bytes
         self._max_body_bytes = max_body_bytes

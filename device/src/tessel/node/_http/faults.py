@@ -1,7 +1,7 @@
-"""The parser's words for what is wrong with a message -> Node's error with its code.
+"""Converts the parser's error texts to Node's errors with their codes.
 
-llhttp gives each fault a reason in words. `httptools` passes the words on but not the code, so the
-code is found by them. The words are llhttp's (`src/llhttp.c`); a test compares with a real Node.
+llhttp gives each error a text and a code. `httptools` passes on only the text, so the code is
+looked up by it. The texts are llhttp's (`src/llhttp.c`); a test compares them with a real Node.
 """
 
 from http import HTTPStatus

@@ -6,8 +6,8 @@ from tessel.node.net import Socket
 
 
 class Parked:
-    """A connection at rest: it is closed when its time is up, and when anything comes on it,
-    for what comes unasked would be taken for the next answer.
+    """An idle connection. It is closed after its timeout, and if it receives data before then:
+    such data would be parsed as the response to the next request.
     """
 
     def __init__(self, socket: Socket, timeout_ms: float) -> None:

@@ -42,7 +42,7 @@ class HttpParser:
 
     @property
     def between(self) -> bool:
-        """Nothing of a next message came."""
+        """True if no byte of a further message has come."""
         return not (self._message.open or self._message.events or self._rest or self._fault)
 
     def receive(self, data: bytes) -> None:
@@ -64,7 +64,7 @@ class HttpParser:
             self._feed(nbytes)
 
     def end(self) -> Iterator[Event]:
-        """The peer sends no more."""
+        """Yield the events left at the end of the peer's data. Raises if a message is cut short."""
         last = None
         for last in self.events():
             yield last
@@ -72,7 +72,7 @@ class HttpParser:
             raise cut_short()
 
     def left_over(self) -> bytes:
-        """What came behind the last message: the first bytes of another protocol."""
+        """The bytes received after the last message: the first bytes of another protocol."""
         return self._rest
 
     def _feed(self, data: bytes) -> None:
@@ -90,7 +90,7 @@ class HttpParser:
             self._fault = fault
 
     def _portion(self) -> tuple[bytes, bytes]:
-        """What is given to the parser now, and what is kept back."""
+        """Return the bytes to parse now and the bytes to parse later."""
         if self._message.in_head or not self._message.open:
             return self._rest[:PORTION], self._rest[PORTION:]
         return self._rest, b""
@@ -120,10 +120,10 @@ class RequestParser(HttpParser):
         self._start(RequestCollector(*self._limits), httptools.HttpRequestParser)
 
     def decline(self, head: RequestHead) -> None:
-        """Nobody takes the upgrade, so the request is one like others, and may have a body.
+        """Parse the request as an ordinary one, perhaps with a body: no listener upgrades it.
 
-        llhttp stopped behind the head. A new parser gets one without `Upgrade`, for its fields say
-        where the request ends.
+        llhttp stopped after the head. A new parser gets the same head without `Upgrade`, because
+        the other fields define where the request ends.
         """
         self._switched = False
         self._begin()
@@ -159,7 +159,7 @@ class ResponseParser(HttpParser):
                 self._complete = isinstance(event, End)
                 yield event
             elif event.informational:
-                self._begin()  # it has no body, whatever its head says
+                self._begin()  # never has a body, even with Content-Length
                 yield event
             else:
                 yield from self._final(event)

@@ -52,7 +52,7 @@ class ServerResponse(OutgoingMessage):
         self.send_date = True
         self._method = head.method
         self._knows_chunks = head.version not in ("0.9", "1.0")
-        # As in Node an older client keeps its connection only if the program says so itself
+        # As in Node, an HTTP/1.0 client keeps its connection only if the program sets the header
         self._kept = kept if head.keep_alive and self._knows_chunks else None
         self._continue_due = False
         self._connect(request.socket)

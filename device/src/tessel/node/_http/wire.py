@@ -12,7 +12,7 @@ __all__ = ["HttpWire"]
 
 @dataclass(slots=True)
 class _Message:
-    """How far the current message of one side is."""
+    """The states of the current message of one side."""
 
     complete: bool = False
     closes: bool = False  # its sender closes the connection behind it

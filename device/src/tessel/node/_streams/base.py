@@ -76,7 +76,7 @@ class Stream(EventEmitter):
         return ()
 
     def _settled(self) -> None:
-        """One half has ended. Destroy the stream if all have."""
+        """Destroy the stream if all its halves have ended."""
         if self._is_over():
             self.destroy()
 

@@ -11,7 +11,7 @@ from tessel.node.base import encodings
 
 
 class Source(Enum):
-    """What the source of a stream may do."""
+    """The states of a stream's source."""
 
     WAITING = auto()  # `push` returned False, or nothing was asked for yet
     PUSHING = auto()

@@ -1,4 +1,4 @@
-"""One destination of a stream: a stream, or a Python file."""
+"""Copies a stream to one destination: another stream, or a Python file."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ HIGH_WATER_MARK = 16 * 1024  # bytes to queue before `write` returns False; as i
 
 
 class _Writing(Enum):
-    """How far the writing half is; it goes through these states in order."""
+    """The states of the writing half, in this order."""
 
     OPEN = auto()
     ENDED = auto()  # `end` was called

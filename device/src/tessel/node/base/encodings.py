@@ -66,7 +66,7 @@ def encoded(text: str, encoding: str = DEFAULT) -> bytes:
 
 
 def as_bytes(chunk: object, encoding: str = DEFAULT, name: str = "chunk") -> bytes:
-    """What a program writes: text in `encoding`, or bytes as they are."""
+    """Return a written chunk as bytes: text is encoded in `encoding`, bytes are unchanged."""
     if isinstance(chunk, str):
         return encoded(chunk, encoding)
     if isinstance(chunk, bytes):
@@ -91,7 +91,7 @@ def _from_hex(text: str) -> bytes:
 
 
 def _from_base64(text: str) -> bytes:
-    """Both alphabets; what is not of them is skipped; padding is not needed and ends the text."""
+    """Decode base64 or base64url as Node does: skip other characters, stop at the padding."""
     standard = text.partition("=")[0].replace("-", "+").replace("_", "/")
     digits = _NO_BASE64.sub("", standard)
     whole = digits[: len(digits) - 1] if len(digits) % 4 == 1 else digits
@@ -122,7 +122,7 @@ _ENCODERS: Mapping[str, Callable[[str], bytes]] = {
 
 
 class Decoder(Protocol):
-    """Text of chunks; what is incomplete at the end of a chunk waits for the next."""
+    """Decodes chunks to text. Holds an incomplete character until the next chunk."""
 
     def decode(self, data: bytes, final: bool = False) -> str: ...
 

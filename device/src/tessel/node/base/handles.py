@@ -47,7 +47,7 @@ class Handle:
         self._set(is_open=self._open, referenced=False)
 
     def named(self) -> str:
-        """Return what is open, and what it is used for if this is known."""
+        """Return the name of the handle, with its use if this is known."""
         return self.what if self.use is None else f"{self.what} for {self.use()}"
 
     def close(self) -> None:

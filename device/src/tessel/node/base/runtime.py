@@ -56,7 +56,7 @@ class Runtime:
         self.fault: BaseException | None = None  # the first exception that ended the program
 
     def stop(self) -> None:
-        """Call the program no more: it is ending."""
+        """Stop calling the program: it is ending."""
         self._stopped = True
 
     def call(self, function: Callable[..., object], *args: object) -> None:

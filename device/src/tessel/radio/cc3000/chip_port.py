@@ -18,7 +18,7 @@ _log = Logger(namespace="tessel.radio")
 
 
 class PortOwner(Protocol):
-    """What a port needs of the object that opened it."""
+    """The calls that a port makes on the object that opened it."""
 
     def port_left(self, port: ChipPort) -> None:
         """The port is closed for good."""

@@ -1,4 +1,4 @@
-"""The chip's sockets in use: dials, listens, binds, and knows which number belongs to what."""
+"""The chip's sockets in use: connects, listens, binds, and maps socket numbers to their owners."""
 
 from __future__ import annotations
 

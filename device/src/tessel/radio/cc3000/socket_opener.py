@@ -1,4 +1,4 @@
-"""Opens and closes sockets of the chip: which number, at which port, and what if none is free."""
+"""Opens, binds and closes sockets of the chip, and waits or fails if none is free."""
 
 from __future__ import annotations
 

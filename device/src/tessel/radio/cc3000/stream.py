@@ -28,7 +28,7 @@ from tessel.radio.interface import IWeakTransport
 
 LINGER_S = 5.0
 """Seconds that a close waits until the peer has acknowledged the last packets: the chip drops those
-that are outstanding when it closes a socket. After that a free socket, of four, is worth more."""
+that are outstanding when it closes a socket. After that, one of only four sockets must be freed."""
 
 _log = Logger(namespace="tessel.radio")
 

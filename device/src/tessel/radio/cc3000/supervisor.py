@@ -112,7 +112,7 @@ class ChipSupervisor:
             raise NetworkUnreachableError(str(fault)) from fault
 
     def watch_trouble(self, failed: Callable[[Exception], None]) -> Callable[[], None]:
-        """Call `failed` with the reason of each attempt in the background that fails.
+        """Call `failed` with the reason each time that a background restart or join fails.
 
         Returns a function that ends the watch.
         """
@@ -161,7 +161,10 @@ class ChipSupervisor:
             await self.join(self.access_point)
 
     async def _start(self) -> None:
-        """Boot the chip. The network that it may join by itself is not yet the one to be joined."""
+        """Boot the chip.
+
+        The chip may join a stored network by itself. That counts only if no other is to be joined.
+        """
         self._joining = self.access_point is not None
         try:
             version = await self._chip.boot()
