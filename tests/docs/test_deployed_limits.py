@@ -1,4 +1,4 @@
-"""What deploy/ lets the proxy have is enough for what the proxy may come to need."""
+"""The limits that deploy/ sets are high enough for the proxy's own limits."""
 
 import re
 from pathlib import Path

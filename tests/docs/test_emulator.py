@@ -1,4 +1,4 @@
-"""The table of the emulated chip's quirks is what the code has: names, order and both values."""
+"""The table of the emulated chip's quirks matches the code: names, order and both values."""
 
 import re
 from dataclasses import fields

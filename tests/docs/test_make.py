@@ -1,4 +1,4 @@
-"""What `make` is about to do, which it says first."""
+"""`make` announces its work before it begins."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the five packages say of themselves, and what their sdist and wheel contain."""
+"""The metadata of the five packages, and the contents of their sdist and wheel."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What docs/programs.md says of the device, against the device."""
+"""The statements of docs/programs.md about the device, checked against the device."""
 
 import re
 from pathlib import Path

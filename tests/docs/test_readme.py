@@ -1,4 +1,4 @@
-"""What the README and the index of docs/ say about versions, packages, pages and make targets."""
+"""Versions, packages, pages and make targets in the README and in the index of docs/."""
 
 import re
 import tomllib

@@ -36,7 +36,7 @@ def pytest_report_header(config):
 
 
 def pytest_configure(config):
-    # Until logging begins Twisted keeps 65,536 lines, and what they hold: a leak that is none.
+    # Until logging begins, Twisted keeps 65,536 lines with their objects, which looks like a leak.
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
 
 

@@ -42,7 +42,7 @@ class BadManners(RuleBasedStateMachine):
 
     @initialize(features=st.lists(st.sampled_from(FEATURES), unique=True) | st.none())
     def connect(self, features):
-        self.proxy = MemoryProxy(0)  # within the limits of who sets none
+        self.proxy = MemoryProxy(0)  # with the default limits
         self.tunnel = self.proxy.tunnel()
         self.told = {}  # by channel: the events since it was opened
         self.left_over = b""

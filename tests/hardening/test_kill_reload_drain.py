@@ -136,7 +136,7 @@ def test_a_broken_certificate_is_not_loaded(proxy_with, bystander_of, context):
         proxy.reload()
         eventually(lambda: [line["event"] for line in proxy.faults()] == ["reload_failed"])
         assert is_trusted(proxy, context)
-    proxy.expected_faults = ["reload_failed"]  # the operator is told
+    proxy.expected_faults = ["reload_failed"]  # the log reports it
 
 
 @pytest.mark.parametrize("features", [[], ["goaway/1", "halfclose/1", "reuse/1"]])

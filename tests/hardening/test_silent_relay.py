@@ -52,7 +52,7 @@ def test_connections_in_a_silent_relay_cost_little_and_block_nobody(
     with bystander_of(proxy):
         time.sleep(3)  # targets go on to send
         assert proxy.held.memory - before.memory < TUNNELS * 512 * 1024
-        device_of(proxy, TOKEN)  # who comes by another way is let in
+        device_of(proxy, TOKEN)  # a device that does not use the relay is accepted
 
 
 def test_after_the_relay_closes_nothing_is_left(proxy, relay, device_of, hanging):

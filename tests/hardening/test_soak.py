@@ -135,7 +135,7 @@ def test_after_many_comings_and_goings_nothing_is_left_behind(
     count = comings.substreams - first
     each = slope(seen)
     told = f"{comings.tunnels} tunnels, {count} substreams: {each:.0f} bytes of memory for each"
-    assert count >= LEAST_SUBSTREAMS, f"too slow a machine to tell anything; {told}"
+    assert count >= LEAST_SUBSTREAMS, f"the machine is too slow for a result; {told}"
     assert each < MAX_BYTES_EACH or each * count < NOISE_BYTES, told
     assert each * count < MAX_GROWTH_BYTES, told
     proxy.settles(proxy.held_at_first.descriptors + DESCRIPTORS_TOLERANCE)

@@ -2,7 +2,7 @@
 
 docs/egress.md shows this table, and test_egress_table.py plays each of its rows against the proxy.
 A result is `dialled ADDRESS` (with `, logged RULE` where a refusal is only reported), `EACCES RULE`
-as in the device's error and the log, or `ENOTFOUND` for what is neither an address nor a name.
+as in the device's error and the log, or `ENOTFOUND` for text that is not a host.
 """
 
 from dataclasses import dataclass, field

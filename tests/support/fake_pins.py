@@ -1,7 +1,7 @@
 """Fakes of `spidev` and `gpiod` (2.x) with the real signatures; their pins lead to a chip.
 
 Levels are voltages here, as on the wires: an emulated chip gets the levels of its pins, and the
-lines are set and read as their settings say. `Wiring` has a switch for each way to be wrong.
+lines are set and read as their settings say. `Wiring` has a switch for each wiring fault.
 """
 
 import errno

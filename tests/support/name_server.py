@@ -1,7 +1,7 @@
 """A name server that answers as each name says: a-RULE.aaaa-RULE.test.
 
 Rules: an address, with dashes for its dots or colons, `none`, `nxdomain`, `servfail`, `refused` or
-`silent`. With a label `alias` the answer is about the name that this one stands for (CNAME).
+`silent`. With a label `alias` the answer is about the canonical name of this one (CNAME).
 Run it as `python name_server.py`: it takes port 53 of 127.0.0.1.
 """
 

@@ -1,4 +1,4 @@
-"""farewell.py HOST PORT WORDS: hears its peer out, and only then says something itself."""
+"""farewell.py HOST PORT WORDS: reads until its peer has ended, and only then sends something."""
 
 import sys
 
