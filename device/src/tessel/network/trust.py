@@ -60,7 +60,7 @@ class Verification:
         return connection
 
     def keep_session(self, connection: SSL.Connection) -> None:
-        """The connection is over, and its target was accepted: the next one may resume it."""
+        """Keep the TLS session of an accepted target for its next connection."""
         if self._sessions is not None and self._ends is not None:
             self._sessions.keep(connection, self._ends)
 

@@ -94,7 +94,7 @@ class Penalties:
         _remember(self._right, pair, None)
 
     def was_wrong(self, source: str, digest: bytes, now: float) -> None:
-        """A token from this source was refused."""
+        """Count a refused token against its source, and lengthen the backoff of this token."""
         pair = (source, digest)
         self._right.pop(pair, None)
         times, last = self._wrong.get(pair, (0, now))

@@ -84,6 +84,6 @@ class LimitSettings(Settings):
     def max_waiting_for_header(self) -> int:
         """Connections of load balancers that may wait for their PROXY header (PROXY_PROTOCOL_FROM).
 
-        They need file descriptors, too. The proxy's Config knows the number.
+        They need file descriptors, too. 0 here: the proxy's Config overrides this.
         """
         return 0

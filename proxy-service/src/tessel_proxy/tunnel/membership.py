@@ -46,7 +46,7 @@ class Membership:
             self._shared.tunnels.by_device[device] = self._tunnel
 
     def leave_account(self) -> None:
-        """Count the tunnel no longer for its account and device; again does nothing."""
+        """Remove the tunnel from its account and device. A second call does nothing."""
         usage, self._usage = self._usage, None
         if usage is not None:
             usage.tunnels -= 1

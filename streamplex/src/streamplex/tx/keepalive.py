@@ -66,7 +66,7 @@ class KeepAlive:
         self._look: IDelayedCall | None = clock.callLater(interval_s, self._looked)
 
     def heard(self) -> None:
-        """The peer is alive."""
+        """Note that the peer sent something; a ping that waits for its answer is settled."""
         self._heard_at = self._clock.seconds()
         self._asked_at = None
 

@@ -58,7 +58,7 @@ class PingReport:
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """A sign of life of the chip."""
+    """The event that the chip sends at intervals to report that it still runs."""
 
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.KEEPALIVE)
