@@ -152,7 +152,7 @@ def end_at_once(transport: HalfCloseable) -> None:
 def _takes_more(transport: Connection) -> bool:
     """Return whether bytes can go to the kernel now, since none wait and nothing is closing.
 
-    Twisted has no public name for that (test_tx_bulk.py checks the private ones). A second queue
+    Twisted has no public name for that (test_bulk.py checks the private ones). A second queue
     in this module would have to be kept in order with Twisted's.
     """
     return bool(

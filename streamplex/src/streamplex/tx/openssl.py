@@ -2,7 +2,7 @@
 
 pyOpenSSL allocates, copies twice and looks up a dozen attributes for each record of 16 KiB: a
 quarter of the cost of receiving it. Here all bytes go through one buffer. The private names of
-pyOpenSSL used here have been the same since version 0.14 (test_tx_openssl.py fails if they change).
+pyOpenSSL used here have been the same since version 0.14 (test_openssl.py fails if they change).
 """
 
 from __future__ import annotations

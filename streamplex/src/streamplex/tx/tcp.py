@@ -97,7 +97,7 @@ def progress_of(transport: object) -> Progress | None:
 def unsent_bytes(connection: Connection) -> int:
     """Bytes written to `connection` that the system has not accepted yet.
 
-    Twisted has no public name for this. tests/unit/streamplex/test_twisted_internals.py checks
+    Twisted has no public name for this. tests/unit/streamplex/tx/test_twisted_internals.py checks
     that the attributes still mean what they are taken for.
     """
     return len(connection.dataBuffer) - connection.offset + connection._tempDataLen  # noqa: SLF001

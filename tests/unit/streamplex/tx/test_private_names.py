@@ -1,6 +1,6 @@
 """Twisted's names without a promise that streamplex.tx uses: a new Twisted may lack them.
 
-Each test says which module needs the name. tx/openssl.py's names have tests in test_tx_openssl.py.
+Each test says which module needs the name. tx/openssl.py's names have tests in test_openssl.py.
 """
 
 import socket
