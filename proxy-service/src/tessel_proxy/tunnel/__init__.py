@@ -1,4 +1,13 @@
-"""One device's tunnel: its session and states, its token, its substreams, and its end.
+"""One device's tunnel: admission, token, states, substreams and end.
 
-Also holds the state that all tunnels of one proxy share.
+`Session` serves one tunnel. `SharedState` holds the settings and services that all tunnels use,
+`TunnelRegistry` lists the open tunnels, and `Drain` ends them before the proxy stops.
 """
+
+from tessel_proxy.tunnel.drain import Drain
+from tessel_proxy.tunnel.session import Session
+from tessel_proxy.tunnel.settings import TunnelSettings
+from tessel_proxy.tunnel.shared_state import SharedState, TunnelRegistry
+from tessel_proxy.tunnel.unanswered import UnansweredWatch
+
+__all__ = ["Drain", "Session", "SharedState", "TunnelRegistry", "TunnelSettings", "UnansweredWatch"]
