@@ -21,6 +21,7 @@ from streamplex import conversation
 from streamplex.conversation import encode_idle_timeout
 from streamplex.tx import Substream
 from tessel.network.interface import IDiscardable, IIdleWatch, Target
+from tessel.tcp_options import FixedTcpOptions
 
 
 class ConnectionPhase(Enum):
@@ -37,11 +38,15 @@ NOT_LEFT = (ConnectionPhase.CONNECTING, ConnectionPhase.OPEN)
 
 
 @implementer(ITCPTransport, IPushProducer, IConsumer, IIdleWatch, IDiscardable)
-class ProxiedTransport:
+class ProxiedTransport(FixedTcpOptions):
     """Writes, closes and pauses a substream for the protocol above it.
 
-    Its subclass ProxiedConnection handles what the substream receives.
+    Its subclass ProxiedConnection handles what the substream receives. TCP options have no effect:
+    the tunnel sends small writes at once and has its own keepalive, and the proxy sets TCP_NODELAY
+    on the target's socket.
     """
+
+    sends_at_once = True
 
     def __init__(self, substream: Substream, target: Target) -> None:
         self._substream = substream
@@ -101,18 +106,6 @@ class ProxiedTransport:
 
     def getHost(self) -> IAddress:  # type: ignore[override]  # there is no IP address here
         return self._substream.getHost()
-
-    def getTcpNoDelay(self) -> bool:
-        return True
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Ignore it: the tunnel never delays bytes, and the proxy sets it on its socket."""
-
-    def getTcpKeepAlive(self) -> bool:
-        return False
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Ignore it: the tunnel has its own keep-alive."""
 
     # IConsumer, IPushProducer, IIdleWatch.
 

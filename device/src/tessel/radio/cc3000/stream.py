@@ -20,11 +20,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.cc3000.errors import CommandError
-from tessel.radio.cc3000.fixed_tcp_options import FixedTcpOptions
 from tessel.radio.cc3000.incoming import Incoming
 from tessel.radio.cc3000.outgoing import Outgoing
 from tessel.radio.cc3000.socket_context import SocketContext
 from tessel.radio.interface import IWeakTransport
+from tessel.tcp_options import FixedTcpOptions
 
 LINGER_S = 5.0
 """Seconds that a close waits until the peer has acknowledged the last packets: the chip drops those
@@ -46,7 +46,8 @@ class ChipStream(FixedTcpOptions):
     """A TCP connection over one socket of the chip.
 
     The chip cannot half-close, so `loseWriteConnection` closes the whole connection, and it has
-    neither TCP_NODELAY nor a keepalive for each socket: those calls have no effect.
+    neither TCP_NODELAY nor a keepalive for each socket (it has one timer for all): those calls have
+    no effect.
     """
 
     shares = True
