@@ -30,9 +30,9 @@ def settled():
 
 
 def talk(socket, word):
-    def echoed(nbytes):
-        echoes.append(nbytes)
-        assert nbytes == word, (nbytes, word)
+    def echoed(data):
+        echoes.append(data)
+        assert data == word, (data, word)
         socket.destroy()
         if len(echoes) == len(connected):
             print(f"{len(echoes)} of them got their own word back.")

@@ -51,8 +51,8 @@ class BadManners(RuleBasedStateMachine):
         said = {} if features is None else {"features": features}
         self.say(hello(TOKEN, **said))
 
-    def say(self, nbytes):
-        self.tunnel.send(nbytes)
+    def say(self, data):
+        self.tunnel.send(data)
         self.listen()
 
     def listen(self):
@@ -153,9 +153,9 @@ class BadManners(RuleBasedStateMachine):
     def say_odd_json(self, channel, value):
         self.say(Frame(True, channel, False, json.dumps(value).encode()).wire)
 
-    @rule(nbytes=st.binary(min_size=1, max_size=40), channel=ANY_CHANNEL)
-    def say_odd_bytes(self, nbytes, channel):
-        self.say(Frame(True, channel, False, nbytes).wire)
+    @rule(data=st.binary(min_size=1, max_size=40), channel=ANY_CHANNEL)
+    def say_odd_bytes(self, data, channel):
+        self.say(Frame(True, channel, False, data).wire)
 
     @invariant()
     def each_end_is_told_once(self):

@@ -39,7 +39,7 @@ def outcome(coroutine):
     return done[0] if done else "waits"
 
 
-def nbytes(name):
+def recorded_bytes(name):
     return [burst.data for burst in bursts(name) if burst.side == HOST]
 
 
@@ -167,7 +167,7 @@ def test_the_same_call_writes_the_same_bytes(name):
     call, expected = CALLS[name]
     chip, pins, _ = running(name)
     result = outcome(call(chip))
-    assert pins.written == nbytes(name)
+    assert pins.written == recorded_bytes(name)
     assert not pins.script
     if expected is CommandError:
         result.trap(CommandError)
@@ -182,7 +182,7 @@ def test_a_start_is_like_tis_with_its_first_write_in_two_parts():
     started = Deferred.fromCoroutine(Chip(SimulatedBus(pins), clock).driver.start())
     clock.pump([0.05, 0.01, 0.01, 0.01])
     assert started.called
-    assert pins.written == nbytes("wlan_start")
+    assert pins.written == recorded_bytes("wlan_start")
     assert pins.cuts == [[4, 6], [10]]
     assert pins.powered == [False, True]
 
@@ -192,7 +192,7 @@ def test_a_chip_that_requests_patches_gets_the_reply_that_there_are_none():
     started = Deferred.fromCoroutine(Chip(SimulatedBus(pins), clock).driver.start())
     clock.pump([0.05, 0.01, 0.01, 0.01])
     assert started.called
-    assert pins.written == nbytes("wlan_start_patchreq")
+    assert pins.written == recorded_bytes("wlan_start_patchreq")
 
 
 def told(name):
@@ -248,7 +248,7 @@ def test_our_boot_sends_what_a_real_tessel_sent():
     assert outcome(chip.wlan.set_policy(last_used=True)) is None
     assert outcome(chip.wlan.set_scan(SCAN)) is None
     assert outcome(chip.netapp.use_address("0.0.0.0", "0.0.0.0", "0.0.0.0", "8.8.8.8")) is None
-    recorded = nbytes("real_chip_tessel_boot")[-8:]
+    recorded = recorded_bytes("real_chip_tessel_boot")[-8:]
     assert pins.written == without_pads(recorded)
     assert not pins.script
     assert chip.wlan.associated

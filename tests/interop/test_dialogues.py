@@ -137,10 +137,10 @@ class Client:
     def __exit__(self, *_):
         self._socket.close()
 
-    def send(self, nbytes):
+    def send(self, data):
         self._socket.setblocking(True)
         self._socket.settimeout(ANSWER_SECONDS)
-        self._socket.sendall(nbytes)
+        self._socket.sendall(data)
         self._socket.setblocking(False)
 
     def end(self):
@@ -159,11 +159,11 @@ class Client:
         """Take what comes within that time."""
         if self._socket.pending() or select.select([self._socket], [], [], seconds)[0]:
             try:
-                nbytes = self._socket.recv(65536)
+                data = self._socket.recv(65536)
             except ssl.SSLWantReadError:
                 return
-            self._buffer += nbytes
-            self.closed_by_server = not nbytes
+            self._buffer += data
+            self.closed_by_server = not data
 
     def await_answers(self, count):
         self.read_until(lambda: len(self.said) >= count, f"answer {count}")

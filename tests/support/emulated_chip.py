@@ -48,8 +48,8 @@ class Emulated:
         assert self.host.call(sockets.Bind(sd, SocketAddress(port=port))).value == 0
         return sd, self.machine.udp_ports[-1]
 
-    def send(self, sd, nbytes=b"x"):
-        return self.host.call(sockets.Send(sd, nbytes)).count
+    def send(self, sd, data=b"x"):
+        return self.host.call(sockets.Send(sd, data)).count
 
     def receive(self, sd, limit=1460):
         """Receive; return the number of bytes, and the bytes."""

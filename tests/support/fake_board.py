@@ -82,8 +82,8 @@ class Attempt:
         self.answer.errback(Failure(error))
         self.board.run()
 
-    def send(self, nbytes):
-        self.wire.protocol.dataReceived(nbytes)
+    def send(self, data):
+        self.wire.protocol.dataReceived(data)
         self.board.run()
 
     def end(self):
@@ -156,10 +156,10 @@ class Binding:
     def getHost(self):
         return IPv4Address("UDP", self.host or "0.0.0.0", self.port or 50_000)
 
-    def write(self, nbytes, to):
+    def write(self, data, to):
         if self.fault is not None:
             raise self.fault
-        self.sent.append((nbytes, to))
+        self.sent.append((data, to))
 
     def setBroadcastAllowed(self, enabled):
         self.broadcast = enabled

@@ -7,8 +7,8 @@ from tessel.cc3000.bus import IBus, IInstantBus
 from tessel.cc3000.errors import BusError
 
 
-def _as_it_is(nbytes):
-    return nbytes
+def _as_it_is(data):
+    return data
 
 
 @implementer(IBus)

@@ -14,14 +14,14 @@ from streamplex.tx import ISubstreamProtocol, ITakesViews, ITunnelListener, Tunn
 SEND_BUFFER_BYTES = 64 * 1024
 
 
-def hand_on(protocol, nbytes):
+def hand_on(protocol, data):
     """Deliver bytes as a transport does. A protocol that takes views gets one that is overwritten
     after the call, so that tests notice a view that was kept.
     """
     if not ITakesViews.providedBy(protocol):
-        protocol.dataReceived(nbytes)
+        protocol.dataReceived(data)
         return
-    room = bytearray(nbytes)
+    room = bytearray(data)
     protocol.dataReceived(memoryview(room))
     room[:] = b"?" * len(room)
 

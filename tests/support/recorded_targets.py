@@ -85,8 +85,8 @@ def _attend_tls(peer, behave, tls):
 
 
 def _echo(peer):
-    while nbytes := peer.recv(65536):
-        peer.sendall(nbytes)
+    while data := peer.recv(65536):
+        peer.sendall(data)
 
 
 def _count(peer):

@@ -80,8 +80,8 @@ class SetClock:
 
     def set(self, offset_s):
         """Set the clock this many seconds ahead of the machine's; behind it, if negative."""
-        nbytes = offset_s.to_bytes(8, sys.byteorder, signed=True)
+        data = offset_s.to_bytes(8, sys.byteorder, signed=True)
         with self._offset.open(
             "r+b"
         ) as file:  # written in place, because the process has mapped this file
-            os.pwrite(file.fileno(), nbytes, 0)
+            os.pwrite(file.fileno(), data, 0)

@@ -40,8 +40,8 @@ def credit(channel, nbytes):
     return Frame(True, channel, False, _json({"event": "credit", "bytes": nbytes})).wire
 
 
-def data(channel, nbytes):
-    return Frame(True, channel, True, nbytes).wire
+def data(channel, payload):
+    return Frame(True, channel, True, payload).wire
 
 
 def connecting(channel, port, host="127.0.0.1", name="net"):
@@ -77,15 +77,15 @@ class Device:
     def __exit__(self, *_):
         self.socket.close()
 
-    def send(self, *nbytes):
-        self.socket.sendall(b"".join(nbytes))
+    def send(self, *pieces):
+        self.socket.sendall(b"".join(pieces))
 
-    def send_until_full(self, nbytes, most, within):
+    def send_until_full(self, data, most, within):
         """Send repeatedly until the socket blocks for `within` seconds; return how many times."""
         self.socket.settimeout(within)
         try:
             for count in range(most):  # noqa: B007 -- it is returned
-                self.socket.sendall(nbytes)
+                self.socket.sendall(data)
         except OSError:
             return count
         finally:
@@ -96,12 +96,12 @@ class Device:
         """Return the next frame. Raises GoneError or TimeoutError."""
         while not self._frames:
             try:
-                nbytes = self.socket.recv(READ_BYTES)
+                data = self.socket.recv(READ_BYTES)
             except ConnectionError as lost:
                 raise GoneError from lost
-            if not nbytes:
+            if not data:
                 raise GoneError
-            self._buffer += nbytes
+            self._buffer += data
             self._frames, left = frames_in(self._buffer)
             del self._buffer[: len(self._buffer) - left]
         return self._frames.pop(0)

@@ -218,10 +218,10 @@ class HostileTunnel:
         self.protocol.makeConnection(self.transport)
         self.session.tunnelSecured()
 
-    def send(self, nbytes):
+    def send(self, data):
         """Deliver bytes to the proxy, unless it has closed the connection."""
         if not self.transport.gone:
-            self.protocol.dataReceived(nbytes)
+            self.protocol.dataReceived(data)
             self._proxy.turns()
 
     def take(self):

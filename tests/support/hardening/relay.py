@@ -40,10 +40,10 @@ class Relay:
         while not self._silent.is_set() and not self._closing.is_set():
             try:
                 if select.select([source], [], [], LOOK_SECONDS)[0]:
-                    nbytes = source.recv(65_536)
-                    if not nbytes:
+                    data = source.recv(65_536)
+                    if not data:
                         return
-                    sink.sendall(nbytes)
+                    sink.sendall(data)
             except OSError:
                 return
 

@@ -147,15 +147,15 @@ def cases():
 def on_device():
     """Return the events of the device's programs, in the format of `http_bytes.js`."""
     return {
-        "server": {name: server(nbytes, listening=True) for name, nbytes in SERVER.items()},
+        "server": {name: server(data, listening=True) for name, data in SERVER.items()},
         "refused": {
-            name: server(nbytes, listening=False)["statuses"] for name, nbytes in SERVER.items()
+            name: server(data, listening=False)["statuses"] for name, data in SERVER.items()
         },
         "client": {name: client(*given) for name, given in CLIENT.items()},
     }
 
 
-def server(nbytes, *, listening):
+def server(data, *, listening):
     heard = {
         name: [] for name in ("requests", "bodies", "aborted", "errors", "switched", "statuses")
     }
@@ -180,14 +180,14 @@ def server(nbytes, *, listening):
         site.listen(0)
         board.run()
         peer = board.accept()
-        peer.send(nbytes.encode("latin-1"))
+        peer.send(data.encode("latin-1"))
         output = peer.take().decode("latin-1")
         peer.lose()
     heard["statuses"] = [int(found) for found in re.findall(r"HTTP/1\.1 (\d+)", output)]
     return heard
 
 
-def client(method, nbytes):
+def client(method, data):
     heard = {
         name: [] for name in ("responses", "bodies", "aborted", "errors", "switched", "information")
     }
@@ -214,8 +214,8 @@ def client(method, nbytes):
         closed = record(request.end(), "close")
         board.run()
         wire = board.attempts[0].stand()
-        if nbytes:
-            wire.send(nbytes.encode("latin-1"))
+        if data:
+            wire.send(data.encode("latin-1"))
         if not wire.wire.lost:
             wire.end()
         assert closed

@@ -43,14 +43,14 @@ def data_of(heard):
     return b"".join(event.data for event in heard if isinstance(event, DataReceived))
 
 
-def fault_of(tunnel, nbytes):
-    *_, last = tunnel.receive(nbytes)
+def fault_of(tunnel, data):
+    *_, last = tunnel.receive(data)
     assert isinstance(last, Fault)
     return str(last.error)
 
 
-def data_frame(channel, nbytes):
-    body = channel.to_bytes(2) + bytes([DATA]) + nbytes
+def data_frame(channel, payload):
+    body = channel.to_bytes(2) + bytes([DATA]) + payload
     return len(body).to_bytes(2) + body
 
 
@@ -303,8 +303,8 @@ def test_what_the_opener_still_had_to_send_is_dropped_when_the_peer_is_done(pair
 def test_a_number_that_still_has_something_to_send_is_in_use(pair):
     pair.server.send(pair.channel, bytes(250))
     pair.server.release(pair.channel)
-    nbytes = encode_json(0, {"type": "stream", "sock": pair.channel})
-    assert "opened while it is in use" in fault_of(pair.server, nbytes)
+    data = encode_json(0, {"type": "stream", "sock": pair.channel})
+    assert "opened while it is in use" in fault_of(pair.server, data)
 
 
 def test_credit_for_a_substream_that_both_are_done_with_was_in_flight(pair):

@@ -75,8 +75,8 @@ class Witness:
             self.granted[side, channel] = windows[side.other].first
             self.sent[side, channel] = 0
 
-    def sees(self, side, nbytes):
-        for body in self.readers[side].feed(nbytes):
+    def sees(self, side, data):
+        for body in self.readers[side].feed(data):
             message = decode_message(body)
             if not isinstance(message, JsonMessage):
                 self.sent[side, message.channel] += len(message.payload)
@@ -133,9 +133,9 @@ class Flowing(RuleBasedStateMachine):
             way = self.ways[side, channel]
             size = 1 + self.windows[side.other].first * percent // 100
             begin = len(way.told) % len(PERIOD)
-            nbytes = (PERIOD * (size // len(PERIOD) + 2))[begin : begin + size]
-            self.tunnels[side].send(channel, nbytes)
-            way.told += nbytes
+            data = (PERIOD * (size // len(PERIOD) + 2))[begin : begin + size]
+            self.tunnels[side].send(channel, data)
+            way.told += data
 
     @rule(draw=st.data(), side=st.sampled_from(Side))
     def end(self, draw, side):
@@ -215,8 +215,8 @@ class Flowing(RuleBasedStateMachine):
                 self.open[Side.A].add(channel)
                 if not self.tunnels[Side.A].flow.is_promised(channel):
                     self._close(channel)
-            case DataReceived(channel, nbytes):
-                self.ways[side, channel].heard += nbytes
+            case DataReceived(channel, data):
+                self.ways[side, channel].heard += data
             case StreamEnded(channel):
                 way = self.ways[side, channel]
                 way.end_heard = True

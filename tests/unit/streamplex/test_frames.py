@@ -71,11 +71,11 @@ def test_a_body_that_no_frame_can_hold_is_the_callers_fault(size):
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "left"), [(b"\x00", 1), (b"\x00\x03", 2), (b"\x00\x01a\x00\x03ab", 4)]
+    ("data", "left"), [(b"\x00", 1), (b"\x00\x03", 2), (b"\x00\x01a\x00\x03ab", 4)]
 )
-def test_a_stream_that_ends_inside_a_frame_is_the_peers_fault(nbytes, left):
+def test_a_stream_that_ends_inside_a_frame_is_the_peers_fault(data, left):
     reader = FrameReader()
-    reader.feed(nbytes)
+    reader.feed(data)
     with pytest.raises(RemoteError, match=f"ends inside a frame, after {left} bytes? of it"):
         reader.end()
 

@@ -78,7 +78,7 @@ def test_a_pair_of_escaped_surrogates_is_one_character():
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "why"),
+    ("data", "why"),
     [
         (b"", "Expecting value"),
         (b"{", "Expecting property name"),
@@ -104,9 +104,9 @@ def test_a_pair_of_escaped_surrogates_is_one_character():
     ],
     ids=lambda value: ascii(value)[:24],
 )
-def test_what_is_not_strictly_json_is_the_peers_fault(nbytes, why):
+def test_what_is_not_strictly_json_is_the_peers_fault(data, why):
     with pytest.raises(RemoteError, match=f"(?s)invalid JSON .*({why})"):
-        loads(nbytes)
+        loads(data)
 
 
 def test_the_error_tells_the_size_of_what_came_and_quotes_nothing():
@@ -117,12 +117,12 @@ def test_the_error_tells_the_size_of_what_came_and_quotes_nothing():
 
 
 @pytest.mark.parametrize(
-    "nbytes",
+    "data",
     [rb'"\ud800"', rb'["\udc00\ud800"]', rb'{"\udfff":1}', rb'{"a":{"b":["x\ud83dx"]}}'],
 )
-def test_a_lone_surrogate_is_the_peers_fault_in_keys_too(nbytes):
+def test_a_lone_surrogate_is_the_peers_fault_in_keys_too(data):
     with pytest.raises(RemoteError, match="lone surrogate or deep nesting in JSON"):
-        loads(nbytes)
+        loads(data)
 
 
 def test_numbers_that_a_double_holds_are_read():
@@ -165,7 +165,7 @@ def test_brackets_in_text_do_not_count():
 
 
 @pytest.mark.parametrize(
-    "nbytes",
+    "data",
     [
         nested(32_000),
         b'{"":' * 16_000,
@@ -177,10 +177,10 @@ def test_brackets_in_text_do_not_count():
     ],
     ids=lambda data: ascii(data[:8]),
 )
-def test_no_frame_of_json_costs_much_time(nbytes):
+def test_no_frame_of_json_costs_much_time(data):
     began = process_time()
     with suppress(RemoteError):
-        loads(nbytes)
+        loads(data)
     assert process_time() - began < 0.2
 
 

@@ -43,9 +43,9 @@ def said(channel, value):
     return encode_frame(bytes([channel >> 8, channel & 255, 1]) + json.dumps(value).encode())
 
 
-def fault_of(tunnel, nbytes):
+def fault_of(tunnel, received):
     """The text of the fault that these bytes are, what came before it being delivered."""
-    *_, last = tunnel.receive(nbytes)
+    *_, last = tunnel.receive(received)
     assert isinstance(last, Fault)
     assert isinstance(last.error, RemoteError)
     return str(last.error)
@@ -119,7 +119,7 @@ def test_empty_data_is_no_event(pair):
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "why"),
+    ("received", "why"),
     [
         (b"\x00\x00", "frame body of 0 bytes; at least 3 are needed"),
         (b"\x00\x01\x00", "frame body of 1 byte; at least 3 are needed"),
@@ -147,8 +147,8 @@ def test_empty_data_is_no_event(pair):
         (events.stream_ended(2) + data(2, b""), "data after the end on substream 2"),
     ],
 )
-def test_a_fault_is_the_last_event_and_says_what_was_seen(server, nbytes, why):
-    heard = server.receive(events.stream_opened(2, "net") + nbytes)
+def test_a_fault_is_the_last_event_and_says_what_was_seen(server, received, why):
+    heard = server.receive(events.stream_opened(2, "net") + received)
     assert heard[0] == StreamOpened(2, "net")
     assert isinstance(heard[-1], Fault)
     assert why in str(heard[-1].error)
@@ -203,10 +203,10 @@ def test_a_stream_may_end_between_frames(server):
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_raise_anything(nbytes):
+def test_no_bytes_raise_anything(received):
     server = TunnelCore(Side.A)
     server.receive(events.stream_opened(2, None))
-    for event in server.receive(nbytes):
+    for event in server.receive(received):
         assert isinstance(event, Fault) or event is not None
 
 
@@ -414,12 +414,12 @@ def test_a_released_number_is_not_opened_again_until_what_it_had_queued_has_left
     device.send(channel, bytes(100_000))
     device.end(channel)
     device.release(channel)
-    nbytes = bytes_of(device, 1)
+    received = bytes_of(device, 1)
     with pytest.raises(ChannelsExhaustedError, match="are in use"):
         device.open(None)
-    nbytes += bytes_of(device)
+    received += bytes_of(device)
     assert device.open(None) == channel
-    *_, end = server.receive(nbytes)
+    *_, end = server.receive(received)
     assert end == StreamEnded(channel)
 
 
@@ -517,8 +517,8 @@ def test_a_device_that_did_not_name_it_passes_it_over(device, server):
 @pytest.mark.parametrize("after_ms", [5, "soon"])
 def test_a_server_is_not_sent_away(server, after_ms):
     server.enable({GOAWAY})
-    nbytes = said(0, {"type": "goaway", "after_ms": after_ms})
-    assert server.receive(nbytes) == [Ignored(0, "control message of type 'goaway'")]
+    received = said(0, {"type": "goaway", "after_ms": after_ms})
+    assert server.receive(received) == [Ignored(0, "control message of type 'goaway'")]
 
 
 def test_a_malformed_one_is_the_servers_fault(device):
@@ -581,8 +581,8 @@ def test_a_ping_to_a_peer_that_did_not_name_it_is_our_fault(server):
 
 
 def test_uninvited_it_is_passed_over(server):
-    nbytes = said(0, {"type": "ping", "id": 1})
-    assert server.receive(nbytes) == [Ignored(0, "control message of type 'ping'")]
+    received = said(0, {"type": "ping", "id": 1})
+    assert server.receive(received) == [Ignored(0, "control message of type 'ping'")]
     assert not server
 
 

@@ -164,8 +164,8 @@ class BackToBack(RuleBasedStateMachine):
                 self.heard[side, 0].add("opened", channel, name)
             case MessageReceived(value):
                 self.heard[side, 0].add("message", value)
-            case DataReceived(channel, nbytes):
-                self.heard[side, channel].data += nbytes
+            case DataReceived(channel, data):
+                self.heard[side, channel].data += data
             case CustomReceived(channel, name, args):
                 self.heard[side, channel].add("custom", name, args)
             case StreamFailed(channel, text):

@@ -68,14 +68,14 @@ async def talk(board):
     await told(server, "listening")
     client = net.connect(server.address()["port"], "127.0.0.1")
     client.write("over the chip and back")
-    event, nbytes = await told(client, "data", "error")
+    event, data = await told(client, "data", "error")
     ended = told(client, "close")
     client.destroy()
     await ended
     server.close()
     await told(server, "close")
     await deferLater(reactor, 0)  # until the last handle is closed
-    return event, nbytes
+    return event, data
 
 
 @pytest_twisted.ensureDeferred
@@ -120,8 +120,8 @@ async def test_datagrams_go_over_either_radio(boards, radio):
     here = dgram.create_socket("udp4")
     here.send("a datagram", there.address()["port"], "127.0.0.1")
 
-    event, nbytes, sender = await told(there, "message", "error")
-    assert (event, nbytes) == ("message", b"a datagram")
+    event, data, sender = await told(there, "message", "error")
+    assert (event, data) == ("message", b"a datagram")
     assert sender["address"] == "127.0.0.1"
     for socket in (here, there):
         socket.close()
@@ -246,8 +246,8 @@ async def test_servers_and_datagram_sockets_go_on_after_the_radio_was_off(boards
     assert server.address()["port"] == port
     here = dgram.create_socket("udp4")
     here.send("again", udp_port, "127.0.0.1")
-    _, nbytes, _ = await told(udp, "message")
-    assert nbytes == b"again"
+    _, data, _ = await told(udp, "message")
+    assert data == b"again"
     assert lost == []
     for emitter in (here, server, udp):
         closed = told(emitter, "close")

@@ -130,8 +130,8 @@ def test_without_miso_it_does_not_move(stage, level):
     assert look_at.endswith("MISO")
 
 
-def late(nbytes):
-    return shifted(nbytes)
+def late(data):
+    return shifted(data)
 
 
 def early(data):

@@ -182,8 +182,8 @@ async def test_a_reset_during_an_upload_is_a_lost_connection(radio, target):
     assert await client.gone is error.ConnectionLost
 
 
-def digest(nbytes):
-    return hashlib.sha256(nbytes).hexdigest()
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 @pytest_twisted.ensureDeferred

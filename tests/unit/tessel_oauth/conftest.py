@@ -64,8 +64,8 @@ class Serving:
         response = await treq.request(
             method, f"http://127.0.0.1:{self.port}{path}", persistent=False, **kwargs
         )
-        nbytes = await response.content()
-        return response.code, (await response.json() if nbytes else None), response
+        data = await response.content()
+        return response.code, (await response.json() if data else None), response
 
     async def grant(self, api_key="DEV-CRED", auth=CLIENT, **data):
         form = {"grant_type": GRANT_TYPE, "api_key": api_key} | data
@@ -79,15 +79,15 @@ class Serving:
     async def profile(self, token):
         return await self.ask("POST", "/users/profile", data={"access_token": token})
 
-    async def connect(self, nbytes):
+    async def connect(self, data):
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         client = await connectProtocol(endpoint, Everything())
-        client.transport.write(nbytes)
+        client.transport.write(data)
         return client
 
-    async def raw(self, nbytes):
+    async def raw(self, data):
         """All that is answered to these bytes until the service closes."""
-        return await (await self.connect(nbytes)).ended
+        return await (await self.connect(data)).ended
 
 
 @pytest.fixture(autouse=True)

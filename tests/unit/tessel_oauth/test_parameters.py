@@ -30,11 +30,11 @@ def test_a_parameter_without_a_value_counts():
 
 
 @pytest.mark.parametrize(
-    "nbytes",
+    "data",
     [b"a=1&a=2", b"a=1&a=1", b"a=%FF", b"\xff=1", b"&".join([b"%d=1" % n for n in range(33)])],
 )
-def test_parameters_that_cannot_be_used_are_an_invalid_request(nbytes):
-    assert word_of(parameters.parsed, nbytes) == "invalid_request"
+def test_parameters_that_cannot_be_used_are_an_invalid_request(data):
+    assert word_of(parameters.parsed, data) == "invalid_request"
 
 
 @pytest.mark.parametrize(

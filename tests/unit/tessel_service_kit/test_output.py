@@ -187,14 +187,14 @@ class FillingDisk(LineOutput):
 
     def __init__(self, room):
         super().__init__(0, report)
-        self.room, self.nbytes = room, b""
+        self.room, self.written = room, b""
 
     def _write_some(self, data):
         written = bytes(data[: self.room])
         if not written:
             raise OSError
         self.room -= len(written)
-        self.nbytes += written
+        self.written += written
         return len(written)
 
 
@@ -203,11 +203,11 @@ def test_a_line_that_was_cut_does_not_merge_with_the_next_one():
     for text in ("one\n", "two\n", "three\n"):
         disk.write(text)
         disk.flush()
-    assert (disk.nbytes, disk.dropped) == (b"one\ntw", 2)
+    assert (disk.written, disk.dropped) == (b"one\ntw", 2)
     disk.room = 100
     disk.write("four\n")
     disk.flush()
-    assert disk.nbytes == b"one\ntw\n2 dropped\nfour\n"
+    assert disk.written == b"one\ntw\n2 dropped\nfour\n"
 
 
 def test_a_lost_report_is_repeated_with_the_total_count():
@@ -218,7 +218,7 @@ def test_a_lost_report_is_repeated_with_the_total_count():
     disk.room = 1000
     disk.write(LINE)
     disk.flush()
-    assert disk.nbytes.decode() == "3 dropped\n" + LINE
+    assert disk.written.decode() == "3 dropped\n" + LINE
     assert disk.dropped == 3
 
 

@@ -122,8 +122,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _entry(line: str) -> tuple[Account, HashParameters, bytes]:
     name, _, hashed = line.rpartition(" ")
-    recipe, nbytes = parsed_hash(hashed)
-    return Account.named(name.strip()), recipe, nbytes
+    recipe, digest = parsed_hash(hashed)
+    return Account.named(name.strip()), recipe, digest
 
 
 TOKEN_BYTES = 32  # random bytes in a generated token: it cannot be guessed

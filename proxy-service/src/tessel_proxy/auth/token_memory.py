@@ -26,8 +26,8 @@ def keyed_digest(key: bytes) -> Digest:
     """A function that returns the digest of a token, which may be any text, under this key."""
 
     def digest(token: str) -> bytes:
-        nbytes = token.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(nbytes, key=key, digest_size=DIGEST_BYTES).digest()
+        data = token.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, key=key, digest_size=DIGEST_BYTES).digest()
 
     return digest
 

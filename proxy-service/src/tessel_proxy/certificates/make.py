@@ -205,9 +205,9 @@ def _certificate(file: Path) -> x509.Certificate:
 
 
 def _key(file: Path, key_pass: bytes | None) -> RSAPrivateKey:
-    nbytes = file.read_bytes()
+    data = file.read_bytes()
     try:
-        key = key_in(nbytes, key_pass)
+        key = key_in(data, key_pass)
     except (ValueError, LockedKeyError, UnsupportedAlgorithm) as error:
         raise CertificateError(
             f"{file} cannot be read with this KEY_PASS; allowed: the one of its first run"

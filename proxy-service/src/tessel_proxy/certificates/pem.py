@@ -18,9 +18,9 @@ MAX_PEM_BYTES = 4 * 1024 * 1024  # the system's whole trust store has a quarter 
 
 def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
     """All certificates of a PEM file, at least one. Raises ConfigError that names `source`."""
-    nbytes = read_pem(file, source)
+    data = read_pem(file, source)
     try:
-        return x509.load_pem_x509_certificates(nbytes)
+        return x509.load_pem_x509_certificates(data)
     except (ValueError, x509.InvalidVersion) as error:
         raise ConfigError([f"{source} holds no certificate; allowed: PEM"]) from error
 

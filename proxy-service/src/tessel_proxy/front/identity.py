@@ -168,9 +168,9 @@ def authorities_in(file: Path, source: str, now: datetime) -> Authorities:
 
 
 def _private_key(file: Path, source: str, passphrase: bytes | None) -> ServerKey:
-    nbytes = read_pem(file, source)
+    data = read_pem(file, source)
     try:
-        key = key_in(nbytes, passphrase)
+        key = key_in(data, passphrase)
     except LockedKeyError as error:
         why = "is encrypted; allowed: with KEY_PASS or KEY_PASS_FILE set"
         if passphrase is not None:

@@ -87,17 +87,17 @@ class TLSTransport(BufferingTLSTransport):
         left = memoryview(bytes)
         try:
             while left:
-                taken, nbytes = seal(self._tlsConnection, left)
+                taken, data = seal(self._tlsConnection, left)
                 left = left[taken:]
-                self._send(nbytes)
+                self._send(data)
         except SSL.WantReadError:  # a handshake is under way
             self._bufferedWrite(left.tobytes())  # type: ignore[no-untyped-call]  # Twisted's
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
 
     def _flushSendBIO(self) -> None:
-        while nbytes := sealed(self._tlsConnection):
-            self._send(nbytes)
+        while data := sealed(self._tlsConnection):
+            self._send(data)
 
     def _send(self, data: memoryview) -> None:
         write_at_once(cast("Writable", self.transport), (data,))

@@ -65,8 +65,8 @@ def all_of(decrypt, *arguments, ends=SSL.WantReadError):
     """What they are together."""
     whole = bytearray()
 
-    def take(nbytes):
-        whole.extend(nbytes)
+    def take(data):
+        whole.extend(data)
         return True
 
     assert isinstance(decrypt(*arguments, take), ends)
@@ -134,9 +134,9 @@ def test_one_connection_inside_of_another_has_a_room_of_its_own(pair):
     inner = Pair()
     outer_came, inner_came = pair.says(b"outer " * 1000), inner.says(b"inner " * 1000)
 
-    def take(nbytes):
+    def take(data):
         assert all_of(opened, inner.near, inner_came) == b"inner " * 1000
-        return nbytes == b"outer " * 1000
+        return data == b"outer " * 1000
 
     assert isinstance(opened(pair.near, outer_came, take), SSL.WantReadError)
 
@@ -173,7 +173,7 @@ def test_what_has_come_behind_the_end_is_passed_over(pair):
 def test_what_is_not_tls_has_the_reason_that_openssl_gives(pair):
     came = pair.says(b"before") + b"\x17\x03\x03\x00\x40" + b"?" * 64
     taken = bytearray()
-    why_no_more = opened(pair.near, came, lambda nbytes: not taken.extend(nbytes))
+    why_no_more = opened(pair.near, came, lambda data: not taken.extend(data))
     assert taken == b"before"
     assert "bad record mac" in str(why_no_more)
     assert why_no_more.__traceback__ is None

@@ -124,7 +124,7 @@ def test_a_transport_says_whether_its_handshake_resumed_a_session(contexts):
 def test_what_the_tunnel_carries_is_not_the_plain_text(secured):
     seen = bytearray()
     deliver = secured.tunnels.server.dataReceived
-    secured.tunnels.server.dataReceived = lambda nbytes: (seen.extend(nbytes), deliver(nbytes))
+    secured.tunnels.server.dataReceived = lambda data: (seen.extend(data), deliver(data))
     secured.near.transport.write(b"marker")
     secured.pump()
     assert secured.far.data == b"marker"

@@ -323,7 +323,7 @@ def test_a_transfer_that_brings_too_little_is_nonsense():
 def test_whichever_bit_flips_in_an_answer_the_call_ends():
     for bit in range(14 * 8):
         rig = Rig("wlan_statusget")
-        rig.bus.miso = lambda nbytes, bit=bit: flipped(nbytes, bit)
+        rig.bus.miso = lambda data, bit=bit: flipped(data, bit)
         answer = rig.result(rig.chip.wlan.status())
         rig.clock.advance(pending_command.ANSWER_TIMEOUT_S)
         assert len(answer) == 1
@@ -454,11 +454,11 @@ def test_a_chip_whose_nirq_lets_go_and_falls_again_comes_up():
 
 
 @pytest.mark.parametrize(
-    "nbytes", [b"", b"\x09", b"\x04\x00", b"\x02\x85\x05\x01\x00\x00", b"\x04\0\0\0\0"]
+    "data", [b"", b"\x09", b"\x04\x00", b"\x02\x85\x05\x01\x00\x00", b"\x04\0\0\0\0"]
 )
-def test_what_is_no_packet_is_said_to_be_none(nbytes):
+def test_what_is_no_packet_is_said_to_be_none(data):
     with pytest.raises(FrameError):
-        decode(nbytes)
+        decode(data)
 
 
 def test_a_patch_that_counts_wrong_is_none():

@@ -176,10 +176,10 @@ def test_whatever_a_chip_tells_is_an_event_or_an_answer_or_a_fault(packet):
 
 
 @given(some)
-def test_whatever_bytes_come_are_a_packet_or_a_fault(nbytes):
+def test_whatever_bytes_come_are_a_packet_or_a_fault(data):
     for read in (packets.decode, spi.packet_read, spi.packet_written):
         with contextlib.suppress(FrameError):
-            read(nbytes)
+            read(data)
 
 
 @given(st.binary(min_size=10, max_size=10), st.sampled_from(spi.ReadStyle))
@@ -193,11 +193,11 @@ def test_a_host_never_clocks_more_than_it_has_room_for(first, style):
 
 
 @given(st.binary(max_size=100))
-def test_a_frame_is_even_and_its_length_odd(nbytes):
-    frame = spi.write_frame(b"\1" + nbytes)
+def test_a_frame_is_even_and_its_length_odd(data):
+    frame = spi.write_frame(b"\1" + data)
     assert len(frame) % 2 == 0
     assert int.from_bytes(frame[1:3], "big") % 2 == 1
-    assert len(spi.read_frame(b"\4" + nbytes)) % 2 == 0
+    assert len(spi.read_frame(b"\4" + data)) % 2 == 0
 
 
 def test_what_follows_a_reply_is_told_by_the_reply():
@@ -213,8 +213,8 @@ def test_an_answer_to_something_else_is_none():
 
 
 def test_what_a_chip_sends_back_of_its_memory_and_of_datagrams():
-    nbytes = netapp.NvmemBytes(b"memory")
-    assert netapp.NvmemBytes.read(nbytes.packet(6)) == nbytes
+    data = netapp.NvmemBytes(b"memory")
+    assert netapp.NvmemBytes.read(data.packet(6)) == data
     for arrived in (
         sockets.Arrived(1, b"data"),
         sockets.Arrived(1, b"data", SocketAddress("192.0.2.1", 53)),

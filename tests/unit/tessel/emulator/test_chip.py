@@ -205,11 +205,11 @@ def test_any_arguments_leave_a_chip_that_still_answers(commands):
 
 
 @pytest.mark.parametrize(
-    "nbytes", [EventPacket(1).encode(), PatchPacket(2).encode(), b"\7\7\7\7", b"\1\1"]
+    "data", [EventPacket(1).encode(), PatchPacket(2).encode(), b"\7\7\7\7", b"\1\1"]
 )
-def test_what_is_no_command_is_passed_over(nbytes):
+def test_what_is_no_command_is_passed_over(data):
     chip = Emulated()
-    chip.host.write(spi.write_frame(nbytes))
+    chip.host.write(spi.write_frame(data))
     assert chip.host.read() is None
     assert chip.host.call(netapp.ReadServicePack()) is not None
 

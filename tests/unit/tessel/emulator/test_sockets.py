@@ -391,14 +391,14 @@ def test_a_reset_after_the_peers_end_changes_nothing():
     assert chip.opcodes() == []
 
 
-@pytest.mark.parametrize(("quirks", "nbytes"), [(but(), b""), (IDEAL, b"more")])
-def test_after_the_peers_end_a_chip_without_half_close_sends_nothing(quirks, nbytes):
+@pytest.mark.parametrize(("quirks", "data"), [(but(), b""), (IDEAL, b"more")])
+def test_after_the_peers_end_a_chip_without_half_close_sends_nothing(quirks, data):
     chip = Emulated(quirks)
     sd, transport = chip.connected()
     transport.finish()
     chip.send(sd, b"more")
     chip.opcodes()
-    assert transport.taken == nbytes
+    assert transport.taken == data
 
 
 def test_a_full_window_and_an_end_do_not_disturb_each_other():

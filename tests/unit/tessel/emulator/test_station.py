@@ -278,16 +278,16 @@ def question(name=b"example.com", kind=dns.A):
     return message.toStr()
 
 
-def answered(nbytes):
+def answered(data):
     message = dns.Message()
-    message.fromStr(nbytes)
+    message.fromStr(data)
     return message.rCode, [record.payload.dottedQuad() for record in message.answers]
 
 
-def asked_by_udp(chip, nbytes):
+def asked_by_udp(chip, data):
     sd = chip.socket(SocketKind.DATAGRAM)
     chip.impatient(sd)
-    chip.host.call(sockets.SendTo(sd, nbytes, SocketAddress(LEASE.name_server, 53)))
+    chip.host.call(sockets.SendTo(sd, data, SocketAddress(LEASE.name_server, 53)))
     reply = chip.host.call(sockets.ReceiveFrom(sd, 512))
     if reply.count <= 0:
         return None
@@ -310,9 +310,9 @@ def test_it_knows_of_no_other_kind_of_record_and_no_other_name():
     assert asked_by_udp(chip, question(b"x.invalid")) == (dns.ENAME, [])
 
 
-@pytest.mark.parametrize("nbytes", [b"", b"\0" * 5, b"\xff" * 40, question()[:20]])
-def test_what_is_no_question_is_not_answered(nbytes):
-    assert asked_by_udp(Emulated(), nbytes) is None
+@pytest.mark.parametrize("data", [b"", b"\0" * 5, b"\xff" * 40, question()[:20]])
+def test_what_is_no_question_is_not_answered(data):
+    assert asked_by_udp(Emulated(), data) is None
 
 
 def test_questions_beyond_what_it_keeps_are_lost():

@@ -57,7 +57,7 @@ def test_the_callback_may_stand_where_the_port_is_left_out(board):
 
 def test_the_listener_of_create_socket_is_for_messages(board):
     heard = []
-    socket = dgram.create_socket({"type": "udp4"}, lambda nbytes, _: heard.append(nbytes))
+    socket = dgram.create_socket({"type": "udp4"}, lambda data, _: heard.append(data))
     socket.bind()
     board.network.bindings[0].bind()
     board.network.bindings[0].protocol.datagramReceived(b"hi", ("192.0.2.9", 5))

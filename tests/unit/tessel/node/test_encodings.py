@@ -25,9 +25,9 @@ ENCODED = [
 ]
 
 
-@pytest.mark.parametrize(("encoding", "text", "nbytes"), ENCODED)
-def test_text_becomes_the_bytes_that_node_makes_of_it(encoding, text, nbytes):
-    assert encoded(text, encoding).hex() == nbytes
+@pytest.mark.parametrize(("encoding", "text", "hexadecimal"), ENCODED)
+def test_text_becomes_the_bytes_that_node_makes_of_it(encoding, text, hexadecimal):
+    assert encoded(text, encoding).hex() == hexadecimal
 
 
 DECODED = [
@@ -45,9 +45,9 @@ DECODED = [
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-@pytest.mark.parametrize(("encoding", "nbytes", "text"), DECODED)
-def test_bytes_become_text_however_they_are_cut(encoding, nbytes, text, size):
-    data, decoding = bytes.fromhex(nbytes), decoder(encoding)
+@pytest.mark.parametrize(("encoding", "hexadecimal", "text"), DECODED)
+def test_bytes_become_text_however_they_are_cut(encoding, hexadecimal, text, size):
+    data, decoding = bytes.fromhex(hexadecimal), decoder(encoding)
     pieces = [data[at : at + size] for at in range(0, len(data), size)]
 
     assert "".join(map(decoding.decode, pieces)) + decoding.decode(b"", True) == text

@@ -108,8 +108,8 @@ def pieces(data, size):
     return [*small, data[len(b"".join(small)) :]]
 
 
-def give(wire, nbytes, size, end):
-    for piece in pieces(nbytes, size):
+def give(wire, data, size, end):
+    for piece in pieces(data, size):
         if piece and not wire.wire.lost:
             wire.send(piece)
     if not wire.wire.lost and end is not None:
@@ -145,14 +145,14 @@ def measured(request, response):
     cuts,
     st.sampled_from(ENDS),
 )
-def test_no_client_ends_a_server(program, listens, nbytes, size, end):
+def test_no_client_ends_a_server(program, listens, data, size, end):
     with powered_board() as board:
         server = http.create_server(program).listen(0)
         heard = record(server, *listens)
         for event in set(listens) & SWITCHES:
             server.on(event, take)
         board.run()
-        give(board.accept(), nbytes, size, end)
+        give(board.accept(), data, size, end)
         board.pass_time(400)
         other = board.accept()
         other.send(REQUESTS[0])
@@ -168,7 +168,7 @@ def test_no_client_ends_a_server(program, listens, nbytes, size, end):
     st.sampled_from(ENDS),
     st.sampled_from(METHODS),
 )
-def test_no_server_ends_a_client(listens, nbytes, size, end, method):
+def test_no_server_ends_a_client(listens, data, size, end, method):
     with powered_board() as board:
         agent = http.Agent(keep_alive=True)
         request = http.request({"host": "a", "method": method, "path": "b:1", "agent": agent})
@@ -179,7 +179,7 @@ def test_no_server_ends_a_client(listens, nbytes, size, end, method):
         request.on("response", lambda response: response.on("data", bodies.append))
         request.end("body" if method == "POST" else None)
         board.run()
-        give(board.attempts[0].stand(), nbytes, size, end)
+        give(board.attempts[0].stand(), data, size, end)
         names = [event[0] for event in told]
         assert names.count("close") <= 1
         assert names.count("response") <= 1
@@ -190,13 +190,13 @@ def test_no_server_ends_a_client(listens, nbytes, size, end, method):
 
 @MANY
 @given(answers, cuts, st.sampled_from(ENDS))
-def test_a_response_looks_complete_only_if_it_is(nbytes, size, end):
+def test_a_response_looks_complete_only_if_it_is(data, size, end):
     with powered_board() as board:
         responses = []
         request = http.get({"host": "a", "agent": False}, responses.append)
         request.on("error", lambda _: None)
         board.run()
-        give(board.attempts[0].stand(), nbytes, size, end)
+        give(board.attempts[0].stand(), data, size, end)
         for response in responses:
             heard = record(response.resume(), "end", "aborted")
             board.run()

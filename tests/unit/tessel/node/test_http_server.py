@@ -99,10 +99,10 @@ def test_a_request_tells_what_is_asked(board):
     assert heard == [("data", b"he"), ("data", b"llo"), ("end",), ("close",)]
 
 
-@pytest.mark.parametrize("nbytes", [GET, POST, POST + b"hello"])
-def test_a_destroyed_request_closes_the_connection(board, nbytes):
+@pytest.mark.parametrize("data", [GET, POST, POST + b"hello"])
+def test_a_destroyed_request_closes_the_connection(board, data):
     site = Site(board, lambda request, _: request.destroy())
-    site.client.send(nbytes)
+    site.client.send(data)
     assert site.client.wire.lost
 
 
@@ -328,16 +328,16 @@ def test_an_answer_that_closes_does_not_wait_for_the_rest_of_the_request(board):
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "status"),
+    ("data", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: b\r\nX: " + b"y" * 20_000, 431),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_request_is_refused(board, nbytes, status):
+def test_what_is_no_request_is_refused(board, data, status):
     site = Site(board)
-    site.client.send(nbytes)
+    site.client.send(data)
     assert site.client.take().startswith(b"HTTP/1.1 %d " % status)
     assert site.client.wire.half_closed
     board.pass_time(5)

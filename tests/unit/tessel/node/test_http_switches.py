@@ -55,10 +55,10 @@ def test_a_switch_of_protocols_hands_the_socket_over(site, event, data, url):
     assert site.names == []
 
 
-@pytest.mark.parametrize(("event", "nbytes"), [("connect", CONNECT), ("upgrade", UPGRADE)])
-def test_bytes_behind_a_switch_are_its_head(site, event, nbytes):
+@pytest.mark.parametrize(("event", "data"), [("connect", CONNECT), ("upgrade", UPGRADE)])
+def test_bytes_behind_a_switch_are_its_head(site, event, data):
     switches = record(site.server, event)
-    site.client.send(GET + nbytes + GET)
+    site.client.send(GET + data + GET)
     assert [event[3] for event in switches] == [GET]
     assert site.names == ["request"]
 
@@ -122,7 +122,7 @@ def test_a_host_header_is_required_unless_the_program_does_without(board):
 
 
 @pytest.mark.parametrize(
-    "nbytes",
+    "data",
     [
         b"\r\n\r\n" + GET,
         b"\n" + GET,
@@ -134,8 +134,8 @@ def test_a_host_header_is_required_unless_the_program_does_without(board):
         b"PROPFIND / HTTP/1.1\r\nHost: b\r\n\r\n",
     ],
 )
-def test_a_request_that_node_takes_is_taken(site, nbytes):
-    site.client.send(nbytes)
+def test_a_request_that_node_takes_is_taken(site, data):
+    site.client.send(data)
     assert site.client.take().startswith(b"HTTP/1.1 200 OK\r\n")
     assert site.names == ["request"]
 
@@ -170,7 +170,7 @@ def test_an_old_client_keeps_its_connection_only_if_the_program_says_so(board, s
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "code"),
+    ("data", "code"),
     [
         (GET.replace(b"\r\nHost", b"\nHost"), "HPE_INVALID_VERSION"),
         (GET.replace(b"Host:", b"Host :"), "HPE_INVALID_HEADER_TOKEN"),
@@ -179,8 +179,8 @@ def test_an_old_client_keeps_its_connection_only_if_the_program_says_so(board, s
         (b"\x16\x03\x01\x02\x00", "HPE_INVALID_METHOD"),
     ],
 )
-def test_what_node_refuses_is_refused_with_its_code(site, nbytes, code):
-    site.client.send(nbytes)
+def test_what_node_refuses_is_refused_with_its_code(site, data, code):
+    site.client.send(data)
     assert [(event[0], event[1].code) for event in site.heard] == [("clientError", code)]
 
 

@@ -50,9 +50,9 @@ def body(events):
 
 
 @given(st.sampled_from([CHUNKED, MEASURED]), st.data())
-def test_a_response_is_the_same_however_it_is_cut(nbytes, data):
+def test_a_response_is_the_same_however_it_is_cut(content, data):
     wire = client()
-    events = fed(wire, nbytes, data)
+    events = fed(wire, content, data)
     assert body(events) == BODY
     assert isinstance(events[-1], End)
     assert wire.reusable
@@ -81,11 +81,11 @@ def test_a_response_that_is_cut_short_never_looks_complete(content, data):
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(["GET", "HEAD", "CONNECT"]))
-def test_garbage_gives_events_or_the_peers_fault(nbytes, method):
+def test_garbage_gives_events_or_the_peers_fault(data, method):
     wire = client(max_header_bytes=100, method=method)
     events = []
     with suppress(HttpWireError):
-        events += wire.receive(nbytes)
+        events += wire.receive(data)
         events += wire.receive_end()
         assert isinstance(events[-1], End)
 

@@ -289,7 +289,7 @@ def test_more_datagrams_than_the_radio_holds_are_refused(ours):
     ours.settle(2)
 
     assert raised.value.errno == errno.ENOBUFS
-    assert [nbytes for nbytes, _ in ours.machine.udp_ports[0].written] == [
+    assert [data for data, _ in ours.machine.udp_ports[0].written] == [
         b"%d" % number for number in range(DATAGRAMS_HELD)
     ]
     letters.transport.write(b"again", ("192.0.2.7", 9))

@@ -414,7 +414,7 @@ def test_a_write_to_a_socket_that_the_chip_has_closed_cuts_a_paused_connection(l
 def test_a_write_that_the_chip_refuses_cuts_the_connection_behind_what_came(ours):
     talk, peer = ours.connected()
 
-    async def refuse(sd, nbytes):
+    async def refuse(sd, data):
         raise CommandError("send", -150)
 
     ours.chip.sockets.send = refuse
@@ -475,9 +475,9 @@ def test_an_abort_while_a_read_is_under_way_delivers_nothing(ours):
     receive = ours.chip.sockets.receive
 
     async def aborted(sd, limit):
-        nbytes = await receive(sd, limit)
+        data = await receive(sd, limit)
         talk.transport.abortConnection()
-        return nbytes
+        return data
 
     ours.chip.sockets.receive = aborted
     peer.protocol.dataReceived(b"too late")

@@ -102,12 +102,12 @@ class Calls(RuleBasedStateMachine):
         elif fate == "refused":
             self.refuse()
 
-    @rule(number=NUMBERS, nbytes=NBYTES)
-    def write(self, number, nbytes):
+    @rule(number=NUMBERS, data=NBYTES)
+    def write(self, number, data):
         end = self._end(number)
         if end is not None and not end.lost and not end.transport.disconnecting:
-            end.written += nbytes
-            end.transport.write(nbytes)
+            end.written += data
+            end.transport.write(data)
             self._step()
 
     @rule(number=NUMBERS, how=st.sampled_from(["loseConnection", "abortConnection"]))
@@ -188,15 +188,15 @@ class Calls(RuleBasedStateMachine):
             self._joined(self.machine.call(self.machine.ports.index(port)))
             self._step()
 
-    @rule(number=NUMBERS, nbytes=NBYTES)
-    def peer_writes(self, number, nbytes):
+    @rule(number=NUMBERS, data=NBYTES)
+    def peer_writes(self, number, data):
         if not self.pairs:
             return
         transport, sent = self.pairs[number % len(self.pairs)]
         hears = not transport.lost and not transport.disconnecting and not transport.ended
         if hears and transport.producerState == "producing":
-            sent += nbytes
-            transport.protocol.dataReceived(nbytes)
+            sent += data
+            transport.protocol.dataReceived(data)
             self._step()
 
     @rule(number=NUMBERS, how=st.sampled_from(["reset", "finish", "stuck", "flush"]))
@@ -314,7 +314,7 @@ class Faults(Calls):
 
     @rule(bit=st.integers(0, 7), at=st.integers(0, 40), side=st.sampled_from(["mosi", "miso"]))
     def flip(self, bit, at, side):
-        setattr(self.rig.bus, side, lambda nbytes: _flipped(nbytes, at, bit))
+        setattr(self.rig.bus, side, lambda data: _flipped(data, at, bit))
         self._step()
         self._heal(side)
 

@@ -86,7 +86,7 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
 
 
 @pytest.mark.parametrize(
-    "nbytes",
+    "data",
     [
         b"\x16\x03\x01\x02\x00",  # a TLS handshake
         b"GET / HTTP/1.1\r\n",
@@ -126,18 +126,18 @@ def test_of_a_part_of_a_header_the_rest_is_awaited(header, _source):
         V2_START + struct.pack("!BBH", 0x21, 0x11, V2_MAX_BYTES + 1),
     ],
 )
-def test_what_is_garbled_or_no_header_is_an_error(nbytes):
+def test_what_is_garbled_or_no_header_is_an_error(data):
     with pytest.raises(ProxyHeaderError):
-        read_header(nbytes)
+        read_header(data)
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", V2_START]))
-def test_whatever_comes_is_a_header_an_error_or_not_all(nbytes, start):
+def test_whatever_comes_is_a_header_an_error_or_not_all(data, start):
     try:
-        header = read_header(start + nbytes)
+        header = read_header(start + data)
     except ProxyHeaderError:
         return
-    assert header is None or 0 < header.nbytes <= len(start + nbytes)
+    assert header is None or 0 < header.nbytes <= len(start + data)
 
 
 @given(

@@ -100,8 +100,8 @@ def hear_once(protocol):
     """Let the protocol read nothing behind what it gets first."""
     hear = protocol.dataReceived
 
-    def hear_and_stop(nbytes):
-        hear(nbytes)
+    def hear_and_stop(data):
+        hear(data)
         protocol.transport.pauseProducing()
 
     protocol.dataReceived = hear_and_stop

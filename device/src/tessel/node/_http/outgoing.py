@@ -194,13 +194,13 @@ class OutgoingMessage(Writable):
 
     def _send(self, socket: Socket, part: Callable[[], bytes], done: Done) -> None:
         try:
-            nbytes = self._head_bytes() + part()
+            data = self._head_bytes() + part()
         except NodeError as problem:
             done(problem)
             return
-        if nbytes:
+        if data:
             # Its error is not reported here: the socket's own `error` and `close` say why it failed
-            socket.write(nbytes, lambda error=None: done(None) if error is None else None)
+            socket.write(data, lambda error=None: done(None) if error is None else None)
         else:
             done(None)
 

@@ -60,8 +60,8 @@ class HttpParser:
                 raise self._fault
             if not self._rest or self._switched:
                 return
-            nbytes, self._rest = self._portion()
-            self._feed(nbytes)
+            portion, self._rest = self._portion()
+            self._feed(portion)
 
     def end(self) -> Iterator[Event]:
         """Yield the events left at the end of the peer's data. Raises if a message is cut short."""

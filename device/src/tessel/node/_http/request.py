@@ -85,7 +85,7 @@ class ClientRequest(RequestOnSocket):
     def _listen(self, socket: Socket) -> None:
         self.socket = socket
         self._listening = [
-            ("data", lambda nbytes: self._on_data(socket, nbytes)),
+            ("data", lambda data: self._on_data(socket, data)),
             ("end", lambda: self._on_end(socket)),
             ("timeout", self._on_timeout),
             ("error", self._on_error),

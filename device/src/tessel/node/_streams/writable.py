@@ -167,7 +167,7 @@ class Writable(Stream):
         if self._under_way is not None or not self._queue or self.writable_corked:
             return
         queue, self._queue = self._queue, []
-        chunk = queue[0][0] if len(queue) == 1 else b"".join(nbytes for nbytes, _ in queue)
+        chunk = queue[0][0] if len(queue) == 1 else b"".join(data for data, _ in queue)
         self._under_way = [callback for _, callback in queue if callback is not None]
         self._write(chunk, partial(self._written, len(chunk)))
 
