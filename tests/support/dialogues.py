@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FRAME = re.compile(r"\+[0-9.]+ (C>S|S>C) len=([0-9]+) chan=([0-9]+) type=([01]) ")
-NBYTES = re.compile(r" +[0-9a-f]{4}  ((?:[0-9a-f]{2} )+)")
+DUMP_LINE = re.compile(r" +[0-9a-f]{4}  ((?:[0-9a-f]{2} )+)")
 HEADER_BYTES = 5
 DATA = 0
 
@@ -51,7 +51,7 @@ def parse(path: Path) -> Dialogue:
     frames, heading, data = [], None, bytearray()
     lines = path.read_text().splitlines()
     for line in lines:
-        if found := NBYTES.match(line):
+        if found := DUMP_LINE.match(line):
             data += bytes.fromhex(found[1])
             continue
         if heading:

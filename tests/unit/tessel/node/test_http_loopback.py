@@ -23,7 +23,7 @@ from tessel.endpoints import TesselAgentEndpoints
 from tessel.network.interface import TlsOptions
 from tessel.node import http, https
 
-NBYTES = random.Random(1).randbytes(1_500_000)
+CONTENT = random.Random(1).randbytes(1_500_000)
 BLOCK = 10_000
 
 
@@ -32,16 +32,16 @@ class Page(Resource):
 
     def render_GET(self, request):
         if request.path == b"/chunked":
-            for start in range(0, len(NBYTES), BLOCK):
-                request.write(NBYTES[start : start + BLOCK])
+            for start in range(0, len(CONTENT), BLOCK):
+                request.write(CONTENT[start : start + BLOCK])
             request.finish()
             return NOT_DONE_YET
         if request.path == b"/cut":
             request.setHeader(b"content-length", b"1000000")
-            request.write(NBYTES[:100_000])
+            request.write(CONTENT[:100_000])
             reactor.callLater(0, request.transport.abortConnection)
             return NOT_DONE_YET
-        return NBYTES
+        return CONTENT
 
     def render_POST(self, request):
         return hashlib.sha256(request.content.read()).hexdigest().encode()
@@ -127,8 +127,8 @@ def next_turn():
 @pytest.mark.parametrize("path", ["plain", "chunked"])
 @pytest_twisted.ensureDeferred
 async def test_a_page_comes_whole(board, site, path):
-    assert await fetched(http.get(site.url + path)) == NBYTES
-    assert await fetched(http.get(site.url + path)) == NBYTES
+    assert await fetched(http.get(site.url + path)) == CONTENT
+    assert await fetched(http.get(site.url + path)) == CONTENT
     assert site.connections == 1
     await next_turn()
     assert len(board.handles) == 0
@@ -137,7 +137,7 @@ async def test_a_page_comes_whole(board, site, path):
 @pytest_twisted.ensureDeferred
 async def test_twenty_downloads_at_once_come_whole(board, site):
     results = await DeferredList([fetched(http.get(site.url)) for _ in range(20)])
-    assert results == [(True, NBYTES)] * 20
+    assert results == [(True, CONTENT)] * 20
     assert site.connections == 20
 
 
@@ -151,7 +151,7 @@ async def test_a_cut_page_is_an_error(board, site):
 @pytest_twisted.ensureDeferred
 async def test_an_upload_arrives_whole(board, site):
     request = http.request(site.url, {"method": "POST"})
-    left = [NBYTES[start : start + BLOCK] for start in range(0, len(NBYTES), BLOCK)]
+    left = [CONTENT[start : start + BLOCK] for start in range(0, len(CONTENT), BLOCK)]
 
     def write_on():
         while left:
@@ -162,14 +162,14 @@ async def test_an_upload_arrives_whole(board, site):
 
     answer = fetched(request)
     write_on()
-    assert await answer == hashlib.sha256(NBYTES).hexdigest().encode()
+    assert await answer == hashlib.sha256(CONTENT).hexdigest().encode()
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_page_over_tls_comes_whole(board, secure_site, authority):
     ca = authority.cert_pem.bytes()
-    assert await fetched(https.get(secure_site.url, {"ca": ca})) == NBYTES
-    assert await fetched(https.get(secure_site.url, {"ca": ca})) == NBYTES
+    assert await fetched(https.get(secure_site.url, {"ca": ca})) == CONTENT
+    assert await fetched(https.get(secure_site.url, {"ca": ca})) == CONTENT
     assert secure_site.connections == 1
 
 
@@ -184,9 +184,9 @@ async def test_a_certificate_nobody_trusts_is_an_error(board, secure_site):
 async def test_treq_runs_over_the_endpoints_unchanged(board, site):
     client = treq.client.HTTPClient(Agent.usingEndpointFactory(reactor, TesselAgentEndpoints()))
     response = await client.get(site.url)
-    assert await response.content() == NBYTES
-    answer = await client.post(site.url, data=NBYTES)
-    assert await answer.text() == hashlib.sha256(NBYTES).hexdigest()
+    assert await response.content() == CONTENT
+    answer = await client.post(site.url, data=CONTENT)
+    assert await answer.text() == hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest_twisted.ensureDeferred
@@ -196,7 +196,7 @@ async def test_treq_runs_over_our_agent_and_tls(board, secure_site, authority, m
     client = treq.client.HTTPClient(tessel_agent.agent(tls=trust))
     for _ in range(2):
         response = await client.get(secure_site.url)
-        assert await response.content() == NBYTES
+        assert await response.content() == CONTENT
     assert secure_site.connections == 1
     await next_turn()
     assert len(board.handles) == 0
@@ -211,8 +211,8 @@ async def test_a_server_of_ours_serves_a_client_of_ours(board):
     await listening
     request = http.request({"port": server.address()["port"], "host": "127.0.0.1", "method": "PUT"})
     answer = fetched(request)
-    request.end(NBYTES)
-    assert await answer == NBYTES
+    request.end(CONTENT)
+    assert await answer == CONTENT
     closed = Deferred()
     server.close(lambda: closed.callback(None))
     await closed

@@ -19,7 +19,7 @@ from tessel.radio.cc3000 import Cc3000Radio, WifiCredentials
 from tessel.radio.interface import LinkState
 
 NUMBERS = st.integers(0, 7)
-NBYTES = st.builds(
+PAYLOADS = st.builds(
     lambda seed, size: bytes((seed + number) % 251 for number in range(size)),
     st.integers(0, 250),
     st.sampled_from([1, 100, 1460, 1461, 4000, 9000]),
@@ -102,7 +102,7 @@ class Calls(RuleBasedStateMachine):
         elif fate == "refused":
             self.refuse()
 
-    @rule(number=NUMBERS, data=NBYTES)
+    @rule(number=NUMBERS, data=PAYLOADS)
     def write(self, number, data):
         end = self._end(number)
         if end is not None and not end.lost and not end.transport.disconnecting:
@@ -188,7 +188,7 @@ class Calls(RuleBasedStateMachine):
             self._joined(self.machine.call(self.machine.ports.index(port)))
             self._step()
 
-    @rule(number=NUMBERS, data=NBYTES)
+    @rule(number=NUMBERS, data=PAYLOADS)
     def peer_writes(self, number, data):
         if not self.pairs:
             return

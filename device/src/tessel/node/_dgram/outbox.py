@@ -21,7 +21,6 @@ from tessel.node.base.runtime import Runtime
 
 MAX_UNBOUND_DATAGRAMS = 64  # waiting for the port; more are dropped
 MAX_LOOKUP_DATAGRAMS = 1024  # waiting for a lookup; more are dropped
-MOST_ARGUMENTS = 4  # offset, length, port, address
 
 
 def no_receiver(call: str, host: str, port: int) -> NodeError:

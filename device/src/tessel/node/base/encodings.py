@@ -43,11 +43,6 @@ _HEX_PAIRS = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
-def is_encoding(name: object) -> bool:
-    """Is it the name of an encoding?"""
-    return isinstance(name, str) and name.lower() in _ALIASES
-
-
 def encoding_name(name: object) -> str:
     """Node's own name for an encoding. Raises NodeError for any other."""
     if not isinstance(name, str):
