@@ -1,7 +1,7 @@
-"""The command.
+"""The command `tessel`: runs programs, checks a chip, decodes traces.
 
 tessel run [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]   run it as on the device
-tessel radio check [--env NAME=VALUE]...                                  is the chip wired right?
+tessel radio check [--env NAME=VALUE]...                                  check the chip's wiring
 tessel radio decode FILE                                                  explain a trace
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from tessel.cc3000.bus import IBus
 
-USAGE_EXIT = 2  # as argparse's own
+USAGE_EXIT = 2  # the same as argparse's
 
 _RUN = """\
 Run a program as on the device, until it has no open connection or timer.
@@ -68,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.trace_spi is None:
         return _run_program(path, source, given.arguments, lambda bus: bus)
     if _radio_settings().kind == "host":
-        return _misused("--trace-spi: RADIO=host has no bus; cc3000-sim and cc3000 have")
+        return _misused("--trace-spi: RADIO=host has no bus; use RADIO=cc3000-sim or RADIO=cc3000")
     try:
         trace = _private(given.trace_spi)
     except OSError as fault:
@@ -105,7 +105,7 @@ def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: 
 
 
 def _dropped(count: int) -> str:
-    return f"tessel: {count} lines were dropped: standard error did not take them\n"
+    return f"tessel: {count} lines were dropped: standard error was not writable\n"
 
 
 def _traced(write: Callable[[str], object]) -> BusWrap:
@@ -120,7 +120,7 @@ def _private(name: str) -> TextIO:
     It is written line by line, so that the trace of a program that hangs is complete.
     """
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    return open(descriptor, "w", buffering=1, encoding="ascii")  # noqa: PTH123 - by its descriptor
+    return open(descriptor, "w", buffering=1, encoding="ascii")  # noqa: PTH123 - a descriptor has no Path
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def _check(given: argparse.Namespace) -> int:
         return 1
     settings = _radio_settings()
     if settings.kind == "host":
-        return _misused("RADIO=host has no chip; RADIO=cc3000 and RADIO=cc3000-sim have")
+        return _misused("RADIO=host has no chip; use RADIO=cc3000 or RADIO=cc3000-sim")
     from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
     return radio_check.run(settings, cast("radio_check.ICheckReactor", reactor), print, sys.stderr)
@@ -178,7 +178,7 @@ def _execute(path: Path, source: bytes, arguments: Sequence[str]) -> None:
     sys.argv[:] = [str(path), *arguments]
     sys.path.insert(0, str(path.resolve().parent))
     code = compile(source, str(path), "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # noqa: S102 - it is what the command is for
+    exec(code, module.__dict__)  # noqa: S102 - the purpose of the command
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ARG",
         nargs=argparse.REMAINDER,
         help="arguments for the program, in sys.argv",
-    ).required = False  # argparse names it as missing where only the program is
+    ).required = False  # else argparse reports it as missing when only PROGRAM.py is
     _add_radio(commands.add_parser("radio", help="check the chip, or decode a trace"))
     return parser
 

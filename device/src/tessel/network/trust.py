@@ -28,8 +28,8 @@ from tessel.addresses import literal
 from tessel.errors import NodeError
 from tessel.network.interface import TlsOptions
 
-LONGEST_NAME = 255  # what TLS libraries take
-CONTEXTS_KEPT = 8  # a program has few authorities; loading the system's takes tens of ms
+LONGEST_NAME = 255  # bytes; OpenSSL rejects longer names
+CONTEXTS_KEPT = 8  # loading the system's authorities takes tens of ms; programs use few sets
 
 # X509_V_ERR_* of OpenSSL for certificates of an unknown issuer
 UNKNOWN_AUTHORITY = frozenset(verify_error(number).code for number in (2, 18, 19, 20, 21))
@@ -37,16 +37,19 @@ UNKNOWN_AUTHORITY = frozenset(verify_error(number).code for number in (2, 18, 19
 
 @implementer(IOpenSSLClientConnectionCreator)
 class Verification:
-    """The check of one connection's target."""
+    """Checks the certificate chain and the name of one connection's target.
+
+    Raises NodeError if the name is no host name, or if `ca` is not PEM.
+    """
 
     def __init__(self, host: str, tls: TlsOptions) -> None:
         self._name = tls.servername or host  # Node checks the name that SNI asked for
-        self._ascii = _idna(self._name)  # raises NodeError if it is none
+        self._ascii = _idna(self._name)
         self._sends_name = tls.servername != "" and literal(self._name) is None
-        self._context = _context(tls.ca)  # raises NodeError if `ca` is no PEM
+        self._context = _context(tls.ca)
         self._chain_fault: int | None = None
         self._sessions = tls.sessions
-        self._ends: datetime | None = None  # of the first certificate that was looked at
+        self._ends: datetime | None = None  # the earliest expiry in the chain
         self.rejects = tls.reject_unauthorized is not False
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
@@ -75,7 +78,7 @@ class Verification:
             return _chain_error(self._chain_fault)
         try:
             self._check_name(connection)
-        except (VerificationError, CertificateError, ValueError):  # the last: no host's name
+        except (VerificationError, CertificateError, ValueError):  # ValueError: not a host name
             if self._is_common_name(connection):
                 return None
             return NodeError(
@@ -84,7 +87,7 @@ class Verification:
         return None
 
     def _is_common_name(self, connection: SSL.Connection) -> bool:
-        """As in Node, the common name counts for a certificate without alternative DNS names.
+        """Return whether the common name is the host's, as in Node without alternative DNS names.
 
         Public authorities issue no such certificates any more; private ones do.
         """
@@ -122,7 +125,7 @@ def _dns_names(certificate: x509.Certificate) -> list[str]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return []
-    except ValueError:  # it has some that cannot be read: they count
+    except ValueError:  # unreadable names count as alternative names
         return [""]
     return names.get_values_for_type(x509.DNSName)
 
@@ -133,7 +136,7 @@ def _common_names(certificate: x509.Certificate) -> list[str]:
 
 
 def _fits(common_name: str, host: bytes) -> bool:
-    """Raises nothing: a common name may be any text."""
+    """Return whether a common name matches the host. A common name may be any text."""
     try:
         return DNS_ID(host.decode()).verify(DNSPattern.from_bytes(common_name.encode("ascii")))
     except (CertificateError, ValueError):
@@ -141,6 +144,7 @@ def _fits(common_name: str, host: bytes) -> bool:
 
 
 def peer_der(connection: SSL.Connection) -> bytes | None:
+    """Return the peer's certificate in DER; None if it sent none."""
     certificate = connection.get_peer_certificate(as_cryptography=True)
     return None if certificate is None else certificate.public_bytes(Encoding.DER)
 

@@ -1,4 +1,4 @@
-"""Collects what llhttp calls back with as events, and keeps the limits on heads and bodies."""
+"""Turns the callbacks of llhttp into events, and enforces the limits on heads and bodies."""
 
 from collections import deque
 from http import HTTPStatus
@@ -18,12 +18,15 @@ _FIELD_OVERHEAD = 4  # ": " and CR LF
 
 
 class Collector:
-    """Collects what the parser calls back with, as events."""
+    """Collects the events of one direction of a connection from the parser's callbacks.
+
+    Raises HttpWireError in a callback, or in `given`, if a head or a body exceeds its limit.
+    """
 
     def __init__(self, max_header_bytes: int, max_body_bytes: int | None) -> None:
         self.events: deque[Event] = deque()
         self.parser: httptools.HttpRequestParser | httptools.HttpResponseParser
-        self.open = False  # within a message
+        self.open = False  # True: a message has begun and is not complete
         self.in_head = True
         self.unseen = 0  # bytes given to the parser and not yet reported by it
         self._called = False
@@ -32,7 +35,7 @@ class Collector:
         self.on_message_begin()
         self.open = False
 
-    # What httptools calls.
+    # The callbacks of httptools.
 
     def on_message_begin(self) -> None:
         self.open = self.in_head = True
@@ -55,7 +58,7 @@ class Collector:
         self._called = True
         self.in_head = False
         self.events.append(self._head())
-        self.fields = []  # from now on those of the trailer
+        self.fields = []  # the next fields are the trailers
         self._head_bytes = 0
 
     def on_body(self, data: bytes) -> None:
@@ -72,10 +75,13 @@ class Collector:
         self.open = False
         self.events.append(End(tuple(self.fields)))
 
-    # Its limits.
+    # The limits.
 
     def given(self, nbytes: int) -> None:
-        """Within one field, or one chunk's extensions, the parser does not call back."""
+        """Count bytes that the parser was given; raise HttpWireError if it holds too many.
+
+        The parser does not call back within a header field or within a chunk's extensions.
+        """
         if self._called:
             self.unseen = nbytes if self.in_head else 0
         else:
@@ -95,6 +101,8 @@ class Collector:
 
 
 class RequestCollector(Collector):
+    """Collects the events of a client's requests."""
+
     parser: httptools.HttpRequestParser
 
     def _head(self) -> RequestHead:
@@ -109,6 +117,8 @@ class RequestCollector(Collector):
 
 
 class ResponseCollector(Collector):
+    """Collects the events of a server's response."""
+
     parser: httptools.HttpResponseParser
 
     def _head(self) -> ResponseHead:

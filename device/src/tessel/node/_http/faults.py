@@ -67,17 +67,19 @@ _BY_WORDS = sorted(
 
 
 def parse_error(reason: str) -> HttpWireError:
+    """Return the error for a reason that llhttp gives in words."""
     found = (code for words, code in _BY_WORDS if reason.startswith(words))
     code = next(found, "HPE_INVALID_CONSTANT")
     return HttpWireError(code, f"Parse Error: {reason}", HTTPStatus.BAD_REQUEST)
 
 
 def cut_short() -> HttpWireError:
-    """The connection ended within a message."""
+    """Return the error for a connection that ended within a message."""
     return HttpWireError("HPE_INVALID_EOF_STATE", "Parse Error", HTTPStatus.BAD_REQUEST)
 
 
 def header_overflow() -> HttpWireError:
+    """Return the error for a head that is too large or has too many fields."""
     return HttpWireError(
         "HPE_HEADER_OVERFLOW",
         "Parse Error: Header overflow",
@@ -86,6 +88,7 @@ def header_overflow() -> HttpWireError:
 
 
 def extensions_overflow() -> HttpWireError:
+    """Return the error for a chunk whose extensions are too long."""
     return HttpWireError(
         "HPE_CHUNK_EXTENSIONS_OVERFLOW",
         "Parse Error: Chunk extensions overflow",
@@ -94,6 +97,7 @@ def extensions_overflow() -> HttpWireError:
 
 
 def body_overflow(limit: int) -> HttpWireError:
+    """Return the error for a body of more than `limit` bytes."""
     return HttpWireError(
         "ERR_HTTP_BODY_TOO_LARGE",
         f"body is longer than the {limit} bytes allowed",

@@ -1,4 +1,4 @@
-"""A connection of an agent between two requests."""
+"""An agent's idle connection, between two requests."""
 
 from math import inf
 
@@ -6,8 +6,10 @@ from tessel.node.net import Socket
 
 
 class Parked:
-    """An idle connection. It is closed after its timeout, and if it receives data before then:
-    such data would be parsed as the response to the next request.
+    """Keeps an idle connection, which does not keep the program alive, until its next request.
+
+    Closes the connection after `timeout_ms`, when the server ends it, and when data arrives: that
+    data would be parsed as the response to the next request.
     """
 
     def __init__(self, socket: Socket, timeout_ms: float) -> None:
@@ -19,6 +21,7 @@ class Parked:
         socket.resume()
 
     def leave(self) -> None:
+        """Release the connection for a request."""
         for event in ("data", "end", "timeout"):
             self._socket.off(event, self._close)
         if not self._socket.destroyed:

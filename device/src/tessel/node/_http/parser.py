@@ -1,7 +1,7 @@
-"""HTTP/1 bytes into events, by llhttp: the parser of Node itself, through `httptools`.
+"""Parses HTTP/1 bytes into events with llhttp, Node's own parser, which `httptools` wraps.
 
-What this file adds to it: limits on what a peer may send, the end of a message that ends with the
-connection, responses without a body (HEAD, CONNECT), and an `Upgrade` that nobody takes.
+This file adds limits on the peer's bytes, bodies that end with the connection, responses without a
+body (HEAD, CONNECT), and an `Upgrade` that the program does not accept.
 See docs/decisions/0018-http-is-parsed-by-llhttp.md.
 """
 
@@ -20,7 +20,10 @@ _CHUNKED = re.compile(rb"(?:.*,)?[ \t]*chunked[ \t]*", re.IGNORECASE | re.DOTALL
 
 
 class HttpParser:
-    """One direction of a connection. `events` stops behind each message."""
+    """Parses the bytes of one direction of a connection.
+
+    Call `receive` with bytes, then `events`, which stops after each message.
+    """
 
     def __init__(
         self, max_header_bytes: int, max_body_bytes: int | None, *, insecure: bool = False
@@ -28,8 +31,8 @@ class HttpParser:
         self._limits = (max_header_bytes, max_body_bytes)
         self._insecure = insecure
         self._rest = b""  # not yet given to the parser
-        self._fault: HttpWireError | None = None  # what comes behind the events
-        self._switched = False  # the parser stopped: the rest is another protocol's
+        self._fault: HttpWireError | None = None  # raised by `events` after the last event
+        self._switched = False  # True: the rest belongs to another protocol
         self._begin()
 
     def _begin(self) -> None:
@@ -37,7 +40,7 @@ class HttpParser:
 
     @property
     def pending(self) -> int:
-        """Bytes that wait for the next message."""
+        """Number of received bytes that the parser has not been given yet."""
         return len(self._rest)
 
     @property
@@ -46,10 +49,11 @@ class HttpParser:
         return not (self._message.open or self._message.events or self._rest or self._fault)
 
     def receive(self, data: bytes) -> None:
+        """Add received bytes; `events` parses them."""
         self._rest = self._rest + data if self._rest else data
 
     def events(self) -> Iterator[Event]:
-        """The events up to the end of a message, and the error behind them if there is one."""
+        """Yield the events up to the end of a message; raise HttpWireError at malformed bytes."""
         while True:
             while self._message.events:
                 event = self._message.events.popleft()
@@ -72,7 +76,7 @@ class HttpParser:
             raise cut_short()
 
     def left_over(self) -> bytes:
-        """The bytes received after the last message: the first bytes of another protocol."""
+        """Return the bytes received after the last message: the first bytes of another protocol."""
         return self._rest
 
     def _feed(self, data: bytes) -> None:
@@ -114,7 +118,7 @@ class HttpParser:
 
 
 class RequestParser(HttpParser):
-    """The requests that a server receives."""
+    """Parses the requests that a server receives."""
 
     def _begin(self) -> None:
         self._start(RequestCollector(*self._limits), httptools.HttpRequestParser)
@@ -127,13 +131,13 @@ class RequestParser(HttpParser):
         """
         self._switched = False
         self._begin()
-        self._feed(_without_upgrade(head))  # at once: it kept the limits before
+        self._feed(_without_upgrade(head))  # whole: the head was checked against the limits before
         if self._message.events:
-            self._message.events.popleft()  # the head: it is known
+            self._message.events.popleft()  # the head: the caller has it
 
 
 class ResponseParser(HttpParser):
-    """The response that a client receives to one request."""
+    """Parses the response to one request, and informational responses before it."""
 
     def __init__(
         self,
@@ -144,7 +148,7 @@ class ResponseParser(HttpParser):
         insecure: bool = False,
     ) -> None:
         self._method = method
-        self._until_end = False  # the body ends with the connection
+        self._until_end = False  # True: the body ends with the connection
         self._complete = False
         super().__init__(max_header_bytes, max_body_bytes, insecure=insecure)
 
@@ -192,7 +196,7 @@ class ResponseParser(HttpParser):
         return no_body or head.status_code == HTTPStatus.SWITCHING_PROTOCOLS
 
     def _portion(self) -> tuple[bytes, bytes]:
-        """A head is given line by line: where it ends may be where the parser must stop."""
+        """Split off one line of a head: the parser may have to stop where the head ends."""
         if not self._message.in_head and self._message.open:
             return self._rest, b""
         end = self._rest.find(b"\n", 0, PORTION) + 1 or PORTION
@@ -200,7 +204,7 @@ class ResponseParser(HttpParser):
 
 
 def _without_upgrade(head: RequestHead) -> bytes:
-    lines = [f"POST / HTTP/{head.version}".encode("ascii")]  # with any method and target
+    lines = [f"POST / HTTP/{head.version}".encode("ascii")]  # any method and target will do
     lines += [name + b": " + value for name, value in head.fields if name.lower() != b"upgrade"]
     return b"\r\n".join([*lines, b"", b""])
 
@@ -213,7 +217,7 @@ def _is_framed(head: ResponseHead) -> bool:
 
 
 def _cause(problem: BaseException) -> HttpWireError:
-    """A limit was reached while the parser called back."""
+    """Return the HttpWireError that a callback raised; raise any other error again."""
     fault = problem.__context__
     if not isinstance(fault, HttpWireError):
         raise problem

@@ -1,7 +1,7 @@
 """Node's encodings: how text becomes bytes and bytes become text.
 
-Names count without regard to case. As in Node, text that an encoding cannot carry is cut or
-replaced rather than refused, and a character that is split over two chunks is put together again.
+Names of encodings are case-insensitive. As in Node, text that an encoding cannot represent is no
+error: it is cut or replaced. A character that is split over two chunks is decoded whole.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
 def encoding_name(name: object) -> str:
-    """Node's own name for an encoding. Raises NodeError for any other."""
+    """Return Node's own name of an encoding. Raises NodeError if it is unknown."""
     if not isinstance(name, str):
         raise ArgumentTypeError("encoding", "the name of an encoding", name)
     known = _ALIASES.get(name.lower())
@@ -56,7 +56,7 @@ def encoding_name(name: object) -> str:
 
 
 def encoded(text: str, encoding: str = DEFAULT) -> bytes:
-    """Text -> bytes."""
+    """Encode text. Raises NodeError if the encoding is unknown."""
     return _ENCODERS[encoding_name(encoding)](text)
 
 
@@ -72,7 +72,7 @@ def as_bytes(chunk: object, encoding: str = DEFAULT, name: str = "chunk") -> byt
 
 
 def _from_utf8(text: str) -> bytes:
-    """A surrogate without its other half becomes U+FFFD."""
+    """Encode as UTF-8. A surrogate without its other half becomes U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -80,7 +80,7 @@ def _from_utf8(text: str) -> bytes:
 
 
 def _from_hex(text: str) -> bytes:
-    """Up to the first pair that is not hexadecimal."""
+    """Decode up to the first pair of characters that is not hexadecimal."""
     pairs = _HEX_PAIRS.match(text)
     return bytes.fromhex(pairs[0] if pairs else "")
 
@@ -94,7 +94,7 @@ def _from_base64(text: str) -> bytes:
 
 
 def _from_latin1(text: str) -> bytes:
-    """The low byte of each UTF-16 code unit."""
+    """Encode the low byte of each UTF-16 code unit."""
     return _utf16le(text)[::2]
 
 
@@ -123,12 +123,12 @@ class Decoder(Protocol):
 
 
 def decoder(encoding: str) -> Decoder:
-    """A new decoder. Raises NodeError if there is no such encoding."""
+    """Return a new decoder. Raises NodeError if the encoding is unknown."""
     return _DECODERS[encoding_name(encoding)]()
 
 
 class _Pieces:
-    """Decodes whole groups of bytes; the rest of a chunk waits for the next."""
+    """Decodes groups of `size` bytes. Keeps an incomplete group until the next chunk."""
 
     def __init__(self, size: int, text: Callable[[bytes], str]) -> None:
         self._size = size
@@ -143,7 +143,7 @@ class _Pieces:
 
 
 class _Utf16:
-    """A surrogate pair is one character; an odd byte at the end is dropped, as Node drops it."""
+    """Decodes UTF-16LE. As in Node, an odd byte at the end of the stream is dropped."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("surrogatepass")
@@ -165,7 +165,7 @@ def _to_base64url(data: bytes) -> str:
 
 
 def _to_ascii(data: bytes) -> str:
-    """The highest bit of each byte is dropped, as Node does."""
+    """Decode ASCII. As in Node, the highest bit of each byte is dropped."""
     return bytes(byte & 0x7F for byte in data).decode("ascii")
 
 
