@@ -29,7 +29,7 @@ TEST_PROCESSES ?= auto
 test: setup ## run unit, interop and docs tests with coverage (3 minutes); tests/README.md explains
 	@echo "The tests take about 3 minutes on two idle cores. TEST_PROCESSES=1 runs them one by one."
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --maxprocesses=8 --dist=worksteal --cov --cov-report=
-	$(BIN)/coverage report --include='streamplex/src/streamplex/*.py' --fail-under=100
+	$(BIN)/coverage report --include='streamplex/src/*' --fail-under=100
 	@for package in $(filter-out streamplex,$(PACKAGES)); do \
 	  $(BIN)/coverage report --include="$$package/src/*" --fail-under=90 || exit 1; \
 	done

@@ -567,6 +567,14 @@ def test_pings_are_numbered_and_a_pong_says_nothing_more(device):
     assert device.receive(said(0, {"type": "pong", "id": 1})) == []
 
 
+def test_a_peer_that_has_opened_its_last_substream_is_spent_without_reuse(server):
+    assert not server.peer_is_spent
+    server.receive(events.stream_opened(LAST_OF_DEVICE, None))
+    assert server.peer_is_spent
+    server.enable({REUSE})
+    assert not server.peer_is_spent
+
+
 def test_a_peer_that_asks_without_reading_is_owed_one_answer_alone(server):
     server.enable({PING})
     for number in range(10_000):

@@ -8,6 +8,7 @@ from zope.interface import implementer
 from streamplex import SubstreamError, TunnelLostError, Windows
 from streamplex.credit import MAX_EVENTS_AT_ONCE
 from streamplex.features import CREDIT, REUSE
+from streamplex.tx import ITakesSequences
 from streamplex.tx.flow import MAX_HELD_BYTES, MAX_HELD_EVENTS_BYTES, MAX_WAITING_BYTES
 from streamplex.tx.intake import HELD_EVENT_BYTES
 from streamplex.tx.protocol import CLOSE_TIMEOUT_S
@@ -54,6 +55,20 @@ class Source:
 
     def stopProducing(self):
         self.left = 0
+
+
+def test_data_that_is_taken_together_gives_its_credit_back():
+    @implementer(ITakesSequences)
+    class Takes(HalfCloseable):
+        def dataSequenceReceived(self, pieces):
+            for piece in pieces:
+                self.dataReceived(piece)
+
+    tunnels = with_credit(Takes)
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.together(lambda: near.transport.write(bytes(1000 * KIB)))
+    tunnels.pump()
+    assert len(far.data) == 1000 * KIB
 
 
 # --- a consumer that pauses

@@ -134,6 +134,14 @@ def test_writes_of_a_paused_producer_pause_it_only_once(tunnels):
     assert push.calls == ["pause"]
 
 
+def test_to_unregister_without_a_producer_does_nothing(tunnels):
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.unregisterProducer()
+    near.transport.write(b"data")
+    tunnels.pump()
+    assert (far.data, far.calls) == (b"data", ["made", "data"])
+
+
 def test_a_producer_goes_on_only_when_half_has_left(tunnels):
     near, _ = tunnels.open(HalfCloseable())
     tunnels.device.pauseProducing()

@@ -260,6 +260,28 @@ def test_a_peer_that_asks_without_reading_is_cut():
 # --- closing
 
 
+def test_a_peer_that_sends_more_than_it_may_is_cut(tunnels):
+    tunnels.server.hear_at_most(30)
+    tunnels.server.dataReceived(events.message("x" * 30))
+    tunnels.server.dataReceived(events.message("y"))
+    tunnels.pump()
+    assert tunnels.far.messages == ["x" * 30]
+    assert tunnels.far.lost.check(RemoteError)
+
+
+def test_data_of_the_read_in_which_its_substream_was_released_is_not_delivered():
+    class Releases(Aware):
+        def customReceived(self, name, args):
+            super().customReceived(name, args)
+            self.transport.release()
+
+    tunnels = Tunnels(Releases)
+    _, far = tunnels.open(Aware())
+    tunnels.server.dataReceived(events.custom(2, "go", ()) + data_header(2, 4) + b"data")
+    assert far.calls == ["made", "go", "lost"]
+    assert tunnels.server.transport.connected
+
+
 def test_closing_sends_what_is_queued_first(tunnels):
     near, far = tunnels.open(HalfCloseable())
     near.transport.write(bytes(1_000_000))

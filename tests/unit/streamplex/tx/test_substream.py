@@ -390,6 +390,20 @@ def test_what_is_said_together_leaves_as_one(tunnels):
     assert len(written) == 1
 
 
+def test_what_is_said_together_inside_of_together_leaves_with_the_rest(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    written = []
+    tunnels.device.transport.write = written.append
+
+    def say():
+        near.transport.together(lambda: near.transport.write(b"first"))
+        assert not written
+        near.transport.write(b"second")
+
+    near.transport.together(say)
+    assert len(written) == 1
+
+
 class Asks(Aware):
     """Has something done behind all that came."""
 

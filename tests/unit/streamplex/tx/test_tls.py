@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
+from streamplex.tx.openssl import ROOM_BYTES
 from streamplex.tx.tls import LAST_BYTES_S, TLSFactory, TLSTransport, ended_by_fin, ignore_alpn
 from support.memory_tunnels import Connection, HalfCloseable, Listener, Plain, Tunnels
 
@@ -338,6 +339,25 @@ class Producer:
 
     def stopProducing(self):
         self.calls.append("stop")
+
+
+def test_a_protocol_that_aborts_gets_no_more_of_the_same_read(contexts):
+    class Aborts(Plain):
+        def dataReceived(self, data):
+            super().dataReceived(data)
+            self.transport.abortConnection()
+
+    client, server = contexts
+    clock, near, far = Clock(), Plain(), Aborts()
+    connection = Connection(
+        over_tls(client, near, clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    near.transport.write(bytes(3 * ROOM_BYTES))
+    connection.pump()
+    assert far.calls == ["made", "data", "lost"]
+    assert 0 < len(far.data) <= ROOM_BYTES
 
 
 class Ending:
