@@ -74,7 +74,7 @@ class Board:
     def power_on(self) -> None:
         """Make this the board of `tessel.net` and so on; raises BoardError if another one is."""
         if runtime.is_on():
-            raise BoardError("another board is on; a program has one")
+            raise BoardError("another board is on; a program can have only one")
         runtime.install(self.runtime)
 
     def owns(self, selectable: object) -> bool:

@@ -93,7 +93,7 @@ def _hints(config: Config) -> list[str]:
 
 def _show_key(account: str, api_key: str) -> None:
     try:
-        _print_or_fail(f"API key of account {account}, shown this once: {api_key}")
+        _print_or_fail(f"API key of account {account}, shown only once: {api_key}")
     except OSError as error:
         Logger().error(
             "cannot print the API key of {account} on standard output: {why}; "

@@ -231,7 +231,7 @@ def _hash_token(account: str, *, given: bool) -> int:
         for hint in hints_of_exposed([("AUTH_FILE", config.auth_file)]):
             print(f"hint: {hint}", file=sys.stderr)
     if not given:
-        print(f"the token of {account}, shown this once: {token}", file=sys.stderr)
+        print(f"the token of {account}, shown only once: {token}", file=sys.stderr)
     return OK
 
 

@@ -79,7 +79,7 @@ class CommandParser(argparse.ArgumentParser):
     def _refuse_command(self, word: str) -> NoReturn:
         hint = self._explain(word) or f"expected: {either(self._commands)}"
         if meant := self._meant(word):
-            hint = f"is {meant} meant?"
+            hint = f"did you mean {meant}?"
         self.error(f"{word!r} is not a command; {hint}")
 
     def _meant(self, word: str) -> str | None:
@@ -98,7 +98,7 @@ class CommandParser(argparse.ArgumentParser):
             if name in parser._options:  # noqa: SLF001 - an object of this class
                 self.error(f"{name} goes after the command: {parser.prog} {name} ...")
         meant = nearest(name, self._options)
-        self.error(f"{name} is not an option{f'; is {meant} meant?' if meant else ''}")
+        self.error(f"{name} is not an option{f'; did you mean {meant}?' if meant else ''}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -266,7 +266,7 @@ def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> lis
         if plain in known:
             hints.append(f"{_shown(name)} is not a setting: {plain} cannot be read from a file")
         elif close := get_close_matches(name.upper(), known, n=1, cutoff=LOOKALIKE):
-            hints.append(f"{_shown(name)} is not a setting: is {close[0]} meant?")
+            hints.append(f"{_shown(name)} is not a setting: did you mean {close[0]}?")
     return hints
 
 

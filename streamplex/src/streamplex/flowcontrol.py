@@ -44,7 +44,7 @@ class FlowControl:
     def require_room(self) -> None:
         """Raise PromisesExhaustedError if there is no room for one more first window."""
         if self._promises is not None and not self._promises.have_room:
-            raise PromisesExhaustedError("all windows of this tunnel are promised")
+            raise PromisesExhaustedError("no credit is left for another substream")
 
     def begin(self, channel: int) -> None:
         """A substream was opened."""

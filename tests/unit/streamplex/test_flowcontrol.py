@@ -205,7 +205,7 @@ def test_this_side_opens_none_that_it_cannot_promise_a_window():
     pair = Pair(peers=Windows())
     for _ in range(9):
         channel = pair.device.open("net")
-    with pytest.raises(PromisesExhaustedError, match="promised"):
+    with pytest.raises(PromisesExhaustedError, match="no credit is left"):
         pair.device.open("net")
     pair.device.end(channel)
     pair.device.release(channel)

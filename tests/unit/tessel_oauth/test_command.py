@@ -111,7 +111,7 @@ def test_misspelt_settings_and_exposed_secrets_cause_hints(file, monkeypatch, ca
     assert main(["renew-key", "nobody"]) == 1
     said = capsys.readouterr().err.splitlines()
     assert said[0] == (
-        "tessel-oauth: hint: TOKEN_LIFETIME is not a setting: is TOKEN_LIFETIME_S meant?"
+        "tessel-oauth: hint: TOKEN_LIFETIME is not a setting: did you mean TOKEN_LIFETIME_S?"
     )
     assert [line.split(" ")[2].partition("=")[0] for line in said[1:3]] == [
         "CLIENT_SECRET_FILE",
@@ -125,7 +125,7 @@ def test_misspelt_settings_are_reported_besides_faults(monkeypatch, capsys):
     assert main([]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "tessel-oauth: PORT='x'; allowed: an integer from 0 to 65535",
-        "tessel-oauth: CLIENT_IDS is not a setting: is CLIENT_ID meant?",
+        "tessel-oauth: CLIENT_IDS is not a setting: did you mean CLIENT_ID?",
     ]
 
 
@@ -145,7 +145,7 @@ def test_serve_is_the_default_command(monkeypatch, capsys, argv):
     monkeypatch.setattr("tessel_oauth.__main__.begin_logging", lambda *how: begun.append(how))
 
     assert main(argv) == 7
-    assert capsys.readouterr().out == "API key of account anna, shown this once: the key\n"
+    assert capsys.readouterr().out == "API key of account anna, shown only once: the key\n"
     assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.TEXT)]
 
 
@@ -232,7 +232,7 @@ def test_a_key_can_be_renewed_while_a_server_runs(database):
 def test_a_generated_key_is_shown_once_and_works():
     with Running() as running:
         shown = running.process.stdout.readline()
-        assert shown.startswith("API key of account tessel-dev, shown this once: ")
+        assert shown.startswith("API key of account tessel-dev, shown only once: ")
         assert running.grant(shown.split()[-1])[0] == 200
 
         exit_code, out, _ = running.stop()
@@ -267,7 +267,7 @@ def test_a_server_warns_of_misspelt_settings():
         timeout=PATIENCE_S,
         check=False,
     )
-    assert "setting_hint SEED_ACOUNT is not a setting: is SEED_ACCOUNT meant?" in process.stderr
+    assert "setting_hint SEED_ACOUNT is not a setting: did you mean SEED_ACCOUNT?" in process.stderr
 
 
 def test_a_server_that_cannot_start_reports_why(tmp_path):

@@ -43,10 +43,10 @@ def test_the_default_arguments_are_those_of_the_process(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        ("srve", "service: error: 'srve' is not a command; is serve meant?"),
-        ("MAKE-CERT x", "service: error: 'MAKE-CERT' is not a command; is make-cert meant?"),
+        ("srve", "service: error: 'srve' is not a command; did you mean serve?"),
+        ("MAKE-CERT x", "service: error: 'MAKE-CERT' is not a command; did you mean make-cert?"),
         ("zzz", "service: error: 'zzz' is not a command; expected: serve or make-cert"),
-        ("version", "service: error: 'version' is not a command; is --version meant?"),
+        ("version", "service: error: 'version' is not a command; did you mean --version?"),
         (
             "PORT=1",
             (
@@ -55,7 +55,7 @@ def test_the_default_arguments_are_those_of_the_process(monkeypatch):
             ),
         ),
         ("=1", "service: error: '=1' is not a command; expected: serve or make-cert"),
-        ("--versoin", "service: error: --versoin is not an option; is --version meant?"),
+        ("--versoin", "service: error: --versoin is not an option; did you mean --version?"),
         ("-x", "service: error: -x is not an option"),
         ("--out x", "service: error: --out goes after the command: service make-cert --out ..."),
         ("serve now please", "service serve: error: unexpected argument: 'now' 'please'"),
@@ -63,7 +63,7 @@ def test_the_default_arguments_are_those_of_the_process(monkeypatch):
         ("make-cert", "service make-cert: error: the following arguments are required: names"),
         (
             "make-cert x --aut=y",
-            "service make-cert: error: --aut is not an option; is --out meant?",
+            "service make-cert: error: --aut is not an option; did you mean --out?",
         ),
         ("make-cert --out", "service make-cert: error: argument --out: expected one argument"),
     ],

@@ -160,7 +160,7 @@ def test_a_secret_from_a_pipe_is_read_only_once(tmp_path):
 
 def test_a_byte_order_mark_before_a_name_is_shown():
     assert lookalikes({"\ufeffFOLDER": "x"}, SETTINGS) == [
-        "'\\ufeffFOLDER' is not a setting: is FOLDER meant?"
+        "'\\ufeffFOLDER' is not a setting: did you mean FOLDER?"
     ]
 
 
@@ -232,6 +232,6 @@ def test_the_help_is_wrapped_beside_the_names():
 def test_variables_similar_to_settings_cause_hints():
     environ = {"FOLDERS": "x", "WORDS_FILE": "x", "PATH": "x", "PORTAL": "x", "PORT": "1"}
     assert lookalikes(environ, SETTINGS) == [
-        "FOLDERS is not a setting: is FOLDER meant?",
+        "FOLDERS is not a setting: did you mean FOLDER?",
         "WORDS_FILE is not a setting: WORDS cannot be read from a file",
     ]

@@ -122,7 +122,7 @@ class CachingAuthenticator:
         mine = failure.check(AuthMisconfiguredError) is not None
         self._log.emit(
             LogLevel.error if mine else LogLevel.warn,
-            "the token of {account} cannot be checked and stays valid, as {age} s ago: {why}",
+            "could not check the token of {account}; it stays valid, accepted {age} s ago: {why}",
             event="auth_stale",
             account=good.account.name,
             age=round(age),

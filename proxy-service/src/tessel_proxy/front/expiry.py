@@ -39,7 +39,9 @@ class ExpiryWatch:
 
     def start(self) -> None:
         self._looking = self._looks.start(LOOK_S, now=True)
-        self._looking.addErrback(lambda why: self._log.failure("no more looks", failure=why))
+        self._looking.addErrback(
+            lambda why: self._log.failure("certificates are not watched any more", failure=why)
+        )
 
     def stop(self) -> None:
         if self._looks.running:

@@ -92,7 +92,9 @@ class MemoryWatch:
     def start(self) -> None:
         if self._limit:
             self._looking = self._looks.start(LOOK_S)
-            self._looking.addErrback(lambda why: self._log.failure("no more looks", failure=why))
+            self._looking.addErrback(
+                lambda why: self._log.failure("memory is not watched any more", failure=why)
+            )
 
     def stop(self) -> None:
         if self._looks.running:

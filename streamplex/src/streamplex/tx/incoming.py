@@ -207,7 +207,7 @@ class Incoming(Outgoing):
 
     def _call_reset(self) -> None:
         if not self._is_aware:
-            self._lose(Failure(SubstreamError("the peer reads no more")))
+            self._lose(Failure(SubstreamError("the peer accepts no more data")))
         elif self._reading is not _LOST:
             self._substream_protocol.resetReceived()
 

@@ -109,7 +109,7 @@ def _why(connection: SSL.Connection, result: int) -> SSL.Error:
         connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
     except SSL.Error as why:
         return why.with_traceback(None)  # that would keep all that was decrypted, in a circle
-    raise AssertionError("OpenSSL has read nothing, for no reason")
+    raise AssertionError("OpenSSL read nothing and reported no error")
 
 
 def is_resumed(connection: SSL.Connection) -> bool:

@@ -61,7 +61,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
     def end_stall(self) -> None:
         """End it on both sides: its consumer has stopped the whole tunnel for too long."""
         self.stalled = True
-        self._end_for(f"ETIMEDOUT: nothing was taken for {MAX_STALL_S:g} s, and the tunnel waited")
+        self._end_for(f"ETIMEDOUT: no data was taken for {MAX_STALL_S:g} s; the tunnel waited")
 
     def _end_for(self, why: str) -> None:
         self.fail(why)

@@ -543,7 +543,7 @@ def test_the_substream_that_stalls_the_tunnel_is_ended_on_both_sides_and_the_oth
     tunnels.pump()
     for protocol in (slow, far_slow):
         assert protocol.lost.check(SubstreamError)
-        assert protocol.lost.getErrorMessage().startswith("ETIMEDOUT: nothing was taken for 120 s")
+        assert protocol.lost.getErrorMessage().startswith("ETIMEDOUT: no data was taken for 120 s")
     assert list(tunnels.device.substreams) == list(tunnels.server.substreams) == [4]
     far_other.transport.write(b" by little")
     tunnels.pump()

@@ -160,8 +160,8 @@ def test_a_setting_misspelt_is_warned_about(program):
     done = program("print('runs')", PROXI_HOST="x", options=("--env", "PROXY_TOKN=y"))
     assert (done.returncode, done.stdout) == (0, "runs\n")
     assert done.stderr.splitlines() == [
-        "tessel: warning: PROXI_HOST is not a setting: is PROXY_HOST meant?",
-        "tessel: warning: PROXY_TOKN is not a setting: is PROXY_TOKEN meant?",
+        "tessel: warning: PROXI_HOST is not a setting: did you mean PROXY_HOST?",
+        "tessel: warning: PROXY_TOKN is not a setting: did you mean PROXY_TOKEN?",
     ]
 
 
@@ -290,7 +290,7 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
     monkeypatch.setenv("PROXY_HOTS", "y")
     assert main(["run", "program.py"]) == 1
     warning, fault = capsys.readouterr().err.splitlines()
-    assert warning == "tessel: warning: PROXY_HOTS is not a setting: is PROXY_HOST meant?"
+    assert warning == "tessel: warning: PROXY_HOTS is not a setting: did you mean PROXY_HOST?"
     assert fault.startswith("tessel: PROXY_PORT='x'")
 
 
@@ -303,15 +303,15 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
             "run --env NOVALUE x.py",
             "tessel run: error: argument --env: 'NOVALUE' is not NAME=VALUE",
         ),
-        ("run --envv A=B x.py", "tessel run: error: --envv is not an option; is --env meant?"),
-        ("run --trace", "tessel run: error: --trace is not an option; is --trace-spi meant?"),
+        ("run --envv A=B x.py", "tessel run: error: --envv is not an option; did you mean --env?"),
+        ("run --trace", "tessel run: error: --trace is not an option; did you mean --trace-spi?"),
         (
             "hello.py",
             "tessel: error: 'hello.py' is not a command; to run a program: tessel run hello.py",
         ),
         ("/", "tessel: error: '/' is not a command; to run a program: tessel run /"),
-        ("Run x.py", "tessel: error: 'Run' is not a command; is run meant?"),
-        ("check", "tessel: error: 'check' is not a command; is tessel radio check meant?"),
+        ("Run x.py", "tessel: error: 'Run' is not a command; did you mean run?"),
+        ("check", "tessel: error: 'check' is not a command; did you mean tessel radio check?"),
         (
             "A=B",
             (
@@ -324,7 +324,7 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
             "tessel: error: --env goes after the command: tessel run --env ...",
         ),
         ("radio", "tessel radio: error: a command is missing; expected: check or decode"),
-        ("radio chek", "tessel radio: error: 'chek' is not a command; is check meant?"),
+        ("radio chek", "tessel radio: error: 'chek' is not a command; did you mean check?"),
         ("radio check x", "tessel radio check: error: unexpected argument: 'x'"),
         (
             "radio decode",

@@ -641,7 +641,7 @@ def test_a_target_that_holds_up_the_tunnel_for_too_long_is_given_up(stage, logge
     stage.pump()
     stage.clock.advance(MAX_STALL_S)
     stage.pump()
-    assert device.events[-2][1].startswith("ETIMEDOUT: nothing was taken for 120 s")
+    assert device.events[-2][1].startswith("ETIMEDOUT: no data was taken for 120 s")
     assert device.events[-1] == ("close",)
     assert target.aborted
     assert not other.aborted

@@ -325,10 +325,10 @@ def test_the_table_for_people_names_every_setting_its_default_and_its_file():
 def test_variables_that_look_like_ours_are_hinted_at():
     environ = dict.fromkeys(["AUTH_HARDCODE", "EGRES_ALLOW", "AUTH_PLUGIN_FILE", "drain_s"], "x")
     assert lookalikes(environ, SETTINGS) == [
-        "AUTH_HARDCODE is not a setting: is AUTH_HARDCODED meant?",
+        "AUTH_HARDCODE is not a setting: did you mean AUTH_HARDCODED?",
         "AUTH_PLUGIN_FILE is not a setting: AUTH_PLUGIN cannot be read from a file",
-        "EGRES_ALLOW is not a setting: is EGRESS_ALLOW meant?",
-        "drain_s is not a setting: is DRAIN_S meant?",
+        "EGRES_ALLOW is not a setting: did you mean EGRESS_ALLOW?",
+        "drain_s is not a setting: did you mean DRAIN_S?",
     ]
 
 

@@ -182,7 +182,7 @@ def test_check_config_hints_at_misspelt_settings(usable, capsys):
     usable.update(EGRES_ALLOW="::1")
     assert command.main(["check-config"]) == 0
     _out, err = lines(capsys)
-    assert err == ["hint: EGRES_ALLOW is not a setting: is EGRESS_ALLOW meant?"]
+    assert err == ["hint: EGRES_ALLOW is not a setting: did you mean EGRESS_ALLOW?"]
 
 
 def test_check_config_hints_at_a_file_that_lets_nobody_in(usable, tmp_path, capsys):

@@ -156,7 +156,11 @@ class ChipPort:
     def dead(self, fault: CommandError) -> None:
         """Report to the owner that the chip, its timer or the network has closed the socket."""
         if self._state is _State.OPEN:
-            _log.warn("port {port} is dead: {fault}", port=self._address.port, fault=fault)
+            _log.warn(
+                "the socket of port {port} was closed: {fault}",
+                port=self._address.port,
+                fault=fault,
+            )
             self._owner.port_dead(self)
 
     async def _close(self) -> None:
