@@ -72,3 +72,18 @@ def test_the_order_of_rooms_is_the_contracts(package, contract):
 def test_the_folders_beside_the_packages_are_there():
     beside = PAGE[PAGE.index("Beside them: ") :].partition("\n\n")[0]
     assert all((ROOT / name).exists() for name in re.findall(r"`([\w./-]+)`", beside))
+
+
+def modules(folder):
+    """The modules and rooms directly in a folder."""
+    rooms = {file.parent.name for file in folder.glob("*/__init__.py")}
+    return rooms | {file.stem for file in folder.glob("*.py")} - {"__init__"}
+
+
+def test_only_the_tunnel_and_tls_of_the_device_may_import_streamplex():
+    config = (ROOT / ".importlinter").read_text()
+    section = config[config.index(":contract:device-tunnel]") :].partition("\n\n")[0]
+    folder = PACKAGES["tessel"]
+    network = modules(folder / "network") - {"tunneled", "secure", "trust"}
+    others = modules(folder) - {"network"} | {f"network.{name}" for name in network}
+    assert set(re.findall(r"^    tessel\.([\w.]+)$", section, re.MULTILINE)) == others
