@@ -23,7 +23,7 @@ MAX_GROWTH_BYTES = 6 * 1024 * 1024  # in the whole time
 MAX_BYTES_EACH = 300  # for each substream: a record of it that is left has more
 # High water comes now and then for a minute, and is not given back: with reads of 256 KiB, 3.7 MiB
 # was seen in the half minute that is the default, and 5 MiB in 75,000 substreams, less and less for
-# each. A leak of some 350 bytes stands out of it; a longer soak is sharper.
+# each. A leak of some 350 bytes is visible; a longer soak is sharper.
 NOISE_BYTES = 5 * 1024 * 1024
 DESCRIPTORS_TOLERANCE = 1
 LEAST_SUBSTREAMS = 2_000  # so that what is left of each would stand out of the noise

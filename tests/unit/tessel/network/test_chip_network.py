@@ -115,11 +115,11 @@ def test_a_second_connection_waits_for_its_turn_and_has_its_second_then(stage):
     first, second = stage.connect(), stage.connect()
     assert len(stage.radio.dials) == 1
     stage.clock.advance(0.9)
-    stage.radio.dials[0].callback("stands")
+    stage.radio.dials[0].callback("connected")
     stage.clock.advance(0.9)
-    stage.radio.dials[1].callback("stands too")
+    stage.radio.dials[1].callback("connected too")
 
-    assert (first.result, second.result) == ("stands", "stands too")
+    assert (first.result, second.result) == ("connected", "connected too")
 
 
 def test_one_that_is_given_up_by_its_socket_makes_room(stage):
@@ -128,8 +128,8 @@ def test_one_that_is_given_up_by_its_socket_makes_room(stage):
     first.cancel()
 
     assert len(stage.radio.dials) == 2
-    stage.radio.dials[1].callback("stands")
-    assert second.result == "stands"
+    stage.radio.dials[1].callback("connected")
+    assert second.result == "connected"
 
 
 @pytest.mark.parametrize(

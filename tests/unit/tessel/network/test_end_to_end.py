@@ -157,7 +157,7 @@ def test_at_the_programs_end_tls_is_ended_before_the_substream():
     finished = Deferred.fromCoroutine(device.network.finish())
     target.take()
     target.give()
-    assert target.disconnecting  # as TLS does that was told close_notify
+    assert target.disconnecting  # as TLS does after close_notify
     assert target.served.calls[-1] == "read lost"
     target.served.ends()
     target.served.closes()

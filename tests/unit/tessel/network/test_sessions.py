@@ -123,11 +123,11 @@ def test_a_session_is_not_used_longer_than_the_certificate(sessions, wall, versi
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_session_with_a_server_that_was_not_accepted_is_not_kept(sessions, version):
-    stranger = Proxy(version, trustme.CA())
-    assert meet(stranger, sessions, reject_unauthorized=False) is None  # the program overlooks it
-    error = meet(stranger, sessions)
+    unknown = Proxy(version, trustme.CA())
+    assert meet(unknown, sessions, reject_unauthorized=False) is None  # the program overlooks it
+    error = meet(unknown, sessions)
     assert error.code == "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
-    assert stranger.kinds == ["full"]
+    assert unknown.kinds == ["full"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -289,7 +289,7 @@ def test_a_client_may_ask_before_it_sends(board):
     site = Site(board)
     site.client.send(POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
     assert site.client.take().startswith(b"HTTP/1.1 100 Continue\r\n")
-    site.response.write_continue()  # it was told already
+    site.response.write_continue()  # it was reported already
     assert site.client.take() == b""
 
 

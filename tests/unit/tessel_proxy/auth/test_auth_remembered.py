@@ -95,7 +95,7 @@ def test_a_service_that_is_down_leaves_those_in_that_it_knew(logged):
 def test_a_fault_of_ours_is_told_as_an_error_though_the_grace_hides_it(logged):
     memory = Memory()
     memory.ask()
-    memory.service.answer = AuthMisconfiguredError("mend it")
+    memory.service.answer = AuthMisconfiguredError("fix it")
     memory.clock.advance(200)
     assert memory.ask() == KIM
     (line,) = logged.named("auth_stale")
@@ -124,7 +124,7 @@ def test_the_grace_is_counted_from_the_last_answer_and_ends():
     assert memory.ask() == KIM
 
 
-def test_strangers_and_those_refused_have_no_grace():
+def test_unknown_and_refused_tokens_have_no_grace_period():
     memory = Memory(Refused())
     memory.ask("wrong")
     memory.clock.advance(30)

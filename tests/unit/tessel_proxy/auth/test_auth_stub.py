@@ -41,11 +41,11 @@ def oauth(url, secret="the-tessel-devenv"):
 
 @pytest.mark.parametrize("settings", [{}, {"token_lifetime_s": 60}])
 @pytest_twisted.ensureDeferred
-async def test_the_token_services_accounts_are_known_and_strangers_refused(settings):
+async def test_the_token_services_accounts_are_known_and_other_keys_refused(settings):
     async with token_service(**settings) as url:
         assert await oauth(url).check("KEY") == Account("ada")
-        for stranger in ("wrong", "", "key", "KEY ", "ключ", "a&api_key=KEY"):
-            assert await oauth(url).check(stranger) == Refused()
+        for other in ("wrong", "", "key", "KEY ", "ключ", "a&api_key=KEY"):
+            assert await oauth(url).check(other) == Refused()
 
 
 @pytest_twisted.ensureDeferred

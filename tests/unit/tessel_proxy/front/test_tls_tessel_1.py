@@ -112,7 +112,7 @@ def test_a_board_is_refused_where_current_devices_come_to(config, from_board):
     assert kind == ALERT
 
 
-# --- what stands in for one
+# --- substitutes for one
 
 
 def test_a_stand_in_that_trusts_the_authority_speaks_with_the_proxy(config, tls):

@@ -19,7 +19,7 @@ def wrong(penalties, token, times=1, now=0.0, source=HERE):
         penalties.was_wrong(source, token, now)
 
 
-def test_a_stranger_may_ask(penalties):
+def test_an_unknown_source_may_try(penalties):
     assert penalties.of(HERE, b"a", 0) is None
 
 

@@ -76,7 +76,7 @@ async def test_nothing_else_is_there(asked):
 
 async def answered(asked, *heads):
     """The answers to these requests on one connection, which the last one closes."""
-    found = await stranger(asked, b"".join(heads))
+    found = await plain_client(asked, b"".join(heads))
     await found.gone
     return found.heard
 
@@ -213,7 +213,7 @@ async def test_heads_of_monitors_leave_no_line_in_the_log(asked):
 # --- unauthenticated clients
 
 
-class Stranger(Protocol):
+class PlainClient(Protocol):
     """Says what a test tells it, and keeps what it hears."""
 
     def __init__(self):
@@ -227,9 +227,9 @@ class Stranger(Protocol):
         self.gone.callback(None)
 
 
-async def stranger(asked, said=b""):
+async def plain_client(asked, said=b""):
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", asked.port.port)
-    found = await connectProtocol(endpoint, Stranger())
+    found = await connectProtocol(endpoint, PlainClient())
     found.transport.write(said)
     return found
 
@@ -237,13 +237,13 @@ async def stranger(asked, said=b""):
 @pytest_twisted.ensureDeferred
 async def test_when_all_connections_are_taken_the_oldest_makes_room(asked, monkeypatch):
     monkeypatch.setattr(admin, "MAX_CONNECTIONS", 3)
-    strangers = [await stranger(asked, b"GET /healthz HT") for _ in range(3)]
+    clients = [await plain_client(asked, b"GET /healthz HT") for _ in range(3)]
     assert await asked.get("/healthz") == (200, "ok\n")
-    await strangers[0].gone
-    assert not any(each.gone.called for each in strangers[1:])
+    await clients[0].gone
+    assert not any(each.gone.called for each in clients[1:])
     assert await asked.get("/healthz") == (200, "ok\n")  # a connection that is gone has made room
-    assert not any(each.gone.called for each in strangers[1:])
-    for each in strangers[1:]:
+    assert not any(each.gone.called for each in clients[1:])
+    for each in clients[1:]:
         each.transport.abortConnection()
         await each.gone
 
@@ -259,7 +259,7 @@ async def test_when_all_connections_are_taken_the_oldest_makes_room(asked, monke
 @pytest_twisted.ensureDeferred
 async def test_a_long_body_is_refused_before_it_comes_and_not_kept(asked, head):
     said = b"POST /metrics HTTP/1.1\r\nhost: a\r\n%s\r\n\r\n%s" % (head, bytes(1 << 16))
-    found = await stranger(asked, said)
+    found = await plain_client(asked, said)
     await found.gone
     assert found.heard in (admin.TOO_LONG, b"")  # a reset overtakes it where more has come
 
@@ -269,7 +269,7 @@ async def test_a_short_body_is_passed_over(asked):
     said = (
         b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\nabcde"
     )
-    found = await stranger(asked, said)
+    found = await plain_client(asked, said)
     await found.gone
     assert found.heard.startswith(b"HTTP/1.1 200 ")
 

@@ -615,7 +615,7 @@ def test_the_tunnels_end_stops_look_ups_dials_and_those_who_wait(stage, logged):
     assert not stage.clock.getDelayedCalls()
 
 
-# --- who waits for whom
+# --- backpressure
 
 
 def test_a_target_that_takes_nothing_pauses_its_device_and_no_other(stage):

@@ -236,11 +236,11 @@ def test_a_certificate_out_of_date_is_refused(stage, authority):
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_in_nodes_words(stage, trust):
-    stranger = trustme.CA()
-    between = stranger.create_child_ca()
+    unknown = trustme.CA()
+    between = unknown.create_child_ca()
     for shows, words in (
-        (Shows(leaf(stranger)), "UNABLE_TO_VERIFY_LEAF_SIGNATURE: "),
-        (Shows(leaf(stranger), stranger.cert_pem), "SELF_SIGNED_CERT_IN_CHAIN: "),
+        (Shows(leaf(unknown)), "UNABLE_TO_VERIFY_LEAF_SIGNATURE: "),
+        (Shows(leaf(unknown), unknown.cert_pem), "SELF_SIGNED_CERT_IN_CHAIN: "),
         (Shows(leaf(between), between.cert_pem), "UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "),
     ):
         stage = Stage(trust=trust)

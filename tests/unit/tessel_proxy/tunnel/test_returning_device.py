@@ -95,7 +95,7 @@ def test_it_may_come_back_again_and_again(stage):
         assert older.listener.lost is not None
         older = newest
     assert stage.shared.tunnels.all == {newest.session}
-    newest.connection.cut()  # what was told to the older ones did not make it unknown
+    newest.connection.cut()  # closing the older ones did not forget it
     assert not stage.shared.tunnels.by_device
     assert [each.tunnels for each in stage.limits.tallies] == [0]
 

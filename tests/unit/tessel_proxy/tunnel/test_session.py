@@ -178,7 +178,7 @@ def test_a_refusal_says_truthfully_why_and_whether_to_try_again(answer, retry, r
 
 @pytest.mark.parametrize(
     ("why", "level"),
-    [(AuthUnavailableError("down"), "warn"), (AuthMisconfiguredError("mend it"), "error")],
+    [(AuthUnavailableError("down"), "warn"), (AuthMisconfiguredError("fix it"), "error")],
 )
 def test_why_a_token_could_not_be_checked_is_logged(logged, why, level):
     stage = Stage(Says(why))
@@ -497,7 +497,7 @@ def talk_too_much(stage, allowed=MAX_BYTES_WITHOUT_TOKEN):
 
 
 @pytest.mark.parametrize("first", [None, {"token": "wrong"}])
-def test_a_stranger_who_talks_too_much_is_cut(first):
+def test_an_unauthenticated_peer_that_sends_too_much_is_cut(first):
     stage = Stage(authenticator=Slow())
     with LoggedEvents() as logged:
         if first:
