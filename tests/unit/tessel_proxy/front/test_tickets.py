@@ -229,7 +229,7 @@ def test_a_revoked_certificate_whose_name_cannot_be_read_is_refused(asking, wall
     assert (event["subject"], event["why"]) == ("(its name cannot be read)", "it is revoked")
 
 
-def test_an_expired_certificate_of_an_unknown_authority_ends_no_tickets(asking, wall):
+def test_another_device_with_an_expired_certificate_ends_no_tickets(asking, wall):
     tls, device = server_tls(asking, wall), Device(SSL.TLS1_3_VERSION, party.key, OWN)
     device.connect(tls)
     expired = [Party("x").certify(party, end=NOW - DAY), root.certify(party, end=NOW - DAY)]
