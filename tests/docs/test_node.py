@@ -58,8 +58,8 @@ def different(run, but=frozenset()):
     return found
 
 
-def test_the_page_lists_what_behaves_otherwise():
-    listed = {name for names, _, _ in rows("What behaves otherwise") for name in names}
+def test_the_page_lists_what_behaves_differently():
+    listed = {name for names, _, _ in rows("What behaves differently") for name in names}
     assert listed == different(on_device, but=listed) | _different_bytes()
 
 

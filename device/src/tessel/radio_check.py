@@ -85,7 +85,7 @@ async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, s
         await _check_chip(Chip(bus, clock), clock, point, say)
     except WiringFault as fault:
         say(f"FAULT  {fault}")
-        say(f"       look at: {fault.look_at}")
+        say(f"       check: {fault.look_at}")
         return False
     except (ChipError, CommandError, JoinError) as fault:
         say(f"FAULT  {fault}")
@@ -110,9 +110,9 @@ class CheckedPins:
         await self._power_up()
         say("ok     nIRQ falls when the power comes: VBAT_EN and nIRQ are connected")
         await self._first_write()
-        say("ok     nIRQ rises with nCS, and falls again: the chip has taken a command")
+        say("ok     nIRQ rises with nCS, and falls again: the chip has received a command")
         await self._answer()
-        say("ok     its answer makes sense: SCK, MOSI, MISO and the mode are right")
+        say("ok     the chip's answer is correct: so are SCK, MOSI, MISO and the SPI mode")
         self._bus.set_power(False)
 
     async def _power_up(self) -> None:
@@ -122,14 +122,14 @@ class CheckedPins:
         if self._bus.irq_asserted():
             raise WiringFault(
                 "nIRQ is low while the chip is off",
-                "the line CC3000_GPIO_IRQ names, a short to ground, and VBAT_EN: is it the "
-                "chip's? One that is always on has power now",
+                "the line that CC3000_GPIO_IRQ names, a short to ground, and VBAT_EN: if it is not "
+                "connected to the chip, the chip may be on all the time",
             )
         self._bus.set_power(True)
         if not await self._level(True, POWER_UP_S):
             raise WiringFault(
                 f"nIRQ does not fall within {POWER_UP_S:g} s after the power came",
-                "the chip's supply (3.3 V, 300 mA at its peaks), ground, VBAT_EN, nIRQ, and the "
+                "the chip's supply (3.3 V, peaks of 300 mA), ground, VBAT_EN, nIRQ, and the "
                 "lines that CC3000_GPIO_VBAT_EN and CC3000_GPIO_IRQ name",
             )
 
@@ -144,12 +144,12 @@ class CheckedPins:
         if not await self._level(False, RELEASE_S):
             raise WiringFault(
                 "nIRQ stays low when nCS rises: the chip was not selected",
-                "nCS, the line that CC3000_GPIO_CS names; it must not be the SPI controller's own",
+                "nCS, and CC3000_GPIO_CS: it must not name the SPI controller's own chip select",
             )
         if not await self._level(True, START_S):
             raise WiringFault(
-                f"the chip gives no answer within {START_S:g} s: it did not understand",
-                "SCK and MOSI (not crossed with MISO?), and the SPI mode, which must be 1",
+                f"the chip gives no answer within {START_S:g} s: it did not receive the command",
+                "SCK, MOSI (is it crossed with MISO?), and the SPI mode, which must be 1",
             )
 
     async def _answer(self) -> None:
@@ -168,7 +168,7 @@ class CheckedPins:
                 f"{seen}. It is off by one bit", "the SPI mode, which must be 1 (CPOL 0, CPHA 1)"
             )
         raise WiringFault(
-            f"{seen}. It is noise", "ground, the length of the wires, and what else is on the bus"
+            f"{seen}. It is noise", "ground, the length of the wires, and other devices on the bus"
         )
 
     # nIRQ.

@@ -77,7 +77,7 @@ def test_a_network_that_does_not_let_it_in_is_a_fault(stage):
 def fault(stage):
     assert not stage.check()
     *_, found, look_at = stage.said
-    assert look_at.startswith("       look at: ")
+    assert look_at.startswith("       check: ")
     return found, look_at
 
 
