@@ -34,7 +34,7 @@ TESSEL_SIZES = TransferSizes(
     read=512, write=1024
 )  # its runtime's, which real chips are known to bear
 
-READS_A_ROUND = 4  # what the receive window of a simulated chip holds
+READS_A_ROUND = 4  # the size of a simulated chip's receive window, in reads
 
 BusWrap = Callable[[IBus], IBus]
 
@@ -45,11 +45,11 @@ def _at_once() -> Deferred[None]:
 
 @dataclass(frozen=True, slots=True)
 class BoardRadio:
-    """A radio, and its Wi-Fi if that is its own business."""
+    """A radio, with the Wi-Fi that it controls, if any."""
 
     radio: IRadio
     wifi: IWifi | None
-    close: Callable[[], None]  # gives back what was opened for it
+    close: Callable[[], None]  # releases the resources of the radio
     connect_turn: Callable[[], Deferred[None]] = _at_once  # fires when it can begin a connect
 
 

@@ -30,8 +30,8 @@ from tessel.network.trust import Verification, peer_der
 class TlsTransport(TLSTransport):
     """A TLS connection as a transport.
 
-    Addresses, idle watching and so on are those of the transport below: Twisted's ProtocolWrapper
-    passes on what it does not know.
+    Addresses, idle watching and so on are those of the transport below, because Twisted's
+    ProtocolWrapper forwards unknown attributes to it.
     """
 
     authorized = False

@@ -33,8 +33,10 @@ class NoBody:
 
 
 class MeasuredBody:
-    """A body with a `Content-Length`. Never more than this is sent: the rest would be taken for the
-    next message. After less, the connection is closed, and the peer sees that the body was cut.
+    """A body with a `Content-Length`.
+
+    Excess bytes are dropped, because the peer would parse them as the next message. If the body is
+    too short, the connection is closed, so that the peer notices the missing bytes.
     """
 
     def __init__(self, length: int, *, strict: bool = False) -> None:

@@ -23,7 +23,7 @@ from tessel.node._http.wire import HttpWire
 from tessel.node._streams.base import Done
 
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-_LOWEST, _HIGHEST = 200, 999  # what is below is no response: see write_continue
+_LOWEST, _HIGHEST = 200, 999  # a status below 200 is informational: see write_continue
 
 
 class ServerResponse(OutgoingMessage):

@@ -15,7 +15,7 @@ class _Message:
     """The states of the current message of one side."""
 
     complete: bool = False
-    closes: bool = False  # its sender closes the connection behind it
+    closes: bool = False  # True: its sender closes the connection after it
 
 
 class HttpWire:

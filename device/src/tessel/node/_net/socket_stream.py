@@ -1,4 +1,4 @@
-"""The two halves of a socket: what a program writes goes down, what the link receives comes up.
+"""The two halves of a socket: the bytes that a program writes, and those that the link receives.
 
 A program may write, end, pause or set options before the connection is established. The socket
 keeps these requests and applies them when it has a transport.

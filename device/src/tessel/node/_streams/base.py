@@ -51,7 +51,7 @@ class Stream(EventEmitter):
         done(error)
 
     def _drop(self) -> None:
-        """Drop what is buffered. Each half of a stream extends it."""
+        """Drop the buffered chunks. Each half of a stream extends it."""
 
     def _destroyed(self, error: BaseException | None) -> None:
         self._runtime.next_tick(self._report_end, error)

@@ -25,12 +25,12 @@ class _Writing(Enum):
 
     OPEN = auto()
     ENDED = auto()  # `end` was called
-    FINISHING = auto()  # all is written, and the sink ends what is below
+    FINISHING = auto()  # all chunks are written, and the sink ends its destination
     FINISHED = auto()  # `finish` was emitted
 
 
 class Writable(Stream):
-    """A stream to write to. A sink overrides `_write`, and `_final` to end what is below.
+    """A stream to write to. A sink overrides `_write`, and `_final` to end its destination.
 
     Events: `drain`, `finish`, `pipe`, `unpipe`, `error`, `close`.
     """
@@ -61,7 +61,7 @@ class Writable(Stream):
         raise NotImplementedError
 
     def _final(self, done: Done) -> None:
-        """All chunks were taken: end what is below, then call `done(error)`."""
+        """End the destination after the last chunk, then call `done(error)`."""
         done(None)
 
     # For the program.

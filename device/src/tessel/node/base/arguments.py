@@ -76,7 +76,7 @@ def _error_arguments(callback: Callback, error: BaseException | None) -> Sequenc
             inspect.signature(callback).bind(*way)
         except TypeError:
             continue
-        except ValueError:  # a built-in function that does not say what it takes
+        except ValueError:  # a built-in function without a signature
             break
         return way
     return ways[0]
@@ -208,7 +208,7 @@ def split_callback(
     """Split positional arguments into those before the callback, and the callback.
 
     Trailing Nones count as left out. Raises ArgumentTypeError for more than `most` arguments
-    besides the callback, and for an argument behind the callback.
+    besides the callback, and for an argument after the callback.
     """
     left = list(arguments)
     while left and left[-1] is None:

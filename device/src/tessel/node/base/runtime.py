@@ -62,7 +62,7 @@ class Runtime:
     def call(self, function: Callable[..., object], *args: object) -> None:
         """Call a function of the program. An exception, also SystemExit, ends the program.
 
-        Inside `ask` the call waits for the next tick, and later calls wait behind it, so that the
+        Inside `ask` the call waits for the next tick, and later calls wait for it, so that the
         network's events keep their order.
         """
         if self._asking or self._held:
