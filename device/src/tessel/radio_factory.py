@@ -32,9 +32,9 @@ SIMULATED_SSID = b"tesselnet"  # of the network that a simulated chip is in if n
 
 TESSEL_SIZES = TransferSizes(
     read=512, write=1024
-)  # its runtime's, which real chips are known to bear
+)  # the sizes of the Tessel's runtime, which real chips support
 
-READS_A_ROUND = 4  # the size of a simulated chip's receive window, in reads
+READS_A_ROUND = 4  # a simulated chip's receive window holds so many reads
 
 BusWrap = Callable[[IBus], IBus]
 
