@@ -78,7 +78,6 @@ class ProxiedConnection(ProxiedTransport):
         self._watcher = watcher
         self._clock = clock
         self._protocol = early
-        self._peer_ended = False
         self._failed_after_leaving = False
         self._linger: IDelayedCall | None = None
         # Reports the end to the tunnel; None: it was reported.
@@ -119,7 +118,6 @@ class ProxiedConnection(ProxiedTransport):
             self._refuse_data()
 
     def heard_end(self) -> None:
-        self._peer_ended = True
         if self._phase is not ConnectionPhase.OPEN:
             return
         if IHalfCloseableProtocol.providedBy(self._protocol):
@@ -164,7 +162,7 @@ class ProxiedConnection(ProxiedTransport):
 
     def _heard_close(self) -> None:
         """Report the close. Without an `end` of the proxy before it, the connection was cut."""
-        cut = self._phase in NOT_LEFT and not self._peer_ended
+        cut = self._phase in NOT_LEFT and not self._substream.peer_ended
         self._leave(_reset() if cut else Failure(ConnectionDone()))
         self._substream.release()
 
