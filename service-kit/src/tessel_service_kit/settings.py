@@ -168,7 +168,10 @@ class SecretFile:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Base class for the settings of a program. `setting` makes the fields that are read."""
+    """Base class for the settings of a program, which are read from environment variables.
+
+    A field is read if it was made with `setting`.
+    """
 
     @classmethod
     def table(cls) -> dict[str, Setting]:

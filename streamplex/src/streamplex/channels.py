@@ -61,7 +61,7 @@ class OwnChannels:
 
 
 class PeerChannels:
-    """The channel numbers that the peer opens."""
+    """The channel numbers of the substreams that the peer opens."""
 
     __slots__ = ("_highest", "_side")
 
@@ -86,5 +86,8 @@ class PeerChannels:
 
     @property
     def used_up(self) -> bool:
-        """Whether the peer opened its last number. Without `reuse/1` it can open no more."""
+        """Whether the peer has opened its highest channel number.
+
+        Without `reuse/1`, it can then open no more substreams.
+        """
         return self._highest > MAX_CHANNEL - 2

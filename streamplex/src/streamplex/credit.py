@@ -112,7 +112,7 @@ class Promises:
         return True
 
     def give_back(self, nbytes: int) -> None:
-        """Take a window of `nbytes` off the sum: its substream has ended."""
+        """Subtract a window of `nbytes` from the sum, because its substream has ended."""
         self.nbytes -= nbytes
 
     def measured(self, round_trip_s: float) -> None:

@@ -74,7 +74,7 @@ class StreamFailed:
 
 @dataclass(frozen=True, slots=True)
 class CustomReceived:
-    """An event of the layer above, on a substream."""
+    """A custom event, which the layer above defines, on a substream."""
 
     channel: int
     name: str
@@ -98,7 +98,7 @@ class StreamReset:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A message of the layer above, on the control channel."""
+    """A message that the layer above defines, on the control channel."""
 
     value: Json
 
@@ -319,7 +319,7 @@ def stream_reset(channel: int) -> bytes:
 
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
-    """Return the frame of an event of the layer above."""
+    """Return the frame of a custom event, which the layer above defines."""
     return encode_text(channel, _custom(name) if not args else _custom_with(name, args))
 
 

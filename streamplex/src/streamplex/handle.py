@@ -38,7 +38,7 @@ class SubstreamHandle:
         self._core.fail(self._channel, message)
 
     def emit(self, name: str, *args: Json) -> None:
-        """Queue an event of the layer above."""
+        """Queue a custom event, which the layer above defines."""
         self._core.emit(self._channel, name, *args)
 
     def abort(self, message: str) -> None:

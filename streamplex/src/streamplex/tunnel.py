@@ -209,7 +209,7 @@ class TunnelCore:
         self._scheduler.add_frame(channel, events.stream_failed(channel, message))
 
     def emit(self, channel: int, name: str, *args: Json) -> None:
-        """Queue an event of the layer above."""
+        """Queue a custom event, which the layer above defines."""
         self._substreams.require(channel)
         self._scheduler.add_frame(channel, events.custom(channel, name, args))
 

@@ -55,14 +55,14 @@ class IBus(Interface):
 
 
 class IInstantBus(IBus):
-    """A bus on which a transfer takes no time, such as that of a chip made of code."""
+    """A bus on which a transfer takes no time, such as the bus of a simulated chip."""
 
     def exchange(mosi: bytes) -> bytes:
         """Do the same as `transfer`, at once: a Deferred would cost more than the transfer."""
 
 
 class SimulatedPins(Protocol):
-    """The pins of a chip made of code, for a `SimulatedBus`.
+    """The pins of a simulated chip, for a `SimulatedBus`.
 
     The chip calls `irq_changed` after each edge of nIRQ, but never inside `transfer`. It acts on a
     write when `select(False)` is called.

@@ -1,4 +1,4 @@
-"""A bus to a chip made of code, in the same process."""
+"""A bus to a simulated chip, in the same process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tessel.cc3000.bus import IInstantBus, SimulatedPins
 
 @implementer(IInstantBus)
 class SimulatedBus:
-    """Connects the driver to the pins of a chip made of code, without any delay."""
+    """Connects the driver to the pins of a simulated chip, without any delay."""
 
     def __init__(self, chip: SimulatedPins) -> None:
         self._chip = chip

@@ -49,7 +49,7 @@ def write_frame(packet: bytes) -> bytes:
 def rest_burst(first: bytes, style: ReadStyle) -> bytes:
     """Return the bytes that a host sends after FIRST_BURST, to read the rest of the packet.
 
-    `first` are the bytes that came for FIRST_BURST. Raises FrameError.
+    `first` are the bytes that the chip returned during FIRST_BURST. Raises FrameError.
     """
     nbytes = _bytes_in_all(first, style)
     if nbytes > LARGEST_READ:

@@ -34,7 +34,7 @@ def _ignore_edge() -> None:
 
 
 class EmulatedChip:
-    """A CC3000 made of code: pins on one side, the air on the other.
+    """A simulated CC3000, between the host's pins and the simulated Wi-Fi network.
 
     The arguments of pins say active or inactive, whatever the voltage (`tessel.cc3000.bus`). The
     host may send any bytes.

@@ -32,7 +32,10 @@ _THREADS = _REACTOR + "threads.py"  # functions in the reactor's threads are the
 
 
 class PlainSockets:
-    """An audit hook for `sys.addaudithook` that warns once of a plain socket."""
+    """An audit hook that warns once if the program uses a Python socket directly.
+
+    Such a socket bypasses the tunnel and the chip. Pass the object to `sys.addaudithook`.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """`environ` is the live environment, since a program may change its settings."""

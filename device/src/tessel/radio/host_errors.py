@@ -1,4 +1,4 @@
-"""Errors of this machine's sockets, as a radio's errors."""
+"""Convert errors of this machine's sockets to errors of a radio."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tessel.radio.interface import IDatagramOptions, IRadioPort, RadioRefusedErr
 
 @implementer(IRadioPort)
 class HostPort:
-    """A listening or bound port of the reactor's, as a radio's port."""
+    """Gives a TCP or UDP port of Twisted's reactor the interface of a radio's port."""
 
     def __init__(self, port: IListeningPort) -> None:
         self._port = port

@@ -1,9 +1,8 @@
 """Build the authenticator that the settings ask for.
 
-AUTH_PLUGIN                             alone, or
-AUTH_FILE                               first, because it needs no other service;
-  then AUTH_TESSEL_OA2, or AUTH_HARDCODED if no token service is set,
-                                        for tokens that the file does not have
+If AUTH_PLUGIN is set, it checks all tokens. Otherwise AUTH_FILE comes first, because it needs no
+other service. A token that is not in the file is checked by AUTH_TESSEL_OA2 or, if that is not
+set, compared with AUTH_HARDCODED.
 """
 
 from __future__ import annotations

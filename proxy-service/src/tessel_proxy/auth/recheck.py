@@ -33,7 +33,8 @@ class TokenLoss(Enum):
 class Recheck:
     """The repeated checks of one tunnel's token.
 
-    `ended` is called when the token is no longer valid, `broken` on a bug in the authenticator.
+    `ended` is called when the token is no longer valid, belongs to another account, or cannot be
+    checked. `broken` is called if the authenticator has a bug.
     """
 
     authenticator: Authenticator

@@ -51,23 +51,24 @@ class AuthSettings(Settings):
     auth_plugin: str | None = setting(
         "AUTH_PLUGIN",
         "",
-        "validator of your own, package.module:callable, used instead of all other authenticators "
-        "and loaded once, at the start; unset: none",
+        "your own Python function that checks tokens, as package.module:callable. It is used "
+        "instead of all other authenticators and loaded once, at the start; unset: none",
         optional(plugin_name),
     )
     auth_file: Path | None = setting(
         "AUTH_FILE",
         "",
         "file of accounts and hashes of their tokens, made by tessel-proxy hash-token; unset: "
-        "none. It is asked first; tokens that it does not know go to the token service or are "
-        "compared with the shared token. Read again on SIGHUP and when it changes",
+        "none. Tokens are looked up in this file first; a token that it does not contain is "
+        "checked by the token service or compared with the shared token. Read again on SIGHUP "
+        "and when it changes",
         optional(Path),
     )
     auth_timeout_s: float = setting(
         "AUTH_TIMEOUT_S",
         "10",
-        "seconds until a tunnel without a token is closed, counted from the TLS handshake, and "
-        "until the check of a token fails",
+        "seconds to wait for a token after the TLS handshake before the tunnel is closed, and "
+        "seconds to wait for the result of a token check before the check fails",
         seconds,
     )
     auth_cache_s: float = setting(

@@ -81,7 +81,10 @@ def new_server(
 
 
 def general_name(text: str) -> x509.GeneralName:
-    """The address or name (with IDNA, and a wildcard in front) in `text`. Raises ValueError."""
+    """Return the IP address or DNS name in `text`, in the form that a certificate contains.
+
+    A name may have non-ASCII letters (IDNA) and may begin with `*.`. Raises ValueError.
+    """
     try:
         return x509.IPAddress(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
     except ValueError:

@@ -34,7 +34,7 @@ class CertificateSettings(Settings):
         "KEY_PASS",
         "",
         "passphrase of all private keys; unset: the keys are not encrypted. KEY_PASS_FILE is read "
-        "again whenever the keys are",
+        "again whenever the keys are read again",
         optional(passphrase),
         secret=True,
         exact=True,

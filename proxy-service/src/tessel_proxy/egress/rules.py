@@ -36,7 +36,10 @@ _MORE_PORTS = re.compile(r"[0-9]+(-[0-9]+)?")
 
 
 class EgressMode(StrEnum):
-    """How the default refusals of internal addresses are applied. Rules to deny always hold."""
+    """Which targets are refused: internal addresses, and those that rules to deny name.
+
+    In the mode `report`, these targets are allowed, and each such connection is logged.
+    """
 
     ENFORCE = "enforce"  # internal addresses are refused unless EGRESS_ALLOW names them
     REPORT = "report"  # a connection that would be refused is logged and allowed
@@ -121,7 +124,7 @@ class Rule:
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    """The rules in `text`. Raises ValueError that names every word that is not a rule."""
+    """Return the rules in `text`. The ValueError for wrong rules names each of them."""
     read: list[Rule] = []
     faults: list[str] = []
     for word in _words(text):

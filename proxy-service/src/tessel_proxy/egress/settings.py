@@ -18,15 +18,17 @@ class EgressSettings(Settings):
     egress_mode: EgressMode = setting(
         "EGRESS_MODE",
         "enforce",
-        "which targets are refused. enforce: loopback, private and other internal addresses; "
-        "report: the same targets are only logged; open: only those that a rule denies",
+        "enforce: loopback, private and other internal addresses are refused, and targets that a "
+        "rule denies; report: the same targets are allowed, and each such connection is logged; "
+        "open: only targets that a rule denies are refused",
         one_of(EgressMode),
     )
     egress_allow: tuple[Rule, ...] = setting(
         "EGRESS_ALLOW",
         "",
-        "internal targets that devices may reach nevertheless: networks, addresses, names and "
-        ".suffixes, each with optional :ports, separated by spaces or commas; unset: none",
+        "internal targets that devices may reach with EGRESS_MODE=enforce: networks, addresses, "
+        "names and .suffixes, each with optional :ports, separated by spaces or commas; unset: "
+        "none",
         narrow_rules,
     )
     egress_deny: tuple[Rule, ...] = setting(

@@ -31,8 +31,9 @@ class FrontSettings(CertificateSettings):
     client_ca_file: Path | None = setting(
         "CLIENT_CA_FILE",
         "",
-        "file of the authorities, PEM, whose certificates devices must present besides their "
-        "token; unset: devices need no certificate. Tessel 1 boards never need one",
+        "file of certificate authorities, PEM. Besides its token, each device must present a "
+        "certificate that one of them has issued; unset: devices need no certificate. Tessel 1 "
+        "boards never need one",
         optional(Path),
     )
     client_crl_file: Path | None = setting(
@@ -55,6 +56,6 @@ class FrontSettings(CertificateSettings):
         "PROXY_PROTOCOL_FROM",
         "",
         "networks or addresses of load balancers that send the PROXY protocol (version 1 or 2), "
-        "separated by spaces or commas; unset: no connection begins with it",
+        "separated by spaces or commas; unset: the proxy expects no such header",
         networks,
     )

@@ -75,8 +75,8 @@ class LimitSettings(Settings):
     memory_max_mib: int = setting(
         "MEMORY_MAX_MIB",
         "1024",
-        "memory of the process in MiB; from 90 % on, new tunnels are refused and then the tunnel "
-        "that holds most bytes is closed; 0: no limit",
+        "memory of the process in MiB; from 90 % on, new tunnels are refused; at 100 %, the "
+        "tunnel that holds most bytes is closed; 0: no limit",
         integer(0, 16_777_216),
     )
 

@@ -76,8 +76,9 @@ class TunnelSettings(LimitSettings, AuthSettings):
     substream_window_max: int = setting(
         "SUBSTREAM_WINDOW_MAX",
         "2097152",
-        "maximum flow-control window of one substream in bytes (credit/1): as many bytes may "
-        "wait for the target; a window begins with 65536 and grows with use",
+        "maximum flow-control window of one substream in bytes (credit/1): at most this many "
+        "bytes wait for the target; a window begins with 65536 bytes, or with the maximum if that "
+        "is less, and grows with use",
         integer(1024, MAX_CREDIT_BYTES),
     )
     tunnel_window_max: int = setting(
@@ -99,7 +100,7 @@ class TunnelSettings(LimitSettings, AuthSettings):
         "DRAIN_DELAY_S",
         "0",
         "seconds after SIGTERM in which /readyz already answers 503 while new tunnels are still "
-        "accepted, so that load balancers send devices elsewhere; DRAIN_S begins after them; "
+        "accepted, so that load balancers send devices elsewhere; DRAIN_S begins after this delay; "
         "0: no delay",
         seconds_or_none,
     )
@@ -112,8 +113,8 @@ class TunnelSettings(LimitSettings, AuthSettings):
     drain_return_s: float | None = setting(
         "DRAIN_RETURN_S",
         "",
-        "seconds that a stopping proxy asks its devices to wait before they return; up to 5 s are "
-        "added, at random for each device; 0: at once, if another proxy takes over; unset: 8 s "
+        "seconds that a stopping proxy asks its devices to wait before they reconnect; up to 5 s "
+        "are added, at random for each device; 0: at once, if another proxy takes over; unset: 8 s "
         "after the end of the drain, time enough for this proxy to restart",
         optional(seconds_or_none),
     )

@@ -63,7 +63,10 @@ class Outgoing(Addressed, ABC):
         self.write(b"".join(data))
 
     def emit(self, name: str, *args: Json) -> None:
-        """Send an event of the layer above, behind the data written before it."""
+        """Send a custom event, which the layer above defines, after all data written before it.
+
+        Does nothing if the substream is released.
+        """
         if self._writing is not Writing.RELEASED:
             self._core.emit(name, *args)
             self._pump.flush()

@@ -141,7 +141,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         """Close as TCP does: queued data leaves, received data is dropped.
 
         connectionLost follows when everything has left. A protocol that provides
-        ISubstreamProtocol still receives events, and its connectionLost from `release`.
+        ISubstreamProtocol still receives events; its connectionLost is called by `release`.
         """
         if self._closing is Closing.NO:
             self._closing = Closing.CLOSED
@@ -197,5 +197,5 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
     # --- IPushProducer ---------------------------------------------------------------
 
     def stopProducing(self) -> None:
-        """The consumer wants no more data; it still receives events."""
+        """Deliver no more data to the protocol. It still receives events."""
         self._discard()

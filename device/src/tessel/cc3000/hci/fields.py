@@ -42,7 +42,7 @@ class Fields:
 
 @cache
 def words(count: int) -> struct.Struct:
-    """Return the format of `count` unsigned 32-bit numbers."""
+    """Return the format of `count` unsigned 32-bit numbers, little-endian."""
     return struct.Struct(f"<{count}I")
 
 

@@ -120,7 +120,7 @@ class HttpAgent(EventEmitter):
         return True
 
     def reuse_socket(self, socket: Socket, request: PooledRequest) -> None:
-        """A kept connection serves another request. Programs can override it."""
+        """Called when a kept connection is used for another request. Programs can override it."""
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
         """Open a connection for a request. Programs can override it."""

@@ -68,7 +68,7 @@ class IncomingMessage(Readable):
 
     @property
     def connection(self) -> Socket:
-        """The socket, by Node's older name."""
+        """Node's older name for `socket`."""
         return self.socket
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:

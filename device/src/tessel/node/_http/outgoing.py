@@ -41,12 +41,12 @@ class OutgoingMessage(Writable):
 
     @property
     def connection(self) -> Socket | None:
-        """The socket, by Node's older name."""
+        """Node's older name for `socket`."""
         return self.socket
 
     @property
     def finished(self) -> bool:
-        """`writable_ended`, by Node's older name."""
+        """Node's older name for `writable_ended`."""
         return self.writable_ended
 
     # Headers.

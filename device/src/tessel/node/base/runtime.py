@@ -121,7 +121,10 @@ class Runtime:
             self.clock.callLater(0, self.run_ticks)
 
     def run_ticks(self) -> None:
-        """Run all pending ticks. As in Node, timers do so before their callback."""
+        """Call all functions that wait in `next_tick`'s queue.
+
+        As in Node, a timer does this before it calls its own callback.
+        """
         while self._ticks:
             function, args = self._ticks.popleft()
             self._call_now(function, *args)

@@ -1,4 +1,4 @@
-"""Error codes of the chip, as a radio's errors."""
+"""Convert error codes of the chip to errors of a radio."""
 
 from __future__ import annotations
 

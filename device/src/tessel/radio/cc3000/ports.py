@@ -46,7 +46,10 @@ class Ports:
         self._ended = False
 
     def keep(self, port: ChipPort) -> None:
-        """Hold the port, and have the poll ask the chip for its arrivals."""
+        """Add an open port, and poll the chip for the data or connections that arrive at it.
+
+        An earlier stream with the same socket number is ended; an earlier port is set aside.
+        """
         self._cut_stream(port.sd)
         self.make_way(port.sd)
         self._open[port.sd] = port

@@ -13,7 +13,7 @@ from tessel.radio.cc3000.poll import Poll
 
 @dataclass(frozen=True, slots=True)
 class TransferSizes:
-    """How many bytes of a TCP connection one command carries, and how many reads make a turn."""
+    """The sizes of reads and writes on a TCP connection, and the number of reads in a row."""
 
     read: int = LARGEST_SEND
     write: int = LARGEST_SEND
