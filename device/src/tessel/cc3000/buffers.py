@@ -19,7 +19,7 @@ RESERVE = 1
 
 
 class SendBuffers:
-    """Counts the free buffers, and those that each socket holds."""
+    """Counts the chip's free send buffers and the buffers that each socket holds."""
 
     def __init__(self) -> None:
         self._usable = 0
@@ -29,29 +29,32 @@ class SendBuffers:
 
     @property
     def wanted(self) -> bool:
-        """True if a send waits for a buffer. The chip reports free ones when it gets a command."""
+        """True while at least one send waits for a buffer.
+
+        The chip reports freed buffers when it gets a command, so the caller should then send one.
+        """
         return bool(self._waiting)
 
     @property
     def leaked(self) -> bool:
-        """True if none is free though no open socket holds one: the chip did not report them."""
+        """True if no buffer is free although no open socket holds one: the chip lost them."""
         return self._free <= 0 and not any(self._held.values())
 
     def held(self, sd: int) -> int:
-        """Return how many buffers this socket holds."""
+        """Return how many send buffers the socket `sd` holds."""
         return self._held[sd]
 
     def room(self, sharers: int) -> int:
         """Return how many buffers each of `sharers` sockets may hold.
 
-        The limit leaves one buffer for each socket even if all the others are stuck.
+        The limit leaves one buffer for each socket even if all other sockets are stuck.
         """
         return self._usable if sharers <= 1 else max(1, (self._usable - 1) // (sharers - 1))
 
     async def take(self, sd: int) -> None:
-        """Take a buffer for the socket as soon as one is free.
+        """Take one buffer for the socket `sd`, waiting until one is free.
 
-        Raises ChipError if the chip is lost in the meantime.
+        Raises ChipError if the chip is lost while the caller waits.
         """
         while self._free <= 0:
             waiting: Deferred[None] = Deferred()
@@ -61,11 +64,14 @@ class SendBuffers:
         self._held[sd] += 1
 
     def has_room(self) -> bool:
-        """True if a buffer is free."""
+        """Return True if at least one buffer is free."""
         return self._free > 0
 
     def freed(self, entries: Sequence[tuple[int, int]]) -> None:
-        """The chip has reported free buffers: pairs of a socket and a count."""
+        """Mark buffers as free and wake waiting sends. Called when the chip reports them.
+
+        Each entry is a socket number and the number of its freed buffers.
+        """
         for sd, count in entries:
             self._held[sd] = max(0, self._held[sd] - count)
             self._free = min(self._usable, self._free + count)
@@ -73,16 +79,16 @@ class SendBuffers:
             self._waiting.popleft().callback(None)
 
     def forget(self, sd: int) -> None:
-        """The socket is closed. Its buffers are free only when the chip reports them."""
+        """Forget the closed socket `sd`. Its buffers stay in use until the chip reports them."""
         del self._held[sd]
 
     def reset(self, count: int) -> None:
-        """The chip was just started and has `count` buffers."""
+        """Start counting anew. Called when the chip has just started with `count` buffers."""
         self._usable = self._free = max(1, count - RESERVE)
         self._held.clear()
 
     def fail(self, error: ChipError) -> None:
-        """The chip is lost: fail all that wait for a buffer."""
+        """Make all sends that wait for a buffer raise `error`. Called when the chip is lost."""
         waiting, self._waiting = self._waiting, deque()
         for one in waiting:
             one.errback(error)

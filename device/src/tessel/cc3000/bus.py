@@ -28,25 +28,27 @@ class IBus(Interface):
         """Switch the chip's power (VBAT_EN) at once. Raises BusError."""
 
     def set_selected(selected: bool) -> None:
-        """Move nCS at once; it stays so during any number of transfers. Raises BusError.
+        """Set nCS at once; the level stays until the next call. Raises BusError.
 
-        Returns when the level of nIRQ is valid: the chip takes up to 5 us after nCS rises.
+        `selected` True means nCS low. Returns when the level of nIRQ is valid: the chip takes up to
+        5 us after nCS rises.
         """
 
     def transfer(mosi: bytes) -> Deferred[bytes]:
-        """Clock these bytes out. Fires with as many bytes from MISO, or fails with BusError.
+        """Send the bytes `mosi` and receive as many from the chip in the same clock cycles.
 
-        Only one transfer is made at a time. It does not block the reactor, and does not move nCS.
+        The Deferred fires with the bytes received on MISO, or fails with BusError. Only one
+        transfer is made at a time. It does not block the reactor, and does not move nCS.
         """
 
     def irq_asserted() -> bool:
         """Return True if nIRQ is low now."""
 
     def watch_irq(changed: Callable[[], None] | None) -> None:
-        """Call `changed` after each edge of nIRQ, or no more if it is None.
+        """Call `changed` after each edge of nIRQ; with None, stop watching.
 
-        There is one watcher. A call may come late, or stand for several edges, so the watcher
-        reads the level. It is called in the reactor's thread, possibly while the caller is inside
+        There is one watcher. A call may come late, or stand for several edges, so the watcher reads
+        the level. It is called in the reactor's thread, possibly while the caller is inside
         `set_power` or `set_selected`.
         """
 
@@ -55,10 +57,13 @@ class IBus(Interface):
 
 
 class IInstantBus(IBus):
-    """A bus on which a transfer takes no time, such as the bus of a simulated chip."""
+    """A bus whose transfers finish at once, such as the bus of a simulated chip."""
 
     def exchange(mosi: bytes) -> bytes:
-        """Do the same as `transfer`, at once: a Deferred would cost more than the transfer."""
+        """Send `mosi` and return as many received bytes at once, without a Deferred.
+
+        It replaces `transfer`: a Deferred would cost more time than the transfer itself.
+        """
 
 
 class SimulatedPins(Protocol):
@@ -72,10 +77,10 @@ class SimulatedPins(Protocol):
     irq_changed: Callable[[], None]  # set by the bus
 
     def power(self, on: bool) -> None:
-        """Move VBAT_EN."""
+        """Set VBAT_EN: switch the chip's power on or off."""
 
     def select(self, selected: bool) -> None:
-        """Move nCS."""
+        """Set nCS: True selects the chip (nCS low), False releases it."""
 
     def transfer(self, mosi: bytes) -> bytes:
-        """Receive these bytes, and return as many."""
+        """Receive the host's bytes `mosi`, and return as many bytes of the chip."""

@@ -27,9 +27,10 @@ class Chip:
         self.sockets = Sockets(self.driver)
 
     async def boot(self, timers: Timers | None = None, patches: int = 0) -> ServicePack:
-        """Start the chip as the Tessel's firmware did, and return its service pack.
+        """Start the chip as the Tessel's firmware did, and return the chip's firmware version.
 
-        `patches` is the argument of `Start`. Raises ChipError, CommandError.
+        `timers` are stored in the chip; None uses the defaults. `patches` is the argument of
+        `Start`: 0 uses the chip's own patches. Raises ChipError, CommandError.
         """
         await self.driver.start(patches)
         await self.netapp.mask_events()

@@ -40,7 +40,7 @@ _RESULTS = ("value", "count", "status", "result", "new_sd")  # negative ones are
 
 
 class NotATraceError(Exception):
-    """The text is not a trace of a bus."""
+    """Raised when a text is not a trace of a bus."""
 
 
 def read_trace(file: TextIO) -> Iterator[str]:
@@ -67,7 +67,10 @@ def _is_of_a_bus(line: str) -> bool:
 
 
 def explained(lines: Iterable[str]) -> Iterator[str]:
-    """Yield each line unchanged, without its end, and the explanations between them."""
+    """Yield each line of a trace, and after it a line with its meaning if it has bytes.
+
+    Lines of the trace are unchanged except for the removed line end.
+    """
     for line in lines:
         yield line.rstrip("\n")
         meaning = _meaning(line.split())

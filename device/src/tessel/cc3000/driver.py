@@ -46,7 +46,10 @@ _log = Logger(namespace="tessel.cc3000")
 
 
 class Driver:
-    """A CC3000 on a bus: `running` is True from `start` until it is stopped or lost."""
+    """Sends commands to a CC3000 on a bus, one at a time, and receives answers and events.
+
+    `running` is True from the end of `start` until the chip is stopped or lost.
+    """
 
     def __init__(
         self, bus: IBus, clock: IReactorTime, style: ReadStyle = ReadStyle.BY_PACKET
@@ -65,9 +68,9 @@ class Driver:
     # For the users of the driver.
 
     async def start(self, patches: int = 0) -> None:
-        """Switch the chip on. `patches` is the argument of `Start`.
+        """Switch the chip on and send it `Start`; return when it is ready for commands.
 
-        Raises ChipError; the chip is off then.
+        `patches` is the argument of `Start`. Raises ChipError; the chip is off then.
         """
         self.stop()
         try:
@@ -92,11 +95,11 @@ class Driver:
         self.running = True
 
     def stop(self) -> None:
-        """Switch the chip off. Commands that wait fail with PowerOffError."""
+        """Switch the chip off. Waiting commands fail with PowerOffError."""
         self._give_up(PowerOffError("the chip was switched off"))
 
     def abandon(self, error: ChipError) -> None:
-        """Switch the chip off because of `error`, as if it had failed to answer."""
+        """Switch the chip off after a fault. Waiting commands fail with `error`."""
         self._broken(error)
 
     def close(self) -> None:
@@ -106,18 +109,18 @@ class Driver:
 
     @property
     def is_blocked(self) -> bool:
-        """True while the chip works on a connect or a look-up, and does nothing else."""
+        """True while the chip works on a connect or a name look-up and does nothing else."""
         return self._current is not None and isinstance(
             self._current.message, Connect | GetHostByName
         )
 
     async def call(self, message: Message[R]) -> R:
-        """Send a command and return the chip's answer. Raises ChipError."""
+        """Send a command and return the chip's decoded answer. Raises ChipError."""
         reply, _ = await self.fetch(message)
         return reply
 
     async def fetch(self, message: Message[R]) -> tuple[R, DataPacket | None]:
-        """Send a command and return the answer, with the data packet that follows it, if any.
+        """Send a command; return its answer and the data packet after it, or None without one.
 
         Raises ChipError.
         """
@@ -134,7 +137,7 @@ class Driver:
         return await call.answer
 
     def watch(self, event_came: Callable[[Unsolicited], None]) -> Callable[[], None]:
-        """Call `event_came` with each event that the chip reports without being asked.
+        """Call `event_came` with each event that does not answer a command.
 
         Returns a function that ends the watch.
         """
@@ -142,9 +145,10 @@ class Driver:
         return lambda: self._watchers.remove(event_came)
 
     def watch_loss(self, gone: Callable[[ChipError], None]) -> Callable[[], None]:
-        """Call `gone` when a running chip stops, with PowerOffError if it was switched off.
+        """Call `gone` with the reason when a running chip stops.
 
-        Returns a function that ends the watch.
+        The reason is PowerOffError if the chip was switched off by `stop`. Returns a function that
+        ends the watch.
         """
         self._loss_watchers.append(gone)
         return lambda: self._loss_watchers.remove(gone)

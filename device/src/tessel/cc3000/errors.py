@@ -4,35 +4,38 @@ from __future__ import annotations
 
 
 class FrameError(ValueError):
-    """Bytes that neither a CC3000 nor its host would send: noise, or a wrong wire."""
+    """Raised for bytes that neither a CC3000 nor its host would send: noise or bad wiring."""
 
 
 class ChipError(Exception):
-    """The chip is lost: it will not answer its commands, and its sockets are gone."""
+    """Base class: the chip is lost. It answers no commands, and its sockets are gone."""
 
 
 class BusError(ChipError):
-    """The machine could not move a pin or a byte: no device, no permission, or a loose cable."""
+    """Raised when a pin or transfer fails: no device, no permission, or a loose cable."""
 
 
 class SilentError(ChipError):
-    """The chip did not answer in time."""
+    """Raised when the chip does not answer in time."""
 
 
 class NoiseError(ChipError):
-    """The chip sent several packets in a row that make no sense."""
+    """Raised when the chip's answer is unreadable, or several packets in a row are."""
 
 
 class LeakError(ChipError):
-    """The chip has lost all its buffers for sending, which may happen when sockets are closed."""
+    """Raised when the chip has lost all its send buffers, as after closing sockets."""
 
 
 class PowerOffError(ChipError):
-    """The chip is off, or was switched off."""
+    """Raised when a command needs a chip that is off, or was switched off meanwhile."""
 
 
 class CommandError(Exception):
-    """The chip answered a command with an error. `code` is a `Code` or another negative number."""
+    """Raised when the chip answers a command with an error.
+
+    `code` is a `Code` or another negative number.
+    """
 
     def __init__(self, what: str, code: int) -> None:
         super().__init__(f"{what}: the chip answered {code}")

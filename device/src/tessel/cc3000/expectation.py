@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 
 class Expectation(Generic[T]):
-    """Ends with the first event for which `pick` returns something other than None."""
+    """Waits for the first event for which `pick` returns something other than None.
+
+    Make it before sending the command that causes the event.
+    """
 
     def __init__(self, driver: Driver, pick: Callable[[Unsolicited], T | None]) -> None:
         self._pick = pick
@@ -28,7 +31,10 @@ class Expectation(Generic[T]):
         self._waiting: Deferred[None] | None = None
 
     async def within(self, seconds: float, clock: IReactorTime) -> T | None:
-        """Return the result of `pick`, or None if no such event came in time. Raises ChipError."""
+        """Wait at most `seconds` for the event and return the result of `pick`.
+
+        Returns None if no such event came in time. Raises ChipError if the chip is lost.
+        """
         if self._came is None:
             self._waiting = Deferred()
             limit = clock.callLater(seconds, self._wake)
@@ -41,7 +47,7 @@ class Expectation(Generic[T]):
         return self._came
 
     def drop(self) -> None:
-        """Stop watching for the event."""
+        """Stop watching for the event. May be called several times."""
         while self._stop_watching:
             self._stop_watching.pop()()
 

@@ -40,7 +40,10 @@ _log = Logger()
 
 
 class SpiLink:
-    """Reads and writes packets on a bus. It is up between `power_up` and `power_down`."""
+    """Reads packets from the chip and writes packets to it over a bus.
+
+    It works between `power_up` and `power_down`.
+    """
 
     def __init__(
         self,
@@ -67,9 +70,9 @@ class SpiLink:
     # Power.
 
     async def power_up(self, first: bytes) -> None:
-        """Switch the chip on, after `power_down`, and write the first packet to it.
+        """Switch the chip on, after `power_down`, and write the packet `first` to it.
 
-        Raises ChipError.
+        Raises ChipError if nIRQ does not show that the chip has started.
         """
         self._bus.watch_irq(self._irq_changed)
         await self._pause(POWER_OFF_S)
@@ -87,7 +90,7 @@ class SpiLink:
         self._go_on()
 
     def power_down(self) -> None:
-        """Switch the chip off: operations under way end, and nothing more is received."""
+        """Switch the chip off, end the current operation and drop packets not yet written."""
         self._up = False
         self._outgoing.clear()
         self._bus.watch_irq(None)
@@ -101,7 +104,7 @@ class SpiLink:
         self._unreadable = 0
 
     def write(self, packet: bytes) -> None:
-        """Write a packet as soon as the chip can be written to."""
+        """Queue a packet; it is written as soon as the chip can be written to."""
         self._outgoing.append(packet)
         self._go_on()
 
@@ -223,11 +226,14 @@ class SpiLink:
     # Errors.
 
     def readable(self) -> None:
-        """The last packet made sense: the count of unreadable ones begins again."""
+        """Reset the count of unreadable packets. Called after a packet was decoded."""
         self._unreadable = 0
 
     def unreadable(self, fault: FrameError) -> None:
-        """Count a packet that made no sense. Raises NoiseError if there were too many in a row."""
+        """Count an unreadable packet. Raises NoiseError after too many in a row.
+
+        `fault` says why the packet could not be decoded.
+        """
         self._unreadable += 1
         _log.warn("the CC3000 sent an unreadable packet: {fault}", fault=fault)
         if self._unreadable >= UNREADABLE_LIMIT:

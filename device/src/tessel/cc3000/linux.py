@@ -108,7 +108,7 @@ class LinuxBus:
         self._irq.changed = changed
 
     def owns(self, selectable: object) -> bool:
-        """Does this object, which the reactor watches, belong to the bus?"""
+        """Return True if `selectable`, an object that the reactor watches, belongs to this bus."""
         return selectable is self._irq
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ class _Interrupt:
 
 
 def open_bus(pins: ChipPins, reactor: ILinuxReactor) -> LinuxBus:
-    """Open the bus on these pins, with the chip's power off.
+    """Open the SPI device and GPIO lines in `pins`, with the chip's power off.
 
     Raises BusError, whose text says what is missing.
     """

@@ -32,7 +32,9 @@ PING_LARGEST = 1400
 class Timers:
     """The chip's timers in seconds; 0 turns one off.
 
-    The chip closes a socket that was not used for `inactivity_s`.
+    `inactivity_s`: the chip closes a socket that was not used for this time. `dhcp_s` and `arp_s`
+    are the lifetimes of the lease and of ARP entries; `keepalive_s` is the interval of the chip's
+    keepalive events.
     """
 
     dhcp_s: int = 14_400
@@ -41,44 +43,57 @@ class Timers:
     inactivity_s: int = 0  # as on the Tessel: the chip's default of 60 s would close idle tunnels
 
     def command(self) -> hci.SetTimers:
-        """Return the command, with timers below the chip's shortest raised to it."""
+        """Return the command that sets these timers.
+
+        Timers below SHORTEST_TIMER_S, except 0, are raised to it.
+        """
         named = (self.dhcp_s, self.arp_s, self.keepalive_s, self.inactivity_s)
         return hci.SetTimers(*(max(one, SHORTEST_TIMER_S) if one else 0 for one in named))
 
 
 class NetApp:
-    """Commands about addresses, timers, events and pings. Each may raise ChipError."""
+    """Sends the commands about addresses, timers, events and pings.
+
+    Each method may raise ChipError.
+    """
 
     def __init__(self, driver: Driver, clock: IReactorTime) -> None:
         self._driver = driver
         self._clock = clock
 
     async def use_dhcp(self) -> None:
-        """Get an address by DHCP in the next network that the chip joins."""
+        """Make the chip get its address by DHCP in the next network that it joins."""
         await self._driver.call(hci.SetAddress())
 
     async def use_address(self, address: str, mask: str, gateway: str, name_server: str) -> None:
-        """Use a static address. The chip keeps it without power."""
+        """Set a static address. The chip keeps it while its power is off.
+
+        All four arguments are IPv4 addresses as text.
+        """
         await self._driver.call(hci.SetAddress(address, mask, gateway, name_server))
 
     async def ip_config(self) -> IpConfig:
-        """Return the addresses, the MAC address, and the name of the network."""
+        """Return the chip's IP addresses, its MAC address, and the name of its network."""
         return await self._driver.call(hci.GetIpConfig())
 
     async def set_timers(self, timers: Timers) -> None:
-        """Set all four timers. The chip keeps them without power."""
+        """Set all four timers. The chip keeps them while its power is off."""
         await self._driver.call(timers.command())
 
     async def mask_events(self, mask: int = EVENTS_KEPT_BACK) -> None:
-        """Set which events the chip does not report. Raises CommandError."""
+        """Set which events the chip does not report: one bit of `mask` per event.
+
+        Raises CommandError.
+        """
         ok("event mask", await self._driver.call(SetEventMask(mask)))
 
     async def ping(
         self, address: str, attempts: int = 3, size: int = 64, timeout_ms: int = 1000
     ) -> PingReport | None:
-        """Ping a host and return the chip's report, or None if it made none.
+        """Ping a host and return the chip's report, or None if no report came in time.
 
-        `size` is in bytes. Raises ChipError, CommandError.
+        `size` is in bytes, at most PING_LARGEST; `timeout_ms` applies to each ping. Raises
+        ChipError, CommandError.
         """
         await self.mask_events(EVENTS_KEPT_BACK & ~EventOpcode.PING_REPORTED | 0x8000)
         report = Expectation(self._driver, _report)

@@ -19,7 +19,7 @@ MAC_BYTES = 6
 
 
 class Nvmem:
-    """Reads and writes the chip's memory. Each method may raise ChipError."""
+    """Reads and writes the chip's non-volatile memory. Each method may raise ChipError."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -29,11 +29,14 @@ class Nvmem:
         return await self._driver.call(ReadServicePack())
 
     async def mac(self) -> bytes:
-        """Return the MAC address, six bytes."""
+        """Return the chip's MAC address, six bytes."""
         return await self.read(NvmemFile.MAC, MAC_BYTES)
 
     async def read(self, file: int, length: int, offset: int = 0) -> bytes:
-        """Return `length` bytes of a file from `offset` on. Raises NoiseError if fewer came."""
+        """Return `length` bytes of the file with number `file`, from `offset` on.
+
+        Raises NoiseError if the chip sends fewer bytes.
+        """
         _, data = await self._driver.fetch(ReadNvmem(file, length, offset))
         content = NvmemBytes.read(data).data if data is not None else b""
         if len(content) < length:
@@ -41,11 +44,14 @@ class Nvmem:
         return content[:length]
 
     async def create(self, file: int, length: int) -> None:
-        """Create a file of `length` bytes."""
+        """Create the file with number `file` and a size of `length` bytes."""
         await self._driver.call(CreateNvmemEntry(file, length))
 
     async def write(self, file: int, data: bytes, offset: int = 0) -> None:
-        """Write to a file, in as many commands as the chip needs. Raises CommandError."""
+        """Write `data` to a file from `offset` on, in as many commands as the chip needs.
+
+        Raises CommandError.
+        """
         for start in range(0, len(data), WriteNvmem.LARGEST):
             piece = data[start : start + WriteNvmem.LARGEST]
             message = WriteNvmem(file, piece, offset + start)

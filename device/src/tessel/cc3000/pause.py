@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IReactorTime
 
 
 def pause(clock: IReactorTime, seconds: float) -> Deferred[None]:
-    """Fire after `seconds` on `clock`. Can be cancelled."""
+    """Return a Deferred that fires after `seconds` on `clock`. It can be cancelled."""
     waiting: Deferred[None] = Deferred(lambda _: timer.cancel())
     timer = clock.callLater(seconds, waiting.callback, None)
     return waiting

@@ -25,7 +25,7 @@ NAME_TIMEOUT_S = 30.0
 
 
 class PendingCommand:
-    """A command that waits in the queue, or for its answer."""
+    """A command that waits in the driver's queue or for the chip's answer."""
 
     def __init__(self, message: Message[Any]) -> None:
         """Encode the message. Raises an error if that is not possible."""

@@ -7,12 +7,18 @@ from tessel.cc3000.hci.replies import Result
 
 
 def checked(what: str, code: int) -> int:
-    """Return `code`. Raises CommandError, about the command `what`, if it is negative."""
+    """Return `code` if it is 0 or positive, else raise CommandError.
+
+    `what` names the command in the error's text.
+    """
     if code < 0:
         raise CommandError(what, code)
     return code
 
 
 def ok(what: str, result: Result) -> int:
-    """Return the value of `result`. Raises CommandError, as `checked` does."""
+    """Return the value of `result` if it is 0 or positive, else raise CommandError.
+
+    `what` names the command in the error's text.
+    """
     return checked(what, result.value)

@@ -12,7 +12,7 @@ from tessel.cc3000.bus import IInstantBus, SimulatedPins
 
 @implementer(IInstantBus)
 class SimulatedBus:
-    """Connects the driver to the pins of a simulated chip, without any delay."""
+    """A bus that connects the driver to a simulated chip, without any delay."""
 
     def __init__(self, chip: SimulatedPins) -> None:
         self._chip = chip

@@ -41,14 +41,17 @@ RECV_TIMEOUT_MS = 10
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The result of a select: which sockets can be read from, and which written to."""
+    """The result of a select: the sockets ready to be read, and those ready to be written."""
 
     readable: frozenset[int]
     writable: frozenset[int]
 
 
 class Sockets:
-    """Commands about sockets. `sd` is a socket's number."""
+    """Sends the commands about sockets. `sd` is a socket's number.
+
+    Each method may raise ChipError, and CommandError if the chip refuses the command.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -58,7 +61,7 @@ class Sockets:
     async def open_stream(self) -> int:
         """Open a TCP socket and return its number.
 
-        As on the Tessel, its reads wait for 10 ms only, and accepting does not wait.
+        As on the Tessel, a read waits at most RECV_TIMEOUT_MS, and an accept does not wait.
         """
         sd = await self._open(SocketKind.STREAM, TCP)
         # The answers are ignored: a real chip answered garbage.
@@ -67,7 +70,10 @@ class Sockets:
         return sd
 
     async def limit_reads(self, sd: int) -> None:
-        """Limit how long a read waits: without a limit it blocks the chip until bytes come."""
+        """Limit a read on this socket to RECV_TIMEOUT_MS without data.
+
+        Without the limit, a read blocks the whole chip until bytes come.
+        """
         await self.set_option(sd, Option.RECV_TIMEOUT_MS, RECV_TIMEOUT_MS.to_bytes(4, "little"))
 
     async def open_datagram(self) -> int:
@@ -78,7 +84,7 @@ class Sockets:
         return ok("socket", await self._driver.call(hci.OpenSocket(AF_INET, kind, protocol)))
 
     async def close(self, sd: int) -> None:
-        """Close a socket. It is no error if the chip has closed it already."""
+        """Close a socket. No error is raised if the chip has already closed it."""
         result = await self._driver.call(hci.CloseSocket(sd))
         self._driver.buffers.forget(sd)
         if result.value != Code.INACTIVE:
@@ -87,20 +93,29 @@ class Sockets:
     # Connections.
 
     async def connect(self, sd: int, host: str, port: int) -> None:
-        """Connect a TCP socket. The chip does nothing else until it answers."""
+        """Connect a TCP socket to `host`, an IPv4 address, and `port`.
+
+        The chip does nothing else until the attempt has succeeded or failed.
+        """
         ok("connect", await self._driver.call(hci.Connect(sd, SocketAddress(host, port))))
 
     async def bind(self, sd: int, port: int, host: str = ANY_ADDRESS) -> None:
-        """Bind a socket to a port."""
+        """Bind a socket to a local port. The chip ignores `host`."""
         ok("bind", await self._driver.call(hci.Bind(sd, SocketAddress(host, port))))
 
     async def listen(self, sd: int, backlog: int = 1) -> None:
-        """Let a TCP socket listen. Accepting does not wait."""
+        """Let a TCP socket listen for connections; `accept` does not wait for them.
+
+        `backlog` is passed to the chip.
+        """
         ok("listen", await self._driver.call(hci.Listen(sd, backlog)))
         await self.set_option(sd, Option.ACCEPT_NONBLOCK, OPTION_ON.to_bytes(1, "little"))
 
     async def accept(self, sd: int) -> tuple[int, SocketAddress] | None:
-        """Return the socket and the address of a new connection, None if there is none."""
+        """Accept a waiting connection; return its new socket and the peer's address.
+
+        Returns None if no connection is waiting.
+        """
         reply = await self._driver.call(hci.Accept(sd))
         if reply.new_sd == Code.PENDING:
             return None
@@ -118,19 +133,28 @@ class Sockets:
         checked("send", reply.count)
 
     async def receive(self, sd: int, limit: int) -> bytes:
-        """Return received bytes, or b"" if there are none. Raises CommandError after the end."""
+        """Return at most `limit` received bytes, or b"" if there are none.
+
+        Raises CommandError after the end of the connection.
+        """
         reply, data = await self._driver.fetch(hci.Receive(sd, limit))
         checked("recv", reply.count)
         return _arrived(data).data if data is not None else b""
 
     async def send_to(self, sd: int, data: bytes, host: str, port: int) -> None:
-        """Send a datagram of at most LARGEST_DATAGRAM bytes, as soon as a buffer is free."""
+        """Send a datagram of at most LARGEST_DATAGRAM bytes, as soon as a buffer is free.
+
+        `host` is an IPv4 address.
+        """
         await self._driver.buffers.take(sd)
         message = hci.SendTo(sd, data, SocketAddress(host, port))
         checked("sendto", (await self._driver.call(message)).count)
 
     async def receive_from(self, sd: int, limit: int) -> tuple[bytes, SocketAddress] | None:
-        """Return a received datagram and its sender, None if there is none."""
+        """Return a received datagram and its sender, or None if there is none.
+
+        A datagram longer than `limit` bytes is cut.
+        """
         reply, data = await self._driver.fetch(hci.ReceiveFrom(sd, limit))
         checked("recvfrom", reply.count)
         if data is None:
@@ -144,9 +168,10 @@ class Sockets:
         writable: Iterable[int] = (),
         timeout_us: int = SHORTEST_SELECT_US,
     ) -> Ready:
-        """Return which of these sockets can be read from, and which written to.
+        """Wait until one of these sockets is ready, and return the ready ones.
 
-        The chip waits for at most `timeout_us` microseconds until one of them can.
+        `readable` and `writable` are socket numbers. The chip waits for at most `timeout_us`
+        microseconds, and at least for SHORTEST_SELECT_US.
         """
         read, write = list(readable), list(writable)
         message = hci.Select(
@@ -162,15 +187,21 @@ class Sockets:
     # Options and names.
 
     async def set_option(self, sd: int, option: Option, value: bytes) -> int:
-        """Set an option, and return the chip's answer."""
+        """Set an option of a socket, and return the chip's result, negative for an error.
+
+        `value` is the encoded value, little-endian. The result is not checked.
+        """
         return (await self._driver.call(hci.SetSocketOption(sd, option, value))).value
 
     async def get_option(self, sd: int, option: Option) -> int:
-        """Return the value of an option."""
+        """Return the value of a socket's option."""
         return (await self._driver.call(hci.GetSocketOption(sd, option))).value
 
     async def host_by_name(self, name: bytes) -> str:
-        """Look a name up and return its address. The chip does nothing else until it answers."""
+        """Look up a name with the chip's own command and return its IPv4 address.
+
+        The chip does nothing else until it answers.
+        """
         reply = await self._driver.call(GetHostByName(name))
         checked(f"look-up of {name.decode('ascii', 'replace')}", reply.result)
         return reply.address

@@ -32,14 +32,14 @@ _EVENT, _DATA = 0x04, 0x02
 
 
 class ReadStyle(Enum):
-    """How a host knows how many bytes to read."""
+    """How a host decides how many bytes to read for a packet."""
 
     BY_PACKET = auto()  # TI's driver: from the packet's own length
     BY_HEADER = auto()  # Spark's: from the header's LEN
 
 
 def write_frame(packet: bytes) -> bytes:
-    """Return the bytes that a host sends to write the packet."""
+    """Return the bytes that a host sends to write `packet` to the chip."""
     padded = packet if len(packet) % 2 else packet + b"\0"
     if len(padded) > LARGEST_WRITE:
         raise ValueError(f"a packet of {len(packet)} bytes; allowed are {LARGEST_WRITE}")
@@ -47,7 +47,7 @@ def write_frame(packet: bytes) -> bytes:
 
 
 def rest_burst(first: bytes, style: ReadStyle) -> bytes:
-    """Return the bytes that a host sends after FIRST_BURST, to read the rest of the packet.
+    """Return the bytes that a host sends after FIRST_BURST, to read the end of a packet.
 
     `first` are the bytes that the chip returned during FIRST_BURST. Raises FrameError.
     """
@@ -99,6 +99,9 @@ def packet_written(frame: bytes) -> bytes:
 
 
 def read_frame(packet: bytes) -> bytes:
-    """Return the bytes that a chip sends while the host reads this packet. Zeros follow them."""
+    """Return the bytes that a chip sends while the host reads `packet`.
+
+    The chip sends zeros after them.
+    """
     padded = packet if len(packet) % 2 else packet + b"\0"
     return bytes((ANSWER, 0, 0, len(padded) >> 8, len(padded) & 0xFF)) + padded

@@ -28,7 +28,10 @@ EDGES = ("# VBAT_EN=", "# nCS=")  # how the other lines begin
 
 @implementer(IBus)
 class TracedBus:
-    """Traces the traffic between a driver and its bus. `write` is called with whole lines."""
+    """A bus that passes each operation on to another bus and writes a trace of it.
+
+    `write` is called with whole lines of the trace.
+    """
 
     def __init__(self, bus: IBus, clock: IReactorTime, write: Callable[[str], object]) -> None:
         self._bus = bus

@@ -31,11 +31,14 @@ SCAN_INTERVAL_MS = 10_000
 
 
 class JoinError(Exception):
-    """The chip could not join the network, or got no address there."""
+    """Raised when the chip cannot join the network, or gets no address there."""
 
 
 class Wlan:
-    """The chip's Wi-Fi. `lease` has the addresses while it is in a network, else it is None."""
+    """Controls the chip's Wi-Fi: join, leave, stored networks, scans.
+
+    `lease` holds the chip's addresses while it is in a network, else None.
+    """
 
     def __init__(self, driver: Driver, clock: IReactorTime) -> None:
         self._driver = driver
@@ -47,7 +50,7 @@ class Wlan:
         driver.watch_loss(self._lost)
 
     def watch(self, changed: Callable[[Lease | None], None]) -> None:
-        """Call `changed` with each new lease, and with None when it ends."""
+        """Call `changed` with each new lease, and with None when the lease ends."""
         self._watchers.append(changed)
 
     # Joining.
@@ -55,9 +58,9 @@ class Wlan:
     async def join(
         self, ssid: bytes, security: Security = Security.OPEN, key: bytes = b""
     ) -> Lease:
-        """Join a network, leaving the present one, and return the addresses there.
+        """Join a network, leaving the present one, and return the chip's addresses there.
 
-        Raises JoinError, CommandError, ChipError.
+        `ssid` has 1 to 32 bytes, `key` at most 64. Raises JoinError, CommandError, ChipError.
         """
         if not 0 < len(ssid) <= SSID_LIMIT or len(key) > KEY_LIMIT:
             raise JoinError(
@@ -91,7 +94,7 @@ class Wlan:
             left.drop()
 
     async def status(self) -> WlanStatus:
-        """Return the state that the chip reports. Raises ChipError."""
+        """Return the Wi-Fi state that the chip reports. Raises ChipError."""
         number = (await self._driver.call(hci.GetStatus())).value
         try:
             return WlanStatus(number)
@@ -105,7 +108,8 @@ class Wlan:
     ) -> None:
         """Set which networks the chip joins by itself after a start.
 
-        TI calls `last_used` "fast connect". Raises CommandError, ChipError.
+        `any_open`: any open network; `last_used`: the last one joined (TI's "fast connect");
+        `profiles`: the stored ones. Raises CommandError, ChipError.
         """
         policy = hci.SetConnectionPolicy(any_open, last_used, profiles)
         ok("connection policy", await self._driver.call(policy))
@@ -113,7 +117,10 @@ class Wlan:
     async def add_profile(
         self, ssid: bytes, security: Security = Security.OPEN, key: bytes = b"", priority: int = 1
     ) -> int:
-        """Store a network, and return its index. Raises CommandError if there is no room."""
+        """Store a network in the chip and return its index.
+
+        Raises CommandError if there is no room, ChipError if the chip is lost.
+        """
         profile = hci.AddProfile(ssid, security, key, priority)
         index = ok("add profile", await self._driver.call(profile))
         if index == hci.NO_ROOM:
@@ -121,17 +128,26 @@ class Wlan:
         return index
 
     async def delete_profile(self, index: int = hci.ALL_PROFILES) -> None:
-        """Delete one stored network, or all of them. Raises CommandError, ChipError."""
+        """Delete the stored network `index`; the default deletes all of them.
+
+        Raises CommandError, ChipError.
+        """
         ok("delete profile", await self._driver.call(hci.DeleteProfile(index)))
 
     # Scans.
 
     async def set_scan(self, parameters: hci.SetScanParameters) -> None:
-        """Switch scanning on or off, and set how it is done. Raises CommandError, ChipError."""
+        """Switch scanning on or off, and set its parameters.
+
+        Raises CommandError, ChipError.
+        """
         ok("scan parameters", await self._driver.call(parameters))
 
     async def scan_results(self) -> list[ScanResult]:
-        """Return the networks that the last scan found. `set_scan` switches scanning on."""
+        """Return the networks that the last scan found. Raises ChipError.
+
+        Scanning has to be switched on with `set_scan`.
+        """
         found: list[ScanResult] = []
         for _ in range(SCAN_LIMIT):
             one = await self._driver.call(hci.GetScanResults())
