@@ -32,7 +32,7 @@ MAX_FAULTS = 20  # reported of one file; a wrong file may have one in each line
 
 @dataclass(frozen=True, slots=True)
 class TokenLine:
-    """One token: its account, and its hash with the parameters that made it."""
+    """A line of AUTH_FILE: an account, the hash of one token, and the parameters of the hash."""
 
     account: Account
     recipe: HashParameters
@@ -41,14 +41,17 @@ class TokenLine:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The tokens of a file: accounts by hash parameters, then by hash."""
+    """Holds the accounts of AUTH_FILE, by hash parameters and then by the token's hash."""
 
     by_recipe: Mapping[HashParameters, Mapping[bytes, Account]] = field(
         default_factory=lambda: MappingProxyType({})
     )
 
     def find(self, token: str) -> TokenLine | None:
-        """The line of the token, or None. Blocks: one scrypt computation for each parameters."""
+        """Return the line that has the hash of `token`, or None.
+
+        Blocks the thread: it computes one scrypt hash for each set of hash parameters in the file.
+        """
         for recipe, owners in self.by_recipe.items():
             hashed = recipe.hash(token)
             # The time of a dictionary look-up reveals nothing: it depends on the hash alone.
@@ -57,7 +60,10 @@ class Accounts:
         return None
 
     def again(self, line: TokenLine) -> TokenLine | None:
-        """The line of this file with the same hash as a line of another file. Does not hash."""
+        """Return the line of this file with the same hash and parameters as `line`, or None.
+
+        Used after a reload, with a line of the earlier file. Computes no hash.
+        """
         owner = self.by_recipe.get(line.recipe, {}).get(line.hashed)
         return None if owner is None else TokenLine(owner, line.recipe, line.hashed)
 
@@ -66,7 +72,11 @@ class Accounts:
 
 
 def load_accounts(path: Path) -> Accounts:
-    """Read the file. Raises ConfigError with each fault and the number of its line."""
+    """Return the accounts in the AUTH_FILE at `path`.
+
+    Raises ConfigError, which lists up to MAX_FAULTS faults with their line numbers, or says why the
+    file cannot be read.
+    """
     accounts, faults = read_accounts(_text_of(path))
     if faults:
         shown = [f"AUTH_FILE={str(path)!r}, {fault}" for fault in faults[:MAX_FAULTS]]
@@ -90,7 +100,10 @@ def _text_of(path: Path) -> str:
 
 
 def read_accounts(text: str) -> tuple[Accounts, list[str]]:
-    """The accounts of the lines that can be used, and the faults of the others."""
+    """Return the accounts of the valid lines in `text`, and the faults of the other lines.
+
+    Each fault is a text that begins with its line number.
+    """
     owners: dict[HashParameters, dict[bytes, Account]] = {}
     lines: dict[tuple[HashParameters, bytes], int] = {}
     faults = []
@@ -133,16 +146,20 @@ tries the tokens of all accounts."""
 
 
 class TokenError(Exception):
-    """No line of AUTH_FILE can be made from this account or token."""
+    """An operator's account name or token cannot be used in a line of AUTH_FILE."""
 
 
 def generated_token() -> str:
-    """A new random token."""
+    """Return a new random token of 32 bytes, as 43 URL-safe characters."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def given_token(stream: BinaryIO) -> str:
-    """The token in `stream`, which holds one line. Raises TokenError, which does not quote it."""
+    """Return the token in `stream`, without spaces and the line end around it.
+
+    Raises TokenError if the token is not UTF-8, is in quotes, is too short or too long, or has
+    unprintable characters. The error does not quote the token.
+    """
     data = stream.read(4 * MAX_TOKEN_CHARACTERS + 2)
     try:
         token = cleaned(data.decode())
@@ -159,10 +176,11 @@ def given_token(stream: BinaryIO) -> str:
 
 
 def recipe_for(path: Path | None) -> HashParameters:
-    """The hash parameters for a new line of the file at `path`; raises ConfigError.
+    """Return the hash parameters to use for a new line of the AUTH_FILE at `path`.
 
-    They are the last ones in the file, so that all lines share one salt and the check of a token
-    takes one computation. If there is no file they have a new salt.
+    They are the last ones in the file: if all lines share one salt, the check of a token takes one
+    computation. If `path` is None, or the file is missing or empty, they have a new random salt.
+    Raises ConfigError if the file has faults.
     """
     if path is not None and path.exists():
         recipes = list(load_accounts(path).by_recipe)
@@ -172,7 +190,10 @@ def recipe_for(path: Path | None) -> HashParameters:
 
 
 def line_for(name: str, token: str, recipe: HashParameters) -> str:
-    """The line of AUTH_FILE for this account and token. Raises TokenError for a bad name."""
+    """Return the line of AUTH_FILE for this account name and token, without a line end.
+
+    Blocks the thread to compute the hash. Raises TokenError if the name is not allowed.
+    """
     try:
         account = Account.named(name)
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Limit a check in time, and retry requests that fail for a moment.
+"""Limit the time of a token check, and retry requests to the token service that failed.
 
-A restart of the token service or a load balancer without a server is such a moment.
+A retry helps if the token service restarts, or its load balancer has no server for a moment.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ Jitter = Callable[[], float]  # from 0 to 1, as random.random
 
 
 class PassingTroubleError(AuthUnavailableError):
-    """The token could not be checked now, but a retry within a second may succeed."""
+    """A request to the token service failed, but a retry within a second may succeed."""
 
 
 async def with_retries(
     attempt: Callable[[], Coroutine[Any, Any, T]], clock: IReactorTime, jitter: Jitter
 ) -> T:
-    """The result of the first attempt that succeeds. Raises the error of the last attempt.
+    """Call `attempt` up to three times, and return the result of the first call that succeeds.
 
-    Only PassingTroubleError leads to a retry. The whole pause is random, so that proxies and
-    tunnels that failed together do not retry together.
+    Only PassingTroubleError leads to a retry. Raises the error of the last call.
+
+    `jitter` returns a random number from 0 to 1, by which each longest pause (PAUSES_S) is
+    multiplied, so that proxies and tunnels that failed together do not retry together.
     """
     for most_s in PAUSES_S:
         try:
@@ -47,9 +49,10 @@ async def with_retries(
 def within(
     timeout_s: float, clock: IReactorTime, work: Coroutine[Deferred[object], object, T]
 ) -> Deferred[T]:
-    """The result of `work`, or AuthUnavailableError if it takes longer than `timeout_s`.
+    """Run `work`, and return a Deferred with its result.
 
-    At the timeout `work` is cancelled, and the caller does not wait for it to stop.
+    Fails with AuthUnavailableError if `work` takes longer than `timeout_s` seconds: `work` is then
+    cancelled, and the caller does not wait until it has stopped.
     """
     working = Deferred.fromCoroutine(work)
     answer: Deferred[T] = Deferred(lambda _: give_up())

@@ -37,7 +37,10 @@ without a cache."""
 
 @dataclass(frozen=True, slots=True)
 class CacheTimes:
-    """How long results are used, in seconds: see the head of this module."""
+    """Holds how long results of token checks are used: `fresh_s` and `stale_s`, in seconds.
+
+    The docstring of this module explains both.
+    """
 
     fresh_s: float
     stale_s: float
@@ -51,7 +54,10 @@ class _Accepted:
 
 
 class CachingAuthenticator:
-    """Another authenticator with a cache. Simultaneous checks of one token become one."""
+    """An authenticator that caches the results of another one (`other`).
+
+    If several callers check the same token at the same time, `other` is asked once.
+    """
 
     _log = Logger()
 
@@ -67,7 +73,11 @@ class CachingAuthenticator:
         self._checks: SingleFlight[Account | Refused] = SingleFlight()
 
     def check(self, token: str) -> Deferred[Account | Refused]:
-        """The cached result for `token`, or that of the other authenticator."""
+        """Return the cached result for `token`, or else the result of the other authenticator.
+
+        If that fails with AuthUnavailableError, a token accepted up to `stale_s` seconds ago stays
+        valid.
+        """
         key = self._digest(token)
         known = self._fresh(key)
         if known is not None:
@@ -75,9 +85,10 @@ class CachingAuthenticator:
         return self._checks.join(key, partial(self._ask, key, token))
 
     def forget_refused(self) -> None:
-        """Check refused tokens again, because the operator has changed the authenticator.
+        """Remove all refused tokens from the cache, so that they are checked again.
 
-        Accepted tokens are kept: a mistake in the change must not close open tunnels.
+        Called when the operator has changed the other authenticator's settings. Accepted tokens are
+        kept: a mistake in the new settings must not close open tunnels.
         """
         self._refused_at = BoundedMemory(MAX_REFUSED)
 

@@ -24,7 +24,11 @@ from tessel_proxy.records.repeated_lines import LineKind, LogLines
 
 
 class SharedForChecks(Protocol):
-    """The parts of the proxy that all checks of tokens share."""
+    """The parts of the proxy that the token checks of all tunnels share.
+
+    They are the authenticator, the penalties for wrong tokens, the clock, the digest function for
+    tokens, and the limited log lines.
+    """
 
     @property
     def authenticator(self) -> Authenticator: ...
@@ -39,7 +43,7 @@ class SharedForChecks(Protocol):
 
 
 class TokenChecks:
-    """The checks of one tunnel's tokens."""
+    """Checks the tokens that a device sends over one tunnel."""
 
     _log = Logger()
 
@@ -50,7 +54,11 @@ class TokenChecks:
         self._tunnel = tunnel
 
     async def ask(self, token: str | None) -> Account | Refusal:
-        """Check `token`: its account, or why it was not accepted. May be cancelled."""
+        """Return the account of `token`, or the reason why the token was not accepted.
+
+        None, for a message without a token, is a wrong token. A failed check is logged. May be
+        cancelled.
+        """
         if token is None:
             return Refusal.WRONG_TOKEN
         try:
@@ -93,10 +101,10 @@ def _unasked(penalty: Penalty) -> Refusal:
 
 
 def first_check(shared: SharedForChecks, token: str, source: str) -> Deferred[Account | Refused]:
-    """Ask the authenticator about `token`; fails with PenaltyError if the source has to wait.
+    """Return the authenticator's result for `token`, and count a refused token against `source`.
 
-    Wrong tokens are counted against `source`. A check without a result, or one that the device
-    did not wait for, is not.
+    Fails with PenaltyError, without asking the authenticator, if `source` has a penalty. A check
+    that fails or is cancelled is not counted.
     """
     digest, penalties = shared.digest(token), shared.penalties
     if penalty := penalties.begin(source, digest, shared.clock.seconds()):

@@ -43,9 +43,10 @@ class IAuthReactor(IReactorTime, IReactorThreads):
 
 @dataclass(frozen=True, slots=True)
 class ChosenAuthenticator:
-    """The authenticator that the settings ask for, and the parts that others need of it.
+    """Holds the authenticator that the settings ask for, and its parts that other modules use.
 
-    `settings` are the names of the settings, in the order in which they are asked.
+    `settings` are the names of the settings of the authenticators, in the order in which these are
+    asked.
     """
 
     authenticator: Authenticator
@@ -62,9 +63,10 @@ def authenticator_for(
     reactor: IAuthReactor,
     files: Mapping[str, SecretFile] = MappingProxyType({}),
 ) -> ChosenAuthenticator:
-    """Build the one authenticator of this proxy. Raises ConfigError.
+    """Return the one authenticator of this proxy, built from the settings in `config`.
 
-    `files` are the files of secrets that can be read again, by the field names of the settings.
+    `files` holds, by the field name of a setting, the secret files that can be read again at a
+    reload. Raises ConfigError if no authenticator is set, or one cannot be built.
     """
     results = ResultListener()
     secrets: list[ReadAgain] = []

@@ -24,14 +24,17 @@ MAX_WAITING = 128
 
 
 class RunInThread(Protocol):
-    """Runs a blocking function in a thread."""
+    """Calls a blocking function in a thread, and returns a Deferred with the function's result."""
 
     def __call__(self, work: Callable[[], T]) -> Deferred[T]:
         """The result of `work`, called in a thread."""
 
 
 def reactor_threads(reactor: IReactorThreads) -> RunInThread:
-    """Run in the reactor's thread pool; fails with AuthUnavailableError if no thread can start."""
+    """Return a RunInThread that uses the reactor's thread pool.
+
+    Its Deferred fails with AuthUnavailableError if no thread can be started.
+    """
 
     def run(work: Callable[[], T]) -> Deferred[T]:
         pool = reactor.getThreadPool()
@@ -45,16 +48,17 @@ def reactor_threads(reactor: IReactorThreads) -> RunInThread:
 
 
 class HashingQueue:
-    """Runs computations in the order in which they come."""
+    """Runs at most AT_ONCE (2) hash computations at a time, in threads; others wait in a queue."""
 
     def __init__(self, threads: RunInThread) -> None:
         self._threads = threads
         self._turns = DeferredSemaphore(AT_ONCE)
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
-        """The result of `work`; fails with AuthUnavailableError if too many wait. May be cancelled.
+        """Call `work` in a thread when its turn has come, and return a Deferred with the result.
 
-        A computation whose wait is cancelled runs to its end, and counts until then.
+        Fails with AuthUnavailableError at once if MAX_WAITING computations wait already. May be
+        cancelled: a computation that runs already continues, and keeps its place until it ends.
         """
         if len(self._turns.waiting) >= MAX_WAITING:
             return fail(AuthUnavailableError("too many tokens wait to be hashed"))

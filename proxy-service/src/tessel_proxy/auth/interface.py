@@ -16,13 +16,16 @@ MAX_ACCOUNT_CHARACTERS = 256  # the name is in every log line of the account
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The owner of a token, by the name used in logs and limits."""
+    """The owner of tokens. Log lines and limits use the account's name."""
 
     name: str
 
     @classmethod
     def named(cls, name: object) -> Account:
-        """The account with a name from outside. Raises ValueError, which does not quote it."""
+        """Return the account with this name, which comes from a file, a service or a plug-in.
+
+        Raises ValueError, which does not quote `name`, unless it is 1 to 256 printable characters.
+        """
         if not isinstance(name, str):
             raise ValueError(f"an account's name is {type(name).__name__}; allowed: text")  # noqa: TRY004 -- the fault of an outside service, not of our caller
         if not 0 < len(name) <= MAX_ACCOUNT_CHARACTERS or not name.isprintable():
@@ -35,11 +38,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The token is wrong. Another check would give the same result."""
+    """The result of a check if the token is wrong. A retry would give the same result."""
 
 
 class AuthUnavailableError(Exception):
-    """The token could not be checked now. The text says why, and holds no secret."""
+    """The token could not be checked now, so it is neither valid nor wrong.
+
+    The error's text gives the reason, and holds no secret.
+    """
 
 
 class AuthMisconfiguredError(AuthUnavailableError):
@@ -47,10 +53,11 @@ class AuthMisconfiguredError(AuthUnavailableError):
 
 
 class Authenticator(Protocol):
-    """Finds the account of a token."""
+    """Checks a token, and finds the account that it belongs to."""
 
     def check(self, token: str) -> Deferred[Account | Refused]:
-        """Find the account of `token`. Does not raise, but fails with AuthUnavailableError.
+        """Return a Deferred with the account of `token`, or Refused if the token is wrong.
 
-        Ends within AUTH_TIMEOUT_S, and may be cancelled before.
+        Fails with AuthUnavailableError if the token cannot be checked now; never raises. The
+        Deferred fires within AUTH_TIMEOUT_S seconds, and may be cancelled before.
         """

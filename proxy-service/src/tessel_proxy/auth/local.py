@@ -23,19 +23,21 @@ ACCOUNT = Account("hardcoded")
 
 
 class HardcodedAuthenticator:
-    """Accepts one token that all devices share, or several while devices move to a new one.
+    """Accepts the tokens of AUTH_HARDCODED, which all devices share.
 
-    The time of a check does not depend on how much of a wrong token is right.
+    Several tokens are accepted while devices change to a new one. The duration of a check does not
+    reveal how much of a wrong token is right.
     """
 
     def __init__(self, *tokens: str) -> None:
         self.use(tokens)
 
     def use(self, tokens: Iterable[str]) -> None:
-        """Accept these tokens from now on, and no others."""
+        """Accept only these tokens from now on. Called at a reload of the settings."""
         self._expected = [each.encode() for each in tokens]
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return a Deferred, fired already, with the account `hardcoded`, or Refused."""
         # A token from the wire may be any text, unpaired surrogates included.
         given = token.encode("utf-8", "surrogatepass")
         # All are compared, also after a match: the time must not show which token it is.
@@ -76,6 +78,7 @@ class FileAuthenticator:
 
     @property
     def paths(self) -> Sequence[Path]:
+        """The files that are read again when they change: only AUTH_FILE."""
         return (self._path,)
 
     @property
@@ -84,7 +87,11 @@ class FileAuthenticator:
         return len(self._accounts)
 
     def reload(self) -> None:
-        """Read the file again. Raises ConfigError and keeps what it has if that fails."""
+        """Read AUTH_FILE again.
+
+        Raises ConfigError if the file has faults or cannot be read; the accounts that were read
+        before then stay in force.
+        """
         self.stamps = stamps_of(self.paths)
         self._use(load_accounts(self._path))
 
@@ -97,6 +104,11 @@ class FileAuthenticator:
         )  # a line may have come for any
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return a Deferred with the account of `token`, or Refused.
+
+        Fails with AuthUnavailableError if the hash takes longer than the timeout, or too many
+        tokens wait to be hashed.
+        """
         if len(token) > MAX_TOKEN_CHARACTERS:
             return succeed(Refused())
         key = self._digest(token)

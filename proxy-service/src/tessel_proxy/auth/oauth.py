@@ -76,7 +76,10 @@ _Answer = tuple[int, _Fields]  # the status, and the JSON object of the body
 
 
 class OAuthAuthenticator:
-    """Asks a token service about every token, and remembers the access tokens it granted."""
+    """Checks tokens at a token service over HTTP.
+
+    It remembers the access tokens that the service granted.
+    """
 
     def __init__(
         self,
@@ -97,12 +100,21 @@ class OAuthAuthenticator:
         self._http = HTTPClient(agent, no_cookies)
 
     def use(self, service: TokenService) -> None:
-        """Ask this service from now on. Access tokens of another service or client are dropped."""
+        """Send requests to `service` from now on.
+
+        If its URL or credentials differ from the earlier ones, the remembered access tokens are
+        dropped.
+        """
         if service != self._service:
             self._service = service
             self._grants = BoundedMemory(MAX_GRANTS)
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return a Deferred with the account of `token`, or Refused.
+
+        Fails with AuthUnavailableError, or with AuthMisconfiguredError if the service rejects this
+        proxy's own credentials.
+        """
         if not _can_be_a_key(token):
             return succeed(Refused())
         return within(self._timeout_s, self._clock, self._ask(token))
@@ -239,10 +251,12 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def read_body(response: IResponse, max_bytes: int) -> Deferred[bytes]:
-    """The whole body of `response`; fails with BodyTooLargeError, or if the connection is lost.
+    """Return a Deferred with the whole body of `response`.
 
-    When cancelled it closes the connection. The readers of treq and Twisted have no limit, and
-    continue to read when cancelled.
+    Fails with BodyTooLargeError if the body has more than `max_bytes`, or with the reason if the
+    connection is lost before the end. Cancelling the Deferred closes the connection.
+
+    The readers of treq and Twisted have no limit, and continue to read when cancelled.
     """
     body = _Body(max_bytes)
     response.deliverBody(body)

@@ -23,7 +23,7 @@ Validator = Callable[[str], "str | Awaitable[str | None] | None"]
 
 
 class PluginAuthenticator:
-    """Asks an operator's callable, and checks the type and form of its answer."""
+    """Checks tokens by calling an operator's function, and validates the function's result."""
 
     def __init__(self, validate: Validator, clock: IReactorTime, timeout_s: float) -> None:
         self._validate = validate
@@ -31,6 +31,7 @@ class PluginAuthenticator:
         self._timeout_s = timeout_s
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return a Deferred with the account of `token`, or Refused; see Authenticator.check."""
         return within(self._timeout_s, self._clock, self._ask(token))
 
     async def _ask(self, token: str) -> Account | Refused:
@@ -50,7 +51,10 @@ class PluginAuthenticator:
 
 
 def load_validator(name: str) -> Validator:
-    """Import the callable named package.module:callable. Raises ConfigError."""
+    """Import and return the operator's callable, named as package.module:callable.
+
+    Raises ConfigError.
+    """
     module_name, _, attribute = name.partition(":")
     source = f"AUTH_PLUGIN={name!r}"
     try:

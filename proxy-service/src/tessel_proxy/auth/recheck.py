@@ -23,7 +23,7 @@ tunnels that connected together after a restart are not checked together ever af
 
 
 class TokenLoss(Enum):
-    """Why a token is no longer valid."""
+    """The reason why the tunnel of a token must be closed."""
 
     REVOKED = "revoked"  # it is wrong, or belongs to another account
     UNCONFIRMED = "unconfirmed"  # it could not be checked, and the grace period is over
@@ -31,10 +31,10 @@ class TokenLoss(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Recheck:
-    """The repeated checks of one tunnel's token.
+    """Checks the token of one tunnel again every `every_s` seconds or a little sooner (0: never).
 
-    `ended` is called when the token is no longer valid, belongs to another account, or cannot be
-    checked. `broken` is called if the authenticator has a bug.
+    `ended` is called when the token is refused, belongs to another account, or cannot be checked.
+    `broken` is called if the authenticator raises an error that it should not.
     """
 
     authenticator: Authenticator
@@ -49,7 +49,10 @@ class Recheck:
     _asking: Deferred[None] | None = None
 
     def start(self) -> None:
-        """Check the token until `stop` is called, or until `ended` or `broken` was called."""
+        """Schedule the next check, and after each success another one.
+
+        Checks go on until `stop` is called, or until `ended` or `broken` was called.
+        """
         if self.every_s:
             pause_s = self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter())
             self._next = self.clock.callLater(pause_s, self._ask)

@@ -28,7 +28,10 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HashCosts:
-    """scrypt's N = 2^log_n, r = block and p = passes. The defaults take 16 MiB and 50 ms."""
+    """The cost parameters of scrypt: N = 2^log_n, r = block, p = passes.
+
+    With the defaults a hash takes 16 MiB and 50 ms.
+    """
 
     log_n: int = 14
     block: int = 8
@@ -36,11 +39,16 @@ class HashCosts:
 
     @property
     def memory_bytes(self) -> int:
+        """Bytes of memory that scrypt needs for one hash."""
         return 128 * self.block << self.log_n
 
     @property
     def are_bearable(self) -> bool:
-        """Whether a hash resists guessing, and guesses cannot overload the proxy."""
+        """Whether the costs are within the allowed limits.
+
+        They must be high enough that guessing tokens is slow, and low enough that checking guessed
+        tokens cannot overload the proxy.
+        """
         return (
             MIN_LOG_N <= self.log_n < 16 * self.block  # the upper limit is a rule of scrypt
             and self.memory_bytes <= MAX_MEMORY_BYTES
@@ -50,13 +58,16 @@ class HashCosts:
 
 @dataclass(frozen=True, slots=True)
 class HashParameters:
-    """Salt and costs for computing the hash of a token."""
+    """The salt and the costs with which a token is hashed."""
 
     salt: bytes
     costs: HashCosts = HashCosts()
 
     def hash(self, token: str) -> bytes:
-        """Return the hash of `token`. Blocks the thread; the costs determine for how long."""
+        """Return the scrypt hash of `token`, 32 bytes.
+
+        Blocks the thread, with the default costs for some 50 ms.
+        """
         return hashlib.scrypt(
             token.encode("utf-8", "surrogatepass"),
             salt=self.salt,
@@ -69,7 +80,7 @@ class HashParameters:
 
 
 def hash_text(recipe: HashParameters, hashed: bytes) -> str:
-    """The parameters and the hash as text."""
+    """Return the hash and its parameters as text in the PHC string format: `$scrypt$ln=...`."""
     costs = recipe.costs
     return (
         f"$scrypt$ln={costs.log_n},r={costs.block},p={costs.passes}"
@@ -78,7 +89,10 @@ def hash_text(recipe: HashParameters, hashed: bytes) -> str:
 
 
 def parsed_hash(text: str) -> tuple[HashParameters, bytes]:
-    """The parameters and the hash in `text`. Raises ValueError with the allowed form."""
+    """Return the hash parameters and the hash in `text`, which has the PHC string format.
+
+    Raises ValueError, which says what is allowed.
+    """
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(

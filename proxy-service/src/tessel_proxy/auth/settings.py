@@ -28,7 +28,7 @@ NO_AUTHENTICATOR = (
 
 @dataclass(frozen=True, kw_only=True)
 class AuthSettings(Settings):
-    """Settings for the check of tokens."""
+    """The settings that say how tokens are checked, and how often."""
 
     auth_tessel_oa2: TokenService | None = setting(
         "AUTH_TESSEL_OA2",

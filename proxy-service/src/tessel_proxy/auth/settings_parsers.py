@@ -15,7 +15,10 @@ MAX_TOKENS: Final = 8  # enough to replace a shared token step by step
 
 
 def shared_tokens(text: str) -> tuple[str, ...]:
-    """Parse tokens, one on each line. Lines that begin with # are comments."""
+    """Return the tokens in `text`, one on each line. Lines that begin with # are comments.
+
+    Raises ValueError unless there are 1 to MAX_TOKENS valid tokens.
+    """
     lines = lines_of(text)
     if not 1 <= len(lines) <= MAX_TOKENS:
         raise ValueError(f"1 to {MAX_TOKENS} tokens, one on each line; # begins a comment")
@@ -23,7 +26,10 @@ def shared_tokens(text: str) -> tuple[str, ...]:
 
 
 def plugin_name(text: str) -> str:
-    """Check the name of a validator: package.module:callable."""
+    """Return `text` if it has the form package.module:callable, or raise ValueError.
+
+    Imports nothing.
+    """
     module, colon, name = text.partition(":")
     if not colon or not all(word.isidentifier() for word in [*module.split("."), name]):
         raise ValueError("package.module:callable")
@@ -32,7 +38,7 @@ def plugin_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenService:
-    """The address of the token service, and the credentials of this proxy there."""
+    """The URL of the token service, and the credentials of this proxy at the service."""
 
     url: str  # without credentials and trailing slash
     client_id: str
@@ -40,7 +46,10 @@ class TokenService:
 
 
 def token_service(text: str) -> TokenService:
-    """Parse http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT][/PATH]."""
+    """Parse http(s)://CLIENT_ID:CLIENT_SECRET@HOST[:PORT][/PATH].
+
+    Raises ValueError, which does not quote the URL.
+    """
     try:
         parts = urlsplit(text)
         port = parts.port  # raises on one that is out of range

@@ -23,7 +23,10 @@ Digest: TypeAlias = Callable[[str], bytes]
 
 
 def keyed_digest(key: bytes) -> Digest:
-    """A function that returns the digest of a token, which may be any text, under this key."""
+    """Return a function that computes the BLAKE2b digest of a token under `key`.
+
+    The token may be any text, also with unpaired surrogates.
+    """
 
     def digest(token: str) -> bytes:
         data = token.encode("utf-8", "surrogatepass")
@@ -33,7 +36,7 @@ def keyed_digest(key: bytes) -> Digest:
 
 
 def fresh_digest() -> Digest:
-    """`keyed_digest` with a new random key."""
+    """Return a digest function for tokens with a new random key; see `keyed_digest`."""
     return keyed_digest(secrets.token_bytes(KEY_BYTES))
 
 
@@ -41,7 +44,10 @@ V = TypeVar("V")
 
 
 class BoundedMemory(Generic[V]):
-    """Values by token digest. When it is full, the entry that was used longest ago is dropped."""
+    """A map from token digests to values, with a limit on the number of entries.
+
+    When it is full, the entry that was not used for the longest time is dropped.
+    """
 
     def __init__(self, room: int) -> None:
         """`room`: the number of entries."""
@@ -52,19 +58,20 @@ class BoundedMemory(Generic[V]):
         return len(self._entries)
 
     def get(self, key: bytes) -> V | None:
-        """The value for `key`, or None. Counts as a use of the entry."""
+        """Return the value for `key`, or None. The entry becomes the most recently used one."""
         if key in self._entries:
             self._entries.move_to_end(key)
         return self._entries.get(key)
 
     def put(self, key: bytes, value: V) -> None:
-        """Add or replace an entry. If the memory was full, the oldest one is dropped."""
+        """Add or replace an entry. If the memory is full, drop the least recently used entry."""
         self._entries[key] = value
         self._entries.move_to_end(key)
         if len(self._entries) > self._room:
             self._entries.popitem(last=False)
 
     def drop(self, key: bytes) -> None:
+        """Remove the entry for `key`, if there is one."""
         self._entries.pop(key, None)
 
 
@@ -72,9 +79,10 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Calls that are under way, by key. Equal calls at the same time become one.
+    """Merges simultaneous calls with the same key into one call. All callers get its result.
 
-    All devices of one owner have one token, and connect together after a power cut.
+    This is needed because all devices of one owner have the same token, and connect together after
+    a power cut.
     """
 
     def __init__(self) -> None:
@@ -84,9 +92,10 @@ class SingleFlight(Generic[T]):
         return len(self._questions)
 
     def join(self, key: bytes, ask: Callable[[], Deferred[T]]) -> Deferred[T]:
-        """The result of the call with this key that is under way, or of a new call of `ask`.
+        """Return a Deferred with the result of the running call for `key`; without one, call `ask`.
 
-        Each caller may cancel its own wait. The call is cancelled when nobody waits any more.
+        Cancelling the Deferred ends only this caller's wait. When all callers have cancelled, the
+        running call is cancelled, too.
         """
         question = self._questions.get(key)
         if question is not None:

@@ -1,4 +1,4 @@
-"""Authenticators around other authenticators: report results, or ask several in turn."""
+"""Authenticators that wrap other authenticators: to report results, or to ask several in turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tessel_proxy.auth.interface import (
 
 
 class AuthResult(StrEnum):
-    """How a check of a token ended."""
+    """How a token check ended, as reported to logs and metrics."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -29,24 +29,29 @@ class AuthResult(StrEnum):
 
 
 class ResultListener:
-    """Passes results of checks on to a listener, which may be set later."""
+    """Passes results of token checks to its `listener`, which may be set later.
+
+    While `listener` is None, results are dropped.
+    """
 
     def __init__(self) -> None:
         self.listener: Callable[[AuthResult], None] | None = None
 
     def report(self, result: AuthResult) -> None:
+        """Call the listener, if there is one, with `result`."""
         if self.listener is not None:
             self.listener(result)
 
 
 class ReportingAuthenticator:
-    """Another authenticator; the result of each check is also passed to `report`."""
+    """An authenticator that asks another one, and passes the outcome of each check to `report`."""
 
     def __init__(self, authenticator: Authenticator, report: Callable[[AuthResult], None]) -> None:
         self._authenticator = authenticator
         self._report = report
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return the other authenticator's result for `token`, after reporting the outcome."""
         return self._authenticator.check(token).addCallbacks(self._answered, self._failed)
 
     def _answered(self, answer: Account | Refused) -> Account | Refused:
@@ -68,16 +73,17 @@ def _result_of(failure: Failure) -> AuthResult:
 
 
 class AuthenticatorChain:
-    """Asks several authenticators in turn: the first that accepts a token decides.
+    """Asks several authenticators in turn, until one accepts the token.
 
-    A token is refused if all refuse it. If one cannot check it now and the others refuse it, the
-    check fails.
+    The token is refused if all refuse it. The check fails with AuthUnavailableError if none accepts
+    the token and at least one could not check it.
     """
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)
 
     def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return a Deferred with the account of `token`, or Refused; see Authenticator.check."""
         return Deferred.fromCoroutine(self._ask(token))
 
     async def _ask(self, token: str) -> Account | Refused:

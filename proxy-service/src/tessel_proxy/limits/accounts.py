@@ -28,7 +28,11 @@ SWEEP_AT: Final = 1024
 
 
 class Lingering(Interface):
-    """A target whose substream has ended. It may still have bytes to accept."""
+    """A connection to a target that is still open after its substream has ended.
+
+    `unsent_bytes` are the bytes that the target has yet to accept; `when_gone` registers a function
+    to call when the connection is closed; `abort` resets the connection.
+    """
 
     @property
     def unsent_bytes(self) -> int: ...
@@ -37,7 +41,7 @@ class Lingering(Interface):
 
 
 class AccountUsage:
-    """Counts the open tunnels and substreams of one account, with its rate limits and quota."""
+    """Counts the open tunnels and substreams of one account; holds its rate limits and quota."""
 
     def __init__(self, limits: AccountLimits, config: LimitSettings, clock: IReactorTime) -> None:
         self._limits = limits
@@ -50,7 +54,10 @@ class AccountUsage:
         self._lingering: set[Lingering] = set()
 
     def open_substream(self) -> Outcome | None:
-        """Count one more substream. If a limit is reached, return it and count nothing."""
+        """Count one more substream and return None.
+
+        If a limit is reached, count nothing and return the outcome that names the limit.
+        """
         refused = self._limits.refusal_of_substream(self)
         if refused is None:
             self.substreams += 1
@@ -58,7 +65,10 @@ class AccountUsage:
         return refused
 
     def close_substream(self, target: Lingering | None) -> None:
-        """A substream has ended. It counts until the connection to its target is closed, too."""
+        """Called when a substream has ended: stops counting it when `target` is closed, too.
+
+        `target` None: there is no connection, so the count is reduced at once.
+        """
         if target is None:
             self._count_no_more()
             return
@@ -74,24 +84,31 @@ class AccountUsage:
         self._limits.substreams -= 1
 
     def is_forgettable(self, now: float) -> bool:
-        """Whether the account gains nothing if it is forgotten: nothing is open or used up."""
+        """Return whether this object can be deleted without a gain for the account.
+
+        True if nothing is open, and no rate limit or quota is partly used. `now`: seconds of the
+        clock.
+        """
         busy = self.tunnels or self.substreams
         owed = self.to_targets.is_owed or self.to_devices.is_owed or self.quota.is_running
         return not busy and not owed and self.opens.is_full(now)
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that wait for targets whose substreams have ended. No tunnel counts them."""
+        """Bytes that wait to be sent to targets whose substreams have ended.
+
+        They belong to no tunnel any more, so they are counted here.
+        """
         return sum(each.unsent_bytes for each in self._lingering)
 
     def end_for_memory(self) -> None:
-        """Reset the targets whose substreams have ended, to free memory."""
+        """Reset the connections to targets whose substreams have ended, to free memory."""
         for target in list(self._lingering):
             target.abort()
 
 
 class AccountLimits:
-    """The limits of all accounts, and those of the proxy as a whole."""
+    """Holds the usage of all accounts, and the limits of each account and of the whole proxy."""
 
     def __init__(
         self, config: LimitSettings, clock: IReactorTime, descriptors: int = PLENTY
@@ -106,7 +123,10 @@ class AccountLimits:
         self._sweep_at = SWEEP_AT
 
     def open_tunnel(self, account: str) -> AccountUsage | None:
-        """Count one more tunnel of that account. None: the account has too many already."""
+        """Count one more tunnel of `account`, and return the account's usage.
+
+        None: the account has MAX_TUNNELS_PER_ACCOUNT tunnels already, and nothing is counted.
+        """
         tally = self._tallies.get(account) or self._new(account)
         if tally.tunnels >= self._config.max_tunnels_per_account:
             return None
@@ -115,11 +135,12 @@ class AccountLimits:
 
     @property
     def waiting_for_rate(self) -> int:
-        """Directions of substreams that are paused by a rate limit."""
+        """Number of directions of substreams, over all accounts, that a rate limit pauses now."""
         return sum(each.to_targets.waiting + each.to_devices.waiting for each in self.tallies)
 
     @property
     def tallies(self) -> Collection[AccountUsage]:
+        """The usage of each account that is remembered."""
         return self._tallies.values()
 
     def _new(self, account: str) -> AccountUsage:
@@ -138,6 +159,10 @@ class AccountLimits:
         self._sweep_at = max(SWEEP_AT, 2 * len(self._tallies))
 
     def refusal_of_substream(self, tally: AccountUsage) -> Outcome | None:
+        """Return the outcome that names the limit which forbids one more substream, or None.
+
+        None takes one open from the account's rate of opens.
+        """
         if tally.substreams >= self._config.max_substreams_per_account:
             return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
         if self.substreams >= self.shares.substreams:

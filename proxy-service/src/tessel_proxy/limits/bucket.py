@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class Bucket:
-    """A token bucket: it is filled by time and emptied by use. Callers pass the time in seconds."""
+    """A token bucket: time fills it at a constant rate, and use empties it. It starts full.
+
+    `rate` is in units per second, `size` in units; callers pass the time in seconds as `now`.
+    """
 
     def __init__(self, rate: float, size: float, now: float) -> None:
         self._rate = rate
@@ -13,7 +16,10 @@ class Bucket:
         self._at = now
 
     def take(self, amount: float, now: float) -> bool:
-        """Take `amount` if the bucket holds it, and return whether it did."""
+        """Take `amount` from the bucket and return True.
+
+        If the level is lower, take nothing and return False.
+        """
         if self.level(now) < amount:
             return False
         self._level -= amount
@@ -24,10 +30,14 @@ class Bucket:
         self._level = self.level(now) - amount
 
     def is_full(self, now: float) -> bool:
+        """Return whether the level at time `now` is the size of the bucket."""
         return self.level(now) >= self._size
 
     def level(self, now: float) -> float:
-        """The level now. Below zero it is a debt, which time pays."""
+        """Return the level at time `now`.
+
+        A negative level is a debt: time refills the bucket from there.
+        """
         self._level = min(self._size, self._level + self._rate * max(0.0, now - self._at))
         self._at = now
         return self._level

@@ -21,7 +21,10 @@ PLENTY: Final = 1 << 20
 
 
 def raise_descriptors() -> int:
-    """Raise the soft limit of descriptors to the hard limit, and return the limit."""
+    """Raise the limit of open file descriptors of this process as far as allowed, and return it.
+
+    An unlimited number is returned as PLENTY.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -36,7 +39,10 @@ def _counted(limit: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DescriptorShares:
-    """The number of tunnels and of substreams that the descriptors allow: one for each."""
+    """The largest numbers of tunnels and of substreams that the file descriptors allow.
+
+    Each tunnel and each substream takes one descriptor.
+    """
 
     tunnels: int
     substreams: int
@@ -44,9 +50,11 @@ class DescriptorShares:
 
     @classmethod
     def of(cls, descriptors: int, max_tunnels: int, max_waiting: int = 0) -> DescriptorShares:
-        """Divide `descriptors`. Tunnels get at most half: they need targets to be useful.
+        """Return how many of `descriptors` tunnels and substreams may use.
 
-        `max_waiting`: connections of load balancers that may wait for their header.
+        Tunnels get at most half, because they are useless without connections to targets.
+        `max_tunnels`: the setting MAX_TUNNELS. `max_waiting`: connections of load balancers that
+        may wait for their PROXY header.
         """
         room = max(2, descriptors - min(RESERVED + max_waiting, descriptors // 2))
         tunnels = min(max_tunnels, room // 2)

@@ -13,7 +13,10 @@ from ctypes import CDLL
 
 
 def give_back() -> None:
-    """Collect garbage and return freed memory. Blocks for some 100 ms with a million objects."""
+    """Collect garbage and return freed memory to the system.
+
+    Blocks for some 100 ms if the process has a million objects.
+    """
     gc.collect()  # ended tunnels and their buffers are in reference cycles
     trim = _malloc_trim()
     if trim is not None:

@@ -47,7 +47,11 @@ _STATM = Path("/proc/self/statm")
 
 
 class MemoryHolder(Interface):
-    """A tunnel or an account that holds buffers, and can be closed to free them."""
+    """A tunnel or an account that holds buffers.
+
+    `held_bytes` is the size of the buffers in bytes; `end_for_memory` closes the tunnel or
+    connections, to free the buffers.
+    """
 
     @property
     def held_bytes(self) -> int: ...
@@ -55,7 +59,7 @@ class MemoryHolder(Interface):
 
 
 def resident_bytes() -> int | None:
-    """Bytes of memory that the process uses, or None if the system does not report it."""
+    """Return the bytes of memory that this process uses; None if the system reports none."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -64,7 +68,10 @@ def resident_bytes() -> int | None:
 
 
 class MemoryWatch:
-    """Measures the memory each second, and acts as described at the head of this module."""
+    """Measures the memory of the process each second, and keeps it below a limit.
+
+    The docstring of this module describes how. `is_full` is True while new tunnels must be refused.
+    """
 
     _log = Logger()
 
@@ -90,6 +97,7 @@ class MemoryWatch:
         self._looking: Deferred[LoopingCall] | None = None
 
     def start(self) -> None:
+        """Begin to measure once per second. Does nothing if the limit is 0."""
         if self._limit:
             self._looking = self._looks.start(LOOK_S)
             self._looking.addErrback(
@@ -97,6 +105,7 @@ class MemoryWatch:
             )
 
     def stop(self) -> None:
+        """Stop measuring."""
         if self._looks.running:
             self._looks.stop()
 

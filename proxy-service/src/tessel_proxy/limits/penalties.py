@@ -33,14 +33,14 @@ _V = TypeVar("_V")
 
 
 class Penalty(Enum):
-    """Why a token is not checked now."""
+    """The reason why a token is not checked now."""
 
     OF_TOKEN = auto()  # it was wrong several times from this source
     OF_SOURCE = auto()  # too many other tokens from this source were wrong
 
 
 class PenaltyError(Exception):
-    """A token was not checked, because of a penalty."""
+    """A token was not checked because of a penalty, which is in `penalty`."""
 
     def __init__(self, penalty: Penalty) -> None:
         super().__init__(penalty.name)
@@ -48,7 +48,11 @@ class PenaltyError(Exception):
 
 
 class Penalties:
-    """The penalties of one proxy. Callers pass the time in seconds."""
+    """Keeps the wrong tokens of each source, and decides which tokens are not checked now.
+
+    `source` is the address or network of a device, `digest` the keyed digest of a token, and `now`
+    the time in seconds.
+    """
 
     def __init__(self, allowance: int, longest_s: float) -> None:
         """`allowance`: wrong tokens of a source. `longest_s`: longest delay; 0: no penalties."""
@@ -61,14 +65,20 @@ class Penalties:
         self._under_way: dict[str, Counter[bytes]] = {}
 
     def begin(self, source: str, digest: bytes, now: float) -> Penalty | None:
-        """As `of`. If there is no penalty, the token counts as being checked until `end`."""
+        """Return the penalty for this token now; None: the check of the token may begin.
+
+        With None, the token counts as being checked until the caller calls `end`.
+        """
         penalty = self.of(source, digest, now)
         if penalty is None:
             self._under_way.setdefault(source, Counter())[digest] += 1
         return penalty
 
     def end(self, source: str, digest: bytes) -> None:
-        """The check of a token has ended. Its result is reported with the methods below."""
+        """Called when the check of a token has ended: the token no longer counts as being checked.
+
+        The caller reports the result separately, with `was_right` or `was_wrong`.
+        """
         under_way = self._under_way[source]
         under_way[digest] -= 1
         if not under_way[digest]:
@@ -77,7 +87,7 @@ class Penalties:
             del self._under_way[source]
 
     def of(self, source: str, digest: bytes, now: float) -> Penalty | None:
-        """The penalty for this token now; None: it may be checked."""
+        """Return the penalty for this token now, or None if the token may be checked."""
         if not self._longest_s:
             return None
         pair = (source, digest)
@@ -88,13 +98,19 @@ class Penalties:
         return None
 
     def was_right(self, source: str, digest: bytes) -> None:
-        """A token from this source was accepted."""
+        """Called when a token was accepted: ends the backoff of this token.
+
+        While it is remembered as right, a used-up allowance of the source does not delay it.
+        """
         pair = (source, digest)
         self._wrong.pop(pair, None)
         _remember(self._right, pair, None)
 
     def was_wrong(self, source: str, digest: bytes, now: float) -> None:
-        """Count a refused token against its source, and lengthen the backoff of this token."""
+        """Called when a token was refused: lengthens the backoff of this token.
+
+        Uses up some of the source's allowance, unless the same token was refused before.
+        """
         pair = (source, digest)
         self._right.pop(pair, None)
         times, last = self._wrong.get(pair, (0, now))
@@ -105,8 +121,9 @@ class Penalties:
         _remember(self._wrong, pair, (times + 1, now))
 
     def forget_wrong(self) -> None:
-        """Forget wrong tokens, which may be right now: the operator has changed the accounts.
+        """End the backoff of all wrong tokens.
 
+        Called when the operator has changed the accounts, so that these tokens may be right now.
         The used-up allowances of sources stay.
         """
         self._wrong.clear()

@@ -10,10 +10,11 @@ DAY_S: Final = 24 * 3600.0
 
 
 class DailyQuota:
-    """The quota of one account. Its day begins with the first byte after the last day has ended.
+    """Counts the bytes of one account in a period of 24 hours, both directions together.
 
-    So no time zone is needed, and not all accounts return at midnight. The quota is kept in memory
-    and begins anew when the process restarts.
+    A period begins with the first byte after the last period has ended: no time zone is needed, and
+    not all accounts return at midnight. The count is kept in memory, and is 0 after a restart of
+    the process.
     """
 
     def __init__(self, bytes_per_day: int, clock: IReactorTime) -> None:
@@ -24,9 +25,10 @@ class DailyQuota:
         self._until = -1.0  # the end of the account's day
 
     def move(self, nbytes: int) -> bool:
-        """Count the bytes and return True. False: the quota was used up before.
+        """Count `nbytes` and return True.
 
-        The bytes with which the quota is exceeded are still allowed.
+        If the quota was used up before, count nothing and return False. The bytes that exceed the
+        quota are still allowed.
         """
         if not self._limit:
             return True
@@ -39,9 +41,10 @@ class DailyQuota:
 
     @property
     def is_spent(self) -> bool:
+        """Whether the quota of the current period is used up. False if there is no limit."""
         return bool(self._limit) and self.is_running and self._moved >= self._limit
 
     @property
     def is_running(self) -> bool:
-        """Whether the account has moved bytes in a day that has not ended."""
+        """Whether a period of 24 hours is under way, that is: the account has moved bytes in it."""
         return self._clock.seconds() < self._until

@@ -29,14 +29,18 @@ as stalled. Only a large number of substreams can exceed the rate this way."""
 
 
 class Paced(Protocol):
-    """One direction of a substream, which a RateLimit can pause."""
+    """One direction of a substream, which a RateLimit can pause.
+
+    `pause_for_rate` stops its data; `end_rate_pause` lets it move its held data at once and
+    continue.
+    """
 
     def pause_for_rate(self) -> None: ...
     def end_rate_pause(self) -> None: ...
 
 
 class RateLimit:
-    """The rate limit of one account in one direction."""
+    """Limits the bytes per second of one account in one direction, over all its substreams."""
 
     def __init__(self, bytes_per_s: int, clock: IReactorTime, patience_s: float = inf) -> None:
         """`bytes_per_s`: the rate; 0: no limit. The bytes of one second may come at once."""
@@ -59,13 +63,19 @@ class RateLimit:
         return bool(self._rate) and not self._bucket.is_full(self._clock.seconds())
 
     def moved(self, nbytes: int, pauses: Paced) -> None:
-        """Count bytes that a substream moved, and pause it if the bucket is in debt."""
+        """Called when a substream has moved `nbytes`: counts these bytes.
+
+        Pauses the substream if the bucket is in debt now.
+        """
         if self._rate:
             self._bucket.spend(nbytes, self._clock.seconds())
             self.admit(pauses)
 
     def admit(self, pauses: Paced) -> None:
-        """If there is a debt, pause a substream that wants to move bytes, last in the queue."""
+        """Pause a substream that is about to move bytes, if the bucket is in debt.
+
+        The substream gets its turn after those that wait already.
+        """
         now = self._clock.seconds()
         if self._rate and self._bucket.level(now) < 0:
             self._waiting.setdefault(pauses, now)
@@ -73,7 +83,7 @@ class RateLimit:
             self._look_later(now)
 
     def leave(self, pauses: Paced) -> None:
-        """Remove a substream that has ended from the queue."""
+        """Called when a substream has ended: removes it from the queue of paused ones."""
         self._waiting.pop(pauses, None)
         if not self._waiting and self._turn_due is not None:
             self._turn_due.cancel()

@@ -12,7 +12,7 @@ MAX_CHANNELS_PER_SIDE = 32_767  # even channel numbers that a device can open on
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings(Settings):
-    """Settings for the limits of the proxy, of one account and of one tunnel."""
+    """The settings that limit the whole proxy, one account, and one tunnel."""
 
     max_unauthenticated: int = setting(
         "MAX_UNAUTHENTICATED",
@@ -82,8 +82,9 @@ class LimitSettings(Settings):
 
     @property
     def max_waiting_for_header(self) -> int:
-        """Connections of load balancers that may wait for their PROXY header (PROXY_PROTOCOL_FROM).
+        """Number of load balancers' connections that may wait for their PROXY header.
 
-        They need file descriptors, too. 0 here: the proxy's Config overrides this.
+        They need file descriptors, too. 0 in this class; the Config of the proxy overrides it if
+        PROXY_PROTOCOL_FROM is set.
         """
         return 0
