@@ -49,7 +49,10 @@ argument of sys.exit; 130 for SIGINT and 143 for SIGTERM."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command `tessel` with these arguments and return its exit code.
+
+    `arguments` None: those of the command line. Wrong arguments raise SystemExit.
+    """
     given = _parser().parse_args(arguments)
     code: int = given.command(given)
     return code

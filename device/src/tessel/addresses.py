@@ -1,4 +1,4 @@
-"""IP addresses as text: whether a text is one, and of which family."""
+"""Functions that recognize IPv4 and IPv6 addresses in text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IPV4, IPV6 = 4, 6
 
 
 def is_ip(text: str) -> int:
-    """Return 4 or 6, the family of an address; 0 if the text is not an address."""
+    """Return 4 or 6, the IP version of an address; 0 if the text is not an IP address."""
     try:
         return ipaddress.ip_address(text).version
     except ValueError:
@@ -29,14 +29,15 @@ def is_ipv6(text: str) -> bool:
 
 
 def family_name(address: str | None) -> str | None:
-    """Return "IPv4" or "IPv6"; None if the text is not an address."""
+    """Return "IPv4" or "IPv6" for an IP address; None for None or for any other text."""
     return {IPV4: "IPv4", IPV6: "IPv6"}.get(is_ip(address or ""))
 
 
 def literal(host: str) -> Address | None:
-    """Return the address if the host is one, also in brackets; None if it is a name.
+    """Return the IP address that a host is, with or without brackets; None if the host is a name.
 
-    An IPv4 address mapped into IPv6 (::ffff:10.0.0.1) is returned as the IPv4 address.
+    An IPv4 address mapped into IPv6 (::ffff:10.0.0.1) is returned as the IPv4 address. Names are
+    not looked up.
     """
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))

@@ -27,14 +27,14 @@ IDLE_TIMEOUT_S = 5
 
 
 def agent(*, tls: TlsOptions | None = None, proxy: bool | None = None) -> IAgent:
-    """Return an agent with a new pool of persistent connections.
+    """Return a web agent with its own pool of persistent connections over the device's network.
 
-    An idle connection does not keep the program alive, and is closed after IDLE_TIMEOUT_S.
+    A request, and the delivery of its response's body, keep the program alive. An idle connection
+    does not, and is closed after IDLE_TIMEOUT_S.
 
     Args:
-        tls: options of TLS for https, for all its connections.
-        proxy: False: do not use the tunnel.
-
+        tls: TLS options for all https connections of the agent; None: the defaults.
+        proxy: False: connect directly, never through the tunnel. None or True: by the settings.
     """
     pool = HTTPConnectionPool(runtime.current().clock, persistent=True)
     pool.cachedConnectionTimeout = IDLE_TIMEOUT_S

@@ -27,10 +27,10 @@ log = Logger(namespace="tessel")
 
 
 class Board:
-    """A device.
+    """A simulated device: its radio, its network with the tunnel, and the runtime of `tessel.node`.
 
-    It reads its settings from the live `environ`, and switches its radio on, when the program first
-    needs the network.
+    The board reads its settings from the live `environ` and switches its radio on when the program
+    first needs the network.
     """
 
     def __init__(
@@ -68,26 +68,35 @@ class Board:
 
     @property
     def radio(self) -> IRadio | None:
-        """The radio; None before the program needed the network."""
+        """The device's radio; None until the program first needs the network."""
         return self._chosen.radio if self._chosen is not None else None
 
     def power_on(self) -> None:
-        """Make this the board of `tessel.net` and so on; raises BoardError if another one is."""
+        """Make `tessel.net` and the other modules use this board.
+
+        The radio stays off until the network is needed. Raises BoardError if another board is on.
+        """
         if runtime.is_on():
             raise BoardError("another board is on; a program can have only one")
         runtime.install(self.runtime)
 
     def owns(self, selectable: object) -> bool:
-        """Return whether a reader or writer of the reactor belongs to the radio."""
+        """Return whether this reader or writer of the reactor belongs to the device's radio."""
         return self.radio is not None and self.radio.owns(selectable)
 
     async def finish(self) -> None:
-        """Close idle connections in order, because the program has ended; then switch off."""
+        """Close idle connections cleanly, then the tunnel, then switch the radio off.
+
+        `tessel run` calls this when nothing keeps the program alive any more.
+        """
         await self._network.finish()
         await self.power_off()
 
     async def power_off(self) -> None:
-        """Close the tunnel, then switch the radio off."""
+        """Close the tunnel, then switch the radio off.
+
+        From now on `tessel.net` and the other modules have no board.
+        """
         if runtime.is_on() and runtime.current() is self.runtime:
             runtime.install(None)
         await self._network.close()
@@ -147,10 +156,13 @@ def power_on(
     *,
     uncaught: Callable[[BaseException], None],
 ) -> Board:
-    """Return a board that is on, for programs that are not started by `tessel run`.
+    """Create a board, switch it on and return it, for programs that `tessel run` does not start.
 
     Use the reactor of `tessel_service_kit.reactor`: timers of Twisted's own reactors change with
-    the system's clock.
+    the system's clock. `random` returns numbers from 0 to 1, for the backoff. `uncaught` is called
+    with each exception of the program's callbacks.
+
+    Raises BoardError if another board is on.
     """
     board = Board(reactor, environ, random, uncaught=uncaught)
     board.power_on()

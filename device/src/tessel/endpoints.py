@@ -36,7 +36,11 @@ from tessel.source_location import here
 
 
 class ConnectFailedError(NodeError, error.ConnectError):
-    """A connection failed. `code` is Node's error code; the class is also one of Twisted's."""
+    """A connection of a TesselEndpoint failed. `code` is Node's error code, such as "ECONNRESET".
+
+    The class is also Twisted's ConnectError. Its subclasses are also Twisted's errors of the same
+    kind.
+    """
 
     def __init__(self, message: str, code: str) -> None:
         error.ConnectError.__init__(self, None, message)
@@ -59,7 +63,7 @@ class NoRouteError(ConnectFailedError, error.NoRouteError):
 
 
 class UnknownHostError(ConnectFailedError, error.UnknownHostError):
-    """The name has no address (ENOTFOUND, EAI_AGAIN)."""
+    """The lookup of the target's name found no address (ENOTFOUND) or got no answer (EAI_AGAIN)."""
 
 
 # The reason that is being passed to a protocol's connectionLost. Twisted's web client drops it for
@@ -78,7 +82,7 @@ _BY_CODE: dict[str, type[ConnectFailedError]] = {
 
 @implementer(IStreamClientEndpoint)
 class TesselEndpoint:
-    """A client endpoint over the device's network."""
+    """A Twisted client endpoint that connects over the device's network, with or without TLS."""
 
     def __init__(
         self,
@@ -105,7 +109,11 @@ class TesselEndpoint:
         self._counted = counted
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect; the Deferred fails with ConnectFailedError, which is also a ConnectError."""
+        """Connect to the target; the Deferred fires with the protocol that the factory made.
+
+        The Deferred fails with ConnectFailedError if the connection fails. Cancelling it stops the
+        attempt.
+        """
         handle = runtime.current().handles.open(f"connection to {self._target}")
         return Deferred.fromCoroutine(self._connected(protocolFactory, handle, here()))
 
@@ -205,7 +213,10 @@ class TesselAgentEndpoints:
         self._counted = counted
 
     def endpointForURI(self, uri: URI) -> TesselEndpoint:
-        """Return an endpoint for an http or https URI; raises SchemeNotSupported for others."""
+        """Return an endpoint for the host of an http or https URI.
+
+        Raises SchemeNotSupported for another scheme.
+        """
         kinds: dict[bytes, bool | TlsOptions] = {b"http": False, b"https": self._tls}
         if uri.scheme not in kinds:
             raise SchemeNotSupported(f"scheme {uri.scheme!r}; known: http, https")

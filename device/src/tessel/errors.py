@@ -8,10 +8,11 @@ from __future__ import annotations
 
 
 class NodeError(Exception):
-    """An error with Node's code and text.
+    """An error with the code and the text that Node would report.
 
-    Attributes: `code`; `opened_at`, the program's line that opened the failed connection; `hint`,
-    a sentence that may help. They are not part of the text because programs compare that.
+    `code` is Node's error code. `opened_at` is the program's source line that opened the failed
+    connection, and `hint` a sentence that may help; None: unknown. The text contains neither of
+    them, because programs compare it.
     """
 
     code: str
@@ -24,11 +25,11 @@ class NodeError(Exception):
         self.code = code
 
     def again(self) -> NodeError:
-        """Return a copy for another socket, with its own `opened_at`."""
+        """Return a new NodeError for another socket: same text, code and hint, no `opened_at`."""
         copy = NodeError(str(self), self.code)
         copy.hint = self.hint
         return copy
 
 
 class BoardError(Exception):
-    """The board is off, or another board is on."""
+    """A call needs a board but none is on, or a second board is switched on."""

@@ -1,4 +1,4 @@
-"""Lines of a GPIO chip, as written in settings."""
+"""GPIO lines of a machine, and the pins of a chip that are connected to them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ _LINE = re.compile(r"(?:(?P<chip>[\w./-]+):)?(?P<line>[\w.+-]+)")
 
 @dataclass(frozen=True, slots=True)
 class GpioLine:
-    """A line of a GPIO chip, by number or name."""
+    """One line of a GPIO chip: the chip's device path, and the line's number or name."""
 
     chip: str
     line: int | str
 
     @classmethod
     def parse(cls, text: str) -> GpioLine:
-        """Parse `24`, `GPIO24`, `gpiochip4:24` or `/dev/gpiochip4:24`; raises ValueError."""
+        """Return the line that a text names: `24`, `GPIO24`, `gpiochip4:24` or `/dev/gpiochip4:24`.
+
+        Without a chip the line is one of DEFAULT_GPIO_CHIP. Raises ValueError for another form.
+        """
         match = _LINE.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is no line of a GPIO chip")
@@ -35,7 +38,7 @@ class GpioLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipPins:
-    """The SPI device and GPIO lines of a chip."""
+    """The connections of a CC3000 to a machine: an SPI device and three GPIO lines."""
 
     spi: str  # the path of the device
     chip_select: GpioLine

@@ -39,7 +39,10 @@ Say = Callable[[str], object]
 
 
 class WiringFault(Exception):  # noqa: N818 - a result of the check, not a bug
-    """The wiring seems wrong. The text says what was seen, `look_at` which wires to check."""
+    """The wiring seems wrong.
+
+    The text says what was measured; `look_at` says which wires to check.
+    """
 
     def __init__(self, seen: str, look_at: str) -> None:
         super().__init__(seen)
@@ -47,13 +50,14 @@ class WiringFault(Exception):  # noqa: N818 - a result of the check, not a bug
 
 
 class ICheckReactor(IHostReactor, IReactorCore):
-    """The parts of a reactor that the check needs."""
+    """The interfaces of a Twisted reactor that the radio check uses."""
 
 
 def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextIO) -> int:
-    """Run the check in `reactor`, which it starts and stops, and return the exit code.
+    """Run the radio check in `reactor`, which this function starts and stops.
 
-    `say` gets each line of the result, `errors` the traceback of a bug.
+    Returns the exit code: 0 if everything works, else 1. `say` gets each line of the result,
+    `errors` the traceback of a bug in the check.
     """
     codes = [1]
 
@@ -76,9 +80,9 @@ def run(settings: RadioSettings, reactor: ICheckReactor, say: Say, errors: TextI
 
 
 async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, say: Say) -> bool:
-    """Check the chip on `bus`, then close the bus. Returns True if everything works.
+    """Check the pins and the chip on `bus`, then close the bus. Return True if everything works.
 
-    `say` gets a line for each result.
+    `say` gets each line of the result. `point` is the network to join; None: join none.
     """
     try:
         await CheckedPins(bus, clock).check(say)
@@ -97,7 +101,7 @@ async def check(bus: IBus, clock: IReactorTime, point: WifiCredentials | None, s
 
 
 class CheckedPins:
-    """Starts the chip without the driver, and checks each pin while it does so."""
+    """Starts a CC3000 without the driver and checks each pin on the way."""
 
     def __init__(self, bus: IBus, clock: IReactorTime) -> None:
         self._bus = bus
@@ -105,7 +109,11 @@ class CheckedPins:
         self._edge: Deferred[None] | None = None
 
     async def check(self, say: Say) -> None:
-        """Check all pins. Raises WiringFault, BusError."""
+        """Check all pins one after the other; `say` gets a line for each that works.
+
+        Raises WiringFault at the first pin that does not work, BusError if the bus fails. The chip
+        is off after a successful check.
+        """
         self._bus.watch_irq(self._changed)
         await self._power_up()
         say("ok     nIRQ falls when the power comes: VBAT_EN and nIRQ are connected")

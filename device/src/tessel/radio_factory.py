@@ -1,4 +1,4 @@
-"""Makes the radio that the settings choose, with its bus, or with the emulated chip.
+"""Makes the radio that the settings choose: host sockets, a real CC3000, or a simulated one.
 
 Modules that only one kind of radio needs are imported when it is chosen: programs on the host's
 sockets do not load the emulator, and a machine without GPIO pins does not need `gpiod`.
@@ -45,7 +45,7 @@ def _at_once() -> Deferred[None]:
 
 @dataclass(frozen=True, slots=True)
 class BoardRadio:
-    """A radio, with the Wi-Fi that it controls, if any."""
+    """The radio of a board, and the Wi-Fi that the radio controls (None: it has no Wi-Fi)."""
 
     radio: IRadio
     wifi: IWifi | None
@@ -59,7 +59,11 @@ def chosen(
     clock: IReactorTime,
     wrap: BusWrap = lambda bus: bus,
 ) -> BoardRadio:
-    """`wrap` may put something between the driver and a chip's bus. Raises NodeError."""
+    """Return the radio that the settings choose; it is still off.
+
+    `wrap` gets the bus of a chip and returns the bus that the driver uses, for example one that
+    writes a trace. Raises NodeError if the bus of a real chip cannot be opened.
+    """
     if settings.kind == "host":
         return BoardRadio(cast("IRadio", HostRadio(reactor)), None, lambda: None)
     found = _bus(settings, reactor, clock, by_level=True)
@@ -72,14 +76,20 @@ def chosen(
 
 
 def simulated_sizes(sizes: TransferSizes) -> TransferSizes:
-    """Return `sizes` changed for an emulated chip, which can do more reads in a round."""
+    """Return a copy of the transfer sizes for a simulated chip: READS_A_ROUND reads a round.
+
+    The copy also has `by_packet` set. A real chip uses `sizes` unchanged.
+    """
     return replace(sizes, by_packet=True, reads=READS_A_ROUND)
 
 
 def bus_of(
     settings: RadioSettings, reactor: IHostReactor, clock: IReactorTime
 ) -> tuple[IBus, WifiCredentials | None]:
-    """A chip's bus, and the network for it. Raises NodeError."""
+    """Return the bus of a real or simulated chip, and the Wi-Fi network for it to join.
+
+    The network is None if the settings name none. Raises NodeError if the bus cannot be opened.
+    """
     found = _bus(settings, reactor, clock, by_level=False)
     return found.bus, found.point
 
@@ -127,7 +137,7 @@ def _simulated(
 
 
 def access_point(settings: RadioSettings) -> WifiCredentials | None:
-    """The network to join; None: the settings name none."""
+    """Return the Wi-Fi network in the settings, with its password; None if they name none."""
     if settings.ssid is None:
         return None
     security = SECURITY_BY_NAME[settings.security]

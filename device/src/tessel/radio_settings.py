@@ -27,7 +27,7 @@ SECURITIES: Final = ("unsecured", "wep", "wpa", "wpa2")  # the names of the Tess
 
 @dataclass(frozen=True, slots=True)
 class RadioSettings(SettingsTable):
-    """The settings of the radio."""
+    """The settings of the radio, read from environment variables such as RADIO and WIFI_SSID."""
 
     kind: str = setting(
         "RADIO",
@@ -90,10 +90,13 @@ class RadioSettings(SettingsTable):
 
     @property
     def security(self) -> str:
-        """One of SECURITIES; without WIFI_SECURITY it depends on the password."""
+        """The security of the Wi-Fi network, one of SECURITIES.
+
+        Without WIFI_SECURITY it is "wpa2" if there is a password, else "unsecured".
+        """
         return self.chosen_security or ("wpa2" if self.password else "unsecured")
 
     @property
     def pins(self) -> ChipPins:
-        """The connections of a real chip."""
+        """The SPI device and the GPIO lines to which a real chip is connected."""
         return ChipPins(spi=self.spi, chip_select=self.chip_select, irq=self.irq, power=self.power)

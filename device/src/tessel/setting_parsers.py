@@ -1,6 +1,7 @@
-"""Parsers of the device's settings. They raise ValueError with a text that says what is allowed.
+"""Parsers of the device's settings: each gets a variable's text and returns the setting's value.
 
-A text that is not allowed is never part of the error if it may be a secret.
+A parser raises ValueError for a text that is not allowed. The error says what is allowed, and never
+quotes a text that may be a secret.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def choice(known: tuple[str, ...]) -> Callable[[str], str]:
-    """Return a parser for one of these names, in lower or upper case."""
+    """Return a parser that accepts the `known` names in any case and returns them in lower case."""
 
     def parse(text: str) -> str:
         if text.lower() not in known:
@@ -43,7 +44,10 @@ def choice(known: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def token(text: str) -> str:
-    """Parse the text of a token, or of a file with one token and comments."""
+    """Return the token in a text, which may be a file's text with one token and comments.
+
+    Raises ValueError if there is not exactly one token, or if it is malformed.
+    """
     tokens = lines_of(text)
     if len(tokens) != 1:
         raise ValueError(f"one token; it has {len(tokens)}")
@@ -51,7 +55,10 @@ def token(text: str) -> str:
 
 
 def host(text: str) -> str:
-    """Parse a host: a name or an address, the latter perhaps in brackets."""
+    """Return a host name or IP address, without the brackets that may surround an address.
+
+    Raises ValueError if the text contains a scheme, a path, a user, a port or a space.
+    """
     bare = text.removeprefix("[").removesuffix("]")
     if "/" in bare or "@" in bare or any(c.isspace() for c in bare):
         raise ValueError("a name or an address, without a scheme or path")
@@ -61,7 +68,7 @@ def host(text: str) -> str:
 
 
 def number_flag(text: str) -> bool:
-    """Parse a number; all but 0 mean True."""
+    """Return False for the number 0, True for every other number."""
     try:
         return int(text[:20]) != 0
     except ValueError:
@@ -69,14 +76,14 @@ def number_flag(text: str) -> bool:
 
 
 def end_to_end(text: str) -> bool:
-    """Parse `end-to-end`, the one value of PROXY_TLS; nothing means False."""
+    """Return True for `end-to-end`, the only value of PROXY_TLS; False for an empty text."""
     if text.lower() not in ("", "end-to-end"):
         raise ValueError("end-to-end, or nothing")
     return bool(text)
 
 
 def device_name(text: str) -> str:
-    """Check the name of a device and return it unchanged.
+    """Return the name of a device unchanged if it is allowed.
 
     Raises ValueError if it is longer than MAX_DEVICE_NAME or has unprintable characters.
     """
@@ -90,7 +97,7 @@ def device_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LocalTargets:
-    """The targets of PROXY_LOCAL, to which connections go directly."""
+    """The targets in PROXY_LOCAL. Connections to them go directly instead of through the tunnel."""
 
     networks: tuple[Network, ...]
     domains: frozenset[str]  # without the leading dot; names below them count, too
@@ -99,7 +106,11 @@ class LocalTargets:
 
 
 def local_targets(text: str) -> LocalTargets:
-    """Parse networks, addresses, names and domains, separated by spaces or commas."""
+    """Return the targets that a value of PROXY_LOCAL lists.
+
+    The text has networks (10.0.0.0/8), addresses, names, and domains (.example.com), separated by
+    spaces or commas.
+    """
     entries = [entry.lower().rstrip(".") for entry in _SEPARATORS.split(text) if entry]
     exact = [e for e in entries if "/" not in e and not e.startswith(".")]
     found = {entry: _exact(entry) for entry in exact}
@@ -149,7 +160,7 @@ def _no_target(entry: str) -> ValueError:
 
 
 def certificates(text: str) -> bytes:
-    """Parse certificates in PEM; return the PEM."""
+    """Return a text of PEM certificates as bytes, after a check that each can be loaded."""
     pem = text.encode(errors="surrogateescape")
     if not _are_certificates(pem):
         raise ValueError(
@@ -178,14 +189,14 @@ def _are_certificates(pem: bytes) -> bool:
 
 
 def spi_device(text: str) -> str:
-    """Parse the path of an SPI device."""
+    """Return the absolute path of an SPI device unchanged, such as /dev/spidev0.0."""
     if not text.startswith("/"):
         raise ValueError(f"the path of an SPI device, such as {DEFAULT_SPI}")
     return text
 
 
 def gpio_line(text: str) -> GpioLine:
-    """Parse a line of a GPIO chip; see GpioLine.parse."""
+    """Return the GPIO line that a text names; the forms are those of GpioLine.parse."""
     try:
         return GpioLine.parse(text)
     except ValueError:
@@ -196,7 +207,7 @@ def gpio_line(text: str) -> GpioLine:
 
 
 def ssid(text: str) -> bytes:
-    """Parse the name of a Wi-Fi network."""
+    """Return the name of a Wi-Fi network as bytes, at most MAX_SSID_BYTES."""
     data = text.encode(errors="surrogateescape")
     if len(data) > MAX_SSID_BYTES:
         raise ValueError(f"the name of a network, at most {MAX_SSID_BYTES} bytes")
@@ -204,7 +215,7 @@ def ssid(text: str) -> bytes:
 
 
 def wifi_password(text: str) -> bytes:
-    """Parse the password of a Wi-Fi network."""
+    """Return the password of a Wi-Fi network as UTF-8 bytes, at most MAX_PASSWORD_BYTES."""
     try:
         data = text.encode()
     except UnicodeEncodeError:  # its own text would quote the password

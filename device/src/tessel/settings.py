@@ -48,7 +48,10 @@ ASK_THE_OPERATOR: Final = (
 
 
 class SettingsError(NodeError):
-    """Some settings are wrong. `faults` has one sentence for each; secrets are not shown."""
+    """One or more settings are wrong or missing. `faults` has one sentence for each.
+
+    Secrets are not shown.
+    """
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults), "ERR_SETTINGS")
@@ -57,7 +60,7 @@ class SettingsError(NodeError):
 
 @dataclass(frozen=True, slots=True)
 class Settings(SettingsTable):
-    """The settings of the tunnel, with those of the radio in `radio`."""
+    """All settings of a device: those of the tunnel, and in `radio` those of the radio."""
 
     proxy_host: str | None = setting(
         "PROXY_HOST",
@@ -150,15 +153,15 @@ class Settings(SettingsTable):
 
     @property
     def idle_s(self) -> float:
-        """PROXY_IDLE in seconds."""
+        """The value of PROXY_IDLE in seconds."""
         return self.idle_ms / 1000
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read all settings.
+        """Return all settings, read from environment variables.
 
         Raises:
-            SettingsError: with all faults.
+            SettingsError: with all faults, also if a token is set without PROXY_HOST.
 
         """
         settings, faults = cls.read(environ)
@@ -181,7 +184,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 
 
 def malformed(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the faults of the variables that are set; the program may still set missing ones."""
+    """Return a sentence for each variable that is set to a wrong value; empty if there is none.
+
+    A missing PROXY_HOST is no fault, because the program may still set it.
+    """
     filled = {name: value for name, value in environ.items() if value}
     try:
         Settings.from_env({"PROXY_HOST": "set.later.invalid", **filled})
@@ -191,7 +197,7 @@ def malformed(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def exposed(environ: Mapping[str, str]) -> list[str]:
-    """Return a hint for each file with a secret that every user of this machine can read."""
+    """Return a hint for each file of a secret setting that every user of this machine can read."""
     tables = {**Settings.table(), **RadioSettings.table()}
     files = [tables[name].file(environ) for name in SECRETS]
     return hints_of_exposed((file.name, file.path) for file in files if file is not None)

@@ -1,4 +1,4 @@
-"""A simulated chip within range of one access point; this machine's network is behind it."""
+"""A simulated CC3000 in range of one access point, behind which is this machine's network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tessel.radio.cc3000 import WifiCredentials
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """The bus of a simulated chip, and its radio environment."""
+    """A simulated chip: the bus to it, and the simulated radio environment around it."""
 
     bus: IBus
     air: Air
@@ -34,9 +34,10 @@ def simulated(
     *,
     by_level: bool,
 ) -> Simulated:
-    """Make a chip of this profile, in range of one access point with these credentials.
+    """Return a new simulated chip in range of one access point with the credentials `point`.
 
-    `lookup` looks a name up. `by_level` is the argument of `EmulatedChip`.
+    `profile` is a name in PROFILES: the chip's limits and delays. `lookup` returns the addresses of
+    a name. `by_level`: the driver reads the level of nIRQ instead of its edges.
     """
     # The chip's ports are opened on all interfaces, as those of RADIO=host.
     air = Air(reactor, lookup, clock=clock, interface="")

@@ -1,4 +1,4 @@
-"""Find the program's own line on the stack, for errors and reports."""
+"""Finds the program's own source line on the stack, for errors and reports."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ _LIBRARIES = (
 
 
 def is_programs(filename: str) -> bool:
-    """Return whether a file is the program's: not of tessel, Python or an installed library."""
+    """Return whether a source file belongs to the program, not to tessel, Python or a library."""
     return not filename.startswith(_LIBRARIES)
 
 
 def here() -> str | None:
-    """Return the program's line that is running, such as `hello.py:8`; None without one.
+    """Return file and line of the program's innermost running frame, such as `hello.py:8`.
 
-    It walks up a few frames, which costs little compared to a connection.
+    None if no frame on the stack is the program's. The function walks up a few frames, which costs
+    little compared to a connection.
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect's would read the sources
     while frame is not None and not is_programs(frame.f_code.co_filename):

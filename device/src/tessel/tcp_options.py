@@ -15,14 +15,15 @@ class FixedTcpOptions:
     """The fixed value of TCP_NODELAY: whether small writes are sent without delay."""
 
     def getTcpNoDelay(self) -> bool:
+        """Return `sends_at_once`, the fixed value of TCP_NODELAY."""
         return self.sends_at_once
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Do nothing: the option is fixed."""
+        """Do nothing: TCP_NODELAY of this transport is fixed."""
 
     def getTcpKeepAlive(self) -> bool:
         """Return False: a single connection sends no keepalive probes."""
         return False
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Do nothing: the option is fixed."""
+        """Do nothing: this transport sends no keepalive probes."""

@@ -47,7 +47,7 @@ def _at_once() -> Deferred[None]:
 
 
 class ChipNetwork(DirectNetwork):
-    """Makes direct connections with a chip, which connects to one target at a time.
+    """Makes direct connections over a CC3000, which can try only one target at a time.
 
     A cancelled attempt still occupies the chip until the chip gives up. The timeout of the next
     attempt begins after that.

@@ -1,4 +1,4 @@
-"""Direct connections: the radio connects to the target."""
+"""Direct connections: the device's radio connects to the target, without the tunnel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OpenAt: TypeAlias = Callable[[str], Awaitable[IRadioPort]]  # by the address
 
 
 class DirectNetwork:
-    """Adds lookups, TLS and Node's errors to a radio."""
+    """Makes direct connections and opens ports with a radio; adds lookup, TLS and Node's errors."""
 
     def __init__(self, radio: IRadio, clock: IReactorTime) -> None:
         self._radio = radio
@@ -37,17 +37,27 @@ class DirectNetwork:
     def connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher
     ) -> Deferred[IProtocol]:
-        """Connect to a target; see INetwork."""
+        """Connect to a target without TLS; fires with the protocol, as INetwork.connect.
+
+        Fails with NodeError, after CONNECT_TIMEOUT_S at the latest. `watcher` gets the steps.
+        """
         return self._limited(target, self._connect(target, factory, watcher))
 
     def connect_tls(
         self, target: Target, factory: ProtocolFactory, tls: TlsOptions, watcher: IConnectWatcher
     ) -> Deferred[IProtocol]:
-        """Connect to a target over TLS; see INetwork."""
+        """Connect to a target over TLS; fires with the protocol, as INetwork.connect_tls.
+
+        Fails with NodeError, after CONNECT_TIMEOUT_S at the latest. `watcher` gets the steps up to
+        TCP.
+        """
         return self._limited(target, self._connect_tls(target, factory, tls, watcher))
 
     async def lookup(self, name: str, family: int = 0) -> Sequence[str]:
-        """Return the addresses of a name. An address is returned as it is."""
+        """Return the addresses of a name, best first; for an IP address, only this address.
+
+        `family` is 4, 6, or 0 for either. Raises NodeError, ENOTFOUND if no address suits.
+        """
         if literal(name) is not None:
             return [name]
         try:
@@ -62,12 +72,22 @@ class DirectNetwork:
     async def listen(
         self, port: int, factory: ProtocolFactory, host: str, backlog: int
     ) -> IListening:
+        """Accept TCP connections on a port and return the open port.
+
+        The arguments are those of INetwork.listen. Raises NodeError.
+        """
+
         def open_at(address: str) -> Deferred[IRadioPort]:
             return self._radio.listen(port, factory, address=address, backlog=backlog)
 
         return await self._opened("listen", Target(host or "::", port), host, open_at, family=0)
 
     async def bind_udp(self, port: int, protocol: DatagramProtocol, host: str) -> IListening:
+        """Bind an IPv4 UDP port, connect the protocol to it, and return the open port.
+
+        The arguments are those of INetwork.bind_udp. Raises NodeError.
+        """
+
         def open_at(address: str) -> Deferred[IRadioPort]:
             if ":" in address:
                 raise NodeError(f"bind EINVAL {host}", "EINVAL")  # the socket is of kind udp4

@@ -1,4 +1,4 @@
-"""The network as `tessel.node` and `tessel.endpoints` see it, direct or through the tunnel.
+"""The interface of the network that `tessel.node` and `tessel.endpoints` use.
 
 Connections work as in Twisted: the protocol gets a transport that provides `ITransport`,
 `IConsumer` and `IPushProducer`, and half-closes if it has `loseWriteConnection`. Over TLS the
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """The TLS options of one connection; None: not set."""
+    """The TLS options that a program set for one connection; None: the option is not set."""
 
     ca: tuple[bytes, ...] | None = None  # PEM
     servername: str | None = None
@@ -50,12 +50,15 @@ class TlsOptions:
 
     @property
     def named(self) -> bool:
-        """True if any option is set. The wire cannot carry them: the device must do the TLS."""
+        """True if any option is set.
+
+        The tunnel cannot carry TLS options, so the device must then do the TLS itself.
+        """
         return self != TlsOptions()
 
 
 class StreamTransport(Protocol):
-    """The methods of all transports of the network; for the type checker."""
+    """The methods that every transport of the network has. It serves the type checker."""
 
     def write(self, data: bytes) -> None: ...
     def loseWriteConnection(self) -> None: ...
@@ -72,38 +75,45 @@ class StreamTransport(Protocol):
 
 
 class IConnectWatcher(Interface):
-    """Receives the steps of an attempt to connect, before its Deferred fires."""
+    """Receives the steps of a connection attempt, before the attempt's Deferred fires."""
 
     def opened(transport: ITransport) -> None:
-        """The connection has a transport, but is not established yet.
+        """Called when a connection through the tunnel has a transport, but is not established yet.
 
-        Bytes that are written now are sent as soon as possible. Called only through the tunnel;
-        `makeConnection` follows with the same transport.
+        Bytes that are written now are sent as soon as possible. `makeConnection` follows with the
+        same transport. Not called for a direct connection.
         """
 
     def looked_up(error: NodeError | None, address: str | None, family: int | None) -> None:
-        """The target's name was looked up; through the tunnel, by the proxy."""
+        """Called when the target's name was looked up: by the device, or by the proxy.
+
+        Either `error` is set, or `address` and its `family` (4 or 6) are. The proxy looks up the
+        targets of connections through the tunnel.
+        """
 
     def connected() -> None:
-        """TCP is established; for TLS the handshake follows."""
+        """Called when TCP to the target is established. With TLS, the handshake follows."""
 
 
 class IIdleWatch(Interface):
-    """A transport whose idle time the proxy watches."""
+    """A transport for which the proxy measures how long no bytes were sent or received."""
 
     def watch_idle(timeout_ms: float, expired: Callable[[], None]) -> None:
-        """Call `expired` when no bytes went either way for this time (ms); 0: stop watching."""
+        """Call `expired` when no bytes were sent or received for `timeout_ms` milliseconds.
+
+        0 ends the watch.
+        """
 
 
 class IDiscardable(Interface):
-    """A transport that Node's `destroy` closes by `discard` instead of an abort."""
+    """A transport with a method `discard`, which Node's `destroy` calls instead of aborting."""
 
     def discard() -> None:
         """Close as `loseConnection` does, but drop all bytes that are received from now on."""
 
 
 class ISecured(Interface):
-    """The transport of a TLS connection whose TLS the device does."""
+    """The transport of a TLS connection for which the device itself does the TLS."""
 
     authorized: bool = Attribute("the target's certificate and name were accepted")
     authorization_error: NodeError | None = Attribute("why not, with reject_unauthorized=False")
@@ -111,36 +121,39 @@ class ISecured(Interface):
     ended_by_fin: bool = Attribute("the peer ended TCP in order, without close_notify")
 
     def peer_certificate() -> bytes | None:
-        """Return the target's certificate in DER; None without one."""
+        """Return the target's certificate in DER; None if the target sent none."""
 
     def protocol_version() -> str:
-        """Return for example TLSv1.3."""
+        """Return the name of the TLS version, for example "TLSv1.3"."""
 
     def cipher_name() -> str | None:
-        """Return OpenSSL's name of the cipher."""
+        """Return OpenSSL's name of the connection's cipher."""
 
 
 class IHostIgnored(Interface):
-    """Marks a port that listens on all addresses, although the program named one.
+    """Marks a port that listens on all addresses although the program named one address.
 
-    The radio cannot listen on a single address.
+    The chip cannot listen on a single address.
     """
 
 
 class IListening(Interface):
-    """A listening port."""
+    """An open port: a TCP port that accepts connections, or a UDP port."""
 
     def getHost() -> IAddress: ...
 
     def stop() -> Deferred[None]:
-        """Accept nothing more; open connections stay."""
+        """Close the port; the Deferred fires when it is closed. Accepted connections stay open."""
 
 
 class INetwork(Interface):
-    """Makes connections directly or through the tunnel. Every Deferred can be cancelled."""
+    """Connects directly or through the tunnel, looks names up, and opens ports.
+
+    Every Deferred can be cancelled, and fails with a NodeError.
+    """
 
     def ready() -> Deferred[object]:
-        """Switch the radio on and join its network, unless this is done."""
+        """Switch the radio on and join its network, unless that is done; fires when it is."""
 
     def connect(
         target: Target,
@@ -149,7 +162,11 @@ class INetwork(Interface):
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        """Connect; fires with the protocol when TCP is established."""
+        """Connect to a target without TLS; fires with the protocol when TCP is established.
+
+        `factory` makes the protocol. `proxy` False: do not use the tunnel. `watcher` gets the
+        steps.
+        """
 
     def connect_tls(
         target: Target,
@@ -159,15 +176,32 @@ class INetwork(Interface):
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
-        """Connect over TLS; fires with the protocol when the certificate was accepted."""
+        """Connect to a target over TLS; fires with the protocol when its certificate was accepted.
+
+        `factory` makes the protocol. `proxy` False: do not use the tunnel. `watcher` gets the
+        steps.
+        """
 
     def lookup(name: str, family: int = 0) -> Deferred[Sequence[str]]:
-        """Look up a name; fires with its addresses, best first. `family`: 4, 6, or 0 for either."""
+        """Look a name up from the device; fires with its addresses, best first.
+
+        `family` is 4, 6, or 0 for either.
+        """
 
     def listen(
         port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
-        """Accept connections on a port; 0: any free one. `host` "": on all addresses."""
+        """Accept TCP connections on a port; fires with the open port.
+
+        Args:
+            port: its number; 0: any free port.
+            factory: makes the protocol of each accepted connection.
+            host: name or address to listen on; "": all addresses.
+            backlog: how many connections may wait to be accepted.
+        """
 
     def bind_udp(port: int, protocol: DatagramProtocol, *, host: str = "") -> Deferred[IListening]:
-        """Connect the protocol to a UDP port of IPv4; 0: any free one."""
+        """Bind an IPv4 UDP port and connect the protocol to it; fires with the open port.
+
+        `port` 0: any free port. `host` "": all addresses.
+        """

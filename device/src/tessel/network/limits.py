@@ -1,4 +1,4 @@
-"""The timeouts of the network."""
+"""The timeouts and delays of the network, with the reasons for their values."""
 
 from __future__ import annotations
 
@@ -52,5 +52,8 @@ GOAWAY_CAP_S = 60.0
 def within(
     limit_s: float, clock: IReactorTime, attempt: Deferred[T], error: NodeError
 ) -> Deferred[T]:
-    """Return the attempt with a timeout, after which it fails with `error`."""
+    """Return `attempt` with a timeout of `limit_s` seconds.
+
+    After the timeout `attempt` is cancelled and fails with `error`.
+    """
     return attempt.addTimeout(limit_s, clock, lambda *_: Failure(error))

@@ -25,7 +25,7 @@ from tessel.settings import Settings
 
 
 class Way(Enum):
-    """The ways of a connection to its target."""
+    """How the bytes of a connection reach its target: directly, or in a substream of the tunnel."""
 
     DIRECT = auto()
     NET_SUBSTREAM = auto()
@@ -35,14 +35,17 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The chosen way, and the reason as text for the log."""
+    """The way that was chosen for a connection, and the reason as text for the log."""
 
     way: Way
     reason: str
 
 
 def route(host: str, tls: TlsOptions | None, settings: Settings, *, proxy: bool) -> Route:
-    """Return the route of a connection. `tls` None: it does not use TLS."""
+    """Return the route of a connection to `host`, by the rules of this module.
+
+    `tls` None: the connection does not use TLS. `proxy` False: the program forbids the tunnel.
+    """
     if settings.token is None:
         return Route(Way.DIRECT, "there is no token")
     if not proxy:
@@ -65,7 +68,10 @@ def _route_tls(tls: TlsOptions, settings: Settings) -> Route:
 
 
 def is_local(host: str, local: LocalTargets) -> bool:
-    """Return whether PROXY_LOCAL contains this target. Names are not looked up."""
+    """Return whether PROXY_LOCAL contains this host, so that connections to it go directly.
+
+    A name is compared as text and not looked up.
+    """
     name = host.lower().rstrip(".")
     address = literal(name)
     if address is None:

@@ -38,7 +38,7 @@ log = Logger(namespace="tessel")
 
 @dataclass(frozen=True, slots=True)
 class JoinedNetworks:
-    """The settings, and the networks that they allow."""
+    """The settings of a device, with its direct network and its network through the tunnel."""
 
     settings: Settings
     direct: DirectNetwork
@@ -47,7 +47,10 @@ class JoinedNetworks:
 
 @implementer(INetwork)
 class RoutedNetwork:
-    """Chooses the route of each connection, and logs it."""
+    """The network of a program: sends each connection directly or through the tunnel.
+
+    It logs the route of each connection.
+    """
 
     def __init__(
         self, join: Callable[[], Coroutine[Deferred[object], object, JoinedNetworks]]
@@ -109,12 +112,15 @@ class RoutedNetwork:
         return Deferred.fromCoroutine(bind())
 
     async def finish(self) -> None:
-        """Close the connections through the tunnels in order, then the tunnels."""
+        """Close the connections through the tunnels cleanly, then the tunnels.
+
+        A program that has ended calls this. Without a tunnel it does nothing.
+        """
         if self._joined is not None and self._joined.tunneled is not None:
             await self._joined.tunneled.finish()
 
     def close(self) -> Deferred[None]:
-        """Close the tunnels."""
+        """Close the tunnels, if there are any; fires when they are closed."""
         if self._joined is None or self._joined.tunneled is None:
             return succeed(None)
         return self._joined.tunneled.close()
@@ -183,7 +189,7 @@ class RoutedNetwork:
 
 @implementer(IConnectWatcher)
 class NoWatcher:
-    """Ignores the steps of an attempt."""
+    """Ignores the steps of a connection attempt. It stands for a watcher that was not given."""
 
     def opened(self, transport: ITransport) -> None:
         pass

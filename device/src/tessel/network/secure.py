@@ -1,4 +1,4 @@
-"""The device's own TLS, over a TCP connection or a substream."""
+"""TLS that the device itself does, over a TCP connection or a substream of the tunnel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tessel.network.trust import Verification, peer_der
 
 @implementer(ISecured, IDiscardable)
 class TlsTransport(TLSTransport):
-    """A TLS connection as a transport.
+    """The transport of a TLS connection that the device itself encrypts.
 
     Addresses, idle watching and so on are those of the transport below, because Twisted's
     ProtocolWrapper forwards unknown attributes to it.
@@ -40,6 +40,11 @@ class TlsTransport(TLSTransport):
     keep_session: Callable[[SSL.Connection], None] | None = None  # set if the target was accepted
 
     def judged(self, error: NodeError | None, peer: bytes | None) -> None:
+        """Record the result of the certificate check.
+
+        `error` is the fault; None: accepted. `peer` is the target's certificate in DER; None: it
+        sent none.
+        """
         self.authorized = error is None
         self.authorization_error = error
         self._peer = peer
@@ -62,6 +67,7 @@ class TlsTransport(TLSTransport):
         return below is not None and below.check(ConnectionDone) is not None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called when the connection below TLS is lost: keeps the session, ends the protocol."""
         if isinstance(reason.value, NodeError):
             # Twisted would report the missing close_notify instead
             self._reason = reason
@@ -70,11 +76,11 @@ class TlsTransport(TLSTransport):
         super().connectionLost(reason)
 
     def loseWriteConnection(self) -> None:
-        """Send close_notify. Bytes of the target arrive until it sends its own."""
+        """Send close_notify. Bytes from the target arrive until it sends its own close_notify."""
         self.loseConnection()
 
     def discard(self) -> None:
-        """Send close_notify, and close the connection below without waiting for the target's."""
+        """Send close_notify and close the connection below, without waiting for the target."""
         self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's; else both layers wait for it
         self.loseConnection()
         below = cast("StreamTransport", self.transport)
@@ -85,7 +91,12 @@ class TlsTransport(TLSTransport):
 
 
 class Handshake:
-    """A TLS handshake. `transport` is the protocol of the connection below; `done` fires after."""
+    """One TLS handshake with a target, with the check of the target's certificate.
+
+    `transport` is the protocol for the connection below TLS. `done` fires with the program's
+    protocol when the certificate was accepted, else it fails with NodeError. Cancelling `done`
+    aborts.
+    """
 
     def __init__(
         self, target: Target, tls: TlsOptions, factory: ProtocolFactory, clock: IReactorTime
@@ -98,6 +109,10 @@ class Handshake:
         self.transport = TlsTransport(layer, _Awaiting(self))
 
     def completed(self) -> None:
+        """Called when the TLS handshake is complete: checks the certificate, then fires `done`.
+
+        If the certificate is rejected, `done` fails and the connection is aborted.
+        """
         connection = self.transport.getHandle()  # type: ignore[no-untyped-call]  # Twisted's
         fault = self._verification.verdict(connection)
         self.transport.judged(fault, peer_der(connection))
@@ -120,6 +135,10 @@ class Handshake:
         self.done.callback(protocol)
 
     def failed(self, reason: Failure) -> None:
+        """Called when the handshake has failed: `done` fails with a NodeError.
+
+        It does nothing to `done` if that has fired already.
+        """
         if reason.check(SSL.Error):
             self._verification.forget_session()
         if not self.done.called:

@@ -23,14 +23,18 @@ class _Kept:
 
 
 class Sessions:
-    """The TLS session of the last connection to one server."""
+    """Holds the TLS session of the last accepted connection to one server, for resumption."""
 
     def __init__(self, wall_time: WallTime = time.time) -> None:
         self._wall_time = wall_time
         self._kept: _Kept | None = None
 
     def resume(self, connection: SSL.Connection) -> datetime | None:
-        """Offer the session to the server; return the end of its validity, or None without one."""
+        """Offer the kept session to the server of a new connection, before its handshake.
+
+        Returns the time at which the session's certificates expire; None if there is no usable
+        session.
+        """
         kept = self._kept
         if kept is None or kept.context is not connection.get_context():
             return None
@@ -41,7 +45,10 @@ class Sessions:
         return kept.ends
 
     def keep(self, connection: SSL.Connection, ends: datetime) -> None:
-        """Keep the session of a closed connection whose server was accepted."""
+        """Keep the session of a closed connection whose server was accepted.
+
+        `ends` is the time at which the first certificate of the server's chain expires.
+        """
         # Otherwise OpenSSL does not resume the session of a cut connection (RFC 2246 required that,
         # RFC 4346 does not). Devices reconnect mainly after their connection was cut.
         connection.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
@@ -50,5 +57,5 @@ class Sessions:
             self._kept = _Kept(session, connection.get_context(), ends)
 
     def forget(self) -> None:
-        """Drop the session: the next handshake is a full one."""
+        """Drop the kept session: the next handshake is a full one."""
         self._kept = None

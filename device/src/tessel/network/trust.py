@@ -37,9 +37,10 @@ UNKNOWN_AUTHORITY = frozenset(verify_error(number).code for number in (2, 18, 19
 
 @implementer(IOpenSSLClientConnectionCreator)
 class Verification:
-    """Checks the certificate chain and the name of one connection's target.
+    """Checks the certificate chain and the name of the target of one connection.
 
-    Raises NodeError if the name is no host name, or if `ca` is not PEM.
+    `rejects` is False if the program accepts any certificate. The constructor raises NodeError if
+    the name is not a valid host name, or if `ca` is not PEM.
     """
 
     def __init__(self, host: str, tls: TlsOptions) -> None:
@@ -53,6 +54,7 @@ class Verification:
         self.rejects = tls.reject_unauthorized is not False
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Return a new TLS connection for Twisted, with SNI and a session to resume."""
         del tlsProtocol
         connection = SSL.Connection(self._context, None)
         connection.set_verify(SSL.VERIFY_PEER, self._let_through)
@@ -63,17 +65,20 @@ class Verification:
         return connection
 
     def keep_session(self, connection: SSL.Connection) -> None:
-        """Keep the TLS session of an accepted target for its next connection."""
+        """Keep the TLS session of an accepted connection, for the next connection to the target."""
         if self._sessions is not None and self._ends is not None:
             self._sessions.keep(connection, self._ends)
 
     def forget_session(self) -> None:
-        """Forget the TLS session: the target was not accepted, or TLS failed."""
+        """Drop the kept TLS session, because the target was not accepted or TLS failed."""
         if self._sessions is not None:
             self._sessions.forget()
 
     def verdict(self, connection: SSL.Connection) -> NodeError | None:
-        """Return the fault of the target's certificate, or None. Call it after the handshake."""
+        """Return the fault of the target's certificate chain or name; None: accepted.
+
+        Call it after the handshake. The fault has the code that Node reports.
+        """
         if self._chain_fault is not None:
             return _chain_error(self._chain_fault)
         try:

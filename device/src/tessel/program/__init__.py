@@ -1,6 +1,7 @@
 """The run of one program: its start, the wait until nothing is open, and its end.
 
-`Program` runs it; `PlainSockets` warns about connections that do not use the board's network.
+`Program` runs a program. `PlainSockets` warns about connections that do not use the board's
+network.
 """
 
 from tessel.program.bypass import PlainSockets

@@ -1,7 +1,7 @@
-"""Warn a program whose plain Python sockets do not use the device's network.
+"""Warns a program whose plain Python sockets do not use the device's network.
 
 `requests`, `urllib`, `asyncio` and `socket` use the machine's own network, not the tunnel or the
-chip. The warning comes once, and only with a token or a chip.
+chip. The warning is given once, and only if a token is set or the radio is a chip.
 """
 
 from __future__ import annotations

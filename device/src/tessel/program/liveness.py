@@ -1,8 +1,8 @@
-"""Find out whether a program still uses the reactor directly.
+"""Finds out whether a program still uses the reactor directly.
 
 `tessel.node` counts its own handles. A program may also use Twisted itself, and a reactor does not
-report when its last timer or socket is gone. So it is inspected, without what belongs to this
-runtime: an idle tunnel must not keep a program alive.
+report when its last timer or socket is gone. So the reactor is inspected. Timers and sockets of the
+runtime do not count: an idle tunnel must not keep a program alive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 
 class WatchedReactor(Protocol):
-    """The parts of a reactor that are inspected."""
+    """The parts of a Twisted reactor that Liveness inspects."""
 
     threadpool: ThreadPool | None
 
@@ -28,13 +28,14 @@ class WatchedReactor(Protocol):
 
 @implementer(IReactorTime)
 class OwnClock:
-    """The reactor's clock for the runtime itself. It knows which delayed calls it made."""
+    """A clock for the runtime's own timers, which tells them from the program's timers."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._calls: WeakSet[IDelayedCall] = WeakSet()
 
     def seconds(self) -> float:
+        """Return the time of the reactor's clock in seconds."""
         return self._clock.seconds()
 
     def callLater(
@@ -44,20 +45,22 @@ class OwnClock:
         *args: object,
         **kw: object,
     ) -> IDelayedCall:
+        """Call a function after `delay` seconds, and record the timer as one of the runtime."""
         delayed = self._clock.callLater(delay, callable, *args, **kw)
         self._calls.add(delayed)
         return delayed
 
     def getDelayedCalls(self) -> list[IDelayedCall]:
+        """Return the runtime's pending timers, without those of the program."""
         return [call for call in self._clock.getDelayedCalls() if call in self._calls]
 
     def made(self, call: IDelayedCall) -> bool:
-        """Return whether a delayed call was made by this clock."""
+        """Return whether this clock made a timer, so that the timer is not the program's."""
         return call in self._calls
 
 
 class Liveness:
-    """Inspects a reactor for timers, sockets and threads of the program."""
+    """Finds timers, sockets and busy threads that a program has in the reactor."""
 
     def __init__(self, reactor: WatchedReactor, clock: OwnClock) -> None:
         self._reactor = reactor
@@ -65,7 +68,10 @@ class Liveness:
         self._before = frozenset(self._selectables())  # the reactor's own wakers
 
     def busy(self, owns: Callable[[object], bool]) -> bool:
-        """Return whether the program uses the reactor. `owns` identifies the radio's sockets."""
+        """Return whether the program has timers, sockets or busy threads in the reactor.
+
+        `owns` returns True for the radio's sockets, which do not count.
+        """
         return self._waits() or self._has_open(owns) or self._has_threads()
 
     def _waits(self) -> bool:

@@ -39,7 +39,7 @@ log = Logger(namespace="tessel")
 
 
 class IProgramReactor(IHostReactor, IReactorCore, IReactorFromThreads):
-    """The parts of a reactor that a run needs."""
+    """The interfaces of a Twisted reactor that the run of a program uses."""
 
 
 class _Stage(Enum):
@@ -52,7 +52,7 @@ class _Stage(Enum):
 
 
 class Program:
-    """One run of a program."""
+    """Runs one program on a board of its own, and reports the error that ends it."""
 
     def __init__(
         self,
@@ -85,7 +85,11 @@ class Program:
         self._signal_due = False  # a signal came, and the reactor has had no turn since
 
     def run(self, main: Callable[[], None]) -> int:
-        """Run the program `main` until nothing is open; return the exit code."""
+        """Run the program `main` in the reactor until the run ends, and return the exit code.
+
+        The code is 0 if nothing is open any more, 1 after an unhandled error, the argument of
+        `sys.exit`, or 130 and 143 after SIGINT and SIGTERM.
+        """
         self._reactor.callWhenRunning(self._start, main)
         self._reactor.run()
         self._end_by_fault()
@@ -216,7 +220,10 @@ class Program:
     # The log.
 
     def observe(self, event: LogEvent) -> None:
-        """End by an error that Twisted logs; write other events if _PROXY_DBG is set."""
+        """Called for each event of Twisted's log: a critical failure ends the run with its error.
+
+        Other events of tessel are written to standard error if _PROXY_DBG is set.
+        """
         failure = event.get("log_failure")
         if failure is not None and event.get("log_level") is LogLevel.critical:
             self._uncaught(failure.value)

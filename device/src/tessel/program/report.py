@@ -15,7 +15,11 @@ from tessel.source_location import is_programs
 
 
 def report(error: BaseException) -> str:
-    """Return the report of an error, with line ends."""
+    """Return the text that reports an error on standard error, with line ends.
+
+    Settings: a line for each fault. A network error: its text, where the connection was opened, and
+    a hint. Another error: a traceback that begins at the program's first frame.
+    """
     if isinstance(error, SettingsError):
         return "".join(f"tessel: {fault}\n" for fault in error.faults)
     trace = traceback.TracebackException.from_exception(error)
@@ -29,7 +33,10 @@ def report(error: BaseException) -> str:
 
 
 def interrupted_at(error: BaseException | None) -> str | None:
-    """Return the program's line that ran when a signal raised this error; None without one."""
+    """Return file and line of the program at which a signal raised `error`.
+
+    None without an error, or if no frame of its traceback is the program's.
+    """
     if error is None:
         return None
     trace = traceback.extract_tb(error.__traceback__)

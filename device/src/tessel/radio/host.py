@@ -1,4 +1,4 @@
-"""RADIO=host: the sockets of this machine, through a reactor."""
+"""The radio for RADIO=host: it uses the sockets of this machine, through a Twisted reactor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LARGEST_DATAGRAM = 65_507
 
 
 class IHostReactor(IReactorTCP, IReactorUDP, IResolvingReactor):
-    """The parts of a reactor that this radio needs."""
+    """The interfaces of a Twisted reactor that HostRadio uses."""
 
 
 @implementer(IRadio)
@@ -73,7 +73,7 @@ class HostRadio:
         return lambda: self._watchers.remove(changed)
 
     def owns(self, selectable: object) -> bool:
-        """Is this object, which the reactor watches, a socket of this radio?"""
+        """Return whether this reader or writer of the reactor is a socket of this radio."""
         return (
             selectable in self._ports
             or getattr(selectable, "connector", None) in self._connectors

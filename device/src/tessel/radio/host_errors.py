@@ -1,4 +1,4 @@
-"""Convert errors of this machine's sockets to errors of a radio."""
+"""Converts errors of this machine's sockets to errors of a radio."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _BY_ERRNO: dict[int, type[RadioError]] = {
 
 
 def as_radio_error(failure: Failure) -> Failure:
-    """Return a failed attempt as a RadioError; a cancelled one unchanged."""
+    """Return the failure of a connection attempt as a RadioError.
+
+    A failure that is no ConnectError, such as that of a cancelled attempt, is returned unchanged.
+    """
     if not failure.check(error.ConnectError):
         return failure
     return Failure(_dial_error(failure.value))
@@ -42,12 +45,12 @@ def _dial_error(fault: BaseException | None) -> RadioError:
 
 
 def listen_error(fault: error.CannotListenError) -> RadioError:
-    """Return the error of a port that could not be opened as a RadioError."""
+    """Return Twisted's error for a port that could not be opened as a RadioError."""
     return _BY_ERRNO.get(_errno(fault), RadioError)(_text(fault))
 
 
 def is_without_ipv6(fault: error.CannotListenError) -> bool:
-    """True if the port could not be opened because this machine has no IPv6."""
+    """Return whether a port could not be opened because this machine has no IPv6."""
     return _errno(fault) in _NO_IPV6
 
 

@@ -19,7 +19,7 @@ from tessel.radio.interface import IDatagramOptions, IRadioPort, RadioRefusedErr
 
 @implementer(IRadioPort)
 class HostPort:
-    """Gives a TCP or UDP port of Twisted's reactor the interface of a radio's port."""
+    """A TCP or UDP port of Twisted's reactor, with the interface of a radio's port."""
 
     def __init__(self, port: IListeningPort) -> None:
         self._port = port
@@ -33,7 +33,7 @@ class HostPort:
 
 @implementer(IDatagramOptions)
 class HostDatagramPort(udp.MulticastPort):
-    """A UDP port. Each one may join multicast groups."""
+    """A UDP port of this machine with options for multicast and TTL."""
 
     def set_ttl(self, ttl: int) -> None:
         self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
@@ -44,7 +44,7 @@ class HostDatagramPort(udp.MulticastPort):
 
 
 class AcceptFactory(ServerFactory):
-    """Gives each accepted connection the protocol that `build` makes."""
+    """A Twisted factory that gives each accepted connection the protocol that `build` makes."""
 
     noisy = False
 
@@ -54,6 +54,7 @@ class AcceptFactory(ServerFactory):
         self._accepted = accepted
 
     def buildProtocol(self, addr: IAddress) -> _Arrival:  # type: ignore[override]  # until connected
+        """Return a placeholder, which the protocol of `build` replaces once it has a transport."""
         del addr
         return _Arrival(self._arrived)
 
@@ -63,7 +64,10 @@ class AcceptFactory(ServerFactory):
 
 
 class DialFactory(ClientFactory):
-    """One connection attempt. `result` fires with its protocol; to cancel it stops the attempt."""
+    """A Twisted factory for one connection attempt.
+
+    `result` fires with the protocol that `build` makes, or fails. Cancelling it stops the attempt.
+    """
 
     noisy = False
 
@@ -75,9 +79,11 @@ class DialFactory(ClientFactory):
         self.result: Deferred[IProtocol] = Deferred(self._give_up)
 
     def startedConnecting(self, connector: IConnector) -> None:
+        """Called when the attempt starts: keeps the connector, to be able to stop the attempt."""
         self._connector = connector
 
     def buildProtocol(self, addr: IAddress) -> _Arrival:  # type: ignore[override]  # until connected
+        """Return a placeholder, which the protocol of `build` replaces once it has a transport."""
         del addr
         return _Arrival(self._arrived)
 
@@ -94,6 +100,7 @@ class DialFactory(ClientFactory):
         self.result.callback(protocol)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """Called when the attempt has failed: `result` fails with the reason."""
         del connector
         self.result.errback(reason)
 

@@ -33,7 +33,7 @@ class LinkState(Enum):
 
 
 class RadioError(Exception):
-    """A radio failed at an operation. `code` is the error code that Node uses for the reason."""
+    """An operation of a radio failed. `code` is the error code that Node uses for the reason."""
 
     code: ClassVar[str] = "EIO"
 
@@ -69,19 +69,19 @@ class ResetError(RadioError):
 
 
 class AddressInUseError(RadioError):
-    """The port is in use."""
+    """The address and port to listen on are already in use."""
 
     code = "EADDRINUSE"
 
 
 class AddressNotAvailableError(RadioError):
-    """The radio does not have the address."""
+    """The radio does not have the address on which a port was to be opened."""
 
     code = "EADDRNOTAVAIL"
 
 
 class PermissionDeniedError(RadioError):
-    """The system does not permit the operation."""
+    """The operating system does not permit the operation."""
 
     code = "EACCES"
 
@@ -107,23 +107,26 @@ class NameUnansweredError(RadioError):
 class IWeakTransport(Interface):
     """A marker for transports that can neither half-close nor turn off Nagle's algorithm.
 
-    `net` warns a program that asks for either.
+    `net` warns a program that tries either.
     """
 
 
 class IDatagramOptions(IMulticastTransport):
-    """A UDP port with options for multicast and TTL. Ports of the CC3000 have none."""
+    """A UDP port with options for multicast and TTL. UDP ports of the CC3000 do not provide it."""
 
     def set_ttl(ttl: int) -> None:
-        """Set the TTL of unicast datagrams; `setTTL` is for multicast. Raises OSError."""
+        """Set the TTL of unicast datagrams. Raises OSError.
+
+        `setTTL` sets the TTL of multicast datagrams.
+        """
 
     def set_interface(address: str) -> None:
-        """Choose the interface, by its address, for multicast datagrams. Raises OSError."""
+        """Send multicast datagrams over the interface with this IPv4 address. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WifiStatus:
-    """The Wi-Fi network that a radio is in, and the addresses it has there."""
+    """The Wi-Fi network that a radio has joined, and the radio's addresses in it."""
 
     ssid: bytes  # empty if the chip joined a remembered network by itself
     address: str
@@ -133,9 +136,9 @@ class WifiStatus:
 
 
 class IWifi(Interface):
-    """The Wi-Fi of a radio, as a program manages it.
+    """The functions of a radio with which a program manages Wi-Fi.
 
-    Each Deferred may fail with a RadioError. Cancelling one does not stop the operation.
+    Each Deferred may fail with a RadioError. Cancelling a Deferred does not stop the operation.
     """
 
     link: LinkState = Attribute("the state of the link now")
@@ -144,73 +147,84 @@ class IWifi(Interface):
     )
 
     def watch_link(changed: Callable[[LinkState], None]) -> Callable[[], None]:
-        """As `IRadio.watch_link`."""
+        """Call `changed` with the new state at each change of the link, as IRadio.watch_link.
+
+        Returns a function that ends the watch.
+        """
 
     def status() -> WifiStatus | None:
-        """Return the network and the addresses; None if the radio is in no network."""
+        """Return the joined network and the radio's addresses; None if no network is joined."""
 
     def join(ssid: bytes, security: str, key: bytes) -> Deferred[None]:
-        """Join this network, and leave the present one.
+        """Leave the present network and join the network `ssid`; fires when it is joined.
 
-        `security` is "unsecured", "wep", "wpa" or "wpa2".
+        `security` is "unsecured", "wep", "wpa" or "wpa2". `key` is the password.
         """
 
     def leave() -> Deferred[None]:
-        """Leave the network. The radio joins none until `join` or `switch_on`."""
+        """Leave the network. The radio joins no network until `join` or `switch_on` is called."""
 
     def switch_on() -> Deferred[None]:
-        """Switch the radio on. Fires when it is on.
+        """Switch the radio on; fires when it is on.
 
-        In the background it joins the network that was joined last, and tries until it is in.
+        In the background the radio tries to join the network that it joined last, until it
+        succeeds.
         """
 
     def switch_off() -> Deferred[None]:
-        """Switch the radio off, and cut its connections.
+        """Switch the radio off and cut its connections.
 
-        Its ports are opened again when it is in a network again.
+        Ports that are open now are opened again when the radio has joined a network again.
         """
 
     def watch_trouble(failed: Callable[[Exception], None]) -> Callable[[], None]:
-        """Call `failed` with the reason each time that joining in the background fails.
+        """Call `failed` with the error each time that joining a network in the background fails.
 
         Returns a function that ends the watch.
         """
 
 
 class IRadioPort(Interface):
-    """A listening TCP port, or a bound UDP port."""
+    """An open port of a radio: a TCP port that accepts connections, or a UDP port."""
 
     def getHost() -> IAddress: ...
 
     def stop() -> Deferred[None]:
-        """Close the port. Accepted connections stay open."""
+        """Close the port; fires when it is closed. Accepted connections stay open."""
 
 
 class ILosablePort(IRadioPort):
-    """A port that may be lost while the radio is on.
+    """A port that the radio may lose while it is on.
 
-    That happens when the radio opens it again after a lost network, and its number is in use then.
+    After a lost network the radio opens its ports again. The port is lost if its number is then in
+    use.
     """
 
     def watch_loss(lost: Callable[[RadioError], None]) -> None:
-        """Call `lost` when the port is lost, but not when it or the radio is stopped."""
+        """Call `lost` with the error when the port is lost.
+
+        It is not called when the port is stopped or the radio is switched off.
+        """
 
 
 class IRadio(Interface):
-    """A radio. Each Deferred may be cancelled, and fails with a RadioError."""
+    """A radio: carries TCP connections and UDP datagrams, opens ports, and looks names up.
+
+    Each Deferred may be cancelled, and fails with a RadioError.
+    """
 
     ipv6: bool = Attribute("True if it can reach IPv6 addresses")
     link: LinkState = Attribute("the state of the link now")
     connections_opened: int = Attribute("number of TCP connections that it has made")
 
     def owns(selectable: object) -> bool:
-        """Does this object, which the reactor watches, belong to the radio?"""
+        """Return whether this reader or writer of the reactor belongs to the radio."""
 
     def power_on() -> Deferred[None]:
-        """Switch the radio on, and join its network if it has one to join."""
+        """Switch the radio on and join its Wi-Fi network, if it has one; fires after that."""
 
     def power_off() -> Deferred[None]:
-        """Switch the radio off: cut its connections and close its ports."""
+        """Switch the radio off: cut its connections and close its ports. Fires when it is off."""
 
     def watch_link(changed: Callable[[LinkState], None]) -> Callable[[], None]:
         """Call `changed` with the new state at each change of the link.
@@ -221,19 +235,26 @@ class IRadio(Interface):
     def connect(
         addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
     ) -> Deferred[IProtocol]:
-        """Connect to one of the addresses, best first.
+        """Open a TCP connection to one of the `addresses` (best first); fires with its protocol.
 
-        A radio that can tries several at once (RFC 8305), others one after the other. The factory
-        makes the protocol for the connection that succeeds.
+        A radio that can do so tries several addresses at once (RFC 8305), others one after the
+        other. `factory` makes the protocol for the connection that succeeds.
         """
 
     def listen(
         port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
     ) -> Deferred[IRadioPort]:
-        """Accept TCP connections. Port 0 means any free port, address "" all addresses."""
+        """Accept TCP connections on a port; fires with the open port.
+
+        `factory` makes the protocol of each connection. `port` 0: any free port. `address` "": all
+        addresses. `backlog`: how many connections may wait to be accepted.
+        """
 
     def bind_udp(port: int, protocol: DatagramProtocol, *, address: str) -> Deferred[IRadioPort]:
-        """Bind a UDP port and connect the protocol to it, as Twisted's `IUDPTransport`."""
+        """Bind a UDP port and connect the protocol to it, as in Twisted; fires with the open port.
+
+        `port` 0: any free port. `address` "": all addresses.
+        """
 
     def lookup(name: str) -> Deferred[Sequence[str]]:
-        """Return the addresses of a name, at least one, best first."""
+        """Look a name up; fires with its addresses, at least one, best first."""

@@ -1,4 +1,4 @@
-"""Looks a name up with the reactor's resolver, with a timeout."""
+"""Looks names up with the resolver of a Twisted reactor, with a timeout."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ LOOKUP_TIMEOUT_S = 30.0
 
 
 def asked(name: str, resolver: IHostnameResolver, clock: IReactorTime) -> Deferred[Sequence[str]]:
-    """Return the addresses of a name, each once, best first.
+    """Look a name up with `resolver`; fires with its addresses, each once, best first.
 
-    Fails with NameNotFoundError, or NameUnansweredError after LOOKUP_TIMEOUT_S.
+    Fails with NameNotFoundError if the name is invalid or has no address, and with
+    NameUnansweredError if no name server answers, at the latest after LOOKUP_TIMEOUT_S.
     """
     if not _can_be_asked(name):
         return fail(NameNotFoundError(f"{name!r} is not a valid name"))
