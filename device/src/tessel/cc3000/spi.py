@@ -39,7 +39,10 @@ class ReadStyle(Enum):
 
 
 def write_frame(packet: bytes) -> bytes:
-    """Return the bytes that a host sends to write `packet` to the chip."""
+    """Return the bytes that a host sends to write `packet` to the chip.
+
+    Raises ValueError if the packet is longer than LARGEST_WRITE bytes.
+    """
     padded = packet if len(packet) % 2 else packet + b"\0"
     if len(padded) > LARGEST_WRITE:
         raise ValueError(f"a packet of {len(packet)} bytes; allowed are {LARGEST_WRITE}")

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Opcode(IntEnum):
-    """Opcodes of commands. The answer is an event with the same opcode."""
+    """Opcodes of commands. The event that answers a command has the same opcode."""
 
     WLAN_CONNECT = 0x0001
     WLAN_DISCONNECT = 0x0002
@@ -78,7 +78,7 @@ class EventOpcode(IntEnum):
 
 
 class Code(IntEnum):
-    """Error codes: negative results."""
+    """Error codes of the chip: negative values in place of a result."""
 
     FAILED = -1
     PENDING = -2  # accept: no connection yet
@@ -103,7 +103,7 @@ class Code(IntEnum):
 
 
 class Option(IntEnum):
-    """Options of sockets, at level 0xffff. The value 0 means on."""
+    """Socket options, all at level 0xffff. For on/off options the value 0 means on."""
 
     RECV_NONBLOCK = 0
     RECV_TIMEOUT_MS = 1
@@ -115,7 +115,7 @@ OPTION_LEVEL = 0xFFFF
 
 
 class SocketKind(IntEnum):
-    """Kinds of socket."""
+    """Kinds of socket, as numbered in `OpenSocket`."""
 
     STREAM = 1
     DATAGRAM = 2
@@ -126,7 +126,7 @@ AF_INET = 2
 
 
 class Security(IntEnum):
-    """The security of a Wi-Fi network."""
+    """Kinds of security of a Wi-Fi network."""
 
     OPEN = 0
     WEP = 1
@@ -135,7 +135,7 @@ class Security(IntEnum):
 
 
 class WlanStatus(IntEnum):
-    """States of the Wi-Fi that the chip reports."""
+    """States of the Wi-Fi connection, as the chip reports them."""
 
     DISCONNECTED = 0
     SCANNING = 1
@@ -144,6 +144,6 @@ class WlanStatus(IntEnum):
 
 
 class NvmemFile(IntEnum):
-    """Numbers of files in the chip's memory."""
+    """Numbers of the files in the chip's non-volatile memory."""
 
     MAC = 6

@@ -13,7 +13,7 @@ R = TypeVar("R", bound=Reply)
 
 
 class Message(Fields, Generic[R]):
-    """A message from the host, which the chip answers with an event."""
+    """A message from the host that the chip answers with an event: a `Reply` of type R."""
 
     __slots__ = ()
     OPCODE: ClassVar[int]
@@ -21,30 +21,33 @@ class Message(Fields, Generic[R]):
     REPLY: type[R]
 
     def packet(self) -> CommandPacket | DataPacket:
-        """Return the message as a packet."""
+        """Return the message as a packet, ready to be encoded."""
         raise NotImplementedError
 
     @classmethod
     def read_reply(cls, event: EventPacket) -> R:
-        """Decode the chip's answer. Raises FrameError."""
+        """Decode the event that answers this message.
+
+        Raises FrameError if it is another event or too short.
+        """
         if event.opcode != cls.ANSWER:
             raise FrameError(f"event {event.opcode:#06x} as an answer; expected {cls.ANSWER:#06x}")
         return cls.REPLY.parse(event.args)
 
     @classmethod
     def follows(cls, reply: R) -> int | None:
-        """Return the opcode of the data packet that follows this reply, None if none does."""
+        """Return the opcode of the data packet that the chip sends after `reply`, or None."""
         del reply
         return None
 
     @classmethod
     def reply_packet(cls, reply: R, status: int = 0) -> EventPacket:
-        """Return the event with which the chip answers."""
+        """Return the event with which the chip answers: `reply` and a status byte."""
         return EventPacket(cls.ANSWER, status, reply.args())
 
 
 class Command(Message[R]):
-    """A message without a payload. The answer has the same opcode."""
+    """A message without a payload. The event that answers it has the same opcode."""
 
     __slots__ = ()
 
@@ -63,7 +66,7 @@ class DataMessage(Message[R]):
     __slots__ = ()
 
     def payload(self) -> bytes:
-        """Return the bytes after the arguments."""
+        """Return the bytes that follow the arguments in the packet."""
         raise NotImplementedError
 
     def packet(self) -> DataPacket:
@@ -71,5 +74,5 @@ class DataMessage(Message[R]):
 
     @classmethod
     def read(cls, packet: DataPacket) -> DataMessage[R]:
-        """Decode a packet of the host. Raises FrameError."""
+        """Decode a data packet from the host. Raises FrameError."""
         raise NotImplementedError

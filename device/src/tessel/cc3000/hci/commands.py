@@ -58,7 +58,7 @@ _BY_ANSWER = {kind.ANSWER: kind for kind in (*_COMMANDS, *_DATA)}
 
 
 def message(packet: CommandPacket | DataPacket) -> Message[Any]:
-    """Decode a command. Raises FrameError, also for an unknown opcode."""
+    """Decode a command from the host. Raises FrameError, also for an unknown opcode."""
     if isinstance(packet, CommandPacket):
         known = _BY_OPCODE.get(packet.opcode)
         if known is not None:
@@ -71,5 +71,5 @@ def message(packet: CommandPacket | DataPacket) -> Message[Any]:
 
 
 def answered_by(opcode: int) -> type[Message[Any]] | None:
-    """Return the command that an event with this opcode answers, None if there is none."""
+    """Return the class of command that an event with this opcode answers, or None."""
     return _BY_ANSWER.get(opcode)

@@ -16,7 +16,7 @@ from tessel.cc3000.hci.replies import Lease, Sent
 
 @dataclass(frozen=True, slots=True)
 class WlanConnected:
-    """The chip has joined a network. It has no address there yet."""
+    """The chip has joined a network. It has no IP address there yet."""
 
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.WLAN_CONNECTED)
@@ -32,7 +32,7 @@ class WlanDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class DhcpDone:
-    """The chip has an address, if `status` is 0: new, renewed or static."""
+    """The chip has an IP address if `status` is 0: a new, renewed or static one."""
 
     lease: Lease
     status: int = 0
@@ -43,7 +43,7 @@ class DhcpDone:
 
 @dataclass(frozen=True, slots=True)
 class PingReport:
-    """The result of pings. Times are in ms."""
+    """The result of a PING command. Times are in ms."""
 
     sent: int
     received: int
@@ -58,7 +58,7 @@ class PingReport:
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """The event that the chip sends at intervals to report that it still runs."""
+    """Sent by the chip at intervals to report that it still runs."""
 
     def packet(self) -> EventPacket:
         return EventPacket(EventOpcode.KEEPALIVE)
@@ -74,7 +74,7 @@ class SmartConfigDone:
 
 @dataclass(frozen=True, slots=True)
 class CloseWait:
-    """The peer of a socket has closed. Bytes that it sent before can still be read."""
+    """The peer of a socket has closed its side. Bytes sent before can still be read."""
 
     sd: int
 
@@ -84,7 +84,7 @@ class CloseWait:
 
 @dataclass(frozen=True, slots=True)
 class FreeBuffers:
-    """Buffers for sending are free again: pairs of a socket and the number that it held."""
+    """Send buffers are free again: pairs of a socket and its number of freed buffers."""
 
     freed: Sequence[tuple[int, int]]
 
@@ -97,7 +97,7 @@ class FreeBuffers:
 
 @dataclass(frozen=True, slots=True)
 class SendFailed:
-    """The chip cannot send bytes that it took before: the socket is dead."""
+    """The chip cannot send bytes that it accepted earlier: the socket is dead."""
 
     sd: int
     status: int = 0
@@ -121,7 +121,10 @@ class PatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """An unknown event that is not an answer: newer service packs have more of them."""
+    """An event with an unknown opcode that answers no command.
+
+    Newer service packs have more events.
+    """
 
     opcode: int
 
@@ -149,7 +152,10 @@ _NEVER_AN_ANSWER = 0x8000
 
 
 def unsolicited(packet: EventPacket) -> Unsolicited | None:
-    """Decode an event, or return None if it is an answer to a command. Raises FrameError."""
+    """Decode an event that answers no command; return None for an answer.
+
+    Raises FrameError.
+    """
     known = _KNOWN.get(packet.opcode)
     if known is not None:
         return known(packet)

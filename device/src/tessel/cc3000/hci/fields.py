@@ -20,20 +20,20 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - the chip also uses it for "no address"
 
 
 class Fields:
-    """A base class of dataclasses whose fields are packed in order, as FORMAT says."""
+    """A base class for dataclasses whose fields are packed in order, in the format FORMAT."""
 
     __slots__ = ()
     FORMAT: ClassVar[struct.Struct] = struct.Struct("")
 
     def args(self) -> bytes:
-        """Encode the fields."""
+        """Return the encoded fields: the arguments of a command, reply or event."""
         return self.FORMAT.pack(*[getattr(self, name) for name in self.__match_args__])
 
     @classmethod
     def parse(cls, args: bytes) -> Self:
-        """Decode the fields. Bytes after them are ignored: chips sometimes send more.
+        """Decode the fields from `args`. Later bytes are ignored: chips sometimes send more.
 
-        Raises FrameError.
+        Raises FrameError if there are too few bytes.
         """
         return cls(*unpacked(cls.FORMAT, args))
 
@@ -42,37 +42,43 @@ class Fields:
 
 @cache
 def words(count: int) -> struct.Struct:
-    """Return the format of `count` unsigned 32-bit numbers, little-endian."""
+    """Return the `struct` format of `count` unsigned 32-bit numbers, little-endian."""
     return struct.Struct(f"<{count}I")
 
 
 def unpacked(form: struct.Struct, data: bytes) -> tuple[int, ...]:
-    """Decode the numbers at the beginning of `data`. Raises FrameError if it is too short."""
+    """Decode the numbers at the beginning of `data`, in the format `form`.
+
+    Raises FrameError if `data` is too short.
+    """
     if len(data) < form.size:
         raise FrameError(f"{len(data)} bytes of arguments; expected {form.size}")
     return form.unpack_from(data)
 
 
 def span(data: bytes, start: int, length: int) -> bytes:
-    """Return `length` bytes from `start` on. Raises FrameError if there are fewer."""
+    """Return `length` bytes of `data` from `start` on. Raises FrameError if there are fewer."""
     if len(data) < start + length:
         raise FrameError(f"{max(0, len(data) - start)} bytes; expected {length}")
     return data[start : start + length]
 
 
 def reversed_address(data: bytes) -> str:
-    """Decode an address whose last byte comes first."""
+    """Return an IPv4 address as text, from four bytes with the last byte first."""
     return inet_ntoa(data[::-1])
 
 
 def as_reversed(address: str) -> bytes:
-    """Encode an address with its last byte first."""
+    """Return the four bytes of an IPv4 address, with the last byte first."""
     return inet_aton(address)[::-1]
 
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
-    """An address and a port: family(2) port(2, network order) address(4, network order)."""
+    """An IPv4 address and a port; on the wire eight bytes.
+
+    family(2) port(2, network order) address(4, network order)
+    """
 
     host: str = ANY_ADDRESS
     port: int = 0
@@ -85,9 +91,9 @@ class SocketAddress:
 
     @classmethod
     def decode(cls, data: bytes) -> SocketAddress:
-        """Decode eight bytes. The family is ignored: the chip sends 0 if there is no address.
+        """Decode eight bytes. Raises FrameError if there are fewer.
 
-        Raises FrameError.
+        The family is ignored: the chip sends 0 if there is no address.
         """
         data = span(data, 0, cls.SIZE)
         return cls(inet_ntoa(data[4:]), int.from_bytes(data[2:4], "big"))

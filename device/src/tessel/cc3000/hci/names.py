@@ -13,7 +13,10 @@ from tessel.cc3000.hci.replies import Done, HostByName
 
 @dataclass(frozen=True, slots=True)
 class GetHostByName(Command[HostByName]):
-    """Look a name up: 8, length, name. The chip does nothing else until it answers."""
+    """Look up the IPv4 address of a name. The chip does nothing else until it answers.
+
+    8, length, name
+    """
 
     OPCODE = Opcode.GET_HOST_BY_NAME
     REPLY = HostByName
@@ -31,7 +34,10 @@ class GetHostByName(Command[HostByName]):
 
 @dataclass(frozen=True, slots=True)
 class AdvertiseMdns(Command[Done]):
-    """Advertise a name by multicast DNS: enable, 8, length, name."""
+    """Advertise a name by multicast DNS.
+
+    enable, 8, length, name
+    """
 
     OPCODE = Opcode.MDNS_ADVERTISE
     REPLY = Done

@@ -19,7 +19,7 @@ from tessel.cc3000.hci.replies import Done, IpConfig, Result, ServicePack
 
 @dataclass(frozen=True, slots=True)
 class SetAddress(Command[Done]):
-    """Set a static address; ANY_ADDRESS means DHCP. The chip keeps it without power.
+    """Set a static address, or DHCP with ANY_ADDRESS. Stored while the power is off.
 
     address, mask, gateway, 0, name server
     """
@@ -43,7 +43,7 @@ class SetAddress(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class Ping(Command[Done]):
-    """Ping a host `attempts` times with `size` bytes. The report comes as an event."""
+    """Ping a host `attempts` times with `size` bytes. The chip reports by `PingReport`."""
 
     OPCODE = Opcode.PING_SEND
     REPLY = Done
@@ -63,7 +63,7 @@ class Ping(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReportPing(Command[Done]):
-    """Ask for the report of the pings so far."""
+    """Request a `PingReport` of the pings made so far."""
 
     OPCODE = Opcode.PING_REPORT
     REPLY = Done
@@ -71,7 +71,7 @@ class ReportPing(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class StopPing(Command[Done]):
-    """Stop pinging."""
+    """Stop the current PING command."""
 
     OPCODE = Opcode.PING_STOP
     REPLY = Done
@@ -79,7 +79,7 @@ class StopPing(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class GetIpConfig(Command[IpConfig]):
-    """Ask for the addresses, the MAC address and the name of the network."""
+    """Request the chip's addresses, its MAC address and the name of its network."""
 
     OPCODE = Opcode.IP_CONFIG
     REPLY = IpConfig
@@ -105,7 +105,7 @@ class SetDebugLevel(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class SetTimers(Command[Done]):
-    """Set the timers, in seconds; 0 turns one off. The chip keeps them without power.
+    """Set the chip's timers, in seconds; 0 turns one off. Stored while the power is off.
 
     Four bytes without a meaning follow.
     """
@@ -125,7 +125,7 @@ class SetTimers(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReadNvmem(Command[Done]):
-    """Read from a file of the chip's memory. The bytes follow in a data packet."""
+    """Read `length` bytes of a file from `offset` on. The bytes follow in a data packet."""
 
     OPCODE = Opcode.NVMEM_READ
     REPLY = Done
@@ -142,7 +142,7 @@ class ReadNvmem(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class CreateNvmemEntry(Command[Done]):
-    """Create a file in the chip's memory."""
+    """Create a file of `length` bytes in the chip's non-volatile memory."""
 
     OPCODE = Opcode.NVMEM_CREATE_ENTRY
     REPLY = Done
@@ -153,7 +153,10 @@ class CreateNvmemEntry(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class WriteNvmem(DataMessage[Result]):
-    """Write to a file: file, 0x0c, length, offset; then the bytes, at most 512."""
+    """Write at most 512 bytes to a file in the chip's non-volatile memory.
+
+    file, 0x0c, length, offset; then the bytes
+    """
 
     OPCODE = DataOpcode.NVMEM_WRITE
     ANSWER = EventOpcode.NVMEM_WRITTEN
@@ -177,7 +180,7 @@ class WriteNvmem(DataMessage[Result]):
 
 @dataclass(frozen=True, slots=True)
 class ReadServicePack(Command[ServicePack]):
-    """Ask for the version of the chip's firmware."""
+    """Request the version of the chip's firmware."""
 
     OPCODE = Opcode.READ_SP_VERSION
     REPLY = ServicePack
@@ -185,7 +188,10 @@ class ReadServicePack(Command[ServicePack]):
 
 @dataclass(frozen=True, slots=True)
 class NvmemBytes:
-    """The bytes for `ReadNvmem`, chip to host. The meaning of its arguments is not known."""
+    """The bytes of a file that the chip sends after its answer to `ReadNvmem`.
+
+    The meaning of its arguments on the wire is not known.
+    """
 
     data: bytes
 

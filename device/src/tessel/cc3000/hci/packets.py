@@ -27,7 +27,7 @@ _EVENT = struct.Struct("<BHBB")
 
 @dataclass(frozen=True, slots=True)
 class CommandPacket:
-    """A command, host to chip."""
+    """A command without a payload, from host to chip."""
 
     opcode: int
     args: bytes = b""
@@ -38,7 +38,7 @@ class CommandPacket:
 
 @dataclass(frozen=True, slots=True)
 class DataPacket:
-    """Data with arguments, in either direction."""
+    """A packet with arguments and a payload, in either direction."""
 
     opcode: int
     args: bytes
@@ -52,7 +52,7 @@ class DataPacket:
 
 @dataclass(frozen=True, slots=True)
 class PatchPacket:
-    """A part of a patch, host to chip. It has no data if the host has no patch."""
+    """A part of a firmware patch, from host to chip. Empty if the host has no patch."""
 
     kind: int
     data: bytes = b""
@@ -64,7 +64,7 @@ class PatchPacket:
 
 @dataclass(frozen=True, slots=True)
 class EventPacket:
-    """An answer to a command or a report, chip to host."""
+    """An answer to a command, or an event without one, from chip to host."""
 
     opcode: int
     status: int = 0
@@ -78,7 +78,10 @@ Packet: TypeAlias = CommandPacket | DataPacket | PatchPacket | EventPacket
 
 
 def decode(data: bytes) -> Packet:
-    """Decode the packet at the beginning of these bytes. Raises FrameError."""
+    """Decode the packet at the beginning of `data`. Bytes after it are ignored.
+
+    Raises FrameError if it is no complete packet.
+    """
     try:
         return _DECODERS[data[0]](data)
     except (IndexError, KeyError, struct.error):

@@ -18,19 +18,19 @@ from tessel.cc3000.hci.fields import (
 
 
 class Reply(Fields):
-    """The base class of answers."""
+    """The base class of the chip's answers."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Reply):
-    """An answer without arguments."""
+    """An answer without arguments: the command was carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result(Reply):
-    """A result. A negative one is a `Code`."""
+    """An answer with one number. A negative `value` is an error, a `Code`."""
 
     FORMAT = struct.Struct("<i")
     value: int = 0
@@ -38,7 +38,7 @@ class Result(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Bits(Reply):
-    """Four bytes that are not a result: a status, or the value of an option."""
+    """An answer with four bytes that cannot be an error: a status or an option's value."""
 
     FORMAT = words(1)
     value: int
@@ -46,7 +46,7 @@ class Bits(Reply):
 
 @dataclass(frozen=True, slots=True)
 class BufferSize(Reply):
-    """How many packets the chip can hold for sending, and their largest size in bytes."""
+    """The number of the chip's send buffers and the size of each, in bytes."""
 
     FORMAT = struct.Struct("<BH")
     count: int
@@ -55,7 +55,7 @@ class BufferSize(Reply):
 
 @dataclass(frozen=True, slots=True)
 class ServicePack(Reply):
-    """The version of the chip's firmware."""
+    """The version of the chip's firmware, which TI calls a service pack."""
 
     FORMAT = struct.Struct("<xxBB")
     major: int
@@ -70,7 +70,7 @@ class ServicePack(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Sent(Reply):
-    """The answer to a send. `count`: bytes that the chip has taken; if negative, a `Code`."""
+    """The answer to a send. `count`: bytes that the chip accepted; if negative, a `Code`."""
 
     FORMAT = struct.Struct("<Ii")
     sd: int
@@ -79,7 +79,10 @@ class Sent(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Received(Reply):
-    """The answer to a read. `count`: bytes that follow in a data packet; if negative, a `Code`."""
+    """The answer to a read. `count`: bytes in the data packet that follows.
+
+    A negative `count` is a `Code`.
+    """
 
     FORMAT = struct.Struct("<IiI")
     sd: int
@@ -108,9 +111,9 @@ class Accepted(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Selected(Reply):
-    """The answer to a select. `status`: how many sockets are ready, or a `Code`.
+    """The answer to a select. `status`: how many sockets are ready; if negative, a `Code`.
 
-    The sets have one bit for each socket.
+    Each set of sockets is a bit mask with one bit for each socket number.
     """
 
     FORMAT = struct.Struct("<iIII")
@@ -122,7 +125,7 @@ class Selected(Reply):
 
 @dataclass(frozen=True, slots=True)
 class HostByName(Reply):
-    """The answer to a look-up. A negative `result` is a `Code`."""
+    """The answer to a name look-up. A negative `result` is a `Code`."""
 
     result: int
     address: str
@@ -140,7 +143,10 @@ class HostByName(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The addresses that the chip has in a network: 20 bytes, each with its last byte first."""
+    """The chip's IPv4 addresses in a network; on the wire 20 bytes.
+
+    Each address has its last byte first.
+    """
 
     address: str
     mask: str
@@ -161,7 +167,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class IpConfig(Reply):
-    """The chip's addresses and network: lease(20) mac(6) ssid(32)."""
+    """The chip's addresses and the name of its network: lease(20) mac(6) ssid(32)."""
 
     lease: Lease
     mac: bytes
@@ -178,7 +184,10 @@ class IpConfig(Reply):
 
 @dataclass(frozen=True, slots=True)
 class ScanResult(Reply):
-    """A network that a scan found. `age`: 0 found earlier, 1 found by this scan, 2 no network."""
+    """A network that a scan found.
+
+    `age`: 0 found by an earlier scan, 1 found by this scan, 2 no network.
+    """
 
     count: int  # results left, including this one
     age: int

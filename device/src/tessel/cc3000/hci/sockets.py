@@ -26,7 +26,7 @@ from tessel.cc3000.hci.replies import (
 
 @dataclass(frozen=True, slots=True)
 class OpenSocket(Command[Result]):
-    """Open a socket. The answer is its number."""
+    """Open a socket. The chip answers with its number or a negative `Code`."""
 
     OPCODE = Opcode.SOCKET
     REPLY = Result
@@ -54,7 +54,7 @@ class _Addressed(Command[Result]):
 
 
 class Bind(_Addressed):
-    """Bind a socket to a port. The address is ignored."""
+    """Bind a socket to a local port. The chip ignores the IP address."""
 
     __slots__ = ()
     OPCODE = Opcode.BIND
@@ -62,8 +62,9 @@ class Bind(_Addressed):
 
 
 class Connect(_Addressed):
-    """Connect a socket. The chip answers when it is connected or has failed, and does nothing else
-    until then.
+    """Connect a socket to an address.
+
+    The chip does nothing else until the attempt has succeeded or failed, and then answers.
     """
 
     __slots__ = ()
@@ -73,7 +74,7 @@ class Connect(_Addressed):
 
 @dataclass(frozen=True, slots=True)
 class Listen(Command[Result]):
-    """Listen for connections."""
+    """Let a socket listen for connections."""
 
     OPCODE = Opcode.LISTEN
     REPLY = Result
@@ -84,7 +85,7 @@ class Listen(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class Accept(Command[Accepted]):
-    """Accept a connection."""
+    """Accept a waiting connection. The chip answers with the number of a new socket."""
 
     OPCODE = Opcode.ACCEPT
     REPLY = Accepted
@@ -94,7 +95,7 @@ class Accept(Command[Accepted]):
 
 @dataclass(frozen=True, slots=True)
 class Receive(Command[Received]):
-    """Read bytes of a TCP connection, at most `limit`."""
+    """Read at most `limit` bytes of a TCP connection. The bytes follow in a data packet."""
 
     OPCODE = Opcode.RECV
     REPLY = Received
@@ -110,7 +111,7 @@ class Receive(Command[Received]):
 
 @dataclass(frozen=True, slots=True)
 class ReceiveFrom(Command[Received]):
-    """Read a datagram, at most `limit` bytes of it."""
+    """Read a datagram, at most `limit` bytes of it. It follows in a data packet."""
 
     OPCODE = Opcode.RECV_FROM
     REPLY = Received
@@ -128,7 +129,7 @@ class ReceiveFrom(Command[Received]):
 class Select(Command[Selected]):
     """Wait until one of several sockets is ready, for at most `timeout_us` microseconds.
 
-    None waits without a limit. The chip's shortest timeout is 5 ms.
+    `timeout_us` None waits without a limit. The chip's shortest timeout is 5 ms.
 
     count, 0x14 x 4, blocking, three sets, seconds, microseconds
     """
@@ -157,7 +158,10 @@ class Select(Command[Selected]):
 
 @dataclass(frozen=True, slots=True)
 class SetSocketOption(Command[Result]):
-    """Set an option of a socket: sd, 0xffff, option, 8, length, value."""
+    """Set an option of a socket.
+
+    sd, 0xffff, option, 8, length, value
+    """
 
     OPCODE = Opcode.SET_SOCKET_OPTION
     REPLY = Result
@@ -178,7 +182,7 @@ class SetSocketOption(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetSocketOption(Command[Bits]):
-    """Ask for an option of a socket."""
+    """Request the value of a socket's option."""
 
     OPCODE = Opcode.GET_SOCKET_OPTION
     REPLY = Bits
@@ -207,7 +211,10 @@ class CloseSocket(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class Send(DataMessage[Sent]):
-    """Send bytes of a TCP connection: sd, 0x0c, length, flags; then the bytes."""
+    """Send bytes of a TCP connection.
+
+    sd, 0x0c, length, flags; then the bytes
+    """
 
     OPCODE = DataOpcode.SEND
     ANSWER = EventOpcode.SENT
@@ -230,7 +237,10 @@ class Send(DataMessage[Sent]):
 
 @dataclass(frozen=True, slots=True)
 class SendTo(DataMessage[Sent]):
-    """Send a datagram: sd, 0x14, length, flags, length + 8, 8; then the bytes, the address(8)."""
+    """Send a datagram to an address.
+
+    sd, 0x14, length, flags, length + 8, 8; then the bytes, the address(8)
+    """
 
     OPCODE = DataOpcode.SEND_TO
     ANSWER = EventOpcode.SENT_TO
@@ -256,7 +266,7 @@ class SendTo(DataMessage[Sent]):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Received bytes, chip to host, after `Received`.
+    """Bytes received from a peer, which the chip sends after the answer `Received`.
 
     sd, 0x0c, length, flags, address(8); then the bytes
     """

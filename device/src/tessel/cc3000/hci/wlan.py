@@ -22,7 +22,10 @@ NO_ROOM = ALL_PROFILES = 255
 
 @dataclass(frozen=True, slots=True)
 class Start(Command[Done]):
-    """Start the chip. `patches`: 0 uses the chip's own, 1 asks the host for them, 2 uses none."""
+    """Start the chip after power-up.
+
+    `patches`: 0 uses the chip's own patches, 1 asks the host for patches, 2 uses none.
+    """
 
     OPCODE = Opcode.START
     REPLY = Done
@@ -32,7 +35,7 @@ class Start(Command[Done]):
 
 @dataclass(frozen=True, slots=True)
 class ReadBufferSize(Command[BufferSize]):
-    """Ask for the number and size of the chip's buffers for sending."""
+    """Request the number and the size of the chip's send buffers."""
 
     OPCODE = Opcode.READ_BUFFER_SIZE
     REPLY = BufferSize
@@ -50,7 +53,7 @@ class SetEventMask(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetStatus(Command[Bits]):
-    """Ask for the state of the Wi-Fi. The answer is a `WlanStatus`."""
+    """Request the state of the Wi-Fi connection. The chip answers with a `WlanStatus`."""
 
     OPCODE = Opcode.STATUS_GET
     REPLY = Bits
@@ -89,7 +92,7 @@ class ConnectWlan(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class DisconnectWlan(Command[Result]):
-    """Leave the network."""
+    """Leave the current network."""
 
     OPCODE = Opcode.WLAN_DISCONNECT
     REPLY = Result
@@ -129,7 +132,10 @@ class SetScanParameters(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class SetConnectionPolicy(Command[Result]):
-    """Set which networks the chip joins by itself after a start. It keeps this without power."""
+    """Set which networks the chip joins by itself after a start.
+
+    The chip keeps the policy while its power is off.
+    """
 
     OPCODE = Opcode.SET_CONNECTION_POLICY
     REPLY = Result
@@ -192,7 +198,7 @@ class AddProfile(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class DeleteProfile(Command[Result]):
-    """Delete a stored network, or all of them."""
+    """Delete the stored network with this index, or all networks with ALL_PROFILES."""
 
     OPCODE = Opcode.DELETE_PROFILE
     REPLY = Result
@@ -202,7 +208,7 @@ class DeleteProfile(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class GetScanResults(Command[ScanResult]):
-    """Ask for the next network that the last scan found."""
+    """Request one network that the last scan found; each request returns the next one."""
 
     OPCODE = Opcode.GET_SCAN_RESULTS
     REPLY = ScanResult
@@ -212,7 +218,7 @@ class GetScanResults(Command[ScanResult]):
 
 @dataclass(frozen=True, slots=True)
 class StartSmartConfig(Command[Result]):
-    """Listen for the credentials of a network from a telephone (SmartConfig)."""
+    """Listen for network credentials that a telephone sends (SmartConfig)."""
 
     OPCODE = Opcode.SMART_CONFIG_START
     REPLY = Result
@@ -222,7 +228,7 @@ class StartSmartConfig(Command[Result]):
 
 @dataclass(frozen=True, slots=True)
 class StopSmartConfig(Command[Result]):
-    """Stop SmartConfig."""
+    """Stop listening for network credentials (SmartConfig)."""
 
     OPCODE = Opcode.SMART_CONFIG_STOP
     REPLY = Result
