@@ -56,7 +56,7 @@ LEASE = Lease("10.10.220.131", "255.255.255.0", "10.10.220.1", "10.10.220.1", "1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPoint:
-    """A Wi-Fi access point. Without a `lease` the chip can join it, but gets no address."""
+    """A Wi-Fi access point. If `lease` is None, the chip can join but gets no address."""
 
     ssid: bytes
     security: int = Security.OPEN
@@ -66,16 +66,19 @@ class AccessPoint:
     lease: Lease | None = LEASE
 
     def lets_in(self, security: int, key: bytes) -> bool:
-        """True if these credentials are the right ones."""
+        """Return True if the security and key are those of this access point."""
         return (security, key) == (self.security, self.key)
 
     def is_named(self, ssid: bytes, bssid: bytes) -> bool:
-        """True if it has this name, and this BSSID unless that is ANY_BSSID."""
+        """Return True if `ssid` and `bssid` match this access point.
+
+        ANY_BSSID matches every BSSID.
+        """
         return ssid == self.ssid and bssid in (self.bssid, ANY_BSSID)
 
 
 class Air:
-    """The access points in range, and this machine behind them."""
+    """The chip's surroundings: access points in range, and this machine's network."""
 
     def __init__(
         self,
@@ -102,18 +105,21 @@ class Air:
     # Access points.
 
     def appear(self, access_point: AccessPoint) -> None:
-        """Put an access point into range. It replaces one with the same BSSID."""
+        """Put an access point into range, replacing one with the same BSSID."""
         self._without(access_point.bssid)
         self.access_points.append(access_point)
         self._changed()
 
     def vanish(self, access_point: AccessPoint) -> None:
-        """Take an access point out of range."""
+        """Take an access point, identified by its BSSID, out of range."""
         self._without(access_point.bssid)
         self._changed()
 
     def listen_in(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` when access points come and go. Returns a function that ends it."""
+        """Call `changed` after each change of the access points in range.
+
+        Returns a function that ends these calls.
+        """
         self._listeners.append(changed)
         return lambda: self._listeners.remove(changed)
 
@@ -127,7 +133,7 @@ class Air:
     # This machine.
 
     def owns(self, selectable: object) -> bool:
-        """Does this object, which the reactor watches, belong to the chip?"""
+        """Return True if `selectable`, an object that the reactor watches, belongs to the chip."""
         return (
             selectable in self._ports
             or getattr(selectable, "connector", None) in self._connectors
@@ -137,9 +143,10 @@ class Air:
     def dial(
         self, host: str, port: int, protocol: Protocol, *, from_port: int, timeout_s: float
     ) -> Deferred[IProtocol]:
-        """Connect `protocol` to a host. `from_port` is the local port, 0 for any.
+        """Connect `protocol` by TCP to an IPv4 address and port, within `timeout_s` seconds.
 
-        Fails with a ConnectError, or a CancelledError when cancelled.
+        `from_port` is the local port, 0 for any. The Deferred fires with the protocol. It fails
+        with a ConnectError, or with a CancelledError when cancelled.
         """
         bind = ("", from_port) if from_port else None
         dialler = _Dialler(self._reactor, self._connectors)
@@ -147,13 +154,17 @@ class Air:
         return endpoint.connect(_Once(protocol)).addCallback(_unless_itself)
 
     def listen(self, port: int, factory: ServerFactory) -> IListeningPort:
-        """Listen for TCP connections. Raises CannotListenError."""
+        """Listen for TCP connections on a port of this machine and return the open port.
+
+        With `port` 0 the system picks a free one. Raises CannotListenError.
+        """
         return self._kept(self._reactor.listenTCP(port, factory, HELD_BY_KERNEL, self._interface))
 
     def bind(self, port: int, protocol: DatagramProtocol) -> IListeningPort:
-        """Bind a UDP port; with port 0 a free one, which can send everywhere.
+        """Open a UDP port of this machine for `protocol` and return it.
 
-        Raises CannotListenError.
+        With `port` 0 the system picks a free one, which can send to every address. Raises
+        CannotListenError.
         """
         interface = self._interface if port else ""
         return self._kept(self._reactor.listenUDP(port, protocol, interface, LARGEST_DATAGRAM))

@@ -14,7 +14,10 @@ TICK_S = 0.1
 
 
 class PacketBuffers:
-    """A buffer is in use, then done but not reported, then free: the host counts reported ones."""
+    """Counts the emulated chip's send buffers. Each is in use, then done, then free.
+
+    A buffer is done when its packet was sent, and free when the host has been notified of that.
+    """
 
     def __init__(
         self,
@@ -34,14 +37,18 @@ class PacketBuffers:
         self._timer: IDelayedCall | None = None
 
     def take(self) -> bool:
-        """Take a buffer. False if none is free."""
+        """Take a buffer and return True, or return False if none is free."""
         if not self.free:
             return False
         self.free -= 1
         return True
 
     def done(self, sd: int, count: int, *, awaited: bool) -> None:
-        """`count` buffers of a socket are done. Report it at once if the host waits (`awaited`)."""
+        """Mark `count` buffers of the socket `sd` as done, and report them to the host.
+
+        They are reported at once if the host waits (`awaited`) or reports are not late; otherwise
+        within TICK_S.
+        """
         if not count:
             return
         self._done[sd] += count
@@ -51,7 +58,7 @@ class PacketBuffers:
             self._timer = self._clock.callLater(TICK_S, self._tick)
 
     def report(self) -> None:
-        """Report the buffers that are done: they are free now."""
+        """Report all done buffers to the host now; they are free from then on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -61,7 +68,7 @@ class PacketBuffers:
             self._send_report(FreeBuffers(freed))
 
     def stop(self) -> None:
-        """The power is off."""
+        """Drop all reports not yet sent. Called when the power is switched off."""
         self._done.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -26,7 +26,10 @@ _log = Logger()
 
 
 class ConnectionCommands:
-    """Connects to peers and accepts connections while the station has an address."""
+    """Carries out the commands connect, listen and accept.
+
+    Sockets connect only while the station has an address.
+    """
 
     def __init__(self, sockets: SocketCommands, air: Air, station: WifiStation) -> None:
         self._sockets = sockets
@@ -38,7 +41,7 @@ class ConnectionCommands:
     # Connecting.
 
     def connect(self, command: hci.Connect) -> Answer:
-        """Connect a TCP socket, or set the peer of a UDP socket."""
+        """Connect a TCP socket, or set the peer of a UDP socket; return the answer."""
         socket = self._table.get(command.sd)
         if isinstance(socket, UdpSocket):
             return [command.reply_packet(Result(self._connect_udp(socket, command.address)))]
@@ -102,7 +105,7 @@ class ConnectionCommands:
     # Accepting.
 
     def listen(self, command: hci.Listen) -> Answer:
-        """Let a TCP socket listen at its port."""
+        """Let a TCP socket listen at its port; return the answer."""
         return [command.reply_packet(Result(self._listening(self._table.tcp(command.sd))))]
 
     def _listening(self, socket: TcpSocket | None) -> int:
@@ -122,7 +125,10 @@ class ConnectionCommands:
         return 0
 
     def accept(self, command: hci.Accept) -> Answer:
-        """Accept a connection, or wait for one if the socket is set to wait."""
+        """Accept a connection; return the answer with the new socket and its peer.
+
+        Without a connection, a socket in blocking mode waits for one; others get Code.PENDING.
+        """
         socket = self._table.tcp(command.sd)
         waits = socket is not None and socket.options[Option.ACCEPT_NONBLOCK] != OPTION_ON
         return self._sockets.waiting.until(

@@ -37,7 +37,11 @@ _FAILED = Code.FAILED & 0xFF
 
 
 class ControlCommands:
-    """Obeys these commands. `started` is True after START: before it the chip obeys no other."""
+    """Carries out the commands about the chip itself. `started` is True after START.
+
+    Each method that takes a command returns the answer to it. Before START the chip obeys no other
+    command.
+    """
 
     def __init__(
         self,
@@ -66,13 +70,13 @@ class ControlCommands:
         self._heard: list[bytes] = []  # BSSIDs already reported in this round of scan results
 
     def stop(self) -> None:
-        """The power is off."""
+        """Stop pinging. Called when the power is switched off."""
         self._pinger.stop()
 
     # The chip.
 
     def start(self, command: wlan.Start) -> Answer:
-        """Start, after asking the host for patches if there are any to ask for."""
+        """Start the chip; answer after the host has sent the requested patches, if any."""
         self._start = command
         self._patches_wanted = list(self._patches(command.patches))
         if not self._patches_wanted:
@@ -82,7 +86,10 @@ class ControlCommands:
         return self._starting
 
     def patch(self, packet: PatchPacket) -> None:
-        """The host has answered a request for a patch. Its content is ignored."""
+        """Continue the start after the host's answer to a patch request.
+
+        The content of the patch is ignored.
+        """
         if self._starting is None or self._start is None:
             return
         if packet.kind != self._patches_wanted[0]:
@@ -108,52 +115,52 @@ class ControlCommands:
         return [command.reply_packet(Done())]
 
     def buffer_size(self, command: wlan.ReadBufferSize) -> Answer:
-        """Report number and size of the buffers for sending."""
+        """Answer with the number and the size of the send buffers."""
         return [command.reply_packet(BufferSize(self._quirks.buffers, BUFFER_SIZE))]
 
     def mask(self, command: wlan.SetEventMask) -> Answer:
-        """Set which events are not reported."""
+        """Set which events the chip does not report to the host."""
         self.event_mask = command.mask
         return [command.reply_packet(Result(0))]
 
     def service_pack(self, command: netapp.ReadServicePack) -> Answer:
-        """Report the version of the chip's firmware."""
+        """Answer with the version of the chip's firmware."""
         return [command.reply_packet(ServicePack(*SERVICE_PACK))]
 
     # Wi-Fi.
 
     def status(self, command: wlan.GetStatus) -> Answer:
-        """Report the state of the Wi-Fi."""
+        """Answer with the state of the Wi-Fi connection."""
         return [command.reply_packet(Bits(self._station.status))]
 
     def connect(self, command: wlan.ConnectWlan) -> Answer:
-        """Begin to join a network."""
+        """Begin to join a network. Events report the outcome."""
         self._station.connect(
             SavedNetwork(command.ssid, command.security, command.key, command.bssid)
         )
         return [command.reply_packet(Result(0))]
 
     def disconnect(self, command: wlan.DisconnectWlan) -> Answer:
-        """Leave the network."""
+        """Leave the network; the result is an error code if the chip was in none."""
         was_connected = self._station.disconnect()
         return [command.reply_packet(Result(0 if was_connected else Code.ALREADY_DISCONNECTED))]
 
     def policy(self, command: wlan.SetConnectionPolicy) -> Answer:
-        """Store the policy. It takes effect at the next start."""
+        """Store which networks the chip joins by itself, from the next start on."""
         self._nvmem.policy = command
         return [command.reply_packet(Result(0))]
 
     def add_profile(self, command: wlan.AddProfile) -> Answer:
-        """Store a network."""
+        """Store a network and answer with its index."""
         return [command.reply_packet(Result(self._nvmem.add_profile(command)))]
 
     def delete_profile(self, command: wlan.DeleteProfile) -> Answer:
-        """Delete a stored network, or all."""
+        """Delete one stored network, or all of them."""
         self._nvmem.delete_profile(command.index)
         return [command.reply_packet(Result(0))]
 
     def scan_results(self, command: wlan.GetScanResults) -> Answer:
-        """Report one access point in each call; after the last one a mark of the end."""
+        """Answer with one access point per command, and after the last with an end mark."""
         left = [ap for ap in self._air.access_points if ap.bssid not in self._heard]
         if not left:
             self._heard.clear()
@@ -174,19 +181,19 @@ class ControlCommands:
     # Addresses and timers.
 
     def address(self, command: netapp.SetAddress) -> Answer:
-        """Set a static address, or DHCP."""
+        """Set a static address, or switch to DHCP."""
         self._nvmem.address = command
         self._station.address_changed()
         return [command.reply_packet(Done())]
 
     def ip_config(self, command: netapp.GetIpConfig) -> Answer:
-        """Report the addresses."""
+        """Answer with the chip's addresses and the name of its network."""
         ssid = b"" if self._station.joined is None else self._station.joined.ssid
         lease = self._station.lease or NO_LEASE
         return [command.reply_packet(IpConfig(lease, self._nvmem.mac[::-1], ssid))]
 
     def timers(self, command: SetTimers) -> Answer:
-        """Set the timers."""
+        """Set the chip's timers."""
         self._nvmem.timers = command
         self._set_inactivity(command.inactivity_s)
         self._station.timers_changed()
@@ -198,12 +205,12 @@ class ControlCommands:
         return [command.reply_packet(Done())]
 
     def report_ping(self, command: netapp.ReportPing) -> Answer:
-        """Report the pings so far."""
+        """Send a `PingReport` of the pings made so far."""
         self._pinger.report()
         return [command.reply_packet(Done())]
 
     def stop_ping(self, command: netapp.StopPing) -> Answer:
-        """End the pings."""
+        """End the current PING command."""
         self._pinger.stop()
         return [command.reply_packet(Done())]
 
@@ -218,19 +225,19 @@ class ControlCommands:
     # Memory.
 
     def read_nvmem(self, command: netapp.ReadNvmem) -> Answer:
-        """Read from a file."""
+        """Read from a file of the non-volatile memory."""
         data = self._nvmem.read(command.file, command.length, command.offset)
         if data is None:
             return [command.reply_packet(Done(), status=_FAILED)]
         return [command.reply_packet(Done()), NvmemBytes(data).packet(command.file)]
 
     def create_nvmem(self, command: netapp.CreateNvmemEntry) -> Answer:
-        """Create a file."""
+        """Create a file in the non-volatile memory."""
         created = self._nvmem.create(command.file, command.length)
         return [command.reply_packet(Done(), status=0 if created else _FAILED)]
 
     def write_nvmem(self, message: netapp.WriteNvmem) -> Answer:
-        """Write to a file."""
+        """Write to a file of the non-volatile memory."""
         written = self._nvmem.write(message.file, message.data, message.offset)
         return [message.reply_packet(Result(0 if written else Code.FAILED))]
 

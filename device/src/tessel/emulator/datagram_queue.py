@@ -16,7 +16,10 @@ _log = Logger()
 
 
 class DatagramQueue(DatagramProtocol):
-    """Datagrams that the chip has not read. New ones are dropped when there is no room."""
+    """Holds received datagrams that the chip has not read, and sends datagrams.
+
+    New datagrams are dropped while the queue is full.
+    """
 
     transport: IUDPTransport
 
@@ -34,14 +37,17 @@ class DatagramQueue(DatagramProtocol):
         self.deliver(datagram, SocketAddress(*addr))
 
     def deliver(self, datagram: bytes, sender: SocketAddress) -> None:
-        """Add a received datagram to the queue."""
+        """Add a received datagram to the queue.
+
+        It is dropped if the queue is full, or if `peer` is set and is not the sender.
+        """
         if self.peer not in (None, sender) or len(self.arrived) >= self._held:
             return
         self.arrived.append((datagram, sender))
         self._changed()
 
     def send(self, data: bytes, receiver: SocketAddress) -> None:
-        """Send a datagram. If this machine refuses it, it is lost, as in any network."""
+        """Send a datagram. If this machine refuses to send it, it is lost without an error."""
         try:
             self.transport.write(data, (receiver.host, receiver.port))
         except (OSError, MessageLengthError) as fault:

@@ -34,7 +34,7 @@ def _ignore_edge() -> None:
 
 
 class EmulatedChip:
-    """A simulated CC3000, between the host's pins and the simulated Wi-Fi network.
+    """A CC3000 made of code, between the host's pins and the simulated Wi-Fi network.
 
     The arguments of pins say active or inactive, whatever the voltage (`tessel.cc3000.bus`). The
     host may send any bytes.
@@ -70,7 +70,7 @@ class EmulatedChip:
     # Pins.
 
     def power(self, on: bool) -> None:
-        """Move VBAT_EN."""
+        """Set VBAT_EN: switch the chip's power on or off."""
         if on is (self.firmware is not None):
             return
         if on:
@@ -87,7 +87,7 @@ class EmulatedChip:
         self._move_irq(active=False)
 
     def select(self, selected: bool) -> None:
-        """Move nCS."""
+        """Set nCS: True begins an operation, False ends it, and the chip acts on a write."""
         if selected is self._selected:
             return
         self._selected = selected
@@ -102,7 +102,10 @@ class EmulatedChip:
             self._end_operation(self.firmware)
 
     def transfer(self, mosi: bytes) -> bytes:
-        """Receive bytes from the host, and return as many."""
+        """Receive the bytes `mosi` from the host, and return as many bytes of the chip.
+
+        All returned bytes are 0 while the chip is off or not selected.
+        """
         if self.firmware is None or not self._selected:
             return bytes(len(mosi))
         if not self._bursts:

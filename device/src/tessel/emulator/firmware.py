@@ -43,7 +43,7 @@ _log = Logger()
 
 
 class Firmware:
-    """All state that the chip loses with its power."""
+    """The chip's running program, with all state that the chip loses when its power is off."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Firmware:
         )
 
     def hear(self, data: bytes) -> None:
-        """Obey a packet of the host. One that is unreadable or too early is ignored."""
+        """Decode a packet from the host and obey it. Unreadable packets are ignored."""
         try:
             heard = _understood(data) if data[:3] in _ASKED_OFTEN else _understood_once(data)
         except FrameError as fault:
@@ -109,7 +109,7 @@ class Firmware:
         self._go_on()
 
     def stop(self) -> None:
-        """The power is off."""
+        """Stop all work and send nothing more. Called when the power is switched off."""
         self._silent = True
         self._waiting.clear()
         for delayed in self._delayed:

@@ -10,7 +10,10 @@ from tessel.emulator.socket_table import TcpSocket
 
 
 class InactivityTimer:
-    """Watches sockets. A timer checks the last use when it fires, so that traffic costs nothing."""
+    """Calls a function with each watched socket that was not used for some time.
+
+    A timer checks a socket's last use only when it fires, so traffic needs no timer calls.
+    """
 
     def __init__(
         self, limit_s: int, clock: IReactorTime, expired: Callable[[TcpSocket], None]
@@ -22,7 +25,7 @@ class InactivityTimer:
         self._watched: dict[TcpSocket, IDelayedCall | None] = {}
 
     def watch(self, socket: TcpSocket) -> None:
-        """Watch a socket until `forget`."""
+        """Watch a socket until `forget` is called or its time is over."""
         self._watched[socket] = None
         self._arm(socket)
 
@@ -32,7 +35,7 @@ class InactivityTimer:
         self._watched.pop(socket, None)
 
     def change(self, limit_s: int) -> None:
-        """Set the limit for all sockets; 0 turns the timer off."""
+        """Set the limit in seconds for all sockets; 0 turns the timer off."""
         self._limit_s = limit_s
         for socket in list(self._watched):
             self._disarm(socket)

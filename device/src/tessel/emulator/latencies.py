@@ -13,7 +13,10 @@ from tessel.cc3000.hci.codes import Opcode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """Delays in seconds, and rates in bytes per second. By default nothing takes time."""
+    """The chip's delays in seconds and rates in bytes per second.
+
+    By default there is no delay, and a rate of None is not limited.
+    """
 
     # By opcode: from the end of the write until nIRQ falls.
     commands: Mapping[int, float] = field(default_factory=dict)
@@ -49,7 +52,7 @@ MEASURED = Latencies(
 
 
 class Ceiling:
-    """Limits a rate: computes how long a transfer waits for the transfers before it."""
+    """Limits a rate: computes how long a transfer takes, with the transfers before it."""
 
     def __init__(self, bytes_per_s: float | None, clock: IReactorTime) -> None:
         self._bytes_per_s = bytes_per_s
@@ -57,7 +60,10 @@ class Ceiling:
         self._free_at = 0.0
 
     def wait_s(self, nbytes: int) -> float:
-        """Count a transfer of `nbytes`, and return in how many seconds it ends."""
+        """Count a transfer of `nbytes` bytes and return the seconds until it ends.
+
+        Returns 0 without a limit.
+        """
         if self._bytes_per_s is None or not nbytes:
             return 0.0
         now = self._clock.seconds()

@@ -22,7 +22,10 @@ _log = Logger()
 
 
 class NameCommands:
-    """Answers GET_HOST_BY_NAME with one IPv4 address. Quirks decide how failures are reported."""
+    """Carries out GET_HOST_BY_NAME: answers with one IPv4 address.
+
+    Quirks decide how failures are reported.
+    """
 
     def __init__(self, lookup: Lookup, quirks: Quirks, is_online: Callable[[], bool]) -> None:
         self._lookup = lookup
@@ -32,12 +35,12 @@ class NameCommands:
         self._running: set[Deferred[Sequence[str]]] = set()
 
     def stop(self) -> None:
-        """Cancel the look-ups."""
+        """Cancel all running look-ups."""
         for lookup in list(self._running):
             lookup.cancel()
 
     def find(self, command: GetHostByName) -> Answer:
-        """Look a name up."""
+        """Look up a name and return the answer, or a Deferred of it."""
         refusal = self._why_not(command.name)
         if refusal is not None:
             return [command.reply_packet(refusal)]

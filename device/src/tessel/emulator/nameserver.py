@@ -24,14 +24,21 @@ _log = Logger()
 
 
 class NameServer:
-    """Answers questions for IPv4 addresses. Any other datagram is ignored."""
+    """Answers DNS questions for IPv4 addresses.
+
+    A question for another type gets an empty answer. Datagrams that are no single question are
+    ignored.
+    """
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._asked = 0
 
     def ask(self, datagram: bytes, reply: Callable[[bytes], None]) -> None:
-        """Answer a datagram: call `reply` with the answer when it is there."""
+        """Answer a DNS question: call `reply` with the answer when the look-up has ended.
+
+        Does not call `reply` if the datagram is no question, or QUESTIONS look-ups are running.
+        """
         question = _question(datagram)
         if question is None or self._asked >= QUESTIONS:
             _log.debug("no answer to a DNS datagram of {size}", size=counted(len(datagram), "byte"))

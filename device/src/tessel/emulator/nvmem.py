@@ -19,7 +19,7 @@ LARGEST_FILE = 8192  # bytes; the largest file of a real chip, a patch, is small
 
 @dataclass(frozen=True, slots=True)
 class SavedNetwork:
-    """A network that the chip joins or has joined. The key of an open network is empty."""
+    """A network that the chip joins or has joined. `key` is empty for an open network."""
 
     ssid: bytes
     security: int
@@ -29,7 +29,7 @@ class SavedNetwork:
 
 @dataclass(slots=True)
 class ChipMemory:
-    """The settings, profiles and files that the chip keeps while its power is off."""
+    """Holds the settings, profiles and files that the chip keeps while its power is off."""
 
     timers: SetTimers
     address: SetAddress = field(default_factory=SetAddress)
@@ -40,7 +40,7 @@ class ChipMemory:
 
     @property
     def mac(self) -> bytes:
-        """The MAC address, six bytes."""
+        """The chip's MAC address, six bytes."""
         return self.files[NvmemFile.MAC][:6].ljust(6, b"\0")
 
     def add_profile(self, profile: AddProfile) -> int:
@@ -59,14 +59,20 @@ class ChipMemory:
             self.profiles.pop(index, None)
 
     def create(self, file: int, length: int) -> bool:
-        """Create a file of zeros. False if it would be too large, or one too many."""
+        """Create a file of zeros and return True.
+
+        Returns False, without creating it, if it would be too large or there are too many files.
+        """
         if length > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
             return False
         self.files[file] = bytes(length)
         return True
 
     def write(self, file: int, data: bytes, offset: int) -> bool:
-        """Write into a file. False if it would be too large, or one file too many."""
+        """Write into a file, creating it if needed, and return True.
+
+        Returns False, without writing, if it would be too large or there are too many files.
+        """
         old = self.files.get(file, b"")
         end = offset + len(data)
         if end > LARGEST_FILE or (file not in self.files and len(self.files) >= FILES):
@@ -75,6 +81,9 @@ class ChipMemory:
         return True
 
     def read(self, file: int, length: int, offset: int) -> bytes | None:
-        """Return at most `length` bytes of a file, or None if there is no such file."""
+        """Return at most `length` bytes of a file from `offset` on.
+
+        Returns None if there is no such file.
+        """
         data = self.files.get(file)
         return None if data is None else data[offset : offset + length]

@@ -38,16 +38,18 @@ class _State(Enum):
 
 
 class IStreamTransport(ITCPTransport, IConsumer, IPushProducer):
-    """The interfaces of Twisted's TCP transports."""
+    """The interfaces of Twisted's TCP transports, combined for type checking."""
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)
 class PeerConnection(Protocol):
-    """Bytes that the chip has not read, sends that the kernel has not taken, and the end.
+    """This machine's TCP connection behind a socket of the chip.
 
-    `changed` is called after each change of these. Each send is counted, because it holds a buffer
-    of the chip. This object is a pull producer: the transport calls `resumeProducing` when its own
-    buffer is empty, that is, when the kernel has taken all sends.
+    It holds received bytes that the chip has not read, counts sends that the kernel has not taken,
+    and knows how the connection ended. `changed` is called after each change of these. Each send is
+    counted, because it holds a buffer of the chip. This object is a pull producer: the transport
+    calls `resumeProducing` when its own buffer is empty, that is, when the kernel has taken all
+    sends.
     """
 
     transport: IStreamTransport
@@ -114,7 +116,7 @@ class PeerConnection(Protocol):
 
     @property
     def finished(self) -> bool:
-        """True if the peer's FIN came: the received bytes are complete."""
+        """True if the connection ended with the peer's FIN: all bytes were received."""
         return self._state in (_State.FINISHED, _State.CLOSED)
 
     @property
@@ -124,27 +126,27 @@ class PeerConnection(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """True if no more bytes will come."""
+        """True if the peer will send no more bytes: its FIN came, or the connection is closed."""
         return self._state is not _State.OPEN
 
     @property
     def was_cut(self) -> bool:
-        """True if it was lost without the peer's FIN: the received bytes may be incomplete."""
+        """True if the connection closed without a FIN, so received bytes may be incomplete."""
         return self._state is _State.CUT
 
     def send(self, data: bytes) -> None:
-        """Write to the peer."""
+        """Send bytes to the peer. They count as one send until the kernel has taken them."""
         self._pending += 1
         self.last_used = self._clock.seconds()
         self.transport.write(data)
 
     def taken(self) -> int:
-        """Return how many sends have ended since the last call."""
+        """Return how many sends the kernel has taken, or were dropped, since the last call."""
         taken, self._taken = self._taken, 0
         return taken
 
     def read(self, limit: int) -> bytes:
-        """Remove and return received bytes, at most `limit`."""
+        """Remove and return at most `limit` received bytes."""
         data = bytes(self.received[:limit])
         del self.received[:limit]
         self.last_used = self._clock.seconds()
@@ -155,7 +157,7 @@ class PeerConnection(Protocol):
         return data
 
     def close(self) -> None:
-        """Close the connection. The peer has LINGER_S to take what was sent."""
+        """Close the connection. The peer has LINGER_S seconds to receive the sent bytes."""
         if self.lost or self._linger is not None:
             return
         self._linger = self._clock.callLater(LINGER_S, self._give_up)
@@ -163,12 +165,12 @@ class PeerConnection(Protocol):
         self.transport.loseConnection()
 
     def abort(self) -> None:
-        """Reset the connection."""
+        """Reset the connection at once."""
         if not self.lost:
             self.transport.abortConnection()
 
     def settle(self) -> None:
-        """Count all sends as ended: they hold no more buffers of the chip."""
+        """Count all sends as ended, so that they hold no more buffers of the chip."""
         self._taken += self._pending
         self._pending = 0
 

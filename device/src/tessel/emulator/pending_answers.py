@@ -20,7 +20,10 @@ class _PendingAnswer(Generic[T]):
 
 
 class PendingAnswers(Generic[T]):
-    """Commands that wait for their answer. Each attempt at one returns None if it is too early."""
+    """Holds commands that cannot be answered yet.
+
+    Each has an attempt: a function that returns the answer, or None if it is too early.
+    """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -32,9 +35,10 @@ class PendingAnswers(Generic[T]):
     def until(
         self, attempt: Callable[[], T | None], within_s: float | None, late: Callable[[], T]
     ) -> T | Deferred[T]:
-        """Return the answer now, or a Deferred that fires when there is one.
+        """Return the result of `attempt`, or a Deferred that fires with it if it is None now.
 
-        After `within_s` seconds `late` makes the answer; None waits without a limit.
+        The attempt is repeated at each `changed`. After `within_s` seconds the answer is the result
+        of `late`; None waits without a limit.
         """
         now = attempt()
         if now is not None:
@@ -48,7 +52,10 @@ class PendingAnswers(Generic[T]):
         return wait.answer
 
     def changed(self) -> None:
-        """Something happened: answer the commands that can be answered now."""
+        """Repeat the attempts, and answer the commands that can be answered now.
+
+        Called when something has happened to a socket.
+        """
         for wait in list(self._waits):
             answer = wait.attempt()
             if answer is not None:
@@ -56,7 +63,7 @@ class PendingAnswers(Generic[T]):
                 wait.answer.callback(answer)
 
     def stop(self) -> None:
-        """Forget all commands that wait."""
+        """Forget all waiting commands; their Deferreds never fire."""
         for wait in list(self._waits):
             self._end(wait)
 

@@ -20,7 +20,7 @@ _log = Logger()
 
 
 class Pinger:
-    """Runs one PING command at a time: a new one ends the one before it."""
+    """Runs one PING command at a time: a new one ends the previous one."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Pinger:
         self._times_ms: list[int] = []
 
     def start(self, ping: Ping) -> None:
-        """Begin a PING command."""
+        """Begin a PING command. The report is sent when all pings are made."""
         self.stop()
         self._sent, self._times_ms = 0, []
         self._running = Deferred.fromCoroutine(self._run(ping))
@@ -51,14 +51,14 @@ class Pinger:
         self._running.addErrback(lambda fault: _log.failure("a ping failed", fault))
 
     def report(self) -> None:
-        """Report the pings so far, or those of the last command."""
+        """Send a report of the pings so far, or of the last PING command."""
         times = self._times_ms or [0]
         average = sum(times) // len(times)
         received = len(self._times_ms)
         self._report(PingReport(self._sent, received, min(times), max(times), average))
 
     def stop(self) -> None:
-        """End the PING command."""
+        """End the current PING command without a report."""
         if self._running is not None:
             self._running.cancel()
             self._running = None

@@ -10,7 +10,7 @@ from tessel.emulator.quirks import IDEAL, Quirks
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The quirks and the delays of an emulated chip."""
+    """The quirks and the delays of one kind of emulated chip."""
 
     quirks: Quirks
     latencies: Latencies

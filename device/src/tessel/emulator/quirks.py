@@ -13,7 +13,7 @@ from tessel.cc3000.hci.codes import Code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """The limits and oddities of one chip. See docs/emulator.md for the meaning of each."""
+    """The limits and oddities of one chip. docs/emulator.md explains each field."""
 
     sockets: int = 4
     no_socket_code: int = Code.NO_MORE_SOCKETS

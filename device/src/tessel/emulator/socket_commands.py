@@ -36,7 +36,11 @@ _log = Logger()
 
 
 class SocketCommands:
-    """The chip's sockets: their table, the buffers for sending, and the answers that wait."""
+    """Carries out commands that open, bind, close and configure sockets.
+
+    It owns the table of sockets, the send buffers, and the commands that wait for an answer. Each
+    method that takes a command returns the answer to it.
+    """
 
     def __init__(
         self, air: Air, quirks: Quirks, inactivity_s: int, is_online: Callable[[], bool], say: Say
@@ -59,13 +63,13 @@ class SocketCommands:
         self._closing: dict[PeerConnection, None] = {}
 
     def set_inactivity(self, limit_s: int) -> None:
-        """Set the inactivity timer in seconds; 0 turns it off."""
+        """Set the limit of the inactivity timer in seconds; 0 turns it off."""
         self._inactivity.change(limit_s)
 
     # Commands.
 
     def open(self, command: hci.OpenSocket) -> Answer:
-        """Open a socket."""
+        """Open a TCP or UDP socket and answer with its number or an error code."""
         return [command.reply_packet(Result(self._opened(command)))]
 
     def _opened(self, command: hci.OpenSocket) -> int:
@@ -80,13 +84,19 @@ class SocketCommands:
         return self.new_tcp().sd
 
     def new_tcp(self) -> TcpSocket:
-        """Open a TCP socket. The caller checks that there is room in the table."""
+        """Open a TCP socket and start its inactivity timer.
+
+        The caller checks that the table has room.
+        """
         opened = self.table.open_tcp()
         self._inactivity.watch(opened)
         return opened
 
     def bind(self, command: hci.Bind) -> Answer:
-        """Bind a socket to a port. A UDP port is opened now, a TCP port when it listens."""
+        """Bind a socket to a port.
+
+        A UDP port is opened now, a TCP port when the socket listens.
+        """
         return [command.reply_packet(Result(self._bound(command)))]
 
     def _bound(self, command: hci.Bind) -> int:
@@ -103,9 +113,9 @@ class SocketCommands:
         return 0
 
     def datagrams(self, socket: UdpSocket) -> DatagramQueue | None:
-        """Return the port of this machine behind a UDP socket, opened when it is first needed.
+        """Return the datagram queue of a UDP socket, opening its port at the first call.
 
-        None if it cannot be opened.
+        Returns None if the port cannot be opened.
         """
         if socket.datagrams is None:
             datagrams = DatagramQueue(self.quirks.datagrams_held, self.waiting.changed)
@@ -118,7 +128,7 @@ class SocketCommands:
         return socket.datagrams
 
     def may_accept(self, socket: TcpSocket) -> bool:
-        """True if a connection can be accepted. With all sockets in use the chip answers no SYN."""
+        """Return True if a connection is waiting and a socket is free for it."""
         return bool(socket.listener) and self.table.has_room
 
     def set_option(self, command: hci.SetSocketOption) -> Answer:
@@ -136,7 +146,7 @@ class SocketCommands:
         return GARBLED if garbled and self.quirks.garbled_option_answer else 0
 
     def get_option(self, command: hci.GetSocketOption) -> Answer:
-        """Report an option of a socket."""
+        """Answer with the value of a socket's option."""
         socket = self.table.get(command.sd)
         value = None if socket is None else socket.options.get(command.option)
         if value is None:
@@ -179,11 +189,11 @@ class SocketCommands:
     # Events without a command.
 
     def new_stream(self) -> PeerConnection:
-        """Make the connection of this machine for a socket."""
+        """Return a new, not yet connected `PeerConnection` for a socket."""
         return PeerConnection(self._air.clock, self.quirks.receive_window, nagle=self.quirks.nagle)
 
     def adopt(self, socket: TcpSocket, stream: PeerConnection) -> None:
-        """Put a connection of this machine behind a socket."""
+        """Give `socket` the connected `stream`, and report changes of it to the host."""
         socket.stream = stream
         stream.changed = lambda: self._stream_changed(socket, stream)
         if stream.is_over:  # it ended before it was accepted
@@ -202,9 +212,10 @@ class SocketCommands:
             self._say(SendFailed(socket.sd).packet())
 
     def report_close_wait(self, socket: TcpSocket) -> None:
-        """Report once that the peer has closed, before or after its bytes are read (`Quirks`).
+        """Report to the host, once, that the peer has closed its side.
 
-        A reset is not reported: the event is known only for a FIN, and means that all bytes came.
+        `Quirks` decides whether the report comes before or after the peer's bytes are read. A reset
+        is not reported: the event is known only for a FIN, and means that all bytes came.
         """
         stream = socket.stream
         if stream is None or not stream.finished or socket.close_wait_reported or socket.dead:
@@ -220,7 +231,10 @@ class SocketCommands:
         self.waiting.changed()
 
     def cut(self) -> None:
-        """The link is lost: all sockets are dead. The host still has to close each of them."""
+        """Mark all sockets as dead. Called when the Wi-Fi link is lost.
+
+        The host still has to close each of them.
+        """
         for socket in self.table:
             if isinstance(socket, TcpSocket):
                 self._inactivity.forget(socket)
@@ -228,7 +242,7 @@ class SocketCommands:
         self.waiting.changed()
 
     def stop(self) -> None:
-        """The power is off: report nothing more."""
+        """Close everything and report nothing more. Called when the power is switched off."""
         self.waiting.stop()
         self._inactivity.stop()
         for stream in list(self._closing):

@@ -27,9 +27,9 @@ def _default_options() -> dict[int, int]:
 
 
 class AcceptQueue(ServerFactory):
-    """Connections that the host has not accepted yet.
+    """Holds connections that the host has not accepted yet.
 
-    Beyond `depth` of them, further ones wait in the kernel of this machine.
+    At most `depth` wait here; further ones wait in the kernel of this machine.
     """
 
     noisy = False
@@ -56,14 +56,17 @@ class AcceptQueue(ServerFactory):
         return len(self._pending)
 
     def pop(self) -> PeerConnection:
-        """Remove and return the oldest connection."""
+        """Remove and return the oldest connection. Raises IndexError if there is none."""
         stream = self._pending.popleft()
         if len(self._pending) < self._depth and self.port is not None:
             self._reading().resumeProducing()
         return stream
 
     def stop(self) -> Deferred[None]:
-        """Close the port and its waiting connections. Fires when the port is free again."""
+        """Close the port and its waiting connections.
+
+        The Deferred fires when the port is free again.
+        """
         for stream in self._pending:
             stream.abort()
         self._pending.clear()
@@ -75,7 +78,7 @@ class AcceptQueue(ServerFactory):
 
 
 def stopped(port: IListeningPort | None) -> Deferred[None]:
-    """Close a port. Fires one turn of the reactor later, when Twisted has closed it."""
+    """Close a port; the Deferred fires when it is closed, at once if `port` is None."""
     if port is None:
         return succeed(None)
     return cast("Deferred[None]", maybeDeferred(port.stopListening))
@@ -97,51 +100,55 @@ class TcpSocket:
 
     @property
     def last_used(self) -> float:
-        """The time of the last send, read or arrival."""
+        """The time, in seconds of the clock, of the last send, read or received byte."""
         return self.opened_at if self.stream is None else self.stream.last_used
 
     @property
     def is_over(self) -> bool:
-        """True if the socket is dead, or its connection lost."""
+        """True if the chip has closed the socket, or its connection is lost."""
         return self.dead or (self.stream is not None and self.stream.lost)
 
     @property
     def is_fresh(self) -> bool:
-        """True if it is neither connected nor listening, nor about to be."""
+        """True if the socket is not connected, connecting, listening or dead."""
         begun = (self.dial, self.stream, self.listener)
         return not self.dead and all(one is None for one in begun)
 
     def may_send(self, quirks: Quirks) -> bool:
-        """True if the chip accepts a send."""
+        """Return True if the chip accepts a send on this socket."""
         stream = self.stream
         if self.dead or stream is None or stream.lost:
             return False
         return quirks.half_close or not stream.finished
 
     def has_to_read(self) -> bool:
-        """True if a read is answered at once: with bytes, or because none will come."""
+        """Return True if a read is answered at once: bytes are there, or none will come."""
         if self.stream is None:
             return self.dead or self.is_fresh
         return self.dead or self.stream.is_over or bool(self.stream.received)
 
     @property
     def may_be_written(self) -> bool:
-        """True if a send is answered at once, even with an error: BSD's rule for `select`."""
+        """True if a send is answered at once, even with an error, as BSD's `select` reports."""
         return self.dead or (self.dial is None and self.listener is None)
 
     @property
     def was_cut(self) -> bool:
+        """True if the socket is dead, or its connection closed without the peer's FIN."""
         return self.dead or (self.stream is not None and self.stream.was_cut)
 
     def cut(self) -> Deferred[None]:
-        """Reset the connection. Received bytes can still be read."""
+        """Mark the socket as dead and reset its connection.
+
+        Received bytes can still be read. The Deferred fires when the port is free again.
+        """
         self.dead = True
         if self.stream is not None:
             self.stream.abort()
         return self._leave()
 
     def close(self) -> Deferred[None]:
-        """Close the socket. Fires when its port, if it has one, is free again."""
+        """Close the socket. The Deferred fires when its port, if it has one, is free again."""
         if self.stream is not None:
             self.stream.close()
         return self._leave()
@@ -155,7 +162,7 @@ class TcpSocket:
 
 @dataclass(eq=False, slots=True)
 class UdpSocket:
-    """A UDP socket of the chip. This machine's port is opened when it is first needed."""
+    """A UDP socket of the chip. Its port of this machine is opened when first needed."""
 
     sd: int
     bound_port: int = 0
@@ -168,24 +175,30 @@ class UdpSocket:
 
     @property
     def is_over(self) -> bool:
+        """True if the chip has closed the socket."""
         return self.dead
 
     @property
     def was_cut(self) -> bool:
+        """True if the chip has closed the socket."""
         return self.dead
 
     def may_send(self, quirks: Quirks) -> bool:
+        """Return True if the chip has not closed the socket."""
         del quirks
         return not self.dead
 
     def has_to_read(self) -> bool:
+        """Return True if a read is answered at once: a datagram is there, or none will come."""
         return self.dead or (self.datagrams is not None and bool(self.datagrams.arrived))
 
     def cut(self) -> Deferred[None]:
+        """Mark the socket as dead and close its port. Fires when the port is free again."""
         self.dead = True
         return self.close()
 
     def close(self) -> Deferred[None]:
+        """Close the socket's port. The Deferred fires when the port is free again."""
         port, self.port = self.port, None
         return stopped(port)
 
@@ -195,7 +208,7 @@ S = TypeVar("S", TcpSocket, UdpSocket)
 
 
 class SocketTable:
-    """The open sockets by their numbers. A new socket gets the lowest free number."""
+    """Holds the open sockets by number. A new socket gets the lowest free number."""
 
     def __init__(self, limit: int, clock: IReactorTime) -> None:
         self._limit = limit
@@ -215,28 +228,31 @@ class SocketTable:
         return len(self._open) < self._limit
 
     def open_tcp(self) -> TcpSocket:
-        """Open a TCP socket. The caller checks `has_room`."""
+        """Open a TCP socket and return it. The caller checks `has_room`."""
         return self._kept(TcpSocket(self._lowest(), self._clock.seconds()))
 
     def open_udp(self) -> UdpSocket:
-        """Open a UDP socket. The caller checks `has_room`."""
+        """Open a UDP socket and return it. The caller checks `has_room`."""
         return self._kept(UdpSocket(self._lowest()))
 
     def get(self, sd: int) -> ChipSocket | None:
-        """Return the open socket with this number, if there is one."""
+        """Return the open socket with the number `sd`, or None."""
         return self._open.get(sd)
 
     def tcp(self, sd: int) -> TcpSocket | None:
-        """Return the open TCP socket with this number, if there is one."""
+        """Return the open TCP socket with the number `sd`, or None."""
         found = self._open.get(sd)
         return found if isinstance(found, TcpSocket) else None
 
     def was_closed(self, sd: int) -> bool:
-        """True if a socket with this number was closed, and none is open."""
+        """Return True if a socket with the number `sd` was closed and none is open now."""
         return sd in self._closed
 
     def drop(self, sd: int) -> ChipSocket | None:
-        """Take a socket out of the table, and return it."""
+        """Remove a socket from the table and return it, or None if it is not open.
+
+        The socket itself is not closed.
+        """
         dropped = self._open.pop(sd, None)
         if dropped is not None:
             self._closed.add(sd)

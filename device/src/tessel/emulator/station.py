@@ -26,7 +26,10 @@ _DHCP_FAILED = Code.FAILED & 0xFF  # an event's status; the value of a real chip
 
 
 class WifiStation:
-    """Joins the network that the host or the policy names, and notices lost access points."""
+    """The chip's Wi-Fi: joins the network that the host or the policy names.
+
+    It also notices when the access point is lost.
+    """
 
     def __init__(
         self,
@@ -53,19 +56,19 @@ class WifiStation:
 
     @property
     def is_online(self) -> bool:
-        """True if the chip has an address."""
+        """True if the chip has an IP address."""
         return self.lease is not None
 
     @property
     def name_server(self) -> str | None:
-        """The address at which the access point answers DNS questions, None without a lease."""
+        """The address of the network's name server, None while the chip has no lease."""
         return None if self.lease is None else self.lease.name_server
 
     def is_own(self, host: str) -> bool:
-        """True if packets to this address do not leave the simulated network, which has no hosts.
+        """Return True if packets to the address `host` stay in the simulated network.
 
-        These are the chip's own address (it has no loopback), the first and the last address of its
-        network, and 0.0.0.0/8.
+        No host answers there. These are the chip's own address (it has no loopback), the first and
+        the last address of its network, and 0.0.0.0/8.
         """
         address = IPv4Address(host)
         if address in _THIS_NETWORK:
@@ -77,11 +80,11 @@ class WifiStation:
         return address in own
 
     def can_dial(self, host: str) -> bool:
-        """True if it may be the address of a host other than the chip, and is not multicast."""
+        """Return True if `host` may be the address of another host and is not multicast."""
         return not self.is_own(host) and IPv4Address(host) not in _GROUPS
 
     def connect(self, network: SavedNetwork) -> None:
-        """Try to join a network, and leave the present one."""
+        """Leave the current network, if any, and try to join `network`."""
         if self.joined is not None:
             self._leave()
         self._forget()
@@ -89,7 +92,10 @@ class WifiStation:
         self._seek()
 
     def connect_by_policy(self) -> None:
-        """Join a network that the policy names, if one is in range and the chip is in none."""
+        """Join a network that the stored policy names, if one is in range.
+
+        Does nothing if the chip is in a network already.
+        """
         if self.status is not WlanStatus.DISCONNECTED:
             return
         for network in self._by_policy():
@@ -99,26 +105,29 @@ class WifiStation:
                 return
 
     def disconnect(self) -> bool:
-        """Leave the network. False if the chip is in none."""
+        """Leave the network and return True, or return False if the chip is in none."""
         if self.status is WlanStatus.DISCONNECTED:
             return False
         self._leave()
         return True
 
     def address_changed(self) -> None:
-        """Apply a static address that was set or removed, at once if there is a link."""
+        """Apply a changed static address from memory. Called after each change.
+
+        It takes effect now if the chip is in a network, otherwise when it joins one.
+        """
         if self.joined is not None:
             self._after(self._latencies.lease_s, self._ask_for_lease)
 
     def timers_changed(self) -> None:
-        """Apply the timers that were set in the chip's memory."""
+        """Apply the timers in the chip's memory. Called after each change."""
         if self.joined is not None:
             self._plan_keepalive()
         if self.lease is not None:
             self._plan_renewal()
 
     def stop(self) -> None:
-        """Disconnect, because the power was switched off."""
+        """Leave the network without events. Called when the power is switched off."""
         self._listen_no_more()
         self._forget()
 

@@ -23,7 +23,10 @@ _log = Logger()
 
 
 class TransferCommands:
-    """Obeys these commands. Datagrams to the access point's name server are answered by `names`."""
+    """Carries out send, receive and select; each method returns the chip's answer.
+
+    Datagrams to the access point's name server are answered by `names`.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,10 @@ class TransferCommands:
     # Sending. Each packet takes a buffer, even one that cannot be sent.
 
     def send(self, message: hci.Send) -> Answer:
-        """Send bytes of a connection, or a datagram to the peer of a connected UDP socket."""
+        """Send bytes of a TCP connection, or a datagram to the peer of a UDP socket.
+
+        It takes one send buffer, even if the send fails.
+        """
         if not self._sockets.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
@@ -63,7 +69,7 @@ class TransferCommands:
         return True
 
     def send_to(self, message: hci.SendTo) -> Answer:
-        """Send a datagram."""
+        """Send a datagram to an address. It takes one send buffer, even if it fails."""
         if not self._sockets.buffers.take():
             return self._overrun(message)
         socket = self._table.get(message.sd)
@@ -104,11 +110,11 @@ class TransferCommands:
     # Receiving.
 
     def receive(self, command: hci.Receive) -> Answer:
-        """Read from a socket, waiting as its options say."""
+        """Read from a socket, waiting for data as long as its options say."""
         return self._receive(command, self._table.get(command.sd))
 
     def receive_from(self, command: hci.ReceiveFrom) -> Answer:
-        """Read from a socket as `receive`, with the sender of a datagram."""
+        """Read from a socket as `receive` does; the answer includes a datagram's sender."""
         return self._receive(command, self._table.get(command.sd))
 
     def _receive(self, command: hci.Receive | hci.ReceiveFrom, socket: ChipSocket | None) -> Answer:
@@ -139,7 +145,7 @@ class TransferCommands:
     # Select.
 
     def select(self, command: hci.Select) -> Answer:
-        """Wait until one of several sockets is ready."""
+        """Wait until one of several sockets is ready; answer with the ready ones."""
         timeout = command.timeout_us
         return self._waiting.until(
             lambda: self._selected(command),

@@ -38,7 +38,7 @@ class Result(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Bits(Reply):
-    """An answer with four bytes that cannot be an error: a status or an option's value."""
+    """An answer with four bytes that are no error code: a status or an option's value."""
 
     FORMAT = words(1)
     value: int
