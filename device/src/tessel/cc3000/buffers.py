@@ -1,8 +1,8 @@
 """The chip's buffers for sending, as the host counts them.
 
-Each packet takes one buffer, whatever its size. The chip reports freed buffers with `FreeBuffers`:
-late, and sometimes for a closed socket whose number another socket has by then. A chip that gets
-more packets than it has buffers hangs.
+Each packet takes one buffer, whatever its size. The chip reports freed buffers with `FreeBuffers`.
+The report comes late: the socket may be closed by then, and a new socket may have its number. A
+chip that gets more packets than it has buffers hangs.
 """
 
 from __future__ import annotations

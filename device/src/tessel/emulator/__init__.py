@@ -1,7 +1,8 @@
 """A CC3000 made of code: the chip's side of the bus, and the air with access points around it.
 
-`EmulatedChip` has the chip's pins, `Air` the access points and this machine's network behind them,
-`PROFILES` the chips to choose from: with which weaknesses (`Quirks`), and how slow (`Latencies`).
+`EmulatedChip` has the chip's pins. `Air` has the access points and this machine's network behind
+them. `PROFILES` names the chips to choose from: each has its faults (`Quirks`) and its delays
+(`Latencies`).
 """
 
 from tessel.emulator.air import AccessPoint, Air, IAirReactor

@@ -200,7 +200,7 @@ class ControlCommands:
         return [command.reply_packet(Done())]
 
     def ping(self, command: netapp.Ping) -> Answer:
-        """Begin to ping a host."""
+        """Begin to ping a host. The report is sent later, as an event."""
         self._pinger.start(command)
         return [command.reply_packet(Done())]
 

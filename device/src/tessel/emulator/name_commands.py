@@ -1,4 +1,4 @@
-"""The chip's own command to look a name up, answered by this machine's resolver."""
+"""The chip's own command to look up a name, answered by this machine's resolver."""
 
 from __future__ import annotations
 

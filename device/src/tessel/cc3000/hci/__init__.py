@@ -1,7 +1,7 @@
 """The messages between host and CC3000, encoded and decoded for both sides.
 
-`packets` has the four kinds of packet; `wlan`, `sockets`, `names` and `netapp` the commands;
-`replies` their answers; `events` what the chip reports without being asked.
+`packets` has the four kinds of packet. `wlan`, `sockets`, `names` and `netapp` have the commands,
+`replies` has their answers, and `events` has the events that do not answer a command.
 """
 
 __all__ = [

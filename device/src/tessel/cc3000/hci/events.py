@@ -1,4 +1,4 @@
-"""Events that the chip reports without being asked."""
+"""Events of the chip that do not answer a command."""
 
 from __future__ import annotations
 
@@ -108,9 +108,10 @@ class SendFailed:
 
 @dataclass(frozen=True, slots=True)
 class PatchRequest:
-    """The chip asks for a patch during its start: 1 driver, 2 firmware, 3 bootloader.
+    """The chip asks for a patch during its start.
 
-    The host answers with a `PatchPacket` of the same kind.
+    `kind`: 1 driver, 2 firmware, 3 bootloader. The host answers with a `PatchPacket` of the same
+    kind.
     """
 
     kind: int

@@ -1,4 +1,4 @@
-"""Commands about names: look one up, advertise one. A docstring lists the arguments on the wire."""
+"""Commands that look up or advertise a name. A docstring lists the arguments on the wire."""
 
 from __future__ import annotations
 
