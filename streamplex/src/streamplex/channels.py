@@ -14,7 +14,10 @@ from streamplex.messages import MAX_CHANNEL
 
 
 class Side(Enum):
-    """An end of the tunnel; the value is the first channel that it opens."""
+    """One of the two ends of a tunnel.
+
+    The value is the first channel number that this end opens.
+    """
 
     A = 1
     """The server."""
@@ -24,12 +27,12 @@ class Side(Enum):
 
     @property
     def other(self) -> Side:
-        """The peer's side."""
+        """The opposite end of the tunnel."""
         return Side.B if self is Side.A else Side.A
 
 
 class OwnChannels:
-    """The channel numbers that this side opens."""
+    """Allocates the channel numbers of the substreams that this side opens."""
 
     __slots__ = ("_next", "_released", "reuse")
 
@@ -39,7 +42,10 @@ class OwnChannels:
         self.reuse = False  # released numbers may be opened again
 
     def allocate(self) -> int:
-        """Return a number to open. Raises ChannelsExhaustedError if there is none."""
+        """Return a free channel number for a new substream.
+
+        Raises ChannelsExhaustedError if every number was used and none may be used again.
+        """
         if self._next <= MAX_CHANNEL:
             self._next += 2
             return self._next - 2
@@ -52,16 +58,19 @@ class OwnChannels:
         )
 
     def release(self, channel: int) -> None:
-        """Both ends are done with a number: it may be opened again, with `reuse/1`."""
+        """Record that neither end uses this channel number any more.
+
+        With `reuse/1`, `allocate` may return the number again.
+        """
         self._released.append(channel)
 
     def was_opened(self, channel: int) -> bool:
-        """Return whether the number was ever allocated."""
+        """Return whether `allocate` has ever returned this channel number."""
         return channel < self._next
 
 
 class PeerChannels:
-    """The channel numbers of the substreams that the peer opens."""
+    """Checks and records the channel numbers of the substreams that the peer opens."""
 
     __slots__ = ("_highest", "_side")
 
@@ -70,7 +79,10 @@ class PeerChannels:
         self._highest = 0
 
     def open(self, channel: int) -> None:
-        """The peer opens a number. Raises RemoteError if it may not open this one."""
+        """Record that the peer opened a substream with this channel number.
+
+        Raises RemoteError if the number is not one of the numbers that the peer's side may open.
+        """
         first = self._side.value
         if not first <= channel <= MAX_CHANNEL or channel % 2 != first % 2:
             kind = "odd" if first % 2 else "even"
@@ -81,7 +93,7 @@ class PeerChannels:
         self._highest = max(self._highest, channel)
 
     def was_opened(self, channel: int) -> bool:
-        """Return whether the peer ever opened this number, or a higher one."""
+        """Return whether the peer has ever opened this channel number or a higher one."""
         return channel <= self._highest
 
     @property

@@ -58,7 +58,7 @@ program sends that sets a timer for each request, and too low to keep a processo
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Sizes of the windows that this side grants to its peer, in bytes."""
+    """The sizes in bytes of the flow control windows that this side grants to its peer."""
 
     first: int = FIRST_WINDOW_BYTES
     """First window of each new substream, as stated in this side's first message. It saves a round
@@ -81,7 +81,10 @@ class Windows:
 
 
 class Promises:
-    """The sum of all windows of one tunnel, and the shortest round trip that was measured."""
+    """Holds the sum of all windows of one tunnel and the shortest round trip measured on it.
+
+    `nbytes` is that sum in bytes, `windows` the configured sizes.
+    """
 
     __slots__ = ("_sparing", "nbytes", "round_trip_s", "windows")
 
@@ -98,14 +101,21 @@ class Promises:
         return self.nbytes + self.windows.first <= self.windows.tunnel_max
 
     def promise_first(self) -> bool:
-        """Promise the first window of a new substream. Return whether there was room for it."""
+        """Add the first window of a new substream to the sum.
+
+        Return False if there is no room for it.
+        """
         if not self.have_room:
             return False
         self.nbytes += self.windows.first
         return True
 
     def promise_more(self, nbytes: int) -> bool:
-        """Promise `nbytes` more to a growing window. Return whether there was room for them."""
+        """Add `nbytes` to the sum for a window that grows.
+
+        Return False if there is no room for them. Growing windows may use room only while the sum
+        stays within half of `tunnel_max`.
+        """
         if self.nbytes + nbytes > self.windows.tunnel_max // 2:
             return False
         self.nbytes += nbytes
@@ -116,32 +126,41 @@ class Promises:
         self.nbytes -= nbytes
 
     def measured(self, round_trip_s: float) -> None:
-        """A grant was answered after this time, which is a round trip or longer."""
+        """Record that the peer answered a grant after `round_trip_s` seconds.
+
+        The time is a round trip or longer, so the shortest one is kept.
+        """
         if round_trip_s > 0:  # a machine's clock may be set back
             self.round_trip_s = min(round_trip_s, self.round_trip_s or round_trip_s)
 
     def came(self, nbytes: int, before: int) -> None:
-        """A piece of `nbytes` came on a substream, after a piece of `before` bytes."""
+        """Record that a piece of `nbytes` arrived, and the piece before it had `before` bytes.
+
+        After a small message, the next SPARING_GRANTS grants to a near peer are small.
+        """
         if is_message(nbytes, before):
             self._sparing = SPARING_GRANTS
 
     @property
     def is_near(self) -> bool:
-        """Whether the peer is known to be near."""
+        """Whether the measured round trip to the peer is shorter than NEAR_S."""
         return self.round_trip_s is not None and self.round_trip_s < NEAR_S
 
     @property
     def is_sparing(self) -> bool:
-        """Whether the peer is to be granted little at a time."""
+        """Whether the peer should get small grants, because small messages arrived recently."""
         return self._sparing > 0 and self.is_near
 
     def spared(self) -> None:
-        """A small grant was made."""
+        """Record that one small grant was made."""
         self._sparing -= 1
 
 
 class Window:
-    """The number of bytes that the peer may send on one substream."""
+    """The flow control window of one substream: how many bytes the peer may send on it.
+
+    `left` is the number of bytes that the peer may still send.
+    """
 
     __slots__ = (
         "_ended",
@@ -180,11 +199,14 @@ class Window:
 
     @property
     def held(self) -> int:
-        """Received bytes that the consumer has not taken."""
+        """Number of bytes received and not yet taken by the consumer."""
         return self._size - self.left - self._taken
 
     def receive(self, nbytes: int) -> None:
-        """Count received data. Raises RemoteError if it is empty, or more than was granted."""
+        """Subtract `nbytes` of received data from the bytes that the peer may send.
+
+        Raises RemoteError if `nbytes` is 0 or more than was granted.
+        """
         if not nbytes:
             raise RemoteError("an empty data message")
         if nbytes > self.left:
@@ -194,9 +216,10 @@ class Window:
         self._last = nbytes
 
     def take(self, nbytes: int, now: float) -> int:
-        """The consumer took `nbytes` at `now` (seconds). Return the bytes to grant to the peer.
+        """Record that the consumer took `nbytes` at time `now` (s).
 
-        Returns 0 until there is enough to grant.
+        Return the bytes to grant to the peer. Returns 0 if too little was taken for a grant, or
+        after `end`.
         """
         self._taken += nbytes
         if self._until_answer:
@@ -261,18 +284,21 @@ class Window:
         return holds_up
 
     def end(self) -> None:
-        """Grant nothing more: the peer has ended, or this side reads no more."""
+        """Stop granting: the peer has ended, or this side reads no more."""
         self._ended = True
 
     def close(self) -> None:
-        """The substream is over: give its window back."""
+        """Stop granting and subtract this window from the tunnel's sum: the substream is over."""
         self._ended = True
         if self.promised:
             self.promised = False
             self._promises.give_back(self._size)
 
     def count_event(self, now: float) -> bool:
-        """Count an event at `now` (seconds). Return whether it is within the limit."""
+        """Count an event received at time `now` (seconds). Return whether it is within the limit.
+
+        The limit is MAX_EVENTS_PER_S on average and MAX_EVENTS_AT_ONCE in a burst.
+        """
         since = max(0.0, now - self._events_at)  # the clock of a machine may be set back
         self._events_at = now
         self._events = min(MAX_EVENTS_AT_ONCE, self._events + since * MAX_EVENTS_PER_S)
@@ -283,12 +309,18 @@ class Window:
 
 
 def is_message(nbytes: int, before: int) -> bool:
-    """Return whether a piece is a small message, not the end of bulk data that was cut."""
+    """Return whether a piece of `nbytes` is a small message, and not the last part of bulk data.
+
+    `before` is the number of bytes of the piece before it on the same substream.
+    """
     return nbytes <= INTERACTIVE_BYTES and before <= INTERACTIVE_BYTES
 
 
 def add_credit(outstanding: int, granted: int) -> int:
-    """Return the credit after a grant. Raises RemoteError above MAX_CREDIT_BYTES."""
+    """Return the sum of the `outstanding` credit and the newly `granted` credit, in bytes.
+
+    Raises RemoteError if the sum exceeds MAX_CREDIT_BYTES.
+    """
     if outstanding + granted > MAX_CREDIT_BYTES:
         raise RemoteError(
             f"credit of {in_bytes(granted)} on top of {outstanding}; "

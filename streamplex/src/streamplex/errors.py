@@ -10,11 +10,11 @@ class LocalError(StreamplexError):
 
 
 class ChannelsExhaustedError(LocalError):
-    """This side has used all its channel numbers. Open further substreams on a new tunnel."""
+    """This side has no channel number left. Open further substreams on a new tunnel."""
 
 
 class PromisesExhaustedError(LocalError):
-    """The limit on the windows of all substreams is reached. Try again when some have ended."""
+    """The limit on the sum of all windows is reached. Try again when some substreams have ended."""
 
 
 class RemoteError(StreamplexError):
@@ -22,11 +22,14 @@ class RemoteError(StreamplexError):
 
 
 class SilentPeerError(StreamplexError):
-    """The peer sent nothing in time, not even an answer to a ping. It cannot be reached."""
+    """The peer sent nothing within the timeout, not even an answer to a ping. It is unreachable."""
 
 
 class SubstreamError(StreamplexError):
-    """The peer reported that one substream failed. The tunnel goes on. The text is the peer's."""
+    """The peer reported that one substream failed.
+
+    The tunnel stays open. The peer wrote the text.
+    """
 
 
 class TunnelLostError(StreamplexError):
@@ -34,5 +37,5 @@ class TunnelLostError(StreamplexError):
 
 
 def in_bytes(number: int) -> str:
-    """Return `1 byte`, `2 bytes` and so on, for the text of an error."""
+    """Return the number with its unit, `1 byte` or `2 bytes`, for the text of an error."""
     return "1 byte" if number == 1 else f"{number} bytes"

@@ -43,7 +43,7 @@ _CREDIT = jsontext.dumps({"event": "credit", "bytes": 0}).replace(b"0", b"%d")
 
 @dataclass(frozen=True, slots=True)
 class StreamOpened:
-    """The peer opened a substream."""
+    """The peer opened a substream. `name` is None if the peer gave it no name."""
 
     channel: int
     name: str | None
@@ -51,7 +51,7 @@ class StreamOpened:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """Bytes of a substream; never empty."""
+    """The peer sent bytes on a substream. Events of `TunnelCore` never have empty data."""
 
     channel: int
     data: BytesLike
@@ -66,7 +66,7 @@ class StreamEnded:
 
 @dataclass(frozen=True, slots=True)
 class StreamFailed:
-    """The peer reported that its side of this substream failed."""
+    """The peer reported that its side of this substream failed. `message` is the peer's text."""
 
     channel: int
     message: str
@@ -74,7 +74,7 @@ class StreamFailed:
 
 @dataclass(frozen=True, slots=True)
 class CustomReceived:
-    """A custom event, which the layer above defines, on a substream."""
+    """The peer sent an event that the application defines, on a substream."""
 
     channel: int
     name: str
@@ -83,7 +83,7 @@ class CustomReceived:
 
 @dataclass(frozen=True, slots=True)
 class CreditGranted:
-    """The peer accepts so many more bytes on a substream."""
+    """The peer accepts `nbytes` more bytes on a substream."""
 
     channel: int
     nbytes: int
@@ -91,28 +91,31 @@ class CreditGranted:
 
 @dataclass(frozen=True, slots=True)
 class StreamReset:
-    """The peer discards all further data on this substream. Stop sending."""
+    """The peer discards all further data on this substream. This side must stop sending."""
 
     channel: int
 
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A message that the layer above defines, on the control channel."""
+    """The peer sent an application message on the control channel."""
 
     value: Json
 
 
 @dataclass(frozen=True, slots=True)
 class GoAway:
-    """The server asks to open no more substreams, and to connect anew after `after_ms`."""
+    """The server asks the device to open no more substreams on this tunnel.
+
+    The device should connect again after `after_ms` milliseconds.
+    """
 
     after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The peer asks whether this side is still there. A pong with this id is due."""
+    """The peer checks whether this side is alive. This side must send a pong with the same `id`."""
 
     id: int | str
 
@@ -124,7 +127,10 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A message that this version does not know. The protocol requires to ignore it."""
+    """The peer sent a message that this side does not know. The protocol requires to ignore it.
+
+    `what` describes the message for a log line.
+    """
 
     channel: int
     what: str
@@ -132,7 +138,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The peer broke the protocol. It is the last event: the tunnel is over."""
+    """The peer broke the protocol as `error` describes. No event follows: the tunnel is over."""
 
     error: RemoteError
 
@@ -165,8 +171,9 @@ Event: TypeAlias = Reported | Fault
 def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:
     """Return the meaning of one message.
 
-    `known` are the features whose messages are understood, besides the original protocol. Raises
-    RemoteError if the message breaks the protocol.
+    `known` are the features whose messages are understood in addition to the original protocol;
+    messages of other features are returned as Ignored. Raises RemoteError if the message breaks the
+    protocol.
     """
     if isinstance(message, DataMessage):
         if message.channel == CONTROL_CHANNEL:
@@ -273,53 +280,59 @@ def _shown(value: Json) -> str:
 
 
 def stream_opened(channel: int, name: str | None) -> bytes:
-    """Return the frame that opens a substream."""
+    """Return the frame that opens a substream. `name` None: the substream has no name."""
     said = {"type": "stream", "sock": channel}
     return encode_json(CONTROL_CHANNEL, said if name is None else said | {"name": name})
 
 
 def message(value: Json) -> bytes:
-    """Return the frame of an application message."""
+    """Return the frame that carries an application message on the control channel."""
     return encode_json(CONTROL_CHANNEL, {"type": "message", "object": value})
 
 
 def go_away(after_ms: int) -> bytes:
-    """Return the frame that asks the peer to open no more substreams."""
+    """Return the frame that asks the device to open no more substreams.
+
+    The device should connect again after `after_ms` milliseconds.
+    """
     return encode_json(CONTROL_CHANNEL, {"type": "goaway", "after_ms": after_ms})
 
 
 def ping(number: int) -> bytes:
-    """Return the frame that asks the peer whether it is still there."""
+    """Return the frame of a ping, which checks whether the peer is alive. `number` is its id."""
     return encode_json(CONTROL_CHANNEL, {"type": "ping", "id": number})
 
 
 def pong(ping_id: int | str) -> bytes:
-    """Return the frame that answers a ping."""
+    """Return the frame that answers the ping with the id `ping_id`."""
     return encode_json(CONTROL_CHANNEL, {"type": "pong", "id": ping_id})
 
 
 def stream_ended(channel: int) -> bytes:
-    """Return the frame of a half close."""
+    """Return the frame that reports that this side sends no more data on a substream."""
     return encode_text(channel, _END)
 
 
 def stream_failed(channel: int, text: str) -> bytes:
-    """Return the frame that reports that this side of a substream failed."""
+    """Return the frame that reports that this side of a substream failed.
+
+    `text` is cut to MAX_ERROR_CHARACTERS.
+    """
     return encode_json(channel, {"event": "error", "message": text[:MAX_ERROR_CHARACTERS]})
 
 
 def credit_granted(channel: int, nbytes: int) -> bytes:
-    """Return the frame that lets the peer send `nbytes` more."""
+    """Return the frame that lets the peer send `nbytes` more bytes on a substream."""
     return encode_text(channel, _CREDIT % nbytes)
 
 
 def stream_reset(channel: int) -> bytes:
-    """Return the frame that asks the peer to send no more data."""
+    """Return the frame that asks the peer to send no more data on a substream."""
     return encode_json(channel, {"event": "reset"})
 
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
-    """Return the frame of a custom event, which the layer above defines."""
+    """Return the frame of an event that the application defines, with its name and arguments."""
     return encode_text(channel, _custom(name) if not args else _custom_with(name, args))
 
 

@@ -34,9 +34,10 @@ CREDIT = "credit/1"
 
 
 class Features:
-    """Features that are offered or on. `understood` are those whose messages this side accepts.
+    """A set of features that this side offers or that are turned on.
 
-    Only the server sends `goaway`: `hears_goaway` is False for the server itself.
+    `names` are all of them, `understood` those whose messages this side accepts. Only the server
+    sends `goaway`, so the server passes `hears_goaway` as False: it does not accept that message.
     """
 
     __slots__ = ("names", "understood")

@@ -12,9 +12,9 @@ from streamplex.schedule import Scheduler
 
 
 class FlowControl:
-    """Counts how much each side may send on each substream. Before `turn_on` without limits.
+    """Counts how many bytes each side of a tunnel may send on each substream.
 
-    A window limits what the peer may send, credit what this side may send.
+    A window limits the peer, credit limits this side. Before `turn_on` there are no limits.
     """
 
     __slots__ = ("_peers_first", "_promises", "_scheduler", "_unread", "_windows")
@@ -27,33 +27,35 @@ class FlowControl:
         self._unread: set[int] = set()  # substreams that the peer has reset
 
     def turn_on(self, windows: Windows, peers_first: int) -> None:
-        """Apply flow control to all substreams opened from now on.
+        """Apply flow control to all substreams that are opened from now on.
 
-        `windows` is what this side grants, `peers_first` the peer's first grant in bytes.
+        `windows` are the sizes that this side grants. `peers_first` is the number of bytes that the
+        peer grants on each new substream.
         """
         self._promises = Promises(windows)
         self._peers_first = peers_first
 
     def __contains__(self, channel: int) -> bool:
+        """Return whether the substream is open and flow control is on for it."""
         return channel in self._windows
 
     def window(self, channel: int) -> Window | None:
-        """Return the window of an open substream; None if flow control is off for it."""
+        """Return the window of an open substream. None: flow control is off for this substream."""
         return self._windows.get(channel)
 
     def require_room(self) -> None:
-        """Raise PromisesExhaustedError if there is no room for one more first window."""
+        """Raise PromisesExhaustedError if there is no room for another substream's first window."""
         if self._promises is not None and not self._promises.have_room:
             raise PromisesExhaustedError("no credit is left for another substream")
 
     def begin(self, channel: int) -> None:
-        """A substream was opened."""
+        """Start the flow control of a substream that was opened. Does nothing before `turn_on`."""
         if self._promises is not None:
             self._windows[channel] = Window(self._promises)
             self._scheduler.limit(channel, self._peers_first)
 
     def close(self, channel: int) -> None:
-        """A substream is released. Its queued data still needs credit."""
+        """End the window of a substream that is released. Its queued data still needs credit."""
         self._unread.discard(channel)
         window = self._windows.pop(channel, None)
         if window is not None:
@@ -62,19 +64,26 @@ class FlowControl:
     # --- what comes
 
     def received(self, channel: int, nbytes: int) -> None:
-        """Count received data. Raises RemoteError if it exceeds the window."""
+        """Count `nbytes` of received data against the window of a substream.
+
+        Raises RemoteError if `nbytes` is 0 or exceeds the window. Without flow control nothing is
+        checked.
+        """
         window = self._windows.get(channel)
         if window is not None:
             window.receive(nbytes)
 
     def ended(self, channel: int) -> None:
-        """The peer sends no more data: grant nothing more."""
+        """Stop granting credit on a substream, because the peer sends no more data there."""
         window = self._windows.get(channel)
         if window is not None:
             window.end()
 
     def consumed(self, channel: int, nbytes: int, now: float) -> bool:
-        """The consumer took received data at `now` (seconds). Return whether a grant was queued."""
+        """Record that the consumer took `nbytes` at time `now` (s).
+
+        Return whether a grant was queued.
+        """
         window = self._windows.get(channel)
         if window is None or not (grant := window.take(nbytes, now)):
             return False
@@ -82,43 +91,56 @@ class FlowControl:
         return True
 
     def grant(self, channel: int, nbytes: int) -> None:
-        """Queue a grant: the peer may send so many more bytes."""
+        """Queue a frame that lets the peer send `nbytes` more bytes on a substream."""
         self._scheduler.add_urgent(events.credit_granted(channel, nbytes))
 
     def stop_reading(self, channel: int) -> None:
-        """Queue a reset in place of the queued data. Raises LocalError without a window."""
+        """Drop the queued data of a substream and ask the peer to send no more data on it.
+
+        Raises LocalError if flow control is off for this substream.
+        """
         if channel not in self._windows:
             raise LocalError(f"reset of substream {channel} without credit/1")
         self.ended(channel)
         self._scheduler.replace_payload(channel, events.stream_reset(channel))
 
     def is_promised(self, channel: int) -> bool:
-        """Return whether there was room for the substream's first window."""
+        """Return whether the tunnel had room for the substream's first window.
+
+        True also if flow control is off for this substream.
+        """
         window = self._windows.get(channel)
         return window is None or window.promised
 
     def count_event(self, channel: int, now: float) -> bool:
-        """Count an event received at `now` (seconds). Return whether it is within the limit."""
+        """Count an event received at time `now` (seconds). Return whether it is within the limit.
+
+        Without flow control for this substream there is no limit.
+        """
         window = self._windows.get(channel)
         return window is None or window.count_event(now)
 
     # --- what leaves
 
     def is_read(self, channel: int) -> bool:
-        """Return whether the peer still reads this substream."""
+        """Return whether the peer still accepts data on this substream.
+
+        It does until it resets it.
+        """
         return channel not in self._unread
 
     def granted(self, channel: int, nbytes: int) -> None:
-        """Add credit that the peer granted, also for the queued data of a released substream.
+        """Add `nbytes` of credit that the peer granted to a substream.
 
-        Raises RemoteError if the credit exceeds MAX_CREDIT_BYTES.
+        This also applies to the queued data of a released substream. Raises RemoteError if the
+        credit exceeds MAX_CREDIT_BYTES.
         """
         outstanding = self._scheduler.credit_of(channel)
         if outstanding is not None:
             self._scheduler.grant(channel, add_credit(outstanding, nbytes))
 
     def not_read(self, channel: int) -> None:
-        """The peer has reset the substream: drop its queued data."""
+        """Drop the queued data of a substream, because the peer has reset the substream."""
         self._scheduler.drop_payload(channel)
         if channel in self._windows:
             self._unread.add(channel)

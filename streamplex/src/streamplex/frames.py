@@ -18,7 +18,7 @@ _LENGTH = Struct(">H")
 
 
 def encode_frame(body: bytes) -> bytes:
-    """Return the frame that carries `body`. Raises LocalError if it is empty or too long."""
+    """Return the frame that carries `body`. Raises LocalError if `body` is empty or too long."""
     if not 0 < len(body) <= MAX_BODY_BYTES:
         raise LocalError(f"frame body of {in_bytes(len(body))}; allowed: 1 to {MAX_BODY_BYTES}")
     return _LENGTH.pack(len(body)) + body
@@ -38,7 +38,11 @@ class FrameReader:
         self._missing = 0  # bytes until it is worth looking at the partial frame again
 
     def feed(self, data: bytes) -> list[memoryview]:
-        """Return the bodies that `data` completes, in order: views of it where possible."""
+        """Return the frame bodies that `data` completes, in order.
+
+        The bodies are views of `data` where possible: copy those that are kept after `data`
+        changes.
+        """
         view = memoryview(data)
         while self._partial:
             # Collected in place and looked at only when it can be whole: a frame that comes
@@ -70,7 +74,10 @@ class FrameReader:
         return bodies
 
     def end(self) -> None:
-        """The peer's bytes have ended. Raises RemoteError if the last frame is incomplete."""
+        """Check that the peer's bytes end with a whole frame, when no more bytes will come.
+
+        Raises RemoteError if the last frame is incomplete.
+        """
         if self._partial:
             raise RemoteError(
                 f"the stream ends inside a frame, after {in_bytes(len(self._partial))} of it"

@@ -8,9 +8,9 @@ from streamplex.tunnel import TunnelCore
 
 
 class SubstreamHandle:
-    """The methods of `TunnelCore` that concern one substream, without its number.
+    """One substream of a `TunnelCore`: offers the core's methods without the channel number.
 
-    `has_window` says whether flow control (`credit/1`) is on for this substream.
+    `has_window` is True if flow control (`credit/1`) is on for this substream.
     """
 
     __slots__ = ("_channel", "_core", "_window", "has_window")
@@ -22,54 +22,74 @@ class SubstreamHandle:
         self.has_window = self._window is not None
 
     def send(self, data: BytesLike) -> None:
-        """Queue data. The bytes of a view must not change before `keep` or `take`."""
+        """Queue data to be sent.
+
+        The bytes of a memoryview must not change until they are sent or kept. `keep` copies them.
+        Raises LocalError after `end`.
+        """
         self._core.send(self._channel, data)
 
     def keep(self) -> None:
-        """Copy queued memoryviews into bytes, since their owner is about to reuse the buffer."""
+        """Copy the queued memoryviews into bytes, so that their buffer may be reused."""
         self._core.keep(self._channel)
 
     def end(self) -> None:
-        """Queue the end of this side's data."""
+        """Queue the end of this side's data. Raises LocalError if the end was queued before."""
         self._core.end(self._channel)
 
     def fail(self, message: str) -> None:
-        """Queue an error: this side of the substream failed."""
+        """Queue an error that reports that this side of the substream failed. Nothing is closed."""
         self._core.fail(self._channel, message)
 
     def emit(self, name: str, *args: Json) -> None:
-        """Queue a custom event, which the layer above defines."""
+        """Queue an event that the application defines, with its name and arguments."""
         self._core.emit(self._channel, name, *args)
 
     def abort(self, message: str) -> None:
-        """Drop the queued data and queue an error in its place."""
+        """Drop the queued data and queue an error with the text `message` in its place."""
         self._core.abort(self._channel, message)
 
     def reset(self) -> None:
-        """Ask the peer to send no more. Drops the queued data."""
+        """Drop the queued data and ask the peer to send no more.
+
+        Raises LocalError without `credit/1`.
+        """
         self._core.reset(self._channel)
 
     def release(self) -> None:
-        """Free the number and the state of the substream. This side must not use it any more."""
+        """Free the channel number and the state of the substream.
+
+        The handle must not be used any more. Raises LocalError if this side opened the substream
+        and has not ended it.
+        """
         self._core.release(self._channel)
         self._window = None
 
     def waiting_bytes(self) -> int:
-        """Return the number of bytes that wait to be sent."""
+        """Return the number of queued bytes that are not sent yet."""
         return self._core.waiting_bytes(self._channel)
 
     def consumed(self, nbytes: int, now: float) -> bool:
-        """Received data was consumed at `now` (seconds). Return whether a grant was queued."""
+        """Record that the consumer took `nbytes` at time `now` (s).
+
+        Return whether a grant was queued.
+        """
         if self._window is None or not (grant := self._window.take(nbytes, now)):
             return False
         self._core.flow.grant(self._channel, grant)
         return True
 
     def count_event(self, now: float) -> bool:
-        """Count an event received at `now` (seconds). Return whether it is within the limit."""
+        """Count an event received at time `now` (seconds). Return whether it is within the limit.
+
+        Without flow control there is no limit.
+        """
         return self._window is None or self._window.count_event(now)
 
     @property
     def is_promised(self) -> bool:
-        """Whether there was room for the substream's first window."""
+        """Whether the tunnel had room for the substream's first window.
+
+        True without flow control.
+        """
         return self._window is None or self._window.promised

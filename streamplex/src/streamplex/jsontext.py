@@ -26,7 +26,10 @@ MAX_DEPTH = 64
 
 
 def dumps(value: Json) -> bytes:
-    """Return `value` as JavaScript's JSON.stringify writes it. Raises LocalError otherwise."""
+    """Return the UTF-8 JSON text of `value` as JavaScript's JSON.stringify writes it.
+
+    Raises LocalError if `value` cannot be written as JSON.
+    """
     try:
         return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as fault:
@@ -34,9 +37,10 @@ def dumps(value: Json) -> bytes:
 
 
 def loads(data: bytes) -> Json:
-    """Return the value of a JSON text in UTF-8. Raises RemoteError if it is not valid.
+    """Return the value of a JSON text in UTF-8.
 
-    The error does not quote the text: errors are logged, and the text may contain a token.
+    Raises RemoteError if the text is not valid or exceeds MAX_DIGITS or MAX_DEPTH. The error does
+    not quote the text: errors are logged, and the text may contain a token.
     """
     try:
         text = data.decode()
@@ -60,7 +64,10 @@ def _value(text: str) -> Json:
 
 
 def size_in_memory(value: Json) -> int:
-    """Return the bytes of memory that a value takes: up to many times those of its text."""
+    """Return the bytes of memory that a JSON value takes.
+
+    They can be many times its text's size.
+    """
     return sum(getsizeof(inner) for level in _levels(value) for inner in level)
 
 

@@ -9,7 +9,10 @@ from streamplex.errors import RemoteError
 
 @dataclass(frozen=True, slots=True)
 class PeerLimits:
-    """Limits whose excess is a fault of the peer. Sizes in bytes."""
+    """The limits on what a peer may cause, in bytes.
+
+    A peer that exceeds a limit breaks the protocol.
+    """
 
     max_unread_answer_bytes: int = 4 * 1024 * 1024
     """Queued frames other than data. They grow if a peer sends requests and does not read the
@@ -17,7 +20,7 @@ class PeerLimits:
 
 
 class Patience:
-    """Checks each read of one peer against the limits."""
+    """Checks the bytes that one peer sends against the limits."""
 
     __slots__ = ("_limits", "_may_say")
 
@@ -33,9 +36,10 @@ class Patience:
         self._may_say = nbytes
 
     def hear(self, nbytes: int, unread_answers: int) -> None:
-        """Count received bytes. Raises RemoteError if the peer exceeds a limit.
+        """Count `nbytes` that were received in one read.
 
-        `unread_answers`: bytes of frames other than data that wait to be sent.
+        Raises RemoteError if the peer exceeds a limit. `unread_answers` is the number of queued
+        bytes of frames other than data. It grows if the peer does not read.
         """
         allowed = self._limits.max_unread_answer_bytes
         if unread_answers > allowed:

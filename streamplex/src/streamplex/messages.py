@@ -37,7 +37,7 @@ BytesLike: TypeAlias = bytes | memoryview
 
 @dataclass(frozen=True, slots=True)
 class DataMessage:
-    """Bytes of a substream."""
+    """A message that carries bytes of the substream with this channel number."""
 
     channel: int
     payload: BytesLike
@@ -45,14 +45,14 @@ class DataMessage:
 
 @dataclass(frozen=True, slots=True)
 class JsonMessage:
-    """A JSON value on a channel."""
+    """A message that carries a JSON value on the channel with this number."""
 
     channel: int
     value: Json
 
 
 def decode_message(body: memoryview) -> DataMessage | JsonMessage:
-    """Return the message in a frame body. Raises RemoteError if it is malformed."""
+    """Return the message in a frame body. Raises RemoteError if the body is malformed."""
     if len(body) < HEADER_BYTES:
         raise RemoteError(
             f"frame body of {in_bytes(len(body))}; at least {HEADER_BYTES} are needed"
@@ -67,7 +67,10 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
 
 
 def data_channel(body: memoryview) -> int:
-    """Return the channel of a body that carries data; -1 for others, which need decoding."""
+    """Return the channel number of a frame body that carries data.
+
+    Returns -1 for every other body, also one with empty data: `decode_message` handles it.
+    """
     if len(body) <= HEADER_BYTES or body[2] != DATA:
         return -1
     return body[0] << 8 | body[1]
@@ -79,12 +82,15 @@ def data_header(channel: int, payload_bytes: int) -> bytes:
 
 
 def encode_json(channel: int, value: Json) -> bytes:
-    """Return the whole frame that carries `value`. Raises LocalError if it is too large."""
+    """Return the whole frame that carries the JSON value. Raises LocalError if it is too large."""
     return encode_text(channel, jsontext.dumps(value))
 
 
 def encode_text(channel: int, payload: bytes) -> bytes:
-    """Return the whole frame that carries a JSON text. Raises LocalError if it is too large."""
+    """Return the whole frame that carries a JSON text in UTF-8.
+
+    Raises LocalError if the text is longer than MAX_PAYLOAD_BYTES.
+    """
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise LocalError(f"JSON of {in_bytes(len(payload))}; allowed: {MAX_PAYLOAD_BYTES}")
     return encode_frame(_HEADER.pack(channel, JSON) + payload)

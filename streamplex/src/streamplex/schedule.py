@@ -38,7 +38,7 @@ pieces are not worth a copy."""
 
 
 class Batch(NamedTuple):
-    """The result of one call of `take`."""
+    """The bytes that one call of `take` returns, and the channels whose queued data it took."""
 
     pieces: list[BytesLike | bytearray]
     """Bytes to send, in order. Headers and payloads are separate pieces, to be joined once."""
@@ -159,7 +159,10 @@ def _alone(room: int) -> int:
 
 
 class Scheduler:
-    """Queues frames and payload, and decides the order in which they are sent."""
+    """Queues frames and payload of one tunnel, and decides the order in which they are sent.
+
+    `frame_bytes` is the number of queued bytes of whole frames, that is, other than payload.
+    """
 
     __slots__ = ("_aside", "_credits", "_lanes", "_pong", "_urgent", "frame_bytes")
 
@@ -172,7 +175,7 @@ class Scheduler:
         self.frame_bytes = 0  # bytes of whole frames that wait, in all lanes
 
     def __bool__(self) -> bool:
-        """Return whether anything can be taken now."""
+        """Return whether `take` would return anything now."""
         return bool(self._urgent or self._pong or self._lanes)
 
     @property
@@ -186,60 +189,66 @@ class Scheduler:
         return lane.nbytes if lane else 0
 
     def limit(self, channel: int, credit: int) -> None:
-        """Require credit for the substream's payload from now on; `credit` bytes at first."""
+        """Require credit for the payload of a substream from now on.
+
+        `credit`: bytes it may send at first.
+        """
         self._credits[channel] = credit
 
     def credit_of(self, channel: int) -> int | None:
-        """Return the bytes of payload that a substream may send; None: no limit."""
+        """Return the bytes of payload that a substream may send now; None: no limit."""
         return self._credits.get(channel)
 
     def unlimit(self, channel: int) -> None:
-        """Forget a substream's credit: nothing of it is queued."""
+        """Remove the credit of a substream.
+
+        Called when nothing of the substream is queued any more.
+        """
         self._credits.pop(channel, None)
 
     def add_urgent(self, frame: bytes) -> None:
-        """Queue a whole frame that overtakes every substream."""
+        """Queue a whole frame that is sent before the frames and payload of all substreams."""
         self._urgent.append(frame)
         self.frame_bytes += len(frame)
 
     def owe_pong(self, frame: bytes) -> None:
-        """Queue the answer to a ping in place of an older one.
+        """Queue the answer to a ping. It replaces an answer that is still queued.
 
-        Otherwise the answers to a peer that sends pings and does not read would pile up (the fault
-        of CVE-2024-32984 in another multiplexer).
+        Otherwise the answers to a peer that sends pings and does not read would accumulate (the
+        fault of CVE-2024-32984 in another multiplexer).
         """
         self.frame_bytes += len(frame) - len(self._pong)
         self._pong = frame
 
     def add_frame(self, channel: int, frame: bytes) -> None:
-        """Queue a whole frame behind what the substream has queued before."""
+        """Queue a whole frame of a substream behind everything that the substream has queued."""
         self._lane(channel, self._lanes).append_frame(frame)
         self.frame_bytes += len(frame)
 
     def add_payload(self, channel: int, payload: BytesLike) -> None:
-        """Queue payload of any size behind what the substream has queued before."""
+        """Queue payload of any size behind everything that the substream has queued."""
         if payload:
             waits = self._credits.get(channel) == 0
             self._lane(channel, self._aside if waits else self._lanes).append_payload(payload)
 
     def keep(self, channel: int) -> None:
-        """Copy queued memoryviews into bytes, since their owner is about to reuse the buffer."""
+        """Copy queued memoryviews of a substream into bytes, so that their buffer may be reused."""
         lane = self._lanes.get(channel) or self._aside.get(channel)
         if lane is not None:
             lane.keep()
 
     def replace_payload(self, channel: int, frame: bytes) -> None:
-        """Drop the queued payload of a substream, and queue `frame`; other frames stay.
+        """Drop the queued payload of a substream and queue `frame`. Other queued frames stay.
 
-        `frame` takes the place of the first payload: behind an `end` it would be too late, since
-        the cut data would look complete.
+        `frame` takes the place of the first payload. Behind a queued `end` it would come too late:
+        the peer would take the cut data for complete.
         """
         self._lane(channel, self._lanes).replace_payload(frame)
         self.frame_bytes += len(frame)
         self._call_back(channel)
 
     def drop_payload(self, channel: int) -> None:
-        """Drop the queued payload of a substream; its frames stay."""
+        """Drop the queued payload of a substream. Its queued frames stay."""
         lane = self._lanes.get(channel) or self._aside.get(channel)
         if lane is None:
             return
@@ -249,7 +258,7 @@ class Scheduler:
             del self._lanes[channel]
 
     def grant(self, channel: int, credit: int) -> None:
-        """Set the bytes of payload that a substream may send now."""
+        """Set the number of bytes of payload that a substream may send from now on to `credit`."""
         self._credits[channel] = credit
         self._call_back(channel)
 
@@ -267,7 +276,11 @@ class Scheduler:
         return lane
 
     def take(self, max_bytes: int) -> Batch:
-        """Return what is to be sent next: `max_bytes`, or up to one turn more."""
+        """Remove from the queues and return the bytes that are to be sent next.
+
+        These are about `max_bytes`: the last turn may exceed it. Fewer are returned if less can be
+        sent.
+        """
         pieces: list[BytesLike | bytearray] = []
         served: list[int] = []
         room = max_bytes

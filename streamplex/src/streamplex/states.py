@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    """Which directions of a substream have ended."""
+    """The half-close state of a substream: which of its two directions have ended."""
 
     __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 

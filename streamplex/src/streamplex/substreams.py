@@ -8,7 +8,7 @@ from streamplex.states import TRANSITIONS, Input, State
 
 
 class Substreams:
-    """The channel numbers and half-close states of one side of a tunnel.
+    """Holds the channel numbers and half-close states of the substreams of one side of a tunnel.
 
     `states` holds the substreams that have not been released. `leaving` holds those that were
     released and still have queued data. Their numbers cannot be opened again yet: the frame that
@@ -25,24 +25,27 @@ class Substreams:
         self._own_parity = side.value % 2
 
     def is_own(self, channel: int) -> bool:
-        """Return whether this side opens this number."""
+        """Return whether this side, not the peer, opens substreams with this channel number."""
         return channel % 2 == self._own_parity
 
     def open_own(self, channel: int) -> None:
-        """Open a number that `own.allocate` returned."""
+        """Record that this side opened a substream with a number that `own.allocate` returned."""
         self.states[channel] = State.OPEN
 
     def open_peers(self, channel: int) -> None:
-        """Open a number that the peer chose. Raises RemoteError if it may not."""
+        """Record that the peer opened a substream with this number.
+
+        Raises RemoteError if the peer may not open the number or if it is in use.
+        """
         self.peers.open(channel)
         if channel in self.states or channel in self.leaving:
             raise RemoteError(f"substream {channel} opened while it is in use")
         self.states[channel] = State.OPEN
 
     def is_open(self, channel: int) -> bool:
-        """Return whether a message of the peer still matters to this substream.
+        """Return whether a message that the peer sent on this channel is to be processed.
 
-        It does not if this side has released the substream while the message was under way.
+        Returns False if this side has released the substream: the message was under way then.
         Raises RemoteError if the substream was never opened.
         """
         if channel in self.states:
@@ -53,7 +56,10 @@ class Substreams:
         return False
 
     def peer_did(self, channel: int, what: Input) -> None:
-        """Apply what the peer sent on an open substream. Raises RemoteError after its end."""
+        """Change the state of an open substream by the peer's data or end.
+
+        Raises RemoteError if the peer has ended its direction before.
+        """
         try:
             self.states[channel] = TRANSITIONS[self.states[channel]][what]
         except KeyError:
@@ -63,7 +69,11 @@ class Substreams:
             ) from None
 
     def this_side_does(self, channel: int, what: Input) -> None:
-        """Apply what this side sends. Raises LocalError after its end, or if it is not open."""
+        """Change the state of a substream by this side's data or end.
+
+        Raises LocalError if this side has ended its direction before, or if the substream is not
+        open.
+        """
         self.require(channel)
         try:
             self.states[channel] = TRANSITIONS[self.states[channel]][what]
@@ -76,9 +86,10 @@ class Substreams:
             raise LocalError(f"substream {channel} is not open")
 
     def release(self, channel: int) -> None:
-        """Forget the state of a substream that this side is done with; it is leaving now.
+        """Move a substream that this side no longer uses from `states` to `leaving`.
 
-        Raises LocalError if this side opened it and has not ended it.
+        Raises LocalError if the substream is not open, or if this side opened it and has not ended
+        it.
         """
         self.require(channel)
         if self.is_own(channel) and not self.states[channel].local_ended:
@@ -87,7 +98,10 @@ class Substreams:
         self.leaving.add(channel)
 
     def leave(self, channel: int) -> None:
-        """A leaving substream has nothing queued any more: its number may be used again."""
+        """Remove a substream from `leaving`, because it has no queued data any more.
+
+        If this side opened it, its number may be used again (with `reuse/1`).
+        """
         self.leaving.remove(channel)
         if self.is_own(channel):
             self.own.release(channel)

@@ -12,12 +12,12 @@ EVERYTHING = 1 << 30
 
 
 def bytes_of(tunnel: TunnelCore, max_bytes: int = EVERYTHING) -> bytes:
-    """Take what a tunnel sends next, joined."""
+    """Take about `max_bytes` that a tunnel sends next, and return them as one piece."""
     return b"".join(tunnel.take(max_bytes).pieces)
 
 
 def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
-    """Cut `data` into pieces of these sizes; the last piece is the rest."""
+    """Yield pieces of `data` with these sizes, and at last the remaining bytes."""
     at = 0
     for size in sizes:
         yield data[at : at + size]
@@ -26,7 +26,10 @@ def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
 
 
 def exchange(one: TunnelCore, other: TunnelCore) -> tuple[list[Event], list[Event]]:
-    """Carry queued bytes both ways. Return the events of `one` and of `other`."""
+    """Carry the queued bytes of each tunnel to the other, first from `one` to `other`.
+
+    Returns the events of `one` and the events of `other`.
+    """
     for_other = other.receive(bytes_of(one))
     for_one = one.receive(bytes_of(other))
     return for_one, for_other

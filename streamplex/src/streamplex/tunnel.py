@@ -49,8 +49,9 @@ from streamplex.substreams import Substreams
 class TunnelCore:
     """One side of a tunnel: the state of the protocol, without I/O.
 
-    `receive` takes bytes of the peer and returns events. Methods such as `open`, `send` and `end`
-    queue what is to be sent; `take` returns it as bytes. `flow` is the flow control (`credit/1`).
+    `receive` accepts bytes from the peer and returns events. Methods such as `open`, `send` and
+    `end` queue frames; `take` returns the queued frames as bytes. `flow` is the flow control
+    (`credit/1`).
     """
 
     def __init__(self, side: Side, limits: PeerLimits | None = None) -> None:
@@ -68,7 +69,8 @@ class TunnelCore:
     def receive(self, data: bytes) -> list[Event]:
         """Return the events in bytes that the peer sent.
 
-        If the peer breaks the protocol, the last event is a Fault. The events before it count.
+        If the peer breaks the protocol, the last event is a Fault; the events before it are valid.
+        Raises LocalError if called after a Fault.
         """
         if self._failed:
             raise LocalError("bytes for a tunnel that has failed")
@@ -94,15 +96,18 @@ class TunnelCore:
 
     @property
     def peer_is_spent(self) -> bool:
-        """Whether the peer can open no more substreams on this tunnel."""
+        """Whether the peer can open no more substreams, since it used all its channel numbers."""
         return self._substreams.peers.used_up and not self._substreams.own.reuse
 
     def hear_at_most(self, nbytes: int | None) -> None:
-        """Limit the bytes that an unauthenticated peer may send; None: no limit."""
+        """Limit the bytes that an unauthenticated peer may send from now on; None: no limit."""
         self._patience.hear_at_most(nbytes)
 
     def receive_end(self) -> None:
-        """The peer's bytes have ended. Raises RemoteError if the last frame is incomplete."""
+        """Check that the peer's bytes end with a whole frame, when no more bytes will come.
+
+        Raises RemoteError if the last frame is incomplete.
+        """
         self._reader.end()
 
     def _accept(self, meaning: Meaning) -> Reported | None:
@@ -166,11 +171,15 @@ class TunnelCore:
         return channel
 
     def message(self, value: Json) -> None:
-        """Queue an application message on the control channel."""
+        """Queue an application message on the control channel. It overtakes all substreams."""
         self._scheduler.add_urgent(events.message(value))
 
     def goaway(self, after_ms: int) -> None:
-        """Ask the device to open no more substreams. Raises LocalError without `goaway/1`."""
+        """Queue a request that the device opens no more substreams and reconnects after `after_ms`.
+
+        Raises LocalError without `goaway/1`, on the device's side, or if `after_ms` (milliseconds)
+        is out of range.
+        """
         if self._side is not Side.A or features.GOAWAY not in self._features.names:
             raise LocalError("goaway without goaway/1, or not by the server")
         if not 0 <= after_ms <= events.MAX_AFTER_MS:
@@ -178,16 +187,16 @@ class TunnelCore:
         self._scheduler.add_urgent(events.go_away(after_ms))
 
     def ping(self) -> None:
-        """Ask the peer whether it is still there. Raises LocalError without `ping/1`."""
+        """Queue a ping, which the peer has to answer. Raises LocalError without `ping/1`."""
         if features.PING not in self._features.names:
             raise LocalError("ping without ping/1")
         self._pings += 1
         self._scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: BytesLike) -> None:
-        """Queue any number of bytes. Raises LocalError after `end`.
+        """Queue data of a substream, of any size. Raises LocalError after `end`.
 
-        If the peer has reset the substream, the data is dropped. The bytes of a view must not
+        If the peer has reset the substream, the data is dropped. The bytes of a memoryview must not
         change before they are taken or copied by `keep`.
         """
         self._substreams.this_side_does(channel, Input.SEND)
@@ -195,26 +204,29 @@ class TunnelCore:
             self._scheduler.add_payload(channel, data)
 
     def keep(self, channel: int) -> None:
-        """Copy queued memoryviews into bytes, since their owner is about to reuse the buffer."""
+        """Copy queued memoryviews of a substream into bytes, so that their buffer may be reused."""
         self._scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
-        """Queue the end of this side's data. Raises LocalError if it was queued before."""
+        """Queue the end of this side's data on a substream.
+
+        Raises LocalError if it was queued before.
+        """
         self._substreams.this_side_does(channel, Input.LOCAL_END)
         self._scheduler.add_frame(channel, events.stream_ended(channel))
 
     def fail(self, channel: int, message: str) -> None:
-        """Queue an error: this side of the substream failed. Changes no state."""
+        """Queue an error that reports that this side of the substream failed. Changes no state."""
         self._substreams.require(channel)
         self._scheduler.add_frame(channel, events.stream_failed(channel, message))
 
     def emit(self, channel: int, name: str, *args: Json) -> None:
-        """Queue a custom event, which the layer above defines."""
+        """Queue an event that the application defines, behind the queued data of the substream."""
         self._substreams.require(channel)
         self._scheduler.add_frame(channel, events.custom(channel, name, args))
 
     def abort(self, channel: int, message: str) -> None:
-        """Drop the queued data of a substream, and queue an error in its place."""
+        """Drop the queued data of a substream. Queue an error with the text `message` instead."""
         self._substreams.require(channel)
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
@@ -227,9 +239,10 @@ class TunnelCore:
         self.flow.stop_reading(channel)
 
     def release(self, channel: int) -> None:
-        """Stop using a substream, and drop all that the peer still sends on it.
+        """Stop using a substream, and ignore everything that the peer still sends on it.
 
-        The opener has to `end` it first (else LocalError), and to know that the peer is done.
+        The side that opened the substream has to `end` it first (otherwise LocalError), and has to
+        know that the peer has ended it, too.
         """
         self._substreams.release(channel)
         if self._substreams.is_own(channel) and channel in self.flow:
@@ -243,9 +256,10 @@ class TunnelCore:
             self._substreams.leave(channel)
 
     def offer(self, names: Iterable[str]) -> None:
-        """Understand the messages of features that this side is about to name.
+        """Accept the messages of the features that this side is about to offer to the peer.
 
-        Their first message may come in the same bytes as the peer's answer, which turns them on.
+        Messages of these features may arrive in the same bytes as the peer's answer, before
+        `enable` is called.
         """
         self._features = Features(names, hears_goaway=self._side is Side.B)
 
@@ -257,7 +271,8 @@ class TunnelCore:
     ) -> None:
         """Turn on the features that both ends have named, for substreams opened from now on.
 
-        For `credit/1`: this side's `windows`, and the bytes of the peer's first window.
+        For `credit/1`: `windows` are the windows that this side grants (None: the defaults),
+        `peers_first` is the number of bytes that the peer grants on each new substream.
         """
         self._features = Features(names, hears_goaway=self._side is Side.B)
         self._substreams.own.reuse = features.REUSE in self._features.names
@@ -265,7 +280,7 @@ class TunnelCore:
             self.flow.turn_on(windows or Windows(), peers_first)
 
     def state(self, channel: int) -> State:
-        """Return the half-close state of a substream that has not been released."""
+        """Return the half-close state of a substream. Raises LocalError if it is not open."""
         self._substreams.require(channel)
         return self._states[channel]
 
@@ -279,16 +294,20 @@ class TunnelCore:
         return self._scheduler.has_waiting
 
     def waiting_bytes(self, channel: int) -> int:
-        """Return the number of queued bytes of a substream."""
+        """Return the number of queued bytes of a substream that are not taken yet."""
         return self._scheduler.waiting_bytes(channel)
 
     @property
     def leaving(self) -> Collection[int]:
-        """Substreams that were released and still have queued data."""
+        """The channel numbers of substreams that were released and still have queued data."""
         return self._substreams.leaving
 
     def take(self, max_bytes: int) -> Batch:
-        """Return what is to be sent next: `max_bytes`, or up to one turn more."""
+        """Remove from the queues and return the bytes that are to be sent next.
+
+        These are about `max_bytes`: the last turn may exceed it. Fewer are returned if less can be
+        sent.
+        """
         batch = self._scheduler.take(max_bytes)
         if self._substreams.leaving:
             for channel in batch.served:

@@ -24,7 +24,7 @@ NOT_AUTHORIZED: Json = {"error": "Not authorized!"}
 
 
 class Reason(StrEnum):
-    """Why a token is refused, or why a tunnel ends whose token was accepted before."""
+    """The reason why a token is refused, or why a tunnel with an accepted token is ended later."""
 
     WRONG_TOKEN = "wrong_token"  # noqa: S105 -- a word of the wire
     REVOKED = "revoked"  # accepted before; no longer valid
@@ -36,7 +36,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The token is right. `window`: bytes that the device may send on each new substream."""
+    """The proxy's answer that it accepts the token.
+
+    `window` is the number of bytes that the device may send on each new substream before it needs
+    more credit. `features` are the names of the features that the proxy supports.
+    """
 
     window: int = FIRST_WINDOW_BYTES
     features: frozenset[str] = frozenset(FEATURES)
@@ -44,7 +48,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The token is not accepted. `try_again` says that the same token may be accepted later."""
+    """The proxy's answer that it does not accept the token.
+
+    `try_again` is True if the same token may be accepted later.
+    """
 
     reason: Reason
     try_again: bool
@@ -54,9 +61,9 @@ Answer: TypeAlias = Accepted | Refused
 
 
 def encode_answer(answer: Answer, hello: Hello) -> Json:
-    """Return the JSON value of the answer to this hello.
+    """Return the JSON value of `answer` that the proxy sends in reply to `hello`.
 
-    It holds only what a device of the hello's features understands.
+    Besides `authed`, it has only keys of features that the device named in `hello`.
     """
     if isinstance(answer, Accepted):
         windows = {"window": answer.window} if CREDIT in hello.common else {}
@@ -76,14 +83,20 @@ def _features(named: frozenset[str], hello: Hello) -> dict[str, Json]:
 
 
 def decode_answer(value: Json) -> Answer:
-    """Return the meaning of the proxy's first message. Anything but an acceptance is a refusal."""
+    """Return the answer in the proxy's first message.
+
+    Every value other than an acceptance is returned as Refused.
+    """
     if isinstance(value, dict) and value.get("authed") is True:
         return Accepted(first_window(value), offered(value))
     return _decode_refusal(value, accepted_before=False)
 
 
 def decode_later_refusal(value: Json) -> Refused | None:
-    """Return the refusal in a message that follows an acceptance; None if it is something else."""
+    """Return the refusal in a message that the proxy sends after an acceptance.
+
+    Returns None if the message is not a refusal.
+    """
     if isinstance(value, dict) and value.get("authed") is False:
         return _decode_refusal(value, accepted_before=True)
     return None

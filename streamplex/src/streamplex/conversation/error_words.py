@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class VerifyError(NamedTuple):
-    """Why a certificate is not accepted: Node's code word, and OpenSSL's text."""
+    """The reason why TLS does not accept a certificate: Node's error code and OpenSSL's text."""
 
     code: str
     text: str
@@ -56,12 +56,15 @@ _CODE_WORD = re.compile(
 
 
 def verify_error(number: int) -> VerifyError:
-    """Return Node's code word and the text for the number of an OpenSSL verification error."""
+    """Return Node's error code and OpenSSL's text for the number of an X509_V_ERR_* error.
+
+    An unknown number gives the code `UNSPECIFIED`.
+    """
     unknown = VerifyError(_UNSPECIFIED, f"certificate verification error {number}")
     return _VERIFY_ERRORS.get(number, unknown)
 
 
 def error_code(message: str) -> str | None:
-    """Return the first code word in an error text, as `ECONNREFUSED`; None if it has none."""
+    """Return the first error code in an error text, such as `ECONNREFUSED`. None: there is none."""
     found = _CODE_WORD.search(message)
     return found[1] if found else None

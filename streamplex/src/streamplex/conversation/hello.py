@@ -23,12 +23,13 @@ MAX_DEVICE_CHARACTERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A device's message that carries its token.
+    """The first message of a device, which carries its token.
 
-    `token` is None if the message has none, or one that is not text. `features` is None if the
-    peer does not negotiate features at all. `device` is the device's name; `device_faulty` says
-    that it sent one that cannot be used. `window` is the number of bytes that the proxy may send
-    on each new substream.
+    `token` is None if the message has no token, or a token that is not text. `features` are the
+    features that the device offers; None if the device does not negotiate features. `device` is the
+    name of the device; None if it sent no usable name. `device_faulty` is True if the device sent a
+    name that cannot be used. `window` is the number of bytes that the proxy may send on each new
+    substream before it needs more credit.
     """
 
     token: str | None = field(repr=False)
@@ -39,18 +40,22 @@ class Hello:
 
     @property
     def common(self) -> frozenset[str]:
-        """The features that both ends name."""
+        """The features that both the device and this library support."""
         return frozenset(FEATURES) & (self.features or frozenset())
 
 
 def offer(token: str | None, device: str | None, window: int) -> Hello:
-    """Return the hello of a device that offers every feature of this library."""
+    """Return the first message of a device that offers every feature of this library.
+
+    `device` is the device's name; if it is None, the feature `device/1` is not offered. `window` is
+    the number of bytes that the proxy may send on each new substream.
+    """
     features = frozenset(FEATURES) if device is not None else frozenset(FEATURES) - {DEVICE}
     return Hello(token=token, features=features, device=device, window=window)
 
 
 def encode_hello(hello: Hello) -> Json:
-    """Return the JSON value that a device sends."""
+    """Return the JSON value of the first message of a device."""
     said: dict[str, Json] = {"token": hello.token}
     if hello.features is not None:
         said |= {"features": sorted(hello.features), "window": hello.window}
@@ -60,7 +65,10 @@ def encode_hello(hello: Hello) -> Json:
 
 
 def decode_hello(value: Json) -> Hello:
-    """Return the hello in any JSON value. Without a token that is text, `token` is None."""
+    """Return the meaning of the JSON value that a device sent as its first message.
+
+    Any value is accepted. `token` is None if the value has no token that is text.
+    """
     if not isinstance(value, dict):
         return Hello(None)
     token = value.get("token")

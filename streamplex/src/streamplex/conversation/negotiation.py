@@ -11,9 +11,9 @@ FEATURES = (REUSE, HALFCLOSE, RETRY, REASON, DEVICE, GOAWAY, PING, CREDIT)
 
 
 def offered(first_object: Json) -> frozenset[str]:
-    """Return the features that a peer's first object names. Entries that are no text are ignored.
+    """Return the names of the features in a peer's first object; empty if it has no list of them.
 
-    Names that this library does not know are included.
+    Names that this library does not know are included. List entries that are not text are ignored.
     """
     names = first_object.get("features") if isinstance(first_object, dict) else None
     if not isinstance(names, list):
@@ -22,9 +22,9 @@ def offered(first_object: Json) -> frozenset[str]:
 
 
 def first_window(first_object: Json) -> int:
-    """Return the bytes that a peer's first object lets this side send on each new substream.
+    """Return the bytes that this side may send on each new substream, by a peer's first object.
 
-    Without a usable number it is FIRST_WINDOW_BYTES.
+    Without a usable number in the object, FIRST_WINDOW_BYTES is returned.
     """
     window = first_object.get("window") if isinstance(first_object, dict) else None
     if type(window) is int and 0 <= window <= MAX_CREDIT_BYTES:  # isinstance would accept booleans

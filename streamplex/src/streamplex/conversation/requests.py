@@ -30,14 +30,20 @@ _MISSING: Json = object()  # the argument was not sent; `null` would be a value
 
 
 class SubstreamKind(StrEnum):
-    """The kind of connection to a target. The value is the substream's name on the wire."""
+    """The kind of connection that the proxy makes to a target.
+
+    The value is the name on the wire.
+    """
 
     NET = "net"  # TCP
     TLS = "tls"  # TLS between the proxy and the target
 
 
 def substream_kind(name: str | None) -> SubstreamKind:
-    """Return the kind of a substream that was opened with this name. Unknown names mean TCP."""
+    """Return the kind of connection for the name with which a substream was opened.
+
+    Unknown names and None mean TCP.
+    """
     return SubstreamKind.TLS if name == SubstreamKind.TLS else SubstreamKind.NET
 
 
@@ -47,7 +53,7 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequest:
-    """The target that a device wants to reach through a substream."""
+    """The port and host of the target that a device wants to reach through a substream."""
 
     port: int
     host: str
@@ -57,12 +63,15 @@ class ConnectRequest:
 
 
 def encode_connect(request: ConnectRequest) -> tuple[Json, ...]:
-    """Return the arguments of a CONNECT event."""
+    """Return the arguments of the CONNECT event for this target."""
     return request.port, request.host
 
 
 def decode_connect(args: tuple[Json, ...]) -> ConnectRequest:
-    """Return the target that the arguments of a CONNECT event name. Raises BadRequestError."""
+    """Return the target that the arguments of a CONNECT event name.
+
+    Raises BadRequestError if the port or the host is missing or not allowed.
+    """
     port, host = (*args, _MISSING, _MISSING)[:2]
     return ConnectRequest(_port(port), _host(host))
 
@@ -87,14 +96,16 @@ def _host(host: Json) -> str:
 
 
 def encode_idle_timeout(timeout_ms: float) -> tuple[Json, ...]:
-    """Return the arguments of an IDLE_TIMEOUT event."""
+    """Return the arguments of the IDLE_TIMEOUT event. `timeout_ms` 0: no timeout."""
     return (timeout_ms,)
 
 
 def decode_idle_timeout(args: tuple[Json, ...]) -> float:
-    """Return the milliseconds of an IDLE_TIMEOUT event; 0 means none. Raises BadRequestError.
+    """Return the idle timeout in milliseconds from the arguments of an IDLE_TIMEOUT event.
 
-    Node's timers cannot count further than MAX_TIMEOUT_MS: a longer timeout is that long.
+    0 means no timeout. A timeout above MAX_TIMEOUT_MS becomes MAX_TIMEOUT_MS, because Node's timers
+    cannot count further. Raises BadRequestError if the argument is not a finite number of at least
+    0.
     """
     ms: Json = args[0] if args else _MISSING
     if isinstance(ms, bool) or not isinstance(ms, int | float) or not 0 <= ms < math.inf:
