@@ -62,13 +62,17 @@ MIB = 1024 * 1024
 
 
 class IReactor(IProxyReactor, IServingReactor, IAuthReactor, IResolvingReactor):
-    """All interfaces of the reactor that the command uses."""
+    """The reactor interfaces that the command `tessel-proxy` uses."""
 
 
 reactor = cast("IReactor", installed_reactor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command `tessel-proxy`, by default `serve`; return its exit code (0, 1 or 2).
+
+    `argv`: the arguments without the program's name; None: those of the process.
+    """
     arguments = parser().parse_args(argv)
     try:
         match arguments.command:

@@ -13,39 +13,42 @@ Stamps: TypeAlias = tuple[_Stamp, ...]
 
 
 class Reloadable(Interface):
-    """An object made from files, which can be made from them again."""
+    """An interface of objects that are built from files and can be built from them again."""
 
     @property
     def name(self) -> str:
-        """The name for the log."""
+        """The name of the object in the log."""
 
     @property
     def paths(self) -> Sequence[Path]:
-        """The files that it is made from."""
+        """The files from which the object is built."""
 
     @property
     def stamps(self) -> Stamps:
-        """The stamps of its files, taken just before they were last read, successfully or not.
+        """The `stamps_of` the files, taken just before they were last read, successfully or not.
 
         They are taken before reading, so that a change during the reading is found. The object
-        itself takes them, so that a change between its first load and the first look is found.
+        itself takes them, so that a change between its first load and the first check is found.
         """
 
     def reload(self) -> None:
-        """Read the files again. Raises ConfigError, and keeps the former content."""
+        """Read the files again. A faulty file raises ConfigError, and the former content stays."""
 
 
 @runtime_checkable
 class Warns(Interface):
-    """A reloadable whose files have content that it cannot use, but that is no failure."""
+    """An interface of reloadables whose files can be used, but contain parts that cannot."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Warnings for the operator, one sentence each."""
+        """The warnings for the operator, one sentence each; empty if there are none."""
 
 
 def stamps_of(paths: Sequence[Path]) -> Stamps:
-    """Return stamps that differ if one of these files has changed."""
+    """Return one stamp (times, size and inode) for each file; a changed file gets another stamp.
+
+    The stamp of a file that cannot be read is None.
+    """
     return tuple(map(_stamp, paths))
 
 

@@ -34,7 +34,12 @@ class _BalancerTransport(Interface):
 
 
 class ProxyProtocolFactory(ServerFactory[Any]):
-    """Reads the headers of load balancers, and gives another factory the clients' addresses."""
+    """A factory that reads the PROXY header of load balancers before TLS begins.
+
+    For each connection it calls the factory `behind` with the address of the client. Connections
+    from addresses outside `balancers` are passed on unchanged. `max_waiting` limits the connections
+    that wait for a header.
+    """
 
     noisy = False
     _log = Logger()
@@ -58,6 +63,10 @@ class ProxyProtocolFactory(ServerFactory[Any]):
         self._lines = lines
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+        """Called for each connection: returns its protocol, or None to close it at once.
+
+        A load balancer's connection is refused if `max_waiting` others wait for a header.
+        """
         if not isinstance(addr, IPv4Address | IPv6Address) or addr.host not in self._balancers:
             return cast("IProtocol | None", self.behind.buildProtocol(addr))
         if len(self.waiting) >= self._max_waiting:
@@ -66,7 +75,7 @@ class ProxyProtocolFactory(ServerFactory[Any]):
         return AwaitHeader(self, addr)
 
     def refuse(self, balancer: IAddress, why: str) -> None:
-        """Count and log a load balancer's connection that is refused."""
+        """Count and log that a load balancer's connection is refused, with the reason `why`."""
         self._witness.refused(Refusal.PROXY_HEADER)
         peer, number = peer_name(balancer), Refusal.PROXY_HEADER.error.value
 
@@ -83,20 +92,23 @@ class ProxyProtocolFactory(ServerFactory[Any]):
         self._lines.log(LineKind(event, event, source_of_peer(peer), why, error=number), write)
 
     def checked(self, balancer: IAddress) -> None:
-        """A load balancer has closed its connection before it sent a byte."""
+        """Count and log a TCP check: a load balancer connected, and closed without a byte."""
         self._witness.tcp_checked()
         self._log.debug(
             "{peer} checked whether the port is open", event="tcp_check", peer=peer_name(balancer)
         )
 
     def abort(self) -> None:
-        """Close all connections that wait for a header."""
+        """Reset all connections that wait for a PROXY header."""
         for each in list(self.waiting):
             each.abort()
 
 
 class AwaitHeader(Protocol):
-    """A load balancer's connection until its header is complete."""
+    """A protocol that reads a load balancer's connection until its PROXY header is complete.
+
+    Then the protocol for the device takes over the connection.
+    """
 
     def __init__(self, front: ProxyProtocolFactory, balancer: IPv4Address | IPv6Address) -> None:
         self._front = front
@@ -109,10 +121,15 @@ class AwaitHeader(Protocol):
         return cast("_BalancerTransport", self.transport)
 
     def connectionMade(self) -> None:
+        """Called when the connection is open: gives the load balancer HEADER_S for its header."""
         self._front.waiting.add(self)
         self._deadline = self._front.clock.callLater(HEADER_S, self._fail, "no header in time")
 
     def dataReceived(self, data: bytes) -> None:
+        """Called with received bytes: passes the connection on when the header is complete.
+
+        An invalid header closes the connection.
+        """
         if self not in self._front.waiting:
             return  # it was closed
         self._buffer += data
@@ -140,6 +157,7 @@ class AwaitHeader(Protocol):
         self.abort()
 
     def abort(self) -> None:
+        """Reset the connection and stop waiting for its header."""
         self._stop_waiting()
         self._wire.abortConnection()
 
@@ -149,7 +167,10 @@ class AwaitHeader(Protocol):
             self._deadline.cancel()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 -- any
-        """Closed before the header: many load balancers check so whether the port is open."""
+        """Called when the connection closes before its header is complete.
+
+        Many load balancers connect and close without a byte to check whether the port is open.
+        """
         if self in self._front.waiting and not self._buffer:
             self._front.checked(self._balancer)
         self._stop_waiting()

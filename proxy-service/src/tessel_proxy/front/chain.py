@@ -24,9 +24,10 @@ from tessel_proxy.certificates.pem import out_of_date
 
 @dataclass(frozen=True, slots=True)
 class CertificateChain:
-    """The certificates that a server sends, its own first.
+    """The certificates that a server sends to clients, its own first.
 
-    `fault`: why no client can verify the server. `warnings`: certificates that are not sent.
+    `fault`: why no client can verify the server; None: it is usable. `warnings`: one sentence for
+    each certificate of the file that is not sent.
     """
 
     certificates: tuple[x509.Certificate, ...]
@@ -35,7 +36,10 @@ class CertificateChain:
 
 
 def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> CertificateChain:
-    """The chain of the first certificate. The others may be in any order, and repeated."""
+    """Return the chain to send for the first certificate, checked at the time `now`.
+
+    The other certificates may be in any order, and repeated.
+    """
     leaf, *others = dict.fromkeys(certificates)
     if fault := out_of_date(leaf, now):
         return CertificateChain((leaf,), fault)
@@ -49,7 +53,10 @@ def needed_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Cer
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether this issuer signed it. For unknown signature algorithms only names are compared."""
+    """Return whether `issuer` signed the certificate.
+
+    If the signature algorithm is unknown, only the names are compared.
+    """
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, TypeError):  # the latter: a key of another kind
@@ -60,7 +67,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Whether the certificate is a root. Clients use their own copy of a root, not the server's."""
+    """Return whether the certificate is a root: clients use their own copy, so it is not sent."""
     return certificate.subject == certificate.issuer
 
 

@@ -23,14 +23,21 @@ _DAY_S: Final = timedelta(days=1).total_seconds()
 
 
 class ExpiryWatch:
-    """Checks each day when the certificate in use expires. A reload may have changed it."""
+    """A daily check that logs a warning from 14 days before the server certificate expires.
+
+    After the expiry it logs an error. A reload may change the certificate.
+    """
 
     _log = Logger()
 
     def __init__(
         self, clock: IReactorTime, ends: Callable[[], float | None], wall_time: WallTime
     ) -> None:
-        """`ends` returns the end in seconds since 1970, or None if there is none."""
+        """Prepare the check; `start` begins it.
+
+        `ends` returns when the certificate in use expires, in seconds since 1970, or None if there
+        is none. `wall_time` returns the current time in the same form.
+        """
         self._wall_time = wall_time
         self._ends = ends
         self._looks = LoopingCall(self._look)
@@ -38,12 +45,14 @@ class ExpiryWatch:
         self._looking: Deferred[LoopingCall] | None = None
 
     def start(self) -> None:
+        """Check now, and then every 24 hours."""
         self._looking = self._looks.start(LOOK_S, now=True)
         self._looking.addErrback(
             lambda why: self._log.failure("certificates are not watched any more", failure=why)
         )
 
     def stop(self) -> None:
+        """Stop checking."""
         if self._looks.running:
             self._looks.stop()
 

@@ -42,10 +42,10 @@ UNKNOWN_KIND = (
 
 @dataclass(frozen=True, slots=True)
 class TLSIdentity:
-    """The proxy's certificate, the other certificates that clients need, and the key.
+    """The proxy's certificate, the other certificates that clients need, and the private key.
 
-    If there are client authorities devices must present a certificate. `warnings`: parts of the
-    files that cannot be used, for the operator.
+    If `client_authorities` is not empty, devices must present a certificate of one of them.
+    `warnings`: sentences for the operator about parts of the files that cannot be used.
     """
 
     certificate: x509.Certificate
@@ -57,14 +57,14 @@ class TLSIdentity:
 
     @property
     def ends(self) -> datetime:
-        """When the first of the certificates expires that clients need."""
+        """The time (UTC) at which the first of the sent certificates expires, roots excepted."""
         needed = [each for each in self.chain if not is_self_signed(each)]
         return min(each.not_valid_after_utc for each in (self.certificate, *needed))
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityFiles:
-    """The files of an identity, with the names of their settings for error messages."""
+    """The files of a TLSIdentity; `prefix` ("LEGACY_" or "") begins the names of their settings."""
 
     cert_file: Path
     key_file: Path
@@ -76,20 +76,23 @@ class IdentityFiles:
 
     @property
     def paths(self) -> Sequence[Path]:
+        """The files that are set, including KEY_PASS_FILE."""
         key_pass = None if self.key_pass_file is None else self.key_pass_file.path
         more = (self.client_ca_file, self.client_crl_file, key_pass)
         return (self.cert_file, self.key_file, *(each for each in more if each is not None))
 
     @property
     def cert_source(self) -> str:
+        """The certificate's setting and file for error messages, as in CERT_FILE='cert.pem'."""
         return f"{self.prefix}CERT_FILE='{self.cert_file}'"
 
     @property
     def key_source(self) -> str:
+        """The key's setting and file for error messages, as in KEY_FILE='key.pem'."""
         return f"{self.prefix}KEY_FILE='{self.key_file}'"
 
     def load(self, now: datetime) -> TLSIdentity:
-        """Load the files and check that they belong together and are valid now.
+        """Load the files; check that certificate and key belong together and are valid at `now`.
 
         Raises ConfigError with all faults, also while only one of two files has been renewed.
         """
@@ -158,7 +161,10 @@ class Authorities:
 
 
 def authorities_in(file: Path, source: str, now: datetime) -> Authorities:
-    """The authorities in `file`. Raises ConfigError if it has none, or only expired ones."""
+    """Return the authorities in `file`; raises ConfigError if it has none, or only expired ones.
+
+    `source` names the file and its setting in messages.
+    """
     found = tuple(dict.fromkeys(certificates_in(file, source)))
     usable = tuple(each for each in found if each.not_valid_after_utc >= now)
     faults = [f"{source}: {fault}" for each in found if (fault := out_of_date(each, now))]

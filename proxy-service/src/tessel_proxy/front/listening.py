@@ -17,13 +17,16 @@ BACKLOG = 1024  # all devices of a site reconnect at once after a power cut
 
 
 class IListeningReactor(IReactorTCP, IReactorSocket):
-    """The reactor interfaces that listening needs."""
+    """The reactor interfaces that `listen` uses."""
 
 
 def listen(
     reactor: IListeningReactor, host: str, port: int, factory: ServerFactory[Any]
 ) -> IListeningPort:
-    """Listen on `host`, or on all interfaces if it is empty. Raises CannotListenError."""
+    """Listen on a TCP port and return it; raises CannotListenError if that fails.
+
+    `host`: the address to listen on; "": all interfaces, IPv4 and IPv6. `port` 0: any free port.
+    """
     if host:
         return reactor.listenTCP(port, factory, backlog=BACKLOG, interface=host)
     return _listen_everywhere(reactor, port, factory)

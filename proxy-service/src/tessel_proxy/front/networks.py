@@ -11,12 +11,15 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Networks and single addresses."""
+    """A set of IP networks and single addresses; `host in networks` tests an address."""
 
     networks: tuple[Network, ...] = ()
 
     def __contains__(self, host: str) -> bool:
-        """Whether the address is in one of them. IPv4 over IPv6 (mapped) counts as IPv4."""
+        """Return whether the address is in one of the networks; raises ValueError if it is none.
+
+        IPv4 mapped into IPv6 counts as IPv4.
+        """
         address = plain_address(host)
         return any(address in network for network in self.networks)
 
@@ -28,7 +31,10 @@ class Networks:
 
 
 def plain_address(host: str) -> IPv4Address | IPv6Address:
-    """The address in `host`, a mapped IPv4 address as IPv4. Raises ValueError."""
+    """Return `host` as an address, without the interface after %; raises ValueError.
+
+    An IPv4 address that is mapped into IPv6 is returned as IPv4.
+    """
     address = ip_address(host.partition("%")[0])  # a link-local peer has its interface after %
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
@@ -36,7 +42,7 @@ def plain_address(host: str) -> IPv4Address | IPv6Address:
 
 
 def networks(text: str) -> Networks:
-    """Parse networks that are separated by spaces or commas. Raises ValueError."""
+    """Parse networks and addresses that spaces or commas separate; raises ValueError."""
     return Networks(tuple(_network(word) for word in re.split(r"[\s,]+", text) if word))
 
 

@@ -43,19 +43,22 @@ _FORMS: Final = {_INET: Struct("!4s4sHH"), _INET6: Struct("!16s16sHH"), _UNIX: S
 
 
 class ProxyHeaderError(Exception):
-    """The bytes are not a header of the PROXY protocol. The text says what was seen."""
+    """The bytes are not a valid header of the PROXY protocol; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """A header that a balancer sent. `source` is None for a connection of the balancer itself."""
+    """A complete PROXY header: the client's address, and the length of the header in bytes.
+
+    `source` is None if the header names no TCP client, as in a balancer's own health check.
+    """
 
     source: IPv4Address | IPv6Address | None
     nbytes: int  # the length of the header
 
 
 def read_header(data: bytes) -> ProxyHeader | None:
-    """The header at the beginning of `data`, or None if more bytes are needed.
+    """Return the PROXY header at the beginning of `data`, or None if more bytes are needed.
 
     Raises ProxyHeaderError if no header can begin with these bytes.
     """

@@ -23,19 +23,22 @@ _PEM = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class RevocationLists:
-    """The revocation lists of a file. Without lists no certificate is checked for revocation."""
+    """The revocation lists of CLIENT_CRL_FILE. If there are none, revocation is not checked."""
 
     lists: tuple[x509.CertificateRevocationList, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def ends(self) -> Sequence[datetime]:
-        """When the lists expire."""
+        """The times (UTC) at which the lists expire; lists that never expire are left out."""
         return [each.next_update_utc for each in self.lists if each.next_update_utc is not None]
 
     @property
     def first_end(self) -> datetime | None:
-        """When the first authority is without a current list, and its devices are refused."""
+        """The time (UTC) at which the first authority has no current list; None: never.
+
+        From then on the devices of that authority are refused.
+        """
         latest: dict[x509.Name, datetime] = {}
         for each in self.lists:
             ends = each.next_update_utc or _NEVER
@@ -44,7 +47,10 @@ class RevocationLists:
         return None if first == _NEVER else first
 
     def check_with(self, store: X509Store) -> None:
-        """Have OpenSSL check the certificates of devices' chains, but not the authority's own."""
+        """Make OpenSSL check the chains of devices against these lists; without lists do nothing.
+
+        The authorities in CLIENT_CA_FILE themselves are not checked.
+        """
         if not self.lists:
             return
         for each in self.lists:
@@ -52,21 +58,22 @@ class RevocationLists:
         store.set_flags(X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL)
 
     def expired(self, now: datetime) -> Sequence[str]:
-        """A sentence for each list that has expired."""
+        """Return a sentence for each list that is not valid at `now`."""
         return [fault for each in self.lists if (fault := _out_of_date(each, now))]
 
 
 def no_revocations() -> RevocationLists:
-    """Lists for the case that CLIENT_CRL_FILE is not set."""
+    """Return empty RevocationLists, for when CLIENT_CRL_FILE is not set."""
     return RevocationLists(())
 
 
 def revocations_in(
     data: bytes, source: str, authorities: Sequence[x509.Certificate], now: datetime
 ) -> RevocationLists:
-    """Parse the lists of a file. Raises ConfigError if an authority has no current list.
+    """Parse a file of revocation lists; raises ConfigError if an authority has no current list.
 
-    The file is PEM with any number of lists, or one list in DER, as authorities publish it.
+    `data` is PEM with any number of lists, or one list in DER, as authorities publish it. `source`
+    names the file and its setting in messages.
     """
     try:
         lists = _lists(data)

@@ -14,7 +14,7 @@ from tessel_service_kit.settings import setting
 
 @dataclass(frozen=True, kw_only=True)
 class FrontSettings(CertificateSettings):
-    """Settings for the ports that devices connect to."""
+    """Settings of the ports for devices: addresses, client certificates, load balancers."""
 
     host: str = setting(
         "HOST",

@@ -36,16 +36,22 @@ _WORTH_A_LINE: Final = {
         "CLIENT_CRL_FILE has no list of its issuer, which is an intermediate"
     ),
 }
-"""Why a device of a known authority is refused: OpenSSL's text for the handshake does not say."""
+"""Reasons for refused certificates that are logged: OpenSSL's handshake error omits them."""
 
 
 class TicketKeys:
-    """The ticket keys of one context: when they were made, and until when they may be used."""
+    """The period in which the session ticket keys of one TLS context may be used.
+
+    It ends after TICKET_KEYS_S, or earlier when a certificate or revocation list expires.
+    """
 
     _log = Logger()
 
     def __init__(self, identity: TLSIdentity, now: float, log_line: LogLine = _EACH_LINE) -> None:
-        """`now`, and the attribute `end`, are seconds since 1970."""
+        """Begin the period at `now`; it and the attribute `end` are seconds since 1970.
+
+        `log_line` writes the log lines about refused certificates of devices.
+        """
         self._log_line = log_line
         self._made_at = now
         self.end = now + TICKET_KEYS_S
@@ -54,15 +60,19 @@ class TicketKeys:
             self._end_by(each)
 
     def are_usable(self, now: float) -> bool:
-        """False after `end`, and also if the clock was set back: the age is then unknown."""
+        """Return whether the keys may still be used at `now`.
+
+        If the clock was set back, their age is unknown, and they may not be used.
+        """
         return self._made_at <= now < self.end
 
     def verified(
         self, _connection: SSL.Connection, certificate: X509, number: int, _depth: int, ok: int
     ) -> bool:
-        """Called by OpenSSL for each certificate of a device; False refuses it.
+        """Called by OpenSSL for each certificate of a device: returns `ok`. False refuses it.
 
-        A resumed session checks no certificate, so the keys end with the first of the certificates.
+        If `ok` is 0, `number` is OpenSSL's error, and some errors are logged. A resumed session
+        checks no certificate, so the keys end when the first accepted certificate expires.
         """
         if ok:
             self._end_with(certificate)

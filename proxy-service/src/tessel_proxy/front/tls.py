@@ -43,7 +43,7 @@ CIPHERS = (
 
 @dataclass(frozen=True, slots=True)
 class TLSProfile:
-    """How TLS is set up for one kind of device."""
+    """The TLS options for one kind of device (current devices or Tessel 1 boards)."""
 
     name: str  # of the certificate, for the log
     options: Callable[[TLSIdentity, TicketKeys], CertificateOptions]
@@ -53,12 +53,15 @@ class TLSProfile:
 
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTLS:
-    """Makes the server's end of TLS connections. A reload applies to new connections only."""
+    """Creates the proxy's end of TLS connections; reloaded files affect new connections only."""
 
     _log = Logger()
 
     def __init__(self, files: IdentityFiles, wall_time: WallTime, dialect: TLSProfile) -> None:
-        """Load the files. Raises ConfigError with all their faults."""
+        """Load the files; raises ConfigError with all their faults.
+
+        `dialect`: the TLS options for the kind of device. `wall_time` returns seconds since 1970.
+        """
         self._files = files
         self._wall_time = wall_time
         self._dialect = dialect
@@ -67,19 +70,21 @@ class ServerTLS:
 
     @property
     def name(self) -> str:
+        """The name of the certificate in the log."""
         return self._dialect.name
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Warnings for the operator about files that can be used."""
+        """Sentences for the operator about parts of the files that cannot be used."""
         return self.identity.warnings
 
     @property
     def paths(self) -> Sequence[Path]:
+        """The files of certificate, key and client authorities."""
         return self._files.paths
 
     def reload(self) -> None:
-        """Load the files again. Raises ConfigError and keeps what it has if that fails."""
+        """Load the files again. A faulty file raises ConfigError, and the former content stays."""
         files = self._files
         self.stamps = stamps_of(files.paths)
         identity = files.load(utc(self._wall_time()))
@@ -93,7 +98,10 @@ class ServerTLS:
             raise ConfigError([f"{both} cannot be used: {why}"]) from error
 
     def use(self, identity: TLSIdentity) -> None:
-        """Use this identity for new connections. Raises SSL.Error and keeps the old one."""
+        """Use this identity for new connections, with new ticket keys.
+
+        Raises SSL.Error if OpenSSL rejects it; the former identity then stays in use.
+        """
         keys = TicketKeys(identity, self._wall_time(), self._log_line)
         options = self._dialect.options(identity, keys)
         write_whole_pieces(options.getContext())
@@ -103,6 +111,10 @@ class ServerTLS:
         self.identity = identity
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Called by Twisted for each connection: returns its OpenSSL connection.
+
+        Ticket keys that are too old are replaced first.
+        """
         if not self._keys.are_usable(self._wall_time()):
             self._renew_keys()
         return self._options.serverConnectionForTLS(protocol)
@@ -125,7 +137,11 @@ class ServerTLS:
 def server_tls(
     config: FrontSettings, wall_time: WallTime, key_pass_file: SecretFile | None = None
 ) -> ServerTLS:
-    """For today's devices, as set; raises ConfigError."""
+    """Return the TLS of PORT, for current devices; raises ConfigError if a file is faulty.
+
+    `key_pass_file`: file of the key's passphrase, read again at each reload; None: KEY_PASS is
+    used, if set.
+    """
     files = IdentityFiles(
         config.cert_file,
         config.key_file,
@@ -170,5 +186,5 @@ CURRENT = TLSProfile("the certificate", _options, lambda _identity: ())
 
 
 def utc(seconds: float) -> datetime:
-    """Seconds since 1970 as a datetime in UTC, as certificates have it."""
+    """Return a time in seconds since 1970 as a datetime in UTC, to compare with certificates."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -46,7 +46,11 @@ _PARSABLE = (
 def tessel_1_tls(
     config: FrontSettings, wall_time: WallTime, key_pass_file: SecretFile | None = None
 ) -> ServerTLS | None:
-    """For Tessel 1 boards, if they are served; raises ConfigError."""
+    """Return the TLS of LEGACY_PORT, for Tessel 1 boards; None if LEGACY_PORT is not set.
+
+    Raises ConfigError if a file is faulty or these boards could not use it. `key_pass_file`: as in
+    `server_tls`.
+    """
     if config.legacy_port is None:
         return None
     files = IdentityFiles(

@@ -23,7 +23,10 @@ _NO_REASON: frozenset[Why] = frozenset()
 
 
 class Relay(Interface):
-    """The relay of one substream, as its two directions see it."""
+    """An interface of a substream's relay, which its two directions call.
+
+    `pause_…` and `resume_…` stop and continue reading from one side; `touch` restarts the timeouts.
+    """
 
     def touch(self) -> None: ...
     def pause_device(self) -> None: ...
@@ -46,10 +49,10 @@ _NOBODY = _Nobody()
 
 @implementer(IPushProducer)
 class Pauses(ABC):
-    """One direction of a substream, paused while there is at least one reason.
+    """One direction of a substream, which is paused while there is at least one reason.
 
-    The receiver's transport uses it as a push producer. `stopProducing` does nothing: each side
-    learns of the other's loss in another way. There are two objects for each substream, so they
+    The receiver's transport uses it as a push producer. `stopProducing` does nothing: each side is
+    notified of the other's loss in another way. There are two objects for each substream, so they
     store no bound methods, which take 64 bytes each.
     """
 
@@ -76,7 +79,7 @@ class Pauses(ABC):
         return why in self._reasons
 
     def add(self, why: Why) -> None:
-        """Add a reason to pause."""
+        """Add a reason to pause; the first one pauses reading. After `end` do nothing."""
         if self._over:
             return
         first = not self._reasons
@@ -85,39 +88,41 @@ class Pauses(ABC):
             self._pause()
 
     def remove(self, why: Why) -> None:
-        """Remove a reason to pause; resume if it was the last one."""
+        """Remove a reason to pause; removing the last one resumes reading."""
         if why in self._reasons:
             self._reasons = self._reasons - {why} or _NO_REASON
             if not self._reasons:
                 self._resume()
 
     def pause_for_rate(self) -> None:
-        """The account has moved as much as it may for now."""
+        """Called when the account has moved as many bytes as its rate allows: pauses reading."""
         self.add(Why.RATE)
 
     def end_rate_pause(self) -> None:
-        """The account may move more."""
+        """Called when the account's rate allows more bytes: ends the pause of `pause_for_rate`."""
         self.remove(Why.RATE)
 
     def end(self) -> None:
-        """Resume, even if there are reasons to pause, and never pause again."""
+        """Drop all reasons, resume reading, and never pause again."""
         self._over = True
         self._reasons = _NO_REASON
         self._resume()
 
     def let_go(self) -> None:
-        """Drop the reference to the closed relay: the cycle would wait for a garbage collection."""
+        """Drop the reference to the closed relay, so that no reference cycle keeps it in memory."""
         self._relay = _NOBODY
 
     def pauseProducing(self) -> None:
+        """Called when the receiver has enough data: pauses reading from the sender."""
         self.add(Why.FULL)
 
     def resumeProducing(self) -> None:
+        """Called when the receiver has room again: removes the reason FULL."""
         self._taken()
         self.remove(Why.FULL)
 
     def stopProducing(self) -> None:  # noqa: B027 -- not abstract
-        """Do nothing; see the class."""
+        """Called when the receiver is lost: does nothing, as the class explains."""
 
 
 class FromDevice(Pauses):

@@ -21,25 +21,25 @@ _NOTHING: Final = bytearray()
 
 
 class Allowance:
-    """The bytes of early data that a tunnel may still keep."""
+    """The number of bytes of early data that the substreams of one tunnel may still keep."""
 
     def __init__(self, nbytes: int = TUNNEL_BYTES) -> None:
         self._left = nbytes
 
     def take(self, nbytes: int) -> bool:
-        """Take `nbytes`; return False, and take none, if fewer are left."""
+        """Reserve `nbytes`; return False, and reserve none, if fewer are left."""
         if nbytes > self._left:
             return False
         self._left -= nbytes
         return True
 
     def give_back(self, nbytes: int) -> None:
-        """Return bytes that are not kept any more."""
+        """Make `nbytes` available again, because their data is not kept any more."""
         self._left += nbytes
 
 
 class EarlyData:
-    """The early data of one substream, and whether the device has ended it."""
+    """The early data of one substream; `ended`: the device has ended its direction."""
 
     __slots__ = ("_allowance", "_data", "ended")
 
@@ -49,7 +49,7 @@ class EarlyData:
         self.ended = False
 
     def add(self, data: BytesLike) -> bool:
-        """Keep data; return False if the tunnel keeps too much already."""
+        """Keep data; return False, and do not keep it, if the tunnel's Allowance is too small."""
         if not self._allowance.take(len(data)):
             return False
         if not self._data:
@@ -59,11 +59,11 @@ class EarlyData:
 
     @property
     def is_much(self) -> bool:
-        """Whether the device should be paused."""
+        """Whether at least PAUSE_BYTES are kept, so that the device should be paused."""
         return len(self._data) >= PAUSE_BYTES
 
     def hand_over(self) -> bytes:
-        """Return all data and keep none."""
+        """Return all kept data, and give its bytes back to the Allowance."""
         data = bytes(self._data)
         self._data = _NOTHING
         self._allowance.give_back(len(data))

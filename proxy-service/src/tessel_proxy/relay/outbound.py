@@ -35,11 +35,12 @@ from tessel_service_kit.idle_timer import IdleTimer
 
 @implementer(ISubstreamProtocol, ITakesSequences, IHalfCloseableProtocol)
 class Outbound(TargetSide):
-    """The protocol over a device's substream: opens the target and relays to it."""
+    """The protocol of one substream: connects to the target and relays bytes in both directions."""
 
     _log = Logger()
 
     def connectionMade(self) -> None:
+        """Called when the substream is attached: begins to read from the device."""
         # One piece at a time, so that early data stays below the limit that pauses the device.
         self._substream.takes_sequences = False
         self._traffic.start_device()
@@ -47,6 +48,10 @@ class Outbound(TargetSide):
     # --- from the device
 
     def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
+        """Called with an event of the device: opens the target, or sets the idle timeout.
+
+        Unknown events are ignored. A malformed event ends the substream.
+        """
         if self._state is RelayState.CLOSED:
             return
         try:
@@ -86,9 +91,15 @@ class Outbound(TargetSide):
             self._idle.disarm()
 
     def dataReceived(self, data: BytesLike) -> None:
+        """Called with one piece of data from the device: does as `dataSequenceReceived`."""
         self.dataSequenceReceived((data,))
 
     def dataSequenceReceived(self, pieces: Sequence[BytesLike]) -> None:
+        """Called with data from the device: writes it to the target, or keeps it until then.
+
+        Data is kept while the target is not connected. The substream fails if the account's daily
+        quota or the limit of early data is reached.
+        """
         self.touch()
         match self._state:
             case RelayState.DEVICE_ENDED | RelayState.CLOSED:
@@ -116,6 +127,7 @@ class Outbound(TargetSide):
         return self._early
 
     def readConnectionLost(self) -> None:
+        """Called when the device ends its direction: ends the target's direction, or both."""
         match self._state:
             case RelayState.WAITING | RelayState.OPENING:
                 self._kept.ended = True
@@ -130,21 +142,23 @@ class Outbound(TargetSide):
                 assert_never(self._state)
 
     def writeConnectionLost(self) -> None:
-        """Do nothing: the device has our `end`; `close` may follow much later."""
+        """Called when the device has got `end`: does nothing; `close` may follow much later."""
 
     def errorReceived(self, message: str) -> None:  # noqa: ARG002 -- the device's text is not logged
+        """Called when the device reports an error: resets the target and ends the substream."""
         if self._state is not RelayState.CLOSED:
             self._abort_socket()
             stalled = self._substream.stalled
             self._close(Outcome.STALLED if stalled else Outcome.FAILED_BY_DEVICE)
 
     def resetReceived(self) -> None:
-        """Reset the target: the program reads no more."""
+        """Called when the program reads no more: resets the target and ends the substream."""
         if self._state is not RelayState.CLOSED:
             self._abort_socket()
             self._close(Outcome.LEFT_BY_DEVICE)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called when the substream is lost: closes the target, or resets it if data was cut."""
         if self._state is RelayState.CLOSED:
             return  # this side ended it
         # If the device had ended its data, the target has all of it. Otherwise the connection is
@@ -158,14 +172,20 @@ class Outbound(TargetSide):
     # --- on the way to the target
 
     def target_looked_up(self) -> None:
+        """Called when the target's name is resolved: reports it to the device."""
         self._substream.emit(conversation.LOOKED_UP)
 
     def target_connected(self, address: Address) -> None:
+        """Called when the TCP connection to the target is open: reports it to the device.
+
+        The address is recorded for the log.
+        """
         self.touch()
         self._record.address = str(address)
         self._substream.emit(conversation.CONNECTED)
 
     def target_secured(self) -> None:
+        """Called when the TLS handshake with the target is complete: notifies the device."""
         self._substream.emit(conversation.SECURED)
 
     def _connected(self, target: Target) -> None:

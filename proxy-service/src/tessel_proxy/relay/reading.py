@@ -20,7 +20,7 @@ message waits for no long read, and occasional typing does not slow bulk data do
 
 
 class Reading:
-    """Chooses the size of the reads from the targets of one tunnel."""
+    """Chooses the size of the reads from the targets of one tunnel: short after small messages."""
 
     __slots__ = ("_short",)
 
@@ -28,15 +28,19 @@ class Reading:
         self._short = 0  # short reads left
 
     def came(self, nbytes: int, before: int) -> None:
-        """Note the sizes of the last two pieces of data that one substream of the device sent.
+        """Note the sizes in bytes of the last two pieces of data from the device on a substream.
 
-        Data from targets is not considered: a read of bulk data may find few bytes, too.
+        `nbytes` is the last, `before` the one before it. Data from targets is not considered: a
+        read of bulk data may find few bytes, too.
         """
         if is_message(nbytes, before):
             self._short = SHORT_READS
 
     def next_bytes(self) -> int:
-        """Return the bytes to read at once from a target next."""
+        """Return the maximum number of bytes for the next read from a target.
+
+        Each call uses up one of the SHORT_READS after a small message.
+        """
         if not self._short:
             return READ_BYTES
         self._short -= 1

@@ -16,6 +16,8 @@ from enum import Enum, auto
 
 
 class RelayState(Enum):
+    """The states of one substream and its target."""
+
     __hash__ = object.__hash__  # Enum's own is a Python call per look-up
 
     WAITING = auto()  # for _pls_connect
@@ -27,6 +29,8 @@ class RelayState(Enum):
 
 
 class RelayInput(Enum):
+    """The events that change the state of a substream."""
+
     __hash__ = object.__hash__  # Enum's own is a Python call per look-up
 
     CONNECT = auto()

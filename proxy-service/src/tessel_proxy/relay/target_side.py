@@ -29,7 +29,7 @@ from tessel_service_kit.idle_timer import IdleTimer
 
 
 class TargetSide(Protocol):
-    """Relays from a target to the device's substream, and ends both.
+    """The target's half of Outbound: relays from the target to the device, and ends the substream.
 
     Outbound adds the device's events. This is a base class and no object of its own, so that a
     relayed byte costs no further call.
@@ -63,22 +63,30 @@ class TargetSide(Protocol):
         self._state = TRANSITIONS[self._state][what]
 
     def pause_device(self) -> None:
+        """Stop reading from the device."""
         self._substream.pauseProducing()
 
     def resume_device(self) -> None:
+        """Read from the device again, and restart the timeout SUBSTREAM_IDLE_S."""
         self._break_silence()  # while paused, it could send nothing
         self._substream.resumeProducing()
 
     def pause_target(self) -> None:
+        """Stop reading from the target; without a connection do nothing."""
         if self._target is not None:
             self._target.pause()
 
     def resume_target(self) -> None:
+        """Read from the target again, and restart the timeout SUBSTREAM_IDLE_S."""
         self._break_silence()
         if self._target is not None:
             self._target.resume()
 
     def target_received(self, data: BytesLike) -> None:
+        """Called with data from the target: writes it to the device.
+
+        The substream fails if the account's daily quota is used up.
+        """
         self.touch()
         if not self._traffic.may_pass_to_device(len(data)):
             self._fail_with("read", Outcome.QUOTA_SPENT)
@@ -89,6 +97,10 @@ class TargetSide(Protocol):
             self._target.read_at_most(self._context.reading.next_bytes())
 
     def target_ended(self) -> None:
+        """Called when the target ends its direction: ends the device's direction.
+
+        The whole substream ends if the device has ended its own, or does not support halfclose/1.
+        """
         if self._state is RelayState.DEVICE_ENDED:
             self._finish(Outcome.ENDED)  # `end` and `close` as one
             return
@@ -106,6 +118,10 @@ class TargetSide(Protocol):
             self._finish(Outcome.ENDED)
 
     def target_lost(self, loss: TargetLoss) -> None:
+        """Called when the connection to the target is lost: ends the substream.
+
+        The device gets an error if `loss` is one.
+        """
         self._target = None
         message, outcome = node_errors.LOSSES[loss]
         if message is None:
@@ -127,7 +143,7 @@ class TargetSide(Protocol):
         self._socket.write(pieces)
 
     def touch(self) -> None:
-        """Note that data moved: it restarts the timeouts."""
+        """Restart the idle timeouts, because data moved."""
         if self._idle is not None:
             self._idle.touch()
         self._break_silence()
@@ -189,7 +205,7 @@ class TargetSide(Protocol):
 
 
 def outcome_of(lost: BaseException | None) -> Outcome:
-    """Return the outcome of a substream whose connection was lost with this exception."""
+    """Return how a substream ended that was lost with the exception `lost`."""
     if not isinstance(lost, TunnelLostError):
         return Outcome.INTERNAL_ERROR
     if isinstance(lost.__cause__, ReplacedError):

@@ -8,7 +8,7 @@ from tessel_proxy.relay.backpressure import Pauses, Why
 
 
 class Traffic:
-    """Counts both directions of one substream and applies the rate and the quota of its account."""
+    """Counts the bytes of one substream, and applies the rate and quota of its account."""
 
     __slots__ = ("_from_device", "_from_target", "_tally")
 
@@ -18,19 +18,19 @@ class Traffic:
         self._from_target = from_target
 
     def start_device(self) -> None:
-        """Wait for a turn of the rate before reading from the device."""
+        """Admit the direction from the device to the account's rate, which may pause it at once."""
         self._tally.to_targets.admit(self._from_device)
 
     def start_target(self) -> None:
-        """Wait for a turn of the rate before reading from the target."""
+        """Admit the direction from the target to the account's rate, which may pause it at once."""
         self._tally.to_devices.admit(self._from_target)
 
     def may_pass_to_target(self, nbytes: int) -> bool:
-        """Count bytes from the device; return False if the quota was spent before."""
+        """Count `nbytes` from the device; return False if the quota was already used up."""
         return self._may_pass(nbytes, self._tally.to_targets, self._from_device)
 
     def may_pass_to_device(self, nbytes: int) -> bool:
-        """Count bytes from the target; return False if the quota was spent before."""
+        """Count `nbytes` from the target; return False if the quota was already used up."""
         return self._may_pass(nbytes, self._tally.to_devices, self._from_target)
 
     def _may_pass(self, nbytes: int, rate: RateLimit, pauses: Pauses) -> bool:
@@ -41,11 +41,11 @@ class Traffic:
 
     @property
     def waits(self) -> bool:
-        """Whether the rate pauses one of the directions."""
+        """Whether the account's rate pauses one of the directions now."""
         return Why.RATE in self._from_device or Why.RATE in self._from_target
 
     def end(self) -> None:
-        """Leave the rates, and release the relay."""
+        """Remove both directions from the account's rates; drop their references to the relay."""
         self._tally.to_targets.leave(self._from_device)
         self._tally.to_devices.leave(self._from_target)
         self._from_device.let_go()

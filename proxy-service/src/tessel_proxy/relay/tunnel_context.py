@@ -14,7 +14,7 @@ from tessel_proxy.targets.opening import Opener
 
 @dataclass(frozen=True, slots=True)
 class TunnelContext:
-    """The services, account, features and limits of the substreams of one tunnel."""
+    """The services, account, features and limits that all substreams of one tunnel share."""
 
     opener: Opener
     clock: IReactorTime

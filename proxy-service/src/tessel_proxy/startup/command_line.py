@@ -14,7 +14,7 @@ from tessel_service_kit.settings import described
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command `tessel-proxy`."""
+    """Return the argument parser of the command `tessel-proxy`, with all its subcommands."""
     top = CommandParser(
         prog="tessel-proxy",
         explain=explain_assignment,

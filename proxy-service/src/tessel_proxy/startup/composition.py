@@ -51,21 +51,22 @@ from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.names import HELPER_THREADS, IThreadsAndTime
 
 STOP_GRACE_S = 5.0
-"""Seconds that devices and targets have, at a stop, to take the data on its way to them."""
+"""Seconds that a stopping proxy waits for devices and targets to take the data sent to them."""
 
 TOKEN_SOURCES = ("AUTH_FILE", "AUTH_HARDCODED_FILE", "AUTH_TESSEL_OA2_FILE")
-"""After a change of one of these files, a token that was wrong may be accepted."""
+"""Files of tokens. When one is reloaded, penalties for wrong tokens end: a token that was wrong may
+now be accepted."""
 
 STOP_LOOK_S = 0.05
-"""Seconds between two checks whether they have taken it."""
+"""Seconds between two checks whether devices and targets have taken that data."""
 
 
 class IProxyReactor(ITimedListeningReactor, IReactorFDSet, IThreadsAndTime, IReactorThreads):
-    """The reactor's interfaces that the proxy uses."""
+    """The reactor interfaces that the proxy uses."""
 
 
 class ProxyService(Service):
-    """One proxy: create it, then `startService`, `reload` on SIGHUP and `stopService`."""
+    """A whole proxy: `startService` listens, `reload` reads files again, `stopService` ends it."""
 
     _log = Logger()
 
@@ -85,22 +86,25 @@ class ProxyService(Service):
         token_service: ResultListener | None = None,
         descriptors: int = PLENTY,
     ) -> None:
-        """Join the parts; nothing listens yet.
+        """Build and join all parts of the proxy; it listens only after `startService`.
 
         Args:
             config: the settings.
             reactor: Twisted's reactor.
             authenticator: checks the tokens.
             server_tls: TLS for PORT.
-            reloadables: files to read again, besides those of targets and egress rules.
-            legacy_tls: TLS for LEGACY_PORT, if that is set.
+            reloadables: objects that are reloaded when their files change, besides those of
+                TARGET_CA_FILE and POLICY_FILE.
+            legacy_tls: TLS for LEGACY_PORT; None: no such port.
             certificate_ends: returns when the first server certificate expires, in seconds since
-                1970.
-            revocations_end: returns the same for the first revocation list.
-            wall_time: the clock for these times.
+                1970; None: there is none.
+            revocations_end: returns when the first revocation list expires, in seconds since 1970;
+                None: there is none.
+            wall_time: returns the current time in seconds since 1970.
             log_dropped: returns how many log lines were dropped.
-            token_service: reports the token service's answers, for the readiness.
-            descriptors: the limit of open files.
+            token_service: reports each answer of the token service, on which readiness depends;
+                None: no token service.
+            descriptors: how many files and sockets the process may have open.
 
         Raises:
             ConfigError: TARGET_CA_FILE or POLICY_FILE cannot be used.
@@ -206,16 +210,16 @@ class ProxyService(Service):
 
     @property
     def admin_port(self) -> int | None:
-        """The port for health and metrics, None if there is none."""
+        """The port number for health and metrics; None if the proxy does not listen on one."""
         return self._admin.port
 
     @property
     def addresses(self) -> Sequence[ListeningAddress]:
-        """The addresses it listens on; with PORT=0 this is the only way to know the port."""
+        """The addresses on which the proxy accepts devices, with the real port if PORT is 0."""
         return self._ports.addresses
 
     def startService(self) -> None:
-        """Start listening; raises CannotListenError."""
+        """Listen, and start threads and timers; raises CannotListenError if a port is in use."""
         self._admin.start()
         self._ports.open()
         self._threads.start()
@@ -232,11 +236,15 @@ class ProxyService(Service):
         self._ports.log()
 
     def reload(self) -> None:
-        """Read all files again; a file that cannot be used leaves the former content in use."""
+        """Reload all files, changed or not. A faulty file leaves its former content in use."""
         self._reloader.reload_all()
 
     def stopService(self) -> Deferred[None]:
-        """Accept no more tunnels; drain those that are open, then close them."""
+        """Stop the proxy; the Deferred fires when all is closed.
+
+        The proxy accepts tunnels for DRAIN_DELAY_S more, waits up to DRAIN_S for open substreams to
+        end, then closes all tunnels.
+        """
         super().stopService()  # type: ignore[no-untyped-call] # Twisted's has no types
         return Deferred.fromCoroutine(self._stop())
 
@@ -268,7 +276,7 @@ class ProxyService(Service):
         await self._all_gone(STOP_LOOK_S)
 
     def abort(self) -> None:
-        """Cut all connections now, with a reset, so that no cut data looks complete."""
+        """Reset all connections of devices and targets now, so that no cut data looks complete."""
         for session in list(self._shared.tunnels.all):
             session.abort()
         for target in list(self._shared.opener.sockets):

@@ -24,7 +24,7 @@ from tessel_service_kit.texts import cleaned
 
 @dataclass(frozen=True, kw_only=True)
 class Config(MonitoringSettings, EgressSettings, FrontSettings):
-    """The settings of one proxy. The defaults suit tests, too."""
+    """Holds all settings of one proxy; fields that are not passed get their defaults."""
 
     reload_look_s: float = setting(
         "RELOAD_LOOK_S",
@@ -51,39 +51,45 @@ class Config(MonitoringSettings, EgressSettings, FrontSettings):
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
-        """Read all settings; return them with a list of faults, those of combinations included."""
+        """Read all settings from the environment; return them and a list of faults.
+
+        The faults include settings that exclude or need each other. No exception is raised.
+        """
         config, faults = cls.read_only(environ, cls.table())
         return config, faults + _authenticator_faults(environ) + _pair_faults(config)
 
     @property
     def has_authenticator(self) -> bool:
-        """Whether some setting names an authenticator."""
+        """Whether a setting chooses how tokens are checked (one of the AUTH_ settings)."""
         return bool(
             self.auth_plugin or self.auth_file or self.auth_tessel_oa2 or self.auth_hardcoded
         )
 
     @property
     def max_waiting_for_header(self) -> int:
-        """Connections of load balancers that may wait for their PROXY header, over all ports."""
+        """The number of connections that may wait for a PROXY header, over all ports.
+
+        0 if PROXY_PROTOCOL_FROM is not set.
+        """
         ports = 1 if self.legacy_port is None else 2
         return ports * self.max_unauthenticated if self.proxy_protocol_from else 0
 
     @classmethod
     def secret_files(cls, environ: Mapping[str, str]) -> dict[str, SecretFile]:
-        """Return the files of secrets that can be read again, by field name."""
+        """Return the files of secrets that can be read again, by the field name of the setting."""
         found = {name: each.file(environ) for name, each in cls.table().items()}
         return {name: file for name, file in found.items() if file is not None}
 
     @classmethod
     def for_certificates(cls, environ: Mapping[str, str]) -> Self:
-        """Read only the settings that make-cert needs; raises ConfigError."""
+        """Return a Config with the settings of make-cert only; raises ConfigError if faulty."""
         return cls.some_from_env(
             environ, "cert_file", "key_file", "key_pass", "legacy_cert_file", "legacy_key_file"
         )
 
     @classmethod
     def for_tokens(cls, environ: Mapping[str, str]) -> Self:
-        """Read only the settings that hash-token needs; raises ConfigError."""
+        """Return a Config with the settings of hash-token only; raises ConfigError if faulty."""
         return cls.some_from_env(environ, "auth_file")
 
 

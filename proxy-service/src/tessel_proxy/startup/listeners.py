@@ -39,7 +39,10 @@ LEGACY_WARNING: Final = (
 
 
 class TunnelFactory(ServerFactory[TunnelProtocol]):
-    """Makes a TunnelProtocol with its Session for each connection."""
+    """A factory that makes a TunnelProtocol and its Session for each TLS connection of a device.
+
+    `numbers` yields the tunnel numbers for the log; `listener` is the port of the connections.
+    """
 
     noisy = False
 
@@ -49,6 +52,7 @@ class TunnelFactory(ServerFactory[TunnelProtocol]):
         self._listener = listener
 
     def buildProtocol(self, addr: IAddress | None) -> TunnelProtocol:
+        """Called for each TLS connection: returns its TunnelProtocol, with a new tunnel number."""
         record = TunnelRecord(
             tunnel=next(self._numbers),
             peer=_peer(addr),
@@ -63,7 +67,11 @@ class TunnelFactory(ServerFactory[TunnelProtocol]):
 
 
 class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
-    """Puts TLS below a tunnel, or refuses the connection if a limit of the proxy is reached."""
+    """A factory that starts TLS on a connection, or refuses it if a limit of the proxy is reached.
+
+    The limits are memory, open tunnels, unauthenticated tunnels and TLS handshakes. `tunnels` is
+    the factory of TLS connections.
+    """
 
     noisy = False
 
@@ -77,6 +85,10 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
         self._factory = tunnels
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
+        """Called for each connection: returns its TLS protocol, or None to close it at once.
+
+        A refusal is counted and logged.
+        """
         if why := self._no_room():
             log_refused(None, _peer(addr), why, self._witness, self._lines)
             return None  # the connection is closed at once
@@ -97,7 +109,7 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
 
 @dataclass(frozen=True, slots=True)
 class ListeningAddress:
-    """An address that the proxy listens on."""
+    """An address and port on which the proxy accepts devices; `listener`: PORT or LEGACY_PORT."""
 
     host: str
     port: int
@@ -105,11 +117,11 @@ class ListeningAddress:
 
 
 class ITimedListeningReactor(IListeningReactor, IReactorTime):
-    """The reactor's interfaces that the ports use."""
+    """The reactor interfaces that DevicePorts uses: listening and timers."""
 
 
 class DevicePorts:
-    """PORT, and LEGACY_PORT if it is set."""
+    """The ports for devices: PORT, and LEGACY_PORT if it is set."""
 
     _log = Logger()
 
@@ -148,12 +160,12 @@ class DevicePorts:
 
     @property
     def are_open(self) -> bool:
-        """Whether the proxy listens."""
+        """Whether at least one port is listening."""
         return bool(self._ports)
 
     @property
     def addresses(self) -> Sequence[ListeningAddress]:
-        """The addresses of the open ports."""
+        """The addresses of the ports that are open, with the real port numbers."""
         hosts = [
             (listener, cast("IPv4Address | IPv6Address", port.getHost()))
             for listener, port in self._ports
@@ -161,7 +173,7 @@ class DevicePorts:
         return [ListeningAddress(each.host, each.port, listener) for listener, each in hosts]
 
     def open(self) -> None:
-        """Listen on the ports; raises CannotListenError."""
+        """Listen on all ports; raises CannotListenError if one is in use or not allowed."""
         self._listen(Listener.MAIN, self._config.port, self._main)
         if self._legacy and self._config.legacy_port is not None:
             self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy)
@@ -171,7 +183,7 @@ class DevicePorts:
         self._ports.append((listener, opened))
 
     def log(self) -> None:
-        """Log the addresses."""
+        """Log each listening address, with a warning for LEGACY_PORT."""
         for each in self.addresses:
             self._log.info(
                 "listening on {host}, port {port}",
@@ -184,7 +196,7 @@ class DevicePorts:
                 self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
 
     async def close(self) -> None:
-        """Stop listening, and close connections that wait for their PROXY header."""
+        """Stop listening, and close connections that wait for a PROXY header; tunnels stay open."""
         ports, self._ports = self._ports, []
         for _listener, port in ports:
             await maybeDeferred(port.stopListening)

@@ -41,7 +41,7 @@ NO_NAME = (
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The checked parts of a ProxyService, with hints for the operator that are no faults."""
+    """The checked parts of a ProxyService, and hints: advice for the operator that is no fault."""
 
     config: Config
     tls: ServerTLS
@@ -53,6 +53,7 @@ class Ready:
 
     @property
     def authenticator(self) -> Authenticator:
+        """The object that checks tokens."""
         return self.chosen.authenticator
 
 
@@ -85,10 +86,15 @@ def _account_hints(chosen: ChosenAuthenticator) -> list[str]:
 def get_ready(
     environ: Mapping[str, str], reactor: IAuthReactor, wall_time: WallTime = time.time
 ) -> Ready:
-    """Read settings, files and plug-in.
+    """Read and check settings, files and plug-in; return all parts that serving needs.
+
+    Args:
+        environ: the environment variables.
+        reactor: Twisted's reactor, for the authenticator.
+        wall_time: returns the current time in seconds since 1970, to check certificates.
 
     Raises:
-        ConfigError: with all their faults together, and the hints.
+        ConfigError: something cannot be used; the error lists all faults and hints.
     """
     config, faults = Config.read(environ)
 

@@ -22,7 +22,7 @@ from tessel_service_kit.settings import ConfigError
 
 
 class Reloader:
-    """Reloads objects whose files have changed."""
+    """Checks the files of objects at intervals, and reloads objects whose files have changed."""
 
     _log = Logger()
 
@@ -33,12 +33,12 @@ class Reloader:
         look_s: float,
         reloaded: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        """Prepare to watch.
+        """Prepare to check; the checks begin with `start`.
 
         Args:
             clock: the reactor.
             reloadables: the objects to reload.
-            look_s: seconds between two looks at their files.
+            look_s: seconds between two checks of their files.
             reloaded: called with the name of each object after it was reloaded.
         """
         self._watched = [_Watched(each, reloaded) for each in reloadables]
@@ -48,7 +48,7 @@ class Reloader:
         self._looking: Deferred[LoopingCall] | None = None
 
     def start(self) -> None:
-        """Start to look."""
+        """Start to check the files every `look_s` seconds."""
         if self._watched:
             self._looking = self._looks.start(self._look_s, now=False)
             self._looking.addErrback(
@@ -56,17 +56,21 @@ class Reloader:
             )
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop checking the files."""
         if self._looks.running:
             self._looks.stop()
 
     def look(self) -> None:
-        """Reload objects whose files have changed, or whose last reload failed."""
+        """Check all files once; reload objects whose files changed or whose last reload failed.
+
+        A changed file is reloaded only when two checks in a row find it the same, so that it is not
+        read while it is being written.
+        """
         for each in self._watched:
             each.look()
 
     def reload_all(self) -> None:
-        """Reload everything, changed or not, as the operator asks with SIGHUP."""
+        """Reload all objects now, whether their files changed or not, as on SIGHUP."""
         for each in self._watched:
             each.fault = None  # so that a fault is logged again
             each.load()

@@ -16,7 +16,10 @@ _log = Logger()
 
 
 async def wait_for_load_balancers(clock: IReactorTime, delay_s: float) -> None:
-    """Wait DRAIN_DELAY_S: load balancers ask /readyz meanwhile, and new tunnels are accepted."""
+    """Wait `delay_s` seconds (0: not at all), so that load balancers notice that /readyz fails.
+
+    New tunnels are accepted meanwhile.
+    """
     if not delay_s:
         return
     _log.info(
@@ -28,7 +31,10 @@ async def wait_for_load_balancers(clock: IReactorTime, delay_s: float) -> None:
 
 
 def stop_lookups(lookups: Lookups, pools: Iterable[ThreadPool]) -> None:
-    """Stop the thread pools of name look-ups, and abandon look-ups in progress."""
+    """Stop idle thread pools of name look-ups; log how many look-ups in progress are abandoned.
+
+    A pool with a look-up in progress is not stopped, because that would wait for it.
+    """
     if count := lookups.under_way:
         # Their threads are daemons: they do not keep the process, but waiting for them would.
         _log.warn(

@@ -33,7 +33,7 @@ Held: TypeAlias = Hello | Substream
 
 
 class HeldQueue:
-    """Tokens and substreams that arrived while a token was checked, in order."""
+    """A queue of tokens and substreams that arrived while a token was checked, oldest first."""
 
     def __init__(self) -> None:
         self._queue: deque[Held] = deque()
@@ -42,14 +42,14 @@ class HeldQueue:
         return bool(self._queue)
 
     def hold(self, item: Held) -> bool:
-        """Add an item; return False if there are MAX_HELD already."""
+        """Add an item; return False, without adding it, if the queue has MAX_HELD items."""
         if len(self._queue) >= MAX_HELD:
             return False
         self._queue.append(item)
         return True
 
     def next(self) -> Held:
-        """Remove and return the oldest item."""
+        """Remove and return the oldest item; raises IndexError if the queue is empty."""
         return self._queue.popleft()
 
     def clear(self) -> None:
@@ -58,24 +58,27 @@ class HeldQueue:
 
 
 class Deadline:
-    """One timeout at a time: a new one replaces the last."""
+    """A single timeout: setting it again replaces the one before."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._call: IDelayedCall | None = None
 
     def set(self, seconds: float, expired: Callable[[], None]) -> None:
-        """Call `expired` after so many seconds, unless it is set anew or stopped before."""
+        """Call `expired` after `seconds`, unless `set` or `stop` is called before."""
         self.stop()
         self._call = self._clock.callLater(seconds, expired)
 
     def stop(self) -> None:
-        """Cancel the timeout, if there is one."""
+        """Cancel the timeout; without one do nothing."""
         if self._call is not None and self._call.active():
             self._call.cancel()
 
 
 def answer_refused(tunnel: TunnelProtocol, hello: Hello, why: Refusal) -> None:
-    """Answer a token that was refused, as far as the device understands the reason."""
+    """Send the device the refusal of its token, in the form that its features allow.
+
+    Nothing is sent for a refusal without a `reason`.
+    """
     if why.reason is not None:
         tunnel.message(encode_answer(Refused(why.reason, why.try_again), hello))

@@ -22,7 +22,7 @@ from tessel_proxy.tunnel.shared_state import SharedState
 
 
 class AuthenticatedTunnel:
-    """Answers the device, serves its substreams and checks its token again and again."""
+    """A tunnel whose token was accepted: serves substreams and checks the token at intervals."""
 
     _log = Logger()
 
@@ -56,11 +56,12 @@ class AuthenticatedTunnel:
         )
 
     def start(self, ended: Callable[[TokenLoss], None], broken: Callable[[Failure], None]) -> None:
-        """Log, answer the device, and enable the features that both ends support.
+        """Log and answer the accepted token, enable the common features, and start the rechecks.
 
         Args:
-            ended: called when the token is not valid any more.
-            broken: called when a recheck raised an unexpected error.
+            ended: called when a recheck finds that the token is no longer valid, or cannot be
+                confirmed.
+            broken: called when a recheck raises an unexpected error.
         """
         self._log_accepted()
         config = self._shared.config
@@ -92,17 +93,17 @@ class AuthenticatedTunnel:
         self._record.log_authenticated(self._hello.common)
 
     def serve(self, substream: Substream) -> None:
-        """Serve a substream that the device opened."""
+        """Connect a new substream to an Outbound, or refuse it if a limit is reached."""
         self._serving.serve(substream, self._context, self._tunnel.substreams_in_use)
 
     def ask_to_leave(self, after_ms: int) -> bool:
-        """Send goaway/1 and return True, or return False if the device does not support it."""
+        """Ask the device to return after `after_ms`; return False if it lacks goaway/1."""
         if features.GOAWAY not in self._hello.common:
             return False
         self._tunnel.goaway(after_ms)
         return True
 
     def stop(self) -> None:
-        """Stop checking the token."""
+        """Stop checking the token; the tunnel itself stays open."""
         if self._recheck is not None:
             self._recheck.stop()

@@ -39,7 +39,7 @@ Draw = Callable[[int, int], int]  # random.randint
 
 
 class Drain:
-    """Ends all tunnels as they become idle, until a time limit."""
+    """The orderly end of all tunnels: closes each one when it is idle, until a time limit."""
 
     _log = Logger()
 
@@ -50,14 +50,14 @@ class Drain:
         draw: Draw,
         targets_lack: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare a drain; nothing happens before `run`.
+        """Prepare a drain; it begins with `run`.
 
         Args:
             tunnels: the open tunnels.
             clock: the reactor.
             draw: returns a random integer between two limits.
-            targets_lack: returns whether data still waits to be sent to some target, which can be
-                so after its tunnel has ended.
+            targets_lack: returns whether data still waits to be sent to a target, which can happen
+                after its tunnel has ended.
         """
         self._tunnels = tunnels
         self._clock = clock
@@ -65,10 +65,11 @@ class Drain:
         self._targets_lack = targets_lack
 
     async def run(self, within_s: float, return_s: float | None = None) -> None:
-        """Return when no tunnel is open and all data has been sent, or after `within_s`.
+        """Close tunnels as they become idle; return when all are closed, or after `within_s`.
 
-        Devices are asked to return after `return_s` seconds (None: when the next process is
-        likely to listen), plus a random time of up to 5 s.
+        All data for targets must also have been sent. Devices are asked to return after `return_s`
+        seconds (None: when the next process is likely to listen), plus a random time of up to 5 s.
+        `within_s` is in seconds.
         """
         if self._is_done:
             return

@@ -13,12 +13,12 @@ from tessel_proxy.records.ends import TunnelOutcome
 
 
 def outcome_of(reason: Failure, transport: ITransport | None, *, secured: bool) -> TunnelOutcome:
-    """Return how a tunnel ended that the proxy did not close itself.
+    """Return how a tunnel ended, if the proxy did not close it.
 
     Args:
-        reason: the reason that the tunnel was lost with.
+        reason: why the connection was lost.
         transport: the tunnel's transport.
-        secured: the TLS handshake was complete.
+        secured: whether the TLS handshake was complete.
     """
     if reason.check(RemoteError):
         return TunnelOutcome.PROTOCOL_FAULT
@@ -33,7 +33,10 @@ def outcome_of(reason: Failure, transport: ITransport | None, *, secured: bool) 
 
 
 def in_log_words(reason: Failure, transport: ITransport | None, *, by_proxy: bool) -> str:
-    """Return the connection's reason in words. `by_proxy`: the proxy closed the tunnel."""
+    """Return in words for the log why a connection ended.
+
+    `by_proxy`: whether the proxy closed the tunnel.
+    """
     if reason.check(ConnectionClosed):
         if by_proxy:
             return "the proxy closed the tunnel"
@@ -43,5 +46,5 @@ def in_log_words(reason: Failure, transport: ITransport | None, *, by_proxy: boo
 
 
 def was_resumed(transport: ITransport | None) -> bool:
-    """Whether the TLS session was resumed with a ticket."""
+    """Return whether the device resumed an earlier TLS session with a ticket."""
     return isinstance(transport, TLSTransport) and transport.resumed

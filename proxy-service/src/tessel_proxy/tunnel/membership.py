@@ -8,7 +8,10 @@ from tessel_proxy.tunnel.shared_state import DeviceKey, OpenTunnel, SharedState
 
 
 class Membership:
-    """Keeps one tunnel in the sets and counters that all tunnels share, until it has closed."""
+    """The entries of one tunnel in the sets and counters that all tunnels share.
+
+    They are added at once, as an unauthenticated tunnel in its TLS handshake.
+    """
 
     def __init__(self, shared: SharedState, tunnel: OpenTunnel) -> None:
         self._shared = shared
@@ -21,32 +24,32 @@ class Membership:
         tunnels.handshaking.add(tunnel)
 
     def handshake_done(self) -> None:
-        """Count the tunnel no longer among the TLS handshakes in progress."""
+        """Stop counting the tunnel among the TLS handshakes in progress."""
         self._shared.tunnels.handshaking.discard(self._tunnel)
 
     def replace_older(self, device: DeviceKey | None, record: TunnelRecord) -> None:
-        """Cut the older tunnel of this device, if there is one.
+        """Cut the older tunnel of the same device, if there is one; `device` None: it has no name.
 
-        Call this before `join_account`: the older tunnel may have the place that this one needs.
+        Call this before `join_account`: the older tunnel may use the last place of the account.
         """
         older = None if device is None else self._shared.tunnels.by_device.get(device)
         if older is not None:
             older.replace(record)
 
     def join_account(self, account: str) -> AccountUsage | None:
-        """Count the tunnel for its account; return None if the account has as many as it may."""
+        """Count the tunnel for its account; return None if the account has its maximum already."""
         self._usage = self._shared.limits.open_tunnel(account)
         return self._usage
 
     def authenticated(self, device: DeviceKey | None) -> None:
-        """Register the tunnel as authenticated, and as the newest of its device."""
+        """Register the tunnel as authenticated, and as the newest of `device` (None: no name)."""
         self._shared.tunnels.unauthenticated.discard(self._tunnel)
         if device is not None:
             self._device = device
             self._shared.tunnels.by_device[device] = self._tunnel
 
     def leave_account(self) -> None:
-        """Remove the tunnel from its account and device. A second call does nothing."""
+        """Remove the tunnel from its account and device; a second call does nothing."""
         usage, self._usage = self._usage, None
         if usage is not None:
             usage.tunnels -= 1
@@ -55,7 +58,7 @@ class Membership:
             del by_device[self._device]
 
     def leave(self) -> None:
-        """Take the tunnel out of everything."""
+        """Remove the tunnel from all sets and counters."""
         tunnels = self._shared.tunnels
         tunnels.all.discard(self._tunnel)
         tunnels.unauthenticated.discard(self._tunnel)

@@ -12,16 +12,16 @@ from tessel_proxy.tunnel.shared_state import SharedState
 
 
 class Serving:
-    """Serves or refuses the substreams of one tunnel."""
+    """Serves or refuses each new substream of one tunnel."""
 
     def __init__(self, shared: SharedState, record: TunnelRecord) -> None:
         self._shared = shared
         self._record = record
 
     def serve(self, substream: Substream, context: TunnelContext, open_now: int) -> None:
-        """Attach an Outbound to a new substream, or refuse it if a limit is reached.
+        """Connect a new substream to an Outbound, or refuse it if a limit is reached.
 
-        `open_now`: substreams that the tunnel has open, this one included.
+        `open_now`: number of open substreams of the tunnel, including this one.
         """
         if open_now > self._shared.config.max_substreams:
             self.refuse(substream, Outcome.TOO_MANY_SUBSTREAMS)
@@ -34,7 +34,7 @@ class Serving:
             substream.attach(Outbound(context, kind, self._record_of(substream)))
 
     def refuse(self, substream: Substream, why: Outcome) -> None:
-        """End a substream with an error, before anything is done for it."""
+        """Send the device an error, close the substream and log `why`."""
         record = self._record_of(substream)
         substream.fail(f"connect {why.device_error}")
         substream.loseWriteConnection()

@@ -50,7 +50,10 @@ from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
 
 @implementer(ITunnelListener)
 class Session:
-    """Listens to one tunnel: checks its token, serves its substreams, ends it."""
+    """The listener of one tunnel: checks the token, serves the substreams and ends the tunnel.
+
+    `source`: the peer's address group, by which wrong tokens are counted.
+    """
 
     def __init__(self, shared: SharedState, record: TunnelRecord, source: str = "") -> None:
         self._shared = shared
@@ -70,6 +73,7 @@ class Session:
         self._state = TRANSITIONS[self._state][what]
 
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
+        """Called when the connection opens: starts the timeout of the TLS handshake."""
         self._tunnel = tunnel
         tunnel.hear_at_most(MAX_BYTES_WITHOUT_TOKEN)
         if (connection := tcp_below(tunnel.transport)) is not None:
@@ -79,6 +83,7 @@ class Session:
         self._deadline.set(timeout_s, partial(self._too_late, Refusal.HANDSHAKE_TIMEOUT))
 
     def tunnelSecured(self) -> None:
+        """Called after the TLS handshake: starts the timeout of the token."""
         self._secured = True
         self._record.secured(resumed=was_resumed(self._tunnel.transport))
         self._membership.handshake_done()
@@ -106,7 +111,7 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        """No substream is open, and no data waits to be sent to the device."""
+        """Whether no substream is open and no data waits to be sent to the device."""
         return not self._tunnel.substreams and not self._tunnel.has_more_to_send
 
     def end_if_idle(self) -> None:
@@ -115,26 +120,26 @@ class Session:
             self.stop()
 
     def stop(self) -> None:
-        """End the tunnel and the connections to its targets: the proxy stops."""
+        """Close the tunnel and its connections to targets, after queued data: the proxy stops."""
         self._end(TunnelOutcome.STOPPED)
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that wait in the tunnel, for the device and for its targets."""
+        """Bytes that wait in the tunnel to be sent to the device or to targets."""
         return self._tunnel.held_bytes
 
     def give_up_unanswered(self, limit_s: float) -> None:
-        """End the tunnel if the device's TCP has acknowledged nothing for `limit_s` seconds."""
+        """Close the tunnel if sent data was not acknowledged by TCP for `limit_s` seconds."""
         self._tunnel.give_up_unanswered(limit_s)
 
     def end_for_memory(self) -> None:
-        """Cut the tunnel to free its memory: a clean end would wait for the device."""
+        """Cut the tunnel to free its memory; a clean end would wait for the device."""
         if self._state is not SessionState.CLOSED:
             self._close(TunnelOutcome.ENDED_FOR_MEMORY)
         self._tunnel.abortConnection()
 
     def replace(self, newer: TunnelRecord) -> None:
-        """Cut this tunnel: its device returned over a newer one.
+        """Cut this tunnel, because its device has connected again over the tunnel `newer`.
 
         A device that has used all channel numbers of this tunnel needs both, so this one stays.
         """
@@ -147,7 +152,7 @@ class Session:
         self._tunnel.abortConnection(ReplacedError(newer))
 
     def abort(self) -> None:
-        """Cut the tunnel: the time for a clean end is over."""
+        """Cut the tunnel at once; queued data is lost."""
         self._tunnel.abortConnection()
 
     def _end(self, outcome: TunnelOutcome) -> None:
@@ -170,9 +175,10 @@ class Session:
             self._authenticated.stop()
 
     def goAwayReceived(self, after_ms: int) -> None:
-        """Ignore it: only servers send goaway/1."""
+        """Ignore goaway/1 from a device: only servers may send it."""
 
     def tunnelLost(self, reason: Failure) -> None:
+        """Called when the connection is lost: frees the tunnel's resources and logs its end."""
         if self._state is not SessionState.CLOSED:
             self._put_away()
         self._membership.leave()
@@ -182,6 +188,7 @@ class Session:
         self._record.log_closed(self._shared.clock.seconds(), outcome, why)
 
     def messageReceived(self, value: Json) -> None:
+        """Called with a device's message: checks its token, or holds it during another check."""
         self._hello_received(decode_hello(value))
 
     def _hello_received(self, hello: Hello) -> None:
@@ -279,6 +286,7 @@ class Session:
                     self.substreamOpened(substream)
 
     def substreamOpened(self, substream: Substream) -> None:
+        """Called when the device opens a substream: serves, holds or refuses it, by the state."""
         match self._state:
             case SessionState.UNAUTHENTICATED:
                 self._turn_away(Refusal.NOT_AUTHORIZED)

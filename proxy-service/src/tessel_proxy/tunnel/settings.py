@@ -19,7 +19,7 @@ MAX_KEEPALIVE_PROBES = 127  # the largest TCP_KEEPCNT of Linux
 
 @dataclass(frozen=True, kw_only=True)
 class TunnelSettings(LimitSettings, AuthSettings):
-    """Settings for the life of a tunnel, with those of its limits and its token."""
+    """Settings of a tunnel and its substreams, including their limits and the token check."""
 
     handshake_timeout_s: float = setting(
         "HANDSHAKE_TIMEOUT_S",
@@ -121,7 +121,7 @@ class TunnelSettings(LimitSettings, AuthSettings):
 
     @property
     def windows(self) -> Windows:
-        """The window sizes that a device gets with credit/1."""
+        """The flow-control window sizes in bytes that a device with credit/1 gets."""
         return Windows(
             first=min(FIRST_WINDOW_BYTES, self.substream_window_max),
             substream_max=self.substream_window_max,
@@ -130,12 +130,12 @@ class TunnelSettings(LimitSettings, AuthSettings):
 
     @property
     def keep_alive(self) -> KeepAliveTimes:
-        """The times of TCP keepalive, for connections of devices and to targets."""
+        """The times of TCP keepalive probes on connections with devices and targets."""
         return KeepAliveTimes(
             self.tcp_keepalive_idle_s, self.tcp_keepalive_interval_s, self.tcp_keepalive_probes
         )
 
     @property
     def stop_s(self) -> float:
-        """Seconds that tunnels and targets have to end after the first signal."""
+        """Seconds from SIGTERM until tunnels are closed: DRAIN_DELAY_S and DRAIN_S together."""
         return self.drain_delay_s + self.drain_s

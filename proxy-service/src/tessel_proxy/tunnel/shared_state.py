@@ -21,7 +21,10 @@ from tessel_proxy.tunnel.settings import TunnelSettings
 
 
 class OpenTunnel(Interface):
-    """A device's tunnel, as the drain, the memory watch and newer tunnels use it."""
+    """An interface of a device's tunnel, for the drain, the memory watch and newer tunnels.
+
+    `Session` implements it and explains the methods.
+    """
 
     def drain(self, after_ms: int) -> bool: ...
     @property
@@ -37,7 +40,7 @@ class OpenTunnel(Interface):
 
 
 class DeviceKey(NamedTuple):
-    """A device by its name (device/1), which is unique within its account only."""
+    """The key of a device: its account and its name (device/1), unique within the account only."""
 
     account: str
     name: str
@@ -45,7 +48,7 @@ class DeviceKey(NamedTuple):
 
 @dataclass(slots=True)
 class TunnelRegistry:
-    """All open tunnels of the proxy, and those in some states."""
+    """The sets of open tunnels: all, unauthenticated, in a TLS handshake, and by device."""
 
     all: set[OpenTunnel] = field(default_factory=set)
     unauthenticated: set[OpenTunnel] = field(default_factory=set)
@@ -57,7 +60,7 @@ class TunnelRegistry:
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """The settings and services that all tunnels use."""
+    """The settings and services that all tunnels of one proxy use."""
 
     config: TunnelSettings
     clock: IReactorTime

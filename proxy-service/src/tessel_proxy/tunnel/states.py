@@ -15,6 +15,8 @@ from enum import Enum, auto
 
 
 class SessionState(Enum):
+    """The states of a session: what the proxy does with messages and substreams of the device."""
+
     UNAUTHENTICATED = auto()
     CHECKING = auto()
     OPEN = auto()
@@ -22,6 +24,8 @@ class SessionState(Enum):
 
 
 class SessionInput(Enum):
+    """The events that change a session's state: token sent, accepted or refused; tunnel closed."""
+
     TOKEN = auto()
     RIGHT = auto()
     WRONG = auto()
