@@ -53,7 +53,7 @@ NO_OTHERS: Final[Mapping[bytes, Callable[[], Answer]]] = MappingProxyType({})
 
 
 def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
-    """Return the HTTP factory of the admin port."""
+    """Return the HTTP server factory of the admin port, with its three pages."""
     root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
     root.putChild(b"", _Answer(_nothing_there, {b"OPTIONS": _health}))
     root.putChild(b"healthz", _Answer(_health))
@@ -229,7 +229,7 @@ def _readiness(readiness: Readiness) -> Answer:
 
 
 class AdminPort:
-    """Listens on ADMIN_PORT, if that is set."""
+    """The listener on ADMIN_PORT that serves `site`; without ADMIN_PORT it does nothing."""
 
     _log = Logger()
 
@@ -241,7 +241,7 @@ class AdminPort:
 
     @property
     def port(self) -> int | None:
-        """The port number, None if it does not listen."""
+        """The port number while the port is open, else None."""
         if self._port is None:
             return None
         return cast("IPv4Address | IPv6Address", self._port.getHost()).port
@@ -261,7 +261,7 @@ class AdminPort:
         )
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening; connections that are open stay open."""
         if self._port is not None:
             port, self._port = self._port, None
             await maybeDeferred(port.stopListening)

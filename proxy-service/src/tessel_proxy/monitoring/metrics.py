@@ -38,7 +38,7 @@ KINDS = [kind.value for kind in SubstreamKind]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The objects that the metrics are read from."""
+    """Holds the objects from which the metrics are read."""
 
     config: MonitoringSettings
     ledger: Ledger
@@ -52,7 +52,7 @@ class Sources:
 
 
 def registry_of(sources: Sources) -> CollectorRegistry:
-    """Return a registry for one proxy, with the metrics of its process."""
+    """Return a Prometheus registry with the metrics of one proxy, its process and Python."""
     registry = CollectorRegistry()
     registry.register(ProxyCollector(sources))
     ProcessCollector(registry=registry)
@@ -62,12 +62,13 @@ def registry_of(sources: Sources) -> CollectorRegistry:
 
 
 class ProxyCollector(Collector):
-    """Collects the metrics of one proxy."""
+    """A Prometheus collector that reads the metrics of one proxy when they are requested."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
+        """Yield all metrics of the proxy with their current values."""
         yield from self._tunnels()
         yield from self._substreams()
         yield from self._accounts()

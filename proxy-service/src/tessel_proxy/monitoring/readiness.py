@@ -18,7 +18,7 @@ proxy that is not ready gets no tokens to check, so it would not notice correcte
 
 @dataclass(slots=True)
 class Readiness:
-    """The state of the proxy that decides whether it should get new tunnels."""
+    """Decides whether the proxy should get new tunnels now, and gives the reasons if not."""
 
     clock: IReactorTime
     is_listening: Callable[[], bool]
@@ -27,16 +27,19 @@ class Readiness:
     _credentials_wrong_at: float | None = None
 
     def credentials_wrong(self) -> None:
-        """Note that the token service rejected this proxy's credentials."""
+        """Note that the token service rejected the proxy's own credentials.
+
+        The proxy is then not ready for CREDENTIALS_WRONG_S.
+        """
         self._credentials_wrong_at = self.clock.seconds()
 
     def credentials_right(self) -> None:
-        """Note that the token service accepted this proxy's credentials."""
+        """Note that the token service accepted the proxy's own credentials."""
         self._credentials_wrong_at = None
 
     @property
     def obstacles(self) -> list[str]:
-        """The reasons why it should get no new tunnels; empty if it is ready."""
+        """The reasons, in words, why the proxy should get no new tunnels; empty: it is ready."""
         found = []
         if self.draining:
             found.append("draining")

@@ -11,7 +11,7 @@ from tessel_service_kit.settings import setting
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringSettings(TunnelSettings):
-    """Settings for the admin port, with those of the limits that the metrics show."""
+    """Settings of the admin port, with those of tunnels, whose limits the metrics show."""
 
     admin_host: str = setting(
         "ADMIN_HOST",

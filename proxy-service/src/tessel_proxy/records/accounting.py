@@ -20,9 +20,11 @@ class Listener(Enum):
 
 
 class Witness(Interface):
-    """Counts for the metrics.
+    """An interface that counts the events of tunnels and substreams, for the metrics.
 
-    Records are passed when they open; their `bytes_…` grow until they are closed.
+    Each method is called when its event happens. Records are passed when they open; their byte
+    counts grow until they are closed. `tcp_checked`: a load balancer connected and closed without
+    sending a byte.
     """
 
     def tunnel_opened(self, record: TunnelRecord) -> None: ...
@@ -35,7 +37,7 @@ class Witness(Interface):
 
 
 class NoWitness:
-    """Counts nothing."""
+    """A Witness that counts nothing, the default of records."""
 
     def tunnel_opened(self, record: TunnelRecord) -> None: ...
     def tunnel_secured(self, record: TunnelRecord) -> None: ...
@@ -57,7 +59,10 @@ _REFUSED_ACCOUNTS = (TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT,)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TunnelRecord:
-    """One tunnel, from the first byte of its connection."""
+    """The facts about one tunnel for its log lines and the metrics, collected while it is open.
+
+    `tunnel` is its number, `peer` HOST:PORT, `started_at` seconds of the proxy's clock.
+    """
 
     tunnel: int
     peer: str
@@ -77,25 +82,29 @@ class TunnelRecord:
         self.witness.tunnel_opened(self)
 
     def add(self, substream: SubstreamRecord) -> None:
-        """Add the bytes that a closed substream moved."""
+        """Add a closed substream and its bytes to the totals of the tunnel."""
         self.substreams += 1
         self.bytes_from_device += substream.bytes_from_device
         self.bytes_from_target += substream.bytes_from_target
 
     def secured(self, *, resumed: bool) -> None:
-        """Count the completed TLS handshake."""
+        """Count the completed TLS handshake; `resumed`: with a session ticket."""
         self.resumed = resumed
         self.witness.tunnel_secured(self)
 
     def replaces(self, older: TunnelRecord) -> None:
-        """Count the replacement of `older`, if that tunnel of the device was young."""
+        """Note that this tunnel replaces the tunnel `older` of the same device.
+
+        Replacements of tunnels younger than QUICK_RETURN_S are counted: they suggest that two
+        devices have the same name.
+        """
         if self.started_at - older.started_at < QUICK_RETURN_S:
             self.quick_returns = older.quick_returns + 1
 
     def log_authenticated(self, features: frozenset[str]) -> None:
-        """Log that the token was accepted; warn if two devices seem to share one name.
+        """Log that the token was accepted; warn if two devices seem to have the same name.
 
-        `features`: those of the conversation that both ends support.
+        `features`: the features that both ends support.
         """
         log_lines.tunnel_authenticated(self, features)
         if self.quick_returns > MAX_QUICK_RETURNS:
@@ -106,9 +115,14 @@ class TunnelRecord:
         log_refused(self.tunnel, self.peer, why, self.witness, self.lines)
 
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
-        """Count the end and write the closing line. `now`: seconds of the proxy's clock.
+        """Count the end of the tunnel and write its closing log line.
 
-        Ends of tunnels that did nothing are repetitive: their lines are summed up.
+        Repeated lines about tunnels that served nothing are summed up.
+
+        Args:
+            now: the time on the proxy's clock, in seconds.
+            outcome: how the tunnel ended.
+            why: the reason why the connection closed, in words.
         """
         self.witness.tunnel_closed(self, outcome)
         is_worth_a_line = self.substreams or (self.account and outcome not in _REFUSED_ACCOUNTS)
@@ -117,7 +131,7 @@ class TunnelRecord:
 
 
 class ReplacedError(Exception):
-    """The proxy cut a tunnel because its device returned over a newer one."""
+    """The reason of a tunnel that the proxy cut because its device connected again."""
 
     def __init__(self, newer: TunnelRecord) -> None:
         super().__init__(f"the device came back over tunnel {newer.tunnel} of {newer.peer}")
@@ -125,7 +139,11 @@ class ReplacedError(Exception):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SubstreamRecord:
-    """One substream, from its opening."""
+    """The facts about one substream for its log line and the metrics, collected while it is open.
+
+    `of` is its tunnel, `started_at` seconds of the proxy's clock, `target` the host and port that
+    the device named, `address` the address that the proxy connected to.
+    """
 
     of: TunnelRecord
     substream: int
@@ -141,7 +159,10 @@ class SubstreamRecord:
         self.of.witness.substream_opened(self)
 
     def close(self, now: float, outcome: Outcome) -> None:
-        """Count the end and write the closing line. `now`: seconds of the proxy's clock."""
+        """Count the end of the substream and write its closing log line.
+
+        `now`: the time on the proxy's clock, in seconds.
+        """
         self.of.add(self)
         self.of.witness.substream_closed(self, outcome)
         log_lines.substream_closed(self, now - self.started_at, outcome)
@@ -150,6 +171,9 @@ class SubstreamRecord:
 def log_refused(
     tunnel: int | None, peer: str, why: Refusal, witness: Witness, lines: LogLines = EVERY_LINE
 ) -> None:
-    """Count and log a refusal. `tunnel` is None if the connection never became a tunnel."""
+    """Count and log a refused connection (`tunnel` None), tunnel or token.
+
+    `peer` is HOST:PORT, `witness` counts, `lines` decides whether the line is written.
+    """
     witness.refused(why)
     log_lines.refused(tunnel, peer, why, lines)

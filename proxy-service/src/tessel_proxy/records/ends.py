@@ -17,11 +17,11 @@ from tessel_proxy.records.error_codes import ErrorCode
 
 
 class Outcome(Enum):
-    """How a substream ended.
+    """A way in which a substream ended.
 
-    `value` is the code. `error` is the error code, or None if this end is no error.
-    `device_error` is the part of the device's error message after the system call ("connect",
-    "read" or "write"); "" if the device gets no error or one that names the target.
+    `value` is the code. `error` is the error code, or None if this end is no error. `device_error`
+    is the part of the device's error message after the system call ("connect", "read" or "write");
+    "" if the device gets no error or one that names the target.
     """
 
     # Enum's own __hash__ is a Python call for each table look-up.
@@ -98,10 +98,10 @@ class Outcome(Enum):
 
 
 class TunnelOutcome(Enum):
-    """How a tunnel ended.
+    """A way in which a tunnel ended.
 
-    `value` is the code, `error` the error code (None: no error), `level` the level of the
-    tunnel's closing log line.
+    `value` is the code, `error` the error code (None: no error), `level` the level of the tunnel's
+    closing log line.
     """
 
     error: ErrorCode | None
@@ -144,11 +144,11 @@ class TunnelOutcome(Enum):
 
 
 class Refusal(Enum):
-    """Why a tunnel, or a token that arrived over it, was refused.
+    """A reason to refuse a tunnel, or a token that arrived over it.
 
     `value` is the code, `error` the error code, `text` the reason in the log. `reason` is the
-    answer to a device with reason/1, None if the refusal is no answer to a token.
-    `try_again` says whether the same token may be accepted later (retry/1).
+    answer to a device with reason/1, None if the refusal is no answer to a token. `try_again` says
+    whether the same token may be accepted later (retry/1).
     """
 
     error: ErrorCode

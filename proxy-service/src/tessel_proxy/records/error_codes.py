@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """The number of one error, as the log shows it and docs/errors.md explains it."""
+    """An error number (TP…), as the log shows it and docs/errors.md explains it."""
 
     # a program's connection to its target failed
     BAD_REQUEST = "TP1001"

@@ -30,7 +30,7 @@ _SUBSTREAM_REFUSED = _SUBSTREAM_CLOSED + "; refused by the rule {rule}"
 
 
 def tunnel_authenticated(record: TunnelRecord, features: frozenset[str]) -> None:
-    """Log that the token of a tunnel was accepted."""
+    """Log that the token of a tunnel was accepted; `features`: those that both ends support."""
     _log.info(
         "tunnel {tunnel} of {peer} belongs to account {account}",
         event="tunnel_authenticated",
@@ -45,7 +45,10 @@ def tunnel_authenticated(record: TunnelRecord, features: frozenset[str]) -> None
 
 
 def device_name_shared(record: TunnelRecord) -> None:
-    """Warn that a device keeps replacing its own tunnel."""
+    """Log a warning that a device replaces its own tunnel again and again.
+
+    Two devices may have the same name.
+    """
     why = (
         f"device {record.device} of account {record.account} replaces its own tunnel again and "
         "again: do two devices have the same name (PROXY_DEVICE)?"
@@ -71,7 +74,15 @@ def device_name_shared(record: TunnelRecord) -> None:
 def tunnel_closed(
     record: TunnelRecord, lines: LogLines, lasted_s: float, outcome: TunnelOutcome, why: str
 ) -> None:
-    """Write a tunnel's closing line. `why`: the connection's own reason, in words."""
+    """Log the end of a tunnel, in one line with its totals.
+
+    Args:
+        record: the facts about the tunnel.
+        lines: decides whether the line is written or summed up.
+        lasted_s: seconds that the tunnel was open.
+        outcome: how the tunnel ended.
+        why: the reason why the connection closed, in words.
+    """
     kind = LineKind(
         "tunnel_closed",
         outcome.value,
@@ -107,7 +118,7 @@ def tunnel_closed(
 
 
 def substream_closed(record: SubstreamRecord, lasted_s: float, outcome: Outcome) -> None:
-    """Write a substream's closing line."""
+    """Log the end of a substream, in one line with its totals; `lasted_s`: seconds it was open."""
     _log.info(
         _SUBSTREAM_REFUSED if record.rule else _SUBSTREAM_CLOSED,
         event="substream_closed",
@@ -131,7 +142,7 @@ def substream_closed(record: SubstreamRecord, lasted_s: float, outcome: Outcome)
 
 
 def refused(tunnel: int | None, peer: str, why: Refusal, lines: LogLines) -> None:
-    """Log why a tunnel, or a token on it, was refused."""
+    """Log that a connection (`tunnel` None), a tunnel or a token on it was refused, and why."""
     text, error = why.text, why.error.value
 
     def write() -> None:
@@ -149,7 +160,7 @@ def refused(tunnel: int | None, peer: str, why: Refusal, lines: LogLines) -> Non
 
 
 def tunnel_failed(record: TunnelRecord, failure: Failure) -> None:
-    """Log an unexpected error that ends a tunnel."""
+    """Log an unexpected error, with its traceback, that ends a tunnel."""
     _log.failure(
         "tunnel {tunnel} of {peer} failed",
         failure=failure,
@@ -160,7 +171,7 @@ def tunnel_failed(record: TunnelRecord, failure: Failure) -> None:
 
 
 def would_be_refused(tunnel: int, account: str, target: str, address: str, rule: str) -> None:
-    """Log a target that EGRESS_MODE=report lets through although a rule refuses it."""
+    """Log that a target was allowed although `rule` refuses it, because EGRESS_MODE is report."""
     _log.warn(
         "{target} of tunnel {tunnel} would be refused by the rule {rule}",
         event="egress_would_refuse",
@@ -174,7 +185,7 @@ def would_be_refused(tunnel: int, account: str, target: str, address: str, rule:
 
 
 def error_value(error: ErrorCode | None) -> str | None:
-    """Return the `error` field of a log line."""
+    """Return the `error` field of a log line: the TP number, or None if there is no error."""
     return None if error is None else error.value
 
 

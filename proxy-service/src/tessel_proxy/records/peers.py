@@ -12,7 +12,7 @@ SOURCE_V6_BITS: Final = 64  # the network of one subscriber, who may use any add
 
 
 def peer_name(address: IAddress) -> str:
-    """Return HOST:PORT for the log. IPv4 over IPv6 (`::ffff:192.0.2.1`) is named as IPv4."""
+    """Return the address as HOST:PORT for the log; IPv4 mapped into IPv6 as IPv4."""
     match address:
         case IPv4Address():
             return f"{address.host}:{address.port}"
@@ -24,9 +24,9 @@ def peer_name(address: IAddress) -> str:
 
 
 def source_of(host: str) -> str:
-    """Return the group of addresses that counts as one peer: IPv4 address or IPv6 /64 network.
+    """Return the address group that counts as one peer: the IPv4 address or the IPv6 /64 network.
 
-    Text that is no address is returned as it is.
+    Text that is no address is returned unchanged.
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -40,6 +40,6 @@ def source_of(host: str) -> str:
 
 
 def source_of_peer(peer: str) -> str:
-    """Return `source_of` for a `peer_name`: its host without the port."""
+    """Return the address group (see `source_of`) of a peer that is given as HOST:PORT."""
     host = peer.rpartition(":")[0]
     return source_of(host.removeprefix("[").removesuffix("]"))

@@ -27,7 +27,10 @@ OTHERS: Final = "other addresses"
 
 @dataclass(frozen=True, slots=True)
 class LineKind:
-    """The fields that make two lines identical."""
+    """The fields by which log lines count as repetitions of each other.
+
+    `source` is the peer's address group; `detail` the reason in words, if `why` is only a code.
+    """
 
     event: str
     why: str
@@ -38,7 +41,7 @@ class LineKind:
 
     @property
     def family(self) -> LineKind:
-        """The common kind of all lines that differ only in source and detail."""
+        """The kind that all lines share which differ in source and detail only."""
         return replace(self, source=OTHERS, detail="")
 
 
@@ -47,16 +50,17 @@ LogLine: TypeAlias = Callable[[LineKind, Write], None]
 
 
 class LogLines(Interface):
-    """Decides which log lines are written."""
+    """An interface that decides whether a log line is written at once or summed up."""
 
     def log(self, kind: LineKind, write: Write) -> None:
-        """Decide about a line of this kind: call `write` now, count the line, or drop it."""
+        """Decide about a line of this kind: call `write` now, or count the line for a summary."""
 
 
 class EachLine:
-    """Writes every line."""
+    """A LogLines that writes every line at once."""
 
     def log(self, kind: LineKind, write: Write) -> None:  # noqa: ARG002 -- of any kind
+        """Call `write`, whatever the kind is."""
         write()
 
 
@@ -72,7 +76,7 @@ class _Interval:
 
 
 class RepeatedLines:
-    """Writes the first line of a kind at once, and one summary of the others for each interval."""
+    """A LogLines that writes the first line of a kind at once, then one summary every 10 s."""
 
     _log = Logger()
 
@@ -82,6 +86,10 @@ class RepeatedLines:
         self._alike: Counter[LineKind] = Counter()  # intervals of each family
 
     def log(self, kind: LineKind, write: Write) -> None:
+        """Call `write` for the first line of a kind in an interval; count further lines.
+
+        If too many kinds differ in source and detail only, further kinds are counted together.
+        """
         self._forget_quiet_ones()
         if kind in self._intervals:
             self._count(kind)
@@ -94,7 +102,7 @@ class RepeatedLines:
             self._count(kind.family)
 
     def flush(self) -> None:
-        """Write all summaries now: the proxy stops."""
+        """Write all summaries now, because the proxy stops."""
         for kind, interval in list(self._intervals.items()):
             if interval.sums_up is not None:
                 interval.sums_up.cancel()

@@ -95,10 +95,10 @@ class Outbound(TargetSide):
         self.dataSequenceReceived((data,))
 
     def dataSequenceReceived(self, pieces: Sequence[BytesLike]) -> None:
-        """Called with data from the device: writes it to the target, or keeps it until then.
+        """Called with data from the device: writes it to the target.
 
-        Data is kept while the target is not connected. The substream fails if the account's daily
-        quota or the limit of early data is reached.
+        Data is kept until the target is connected. The substream fails if the account's daily quota
+        or the limit of early data is exceeded.
         """
         self.touch()
         match self._state:
