@@ -10,14 +10,21 @@ from zope.interface import implementer
 
 @implementer(IAddress)
 class SubstreamAddress(NamedTuple):
-    """A substream's number and name: all that the tunnel knows of its target."""
+    """The channel number and name of a substream, in place of an IP address.
+
+    `name` is None if the opener of the substream gave no name.
+    """
 
     channel: int
     name: str | None
 
 
 class Addressed:
-    """A transport that is known by a number and a name, and has no TCP options of its own."""
+    """The addresses and TCP options of a substream's transport.
+
+    The address is the channel number and name. There are no TCP options: their methods do nothing
+    or return fixed values.
+    """
 
     __slots__ = ("channel", "name")
 
@@ -26,11 +33,11 @@ class Addressed:
         self.name = name
 
     def getPeer(self) -> IAddress:
-        """Return the substream's number and name; there is no IP address."""
+        """Return the substream's channel number and name. There is no IP address."""
         return SubstreamAddress(self.channel, self.name)
 
     def getHost(self) -> IAddress:
-        """Return the same as `getPeer`."""
+        """Return the substream's channel number and name, as `getPeer` does."""
         return SubstreamAddress(self.channel, self.name)
 
     def getTcpNoDelay(self) -> bool:

@@ -55,7 +55,10 @@ _came = memoryview(bytearray(READ_BYTES))
 
 
 def read_views_in_bulk(transport: object, hand_on: Callable[[memoryview], None]) -> None:
-    """Read READ_BYTES at once, if this is TCP, and pass them on as `read_view` does."""
+    """Let a TCP transport read up to READ_BYTES at once and pass views of them to `hand_on`.
+
+    Other transports are not changed. A view is valid only for the time of the call of `hand_on`.
+    """
     if isinstance(transport, Connection):
         transport.bufferSize = READ_BYTES
         transport.doRead = partial(read_view, transport, hand_on)  # type: ignore[method-assign]
@@ -64,10 +67,10 @@ def read_views_in_bulk(transport: object, hand_on: Callable[[memoryview], None])
 def read_view(
     transport: Connection, hand_on: Callable[[memoryview], None]
 ) -> ConnectionLost | ConnectionDone | None:
-    """Read at most `bufferSize` bytes into one buffer that all transports share. Replaces doRead.
+    """Read up to `bufferSize` bytes and pass a view of them to `hand_on`. Replaces `doRead`.
 
-    `hand_on` receives a view that is valid for the time of the call. The shared buffer stays in the
-    processor's cache, unlike memory that is allocated for each read.
+    Returns None, or the reason why the connection has ended. All transports share one buffer, which
+    stays in the processor's cache, so the view is valid only for the time of the call.
     """
     try:
         nbytes = transport.getHandle().recv_into(_came, min(transport.bufferSize, READ_BYTES))
@@ -82,18 +85,23 @@ def read_view(
 
 
 def keep_queue_short(transport: object) -> None:
-    """Limit the unsent bytes in the kernel, if this is over TCP, so that others can overtake."""
+    """Limit the unsent bytes that the kernel queues for a transport to UNSENT_BYTES.
+
+    Urgent bytes cannot overtake bytes in the kernel's queue. Does nothing if the transport is not
+    TCP or over TCP.
+    """
     connection = tcp_below(transport)
     if connection is not None:
         connection.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> None:
-    """Write bytes to the kernel at once; bytes that it has no room for wait in the transport.
+    """Write `pieces` to the kernel now.
 
-    In that case the transport's producer is paused at once, because nothing can overtake waiting
-    bytes. The order is kept, also with the transport's own `write`. Waiting bytes are a copy: the
-    bytes of a view may change after the call.
+    The transport queues the bytes that the kernel has no room for. In that case the transport's
+    producer is paused at once, because nothing can overtake queued bytes. The order is kept, also
+    with the transport's own `write`. Queued bytes are a copy: the bytes of a view may change after
+    the call. A transport other than TCP gets an ordinary `write`.
     """
     if not isinstance(transport, Connection) or not _takes_more(transport):
         transport.write(b"".join(pieces))
@@ -135,7 +143,7 @@ def _behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes |
 
 
 def end_at_once(transport: HalfCloseable) -> None:
-    """Half close after the queued bytes; at once, without a turn of the reactor, if none wait.
+    """Half close the transport after its queued bytes; at once if no bytes are queued.
 
     The protocol's writeConnectionLost may be called inside this call.
     """

@@ -23,12 +23,12 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 
 def in_words(reason: Failure) -> str:
-    """Return the reason of a failure as one clause without a full stop."""
+    """Return the reason why a connection ended as one clause without a full stop."""
     return error_in_words(reason.value)
 
 
 def error_in_words(fault: BaseException | None) -> str:
-    """Return the text of an exception as one clause without a full stop."""
+    """Return a description of an exception as one clause without a full stop."""
     for kind, words in _WORDS:
         if isinstance(fault, kind):
             return words
@@ -40,6 +40,6 @@ def error_in_words(fault: BaseException | None) -> str:
 
 
 def openssl_reasons(fault: SSL.Error) -> str:
-    """The reasons in OpenSSL's queue of (library, function, reason), joined by commas, or ""."""
+    """Return the reasons in an OpenSSL error, joined by commas; empty if it has none."""
     queue = fault.args[0] if fault.args else None
     return ", ".join(str(entry[-1]) for entry in queue) if isinstance(queue, list) else ""

@@ -12,19 +12,19 @@ from streamplex.tx.flow import MAX_WAITING_BYTES, RESUME_WAITING_BYTES
 
 
 class Lane(Interface):
-    """The queue that the producer writes to."""
+    """The outgoing queue of a substream, to which the producer writes."""
 
     def waiting_bytes(self) -> int:
-        """Return the number of bytes that wait to be sent."""
+        """Return the number of queued bytes that are not sent yet."""
 
     def later(self, call: Callable[[], None]) -> None:
-        """Call in a later turn of the reactor."""
+        """Make the call in a later turn of the reactor."""
 
 
 class Feed:
-    """Pauses and resumes one producer by the number of bytes that wait to be sent.
+    """Pauses and resumes the producer of a substream by the number of bytes that wait to be sent.
 
-    `streaming` is True for a push producer; a pull producer is asked for each piece.
+    `streaming` is True for a push producer. A pull producer is called for each piece of data.
     """
 
     __slots__ = ("_lane", "_paused", "_producer", "_pull_due", "_streaming")
@@ -37,24 +37,30 @@ class Feed:
         self._pull_due = False
 
     def begin(self) -> None:
-        """Start pacing; bytes may be queued already."""
+        """Start to pace the producer. Bytes may be queued already."""
         if self._streaming:
             self.written()
         else:
             self._pull_later()
 
     def forget(self) -> None:
-        """Forget the producer, without stopping it: it has unregistered."""
+        """Stop pacing the producer without stopping it.
+
+        Called when the producer has unregistered.
+        """
         self._producer = None
 
     def stop(self) -> None:
-        """Stop the producer: nothing can be sent any more."""
+        """Stop the producer, because nothing can be sent any more."""
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
 
     def written(self) -> None:
-        """Pause the producer if too many bytes wait. Called after bytes were queued."""
+        """Pause a push producer if more than MAX_WAITING_BYTES wait.
+
+        Called after bytes were queued.
+        """
         if self._producer is None or not self._streaming or self._paused:
             return
         if self._lane.waiting_bytes() > MAX_WAITING_BYTES:
@@ -62,7 +68,11 @@ class Feed:
             cast("IPushProducer", self._producer).pauseProducing()
 
     def sent(self) -> None:
-        """Resume the producer if few bytes wait. Called after queued bytes were sent."""
+        """Resume a paused producer if at most RESUME_WAITING_BYTES wait.
+
+        A pull producer is called in a later turn of the reactor, if nothing waits then. Called
+        after queued bytes were sent.
+        """
         if self._producer is None:
             return
         if not self._streaming:

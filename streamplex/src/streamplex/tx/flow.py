@@ -42,7 +42,10 @@ wait for one meanwhile, and a dead peer goes unnoticed."""
 
 
 class TunnelReading(Protocol):
-    """A tunnel that can stop and resume reading."""
+    """A tunnel that can stop and resume reading from its transport.
+
+    `end_stall` ends the substream that holds the most bytes.
+    """
 
     def stop_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
@@ -50,7 +53,12 @@ class TunnelReading(Protocol):
 
 
 class HeldBytes:
-    """Counts the bytes that a tunnel's substreams hold, and stops its reading at the limit."""
+    """Counts the bytes that a tunnel's substreams hold for paused consumers.
+
+    Above MAX_HELD_BYTES the tunnel stops reading until RESUME_HELD_BYTES are left. `stopped` is
+    True meanwhile. If no consumer takes anything for MAX_STALL_S, `end_stall` of the tunnel is
+    called.
+    """
 
     __slots__ = ("_clock", "_look", "_nbytes", "_taken", "_tunnel", "stopped")
 
@@ -64,7 +72,7 @@ class HeldBytes:
         self.stopped = False
 
     def add(self, nbytes: int) -> None:
-        """Count bytes that are held from now on."""
+        """Add `nbytes` to the held bytes. Stops the tunnel's reading above the limit."""
         self._nbytes += nbytes
         if self._nbytes > MAX_HELD_BYTES and not self.stopped:
             self.stopped = True
@@ -72,7 +80,10 @@ class HeldBytes:
             self._watch()
 
     def remove(self, nbytes: int) -> None:
-        """Count bytes that were taken or dropped."""
+        """Subtract `nbytes` that were taken or dropped.
+
+        Resumes the tunnel's reading if few are left.
+        """
         self._nbytes -= nbytes
         self._taken = True
         if self._nbytes <= RESUME_HELD_BYTES and self.stopped:
@@ -92,15 +103,18 @@ class HeldBytes:
 
 
 class HeldByWindow:
-    """Counts nothing: the windows limit what substreams with credit hold."""
+    """Takes the place of HeldBytes for a substream with flow control, and counts nothing.
+
+    The substream's window limits the bytes that it holds.
+    """
 
     __slots__ = ()
 
     def add(self, nbytes: int) -> None:
-        """Do nothing."""
+        """Do nothing: the window limits the held bytes."""
 
     def remove(self, nbytes: int) -> None:
-        """Do nothing."""
+        """Do nothing: the window limits the held bytes."""
 
 
 HELD_BY_WINDOW = HeldByWindow()

@@ -35,7 +35,10 @@ refer to each other, and stay in memory until the garbage collector runs."""
 
 
 class Incoming(Outgoing):
-    """The receiving half of a substream. `Substream` adds closing."""
+    """The receiving half of a substream: delivers data and events to the substream's protocol.
+
+    `Substream` adds closing.
+    """
 
     __slots__ = (
         "_intake",
@@ -77,10 +80,10 @@ class Incoming(Outgoing):
     # --- the protocol over it ---------------------------------------------------------
 
     def attach(self, protocol: IProtocol) -> None:
-        """Give the substream its protocol, and the protocol everything received so far.
+        """Connect a protocol to the substream, and deliver everything received so far to it.
 
-        This works at any time: if the substream is over already, the protocol receives what came
-        and then its connectionLost. Raises LocalError if the substream has a protocol.
+        This works at any time: if the substream is over already, the protocol receives the held
+        data and then its connectionLost. Raises LocalError if the substream has a protocol already.
         """
         if self.protocol is not None:
             raise LocalError(f"substream {self.channel} has a protocol already")
@@ -109,13 +112,17 @@ class Incoming(Outgoing):
 
     @property
     def peer_ended(self) -> bool:
-        """Whether the peer sends no more data."""
+        """Whether the peer sends no more data on this substream, or the substream is released."""
         return self._peer_ended or self._writing is Writing.RELEASED
 
     # --- from the tunnel --------------------------------------------------------------
 
     def deliver(self, event: Delivery) -> None:
-        """Deliver an event to the protocol, now or when it can take it."""
+        """Deliver an event to the protocol now, or hold it until the protocol can take it.
+
+        An error or a reset drops everything that is held, and is delivered even while the consumer
+        is paused. Too many events end the substream with an error.
+        """
         if isinstance(event, StreamEnded):
             self._peer_ended = True
         elif isinstance(event, CustomReceived) and self._is_flooded():
@@ -129,7 +136,10 @@ class Incoming(Outgoing):
         self._intake.deliver(event, self._hand_on)
 
     def deliver_data(self, run: Sequence[DataReceived]) -> None:
-        """Deliver data, in one piece or several."""
+        """Deliver consecutive pieces of data to the protocol, or hold them until it can take them.
+
+        A protocol that provides ITakesSequences may receive several pieces in one call.
+        """
         if len(run) > 1 and self.takes_sequences and self._intake.is_through:
             self._hand_on_together([event.data for event in run])
             return
@@ -213,23 +223,23 @@ class Incoming(Outgoing):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of memory that is held for its paused consumer."""
+        """Bytes of memory that are held for the paused consumer of the substream."""
         return self._intake.nbytes
 
     @property
     def has_unread(self) -> bool:
-        """Whether something was received that the consumer has not taken."""
+        """Whether the substream holds data or events that the protocol has not taken."""
         return bool(self._intake)
 
     # --- IPushProducer: the consumer's side -------------------------------------------
 
     def pauseProducing(self) -> None:
-        """Deliver nothing for now."""
+        """Hold received data and events until `resumeProducing`."""
         if self._reading is Reading.OPEN:
             self._intake.close()
 
     def resumeProducing(self) -> None:
-        """Deliver what waits, and everything from now on."""
+        """Deliver the held data and events, and later ones at once."""
         if self._reading is Reading.OPEN:
             self._intake.open(self._hand_on)
 

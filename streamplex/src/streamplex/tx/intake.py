@@ -38,7 +38,11 @@ HandOn: TypeAlias = Callable[[Delivery], None]
 
 
 class Intake:
-    """A queue that delivers events in order: at once while it is open, later otherwise."""
+    """A queue that delivers received events in order: at once while it is open, later otherwise.
+
+    `event_bytes` is the assumed memory in bytes of the custom events in the queue. `held` counts
+    all queued bytes.
+    """
 
     __slots__ = ("_busy", "_held", "_open", "_waiting", "event_bytes")
 
@@ -51,7 +55,7 @@ class Intake:
         self.event_bytes = 0  # assumed cost of the custom events that wait
 
     def __bool__(self) -> bool:
-        """Return whether anything waits."""
+        """Return whether the queue holds any event."""
         return bool(self._waiting)
 
     @property
@@ -61,11 +65,11 @@ class Intake:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that everything waiting is assumed to take."""
+        """Bytes of memory that all queued events are assumed to take."""
         return sum(_cost(each) for each in self._waiting)
 
     def deliver(self, event: Delivery, hand_on: HandOn) -> None:
-        """Deliver an event now, or queue it."""
+        """Deliver an event through `hand_on` now, or queue it."""
         if self.is_through:
             hand_on(event)
         else:
@@ -98,7 +102,10 @@ class Intake:
         self._waiting.append(event)
 
     def begin(self, call: Callable[[], None], hand_on: HandOn) -> None:
-        """Open after making `call`, which may close again."""
+        """Open the queue, make `call`, then deliver the queued events.
+
+        Events that come during `call` wait until it returns. `call` may close the queue again.
+        """
         self._open = self._busy = True
         try:
             call()
@@ -107,7 +114,7 @@ class Intake:
         self._hand_on_waiting(hand_on)
 
     def open(self, hand_on: HandOn) -> None:
-        """Deliver everything that waits, and later events at once."""
+        """Deliver all queued events, and later events at once."""
         self._open = True
         if not self._busy:
             self._hand_on_waiting(hand_on)
@@ -134,16 +141,19 @@ class Intake:
         return waited
 
     def hand_over(self, hand_on: HandOn) -> None:
-        """Deliver everything that waits even while closed: nothing follows."""
+        """Deliver all queued events even while the queue is closed.
+
+        Called when no more events follow.
+        """
         while self._waiting:
             hand_on(self._next())
 
     def close(self) -> None:
-        """Queue events from now on."""
+        """Queue later events instead of delivering them."""
         self._open = False
 
     def drop(self) -> int:
-        """Drop everything that waits. Return the number of bytes of data dropped."""
+        """Drop all queued events. Return the number of bytes of data that were dropped."""
         nbytes = 0
         while self._waiting:
             event = self._next()

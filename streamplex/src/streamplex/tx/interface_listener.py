@@ -21,26 +21,32 @@ class ITunnelListener(Interface):
     """The owner of a tunnel: receives the events that concern the tunnel as a whole."""
 
     def tunnelMade(tunnel: TunnelProtocol) -> None:
-        """The transport is connected. With TLS the handshake follows."""
+        """Called when the transport of `tunnel` is connected. With TLS, the handshake follows."""
 
     def tunnelSecured() -> None:
-        """The TLS handshake is complete. Never called without TLS."""
+        """Called when the TLS handshake is complete. Never called without TLS."""
 
     def messageReceived(value: Json) -> None:
-        """The peer sent an application message on the control channel."""
+        """Called when the peer sent an application message on the control channel."""
 
     def substreamOpened(substream: Substream) -> None:
-        """The peer opened a substream. Attach a protocol, now or later: received data is held."""
+        """Called when the peer opened a substream.
+
+        The listener attaches a protocol to it, now or later. Until then the substream holds what it
+        receives.
+        """
 
     def goAwayReceived(after_ms: int) -> None:
-        """The server asks to open no more substreams, and to connect anew after `after_ms`.
+        """Called when the server asks the device to open no more substreams on this tunnel.
 
-        Only with `goaway/1`, and only on the device's side.
+        The device should connect again after `after_ms` milliseconds. Only called with `goaway/1`,
+        and only on the device's side.
         """
 
     def tunnelLost(reason: Failure) -> None:
-        """The tunnel is over, and every substream's connectionLost was called.
+        """Called when the tunnel is over, after connectionLost of every substream's protocol.
 
-        The reason is a `RemoteError` if the peer broke the protocol, a `SilentPeerError` if it did
-        not answer, or else the transport's reason.
+        `reason` is a `RemoteError` if the peer broke the protocol, a `SilentPeerError` if it did
+        not answer a ping, the exception given to `abortConnection` if this side aborted, or else
+        the transport's reason.
         """

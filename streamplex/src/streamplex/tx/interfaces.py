@@ -19,28 +19,34 @@ class ISubstreamProtocol(IProtocol):
     """A protocol over a substream that also receives events, errors and resets.
 
     Such a protocol decides when the substream is over: it calls `Substream.release`, which calls
-    its connectionLost, unless the tunnel ends before. Until then it receives events, even after it
-    has stopped taking data.
+    the protocol's connectionLost, unless the tunnel ends before. Until then the protocol receives
+    events, even after it has stopped taking data.
     """
 
     def customReceived(name: str, args: tuple[Json, ...]) -> None:
-        """The peer sent the event `name`. All data that it sent before has been delivered."""
+        """Called when the peer sent the event `name` with `args`.
+
+        All data that the peer sent before the event has been delivered.
+        """
 
     def errorReceived(message: str) -> None:
-        """The peer's side failed. Data that was not delivered is dropped, as after a TCP reset."""
+        """Called when the peer reported that its side failed, with the peer's text.
+
+        Data that was not delivered is dropped, as after a TCP reset.
+        """
 
     def resetReceived() -> None:
-        """The peer reads no more, and queued data was dropped. The peer waits for this side's end.
+        """Called when the peer accepts no more data. This side's queued data was dropped.
 
-        Only with `credit/1`.
+        The peer waits for this side to end the substream. Only called with `credit/1`.
         """
 
 
 class ITakesViews(Interface):
     """A protocol whose dataReceived accepts memoryviews as well as bytes.
 
-    It has to copy whatever it keeps: the bytes of a view change after the call. Protocols without
-    this interface receive bytes.
+    The protocol has to copy the data that it keeps: the bytes of a view change after the call.
+    Protocols without this interface receive bytes.
     """
 
 
@@ -48,18 +54,21 @@ class ITakesSequences(ITakesViews):
     """A protocol over a substream that accepts several pieces of data in one call."""
 
     def dataSequenceReceived(pieces: Sequence[BytesLike]) -> None:
-        """Data came in several pieces. They are views, as in dataReceived."""
+        """Called when data arrived in several pieces. They are views, as in dataReceived."""
 
 
 class Held(Protocol):
-    """Counts the bytes that a substream holds for a paused consumer."""
+    """Counts the bytes that a substream holds for a paused consumer.
+
+    `add` is called when bytes are held, `remove` when they are taken or dropped.
+    """
 
     def add(self, nbytes: int) -> None: ...
     def remove(self, nbytes: int) -> None: ...
 
 
 class Crashable(Protocol):
-    """A substream that can be ended with an error if a call of its protocol raises."""
+    """A substream that is ended with an error, by `crashed`, if a call of its protocol raises."""
 
     @property
     def channel(self) -> int: ...
@@ -67,7 +76,14 @@ class Crashable(Protocol):
 
 
 class Pump(Protocol):
-    """The part of a tunnel that its substreams use; TunnelProtocol implements it."""
+    """The part of a tunnel that its substreams use. TunnelProtocol implements it.
+
+    `clock` is the reactor; `held` counts the bytes held without flow control. `flush` sends what is
+    queued; `together` makes a call and then sends everything that it queued in one piece. `behind`
+    makes a call after everything of the current read was delivered. `forget` removes a released
+    substream. `call_guarded` makes a call into a substream's protocol; if it raises, `failed` logs
+    the exception and ends that substream.
+    """
 
     @property
     def clock(self) -> IReactorTime: ...

@@ -21,22 +21,29 @@ from streamplex.tx.tcp import Progress
 
 
 class Asked(Protocol):
-    """The tunnel whose peer is watched."""
+    """The tunnel whose peer KeepAlive watches.
+
+    `ask` sends a ping, `give_up` aborts the tunnel.
+    """
 
     @property
     def is_deaf(self) -> bool:
-        """Whether the tunnel does not read: then the peer's silence means nothing."""
+        """Whether the tunnel has stopped reading. The peer's silence then means nothing."""
 
     @property
     def progress(self) -> Progress | None:
-        """How much the transport has received and sent; None if that is unknown."""
+        """The number of bytes that the transport has received and sent; None if it is unknown."""
 
     def ask(self) -> None: ...
     def give_up(self) -> None: ...
 
 
 class KeepAlive:
-    """Watches the peer of one tunnel, with one timer. Times are in seconds."""
+    """Detects that the peer of one tunnel is dead, by its silence. Uses one timer.
+
+    After `interval_s` seconds of silence a ping is sent. After `timeout_s` more seconds the tunnel
+    is given up.
+    """
 
     __slots__ = (
         "_arrived",
@@ -66,12 +73,12 @@ class KeepAlive:
         self._look: IDelayedCall | None = clock.callLater(interval_s, self._looked)
 
     def heard(self) -> None:
-        """Note that the peer sent something; a ping that waits for its answer is settled."""
+        """Record that the peer sent something. This also counts as the answer to a ping."""
         self._heard_at = self._clock.seconds()
         self._asked_at = None
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching the peer and cancel the timer."""
         if self._look is not None:
             self._look.cancel()
             self._look = None

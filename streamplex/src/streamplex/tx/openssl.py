@@ -52,10 +52,11 @@ _WANT_READ = SSL.WantReadError()
 
 
 def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> SSL.Error | None:
-    """Decrypt received bytes and pass them to `take`, in parts of at most ROOM_BYTES.
+    """Decrypt the received bytes `came` and pass them to `take`, in parts of at most ROOM_BYTES.
 
     Each part is a view that is valid for the time of the call. Returns the error that
-    `connection.recv` would raise, or None if `take` wanted no more. Bytes behind an end are lost.
+    `connection.recv` would raise, or None if `take` wanted no more. Bytes behind the end of TLS are
+    lost.
 
     OpenSSL gets a BIO over the received bytes themselves, and an empty one afterwards. That saves a
     copy, and no BIO keeps the size of the most that it ever held. No bytes may wait in the
@@ -74,7 +75,10 @@ def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> 
 
 
 def rest(connection: SSL.Connection, take: Take) -> SSL.Error | None:
-    """Do the same with bytes in the connection's own BIO, as there are after the handshake."""
+    """Decrypt the bytes in the connection's own BIO and pass them to `take`, as `opened` does.
+
+    Such bytes are there after the handshake. Returns the same as `opened`.
+    """
     room = _unused.pop() if _unused else _Room()
     try:
         while True:
@@ -113,14 +117,15 @@ def _why(connection: SSL.Connection, result: int) -> SSL.Error:
 
 
 def is_resumed(connection: SSL.Connection) -> bool:
-    """Return whether the handshake resumed an earlier session. pyOpenSSL has no call for it."""
+    """Return whether the TLS handshake resumed an earlier session. pyOpenSSL has no call for it."""
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 -- see above
 
 
 def seal(connection: SSL.Connection, data: memoryview) -> tuple[int, memoryview]:
-    """Encrypt at most ROOM_BYTES. Return the number of bytes used, and a view of the bytes to send.
+    """Encrypt the beginning of `data`. Return the number of bytes encrypted, and a view to send.
 
-    The view is valid until the next call. Raises as `connection.send` does.
+    The view has at most ROOM_BYTES and is valid until the next call. Raises as `connection.send`
+    does.
     """
     ssl = connection._ssl  # noqa: SLF001 -- see above
     taken = got = 0
@@ -135,7 +140,10 @@ def seal(connection: SSL.Connection, data: memoryview) -> tuple[int, memoryview]
 
 
 def sealed(connection: SSL.Connection) -> memoryview:
-    """Return a view of other bytes to send, of a handshake or an end: at most ROOM_BYTES."""
+    """Return a view of TLS bytes that wait to be sent, such as those of a handshake or an end.
+
+    The view has at most ROOM_BYTES, is valid until the next call, and is empty if no bytes wait.
+    """
     return _sealed.view[: _drain(connection, 0)]
 
 

@@ -31,23 +31,24 @@ class Outgoing(Addressed, ABC):
 
     @abstractmethod
     def crashed(self, fault: Exception) -> None:
-        """Close the substream: code of its protocol raised this."""
+        """End the substream, because its protocol raised `fault`."""
 
     def _guarded(self, call: Callable[[], None]) -> None:
         self._pump.call_guarded(self, call)
 
     def later(self, call: Callable[[], None]) -> None:
-        """Call in a later turn of the reactor, as Twisted's transports do."""
+        """Make the call in a later turn of the reactor, as Twisted's transports do."""
         self._pump.clock.callLater(0, self._guarded, call)
 
     def waiting_bytes(self) -> int:
-        """Return the number of bytes that wait to be sent."""
+        """Return the number of queued bytes that are not sent yet."""
         return self._core.waiting_bytes()
 
     def write(self, data: BytesLike) -> None:
-        """Queue bytes of any number. After this side's end they are ignored, as by TCP.
+        """Send data of any size. Data written after this side's end is ignored, as TCP ignores it.
 
-        The bytes of a view are copied if they cannot be sent now: they may change after the call.
+        The bytes of a memoryview are copied if they cannot be sent now: they may change after the
+        call.
         """
         if self._writing.is_over or not data:
             return
@@ -59,11 +60,11 @@ class Outgoing(Addressed, ABC):
             self._feed.written()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Queue several pieces of data as one."""
+        """Send several pieces of data as one."""
         self.write(b"".join(data))
 
     def emit(self, name: str, *args: Json) -> None:
-        """Send a custom event, which the layer above defines, after all data written before it.
+        """Send an event that the application defines, after all data written before it.
 
         Does nothing if the substream is released.
         """
@@ -72,28 +73,40 @@ class Outgoing(Addressed, ABC):
             self._pump.flush()
 
     def fail(self, message: str) -> None:
-        """Report to the peer that this side failed. Nothing is closed by that."""
+        """Report to the peer that this side of the substream failed. Closes nothing.
+
+        Does nothing if the substream is released.
+        """
         if self._writing is not Writing.RELEASED:
             self._core.fail(message)
             self._pump.flush()
 
     @property
     def is_promised(self) -> bool:
-        """Whether there was room for its first window. If not, the server has to refuse it."""
+        """Whether the tunnel had room for the first window of this substream.
+
+        If it had not, the server has to refuse the substream. True without flow control.
+        """
         return self._core.is_promised
 
     def together(self, call: Callable[[], None]) -> None:
-        """Make a call; everything that it queues leaves in one piece, which costs less."""
+        """Make the call, and then send everything that it queued in one piece, which costs less."""
         self._pump.together(call)
 
     def behind(self, call: Callable[[], None]) -> None:
-        """Call when everything received in the same read has been delivered, or else at once."""
+        """Make the call after everything received in the current read has been delivered.
+
+        Outside a read, the call is made at once.
+        """
         self._pump.behind(lambda: self._guarded(call))
 
     # --- its end ----------------------------------------------------------------------
 
     def loseWriteConnection(self) -> None:
-        """Half close: queue `end` behind the data, or when a registered producer is done."""
+        """Half close: send `end` behind the queued data.
+
+        If a producer is registered, `end` is queued when the producer unregisters.
+        """
         if self._feed is None:
             self._end()
         else:
@@ -107,7 +120,7 @@ class Outgoing(Addressed, ABC):
             self._pump.flush()
 
     def served(self) -> None:
-        """Some of the queued data has left."""
+        """Called when queued data was sent: resumes the producer, and detects that `end` left."""
         if self._feed is not None:
             self._guarded(self._feed.sent)
         if self._writing is Writing.ENDED and not self._core.waiting_bytes():
@@ -121,7 +134,11 @@ class Outgoing(Addressed, ABC):
     # --- IConsumer: the producer that writes here -------------------------------------
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """Pause this producer whenever enough is queued."""
+        """Pause and resume `producer` by the number of queued bytes. `streaming`: a push producer.
+
+        After this side's end the producer is stopped at once. Raises LocalError if a producer is
+        registered.
+        """
         if self._writing.is_over:
             producer.stopProducing()
         elif self._feed is not None:
@@ -131,7 +148,10 @@ class Outgoing(Addressed, ABC):
             self._feed.begin()
 
     def unregisterProducer(self) -> None:
-        """Stop pacing the producer: it will write no more."""
+        """Stop pacing the producer, because it will write no more.
+
+        Sends an `end` that waited for it.
+        """
         if self._feed is not None:
             self._feed.forget()
             self._feed = None

@@ -66,8 +66,8 @@ class TunnelProtocol(Sending):
 
     `side` is Side.A for the server and Side.B for the device. `listener` receives the events that
     concern the tunnel as a whole. `clock` is the reactor, or a Clock in tests. `limits` bound what
-    the peer may send. To open a substream call `open`; `loseConnection` closes the tunnel in order,
-    `abortConnection` at once.
+    the peer may send; None: the defaults. To open a substream call `open`. `loseConnection` closes
+    the tunnel after sending the queued bytes, `abortConnection` at once.
     """
 
     _log = Logger()
@@ -91,7 +91,10 @@ class TunnelProtocol(Sending):
     # --- for the code above -----------------------------------------------------------
 
     def open(self, name: str | None) -> Substream:
-        """Open a substream. Raises LocalError unless the tunnel is open, and as TunnelCore.open."""
+        """Open a substream with this name and return it.
+
+        Raises LocalError if the tunnel is not open, and the errors of `TunnelCore.open`.
+        """
         if self._phase is not Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
@@ -102,7 +105,7 @@ class TunnelProtocol(Sending):
         """Send a ping when the peer has been silent for `interval_s` seconds.
 
         After `timeout_s` more seconds of silence the tunnel is aborted with SilentPeerError.
-        Requires `ping/1`.
+        Requires `ping/1`. Does nothing if called again.
         """
         if self._phase is Phase.OPEN and self._keep_alive is None:
             self._keep_alive = KeepAlive(self, self.clock, interval_s, timeout_s)
@@ -120,11 +123,14 @@ class TunnelProtocol(Sending):
             self.give_up()
 
     def hear_at_most(self, nbytes: int | None) -> None:
-        """Limit the bytes that an unauthenticated peer may send; None: no limit."""
+        """Limit the bytes that an unauthenticated peer may send from now on; None: no limit."""
         self.core.hear_at_most(nbytes)
 
     def loseConnection(self) -> None:
-        """Send the queued bytes, then close the transport. Open substreams are lost."""
+        """Send the queued bytes, then close the transport. Substreams that are still open are lost.
+
+        The tunnel is aborted if this takes longer than CLOSE_TIMEOUT_S.
+        """
         if self._phase is not Phase.OPEN:
             return
         self._phase = Phase.CLOSING
@@ -132,7 +138,10 @@ class TunnelProtocol(Sending):
         self.flush()
 
     def abortConnection(self, why: Exception | None = None) -> None:
-        """Abort the transport and drop queued bytes. `tunnelLost` receives `why` as the reason."""
+        """Abort the transport and drop queued bytes.
+
+        `tunnelLost` receives `why` as the reason; None: the transport's reason.
+        """
         if self._phase not in (Phase.CONNECTING, Phase.LOST):
             self._phase = Phase.CUT
             self._fault = why or self._fault
@@ -141,19 +150,22 @@ class TunnelProtocol(Sending):
     # --- for substreams ---------------------------------------------------------------
 
     def call_guarded(self, substream: Crashable, call: Callable[[], None]) -> None:
-        """Call code of a substream's protocol. An exception ends that substream alone."""
+        """Make a call into a substream's protocol. If it raises, only that substream is ended."""
         try:
             call()
         except Exception as fault:  # noqa: BLE001  # a protocol may raise anything
             self.failed(substream, fault)
 
     def failed(self, substream: Crashable, fault: Exception) -> None:
-        """Log the exception that is being handled, and end the substream that raised it."""
+        """Log the exception that is being handled. End the substream whose protocol raised it."""
         self._log.failure("substream {channel} failed", channel=substream.channel)
         substream.crashed(fault)
 
     def behind(self, call: Callable[[], None]) -> None:
-        """Call when everything of the current read has been delivered; at once outside a read."""
+        """Make the call after everything of the current read was delivered.
+
+        Outside a read, the call is made at once.
+        """
         if self._behind is None:
             call()
         else:
@@ -162,7 +174,7 @@ class TunnelProtocol(Sending):
     # --- from the transport -----------------------------------------------------------
 
     def connectionMade(self) -> None:
-        """The transport is connected."""
+        """Called when the transport is connected: prepares it, then notifies the listener."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # otherwise small frames wait up to 40 ms for an ACK
             keep_queue_short(self.transport)
@@ -172,7 +184,7 @@ class TunnelProtocol(Sending):
         self.flush()
 
     def handshakeCompleted(self) -> None:
-        """The TLS handshake is complete."""
+        """Called when the TLS handshake is complete: notifies the listener."""
         self._listener.tunnelSecured()
 
     def _peer_took(self) -> None:
@@ -241,7 +253,7 @@ class TunnelProtocol(Sending):
         return substream
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The transport is lost, and every substream with it."""
+        """Called when the transport is lost: closes every substream, then notifies the listener."""
         why = self._why_lost(reason)
         self._phase = Phase.LOST
         if self._close_deadline is not None and self._close_deadline.active():
@@ -266,16 +278,19 @@ class TunnelProtocol(Sending):
     # --- for what the substreams hold -------------------------------------------------
 
     def stop_reading(self) -> None:
-        """The substreams hold too much: read no more from the transport."""
+        """Stop reading from the transport, because the substreams hold too many bytes."""
         self._wire.pauseProducing()
 
     def resume_reading(self) -> None:
-        """The substreams have room again."""
+        """Continue reading from the transport, because the substreams have room again."""
         if self._phase.alive:
             self._wire.resumeProducing()
 
     def end_stall(self) -> None:
-        """End the substream that holds most bytes: no consumer has taken any for too long."""
+        """End the substream that holds the most bytes.
+
+        Called when no consumer of the tunnel has taken any data for MAX_STALL_S.
+        """
         substream = max(self._substreams.values(), key=lambda each: each.held_bytes)
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
@@ -284,19 +299,19 @@ class TunnelProtocol(Sending):
 
     @property
     def is_deaf(self) -> bool:
-        """Whether the transport is not read: the peer may be alive and cannot be heard."""
+        """Whether the tunnel has stopped reading. The peer's silence then means nothing."""
         return self.held.stopped
 
     @property
     def progress(self) -> Progress | None:
-        """How much the transport has received and sent; None if that is unknown."""
+        """The number of bytes that the transport has received and sent; None if it is unknown."""
         return progress_of(self.transport)
 
     def ask(self) -> None:
-        """Send a ping."""
+        """Send a ping to the peer."""
         self.core.ping()
         self.flush()
 
     def give_up(self) -> None:
-        """Abort the tunnel: the peer did not answer."""
+        """Abort the tunnel with SilentPeerError, because the peer did not answer."""
         self.abortConnection(SilentPeerError("the peer sent nothing, and did not answer the ping"))

@@ -39,7 +39,7 @@ class _Transport(Interface):
 
 
 class Phase(Enum):
-    """The states of a tunnel's transport."""
+    """The states of a tunnel's transport, from connecting to lost."""
 
     CONNECTING = auto()
     OPEN = auto()
@@ -49,12 +49,15 @@ class Phase(Enum):
 
     @property
     def alive(self) -> bool:
-        """Whether bytes are sent and received."""
+        """Whether bytes are sent and received in this state."""
         return self is Phase.OPEN or self is Phase.CLOSING
 
 
 class Sending(Protocol, ABC):
-    """The substreams of a tunnel, and what is sent on it. `TunnelProtocol` adds receiving."""
+    """The sending half of a tunnel's protocol, which also holds the tunnel's substreams.
+
+    `TunnelProtocol` adds receiving.
+    """
 
     held: HeldBytes
 
@@ -86,19 +89,26 @@ class Sending(Protocol, ABC):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of memory that this tunnel holds: queued for the peer, and for paused consumers."""
+        """Bytes of memory that this tunnel holds, for the peer and for paused consumers."""
         core, held = self.core, self._substreams.values()
         waiting = map(core.waiting_bytes, (*self._substreams, *core.leaving))
         return sum(waiting) + sum(substream.held_bytes for substream in held)
 
     def message(self, value: Json) -> None:
-        """Send an application message. Does nothing if the tunnel is closed."""
+        """Send an application message on the control channel.
+
+        Does nothing if the tunnel is closed.
+        """
         if self._phase not in (Phase.CUT, Phase.LOST):
             self.core.message(value)
             self.flush()
 
     def goaway(self, after_ms: int) -> None:
-        """Ask the device to open no more substreams. Does nothing if the tunnel is closed."""
+        """Ask the device to open no more substreams on this tunnel.
+
+        The device should connect again after `after_ms` milliseconds. Does nothing if the tunnel is
+        closed. Raises LocalError without `goaway/1` or on the device's side.
+        """
         if self._phase not in (Phase.CUT, Phase.LOST):
             self.core.goaway(after_ms)
             self.flush()
@@ -118,11 +128,11 @@ class Sending(Protocol, ABC):
         self.core.enable(features, windows, peers_first)
 
     def forget(self, channel: int) -> None:
-        """A substream has been released."""
+        """Remove a substream that has been released from `substreams`."""
         self._substreams.pop(channel, None)
 
     def together(self, call: Callable[[], None]) -> None:
-        """Make a call, then send everything that it queued at once."""
+        """Make the call, and then send everything that it queued in one piece."""
         outermost = not self._flushing
         self._flushing = True
         try:
@@ -165,16 +175,16 @@ class Sending(Protocol, ABC):
     # --- as the transport's producer --------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """Stop writing until the transport has room, and write smaller batches from then on."""
+        """Called when the transport has no room: stops writing, and makes later batches smaller."""
         self._paused = True
         self._batch_bytes = max(self._batch_bytes // 2, MIN_BATCH_BYTES)
 
     def resumeProducing(self) -> None:
-        """The transport has room."""
+        """Called when the transport has room again: continues writing."""
         self._paused = False
         self._peer_took()
         self.flush()
 
     def stopProducing(self) -> None:
-        """The transport is closing; connectionLost follows."""
+        """Called when the transport is closing: stops writing. connectionLost follows."""
         self._paused = True

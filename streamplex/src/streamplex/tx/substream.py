@@ -33,10 +33,10 @@ from streamplex.tx.substream_states import READING, Closing, Reading, ReadingInp
 class Substream(Incoming):  # type: ignore[override]  # there is no IP address here
     """One stream of a tunnel, as a transport of Twisted.
 
-    Give it a protocol with `attach`. The substream is over when both sides have ended it; a
-    protocol that provides ISubstreamProtocol calls `release` instead. Besides what a TCP transport
-    can do, a substream sends events (`emit`), errors (`fail`) and, with flow control, a request to
-    send no more (`reset`).
+    Call `attach` to connect a protocol to it. The substream is over when both sides have ended it;
+    a protocol that provides ISubstreamProtocol calls `release` instead. In addition to the
+    functions of a TCP transport, a substream sends events (`emit`), errors (`fail`) and, with flow
+    control, a request to send no more (`reset`).
 
     `channel` is its number, `name` the name that its opener gave it. `stalled` is True if the
     tunnel ended it because its consumer took nothing for MAX_STALL_S. A protocol that provides
@@ -59,7 +59,10 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
     # --- its end ----------------------------------------------------------------------
 
     def end_stall(self) -> None:
-        """End it on both sides: its consumer has stopped the whole tunnel for too long."""
+        """End the substream on both sides, because its consumer has stopped the tunnel too long.
+
+        Sets `stalled`. The protocol and the peer receive an error with the code ETIMEDOUT.
+        """
         self.stalled = True
         self._end_for(f"ETIMEDOUT: no data was taken for {MAX_STALL_S:g} s; the tunnel waited")
 
@@ -70,9 +73,10 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         self.deliver(StreamFailed(self.channel, why))
 
     def tunnel_lost(self, reason: Failure) -> None:
-        """The tunnel is lost: close the substream with TunnelLostError.
+        """Close the substream with TunnelLostError, because the tunnel was lost for `reason`.
 
-        Data that the peer had ended is complete: it is delivered, even to a paused consumer.
+        If the peer had ended its data, the data is complete: it is delivered, even to a paused
+        consumer.
         """
         self._writing = Writing.RELEASED
         if self._peer_ended and self._reading is Reading.OPEN:
@@ -82,16 +86,19 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         self._lose(Failure(lost))
 
     def crashed(self, fault: Exception) -> None:
-        """Its protocol raised: end this substream, and only this one."""
+        """End this substream, and no other, because its protocol raised `fault`.
+
+        The peer receives an error, the protocol its connectionLost.
+        """
         if self._reading is not Reading.LOST:
             self._core.abort("internal error")
             self._pump.flush()
             self._lose(Failure(fault))
 
     def release(self) -> None:
-        """Free the number and the state of the substream. This side must not use it any more.
+        """Free the channel number and the state of the substream. It must not be used any more.
 
-        Sends `end` first if it was not sent. The protocol gets its connectionLost.
+        Sends `end` first if it was not sent. Calls the protocol's connectionLost.
         """
         self._end()
         if self._writing is Writing.RELEASED:
@@ -138,10 +145,10 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
     # --- ITransport, ITCPTransport ----------------------------------------------------
 
     def loseConnection(self) -> None:
-        """Close as TCP does: queued data leaves, received data is dropped.
+        """Close as TCP does: queued data is still sent, received data is dropped.
 
-        connectionLost follows when everything has left. A protocol that provides
-        ISubstreamProtocol still receives events; its connectionLost is called by `release`.
+        connectionLost follows when everything was sent. A protocol that provides ISubstreamProtocol
+        still receives events; its connectionLost is called by `release`.
         """
         if self._closing is Closing.NO:
             self._closing = Closing.CLOSED
@@ -152,7 +159,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
             self.loseWriteConnection()
 
     def abortConnection(self) -> None:
-        """Drop the queued data and report to the peer that this side failed."""
+        """Drop the queued data, report to the peer that this side failed, and end the substream."""
         if self._reading is Reading.LOST or self._closing is Closing.ABORTED:
             return
         self._closing = Closing.ABORTED
@@ -164,14 +171,17 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
 
     @property
     def can_reset(self) -> bool:
-        """Whether `reset` has an effect: with flow control, once, until the substream is over."""
+        """Whether `reset` has an effect.
+
+        It has with flow control, once, and only until the substream is over.
+        """
         over = self._reading in (Reading.RESET, Reading.LOST) or self._writing is Writing.RELEASED
         return self._core.has_window and not over
 
     def reset(self) -> None:
-        """Ask the peer to drop its queued data and to end; end this side, too.
+        """Ask the peer to drop its queued data and to end the substream. Ends this side, too.
 
-        Does nothing unless it `can_reset`.
+        Does nothing unless `can_reset` is True.
         """
         if not self.can_reset:
             return

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 
 class Reading(Enum):
-    """Which of the peer's data and events the substream's protocol receives."""
+    """The states of the receiving half: which data and events the substream's protocol receives."""
 
     __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 
@@ -40,7 +40,7 @@ class ReadingInput(Enum):
 
 
 class Writing(Enum):
-    """The states of the writing half, up to this side's `end`."""
+    """The states of the sending half of a substream, from open to released."""
 
     __hash__ = object.__hash__
 
@@ -68,7 +68,7 @@ class WritingInput(Enum):
 
 
 class Closing(Enum):
-    """How this side closed the substream, if it did."""
+    """Whether and how this side has closed the substream."""
 
     NO = auto()
     CLOSED = auto()

@@ -19,10 +19,11 @@ _IDLE_OPTION: Final[int | None] = getattr(
 
 @dataclass(frozen=True, slots=True)
 class KeepAliveTimes:
-    """When TCP probes a silent peer, in seconds. The defaults find a dead peer in 2 minutes.
+    """The times of TCP keepalive probes to a silent peer, in seconds, and the number of probes.
 
-    Linux waits for two hours by default. Address translators of clouds and homes forget a silent
-    connection after 4 minutes or more, so a probe each minute keeps it in their tables, too.
+    The defaults find a dead peer in 2 minutes; `idle_s` 0 means no probes. Linux waits for two
+    hours by default. Address translators of clouds and homes forget a silent connection after 4
+    minutes or more, so a probe each minute keeps it in their tables, too.
 
     TCP_USER_TIMEOUT is not set: with it Linux also ends a connection whose peer answers every probe
     but has no room for more data. A program that does not read for a while is not a dead peer.
@@ -34,12 +35,12 @@ class KeepAliveTimes:
 
     @property
     def lost_s(self) -> int:
-        """Seconds until a dead peer is found; 0: no probes."""
+        """Seconds of silence until the system reports a dead peer; 0: no probes are sent."""
         return self.idle_s and self.idle_s + self.interval_s * self.probes
 
 
 def tcp_below(transport: object) -> Connection | None:
-    """Return the TCP connection that carries this transport; None if there is none."""
+    """Return the TCP connection that carries this transport, also below TLS; None if none does."""
     below = _below(transport)
     return below if isinstance(below, Connection) else None
 
@@ -51,7 +52,10 @@ def _below(transport: object) -> object:
 
 
 def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
-    """Let the system send keepalive probes. Options that the system lacks are left out."""
+    """Turn on TCP keepalive probes with these times on a socket; `idle_s` 0: do nothing.
+
+    Options that the operating system lacks are left out.
+    """
     if not times.idle_s:
         return
     of.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -81,10 +85,11 @@ _LINUX: Final = sys.platform == "linux"
 
 
 def progress_of(transport: object) -> Progress | None:
-    """Return how much the connection below this transport has transferred; None if unknown.
+    """Return the progress of the connection below this transport; None if it is unknown.
 
-    Linux reports what the peer acknowledged. On other systems, and for a radio, the bytes that have
-    left the transport count. That is less exact, since the system or the radio queues bytes, too.
+    Linux reports the bytes that the peer acknowledged. On other systems, and for a radio, the bytes
+    that have left the transport count. That is less exact, since the system or the radio queues
+    bytes, too.
     """
     below = _below(transport)
     if not isinstance(below, Connection):
@@ -95,7 +100,7 @@ def progress_of(transport: object) -> Progress | None:
 
 
 def unsent_bytes(connection: Connection) -> int:
-    """Bytes written to `connection` that the system has not accepted yet.
+    """Return the number of bytes written to `connection` that the system has not accepted yet.
 
     Twisted has no public name for this. tests/unit/streamplex/tx/test_twisted_internals.py checks
     that the attributes still mean what they are taken for.

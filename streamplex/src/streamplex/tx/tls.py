@@ -42,9 +42,9 @@ _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on b
 
 
 def write_whole_pieces(context: SSL.Context) -> None:
-    """Let connections of this context encrypt a whole piece in one call.
+    """Let connections of this TLS context encrypt a whole piece in one call.
 
-    A TLSTransport works without it, with one call for each record. The context must be new.
+    TLSTransport also works without it, with one call for each record. The context must be new.
     """
     context.clear_mode(_PARTIAL_WRITES)
 
@@ -63,8 +63,8 @@ def ignore_alpn(context: SSL.Context) -> None:
 class TLSTransport(BufferingTLSTransport):
     """A TLS connection as a transport; made by a TLSFactory.
 
-    `tcp_reason` is the reason for which TCP was lost; None while it is connected. `heard` is True
-    when the peer has sent a byte.
+    `tcp_reason` is the reason for which TCP was lost; None while TCP is connected. `heard` is True
+    after the peer has sent a byte.
     """
 
     tcp_reason: Failure | None = None
@@ -77,6 +77,7 @@ class TLSTransport(BufferingTLSTransport):
         return is_resumed(self._tlsConnection)
 
     def makeConnection(self, transport: ITransport) -> None:
+        """Called when the transport below is connected: starts TLS, with large reads from TCP."""
         self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
         read_views_in_bulk(transport, self.dataReceived)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
@@ -103,6 +104,7 @@ class TLSTransport(BufferingTLSTransport):
         write_at_once(cast("Writable", self.transport), (data,))
 
     def dataReceived(self, data: bytes | memoryview) -> None:
+        """Called when encrypted data arrived: decrypts it for the wrapped protocol."""
         if self._handshakeDone and not self._appSendBuffer:
             self._taken(opened(self._tlsConnection, data, self._take))
         else:
@@ -142,6 +144,7 @@ class TLSTransport(BufferingTLSTransport):
             self._last_bytes = clock.callLater(LAST_BYTES_S, below.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called when TCP is lost: sets `tcp_reason` and notifies the wrapped protocol."""
         self.tcp_reason = reason
         if self._last_bytes is not None and self._last_bytes.active():
             self._last_bytes.cancel()
@@ -149,9 +152,10 @@ class TLSTransport(BufferingTLSTransport):
 
 
 class TLSFactory(TLSMemoryBIOFactory):
-    """Puts TLS below the protocols of the factory `wrapped`.
+    """A factory that puts a TLSTransport below each protocol of the factory `wrapped`.
 
-    `context` creates the OpenSSL connections, `clock` is the reactor.
+    `context` creates the OpenSSL connections. `is_client` selects the TLS role. `clock` is the
+    reactor.
     """
 
     protocol = TLSTransport
@@ -168,9 +172,9 @@ class TLSFactory(TLSMemoryBIOFactory):
 
 
 def ended_by_fin(reason: Failure, transport: object) -> bool:
-    """Return whether this transport was lost by a clean end of TCP, with close_notify or without.
+    """Return whether TCP below this transport ended in order (FIN), with or without close_notify.
 
-    `reason` is the reason that connectionLost received.
+    `reason` is the reason that connectionLost received. After an error of TLS the result is False.
     """
     if reason.check(error.ConnectionDone):
         return True
