@@ -30,7 +30,7 @@ def __dir__() -> list[str]:
 def create_socket(
     kind: str | Mapping[str, object] = "udp4", listener: Callback | None = None
 ) -> DatagramSocket:
-    """Create a UDP socket. It is not bound yet.
+    """Return a new UDP socket, which is not bound yet.
 
     Args:
         kind: "udp4", or `{"type": "udp4"}`. The radio has no IPv6 for datagrams.
@@ -38,7 +38,6 @@ def create_socket(
 
     Raises:
         NodeError: the type is not "udp4", or an option is unknown.
-
     """
     if isinstance(kind, Mapping):
         check_options(kind, {"type"}, "dgram.create_socket", UNSUPPORTED)

@@ -131,12 +131,12 @@ def resolve(hostname: str, rrtype: str | Callback = "A", callback: Callback | No
 
 
 def resolve4(hostname: str, callback: Callback) -> None:
-    """Look up the IPv4 addresses of a name; the callback gets `(error, addresses)`."""
+    """Look up all IPv4 addresses of a name; `callback` is called with `(error, addresses)`."""
     resolve(hostname, "A", callback)
 
 
 def resolve6(hostname: str, callback: Callback) -> None:
-    """Look up the IPv6 addresses of a name; the callback gets `(error, addresses)`."""
+    """Look up all IPv6 addresses of a name; `callback` is called with `(error, addresses)`."""
     resolve(hostname, "AAAA", callback)
 
 

@@ -48,9 +48,10 @@ class _Entry:
 
 
 class EventEmitter:
-    """Calls the listeners of an event in the order in which they were added.
+    """Holds listeners for named events, and calls them in the order in which they were added.
 
-    `emit` raises the error of an `error` event that has no listener. This ends the program.
+    `emit` raises the error of an `error` event that has no listener. This ends the program. All
+    methods that add or remove listeners return the emitter.
     """
 
     opened_at: str | None = None  # the program's line to report with an error without a listener
@@ -61,7 +62,7 @@ class EventEmitter:
         self._warned_of: set[str] = set()
 
     def on(self, event: str, listener: Listener) -> Self:
-        """Add a listener. It is called with the arguments of each `emit` of the event."""
+        """Add a listener, which is called with the arguments of each later `emit` of the event."""
         return self._insert(event, _Entry(listener, once=False), first=False)
 
     def once(self, event: str, listener: Listener) -> Self:
@@ -73,15 +74,18 @@ class EventEmitter:
         return self._insert(event, _Entry(listener, once=False), first=True)
 
     def prepend_once_listener(self, event: str, listener: Listener) -> Self:
-        """Add a listener before all others; it is removed before its first call."""
+        """Add a listener before all others of the event; it is removed before its first call."""
         return self._insert(event, _Entry(listener, once=True), first=True)
 
     def add_listener(self, event: str, listener: Listener) -> Self:
-        """Do the same as `on`."""
+        """Add a listener, as `on` does."""
         return self.on(event, listener)
 
     def off(self, event: str, listener: Listener) -> Self:
-        """Remove a listener: the one added last, if it was added several times."""
+        """Remove a listener of an event; do nothing if there is no such listener.
+
+        If the listener was added several times, only the one added last is removed.
+        """
         entries = self._entries.get(event, [])
         for entry in reversed(entries):
             if entry.listener == listener:
@@ -90,11 +94,11 @@ class EventEmitter:
         return self
 
     def remove_listener(self, event: str, listener: Listener) -> Self:
-        """Do the same as `off`."""
+        """Remove a listener, as `off` does."""
         return self.off(event, listener)
 
     def remove_all_listeners(self, event: str | None = None) -> Self:
-        """Remove all listeners of an event, or of all events."""
+        """Remove all listeners of an event; None: of all events."""
         for name in list(self._entries) if event is None else [event]:
             for entry in reversed(self._entries.get(name, [])[:]):
                 self._discard(name, entry)
@@ -123,21 +127,27 @@ class EventEmitter:
         return [entry.listener for entry in self._entries.get(event, ())]
 
     def raw_listeners(self, event: str) -> list[Listener]:
-        """Return the same as `listeners`: unlike Node's, a listener of `once` is not wrapped."""
+        """Return a copy of the list of listeners, as `listeners` does.
+
+        Node's function returns wrappers for listeners of `once`; here there are none.
+        """
         return self.listeners(event)
 
     def listener_count(self, event: str, listener: Listener | None = None) -> int:
-        """Return the number of listeners of an event, or how often it has this listener."""
+        """Return the number of listeners of an event; with `listener`, how often it was added."""
         found = self.listeners(event)
         return len(found) if listener is None else found.count(listener)
 
     def set_max_listeners(self, number: int) -> Self:
-        """Warn when an event has more listeners than this number; 0: never warn."""
+        """Set the number of listeners of one event above which a warning is given; 0: never warn.
+
+        The warning names a possible leak. Raises NodeError for a negative number.
+        """
         self._max_listeners = whole_number(number, "n", 0, HIGHEST_MAX_LISTENERS)
         return self
 
     def get_max_listeners(self) -> int:
-        """Return the number of listeners above which the emitter warns."""
+        """Return the number of listeners of one event above which a warning is given; 0: never."""
         return self._max_listeners
 
     def event_names(self) -> list[str]:
@@ -183,9 +193,9 @@ def _unheard(args: tuple[object, ...], opened_at: str | None) -> BaseException:
 
 
 def once(emitter: EventEmitter, event: str) -> Deferred[list[object]]:
-    """Return a Deferred that fires with the arguments of the next event of this name.
+    """Return a Deferred that fires with the list of arguments of the next `event` of the emitter.
 
-    It fails with the error of an `error` event that comes before.
+    The Deferred fails with the error if an `error` event comes first.
     """
     result: Deferred[list[object]] = Deferred(lambda _: forget())
 

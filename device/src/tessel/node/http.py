@@ -109,7 +109,7 @@ def get(
     callback: Callback | None = None,
     **named: object,
 ) -> ClientRequest:
-    """Create a request and send it without a body."""
+    """Create a request and send it at once, without a body. For the arguments see `request`."""
     return request(target, options, callback, **named).end()
 
 
@@ -119,7 +119,11 @@ def made(
     named: Mapping[str, object],
     default: HttpAgent,
 ) -> ClientRequest:
-    """Create a request for its agent, or for the default agent. The agent sets the protocol."""
+    """Return a new request, as `request` does: `rest` holds options and callback.
+
+    `default` is the agent for requests without the option `agent`. Its protocol, "http:" or
+    "https:", is that of the request.
+    """
     scheme = default.protocol.rstrip(":")
     target, callback, options = _arguments(target, *rest, f"{scheme}.request")
     parsed = request_options(target, {**options, **named}, scheme)

@@ -26,13 +26,13 @@ def __dir__() -> list[str]:
 
 
 class HttpsAgent(http.Agent):
-    """Keeps TLS connections for later requests; see `http.Agent`."""
+    """A pool of TLS connections that requests share; for the options see `http.Agent`."""
 
     protocol = "https:"
     default_port = 443
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
-        """Open a TLS connection for a request."""
+        """Return a new TLS socket that connects for a request. Programs can override it."""
         return tls.connect(of_connection(options, TLS_OPTIONS))
 
 
@@ -46,7 +46,7 @@ def request(
     callback: Callback | None = None,
     **named: object,
 ) -> ClientRequest:
-    """Create a request as `http.request` does; it goes over TLS."""
+    """Create an HTTPS request; for the arguments see `http.request`."""
     return http.made(target, (options, callback), named, global_agent)
 
 
@@ -56,5 +56,5 @@ def get(
     callback: Callback | None = None,
     **named: object,
 ) -> ClientRequest:
-    """Create a request and send it without a body."""
+    """Create an HTTPS request and send it at once, without a body. See `http.request`."""
     return request(target, options, callback, **named).end()

@@ -71,6 +71,9 @@ def create_server(
         options: a mapping, or keywords: `allow_half_open`; `pause_on_connect`; `no_delay` and
             `keep_alive` for its sockets.
         listener: a listener for `connection`. It is called with each new Socket.
+        named: options as keywords.
 
+    Raises:
+        NodeError: an option is unknown.
     """
     return Server(options, listener, **named)

@@ -39,7 +39,7 @@ MIN_DELAY_MS = 1
 
 
 class Timeout:
-    """A timer. `set_timeout` and `set_interval` return it."""
+    """A timer that runs once or repeatedly. `set_timeout` and `set_interval` return it."""
 
     def __init__(
         self, callback: Callback, delay_ms: float, arguments: tuple[object, ...], *, repeat: bool
@@ -55,7 +55,7 @@ class Timeout:
         self._start()
 
     def close(self) -> None:
-        """Stop the timer. A second call does nothing."""
+        """Stop the timer. Do nothing if the timer has fired or is closed."""
         self._stop()
         self._handle.close()
 
@@ -72,7 +72,7 @@ class Timeout:
         return self
 
     def unref(self) -> Self:
-        """Let the program end although the timer has not fired."""
+        """Let the program end although the timer has not fired. `ref` undoes this."""
         self._handle.unref()
         return self
 
@@ -114,17 +114,23 @@ def _delay_s(delay_ms: object) -> float:
 
 
 def set_timeout(callback: Callback, delay_ms: float = 0, *arguments: object) -> Timeout:
-    """Call `callback(*arguments)` once, after `delay_ms` milliseconds."""
+    """Call `callback(*arguments)` once, after `delay_ms` milliseconds.
+
+    A delay below 1 ms or above 2**31 - 1 ms counts as 1 ms, as in Node.
+    """
     return Timeout(callback, delay_ms, arguments, repeat=False)
 
 
 def set_interval(callback: Callback, delay_ms: float = 0, *arguments: object) -> Timeout:
-    """Call `callback(*arguments)` every `delay_ms` milliseconds until it is cleared."""
+    """Call `callback(*arguments)` every `delay_ms` milliseconds until the timer is cleared.
+
+    A delay below 1 ms or above 2**31 - 1 ms counts as 1 ms, as in Node.
+    """
     return Timeout(callback, delay_ms, arguments, repeat=True)
 
 
 class Immediate:
-    """A call in the next turn of the reactor. `set_immediate` returns it."""
+    """A function call scheduled for the next turn of the reactor. `set_immediate` returns it."""
 
     def __init__(self, callback: Callback, arguments: tuple[object, ...]) -> None:
         _callback(callback)
@@ -135,24 +141,24 @@ class Immediate:
         )
 
     def close(self) -> None:
-        """Cancel the call. A second call of this method does nothing."""
+        """Cancel the scheduled call. Do nothing if it was made or cancelled already."""
         if self._call is not None:
             self._call.cancel()
             self._call = None
         self._handle.close()
 
     def ref(self) -> Self:
-        """Keep the program alive until the call was made. This is the default."""
+        """Keep the program alive until the scheduled call was made. This is the default."""
         self._handle.ref()
         return self
 
     def unref(self) -> Self:
-        """Let the program end although the call was not made."""
+        """Let the program end although the scheduled call was not made. `ref` undoes this."""
         self._handle.unref()
         return self
 
     def has_ref(self) -> bool:
-        """Return whether the call keeps the program alive."""
+        """Return whether the scheduled call keeps the program alive."""
         return self._handle.has_ref()
 
     def _fire(self, callback: Callback, arguments: tuple[object, ...]) -> None:
@@ -175,7 +181,10 @@ def next_tick(callback: Callback, *arguments: object) -> None:
 
 
 def clear_timeout(timer: Timeout | None) -> None:
-    """Stop a timer. None, or a timer that has fired, is allowed and does nothing."""
+    """Stop a timer of `set_timeout` or `set_interval`.
+
+    Do nothing for None, or for a timer that has fired. Raises ArgumentTypeError for other values.
+    """
     if timer is None:
         return
     if not isinstance(timer, Timeout):
@@ -187,7 +196,10 @@ clear_interval = clear_timeout
 
 
 def clear_immediate(immediate: Immediate | None) -> None:
-    """Cancel an immediate. None, or one that was called, is allowed and does nothing."""
+    """Cancel a call that `set_immediate` has scheduled.
+
+    Do nothing for None, or if the call was made. Raises ArgumentTypeError for other values.
+    """
     if immediate is None:
         return
     if not isinstance(immediate, Immediate):

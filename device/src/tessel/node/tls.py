@@ -34,7 +34,7 @@ def __dir__() -> list[str]:
 
 
 class TLSSocket(Socket):
-    """A socket over TLS.
+    """A TCP connection with TLS, which the device or the proxy does.
 
     Events: those of `net.Socket`, and `secureConnect` after the TLS handshake.
     """
@@ -52,15 +52,18 @@ class TLSSocket(Socket):
 
     @property
     def authorization_error(self) -> NodeError | None:
-        """Why the certificate was not accepted; None if it was.
+        """The reason why the target's certificate was not accepted; None if it was accepted.
 
-        There is an open socket with such an error only with `reject_unauthorized=False`.
+        Only with `reject_unauthorized=False` does an open socket have such an error.
         """
         secured = self._link.secured() if self._link.usable else None
         return None if secured is None else secured.authorization_error
 
     def get_peer_certificate(self) -> dict[str, object]:
-        """Return the target's certificate as Node does; empty if the proxy does the TLS."""
+        """Return the target's certificate as a dict with Node's keys.
+
+        The dict is empty if the socket is not connected, or if the proxy does the TLS.
+        """
         secured = self._link.secured() if self._link.usable else None
         der = None if secured is None else secured.peer_certificate()
         return {} if der is None else described(der)
@@ -71,23 +74,29 @@ class TLSSocket(Socket):
         return self._servername
 
     def get_protocol(self) -> str | None:
-        """Return for example "TLSv1.3"; None if not connected, or if the proxy does the TLS."""
+        """Return the TLS version, such as "TLSv1.3".
+
+        None if the socket is not connected, or if the proxy does the TLS.
+        """
         secured = self._link.secured() if self._link.usable else None
         return None if secured is None else secured.protocol_version()
 
     def get_cipher(self) -> dict[str, object]:
-        """Return `{name, version}`; empty if not connected, or if the proxy does the TLS."""
+        """Return the cipher as `{name, version}`.
+
+        The dict is empty if the socket is not connected, or if the proxy does the TLS.
+        """
         secured = self._link.secured() if self._link.usable else None
         name = None if secured is None else secured.cipher_name()
         return {} if name is None else {"name": name, "version": self.get_protocol()}
 
     def is_session_reused(self) -> bool:
-        """Return False, always."""
+        """Return False: the device does not resume TLS sessions."""
         return False
 
     @property
     def alpn_protocol(self) -> bool:
-        """False: the device does not offer ALPN."""
+        """Always False: the device does not offer ALPN."""
         return False
 
     def _arguments(
@@ -96,7 +105,7 @@ class TLSSocket(Socket):
         return connect_arguments(first, rest, named, known=TLS_OPTIONS, where="tls.connect")
 
     def link_connected(self) -> None:
-        """Emit `connect`: TCP is established, and the TLS handshake follows."""
+        """Called when TCP is established, before the TLS handshake: emits `connect`."""
         if not self.destroyed:
             self.emit("connect")
 

@@ -59,17 +59,17 @@ def __getattr__(name: str) -> object:
 
 
 def on(event: str, listener: Listener) -> BoardWifi:
-    """Add a listener for an event."""
+    """Add a listener for an event of the board's Wi-Fi. For the events see this module."""
     return _current().on(event, listener)
 
 
 def once(event: str, listener: Listener) -> BoardWifi:
-    """Add a listener for the next event of this name."""
+    """Add a listener for the next event of this name of the board's Wi-Fi."""
     return _current().once(event, listener)
 
 
 def off(event: str, listener: Listener) -> BoardWifi:
-    """Remove a listener."""
+    """Remove a listener for an event of the board's Wi-Fi."""
     return _current().off(event, listener)
 
 
@@ -84,17 +84,21 @@ def connect(
         options: a mapping, or keywords: `ssid`; `password`; `security`, one of "unsecured", "wep",
             "wpa" and "wpa2" (default: "wpa2" with a password, else "unsecured"); `timeout` in
             seconds (default: 20).
-        callback: called with `(error, connection)`. Without it an error is an event.
+        callback: called with `(error, connection)`. Without a callback, a failure is emitted as
+            `timeout` or `error`.
+        named: options as keywords.
 
     Raises:
         NodeError: an option is unknown, missing or wrong.
-
     """
     return _current().connect(options, callback, **named)
 
 
 def disconnect(callback: Callback | None = None) -> BoardWifi:
-    """Leave the network. The callback is called with `(error, connection)`."""
+    """Leave the network.
+
+    `callback` is called with `(error, connection)`; without it, a failure is emitted as `error`.
+    """
     return _current().disconnect(callback)
 
 
@@ -108,22 +112,29 @@ def reset(callback: Callback | None = None) -> BoardWifi:
 
 
 def enable(callback: Callback | None = None) -> BoardWifi:
-    """Switch the radio on. The callback is called as that of `reset`."""
+    """Switch the radio on.
+
+    `callback` is called with `(error, connection)` when the radio is on, and perhaps before it has
+    joined its network.
+    """
     return _current().enable(callback)
 
 
 def disable(callback: Callback | None = None) -> BoardWifi:
-    """Switch the radio off. Servers and UDP sockets resume when it is enabled again."""
+    """Switch the radio off. Servers and UDP sockets resume when it is enabled again.
+
+    `callback` is called with `(error, None)` when the radio is off.
+    """
     return _current().disable(callback)
 
 
 def is_connected() -> bool:
-    """Return whether the radio is in a network. With RADIO=host always True."""
+    """Return whether the radio has joined a network. With RADIO=host always True."""
     return _current().is_connected()
 
 
 def is_busy() -> bool:
-    """Return whether an operation such as `connect` is under way."""
+    """Return whether an operation, such as `connect` or `reset`, is in progress."""
     return _current().is_busy()
 
 
@@ -133,10 +144,16 @@ def is_enabled() -> bool:
 
 
 def connection() -> dict[str, object] | None:
-    """Return `{event, connected, ssid, ip, dns, dhcp, gateway}`; None without a network."""
+    """Return the network as `{event, connected, ssid, ip, dns, dhcp, gateway}`.
+
+    None if the radio has not joined a network, and with RADIO=host.
+    """
     return _current().connection()
 
 
 def mac_address() -> bytes | None:
-    """Return the radio's six bytes; None before it was first on, and with RADIO=host."""
+    """Return the six bytes of the radio's MAC address.
+
+    None before the radio was switched on for the first time, and with RADIO=host.
+    """
     return _current().mac_address()

@@ -35,7 +35,7 @@ UNSUPPORTED = {
 
 @dataclass(eq=False, slots=True)
 class Datagram:
-    """A datagram to send, with its destination and callback."""
+    """A datagram to send, with its destination and callback. A port of None: the connected peer."""
 
     data: bytes
     port: int | None  # None: to the connected peer
@@ -44,7 +44,11 @@ class Datagram:
 
 
 def send_arguments(message: object, rest: Sequence[object], callback: Callback | None) -> Datagram:
-    """Parse `send(message[, offset, length][, port][, address][, callback])`."""
+    """Parse `send(message[, offset, length][, port][, address][, callback])`.
+
+    `rest` holds the positional arguments after the message. `callback` overrides the callback in
+    `rest`. Raises NodeError for a wrong argument.
+    """
     data = _as_bytes(message)
     places, found = split_callback(rest, MAX_ARGUMENTS, "send")
     if len(places) > 2 or (len(places) == 2 and isinstance(places[1], int)):  # noqa: PLR2004 - offset and length come in twos
@@ -93,6 +97,11 @@ def _piece(data: bytes, places: Sequence[object]) -> bytes:
 def bind_arguments(
     given: Sequence[object], address: str | None
 ) -> tuple[int, str, Callback | None]:
+    """Return port, address and callback of `bind(port, address, callback)` or `bind(options)`.
+
+    `address` overrides the one in `given`. Port 0: any free port; address "": all addresses. Raises
+    NodeError for a wrong argument.
+    """
     places, callback = split_callback(given, 2, "bind")
     port, host = [*places, None, None][:2]
     if isinstance(port, Mapping):

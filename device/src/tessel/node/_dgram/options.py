@@ -27,7 +27,12 @@ FIRST_MULTICAST, LAST_MULTICAST = 224, 239  # the first byte of a group's addres
 
 
 class DatagramOptions(EventEmitter):
-    """The options of a UDP socket. The subclass knows whether it is bound."""
+    """The methods of a UDP socket that set its options.
+
+    Each method raises NodeError if a value is wrong, if the socket is closed or not bound, or if
+    the radio does not have the option (CC3000). While the port is being bound, an option is stored
+    and applied later; its error is then emitted as `error`.
+    """
 
     _runtime: Runtime
     _steps: list[_Step]
@@ -37,37 +42,44 @@ class DatagramOptions(EventEmitter):
         self._steps = []
 
     def set_broadcast(self, enabled: bool) -> None:
-        """Allow or forbid datagrams to broadcast addresses."""
+        """Allow or forbid the socket to send datagrams to broadcast addresses."""
         self._when_bound("setBroadcast", partial(_set_broadcast, bool(enabled)))
 
     def set_ttl(self, ttl: int) -> int:
-        """Set how many routers a datagram may pass: 1 to 255."""
+        """Set the number of routers a sent datagram may pass (TTL), 1 to 255; return the number."""
         number = whole_number(ttl, "ttl", 1, HIGHEST_TTL)
         self._when_bound("setTTL", lambda below: _able(below, "setTTL").set_ttl(number))
         return number
 
     def set_multicast_ttl(self, ttl: int) -> int:
-        """Set how many routers a datagram to a multicast group may pass: 0 to 255."""
+        """Set the number of routers a datagram to a group may pass, 0 to 255; return the number."""
         number = whole_number(ttl, "ttl", 0, HIGHEST_TTL)
         name = "setMulticastTTL"
         self._when_bound(name, lambda below: _able(below, name).setTTL(number))
         return number
 
     def set_multicast_loopback(self, enabled: bool) -> bool:
-        """Set whether the device receives its own datagrams to groups that it has joined."""
+        """Set whether the device receives its own datagrams to joined groups; return it."""
         wanted = bool(enabled)
         name = "setMulticastLoopback"
         self._when_bound(name, lambda below: _able(below, name).setLoopbackMode(wanted))
         return wanted
 
     def set_multicast_interface(self, interface: str) -> None:
-        """Set the interface for datagrams to multicast groups, by its address."""
+        """Set the network interface that sends datagrams to multicast groups.
+
+        `interface` is the interface's own IPv4 address.
+        """
         address = _address(interface, "interface")
         name = "setMulticastInterface"
         self._when_bound(name, lambda below: _able(below, name).set_interface(address))
 
     def add_membership(self, group: str, interface: str | None = None) -> None:
-        """Join a multicast group."""
+        """Join a multicast group, and bind the socket to a free port if it is not bound.
+
+        `group` is an IPv4 address, 224.0.0.0 to 239.255.255.255. `interface` is the address of the
+        network interface; None: the default one.
+        """
         where = _group(group), text_or_none(interface, "interface") or ""
         self._bind_for_options()
         self._when_bound(
@@ -76,7 +88,7 @@ class DatagramOptions(EventEmitter):
         )
 
     def drop_membership(self, group: str, interface: str | None = None) -> None:
-        """Leave a multicast group."""
+        """Leave a multicast group; for the arguments see `add_membership`."""
         where = _group(group), text_or_none(interface, "interface") or ""
         self._when_bound(
             "dropMembership",

@@ -24,12 +24,18 @@ MAX_LOOKUP_DATAGRAMS = 1024  # waiting for a lookup; more are dropped
 
 
 def no_receiver(call: str, host: str, port: int) -> NodeError:
-    """Return the error for an IPv6 address, which a udp4 socket cannot send to."""
+    """Return the error for sending to the IPv6 address `host`: the radio sends over IPv4 only.
+
+    `call` is the name of the program's call, "send" or "connect".
+    """
     return NodeError(f"{call} EINVAL {host}:{port}", "EINVAL")
 
 
 class Outbox:
-    """The datagrams that wait for the port or for a lookup. Each is sent or dropped once."""
+    """The queue of datagrams that wait for the port to be bound or for a name lookup.
+
+    Each datagram is sent or dropped once, and its callback is called once.
+    """
 
     def __init__(self, runtime: Runtime, report: Callable[[BaseException], None]) -> None:
         """Create an empty queue. `report` gets the errors of datagrams without a callback."""
@@ -44,11 +50,14 @@ class Outbox:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all waiting datagrams."""
+        """The total number of bytes in all waiting datagrams."""
         return sum(len(datagram.data) for datagram in self._waiting)
 
     def send(self, datagram: Datagram) -> None:
-        """Send a datagram when the port is bound and the name is looked up."""
+        """Send a datagram as soon as the port is bound and its host name is looked up.
+
+        If too many datagrams wait, the datagram is dropped with the error ENOBUFS.
+        """
         most = MAX_UNBOUND_DATAGRAMS if self._transport is None else MAX_LOOKUP_DATAGRAMS
         full = len(self._waiting) >= most
         self._waiting[datagram] = None
@@ -59,13 +68,13 @@ class Outbox:
             self._look_up(datagram)
 
     def bound(self, transport: IUDPTransport) -> None:
-        """Send the waiting datagrams: the port is bound."""
+        """Called when the port is bound: sends the waiting datagrams through `transport`."""
         self._transport = transport
         for datagram in list(self._waiting):
             self._look_up(datagram)
 
     def drop_all(self, why: BaseException) -> None:
-        """Drop all datagrams: the port was closed, or could not be opened."""
+        """Drop all waiting datagrams, and call their callbacks with the error `why`."""
         self._transport = None
         for datagram in list(self._waiting):
             self._settle(datagram, why)

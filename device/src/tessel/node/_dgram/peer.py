@@ -8,12 +8,12 @@ from tessel.node._dgram.outbox import Outbox
 
 
 class DatagramPeer(DatagramOptions):
-    """The connected peer of a UDP socket, and the size of its send queue."""
+    """The methods of a UDP socket for its connected peer and its send queue."""
 
     _outbox: Outbox
 
     def disconnect(self) -> None:
-        """Undo `connect`."""
+        """Stop limiting the socket to its connected peer; raises NodeError if there is none."""
         if self._outbox.peer is None:
             raise NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED")
         self._outbox.peer = None
@@ -26,9 +26,9 @@ class DatagramPeer(DatagramOptions):
         return {"address": self._outbox.peer[0], "port": self._outbox.peer[1], "family": "IPv4"}
 
     def get_send_queue_count(self) -> int:
-        """Return the number of datagrams that wait for the port or for a lookup."""
+        """Return the number of datagrams that wait for the port to be bound or for a lookup."""
         return len(self._outbox)
 
     def get_send_queue_size(self) -> int:
-        """Return the number of bytes that wait for the port or for a lookup."""
+        """Return the number of bytes that wait for the port to be bound or for a name lookup."""
         return self._outbox.nbytes

@@ -108,7 +108,10 @@ class DatagramSocket(Holder, DatagramPeer):
             self._bind(0, "")
 
     def close(self, callback: Callback | None = None) -> Self:
-        """Close the socket. Unsent datagrams are dropped; their callbacks get an error."""
+        """Close the socket; `callback` is a listener for `close`. Raises NodeError if it is closed.
+
+        Unsent datagrams are dropped; their callbacks get an error.
+        """
         self._check_running()
         found = callback_or_none(callback)
         if found is not None:
@@ -125,7 +128,7 @@ class DatagramSocket(Holder, DatagramPeer):
         return self
 
     def address(self) -> dict[str, object]:
-        """Return `{address, port, family}`; raises NodeError if the socket is not bound."""
+        """Return the own `{address, port, family}`; raises NodeError if the socket is not bound."""
         self._check_running()
         if self._port is None:
             raise NodeError("getsockname EBADF", "EBADF")
@@ -139,9 +142,10 @@ class DatagramSocket(Holder, DatagramPeer):
     def connect(
         self, port: int | str, address: str | Callback | None = None, callback: object = None
     ) -> None:
-        """Exchange datagrams with one peer only.
+        """Send datagrams to one peer only, and ignore datagrams from others.
 
-        The callback is a listener for `connect`, or is called with the error.
+        The default address is 127.0.0.1. `callback` is a listener for `connect`, or is called with
+        the error. Raises NodeError if the socket is connected or closed.
         """
         self._check_running()
         number = valid_port(port)
@@ -272,7 +276,7 @@ class DatagramSocket(Holder, DatagramPeer):
         return self._phase is _Phase.BINDING
 
     def received(self, datagram: bytes, host: str, port: int) -> None:
-        """Emit `message` for a received datagram."""
+        """Called with a received datagram and its sender: emits `message`, unless it is ignored."""
         if self._phase is _Phase.BOUND and self._outbox.peer in (None, (host, port)):
             sender = {"address": host, "port": port, "family": "IPv4", "size": len(datagram)}
             self._runtime.call(self.emit, "message", datagram, sender)

@@ -45,12 +45,19 @@ _Several = TypeVar("_Several", list[Socket], deque["PooledRequest"])
 def of_connection(
     options: Mapping[str, object], known: frozenset[str] = CONNECT_OPTIONS
 ) -> dict[str, object]:
-    """Return the options that `connect` accepts, without those of the agent and the request."""
+    """Return those of `options` whose names are in `known`: the options for `net.connect`.
+
+    Options of the agent and of HTTP itself are left out. `known`: `TLS_OPTIONS` for `tls.connect`.
+    """
     return {name: value for name, value in options.items() if name in known}
 
 
 class PooledRequest(Protocol):
-    """A request, as its agent sees it."""
+    """The methods of a request that its agent uses.
+
+    `on_socket` gives the request its connection; `reused` is True if the connection served another
+    request before.
+    """
 
     @property
     def connection_options(self) -> Mapping[str, object]: ...
@@ -103,7 +110,7 @@ class HttpAgent(EventEmitter):
         return self.keep_alive or self.max_sockets < inf
 
     def get_name(self, options: Mapping[str, object]) -> PoolKey:
-        """Return the key of a connection: requests with equal keys can share it."""
+        """Return the key of a connection. Requests whose options give equal keys can share it."""
         merged = {**self.options, **options}
         return tuple(
             (name, frozen(merged[name])) for name in sorted(merged) if merged[name] is not None
@@ -111,25 +118,29 @@ class HttpAgent(EventEmitter):
 
     @property
     def total_socket_count(self) -> int:
-        """The number of connections, in use and idle."""
+        """The number of open connections of the agent to all targets, in use or idle."""
         pools = (self.sockets, self.free_sockets)
         return sum(len(sockets) for pool in pools for sockets in pool.values())
 
     def keep_socket_alive(self, socket: Socket) -> bool:  # noqa: ARG002 - for programs to override
-        """Return whether to keep a connection after a request. Programs can override it."""
+        """Return whether to keep an idle connection; here always True. Programs can override it."""
         return True
 
     def reuse_socket(self, socket: Socket, request: PooledRequest) -> None:
-        """Called when a kept connection is used for another request. Programs can override it."""
+        """Called before a request reuses a connection: does nothing. Programs can override it."""
 
     def create_connection(self, options: Mapping[str, object]) -> Socket:
-        """Open a connection for a request. Programs can override it."""
+        """Return a new TCP socket that connects for a request. Programs can override it."""
         return net.connect(of_connection(options))
 
     # For requests.
 
     def add_request(self, request: PooledRequest, options: Mapping[str, object]) -> None:
-        """Call the request's `on_socket` on a later tick, when there is a connection for it."""
+        """Find a connection for a request; pass it to the request's `on_socket` on a later tick.
+
+        At a limit the request waits in the queue. Raises NodeError if 10 000 requests with equal
+        options wait already.
+        """
         self._settle_on_board()
         key = self.get_name(options)
         parked = self._take_parked(key)
@@ -142,7 +153,7 @@ class HttpAgent(EventEmitter):
             self._wait(key, request)
 
     def cancel(self, request: PooledRequest, options: Mapping[str, object]) -> None:
-        """Remove a request from the queue."""
+        """Remove a request from the queue for a connection; do nothing if it is not queued."""
         key = self.get_name(options)
         waiting = self.requests.get(key, deque())
         if request in waiting:
@@ -150,9 +161,10 @@ class HttpAgent(EventEmitter):
             _forget_if_empty(self.requests, key)
 
     def free(self, socket: Socket, options: Mapping[str, object], hint_ms: float = inf) -> None:
-        """Take a connection back from a request, for another one.
+        """Take back a connection whose request is complete.
 
-        `hint_ms` is the time for which the server says it keeps the connection.
+        The connection serves the next queued request, or is kept idle, or is closed. `hint_ms`: the
+        time in ms for which the server keeps an idle connection open.
         """
         key = self.get_name(options)
         waiting = self.requests.get(key)
@@ -164,14 +176,17 @@ class HttpAgent(EventEmitter):
             self._park(key, socket, hint_ms - _HINT_MARGIN_MS)
 
     def remove(self, socket: Socket, options: Mapping[str, object]) -> None:
-        """Remove a connection that uses another protocol now."""
+        """Remove a connection from the pool without closing it.
+
+        Called when the program uses the connection for another protocol.
+        """
         key = self.get_name(options)
         self.sockets[key].remove(socket)
         _forget_if_empty(self.sockets, key)
         self._serve_next(key, options)
 
     def destroy(self) -> None:
-        """Close all connections, also those in use."""
+        """Close all connections of the agent, also those in use by requests."""
         for pool in (self.free_sockets, self.sockets):
             for socket in [each for sockets in pool.values() for each in sockets]:
                 socket.destroy()

@@ -9,7 +9,10 @@ from tessel.node.base.arguments import ArgumentValueError
 
 
 def limit(given: dict[str, object], name: str, default: float, lowest: int = 0) -> float:
-    """Remove a limit from the options and return it; raises NodeError."""
+    """Remove the number `name` from the options `given` and return it; `default` if it is not set.
+
+    Raises NodeError for a value that is not a number of at least `lowest`.
+    """
     value = given.pop(name, None)
     if value is None:
         return default
@@ -21,14 +24,20 @@ def limit(given: dict[str, object], name: str, default: float, lowest: int = 0) 
 
 
 def scheduling(value: object) -> str:
-    """Return "lifo" or "fifo"; raises ArgumentValueError for others."""
+    """Return the option `scheduling`, "lifo" or "fifo"; "lifo" for None.
+
+    Raises ArgumentValueError for all other values.
+    """
     if value in (None, "lifo", "fifo"):
         return str(value or "lifo")
     raise ArgumentValueError("options.scheduling", "'lifo' or 'fifo'", value)
 
 
 def frozen(value: object) -> Hashable:
-    """Return a hashable value that is equal for equal options; 1 and True differ."""
+    """Return a hashable form of an option's value, for the key of a connection.
+
+    Equal values have equal forms, but 1 and True differ. Other objects are compared by identity.
+    """
     if isinstance(value, list | tuple):
         return tuple(frozen(each) for each in value)
     if isinstance(value, str | bytes | int | float):

@@ -18,9 +18,10 @@ _FIELD_OVERHEAD = 4  # ": " and CR LF
 
 
 class Collector:
-    """Collects the events of one direction of a connection from the parser's callbacks.
+    """Collects the events of one direction of a connection from the callbacks of httptools.
 
-    Raises HttpWireError in a callback, or in `given`, if a head or a body exceeds its limit.
+    Raises HttpWireError in a callback, or in `given`, if a head or a body exceeds its limit. Limits
+    are in bytes; a `max_body_bytes` of None is no limit.
     """
 
     def __init__(self, max_header_bytes: int, max_body_bytes: int | None) -> None:
@@ -38,6 +39,7 @@ class Collector:
     # The callbacks of httptools.
 
     def on_message_begin(self) -> None:
+        """Called when a message begins: resets the head and the counters."""
         self.open = self.in_head = True
         self.first_line = b""
         self.fields: list[tuple[bytes, bytes]] = []
@@ -45,16 +47,19 @@ class Collector:
         self._called = True
 
     def on_url(self, part: bytes) -> None:
+        """Called with a part of the request target or the reason phrase: appends it."""
         self.first_line += part
         self._count_head(len(part))
 
     on_status = on_url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Called with a complete header field or trailer: adds it to the fields."""
         self.fields.append((name, value.rstrip(b" \t")))
         self._count_head(len(name) + len(value) + _FIELD_OVERHEAD)
 
     def on_headers_complete(self) -> None:
+        """Called at the end of the head: adds a RequestHead or ResponseHead to the events."""
         self._called = True
         self.in_head = False
         self.events.append(self._head())
@@ -62,6 +67,7 @@ class Collector:
         self._head_bytes = 0
 
     def on_body(self, data: bytes) -> None:
+        """Called with a part of the body: adds a Body event; HttpWireError above the limit."""
         self._called = True
         self._body_bytes += len(data)
         if self._max_body_bytes is not None and self._body_bytes > self._max_body_bytes:
@@ -69,18 +75,21 @@ class Collector:
         self.events.append(Body(data))
 
     def on_chunk_header(self) -> None:
+        """Called when a chunk begins: notes that the parser has reported its bytes."""
         self._called = True
 
     def on_message_complete(self) -> None:
+        """Called at the end of a message: adds an End event with the trailers."""
         self.open = False
         self.events.append(End(tuple(self.fields)))
 
     # The limits.
 
     def given(self, nbytes: int) -> None:
-        """Count bytes that the parser was given; raise HttpWireError if it holds too many.
+        """Count bytes that were just fed to the parser; raise HttpWireError if it holds too many.
 
-        The parser does not call back within a header field or within a chunk's extensions.
+        The parser does not call back within a header field or within a chunk's extensions. Without
+        this count their bytes would have no limit.
         """
         if self._called:
             self.unseen = nbytes if self.in_head else 0
@@ -101,7 +110,7 @@ class Collector:
 
 
 class RequestCollector(Collector):
-    """Collects the events of a client's requests."""
+    """Collects the events of the requests that a server receives."""
 
     parser: httptools.HttpRequestParser
 
@@ -117,7 +126,7 @@ class RequestCollector(Collector):
 
 
 class ResponseCollector(Collector):
-    """Collects the events of a server's response."""
+    """Collects the events of the response that a client receives."""
 
     parser: httptools.HttpResponseParser
 

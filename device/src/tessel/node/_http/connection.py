@@ -30,7 +30,7 @@ class _Phase(Enum):
 
 
 class ServerEvents(Protocol):
-    """A server, as its connections see it."""
+    """The members of a server that its connections use. `listening`: it accepts connections."""
 
     require_host_header: bool
     timeout: float
@@ -42,7 +42,10 @@ class ServerEvents(Protocol):
 
 
 class ServerConnection:
-    """Joins a socket and its HTTP to the `request` events of a server."""
+    """Parses the requests of one socket, and emits them as `request` events of the server.
+
+    Each request is answered before the next is parsed. Timeouts and other limits are in `limits`.
+    """
 
     def __init__(self, site: ServerEvents, socket: Socket, limits: ServerLimits) -> None:
         self.socket = socket
@@ -83,7 +86,7 @@ class ServerConnection:
 
     @property
     def idle(self) -> bool:
-        """True between two requests."""
+        """True while the connection waits for its next request."""
         return self._phase is _Phase.IDLE
 
     # Receiving.

@@ -14,7 +14,7 @@ Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The request line and the header fields of a request."""
+    """Holds the request line and the header fields of a received request."""
 
     method: str
     target: str
@@ -26,7 +26,7 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """The status line and the header fields of a response."""
+    """Holds the status line and the header fields of a received response."""
 
     status_code: int
     reason: str
@@ -37,12 +37,14 @@ class ResponseHead:
 
     @property
     def informational(self) -> bool:
+        """True for a status such as 100 or 103: another response follows on the connection."""
         return self.status_code < HTTPStatus.OK and not self.final
 
     @property
     def final(self) -> bool:
-        """A 101 is the last response: a switch of protocols, or without the fields of a switch an
-        answer of its own, as in Node.
+        """True if no other response to the same request follows: status 101, or not 100 to 199.
+
+        A 101 is final as in Node, also without the header fields that switch the protocol.
         """
         return self.status_code >= HTTPStatus.OK or (
             self.status_code == HTTPStatus.SWITCHING_PROTOCOLS
@@ -52,12 +54,14 @@ class ResponseHead:
 
 @dataclass(frozen=True, slots=True)
 class Body:
+    """Holds a part of a message's body, without chunk framing."""
+
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The message is complete."""
+    """Marks the end of a message, and holds its trailers."""
 
     trailers: Fields = ()
 
@@ -66,7 +70,10 @@ Event: TypeAlias = RequestHead | ResponseHead | Body | End
 
 
 class HttpWireError(NodeError):
-    """The peer sent malformed HTTP, or exceeded a limit."""
+    """Raised when the peer sent malformed HTTP, exceeded a limit, or was too slow.
+
+    `status` is the HTTP status with which a server refuses the request.
+    """
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message, code)

@@ -67,19 +67,19 @@ _BY_WORDS = sorted(
 
 
 def parse_error(reason: str) -> HttpWireError:
-    """Return the error for a reason that llhttp gives in words."""
+    """Return the error for a fault that llhttp describes by the text `reason`."""
     found = (code for words, code in _BY_WORDS if reason.startswith(words))
     code = next(found, "HPE_INVALID_CONSTANT")
     return HttpWireError(code, f"Parse Error: {reason}", HTTPStatus.BAD_REQUEST)
 
 
 def cut_short() -> HttpWireError:
-    """Return the error for a connection that ended within a message."""
+    """Return the error for a connection that ended in the middle of a message."""
     return HttpWireError("HPE_INVALID_EOF_STATE", "Parse Error", HTTPStatus.BAD_REQUEST)
 
 
 def header_overflow() -> HttpWireError:
-    """Return the error for a head that is too large or has too many fields."""
+    """Return the error for a head that is too large or has too many fields (status 431)."""
     return HttpWireError(
         "HPE_HEADER_OVERFLOW",
         "Parse Error: Header overflow",
@@ -88,7 +88,7 @@ def header_overflow() -> HttpWireError:
 
 
 def extensions_overflow() -> HttpWireError:
-    """Return the error for a chunk whose extensions are too long."""
+    """Return the error for a chunk whose extensions are too long (status 413)."""
     return HttpWireError(
         "HPE_CHUNK_EXTENSIONS_OVERFLOW",
         "Parse Error: Chunk extensions overflow",
@@ -97,7 +97,7 @@ def extensions_overflow() -> HttpWireError:
 
 
 def body_overflow(limit: int) -> HttpWireError:
-    """Return the error for a body of more than `limit` bytes."""
+    """Return the error for a body of more than `limit` bytes (status 413)."""
     return HttpWireError(
         "ERR_HTTP_BODY_TOO_LARGE",
         f"body is longer than the {limit} bytes allowed",

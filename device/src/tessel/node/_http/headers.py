@@ -27,11 +27,18 @@ _FIRST_ONE_COUNTS = frozenset(
 
 
 def is_token(text: object) -> bool:
+    """Return whether a value is text that HTTP allows as a header name or a method.
+
+    RFC 9110, 5.6.2, calls it a token.
+    """
     return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
 
 
 def check_name(name: object, label: str = "Header name") -> None:
-    """Raise NodeError (ERR_INVALID_HTTP_TOKEN) if this is not the name of a header."""
+    """Raise NodeError (ERR_INVALID_HTTP_TOKEN) if `name` is not a valid header name.
+
+    `label` is the description of the name in the error's message.
+    """
     if not is_token(name):
         raise NodeError(
             f"{label} must be a valid HTTP token [{name!r}]: letters, digits, !#$%&'*+-.^_`|~",
@@ -40,7 +47,10 @@ def check_name(name: object, label: str = "Header name") -> None:
 
 
 def check_value(name: str, value: object) -> None:
-    """Raise NodeError if this cannot be the value of a header, such as text with line breaks."""
+    """Raise NodeError if `value` is not allowed for the header `name`.
+
+    None and text with line breaks or characters outside latin-1 are not allowed.
+    """
     if value is None:
         raise NodeError(
             f"Invalid value {value!r} for header {name!r}", "ERR_HTTP_INVALID_HEADER_VALUE"
@@ -54,7 +64,7 @@ def check_value(name: str, value: object) -> None:
 
 
 class OutgoingHeaders:
-    """The headers of a message to send."""
+    """Holds the headers of a message to send; names are case-insensitive."""
 
     def __init__(self, headers: GivenHeaders | None = None) -> None:
         self._fields: dict[str, tuple[str, HeaderValue]] = {}
@@ -62,30 +72,36 @@ class OutgoingHeaders:
             self.append(name, value)
 
     def set(self, name: str, value: HeaderValue) -> None:
-        """Set a header and replace its old values. A list becomes one line for each value."""
+        """Set a header and replace its old values. A list becomes one line for each value.
+
+        Raises NodeError for a wrong name or value.
+        """
         check_name(name)
         for line in _lines(value, name):
             check_value(name, line)
         self._fields[name.lower()] = (name, value)
 
     def append(self, name: str, value: HeaderValue) -> None:
-        """Add a value to a header."""
+        """Add a value, or a list of values, to a header. Raises NodeError as `set`."""
         check_name(name)
         before = self.get(name)
         self.set(name, value if before is None else [*_lines(before, name), *_lines(value, name)])
 
     def items(self) -> Iterable[tuple[str, HeaderValue]]:
+        """Return all headers as pairs of name and value, with names as the program wrote them."""
         return self._fields.values()
 
     def names(self) -> list[str]:
-        """Return the names as the program wrote them."""
+        """Return the names of all headers as the program wrote them."""
         return [name for name, _ in self._fields.values()]
 
     def get(self, name: str) -> HeaderValue | None:
+        """Return the value of a header as the program set it; None if it is not set."""
         field = self._fields.get(name.lower())
         return None if field is None else field[1]
 
     def remove(self, name: str) -> None:
+        """Remove a header; do nothing if it is not set."""
         self._fields.pop(name.lower(), None)
 
     def __contains__(self, name: object) -> bool:
@@ -95,11 +111,12 @@ class OutgoingHeaders:
         return iter(self._fields)
 
     def says(self, name: str, word: str) -> bool:
-        """Return whether a header contains this word in its comma-separated list."""
+        """Return whether a header's comma-separated list contains `word`, given in lower case."""
         lines = _lines(self.get(name) or "", name)
         return word in {part.strip().lower() for line in lines for part in line.split(",")}
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
+        """Return the header lines to send, as pairs of name and value in bytes."""
         return [
             (name.encode("ascii"), line.strip().encode("latin-1"))
             for name, value in self._fields.values()
@@ -108,7 +125,13 @@ class OutgoingHeaders:
 
 
 def header_pairs(headers: object) -> list[tuple[str, HeaderValue]]:
-    """A mapping, or a list of names and values in turn, or a list of such pairs."""
+    """Return headers as pairs of name and value; none for None.
+
+    `headers` is a mapping, a list of alternating names and values, or a list of pairs.
+
+    Raises:
+        NodeError: `headers` has another form.
+    """
     if headers is None:
         return []
     if isinstance(headers, Mapping):
@@ -149,7 +172,7 @@ def _lines(value: object, name: str) -> list[str]:
 
 
 def distinct(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
-    """Received fields by lower-case name, each a list of its lines."""
+    """Return received fields as a dict: lower-case name, and a list of the values of its lines."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
@@ -157,7 +180,10 @@ def distinct(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
 
 
 def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str | list[str]]:
-    """Received fields by lower-case name, as Node has them: `set-cookie` is always a list."""
+    """Return received fields as a dict, joined as Node does: name in lower case, and one text.
+
+    `set-cookie` is always a list. Of fields such as `host`, only the first is kept.
+    """
     found: dict[str, str | list[str]] = {}
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -14,7 +14,7 @@ KEEP_ALIVE_TIMEOUT_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """The limits of an HTTP server on each connection. A timeout of 0 is no limit."""
+    """Holds the limits of an HTTP server on each connection. A timeout of 0 is no limit."""
 
     max_header_bytes: int
     max_body_bytes: int | None  # None: no limit; bodies are streamed and need no memory
@@ -26,7 +26,7 @@ class ServerLimits:
 
     @property
     def kept(self) -> str:
-        """The value of the header Keep-Alive; empty if there is no time limit."""
+        """The value of the header Keep-Alive in responses; empty if there is no idle timeout."""
         if not self.keep_alive_timeout_ms:
             return ""
         most = f", max={self.max_requests}" if self.max_requests else ""
@@ -34,7 +34,7 @@ class ServerLimits:
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
-        """Read the limits from the options of a server; raises NodeError."""
+        """Return the limits that a server's options set, with Node's defaults; raises NodeError."""
         body = options.get("max_body_size")
         return cls(
             max_header_bytes=number(options, "max_header_size", MAX_HEADER_BYTES),

@@ -17,12 +17,12 @@ __all__ = ["IncomingMessage", "hang_up"]
 
 
 def hang_up() -> NodeError:
-    """Return the error for a connection that ended before the response began."""
+    """Return the error (ECONNRESET) for a connection that ended before the response began."""
     return NodeError("socket hang up", "ECONNRESET")
 
 
 def cut() -> NodeError:
-    """Return the error for a connection that ended within a message."""
+    """Return the error (ECONNRESET) for a connection that ended in the middle of a message."""
     return NodeError("aborted", "ECONNRESET")
 
 
@@ -68,11 +68,14 @@ class IncomingMessage(Readable):
 
     @property
     def connection(self) -> Socket:
-        """Node's older name for `socket`."""
+        """The socket of the message: Node's older name for `socket`."""
         return self.socket
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """Emit `timeout` when the connection has sent and received nothing for this time (ms)."""
+        """Emit `timeout` when the connection has sent and received nothing for `timeout_ms`.
+
+        `callback` is a listener for `timeout`. 0 switches the timeout off.
+        """
         if (listener := callback_or_none(callback)) is not None:
             self.on("timeout", listener)
         self.socket.set_timeout(timeout_ms)
@@ -81,17 +84,17 @@ class IncomingMessage(Readable):
     # For the connection.
 
     def body(self, event: Body) -> None:
-        """Push a part of the body; pause the socket if the buffer is full."""
+        """Called with a part of the body: pushes it; pauses the socket if the buffer is full."""
         if not self.push(event.data):
             self.socket.pause()
 
     def finish(self, end: End) -> None:
-        """End the message: its last byte was received."""
+        """Called when the whole message was received: ends the stream and resumes the socket."""
         self.close_message(end)
         self.socket.resume()  # it may be paused for this reader, and serves the next message now
 
     def close_message(self, end: End) -> None:
-        """Set the trailers and push the end."""
+        """Set the trailers, mark the message as complete, and end the stream."""
         self.trailers = joined(end.trailers)
         self.trailers_distinct = distinct(end.trailers)
         self.raw_trailers = _raw(end.trailers)

@@ -42,7 +42,11 @@ UNSUPPORTED_BY_REQUESTS = {
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """The options of a request; `connection` holds those of the socket."""
+    """Holds the checked options of a request.
+
+    `connection` holds the options of its socket. `timeout_ms` and `max_body_bytes` are None without
+    a limit. `agent` is None for the default agent.
+    """
 
     method: str
     path: str
@@ -63,7 +67,11 @@ RequestTarget = str | Mapping[str, object]
 def request_options(
     target: RequestTarget, extra: Mapping[str, object] | None, scheme: str
 ) -> RequestOptions:
-    """Parse the target; options in `extra` override it. Raises NodeError."""
+    """Return the checked options of a request to `target`, a URL or a mapping.
+
+    Options in `extra` override those of the target. `scheme` is "http" or "https". Raises NodeError
+    for a wrong option or URL.
+    """
     given = _of_url(target, scheme) if isinstance(target, str) else dict(target)
     given |= extra or {}
     check_options(given, REQUEST_OPTIONS, f"{scheme}.request", UNSUPPORTED_BY_REQUESTS)
@@ -173,7 +181,10 @@ def _is_ipv6(host: str) -> bool:
 
 
 def number(given: Mapping[str, object], name: str, default: int) -> int:
-    """Return an option that is a whole number, also as text; raises NodeError."""
+    """Return the option `name` as a whole number; `default` if it is not set.
+
+    The option may be decimal digits as text. Raises NodeError for other values.
+    """
     value = given.get(name)
     if value is None:
         return default

@@ -41,31 +41,34 @@ class OutgoingMessage(Writable):
 
     @property
     def connection(self) -> Socket | None:
-        """Node's older name for `socket`."""
+        """The socket, or None before there is one: Node's older name for `socket`."""
         return self.socket
 
     @property
     def finished(self) -> bool:
-        """Node's older name for `writable_ended`."""
+        """True after `end` was called: Node's older name for `writable_ended`."""
         return self.writable_ended
 
     # Headers.
 
     def set_header(self, name: str, value: HeaderValue) -> Self:
-        """Set a header and replace its old values. A list becomes one line for each value."""
+        """Set a header and replace its old values. A list becomes one line for each value.
+
+        Raises NodeError for a wrong name or value, or if the headers were sent already.
+        """
         self._headers_open("set")
         self._headers.set(name, value)
         return self
 
     def set_headers(self, headers: Mapping[str, HeaderValue]) -> Self:
-        """Set several headers."""
+        """Set each header of a mapping; raises NodeError as `set_header`."""
         self._headers_open("set")
         for name, value in headers.items():
             self._headers.set(name, value)
         return self
 
     def append_header(self, name: str, value: HeaderValue) -> Self:
-        """Add values to a header."""
+        """Add a value, or a list of values, to a header; raises NodeError as `set_header`."""
         self._headers_open("append")
         self._headers.append(name, value)
         return self
@@ -93,12 +96,15 @@ class OutgoingMessage(Writable):
         return self._headers.names()
 
     def remove_header(self, name: str) -> None:
-        """Remove a header."""
+        """Remove a header; raises NodeError if the headers were sent already."""
         self._headers_open("remove")
         self._headers.remove(name)
 
     def add_trailers(self, trailers: Mapping[str, HeaderValue]) -> None:
-        """Set headers to send after a chunked body. Other bodies have none: they are dropped."""
+        """Set the headers to send after a chunked body.
+
+        With other bodies the trailers are dropped. Raises NodeError for a wrong name or value.
+        """
         self._trailers = OutgoingHeaders(trailers).pairs()
 
     def flush_headers(self) -> None:
@@ -110,7 +116,10 @@ class OutgoingMessage(Writable):
     # The stream.
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """Emit `timeout` when the connection has sent and received nothing for this time (ms)."""
+        """Emit `timeout` when the connection has sent and received nothing for `timeout_ms`.
+
+        `callback` is a listener for `timeout`. 0 switches the timeout off.
+        """
         if (listener := callback_or_none(callback)) is not None:
             self.on("timeout", listener)
         if self.socket is not None:
@@ -123,6 +132,11 @@ class OutgoingMessage(Writable):
         encoding: str | Callback | None = None,
         callback: Callback | None = None,
     ) -> bool:
+        """Write a part of the body; the headers are sent before the first part.
+
+        Arguments and result are those of `Writable.write`. Raises NodeError if the headers cannot
+        be sent.
+        """
         if not self.headers_sent:
             self._check_head()
         return super().write(chunk, encoding, callback)
@@ -133,13 +147,17 @@ class OutgoingMessage(Writable):
         encoding: str | Callable[..., object] | None = None,
         callback: Callable[..., object] | None = None,
     ) -> Self:
+        """Write a last part of the body, if one is given, and complete the message.
+
+        Arguments are those of `Writable.end`. Raises NodeError if the headers cannot be sent.
+        """
         if not self.headers_sent:
             self._check_head()
         self._ending = True
         return super().end(chunk, encoding, callback)
 
     def silence(self) -> None:
-        """Send nothing more, and ignore later writes of the program."""
+        """Destroy the message without closing its socket, which sends nothing of it any more."""
         self.socket = None
         self.destroy()
 

@@ -21,7 +21,7 @@ class Parked:
         socket.resume()
 
     def leave(self) -> None:
-        """Release the connection for a request."""
+        """Stop watching the connection: a request uses it now, and it keeps the program alive."""
         for event in ("data", "end", "timeout"):
             self._socket.off(event, self._close)
         if not self._socket.destroyed:

@@ -20,9 +20,11 @@ _CHUNKED = re.compile(rb"(?:.*,)?[ \t]*chunked[ \t]*", re.IGNORECASE | re.DOTALL
 
 
 class HttpParser:
-    """Parses the bytes of one direction of a connection.
+    """Parses the bytes that a connection receives into events.
 
-    Call `receive` with bytes, then `events`, which stops after each message.
+    Call `receive` with bytes, then iterate over `events`, which stops after each message. Limits
+    are in bytes; a `max_body_bytes` of None is no limit. `insecure` accepts some malformed
+    messages.
     """
 
     def __init__(
@@ -40,20 +42,23 @@ class HttpParser:
 
     @property
     def pending(self) -> int:
-        """Number of received bytes that the parser has not been given yet."""
+        """The number of received bytes that are not parsed yet."""
         return len(self._rest)
 
     @property
     def between(self) -> bool:
-        """True if no byte of a further message has come."""
+        """True if no byte of the next message was received."""
         return not (self._message.open or self._message.events or self._rest or self._fault)
 
     def receive(self, data: bytes) -> None:
-        """Add received bytes; `events` parses them."""
+        """Add received bytes, which `events` parses later."""
         self._rest = self._rest + data if self._rest else data
 
     def events(self) -> Iterator[Event]:
-        """Yield the events up to the end of a message; raise HttpWireError at malformed bytes."""
+        """Yield the events of received bytes up to the end of one message.
+
+        Raises HttpWireError for malformed bytes and for exceeded limits.
+        """
         while True:
             while self._message.events:
                 event = self._message.events.popleft()
@@ -68,7 +73,10 @@ class HttpParser:
             self._feed(portion)
 
     def end(self) -> Iterator[Event]:
-        """Yield the events left at the end of the peer's data. Raises if a message is cut short."""
+        """Yield the last events after the peer has closed its writing half.
+
+        Raises HttpWireError if the message is not complete.
+        """
         last = None
         for last in self.events():
             yield last
@@ -76,7 +84,7 @@ class HttpParser:
             raise cut_short()
 
     def left_over(self) -> bytes:
-        """Return the bytes received after the last message: the first bytes of another protocol."""
+        """Return the bytes received after a switch of protocols, which HTTP does not parse."""
         return self._rest
 
     def _feed(self, data: bytes) -> None:
@@ -124,7 +132,7 @@ class RequestParser(HttpParser):
         self._start(RequestCollector(*self._limits), httptools.HttpRequestParser)
 
     def decline(self, head: RequestHead) -> None:
-        """Parse the request as an ordinary one, perhaps with a body: no listener upgrades it.
+        """Parse a request with `Upgrade` as an ordinary one: no listener accepts the upgrade.
 
         llhttp stopped after the head. A new parser gets the same head without `Upgrade`, because
         the other fields define where the request ends.
@@ -137,7 +145,10 @@ class RequestParser(HttpParser):
 
 
 class ResponseParser(HttpParser):
-    """Parses the response to one request, and informational responses before it."""
+    """Parses the response to one request, and the informational responses before it.
+
+    `method` is that of the request: a response to HEAD or CONNECT has no body.
+    """
 
     def __init__(
         self,
@@ -156,6 +167,10 @@ class ResponseParser(HttpParser):
         self._start(ResponseCollector(*self._limits), httptools.HttpResponseParser)
 
     def events(self) -> Iterator[Event]:
+        """Yield the events of received bytes up to the end of the response.
+
+        Raises HttpWireError for malformed bytes and for exceeded limits.
+        """
         if self._complete:
             return
         for event in super().events():
@@ -171,6 +186,10 @@ class ResponseParser(HttpParser):
                 return
 
     def end(self) -> Iterator[Event]:
+        """Yield the last events after the server has closed its writing half.
+
+        This completes a body without a length. Raises HttpWireError if the response is cut short.
+        """
         yield from self.events()
         if self._complete:
             return

@@ -19,11 +19,11 @@ from tessel.node.net import Socket
 
 
 class ClientRequest(RequestOnSocket):
-    """A request. `http.request` returns it; write its body and call `end` to send it.
+    """An HTTP request. `http.request` returns it; write its body and call `end` to send it.
 
     Events: `socket`, `response` (IncomingMessage), `continue`, `information`, `upgrade`, `connect`,
-    `timeout`, `abort`, `error`, `close`. An error before the response is the request's `error`; a
-    later one is the response's.
+    `timeout`, `abort`, `error`, `close`. An error before the response is emitted by the request; a
+    later error is emitted by the response.
     """
 
     def __init__(self, options: RequestOptions, agent: HttpAgent) -> None:
@@ -47,16 +47,16 @@ class ClientRequest(RequestOnSocket):
 
     @property
     def connection_options(self) -> Mapping[str, object]:
-        """The options of the connection, for the agent."""
+        """The options of the request's connection, which the agent reads."""
         return self._options.connection
 
     @property
     def should_keep_alive(self) -> bool:
-        """True if the connection can serve other requests later."""
+        """True if the request asks the server to keep the connection open for later requests."""
         return self.agent.reuses and not self._headers.says("connection", "close")
 
     def abort(self) -> None:
-        """Destroy the request and emit `abort`; without a connection there is no `error`."""
+        """Destroy the request and emit `abort`. Without a connection no `error` is emitted."""
         if not self.aborted:
             self.aborted = True
             self._runtime.next_tick(self.emit, "abort")
@@ -65,7 +65,10 @@ class ClientRequest(RequestOnSocket):
     # Getting a connection.
 
     def on_socket(self, socket: Socket, *, reused: bool) -> None:
-        """Use this connection; the agent calls it."""
+        """Called by the agent with a connection: sends the request on it.
+
+        `reused` is True if the connection served another request before.
+        """
         if self.destroyed:
             self.agent.free(socket, self._options.connection)
             return

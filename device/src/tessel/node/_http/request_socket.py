@@ -23,7 +23,10 @@ _BODY_UNUSUAL = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT
 
 
 class RequestOnSocket(OutgoingMessage):
-    """A request that may not have a connection yet. Socket options are applied when it has."""
+    """A request that may not have a connection yet.
+
+    Socket options that are set before are applied when the agent assigns a connection.
+    """
 
     protocol: str
 
@@ -40,25 +43,29 @@ class RequestOnSocket(OutgoingMessage):
         self._keep_alive: tuple[bool, float] | None = None
 
     def set_no_delay(self, enabled: bool = True) -> None:
-        """Call `set_no_delay` of the socket, now or when there is one."""
+        """Set `no_delay` on the socket, or on the later socket if there is none yet."""
         self._no_delay = enabled
         if self.socket is not None:
             self.socket.set_no_delay(enabled)
 
     def set_socket_keep_alive(self, enabled: bool = False, initial_delay_ms: float = 0) -> None:
-        """Call `set_keep_alive` of the socket, now or when there is one."""
+        """Set `keep_alive` on the socket, or on the later socket if there is none yet.
+
+        For the arguments see `Socket.set_keep_alive`.
+        """
         self._keep_alive = enabled, initial_delay_ms
         if self.socket is not None:
             self.socket.set_keep_alive(enabled, initial_delay_ms)
 
     def clear_timeout(self, callback: Callable[..., object] | None = None) -> Self:
-        """Switch the timeout off."""
+        """Switch the timeout off; remove the listener `callback` for `timeout` if it is given."""
         return self.set_timeout(0, callback)
 
     def set_timeout(self, timeout_ms: float, callback: Callable[..., object] | None = None) -> Self:
-        """Emit `timeout` when the connection has sent and received nothing for this time (ms).
+        """Emit `timeout` when the connection has sent and received nothing for `timeout_ms`.
 
-        As in Node, the request goes on unless a listener destroys it.
+        `callback` is a listener for the next `timeout`. 0 switches the timeout off, and removes the
+        callback. As in Node, the request continues unless a listener destroys it.
         """
         if (listener := callback_or_none(callback)) is not None:
             (self.once if timeout_ms else self.off)("timeout", listener)

@@ -82,23 +82,33 @@ class ServerResponse(OutgoingMessage):
     # Informational responses.
 
     def expect_continue(self) -> None:
-        """Note that the client waits for `write_continue` before it sends its body."""
+        """Called for a request with `Expect: 100-continue`: enables `write_continue`."""
         self._continue_due = True
 
     def write_continue(self, callback: Callable[[], object] | None = None) -> None:
-        """Send `100 Continue` if the client waits for it."""
+        """Send `100 Continue` if the client waits for it before it sends the body.
+
+        `callback` is then called without arguments on a later tick.
+        """
         if self._continue_due:
             self._continue_due = False
             self._inform(HTTPStatus.CONTINUE, OutgoingHeaders(), callback)
 
     def write_processing(self, callback: Callable[[], object] | None = None) -> None:
-        """Send `102 Processing`: the response takes some time."""
+        """Send `102 Processing`: the client should wait longer for the response.
+
+        `callback` is called without arguments on a later tick.
+        """
         self._inform(HTTPStatus.PROCESSING, OutgoingHeaders(), callback)
 
     def write_early_hints(
         self, hints: Mapping[str, HeaderValue], callback: Callable[[], object] | None = None
     ) -> None:
-        """Send `103 Early Hints`; the header `link` names what the client will need."""
+        """Send `103 Early Hints`, an informational response with the headers `hints`.
+
+        Its header `link` names resources that the client will need. `callback` is called without
+        arguments on a later tick.
+        """
         self._inform(HTTPStatus.EARLY_HINTS, OutgoingHeaders(hints), callback)
 
     def _inform(

@@ -74,10 +74,11 @@ class HttpServer(net.Server):
             self.on("request", listener)
 
     def set_timeout(self, timeout_ms: float = 0, callback: Callback | None = None) -> Self:
-        """Set the time without bytes (ms) after which later connections are closed. 0: never.
+        """Set the time without sent or received bytes (ms) after which a connection is closed.
 
-        A listener for `timeout` on the server (called with the socket), the request or the response
-        prevents the close. The callback is a listener of the server.
+        0: never. The value applies to later connections. A listener for `timeout` on the server
+        (called with the socket), the request or the response prevents the close. `callback` is such
+        a listener of the server.
         """
         self.timeout = valid_timeout(timeout_ms)
         if (listener := callback_or_none(callback)) is not None:
@@ -85,18 +86,21 @@ class HttpServer(net.Server):
         return self
 
     def close(self, callback: Callback | None = None) -> Self:
-        """Accept nothing more; close idle connections now, and the others after their response."""
+        """Accept no more connections; close idle ones now, and the others after their response.
+
+        `callback` is a listener for `close`, which is emitted when all connections have ended.
+        """
         super().close(callback)
         self.close_idle_connections()
         return self
 
     def close_idle_connections(self) -> None:
-        """Close the connections that wait for a next request."""
+        """Close the connections that wait for their next request."""
         for connection in [each for each in self._connections if each.idle]:
             connection.socket.destroy()
 
     def close_all_connections(self) -> None:
-        """Close all connections, also those with a request under way."""
+        """Close all connections at once, also those with a request under way."""
         for connection in list(self._connections):
             connection.socket.destroy()
 

@@ -19,7 +19,7 @@ class _Message:
 
 
 class HttpWire:
-    """The parser of received bytes, the framing of sent messages, and the state of both sides."""
+    """The state of HTTP on one connection: parses received bytes, and frames sent messages."""
 
     def __init__(self, parser: HttpParser) -> None:
         self._parser = parser
@@ -31,18 +31,21 @@ class HttpWire:
     # Receiving.
 
     def receive(self, data: bytes) -> Iterator[Event]:
-        """Yield the events of received bytes; raise HttpWireError at malformed ones."""
+        """Yield the events of newly received bytes; raises HttpWireError for malformed bytes."""
         self._parser.receive(data)
         yield from self.events()
 
     def events(self) -> Iterator[Event]:
-        """Yield the events of bytes that were received before."""
+        """Yield the events of bytes that were received before, such as a pipelined request."""
         if not self._peer.complete:
             more = self._parser.end() if self._peer_ended else self._parser.events()
             yield from map(self._noted, more)
 
     def receive_end(self) -> Iterator[Event]:
-        """Yield the events of the peer's FIN: the end of a body without a length, or an error."""
+        """Yield the last events after the peer's FIN; raises HttpWireError for a cut message.
+
+        A FIN completes a body without a length.
+        """
         self._peer_ended = True
         yield from self.events()
 
@@ -59,17 +62,20 @@ class HttpWire:
     # Sending.
 
     def begin(self, head: bytes, body: OutgoingBody, *, close: bool) -> bytes:
-        """Begin a message. `close`: its headers say that the connection closes after it."""
+        """Begin to send a message, and return its head unchanged.
+
+        `close`: the head announces that the connection closes after the message.
+        """
         self._body = body
         self._own.closes |= close
         return head
 
     def write(self, data: bytes) -> bytes:
-        """Return a part of the body as sent."""
+        """Return the bytes to send for a part of the body, with its framing."""
         return self._body.write(data)
 
     def end(self, trailers: Trailers) -> bytes:
-        """Return the end of the body as sent."""
+        """Return the last bytes of the message to send, and mark the message as complete."""
         last = self._body.end(trailers)
         self._own.closes |= self._body.closes
         self._own.complete = True
@@ -78,12 +84,12 @@ class HttpWire:
     # The next request.
 
     def next_cycle(self) -> None:
-        """Begin the next request and response: both messages are complete."""
+        """Reset the state for the next request and response, when both messages are complete."""
         self._own.complete = self._peer.complete = False
 
     @property
     def reusable(self) -> bool:
-        """True if the connection can be reused, and nothing was received after the last message."""
+        """True if both messages are complete, both sides keep the connection, and no byte waits."""
         return self.done and self._parser.between
 
     @property
@@ -93,7 +99,7 @@ class HttpWire:
 
     @property
     def we_stay(self) -> bool:
-        """True if our message is complete, and we keep the connection open."""
+        """True if the sent message is complete, and this side keeps the connection open."""
         return self._own.complete and not self._own.closes
 
     @property
@@ -107,15 +113,15 @@ class HttpWire:
 
     @property
     def pending(self) -> int:
-        """Bytes of later messages that were received and wait."""
+        """The number of received bytes that are not parsed yet."""
         return self._parser.pending
 
     @property
     def between(self) -> bool:
-        """True if nothing of a next message was received."""
+        """True if no byte of the peer's next message was received."""
         return self._parser.between
 
     @property
     def left_over(self) -> bytes:
-        """The bytes received after a switch to another protocol."""
+        """The bytes received after a switch to another protocol, which HTTP does not parse."""
         return self._parser.left_over()

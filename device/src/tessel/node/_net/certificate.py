@@ -18,7 +18,11 @@ _DATE = "%b %d %H:%M:%S %Y GMT"
 
 
 def described(der: bytes) -> dict[str, object]:
-    """`subject`, `issuer`, `subjectaltname`, the dates, serial number, fingerprints and `raw`."""
+    """Return a certificate in DER form as a dict with Node's keys, in snake case.
+
+    The keys are `subject`, `issuer`, `subjectaltname`, `valid_from`, `valid_to`, `serial_number`,
+    `fingerprint`, `fingerprint256` and `raw`.
+    """
     certificate = x509.load_der_x509_certificate(der)
     return {
         "subject": _name(certificate.subject),

@@ -73,7 +73,7 @@ UNSUPPORTED_OF_TLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectOptions:
-    """The options of one connection."""
+    """Holds the checked options of one connection. A `timeout_ms` of 0 is no timeout."""
 
     target: Target
     proxy: bool = True  # False: never through the tunnel
@@ -91,7 +91,11 @@ def connect_arguments(
     known: frozenset[str] = CONNECT_OPTIONS,
     where: str = "net.connect",
 ) -> tuple[ConnectOptions, Callback | None]:
-    """Return the options and the callback of a call of `connect`; raises NodeError."""
+    """Return the checked options and the callback of a call of `connect`.
+
+    `first`, `rest` and `named` are the arguments of the call. `known` are the allowed options.
+    `where` is the function's name for errors. Raises NodeError for an unknown or wrong option.
+    """
     options, callback = gathered(first, rest, named, where)
     unsupported = UNSUPPORTED_OF_TLS if known is TLS_OPTIONS else UNSUPPORTED_OF_NET
     arguments.check_options(options, known, where, unsupported)
@@ -101,7 +105,11 @@ def connect_arguments(
 def gathered(
     first: object, rest: tuple[object, ...], named: Mapping[str, object], where: str
 ) -> tuple[dict[str, object], Callback | None]:
-    """Return all options by name, and the callback."""
+    """Return all options of a call by name, unchecked, and the callback or None.
+
+    For the arguments see `connect_arguments`. Keywords override the mapping. Raises NodeError for
+    an argument of the wrong type.
+    """
     places, callback = split_callback((first, *rest), 3, where)
     options: dict[str, object] = {}
     for number, place in enumerate(places):
@@ -147,7 +155,7 @@ def _family(value: object) -> int:
 
 
 def valid_port(port: object) -> int:
-    """Return a port that is a number or its decimal digits; raises NodeError."""
+    """Return a port, 0 to 65535, given as a number or as decimal digits; raises NodeError."""
     if isinstance(port, str) and port.isascii() and port.isdigit():
         port = int(port[: len(str(HIGHEST_PORT)) + 1])
     if isinstance(port, int) and not isinstance(port, bool) and 0 <= port <= HIGHEST_PORT:
@@ -158,7 +166,7 @@ def valid_port(port: object) -> int:
 
 
 def valid_timeout(timeout_ms: object) -> float:
-    """Return a timeout in milliseconds, finite and not negative; raises NodeError."""
+    """Return a timeout in ms that is finite and not negative; raises NodeError for other values."""
     if isinstance(timeout_ms, bool) or not isinstance(timeout_ms, int | float):
         raise ArgumentTypeError("timeout", "a number of milliseconds", timeout_ms)
     if 0 <= timeout_ms < float("inf"):

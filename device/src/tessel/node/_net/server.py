@@ -105,7 +105,11 @@ class Server(Holder, EventEmitter):
         return self
 
     def close(self, callback: Callback | None = None) -> Self:
-        """Accept nothing more. `close` is emitted when all open connections have ended."""
+        """Accept no more connections; emit `close` when all open connections have ended.
+
+        `callback` is a listener for `close`. If the server does not listen, it is called with an
+        error.
+        """
         callback = arguments.callback_or_none(callback)
         if self._phase not in (_Phase.STARTING, _Phase.LISTENING):
             if callback is not None:
@@ -123,7 +127,7 @@ class Server(Holder, EventEmitter):
         return self
 
     def address(self) -> dict[str, object] | None:
-        """Return `{address, port, family}`; None if it does not listen."""
+        """Return `{address, port, family}` of the open port; None if the server does not listen."""
         if self._port is None:
             return None
         host, port = _parts(self._port.getHost())
@@ -135,7 +139,7 @@ class Server(Holder, EventEmitter):
         return self._phase is _Phase.LISTENING
 
     def get_connections(self, callback: Callback) -> Self:
-        """Call back with `(None, number)`: the number of open connections."""
+        """Call `callback(None, number)` on a later tick with the number of open connections."""
         self._runtime.next_tick(arguments.callback(callback), None, len(self._sockets))
         return self
 
@@ -204,7 +208,7 @@ class Server(Holder, EventEmitter):
         return _Accepted(self).protocol()
 
     def accepted(self, socket: _Accepted) -> None:
-        """Emit `connection` for an established socket, or drop it above the limit."""
+        """Called for an established connection: emits `connection`, or `drop` above the limit."""
         if self.max_connections is not None and len(self._sockets) >= self.max_connections:
             dropped = socket.addresses()
             socket.destroy()

@@ -175,7 +175,7 @@ class Socket(SocketStream):
         return self.destroy()
 
     def destroy_soon(self) -> None:
-        """End the socket, and destroy it when all written bytes are sent."""
+        """End the writing half, and destroy the socket when all written bytes are sent."""
         if self.writable_finished:
             self.destroy()
         else:

@@ -12,7 +12,7 @@ from tessel.node.base.handles import Holder
 
 
 class SocketState(Enum):
-    """The state of a socket's connection."""
+    """The state of a socket's connection, from before `connect` to its loss."""
 
     IDLE = auto()  # connect was not called
     CONNECTING = auto()
@@ -21,7 +21,7 @@ class SocketState(Enum):
 
 
 class SocketFacts(Holder, Duplex):
-    """The properties of a socket that a program can read."""
+    """The properties of a socket that a program can read, such as its addresses."""
 
     remote_address: str | None
     remote_port: int | None
@@ -37,12 +37,12 @@ class SocketFacts(Holder, Duplex):
 
     @property
     def pending(self) -> bool:
-        """True until the connection is established."""
+        """True before the connection is established, also before `connect` is called."""
         return self._state in (SocketState.IDLE, SocketState.CONNECTING)
 
     @property
     def ready_state(self) -> str:
-        """One of "opening", "open", "readOnly", "writeOnly" and "closed"."""
+        """The state as in Node: "opening", "open", "readOnly", "writeOnly" or "closed"."""
         if self.connecting:
             return "opening"
         if self._state is SocketState.CONNECTED and not self.destroyed:
@@ -52,36 +52,39 @@ class SocketFacts(Holder, Duplex):
 
     @property
     def bytes_written(self) -> int:
-        """Bytes that the program has written, sent or queued."""
+        """The number of bytes that the program has written, both sent and queued."""
         return self._bytes_accepted
 
     @property
     def buffer_size(self) -> int:
-        """Bytes that are queued."""
+        """The number of written bytes that are queued and not yet passed on."""
         return self.writable_length
 
     @property
     def remote_family(self) -> str | None:
-        """The family, "IPv4" or "IPv6"; None before `connect`, or for a name."""
+        """The family of the peer's address, "IPv4" or "IPv6"; None before `connect`.
+
+        None also if `remote_address` is a name.
+        """
         return family_name(self.remote_address)
 
     @property
     def local_address(self) -> str | None:
-        """The address on this side; None without a connection, or through the tunnel."""
+        """The device's own IP address; None without a connection, or through the tunnel."""
         return getattr(self._link.local_address(), "host", None) if self._link.usable else None
 
     @property
     def local_port(self) -> int | None:
-        """The port on this side; None without a connection, or through the tunnel."""
+        """The device's own port; None without a connection, or through the tunnel."""
         return getattr(self._link.local_address(), "port", None) if self._link.usable else None
 
     @property
     def local_family(self) -> str | None:
-        """The family, "IPv4" or "IPv6"; None where there is no local address."""
+        """The family of the device's own address, "IPv4" or "IPv6"; None without an address."""
         return family_name(self.local_address)
 
     def address(self) -> dict[str, object]:
-        """Return `{address, port, family}` of this side; empty where there is no local address."""
+        """Return the device's own `{address, port, family}`; empty without a local address."""
         host = self.local_address
         if host is None:
             return {}

@@ -37,7 +37,11 @@ DISCARD_LIMIT_S = 2.0  # for a destroyed socket to send its last bytes; then abo
 
 
 class LinkOwner(Shape):
-    """The socket, as its link sees it."""
+    """The methods of a socket that its link calls to report events.
+
+    The link has a transport, has looked a name up, is connected, has received bytes, can send
+    again, got the peer's FIN, or is lost.
+    """
 
     def link_opened(self) -> None: ...
     def link_looked_up(
@@ -59,7 +63,10 @@ class _Nobody:
 
 @implementer(IHalfCloseableProtocol, IPushProducer, IConnectWatcher)
 class SocketLink:
-    """One connection of a socket, from the attempt to the loss."""
+    """One connection of a socket, as a Twisted protocol: from the attempt to the loss.
+
+    Methods for the transport may be called only while `usable` is True.
+    """
 
     def __init__(self, socket: LinkOwner, runtime: Runtime) -> None:
         self._socket = socket
@@ -71,7 +78,7 @@ class SocketLink:
 
     @property
     def usable(self) -> bool:
-        """True while there is a transport."""
+        """True while the link has a transport that is not lost."""
         return self._below is not None and not self._lost
 
     @property
@@ -82,15 +89,19 @@ class SocketLink:
     # Calls of the socket, only while `usable`.
 
     def write(self, data: bytes) -> None:
+        """Write bytes to the transport."""
         self._transport().write(data)
 
     def end(self) -> None:
-        """Close the writing half (FIN) after the written bytes."""
+        """Close the writing half (FIN) after all written bytes."""
         self._transport().unregisterProducer()  # Twisted waits for a registered producer
         self._transport().loseWriteConnection()
 
     def discard(self) -> None:
-        """Close: drop received bytes, send written ones; abort after DISCARD_LIMIT_S."""
+        """Close the connection: drop received bytes, and send the written ones.
+
+        The connection is aborted if this takes longer than DISCARD_LIMIT_S (2 s).
+        """
         transport = self._transport()
         transport.unregisterProducer()
         if IDiscardable.providedBy(transport):
@@ -102,15 +113,15 @@ class SocketLink:
             self._limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self._cut)
 
     def give_up(self) -> None:
-        """Drop the transport of a failed attempt; it reports no loss."""
+        """Mark the link of a failed connection attempt as lost, without a report to the socket."""
         self._lost = True
 
     def detach(self) -> None:
-        """Report nothing more to the socket."""
+        """Stop reporting events to the socket, because it connects again by another link."""
         self._socket = cast("LinkOwner", _Nobody())
 
     def abort(self) -> None:
-        """Abort the connection (RST)."""
+        """Abort the connection with a TCP reset (RST)."""
         self._transport().abortConnection()
 
     def _cut(self) -> None:
@@ -118,19 +129,26 @@ class SocketLink:
         self.abort()
 
     def pause(self) -> None:
+        """Stop reading from the transport."""
         self._transport().pauseProducing()
 
     def resume(self) -> None:
+        """Continue to read from the transport."""
         self._transport().resumeProducing()
 
     def set_no_delay(self, enabled: bool) -> None:
+        """Switch TCP_NODELAY on or off."""
         self._transport().setTcpNoDelay(enabled)
 
     def set_keep_alive(self, enabled: bool) -> None:
+        """Switch SO_KEEPALIVE on or off."""
         self._transport().setTcpKeepAlive(enabled)
 
     def watch_idle(self, timeout_ms: float, expired: Callable[[], None]) -> bool:
-        """Let the proxy watch the idle time; return False if the socket must do it itself."""
+        """Ask the proxy to call `expired` when no byte was transferred for `timeout_ms`.
+
+        Returns False if the transport cannot do this, so that the socket needs its own timer.
+        """
         transport = self._transport()
         if not IIdleWatch.providedBy(transport):
             return False
@@ -138,12 +156,15 @@ class SocketLink:
         return True
 
     def local_address(self) -> IAddress:
+        """Return the device's own address, as Twisted's IAddress."""
         return self._transport().getHost()
 
     def peer_address(self) -> IAddress:
+        """Return the peer's address, as Twisted's IAddress."""
         return self._transport().getPeer()
 
     def secured(self) -> ISecured | None:
+        """Return the transport's TLS details; None without TLS on the device."""
         transport = self._transport()
         return cast("ISecured", transport) if ISecured.providedBy(transport) else None
 
@@ -153,35 +174,42 @@ class SocketLink:
     # IConnectWatcher.
 
     def opened(self, transport: ITransport) -> None:
+        """Called when there is a transport: notifies the socket; a second call does nothing."""
         if self._below is None:
             self._below = cast("StreamTransport", transport)
             self._below.registerProducer(self, True)
             self._runtime.call(self._socket.link_opened)
 
     def looked_up(self, error: NodeError | None, address: str | None, family: int | None) -> None:
+        """Called when the host name was looked up, or the lookup failed: notifies the socket."""
         self._runtime.call(self._socket.link_looked_up, error, address, family)
 
     def connected(self) -> None:
+        """Called when TCP is established: notifies the socket."""
         self._runtime.call(self._socket.link_connected)
 
     # IHalfCloseableProtocol.
 
     def makeConnection(self, transport: ITransport) -> None:
+        """Called by Twisted with the transport: does the same as `opened`."""
         self.opened(transport)
 
     def connectionMade(self) -> None:
-        """Part of Twisted's interface; `makeConnection` has done the work."""
+        """Called by Twisted after `makeConnection`: does nothing."""
 
     def dataReceived(self, data: bytes) -> None:
+        """Called by Twisted with received bytes: passes them to the socket."""
         self._runtime.call(self._socket.link_received, data)
 
     def readConnectionLost(self) -> None:
+        """Called by Twisted at the peer's FIN: notifies the socket."""
         self._runtime.call(self._socket.link_peer_ended)
 
     def writeConnectionLost(self) -> None:
         pass  # the socket has asked for it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called by Twisted when the connection is lost: notifies the socket of the reason."""
         reason = self._as_node_tells(reason)
         self._lost = True
         if self._limit is not None:
@@ -203,9 +231,11 @@ class SocketLink:
     # IPushProducer: the socket, as its transport sees it.
 
     def pauseProducing(self) -> None:
+        """Called by the transport when its send buffer is full: sets `congested`."""
         self.congested = True
 
     def resumeProducing(self) -> None:
+        """Called by the transport when it accepts bytes again: notifies the socket."""
         if self.congested:
             self.congested = False
             self._runtime.call(self._socket.link_drained)

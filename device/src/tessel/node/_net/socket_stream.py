@@ -24,7 +24,7 @@ from tessel_service_kit.idle_timer import IdleTimer
 
 
 class SocketStream(SocketFacts):
-    """Reads, writes and options of a socket. Its subclass opens and closes the connection."""
+    """The reads, writes and options of a socket. The subclass opens and closes the connection."""
 
     def __init__(self, *, allow_half_open: bool) -> None:
         super().__init__(allow_half_open=allow_half_open)
@@ -51,14 +51,13 @@ class SocketStream(SocketFacts):
     # Options.
 
     def set_timeout(self, timeout_ms: float, callback: Callback | None = None) -> Self:
-        """Emit `timeout` when no bytes were sent or received for this time.
+        """Emit `timeout` when no bytes were sent or received for `timeout_ms`.
 
-        The socket stays open: close it in the listener if it should end.
+        The socket stays open: a listener that wants to close it must do so.
 
         Args:
             timeout_ms: milliseconds. 0 switches the timeout off.
-            callback: a listener for the next `timeout`.
-
+            callback: a listener for the next `timeout`; with 0, a listener to remove.
         """
         self.timeout = valid_timeout(timeout_ms)
         if arguments.callback_or_none(callback) is not None and callback is not None:
@@ -140,7 +139,7 @@ class SocketStream(SocketFacts):
     # Events of the link.
 
     def link_opened(self) -> None:
-        """Apply the options and writes that waited: the link has a transport."""
+        """Called when the link has a transport: applies options and writes made before."""
         if self.destroyed:
             return
         if self._no_delay is not None:
@@ -160,15 +159,15 @@ class SocketStream(SocketFacts):
     def link_looked_up(
         self, error: NodeError | None, address: str | None, family: int | None
     ) -> None:
-        """Emit `lookup`: the radio looked the host's name up."""
+        """Called when the radio has looked the host name up, or failed to: emits `lookup`."""
         if not self.destroyed:
             self.emit("lookup", error, address, family, self.remote_address)
 
     def link_connected(self) -> None:
-        """TCP is established. Only a TLS socket uses this: its handshake follows."""
+        """Called when TCP is established: does nothing. A TLS socket overrides it."""
 
     def link_received(self, data: bytes) -> None:
-        """Push received bytes; pause the link if the buffer is full."""
+        """Called with received bytes: pushes them, and pauses the link if the buffer is full."""
         self._idle.touch()
         self.bytes_read += len(data)
         if not self.push(data) and not self.destroyed and self._link.usable:
@@ -176,14 +175,14 @@ class SocketStream(SocketFacts):
             self._link.pause()
 
     def link_drained(self) -> None:
-        """Complete the write that waited: the transport accepts bytes again."""
+        """Called when the transport accepts bytes again: completes the write that waited."""
         done, self._write_done = self._write_done, None
         if done is not None:
             self._idle.touch()
             done(None)
 
     def link_peer_ended(self) -> None:
-        """End the reading half: the peer sent its FIN."""
+        """Called when the peer sent its FIN: ends the reading half."""
         self._push_end_of_peer()
 
     def _push_end_of_peer(self) -> None:
@@ -192,7 +191,7 @@ class SocketStream(SocketFacts):
         self.read(0)
 
     def link_lost(self, reason: Failure) -> None:
-        """End or destroy the socket: its connection is lost."""
+        """Called when the connection is lost: ends the socket, or destroys it with the error."""
         self._state = SocketState.LOST
         self._idle.disarm()
         if self._close_done is not None:

@@ -15,7 +15,7 @@ Done: TypeAlias = Callable[[BaseException | None], None]
 
 
 class Stream(EventEmitter):
-    """A stream that can be destroyed.
+    """The base of all streams: an EventEmitter that can be destroyed.
 
     Events: `error` (at most one), then `close`. No event follows `close`.
     """
@@ -28,7 +28,7 @@ class Stream(EventEmitter):
         self.errored: BaseException | None = None
 
     def destroy(self, error: BaseException | None = None) -> Self:
-        """Close the stream now, and drop all buffered bytes.
+        """Close the stream now, and drop all buffered bytes. A second call does nothing.
 
         With an error, `error` is emitted before `close`.
         """
@@ -41,7 +41,10 @@ class Stream(EventEmitter):
         return self
 
     def emit(self, event: str, *args: object) -> bool:
-        """Call the listeners of an event, unless the stream is closed."""
+        """Call the listeners of an event; return whether there were any.
+
+        After `close` no listener is called, and False is returned.
+        """
         if self.closed:
             return False  # `close` was last
         return super().emit(event, *args)

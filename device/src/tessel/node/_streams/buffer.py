@@ -11,7 +11,7 @@ from tessel.node.base import encodings
 
 
 class Source(Enum):
-    """The states of a stream's source."""
+    """The states of a stream's source: it waits until chunks are wanted, pushes, or has ended."""
 
     WAITING = auto()  # `push` returned False, or nothing was asked for yet
     PUSHING = auto()
@@ -19,7 +19,10 @@ class Source(Enum):
 
 
 class ReadableBuffer(Stream):
-    """Holds pushed chunks, and emits `data`, `readable` and `end`. Readable adds the methods."""
+    """Holds pushed chunks until they are read, and emits `data`, `readable` and `end`.
+
+    The subclass Readable adds the methods for programs.
+    """
 
     readable_high_water_mark: int
     readable_flowing: bool | None

@@ -19,7 +19,7 @@ _STANDARD = (0, 1, 2)  # as in Node, standard input, output and error are never 
 
 
 class Writes(Protocol):
-    """A file, for the type checker."""
+    """A file-like object: its `write` takes bytes. For the type checker."""
 
     def write(self, data: bytes, /) -> object: ...
 
@@ -45,12 +45,16 @@ class FileSink(Writable):
     def write(
         self, chunk: Chunk, encoding: str | Callback | None = None, callback: Callback | None = None
     ) -> bool:
+        """Write bytes unchanged, or text in the file's encoding.
+
+        Arguments and result are those of `Writable.write`.
+        """
         if isinstance(chunk, str) and self._encoder is not None and not isinstance(encoding, str):
             chunk = self._encoder.encode(chunk)
         return super().write(chunk, encoding, callback)
 
     def flush(self) -> None:
-        """Flush the file: the source has ended early."""
+        """Called by a pipe when its source has ended or closed: flushes the file."""
         if not self.writable_finished and not self.destroyed:
             self._attempt(_flush, self.file)
 

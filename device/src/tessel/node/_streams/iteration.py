@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Chunks:
-    """An asynchronous iterator over the chunks of a stream."""
+    """An asynchronous iterator over the chunks of a stream, for `async for`.
+
+    It raises the stream's error, or NodeError if the stream is closed before its end.
+    """
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Pipe:
-    """Writes the chunks of a stream to a destination, and pauses the stream when that is full."""
+    """Writes the chunks of a stream to a destination, and pauses the stream while that is full.
+
+    `end`: end the destination when the source has ended.
+    """
 
     def __init__(self, source: Readable, destination: Writable, *, end: bool) -> None:
         self._source, self._destination = source, destination
@@ -32,7 +35,7 @@ class Pipe:
             self._listen(destination, event, self._on_close)
 
     def undo(self) -> None:
-        """Remove all listeners."""
+        """Stop writing to the destination: remove all listeners of this pipe."""
         for stream, event, listener in self._listening:
             stream.off(event, listener)
 
@@ -58,6 +61,6 @@ class Pipe:
 
 
 def as_writable(destination: object) -> Writable:
-    """Return a stream unchanged, and for a file a stream that writes to it."""
+    """Return a stream unchanged, or for a file a FileSink; raises ArgumentTypeError for others."""
     is_stream = hasattr(destination, "emit") and hasattr(destination, "end")
     return destination if is_stream else FileSink(destination)  # type: ignore[return-value]  # by its members

@@ -13,15 +13,14 @@ from tessel.node.base.arguments import ArgumentTypeError, Callback, callback
 
 
 def finished(stream: Stream, when_done: Callback) -> Callable[[], None]:
-    """Call back once when a stream has ended or failed.
+    """Call `when_done` once, when a stream has ended or failed.
 
     Args:
-        stream: the stream.
+        stream: the stream. It has ended when all of it is read and written.
         when_done: called without arguments, or with the error.
 
     Returns:
         A function that removes the callback.
-
     """
     return _Ending(stream, callback(when_done)).forget
 
@@ -74,11 +73,13 @@ def pipeline(*streams: object) -> Stream:
     """Pipe each stream into the next: `pipeline(source, ..., destination, callback)`.
 
     If one fails, all are destroyed. The callback is called with the first error, or without
-    arguments when the last stream has finished.
+    arguments when all streams have ended.
 
     Returns:
         The last stream.
 
+    Raises:
+        NodeError: there are fewer than two streams, or an argument has the wrong type.
     """
     *given, when_done = streams
     ends = _Pipeline([_stream(one) for one in given], callback(when_done))

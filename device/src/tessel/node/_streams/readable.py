@@ -28,11 +28,10 @@ MOST_READ = 2**30  # bytes of one `read`; as in Node
 
 
 class Readable(ReadableBuffer):
-    """A stream to read from.
+    """A stream from which a program reads chunks.
 
-    A source calls `push` at any time, or overrides `_read` to push when more is wanted.
-
-    Events: `data` (chunk), `readable`, `end`, `pause`, `resume`, `error`, `close`. It is also an
+    A source calls `push` at any time, or overrides `_read` to push when more is wanted. Events:
+    `data` (chunk), `readable`, `end`, `pause`, `resume`, `error`, `close`. It is also an
     asynchronous iterator over its chunks.
     """
 
@@ -48,7 +47,11 @@ class Readable(ReadableBuffer):
     # What the source calls.
 
     def push(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
-        """Add a chunk; None ends the stream. After False, wait for `_read` before the next push."""
+        """Add a chunk to be read; None ends the stream. Only the stream's source calls this.
+
+        Returns False if the buffer is full or the stream has ended: wait for `_read` before the
+        next push. `encoding` decodes text to bytes; None keeps it as text.
+        """
         if self.destroyed or self._source is Source.ENDED:
             return False
         if chunk is None:
@@ -57,7 +60,10 @@ class Readable(ReadableBuffer):
         return self._wants_more()
 
     def unshift(self, chunk: Chunk | None, encoding: str | None = None) -> bool:
-        """Put a chunk back to be read first. None does nothing."""
+        """Put a chunk back, to be read first; None does nothing.
+
+        Returns whether the buffer is below its limit. `encoding` is as for `push`.
+        """
         if chunk is None or self.destroyed or self.readable_ended:
             return False
         chunk = _unencoded(chunk, encoding)
@@ -74,15 +80,23 @@ class Readable(ReadableBuffer):
     # What the program calls.
 
     def on(self, event: str, listener: Listener) -> Self:
+        """Add a listener. A listener for `data` starts the flow, unless the stream was paused.
+
+        A listener for `readable` stops the flow, as in Node.
+        """
         super().on(event, listener)
         return self._listened(event)
 
     def once(self, event: str, listener: Listener) -> Self:
+        """Add a listener that is removed before its first call; it affects the flow as `on`."""
         super().once(event, listener)
         return self._listened(event)
 
     def resume(self) -> Self:
-        """Let the stream flow. As in Node, chunks are lost if there is no `data` listener."""
+        """Start the flow: emit `data` for buffered and later chunks.
+
+        As in Node, chunks are lost if there is no `data` listener.
+        """
         if self.readable_flowing is not True:
             self.readable_flowing = True
             self._runtime.next_tick(self.emit, "resume")
@@ -90,18 +104,22 @@ class Readable(ReadableBuffer):
         return self
 
     def pause(self) -> Self:
-        """Stop the flow: buffer the chunks that follow."""
+        """Stop the flow: buffer later chunks until `resume` or `read`."""
         if self.readable_flowing is not False:
             self.readable_flowing = False
             self.emit("pause")
         return self
 
     def is_paused(self) -> bool:
-        """Return whether `pause` was called, and `resume` not since."""
+        """Return whether the stream was paused, and `resume` was not called since."""
         return self.readable_flowing is False
 
     def read(self, size: int | None = None) -> Chunk | None:
-        """Return all buffered bytes, or `size` of them; None if there are not as many yet."""
+        """Return all buffered bytes or characters, or the first `size` of them.
+
+        Returns None if the buffer is empty or holds fewer than `size`. After the end of the source,
+        fewer than `size` are returned. Raises NodeError for a wrong size.
+        """
         if size is not None:
             size = whole_number(size, "size", 0, MOST_READ)
         wanted = self.readable_length if size is None else size
@@ -113,10 +131,10 @@ class Readable(ReadableBuffer):
         return chunk
 
     def set_encoding(self, encoding: str = encodings.DEFAULT) -> Self:
-        """Decode all later chunks to text. Characters are never cut in two.
+        """Decode buffered and later chunks to text. Characters are never cut in two.
 
         `encoding` is one of Node's: utf8, utf16le (ucs2), latin1 (binary), ascii, base64,
-        base64url, hex.
+        base64url, hex. Raises NodeError for others.
         """
         self._decoder = encodings.decoder(encoding)
         self.readable_encoding = encodings.encoding_name(encoding)
@@ -147,7 +165,10 @@ class Readable(ReadableBuffer):
         return into
 
     def unpipe(self, destination: Writable | Writes | None = None) -> Self:
-        """Stop writing to a destination, or to all."""
+        """Stop writing to a destination of `pipe`; None: to all.
+
+        Without any destination left, the stream is paused.
+        """
         for one in list(self._pipes):
             if destination is None or destination in (one, getattr(one, "file", None)):
                 self._pipes.pop(one).undo()

@@ -13,10 +13,11 @@ Answer: TypeAlias = Callable[..., None]  # (error=None, chunk=None)
 
 
 class Transform(Duplex):
-    """A stream whose output is made of its input.
+    """A stream that computes its output from its input.
 
     Override `_transform(chunk, answer)` and `_flush(answer)`, or pass such functions as `transform`
-    and `flush`. Each must call `answer(error, chunk)` once.
+    and `flush`. Each must call `answer(error, chunk)` once. `flush` is called at the end of the
+    input.
     """
 
     def __init__(

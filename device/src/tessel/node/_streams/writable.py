@@ -30,9 +30,10 @@ class _Writing(Enum):
 
 
 class Writable(Stream):
-    """A stream to write to. A sink overrides `_write`, and `_final` to end its destination.
+    """A stream to which a program writes chunks.
 
-    Events: `drain`, `finish`, `pipe`, `unpipe`, `error`, `close`.
+    A sink overrides `_write`, and `_final` to end its destination. Events: `drain`, `finish`,
+    `pipe`, `unpipe`, `error`, `close`.
     """
 
     writable_object_mode = False  # Node's name; chunks are always bytes or text
@@ -102,9 +103,10 @@ class Writable(Stream):
         encoding: str | Callback | None = None,
         callback: Callback | None = None,
     ) -> Self:
-        """End: `end(callback)`, `end(chunk, callback)`, or `end(chunk, encoding, callback)`.
+        """End the stream after a last chunk, if one is given.
 
-        The callback is called when all chunks were taken, or with the error that came before.
+        Call it as `end(callback)`, `end(chunk, callback)`, or `end(chunk, encoding, callback)`. The
+        callback is called when all chunks were taken, or with the error that came before.
         """
         if callable(chunk):
             chunk, encoding, callback = None, None, chunk
@@ -122,17 +124,20 @@ class Writable(Stream):
         return self
 
     def cork(self) -> None:
-        """Hold written chunks until `uncork`, to pass them on as one piece."""
+        """Hold written chunks until `uncork` or `end`, to pass them on as one piece.
+
+        Each `cork` needs one `uncork`.
+        """
         self.writable_corked += 1
 
     def uncork(self) -> None:
-        """Undo one `cork`."""
+        """Undo one call of `cork`; after the last one, pass the held chunks on."""
         if self.writable_corked:
             self.writable_corked -= 1
             self._write_on()
 
     def set_default_encoding(self, encoding: str) -> Self:
-        """Set the encoding of text that is written without one."""
+        """Set the encoding of text written without an encoding; raises NodeError if unknown."""
         self._default_encoding = encodings.encoding_name(encoding)
         return self
 
@@ -283,5 +288,5 @@ def _encoding_and_callback(
 
 
 def as_bytes(chunk: Chunk) -> bytes:
-    """Return a chunk as bytes; text in UTF-8."""
+    """Return a chunk as bytes: text is encoded in UTF-8, bytes are unchanged."""
     return encodings.as_bytes(chunk)

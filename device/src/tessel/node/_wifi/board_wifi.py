@@ -58,14 +58,15 @@ class BoardWifi(EventEmitter):
         return self._ask("joining a network", join, callback)
 
     def disconnect(self, callback: Callback | None = None) -> Self:
+        """Leave the network; see `tessel.node.wifi.disconnect`."""
         return self._ask("leaving the network", lambda radio: radio.leave(), callback)
 
     def reset(self, callback: Callback | None = None) -> Self:
-        """Switch the radio off and on; call back when it is on, before it joins its network."""
+        """Switch the radio off and on; see `tessel.node.wifi.reset`."""
         return self._power("resetting Wi-Fi", self._off_and_on, callback)
 
     def enable(self, callback: Callback | None = None) -> Self:
-        """Switch the radio on; call back when it is on, before it joins its network."""
+        """Switch the radio on; see `tessel.node.wifi.enable`."""
         return self._power("switching Wi-Fi on", lambda radio: radio.switch_on(), callback)
 
     def disable(self, callback: Callback | None = None) -> Self:
@@ -73,12 +74,15 @@ class BoardWifi(EventEmitter):
         return self._power("switching Wi-Fi off", lambda radio: radio.switch_off(), callback)
 
     def is_connected(self) -> bool:
+        """Return whether the radio has joined a network. With RADIO=host always True."""
         return self._radio is None or self._radio.link is LinkState.UP
 
     def is_busy(self) -> bool:
+        """Return whether an operation, such as `connect` or `reset`, is in progress."""
         return self._busy > 0
 
     def is_enabled(self) -> bool:
+        """Return whether the radio is on. With RADIO=host always True."""
         return self._radio is None or self._radio.link is not LinkState.OFF
 
     def connection(self) -> dict[str, object] | None:

@@ -18,7 +18,7 @@ _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """The network to join, and how long that may take."""
+    """Holds the checked options of `wifi.connect`: the network to join, and the timeout (s)."""
 
     ssid: bytes
     security: str
@@ -27,7 +27,7 @@ class Joining:
 
 
 def parsed(given: Mapping[str, object]) -> Joining:
-    """Raises NodeError."""
+    """Return the checked options of `wifi.connect`; raises NodeError for a wrong option."""
     check_options(given, OPTIONS, "wifi.connect")
     ssid = _as_bytes(given, "ssid", LONGEST_SSID)
     key = _as_bytes(given, "password", LONGEST_PASSWORD)

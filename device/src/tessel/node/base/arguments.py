@@ -20,7 +20,11 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class ArgumentTypeError(NodeError, TypeError):
-    """An argument or option of the wrong type."""
+    """Raised for an argument or option of the wrong type; its code is ERR_INVALID_ARG_TYPE.
+
+    `name` is that of an argument, or "options." with the name of an option. `expected` describes
+    the right type. `value` is the value that was passed.
+    """
 
     def __init__(self, name: str, expected: str, value: object) -> None:
         super().__init__(
@@ -30,7 +34,10 @@ class ArgumentTypeError(NodeError, TypeError):
 
 
 class ArgumentValueError(NodeError, ValueError):
-    """An argument or option of the right type with a value that is not allowed."""
+    """Raised for an argument or option of the right type with a value that is not allowed.
+
+    For `name`, `expected` and `value` see ArgumentTypeError.
+    """
 
     def __init__(
         self, name: str, expected: str, value: object, code: str = "ERR_INVALID_ARG_VALUE"
@@ -39,7 +46,7 @@ class ArgumentValueError(NodeError, ValueError):
 
 
 class UnknownOptionError(NodeError, TypeError):
-    """An option that the function does not have."""
+    """Raised for an option that the called function does not have."""
 
 
 def _named(name: str) -> str:
@@ -50,7 +57,7 @@ def _named(name: str) -> str:
 
 
 def received(value: object) -> str:
-    """Describe a value of the wrong type: its type, and the value if it is short."""
+    """Return a description of a value of the wrong type: its type, and the value if it is short."""
     if value is None:
         return "None"
     shown = repr(value)
@@ -122,7 +129,7 @@ def _unknown(name: str, names: frozenset[str], where: str, unsupported: Mapping[
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the known name that was probably meant; None if no name is similar."""
+    """Return the name in `names` that was probably meant by `name`; None if none is similar."""
     by_letters = {_letters(one): one for one in sorted(names)}
     same = by_letters.get(_letters(name))
     if same is not None:
@@ -132,7 +139,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def snake_case(name: str) -> str:
-    """`rejectUnauthorized` -> `reject_unauthorized`."""
+    """Return a name in snake case: `rejectUnauthorized` -> `reject_unauthorized`."""
     return _HUMP.sub("_", name).replace("-", "_").lower()
 
 
@@ -153,10 +160,16 @@ def options_mapping(options: object, name: str = "options") -> Mapping[str, obje
 
 
 def callback_or_none(value: object, name: str = "callback") -> Callback | None:
+    """Return a callback, or None for None; raises ArgumentTypeError as `callback`."""
     return None if value is None else callback(value, name)
 
 
 def callback(value: object, name: str = "callback") -> Callback:
+    """Return the value if it is a plain function; raises ArgumentTypeError for others.
+
+    Coroutine and generator functions are refused, because a call would not run them. `name` is that
+    of the argument, for the error.
+    """
     if not callable(value):
         raise ArgumentTypeError(name, "a function", value)
     if any(would_not_run(value) for would_not_run in _NOT_RUN_BY_A_CALL):
@@ -175,26 +188,37 @@ _PLAIN_FUNCTION = (
 
 
 def text(value: object, name: str) -> str:
+    """Return the value if it is text; raises ArgumentTypeError for others.
+
+    `name` is that of the argument, for the error.
+    """
     if isinstance(value, str):
         return value
     raise ArgumentTypeError(name, "text", value)
 
 
 def text_or_none(value: object, name: str) -> str | None:
+    """Return the value if it is text or None; raises ArgumentTypeError for others."""
     return None if value is None else text(value, name)
 
 
 def flag(value: object, name: str) -> bool:
+    """Return the value if it is True or False; raises ArgumentTypeError for others."""
     if isinstance(value, bool):
         return value
     raise ArgumentTypeError(name, "True or False", value)
 
 
 def flag_or_none(value: object, name: str) -> bool | None:
+    """Return the value if it is True, False or None; raises ArgumentTypeError for others."""
     return None if value is None else flag(value, name)
 
 
 def whole_number(value: object, name: str, lowest: int, highest: int) -> int:
+    """Return the value if it is an int from `lowest` to `highest`.
+
+    Raises ArgumentTypeError for another type, and ArgumentValueError for a number out of range.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentTypeError(name, "a whole number", value)
     if not lowest <= value <= highest:
@@ -205,10 +229,11 @@ def whole_number(value: object, name: str, lowest: int, highest: int) -> int:
 def split_callback(
     arguments: Sequence[object], most: int, where: str
 ) -> tuple[list[object], Callback | None]:
-    """Split positional arguments into those before the callback, and the callback.
+    """Return the positional arguments before the callback, and the callback or None.
 
     Trailing Nones count as left out. Raises ArgumentTypeError for more than `most` arguments
-    besides the callback, and for an argument after the callback.
+    besides the callback, and for an argument after the callback. `where` is the called function,
+    for the error.
     """
     left = list(arguments)
     while left and left[-1] is None:

@@ -14,10 +14,10 @@ _warned: dict[
 
 
 def warn(text: str, at: str | None) -> None:
-    """Warn of something that the radio cannot do, at a line of the program.
+    """Give a RuntimeWarning for a line of the program: the radio ignores what the line asks for.
 
-    `at` is that line, as `source_location.here` names it. None: do not warn, for the runtime asked
-    and not the program (an http server keeps its sockets half-open where it can).
+    `at` is the line, as `source_location.here` returns it. None: do not warn, because the call came
+    from the runtime and not from the program. Each line gets a warning once.
     """
     if at is None:
         return

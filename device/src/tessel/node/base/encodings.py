@@ -44,7 +44,7 @@ _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
 def encoding_name(name: object) -> str:
-    """Return Node's own name of an encoding. Raises NodeError if it is unknown."""
+    """Return Node's own name of an encoding, such as "utf8"; raises NodeError if it is unknown."""
     if not isinstance(name, str):
         raise ArgumentTypeError("encoding", "the name of an encoding", name)
     known = _ALIASES.get(name.lower())
@@ -56,12 +56,16 @@ def encoding_name(name: object) -> str:
 
 
 def encoded(text: str, encoding: str = DEFAULT) -> bytes:
-    """Encode text. Raises NodeError if the encoding is unknown."""
+    """Return text as bytes in an encoding; raises NodeError if the encoding is unknown."""
     return _ENCODERS[encoding_name(encoding)](text)
 
 
 def as_bytes(chunk: object, encoding: str = DEFAULT, name: str = "chunk") -> bytes:
-    """Return a written chunk as bytes: text is encoded in `encoding`, bytes are unchanged."""
+    """Return a chunk as bytes: text is encoded in `encoding`, bytes are unchanged.
+
+    Raises ArgumentTypeError if it is neither, and NodeError if the encoding is unknown. `name` is
+    that of the argument, for the error.
+    """
     if isinstance(chunk, str):
         return encoded(chunk, encoding)
     if isinstance(chunk, bytes):
@@ -117,13 +121,17 @@ _ENCODERS: Mapping[str, Callable[[str], bytes]] = {
 
 
 class Decoder(Protocol):
-    """Decodes chunks to text. Holds an incomplete character until the next chunk."""
+    """Decodes the chunks of one stream to text.
+
+    `decode(data, final)` returns the text of complete characters, and holds an incomplete one until
+    the next chunk. `final` is True for the last chunk.
+    """
 
     def decode(self, data: bytes, final: bool = False) -> str: ...
 
 
 def decoder(encoding: str) -> Decoder:
-    """Return a new decoder. Raises NodeError if the encoding is unknown."""
+    """Return a new decoder for one stream of bytes; raises NodeError for an unknown encoding."""
     return _DECODERS[encoding_name(encoding)]()
 
 

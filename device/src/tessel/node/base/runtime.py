@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Runtime:
-    """The services of a board for `tessel.node`."""
+    """Holds the services of a board for `tessel.node`: clock, network, handles and ticks."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Runtime:
         self.fault: BaseException | None = None  # the first exception that ended the program
 
     def stop(self) -> None:
-        """Stop calling the program: it is ending."""
+        """Stop calling functions of the program, because it is ending."""
         self._stopped = True
 
     def call(self, function: Callable[..., object], *args: object) -> None:
@@ -87,7 +87,10 @@ class Runtime:
             self._uncaught(error)
 
     def ask(self, function: Callable[..., T], *args: object, **named: object) -> T:
-        """Call the network. Its calls into the program during this call wait for the next tick."""
+        """Call a function of the network, and return its result.
+
+        Calls into the program that the network makes meanwhile wait for the next tick.
+        """
         self._asking += 1
         try:
             return function(*args, **named)
@@ -95,14 +98,15 @@ class Runtime:
             self._asking -= 1
 
     def broken(self, failure: Failure) -> None:
-        """End the program by an unexpected error, which is a bug."""
+        """End the program with an unexpected error, which is a bug of the runtime."""
         self.call(failure.raiseException)
 
     def later(self, function: Callable[..., object], *args: object) -> None:
         """Call a function of the program in a later turn of the reactor.
 
-        For results of operations. Unlike with `next_tick`, a program that starts the operation
-        again in each callback does not starve the reactor.
+        This is for the results of operations. Unlike with `next_tick`, a program that starts the
+        operation again in each callback does not starve the reactor. The pending call keeps the
+        program alive.
         """
         handle = self.handles.open("callback")
         self.clock.callLater(0, self._run_later, handle, function, args)
@@ -114,14 +118,18 @@ class Runtime:
         handle.close()
 
     def next_tick(self, function: Callable[..., object], *args: object) -> None:
-        """Call a function after the running callback, in order."""
+        """Call a function after the running callback, and before all other events.
+
+        Functions are called in the order in which they were added. A pending one keeps the program
+        alive.
+        """
         self._ticks.append((function, args))
         if self._tick_handle is None:
             self._tick_handle = self.handles.open("next tick")
             self.clock.callLater(0, self.run_ticks)
 
     def run_ticks(self) -> None:
-        """Call all functions that wait in `next_tick`'s queue.
+        """Call all functions that were added by `next_tick`.
 
         As in Node, a timer does this before it calls its own callback.
         """
@@ -137,7 +145,7 @@ _current: Runtime | None = None
 
 
 def current() -> Runtime:
-    """Return the runtime of the board that is on; raises BoardError without one."""
+    """Return the runtime of the board that is on; raises BoardError if no board is on."""
     if _current is None:
         raise BoardError(
             "no board is on: start the program with `tessel run`, or call tessel.board.power_on"
@@ -151,6 +159,6 @@ def is_on() -> bool:
 
 
 def install(runtime: Runtime | None) -> None:
-    """Set the board of the program; None: no board is on."""
+    """Set the runtime that `current` returns; None: no board is on."""
     global _current  # noqa: PLW0603 - a program has one board, as a device has
     _current = runtime
