@@ -142,7 +142,7 @@ class Outbound(TargetSide):
                 assert_never(self._state)
 
     def writeConnectionLost(self) -> None:
-        """Called when the device has got `end`: does nothing; `close` may follow much later."""
+        """Called when the proxy's `end` was sent: does nothing; `close` may follow much later."""
 
     def errorReceived(self, message: str) -> None:  # noqa: ARG002 -- the device's text is not logged
         """Called when the device reports an error: resets the target and ends the substream."""
