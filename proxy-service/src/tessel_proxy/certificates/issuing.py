@@ -36,14 +36,18 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate and its private key."""
+    """A certificate that was made here or read from files, and its private key."""
 
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey = field(repr=False)
 
 
 def new_authority(now: datetime, last_moment: datetime = LAST_MOMENT) -> Issued:
-    """Make an authority with a name of its own, so that two are never confused."""
+    """Make a certificate authority with a new key.
+
+    It is valid from `now` for ten years, but not after `last_moment`. Its name contains the date
+    and a part of its key identifier, so that two authorities never have the same name.
+    """
     until = min(now + AUTHORITY_LIFETIME, last_moment)
     key = rsa.generate_private_key(65537, KEY_BITS)
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -64,7 +68,10 @@ def new_server(
     now: datetime,
     last_moment: datetime = LAST_MOMENT,
 ) -> Issued:
-    """Make a server's certificate for these names. It ends with its authority or before."""
+    """Make a server's certificate for `names`, signed by `authority`, with a new key.
+
+    It ends after `lifetime`, or with the authority, or at `last_moment`, whichever is first.
+    """
     key = rsa.generate_private_key(65537, KEY_BITS)
     issuer = authority.certificate
     until = min(now - BACKDATED + lifetime, issuer.not_valid_after_utc, last_moment)
@@ -101,7 +108,7 @@ def general_name(text: str) -> x509.GeneralName:
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    """The names and addresses that a certificate is for."""
+    """Return the DNS names and IP addresses that a certificate is valid for, as text."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -110,7 +117,7 @@ def names_of(certificate: x509.Certificate) -> list[str]:
 
 
 def dns_names_of(certificate: x509.Certificate) -> list[str]:
-    """The names that a certificate is for, without the addresses."""
+    """Return the DNS names that a certificate is valid for, without its IP addresses."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:

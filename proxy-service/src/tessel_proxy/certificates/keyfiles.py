@@ -34,9 +34,9 @@ _FOR_ITS_GROUP = (0o050, 0o070)  # a folder that its group may read, and others 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file to write. `mode` applies if the file does not exist yet.
+    """A file to write. `mode` holds its permissions if the file does not exist yet.
 
-    `for_service`: the running proxy reads the file, and not only the operator.
+    `for_service` is True if the running proxy reads the file, and not only the operator.
     """
 
     path: Path
@@ -48,7 +48,10 @@ class NewFile:
 def key_file(
     path: Path, key: RSAPrivateKey, passphrase: bytes | None, *, for_service: bool = False
 ) -> NewFile:
-    """A file with the key in PEM, encrypted if there is a passphrase."""
+    """Return a file to write with the private key in PEM.
+
+    `passphrase` encrypts the key; None: it is not encrypted.
+    """
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         encryption = BestAvailableEncryption(passphrase)
@@ -57,6 +60,7 @@ def key_file(
 
 
 def certificate_file(path: Path, certificate: x509.Certificate) -> NewFile:
+    """Return a file to write with the certificate in PEM, readable by all users."""
     return NewFile(path, certificate.public_bytes(Encoding.PEM), PUBLIC)
 
 

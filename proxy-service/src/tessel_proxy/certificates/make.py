@@ -34,12 +34,15 @@ MAX_DAYS = 3650
 
 
 class CertificateError(Exception):
-    """No certificate can be made. The text says what was seen and what is allowed."""
+    """A certificate cannot be made. The error's text says what was wrong, and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeCertificates:
-    """The certificates that were made; `written` are the files in the order of writing."""
+    """The certificates and files that `make_files` made or kept.
+
+    `written` holds the paths of the written files, in the order of writing.
+    """
 
     written: tuple[Path, ...]
     authority_file: Path
@@ -51,7 +54,10 @@ class MadeCertificates:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """The server's files, as set. Those of the authority have fixed names in the same folder."""
+    """The paths of the certificate and key of a server, as the settings name them.
+
+    The files of the authority have fixed names in the folder of the server's certificate.
+    """
 
     cert: Path
     key: Path
@@ -60,17 +66,20 @@ class CertificateFiles:
 
     @property
     def authority_cert(self) -> Path:
+        """Path of the authority's certificate."""
         return self.cert.with_name(f"{self.family.value}-cert.pem")
 
     @property
     def authority_key(self) -> Path:
+        """Path of the authority's private key."""
         return self.cert.with_name(f"{self.family.value}-key.pem")
 
     def moved_to(self, folder: Path) -> CertificateFiles:
+        """Return the same file names, but in `folder`."""
         return replace(self, cert=folder / self.cert.name, key=folder / self.key.name)
 
     def check(self) -> None:
-        """Raise CertificateError unless the four files are different ones."""
+        """Raise CertificateError if two of the four paths are the same."""
         every = (self.cert, self.key, self.authority_cert, self.authority_key)
         if len({file.absolute() for file in every}) < len(every):
             shown = ", ".join(map(str, every))
@@ -78,10 +87,10 @@ class CertificateFiles:
 
 
 class CertificateFamily(Enum):
-    """The devices that a certificate is for.
+    """The kind of devices that a certificate is for.
 
-    Each family has an authority of its own: somebody who breaks the weak TLS of a Tessel 1 gets a
-    key that no other device trusts.
+    Each kind has a separate authority: an attacker who breaks the weak TLS of a Tessel 1 gets a key
+    that no other device trusts.
     """
 
     CURRENT = "authority"
@@ -89,10 +98,11 @@ class CertificateFamily(Enum):
 
     @property
     def last_moment(self) -> datetime:
-        """The latest end of a certificate that these devices can read."""
+        """The latest time at which a certificate for these devices may end."""
         return TESSEL_1_LAST_MOMENT if self is CertificateFamily.TESSEL_1 else LAST_MOMENT
 
     def files(self, config: CertificateSettings) -> CertificateFiles:
+        """Return the paths of the certificate and key for these devices, from the settings."""
         match self:
             case CertificateFamily.CURRENT:
                 pair = (config.cert_file, config.key_file)
@@ -104,9 +114,10 @@ class CertificateFamily(Enum):
 def make_files(
     names: Sequence[str], files: CertificateFiles, now: datetime, *, days: int = SERVER_DAYS
 ) -> MadeCertificates:
-    """Write the server's certificate and key, and an authority beside them if there is none.
+    """Write a new certificate and key for a server with these `names`, valid for `days` days.
 
-    Raises CertificateError, or OSError if a file cannot be read or written.
+    If there is no authority beside them yet, one is made and written, too. Raises CertificateError,
+    or OSError if a file cannot be read or written.
     """
     wanted = _general_names(names)
     if files.family is CertificateFamily.TESSEL_1:

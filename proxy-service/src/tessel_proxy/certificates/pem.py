@@ -17,7 +17,10 @@ MAX_PEM_BYTES = 4 * 1024 * 1024  # the system's whole trust store has a quarter 
 
 
 def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
-    """All certificates of a PEM file, at least one. Raises ConfigError that names `source`."""
+    """Return all certificates in a PEM file, at least one.
+
+    Raises ConfigError, whose text begins with `source`, the setting that names the file.
+    """
     data = read_pem(file, source)
     try:
         return x509.load_pem_x509_certificates(data)
@@ -26,14 +29,15 @@ def certificates_in(file: Path, source: str) -> Sequence[x509.Certificate]:
 
 
 class LockedKeyError(Exception):
-    """A private key is encrypted, and there is no passphrase or it is wrong."""
+    """A private key is encrypted, and the passphrase is missing or wrong."""
 
 
 def key_in(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
-    """The private key in PEM. A passphrase is ignored if the key is not encrypted, as in Node.
+    """Return the private key in `data`, which is PEM.
 
-    Raises LockedKeyError, UnsupportedAlgorithm if cryptography does not support the kind of key,
-    and ValueError if there is no key.
+    If the key is not encrypted, `passphrase` is ignored, as in Node. Raises LockedKeyError;
+    UnsupportedAlgorithm, if cryptography does not support this kind of key; and ValueError, if
+    there is no key.
     """
     try:
         return load_pem_private_key(data, None)
@@ -47,7 +51,7 @@ def key_in(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes:
 
 
 def out_of_date(certificate: x509.Certificate, now: datetime) -> str | None:
-    """Why the certificate is not valid at this time; None if it is."""
+    """Return the reason why the certificate is not valid at the time `now`; None if it is valid."""
     name = certificate.subject.rfc4514_string()
     if now > certificate.not_valid_after_utc:
         return f"{name} expired at {certificate.not_valid_after_utc:%F %T} UTC"
@@ -57,7 +61,10 @@ def out_of_date(certificate: x509.Certificate, now: datetime) -> str | None:
 
 
 def read_pem(file: Path, source: str) -> bytes:
-    """The bytes of the file. Raises ConfigError that names `source`, the setting of the file."""
+    """Return the content of a PEM file.
+
+    Raises ConfigError, whose text begins with `source`, the setting that names the file.
+    """
     try:
         return bytes_of(file, MAX_PEM_BYTES)
     except FileError as error:

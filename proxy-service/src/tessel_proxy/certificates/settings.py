@@ -11,7 +11,7 @@ from tessel_service_kit.settings import Settings, setting
 
 
 def passphrase(text: str) -> bytes:
-    """Parse a passphrase: one line, kept byte for byte."""
+    """Parse a passphrase: one line, kept byte for byte. Raises ValueError if it is not one line."""
     if "\n" in text or "\r" in text:
         raise ValueError("a passphrase on one line")
     return text.encode("utf-8", "surrogateescape")

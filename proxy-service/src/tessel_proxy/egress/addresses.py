@@ -16,7 +16,10 @@ Network = IPv4Network | IPv6Network
 
 
 class AddressKind(Enum):
-    """The kind of an address: ALLOWED, or the reason why it is refused by default."""
+    """The kind of an address. ALLOWED: an address of the Internet.
+
+    All other kinds are refused by default.
+    """
 
     ALLOWED = "allowed"
     UNSPECIFIED = "unspecified"
@@ -82,7 +85,10 @@ _COMPATIBLE = ip_network("::/96")  # deprecated form; includes :: and ::1
 
 
 def classify(address: Address) -> AddressKind:
-    """The kind of `address`, or of the first IPv4 address in it that is not ALLOWED."""
+    """Return the kind of `address`.
+
+    If it contains IPv4 addresses, their kinds decide: the first one that is not ALLOWED.
+    """
     within = carried(address)
     if within:
         verdicts = [_listed(each) for each in within]
@@ -94,7 +100,10 @@ def classify(address: Address) -> AddressKind:
 
 @lru_cache(maxsize=256)  # each rule asks about the same few addresses
 def carried(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses contained in `address`, to which its packets may be sent."""
+    """Return the IPv4 addresses that the IPv6 `address` contains, to which its packets may be sent.
+
+    Empty for an IPv4 address, and for IPv6 addresses that contain none.
+    """
     if isinstance(address, IPv4Address):
         return ()
     if any(address in network for network in _LAST_32_BITS):

@@ -1,7 +1,7 @@
 """Parse the host that a device asks for: an address, or a name in its canonical form. Pure.
 
-The system's resolver reads many texts as addresses (`127.1`, `0x7f.1`, `017700000001`). They are
-parsed here in the same way, so that rules see the address, and the resolver gets only names.
+The system's resolver accepts many texts as addresses (`127.1`, `0x7f.1`, `017700000001`). They are
+parsed here in the same way, so that egress rules see the address, and the resolver gets only names.
 """
 
 from __future__ import annotations

@@ -19,14 +19,14 @@ _SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def is_local(address: Address) -> bool:
-    """Whether `address` belongs to this machine.
+    """Return whether `address` belongs to this machine. Sends nothing.
 
-    The system then chooses the address itself, or a loopback address, as the source address of a
-    connection to it. A bind to the address is no test: with ip_nonlocal_bind set, as on machines
-    with load balancers, every address can be bound.
+    If it does, the system chooses the address itself, or a loopback address, as the source address
+    of a connection to it. A bind to the address is no test: with ip_nonlocal_bind set, as on
+    machines with load balancers, every address can be bound.
 
-    If no socket can be opened every address counts as local, so that a device gains nothing by
-    using up all sockets.
+    If no socket can be opened, the result is True: a device must gain nothing by using up all
+    sockets.
     """
     family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
     try:
@@ -40,17 +40,23 @@ def is_local(address: Address) -> bool:
 
 @dataclass(slots=True)
 class OwnAddresses:
-    """The addresses and listeners of the machine that the proxy runs on."""
+    """Knows the addresses of this machine, and the ports that the proxy listens on."""
 
     is_local: Callable[[Address], bool] = is_local
     _listening: set[tuple[Address, int]] = field(default_factory=set)
 
     def add_listener(self, host: str, port: int) -> None:
-        """Register a listener of the proxy. `host`: an address, or 0.0.0.0 or :: for all."""
+        """Register a listener of the proxy.
+
+        `host`: its IP address; 0.0.0.0 or :: for all addresses.
+        """
         self._listening.add((ip_address(host), port))
 
     def listens_at(self, address: Address, port: int) -> bool:
-        """Whether the proxy itself listens at this address and port."""
+        """Return whether the proxy itself listens at this address and port.
+
+        An IPv4 address that `address` contains counts, too.
+        """
         at_port = [host for host, its_port in self._listening if its_port == port]
         if not at_port:
             return False
@@ -58,5 +64,5 @@ class OwnAddresses:
         return any(host in forms or (host.is_unspecified and self.has(address)) for host in at_port)
 
     def has(self, address: Address) -> bool:
-        """Whether the address, or an IPv4 address in it, belongs to this machine."""
+        """Return whether `address`, or an IPv4 address in it, belongs to this machine."""
         return any(map(self.is_local, (address, *carried(address))))

@@ -19,9 +19,10 @@ _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
 
 
 class Policies:
-    """The policies of all accounts. They are read for each connection that a device opens.
+    """Holds the egress rules of all accounts: those of the settings, and those of POLICY_FILE.
 
-    A new POLICY_FILE therefore also applies to tunnels that are open already.
+    They are read for each connection that a device opens, so a new POLICY_FILE also applies to
+    tunnels that are open already.
     """
 
     name = "policy file"
@@ -37,26 +38,34 @@ class Policies:
 
     @property
     def paths(self) -> Sequence[Path]:
+        """The files that are read again when they change: POLICY_FILE, or none."""
         return () if self._path is None else (self._path,)
 
     def reload(self) -> None:
-        """Read the file again. Raises ConfigError and keeps the rules if the file has faults."""
+        """Read POLICY_FILE again, if it is set.
+
+        Raises ConfigError if the file has faults or cannot be read; the earlier rules then stay in
+        force.
+        """
         self.stamps = stamps_of(self.paths)
         if self._path is not None:
             self._file = _read(self._path)
 
     def of(self, account: str) -> Policy:
-        """The policy for a connection that this account opens now."""
+        """Return the policy for a connection that this account opens now."""
         own = self._file.accounts.get(account, self._file.default)
         return Policy((self._everybodys, own))
 
     def hints(self) -> list[str]:
-        """Warnings about settings that an operator may not have intended."""
+        """Return warnings about settings that an operator may not have intended.
+
+        Empty: there are none.
+        """
         report = self._everybodys.mode is not EgressMode.ENFORCE
         return [f"EGRESS_MODE={self._everybodys.mode}: internal addresses are allowed"] * report
 
     def summary(self) -> str:
-        """The rules in force, in one line for the log."""
+        """Return the mode and the accounts with rules of their own, as one line for the log."""
         names = ", ".join(sorted(self._file.accounts)) or "none"
         return f"egress: {self._everybodys.mode}, accounts with rules of their own: {names}"
 

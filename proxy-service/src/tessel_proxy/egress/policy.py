@@ -25,7 +25,11 @@ TOO_MANY_ADDRESSES = "too_many_addresses"  # of a name; applies in every mode
 
 
 class OwnMachine(Protocol):
-    """The addresses and listeners of the machine that the proxy runs on."""
+    """The addresses and listeners of the machine that the proxy runs on.
+
+    `listens_at` returns whether the proxy listens at an address and port, `has` whether an address
+    belongs to the machine.
+    """
 
     def listens_at(self, address: Address, port: int) -> bool: ...
     def has(self, address: Address) -> bool: ...
@@ -33,7 +37,10 @@ class OwnMachine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules from one place: the environment (`name` is empty), or a section of POLICY_FILE."""
+    """The egress rules from one place: the environment, or a section of POLICY_FILE.
+
+    `name` is the section, and empty for the environment. `mode` None: the place sets no mode.
+    """
 
     name: str = ""
     mode: EgressMode | None = None
@@ -42,7 +49,7 @@ class RuleSet:
     only: tuple[Rule, ...] = ()
 
     def named(self, rule: Rule) -> str:
-        """A `deny` rule with the place it was written in, for the log."""
+        """Return a `deny` rule of this set as text for the log, with its place."""
         return f"{self.name} deny {rule}" if self.name else f"EGRESS_DENY {rule}"
 
 
@@ -54,24 +61,33 @@ class RequestedTarget:
     port: int
 
     def taken_by(self, rule: Rule) -> bool:
-        """Whether the rule matches the name that the device asks for."""
+        """Return whether `rule` matches the target by name. False if the target is an address."""
         return isinstance(self.host, str) and rule.takes_name(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules that apply to one account. Refusals are returned as the rule's text for the log."""
+    """The egress rules that apply to one account.
+
+    A refusal is returned as the text of the rule, for the log.
+    """
 
     sets: tuple[RuleSet, ...] = ()
 
     @property
     def mode(self) -> EgressMode:
-        """The mode of the last set that has one: an account's wins over the environment's."""
+        """The egress mode for this account.
+
+        That of its section in POLICY_FILE (or of [default]), else EGRESS_MODE.
+        """
         said = [each.mode for each in self.sets if each.mode is not None]
         return said[-1] if said else EgressMode.ENFORCE
 
     def refusal_of_name(self, wanted: RequestedTarget) -> str | None:
-        """The rule that refuses the name itself, which is then not looked up; or None."""
+        """Return the rule that refuses the target by its name alone, or None.
+
+        A name that is refused is not looked up.
+        """
         for each in self.sets:
             for rule in each.deny:
                 if wanted.taken_by(rule):
@@ -81,7 +97,10 @@ class Policy:
         return None
 
     def refusal(self, wanted: RequestedTarget, address: Address, own: OwnMachine) -> str | None:
-        """The rule that refuses a connection to this address of the target; or None."""
+        """Return the rule that refuses a connection to `address`, or None.
+
+        `address` is one of the target's addresses; `own` knows those of this machine.
+        """
         return self._denied(wanted, address) or self._inside(wanted, address, own)
 
     def _denied(self, wanted: RequestedTarget, address: Address) -> str | None:

@@ -34,14 +34,18 @@ _LINE_FORMS = "allow, deny or only with rules, or mode with enforce, report or o
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """The rules of a file: for accounts with a section of their own, and for all others."""
+    """The rules of POLICY_FILE.
+
+    `accounts` holds those of accounts that have a section of their own, and `default` applies to
+    all others.
+    """
 
     default: RuleSet
     accounts: dict[str, RuleSet]
 
 
 class PolicyFileError(Exception):
-    """The policy file has faults: a sentence for each is in `faults`."""
+    """POLICY_FILE has faults. `faults` has one text for each of them."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
@@ -119,7 +123,10 @@ class _FileReading:
 
 
 def parse(data: bytes) -> PolicyFile:
-    """Parse the bytes of a policy file. Raises PolicyFileError with all faults."""
+    """Return the rules in `data`, the content of a policy file.
+
+    Raises PolicyFileError with all faults.
+    """
     reading = _FileReading()
     faults = list(_faults(reading, data))
     if len(faults) > MAX_FAULTS:

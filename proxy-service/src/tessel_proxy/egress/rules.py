@@ -36,9 +36,9 @@ _MORE_PORTS = re.compile(r"[0-9]+(-[0-9]+)?")
 
 
 class EgressMode(StrEnum):
-    """Which targets are refused: internal addresses, and those that rules to deny name.
+    """Decides whether connections to internal addresses are refused, and `deny` rules obeyed.
 
-    In the mode `report`, these targets are allowed, and each such connection is logged.
+    In the mode `report`, such connections are allowed and logged.
     """
 
     ENFORCE = "enforce"  # internal addresses are refused unless EGRESS_ALLOW names them
@@ -56,12 +56,13 @@ class AnyTarget:
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """A name, and all names below it if `below` is set."""
+    """Matches the DNS name `name` and, if `below` is True, all names below it."""
 
     name: str
     below: bool = False
 
     def takes(self, name: str) -> bool:
+        """Return whether the pattern matches `name`, which is in canonical form."""
         return name == self.name or (self.below and name.endswith("." + self.name))
 
     def __str__(self) -> str:
@@ -73,13 +74,16 @@ RuleTarget = AnyTarget | NamePattern | Network
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Matches some targets at some ports. Without `ports` it matches all ports."""
+    """A pattern for targets, and the ports at which it applies. No `ports`: it applies to all."""
 
     target: RuleTarget
     ports: tuple[range, ...] = ()
 
     def takes_name(self, name: str, port: int) -> bool:
-        """Whether the rule matches a target by the name that the device asks for."""
+        """Return whether the rule matches the name and the port that a device asks for.
+
+        A rule with an address or a network matches no name.
+        """
         match self.target:
             case AnyTarget():
                 return self._takes_port(port)
@@ -89,15 +93,20 @@ class Rule:
                 return False
 
     def takes_address(self, address: Address, port: int) -> bool:
-        """Whether the rule matches the address, or any IPv4 address in it. For `deny` rules."""
+        """Return whether a `deny` rule matches the address and the port.
+
+        It is enough that it matches any IPv4 address that `address` contains.
+        """
         within = (address, *carried(address))
         return self._takes_port(port) and any(map(self._has, within))
 
     def covers_address(self, address: Address, port: int) -> bool:
-        """Whether the rule matches the address, or all IPv4 addresses in it. For `allow` rules.
+        """Return whether an `allow` or `only` rule matches the address and the port.
 
-        A Teredo address contains two, the server's and the client's, and the device chooses both.
-        One that matches must not let the other through.
+        It must match `address` itself, or all IPv4 addresses that `address` contains.
+
+        A Teredo address contains two IPv4 addresses, the server's and the client's, and the device
+        chooses both. If one of them is allowed, the other must not be reached through it.
         """
         within = carried(address)
         whole = self._has(address) or (bool(within) and all(map(self._has, within)))
@@ -124,7 +133,10 @@ class Rule:
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    """Return the rules in `text`. The ValueError for wrong rules names each of them."""
+    """Return the rules in `text`, separated by spaces or commas.
+
+    Raises ValueError, which names each wrong rule, or says that there are more than MAX_RULES.
+    """
     read: list[Rule] = []
     faults: list[str] = []
     for word in _words(text):
@@ -140,7 +152,11 @@ def rules(text: str) -> tuple[Rule, ...]:
 
 
 def narrow_rules(text: str) -> tuple[Rule, ...]:
-    """Rules for `allow`. `*` is not accepted, because it would allow metadata services."""
+    """Return the rules in `text`, for `allow`.
+
+    Raises ValueError as `rules` does, and for the rule `*`, because it would allow metadata
+    services.
+    """
     read = rules(text)
     if any(isinstance(each.target, AnyTarget) for each in read):
         raise ValueError(f"{FORMS}; not *, because it would allow the metadata service")

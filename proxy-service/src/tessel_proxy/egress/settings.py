@@ -13,7 +13,7 @@ from tessel_service_kit.settings import Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class EgressSettings(Settings):
-    """Settings for the rules about targets."""
+    """The settings that decide which targets devices may reach."""
 
     egress_mode: EgressMode = setting(
         "EGRESS_MODE",

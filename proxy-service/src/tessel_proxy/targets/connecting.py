@@ -39,10 +39,10 @@ MakeSocket: TypeAlias = Callable[[socket.AddressFamily, socket.SocketKind], sock
 
 
 class NewConnection(Interface):
-    """An established connection that has no protocol yet."""
+    """An established TCP connection that has no protocol yet."""
 
     def carry(self, protocol: IProtocol) -> None:
-        """Give the connection its protocol, and begin to read."""
+        """Give the connection its protocol, begin to read, and notify the protocol."""
 
 
 Caller: TypeAlias = AttemptListener[Address, NewConnection]
@@ -50,7 +50,10 @@ Caller: TypeAlias = AttemptListener[Address, NewConnection]
 
 
 class Connect(Interface):
-    """Begins a connection attempt, and reports its result to `caller`."""
+    """A callable that begins a TCP connection attempt to `address` and `port`.
+
+    It returns the attempt, and reports the result to `caller`, possibly before it returns.
+    """
 
     def __call__(self, address: Address, port: int, caller: Caller) -> Attempt: ...
 
@@ -72,20 +75,26 @@ class TargetConnection(Connection):
         super().__init__(made, _NO_PROTOCOL, reactor)
 
     def carry(self, protocol: IProtocol) -> None:
-        """Give the connection its protocol, and begin to read."""
+        """Give the connection its protocol, begin to read, and notify the protocol."""
         self.protocol = protocol
         self.connected = 1
         self.startReading()  # type: ignore[no-untyped-call]  # Twisted's
         protocol.makeConnection(self)
 
     def doRead(self) -> ConnectionLost | ConnectionDone | None:  # type: ignore[override]
+        """Called by the reactor when data can be read: passes the data to the protocol as a view.
+
+        Returns the reason if the connection has ended, else None.
+        """
         # Both protocols that a target can have accept views.
         return read_view(self, cast("Callable[[memoryview], None]", self.protocol.dataReceived))
 
     def getHost(self) -> IPv4Address | IPv6Address:
+        """Return the address and port of the proxy's end of the connection."""
         return _named(self.socket.getsockname())
 
     def getPeer(self) -> IPv4Address | IPv6Address:
+        """Return the address and port of the target's end of the connection."""
         return _named(self.socket.getpeername())
 
 
@@ -95,7 +104,10 @@ def _named(found: tuple[str, int] | tuple[str, int, int, int]) -> IPv4Address | 
 
 @implementer(IWriteDescriptor)
 class ConnectionAttempt:
-    """One attempt to connect to one address. It is also the object that the reactor polls."""
+    """One attempt to connect to one address over TCP.
+
+    To save an object, the reactor polls the attempt itself.
+    """
 
     __slots__ = ("_address", "_caller", "_reactor", "_sockaddr", "_socket", "_waits")
 
@@ -108,7 +120,11 @@ class ConnectionAttempt:
         self._waits = False  # for the reactor's poll
 
     def begin(self, port: int, make_socket: MakeSocket) -> None:
-        """Make the socket and begin to connect. The caller may be notified before this returns."""
+        """Make the socket and begin to connect to `port`.
+
+        The caller may be notified of the result before this returns. Raises nothing if the socket
+        cannot be made: the attempt fails.
+        """
         try:
             self._sockaddr = _sockaddr(self._address, port)
             self._socket = make_socket(_family(self._address), socket.SOCK_STREAM)
@@ -154,6 +170,7 @@ class ConnectionAttempt:
         self._fail(ECONNREFUSED)
 
     def doWrite(self) -> None:
+        """Called by the reactor when the attempt has ended: notifies the caller of the result."""
         # SO_ERROR first: after a failure some systems begin a new attempt, or return EINVAL.
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
@@ -180,7 +197,10 @@ class ConnectionAttempt:
         cast("Caller", caller).failed(self._address, Failure(why))
 
     def stop(self) -> None:
-        """Give up: the caller is not notified from now on."""
+        """Give up and close the socket. The caller is not notified.
+
+        Does nothing after the end of the attempt.
+        """
         if self._caller is not None:
             self._caller = None
             self._close()
@@ -197,13 +217,18 @@ class ConnectionAttempt:
     # --- called by the reactor
 
     def fileno(self) -> int:
+        """Return the descriptor of the socket, for the reactor's poll."""
         return self._socket.fileno()
 
     def logPrefix(self) -> str:
+        """Return the name of the attempt in Twisted's own log lines."""
         return "connecting"
 
     def connectionLost(self, reason: Failure) -> None:
-        """The poll reported only an error, or the reactor stops."""
+        """Called by the reactor when its poll reports only an error: the attempt fails.
+
+        Also called when the reactor stops.
+        """
         if self._caller is not None:
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
@@ -227,7 +252,11 @@ def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, 
 
 
 class TCPConnector:
-    """Begins TCP connection attempts, with keepalive probes set on each socket."""
+    """Begins TCP connection attempts.
+
+    Keepalive probes are switched on for each socket, because a target that loses power sends no
+    FIN.
+    """
 
     def __init__(
         self,

@@ -15,7 +15,10 @@ from tessel_service_kit.happy_eyeballs import Attempt, AttemptListener, Race, in
 
 
 def in_turn(addresses: Sequence[Address]) -> list[Address]:
-    """The addresses in the order to try them, and at most MAX_ADDRESSES of them."""
+    """Return at most MAX_ADDRESSES of `addresses`, in the order to try them.
+
+    IPv4 and IPv6 alternate.
+    """
     if len(addresses) == 1:  # nearly always: each open would pay for the rest
         return list(addresses)
     return interleaved(addresses, lambda each: each.version)
@@ -28,10 +31,11 @@ def dial(
     port: int,
     protocol: Callable[[], IProtocol],
 ) -> Deferred[Address]:
-    """Connect to the first of `addresses` that answers, and return that address.
+    """Connect to the first of `addresses` that answers; return a Deferred with that address.
 
-    `protocol` makes the protocol for the connection that wins. Fails with a TargetError about the
-    address that was tried first. There is no timeout: the caller cancels.
+    `protocol` makes the protocol of the winning connection. If all attempts fail, the Deferred
+    fails with a TargetError about the first of `addresses`. There is no timeout: the caller cancels
+    the Deferred.
     """
 
     def begin(address: Address, listener: AttemptListener[Address, NewConnection]) -> Attempt:

@@ -61,7 +61,7 @@ class _LookupThreads(DaemonThreads):
 
 
 def lookup_threads(most: int = LOOKUP_THREADS) -> ThreadPool:
-    """A pool of at most `most` threads for `system_resolver`; not started yet."""
+    """Return a pool of at most `most` threads for `system_resolver`. The caller starts it."""
     return _LookupThreads(minthreads=0, maxthreads=most, name="lookup")
 
 
@@ -70,9 +70,9 @@ NotNowError = NoAnswerError
 
 @dataclass(frozen=True, slots=True)
 class EarlyAddresses:
-    """Addresses that were found while the look-up still occupies its thread.
+    """Holds addresses that were found while a part of the look-up still occupies its thread.
 
-    `over` fires when the thread is free, and with it the turn of the look-up.
+    `over` fires when the thread is free. Only then may another look-up take its turn.
     """
 
     addresses: Sequence[Address]
@@ -80,14 +80,17 @@ class EarlyAddresses:
 
 
 class Resolver(Interface):
-    """Looks up a name."""
+    """A callable that looks up the addresses of a name."""
 
     def __call__(self, name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
         """The addresses of `name`, none if it has none. Fails with NotNowError if unknown."""
 
 
 def system_resolver(reactor: IThreadsAndTime, threads: ThreadPool, helpers: ThreadPool) -> Resolver:
-    """A resolver that calls getaddrinfo in `threads`, with help from `helpers`."""
+    """Return a resolver that calls the system's getaddrinfo in `threads`.
+
+    If the answer is slow or doubtful, it asks for IPv4 and IPv6 separately in `helpers`.
+    """
     lookup = SystemNames(reactor, threads, helpers)
 
     def resolve(name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
@@ -107,7 +110,11 @@ def _addresses(found: names.Addresses) -> Sequence[Address]:
 
 
 class Lookups:
-    """Looks up names for devices, in fair turns (lookup_queue.py)."""
+    """Looks up names for devices.
+
+    It limits the look-ups of each tunnel and each account that run at the same time; others wait
+    (lookup_queue.py).
+    """
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -116,7 +123,11 @@ class Lookups:
         self.under_way = 0
 
     def resolve(self, name: str, account: str, tunnel: int) -> Deferred[Sequence[Address]]:
-        """The addresses of `name`. Fails as the resolver does. May be cancelled."""
+        """Return a Deferred with the addresses of `name`, without repeats; none if it has none.
+
+        `account` and `tunnel` (its number) are those of the device. Fails with NotNowError if the
+        look-up failed. Cancelling ends only the wait if the look-up runs already.
+        """
         ticket = LookupTicket(account, tunnel)
         found: Deferred[Sequence[Address]] = Deferred(lambda _: self._withdraw(ticket))
 

@@ -16,7 +16,7 @@ LOOKUPS_PER_ACCOUNT = 48  # at a time; with a shared token all devices are one a
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LookupTicket:
-    """One look-up that is under way or waiting."""
+    """Identifies one look-up, running or waiting, with its account and the number of its tunnel."""
 
     account: str
     tunnel: int
@@ -54,13 +54,19 @@ class _Share:
 
 
 class LookupQueue:
-    """Decides which look-ups run now and which one is next."""
+    """Decides which look-ups run now, and which one is next.
+
+    Each tunnel and each account may run a limited number at a time.
+    """
 
     def __init__(self) -> None:
         self._shares: dict[str, _Share] = {}
 
     def enter(self, ticket: LookupTicket) -> bool:
-        """True: the look-up starts now. False: it waits until `leave` returns it."""
+        """Add a look-up.
+
+        Return True if it starts now, or False if it waits until `leave` returns it.
+        """
         share = self._shares.setdefault(ticket.account, _Share())
         if not share.has_room(ticket.tunnel):
             share.waiting.setdefault(ticket.tunnel, deque()).append(ticket)
@@ -69,7 +75,7 @@ class LookupQueue:
         return True
 
     def leave(self, ticket: LookupTicket) -> LookupTicket | None:
-        """A look-up has ended. Returns the one that starts instead, or None."""
+        """Called when a running look-up has ended: returns the look-up to start now, or None."""
         share = self._shares[ticket.account]
         share.under_way[ticket.tunnel] -= 1
         if not share.under_way[ticket.tunnel]:
@@ -82,7 +88,7 @@ class LookupQueue:
         return follower
 
     def withdraw(self, ticket: LookupTicket) -> None:
-        """Remove a look-up that waits."""
+        """Remove a look-up that waits. It must not be running."""
         share = self._shares[ticket.account]
         share.waiting[ticket.tunnel].remove(ticket)
         share.prune(ticket.tunnel)

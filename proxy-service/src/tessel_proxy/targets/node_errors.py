@@ -1,4 +1,7 @@
-"""Errors of targets with the codes and texts of Node, because programs compare the codes."""
+"""The errors that devices get for targets.
+
+They have Node's codes and texts, because the programs on devices compare the codes.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,9 @@ LOSSES = {
 
 
 class TargetError(Exception):
-    """No connection to a target could be opened.
+    """A connection to a target could not be opened. The error's text is sent to the device.
 
-    The text is sent to the device. `outcome`, `address` and `rule` are for the log.
+    `outcome`, `address` and `rule` are only for the log.
     """
 
     def __init__(
@@ -40,17 +43,23 @@ class TargetError(Exception):
 
 
 def not_found(host: str) -> TargetError:
-    """The name has no address."""
+    """Return the error ENOTFOUND: the name `host` has no address."""
     return TargetError(f"getaddrinfo ENOTFOUND {host}", Outcome.LOOKUP_FAILED)
 
 
 def not_found_now(host: str) -> TargetError:
-    """No name server could say whether the name has an address."""
+    """Return the error EAI_AGAIN: the look-up of `host` failed.
+
+    It is not known whether the name has an address.
+    """
     return TargetError(f"getaddrinfo EAI_AGAIN {host}", Outcome.LOOKUP_FAILED)
 
 
 def denied(host: str, port: int, address: Address | str, rule: str) -> TargetError:
-    """An egress rule refuses the target; `address` and `rule` are only for the log."""
+    """Return the error EACCES: an egress rule refuses the target.
+
+    `address` and `rule` are only for the log.
+    """
     # With the host that the device asked for: the addresses of internal names stay secret.
     message = f"connect EACCES {host}:{port}"
     return TargetError(message, Outcome.REFUSED_BY_POLICY, address, rule)
@@ -63,23 +72,28 @@ def not_connected(address: Address, port: int, failure: Failure) -> TargetError:
 
 
 def connect_timed_out(address: Address, port: int) -> TargetError:
+    """Return the error ETIMEDOUT: the TCP connection was not established in time."""
     return TargetError(f"connect ETIMEDOUT {address}:{port}", Outcome.CONNECT_FAILED, address)
 
 
 def tls_timed_out(address: Address, port: int) -> TargetError:
+    """Return the error ETIMEDOUT: the TLS handshake did not end in time."""
     message = f"connect ETIMEDOUT {address}:{port}: during the TLS handshake"
     return TargetError(message, Outcome.TLS_FAILED)
 
 
 def tls_cut() -> TargetError:
+    """Return the error ECONNRESET: the target closed the connection during the TLS handshake."""
     return TargetError(f"{READ_RESET}: during the TLS handshake", Outcome.TLS_FAILED)
 
 
 def tls_failed(address: Address, port: int, why: str) -> TargetError:
+    """Return the error EPROTO: the TLS handshake failed. `why`: the reason, from OpenSSL."""
     return TargetError(f"connect EPROTO {address}:{port}: {why}", Outcome.TLS_FAILED)
 
 
 def not_verified(code: str, text: str) -> TargetError:
+    """Return the error for a certificate that is not valid. `code` and `text` are those of Node."""
     return TargetError(f"{code}: {text}", Outcome.TLS_FAILED)
 
 

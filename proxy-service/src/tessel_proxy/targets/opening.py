@@ -43,7 +43,11 @@ number. Ordinary names have at most some thirty.
 
 
 class OpeningOwner(TargetOwner, Interface):
-    """The caller that wants a connection and will own it. It is notified after each step."""
+    """The caller that wants a connection and will own it.
+
+    `target_looked_up` is called when the look-up has ended, also if it failed; `target_connected`
+    when TCP is connected to `address`; `target_secured` after the TLS handshake.
+    """
 
     def target_looked_up(self) -> None: ...
     def target_connected(self, address: Address) -> None: ...
@@ -52,7 +56,11 @@ class OpeningOwner(TargetOwner, Interface):
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """Opens connections to targets. There is one for the whole proxy."""
+    """Opens connections to targets for all devices of the proxy.
+
+    `timeout_s` is the time in seconds for all steps of one opening together. `sockets` holds all
+    targets that are open.
+    """
 
     clock: IReactorTime
     connect: Connect
@@ -71,7 +79,11 @@ class Opener:
         tunnel: int,
         asker: OpeningOwner,
     ) -> Deferred[Target]:
-        """Open a connection for a device. Fails with TargetError. May be cancelled."""
+        """Return a Deferred with a new connection for a device, with TLS if `kind` is TLS.
+
+        `account` and `tunnel` (its number) are those of the device. `asker` is notified after each
+        step, and will own the target. Fails with TargetError. May be cancelled.
+        """
         opening = _Opening(self, request, account, tunnel, asker)
         return Deferred.fromCoroutine(opening.run(kind))
 

@@ -44,7 +44,7 @@ some seven times."""
 
 
 class TargetLoss(Enum):
-    """How a connection to a target was lost, if its owner did not close it."""
+    """How the target or the network ended a connection that the owner did not close."""
 
     ENDED = auto()  # with close_notify of TLS, which ends the connection
     ENDED_WITHOUT_CLOSE_NOTIFY = auto()
@@ -53,7 +53,11 @@ class TargetLoss(Enum):
 
 
 class TargetOwner(Interface):
-    """Is notified of what a target does. A view that it receives is valid only during the call."""
+    """Is notified of the events of a target.
+
+    `target_received`: data came; a memoryview is valid only during the call. `target_ended`: the
+    target sends no more data (half close). `target_lost`: the connection is closed.
+    """
 
     def target_received(self, data: BytesLike) -> None: ...
     def target_ended(self) -> None: ...
@@ -73,10 +77,12 @@ class _TargetTransport(Interface):
 
 
 class SecureTransport(TLSTransport):
-    """TLS with a half close."""
+    """A TLS connection that can close only its sending direction (half close)."""
 
     def loseWriteConnection(self) -> None:
-        """Send close_notify. Data from the target is delivered until it sends its own.
+        """Half close: send close_notify.
+
+        Data is still received until the target sends its own close_notify.
 
         No FIN follows: TLS needs none, and a half-closed TCP connection of Twisted ends inside the
         call that TLS makes at the end, which Twisted's TLS cannot handle.
@@ -84,7 +90,10 @@ class SecureTransport(TLSTransport):
         super().loseConnection()
 
     def loseConnection(self) -> None:
-        """Close. After a half close TCP is closed at once: close_notify was sent already."""
+        """Close the connection.
+
+        After a half close, TCP is closed at once, because close_notify was sent already.
+        """
         if self.disconnecting:
             cast("_TargetTransport", self.transport).loseConnection()
         else:
@@ -92,14 +101,17 @@ class SecureTransport(TLSTransport):
 
 
 class SecureFactory(TLSFactory):
-    """Puts TLS with a half close below the protocols of another factory."""
+    """Builds the protocols of another factory on top of TLS that supports a half close."""
 
     protocol = SecureTransport
 
 
 @implementer(IHalfCloseableProtocol, ITakesViews)
 class Target(Protocol):
-    """A connection that was opened for a device."""
+    """A connection to a target, opened for a device.
+
+    Its owner writes to it, and is notified of its events.
+    """
 
     def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         self._owner = owner
@@ -115,11 +127,14 @@ class Target(Protocol):
         return cast("_TargetTransport", self.transport)
 
     def write(self, pieces: Sequence[BytesLike]) -> None:
-        """Send the pieces, in one system call if possible."""
+        """Send `pieces` in this order, in one system call if possible.
+
+        Bytes that the system does not accept yet are buffered.
+        """
         write_at_once(self._wire, pieces)
 
     def end(self) -> None:
-        """Half close, after all written bytes."""
+        """Half close: send no more data. Bytes that were written before are sent first."""
         self._wire.unregisterProducer()
         end_at_once(self._wire)
 
@@ -136,7 +151,7 @@ class Target(Protocol):
             self._look_later(self._clock.seconds() + LINGER_S, self.unsent_bytes or None)
 
     def abort(self) -> None:
-        """Reset the connection. The owner is not notified any more."""
+        """Reset the connection; unsent bytes are lost. The owner is not notified any more."""
         self._owner = _NO_OWNER
         self._wire.abortConnection()
 
@@ -157,23 +172,26 @@ class Target(Protocol):
         return cast("Connection", self.transport)
 
     def pace(self, producer: IPushProducer) -> None:
-        """Pause this producer while the target does not accept data."""
+        """Pause `producer` while too many bytes wait to be sent to the target.
+
+        It is resumed when these are sent.
+        """
         self._wire.registerProducer(producer, True)
 
     def unpace(self) -> None:
-        """End `pace`."""
+        """Stop pausing and resuming the producer that was passed to `pace`."""
         self._wire.unregisterProducer()
 
     def read_at_most(self, nbytes: int) -> None:
-        """Read at most `nbytes` at once from now on."""
+        """Set the largest number of bytes that one read from the target returns."""
         self._tcp.bufferSize = nbytes
 
     def pause(self) -> None:
-        """Read nothing for now."""
+        """Stop reading from the target until `resume` is called."""
         self._wire.pauseProducing()
 
     def resume(self) -> None:
-        """Read again."""
+        """Read from the target again, after `pause`."""
         self._wire.resumeProducing()
 
     # --- while it lingers
@@ -195,19 +213,27 @@ class Target(Protocol):
     # --- from the transport
 
     def connectionMade(self) -> None:
+        """Called by the transport when the connection is established: counts it as open."""
         self._sockets.add(self)
         self._wire.setTcpNoDelay(True)
 
     def dataReceived(self, data: BytesLike) -> None:
+        """Called by the transport when data has come: passes the data to the owner."""
         self._owner.target_received(data)
 
     def readConnectionLost(self) -> None:
+        """Called by the transport when the target sends no more data: notifies the owner."""
         self._owner.target_ended()
 
     def writeConnectionLost(self) -> None:
-        """Our half close was sent."""
+        """Called by the transport when the half close of the proxy was sent: does nothing."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called by the transport when the connection is closed.
+
+        Notifies the owner of the loss, unless the owner closed the connection. Then calls the
+        function passed to `when_gone`.
+        """
         self._sockets.discard(self)
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
@@ -229,7 +255,7 @@ class Target(Protocol):
 # A class of its own, because only targets with TLS have a handshake to wait for.
 @implementer(IHandshakeListener)
 class SecureTarget(Target):
-    """A connection with TLS."""
+    """A connection to a target with TLS. `secured` fires after the TLS handshake."""
 
     def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         super().__init__(owner, clock, sockets)
@@ -241,10 +267,16 @@ class SecureTarget(Target):
         return cast("Connection", cast("SecureTransport", self.transport).transport)
 
     def handshakeCompleted(self) -> None:
+        """Called by the TLS layer after the handshake: fires `secured`."""
         if not self.secured.called:
             self.secured.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called by the transport when the connection is closed.
+
+        Before the end of the handshake, `secured` fails with `reason`, and the owner is not
+        notified.
+        """
         if not self.secured.called:
             self._owner = _NO_OWNER  # `secured` reports the loss
             self.secured.errback(reason)

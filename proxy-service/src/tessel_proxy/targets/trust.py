@@ -33,7 +33,11 @@ _LEAF_UNVERIFIED = 21
 
 
 class TargetTrust:
-    """The authorities that targets are verified with: the system's, and those of TARGET_CA_FILE."""
+    """Holds the certificate authorities that targets are verified with.
+
+    They are the system's, and those of TARGET_CA_FILE. `warnings` has a text for each authority in
+    the file that is out of date.
+    """
 
     def __init__(self, ca_file: Path | None, wall_time: WallTime = time.time) -> None:
         """Load the authorities. Raises ConfigError if the file cannot be used."""
@@ -43,7 +47,10 @@ class TargetTrust:
         self.reload()
 
     def reload(self) -> None:
-        """Load the files again, also those of the system. They apply to new connections."""
+        """Load the authorities again, also those of the system. They apply to new connections.
+
+        Raises ConfigError if the file cannot be used; the earlier authorities then stay in force.
+        """
         self.stamps = stamps_of(self.paths)
         options = CertificateOptions(trustRoot=platformTrust(), raiseMinimumTo=TLSVersion.TLSv1_2)
         warnings: list[str] = []
@@ -55,6 +62,7 @@ class TargetTrust:
         self.warnings = warnings
 
     def connection(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Return a new client end of TLS that trusts these authorities, for `protocol`."""
         return self._options.clientConnectionForTLS(protocol)
 
 
@@ -82,7 +90,10 @@ def _out_of_date_in(ca_file: Path, now: datetime) -> list[str]:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class TargetVerification:
-    """Makes the client's end of TLS to one target. `fault` is why its certificate is not valid."""
+    """Makes the client end of TLS for one target, and verifies its certificate.
+
+    `fault` is the error to report if the certificate is not valid, else None.
+    """
 
     def __init__(self, trust: TargetTrust, host: Address | str) -> None:
         self._trust = trust
@@ -90,6 +101,7 @@ class TargetVerification:
         self.fault: TargetError | None = None
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Called by Twisted at the start of TLS: returns the verifying client end of TLS."""
         connection = self._trust.connection(tlsProtocol)
         if isinstance(self._host, str):
             connection.set_tlsext_host_name(self._host.encode("ascii"))
