@@ -1,3 +1,3 @@
-"""What programs import, in the Node manner: events, stream, timers, dns, net, dgram, tls, http,
-https, wifi.
+"""The modules that programs import, in the manner of Node.js: events, stream, timers, dns, net,
+dgram, tls, http, https, wifi.
 """

@@ -141,7 +141,7 @@ class EventEmitter:
     def set_max_listeners(self, number: int) -> Self:
         """Set the number of listeners of one event above which a warning is given; 0: never warn.
 
-        The warning names a possible leak. Raises NodeError for a negative number.
+        More listeners are probably a leak. Raises NodeError for a negative number.
         """
         self._max_listeners = whole_number(number, "n", 0, HIGHEST_MAX_LISTENERS)
         return self

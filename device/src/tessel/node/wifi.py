@@ -6,7 +6,7 @@
     wifi.connect(ssid="home", password="secret")
 
 The functions work on the board that is on, and have all methods of an EventEmitter. Events:
-`connect` (what `connection` returns), `disconnect`, `timeout` (NodeError), `error` (NodeError).
+`connect` (the dict of `connection`), `disconnect`, `timeout` (NodeError), `error` (NodeError).
 The radio is switched on when a program first uses anything here.
 """
 

@@ -1,6 +1,6 @@
 """The options of UDP sockets: broadcast, multicast, TTL.
 
-Options that are set while the port is being bound are applied when it is.
+Options that are set while the port is being bound are applied when it is bound.
 """
 
 from __future__ import annotations

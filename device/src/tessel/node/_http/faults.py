@@ -1,7 +1,7 @@
 """Converts the parser's error texts to Node's errors with their codes.
 
-llhttp gives each error a text and a code. `httptools` passes on only the text, so the code is
-looked up by it. The texts are llhttp's (`src/llhttp.c`); a test compares them with a real Node.
+llhttp gives each error a text and a code. `httptools` passes on only the text, so the text
+selects the code. The texts are llhttp's (`src/llhttp.c`); a test compares them with a real Node.
 """
 
 from http import HTTPStatus

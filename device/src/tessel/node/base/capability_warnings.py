@@ -14,10 +14,10 @@ _warned: dict[
 
 
 def warn(text: str, at: str | None) -> None:
-    """Give a RuntimeWarning for a line of the program: the radio ignores what the line asks for.
+    """Give a RuntimeWarning with this text for a line of the program, once for each line.
 
     `at` is the line, as `source_location.here` returns it. None: do not warn, because the call came
-    from the runtime and not from the program. Each line gets a warning once.
+    from the runtime and not from the program.
     """
     if at is None:
         return
