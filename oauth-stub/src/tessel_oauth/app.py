@@ -46,7 +46,7 @@ class App:
 
     @routes.route("/oauth/token")
     async def token(self, request: Request) -> bytes:
-        """Exchange an API key for an access token (RFC 6749, 4.5)."""
+        """Handle POST /oauth/token: exchange an API key for an access token (RFC 6749, 4.5)."""
         if request.method != b"POST" or not _is_form(request):
             raise invalid_request(f"POST it as {_FORM}")
         form = _parameters(request)
@@ -67,7 +67,11 @@ class App:
 
     @routes.route("/users/profile")
     async def profile(self, request: Request) -> bytes:
-        """Return the account of an access token."""
+        """Handle /users/profile: return the account that an access token belongs to, as JSON.
+
+        If the token is in the Authorization header, answer 304 without a body, as the original
+        server does.
+        """
         _allow(request, "GET, HEAD, POST")
         body = _parameters(request)
         query = parameters.parsed(request.uri.partition(b"?")[2])
@@ -91,30 +95,33 @@ class App:
 
     @routes.route("/healthz")
     def healthz(self, request: Request) -> bytes:
-        """Report that the process answers requests. It does not check the store."""
+        """Handle /healthz: report that the process answers requests. The store is not checked."""
         _allow(request, "GET, HEAD")
         return _answer(request, 200, {"status": "ok"})
 
     @routes.handle_errors(OAuthError)
     def refused(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer a request that is at fault with the error's status and JSON."""
+        """Called when a route raised OAuthError: answers with the status and JSON of that error."""
         return _refusal(request, cast("OAuthError", failure.value))
 
     @routes.handle_errors(UnavailableError)
     def unavailable(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer 503, because the store failed or is overloaded, and log the reason."""
+        """Called when the store failed or is overloaded: answers 503, and logs the reason."""
         self._log.error("{why}", event="store_failed", why=str(failure.value))
         return _refusal(request, unavailable())
 
     @routes.handle_errors(HTTPException)
     def unrouted(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer 404, because no route has this path."""
+        """Called when no route has the path of a request: answers 404."""
         del failure  # werkzeug raises only NotFound here
         return _refusal(request, not_found("there is nothing at this path"))
 
     @routes.handle_errors(Exception)
     def failed(self, request: IRequest, failure: Failure) -> bytes:
-        """Answer 500, because of a bug, and log it with a traceback. The service goes on."""
+        """Called when a route raised any other exception, which is a bug: answers 500.
+
+        The exception is logged with a traceback, and the service continues.
+        """
         self._log.failure("a request failed", failure=failure, event="request_failed")
         return _refusal(request, internal_error())
 

@@ -21,7 +21,7 @@ MAX_LIFETIME_S: Final = 100 * 366 * 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(Settings):
-    """The settings of one token service."""
+    """The settings of the token service, one field for each environment variable."""
 
     host: str = setting("HOST", "127.0.0.1", "address to listen on", listening_address)
     port: int = setting(

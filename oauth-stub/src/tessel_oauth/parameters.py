@@ -24,7 +24,7 @@ _BEARER: Final = re.compile(rb"Bearer[ \t]([!-~]+)")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Client id and secret of a request, not checked yet."""
+    """The client id and secret of a request, before they are checked."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -33,14 +33,21 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """The access token of a request, not checked yet, and whether a header held it."""
+    """The access token of a request, before it is checked.
+
+    `in_header` is True if it came in the Authorization header.
+    """
 
     token: str = field(repr=False)
     in_header: bool
 
 
 def parsed(data: bytes) -> Mapping[str, str]:
-    """Parse a query or a form. Empty values are kept; a repeated parameter is an error."""
+    """Return the parameters in `data`, a query or form-encoded body. Empty values are kept.
+
+    Raises:
+        OAuthError: invalid_request, if it is malformed, has too many parameters or repeats one.
+    """
     try:
         pairs = parse_qsl(
             data.decode(),
@@ -59,9 +66,13 @@ def parsed(data: bytes) -> Mapping[str, str]:
 
 
 def json_members(data: bytes) -> Mapping[str, str]:
-    """Return the names of a JSON object as parameters with empty values.
+    """Return the member names of a JSON object as parameters with empty values.
 
-    The original server reads JSON bodies as parameters, too. Only the names matter here.
+    The original server reads JSON bodies as parameters, too, but uses only the names. Other JSON
+    values have no parameters.
+
+    Raises:
+        OAuthError: invalid_request, if the data is not JSON.
     """
     try:
         value = json.loads(data or b"{}")
@@ -71,12 +82,12 @@ def json_members(data: bytes) -> Mapping[str, str]:
 
 
 def is_form(content_types: Sequence[bytes]) -> bool:
-    """Return whether these Content-Type headers say that the body is form-encoded."""
+    """Return whether a request has exactly one Content-Type header, for a form-encoded body."""
     return _is_of(FORM, content_types)
 
 
 def is_json(content_types: Sequence[bytes]) -> bool:
-    """Return whether these Content-Type headers say that the body is JSON."""
+    """Return whether a request has exactly one Content-Type header, for a JSON body."""
     return _is_of(JSON, content_types)
 
 
@@ -85,7 +96,7 @@ def _is_of(media_type: bytes, content_types: Sequence[bytes]) -> bool:
 
 
 def client_credentials(authorizations: Sequence[bytes], form: Mapping[str, str]) -> Credentials:
-    """Return the client's credentials from HTTP Basic, else from the body.
+    """Return the client's credentials from the HTTP Basic header, or without one from the form.
 
     Raises:
         OAuthError: invalid_client, if they are missing, malformed or contradictory.
@@ -104,12 +115,13 @@ def client_credentials(authorizations: Sequence[bytes], form: Mapping[str, str])
 def access_token(
     query: Mapping[str, str], authorizations: Sequence[bytes], body: Mapping[str, str]
 ) -> PresentedToken:
-    """Return the access token, which must be in exactly one of the three places.
+    """Return the access token from the query, the Authorization header or the body.
 
-    As in the original server, any Authorization header counts, and so does an empty parameter.
+    It must be in exactly one of them. As in the original server, any Authorization header counts as
+    a token, and so does an empty parameter.
 
     Raises:
-        OAuthError: invalid_request, if there is none or more than one, or it is malformed.
+        OAuthError: invalid_request, if there is no token or more than one, or it is malformed.
     """
     found = [each["access_token"] for each in (query, body) if "access_token" in each]
     if not found and not authorizations:

@@ -43,7 +43,10 @@ class Grant:
 
 
 class TokenService:
-    """Grants access tokens and returns their accounts. Open it before use, and close it once."""
+    """Grants access tokens for API keys, and finds the accounts of access tokens.
+
+    Call `open` before use, and `close` once at the end.
+    """
 
     def __init__(
         self,
@@ -82,9 +85,13 @@ class TokenService:
     async def grant(self, who: Credentials, grant_type: str, api_key: str | None) -> Grant:
         """Return a new access token for the account with this API key.
 
-        Raises:
-            OAuthError: the client, the grant type or the API key is wrong.
-            UnavailableError: the store failed or is overloaded.
+        Args:
+            who: the credentials of the client that makes the request.
+            grant_type: the OAuth grant type of the request.
+            api_key: the API key of the account; None: the request has none, which is an error.
+
+        Raises: OAuthError: the client, the grant type or the API key is wrong. UnavailableError:
+        the store failed or is overloaded.
         """
         client = await self._authenticated(who)
         if grant_type not in client.grants:
@@ -106,7 +113,7 @@ class TokenService:
         return Grant(access_token, refresh_token, account, lifetime)
 
     async def account(self, access_token: str) -> Account:
-        """Return the account of an access token.
+        """Return the account that an access token belongs to.
 
         Raises:
             OAuthError: invalid_token, if the token is unknown or expired.

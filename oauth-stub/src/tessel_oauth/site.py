@@ -22,7 +22,10 @@ QUIET_PATHS: Final = frozenset({b"/healthz"})  # health checks ask every few sec
 
 
 class Request(server.Request):
-    """A request with its body, cut at MAX_BODY, and with the fields of its log line."""
+    """An HTTP request with its body and the fields of its log line.
+
+    At most MAX_BODY bytes of the body are kept.
+    """
 
     def __init__(self, channel: http.HTTPChannel, *args: object, **kwargs: object) -> None:
         super().__init__(channel, *args, **kwargs)  # type: ignore[no-untyped-call]  # Twisted's
@@ -34,10 +37,14 @@ class Request(server.Request):
 
     @property
     def oversized(self) -> bool:
-        """Whether the body is longer than MAX_BODY."""
+        """Whether the body received so far is longer than MAX_BODY."""
         return self._received > MAX_BODY
 
     def handleContentChunk(self, data: bytes) -> None:
+        """Called by Twisted for each piece of the body: stores it, or drops it beyond MAX_BODY.
+
+        Aborts the connection if far too much is sent.
+        """
         # Not stored in `content`: Twisted would parse it with its own rules and limits, and write
         # it to a temporary file if the length is not known.
         self._received += len(data)
@@ -47,10 +54,18 @@ class Request(server.Request):
             self.channel.forceAbortClient()
 
     def gotLength(self, length: int | None) -> None:
+        """Called by Twisted with the length of the body, which is ignored.
+
+        The body is stored in `body`.
+        """
         del length  # 0, because `content` stays empty
         super().gotLength(0)  # type: ignore[no-untyped-call]  # Twisted's
 
     def process(self) -> None:
+        """Called by Twisted when the request is complete: handles it.
+
+        An invalid path is handled as `/`.
+        """
         # '*', the URL of another host and bytes that are not UTF-8 are no valid paths here. They
         # are treated as a path without a route, so that the answer is 404.
         if not self.path.startswith(b"/") or not _is_text(self.path):
@@ -59,12 +74,18 @@ class Request(server.Request):
         super().process()  # type: ignore[no-untyped-call]  # Twisted's
 
     def getRequestHostname(self) -> bytes:
-        """Return a constant: the client could write anything into Host, and no route needs it."""
+        """Return the constant `localhost`.
+
+        The Host header is ignored: the client could write anything into it, and no route needs it.
+        """
         return b"localhost"
 
 
 class Site(server.Site):
-    """A web site that uses our Request class and writes our log lines."""
+    """The web site of the token service.
+
+    It makes `Request` objects, and writes one log line for each.
+    """
 
     noisy = False
     _log = Logger()
@@ -75,7 +96,10 @@ class Site(server.Site):
         )
 
     def log(self, request: Request) -> None:  # type: ignore[override]  # the only class made here
-        """Log one line about a request, without query, body and headers: they may hold tokens."""
+        """Log one line about a request.
+
+        Query, body and headers are left out, because they may hold tokens.
+        """
         level = LogLevel.debug if request.path in QUIET_PATHS else LogLevel.info
         self._log.emit(
             level,
@@ -92,7 +116,7 @@ class Site(server.Site):
 
 
 class BoundedConnections(WrappingFactory):
-    """A factory that limits the number of connections; further ones are closed at once."""
+    """A factory that limits the number of open connections. It closes further ones at once."""
 
     noisy = False
 
@@ -104,6 +128,7 @@ class BoundedConnections(WrappingFactory):
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> ProtocolWrapper | None:
+        """Return the protocol for a new connection. None closes it: the limit is reached."""
         if len(self.protocols) >= self._limit:
             return None
         return super().buildProtocol(addr)

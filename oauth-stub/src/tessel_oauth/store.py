@@ -56,7 +56,7 @@ _SCHEMA: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An OAuth client, which may exchange API keys for access tokens."""
+    """An OAuth client, such as a proxy, which may exchange API keys for access tokens."""
 
     id: str
     secret_hash: str
@@ -65,7 +65,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An owner of devices."""
+    """An owner of devices, with a name and one API key."""
 
     username: str
     email: str
@@ -75,7 +75,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """An access token as it is stored: by its digest, with client and expiry."""
+    """An access token as the database stores it.
+
+    It has the token's digest, its client and its expiry.
+    """
 
     digest: bytes
     client_id: str
@@ -83,9 +86,9 @@ class TokenRecord:
 
 
 class Store:
-    """One database connection, for use in a single thread. Each method is one transaction.
+    """The database, through one connection that only one thread may use.
 
-    All methods raise StoreError if SQLite fails.
+    Each method is one transaction, and raises StoreError if SQLite fails.
     """
 
     def __init__(self, connection: sqlite3.Connection, tokens_kept: int) -> None:
@@ -115,7 +118,11 @@ class Store:
 
     @classmethod
     def open_existing(cls, database: str) -> Store:
-        """Open a file that a server has created. Never creates one."""
+        """Open the database file that a server has created.
+
+        Raises:
+            StoreError: there is no such file, or it is not a database of this service.
+        """
         if not Path(database).is_file():
             raise StoreError(f"there is no database {database!r}; the server creates it")
         connection = _connect(database)
@@ -125,6 +132,7 @@ class Store:
         return cls(connection, TOKENS_KEPT)
 
     def close(self) -> None:
+        """Close the connection to the database."""
         self._connection.close()
 
     def put_client(self, client: Client) -> None:
@@ -185,7 +193,10 @@ class Store:
         return username
 
     def holder(self, digest: bytes, *, now: float) -> Account | None:
-        """Return the account of the token with this digest; None if it is unknown or expired."""
+        """Return the account of the access token with this digest.
+
+        None: the token is unknown, or has expired at `now` (seconds since 1970).
+        """
         row = self._row(
             "SELECT username, email, name, api_key FROM access_token JOIN account"
             " USING (username) WHERE digest = ? AND (expires_at IS NULL OR expires_at > ?)",

@@ -40,7 +40,10 @@ def digest(token: str) -> bytes:
 
 
 def hash_secret(secret: str, random: Random) -> str:
-    """Return the hash of a client's secret for the database: `scrypt$N$r$p$salt$hash`. Slow."""
+    """Return the scrypt hash of a client's secret, as text for the database. Slow.
+
+    The form is `scrypt$N$r$p$salt$hash`.
+    """
     salt = random(SALT_BYTES)
     hashed = _scrypt(secret, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)
     words = ["scrypt", str(SCRYPT_N), str(SCRYPT_R), str(SCRYPT_P)]
@@ -48,7 +51,9 @@ def hash_secret(secret: str, random: Random) -> str:
 
 
 def secret_matches(secret: str, stored: str) -> bool:
-    """Return whether this is the secret that was hashed. Slow; both results take equally long.
+    """Return whether `secret` is the secret that `stored` is the hash of.
+
+    Slow; a right and a wrong secret take equally long.
 
     Raises:
         ValueError: the hash was made with another algorithm.
@@ -61,7 +66,10 @@ def secret_matches(secret: str, stored: str) -> bool:
 
 
 def expiry(now: float, lifetime_s: int | None) -> float | None:
-    """Return when a token that is made now expires, in seconds since 1970; None: never."""
+    """Return the time when a token made at `now` expires, in seconds since 1970.
+
+    None: it never expires, because `lifetime_s` is None.
+    """
     return None if lifetime_s is None else now + lifetime_s
 
 

@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Threads with a bounded queue of jobs. With one thread, jobs run in the order of the calls."""
+    """Runs blocking jobs in threads, with a limit on the jobs that wait.
+
+    With one thread, jobs run in the order of the calls.
+    """
 
     def __init__(
         self, reactor: IReactorFromThreads, name: str, *, threads: int, max_waiting: int
@@ -53,7 +56,10 @@ class Worker:
         return result
 
     async def stop(self, last: Callable[[], None]) -> None:
-        """Finish running jobs, let waiting ones fail, call `last` in a thread, join the threads."""
+        """Finish running jobs, then call `last` in a thread and end the threads.
+
+        Waiting jobs fail with OverloadError.
+        """
         self._stopping = True
         if self._pool.started:
             await deferToThreadPool(self._reactor, self._pool, last)

@@ -1,1 +1,1 @@
-"""Code that the services share: settings, logs, a monotonic reactor, and a run until a signal."""
+"""Code that the services share: settings, logs, a monotonic reactor, and the run of a service."""

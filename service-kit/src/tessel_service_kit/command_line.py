@@ -18,7 +18,10 @@ N = TypeVar("N")
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser without abbreviated options. It exits with 2 at the first unknown word."""
+    """An ArgumentParser that suggests corrections for unknown words. Options cannot be abbreviated.
+
+    At the first unknown word it prints the usage and exits with code 2.
+    """
 
     def __init__(
         self, *, explain: Callable[[str], str | None] = lambda _word: None, **options: Any
@@ -35,6 +38,7 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        """Add an argument as argparse does, and remember its names for suggestions."""
         action = super().add_argument(*names, **options)
         self._options |= dict.fromkeys(action.option_strings, action)
         return action
@@ -102,14 +106,17 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most similar, ignoring case, or None if no word is similar."""
+    """Return the word in `known` that is most similar to `word`, or None if none is.
+
+    Case is ignored.
+    """
     return next(iter(get_close_matches(word.lower(), list(known), n=1, cutoff=NEAR)), None)
 
 
 def explain_assignment(word: str) -> str | None:
-    """Return a hint for an argument such as NAME=value, which belongs into the environment.
+    """Return a hint if an argument is an assignment such as NAME=value, or else None.
 
-    None for other arguments.
+    Settings belong into the environment, and not on the command line.
     """
     name, equals, _value = word.partition("=")
     if not equals or not name:

@@ -17,7 +17,10 @@ HOW_TO_RESTRICT: Final = "chmod 600"
 
 
 class FileError(Exception):
-    """A file cannot be used. The text is the rest of a sentence that begins with the file."""
+    """A file cannot be used.
+
+    The error's text continues a sentence that begins with the file's name.
+    """
 
 
 def bytes_of(path: Path, max_bytes: int) -> bytes:
@@ -43,7 +46,10 @@ def bytes_of(path: Path, max_bytes: int) -> bytes:
 
 
 def unreadable(path: Path, error: OSError) -> str:
-    """Return why the file cannot be read, as the rest of a sentence."""
+    """Return the reason why the file cannot be read, as text such as `cannot be read: ...`.
+
+    It continues a sentence that begins with the file's name.
+    """
     return f"cannot be read: {reason(path, error)}"
 
 

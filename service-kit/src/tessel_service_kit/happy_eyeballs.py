@@ -31,24 +31,29 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class Attempt(Protocol):
-    """A connection attempt that is under way."""
+    """A connection attempt that has begun."""
 
     def stop(self) -> None:
-        """Give up: the attempt reports nothing from now on."""
+        """Give up: the attempt reports nothing to its listener from now on."""
 
 
 class AttemptListener(Protocol[A_contra, C_contra]):
-    """Receives the one result of an attempt, possibly before the call that began it returns."""
+    """Receives the one result of a connection attempt.
+
+    Either `connected` is called with the connection, or `failed` with the reason `why`; possibly
+    before the call that begins the attempt returns.
+    """
 
     def connected(self, address: A_contra, connection: C_contra) -> None: ...
     def failed(self, address: A_contra, why: Failure) -> None: ...
 
 
 def interleaved(addresses: Iterable[A], family: Callable[[A], Hashable]) -> list[A]:
-    """The first MAX_ADDRESSES addresses, families alternating (RFC 8305, section 4).
+    """Return the first MAX_ADDRESSES addresses, families alternating (RFC 8305, section 4).
 
-    The family of the first address goes first: the resolver prefers it. A repeated address is
-    tried once, because results of attempts are matched by their address.
+    `family` returns the family of an address. The family of the first address goes first, because
+    the resolver prefers it. A repeated address is returned once, because results of attempts are
+    matched by their address.
     """
     by_family: dict[Hashable, list[A]] = {}
     for address in dict.fromkeys(addresses):
@@ -58,9 +63,10 @@ def interleaved(addresses: Iterable[A], family: Callable[[A], Hashable]) -> list
 
 
 class Race(Generic[A, C, R]):
-    """Attempts at several addresses. The first that connects wins, and the others are stopped.
+    """Tries several addresses: the first that connects wins, and the others are stopped.
 
-    An attempt begins ATTEMPT_DELAY_S after the previous one, or at once when one has failed.
+    An attempt begins ATTEMPT_DELAY_S seconds after the previous one, or at once when one has
+    failed.
     """
 
     def __init__(
@@ -88,10 +94,11 @@ class Race(Generic[A, C, R]):
         self._won: Deferred[R] = Deferred(lambda _won: self._stop())
 
     def start(self) -> Deferred[R]:
-        """The result of `accept`. Fails, when all attempts have failed, with that of `fault`.
+        """Begin the first attempt; return a Deferred with the result of `accept` for the winner.
 
-        The first address is reported because the resolver puts the best one first. Cancelling
-        stops all attempts.
+        When all attempts have failed, the Deferred fails with the result of `fault` for the failure
+        of the first address, because the resolver puts the best address first. Cancelling stops all
+        attempts.
         """
         self._try_next()
         return self._won
@@ -107,13 +114,16 @@ class Race(Generic[A, C, R]):
             self._next_due = self._clock.callLater(ATTEMPT_DELAY_S, self._try_next)
 
     def connected(self, address: A, connection: C) -> None:
-        """An attempt has won."""
+        """Called when an attempt has connected: stops the other attempts and reports the result."""
         self._under_way.pop(address, None)
         self._stop()
         self._won.callback(self._accept(address, connection))
 
     def failed(self, address: A, why: Failure) -> None:
-        """An attempt has failed: begin the next one, or fail if it was the last."""
+        """Called when an attempt has failed: begins the next one.
+
+        If none is left or under way, the race fails.
+        """
         self._under_way.pop(address, None)
         self._failures[address] = why
         if self._left:
@@ -137,7 +147,11 @@ class Race(Generic[A, C, R]):
 def race_dials(
     dials: Sequence[Callable[[], Deferred[IProtocol]]], clock: IReactorTime
 ) -> Deferred[IProtocol]:
-    """A Race of calls that return a Deferred each. Cancelling a Deferred stops its attempt."""
+    """Call `dials` as a Race, and return a Deferred with the first protocol that connects.
+
+    Each call begins one connection attempt and returns its Deferred, which is cancelled to stop the
+    attempt.
+    """
 
     def begin(number: int, listener: AttemptListener[int, IProtocol]) -> Attempt:
         return _Dial(number, dials[number](), listener)

@@ -8,10 +8,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class IdleTimer:
-    """Calls back once when there was no activity for a time.
+    """Calls `on_idle` once after a period without activity.
 
-    Every read and write is activity, so `touch` only stores the time. The one delayed call compares
-    it when it is due.
+    Every read and write is activity, so `touch` only stores the time, and a single delayed call
+    compares it when it is due. After `on_idle`, the next activity starts a new period.
     """
 
     __slots__ = ("_active_at", "_clock", "_due", "_limit_s", "_on_idle")
@@ -24,20 +24,23 @@ class IdleTimer:
         self._due: IDelayedCall | None = None
 
     def arm(self, limit_s: float) -> None:
-        """Start, or start again, with this limit in seconds."""
+        """Start the timer, or start it again.
+
+        `on_idle` is called after `limit_s` seconds without activity.
+        """
         self.disarm()
         self._limit_s = limit_s
         self.touch()
 
     def disarm(self) -> None:
-        """Stop; `touch` does nothing until it is armed again."""
+        """Stop the timer. `touch` then does nothing until `arm` is called again."""
         self._limit_s = None
         if self._due is not None:
             self._due.cancel()
             self._due = None
 
     def touch(self) -> None:
-        """Note activity."""
+        """Report activity: the period of inactivity begins again."""
         if self._limit_s is None:
             return
         self._active_at = self._clock.seconds()

@@ -195,12 +195,17 @@ class _Lines:
 
 
 def text_record(event: LogEvent) -> str:
+    """Return the log line of an event as text for people, with a line end.
+
+    The lines of a traceback follow it, indented.
+    """
     head = " ".join((_time(event), _level(event), _name(event), *_number(event), _message(event)))
     continued = "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
     return f"{head}\n{continued}"
 
 
 def json_record(event: LogEvent) -> str:
+    """Return the log line of an event as a JSON object, with a line end."""
     # Joined by hand: building a dictionary for the JSON encoder would cost twice as much.
     pieces = [
         f'"time":"{_time(event)}","level":"{_level(event)}"',

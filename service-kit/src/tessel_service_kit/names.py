@@ -59,7 +59,10 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """Addresses that were found while getaddrinfo still runs; `over` fires when it has ended."""
+    """Holds addresses that were found while getaddrinfo still runs.
+
+    `over` fires when it has ended, and its thread is free.
+    """
 
     addresses: Addresses
     over: Deferred[None]
@@ -70,29 +73,27 @@ class IThreadsAndTime(IReactorTime, IReactorFromThreads):
 
 
 class DaemonThread(Thread):
-    """A thread that does not keep the process from ending, even if its look-up is stuck."""
+    """A thread that does not keep the process from ending, even while it waits for an answer."""
 
     daemon = True
 
 
 class DaemonThreads(ThreadPool):
-    """A thread pool of DaemonThreads."""
+    """A thread pool whose threads do not keep the process from ending."""
 
     threadFactory = DaemonThread
 
 
 def addresses_of(name: str, family: AddressFamily) -> Addresses:
-    """Ask getaddrinfo, and block until it answers.
+    """Look up the addresses of a name with getaddrinfo. Blocks the thread.
 
     Args:
         name: the name to look up.
         family: AF_INET, AF_INET6, or AF_UNSPEC for both.
 
-    Returns:
-        the addresses in the order of getaddrinfo; an empty tuple if the name has none.
+    Returns: the addresses in the order of getaddrinfo; an empty tuple if the name has none.
 
-    Raises:
-        NoAnswerError: the look-up failed, so it is not known whether there are addresses.
+    Raises: NoAnswerError: the look-up failed, so it is not known whether there are addresses.
     """
     try:
         found = socket.getaddrinfo(name, 0, family, socket.SOCK_STREAM)
@@ -115,10 +116,10 @@ def never_exists(name: str) -> bool:
 
 
 class SystemNames:
-    """Looks up names in threads; call it with a name.
+    """A callable that looks up a name in threads, and returns a Deferred with its addresses.
 
-    `threads` ask for both families, `helpers` for one. `ask` is a blocking function such as
-    `addresses_of`.
+    `threads` are used to ask for both families together, `helpers` to ask for one. `ask` is a
+    blocking function such as `addresses_of`.
     """
 
     def __init__(
@@ -295,7 +296,9 @@ _SPECIAL: Final = tuple(
 
 
 def source_for(address: str) -> str | None:
-    """Return the local IPv6 address that the system would use to reach an address. Sends nothing.
+    """Return the local IPv6 address from which the system would connect to `address`.
+
+    Sends nothing.
 
     None: there is no route to the address, or this machine has no IPv6.
     """

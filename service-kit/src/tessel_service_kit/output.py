@@ -33,7 +33,7 @@ FLUSH_S: Final = 2.0
 
 
 class Writable(Protocol):
-    """Anything with `write`, such as a text stream or a LineOutput."""
+    """An object with a method `write` for text, such as a text stream or a LineOutput."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -73,7 +73,7 @@ class LineOutput:
         self._thread: Thread | None = None
 
     def write(self, text: str) -> None:
-        """Queue a line, or drop it if the queue is full. Never blocks."""
+        """Queue a line, or drop it if the queue is full or there is no descriptor. Never blocks."""
         line = _Line(text.encode(self._encoding, "backslashreplace"))
         with self._changed:
             if self._descriptor is None or self._held + len(line.data) > MAX_WAITING_BYTES:
@@ -84,7 +84,7 @@ class LineOutput:
             self._wake()
 
     def flush(self, within_s: float = FLUSH_S) -> None:
-        """Wait until all lines are written or dropped, for `within_s` seconds at most."""
+        """Block until all lines are written or dropped, but at most for `within_s` seconds."""
         with self._changed:
             self._hurried += 1
             self._changed.notify_all()

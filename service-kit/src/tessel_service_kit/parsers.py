@@ -21,7 +21,7 @@ _NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3}
 
 
 def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
-    """Return a parser that turns an empty text into None, and leaves others to `parse`."""
+    """Return a parser that returns None for an empty text, and calls `parse` for other texts."""
     return lambda text: parse(text) if text else None
 
 
@@ -57,7 +57,10 @@ def seconds(text: str) -> float:
 
 
 def seconds_or_none(text: str) -> float:
-    """Parse a number of seconds, or 0, which switches off what the setting limits."""
+    """Parse a number of seconds, at most a day, or 0.
+
+    0 switches off the behaviour that the setting controls.
+    """
     if text == "0":
         return 0.0
     try:
@@ -67,7 +70,10 @@ def seconds_or_none(text: str) -> float:
 
 
 def one_of(kind: type[E]) -> Callable[[str], E]:
-    """Return a parser for the values of an enum, in lower or upper case."""
+    """Return a parser that turns a text into the member of the enum `kind` with this value.
+
+    The text may be in lower or upper case.
+    """
 
     def parse(text: str) -> E:
         try:

@@ -39,7 +39,7 @@ class IResolvingReactor(IReactorPluggableNameResolver, IThreadsAndTime):
 
 
 def resolver_of(reactor: IResolvingReactor) -> IHostnameResolver:
-    """Return the resolver to use with a reactor.
+    """Return the resolver of names to use with `reactor`.
 
     A resolver that a program has installed is kept. Twisted's default is replaced by a
     SystemResolver: Twisted's waits for name servers that do not answer queries for IPv6, reports
@@ -81,9 +81,11 @@ class SystemResolver:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        """Look up a name for a receiver, as IHostnameResolver says.
+        """Look up `hostName` for a receiver, as IHostnameResolver says.
 
-        If the look-up fails and the receiver has a method `resolutionFailed`, this is called
+        Always for TCP and both families.
+
+        If the look-up fails and the receiver has a method `resolutionFailed`, this method is called
         instead of `resolutionComplete`: the name may exist.
         """
         del addressTypes, transportSemantics  # all callers want both families over TCP

@@ -99,7 +99,7 @@ class Serving:
         self._exit_code = OK
 
     def run(self) -> int:
-        """Serve until the reactor stops. Return the exit code for the process."""
+        """Start the service, run the reactor until it stops, and return the exit code."""
         self._reactor.callWhenRunning(self._begin)
         self._reactor.run()
         return self._exit_code

@@ -52,7 +52,7 @@ class Setting:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The environment variables that set it: NAME, NAME_FILE for a secret, and aliases."""
+        """The variables that may hold the value: NAME, NAME_FILE for a secret, and aliases."""
         endings = ("", FILE_SUFFIX) if self.secret else ("",)
         return tuple(name + ending for name in (self.name, *self.aliases) for ending in endings)
 
@@ -74,7 +74,7 @@ class Setting:
         return self._value(text, source)
 
     def given(self, environ: Mapping[str, str]) -> list[str]:
-        """Return those of `names` that are set to more than whitespace."""
+        """Return the variables of this setting that hold more than whitespace in `environ`."""
         return [name for name in self.names if cleaned(environ.get(name, ""))]
 
     def names_file(self, name: str) -> bool:
@@ -181,26 +181,26 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read all settings from an environment.
+        """Return the settings that an environment holds.
 
         Raises:
-            ConfigError: with all faults.
+            ConfigError: with the faults of all settings.
         """
         return _without_faults(cls.read(environ))
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
-        """Read all settings; return them with a list of faults instead of raising.
+        """Read all settings; return them with a list of faults instead of raising ConfigError.
 
-        A setting with a fault has its default, so that the caller can check the rest.
+        A setting with a fault gets its default, so that the caller can go on to check other things.
         """
         return cls.read_only(environ, cls.table())
 
     @classmethod
     def some_from_env(cls, environ: Mapping[str, str], *names: str) -> Self:
-        """Read only the fields with these names; the others have their defaults.
+        """Read only the fields with these names; the other fields get their defaults.
 
-        For commands that need few settings, while the rest may not be set yet.
+        For commands that need few settings, and run before the others are set.
 
         Raises:
             ConfigError: with all faults of these settings.
@@ -209,7 +209,10 @@ class Settings:
 
     @classmethod
     def read_only(cls, environ: Mapping[str, str], names: Iterable[str]) -> tuple[Self, list[str]]:
-        """Do the same as `read`, for the fields with these names only."""
+        """Read the fields with these names; return the settings with a list of faults.
+
+        Fields that are not named, or have a fault, get their defaults.
+        """
         values: dict[str, Any] = {}  # setting() has tied each parser to its field's type
         faults: list[str] = []
         table = cls.table()
@@ -221,7 +224,7 @@ class Settings:
         return cls(**values), faults
 
     def shown(self) -> list[tuple[str, str]]:
-        """Return name and value of each setting as text. Secrets show only whether they are set."""
+        """Return the name and the value of each setting as text. A secret is shown as `(set)`."""
         return [(each.name, each.show(getattr(self, name))) for name, each in self.table().items()]
 
 

@@ -39,13 +39,14 @@ _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
 def cleaned(text: str) -> str:
-    """Return the text without whitespace, line ends and invisible characters at both ends."""
+    """Return `text` without whitespace, line ends and invisible characters at both its ends."""
     return text.strip(_WHITESPACE + INVISIBLE)
 
 
 def without_line_ends(text: str) -> str:
-    """Return the text without a byte order mark and line ends. Spaces stay: a passphrase may end
-    with one.
+    """Return `text` without a byte order mark and line ends.
+
+    Spaces stay, because a passphrase may end with one.
     """
     return text.removeprefix(BYTE_ORDER_MARK).rstrip("\r\n")
 
@@ -56,21 +57,24 @@ def counted(number: int, noun: str) -> str:
 
 
 def is_quoted(text: str) -> bool:
-    """Return whether the text begins and ends with a pair of quotes."""
+    """Return whether the text begins and ends with a quotation mark that belongs to a pair."""
     return len(text) > 1 and text[-1] in QUOTES.get(text[0], "")
 
 
 def lines_of(text: str) -> list[str]:
-    """Return the lines, cleaned, without empty ones and comments (lines that begin with #)."""
+    """Return the lines of `text`, without whitespace around them.
+
+    Empty lines and comments (lines that begin with #) are left out.
+    """
     lines = [cleaned(line) for line in _LINE_END.split(text)]
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def token(text: str) -> str:
-    """Check that the text can be a token, and return it.
+    """Return `text` if it can be a token.
 
     Raises:
-        ValueError: it says what is allowed. It does not quote the token, which is a secret.
+        ValueError: the text says what is allowed. It does not quote the token, which is a secret.
     """
     if is_quoted(text):
         raise ValueError("a token without quotes around it: they would be part of it")
