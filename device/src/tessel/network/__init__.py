@@ -1,1 +1,1 @@
-"""Which way a connection goes, and the ways there are: directly, or through the tunnel."""
+"""The network of the device: makes connections directly or through the tunnel to the proxy."""

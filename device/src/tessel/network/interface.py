@@ -133,7 +133,7 @@ class ISecured(Interface):
 class IHostIgnored(Interface):
     """Marks a port that listens on all addresses although the program named one address.
 
-    The chip cannot listen on a single address.
+    The radio cannot listen on a single address.
     """
 
 

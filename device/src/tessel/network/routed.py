@@ -62,6 +62,7 @@ class RoutedNetwork:
         self._waiting: list[Deferred[JoinedNetworks]] = []
 
     def ready(self) -> Deferred[object]:
+        """Switch the radio on and join its network, unless that is done; see INetwork.ready."""
         return self._ready().addCallback(lambda _: None)
 
     def connect(
@@ -72,6 +73,7 @@ class RoutedNetwork:
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
+        """Connect to a target without TLS, by the route for it; see INetwork.connect."""
         watching = cast("IConnectWatcher", watcher or NoWatcher())
         return Deferred.fromCoroutine(self._connect(target, factory, watching, proxy=proxy))
 
@@ -84,12 +86,15 @@ class RoutedNetwork:
         proxy: bool = True,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
+        """Connect to a target over TLS, by the route for it; see INetwork.connect_tls."""
         watching = cast("IConnectWatcher", watcher or NoWatcher())
         return Deferred.fromCoroutine(
             self._connect_tls(target, factory, tls, watching, proxy=proxy)
         )
 
     def lookup(self, name: str, family: int = 0) -> Deferred[Sequence[str]]:
+        """Look a name up from the device, never from the proxy; see INetwork.lookup."""
+
         async def look_up() -> Sequence[str]:
             return await (await self._ready()).direct.lookup(name, family)
 
@@ -98,6 +103,8 @@ class RoutedNetwork:
     def listen(
         self, port: int, factory: ProtocolFactory, *, host: str = "", backlog: int = BACKLOG
     ) -> Deferred[IListening]:
+        """Accept TCP connections on a port of the device; see INetwork.listen."""
+
         async def listen() -> IListening:
             return await (await self._ready()).direct.listen(port, factory, host, backlog)
 
@@ -106,6 +113,8 @@ class RoutedNetwork:
     def bind_udp(
         self, port: int, protocol: DatagramProtocol, *, host: str = ""
     ) -> Deferred[IListening]:
+        """Bind a UDP port of the device; see INetwork.bind_udp."""
+
         async def bind() -> IListening:
             return await (await self._ready()).direct.bind_udp(port, protocol, host)
 

@@ -56,10 +56,12 @@ class HostRadio:
         self._accepted: WeakSet[tcp.Server] = WeakSet()
 
     def power_on(self) -> Deferred[None]:
+        """Allow connections: the link is up at once."""
         self._change_link(LinkState.UP)
         return succeed(None)
 
     def power_off(self) -> Deferred[None]:
+        """Close all connections and ports; fires when the ports are closed."""
         self._change_link(LinkState.OFF)
         for connector in list(self._connectors):
             connector.disconnect()
@@ -69,6 +71,7 @@ class HostRadio:
         return gatherResults(stopping).addCallback(lambda _: None)
 
     def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
+        """Call `changed` when the power goes on or off; see IRadio.watch_link."""
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
@@ -85,6 +88,7 @@ class HostRadio:
     def connect(
         self, addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
     ) -> Deferred[IProtocol]:
+        """Connect to the first address that answers, trying several at once; see IRadio.connect."""
         if self.link is not LinkState.UP:
             return fail(NetworkUnreachableError("the radio is off"))
         in_turn = interleaved(addresses, isIPv6Address)
@@ -108,6 +112,10 @@ class HostRadio:
     def listen(
         self, port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
     ) -> Deferred[IRadioPort]:
+        """Accept TCP connections on a port of this machine; see IRadio.listen.
+
+        `address` "": on all IPv6 and IPv4 addresses.
+        """
         accepting = AcceptFactory(factory, self._accepted)
         everywhere = ["::", "0.0.0.0"] if not address else [address]  # noqa: S104 - the caller asked for all
         try:
@@ -130,6 +138,7 @@ class HostRadio:
     def bind_udp(
         self, port: int, protocol: DatagramProtocol, *, address: str
     ) -> Deferred[IRadioPort]:
+        """Bind a UDP port of this machine; see IRadio.bind_udp."""
         reactor = cast("IReactorMulticast", self._reactor)
         bound = HostDatagramPort(port, protocol, address, LARGEST_DATAGRAM, reactor)
         try:
@@ -145,6 +154,7 @@ class HostRadio:
     # Names.
 
     def lookup(self, name: str) -> Deferred[Sequence[str]]:
+        """Look a name up with this machine's resolver; see IRadio.lookup."""
         if self.link is not LinkState.UP:
             return fail(NetworkUnreachableError("the radio is off"))
         return asked(name, self._names, self._reactor)

@@ -51,9 +51,10 @@ REFUSED_HINT = "refused by the proxy's rules (EGRESS_ALLOW there)"
 
 
 class ProxiedConnection(ProxiedTransport):
-    """A connection to `target` through the tunnel.
+    """One connection through the tunnel to `target`, and the transport of its protocol.
 
-    `established` fires with the protocol when the proxy has connected to the target.
+    `established` fires with the protocol when the proxy has connected to the target, or fails with
+    NodeError. Cancelling it aborts the attempt.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ProxiedConnection(ProxiedTransport):
     # From the substream.
 
     def heard_made(self) -> None:
+        """Called when the substream is open: asks the proxy to connect to the target."""
         request = ConnectRequest(self._target.port, self._target.host)
         self._substream.emit(conversation.CONNECT, *encode_connect(request))
         if self._protocol is not None:
@@ -98,6 +100,7 @@ class ProxiedConnection(ProxiedTransport):
         self._watcher.opened(self)
 
     def heard_event(self, name: str) -> None:
+        """Called for each event of the proxy, such as `connect` or `close`. Others are ignored."""
         match name:
             case conversation.LOOKED_UP:
                 self._heard_lookup()
@@ -111,6 +114,11 @@ class ProxiedConnection(ProxiedTransport):
                 self._heard_close()
 
     def heard_data(self, data: bytes) -> None:
+        """Called with bytes from the target: passes them to the protocol.
+
+        After the program has closed the connection they are refused, so that they do not fill the
+        tunnel.
+        """
         self._establish()  # bytes prove that it is established, in case the event is missing
         if self._phase is ConnectionPhase.OPEN and self._protocol is not None:
             self._protocol.dataReceived(data)
@@ -118,6 +126,10 @@ class ProxiedConnection(ProxiedTransport):
             self._refuse_data()
 
     def heard_end(self) -> None:
+        """Called when the target has ended its side of the connection.
+
+        A half-closeable protocol is notified; for any other protocol the connection is closed.
+        """
         if self._phase is not ConnectionPhase.OPEN:
             return
         if IHalfCloseableProtocol.providedBy(self._protocol):
@@ -126,22 +138,30 @@ class ProxiedConnection(ProxiedTransport):
             self._leave(Failure(ConnectionDone()))
 
     def heard_own_end_sent(self) -> None:
+        """Called when this side's `end` was sent: reports it to a half-closeable protocol."""
         if self._phase is ConnectionPhase.OPEN and IHalfCloseableProtocol.providedBy(
             self._protocol
         ):
             cast("IHalfCloseableProtocol", self._protocol).writeConnectionLost()
 
     def heard_error(self, message: str) -> None:
+        """Called with an error of the proxy, such as "connect ECONNREFUSED".
+
+        The connection, or the attempt, ends with this error.
+        """
         error = NodeError(message, error_code(message) or "ERR_PROXY")
         error.hint = REFUSED_HINT if error.code == "EACCES" else None
         self._leave(Failure(error))
 
     def heard_reset(self) -> None:
-        """The proxy accepts no more bytes: it reset the substream, as with a TCP RST."""
+        """Called when the proxy has reset the substream: the connection ends with ECONNRESET."""
         self._leave(Failure(NodeError("write ECONNRESET", "ECONNRESET")))
 
     def heard_lost(self, reason: Failure) -> None:
-        """The substream was released, or the tunnel was lost, which is always an error."""
+        """Called when the substream was released or its tunnel was lost.
+
+        If the connection was not closed before, it ends with the tunnel's error.
+        """
         if self._phase in NOT_LEFT:  # also if the protocol above raised an exception
             reason = Failure(self._tunnel.end_error())
         self._tell_lost(reason)
@@ -209,7 +229,10 @@ class ProxiedConnection(ProxiedTransport):
         self._substream.resumeProducing()  # else no event behind unread bytes arrives
 
     def take_leave(self) -> None:
-        """Close in order because the program has ended, first the TLS above, if there is any."""
+        """Close the connection cleanly, because the program has ended.
+
+        TLS above the connection closes first, if there is any. An attempt is aborted.
+        """
         if self._phase is ConnectionPhase.CONNECTING:
             self._abort()
             self._tell_lost(_reset())

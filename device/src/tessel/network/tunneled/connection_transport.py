@@ -1,4 +1,4 @@
-"""The transport of a proxied connection, as the protocol above it sees it."""
+"""The part of a connection through the tunnel that its protocol uses as a transport."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tessel.tcp_options import FixedTcpOptions
 
 
 class ConnectionPhase(Enum):
-    """How far a proxied connection is."""
+    """The state of a connection through the tunnel."""
 
     CONNECTING = auto()  # the proxy dials the target
     OPEN = auto()
@@ -39,7 +39,7 @@ NOT_LEFT = (ConnectionPhase.CONNECTING, ConnectionPhase.OPEN)
 
 @implementer(ITCPTransport, IPushProducer, IConsumer, IIdleWatch, IDiscardable)
 class ProxiedTransport(FixedTcpOptions):
-    """Writes, closes and pauses a substream for the protocol above it.
+    """A Twisted transport over a substream: writes, closes and pauses it for the protocol above.
 
     Its subclass ProxiedConnection handles what the substream receives. TCP options have no effect:
     the tunnel sends small writes at once and has its own keepalive, and the proxy sets TCP_NODELAY
@@ -63,6 +63,7 @@ class ProxiedTransport(FixedTcpOptions):
     # ITransport, ITCPTransport.
 
     def write(self, data: bytes) -> None:
+        """Send bytes to the target. After a close only a registered producer can still write."""
         if self._phase in NOT_LEFT or self._producing:
             self._substream.write(data)
 
@@ -70,10 +71,14 @@ class ProxiedTransport(FixedTcpOptions):
         self.write(b"".join(data))
 
     def loseWriteConnection(self) -> None:
+        """Send `end` after the queued bytes. Bytes from the target still arrive."""
         self._substream.loseWriteConnection()
 
     def loseConnection(self) -> None:
-        """Send the queued bytes, and those of a registered producer; then send `end`."""
+        """Close the connection after everything is sent.
+
+        The queued bytes, and those of a registered producer, are sent first, then `end`.
+        """
         if self._phase is not ConnectionPhase.OPEN or self.disconnecting:
             return
         self.disconnecting = True

@@ -1,4 +1,4 @@
-"""Connections through the tunnel."""
+"""Makes a program's connections through the tunnel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from tessel.settings import Settings
 
 
 class TunneledNetwork:
-    """Makes connections through the shared tunnel. `why` is the route's reason, for the log."""
+    """Makes connections through the device's shared tunnel to the proxy.
+
+    Each method gets `why`, the reason for the route, which is only logged. The connections fail
+    with NodeError, after CONNECT_TIMEOUT_S at the latest once a tunnel is open.
+    """
 
     def __init__(
         self, settings: Settings, dial: DialProxy, clock: IReactorTime, random: Callable[[], float]
@@ -32,13 +36,16 @@ class TunneledNetwork:
     async def connect(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
     ) -> IProtocol:
-        """Let the proxy make a TCP connection."""
+        """Connect to a target by a `net` substream, for which the proxy makes a TCP connection."""
         return await self._proxied(SubstreamKind.NET, target, factory, watcher, why)
 
     async def connect_tls_at_proxy(
         self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, why: str
     ) -> IProtocol:
-        """Let the proxy make a TLS connection; the proxy sees the plain text."""
+        """Connect to a target by a `tls` substream: the proxy does the TLS.
+
+        The proxy sees the plain text.
+        """
         return await self._proxied(SubstreamKind.TLS, target, factory, watcher, why)
 
     async def connect_end_to_end(
@@ -49,7 +56,10 @@ class TunneledNetwork:
         watcher: IConnectWatcher,
         why: str,
     ) -> IProtocol:
-        """Let the proxy make a TCP connection; do TLS with the target over it."""
+        """Connect to a target by a `net` substream, over which the device does the TLS.
+
+        The proxy sees only encrypted bytes.
+        """
         handshake = Handshake(target, tls, factory, self._clock)
         tunnel, substream = await self._substream(
             SubstreamKind.NET, f"{target} (tls, end to end)", why
@@ -72,11 +82,11 @@ class TunneledNetwork:
         return await self._limited(target, Deferred.fromCoroutine(both()))
 
     async def finish(self) -> None:
-        """Close the open connections in order, then the tunnels."""
+        """Close the open connections cleanly, then the tunnels."""
         await self._tunnels.finish()
 
     def close(self) -> Deferred[None]:
-        """Close the tunnels."""
+        """Close the tunnels; fires when they are closed."""
         return self._tunnels.close()
 
     async def _proxied(

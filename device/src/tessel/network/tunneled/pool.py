@@ -1,4 +1,4 @@
-"""The tunnels of a device: the shared one, the attempt to open it, and closing ones."""
+"""The tunnels of a device: the open one, the attempt to open one, and those that are closing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _HINTS = {
 
 
 class DialProxy(Shape):
-    """Connects to the proxy over TLS, never through the tunnel."""
+    """A function that connects to the proxy over TLS, always directly."""
 
     def __call__(
         self, target: Target, factory: ProtocolFactory, tls: TlsOptions
@@ -54,7 +54,10 @@ class DialProxy(Shape):
 
 
 class TunnelPool:
-    """Returns the open tunnel, or opens one; all waiting connections share one attempt."""
+    """Opens the tunnel to the proxy when a connection needs it, and shares it among all.
+
+    Connections that wait for the tunnel share one attempt.
+    """
 
     def __init__(
         self,
@@ -78,7 +81,11 @@ class TunnelPool:
         self._closed: list[Deferred[None]] = []
 
     def tunnel(self) -> Deferred[ProxyTunnel]:
-        """Return the open tunnel, or wait for the next one."""
+        """Return the open tunnel, or fire when the next attempt has opened one.
+
+        Fails with NodeError if the proxy is not reached or refuses the token. For REFUSED_HOLD_S
+        after a refusal it fails at once.
+        """
         for tunnel in self._tunnels:
             if tunnel.phase is TunnelPhase.OPEN:
                 return succeed(tunnel)
@@ -91,7 +98,7 @@ class TunnelPool:
         return waiter
 
     async def finish(self) -> None:
-        """Close all connections in order, within FAREWELL_LIMIT_S; then close the tunnels."""
+        """Close all connections cleanly, within FAREWELL_LIMIT_S; then close the tunnels."""
         for tunnel in list(self._tunnels):
             tunnel.finish()
         if any(tunnel.phase is TunnelPhase.RETIRED for tunnel in self._tunnels):
@@ -101,7 +108,10 @@ class TunnelPool:
         await self.close()
 
     def close(self) -> Deferred[None]:
-        """Cancel the attempt and close all tunnels; fires when all are closed."""
+        """Cancel the attempt to open a tunnel, and close all tunnels; fires when they are closed.
+
+        Tunnels that are still open after CLOSE_TIMEOUT_S are aborted.
+        """
         if self._attempt is not None:
             self._attempt.cancel()
         for tunnel in list(self._tunnels):
@@ -191,11 +201,14 @@ class TunnelPool:
     # Losing a tunnel.
 
     def going_away(self, after_s: float) -> None:
-        """Open no tunnel for `after_s` seconds, at most GOAWAY_CAP_S: the proxy asks for this."""
+        """Called when the proxy is stopping: open no tunnel for `after_s` seconds.
+
+        The wait is at most GOAWAY_CAP_S.
+        """
         self._backoff.hold_off(self._clock.seconds() + min(after_s, GOAWAY_CAP_S))
 
     def refused(self, error: NodeError) -> None:
-        """Delay the next tunnel: the proxy closes one because of its token."""
+        """Called when the proxy closes a tunnel because of its token: delay the next tunnel."""
         if isinstance(error, AuthorizationFailed):
             self._hold(error)
         else:
@@ -206,7 +219,11 @@ class TunnelPool:
         self._refused_until_s = self._clock.seconds() + REFUSED_HOLD_S
 
     def lost(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None:
-        """Remove a tunnel. `unexpectedly`: neither side had begun to close it."""
+        """Called when a tunnel is closed or lost: forget it.
+
+        `unexpectedly`: neither side had begun to close it. Such a loss soon after the tunnel opened
+        counts as a failure to reach the proxy.
+        """
         self._tunnels.remove(tunnel)
         self._judge(tunnel, unexpectedly=unexpectedly)
         if self._tunnels:

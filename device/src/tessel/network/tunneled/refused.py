@@ -25,13 +25,17 @@ class AuthorizationFailed(NodeError):  # noqa: N818 - the words a program sees
         super().__init__(message, "ERR_PROXY_AUTHORIZATION")
 
     def again(self) -> NodeError:
+        """Return a copy of the error for another socket."""
         copy = AuthorizationFailed(str(self))
         copy.hint = self.hint
         return copy
 
 
 def refusal(refused: Refused, settings: Settings) -> NodeError:
-    """Return the error of a refusal."""
+    """Return the error that a program gets for the proxy's refusal of its token.
+
+    The code is EAGAIN if the proxy may accept the token soon, else ERR_PROXY_AUTHORIZATION.
+    """
     reason = refused.reason
     if refused.try_again:
         return NodeError(_NOW.get(reason, _NOW[Reason.NOT_CHECKED]), "EAGAIN")

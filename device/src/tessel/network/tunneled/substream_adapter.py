@@ -19,7 +19,7 @@ from streamplex.tx import ISubstreamProtocol
 
 
 class SubstreamEvents(Shape):
-    """The connection, as its adapter sees it."""
+    """The methods of a connection that SubstreamAdapter calls; ProxiedConnection has them."""
 
     def heard_made(self) -> None: ...
     def heard_event(self, name: str) -> None: ...
@@ -34,7 +34,7 @@ class SubstreamEvents(Shape):
 
 @implementer(ISubstreamProtocol, IHalfCloseableProtocol)
 class SubstreamAdapter:
-    """Passes the events of a substream to its connection."""
+    """A substream's protocol that passes each event to a connection."""
 
     def __init__(self, connection: SubstreamEvents) -> None:
         self.connection = connection
@@ -44,7 +44,7 @@ class SubstreamAdapter:
         self.connection.heard_made()
 
     def connectionMade(self) -> None:
-        """Part of Twisted's interface; `makeConnection` has done the work."""
+        """Do nothing: `makeConnection` has done the work. Part of Twisted's interface."""
 
     def customReceived(self, name: str, args: tuple[Json, ...]) -> None:
         del args  # the device needs none of the arguments

@@ -1,4 +1,4 @@
-"""One tunnel to the proxy, from the dial to its loss.
+"""One tunnel to the proxy, from its first connection attempt to its end.
 
 The device sends its token and its features, and opens no substream before the proxy's answer.
 """
@@ -55,11 +55,11 @@ class TunnelPhase(Enum):
 
 
 class TunnelSpentError(Exception):
-    """This tunnel opens no more substreams; the next tunnel does."""
+    """A tunnel can open no more substreams. The next tunnel must open them."""
 
 
 class TunnelOwner(Shape):
-    """The pool of tunnels, as a tunnel sees it."""
+    """The methods that a tunnel calls on the pool that made it; TunnelPool has them."""
 
     def going_away(self, after_s: float) -> None: ...
     def refused(self, error: NodeError) -> None: ...
@@ -68,7 +68,11 @@ class TunnelOwner(Shape):
 
 @implementer(ITunnelListener)
 class ProxyTunnel:
-    """A tunnel to the proxy. `answered` fires when the proxy has accepted the token."""
+    """One tunnel to the proxy: sends the token, opens substreams, and closes when it is idle.
+
+    `answered` fires when the proxy has accepted the token, and fails with NodeError if it refuses
+    it or the tunnel is lost before that.
+    """
 
     def __init__(self, settings: Settings, clock: IReactorTime, owner: TunnelOwner) -> None:
         self._settings = settings
@@ -88,7 +92,11 @@ class ProxyTunnel:
     # For the pool.
 
     def open(self, kind: SubstreamKind) -> Substream:
-        """Open a substream; raises TunnelSpentError if the next tunnel must do it."""
+        """Open a substream of this kind.
+
+        Raises TunnelSpentError if the next tunnel must open it, NodeError if the tunnel has ended
+        or has too many connections.
+        """
         if self.phase not in (TunnelPhase.OPEN, TunnelPhase.RETIRED):
             raise NodeError("the tunnel ended: ECONNRESET", "ECONNRESET")
         try:
@@ -106,23 +114,26 @@ class ProxyTunnel:
         return substream
 
     def substream_over(self) -> None:
-        """Count one open substream less."""
+        """Called when a substream has ended: without any other, the tunnel's idle time begins."""
         self._open_substreams -= 1
         self._watch_idle()
 
     @property
     def understands_failure(self) -> bool:
-        """True if the proxy aborts the target when a substream fails; the original one does not."""
+        """True if the proxy aborts its connection to the target when a substream fails.
+
+        The original proxy does not.
+        """
         return bool(self._features)
 
     def end_error(self) -> NodeError:
-        """Return the error of a connection that the end of this tunnel has cut."""
+        """Return the error for a connection that was cut because this tunnel ended."""
         if self._end_error is not None:
             return self._end_error.again()
         return NodeError("read ECONNRESET", "ECONNRESET")
 
     def finish(self) -> None:
-        """Open nothing more, close all connections in order, then close the tunnel.
+        """Open no more substreams, close all connections cleanly, then close the tunnel.
 
         A tunnel that is not authorized yet has no connections; its attempt closes it.
         """
@@ -145,7 +156,7 @@ class ProxyTunnel:
             self._pump().loseConnection()
 
     def abort(self) -> None:
-        """Abort the tunnel."""
+        """Close the tunnel at once, without sending the queued bytes."""
         self._stop_idle_timer()
         if self._protocol is not None and self.phase is not TunnelPhase.LOST:
             self.phase = TunnelPhase.CLOSING
@@ -154,7 +165,7 @@ class ProxyTunnel:
     # ITunnelListener.
 
     def tunnelMade(self, tunnel: TunnelProtocol) -> None:
-        """Send the token: TLS is established and the proxy's certificate was accepted."""
+        """Called when TLS is established and the proxy's certificate accepted: send the token."""
         self._protocol = tunnel
         if (connection := tcp_below(tunnel.transport)) is not None:
             # Not every proxy answers pings: TCP keep-alive finds a dead one, too.
@@ -164,12 +175,12 @@ class ProxyTunnel:
         tunnel.message(encode_hello(self._hello))
 
     def tunnelSecured(self) -> None:
-        """Part of the interface; tunnelMade comes first here and does the work."""
+        """Do nothing. The method is part of the interface; `tunnelMade` has done the work."""
 
     def messageReceived(self, value: Json) -> None:
-        """Handle the proxy's answer, which is the first message, and later refusals of the token.
+        """Called for each message: handle the proxy's answer and later refusals of the token.
 
-        Other later messages are ignored.
+        The first message is the answer. Other later messages are ignored.
         """
         if self.phase is TunnelPhase.ASKING:
             self._answered(decode_answer(value))
@@ -199,17 +210,21 @@ class ProxyTunnel:
         self.answered.callback(None)
 
     def substreamOpened(self, substream: Substream) -> None:
-        """Refuse it: a proxy opens no substreams on a device."""
+        """Called when the proxy opens a substream: fail it, because a device accepts none."""
         substream.fail("this device accepts no substreams")
         substream.release()
 
     def goAwayReceived(self, after_ms: int) -> None:
-        """Open nothing more: the proxy is stopping. Open connections may end by themselves."""
+        """Called when the proxy is stopping: open no more substreams. Open connections go on.
+
+        `after_ms` is the time in milliseconds after which the proxy accepts the next tunnel.
+        """
         self._owner.going_away(after_ms / 1000)
         if self.phase is TunnelPhase.OPEN:
             self._retire(f"the proxy is stopping, and asks for the next one after {after_ms} ms")
 
     def tunnelLost(self, reason: Failure) -> None:
+        """Called when the tunnel is closed or lost: report it to the pool, and fail `answered`."""
         self._stop_idle_timer()
         self._stop_cut()
         was_open, self.phase = self.phase is TunnelPhase.OPEN, TunnelPhase.LOST

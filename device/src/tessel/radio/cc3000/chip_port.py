@@ -18,13 +18,13 @@ _log = Logger(namespace="tessel.radio")
 
 
 class PortOwner(Protocol):
-    """The calls that a port makes on the object that opened it."""
+    """The methods that a port calls on the object that opened it."""
 
     def port_left(self, port: ChipPort) -> None:
-        """The port is closed for good."""
+        """Called when the port is closed and will not be opened again."""
 
     def port_dead(self, port: ChipPort) -> None:
-        """The chip has closed the port's socket: the port needs another one."""
+        """Called when the chip has closed the port's socket, so that the port needs another one."""
 
 
 class _State(Enum):
@@ -41,9 +41,9 @@ class _State(Enum):
 
 
 class ChipPort:
-    """A socket of the chip that the poll asks for arrivals until the program stops the port.
+    """A port on a socket of the chip, until the program stops the port.
 
-    The port can outlive its socket: when the network goes, the port is suspended, and it resumes
+    The port can outlive its socket: when the network is lost, the port is suspended, and it resumes
     with another socket when there is a network again.
     """
 
@@ -107,7 +107,7 @@ class ChipPort:
         return self.stopping
 
     async def send_some(self) -> bool:
-        """Close the socket if the program has stopped the port."""
+        """Close the socket if the program has stopped the port; return whether it did."""
         if not self.stopping:
             return False
         await self._close()
@@ -120,16 +120,19 @@ class ChipPort:
 
     @property
     def is_open(self) -> bool:
-        """True until the port is being closed, also while it is suspended."""
+        """True until the port is being closed; also True while the port is suspended."""
         return self._state in (_State.OPEN, _State.SUSPENDED)
 
     @property
     def stopping(self) -> bool:
-        """True from `stop` until the socket is closed."""
+        """True from the call of `stop` until the socket is closed."""
         return self._stopping is not None
 
     def suspend(self) -> None:
-        """Wait for another socket: the chip has lost this one."""
+        """Called when the chip has lost the port's socket: wait for another one.
+
+        A port that is being stopped is closed instead.
+        """
         self._poll.remove(self)
         if self._state is _State.OPEN:
             self._state = _State.SUSPENDED
@@ -137,24 +140,27 @@ class ChipPort:
             self.cut()
 
     def resume(self, sd: int) -> None:
-        """Go on with the socket `sd`."""
+        """Continue a suspended port with the socket number `sd`."""
         self.sd = sd
         self._state = _State.OPEN
 
     def lost(self, fault: RadioError) -> None:
-        """Report to the watchers that the port could not be opened again."""
+        """Report `fault` to the watchers: the port could not be opened again."""
         watchers, self._loss_watchers = self._loss_watchers, []
         for watcher in watchers:
             watcher(fault)
 
     def cut(self) -> None:
-        """Close the port at once, without asking the chip."""
+        """Close the port at once, without a command to the chip."""
         self._leave()
 
     # For the kinds of port.
 
     def dead(self, fault: CommandError) -> None:
-        """Report to the owner that the chip, its timer or the network has closed the socket."""
+        """Report to the owner that the port's socket was closed, but not by the program.
+
+        The chip, its timer or the network has closed it. `fault` is logged.
+        """
         if self._state is _State.OPEN:
             _log.warn(
                 "the socket of port {port} was closed: {fault}",
@@ -178,7 +184,7 @@ class ChipPort:
             self.gone()
 
     def gone(self) -> None:
-        """Clean up after the port is closed; subclasses add to it."""
+        """Clean up after the port is closed. Subclasses extend this method."""
         self._poll.remove(self)
         self._owner.port_left(self)
         stopping, self._stopping = self._stopping, None

@@ -1,4 +1,4 @@
-"""Convert error codes of the chip to errors of a radio."""
+"""Converts error codes of the chip to errors of a radio."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BY_CODE: dict[int, type[RadioError]] = {
 
 
 def radio_error(fault: CommandError) -> RadioError:
-    """Return the error of a command about an open socket."""
+    """Return the radio's error for a command that failed on an open socket."""
     return _BY_CODE.get(fault.code, RadioError)(str(fault))
 
 
 def open_error(fault: CommandError) -> RadioError:
-    """Return the error of opening a socket.
+    """Return the radio's error for a socket that could not be opened.
 
     Some service packs answer "failed" without a reason when no socket is free.
     """
@@ -39,12 +39,15 @@ def open_error(fault: CommandError) -> RadioError:
 
 
 def bind_error(fault: CommandError) -> RadioError:
-    """Return the error of binding a socket: without a reason, the port is in use."""
+    """Return the radio's error for a socket that could not be bound.
+
+    If the chip gives no reason, the port is in use.
+    """
     if fault.code == Code.FAILED:
         return radio.AddressInUseError(str(fault))
     return radio_error(fault)
 
 
 def name_error(fault: CommandError) -> RadioError:
-    """Return the error of the chip's own look-up."""
+    """Return the radio's error for a name that the chip could not look up."""
     return radio.NameNotFoundError(str(fault))

@@ -1,4 +1,4 @@
-"""The chip's sockets in use: connects, listens, binds, and maps socket numbers to their owners."""
+"""The chip's sockets in use: opens connections and ports, and knows the owner of each socket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tessel.radio.interface import NetworkUnreachableError, RadioError, ResetErr
 
 
 class Connections:
-    """Streams and ports of one chip."""
+    """All TCP connections and ports of one chip."""
 
     def __init__(self, chip: Chip, clock: IReactorTime, sizes: TransferSizes) -> None:
         self.poll = Poll(chip.driver, chip.sockets, clock)
@@ -47,7 +47,7 @@ class Connections:
         chip.driver.watch(self._event_came)
 
     async def dial(self, address: str, port: int, given_up: Callable[[], bool]) -> ChipStream:
-        """Connect, and return a stream that the caller is to `carry` or to `decline`.
+        """Connect to a target and return the stream; the caller must `carry` or `decline` it.
 
         `given_up` returns True when the caller does not want the connection any more. Raises
         RadioError, ChipError.
@@ -76,7 +76,10 @@ class Connections:
     async def listen(
         self, port: int, factory: Callable[[], IProtocol], backlog: int
     ) -> ListeningPort:
-        """Accept TCP connections at `port`, 0 for a free one. Raises RadioError, ChipError."""
+        """Accept TCP connections on `port` (0: any free port) and return the open port.
+
+        `factory` makes the protocol of each connection. Raises RadioError, ChipError.
+        """
         open_at = partial(self._opener.open_listening, backlog=backlog)
         sd, number = await open_at_port(port, lambda: self._ports.numbers, open_at)
 
@@ -96,7 +99,10 @@ class Connections:
         return listening
 
     async def bind_udp(self, port: int, protocol: DatagramProtocol) -> DatagramPort:
-        """Bind a UDP port, 0 for a free one, for `protocol`. Raises RadioError, ChipError."""
+        """Bind a UDP port (0: any free port) for `protocol` and return it.
+
+        Raises RadioError, ChipError.
+        """
         open_at = self._opener.open_datagrams
         sd, number = await open_at_port(port, lambda: self._ports.numbers, open_at)
         bound = DatagramPort(
@@ -124,7 +130,10 @@ class Connections:
     # The network goes and comes.
 
     def cut(self, why: Exception) -> None:
-        """The chip's sockets are lost: end the streams; ports wait for `restore`."""
+        """End all streams with the reason `why`, and suspend the ports until `restore`.
+
+        Call it when the chip's sockets are lost.
+        """
         sds = [*self._streams, *self._ports.sockets]
         for stream in list(self._streams.values()):
             stream.cut(why)
@@ -136,11 +145,11 @@ class Connections:
         self._opener.socket_free()
 
     def restore(self) -> None:
-        """There is a network again: open its ports again."""
+        """Open the suspended ports again. Call it when there is a network again."""
         self._ports.restore()
 
     def end(self) -> None:
-        """The radio is switched off: end streams and ports."""
+        """End all streams and ports. Call it when the radio is switched off."""
         self.cut(NetworkUnreachableError("the radio is off"))
         self._ports.end()
 

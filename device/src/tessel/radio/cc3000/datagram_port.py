@@ -1,4 +1,4 @@
-"""A UDP port of the chip."""
+"""A UDP port of the chip as a Twisted transport."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = Logger(namespace="tessel.radio")
 
 @implementer(ILosablePort, IUDPTransport)
 class DatagramPort(ChipPort):
-    """Carries the datagrams of one Twisted protocol, as its `IUDPTransport`."""
+    """A UDP port of the chip, and the transport of its Twisted protocol (`IUDPTransport`)."""
 
     def __init__(
         self,
@@ -53,6 +53,12 @@ class DatagramPort(ChipPort):
     # IUDPTransport.
 
     def write(self, packet: bytes, addr: tuple[str, int] | None = None) -> None:
+        """Queue a datagram for `addr`; without it, for the address given to `connect`.
+
+        Raises ValueError without a receiver, InvalidAddressError for a name, MessageLengthError if
+        it is longer than LARGEST_DATAGRAM, OSError (ENOBUFS) if DATAGRAMS_HELD datagrams wait
+        already.
+        """
         to = addr or self._peer
         if to is None:
             raise ValueError("a datagram without a receiver: give an address, or connect first")
@@ -69,6 +75,10 @@ class DatagramPort(ChipPort):
             self._poll.wake()
 
     def connect(self, host: str, port: int) -> None:
+        """Set the only peer of the port: datagrams from other addresses are ignored.
+
+        Raises RuntimeError at the second call.
+        """
         if self._peer is not None:
             raise RuntimeError("already connected")
         self._peer = (host, port)
@@ -80,6 +90,7 @@ class DatagramPort(ChipPort):
         """Do nothing: the chip always allows broadcasts."""
 
     def getBroadcastAllowed(self) -> bool:
+        """Return True: the chip always allows broadcasts."""
         return True
 
     # For the poll.

@@ -8,7 +8,7 @@ from tessel.radio.cc3000.socket_context import TransferSizes
 
 
 class Incoming:
-    """Reads from one socket of the chip."""
+    """Reads the bytes of one socket of the chip, and holds them while the protocol has paused."""
 
     def __init__(self, sd: int, sockets: Sockets, sizes: TransferSizes) -> None:
         self._sd = sd
@@ -38,6 +38,6 @@ class Incoming:
         return b"".join(pieces)
 
     def take(self) -> bytes:
-        """Return what was read and held."""
+        """Remove and return the bytes that were read and held."""
         data, self.unread = self.unread, b""
         return data

@@ -24,7 +24,10 @@ _log = Logger(namespace="tessel.radio")
 
 @implementer(ILosablePort)
 class ListeningPort(ChipPort):
-    """Asks the chip for a new connection every 10 ms, as the Tessel's firmware did."""
+    """A TCP port of the chip that accepts connections.
+
+    It asks the chip for a new connection every 10 ms, as the Tessel's firmware did.
+    """
 
     def __init__(
         self,

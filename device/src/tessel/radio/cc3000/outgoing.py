@@ -1,4 +1,4 @@
-"""Bytes that a stream has to send, and the producer that writes them."""
+"""The send buffer of a stream, with the producer that writes to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WRITE_BUFFER = 65_536
 
 
 class Outgoing:
-    """A buffer of bytes to send. It pauses and resumes a producer as its size requires."""
+    """A buffer of bytes to send, which pauses and resumes a producer by its size."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -28,7 +28,7 @@ class Outgoing:
     # Bytes.
 
     def add(self, data: bytes) -> None:
-        """Append to the buffer; pause the producer if there is a lot in it."""
+        """Append bytes to the buffer. With more than WRITE_BUFFER bytes, the producer is paused."""
         self._buffer += data
         if len(self._buffer) > WRITE_BUFFER and self._streaming and not self._paused:
             self._paused = True
@@ -41,7 +41,7 @@ class Outgoing:
         return data
 
     def sent(self) -> None:
-        """Resume the producer if everything has been sent."""
+        """Called after bytes were sent: resume the producer if the buffer is empty."""
         if self._buffer or self._producer is None:
             return
         if self._streaming and not self._paused:
@@ -50,14 +50,15 @@ class Outgoing:
         cast("IPullProducer", self._producer).resumeProducing()
 
     def clear(self) -> None:
-        """Drop all bytes."""
+        """Drop all bytes in the buffer."""
         self._buffer.clear()
 
     # The producer.
 
     def register(self, producer: IProducer, streaming: bool) -> None:
-        """Register a push producer (`streaming`) or a pull producer. Raises RuntimeError if there
-        is one already.
+        """Register a push producer (`streaming`) or a pull producer.
+
+        Raises RuntimeError if a producer is registered already.
         """
         if self._producer is not None:
             raise RuntimeError(f"a producer is registered already: {self._producer}")
@@ -66,12 +67,12 @@ class Outgoing:
             cast("IPullProducer", producer).resumeProducing()
 
     def unregister(self) -> None:
-        """Forget the producer."""
+        """Remove the producer, if there is one, without stopping it."""
         self._producer = None
         self._streaming = False
 
     def stop(self) -> None:
-        """Stop the producer: the connection is lost."""
+        """Stop and remove the producer, because the connection is lost."""
         producer = self._producer
         self.unregister()
         if producer is not None:

@@ -43,18 +43,18 @@ _log = Logger(namespace="tessel.radio")
 
 
 class Polled(Protocol):
-    """A socket as the poll needs it. Its methods raise ChipError only."""
+    """A socket that takes part in the poll. Its methods raise ChipError only."""
 
     @property
     def sd(self) -> int: ...
 
     @property
     def shares(self) -> bool:
-        """True if it shares the chip's buffers with others, and may hold them for long."""
+        """True if the socket uses the chip's shared send buffers and may hold them for long."""
 
     @property
     def reads(self) -> bool:
-        """True if the chip is to be asked whether there is something to read."""
+        """True if the poll is to ask the chip whether the socket has something to read."""
 
     @property
     def looks(self) -> bool:
@@ -62,17 +62,17 @@ class Polled(Protocol):
 
     @property
     def sends(self) -> bool:
-        """True if there is something to send, or if sent packets are awaited."""
+        """True if the socket has something to send, or is about to be closed."""
 
     async def send_some(self) -> bool:
-        """Send one packet, or close the socket. Returns False if there was nothing to do."""
+        """Send one packet, or close the socket. Return False if there was nothing to do."""
 
     async def read_some(self) -> bool:
-        """Read once. Returns False if there was nothing."""
+        """Read once from the socket. Return False if there was nothing to read."""
 
 
 class Poll:
-    """Makes rounds through its members for as long as one of them has something to wait for."""
+    """Lets the chip's sockets send and read in rounds, while one of them waits for something."""
 
     def __init__(self, driver: Driver, sockets: Sockets, clock: IReactorTime) -> None:
         self._driver = driver
@@ -96,11 +96,11 @@ class Poll:
         self._members.pop(member, None)
 
     def sharers(self) -> int:
-        """Return how many sockets share the chip's buffers."""
+        """Return how many sockets share the chip's send buffers."""
         return sum(member.shares for member in self._members)
 
     def wake(self) -> None:
-        """Begin a round soon, from the reactor: a member has something to do."""
+        """Begin a round in the next turn of the reactor, because a socket has something to do."""
         self._stay_awake()
         if self._timer is not None:
             self._timer.reset(0)
@@ -125,7 +125,7 @@ class Poll:
         return self._pause
 
     def stop(self) -> None:
-        """Forget all members, and make no more rounds."""
+        """Remove all sockets and make no more rounds."""
         self._members.clear()
         if self._timer is not None:
             self._timer.cancel()

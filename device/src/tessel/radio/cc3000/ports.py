@@ -1,4 +1,4 @@
-"""The radio's ports: suspended when the network is lost, opened again when it is back."""
+"""The ports of the CC3000 radio: suspended while there is no network, then opened again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = Logger(namespace="tessel.radio")
 
 
 class Ports:
-    """The open ports by the numbers of their sockets, and the suspended ones."""
+    """Holds the open ports of a chip by their socket numbers, and the suspended ports."""
 
     def __init__(
         self,
@@ -56,13 +56,14 @@ class Ports:
         self._poll.add(port)
 
     def mark_short_lived(self, port: ChipPort) -> None:
-        """The port soon stops by itself: connections may wait for its socket, and it is not opened
-        again in the next network.
+        """Mark a port that soon stops by itself.
+
+        Connections may wait for its socket, and it is not opened again in the next network.
         """
         self._short_lived.add(port)
 
     def make_way(self, sd: int) -> None:
-        """Set aside the port that had this socket number, which the chip has now given again.
+        """Suspend the port with the socket number `sd`, because the chip gave this number again.
 
         The chip has closed the earlier socket without reporting it.
         """
@@ -71,23 +72,23 @@ class Ports:
 
     @property
     def sockets(self) -> Collection[int]:
-        """Numbers of the open ports' sockets."""
+        """The socket numbers of the open ports."""
         return tuple(self._open)
 
     @property
     def numbers(self) -> Collection[int]:
-        """Port numbers in use."""
+        """The TCP and UDP port numbers that are in use."""
         return {port.getHost().port for port in self._open.values()}
 
     @property
     def is_closing(self) -> bool:
-        """Is some port about to give its socket back?"""
+        """True if the socket of a port will soon be free: a port is stopping or short-lived."""
         return any(port.stopping or port in self._short_lived for port in self._open.values())
 
     # The network goes and comes.
 
     def suspend(self) -> None:
-        """The chip's sockets are lost: ports wait for `restore`."""
+        """Suspend all ports until `restore`. Call it when the chip's sockets are lost."""
         for port in list(self._open.values()):
             if port in self._short_lived:
                 port.cut()
@@ -97,13 +98,13 @@ class Ports:
         self._open.clear()
 
     def restore(self) -> None:
-        """There is a network again: open the suspended ports again."""
+        """Open the suspended ports again. Call it when there is a network again."""
         self._ended = False
         suspended, self._suspended = self._suspended, []
         Deferred.fromCoroutine(self._restore(suspended)).addErrback(ignore_lost_chip)
 
     def end(self) -> None:
-        """The radio is switched off: close the suspended ports."""
+        """Close the suspended ports. Call it when the radio is switched off."""
         self._ended = True
         self._cut_suspended()
 
@@ -147,10 +148,12 @@ class Ports:
     # PortOwner.
 
     def port_left(self, port: ChipPort) -> None:
+        """Called when a port is closed: forget it, and let a waiting connection use its socket."""
         self._forget(port)
         self._opener.socket_free()
 
     def port_dead(self, port: ChipPort) -> None:
+        """Called when the chip has closed a port's socket: open the port again after REOPEN_S."""
         self._set_aside(port)
         Deferred.fromCoroutine(self._opener.discard(port.sd)).addErrback(ignore_lost_chip)
 
@@ -172,7 +175,7 @@ class Ports:
 
 
 def ignore_lost_chip(failure: Failure) -> None:
-    """An errback of work in the background: log all failures except that of a lost chip.
+    """Log a failure of background work, unless the chip was lost. To be used as an errback.
 
     The driver reports a lost chip to the radio itself.
     """

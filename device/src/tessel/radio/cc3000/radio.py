@@ -42,7 +42,7 @@ _log = Logger(namespace="tessel.radio")
 
 
 class NamesBy(Enum):
-    """How names are looked up."""
+    """The ways to look a name up: by UDP from the network's name server, or by the chip."""
 
     UDP = auto()  # by questions to the network's name server, as the Tessel's firmware did
     CHIP = auto()  # by the chip, which does nothing else in the meantime
@@ -50,7 +50,7 @@ class NamesBy(Enum):
 
 @implementer(IRadio)
 class Cc3000Radio:
-    """A radio whose sockets are those of a CC3000."""
+    """A radio that uses the sockets of a real or simulated CC3000."""
 
     ipv6 = False
 
@@ -89,13 +89,18 @@ class Cc3000Radio:
         return self._owns(selectable)
 
     def power_on(self) -> Deferred[None]:
+        """Start the chip and join its network, if it has one; see IRadio.power_on."""
         return _apart(self.supervisor.power_on(), lambda _: None)
 
     def power_off(self) -> Deferred[None]:
+        """Switch the chip off, cut its connections and close its ports."""
         return Deferred.fromCoroutine(self._power_off())
 
     def suspend(self) -> Deferred[None]:
-        """Switch the chip off, cut connections, and keep ports until there is a network again."""
+        """Switch the chip off and cut its connections.
+
+        Its ports are kept, and opened again when there is a network again.
+        """
         self.supervisor.power_off()
         self._connections.cut(NetworkUnreachableError("the radio is off"))
         return succeed(None)
@@ -122,6 +127,10 @@ class Cc3000Radio:
     def connect(
         self, addresses: Sequence[str], port: int, factory: Callable[[], IProtocol]
     ) -> Deferred[IProtocol]:
+        """Connect to the addresses one after the other; see IRadio.connect.
+
+        Cancelling the Deferred does not stop the chip, which ends the connect that it has begun.
+        """
         result: Deferred[IProtocol] = Deferred(lambda _: None)
 
         def connected(stream: ChipStream) -> None:
@@ -137,7 +146,10 @@ class Cc3000Radio:
         return result
 
     def connect_turn(self) -> Deferred[None]:
-        """Fires when no connect or look-up blocks the chip, not even a cancelled one."""
+        """Return a Deferred that fires when no connect or look-up blocks the chip.
+
+        A cancelled connect still blocks the chip until the chip gives up.
+        """
         blocking = self._connections.blocking
         return blocking.acquire().addCallback(lambda _: blocking.release())
 
@@ -159,6 +171,10 @@ class Cc3000Radio:
     def listen(
         self, port: int, factory: Callable[[], IProtocol], *, address: str, backlog: int
     ) -> Deferred[IRadioPort]:
+        """Accept TCP connections on a port of the chip; see IRadio.listen.
+
+        `address` is "", "0.0.0.0" or the chip's own, else it fails with AddressNotAvailableError.
+        """
         return _apart(self._listen(port, factory, address, backlog), _stop)
 
     async def _listen(
@@ -170,6 +186,7 @@ class Cc3000Radio:
     def bind_udp(
         self, port: int, protocol: DatagramProtocol, *, address: str
     ) -> Deferred[IRadioPort]:
+        """Bind a UDP port of the chip; see IRadio.bind_udp. `address` is as for `listen`."""
         return _apart(self._bind_udp(port, protocol, address), _stop)
 
     async def _bind_udp(self, port: int, protocol: DatagramProtocol, address: str) -> IRadioPort:
@@ -189,6 +206,7 @@ class Cc3000Radio:
     # Names.
 
     def lookup(self, name: str) -> Deferred[Sequence[str]]:
+        """Look a name up by UDP or by the chip, as `names_by` chooses; see IRadio.lookup."""
         return _apart(self._lookup(name), lambda _: None)
 
     async def _lookup(self, name: str) -> Sequence[str]:

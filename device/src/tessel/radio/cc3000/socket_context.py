@@ -1,4 +1,4 @@
-"""The parts of the radio that each of its sockets uses."""
+"""Objects that all sockets of the CC3000 radio share, and the sizes of their transfers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tessel.radio.cc3000.poll import Poll
 
 @dataclass(frozen=True, slots=True)
 class TransferSizes:
-    """The sizes of reads and writes on a TCP connection, and the number of reads in a row."""
+    """How many bytes one command reads or writes on a TCP connection, and reads in a row."""
 
     read: int = LARGEST_SEND
     write: int = LARGEST_SEND
@@ -30,18 +30,18 @@ class TransferSizes:
 
     @property
     def largest_read(self) -> int:
-        """Bytes that one read asks for."""
+        """The number of bytes that one read asks the chip for."""
         return LARGEST_SEND if self.by_packet else self.read
 
     @property
     def largest_write(self) -> int:
-        """Bytes that one send carries at most."""
+        """The largest number of bytes in one send command."""
         return LARGEST_SEND if self.by_packet else self.write
 
 
 @dataclass(frozen=True, slots=True)
 class SocketContext:
-    """The driver's sockets and buffers, the poll, the clock and the transfer sizes."""
+    """Objects that all sockets of a chip share: parts of the driver, poll, clock, sizes."""
 
     sockets: Sockets
     buffers: SendBuffers

@@ -24,7 +24,7 @@ _log = Logger(namespace="tessel.radio")
 
 
 class SocketOpener:
-    """Opens sockets of the chip, which has only four."""
+    """Opens and closes sockets of the chip, which has only four."""
 
     def __init__(self, sockets: Sockets, is_closing: Callable[[], bool]) -> None:
         """`is_closing` returns True while some socket is about to be closed."""
@@ -35,8 +35,8 @@ class SocketOpener:
     async def open_stream(self) -> int:
         """Open a TCP socket and return its number.
 
-        With none free it waits for sockets that are about to be closed, look-ups' among them.
-        Raises NoSocketError if there are none, RadioError, ChipError.
+        If no socket is free, it waits for a socket that is about to be closed. Raises NoSocketError
+        if there is none, RadioError, ChipError.
         """
         while True:
             try:
@@ -50,7 +50,10 @@ class SocketOpener:
             await free
 
     async def open_listening(self, port: int, backlog: int) -> int:
-        """Open a TCP socket that listens at `port`. Raises RadioError, ChipError."""
+        """Open a TCP socket that listens on `port` and return its number.
+
+        `backlog`: how many connections may wait to be accepted. Raises RadioError, ChipError.
+        """
         sd = await self.open_stream()
         try:
             await self._sockets.bind(sd, port)
@@ -61,7 +64,7 @@ class SocketOpener:
         return sd
 
     async def open_datagrams(self, port: int) -> int:
-        """Open a UDP socket bound to `port`. Raises RadioError, ChipError."""
+        """Open a UDP socket bound to `port`; return its number. Raises RadioError, ChipError."""
         try:
             sd = await self._sockets.open_datagram()
         except CommandError as fault:
@@ -74,19 +77,19 @@ class SocketOpener:
         return sd
 
     async def discard(self, sd: int) -> None:
-        """Close a socket. If the chip refuses, there is nothing more to do about it."""
+        """Close a socket. An error that the chip reports is only logged."""
         try:
             await self._sockets.close(sd)
         except CommandError as fault:
             _log.debug("socket {sd}: {fault}", sd=sd, fault=fault)
 
     async def discard_all(self, sds: Collection[int]) -> None:
-        """Close several sockets, as `discard` does."""
+        """Close several sockets one after the other. Errors of the chip are only logged."""
         for sd in sds:
             await self.discard(sd)
 
     def socket_free(self) -> None:
-        """A socket was closed: let those that wait for one try again."""
+        """Called when a socket was closed: the calls that wait for a free socket try again."""
         waiting, self._awaiting_socket = self._awaiting_socket, []
         for one in waiting:
             one.callback(None)
@@ -97,9 +100,10 @@ async def open_at_port(
     taken: Callable[[], Collection[int]],
     open_at: Callable[[int], Coroutine[Deferred[object], object, int]],
 ) -> tuple[int, int]:
-    """Open a socket at `port`, or at a free port if it is 0. Returns the socket and the port.
+    """Open a socket at `port` (0: any free port) and return the socket's number and the port.
 
-    `taken` returns the ports that the radio has already. Raises RadioError, ChipError.
+    `open_at` opens it at a given port. `taken` returns the ports that the radio uses already.
+    Raises RadioError, ChipError.
     """
     tries = 1 if port else PORT_TRIES
     while True:

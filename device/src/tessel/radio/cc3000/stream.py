@@ -83,24 +83,27 @@ class ChipStream(FixedTcpOptions):
         self._linger_until: float | None = None
 
     def carry(self, protocol: IProtocol) -> None:
-        """Connect the protocol, and begin to read for it."""
+        """Connect `protocol` to the stream, and begin to read for it."""
         self.protocol = protocol
         protocol.makeConnection(self)
         self._poll.add(self)
 
     def decline(self) -> None:
-        """Close the connection without a protocol: the program does not want it any more."""
+        """Close a connection that has no protocol, because the program no longer wants it."""
         self._phase = _Phase.LOST
         self._poll.add(self)
 
     @property
     def leaving(self) -> bool:
-        """True if the socket is about to be closed."""
+        """True if the connection is closing, so that its socket will soon be free."""
         return self.disconnecting or self._phase is not _Phase.OPEN
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that the chip has not taken yet. While they decrease, the link is alive."""
+        """The number of written bytes that the chip has not taken yet.
+
+        While it decreases, the link is alive.
+        """
         return len(self._outgoing)
 
     # ITransport, ITCPTransport.
@@ -259,12 +262,15 @@ class ChipStream(FixedTcpOptions):
     # For the radio.
 
     def close_wait(self) -> None:
-        """The peer has closed its side; bytes that came before can still be read."""
+        """Called when the peer has closed its side. Bytes that came before can still be read."""
         self.peer_closed = True
         self._poll.wake()
 
     def send_failed(self) -> None:
-        """The chip could not send: the socket is dead, but bytes that it received can be read."""
+        """Called when the chip could not send: drop all unsent bytes.
+
+        The socket is dead, but bytes that it received before can still be read.
+        """
         self._send_failed = True
         self._outgoing.clear()
         self._poll.wake()
@@ -274,7 +280,10 @@ class ChipStream(FixedTcpOptions):
             self._clock.callLater(0, self._report_loss, lost)
 
     def cut(self, why: Exception) -> None:
-        """End the connection: the chip has lost its socket, its network or its power."""
+        """End the connection with the reason `why`.
+
+        Called when the chip has lost its socket, its network or its power.
+        """
         self._phase = _Phase.GONE
         self._outgoing.clear()
         self._leave()

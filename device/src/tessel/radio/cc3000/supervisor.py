@@ -32,7 +32,7 @@ _TROUBLE = (ChipError, CommandError, JoinError)
 
 @dataclass(frozen=True, slots=True)
 class WifiCredentials:
-    """The name of a Wi-Fi network, and how to join it."""
+    """The name, security and password of a Wi-Fi network."""
 
     ssid: bytes
     security: Security = Security.OPEN
@@ -40,7 +40,10 @@ class WifiCredentials:
 
 
 class ChipSupervisor:
-    """Starts the chip, joins its network, and repeats both after failures. `link` is the state."""
+    """Starts a CC3000, joins its Wi-Fi network, and repeats both with a backoff after failures.
+
+    `link` is the present state of the link.
+    """
 
     def __init__(
         self,
@@ -71,14 +74,17 @@ class ChipSupervisor:
         chip.driver.watch_loss(self._chip_lost)
 
     def watch(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
-        """Call `changed` with each new state of the link. Returns a function that ends it."""
+        """Call `changed` with the new state at each change of the link.
+
+        Returns a function that ends the watch.
+        """
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
     async def power_on(self) -> None:
         """Start the chip and join its network, if it has one.
 
-        Raises NetworkUnreachableError; the chip is off then.
+        Raises NetworkUnreachableError if either fails; the chip is then off.
         """
         if self._wanted:
             return
@@ -120,7 +126,7 @@ class ChipSupervisor:
         return lambda: self._trouble_watchers.remove(failed)
 
     def power_off(self) -> None:
-        """Switch the chip off, and leave it off."""
+        """Switch the chip off. It is not started again in the background."""
         self._wanted = False
         self._stop_timer()
         self.link = LinkState.OFF
@@ -128,7 +134,7 @@ class ChipSupervisor:
         self._change(LinkState.OFF)
 
     async def join(self, access_point: WifiCredentials) -> Lease:
-        """Join this network, and leave the present one.
+        """Leave the present network and join this one; return the chip's addresses in it.
 
         Raises JoinError, CommandError, ChipError.
         """
@@ -149,7 +155,10 @@ class ChipSupervisor:
         return lease
 
     async def leave(self) -> None:
-        """Leave the network, and join none again. Raises CommandError, ChipError."""
+        """Leave the network, and join no other in the background.
+
+        Raises CommandError, ChipError.
+        """
         self.access_point = None
         self._stop_timer()
         await self._chip.wlan.leave()

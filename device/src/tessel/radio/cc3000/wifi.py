@@ -1,4 +1,4 @@
-"""The Wi-Fi of the CC3000, as a program manages it."""
+"""The functions of the CC3000 radio with which a program manages Wi-Fi."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @implementer(IWifi)
 class Cc3000Wifi:
-    """`IWifi` of a `Cc3000Radio`."""
+    """Manages the Wi-Fi of a Cc3000Radio: implements IWifi."""
 
     def __init__(self, radio: Cc3000Radio) -> None:
         self._radio = radio
