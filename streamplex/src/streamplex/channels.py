@@ -1,4 +1,4 @@
-"""The channel numbers that each side of a tunnel may open; pure.
+"""The channel numbers that each side of a tunnel may open. No I/O.
 
 Side A opens odd numbers and side B even ones, each counting up. When they run out and the peer has
 agreed to `reuse/1`, released numbers are used again, the one unused for longest first.

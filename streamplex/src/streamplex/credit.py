@@ -1,4 +1,4 @@
-"""Windows: how much may be under way on each substream (`credit/1`); pure arithmetic.
+"""Flow control windows (`credit/1`): the bytes that the peer may send on each substream. No I/O.
 
 A window is the number of bytes for which this side has promised room. Each byte of it is one of:
 

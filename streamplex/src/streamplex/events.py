@@ -1,4 +1,4 @@
-"""The meaning of messages, layer 3 of the wire: the control channel and the substreams.
+"""The meaning of messages on all channels: layer 3 of the protocol (docs/wire.md).
 
 `decode` returns the typed meaning of a message. The functions below it return the frames that carry
 the same meaning to a peer, with their keys in the order in which the original writes them.

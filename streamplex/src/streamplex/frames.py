@@ -1,4 +1,4 @@
-"""Bytes <-> frame bodies, layer 1 of the wire.
+"""Conversion between bytes and frame bodies: layer 1 of the protocol (docs/wire.md).
 
 +----------------+---------------------+
 | length: uint16 | body: length bytes |        big-endian; length counts the body alone

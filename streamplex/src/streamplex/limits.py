@@ -1,4 +1,4 @@
-"""Limits on what a peer may send; pure."""
+"""Limits on the bytes that a peer may send or leave unread. No I/O."""
 
 from __future__ import annotations
 

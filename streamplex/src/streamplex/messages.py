@@ -1,4 +1,4 @@
-"""Frame body <-> message on a channel, layer 2 of the wire.
+"""Conversion between frame bodies and messages: layer 2 of the protocol (docs/wire.md).
 
 +-----------------+-------------+------------------------+
 | channel: uint16 | type: uint8 | payload                |        big-endian

@@ -1,4 +1,4 @@
-"""The order in which queued data is sent; pure.
+"""The order in which queued data is sent. No I/O.
 
 Queued data waits in lanes, one for each channel that has any:
 

@@ -1,4 +1,4 @@
-"""The half-close of one substream, as a table.
+"""The half-close states of one substream, as a table of transitions.
 
                  we end                        the peer ends
     OPEN ---------------------> LOCAL_ENDED ----------------> ENDED

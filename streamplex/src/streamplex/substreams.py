@@ -1,4 +1,4 @@
-"""Which substreams of one tunnel are open, and which of their directions have ended; pure."""
+"""The open substreams of one tunnel, and the state of both directions of each. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy conversation: what a device and the proxy say to each other inside a tunnel.
+"""The proxy conversation: the messages that a device and the proxy exchange inside a tunnel.
 
 This is layer 4 of docs/wire.md. Both ends import it: each message is encoded and decoded here and
 nowhere else. The package is pure: it turns JSON values into typed messages and back.

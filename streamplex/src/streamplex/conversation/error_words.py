@@ -1,4 +1,7 @@
-"""The code words in the error texts of the conversation. They are Node's: programs compare them."""
+"""The error codes in the error texts of the conversation.
+
+They are the codes of Node, because programs compare them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class VerifyError(NamedTuple):
 WRONG_NAME = VerifyError(
     "ERR_TLS_CERT_ALTNAME_INVALID", "Hostname/IP does not match certificate's altnames"
 )
-"""The certificate is valid, but not for the host that the program asked for."""
+"""The certificate is valid, but not for the host to which the program connects."""
 
 _VERIFY_ERRORS = {
     2: VerifyError("UNABLE_TO_GET_ISSUER_CERT", "unable to get issuer certificate"),

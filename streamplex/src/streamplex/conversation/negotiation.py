@@ -1,4 +1,4 @@
-"""The common parts of hello and answer: the list of features, and the window."""
+"""The parts that the first messages of device and proxy share: the features and the window."""
 
 from __future__ import annotations
 

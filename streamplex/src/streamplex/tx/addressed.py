@@ -1,4 +1,4 @@
-"""The parts of a Twisted transport that a substream has for the interface's sake only."""
+"""The addresses and TCP options of a substream, which Twisted expects of a TCP transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The half of a substream that receives: hands on data and events to the protocol over it."""
+"""The receiving half of a substream: delivers data and events to the substream's protocol."""
 
 from __future__ import annotations
 

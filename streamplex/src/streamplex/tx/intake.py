@@ -1,4 +1,4 @@
-"""Holds what was received on a substream until its protocol takes it."""
+"""The queue for data and events received on a substream, until its protocol takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of a tunnel's owner."""
+"""The interface that the owner of a tunnel implements to receive the tunnel's events."""
 
 # mypy: disable-error-code="misc"
 # zope.interface's methods are declared without self.

@@ -1,4 +1,4 @@
-"""Finds a dead peer in seconds; TCP alone takes a quarter of an hour.
+"""Detection of a dead peer in seconds; TCP alone takes a quarter of an hour.
 
     silent for `interval_s` -> ping (`ping/1`) -> silent for `timeout_s` more -> give up
 

@@ -1,4 +1,4 @@
-"""The half of a substream that sends: data, events, errors, and its end."""
+"""The sending half of a substream: sends data, events, errors and the end of the data."""
 
 from __future__ import annotations
 

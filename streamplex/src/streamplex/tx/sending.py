@@ -1,4 +1,4 @@
-"""The sending half of the pump: takes from the core what the transport has room for."""
+"""The sending half of the pump: moves queued bytes from the core to the transport."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streamplex.tx.flow import HeldBytes
 from streamplex.tx.substream import Substream
 
 MAX_BATCH_BYTES = READ_BYTES
-"""Most bytes of payload written to the transport at once: what one read of a target returns."""
+"""Most bytes of payload written to the transport at once: the size of one read of a target."""
 
 MIN_BATCH_BYTES = FAIR_TURN_BYTES
 """The same while the transport is slow: nothing can overtake bytes that were written to it."""

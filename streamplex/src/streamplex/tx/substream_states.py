@@ -1,4 +1,4 @@
-"""The states of both halves of a substream, reading and writing, until their ends.
+"""The states of the receiving half (Reading) and the sending half (Writing) of a substream.
 
 Reading   WAITING --attach--> OPEN --discard--> DISCARDING --reset--> RESET --lose--> LOST
 Writing   OPEN --ask--> ENDING --end--> ENDED --sent--> SENT --release--> RELEASED
