@@ -100,10 +100,7 @@ class ChipStream(FixedTcpOptions):
 
     @property
     def unsent_bytes(self) -> int:
-        """The number of written bytes that the chip has not taken yet.
-
-        While it decreases, the link is alive.
-        """
+        """The number of written bytes that the chip has not taken. A live link lets it decrease."""
         return len(self._outgoing)
 
     # ITransport, ITCPTransport.
@@ -280,10 +277,7 @@ class ChipStream(FixedTcpOptions):
             self._clock.callLater(0, self._report_loss, lost)
 
     def cut(self, why: Exception) -> None:
-        """End the connection with the reason `why`.
-
-        Called when the chip has lost its socket, its network or its power.
-        """
+        """End the connection for the reason `why`: its socket, the network or the power is lost."""
         self._phase = _Phase.GONE
         self._outgoing.clear()
         self._leave()
