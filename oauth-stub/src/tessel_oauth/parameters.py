@@ -68,8 +68,8 @@ def parsed(data: bytes) -> Mapping[str, str]:
 def json_members(data: bytes) -> Mapping[str, str]:
     """Return the member names of a JSON object as parameters with empty values.
 
-    The original server reads JSON bodies as parameters, too, but uses only the names. Other JSON
-    values have no parameters.
+    The original server reads JSON bodies as parameters, too. The values do not matter here. JSON
+    that is not an object has no parameters.
 
     Raises:
         OAuthError: invalid_request, if the data is not JSON.

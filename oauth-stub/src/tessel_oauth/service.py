@@ -90,8 +90,9 @@ class TokenService:
             grant_type: the OAuth grant type of the request.
             api_key: the API key of the account; None: the request has none, which is an error.
 
-        Raises: OAuthError: the client, the grant type or the API key is wrong. UnavailableError:
-        the store failed or is overloaded.
+        Raises:
+            OAuthError: the client, the grant type or the API key is wrong.
+            UnavailableError: the store failed or is overloaded.
         """
         client = await self._authenticated(who)
         if grant_type not in client.grants:

@@ -91,9 +91,11 @@ def addresses_of(name: str, family: AddressFamily) -> Addresses:
         name: the name to look up.
         family: AF_INET, AF_INET6, or AF_UNSPEC for both.
 
-    Returns: the addresses in the order of getaddrinfo; an empty tuple if the name has none.
+    Returns:
+        the addresses in the order of getaddrinfo; an empty tuple if the name has none.
 
-    Raises: NoAnswerError: the look-up failed, so it is not known whether there are addresses.
+    Raises:
+        NoAnswerError: the look-up failed, so it is not known whether there are addresses.
     """
     try:
         found = socket.getaddrinfo(name, 0, family, socket.SOCK_STREAM)
