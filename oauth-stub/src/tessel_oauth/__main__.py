@@ -41,7 +41,10 @@ reactor = cast("IReactor", installed_reactor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code of the process."""
+    """Run the command with the arguments `argv`; return the exit code of the process.
+
+    None: the arguments of this process.
+    """
     arguments = _parser().parse_args(argv)
     try:
         config = Config.from_env(os.environ)

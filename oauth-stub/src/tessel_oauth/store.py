@@ -136,7 +136,7 @@ class Store:
         self._connection.close()
 
     def put_client(self, client: Client) -> None:
-        """Create or replace a client; its earlier tokens stay valid."""
+        """Create a client, or replace the one with the same id. Its earlier tokens stay valid."""
         with self._transaction() as run:
             run.execute(
                 "INSERT INTO client (id, secret_hash, grants) VALUES (?, ?, ?) ON CONFLICT (id)"
@@ -150,7 +150,7 @@ class Store:
         return Client(row[0], row[1], frozenset(row[2].split())) if row else None
 
     def add_account(self, account: Account) -> bool:
-        """Create an account; return False if the name exists already."""
+        """Create an account and return True. False: the name exists already."""
         with self._transaction() as run:
             made = run.execute(
                 "INSERT INTO account (username, email, name, api_key) VALUES (?, ?, ?, ?)"
@@ -160,7 +160,7 @@ class Store:
         return made.rowcount == 1
 
     def renew_key(self, username: str, api_key: str) -> bool:
-        """Replace an account's API key; return False if there is no such account."""
+        """Replace an account's API key and return True. False: there is no such account."""
         with self._transaction() as run:
             renewed = run.execute(
                 "UPDATE account SET api_key = ? WHERE username = ?", (api_key, username)

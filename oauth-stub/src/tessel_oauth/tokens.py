@@ -51,7 +51,7 @@ def hash_secret(secret: str, random: Random) -> str:
 
 
 def secret_matches(secret: str, stored: str) -> bool:
-    """Return whether `secret` is the secret that `stored` is the hash of.
+    """Return whether `stored` is the hash of `secret`.
 
     Slow; a right and a wrong secret take equally long.
 

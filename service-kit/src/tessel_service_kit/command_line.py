@@ -116,7 +116,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def explain_assignment(word: str) -> str | None:
     """Return a hint if an argument is an assignment such as NAME=value, or else None.
 
-    Settings belong into the environment, and not on the command line.
+    Settings are read from the environment, and not from the command line.
     """
     name, equals, _value = word.partition("=")
     if not equals or not name:

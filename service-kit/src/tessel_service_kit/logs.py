@@ -63,7 +63,7 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 class LogLevel(StrEnum):
-    """How important a log line is; the setting LOG_LEVEL is the lowest level that is written."""
+    """The importance of a log line. The setting LOG_LEVEL is the lowest level that is written."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -73,7 +73,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How log lines are written: for people or for programs."""
+    """The format of log lines: text for people, or JSON for programs."""
 
     TEXT = "text"
     JSON = "json"

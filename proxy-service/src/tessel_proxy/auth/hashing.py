@@ -27,7 +27,7 @@ class RunInThread(Protocol):
     """Calls a blocking function in a thread, and returns a Deferred with the function's result."""
 
     def __call__(self, work: Callable[[], T]) -> Deferred[T]:
-        """The result of `work`, called in a thread."""
+        """Return a Deferred with the result of `work`, which is called in a thread."""
 
 
 def reactor_threads(reactor: IReactorThreads) -> RunInThread:

@@ -19,7 +19,10 @@ def passphrase(text: str) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateSettings(Settings):
-    """Files of certificates and keys that `make-cert` writes and the listeners use."""
+    """The settings that name the files of certificates and keys.
+
+    `make-cert` writes these files, and the listeners use them.
+    """
 
     cert_file: Path = setting(
         "CERT_FILE",

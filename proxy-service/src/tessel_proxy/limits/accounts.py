@@ -159,9 +159,9 @@ class AccountLimits:
         self._sweep_at = max(SWEEP_AT, 2 * len(self._tallies))
 
     def refusal_of_substream(self, tally: AccountUsage) -> Outcome | None:
-        """Return the outcome that names the limit which forbids one more substream, or None.
+        """Return the outcome that names the limit which forbids one more substream.
 
-        None takes one open from the account's rate of opens.
+        None: no limit forbids it, and one open was taken from the account's rate of opens.
         """
         if tally.substreams >= self._config.max_substreams_per_account:
             return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT

@@ -83,7 +83,10 @@ class Resolver(Interface):
     """A callable that looks up the addresses of a name."""
 
     def __call__(self, name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
-        """The addresses of `name`, none if it has none. Fails with NotNowError if unknown."""
+        """Return a Deferred with the addresses of `name`, empty if it has none.
+
+        Fails with NotNowError if the look-up failed, so that this is not known.
+        """
 
 
 def system_resolver(reactor: IThreadsAndTime, threads: ThreadPool, helpers: ThreadPool) -> Resolver:
