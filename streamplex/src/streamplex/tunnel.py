@@ -67,10 +67,9 @@ class TunnelCore:
         self._pings = 0  # sent; the number of the last one
 
     def receive(self, data: bytes) -> list[Event]:
-        """Return the events in bytes that the peer sent.
+        """Return the events in bytes that the peer sent. Raises LocalError after a Fault.
 
         If the peer breaks the protocol, the last event is a Fault; the events before it are valid.
-        Raises LocalError if called after a Fault.
         """
         if self._failed:
             raise LocalError("bytes for a tunnel that has failed")
@@ -104,10 +103,7 @@ class TunnelCore:
         self._patience.hear_at_most(nbytes)
 
     def receive_end(self) -> None:
-        """Check that the peer's bytes end with a whole frame, when no more bytes will come.
-
-        Raises RemoteError if the last frame is incomplete.
-        """
+        """Called after the peer's last bytes: raises RemoteError if a frame is incomplete."""
         self._reader.end()
 
     def _accept(self, meaning: Meaning) -> Reported | None:
@@ -142,9 +138,7 @@ class TunnelCore:
                 self.flow.ended(channel)
                 return meaning
             case CreditGranted(channel, nbytes):
-                self._substreams.is_open(
-                    channel
-                )  # a released one still needs credit for its queued data
+                self._substreams.is_open(channel)  # a released one needs credit for queued data
                 self.flow.granted(channel, nbytes)
                 return None
             case StreamReset(channel):
@@ -177,8 +171,7 @@ class TunnelCore:
     def goaway(self, after_ms: int) -> None:
         """Queue a request that the device opens no more substreams and reconnects after `after_ms`.
 
-        Raises LocalError without `goaway/1`, on the device's side, or if `after_ms` (milliseconds)
-        is out of range.
+        Raises LocalError without `goaway/1`, on the device, or if `after_ms` is out of range.
         """
         if self._side is not Side.A or features.GOAWAY not in self._features.names:
             raise LocalError("goaway without goaway/1, or not by the server")
@@ -194,10 +187,9 @@ class TunnelCore:
         self._scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: BytesLike) -> None:
-        """Queue data of a substream, of any size. Raises LocalError after `end`.
+        """Queue data of a substream; drop it if the peer has reset. Raises LocalError after `end`.
 
-        If the peer has reset the substream, the data is dropped. The bytes of a memoryview must not
-        change before they are taken or copied by `keep`.
+        The bytes of a memoryview must not change before they are taken or copied by `keep`.
         """
         self._substreams.this_side_does(channel, Input.SEND)
         if self.flow.is_read(channel):
@@ -208,10 +200,7 @@ class TunnelCore:
         self._scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
-        """Queue the end of this side's data on a substream.
-
-        Raises LocalError if it was queued before.
-        """
+        """Queue the end of this side's data on a substream. Raises LocalError if done before."""
         self._substreams.this_side_does(channel, Input.LOCAL_END)
         self._scheduler.add_frame(channel, events.stream_ended(channel))
 
@@ -231,18 +220,17 @@ class TunnelCore:
         self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
     def reset(self, channel: int) -> None:
-        """Ask the peer to drop its queued data and to end. Raises LocalError without `credit/1`.
+        """Ask the peer to drop its queued data and to end; the data queued here is dropped too.
 
-        The peer aborts the other direction, too, so the data queued here is dropped.
+        Raises LocalError without `credit/1`.
         """
         self._substreams.require(channel)
         self.flow.stop_reading(channel)
 
     def release(self, channel: int) -> None:
-        """Stop using a substream, and ignore everything that the peer still sends on it.
+        """Stop using a substream, and ignore what the peer still sends on it.
 
-        The side that opened the substream has to `end` it first (otherwise LocalError), and has to
-        know that the peer has ended it, too.
+        Its opener must have called `end` (otherwise LocalError) and seen the peer's end.
         """
         self._substreams.release(channel)
         if self._substreams.is_own(channel) and channel in self.flow:
@@ -258,8 +246,7 @@ class TunnelCore:
     def offer(self, names: Iterable[str]) -> None:
         """Accept the messages of the features that this side is about to offer to the peer.
 
-        Messages of these features may arrive in the same bytes as the peer's answer, before
-        `enable` is called.
+        They may arrive in the same bytes as the peer's answer, before `enable` is called.
         """
         self._features = Features(names, hears_goaway=self._side is Side.B)
 
@@ -303,11 +290,7 @@ class TunnelCore:
         return self._substreams.leaving
 
     def take(self, max_bytes: int) -> Batch:
-        """Remove from the queues and return the bytes that are to be sent next.
-
-        These are about `max_bytes`: the last turn may exceed it. Fewer are returned if less can be
-        sent.
-        """
+        """Dequeue the bytes to send next: up to `max_bytes`, which the last turn may exceed."""
         batch = self._scheduler.take(max_bytes)
         if self._substreams.leaving:
             for channel in batch.served:

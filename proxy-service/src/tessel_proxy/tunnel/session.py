@@ -50,9 +50,9 @@ from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
 
 @implementer(ITunnelListener)
 class Session:
-    """The listener of one tunnel: checks the token, serves the substreams and ends the tunnel.
+    """The listener of one tunnel: checks its token and serves its substreams.
 
-    `source`: the peer's address group, by which wrong tokens are counted.
+    `source` is the peer's address group, by which wrong tokens are counted.
     """
 
     def __init__(self, shared: SharedState, record: TunnelRecord, source: str = "") -> None:
@@ -100,9 +100,8 @@ class Session:
         self._tunnel.abortConnection()
 
     def drain(self, after_ms: int) -> bool:
-        """Ask the device to return after `after_ms`; return False if it does not support goaway/1.
-
-        A tunnel without an accepted token is ended at once.
+        """Ask the device to return after `after_ms`, or end the tunnel if it has no token.
+        Return whether the device was asked: it was not without goaway/1.
         """
         if self._authenticated is None or self._state is not SessionState.OPEN:
             self.stop()
@@ -139,10 +138,7 @@ class Session:
         self._tunnel.abortConnection()
 
     def replace(self, newer: TunnelRecord) -> None:
-        """Cut this tunnel, because its device has connected again over the tunnel `newer`.
-
-        A device that has used all channel numbers of this tunnel needs both, so this one stays.
-        """
+        """Cut this tunnel for `newer`. If its channel numbers are used up, the device needs both."""
         if self._tunnel.core.peer_is_spent:
             return
         newer.replaces(self._record)
@@ -156,10 +152,9 @@ class Session:
         self._tunnel.abortConnection()
 
     def _end(self, outcome: TunnelOutcome) -> None:
-        """Send the queued data, then close."""
         if self._state is not SessionState.CLOSED:
             self._close(outcome)
-            self._tunnel.loseConnection()
+            self._tunnel.loseConnection()  # sends the queued data first
 
     def _close(self, outcome: TunnelOutcome) -> None:
         self._outcome = outcome

@@ -91,10 +91,7 @@ class TunnelProtocol(Sending):
     # --- for the code above -----------------------------------------------------------
 
     def open(self, name: str | None) -> Substream:
-        """Open a substream with this name and return it.
-
-        Raises LocalError if the tunnel is not open, and the errors of `TunnelCore.open`.
-        """
+        """Open a substream. Raises LocalError if the tunnel is not open; see `TunnelCore.open`."""
         if self._phase is not Phase.OPEN:
             raise LocalError(f"substream opened on a tunnel that is {self._phase.name.lower()}")
         substream = self._add(self.core.open(name), name)
@@ -162,10 +159,7 @@ class TunnelProtocol(Sending):
         substream.crashed(fault)
 
     def behind(self, call: Callable[[], None]) -> None:
-        """Make the call after everything of the current read was delivered.
-
-        Outside a read, the call is made at once.
-        """
+        """Make the call when the current read is delivered; outside a read, at once."""
         if self._behind is None:
             call()
         else:

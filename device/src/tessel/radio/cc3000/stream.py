@@ -264,10 +264,7 @@ class ChipStream(FixedTcpOptions):
         self._poll.wake()
 
     def send_failed(self) -> None:
-        """Called when the chip could not send: drop all unsent bytes.
-
-        The socket is dead, but bytes that it received before can still be read.
-        """
+        """Called when the chip could not send: drop all unsent bytes. Received ones stay."""
         self._send_failed = True
         self._outgoing.clear()
         self._poll.wake()
