@@ -138,7 +138,7 @@ class Session:
         self._tunnel.abortConnection()
 
     def replace(self, newer: TunnelRecord) -> None:
-        """Cut this tunnel for `newer`. If its channel numbers are used up, the device needs both."""
+        """Cut this tunnel for `newer`, unless its numbers are used up: both are needed then."""
         if self._tunnel.core.peer_is_spent:
             return
         newer.replaces(self._record)
