@@ -281,7 +281,7 @@ class TunnelCore:
         return self._scheduler.has_waiting
 
     def waiting_bytes(self, channel: int) -> int:
-        """Return the number of queued bytes of a substream that are not taken yet."""
+        """Return the number of bytes queued for the peer on a substream and not sent yet."""
         return self._scheduler.waiting_bytes(channel)
 
     @property
