@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := streamplex service-kit proxy-service device oauth-stub
+# with the Node that runs JavaScript programs
+INSTALLED := $(PACKAGES:device=device[js])
 SOURCES := $(PACKAGES:%=%/src)
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ $(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml
 	@echo "Installing the five packages and the development tools into $(VENV). This takes about half a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip flit_core
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --group dev $(PACKAGES:%=--editable %)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --group dev $(INSTALLED:%=--editable './%')
 	@touch $@
 
 # Each process first collects all tests, which takes 3 s. More than 8 processes are not faster.

