@@ -68,11 +68,16 @@ def host(text: str) -> str:
 
 
 def number_flag(text: str) -> bool:
-    """Return False for the number 0, True for every other number."""
+    """Return False for the number 0, True for every other number; also for `false` and `true`.
+
+    A JavaScript program that assigns a boolean to process.env sets one of these two texts.
+    """
+    if text in ("true", "false"):
+        return text == "true"
     try:
         return int(text[:20]) != 0
     except ValueError:
-        raise ValueError("0 for no, or another number for yes") from None
+        raise ValueError("0 or false for no, another number or true for yes") from None
 
 
 def end_to_end(text: str) -> bool:

@@ -97,8 +97,8 @@ class Settings(SettingsTable):
     trusted: bool = setting(
         "PROXY_TRUSTED",
         "0",
-        "A number other than 0: TLS connections go through the tunnel, and the proxy does the TLS "
-        "with the target: it sees the plain text. 0: TLS connections go directly.",
+        "A number other than 0, or true: TLS connections go through the tunnel, and the proxy does "
+        "the TLS with the target: it sees the plain text. 0 or false: TLS connections go directly.",
         number_flag,
     )
     end_to_end: bool = setting(

@@ -145,7 +145,7 @@ def test_a_certificate_may_be_text_or_stand_in_a_file(tmp_path):
         ("PROXY_HOST", "https://proxy.example", "without a scheme"),
         ("PROXY_HOST", "proxy.example:443", "PROXY_PORT"),
         ("PROXY_HOST", "two words", "a name or an address"),
-        ("PROXY_TRUSTED", "yes", "0 for no, or another number"),
+        ("PROXY_TRUSTED", "yes", "0 or false for no, another number or true for yes"),
         ("PROXY_TLS", "yes", "end-to-end"),
         ("PROXY_IDLE", "-1", "0 to"),
         ("PROXY_IDLE", "1.5", "0 to"),
@@ -168,6 +168,14 @@ def test_a_malformed_setting_is_named_with_its_value_and_what_is_expected(name, 
     assert fault.startswith(f"{name}=")
     assert value[:20] in fault or repr(value) in fault
     assert expected in fault
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("0", False), ("1", True), ("-1", True), ("false", False), ("true", True)],
+)
+def test_proxy_trusted_is_a_number_or_what_javascript_makes_of_a_boolean(value, expected):
+    assert Settings.from_env({"PROXY_TRUSTED": value}).trusted is expected
 
 
 def test_all_faults_are_told_at_once():
