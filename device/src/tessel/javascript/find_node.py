@@ -28,7 +28,7 @@ VERSION_TIMEOUT_S: Final = 10  # Node answers in 0.05 s; a slow board that swaps
 MAX_SHOWN: Final = 80  # characters of an unexpected answer in an error
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_HOW_TO_GET_IT: Final = "to install one: pip install 'tessel[js]'"
+_HOW_TO_GET_IT: Final = "to install it: pip install 'tessel[js]', or Node's own package"
 
 
 class NodeMissingError(Exception):

