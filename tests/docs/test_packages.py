@@ -51,6 +51,18 @@ def test_the_licence_is_in_sdist_and_wheel(built):
     assert in_sdist["LICENSE"] == in_wheel[name] == licence
 
 
+def test_the_files_of_the_source_are_in_sdist_and_wheel(built):
+    folder, in_sdist, in_wheel = built
+    source = ROOT / folder / "src"
+    files = {
+        file.relative_to(source).as_posix(): file.read_bytes()
+        for file in source.rglob("*")
+        if file.is_file() and file.suffix != ".pyc" and ".egg-info" not in file.parent.name
+    }
+    assert files.items() <= in_wheel.items()
+    assert {f"src/{name}": data for name, data in files.items()}.items() <= in_sdist.items()
+
+
 def test_the_wheel_declares_its_types(built):
     _, _, in_wheel = built
     (package,) = {name.split("/")[0] for name in in_wheel if ".dist-info/" not in name}
