@@ -6,6 +6,9 @@ A program compares `error.code` ("ECONNREFUSED"); `str(error)` is for people
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class NodeError(Exception):
     """An error with the code and the text that Node would report.
@@ -13,11 +16,16 @@ class NodeError(Exception):
     `code` is Node's error code. `opened_at` is the program's source line that opened the failed
     connection, and `hint` a sentence that may help; None: unknown. The text contains neither of
     them, because programs compare it.
+
+    `details` has further properties that Node gives to some errors, by Node's name. A certificate
+    of another host: `host`, `reason` and `cert` (here DER). An error of TLS: `library` and
+    `reason`, in OpenSSL's words.
     """
 
     code: str
     opened_at: str | None = None
     hint: str | None = None
+    details: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, message: str, code: str) -> None:
         """Create an error with Node's text and code."""
@@ -25,9 +33,10 @@ class NodeError(Exception):
         self.code = code
 
     def again(self) -> NodeError:
-        """Return a new NodeError for another socket: same text, code and hint, no `opened_at`."""
+        """Return a new NodeError for another socket: same text, code, hint and details."""
         copy = NodeError(str(self), self.code)
         copy.hint = self.hint
+        copy.details = self.details
         return copy
 
 

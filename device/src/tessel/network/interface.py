@@ -40,21 +40,54 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """The TLS options that a program set for one connection; None: the option is not set."""
+    """The TLS options that a program set for one connection; None: the option is not set.
 
-    ca: tuple[bytes, ...] | None = None  # PEM
-    servername: str | None = None
+    `tessel.network.route.has_own_options` says which of them keep the connection from the proxy's
+    TLS. Private keys and their passphrase are not shown in its text.
+    """
+
+    ca: tuple[bytes, ...] | None = None  # PEM; trusted instead of the system's authorities
+    extra_ca: tuple[bytes, ...] | None = None  # PEM; trusted besides the system's, without `ca`
+    servername: str | None = None  # for SNI, and to check; "": no SNI, the host is checked
     reject_unauthorized: bool | None = None
+    check_name: bool = True  # False: only the chain is checked, because the program checks the name
+
+    cert: tuple[bytes, ...] | None = None  # PEM, each with its chain, own certificate first
+    key: tuple[bytes, ...] | None = field(default=None, repr=False)  # PEM
+    pfx: tuple[bytes, ...] | None = field(default=None, repr=False)  # PKCS#12: certificate and key
+    passphrase: bytes | None = field(default=None, repr=False)  # of every `key` and `pfx`
+
+    alpn_protocols: tuple[bytes, ...] | None = None  # best first
+    min_version: str | None = None  # Node's name, such as "TLSv1.2"
+    max_version: str | None = None
+    ciphers: str | None = None  # a list in OpenSSL's form; "": not set
+
     sessions: Sessions | None = field(default=None, compare=False, repr=False)
     """The TLS sessions to resume; only the tunnel uses it."""
 
-    @property
-    def named(self) -> bool:
-        """True if any option is set.
 
-        The tunnel cannot carry TLS options, so the device must then do the TLS itself.
-        """
-        return self != TlsOptions()
+@dataclass(frozen=True, slots=True)
+class Cipher:
+    """The cipher of a TLS connection, as Node's `getCipher` shows it.
+
+    `name` is OpenSSL's, `standard_name` IANA's, and `version` the first TLS version that had it.
+    """
+
+    name: str
+    standard_name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EphemeralKey:
+    """The kind of key that was exchanged, as Node's `getEphemeralKeyInfo` shows it.
+
+    `kind` is "ECDH" or "DH", `name` that of the curve, `size` in bits.
+    """
+
+    kind: str
+    name: str
+    size: int
 
 
 class StreamTransport(Protocol):
@@ -113,7 +146,10 @@ class IDiscardable(Interface):
 
 
 class ISecured(Interface):
-    """The transport of a TLS connection for which the device itself does the TLS."""
+    """The transport of a TLS connection for which the device itself does the TLS.
+
+    The methods may be called until the connection is lost.
+    """
 
     authorized: bool = Attribute("the target's certificate and name were accepted")
     authorization_error: NodeError | None = Attribute("why not, with reject_unauthorized=False")
@@ -123,11 +159,32 @@ class ISecured(Interface):
     def peer_certificate() -> bytes | None:
         """Return the target's certificate in DER; None if the target sent none."""
 
+    def peer_certificate_chain() -> list[bytes]:
+        """Return all certificates that the target sent, in DER: its own first, as received.
+
+        Only the target's own certificate, if a TLS session was resumed.
+        """
+
+    def own_certificate() -> bytes | None:
+        """Return the device's certificate for this connection in DER; None if there is none.
+
+        It does not say whether the target asked for it.
+        """
+
     def protocol_version() -> str:
         """Return the name of the TLS version, for example "TLSv1.3"."""
 
-    def cipher_name() -> str | None:
-        """Return OpenSSL's name of the connection's cipher."""
+    def cipher() -> Cipher | None:
+        """Return the connection's cipher."""
+
+    def alpn_protocol() -> bytes | None:
+        """Return the protocol that the target chose of `alpn_protocols`; None: none of them."""
+
+    def ephemeral_key() -> EphemeralKey | None:
+        """Return the kind of key that was exchanged; None if Node has no name for it."""
+
+    def session_reused() -> bool:
+        """Return whether an earlier TLS session was resumed."""
 
 
 class IHostIgnored(Interface):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -15,7 +16,10 @@ from zope.interface import implementer
 
 from streamplex.tx.tls import TLSFactory, TLSTransport
 from tessel.errors import NodeError
+from tessel.network.cipher_names import standard_name
 from tessel.network.interface import (
+    Cipher,
+    EphemeralKey,
     IDiscardable,
     ISecured,
     ProtocolFactory,
@@ -23,7 +27,17 @@ from tessel.network.interface import (
     Target,
     TlsOptions,
 )
+from tessel.network.tls_errors import TlsError, in_nodes_words
 from tessel.network.trust import Verification, peer_der
+
+_EPHEMERAL_KEYS = {
+    "x25519": EphemeralKey("ECDH", "X25519", 253),
+    "x448": EphemeralKey("ECDH", "X448", 448),
+    "secp256r1": EphemeralKey("ECDH", "prime256v1", 256),
+    "secp384r1": EphemeralKey("ECDH", "secp384r1", 384),
+    "secp521r1": EphemeralKey("ECDH", "secp521r1", 521),
+}
+"""OpenSSL's name of a group -> what Node shows for it. Node has none for those with ML-KEM."""
 
 
 @implementer(ISecured, IDiscardable)
@@ -52,13 +66,38 @@ class TlsTransport(TLSTransport):
     def peer_certificate(self) -> bytes | None:
         return self._peer
 
-    def protocol_version(self) -> str:
-        version: str = self.getHandle().get_protocol_version_name()  # type: ignore[no-untyped-call]  # Twisted's
-        return version
+    def peer_certificate_chain(self) -> list[bytes]:
+        chain = self._openssl().get_peer_cert_chain(as_cryptography=True)
+        if chain:
+            return [one.public_bytes(Encoding.DER) for one in chain]
+        return [] if self._peer is None else [self._peer]  # a resumed session has no chain
 
-    def cipher_name(self) -> str | None:
-        name: str | None = self.getHandle().get_cipher_name()  # type: ignore[no-untyped-call]  # Twisted's
-        return name
+    def own_certificate(self) -> bytes | None:
+        own = self._openssl().get_certificate(as_cryptography=True)
+        return None if own is None else own.public_bytes(Encoding.DER)
+
+    def protocol_version(self) -> str:
+        return self._openssl().get_protocol_version_name()
+
+    def cipher(self) -> Cipher | None:
+        connection = self._openssl()
+        name = connection.get_cipher_name()
+        if name is None:
+            return None
+        return Cipher(name, standard_name(name), connection.get_cipher_version() or "")
+
+    def alpn_protocol(self) -> bytes | None:
+        return self._openssl().get_alpn_proto_negotiated() or None
+
+    def ephemeral_key(self) -> EphemeralKey | None:
+        return _EPHEMERAL_KEYS.get((self._openssl().get_group_name() or "").lower())
+
+    def session_reused(self) -> bool:
+        return self.resumed
+
+    def _openssl(self) -> SSL.Connection:
+        connection: SSL.Connection = self.getHandle()  # type: ignore[no-untyped-call]  # Twisted's
+        return connection
 
     @property
     def ended_by_fin(self) -> bool:
@@ -72,8 +111,14 @@ class TlsTransport(TLSTransport):
             # Twisted would report the missing close_notify instead
             self._reason = reason
         if self.keep_session is not None:
-            self.keep_session(self.getHandle())  # type: ignore[no-untyped-call]  # Twisted's
+            self.keep_session(self._openssl())
         super().connectionLost(reason)
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:
+        super()._tlsShutdownFinished(reason)
+        if self._reason is not None:
+            what = "TLS failed: " if self._handshakeDone else "TLS handshake failed: "
+            self._reason = in_nodes_words(self._reason, what)
 
     def loseWriteConnection(self) -> None:
         """Send close_notify. Bytes from the target arrive until it sends its own close_notify."""
@@ -113,7 +158,7 @@ class Handshake:
 
         If the certificate is rejected, `done` fails and the connection is aborted.
         """
-        connection = self.transport.getHandle()  # type: ignore[no-untyped-call]  # Twisted's
+        connection: SSL.Connection = self.transport.getHandle()  # type: ignore[no-untyped-call]  # Twisted's
         fault = self._verification.verdict(connection)
         self.transport.judged(fault, peer_der(connection))
         if fault is None:
@@ -139,7 +184,7 @@ class Handshake:
 
         It does nothing to `done` if that has fired already.
         """
-        if reason.check(SSL.Error):
+        if reason.check(TlsError):
             self._verification.forget_session()
         if not self.done.called:
             self.done.errback(_explained(reason))
@@ -164,22 +209,11 @@ class _Awaiting(Protocol):
 
 
 def _explained(reason: Failure) -> Failure:
-    fault = reason.value
-    if isinstance(fault, NodeError):
+    if isinstance(reason.value, NodeError):
         return reason
-    if isinstance(fault, SSL.Error):
-        return Failure(NodeError(f"TLS handshake failed: {_openssl_text(fault)}", "EPROTO"))
     return Failure(
         NodeError(
             "Client network socket disconnected before secure TLS connection was established",
             "ECONNRESET",
         )
     )
-
-
-def _openssl_text(fault: SSL.Error) -> str:
-    """Return the reasons of an OpenSSL error, such as "wrong version number"."""
-    queue = fault.args[0] if fault.args else None
-    if isinstance(queue, list) and queue:
-        return "; ".join(str(entry[-1]) for entry in queue)
-    return str(fault) or type(fault).__name__

@@ -7,29 +7,26 @@ the program is sent. So the error can name the fault, and `reject_unauthorized=F
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
-from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
-from OpenSSL.crypto import X509Store
 from service_identity import CertificateError, VerificationError
-from service_identity.hazmat import DNS_ID, DNSPattern
 from service_identity.pyopenssl import verify_hostname, verify_ip_address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamplex.conversation import WRONG_NAME, verify_error
-from streamplex.tx.tls import write_whole_pieces
 from tessel.addresses import literal
 from tessel.errors import NodeError
+from tessel.network.certificate_names import is_common_name, why_not
 from tessel.network.interface import TlsOptions
+from tessel.network.tls_context import context_for
 
 LONGEST_NAME = 255  # bytes; OpenSSL rejects longer names
-CONTEXTS_KEPT = 8  # loading the system's authorities takes tens of ms; programs use few sets
+LONGEST_PROTOCOL = 255  # bytes; one byte holds the length (RFC 7301)
+MOST_PROTOCOL_BYTES = 65_535  # of all names with their lengths, in the ClientHello
 
 # X509_V_ERR_* of OpenSSL for certificates of an unknown issuer
 UNKNOWN_AUTHORITY = frozenset(verify_error(number).code for number in (2, 18, 19, 20, 21))
@@ -40,14 +37,16 @@ class Verification:
     """Checks the certificate chain and the name of the target of one connection.
 
     `rejects` is False if the program accepts any certificate. The constructor raises NodeError if
-    the name is not a valid host name, or if `ca` is not PEM.
+    the name is not a valid host name, or if an option is wrong.
     """
 
     def __init__(self, host: str, tls: TlsOptions) -> None:
         self._name = tls.servername or host  # Node checks the name that SNI asked for
         self._ascii = _idna(self._name)
         self._sends_name = tls.servername != "" and literal(self._name) is None
-        self._context = _context(tls.ca)
+        self._context = context_for(tls)
+        self._protocols = _protocols(tls.alpn_protocols or ())
+        self._checks_name = tls.check_name
         self._chain_fault: int | None = None
         self._sessions = tls.sessions
         self._ends: datetime | None = None  # the earliest expiry in the chain
@@ -60,6 +59,8 @@ class Verification:
         connection.set_verify(SSL.VERIFY_PEER, self._let_through)
         if self._sends_name:
             connection.set_tlsext_host_name(self._ascii)
+        if self._protocols:
+            connection.set_alpn_protos(self._protocols)
         if self._sessions is not None:
             self._ends = self._sessions.resume(connection)
         return connection
@@ -81,25 +82,19 @@ class Verification:
         """
         if self._chain_fault is not None:
             return _chain_error(self._chain_fault)
+        certificate = connection.get_peer_certificate(as_cryptography=True)
+        if certificate is None:  # possible with anonymous ciphers
+            return NodeError("The target sent no certificate", "UNSPECIFIED")
+        if not self._checks_name or self._is_named(connection, certificate):
+            return None
+        return _name_error(certificate, self._name)
+
+    def _is_named(self, connection: SSL.Connection, certificate: x509.Certificate) -> bool:
         try:
             self._check_name(connection)
         except (VerificationError, CertificateError, ValueError):  # ValueError: not a host name
-            if self._is_common_name(connection):
-                return None
-            return NodeError(
-                f"{WRONG_NAME.text}: {self._name} is not in the certificate", WRONG_NAME.code
-            )
-        return None
-
-    def _is_common_name(self, connection: SSL.Connection) -> bool:
-        """Return whether the common name is the host's, as in Node without alternative DNS names.
-
-        Public authorities issue no such certificates any more; private ones do.
-        """
-        certificate = connection.get_peer_certificate(as_cryptography=True)
-        if certificate is None or literal(self._name) is not None or _dns_names(certificate):
-            return False
-        return any(_fits(name, self._ascii) for name in _common_names(certificate))
+            return is_common_name(certificate, self._ascii.decode())
+        return True
 
     def _let_through(
         self,
@@ -125,29 +120,6 @@ class Verification:
             verify_ip_address(connection, str(address))
 
 
-def _dns_names(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    except ValueError:  # unreadable names count as alternative names
-        return [""]
-    return names.get_values_for_type(x509.DNSName)
-
-
-def _common_names(certificate: x509.Certificate) -> list[str]:
-    parts = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return [part.value for part in parts if isinstance(part.value, str)]
-
-
-def _fits(common_name: str, host: bytes) -> bool:
-    """Return whether a common name matches the host. A common name may be any text."""
-    try:
-        return DNS_ID(host.decode()).verify(DNSPattern.from_bytes(common_name.encode("ascii")))
-    except (CertificateError, ValueError):
-        return False
-
-
 def peer_der(connection: SSL.Connection) -> bytes | None:
     """Return the peer's certificate in DER; None if it sent none."""
     certificate = connection.get_peer_certificate(as_cryptography=True)
@@ -171,22 +143,30 @@ def _chain_error(fault: int) -> NodeError:
     return NodeError(text, code)
 
 
-@lru_cache(CONTEXTS_KEPT)
-def _context(ca: tuple[bytes, ...] | None) -> SSL.Context:
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    write_whole_pieces(context)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    if ca is None:
-        context.set_default_verify_paths()
-        return context
-    store = cast("X509Store", context.get_cert_store())
-    for certificate in _authorities(ca):
-        store.add_cert(crypto.X509.from_cryptography(certificate))
-    return context
+def _name_error(certificate: x509.Certificate, name: str) -> NodeError:
+    """Return Node's error for a certificate of another host; `cert` in its details is DER."""
+    reason = why_not(certificate, name.removesuffix("."))
+    error = NodeError(f"{WRONG_NAME.text}: {reason}", WRONG_NAME.code)
+    error.details = {
+        "reason": reason,
+        "host": name,
+        "cert": certificate.public_bytes(Encoding.DER),
+    }
+    return error
 
 
-def _authorities(ca: tuple[bytes, ...]) -> list[x509.Certificate]:
-    try:
-        return [one for pem in ca for one in x509.load_pem_x509_certificates(pem)]
-    except ValueError as error:
-        raise NodeError(f"The option 'ca' is not PEM: {error}", "ERR_INVALID_ARG_VALUE") from error
+def _protocols(names: tuple[bytes, ...]) -> list[bytes]:
+    """Return the protocols for ALPN; raises NodeError if a name is empty or too long."""
+    for number, name in enumerate(names):
+        if not 0 < len(name) <= LONGEST_PROTOCOL:
+            raise NodeError(
+                f"The option 'alpn_protocols' must have names of 1 to {LONGEST_PROTOCOL} bytes."
+                f" Number {number} has {len(name)}",
+                "ERR_OUT_OF_RANGE",
+            )
+    if sum(1 + len(name) for name in names) > MOST_PROTOCOL_BYTES:
+        raise NodeError(
+            f"The option 'alpn_protocols' has more than {MOST_PROTOCOL_BYTES} bytes",
+            "ERR_OUT_OF_RANGE",
+        )
+    return list(names)

@@ -4,7 +4,7 @@
 
     https.get("https://example.com/", lambda response: print(response.status_code))
 
-The options `ca`, `servername` and `reject_unauthorized` are passed to `tls.connect`. Requests that
+The options of `tls.connect`, such as `ca`, `servername` and `cert`, are passed to it. Requests that
 differ in them never share a connection.
 """
 

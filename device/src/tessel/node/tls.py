@@ -11,12 +11,15 @@ cases the device does it, and checks the target's certificate itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 
 from tessel.errors import NodeError
-from tessel.node._net.certificate import described
+from tessel.network.interface import ISecured
+from tessel.network.tls_context import DEFAULT_MAX_VERSION, DEFAULT_MIN_VERSION
+from tessel.node._net.certificate import described, described_chain
 from tessel.node._net.options import TLS_OPTIONS, ConnectOptions, connect_arguments
 from tessel.node._net.socket import Socket
 from tessel.node.base.arguments import Callback
@@ -56,17 +59,40 @@ class TLSSocket(Socket):
 
         Only with `reject_unauthorized=False` does an open socket have such an error.
         """
-        secured = self._link.secured() if self._link.usable else None
+        secured = self._secured()
         return None if secured is None else secured.authorization_error
 
-    def get_peer_certificate(self) -> dict[str, object]:
+    def get_peer_certificate(self, detailed: bool = False) -> dict[str, object]:
         """Return the target's certificate as a dict with Node's keys.
 
-        The dict is empty if the socket is not connected, or if the proxy does the TLS.
+        `detailed`: with `issuer_certificate`, the dict of the issuer, if the target sent it. The
+        dict is empty if the socket is not connected, or if the proxy does the TLS.
         """
-        secured = self._link.secured() if self._link.usable else None
-        der = None if secured is None else secured.peer_certificate()
+        secured = self._secured()
+        if secured is None:
+            return {}
+        if detailed:
+            return described_chain(secured.peer_certificate_chain())
+        der = secured.peer_certificate()
         return {} if der is None else described(der)
+
+    def get_certificate(self) -> dict[str, object]:
+        """Return the device's own certificate as a dict with Node's keys.
+
+        The dict is empty without the option `cert` or `pfx`, or if the socket is not connected.
+        """
+        secured = self._secured()
+        der = None if secured is None else secured.own_certificate()
+        return {} if der is None else described(der)
+
+    def get_ephemeral_key_info(self) -> dict[str, object]:
+        """Return the kind of key that was exchanged, as `{type, name, size}`.
+
+        The dict is empty if Node has no name for it, or if the proxy does the TLS.
+        """
+        secured = self._secured()
+        key = None if secured is None else secured.ephemeral_key()
+        return {} if key is None else {"type": key.kind, "name": key.name, "size": key.size}
 
     @property
     def servername(self) -> str | None:
@@ -78,26 +104,37 @@ class TLSSocket(Socket):
 
         None if the socket is not connected, or if the proxy does the TLS.
         """
-        secured = self._link.secured() if self._link.usable else None
+        secured = self._secured()
         return None if secured is None else secured.protocol_version()
 
     def get_cipher(self) -> dict[str, object]:
-        """Return the cipher as `{name, version}`.
+        """Return the cipher as `{name, standard_name, version}`.
+
+        `name` is OpenSSL's, `standard_name` IANA's; `version` is the first TLS version that had it.
 
         The dict is empty if the socket is not connected, or if the proxy does the TLS.
         """
-        secured = self._link.secured() if self._link.usable else None
-        name = None if secured is None else secured.cipher_name()
-        return {} if name is None else {"name": name, "version": self.get_protocol()}
+        secured = self._secured()
+        cipher = None if secured is None else secured.cipher()
+        return {} if cipher is None else asdict(cipher)
 
     def is_session_reused(self) -> bool:
-        """Return False: the device does not resume TLS sessions."""
-        return False
+        """Return whether an earlier TLS session was resumed: the device does not do that."""
+        secured = self._secured()
+        return secured is not None and secured.session_reused()
 
     @property
-    def alpn_protocol(self) -> bool:
-        """Always False: the device does not offer ALPN."""
-        return False
+    def alpn_protocol(self) -> str | bool:
+        """The protocol that the target chose of the option `alpn_protocols`; False: none of them.
+
+        False also if the proxy does the TLS, or if the socket is not connected.
+        """
+        secured = self._secured()
+        chosen = None if secured is None else secured.alpn_protocol()
+        return False if chosen is None else chosen.decode(errors="replace")
+
+    def _secured(self) -> ISecured | None:
+        return self._link.secured() if self._link.usable else None
 
     def _arguments(
         self, first: object, rest: tuple[object, ...], named: Mapping[str, object]
@@ -127,19 +164,20 @@ class TLSSocket(Socket):
         return ("secureConnect", "ready")
 
 
-DEFAULT_MIN_VERSION = "TLSv1.2"
-DEFAULT_MAX_VERSION = "TLSv1.3"
-
-
 def connect(
     port: int | str | Mapping[str, object] | None = None, *rest: object, **options: object
 ) -> TLSSocket:
     """Open a TLS connection; return the socket at once, before it is connected.
 
-    Call it as `net.connect`. Further options: `ca`, one or several PEM texts to trust instead of
-    the system's authorities; `servername`, the name to check (default: the host);
-    `reject_unauthorized=False` to accept any certificate. The callback is a listener for
-    `secureConnect`.
+    Call it as `net.connect`. The callback is a listener for `secureConnect`. Further options:
+
+    - `ca`: one or several PEM texts to trust instead of the system's authorities.
+    - `servername`: the name to check (default: the host).
+    - `reject_unauthorized=False`: accept any certificate.
+    - `cert` and `key` (PEM), or `pfx` (PKCS#12): the device's own certificate and private key, for
+      targets that ask for one. `passphrase` decrypts them.
+    - `alpn_protocols`: names of protocols to offer, best first.
+    - `min_version`, `max_version`: such as "TLSv1.2". `ciphers`: a list in OpenSSL's form.
 
     Raises:
         NodeError: an option is unknown or wrong. A failed connection is the socket's `error`.

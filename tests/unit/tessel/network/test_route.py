@@ -1,11 +1,12 @@
 """Which socket: the truth table of the rules, and what PROXY_LOCAL matches."""
 
 import itertools
+from dataclasses import fields
 
 import pytest
 
 from tessel.network.interface import Target, TlsOptions
-from tessel.network.route import Way, is_local, route
+from tessel.network.route import Way, has_own_options, is_local, route
 from tessel.settings import DEFAULT_LOCAL, Settings
 
 D, N, T, E = Way.DIRECT, Way.NET_SUBSTREAM, Way.TLS_SUBSTREAM, Way.END_TO_END
@@ -70,6 +71,56 @@ def test_without_a_token_or_with_proxy_false_or_to_a_local_target_all_is_direct(
 )
 def test_any_tls_option_of_its_own_keeps_a_connection_from_the_proxys_tls(own):
     assert route("example.com", own, settings(trusted=True), proxy=True).way is E
+
+
+HTTP = (b"http/1.1",)
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "own"),
+    [
+        ("a.example", {}, False),
+        ("a.example", {"servername": "a.example"}, False),
+        ("a.example", {"servername": "A.Example."}, False),
+        ("A.example.", {"servername": "a.example"}, False),
+        ("a.example", {"servername": "b.example"}, True),
+        ("a.example", {"servername": "a.example.evil.example"}, True),
+        ("a.example", {"servername": ""}, True),
+        ("192.0.2.1", {"servername": ""}, False),
+        ("[2001:db8::1]", {"servername": "2001:DB8:0::1"}, False),
+        ("192.0.2.1", {"servername": "192.0.2.2"}, True),
+        ("192.0.2.1", {"servername": "a.example"}, True),
+        ("a.example", {"servername": "192.0.2.1"}, True),
+        ("a.example", {"alpn_protocols": HTTP}, False),
+        ("a.example", {"servername": "a.example", "alpn_protocols": HTTP}, False),
+        ("a.example", {"alpn_protocols": (b"h2", b"http/1.1")}, True),
+        ("a.example", {"alpn_protocols": (b"h2",)}, True),
+        ("a.example", {"alpn_protocols": ()}, True),
+        ("a.example", {"alpn_protocols": HTTP, "ca": (b"x",)}, True),
+        ("a.example", {"servername": "a.example", "reject_unauthorized": True}, True),
+        ("a.example", {"reject_unauthorized": False}, True),
+        ("a.example", {"check_name": False}, True),
+        ("a.example", {"cert": (b"x",)}, True),
+        ("a.example", {"key": (b"x",)}, True),
+        ("a.example", {"pfx": (b"x",)}, True),
+        ("a.example", {"passphrase": b"x"}, True),
+        ("a.example", {"min_version": "TLSv1.2"}, True),
+        ("a.example", {"max_version": "TLSv1.3"}, True),
+        ("a.example", {"ciphers": "HIGH"}, True),
+        ("a.example", {"extra_ca": (b"x",)}, False),
+    ],
+)
+def test_which_tls_options_are_a_connections_own(host, options, own):
+    tls = TlsOptions(**options)
+    assert has_own_options(host, tls) is own
+    chosen = route(host, tls, settings(trusted=True), proxy=True)
+    assert chosen.way is (E if own else T)
+
+
+def test_each_tls_option_is_in_the_table_of_those_that_are_own():
+    table = test_which_tls_options_are_a_connections_own.pytestmark[0].args[1]
+    seen = {name for _, options, _ in table for name in options}
+    assert seen == {each.name for each in fields(TlsOptions)} - {"sessions"}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tessel.network.limits import (
     REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
 )
+from tessel.network.tls_errors import TlsError
 
 UNREACHABLE = NodeError("connect ECONNREFUSED 192.0.2.1:443", "ECONNREFUSED")
 
@@ -166,7 +167,6 @@ def test_a_proxy_that_cannot_be_reached_is_named_in_the_error():
         ("ENOTFOUND", "is PROXY_HOST right?"),
         ("ECONNREFUSED", "does a proxy listen there? PROXY_HOST and PROXY_PORT are its address"),
         ("ETIMEDOUT", "does a proxy listen there?"),
-        ("EPROTO", "is this the port of a proxy?"),
     ],
 )
 def test_a_proxy_that_was_not_reached_has_a_hint_beside_the_error(code, hint):
@@ -175,6 +175,12 @@ def test_a_proxy_that_was_not_reached_has_a_hint_beside_the_error(code, hint):
     error = device.connect(Plain).error
     assert (error.code, str(error)) == (code, "proxy proxy.example:443: what went wrong")
     assert error.hint.startswith(hint)
+
+
+def test_a_proxy_that_does_not_speak_tls_has_a_hint():
+    device = Device()
+    device.proxy.refusal = TlsError("wrong version number", "ERR_SSL_WRONG_VERSION_NUMBER")
+    assert device.connect(Plain).error.hint.startswith("is this the port of a proxy?")
 
 
 def test_what_nobody_can_advise_on_has_no_hint():

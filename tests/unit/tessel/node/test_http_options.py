@@ -139,7 +139,7 @@ def test_a_misspelt_option_names_the_one_that_was_meant(scheme, option, meant):
         request_options({option: 1}, None, scheme)
 
 
-@pytest.mark.parametrize("option", ["localAddress", "socketPath", "lookup", "ciphers", "signal"])
+@pytest.mark.parametrize("option", ["localAddress", "socketPath", "lookup", "ecdhCurve", "signal"])
 def test_an_option_that_a_device_cannot_have_says_why(option):
     with pytest.raises(TypeError, match=r"has no option '[a-zA-Z]+': .+"):
         request_options({option: 1}, None, "https")

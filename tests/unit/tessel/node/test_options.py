@@ -75,7 +75,7 @@ def test_tls_options_are_kept_apart_from_their_absence():
         (lambda: net.Socket({"allowHalfOpen": True}), "Did you mean 'allow_half_open'"),
         (lambda: tls.connect(443, rejectUnauthorized=False), "Did you mean 'reject_unauthorized'"),
         (lambda: tls.connect({"port": 443, "severname": "x"}), "Did you mean 'servername'"),
-        (lambda: tls.connect(443, cert="x"), "no client certificates"),
+        (lambda: tls.connect(443, secureProtocol="x"), "use `min_version` and `max_version`"),
         (lambda: tls.TLSSocket().connect(443, prxy=False), "Did you mean 'proxy'"),
         (lambda: net.create_server({"allowHalfOpen": True}), "Did you mean 'allow_half_open'"),
         (lambda: net.create_server(pause=True), "net.create_server has no option 'pause'"),

@@ -24,6 +24,7 @@ from tessel.network.limits import (
     within,
 )
 from tessel.network.sessions import Sessions
+from tessel.network.tls_errors import TlsError
 from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
 from tessel.network.tunneled.refused import AuthorizationFailed
@@ -40,9 +41,9 @@ _HINTS = {
     "ENOTFOUND": "is PROXY_HOST right?",
     "ECONNREFUSED": _NOBODY_THERE,
     "ETIMEDOUT": _NOBODY_THERE,
-    "EPROTO": "is this the port of a proxy? Another service may listen there",
 }
 """Hints by error code, if the proxy was not reached."""
+_NO_PROXY = "is this the port of a proxy? Another service may listen there"  # TLS itself failed
 
 
 class DialProxy(Shape):
@@ -181,7 +182,7 @@ class TunnelPool:
             self._backoff.failed(self._clock.seconds())
             log.debug("the proxy was not reached: {error}", error=error)
             explained = NodeError(f"proxy {self._proxy}: {error}", error.code)
-            explained.hint = _HINTS.get(error.code)
+            explained.hint = _NO_PROXY if isinstance(error, TlsError) else _HINTS.get(error.code)
             return explained
         return error  # cancelled
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.x509.oid import NameOID
+
+from tessel.network.certificate_names import alternative_names
 
 _SHORT = {
     NameOID.COMMON_NAME: "CN",
@@ -27,7 +32,7 @@ def described(der: bytes) -> dict[str, object]:
     return {
         "subject": _name(certificate.subject),
         "issuer": _name(certificate.issuer),
-        "subjectaltname": _alternative_names(certificate),
+        "subjectaltname": alternative_names(certificate),
         "valid_from": certificate.not_valid_before_utc.strftime(_DATE),
         "valid_to": certificate.not_valid_after_utc.strftime(_DATE),
         "serial_number": f"{certificate.serial_number:X}",
@@ -37,24 +42,24 @@ def described(der: bytes) -> dict[str, object]:
     }
 
 
+def described_chain(chain: Sequence[bytes]) -> dict[str, object]:
+    """Return the first certificate of a chain as `described` does, with its issuers.
+
+    The key `issuer_certificate` is the issuer's dict, as far as the chain has it. {} for no chain.
+    """
+    shown = [described(der) for der in chain]
+    for subject, issuer in pairwise(shown):
+        if subject["issuer"] == issuer["subject"]:
+            subject["issuer_certificate"] = issuer
+    return shown[0] if shown else {}
+
+
 def _name(name: x509.Name) -> dict[str, str]:
     return {_SHORT.get(part.oid, part.oid.dotted_string): _text(part.value) for part in name}
 
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.hex()
-
-
-def _alternative_names(certificate: x509.Certificate) -> str:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ""
-    return ", ".join(
-        f"{word}:{value}"
-        for word, kind in (("DNS", x509.DNSName), ("IP Address", x509.IPAddress))
-        for value in names.get_values_for_type(kind)
-    )
 
 
 def _fingerprint(certificate: x509.Certificate, algorithm: HashAlgorithm) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
+from tessel.node._net.tls_options import TLS_ONLY, UNSUPPORTED_TLS_ONLY, tls_options
 from tessel.node.base import arguments
 from tessel.node.base.arguments import ArgumentTypeError, Callback, split_callback
 
@@ -33,7 +34,7 @@ CONNECT_OPTIONS = SOCKET_OPTIONS | {
 }
 """The options of `net.connect`. `http` passes them on."""
 
-TLS_OPTIONS = CONNECT_OPTIONS | {"ca", "servername", "reject_unauthorized"}
+TLS_OPTIONS = CONNECT_OPTIONS | TLS_ONLY
 """The options of `tls.connect`. `https` passes them on."""
 
 _OF_TLS = "it is an option of tls.connect"
@@ -52,23 +53,8 @@ UNSUPPORTED = {
     "onread": "listen for `data`",
     "signal": "call `destroy` to stop it",
 }
-UNSUPPORTED_OF_NET = {
-    **UNSUPPORTED,
-    **dict.fromkeys(("ca", "servername", "reject_unauthorized"), _OF_TLS),
-}
-_NO_CLIENT_CERTIFICATE = "a device has no client certificates"
-UNSUPPORTED_OF_TLS = {
-    **UNSUPPORTED,
-    **dict.fromkeys(("cert", "key", "pfx", "passphrase"), _NO_CLIENT_CERTIFICATE),
-    **dict.fromkeys(("min_version", "max_version", "secure_protocol"), "TLS 1.2 and 1.3 are on"),
-    **dict.fromkeys(("ciphers", "sigalgs", "ecdh_curve", "honor_cipher_order"), "they are fixed"),
-    "alpn_protocols": "a device offers no ALPN",
-    "check_server_identity": "the certificate is checked before the program sees the connection",
-    "secure_context": "pass `ca` to each connection",
-    "session": "sessions are not resumed",
-    "socket": "pass host and port: the socket is opened for you",
-    "crl": "revocation lists are not read",
-}
+UNSUPPORTED_OF_NET = {**UNSUPPORTED, **dict.fromkeys(TLS_ONLY, _OF_TLS)}
+UNSUPPORTED_OF_TLS = {**UNSUPPORTED, **UNSUPPORTED_TLS_ONLY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +119,7 @@ def _parsed(options: Mapping[str, object]) -> ConnectOptions:
     return ConnectOptions(
         target=Target(_host(options.get("host")), valid_port(options.get("port")), family),
         proxy=arguments.flag_or_none(options.get("proxy"), "options.proxy") is not False,
-        tls=TlsOptions(
-            ca=_authorities(options.get("ca")),
-            servername=arguments.text_or_none(options.get("servername"), "options.servername"),
-            reject_unauthorized=arguments.flag_or_none(
-                options.get("reject_unauthorized"), "options.reject_unauthorized"
-            ),
-        ),
+        tls=tls_options(options),
         timeout_ms=valid_timeout(options.get("timeout") or 0),
         no_delay=bool(options.get("no_delay")),
         keep_alive=bool(options.get("keep_alive")),
@@ -179,19 +159,3 @@ def valid_timeout(timeout_ms: object) -> float:
 
 def _host(host: object) -> str:
     return arguments.text_or_none(host, "options.host") or DEFAULT_HOST
-
-
-def _authorities(ca: object) -> tuple[bytes, ...] | None:
-    """Return the PEM texts of `ca`: one or several, as text or bytes."""
-    if ca is None:
-        return None
-    given = ca if isinstance(ca, list | tuple) else [ca]
-    return tuple(_pem(one) for one in given)
-
-
-def _pem(one: object) -> bytes:
-    if isinstance(one, str):
-        return one.encode()
-    if isinstance(one, bytes):
-        return one
-    raise ArgumentTypeError("options.ca", "PEM text", one)
