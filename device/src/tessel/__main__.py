@@ -24,6 +24,8 @@ from twisted.logger import ILogObserver, globalLogBeginner
 from tessel import radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
+from tessel.javascript import IJavaScriptReactor, JavaScriptProgram
+from tessel.javascript.find_node import NodeMissingError, find_node
 from tessel.program.bypass import PlainSockets
 from tessel.program.program import IProgramReactor, Program
 from tessel.radio_factory import BusWrap
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from tessel.cc3000.bus import IBus
 
+JAVASCRIPT_SUFFIXES = (".js", ".cjs", ".mjs")
 USAGE_EXIT = 2  # the same as argparse's
 
 _RUN = """\
@@ -66,10 +69,9 @@ def _run(given: argparse.Namespace) -> int:
         source = path.read_bytes()
     except OSError as fault:
         return _misused(f"{path}: {fault.strerror}; expected: a Python program")
-    if path.suffix == ".js":
-        return _misused(f"{path} is a JavaScript program; expected: a Python program")
+    run = _run_javascript if path.suffix in JAVASCRIPT_SUFFIXES else _run_program
     if given.trace_spi is None:
-        return _run_program(path, source, given.arguments, lambda bus: bus)
+        return run(path, source, given.arguments, lambda bus: bus)
     if _radio_settings().kind == "host":
         return _misused("--trace-spi: RADIO=host has no bus; use RADIO=cc3000-sim or RADIO=cc3000")
     try:
@@ -77,7 +79,7 @@ def _run(given: argparse.Namespace) -> int:
     except OSError as fault:
         return _misused(f"--trace-spi: {given.trace_spi}: {fault.strerror}")
     with trace:
-        return _run_program(path, source, given.arguments, _traced(trace.write))
+        return run(path, source, given.arguments, _traced(trace.write))
 
 
 def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
@@ -105,6 +107,26 @@ def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: 
     warnings.showwarning = show  # Twisted must not redirect a program's warnings
     sys.addaudithook(PlainSockets(os.environ))
     return program.run(lambda: _execute(path, source, arguments))
+
+
+def _run_javascript(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
+    """Run the program in a Node process. Node reads the source itself."""
+    del source
+    from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
+
+    try:
+        node = find_node(os.environ)
+    except NodeMissingError as error:
+        return _misused(str(error))
+    errors = LineOutput(descriptor_of(sys.stderr), _dropped)
+    atexit.register(errors.flush)
+    program = JavaScriptProgram(
+        cast("IJavaScriptReactor", reactor), os.environ, random.random, errors, wrap_bus=wrap_bus
+    )
+    globalLogBeginner.beginLoggingTo(
+        [cast("ILogObserver", program.observe)], redirectStandardIO=False
+    )
+    return program.run(node, path, arguments)
 
 
 def _dropped(count: int) -> str:

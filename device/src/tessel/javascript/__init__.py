@@ -2,3 +2,7 @@
 
 The room's JavaScript, which Node loads before the program, is in `runtime/`.
 """
+
+from tessel.javascript.program import IJavaScriptReactor, JavaScriptProgram
+
+__all__ = ["IJavaScriptReactor", "JavaScriptProgram"]

@@ -245,12 +245,6 @@ def test_what_cannot_be_read_as_a_program_is_a_usage_error(
     assert capsys.readouterr().err == f"tessel: {tmp_path / name}: {why}\n"
 
 
-def test_a_javascript_program_is_refused_by_its_name(tmp_path, capsys):
-    (tmp_path / "hello.js").write_text("console.log(1)")
-    assert main(["run", str(tmp_path / "hello.js")]) == 2
-    assert "hello.js is a JavaScript program" in capsys.readouterr().err
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_program_is_a_usage_error(tmp_path, capsys):
     (tmp_path / "hello.py").touch(0)

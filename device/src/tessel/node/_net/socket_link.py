@@ -86,6 +86,11 @@ class SocketLink:
         """True if the radio can neither half-close nor send without delay, as the CC3000."""
         return IWeakTransport.providedBy(self._below)
 
+    @property
+    def watches_idle(self) -> bool:
+        """True if `watch_idle` has an effect: the connection goes through the tunnel."""
+        return IIdleWatch.providedBy(self._below)
+
     # Calls of the socket, only while `usable`.
 
     def write(self, data: bytes) -> None:

@@ -1,0 +1,121 @@
+"""Answers the calls of a JavaScript program with the board's network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from tessel.addresses import is_ip
+from tessel.errors import NodeError
+from tessel.javascript import call_fields
+from tessel.javascript.channel import BadCallError, Channel
+from tessel.javascript.connection import Connection
+from tessel.javascript.error_fields import error_fields
+from tessel.javascript.frames import Fields
+from tessel.javascript.server import Server
+from tessel.javascript.tls_fields import tls_options
+from tessel.network.interface import BACKLOG, Target
+from tessel.node.base.runtime import Runtime
+
+HIGHEST_BACKLOG = 2**31 - 1
+FAMILIES = (0, 4, 6)
+
+
+class Bridge:
+    """Makes the objects that a program asks for on the channel."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        environ: MutableMapping[str, str],
+        broken: Callable[[str], None],
+    ) -> None:
+        """Create a bridge; `environ` is the board's, which follows the program's `process.env`.
+
+        `broken` is called with the reason when the program's process has sent what is not allowed.
+        """
+        self._runtime = runtime
+        self._environ = environ
+        self.channel = Channel(self._create, broken)
+
+    def _create(self, object_id: int, fields: Fields, data: bytes) -> None:
+        del data
+        match fields.get("op"):
+            case "connect":
+                self._connect(object_id, fields)
+            case "listen":
+                self._listen(object_id, fields)
+            case "lookup":
+                self._look_up(object_id, fields)
+            case "env":
+                self._set_environment(fields)
+            case "destroy" | "end" | "close" | "timeout" | "nodelay" | "keepalive" | "reset":
+                pass  # the object was closed while the call was on its way
+            case other:
+                raise BadCallError(f"the device has no call {other!r}")
+
+    def _connect(self, object_id: int, fields: Fields) -> None:
+        target = _target(fields)
+        proxy = call_fields.flag(fields, "proxy", default=True)
+        tls = fields.get("tls")
+        connection = Connection(self.channel, self._runtime, object_id)
+        self.channel.add(object_id, connection)
+        network, watcher = self._runtime.network, connection.link
+        if tls is None:
+            attempt = network.connect(target, connection.protocol, proxy=proxy, watcher=watcher)
+        else:
+            options = tls_options(tls)
+            attempt = network.connect_tls(
+                target, connection.protocol, options, proxy=proxy, watcher=watcher
+            )
+        connection.begin(attempt)
+
+    def _listen(self, object_id: int, fields: Fields) -> None:
+        server = Server(self.channel, self._runtime, object_id)
+        self.channel.add(object_id, server)
+        backlog = call_fields.whole(fields, "backlog", HIGHEST_BACKLOG) or BACKLOG
+        server.listen(
+            call_fields.port(fields), call_fields.text_or_none(fields, "host") or "", backlog
+        )
+
+    def _look_up(self, object_id: int, fields: Fields) -> None:
+        looking: Deferred[Sequence[str]] = self._runtime.network.lookup(
+            call_fields.text(fields, "name"), _family(fields)
+        )
+        looking.addCallbacks(
+            lambda found: self._found(object_id, found),
+            lambda failure: self._not_found(object_id, failure),
+        ).addErrback(self._runtime.broken)
+
+    def _found(self, object_id: int, addresses: Sequence[str]) -> None:
+        found = [{"address": address, "family": is_ip(address)} for address in addresses]
+        self.channel.send(object_id, {"event": "found", "addresses": found})
+
+    def _not_found(self, object_id: int, failure: Failure) -> None:
+        if not isinstance(failure.value, NodeError) or failure.value.code == "ERR_SETTINGS":
+            failure.raiseException()
+        self.channel.send(object_id, {"event": "failed", "error": error_fields(failure.value)})
+
+    def _set_environment(self, fields: Fields) -> None:
+        """Set the variables that the program has changed; None: it has removed the variable."""
+        changes = fields.get("changes")
+        if not isinstance(changes, dict):
+            raise BadCallError(f"env: changes is {changes!r}; allowed: an object")
+        for name, value in changes.items():
+            if value is None:
+                self._environ.pop(name, None)
+            else:
+                self._environ[name] = str(value)
+
+
+def _target(fields: Fields) -> Target:
+    return Target(call_fields.text(fields, "host"), call_fields.port(fields), _family(fields))
+
+
+def _family(fields: Fields) -> int:
+    family = call_fields.whole(fields, "family", max(FAMILIES))
+    if family not in FAMILIES:
+        raise BadCallError(f"{fields.get('op')}: family is {family}; allowed: 0, 4, 6")
+    return family

@@ -1,0 +1,141 @@
+"""The channel to the Node process of a program: frames over an inherited socket, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol as Shape
+from typing import cast
+
+from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from tessel.javascript.frames import (
+    Credit,
+    Data,
+    Fields,
+    FrameError,
+    FrameReader,
+    Message,
+    encode_credit,
+    encode_data,
+    encode_message,
+)
+
+
+class ChannelObject(Shape):
+    """A socket, server or other object of the program, as the channel sees it."""
+
+    def called(self, fields: Fields, data: bytes) -> None:
+        """Called with a call of the program for this object, and the bytes that belong to it."""
+
+    def received(self, data: bytes) -> None:
+        """Called with bytes that the program has written."""
+
+    def credited(self, nbytes: int) -> None:
+        """Called when the program permits that many bytes in addition."""
+
+    def abandon(self) -> None:
+        """Called when the program has ended: closes as an operating system would."""
+
+
+class BadCallError(Exception):
+    """A frame from the program that the device cannot accept, for example an unknown call."""
+
+
+Creator = Callable[[int, Fields, bytes], None]
+
+
+class Channel(Protocol):
+    """The channel's end at the device: knows the objects of the program by their numbers."""
+
+    def __init__(self, create: Creator, broken: Callable[[str], None]) -> None:
+        """Create a channel.
+
+        Args:
+            create: called with a call for an object that does not exist yet.
+            broken: called with the reason when the child has sent something that is not allowed.
+
+        """
+        self._create = create
+        self._broken = broken
+        self._reader = FrameReader()
+        self._objects: dict[int, ChannelObject] = {}
+        self._next_id = 0
+        self._is_open = False
+
+    def connectionMade(self) -> None:
+        """Called by Twisted when the channel can be used."""
+        self._is_open = True
+
+    def dataReceived(self, data: bytes) -> None:
+        """Called by Twisted with bytes from the child: passes its frames on."""
+        try:
+            for frame in self._reader.feed(data):
+                self._dispatch(frame)
+        except (FrameError, BadCallError) as error:
+            self._is_open = False
+            self._broken(str(error))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called by Twisted when the child has ended or closed the channel."""
+        del reason  # the end of the process says more
+        self._is_open = False
+
+    def _dispatch(self, frame: Message | Data | Credit) -> None:
+        found = self._objects.get(frame.object_id)
+        match frame:
+            case Data():
+                if found is not None:  # else it was closed while the bytes were on their way
+                    found.received(frame.data)
+            case Credit():
+                if found is not None:
+                    found.credited(frame.nbytes)
+            case Message() if found is not None:
+                found.called(frame.fields, frame.data)
+            case Message():
+                self._create(frame.object_id, frame.fields, frame.data)
+
+    # Objects.
+
+    def add(self, object_id: int, item: ChannelObject) -> None:
+        """Let `item` receive the frames of a number that the child chose."""
+        self._objects[object_id] = item
+
+    def add_accepted(self, item: ChannelObject) -> int:
+        """Let `item` receive the frames of a new number, and return the number."""
+        self._next_id += 2
+        self._objects[self._next_id] = item
+        return self._next_id
+
+    def remove(self, object_id: int) -> None:
+        """Ignore further frames for this object."""
+        self._objects.pop(object_id, None)
+
+    def abandon_all(self) -> None:
+        """Close all objects of a program that has ended."""
+        for item in list(self._objects.values()):
+            item.abandon()
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    # Sending.
+
+    def send(self, object_id: int, fields: Fields, data: bytes = b"") -> None:
+        """Send an event of an object to the program."""
+        if self._is_open:
+            self._out().write(encode_message(object_id, fields, data))
+
+    def send_data(self, object_id: int, data: bytes) -> None:
+        """Send received bytes of an object to the program. The caller keeps to its credit."""
+        if self._is_open:
+            self._out().writeSequence(list(encode_data(object_id, data)))
+
+    def send_credit(self, object_id: int, nbytes: int) -> None:
+        """Permit the program to send that many bytes of an object in addition."""
+        if self._is_open:
+            self._out().write(encode_credit(object_id, nbytes))
+
+    def _out(self) -> ITransport:
+        return cast("ITransport", self.transport)  # used only while it is open

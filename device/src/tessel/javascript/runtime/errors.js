@@ -1,0 +1,41 @@
+'use strict';
+
+/**
+ * Errors: those of the device with Node's members, and those that Node's own code would throw.
+ */
+
+const os = require('os');
+
+/** Return the Error for the fields that the device has sent, with Node's members. */
+function errorOf(fields) {
+  const error = new Error(fields.message);
+  error.code = fields.code;
+  const errno = os.constants.errno[fields.code];
+  if (errno !== undefined) error.errno = -errno;
+  const call = /^(connect|listen|bind|read|write|getaddrinfo|send) E[A-Z]+:? ?(.*)$/.exec(fields.message);
+  if (call !== null) addCall(error, call[1], call[2]);
+  if (fields.hint !== undefined) error.hint = fields.hint;
+  return error;
+}
+
+function addCall(error, syscall, about) {
+  error.syscall = syscall;
+  if (syscall === 'getaddrinfo') {
+    error.hostname = about;
+    return;
+  }
+  const place = /^\[?(.*?)\]?:(\d+)$/.exec(about);
+  if (place === null) return;
+  error.address = place[1];
+  error.port = Number(place[2]);
+}
+
+/** Return an error of the class `Base` with a code, whose stack shows the code as Node's does. */
+function coded(Base, code, message) {
+  const error = new Base(message);
+  error.code = code;
+  error.stack = error.stack.replace(/^(\w+)/, `$1 [${code}]`);
+  return error;
+}
+
+module.exports = { coded, errorOf };
