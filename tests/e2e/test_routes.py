@@ -1,5 +1,7 @@
 """Routes of connections, proved by the sites' counts and the proxy's log."""
 
+import json
+
 from lab.deployment.base import ACCOUNT
 
 MARKER = "a-word-for-the-target-alone"
@@ -34,6 +36,32 @@ def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployme
     (substream,) = watch.substreams(1)
     assert substream["kind"] == "tls"
     assert watch.visits(deployment.far, "https") == 1
+
+
+def https_with(deployment, **options):
+    """Ask the far site for a page with these TLS options, with a trusted proxy."""
+    url = deployment.far.url(scheme="https")
+    done = deployment.run("get_with_options.py", url, json.dumps(options), PROXY_TRUSTED=1)
+    assert done.exit_code == 0, done
+    assert done.stdout.startswith("Hello from the far site, by https")
+
+
+def test_tls_options_that_change_nothing_leave_the_tls_to_a_trusted_proxy(deployment, watch):
+    https_with(deployment, servername=deployment.far.host, alpn_protocols=["http/1.1"])
+
+    (substream,) = watch.substreams(1)
+    assert substream["kind"] == "tls"
+
+
+def test_with_tls_options_of_its_own_a_program_does_its_tls_through_a_trusted_proxy(
+    deployment, watch
+):
+    https_with(deployment, max_version="TLSv1.2")
+
+    (substream,) = watch.substreams(1)
+    assert substream["kind"] == "net"
+    asked, _ = watch.relayed(deployment.far, "https")
+    assert asked.startswith(b"\x16\x03")  # the device's ClientHello
 
 
 def test_an_http_request_can_be_found_in_the_relayed_bytes(deployment, watch):
