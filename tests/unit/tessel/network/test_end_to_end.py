@@ -123,6 +123,23 @@ def test_a_target_that_closes_first_is_heard_to_its_end(make):
     assert above.lost is not None
 
 
+def test_a_target_that_speaks_no_tls_is_told_by_nodes_code_through_the_tunnel_too():
+    device = Device()
+    errors = []
+    running = Deferred.fromCoroutine(
+        device.network.connect_end_to_end(
+            Target("example.com", 443), Plain, TlsOptions(), NoWatcher(), "a test"
+        )
+    )
+    running.addErrback(lambda failure: errors.append(failure.value))
+    device.pump()
+    served = device.proxy.served[-1]
+    served.says("connect")
+    served.sends(b"220 mail.example ESMTP\r\n")
+    device.pump()
+    assert [error.code for error in errors] == ["ERR_SSL_WRONG_VERSION_NUMBER"]
+
+
 def test_a_token_that_is_no_longer_valid_is_named_above_tls_too():
     device, above, _target = connected(Plain)
     device.proxy.tunnels[0].message({"authed": False, "retry": False, "reason": "revoked"})
