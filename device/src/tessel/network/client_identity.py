@@ -5,6 +5,7 @@ A wrong value is a NodeError with the code that Node's `tls.connect` raises for 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -37,6 +38,8 @@ _KINDS = (
 )
 _UNDECRYPTED = "ERR_OSSL_BAD_DECRYPT"  # Node's, also without a passphrase
 _BEGIN = b"-----BEGIN "
+_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+MOST_LABELS = 5  # named in an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,8 @@ class ClientIdentity:
             for key in self.keys:
                 context.use_privatekey(key)
         except SSL.Error as error:
-            raise tls_error(
-                error, "The options 'cert' and 'key' do not fit each other: "
-            ) from error
+            refused = tls_error(error, "OpenSSL does not accept the options 'cert' and 'key': ")
+            raise NodeError(str(refused), refused.code) from error
 
 
 def identity_of(
@@ -105,14 +107,15 @@ def certificates_in(pem: bytes, option: str) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise NodeError(
-            f"The option '{option}' is not PEM: {error}", "ERR_INVALID_ARG_VALUE"
+            f"The option '{option}' has no readable certificate in PEM. {_seen(pem)}",
+            "ERR_INVALID_ARG_VALUE",
         ) from error
 
 
 def _chain(pem: bytes) -> tuple[x509.Certificate, ...]:
     if _BEGIN not in pem:
         raise NodeError(
-            "The option 'cert' is not PEM: it has no line '-----BEGIN CERTIFICATE-----'",
+            f"The option 'cert' has no readable certificate in PEM. {_seen(pem)}",
             "ERR_OSSL_PEM_NO_START_LINE",
         )
     return tuple(certificates_in(pem, "cert"))
@@ -125,8 +128,8 @@ def _key(pem: bytes, passphrase: bytes | None) -> PrivateKey:
         raise NodeError(
             "The option 'key' is encrypted, and there is no option 'passphrase'", _UNDECRYPTED
         ) from error
-    except ValueError as error:
-        raise _unreadable_key(pem, passphrase, error) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _unreadable_key(pem, passphrase) from error
 
 
 def _loaded(pem: bytes, passphrase: bytes | None) -> object:
@@ -138,12 +141,25 @@ def _loaded(pem: bytes, passphrase: bytes | None) -> object:
         return load_pem_private_key(pem, None)
 
 
-def _unreadable_key(pem: bytes, passphrase: bytes | None, error: ValueError) -> NodeError:
+def _unreadable_key(pem: bytes, passphrase: bytes | None) -> NodeError:
     if passphrase and b"ENCRYPTED" in pem:
         return NodeError(
-            f"The option 'passphrase' does not decrypt the option 'key': {error}", _UNDECRYPTED
+            "The option 'passphrase' does not decrypt the option 'key', or the kind of its"
+            " encryption is unknown",
+            _UNDECRYPTED,
         )
-    return NodeError(f"The option 'key' is no private key in PEM: {error}", "ERR_OSSL_UNSUPPORTED")
+    return NodeError(
+        f"The option 'key' has no readable private key in PEM. {_seen(pem)}",
+        "ERR_OSSL_UNSUPPORTED",
+    )
+
+
+def _seen(pem: bytes) -> str:
+    """Return a sentence about the contents of a PEM text: its `BEGIN` lines, no byte of a key."""
+    labels = [label.decode() for label in _LABEL.findall(pem)]
+    if labels:
+        return f"It has: {', '.join(labels[:MOST_LABELS])}"
+    return "It has no line '-----BEGIN …'. Pass the contents of a file, not its path"
 
 
 def _from_pkcs12(data: bytes, passphrase: bytes | None) -> ClientIdentity:
@@ -162,7 +178,7 @@ def _opened(data: bytes, passphrase: bytes | None) -> PKCS12KeyAndCertificates:
         return load_pkcs12(data, passphrase)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise NodeError(
-            f"The option 'pfx' is not PKCS#12, or 'passphrase' does not open it: {error}",
+            "The option 'pfx' is not PKCS#12, or 'passphrase' does not open it",
             "ERR_INVALID_ARG_VALUE",
         ) from error
 

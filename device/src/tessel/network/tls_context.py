@@ -1,8 +1,8 @@
 """OpenSSL's contexts for the TLS options of a connection: authorities, identity, versions, ciphers.
 
-Loading the system's authorities takes tens of ms, so all connections with the same options share a
-context. Contexts without a client certificate are kept for later connections. A context with
-one, and its private key, lives only as long as a connection uses it.
+Loading the system's authorities takes some ms and 1 MB, so all connections with the same options
+share a context. Contexts without a client certificate are kept for later connections. A context
+with one, and its private key, lives only as long as a connection uses it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tessel.errors import NodeError
 from tessel.network.client_identity import ClientIdentity, certificates_in, identity_of
 from tessel.network.interface import TlsOptions
 
-CONTEXTS_KEPT = 8  # programs use few sets of options; a context holds about 1 MB of authorities
+CONTEXTS_KEPT = 8  # 1 MB each, with the system's authorities; programs use few sets of options
 LONGEST_SHOWN = 80  # characters of a wrong option that an error shows
 
 VERSIONS = {
@@ -138,6 +138,8 @@ def _set_ciphers(context: SSL.Context, ciphers: str) -> bool:
     OpenSSL has one list for TLS 1.3, whose ciphers begin with `TLS_`, and one for older versions. A
     list without such ciphers leaves those of TLS 1.3 as they are, as in Node.
     """
+    if "\0" in ciphers:  # OpenSSL would ignore what follows
+        raise _no_cipher(ciphers)
     names = ciphers.split(":")
     newer = ":".join(name for name in names if name.startswith("TLS_"))
     older = ":".join(name for name in names if name and not name.startswith("TLS_"))
@@ -147,8 +149,12 @@ def _set_ciphers(context: SSL.Context, ciphers: str) -> bool:
         if older or not newer:
             context.set_cipher_list(older.encode("ascii"))
     except (SSL.Error, UnicodeEncodeError) as error:
-        raise NodeError(
-            f"The option 'ciphers' names no cipher that OpenSSL has: {ciphers[:LONGEST_SHOWN]!r}",
-            "ERR_SSL_NO_CIPHER_MATCH",
-        ) from error
+        raise _no_cipher(ciphers) from error
     return not older
+
+
+def _no_cipher(ciphers: str) -> NodeError:
+    return NodeError(
+        f"The option 'ciphers' names no cipher that OpenSSL has: {ciphers[:LONGEST_SHOWN]!r}",
+        "ERR_SSL_NO_CIPHER_MATCH",
+    )

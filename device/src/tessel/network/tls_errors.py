@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from tessel.errors import NodeError
 
 SSL_ROUTINES = "SSL routines"  # the library of OpenSSL that speaks TLS
+_RENAMED = re.compile("^(ssl/)?tls alert")  # by OpenSSL 3.2 and 4.0; programs know the old code
 _UNNAMED = frozenset({"Provider routines", "DECODER routines"})  # libraries that Node's codes omit
 
 
@@ -42,8 +43,7 @@ def openssl_code(library: str, reason: str) -> str:
     """
     if not reason:
         return "EPROTO"
-    # OpenSSL 3.2 renamed alerts of SSLv3; a code cannot have a slash, and programs know the old one
-    reason = reason.replace("ssl/tls alert", "sslv3 alert")
+    reason = _RENAMED.sub("sslv3 alert", reason)
     parts = ["ERR", "SSL" if library == SSL_ROUTINES else "OSSL"]
     if library != SSL_ROUTINES and library not in _UNNAMED:
         parts.append(library.removesuffix(" routines").removesuffix(" certificate"))
@@ -64,5 +64,5 @@ def _last_reason(fault: SSL.Error) -> tuple[str, str]:
 
 
 def _all_reasons(fault: SSL.Error) -> str:
-    reasons = "; ".join(reason for _library, reason in _reasons(fault))
-    return reasons or str(fault) or type(fault).__name__
+    reasons = "; ".join(reason for _library, reason in _reasons(fault) if reason)
+    return reasons or f"OpenSSL gives no reason ({type(fault).__name__})"

@@ -203,7 +203,7 @@ def test_without_ca_the_systems_authorities_are_trusted():
 
 
 def test_a_ca_that_is_no_pem_is_told():
-    with pytest.raises(NodeError, match="not PEM"):
+    with pytest.raises(NodeError, match="option 'ca' has no readable certificate in PEM"):
         Handshake(Target("h", 1), TlsOptions(ca=(b"rubbish",)), Plain, Clock())
 
 

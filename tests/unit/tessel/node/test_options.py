@@ -7,6 +7,7 @@ from tessel.errors import NodeError
 from tessel.network.interface import Target, TlsOptions
 from tessel.node import dgram, dns, net, timers, tls
 from tessel.node._net.options import TLS_OPTIONS, connect_arguments, valid_timeout
+from tessel.node._net.tls_options import TLS_ONLY
 
 
 def called():
@@ -59,6 +60,37 @@ def test_tls_options_are_kept_apart_from_their_absence():
     options, _ = connect_arguments(1, (), named, known=TLS_OPTIONS)
     assert options.tls == TlsOptions(ca=(b"a", b"b"), servername="s", reject_unauthorized=False)
     assert connect_arguments(1, (), {"ca": "a"}, known=TLS_OPTIONS)[0].tls.ca == (b"a",)
+
+
+def test_each_tls_option_reaches_the_connection():
+    named = {
+        "cert": "c",
+        "key": [b"k", "l"],
+        "pfx": b"\0",
+        "passphrase": "p",
+        "alpn_protocols": ["h2", b"x"],
+        "min_version": "TLSv1.2",
+        "max_version": "TLSv1.3",
+        "ciphers": "HIGH",
+    }
+    options, _ = connect_arguments(1, (), named, known=TLS_OPTIONS)
+    assert options.tls == TlsOptions(
+        cert=(b"c",),
+        key=(b"k", b"l"),
+        pfx=(b"\0",),
+        passphrase=b"p",
+        alpn_protocols=(b"h2", b"x"),
+        min_version="TLSv1.2",
+        max_version="TLSv1.3",
+        ciphers="HIGH",
+    )
+
+
+@pytest.mark.parametrize("name", sorted(TLS_ONLY))
+def test_a_tls_option_of_a_wrong_type_is_told(name):
+    with pytest.raises(TypeError, match=f"The option '{name}' must be") as raised:
+        connect_arguments({"port": 1, name: [5] if name == "ca" else 5}, (), {}, known=TLS_OPTIONS)
+    assert raised.value.code == "ERR_INVALID_ARG_TYPE"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,20 @@
+'use strict';
+
+/**
+ * Gives `process` what the board's firmware adds to it when a program loads `tessel`: send and
+ * sendfile, which reach the host by USB, and `versions.tessel_board`.
+ */
+function addToProcess(target, hardware, version) {
+  target.send = (message) => {
+    hardware.journal.did('usb', `message ${JSON.stringify(message)}`);
+    return true;
+  };
+  target.sendfile = (filename, buffer) => {
+    const count = Buffer.from(buffer).length;
+    hardware.journal.did('usb', `file ${JSON.stringify(filename)} (${count} bytes)`);
+  };
+  const versions = Object.freeze({ ...target.versions, tessel_board: version });
+  Object.defineProperty(target, 'versions', { value: versions, configurable: true });
+}
+
+module.exports = { addToProcess };
