@@ -79,8 +79,9 @@ class Demo:
         self._system = system
         self._introduce()
         scenes = [
+            self._sample_for_the_board,
+            self._sample_in_python,
             self._three_pages,
-            self._sample_of_the_original,
             self._many_downloads,
             self._twenty_sockets_without_the_proxy,
             self._twenty_sockets_through_the_proxy,
@@ -106,6 +107,19 @@ class Demo:
 
     # The scenes.
 
+    def _sample_for_the_board(self):
+        self._screen.headline("The sample of the original project, in the board's JavaScript")
+        self._screen.say("It asks a site for the address that the site sees.")
+        self._sample("examples/ipcalf.js")
+
+    def _sample_in_python(self):
+        self._screen.headline("The same sample in Python")
+        self._sample("examples/ipcalf.py")
+
+    def _sample(self, program):
+        account = self._account(program, self._system.far.url("/?format=text"))
+        expect(account, {("far", "http"): (0, 1)})
+
     def _three_pages(self):
         system = self._system
         self._screen.headline("A program requests three pages")
@@ -114,11 +128,6 @@ class Demo:
         expect(
             account, {("far", "http"): (0, 1), ("far", "https"): (0, 1), ("near", "http"): (1, 0)}
         )
-
-    def _sample_of_the_original(self):
-        self._screen.headline("The sample of the original project asks a site for its own address")
-        account = self._account("examples/ipcalf.py", self._system.far.url("/?format=text"))
-        expect(account, {("far", "http"): (0, 1)})
 
     def _many_downloads(self):
         self._screen.headline(f"A program makes {DOWNLOADS} downloads at once")

@@ -93,7 +93,11 @@ def test_the_demo_shows_each_command_before_its_output_and_ends_well(terminal):
     order = [
         "tessel-proxy make-cert",
         "tessel-oauth",
-        "The program runs (part 1 of 5)",
+        "examples/ipcalf.js",
+        "The program runs (part 1 of 6)",
+        "\x1b[2K127.0.0.1\r\n",  # the proxy's address, in place of the line of progress
+        "1 tunnel, shared by 1 connection",
+        "examples/ipcalf.py",
         "says: Hello from the far site",
         "examples/parallel_downloads.py",
         "all 20 are the same",
@@ -106,7 +110,7 @@ def test_the_demo_shows_each_command_before_its_output_and_ends_well(terminal):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_demo_that_is_interrupted_stops_everything(terminal, tmp_path, number, code):
-    terminal.reads("part 1 of 5")
+    terminal.reads("part 1 of 6")
     assert processes_that_name(tmp_path)
     terminal.process.send_signal(number)
     assert terminal.ends() == code

@@ -170,6 +170,7 @@ def test_a_setting_misspelt_is_warned_about(program):
     [
         "examples/echo.py",
         "examples/join_network.py",
+        "examples/parallel_downloads.js",
         "examples/parallel_downloads.py",
         "examples/treq_over_tunnel.py",
         "examples/what_time.py",
@@ -185,17 +186,20 @@ def test_an_example_without_its_arguments_tells_its_usage(name):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_originals_sample_without_a_proxy_says_what_is_missing():
-    done = command_line(EXAMPLES / "ipcalf.py")
+@pytest.mark.parametrize("sample", ["ipcalf.js", "ipcalf.py"])
+def test_the_originals_sample_without_a_proxy_says_what_is_missing(sample):
+    done = command_line(EXAMPLES / sample)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("tessel: PROXY_HOST is not set")
 
 
-def test_the_originals_sample_goes_directly_when_its_token_is_taken_away():
+@pytest.mark.parametrize("sample", ["ipcalf.js", "ipcalf.py"])
+def test_the_originals_sample_goes_directly_when_its_token_is_taken_away(sample):
     url = "http://127.0.0.1:1/"
-    done = command_line("--env", "TM_API_KEY=", EXAMPLES / "ipcalf.py", url)
-    assert "tessel: connect ECONNREFUSED 127.0.0.1:1\n" in done.stderr
+    done = command_line("--env", "TM_API_KEY=", EXAMPLES / sample, url)
+    assert done.returncode == 1
+    assert ": connect ECONNREFUSED 127.0.0.1:1\n" in done.stderr
 
 
 def test_help_tells_where_options_go_and_what_may_be_set(capsys):

@@ -185,8 +185,8 @@ function makeSocketClass(channel) {
     };
     const pending = this._pendingWrite;
     this._pendingWrite = null;
-    if (link.id === 0) over();
-    else {
+    const isOver = link.id === 0;
+    if (!isOver) {
       this._closed = over;
       link.call(this.resetAndClosing ? 'reset' : 'destroy');
     }
@@ -194,6 +194,7 @@ function makeSocketClass(channel) {
       pending.callback(error || coded(Error, 'ERR_SOCKET_CLOSED', 'Socket is closed'));
     }
     callback(error);
+    if (isOver) over(); // after the callback, which emits the error
     if (this._server) {
       this._server._connections -= 1;
       this._server._emitCloseIfDrained();

@@ -1,0 +1,100 @@
+"""The JavaScript programs in examples/ do what their first lines say, on a local site."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SECONDS = 60
+BODY = b"203.0.113.7\n"
+DIRECTLY = {"TM_API_KEY": ""}
+
+
+class Site(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.write(BODY)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def command(example, *args, **settings):
+    options = [word for item in settings.items() for word in ("--env", "=".join(item))]
+    return [sys.executable, "-m", "tessel", "run", *options, EXAMPLES / example, *args]
+
+
+def run(example, *args, **settings):
+    return subprocess.run(
+        command(example, *args, **settings),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def test_the_originals_sample_prints_what_the_site_says(site):
+    done = run("ipcalf.js", site, **DIRECTLY)
+    assert (done.returncode, done.stdout, done.stderr) == (0, BODY.decode(), "")
+
+
+def test_the_originals_sample_has_six_lines_of_code():
+    lines = (EXAMPLES / "ipcalf.js").read_text().splitlines()
+    assert len([line for line in lines if line and not line.startswith("//")]) <= 6
+
+
+def test_twenty_downloads_are_the_same(site):
+    done = run("parallel_downloads.js", site, RADIO="host")
+    assert done.returncode == 0, done.stderr
+    *downloads, verdict = done.stdout.splitlines()
+    assert verdict == "all 20 are the same"
+    assert len(set(downloads)) == 20
+    assert all(f": {len(BODY)} bytes, SHA-256 " in line for line in downloads)
+
+
+def test_the_fifth_download_without_a_proxy_fails_as_the_example_says(site):
+    done = run("parallel_downloads.js", site, RADIO="cc3000-sim", **DIRECTLY)
+    assert done.returncode == 1
+    (said,) = re.findall(r"fails, because the\n// simulated chip .*: (ENOENT: .*)\.\n", source())
+    assert f"Error: {said}" in done.stderr
+
+
+def source():
+    return (EXAMPLES / "parallel_downloads.js").read_text()
+
+
+def test_a_server_counts_its_pages_until_it_is_stopped():
+    with subprocess.Popen(command("page_server.js", "0"), stdout=subprocess.PIPE) as process:
+        try:
+            port = int(process.stdout.readline().rpartition(b" ")[2])
+            for others in range(2):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/x", timeout=30) as page:
+                    assert page.read() == b"GET /x, after %d others\n" % others
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SECONDS) == 130
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.js")), ids=lambda file: file.name)
+def test_the_first_lines_show_how_to_run_it(example):
+    head = example.read_text().partition("\n\n\n")[0]
+    assert re.search(rf"^//     tessel run .*examples/{example.name}", head, re.MULTILINE)
