@@ -177,7 +177,7 @@ class Connection:
 
     def _return_credit(self, nbytes: int, *, all_of_it: bool = False) -> None:
         if self.link.congested:
-            self._up.consumed(nbytes)  # owed until the transport has room
+            self._up.owe(nbytes)  # until the transport has room
             return
         credit = self._up.consumed(nbytes, all_of_it=all_of_it)
         if credit:

@@ -48,6 +48,10 @@ class Received:
     def __init__(self) -> None:
         self._owed = 0
 
+    def owe(self, nbytes: int) -> None:
+        """Count bytes for which `consumed` will return the credit later."""
+        self._owed += nbytes
+
     def consumed(self, nbytes: int, *, all_of_it: bool = False) -> int:
         """Count consumed bytes; return the credit to send now, 0 if it is too little yet.
 
