@@ -349,6 +349,32 @@ def test_the_log_goes_to_standard_error_with_proxy_dbg(tmp_path):
     assert errors.endswith(" > led.0 output 1\n")
 
 
+def test_the_program_itself_can_set_proxy_dbg(tmp_path):
+    program = "process.env._PROXY_DBG = '1'; tessel.led[0].high();"
+    assert ran(tmp_path, program).errors.endswith(" > led.0 output 1\n")
+
+
+def test_a_full_disk_ends_the_log_and_not_the_program(tmp_path):
+    program = "tessel.led[0].high(); tessel.led[0].low(); show('still here');"
+    result = ran(tmp_path, program, TESSEL_BOARD_LOG="/dev/full")
+    assert result.lines == ["still here"]
+    assert result.errors.count("TESSEL_BOARD_LOG=/dev/full: ENOSPC; the log ends here") == 1
+
+
+def test_no_listener_runs_while_a_program_reads_a_pin(tmp_path):
+    program = """
+    var uart = tessel.port.A.UART(), reading = true;
+    uart.on('data', function (data) { show(String(data), reading); uart.disable(); });
+    setTimeout(function () {
+      tessel.sleep(150);
+      show('read', tessel.port.A.pin.G3.read());
+      reading = false;
+    }, 20);
+    """
+    script = '0.1 A.uart data "x"\n0.1 A.G3 low'
+    assert ran(tmp_path, program, script).lines == ["read 0", "x false"]
+
+
 def test_a_long_transfer_is_shortened_in_the_log(tmp_path):
     program = "tessel.port.A.SPI().send(new Buffer(1000));"
     shown = " ".join(["00"] * 64)

@@ -1,6 +1,7 @@
 """The input script: what is accepted, and the fault of each wrong line."""
 
 import json
+import random
 
 import pytest
 
@@ -12,6 +13,11 @@ var texts = JSON.parse(require('fs').readFileSync('texts.json'));
 console.log(JSON.stringify(texts.map(function (text) {{
   try {{ return board.parseScript(text, 'f'); }} catch (error) {{ return error.faults; }}
 }})));
+"""
+
+WORDS = """
+0 1 +1 1e9 button A.G1 GPIO.A1 A.i2c.1d A.i2c. A.spi A.uart board press high once wire pulse
+analog answer registers data message to | # 0d 2a "x" {} . ..
 """
 
 WRONG = {
@@ -78,6 +84,15 @@ def test_comments_spaces_and_times_are_understood(tmp_path):
         (750, "A.G1", "low"),
     ]
     assert bytes(entries[1]["value"]["data"]) == b"a # b\r"
+
+
+def test_any_text_gives_entries_or_faults_and_nothing_else(tmp_path):
+    chance = random.Random(13)
+    words = [*WORDS.split(), '"', "\\", "\0", "\t", "\n"]
+    texts = [" ".join(chance.choices(words, k=chance.randrange(9))) for _ in range(5000)]
+    answers = parsed(tmp_path, texts)
+    assert len(answers) == len(texts)
+    assert all(isinstance(item, str | dict) for answer in answers for item in answer)
 
 
 def test_many_faults_are_counted(tmp_path):

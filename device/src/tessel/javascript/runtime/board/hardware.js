@@ -93,7 +93,10 @@ class Hardware {
     const open = (this._uarts.get(port) ?? []).filter((uart) => uart.isEnabled);
     const lost = open.length === 0 ? ' (lost: the program has not opened it)' : '';
     this.journal.got(`${port}.uart`, `data ${shown(bytes)}${lost}`);
-    for (const uart of open) uart.arrived(bytes);
+    // Its listeners run later: this may be called while the program reads a pin.
+    setImmediate(() => {
+      for (const uart of open) uart.arrived(bytes);
+    });
   }
 }
 

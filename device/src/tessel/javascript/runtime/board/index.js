@@ -66,16 +66,13 @@ function create({
 function prepare(env = process.env, writeError = (text) => process.stderr.write(text)) {
   const input = env[INPUT_VARIABLE] ? readInput(env[INPUT_VARIABLE]) : [];
   const toFile = env[LOG_VARIABLE] ? openLog(env[LOG_VARIABLE]) : () => {};
-  const toError = env[DEBUG_VARIABLE]
-    ? (line) => writeError(`tessel: board: ${line}\n`)
-    : () => {};
   let modules = null;
   return (name) => {
     modules ??= create({
       input,
       log: (line) => {
         toFile(`${line}\n`);
-        toError(line);
+        if (env[DEBUG_VARIABLE]) writeError(`tessel: board: ${line}\n`);
       },
       warn: (text) => writeError(`tessel: warning: ${text}\n`),
       deviceId: deviceIdOf(env[DEVICE_VARIABLE]),
@@ -106,14 +103,29 @@ function readInput(path) {
   }
 }
 
-/** Each line is written at once, so that the log is complete however the program ends. */
 function openLog(path) {
   try {
-    const descriptor = fs.openSync(path, 'w');
-    return (text) => fs.writeSync(descriptor, text);
+    return logWriter(fs.openSync(path, 'w'), path);
   } catch (error) {
     throw explained(error, `${LOG_VARIABLE}=${path}`, 'a file that can be written');
   }
+}
+
+/**
+ * Returns a function that writes a line at once, so that the log is complete however the program
+ * ends. A full disk ends the log with a warning: the program's pins have nothing to do with it.
+ */
+function logWriter(descriptor, path) {
+  let isUsable = true;
+  return (text) => {
+    if (!isUsable) return;
+    try {
+      fs.writeSync(descriptor, text);
+    } catch (error) {
+      isUsable = false;
+      process.emitWarning(`${LOG_VARIABLE}=${path}: ${error.code}; the log ends here`);
+    }
+  };
 }
 
 function explained(error, setting, allowed) {

@@ -23,7 +23,7 @@ class Playback {
       this._position += 1;
       apply(this._hardware, entry);
     }
-    this._wait();
+    if (this._timer === null) this._wait();
   }
 
   get _next() {
@@ -31,10 +31,12 @@ class Playback {
   }
 
   _wait() {
-    clearTimeout(this._timer);
     if (this._next === undefined) return;
     const delayMs = Math.max(this._next.timeMs - this._hardware.uptimeMs(), 0);
-    this._timer = setTimeout(() => this._catchUp(), Math.ceil(delayMs));
+    this._timer = setTimeout(() => {
+      this._timer = null;
+      this._catchUp();
+    }, Math.ceil(delayMs));
     this._timer.unref();
   }
 }
