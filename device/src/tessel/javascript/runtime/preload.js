@@ -19,4 +19,5 @@ const channel = new Channel(fd);
 require('./net').install(channel);
 require('./tls').install(channel);
 require('./dns').install(channel);
+require('./modules').install(channel);
 require('module').syncBuiltinESMExports();

@@ -1,0 +1,63 @@
+'use strict';
+
+/**
+ * The board's own modules, and the members of its Node that today's Node no longer has.
+ *
+ * The modules were built into the board, so a package of the same name in node_modules is not
+ * loaded: today's `tessel` there is the command for a computer. All other names are Node's matter.
+ */
+
+const Module = require('module');
+const board = require('./board');
+const compat = require('./compat');
+
+/** The scheme of the addresses that `import` gives the board's modules. */
+const BOARD_SCHEME = 'tessel-board:';
+
+/** Add the members, and let `require` and `import` find the modules. Ends a badly set up program. */
+function install() {
+  try {
+    compat.install(compat.optionsOf());
+    replaceLoading(modulesOf(board.prepare()));
+  } catch (error) {
+    for (const fault of error.faults || [error.message]) {
+      process.stderr.write(`tessel: ${fault}\n`);
+    }
+    process.exit(1);
+  }
+}
+
+function modulesOf(ofTheBoard) {
+  return new Map([
+    ['tessel', () => ofTheBoard('tessel')],
+    ['neopixels', () => ofTheBoard('neopixels')],
+  ]);
+}
+
+function replaceLoading(modules) {
+  const load = Module._load;
+  Module._load = function loadWithBoard(name, ...others) {
+    const found = modules.get(name);
+    return found === undefined ? load.call(this, name, ...others) : found();
+  };
+  if (Module.registerHooks === undefined) return; // Node before 22.15: `import` does not find them
+  Module.registerHooks({
+    resolve(name, context, next) {
+      if (!modules.has(name)) return next(name, context);
+      return { url: BOARD_SCHEME + name, format: 'module', shortCircuit: true };
+    },
+    load(url, context, next) {
+      if (!url.startsWith(BOARD_SCHEME)) return next(url, context);
+      const name = JSON.stringify(url.slice(BOARD_SCHEME.length));
+      return { format: 'module', source: importOf(name), shortCircuit: true };
+    },
+  });
+}
+
+/** A module for `import` whose default export is what `require` returns. */
+function importOf(name) {
+  return `import { createRequire } from 'node:module';
+    export default createRequire('file:///')(${name});`;
+}
+
+module.exports = { install };
