@@ -1,8 +1,8 @@
 """The command `tessel`: runs programs, checks a chip, decodes traces.
 
-tessel run [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]   run it as on the device
-tessel radio check [--env NAME=VALUE]...                                  check the chip's wiring
-tessel radio decode FILE                                                  explain a trace
+tessel run [OPTION]... PROGRAM [ARG...]    run it as on the device
+tessel radio check [--env NAME=VALUE]...   check the chip's wiring
+tessel radio decode FILE                   explain a trace
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tessel.program.bypass import PlainSockets
 from tessel.program.program import IProgramReactor, Program
 from tessel.radio_factory import BusWrap
 from tessel.radio_settings import RadioSettings
+from tessel.run_options import RUN_USAGE, add_env, add_run_options, board_options
 from tessel.settings import SETTINGS, exposed, lookalikes, malformed
 from tessel_service_kit.command_line import CommandParser
 from tessel_service_kit.output import LineOutput, descriptor_of
@@ -45,7 +46,7 @@ USAGE_EXIT = 2  # the same as argparse's
 
 _RUN = """\
 Run a program as on the device, until it has no open connection or timer.
-Options go before PROGRAM.py; arguments after it are passed to the program.
+Options go before PROGRAM; arguments after it are passed to the program.
 
 Exit code: 0 if the program ended without an error; 1 for an unhandled error or a wrong setting; the
 argument of sys.exit; 130 for SIGINT and 143 for SIGTERM."""
@@ -68,8 +69,12 @@ def _run(given: argparse.Namespace) -> int:
     try:
         source = path.read_bytes()
     except OSError as fault:
-        return _misused(f"{path}: {fault.strerror}; expected: a Python program")
+        return _misused(f"{path}: {fault.strerror}; expected: a JavaScript or Python program")
     run = _run_javascript if path.suffix in JAVASCRIPT_SUFFIXES else _run_program
+    for option, (variable, file) in board_options(given).items():
+        if run is not _run_javascript:
+            return _misused(f"{option}: only JavaScript programs use the board; {path} is another")
+        os.environ[variable] = file
     if given.trace_spi is None:
         return run(path, source, given.arguments, lambda bus: bus)
     if _radio_settings().kind == "host":
@@ -217,25 +222,13 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run a program until it has no open connection or timer",
-        usage="tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]",
+        usage=RUN_USAGE,
         description=_RUN,
         epilog=f"settings, from the environment or --env:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)
-    _add_env(run)
-    run.add_argument(
-        "--trace-spi",
-        metavar="FILE",
-        help="write the traffic of the chip's bus to a file, with passwords in clear",
-    )
-    run.add_argument("program", metavar="PROGRAM.py", help="the program to run")
-    run.add_argument(
-        "arguments",
-        metavar="ARG",
-        nargs=argparse.REMAINDER,
-        help="arguments for the program, in sys.argv",
-    ).required = False  # else argparse reports it as missing when only PROGRAM.py is
+    add_run_options(run)
     _add_radio(commands.add_parser("radio", help="check the chip, or decode a trace"))
     return parser
 
@@ -249,7 +242,7 @@ def _add_radio(parser: CommandParser) -> None:
         description="Exit code: 0 if all is well, 1 if not. Wiring: docs/cc3000-hardware.md",
     )
     check.set_defaults(command=_check)
-    _add_env(check)
+    add_env(check)
     decode = commands.add_parser("decode", help="explain a file written by --trace-spi")
     decode.set_defaults(command=_decode)
     decode.add_argument("file", metavar="FILE", help="the trace")
@@ -260,19 +253,8 @@ def _explain_word(word: str) -> str | None:
     if word.endswith((".py", ".js")) or Path(word).exists():
         return f"to run a program: tessel run {word}"
     if "=" in word:
-        return f"to set a variable: tessel run --env {word} PROGRAM.py"
+        return f"to set a variable: tessel run --env {word} PROGRAM"
     return None
-
-
-def _add_env(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--env",
-        metavar="NAME=VALUE",
-        type=_assignment,
-        action="append",
-        default=[],
-        help="set a variable of the environment for the program",
-    )
 
 
 class _ShowVersion(argparse.Action):
@@ -281,13 +263,6 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"tessel {importlib.metadata.version('tessel')}")
         parser.exit()
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
 
 
 if __name__ == "__main__":

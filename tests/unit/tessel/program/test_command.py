@@ -10,6 +10,7 @@ import pytest
 
 from tessel import __main__ as command
 from tessel.__main__ import main
+from tessel.run_options import RUN_USAGE
 from tessel.settings import SETTINGS
 from tessel_service_kit.settings import described
 
@@ -207,9 +208,9 @@ def test_help_tells_where_options_go_and_what_may_be_set(capsys):
         main(["run", "--help"])
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    usage = "usage: tessel run [-h] [--env NAME=VALUE]... [--trace-spi FILE] PROGRAM.py [ARG...]\n"
+    usage = f"usage: {RUN_USAGE}\n"
     assert told.startswith(usage)
-    assert "Options go before PROGRAM.py" in told
+    assert "Options go before PROGRAM" in told
     assert described(SETTINGS) in told
 
 
@@ -234,9 +235,9 @@ def test_a_program_may_set_its_settings_itself(program):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("missing.py", "No such file or directory; expected: a Python program"),
-        ("folder", "Is a directory; expected: a Python program"),
-        ("hello.py/x", "Not a directory; expected: a Python program"),
+        ("missing.py", "No such file or directory; expected: a JavaScript or Python program"),
+        ("folder", "Is a directory; expected: a JavaScript or Python program"),
+        ("hello.py/x", "Not a directory; expected: a JavaScript or Python program"),
     ],
 )
 def test_what_cannot_be_read_as_a_program_is_a_usage_error(
@@ -296,7 +297,7 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
     ("words", "fault"),
     [
         ("", "tessel: error: a command is missing; expected: run or radio"),
-        ("run", "tessel run: error: the following arguments are required: PROGRAM.py"),
+        ("run", "tessel run: error: the following arguments are required: PROGRAM"),
         (
             "run --env NOVALUE x.py",
             "tessel run: error: argument --env: 'NOVALUE' is not NAME=VALUE",
@@ -314,7 +315,7 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
             "A=B",
             (
                 "tessel: error: 'A=B' is not a command; "
-                "to set a variable: tessel run --env A=B PROGRAM.py"
+                "to set a variable: tessel run --env A=B PROGRAM"
             ),
         ),
         (
@@ -338,3 +339,12 @@ def test_a_usage_error_says_what_was_probably_meant(words, fault, capsys):
     usage, *_, told = capsys.readouterr().err.splitlines()
     assert told == fault
     assert usage.startswith(f"usage: {fault.partition(': error')[0]} ")
+
+
+@pytest.mark.parametrize("option", ["--board-log", "--board-input"])
+def test_options_of_the_board_are_for_javascript_programs(option, tmp_path, capsys):
+    path = tmp_path / "hello.py"
+    path.write_text("")
+    assert main(["run", option, "any", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert told == f"tessel: {option}: only JavaScript programs use the board; {path} is another\n"
