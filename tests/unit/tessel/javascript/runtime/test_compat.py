@@ -38,7 +38,8 @@ def test_old_names_are_there_without_a_warning(tmp_path):
     show(util.isArray([]), util.isDate(new Date()), util.isRegExp(/a/), util.isError(Error()));
     show(util._extend({ a: 1 }, { b: 2 }), typeof require('crypto').createCredentials);
     show(require('net').createServer().connections);
-    show(typeof require('timers').enroll, Buffer([1]).get(0), typeof process.binding('util'));
+    show(typeof require('timers').enroll, Buffer([1]).get(0),
+         Buffer('a').binarySlice(), typeof process.binding('util'));
     """
     result = ran(tmp_path, program)
     assert result.lines == [
@@ -49,7 +50,7 @@ def test_old_names_are_there_without_a_warning(tmp_path):
         "true true true true",
         "{ a: 1, b: 2 } function",
         "0",
-        "function 1 object",
+        "function 1 a object",
     ]
     assert result.errors == ""
 

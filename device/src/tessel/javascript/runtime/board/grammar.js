@@ -124,7 +124,7 @@ function subjectOf(name) {
   }
   if (kind === 'spi' && PORTS.includes(port) && text === undefined) return { kind, port };
   if (kind === 'uart' && UART_PORTS.includes(port) && text === undefined) return { kind, port };
-  throw new GrammarError(name, `a subject such as ${SUBJECTS}; UARTs are at ${UART_PORTS}`);
+  throw new GrammarError(name, `a subject such as ${SUBJECTS}; UARTs are at ${UART_PORTS.join(', ')}`);
 }
 
 function addressOf(text) {

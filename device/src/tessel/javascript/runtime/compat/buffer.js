@@ -36,6 +36,8 @@ function installBuffer() {
   add(Buffer.prototype, 'get', function (index) {
     return this[index];
   });
+  add(Buffer.prototype, 'binarySlice', Buffer.prototype.latin1Slice);
+  add(Buffer.prototype, 'binaryWrite', Buffer.prototype.latin1Write);
 }
 
 function reader(read, kind, width) {
