@@ -1,7 +1,11 @@
 """Scenarios with processes or containers, over the simulated chip or the host's sockets.
 
 pytest tests/e2e --deployment=local|compose --radio=cc3000-sim|host
+
+Most scenarios run twice: the device's program is in Python, and then the same one in JavaScript.
 """
+
+import json
 
 import pytest
 
@@ -31,6 +35,41 @@ def deployment(request, tmp_path_factory):
     system.radio = request.config.getoption("--radio")
     yield system
     system.close()
+
+
+# The spelling of options in JavaScript, where it is another one.
+IN_JAVASCRIPT = {"alpn_protocols": "ALPNProtocols", "max_version": "maxVersion"}
+
+
+class Device:
+    """A device for programs in one language: `run("get")` runs get.py or get.js.
+
+    Args:
+        deployment: the system.
+        language: the end of the programs' names: `py` or `js`.
+    """
+
+    def __init__(self, deployment, language):
+        self._deployment = deployment
+        self._language = language
+
+    def run(self, program, *args, **options):
+        """Run a program of tests/e2e/programs to its end."""
+        return self._deployment.run(f"{program}.{self._language}", *args, **options)
+
+    def launch(self, program, *args, **settings):
+        """Start a program of tests/e2e/programs."""
+        return self._deployment.launch(f"{program}.{self._language}", *args, **settings)
+
+    def spelled(self, options):
+        """Return options with Python's names as JSON, with the language's names."""
+        names = IN_JAVASCRIPT if self._language == "js" else {}
+        return json.dumps({names.get(name, name): value for name, value in options.items()})
+
+
+@pytest.fixture(params=["py", "js"], ids=["python", "javascript"])
+def device(request, deployment):
+    return Device(deployment, request.param)
 
 
 @pytest.fixture

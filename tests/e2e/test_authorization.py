@@ -3,8 +3,8 @@
 WRONG_TOKEN = "fedcba9876543210fedcba9876543210"
 
 
-def test_a_wrong_token_opens_nothing(deployment, watch):
-    done = deployment.run("get.py", deployment.far.url(), PROXY_TOKEN=WRONG_TOKEN)
+def test_a_wrong_token_opens_nothing(deployment, device, watch):
+    done = device.run("get", deployment.far.url(), PROXY_TOKEN=WRONG_TOKEN)
 
     assert done.exit_code == 1, done
     assert "Authorization failed." in done.stderr
@@ -14,10 +14,10 @@ def test_a_wrong_token_opens_nothing(deployment, watch):
     assert WRONG_TOKEN not in deployment.proxy_log_text()
 
 
-def test_without_the_token_service_nothing_opens_until_it_is_back(deployment, watch):
+def test_without_the_token_service_nothing_opens_until_it_is_back(deployment, device, watch):
     deployment.stop_token_service()
     try:
-        refused = deployment.run("get.py", deployment.far.url())
+        refused = device.run("get", deployment.far.url())
     finally:
         deployment.start_token_service()
     assert refused.exit_code == 1, refused
@@ -25,16 +25,14 @@ def test_without_the_token_service_nothing_opens_until_it_is_back(deployment, wa
     assert watch.tunnels == []
     assert watch.visits(deployment.far, "http") == 0
 
-    done = deployment.run("get.py", deployment.far.url())
+    done = device.run("get", deployment.far.url())
     assert done.exit_code == 0, done
     assert len(watch.tunnels) == 1
     assert watch.visits(deployment.far, "http") == 1
 
 
-def test_a_proxy_with_an_untrusted_certificate_receives_nothing(deployment, watch):
-    done = deployment.run(
-        "get.py", deployment.far.url(), PROXY_CERT_FILE=deployment.target_authority
-    )
+def test_a_proxy_with_an_untrusted_certificate_receives_nothing(deployment, device, watch):
+    done = device.run("get", deployment.far.url(), PROXY_CERT_FILE=deployment.target_authority)
 
     assert done.exit_code == 1, done
     assert "unable to verify the first certificate" in done.stderr

@@ -6,8 +6,8 @@ UNUSED_PORT = 1  # tcpmux, which nobody serves
 DOWNLOADS = 50
 
 
-def test_a_target_that_refuses_is_an_error_with_nodes_code(deployment, watch):
-    done = deployment.run("events.py", deployment.far.host, UNUSED_PORT)
+def test_a_target_that_refuses_is_an_error_with_nodes_code(deployment, device, watch):
+    done = device.run("events", deployment.far.host, UNUSED_PORT)
 
     assert done.exit_code == 0, done
     error, close = done.stdout.splitlines()
@@ -17,8 +17,8 @@ def test_a_target_that_refuses_is_an_error_with_nodes_code(deployment, watch):
     assert substream["outcome"] == "connect_failed"
 
 
-def test_a_name_that_does_not_resolve_is_an_error_with_nodes_code(deployment, watch):
-    done = deployment.run("events.py", "nobody.invalid", 80)
+def test_a_name_that_does_not_resolve_is_an_error_with_nodes_code(deployment, device, watch):
+    done = device.run("events", "nobody.invalid", 80)
 
     assert done.exit_code == 0, done
     assert done.stdout.splitlines() == [
@@ -27,9 +27,9 @@ def test_a_name_that_does_not_resolve_is_an_error_with_nodes_code(deployment, wa
     ]
 
 
-def test_a_target_that_resets_is_an_error_and_not_an_end(deployment, watch):
+def test_a_target_that_resets_is_an_error_and_not_an_end(deployment, device, watch):
     host, port = deployment.far.host, deployment.far.ports["reset"]
-    done = deployment.run("events.py", host, port)
+    done = device.run("events", host, port)
 
     assert done.exit_code == 0, done
     assert done.stdout.splitlines() == [

@@ -1,14 +1,12 @@
 """Routes of connections, proved by the sites' counts and the proxy's log."""
 
-import json
-
 from lab.deployment.base import ACCOUNT
 
 MARKER = "a-word-for-the-target-alone"
 
 
-def test_an_http_page_comes_through_the_proxy(deployment, watch):
-    done = deployment.run("get.py", deployment.far.url())
+def test_an_http_page_comes_through_the_proxy(deployment, device, watch):
+    done = device.run("get", deployment.far.url())
 
     assert done.exit_code == 0, done
     assert done.stdout.startswith("Hello from the far site, by http")
@@ -19,8 +17,8 @@ def test_an_http_page_comes_through_the_proxy(deployment, watch):
     assert watch.visits(deployment.far, "http") == 1
 
 
-def test_an_https_page_comes_directly_by_default(deployment, watch):
-    done = deployment.run("get.py", deployment.near.url(scheme="https"))
+def test_an_https_page_comes_directly_by_default(deployment, device, watch):
+    done = device.run("get", deployment.near.url(scheme="https"))
 
     assert done.exit_code == 0, done
     assert done.stdout.startswith("Hello from the near site, by https")
@@ -28,8 +26,8 @@ def test_an_https_page_comes_directly_by_default(deployment, watch):
     assert watch.tunnels == []
 
 
-def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployment, watch):
-    done = deployment.run("get.py", deployment.far.url(scheme="https"), PROXY_TRUSTED=1)
+def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployment, device, watch):
+    done = device.run("get", deployment.far.url(scheme="https"), PROXY_TRUSTED=1)
 
     assert done.exit_code == 0, done
     assert done.stdout.startswith("Hello from the far site, by https")
@@ -38,25 +36,27 @@ def test_an_https_page_comes_through_a_trusted_proxy_which_does_the_tls(deployme
     assert watch.visits(deployment.far, "https") == 1
 
 
-def https_with(deployment, **options):
+def https_with(deployment, device, **options):
     """Ask the far site for a page with these TLS options, with a trusted proxy."""
     url = deployment.far.url(scheme="https")
-    done = deployment.run("get_with_options.py", url, json.dumps(options), PROXY_TRUSTED=1)
+    done = device.run("get_with_options", url, device.spelled(options), PROXY_TRUSTED=1)
     assert done.exit_code == 0, done
     assert done.stdout.startswith("Hello from the far site, by https")
 
 
-def test_tls_options_that_change_nothing_leave_the_tls_to_a_trusted_proxy(deployment, watch):
-    https_with(deployment, servername=deployment.far.host, alpn_protocols=["http/1.1"])
+def test_tls_options_that_change_nothing_leave_the_tls_to_a_trusted_proxy(
+    deployment, device, watch
+):
+    https_with(deployment, device, servername=deployment.far.host, alpn_protocols=["http/1.1"])
 
     (substream,) = watch.substreams(1)
     assert substream["kind"] == "tls"
 
 
 def test_with_tls_options_of_its_own_a_program_does_its_tls_through_a_trusted_proxy(
-    deployment, watch
+    deployment, device, watch
 ):
-    https_with(deployment, max_version="TLSv1.2")
+    https_with(deployment, device, max_version="TLSv1.2")
 
     (substream,) = watch.substreams(1)
     assert substream["kind"] == "net"
@@ -64,9 +64,9 @@ def test_with_tls_options_of_its_own_a_program_does_its_tls_through_a_trusted_pr
     assert asked.startswith(b"\x16\x03")  # the device's ClientHello
 
 
-def test_an_http_request_can_be_found_in_the_relayed_bytes(deployment, watch):
+def test_an_http_request_can_be_found_in_the_relayed_bytes(deployment, device, watch):
     """Without this test, the absence in the next one would prove nothing."""
-    done = deployment.run("get.py", deployment.far.url(f"/say?text={MARKER}"))
+    done = device.run("get", deployment.far.url(f"/say?text={MARKER}"))
 
     assert (done.exit_code, done.stdout) == (0, MARKER), done
     (substream,) = watch.substreams(1)
@@ -77,9 +77,11 @@ def test_an_http_request_can_be_found_in_the_relayed_bytes(deployment, watch):
     assert len(answered) == substream["bytes_from_target"]
 
 
-def test_a_request_with_end_to_end_tls_cannot_be_found_in_the_relayed_bytes(deployment, watch):
+def test_a_request_with_end_to_end_tls_cannot_be_found_in_the_relayed_bytes(
+    deployment, device, watch
+):
     url = deployment.far.url(f"/say?text={MARKER}", "https")
-    done = deployment.run("get.py", url, PROXY_TLS="end-to-end")
+    done = device.run("get", url, PROXY_TLS="end-to-end")
 
     assert (done.exit_code, done.stdout) == (0, MARKER), done
     (substream,) = watch.substreams(1)
@@ -92,17 +94,17 @@ def test_a_request_with_end_to_end_tls_cannot_be_found_in_the_relayed_bytes(depl
     assert len(answered) >= substream["bytes_from_target"]  # the device left before the last
 
 
-def test_end_to_end_has_priority_over_a_trusted_proxy(deployment, watch):
+def test_end_to_end_has_priority_over_a_trusted_proxy(deployment, device, watch):
     url = deployment.far.url(scheme="https")
-    done = deployment.run("get.py", url, PROXY_TLS="end-to-end", PROXY_TRUSTED=1)
+    done = device.run("get", url, PROXY_TLS="end-to-end", PROXY_TRUSTED=1)
 
     assert done.exit_code == 0, done
     (substream,) = watch.substreams(1)
     assert substream["kind"] == "net"
 
 
-def test_the_option_proxy_false_leads_around_the_proxy(deployment, watch):
-    done = deployment.run("get.py", deployment.near.url(), "direct")
+def test_the_option_proxy_false_leads_around_the_proxy(deployment, device, watch):
+    done = device.run("get", deployment.near.url(), "direct")
 
     assert done.exit_code == 0, done
     assert done.stdout.startswith("Hello from the near site, by http")
@@ -110,9 +112,9 @@ def test_the_option_proxy_false_leads_around_the_proxy(deployment, watch):
     assert watch.tunnels == []
 
 
-def test_a_target_that_proxy_local_names_is_reached_around_the_proxy(deployment, watch):
-    done = deployment.run(
-        "get.py", deployment.near.url(), PROXY_LOCAL=f"other.invalid {deployment.near.host}"
+def test_a_target_that_proxy_local_names_is_reached_around_the_proxy(deployment, device, watch):
+    done = device.run(
+        "get", deployment.near.url(), PROXY_LOCAL=f"other.invalid {deployment.near.host}"
     )
 
     assert done.exit_code == 0, done
@@ -120,8 +122,10 @@ def test_a_target_that_proxy_local_names_is_reached_around_the_proxy(deployment,
     assert watch.tunnels == []
 
 
-def test_a_target_that_proxy_local_does_not_name_is_reached_through_the_proxy(deployment, watch):
-    done = deployment.run("get.py", deployment.near.url(), PROXY_LOCAL="other.invalid")
+def test_a_target_that_proxy_local_does_not_name_is_reached_through_the_proxy(
+    deployment, device, watch
+):
+    done = device.run("get", deployment.near.url(), PROXY_LOCAL="other.invalid")
 
     assert done.exit_code == 0, done
     (substream,) = watch.substreams(1)

@@ -8,10 +8,10 @@ MOST_UNREAD = 8_000_000  # of 200 MB
 SOCKETS = 50
 
 
-def test_a_large_download_arrives_unchanged(deployment, watch):
+def test_a_large_download_arrives_unchanged(deployment, device, watch):
     large = LARGE[deployment.radio]
     host, port = deployment.far.host, deployment.far.ports["source"]
-    done = deployment.run("download.py", host, port, large, within=TRANSFER_SECONDS)
+    done = device.run("download", host, port, large, within=TRANSFER_SECONDS)
 
     assert done.exit_code == 0, done
     assert done.stdout.split() == [str(large), sha256_of(large)]
@@ -19,10 +19,10 @@ def test_a_large_download_arrives_unchanged(deployment, watch):
     assert substream["bytes_from_target"] == large
 
 
-def test_a_large_upload_arrives_unchanged(deployment, watch):
+def test_a_large_upload_arrives_unchanged(deployment, device, watch):
     large = LARGE[deployment.radio]
     host, port = deployment.far.host, deployment.far.ports["count"]
-    done = deployment.run("upload.py", host, port, large, within=TRANSFER_SECONDS)
+    done = device.run("upload", host, port, large, within=TRANSFER_SECONDS)
 
     assert done.exit_code == 0, done
     told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
@@ -32,9 +32,9 @@ def test_a_large_upload_arrives_unchanged(deployment, watch):
     assert substream["bytes_from_device"] == large
 
 
-def test_a_socket_that_is_not_read_blocks_no_other_and_closes_at_once(deployment, watch):
+def test_a_socket_that_is_not_read_blocks_no_other_and_closes_at_once(deployment, device, watch):
     host, port = deployment.far.host, deployment.far.ports["source"]
-    done = deployment.run("stalled.py", host, port, 20_000_000, within=TRANSFER_SECONDS)
+    done = device.run("stalled", host, port, 20_000_000, within=TRANSFER_SECONDS)
 
     assert done.exit_code == 0, done
     assert done.stdout.splitlines() == ["the other got 20000000", "left quietly"]
@@ -43,9 +43,9 @@ def test_a_socket_that_is_not_read_blocks_no_other_and_closes_at_once(deployment
     assert stalled["bytes_from_target"] < MOST_UNREAD
 
 
-def test_many_sockets_at_once_share_one_tunnel(deployment, watch):
+def test_many_sockets_at_once_share_one_tunnel(deployment, device, watch):
     host, port = deployment.far.host, deployment.far.ports["echo"]
-    done = deployment.run("many.py", host, port, SOCKETS)
+    done = device.run("many", host, port, SOCKETS)
 
     assert done.exit_code == 0, done
     assert done.stdout.splitlines() == ["all stand", "all heard their own word"]
@@ -54,18 +54,18 @@ def test_many_sockets_at_once_share_one_tunnel(deployment, watch):
     assert deployment.counts(deployment.far)["echo"]["most_open"] >= SOCKETS
 
 
-def test_a_target_answers_after_the_device_has_ended(deployment, watch):
+def test_a_target_answers_after_the_device_has_ended(deployment, device, watch):
     host, port = deployment.far.host, deployment.far.ports["count"]
-    done = deployment.run("upload.py", host, port, 5)
+    done = device.run("upload", host, port, 5)
 
     assert done.exit_code == 0, done
     told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert told["counted"] == told["sent"]
 
 
-def test_a_device_can_send_after_the_target_has_ended(deployment, watch):
+def test_a_device_can_send_after_the_target_has_ended(deployment, device, watch):
     host, port = deployment.far.host, deployment.far.ports["farewell"]
-    done = deployment.run("farewell.py", host, port, "said after the end")
+    done = device.run("farewell", host, port, "said after the end")
 
     assert done.exit_code == 0, done
     assert done.stdout.splitlines() == ["heard farewell", "end", "close"]

@@ -6,8 +6,8 @@ IDLE_MS = 300
 PAUSE_MS = 2000
 
 
-def test_an_idle_tunnel_closes_and_is_opened_again_when_needed(deployment, watch):
-    done = deployment.run("idle.py", deployment.far.url(), PAUSE_MS, PROXY_IDLE=IDLE_MS)
+def test_an_idle_tunnel_closes_and_is_opened_again_when_needed(deployment, device, watch):
+    done = device.run("idle", deployment.far.url(), PAUSE_MS, PROXY_IDLE=IDLE_MS)
 
     assert done.exit_code == 0, done
     assert done.stdout.count("Hello from the far site") == 2
@@ -19,21 +19,21 @@ def test_an_idle_tunnel_closes_and_is_opened_again_when_needed(deployment, watch
 
 
 def test_a_download_that_the_proxys_crash_cuts_is_an_error_and_the_next_socket_works(
-    deployment, watch
+    deployment, device, watch
 ):
     far = deployment.far
-    device = deployment.launch("interrupted.py", far.host, far.ports["trickle"], far.ports["echo"])
+    program = device.launch("interrupted", far.host, far.ports["trickle"], far.ports["echo"])
     try:
-        eventually(lambda: "receiving" in device.stdout, 30, lambda: device.stderr)
+        eventually(lambda: "receiving" in program.stdout, 30, lambda: program.stderr)
         deployment.kill_proxy()
         try:
-            eventually(lambda: "close" in device.stdout, 30, lambda: device.stdout)
+            eventually(lambda: "close" in program.stdout, 30, lambda: program.stdout)
         finally:
             deployment.start_proxy()
-        assert device.wait(60) == 0, device.stderr
+        assert program.wait(60) == 0, program.stderr
     finally:
-        device.kill()
-    assert device.stdout.splitlines() == [
+        program.kill()
+    assert program.stdout.splitlines() == [
         "receiving",
         "error ECONNRESET",
         "close",
