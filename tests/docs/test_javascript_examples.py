@@ -14,6 +14,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECONDS = 60
 BODY = b"203.0.113.7\n"
+FILES = [*sorted(EXAMPLES.glob("*.js")), *sorted(EXAMPLES.glob("npm/*.js"))]
 DIRECTLY = {"TM_API_KEY": ""}
 
 
@@ -36,14 +37,14 @@ def site():
         server.shutdown()
 
 
-def command(example, *args, **settings):
-    options = [word for item in settings.items() for word in ("--env", "=".join(item))]
-    return [sys.executable, "-m", "tessel", "run", *options, EXAMPLES / example, *args]
+def command(example, *args, options=(), **settings):
+    variables = [word for item in settings.items() for word in ("--env", "=".join(item))]
+    return [sys.executable, "-m", "tessel", "run", *variables, *options, EXAMPLES / example, *args]
 
 
-def run(example, *args, **settings):
+def run(example, *args, **options):
     return subprocess.run(
-        command(example, *args, **settings),
+        command(example, *args, **options),
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -94,7 +95,21 @@ def test_a_server_counts_its_pages_until_it_is_stopped():
             process.kill()
 
 
-@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.js")), ids=lambda file: file.name)
+def test_each_press_of_the_button_switches_the_led(tmp_path):
+    log = tmp_path / "board.log"
+    options = ("--board-input", EXAMPLES / "led_and_button.board", "--board-log", log)
+    done = run("led_and_button.js", options=options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "press 1: the LED is on",
+        "press 2: the LED is off",
+        "press 3: the LED is on",
+    ]
+    shown = re.findall(r"> led\.0 output (\d)", log.read_text())
+    assert shown == ["0", "1", "0", "1"]
+
+
+@pytest.mark.parametrize("example", FILES, ids=lambda file: file.name)
 def test_the_first_lines_show_how_to_run_it(example):
     head = example.read_text().partition("\n\n\n")[0]
-    assert re.search(rf"^//     tessel run .*examples/{example.name}", head, re.MULTILINE)
+    assert re.search(rf"^//     tessel run .*examples/(npm/)?{example.name}", head, re.MULTILINE)

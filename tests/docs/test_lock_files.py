@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [lock.parent for lock in sorted(ROOT.glob("tests/**/package-lock.json"))]
+LOCKS = [
+    lock
+    for folder in ("examples", "tests")
+    for lock in sorted((ROOT / folder).rglob("package-lock.json"))
+    if "node_modules" not in lock.parts
+]
+FOLDERS = [lock.parent for lock in LOCKS]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
@@ -16,8 +22,9 @@ def packages(request):
     return json.loads((request.param / "package-lock.json").read_text())["packages"]
 
 
-def test_there_is_a_lock_file():
-    assert FOLDERS
+def test_the_lock_files_are_found():
+    assert ROOT / "examples/npm" in FOLDERS
+    assert len(FOLDERS) > 1
 
 
 def test_each_locked_package_has_a_version_and_a_checksum(packages):
@@ -32,6 +39,6 @@ def test_no_locked_package_has_an_address(packages):
 
 
 def test_the_asked_versions_are_exact(packages):
-    asked = {**packages[""]["dependencies"], **packages[""]["devDependencies"]}
+    asked = {**packages[""]["dependencies"], **packages[""].get("devDependencies", {})}
     for name, version in asked.items():
         assert re.fullmatch(r"(npm:[\w-]+@)?\d+\.\d+\.\d+", version), f"{name}: {version}"

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from lab.deployment.base import PROGRAM_SECONDS
-from lab.deployment.local import LocalDeployment
+from lab.deployment.local import ROOT, LocalDeployment
 from lab.waiting import eventually
 from support.npm_battery import LOOPBACK, Battery, install
 
@@ -31,6 +31,10 @@ VERDICTS = {
     "ws_board": "ws 0.7: text and bytes, secure",
     "xmlhttprequest": "xmlhttprequest: got, posted, secure",
 }
+EXAMPLES = {  # in examples/npm: the scheme of the URL that each takes, and what it prints
+    "mqtt.js": ("mqtt", "device/temperature: 21.5"),
+    "websocket.js": ("ws", "answer: Hello from the device"),
+}
 SECURE = {"PROXY_TLS": "end-to-end"}  # TLS goes through the tunnel, too
 RELAYED_BYTES = 300_000
 
@@ -44,6 +48,14 @@ def battery(deployment, tmp_path_factory):
     made = Battery(deployment, folder)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def examples(battery, tmp_path_factory):
+    """The folder examples/npm, with its modules."""
+    folder = tmp_path_factory.mktemp("npm") / "examples"
+    install(folder, ROOT / "examples" / "npm")
+    return folder
 
 
 @pytest.mark.parametrize("program", VERDICTS)
@@ -63,6 +75,15 @@ def test_a_module_reaches_servers_through_the_tunnel(battery, watch, program):
     made = battery.connections() - before
     assert made
     assert battery.services_of(watch.substreams(made.total())) == made
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_uses_its_module_through_the_tunnel(battery, examples, watch, example):
+    scheme, verdict = EXAMPLES[example]
+    done = battery.run_with_url(examples / example, scheme)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, verdict + "\n", "")
+    assert battery.services_of(watch.substreams(1)) == Counter({scheme: 1})
 
 
 @pytest.mark.parametrize("settings", [{"PROXY_TOKEN": None}, SECURE], ids=["radio", "tunnel"])

@@ -1,5 +1,7 @@
 """Routes of connections, proved by the sites' counts and the proxy's log."""
 
+import pytest
+
 from lab.deployment.base import ACCOUNT
 
 MARKER = "a-word-for-the-target-alone"
@@ -53,6 +55,7 @@ def test_tls_options_that_change_nothing_leave_the_tls_to_a_trusted_proxy(
     assert substream["kind"] == "tls"
 
 
+@pytest.mark.parametrize("device", ["py"], indirect=True)
 def test_with_tls_options_of_its_own_a_program_does_its_tls_through_a_trusted_proxy(
     deployment, device, watch
 ):

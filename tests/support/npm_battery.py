@@ -22,15 +22,15 @@ NPM_CI = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-
 OFFLINE = {"EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "ENOTFOUND", "ETIMEDOUT"}
 
 
-def install(folder):
-    """Copy the programs to a new folder and install the modules there, without their scripts.
+def install(folder, sources=SOURCES):
+    """Copy `sources` to a new folder and install the modules there, without their scripts.
 
     Skips the test if there is no npm, or npm cannot reach a registry. Every other failure of npm,
     such as a checksum that does not match, is an error.
     """
     if shutil.which("npm") is None:
         pytest.skip("npm, which installs the modules, is not on PATH")
-    shutil.copytree(SOURCES, folder)
+    shutil.copytree(sources, folder, ignore=shutil.ignore_patterns("node_modules"))
     done = subprocess.run(
         NPM_CI, cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False
     )
@@ -86,6 +86,12 @@ class Battery:
     def run(self, name, **settings):
         """Run a program to its end."""
         return finish(self.launch(name, **settings), PROGRAM_SECONDS)
+
+    def run_with_url(self, program, scheme):
+        """Run a program whose argument is the address of a server to its end, with the tunnel."""
+        command = ["tessel", "run", str(program), f"{scheme}://{self._host}:{self.ports[scheme]}"]
+        settings = self._deployment.device_settings()
+        return finish(self._deployment.start(command, settings), PROGRAM_SECONDS)
 
     def connections(self):
         """Return how many connections each server has had, by service."""
