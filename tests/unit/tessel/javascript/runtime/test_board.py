@@ -150,6 +150,17 @@ def test_a_level_that_is_applied_once_ends_when_the_program_has_seen_it(tmp_path
     assert ran(tmp_path, program, script).lines == ["1 1", "2 1"]
 
 
+def test_a_level_that_is_applied_once_twice_ends_as_well(tmp_path):
+    program = """
+    var pin = tessel.port.A.pin.G2;
+    setTimeout(function () {
+      pin.once('low', function () { show(pin.rawRead()); });
+    }, 100);
+    """
+    assert ran(tmp_path, program, "0 A.G2 low once\n0 A.G2 low once").lines == ["1"]
+    assert ran(tmp_path, program, "0 A.G2 high once\n0 A.G2 low").lines == ["0"]
+
+
 def test_a_wire_connects_two_pins(tmp_path):
     program = """
     var one = gpio.pin.G1.output(0), other = gpio.pin.G2.input();
@@ -204,6 +215,17 @@ def test_an_i2c_device_has_registers_that_a_program_reads_and_writes(tmp_path):
         "> B.i2c.1d transfer 0d -> 2a aa",
         "> C.i2c.1d receive -> no answer",
     ]
+
+
+def test_transfers_without_bytes_or_length_are_no_error(tmp_path):
+    program = """
+    tessel.port.A.I2C(0x1d).transfer(new Buffer([1]), show); // a callback is no length
+    tessel.port.A.I2C(0x1d).receive(0, function (error, bytes) { show(error, bytes.length); });
+    tessel.port.A.SPI().transfer(new Buffer(0), function (error, bytes) { show(bytes.length); });
+    """
+    result = ran(tmp_path, program, "0 A.i2c.1d registers 00 01")
+    assert result.lines == ["0 0", "0"]
+    assert "> A.i2c.1d transfer 01 -> " in result.log
 
 
 def test_an_i2c_device_answers_to_commands_in_turn(tmp_path):
@@ -311,11 +333,17 @@ def test_what_goes_by_usb_is_logged_and_messages_arrive(tmp_path):
     process.on('message', function (message) { show(message.hello); process.unref(); });
     process.ref();
     process.send({ a: [1] });
+    var circle = {}; circle.circle = circle;
+    process.send(circle);
     process.sendfile('x.jpg', new Buffer(5));
     """
     result = ran(tmp_path, program, '0.1 board message {"hello": "you # there"}')
     assert result.lines == ["you # there"]
-    assert result.log[:2] == ['> usb message {"a":[1]}', '> usb file "x.jpg" (5 bytes)']
+    assert result.log[:3] == [
+        '> usb message {"a":[1]}',
+        "> usb message <ref *1> { circle: [Circular *1] }",
+        '> usb file "x.jpg" (5 bytes)',
+    ]
 
 
 def test_a_listener_keeps_the_program_alive_until_the_board_is_reset(tmp_path):

@@ -28,7 +28,7 @@ class I2C {
 
   /** Writes bytes, reads as many as `length`, and calls callback(0 or 1, bytes read). */
   transfer(bytes, length, unused, callback) {
-    this._start('transfer', Buffer.from(bytes), length, callback ?? unused);
+    this._start('transfer', Buffer.from(bytes), countOf(length), callback ?? unused);
   }
 
   send(bytes, callback) {
@@ -36,7 +36,7 @@ class I2C {
   }
 
   receive(length, unused, callback) {
-    this._start('receive', null, length, callback ?? unused);
+    this._start('receive', null, countOf(length), callback ?? unused);
   }
 
   transferSync() {
@@ -81,6 +81,11 @@ class I2C {
     if (this.mode === ENUMERATIONS.I2CMode.Slave) return null;
     return this._hardware.i2cDevice(this.i2c_port, this.addr);
   }
+}
+
+/** The board takes what is no number of bytes for 0. */
+function countOf(length) {
+  return Math.max(Number(length) || 0, 0);
 }
 
 function removed(old, now) {

@@ -20,6 +20,7 @@ class Line extends EventEmitter {
     this.wires = [];
     this._latch = 0;
     this._applied = null;
+    this._beforeOnce = null; // the level that comes back when the program has seen this one
     this._wasOutput = false;
     this._level = LEVEL_OF_PULL[pull] ?? 0;
   }
@@ -48,21 +49,20 @@ class Line extends EventEmitter {
 
   /** Applies a level from outside, until another one is applied. */
   apply(level) {
-    this._applied = level;
-    this._update();
-    this.emit('driven');
+    this._beforeOnce = null;
+    this._apply(level);
   }
 
   /** Applies a level until an interrupt of this line has fired, as a device that is then read. */
   applyOnce(level) {
-    const before = this._applied;
-    this.once('seen', () => this.apply(before));
-    this.apply(level);
+    this._beforeOnce ??= { level: this._applied };
+    this._apply(level);
   }
 
   /** An interrupt of this line reached the program. */
   seen() {
-    this.emit('seen');
+    if (this._beforeOnce === null) return;
+    this.apply(this._beforeOnce.level);
   }
 
   /** Connects two lines: what drives, applies to or pulls one of them reaches the other one. */
@@ -73,6 +73,12 @@ class Line extends EventEmitter {
     other.on('driven', () => this._update());
     this._update();
     other._update();
+  }
+
+  _apply(level) {
+    this._applied = level;
+    this._update();
+    this.emit('driven');
   }
 
   /** What drives a line is stronger than what is applied to it, and that than any resistor. */

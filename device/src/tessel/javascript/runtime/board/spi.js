@@ -217,7 +217,7 @@ class SPI extends EventEmitter {
 
   _start(bytes, { chunkSize, repeat }, keepsAnswer, callback = () => {}) {
     const sent = Buffer.from(bytes);
-    const size = chunkSize || sent.length;
+    const size = chunkSize || sent.length || 1;
     if (sent.length % size !== 0) {
       throw new Error(`SPI: ${sent.length} bytes are no multiple of the chunkSize ${size}`);
     }

@@ -1,12 +1,14 @@
 'use strict';
 
+const { inspect } = require('util');
+
 /**
  * Gives `process` what the board's firmware adds to it when a program loads `tessel`: send and
  * sendfile, which reach the host by USB, and `versions.tessel_board`.
  */
 function addToProcess(target, hardware, version) {
   target.send = (message) => {
-    hardware.journal.did('usb', `message ${JSON.stringify(message)}`);
+    hardware.journal.did('usb', `message ${textOf(message)}`);
     return true;
   };
   target.sendfile = (filename, buffer) => {
@@ -15,6 +17,15 @@ function addToProcess(target, hardware, version) {
   };
   const versions = Object.freeze({ ...target.versions, tessel_board: version });
   Object.defineProperty(target, 'versions', { value: versions, configurable: true });
+}
+
+/** A message as JSON. The board can also send what JSON cannot show, such as a circle. */
+function textOf(message) {
+  try {
+    return JSON.stringify(message);
+  } catch {
+    return inspect(message, { breakLength: Infinity, compact: true });
+  }
 }
 
 module.exports = { addToProcess };
