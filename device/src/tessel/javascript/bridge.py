@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
-
-from tessel.addresses import is_ip
-from tessel.errors import NodeError
 from tessel.javascript import call_fields
 from tessel.javascript.channel import BadCallError, Channel
 from tessel.javascript.connection import Connection
-from tessel.javascript.error_fields import error_fields
 from tessel.javascript.frames import Fields
+from tessel.javascript.names import LookUp, family
 from tessel.javascript.server import Server
 from tessel.javascript.tls_fields import tls_options
 from tessel.network.interface import BACKLOG, Target
 from tessel.node.base.runtime import Runtime
 
 HIGHEST_BACKLOG = 2**31 - 1
-FAMILIES = (0, 4, 6)
 
 
 class Bridge:
@@ -81,22 +75,9 @@ class Bridge:
         )
 
     def _look_up(self, object_id: int, fields: Fields) -> None:
-        looking: Deferred[Sequence[str]] = self._runtime.network.lookup(
-            call_fields.text(fields, "name"), _family(fields)
-        )
-        looking.addCallbacks(
-            lambda found: self._found(object_id, found),
-            lambda failure: self._not_found(object_id, failure),
-        ).addErrback(self._runtime.broken)
-
-    def _found(self, object_id: int, addresses: Sequence[str]) -> None:
-        found = [{"address": address, "family": is_ip(address)} for address in addresses]
-        self.channel.send(object_id, {"event": "found", "addresses": found})
-
-    def _not_found(self, object_id: int, failure: Failure) -> None:
-        if not isinstance(failure.value, NodeError) or failure.value.code == "ERR_SETTINGS":
-            failure.raiseException()
-        self.channel.send(object_id, {"event": "failed", "error": error_fields(failure.value)})
+        look_up = LookUp(self.channel, self._runtime, object_id)
+        self.channel.add(object_id, look_up)
+        look_up.begin(fields)
 
     def _set_environment(self, fields: Fields) -> None:
         """Set the variables that the program has changed; None: it has removed the variable."""
@@ -111,11 +92,4 @@ class Bridge:
 
 
 def _target(fields: Fields) -> Target:
-    return Target(call_fields.text(fields, "host"), call_fields.port(fields), _family(fields))
-
-
-def _family(fields: Fields) -> int:
-    family = call_fields.whole(fields, "family", max(FAMILIES))
-    if family not in FAMILIES:
-        raise BadCallError(f"{fields.get('op')}: family is {family}; allowed: 0, 4, 6")
-    return family
+    return Target(call_fields.text(fields, "host"), call_fields.port(fields), family(fields))

@@ -1,51 +1,196 @@
 'use strict';
 
-/** Replaces the look-ups of Node's `dns`: the device's radio answers them. */
+/**
+ * Names: the device's radio answers Node's `dns`, which keeps its arguments, shapes and errors.
+ *
+ * Node's `dns`, its promises and its resolvers ask a part of Node for names. The functions of that
+ * part are replaced here.
+ */
 
-const dns = require('dns');
 const net = require('net');
-const { errorOf } = require('./errors');
+const os = require('os');
+const url = require('url');
+const { AsyncResource } = require('async_hooks');
+const { coded } = require('./errors');
+const { binding } = require('./binding');
+const { warnOnce } = require('./warnings');
 
-function install(channel) {
-  class LookUp {
-    constructor(name, family, callback) {
-      this._callback = callback;
-      this._id = channel.add(this);
-      channel.hold();
-      channel.sendEnvironment();
-      channel.call(this._id, { op: 'lookup', name, family });
-    }
+/** Look-ups that the device does at a time; further ones wait here. A radio does one after another. */
+const MAX_LOOKUPS = 64;
 
-    onEvent(fields) {
-      channel.remove(this._id);
-      channel.release();
-      if (fields.event === 'failed') this._callback(errorOf(fields.error));
-      else this._callback(null, fields.addresses);
-    }
+/** Numbers of libuv for the codes of look-ups, which are not numbers of the operating system. */
+const ERRNO_OF_NAME_ERROR = { ENOTFOUND: -3008, EAI_AGAIN: -3001, EAI_FAIL: -3004 };
+
+/** The resolver's word for a name server that did not answer. */
+const RESOLVER_CODE = { EAI_AGAIN: 'ETIMEOUT' };
+
+const NAME_SERVER_PORT = 53;
+const NOT_IMPLEMENTED = 'ENOTIMP';
+const CANCELLED = 'ECANCELLED';
+
+/** Asks the device for addresses, a limited number at a time. */
+class LookUps {
+  constructor(channel) {
+    this._channel = channel;
+    this._active = 0;
+    this._waiting = [];
   }
 
-  function lookup(name, options, callback) {
-    if (typeof options === 'function') [options, callback] = [{}, options];
-    const { all, family } = typeof options === 'object' && options !== null
-      ? options : { family: options };
-    const wanted = { IPv4: 4, IPv6: 6 }[family] || family || 0;
-    if (!name || net.isIP(name)) {
-      const known = name ? [{ address: name, family: net.isIP(name) }] : [];
-      process.nextTick(answer, all, callback, null, known);
-      return {};
-    }
-    void new LookUp(name, wanted, (error, found) => answer(all, callback, error, found));
-    return {};
+  /** Look up a name; `answered` is called with the device's fields. Returns a function to cancel. */
+  ask(name, family, answered) {
+    const question = { name: asciiOf(name), family, answered, resource: new AsyncResource('LOOKUP') };
+    this._channel.hold();
+    if (this._active < MAX_LOOKUPS) this._send(question);
+    else this._waiting.push(question);
+    return () => {
+      question.answered = () => {};
+    };
   }
 
-  dns.lookup = lookup;
+  _send(question) {
+    const channel = this._channel;
+    const id = channel.add({ onEvent: (fields) => this._onAnswer(id, question, fields) });
+    this._active += 1;
+    channel.sendEnvironment();
+    channel.call(id, { op: 'lookup', name: question.name, family: question.family });
+  }
+
+  _onAnswer(id, question, fields) {
+    this._channel.remove(id);
+    this._active -= 1;
+    if (this._waiting.length > 0) this._send(this._waiting.shift());
+    this._channel.release();
+    question.resource.runInAsyncScope(question.answered, null, fields);
+  }
 }
 
-function answer(all, callback, error, found) {
-  if (error) callback(error);
-  else if (all) callback(null, found);
-  else if (found.length === 0) callback(null, null, 4);
-  else callback(null, found[0].address, found[0].family);
+/**
+ * Replaces the functions that look names up.
+ *
+ * @param {Channel} channel
+ * @param {() => string[] | null} nameServers returns the radio's; null: those of this machine
+ */
+function install(channel, nameServers) {
+  const lookUps = new LookUps(channel);
+  const cares = binding('cares_wrap');
+  const { prototype } = cares.ChannelWrap;
+
+  cares.getaddrinfo = function getaddrinfo(request, name, family, hints, order) {
+    lookUps.ask(name, family, (fields) => {
+      if (fields.event === 'found') request.oncomplete(null, ordered(fields.addresses, order, cares));
+      else {
+        addHint(request, fields.error);
+        request.oncomplete(errnoOf(fields.error.code), null);
+      }
+    });
+    return 0;
+  };
+  cares.getnameinfo = (request) => refuse(request, 'lookupService');
+
+  for (const name of Object.getOwnPropertyNames(prototype).filter((one) => one.startsWith('query'))) {
+    prototype[name] = (request) => refuse(request, name.replace('query', 'resolve'));
+  }
+  prototype.getHostByAddr = (request, address) =>
+    (net.isIP(address) === 0 ? -os.constants.errno.EINVAL : refuse(request, 'reverse'));
+  prototype.queryA = resolver(lookUps, 4);
+  prototype.queryAaaa = resolver(lookUps, 6);
+  replaceCancel(prototype);
+  replaceServers(prototype, nameServers);
+}
+
+/** Return a method that resolves a name to addresses of a family, for a resolver's `this`. */
+function resolver(lookUps, family) {
+  return function query(request, name) {
+    const running = runningOf(this);
+    const cancel = lookUps.ask(name, family, (fields) => {
+      running.delete(stopped);
+      if (fields.event === 'failed') {
+        const { code } = fields.error;
+        addHint(request, fields.error);
+        request.oncomplete(RESOLVER_CODE[code] || code);
+        return;
+      }
+      const found = fields.addresses.map(({ address }) => address);
+      request.oncomplete(null, found, found.map(() => 0)); // the radio does not tell how long it is valid
+    });
+    const stopped = () => {
+      cancel();
+      complete(request, CANCELLED);
+    };
+    running.add(stopped);
+    return 0;
+  };
+}
+
+const kRunning = Symbol('running');
+
+function runningOf(handle) {
+  handle[kRunning] ||= new Set();
+  return handle[kRunning];
+}
+
+function replaceCancel(prototype) {
+  const nodeCancel = prototype.cancel;
+  prototype.cancel = function cancel() {
+    const running = [...runningOf(this)];
+    runningOf(this).clear();
+    running.forEach((stopped) => stopped());
+    return nodeCancel.call(this);
+  };
+}
+
+function replaceServers(prototype, nameServers) {
+  const { getServers } = prototype;
+  prototype.getServers = function getRadiosServers() {
+    const found = nameServers();
+    return found === null ? getServers.call(this) : found.map((one) => [one, NAME_SERVER_PORT]);
+  };
+  prototype.setServers = function setServers() {
+    throw coded(Error, 'ERR_DNS_SET_SERVERS_FAILED',
+      'setServers: a board\'s radio asks the name server of its network, and no other');
+  };
+}
+
+/** A radio looks up addresses alone: end the request with the error for that. */
+function refuse(request, call) {
+  warnOnce(`dns: a board's radio looks up addresses (A and AAAA) alone: ${call} fails with ENOTIMP`);
+  complete(request, NOT_IMPLEMENTED);
+  return 0;
+}
+
+/** End a request with an error after the call that has made it. */
+function complete(request, code) {
+  const resource = new AsyncResource('LOOKUP');
+  setImmediate(() => resource.runInAsyncScope(() => request.oncomplete(code)));
+}
+
+function ordered(found, order, cares) {
+  const addresses = found.map(({ address }) => address);
+  const first = { [cares.DNS_ORDER_IPV4_FIRST]: 4, [cares.DNS_ORDER_IPV6_FIRST]: 6 }[order];
+  if (first === undefined && order !== false) return addresses; // false: of Node before 20.13
+  const isFirst = (address) => net.isIP(address) === (first || 4);
+  return [...addresses.filter(isFirst), ...addresses.filter((address) => !isFirst(address))];
+}
+
+function asciiOf(name) {
+  return /^[\x00-\x7f]*$/.test(name) ? name : url.domainToASCII(name) || name;
+}
+
+function errnoOf(code) {
+  return ERRNO_OF_NAME_ERROR[code] || -os.constants.errno[code] || ERRNO_OF_NAME_ERROR.EAI_FAIL;
+}
+
+/** Let the error that Node makes for a request have what the device says that may help. */
+function addHint(request, { hint }) {
+  if (hint === undefined) return;
+  for (const name of ['callback', 'reject']) {
+    const report = request[name];
+    if (typeof report !== 'function') continue;
+    request[name] = function reportWithHint(error, ...others) {
+      if (error) error.hint = hint;
+      return report.call(this, error, ...others);
+    };
+  }
 }
 
 module.exports = { install };

@@ -18,6 +18,6 @@ const { Channel } = require('./channel');
 const channel = new Channel(fd);
 require('./net').install(channel);
 require('./tls').install(channel);
-require('./dns').install(channel);
+require('./dns').install(channel, () => (process.env.RADIO === 'host' ? null : []));
 require('./modules').install(channel);
 require('module').syncBuiltinESMExports();
