@@ -141,6 +141,19 @@ def test_queries_have_the_methods_of_objects(tmp_path):
     assert ran(tmp_path, program).lines == ["true false", "true true b=1", "2 undefined"]
 
 
+def test_timeouts_of_sockets_may_be_text(tmp_path):
+    program = """
+    var net = require('net'), http = require('http');
+    var socket = new net.Socket().setTimeout('250', show);
+    show(socket.timeout, socket.setTimeout(undefined).timeout, socket.listeners('timeout').length);
+    var request = http.request({ port: 1 }).on('error', function () {});
+    show(request.setTimeout('40') === request);
+    request.abort();
+    try { socket.setTimeout(-1); } catch (error) { show(error.code); }
+    """
+    assert ran(tmp_path, program).lines == ["250 0 1", "true", "ERR_OUT_OF_RANGE"]
+
+
 def test_ciphers_from_passwords_and_pbkdf2_are_those_of_old_nodes(tmp_path):
     """The text was encrypted with `openssl enc -aes-128-cbc -md md5 -nosalt -k pw`."""
     program = """

@@ -14,6 +14,7 @@ const { installFs } = require('./fs');
 const { installHost } = require('./host');
 const { installProcess } = require('./process');
 const { installQueries } = require('./queries');
+const { installTimeouts } = require('./timeouts');
 const { installUtil } = require('./util');
 
 /** The variable of the environment, and its only value besides the empty one. */
@@ -34,6 +35,7 @@ function install({ platform = false, exitCode8 = false } = {}) {
   installFs();
   installCrypto();
   installQueries();
+  installTimeouts();
   installProcess({ exitCode8 });
   installHost({ platform });
 }
