@@ -52,7 +52,7 @@ class HostRadio:
         self.connections_opened = 0
         self._watchers: list[Callable[[LinkState], None]] = []
         self._connectors: WeakSet[IConnector] = WeakSet()
-        self._ports: WeakSet[IListeningPort] = WeakSet()
+        self._ports: dict[IListeningPort, HostPort] = {}  # until they are stopped
         self._accepted: WeakSet[tcp.Server] = WeakSet()
 
     def power_on(self) -> Deferred[None]:
@@ -67,7 +67,7 @@ class HostRadio:
             connector.disconnect()
         for transport in list(self._accepted):
             transport.loseConnection()
-        stopping = [HostPort(port).stop() for port in list(self._ports)]
+        stopping = [port.stop() for port in list(self._ports.values())]
         return gatherResults(stopping).addCallback(lambda _: None)
 
     def watch_link(self, changed: Callable[[LinkState], None]) -> Callable[[], None]:
@@ -148,8 +148,8 @@ class HostRadio:
             return fail(listen_error(fault))
 
     def _kept(self, port: IListeningPort) -> IRadioPort:
-        self._ports.add(port)
-        return HostPort(port)
+        kept = self._ports[port] = HostPort(port, lambda: self._ports.pop(port, None))
+        return kept
 
     # Names.
 

@@ -21,14 +21,26 @@ from tessel.radio.interface import IDatagramOptions, IRadioPort, RadioRefusedErr
 class HostPort:
     """A TCP or UDP port of Twisted's reactor, with the interface of a radio's port."""
 
-    def __init__(self, port: IListeningPort) -> None:
+    def __init__(self, port: IListeningPort, ended: Callable[[], object]) -> None:
+        """`ended` is called when the port is stopped."""
         self._port = port
+        self._ended = ended
+        self._stopping: Deferred[object] | None = None
 
     def getHost(self) -> IAddress:
         return self._port.getHost()
 
     def stop(self) -> Deferred[None]:
-        return cast("Deferred[None]", maybeDeferred(self._port.stopListening))
+        """Stop the port; a further call waits for the same end. Twisted's ports stop only once."""
+        if self._stopping is None:
+            self._stopping = maybeDeferred(self._port.stopListening).addBoth(self._stopped)
+        stopped: Deferred[None] = Deferred()
+        self._stopping.addCallbacks(lambda _: stopped.callback(None), stopped.errback)
+        return stopped
+
+    def _stopped(self, result: object) -> object:
+        self._ended()
+        return result
 
 
 @implementer(IDatagramOptions)

@@ -394,3 +394,13 @@ async def test_a_chip_is_not_connected_with_itself_either(same_port):
         )
     while protocol.lost is None:
         await deferLater(same_port._reactor, 0.01)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_may_be_stopped_again_while_it_stops(real):
+    port = await real.listen(0, Plain, address="127.0.0.1", backlog=5)
+    bound = await real.bind_udp(0, DatagramProtocol(), address="127.0.0.1")
+    first = [port.stop(), bound.stop()]
+    await real.power_off()
+    for stopped in [*first, port.stop(), bound.stop()]:
+        await stopped
