@@ -90,13 +90,7 @@ def _run(given: argparse.Namespace) -> int:
 def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:
     from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
 
-    errors = LineOutput(descriptor_of(sys.stderr), _dropped)
-    atexit.register(errors.flush)
-
-    def leave_at_once(code: int) -> None:
-        errors.flush()
-        os._exit(code)
-
+    errors, leave_at_once = _output()
     program = Program(
         cast("IProgramReactor", reactor),
         os.environ,
@@ -123,15 +117,31 @@ def _run_javascript(path: Path, source: bytes, arguments: Sequence[str], wrap_bu
         node = find_node(os.environ)
     except NodeMissingError as error:
         return _misused(str(error))
-    errors = LineOutput(descriptor_of(sys.stderr), _dropped)
-    atexit.register(errors.flush)
+    errors, leave_at_once = _output()
     program = JavaScriptProgram(
-        cast("IJavaScriptReactor", reactor), os.environ, random.random, errors, wrap_bus=wrap_bus
+        cast("IJavaScriptReactor", reactor),
+        os.environ,
+        random.random,
+        errors,
+        leave_at_once,
+        wrap_bus=wrap_bus,
     )
     globalLogBeginner.beginLoggingTo(
         [cast("ILogObserver", program.observe)], redirectStandardIO=False
     )
     return program.run(node, path, arguments)
+
+
+def _output() -> tuple[LineOutput, Callable[[int], None]]:
+    """Return the output to standard error, and a function that ends this process at once."""
+    errors = LineOutput(descriptor_of(sys.stderr), _dropped)
+    atexit.register(errors.flush)
+
+    def leave_at_once(code: int) -> None:
+        errors.flush()
+        os._exit(code)
+
+    return errors, leave_at_once
 
 
 def _dropped(count: int) -> str:

@@ -25,13 +25,20 @@ class Bridge:
         runtime: Runtime,
         environ: MutableMapping[str, str],
         broken: Callable[[str], None],
+        signal_handled: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create a bridge; `environ` is the board's, which follows the program's `process.env`.
+        """Create a bridge.
 
-        `broken` is called with the reason when the program's process has sent what is not allowed.
+        Args:
+            runtime: the board's.
+            environ: the board's environment, which follows the program's `process.env`.
+            broken: called with the reason when the program's process has sent what is not allowed.
+            signal_handled: called when the program has a listener for a signal that it got.
+
         """
         self._runtime = runtime
         self._environ = environ
+        self._signal_handled = signal_handled
         self.channel = Channel(self._create, broken)
 
     def _create(self, object_id: int, fields: Fields, data: bytes) -> None:
@@ -45,6 +52,8 @@ class Bridge:
                 self._look_up(object_id, fields)
             case "env":
                 self._set_environment(fields)
+            case "signal":
+                self._signal_handled()
             case "destroy" | "end" | "close" | "timeout" | "nodelay" | "keepalive" | "reset":
                 pass  # the object was closed while the call was on its way
             case other:
@@ -55,7 +64,8 @@ class Bridge:
         proxy = call_fields.flag(fields, "proxy", default=True)
         tls = fields.get("tls")
         connection = Connection(self.channel, self._runtime, object_id)
-        self.channel.add(object_id, connection)
+        at = call_fields.text_or_none(fields, "at")
+        self.channel.add(object_id, connection, f"socket to {target}", at)
         network, watcher = self._runtime.network, connection.link
         if tls is None:
             attempt = network.connect(target, connection.protocol, proxy=proxy, watcher=watcher)
@@ -68,11 +78,10 @@ class Bridge:
 
     def _listen(self, object_id: int, fields: Fields) -> None:
         server = Server(self.channel, self._runtime, object_id)
-        self.channel.add(object_id, server)
+        port, at = call_fields.port(fields), call_fields.text_or_none(fields, "at")
+        self.channel.add(object_id, server, f"server on port {port}", at)
         backlog = call_fields.whole(fields, "backlog", HIGHEST_BACKLOG) or BACKLOG
-        server.listen(
-            call_fields.port(fields), call_fields.text_or_none(fields, "host") or "", backlog
-        )
+        server.listen(port, call_fields.text_or_none(fields, "host") or "", backlog)
 
     def _look_up(self, object_id: int, fields: Fields) -> None:
         look_up = LookUp(self.channel, self._runtime, object_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol as Shape
 from typing import cast
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import ITransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -21,6 +22,7 @@ from tessel.javascript.frames import (
     encode_data,
     encode_message,
 )
+from tessel.node.base.handles import Handle, Handles
 
 
 class ChannelObject(Shape):
@@ -61,6 +63,10 @@ class Channel(Protocol):
         self._broken = broken
         self._reader = FrameReader()
         self._objects: dict[int, ChannelObject] = {}
+        self._reported = Handles()  # for the report of what is open
+        self._handles: dict[int, Handle] = {}
+        self._emptied: Deferred[None] | None = None
+        self.closed: Deferred[None] = Deferred()  # fires when the child has ended or closed it
         self._next_id = 0
         self._is_open = False
 
@@ -81,6 +87,7 @@ class Channel(Protocol):
         """Called by Twisted when the child has ended or closed the channel."""
         del reason  # the end of the process says more
         self._is_open = False
+        self.closed.callback(None)
 
     def _dispatch(self, frame: Message | Data | Credit) -> None:
         found = self._objects.get(frame.object_id)
@@ -98,24 +105,52 @@ class Channel(Protocol):
 
     # Objects.
 
-    def add(self, object_id: int, item: ChannelObject) -> None:
-        """Let `item` receive the frames of a number that the child chose."""
-        self._objects[object_id] = item
+    def add(
+        self, object_id: int, item: ChannelObject, what: str = "", at: str | None = None
+    ) -> None:
+        """Let `item` receive the frames of a number that the child chose.
 
-    def add_accepted(self, item: ChannelObject) -> int:
+        `what` is its name in the report of what is open; "": it is not reported. `at` is the
+        program's line that opened it.
+        """
+        self._objects[object_id] = item
+        if what:
+            self._handles[object_id] = self._reported.open(what, at)
+
+    def add_accepted(self, item: ChannelObject, what: str = "") -> int:
         """Let `item` receive the frames of a new number, and return the number."""
         self._next_id += 2
-        self._objects[self._next_id] = item
+        self.add(self._next_id, item, what)
         return self._next_id
+
+    def rename(self, object_id: int, what: str) -> None:
+        """Give an object another name in the report, when more is known."""
+        if object_id in self._handles:
+            self._handles[object_id].what = what
 
     def remove(self, object_id: int) -> None:
         """Ignore further frames for this object."""
         self._objects.pop(object_id, None)
+        handle = self._handles.pop(object_id, None)
+        if handle is not None:
+            handle.close()
+        emptied = self._emptied
+        if emptied is not None and not self._objects:
+            self._emptied = None
+            emptied.callback(None)
 
-    def abandon_all(self) -> None:
-        """Close all objects of a program that has ended."""
+    def places(self) -> list[str]:
+        """Return descriptions of all that is open, with the program's lines."""
+        return self._reported.places()
+
+    def abandon_all(self) -> Deferred[None]:
+        """Close all objects of a program that has ended; fires when they are closed."""
+        if not self._objects:
+            return succeed(None)
+        emptied = self._emptied = Deferred[None]()
         for item in list(self._objects.values()):
             item.abandon()
+        return emptied
 
     def __len__(self) -> int:
         return len(self._objects)

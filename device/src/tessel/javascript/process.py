@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -15,24 +18,39 @@ from twisted.internet.interfaces import IReactorFromThreads
 
 PRELOAD: Final = Path(__file__).parent / "runtime" / "preload.js"
 CHANNEL_VARIABLE: Final = "TESSEL_CHANNEL_FD"
+LIFELINE_VARIABLE: Final = "TESSEL_LIFELINE_FD"
 SIGNAL_EXIT: Final = 128  # plus the signal's number, as shells report it
+
+_NODES_OWN: Final = ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID")
+"""Variables with which a Node process tells its child that it is one. They would name a descriptor
+that this process does not have, or that is now the channel."""
+
+_PR_SET_PDEATHSIG: Final = 1  # of Linux's prctl
 
 
 class NodeProcess:
-    """A Node process that runs one program, with the channel's other end."""
+    """A Node process that runs one program, with the device's ends of its channel and lifeline.
+
+    The lifeline is a pipe on which nothing is ever sent. Its end tells a watchdog in the process
+    that the device has ended, also while the program computes without a pause.
+    """
 
     def __init__(
         self, node: str, program: Path, arguments: Sequence[str], environ: Mapping[str, str]
     ) -> None:
         """Start the process. Raises OSError if it cannot be started."""
-        self.channel, childs = socket.socketpair()
-        with childs:
-            os.set_inheritable(childs.fileno(), True)
-            self._process = subprocess.Popen(  # noqa: S603 - the purpose of the command
-                [node, "--require", str(PRELOAD), str(program), *arguments],
-                env={**environ, CHANNEL_VARIABLE: str(childs.fileno())},
-                pass_fds=[childs.fileno()],
-            )
+        with ExitStack() as opened:
+            self.channel, childs = socket.socketpair()
+            opened.enter_context(self.channel)
+            watched, self._lifeline = os.pipe()
+            opened.callback(os.close, self._lifeline)
+            with childs, os.fdopen(watched, "rb"):
+                self._process = _started(
+                    [node, "--require", str(PRELOAD), "--", str(program), *arguments],
+                    environ,
+                    {CHANNEL_VARIABLE: childs.fileno(), LIFELINE_VARIABLE: watched},
+                )
+            opened.pop_all()
 
     @property
     def pid(self) -> int:
@@ -49,6 +67,33 @@ class NodeProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process; do nothing if it has ended."""
         self._process.send_signal(number)
+
+    def close(self) -> None:
+        """Let go of the lifeline: a process that runs on would end."""
+        os.close(self._lifeline)
+
+
+def _started(
+    command: Sequence[str], environ: Mapping[str, str], inherited: Mapping[str, int]
+) -> subprocess.Popen[bytes]:
+    numbers = {name: str(descriptor) for name, descriptor in inherited.items()}
+    return subprocess.Popen(  # noqa: S603 - the purpose of the command
+        command,
+        env={name: value for name, value in environ.items() if name not in _NODES_OWN} | numbers,
+        pass_fds=list(inherited.values()),
+        preexec_fn=_awakening(),  # noqa: PLW1509 - calls only the system; no thread runs yet
+    )
+
+
+def _awakening() -> Callable[[], object] | None:
+    """Return the function that makes Linux wake a stopped process up when the device dies.
+
+    A stopped process could not see that its channel and lifeline have ended. None on other systems.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, int(signal.SIGCONT))
 
 
 def exit_code(returned: int) -> int:

@@ -75,9 +75,11 @@ class Server:
         if ILosablePort.providedBy(port):
             cast("ILosablePort", port).watch_loss(partial(self._runtime.call, self._port_lost))
         self._port = port
+        address = port.getHost()
+        self._channel.rename(self._object_id, f"server on port {getattr(address, 'port', 0)}")
         self._event(
             "listening",
-            address=address_fields(port.getHost()),
+            address=address_fields(address),
             host_ignored=IHostIgnored.providedBy(port),
         )
 
@@ -111,7 +113,9 @@ class Server:
         return Connection(self._channel, self._runtime, announce=self._accepted).protocol()
 
     def _accepted(self, connection: Connection) -> None:
-        connection.object_id = self._channel.add_accepted(connection)
+        connection.object_id = self._channel.add_accepted(
+            connection, f"socket from {getattr(connection.link.peer_address(), 'host', None)}"
+        )
         if self._closing or self._unclaimed >= MAX_UNCLAIMED:
             connection.abandon()
             return

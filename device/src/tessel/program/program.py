@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from enum import Enum, auto
 from types import FrameType
@@ -22,14 +22,13 @@ from twisted.python.failure import Failure
 
 from tessel.board import Board
 from tessel.program.liveness import Liveness, OwnClock, WatchedReactor
-from tessel.program.report import interrupted_at, report
+from tessel.program.report import open_report, report
 from tessel.radio.host import IHostReactor
 from tessel.radio_factory import BusWrap
 from tessel.settings import DEBUG_VARIABLE
 from tessel_service_kit.output import Writable
 
 FOREIGN_POLL_S = 0.05  # interval of checks while the program uses the reactor itself
-MOST_OPEN_SHOWN = 20  # lines in the report at SIGINT: one page of a terminal
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_EXIT = 128  # plus the signal's number, as shells report it
 
@@ -215,7 +214,7 @@ class Program:
     def _report_open(self, signal_name: str, error: BaseException | None = None) -> None:
         """Report what is still open, when a user stops the program."""
         if self._exit_code is None:
-            self._say(_open_report(signal_name, self._board.handles.places(), error))
+            self._say(open_report(signal_name, self._board.handles.places(), error))
 
     # The log.
 
@@ -237,17 +236,6 @@ def _reported(error: BaseException) -> str:
         return report(error)
     except Exception as fault:  # noqa: BLE001 - a `__str__` that raises must not hide the error
         return f"tessel: {type(error).__name__} (showing it raised {type(fault).__name__})\n"
-
-
-def _open_report(signal_name: str, places: Sequence[str], error: BaseException | None) -> str:
-    line = interrupted_at(error)
-    at = f" at {line}" if line else ""
-    if not places:
-        return f"tessel: stopped by {signal_name}{at}\n"
-    shown = "".join(f"  {place}\n" for place in places[:MOST_OPEN_SHOWN])
-    more = len(places) - MOST_OPEN_SHOWN
-    rest = f"  and {more} more\n" if more > 0 else ""
-    return f"tessel: stopped by {signal_name}{at}. Still open:\n{shown}{rest}"
 
 
 def _is_ours(event: LogEvent) -> bool:

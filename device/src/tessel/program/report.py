@@ -7,11 +7,14 @@ program itself is a Python traceback without the frames of this runtime.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from tessel.errors import NodeError
 from tessel.settings import SettingsError
 from tessel.source_location import is_programs
+
+MOST_OPEN_SHOWN: Final = 20  # lines in the report at SIGINT: one page of a terminal
 
 
 def report(error: BaseException) -> str:
@@ -42,6 +45,18 @@ def interrupted_at(error: BaseException | None) -> str | None:
     trace = traceback.extract_tb(error.__traceback__)
     lines = [f"{one.filename}, line {one.lineno}" for one in trace if is_programs(one.filename)]
     return lines[-1] if lines else None
+
+
+def open_report(signal_name: str, places: Sequence[str], error: BaseException | None = None) -> str:
+    """Return the text that says, when a user stops a program, where it was and what was open."""
+    line = interrupted_at(error)
+    at = f" at {line}" if line else ""
+    if not places:
+        return f"tessel: stopped by {signal_name}{at}\n"
+    shown = "".join(f"  {place}\n" for place in places[:MOST_OPEN_SHOWN])
+    more = len(places) - MOST_OPEN_SHOWN
+    rest = f"  and {more} more\n" if more > 0 else ""
+    return f"tessel: stopped by {signal_name}{at}. Still open:\n{shown}{rest}"
 
 
 def _lines(error: NodeError) -> Iterator[str]:

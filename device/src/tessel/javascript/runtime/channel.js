@@ -4,9 +4,11 @@
  * The channel to the device: one socket that all objects of the program share, in order.
  */
 
+const fs = require('fs');
 const net = require('net');
 const { FrameReader, KIND, MAX_DATA_BYTES, encodeCredit, encodeMessage, header } = require('./frames');
 
+const STDERR = 2;
 const NodeSocket = net.Socket; // taken before it is replaced
 
 /**
@@ -21,6 +23,7 @@ class Channel {
     this._nextId = 1;
     this._holders = 0;
     this._env = { ...process.env };
+    this._over = false;
     this._reader = new FrameReader(this);
     this._socket = new NodeSocket({ fd, readable: true, writable: true });
     this._socket.on('data', (chunk) => this._reader.feed(chunk));
@@ -112,8 +115,13 @@ class Channel {
   }
 
   _lost() {
-    process.stderr.write('tessel: the device has ended, and with it the network of this program\n');
-    process.exit(1);
+    if (this._over) return; // the end and an error of writing may both tell
+    this._over = true;
+    try {
+      fs.writeSync(STDERR, 'tessel: the device has ended, and with it the network of this program\n');
+    } finally {
+      process.exit(1); // also if nobody can read the line
+    }
   }
 }
 

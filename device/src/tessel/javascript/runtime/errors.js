@@ -32,10 +32,14 @@ function addCall(error, syscall, about) {
 
 /** Return an error of the class `Base` with a code, whose stack shows the code as Node's does. */
 function coded(Base, code, message) {
-  const error = new Base(message);
+  return withCode(new Base(message), code);
+}
+
+/** Give an error a code, and show it in the stack as Node does. */
+function withCode(error, code) {
   error.code = code;
   error.stack = error.stack.replace(/^(\w+)/, `$1 [${code}]`);
   return error;
 }
 
-module.exports = { coded, errorOf };
+module.exports = { coded, errorOf, withCode };

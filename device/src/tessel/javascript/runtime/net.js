@@ -5,7 +5,7 @@
 const http = require('http');
 const net = require('net');
 const { kLink, makeSocketClass } = require('./socket');
-const { makeListener } = require('./server');
+const { makeListener, notingPlace } = require('./server');
 
 function install(channel) {
   const Socket = makeSocketClass(channel);
@@ -22,6 +22,7 @@ function install(channel) {
   net.Stream = Socket;
   net.connect = connect;
   net.createConnection = connect;
+  net.Server.prototype.listen = notingPlace(net.Server.prototype.listen);
   net.Server.prototype._listen2 = makeListener(channel, (options, id, fields) => {
     const socket = new Socket(options);
     socket[kLink].accept(id, fields);

@@ -4,20 +4,34 @@
  * Loaded by Node before a program for the board: replaces what opens connections.
  *
  * The device is the parent process. It answers everything here over the channel, whose descriptor
- * is in TESSEL_CHANNEL_FD.
+ * is in TESSEL_CHANNEL_FD. The lifeline, in TESSEL_LIFELINE_FD, ends when the device ends.
+ *
+ * Node also loads this file in each worker thread of a program.
  */
 
-const fd = Number(process.env.TESSEL_CHANNEL_FD);
-delete process.env.TESSEL_CHANNEL_FD;
+const { isMainThread } = require('worker_threads');
 
-// A standard stream may be a socket: Node makes it now, with its own class of sockets.
-void [process.stdin, process.stdout, process.stderr];
+require('tty'); // its streams take Node's own class of sockets when they are loaded
 
-const { Channel } = require('./channel');
+function installInMainThread() {
+  const life = require('./life');
+  const descriptors = life.takeDescriptors();
+  life.watchDevice(descriptors.lifeline);
+  require('./guards').install();
+  const { Channel } = require('./channel');
+  const channel = new Channel(descriptors.channel);
+  life.reportSignals(channel);
+  require('./net').install(channel);
+  require('./tls').install(channel);
+  require('./dns').install(channel, () => (process.env.RADIO === 'host' ? null : []));
+  require('./modules').install(channel);
+}
 
-const channel = new Channel(fd);
-require('./net').install(channel);
-require('./tls').install(channel);
-require('./dns').install(channel, () => (process.env.RADIO === 'host' ? null : []));
-require('./modules').install(channel);
+function installInWorker() {
+  require('./guards').install();
+  require('./guards_worker').install();
+}
+
+if (isMainThread) installInMainThread();
+else installInWorker();
 require('module').syncBuiltinESMExports();

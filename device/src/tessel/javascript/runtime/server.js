@@ -3,6 +3,9 @@
 /** Servers: `listen` opens a port of the device. Node's own `net.Server` does all else. */
 
 const { errorOf } = require('./errors');
+const { here } = require('./place');
+
+const kPlace = Symbol('place'); // the program's line that opened a server
 
 /** An open port, in place of Node's handle of a server. */
 class Port {
@@ -19,7 +22,7 @@ class Port {
 
   listen(host, port, backlog) {
     this._channel.sendEnvironment();
-    this._channel.call(this.id, { op: 'listen', host, port, backlog });
+    this._channel.call(this.id, { op: 'listen', host, port, backlog, at: this._server[kPlace] });
   }
 
   onEvent(fields, data) {
@@ -125,4 +128,12 @@ function makeListener(channel, makeSocket) {
   };
 }
 
-module.exports = { makeListener };
+/** Return the function that replaces `net.Server.prototype.listen`: it notes the program's line. */
+function notingPlace(listen) {
+  return function listenFromPlace(...args) {
+    this[kPlace] = here();
+    return listen.apply(this, args);
+  };
+}
+
+module.exports = { makeListener, notingPlace };

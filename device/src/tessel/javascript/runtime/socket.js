@@ -10,6 +10,7 @@
 const net = require('net');
 const { coded, errorOf } = require('./errors');
 const { Link, WINDOW_BYTES } = require('./link');
+const { here } = require('./place');
 
 const NodeSocket = net.Socket;
 const kLink = Symbol('link');
@@ -20,7 +21,8 @@ function makeSocketClass(channel) {
   function Socket(options) {
     if (!(this instanceof Socket)) return new Socket(options);
     if (options && (options.fd !== undefined || options.handle)) {
-      return new NodeSocket(options); // a file or pipe that the program has opened: no network
+      // A file, pipe or terminal: no network. tty calls this function for a stream of its own.
+      return new.target === undefined ? NodeSocket.call(this, options) : new NodeSocket(options);
     }
     NodeSocket.call(this, options);
     this[kLink] = new Link(channel, this);
@@ -57,7 +59,7 @@ function makeSocketClass(channel) {
     const link = this[kLink];
     link.begin();
     channel.sendEnvironment();
-    link.call('connect', { ...target, ...this._connectFields(options) });
+    link.call('connect', { ...target, ...this._connectFields(options), at: here() });
     if (options.noDelay) this.setNoDelay(true);
     if (options.keepAlive) this.setKeepAlive(true, options.keepAliveInitialDelay);
     return this;

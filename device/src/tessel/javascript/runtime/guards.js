@@ -1,0 +1,72 @@
+'use strict';
+
+/**
+ * The floor: what Node would do with sockets, names and processes of this machine fails.
+ *
+ * All of Node's modules stand on a few classes of its C++ part. Those methods which reach the
+ * machine's network are replaced, so that no way around the device is left, known or not: child
+ * processes, `cluster`, c-ares, handles of `process.binding`. The modules of this folder replace the
+ * usual ways on top of it, and do not need the floor.
+ */
+
+const worker_threads = require('worker_threads');
+const { binding } = require('./binding');
+const { withCode } = require('./errors');
+const { PRELOAD } = require('./life');
+
+const CODE = 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM'; // Node's own, for what a platform does not have
+
+const SOCKET = 'This way to the network does not go over the device. Use net, tls, http, https, http2, dgram, '
+  + 'dns.lookup, fetch or WebSocket';
+const NAME = 'Names are looked up by the device, in the main thread. Use dns there';
+const PROCESS = 'A device runs one program and no child processes: theirs would be this machine\'s network, not the '
+  + 'device\'s. Do the work in this program or in a worker thread, or start the other program outside of the device';
+
+// `open` of the first and the last stays: a standard stream may be a pipe or a socket.
+const TCP = ['bind', 'bind6', 'connect', 'connect6', 'listen'];
+const UDP = ['bind', 'bind6', 'connect', 'connect6', 'open', 'send', 'send6'];
+const PIPE = ['bind', 'connect', 'listen'];
+
+function install() {
+  refuse(binding('tcp_wrap').TCP.prototype, TCP, SOCKET);
+  refuse(binding('udp_wrap').UDP.prototype, UDP, SOCKET);
+  refuse(binding('pipe_wrap').Pipe.prototype, PIPE, SOCKET);
+  refuse(binding('process_wrap').Process.prototype, ['spawn'], PROCESS);
+  refuse(binding('spawn_sync'), ['spawn'], PROCESS);
+  const cares = binding('cares_wrap');
+  refuse(cares, ['getaddrinfo', 'getnameinfo'], NAME);
+  refuse(cares.ChannelWrap.prototype, questions(cares.ChannelWrap.prototype), NAME);
+  guardWorkers();
+}
+
+function questions(prototype) {
+  return Object.getOwnPropertyNames(prototype).filter((name) => /^(query|getHostByAddr)/.test(name));
+}
+
+function refuse(owner, names, why) {
+  for (const name of names) {
+    owner[name] = function refused() {
+      throw unavailable(why, refused);
+    };
+  }
+}
+
+/** Worker threads may compute. Each has modules of its own, which this folder has to replace, too. */
+function guardWorkers() {
+  const NodeWorker = worker_threads.Worker;
+  worker_threads.Worker = class Worker extends NodeWorker {
+    constructor(filename, options) {
+      const given = (options && options.execArgv) || process.execArgv;
+      super(filename, { ...options, execArgv: [...given, '--require', PRELOAD] });
+    }
+  };
+}
+
+/** Return an error whose stack begins at the caller of `hidden`. */
+function unavailable(why, hidden = unavailable) {
+  const error = new Error(why);
+  Error.captureStackTrace(error, hidden);
+  return withCode(error, CODE);
+}
+
+module.exports = { install, unavailable };
