@@ -53,13 +53,14 @@ function makeSocketClass(channel) {
       process.nextTick(() => this.destroy(error));
       return this;
     }
+    const more = this._connectFields(options); // may throw: nothing has begun
     this.connecting = true;
     this._host = target.host;
     this._unrefTimer();
     const link = this[kLink];
     link.begin();
     channel.sendEnvironment();
-    link.call('connect', { ...target, ...this._connectFields(options), at: here() });
+    link.call('connect', { ...target, ...more, at: here() });
     if (options.noDelay) this.setNoDelay(true);
     if (options.keepAlive) this.setKeepAlive(true, options.keepAliveInitialDelay);
     return this;
