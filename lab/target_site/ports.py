@@ -1,7 +1,7 @@
 """The ports of a site that is the only one on its host, such as in a container."""
 
 FIXED_PORTS = {
-    "http": 8080,
+    "http": 80,  # the sample of the original names no port
     "https": 8443,
     "echo": 7001,
     "count": 7002,

@@ -8,8 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-FILES = re.findall(r"`([\w-]+/src/[\w/]+\.py)`", PAGE)
-STEPS = re.findall(r"`([\w-]+/src/[\w/]+\.py)`(?::| \()\s*`([\w.]+)`", PAGE)
+FILES = re.findall(r"`([\w-]+/src/[\w/]+\.(?:py|js))`", PAGE)
+STEPS = re.findall(r"`([\w-]+/src/[\w/]+\.(?:py|js))`(?::| \()\s*`([\w.]+)`", PAGE)
+IN_JAVASCRIPT = re.compile(r"^ *(?:function |prototype\.)?(\w+) ?(?:= function|\()", re.MULTILINE)
 PACKAGES = {
     "streamplex": ROOT / "streamplex/src/streamplex",
     "tessel_proxy": ROOT / "proxy-service/src/tessel_proxy",
@@ -18,7 +19,9 @@ PACKAGES = {
 
 
 def definitions(path):
-    """Each function and method of a file: `name`, and `Class.name` as well."""
+    """Each function and method of a file: `name`, and `Class.name` as well if it is Python."""
+    if path.suffix == ".js":
+        return set(IN_JAVASCRIPT.findall(path.read_text()))
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ClassDef):

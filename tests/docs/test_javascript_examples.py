@@ -1,4 +1,4 @@
-"""The JavaScript programs in examples/ do what their first lines say, on a local site."""
+"""The JavaScript programs in examples/ and on pages do what is said about them, on a local site."""
 
 import re
 import signal
@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from support.pages import blocks
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+EXAMPLE_SITE = "http://example.com/"
+PAGES = ("README.md", "docs/first-javascript-program.md")
 SECONDS = 60
 BODY = b"203.0.113.7\n"
 FILES = [*sorted(EXAMPLES.glob("*.js")), *sorted(EXAMPLES.glob("npm/*.js"))]
@@ -93,6 +98,14 @@ def test_a_server_counts_its_pages_until_it_is_stopped():
             assert process.wait(SECONDS) == 130
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_program_on_a_page_prints_what_the_site_says(tmp_path, site, page):
+    (program,) = (block for block in blocks(ROOT / page, "js") if EXAMPLE_SITE in block)
+    (tmp_path / "hello.js").write_text(program.replace(EXAMPLE_SITE, site))
+    done = run(tmp_path / "hello.js", **DIRECTLY)
+    assert (done.returncode, done.stdout, done.stderr) == (0, BODY.decode(), "")
 
 
 def test_each_press_of_the_button_switches_the_led(tmp_path):

@@ -1,5 +1,6 @@
-"""The commands of docs/own-proxy.md and docs/first-program.md, run as they are written."""
+"""The commands of the tutorials in docs/, run as they are written."""
 
+import json
 import os
 import re
 import socket
@@ -15,6 +16,7 @@ from support.pages import blocks
 ROOT = Path(__file__).parents[2]
 OWN_PROXY = ROOT / "docs" / "own-proxy.md"
 FIRST_PROGRAM = ROOT / "docs" / "first-program.md"
+FIRST_JAVASCRIPT = ROOT / "docs" / "first-javascript-program.md"
 SECONDS = 60
 
 
@@ -133,3 +135,29 @@ def test_the_files_that_the_commands_for_docker_name_are_there():
     }
     assert named
     assert all((ROOT / name).exists() for name in named)
+
+
+def javascript(name):
+    """The program on the page for JavaScript that has this name in its first line."""
+    (program,) = (
+        block for block in blocks(FIRST_JAVASCRIPT, "js") if block.startswith(f"// {name}\n")
+    )
+    return program
+
+
+def test_a_script_presses_the_button_of_a_javascript_program(checkout):
+    script, log = blocks(FIRST_JAVASCRIPT, "text")
+    (checkout / "light.js").write_text(javascript("light.js"))
+    (checkout / "press.board").write_text(script)
+    said, _ = run(command(FIRST_JAVASCRIPT, ".venv/bin/tessel run --board-input"), checkout)
+    assert said == "pressed\n"
+    written = (checkout / "board.log").read_text()
+    actions = [line.partition(" ")[2] for line in log.splitlines()]
+    assert [line.partition(" ")[2] for line in written.splitlines()][: len(actions)] == actions
+
+
+def test_the_modules_of_the_javascript_page_are_those_of_the_examples():
+    lock = json.loads((ROOT / "examples/npm/package-lock.json").read_text())
+    (asked,) = re.findall(r"^npm install (\w+)@(\S+)$", FIRST_JAVASCRIPT.read_text(), re.MULTILINE)
+    name, version = asked
+    assert lock["packages"][f"node_modules/{name}"]["version"] == version

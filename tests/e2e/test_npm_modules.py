@@ -13,6 +13,7 @@ from lab.deployment.base import PROGRAM_SECONDS
 from lab.deployment.local import ROOT, LocalDeployment
 from lab.waiting import eventually
 from support.npm_battery import LOOPBACK, Battery, install
+from support.pages import blocks
 
 VERDICTS = {
     "async": "async: 1000 20000 300000, then 10 20",
@@ -35,6 +36,7 @@ EXAMPLES = {  # in examples/npm: the scheme of the URL that each takes, and what
     "mqtt.js": ("mqtt", "device/temperature: 21.5"),
     "websocket.js": ("ws", "answer: Hello from the device"),
 }
+TUTORIAL = ROOT / "docs" / "first-javascript-program.md"
 SECURE = {"PROXY_TLS": "end-to-end"}  # TLS goes through the tunnel, too
 RELAYED_BYTES = 300_000
 
@@ -84,6 +86,15 @@ def test_an_example_uses_its_module_through_the_tunnel(battery, examples, watch,
 
     assert (done.exit_code, done.stdout, done.stderr) == (0, verdict + "\n", "")
     assert battery.services_of(watch.substreams(1)) == Counter({scheme: 1})
+
+
+def test_the_program_of_the_tutorial_uses_its_module_through_the_tunnel(battery, examples, watch):
+    chat = next(block for block in blocks(TUTORIAL, "js") if "require('ws')" in block)
+    (examples / "chat.js").write_text(chat)
+    done = battery.run_with_url(examples / "chat.js", "ws")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "hello\n", "")
+    assert battery.services_of(watch.substreams(1)) == Counter(ws=1)
 
 
 @pytest.mark.parametrize("settings", [{"PROXY_TOKEN": None}, SECURE], ids=["radio", "tunnel"])

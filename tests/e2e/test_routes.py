@@ -2,7 +2,8 @@
 
 import pytest
 
-from lab.deployment.base import ACCOUNT
+from lab.deployment.base import ACCOUNT, PROGRAM_SECONDS, finish
+from lab.deployment.compose import ComposeDeployment
 
 MARKER = "a-word-for-the-target-alone"
 
@@ -17,6 +18,21 @@ def test_an_http_page_comes_through_the_proxy(deployment, device, watch):
     assert substream["target"] == deployment.far.address("http")
     assert substream["account"] == ACCOUNT
     assert watch.visits(deployment.far, "http") == 1
+
+
+@pytest.mark.parametrize("sample", ["ipcalf.js", "ipcalf.py"])
+def test_the_originals_sample_without_a_change_prints_the_proxys_address(deployment, watch, sample):
+    """The sample names its site itself, so the site has that name: only containers have names."""
+    if not isinstance(deployment, ComposeDeployment):
+        pytest.skip("on this machine, the site of the sample has no name")
+    command = ["tessel", "run", f"examples/{sample}"]
+    done = finish(deployment.start(command, deployment.device_settings()), PROGRAM_SECONDS)
+
+    assert done.exit_code == 0, done
+    (substream,) = watch.substreams(1)
+    assert substream["target"] == "ipcalf.com:80"
+    (proxy,) = deployment.counts(deployment.far)["http"]["connections"]
+    assert done.stdout == f"{proxy}\n"
 
 
 def test_an_https_page_comes_directly_by_default(deployment, device, watch):
