@@ -6,16 +6,19 @@
 
 const fs = require('fs');
 const net = require('net');
-const { FrameReader, KIND, MAX_DATA_BYTES, encodeCredit, encodeMessage, header } = require('./frames');
+const {
+  ChannelError, FrameReader, KIND, encodeCredit, encodeData, encodeMessage,
+} = require('./frames');
+const { Output } = require('./output');
 
 const STDERR = 2;
-const NodeSocket = net.Socket; // taken before it is replaced
 
 /**
  * The channel's end in the program's process.
  *
  * An object of the channel has the methods `onEvent(fields, data)`, `onData(bytes)` and
- * `onCredit(nbytes)`. While an object holds the channel, the process does not end.
+ * `onCredit(nbytes)`. The bytes of `onData` are valid during the call only. While an object holds
+ * the channel, the process does not end.
  */
 class Channel {
   constructor(fd) {
@@ -24,12 +27,19 @@ class Channel {
     this._holders = 0;
     this._env = { ...process.env };
     this._over = false;
-    this._reader = new FrameReader(this);
-    this._socket = new NodeSocket({ fd, readable: true, writable: true });
-    this._socket.on('data', (chunk) => this._reader.feed(chunk));
+    this._reader = new FrameReader();
+    this._resuming = null; // set while frames wait because a listener has thrown
+    this._socket = new net.Socket({
+      fd,
+      readable: true,
+      writable: true,
+      onread: { buffer: () => this._reader.space(), callback: (nbytes, memory) => this._came(nbytes, memory) },
+    });
+    this._output = new Output(this._socket._handle, () => this._lost());
     this._socket.on('end', () => this._lost());
     this._socket.on('error', () => this._lost());
     this._socket.unref();
+    process.on('exit', () => this._output.finish());
   }
 
   /** Add an object, and return its number. */
@@ -64,7 +74,7 @@ class Channel {
 
   /** Send a call of an object. */
   call(id, fields, data) {
-    this._socket.write(encodeMessage(id, fields, data));
+    this._output.write([encodeMessage(id, fields, data)]);
   }
 
   /** Send the variables of `process.env` that have changed since the last time. */
@@ -81,44 +91,76 @@ class Channel {
     this.call(0, { op: 'env', changes });
   }
 
-  /** Send bytes of an object, within its credit. */
-  sendData(id, bytes) {
-    this._socket.cork();
-    for (let start = 0; start < bytes.length; start += MAX_DATA_BYTES) {
-      const piece = bytes.subarray(start, start + MAX_DATA_BYTES);
-      this._socket.write(header(piece.length, KIND.DATA, id));
-      this._socket.write(piece);
-    }
-    this._socket.uncork();
+  /**
+   * Send bytes of an object, within its credit. Return true if they may be changed now; else
+   * `taken` is called when they may.
+   */
+  sendData(id, bytes, taken) {
+    return this._output.write(encodeData(id, bytes), taken);
   }
 
   /** Permit the device to send that many bytes of an object in addition. */
   sendCredit(id, nbytes) {
-    this._socket.write(encodeCredit(id, nbytes));
+    this._output.write([encodeCredit(id, nbytes)]);
   }
 
-  // For the reader.
+  // Reading.
 
-  message(id, fields, data) {
-    const object = this._objects.get(id);
-    if (object !== undefined) object.onEvent(fields, data);
+  _came(nbytes, memory) {
+    this._reader.filled(nbytes, memory);
+    if (this._resuming === null) this._dispatchAll();
   }
 
-  data(id, bytes) {
-    const object = this._objects.get(id);
-    if (object !== undefined) object.onData(bytes);
+  /**
+   * Pass on all complete frames. Between two of them Node's ticks and promises run, as between two
+   * events of Node's own sockets.
+   */
+  _dispatchAll() {
+    let frame;
+    let isDone = false;
+    try {
+      while ((frame = this._reader.next()) !== undefined) {
+        this._dispatch(frame);
+        process._tickCallback();
+      }
+      isDone = true;
+    } catch (error) {
+      if (!(error instanceof ChannelError)) throw error;
+      this._end(`the device has broken the channel's rules: ${error.message}`);
+    } finally {
+      if (!isDone) this._resumeLater();
+    }
   }
 
-  credit(id, nbytes) {
-    const object = this._objects.get(id);
-    if (object !== undefined) object.onCredit(nbytes);
+  /**
+   * A listener of the program has thrown. If the program goes on, so do the frames. Node does not
+   * ask for other memory then, and reads into the same again.
+   */
+  _resumeLater() {
+    this._reader.leaveMemory();
+    this._resuming = setImmediate(() => {
+      this._resuming = null;
+      this._dispatchAll();
+    });
+  }
+
+  _dispatch(frame) {
+    const object = this._objects.get(frame.id);
+    if (object === undefined) return; // it was closed while the frame was on its way
+    if (frame.kind === KIND.DATA) object.onData(frame.bytes);
+    else if (frame.kind === KIND.CREDIT) object.onCredit(frame.nbytes);
+    else object.onEvent(frame.fields, frame.data);
   }
 
   _lost() {
+    this._end('the device has ended, and with it the network of this program');
+  }
+
+  _end(why) {
     if (this._over) return; // the end and an error of writing may both tell
     this._over = true;
     try {
-      fs.writeSync(STDERR, 'tessel: the device has ended, and with it the network of this program\n');
+      fs.writeSync(STDERR, `tessel: ${why}\n`);
     } finally {
       process.exit(1); // also if nobody can read the line
     }

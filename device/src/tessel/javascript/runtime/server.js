@@ -2,138 +2,127 @@
 
 /** Servers: `listen` opens a port of the device. Node's own `net.Server` does all else. */
 
-const { errorOf } = require('./errors');
+const net = require('net');
+const { coded, errorOf } = require('./errors');
+const { Handle } = require('./handle');
+const { acceptConnection, kOwner } = require('./internals');
 const { here } = require('./place');
+const { kLink } = require('./socket');
+const { warnOnce } = require('./warnings');
+
+const HOST_IGNORED = 'the host is ignored: the CC3000 listens for every machine that can reach it';
 
 const kPlace = Symbol('place'); // the program's line that opened a server
 
 /** An open port, in place of Node's handle of a server. */
 class Port {
-  constructor(channel, server, accept) {
+  constructor(channel, server) {
     this._channel = channel;
-    this._server = server;
-    this._accept = accept;
     this._address = null;
-    this._closed = null;
-    this._held = false;
+    this._isHeld = false;
+    this._isClosing = false;
+    this[kOwner] = server;
     this.id = channel.add(this);
     this.ref();
   }
 
-  listen(host, port, backlog) {
+  listen(host, port, backlog, at) {
+    this._wanted = { address: host || '::', family: net.isIPv4(host) ? 'IPv4' : 'IPv6', port };
     this._channel.sendEnvironment();
-    this._channel.call(this.id, { op: 'listen', host, port, backlog, at: this._server[kPlace] });
+    this._channel.call(this.id, { op: 'listen', host, port, backlog, at });
   }
 
-  onEvent(fields, data) {
-    this[fields.event](fields, data);
+  onEvent(fields) {
+    const { event } = fields;
+    if (event === 'connection') this._accept(fields);
+    else if (event === 'closed') this._end();
+    else if (!this._isClosing && event === 'listening') this._listening(fields);
+    else if (!this._isClosing) this._failed(fields);
   }
 
-  listening(fields) {
+  _listening(fields) {
     this._address = fields.address;
-    this._server.emit('listening');
+    if (fields.host_ignored) warnOnce(HOST_IGNORED);
+    this[kOwner].emit('listening');
   }
 
-  failed(fields) {
-    this._end();
-    this._server._handle = null;
-    this._server.emit('error', errorOf(fields.error));
+  /** The port could not be opened, or was lost later because the radio was off. */
+  _failed(fields) {
+    const server = this[kOwner];
+    if (fields.event === 'failed') this._end();
+    if (server._handle === this) server._handle = null;
+    server.emit('error', errorOf(fields.error));
+    if (fields.event === 'lost') server._emitCloseIfDrained();
   }
 
-  lost(fields) {
-    this._server.emit('error', errorOf(fields.error));
-    this._server.close();
-  }
-
-  closed() {
-    this._end();
-    if (this._closed !== null) this._closed();
-  }
-
-  connection(fields) {
+  _accept(fields) {
     this._channel.sendCredit(this.id, 1);
-    this._accept(this._server, fields);
+    const handle = new Handle(this._channel);
+    handle.accept(fields.id, fields);
+    if (this._isClosing) {
+      handle.close();
+      return;
+    }
+    acceptConnection.call(this, 0, handle);
+    if (handle[kOwner] !== undefined) handle[kOwner][kLink] = handle; // else it was dropped
   }
 
   _end() {
     this._channel.remove(this.id);
-    this.unref();
+    this._release();
   }
 
   // Node's interface of a handle.
 
   getsockname(out) {
-    Object.assign(out, this._address || {});
+    Object.assign(out, this._address || this._wanted);
     return 0;
   }
 
-  close(callback) {
-    this._closed = callback || null;
+  close() {
+    if (this._isClosing) return;
+    this._isClosing = true;
     this._channel.call(this.id, { op: 'close' });
   }
 
   ref() {
-    if (this._held) return;
-    this._held = true;
+    if (this._isHeld) return;
+    this._isHeld = true;
     this._channel.hold();
   }
 
   unref() {
-    if (!this._held) return;
-    this._held = false;
-    this._channel.release();
+    this._release();
   }
 
   hasRef() {
-    return this._held;
+    return this._isHeld;
+  }
+
+  _release() {
+    if (!this._isHeld) return;
+    this._isHeld = false;
+    this._channel.release();
   }
 }
 
-/** Return the function that replaces `net.Server.prototype._listen2`. */
-function makeListener(channel, makeSocket) {
-  function accept(server, fields) {
-    const options = {
-      allowHalfOpen: server.allowHalfOpen,
-      pauseOnCreate: server.pauseOnConnect,
-      readable: true,
-      writable: true,
-    };
-    const socket = makeSocket(options, fields.id, fields);
-    if (server.maxConnections && server._connections >= server.maxConnections) {
-      const { local, remote } = fields;
-      socket.destroy();
-      server.emit('drop', {
-        localAddress: local.address, localPort: local.port, localFamily: local.family,
-        remoteAddress: remote.address, remotePort: remote.port, remoteFamily: remote.family,
-      });
-      return;
-    }
-    server._connections += 1;
-    socket.server = server;
-    socket._server = server;
-    if (server.noDelay) socket.setNoDelay(true);
-    if (server.keepAlive) socket.setKeepAlive(true, server.keepAliveInitialDelay);
-    if (server.pauseOnConnect) socket.pause();
-    else socket.read(0);
-    server.emit('connection', socket);
-  }
-
-  return function listen2(address, port, addressType, backlog, fd) {
-    if (port === -1 || port === undefined || fd >= 0) {
-      throw new Error('A device has no UNIX sockets and no inherited ports: expected a port');
-    }
-    this._handle = new Port(channel, this, accept);
-    if (this._unref) this.unref();
-    this._handle.listen(address || '', port, backlog || 0);
-  };
-}
-
-/** Return the function that replaces `net.Server.prototype.listen`: it notes the program's line. */
-function notingPlace(listen) {
-  return function listenFromPlace(...args) {
+/** Replace what opens a port in `net.Server`. Its `listen` stays Node's, with its arguments. */
+function install(channel) {
+  const { prototype } = net.Server;
+  const nodeListen = prototype.listen;
+  prototype.listen = function listen(...args) {
     this[kPlace] = here();
-    return listen.apply(this, args);
+    return nodeListen.apply(this, args);
+  };
+  prototype._listen2 = function listen2(address, port, addressType, backlog, fd) {
+    if (port === -1 || fd >= 0) {
+      throw coded(TypeError, 'ERR_INVALID_ARG_VALUE',
+        'A device has no UNIX sockets and no inherited ports: expected a port');
+    }
+    this._handle = new Port(channel, this);
+    if (this._unref) this.unref();
+    this._handle.listen(address || '', port, backlog || 0, this[kPlace]);
   };
 }
 
-module.exports = { makeListener, notingPlace };
+module.exports = { install };
