@@ -14,6 +14,7 @@ const { binding } = require('./binding');
 const { withCode } = require('./errors');
 const { PRELOAD } = require('./life');
 
+const { captureStackTrace } = Error; // a program may replace it
 const CODE = 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM'; // Node's own, for what a platform does not have
 
 const SOCKET = 'This way to the network does not go over the device. Use net, tls, http, https, http2, dgram, '
@@ -65,7 +66,7 @@ function guardWorkers() {
 /** Return an error whose stack begins at the caller of `hidden`. */
 function unavailable(why, hidden = unavailable) {
   const error = new Error(why);
-  Error.captureStackTrace(error, hidden);
+  captureStackTrace(error, hidden);
   return withCode(error, CODE);
 }
 

@@ -7,6 +7,7 @@ const path = require('path');
 const RUNTIME = __dirname + path.sep;
 const MAX_FRAMES = 30; // http and npm modules put some 20 frames between the program and the socket
 const LIBRARIES = `${path.sep}node_modules${path.sep}`;
+const { captureStackTrace } = Error; // test runners of the board's time replace it by nothing
 
 /** Return file and line of the program, such as `/home/me/hello.js:8`; null if none is on the stack. */
 function here() {
@@ -25,7 +26,7 @@ function frames() {
   Error.stackTraceLimit = MAX_FRAMES;
   try {
     const holder = {};
-    Error.captureStackTrace(holder, here);
+    captureStackTrace(holder, here);
     return holder.stack;
   } finally {
     Error.prepareStackTrace = prepareStackTrace;
