@@ -17,7 +17,7 @@ SHORTEST = 4
 @cache
 def texts():
     """All literal texts of the code, the parts of f-strings joined by a blank part."""
-    found = []
+    found = [in_javascript(path) for path in ROOT.glob("*/src/**/*.js")]
     for path in ROOT.glob("*/src/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
@@ -32,6 +32,11 @@ def texts():
                 case ast.Constant(value=str(text)):
                     found.append(text)
     return "\n".join(found)
+
+
+def in_javascript(path):
+    """The source of a file, with the texts that are written in several lines as one."""
+    return re.sub(r"'\s*\+\s*'", "", path.read_text()).replace("\\'", "'")
 
 
 def quoted():

@@ -71,7 +71,6 @@ def test_tls_options_that_change_nothing_leave_the_tls_to_a_trusted_proxy(
     assert substream["kind"] == "tls"
 
 
-@pytest.mark.parametrize("device", ["py"], indirect=True)
 def test_with_tls_options_of_its_own_a_program_does_its_tls_through_a_trusted_proxy(
     deployment, device, watch
 ):
