@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from tessel.errors import NodeError
 from tessel.javascript.frames import Fields
 
@@ -11,4 +13,11 @@ def error_fields(error: NodeError) -> Fields:
     fields: dict[str, object] = {"message": str(error), "code": error.code}
     if error.hint is not None:
         fields["hint"] = error.hint
+    if error.details:
+        fields["details"] = {name: _shown(value) for name, value in error.details.items()}
     return fields
+
+
+def _shown(value: object) -> object:
+    """Return a property as JSON can carry it: bytes, such as a certificate in DER, as base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

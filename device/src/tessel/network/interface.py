@@ -165,6 +165,13 @@ class ISecured(Interface):
         Only the target's own certificate, if a TLS session was resumed.
         """
 
+    def verified_certificate_chain() -> list[bytes]:
+        """Return the certificates from the target's own to its authority's, in DER.
+
+        The authority's certificate is the device's own copy. The chain ends earlier if the
+        authority is unknown, and is empty if a TLS session was resumed.
+        """
+
     def own_certificate() -> bytes | None:
         """Return the device's certificate for this connection in DER; None if there is none.
 

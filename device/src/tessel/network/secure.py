@@ -72,6 +72,10 @@ class TlsTransport(TLSTransport):
             return [one.public_bytes(Encoding.DER) for one in chain]
         return [] if self._peer is None else [self._peer]  # a resumed session has no chain
 
+    def verified_certificate_chain(self) -> list[bytes]:
+        chain = self._openssl().get_verified_chain(as_cryptography=True)
+        return [one.public_bytes(Encoding.DER) for one in chain or ()]
+
     def own_certificate(self) -> bytes | None:
         own = self._openssl().get_certificate(as_cryptography=True)
         return None if own is None else own.public_bytes(Encoding.DER)

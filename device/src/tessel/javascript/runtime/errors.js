@@ -5,6 +5,7 @@
  */
 
 const os = require('os');
+const { legacyObject } = require('./certificates');
 
 /** Return the Error for the fields that the device has sent, with Node's members. */
 function errorOf(fields) {
@@ -15,7 +16,14 @@ function errorOf(fields) {
   const call = /^(connect|listen|bind|read|write|getaddrinfo|send) E[A-Z]+:? ?(.*)$/.exec(fields.message);
   if (call !== null) addCall(error, call[1], call[2]);
   if (fields.hint !== undefined) error.hint = fields.hint;
+  if (fields.details !== undefined) addDetails(error, fields.details);
   return error;
+}
+
+/** Add the further properties of errors of TLS, such as `reason`; `cert` comes in DER. */
+function addDetails(error, details) {
+  Object.assign(error, details);
+  if (details.cert !== undefined) error.cert = legacyObject(Buffer.from(details.cert, 'base64'));
 }
 
 function addCall(error, syscall, about) {

@@ -83,12 +83,13 @@ class Handle extends HandleStream {
     }
     const wasConnecting = this._state === STATE.CONNECTING;
     this._state = STATE.GONE;
-    for (const done of this._sending.drop()) done(-EPIPE);
-    if (this._ending !== null) this._finishEnd(0);
     this._error = error || null;
     if (this._error === null && this._end === END.NONE) this._end = END.DUE;
     if (wasConnecting) this._fail();
     else this._passOn();
+    if (this._state !== STATE.GONE) return; // the socket was destroyed, and so was all below
+    for (const done of this._sending.drop()) setImmediate(done, -EPIPE);
+    if (this._ending !== null) this._finishEnd(0);
     this._updateHold();
   }
 

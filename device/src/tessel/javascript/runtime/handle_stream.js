@@ -29,6 +29,7 @@ class HandleStream extends JSStream {
     this._resource = new AsyncResource('TESSELCONNECTION'); // its listeners run in the context of here
     this._state = STATE.IDLE;
     this._sending = new Window();
+    this._isHeldBack = false; // no bytes are sent yet
     this._received = new Received();
     this._sent = 0;
     this._ending = null; // called with a status when the writing half is closed
@@ -153,10 +154,20 @@ class HandleStream extends JSStream {
       setImmediate(done, -EPIPE);
       return false;
     }
-    if (this._sending.take(bytes.length)) return this._sendNow(bytes, done);
+    if (!this._isHeldBack && this._sending.take(bytes.length)) return this._sendNow(bytes, done);
     this._sending.keep(bytes, done);
     this._sendWaiting();
     return false;
+  }
+
+  /** Keep all writes until `letGo`. */
+  holdBack() {
+    this._isHeldBack = true;
+  }
+
+  letGo() {
+    this._isHeldBack = false;
+    this._sendWaiting();
   }
 
   _sendNow(bytes, done) {
@@ -165,7 +176,7 @@ class HandleStream extends JSStream {
 
   _sendWaiting() {
     let piece;
-    while ((piece = this._sending.next()) !== undefined) {
+    while (!this._isHeldBack && (piece = this._sending.next()) !== undefined) {
       const { bytes, done } = piece;
       if (done === undefined) this._channel.sendData(this.id, bytes);
       else if (this._sendNow(bytes, done)) setImmediate(done, 0);

@@ -12,6 +12,7 @@
 const { isMainThread } = require('worker_threads');
 
 require('tty'); // its streams take Node's own class of sockets when they are loaded
+require('tls'); // its classes of sockets extend Node's own, too
 
 function installInMainThread() {
   const life = require('./life');

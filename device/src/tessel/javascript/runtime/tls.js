@@ -1,74 +1,143 @@
 'use strict';
 
-/** Replaces `tls.connect`: the device, or the proxy, does the TLS. */
+/**
+ * Replaces `tls.connect`: the device, or the proxy, does the TLS.
+ *
+ * Over a socket or stream that the program passes, on servers, and with options that only Node has,
+ * Node's own TLS runs, and the device carries its bytes.
+ */
 
-const https = require('https');
 const net = require('net');
 const tls = require('tls');
-const { finishConnect, kEvents, kLink } = require('./socket');
-const { nameWithProxy } = require('./net');
-const { errorOf } = require('./errors');
+const { coded } = require('./errors');
+const { hasContextOptions, onlyNodes, tlsFields } = require('./tls_options');
+const { makeTlsSocketClass } = require('./tls_socket');
 
 const NodeTLSSocket = tls.TLSSocket;
 const nodeConnect = tls.connect;
+const nodeCreateSecureContext = tls.createSecureContext;
+const nodeCheckServerIdentity = tls.checkServerIdentity;
+const contexts = new WeakMap(); // context -> the options it was made of
 
 function install() {
-  const { Socket } = net;
-
-  function TLSSocket(options) {
-    Socket.call(this, options);
-    this.encrypted = true;
-    this.authorized = false;
-    this.authorizationError = null;
-    this.secureConnecting = true;
-    this.alpnProtocol = false;
-    this._tlsOptions = options;
-  }
-  Object.setPrototypeOf(TLSSocket.prototype, Socket.prototype);
-  const { prototype } = TLSSocket;
-
-  prototype[kEvents] = {
-    ...Socket.prototype[kEvents],
-    tcp() {
-      finishConnect(this);
-    },
-  };
-
-  prototype._connectFields = function connectFields(options) {
-    return { proxy: options.proxy !== false, tls: tlsFields(options) };
-  };
-
-  prototype._established = function established() {
-    const facts = this[kLink].tls;
-    this.secureConnecting = false;
-    this.authorized = !facts || facts.authorized;
-    this.authorizationError = facts && facts.error ? errorOf(facts.error).code : null;
-    this.emit('secureConnect');
-  };
+  const DeviceTLSSocket = makeTlsSocketClass(fieldsOf);
 
   function connect(...args) {
-    const [given, callback] = net._normalizeArgs(args);
-    const options = typeof args[1] === 'object' && args[1] !== null ? { ...given, ...args[1] }
-      : typeof args[2] === 'object' && args[2] !== null ? { ...given, ...args[2] } : given;
-    if (options.socket) return nodeConnect.apply(this, args);
-    const socket = new TLSSocket(options);
-    if (callback !== null) socket.once('secureConnect', callback);
+    const [given, callback] = normalized(args);
+    if (given.socket) return nodeConnect.apply(this, args);
+    const options = complete(given);
+    const special = onlyNodes(options);
+    const unknown = options.secureContext && !contexts.has(options.secureContext);
+    if (special !== undefined || unknown) return connectByNode(given, callback);
+    if (!options.secureContext && hasContextOptions(options)) nodeCreateSecureContext(options); // throws
+    const socket = new DeviceTLSSocket(options);
+    if (callback) socket.once('secureConnect', callback);
     if (options.timeout) socket.setTimeout(options.timeout);
-    const normalized = net._normalizeArgs([options]);
-    return socket.connect(normalized);
+    warnOfAddress(options.servername);
+    return socket.connect(options);
   }
 
-  tls.TLSSocket = NodeTLSSocket;
+  /** Node's class, except that a socket of its own is one of the device. */
+  function TLSSocket(socket, options) {
+    if (!socket && !(options && options.isServer)) return new DeviceTLSSocket(complete({ ...options }));
+    if (new.target === undefined) return NodeTLSSocket.call(this, socket, options);
+    return Reflect.construct(NodeTLSSocket, [socket, options], new.target);
+  }
+  Object.setPrototypeOf(TLSSocket, NodeTLSSocket);
+  TLSSocket.prototype = NodeTLSSocket.prototype;
+  Object.defineProperty(TLSSocket, Symbol.hasInstance, {
+    value(object) {
+      return Function.prototype[Symbol.hasInstance].call(this, object)
+        || (this === TLSSocket && object instanceof DeviceTLSSocket);
+    },
+  });
+
+  tls.TLSSocket = TLSSocket;
   tls.connect = connect;
-  https.Agent.prototype.getName = nameWithProxy(https.Agent.prototype.getName);
+  tls.createSecureContext = function createSecureContext(options) {
+    const context = nodeCreateSecureContext(options);
+    contexts.set(context, options || {});
+    return context;
+  };
 }
 
-function tlsFields(options) {
-  const fields = {};
-  if (options.ca) fields.ca = [options.ca].flat().map(String);
-  if (options.servername !== undefined) fields.servername = options.servername;
-  if (options.rejectUnauthorized !== undefined) fields.reject = options.rejectUnauthorized !== false;
-  return fields;
+// The options.
+
+/** Return the options and the callback of a call of `tls.connect`, in any of its forms. */
+function normalized(args) {
+  const [options, callback] = net._normalizeArgs(args);
+  const more = [args[1], args[2]].find((each) => typeof each === 'object' && each !== null);
+  return [{ ...options, ...more }, callback];
+}
+
+/** Return the options with Node's defaults. */
+function complete(given) {
+  const options = {
+    rejectUnauthorized: !allowsUnauthorized(),
+    ciphers: tls.DEFAULT_CIPHERS,
+    checkServerIdentity: tls.checkServerIdentity,
+    minDHSize: 1024,
+    ...given,
+  };
+  options.rejectUnauthorized = options.rejectUnauthorized !== false;
+  const { checkServerIdentity, minDHSize } = options;
+  if (typeof checkServerIdentity !== 'function') {
+    throw wrongType('checkServerIdentity', 'function', checkServerIdentity);
+  }
+  if (typeof minDHSize !== 'number') throw wrongType('minDHSize', 'number', minDHSize);
+  if (!(minDHSize >= 1)) {
+    throw coded(RangeError, 'ERR_OUT_OF_RANGE',
+      `The value of "options.minDHSize" is out of range. It must be >= 1. Received ${minDHSize}`);
+  }
+  return options;
+}
+
+function wrongType(name, allowed, value) {
+  return coded(TypeError, 'ERR_INVALID_ARG_TYPE',
+    `The "options.${name}" property must be of type ${allowed}. Received ${typeof value}`);
+}
+
+/** Return the fields for the device, and the program's own check of the name. */
+function fieldsOf(options) {
+  const made = contexts.get(options.secureContext);
+  const { servername, ALPNProtocols, rejectUnauthorized } = options;
+  const all = made === undefined ? options
+    : { ciphers: tls.DEFAULT_CIPHERS, ...made, servername, ALPNProtocols, rejectUnauthorized };
+  const own = options.checkServerIdentity !== nodeCheckServerIdentity;
+  return { fields: tlsFields(all, !own), check: own ? options.checkServerIdentity : null };
+}
+
+let warnedOfUnauthorized = false;
+
+function allowsUnauthorized() {
+  if (process.env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return false;
+  if (!warnedOfUnauthorized) {
+    warnedOfUnauthorized = true;
+    process.emitWarning('Setting the NODE_TLS_REJECT_UNAUTHORIZED environment variable to \'0\' makes TLS '
+      + 'connections and HTTPS requests insecure by disabling certificate verification.');
+  }
+  return true;
+}
+
+let warnedOfAddress = false;
+
+function warnOfAddress(servername) {
+  if (warnedOfAddress || !servername || !net.isIP(servername)) return;
+  warnedOfAddress = true;
+  process.emitWarning(`The TLS option servername is an address (${servername}), which RFC 6066 forbids:`
+    + ' no name is sent', 'DeprecationWarning', 'DEP0123');
+}
+
+// Node's own TLS.
+
+/** Connect with the TLS of Node over a socket of the device. */
+function connectByNode(given, callback) {
+  const { host, port, proxy, family, lookup, localAddress, timeout } = given;
+  const below = net.connect({ host, port, proxy, family, lookup, localAddress });
+  const socket = nodeConnect({ ...given, host: host || 'localhost', socket: below });
+  if (callback) socket.once('secureConnect', callback);
+  if (timeout) socket.setTimeout(timeout);
+  return socket;
 }
 
 module.exports = { install };

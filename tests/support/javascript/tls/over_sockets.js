@@ -1,0 +1,56 @@
+'use strict';
+
+// Node's TLS over a socket or a stream that the program passes, and STARTTLS.
+
+const net = require('net');
+const stream = require('stream');
+const tls = require('tls');
+const { ca, follow, host, ports } = require('./at');
+
+const common = { ca, servername: 'localhost' };
+
+(async () => {
+  const connected = await new Promise((resolve) => {
+    const socket = net.connect(ports.greet, host, () => resolve(socket));
+  });
+  const first = tls.connect({ ...common, socket: connected }, () => first.end('over a connected one'));
+  await follow('connected', first);
+  console.log(first instanceof tls.TLSSocket, connected instanceof tls.TLSSocket, connected.destroyed);
+
+  const second = tls.connect({ ...common, socket: net.connect(ports.greet, host) }, () => {
+    console.log(second.remotePort === ports.greet, second.remoteAddress, second.getProtocol());
+    second.end('over a connecting one');
+  });
+  await follow('connecting', second);
+
+  const below = net.connect(ports.greet, host);
+  const duplex = new stream.Duplex({
+    read() { below.resume(); },
+    write(chunk, _encoding, done) { below.write(chunk, done); },
+    final(done) { below.end(done); },
+  });
+  below.on('data', (chunk) => { if (!duplex.push(chunk)) below.pause(); });
+  below.on('end', () => duplex.push(null));
+  const third = tls.connect({ ...common, socket: duplex }, () => third.end('over a stream'));
+  await follow('duplex', third);
+
+  const plain = net.connect(ports.startTls, host);
+  await new Promise((resolve) => plain.once('data', (line) => { console.log(String(line).trim()); resolve(); }));
+  plain.write('STARTTLS\r\n');
+  await new Promise((resolve) => plain.once('data', (line) => { console.log(String(line).trim()); resolve(); }));
+  const upgraded = tls.connect({ ...common, socket: plain }, () => upgraded.end('upgraded'));
+  await follow('STARTTLS', upgraded);
+
+  const other = net.connect(ports.greet, host);
+  const made = new tls.TLSSocket(other, { ca: [ca], servername: 'localhost' });
+  console.log(made instanceof tls.TLSSocket, made instanceof net.Socket);
+  made.on('error', () => {});
+  made.destroy();
+  other.destroy();
+
+  const outer = await new Promise((resolve) => {
+    const socket = tls.connect({ ...common, host, port: ports.relay }, () => resolve(socket));
+  });
+  const inner = tls.connect({ ...common, socket: outer }, () => inner.end('TLS within TLS'));
+  await follow('within', inner);
+})();
