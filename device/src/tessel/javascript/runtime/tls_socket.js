@@ -54,8 +54,7 @@ const connecting = (base, fieldsOf) => ({
   [kEvents]: {
     ...base[kEvents],
     tcp(handle) {
-      // Nothing is sent before the program has accepted the certificate.
-      if (this[kCheck] !== null) handle.holdBack();
+      handle.holdBack(); // nothing is sent before the program has accepted the certificate
       finishConnect(this);
     },
   },
