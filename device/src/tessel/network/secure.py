@@ -8,7 +8,7 @@ from typing import cast
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -116,6 +116,8 @@ class TlsTransport(TLSTransport):
             self._reason = reason
         if self.keep_session is not None:
             self.keep_session(self._openssl())
+        if self._lostTLSConnection and reason.check(ConnectionLost):
+            reason = Failure(ConnectionDone())  # the target had said that no bytes follow
         super().connectionLost(reason)
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:

@@ -28,10 +28,15 @@ const common = { ca, servername: 'localhost' };
     read() { below.resume(); },
     write(chunk, _encoding, done) { below.write(chunk, done); },
     final(done) { below.end(done); },
+    destroy(error, done) {
+      below.destroy();
+      done(error);
+    },
   });
   below.on('data', (chunk) => { if (!duplex.push(chunk)) below.pause(); });
   below.on('end', () => duplex.push(null));
-  const third = tls.connect({ ...common, socket: duplex }, () => third.end('over a stream'));
+  const third = tls.connect({ ...common, socket: duplex }, () => third.write('over a stream'));
+  third.on('data', (bytes) => { if (String(bytes).endsWith('over a stream')) third.destroy(); });
   await follow('duplex', third);
 
   const plain = net.connect(ports.startTls, host);

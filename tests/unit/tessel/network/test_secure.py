@@ -302,6 +302,16 @@ def test_a_cut_without_close_notify_is_not_a_clean_end():
     assert meeting.protocol.lost.check(ConnectionLost)
 
 
+def test_a_reset_after_the_targets_close_notify_is_a_clean_end():
+    """A target that is gone answers the device's own close_notify with a reset."""
+    meeting = Meeting(issued("example.com"))
+    meeting.server.transport.loseConnection()
+    ours, theirs = meeting.connection.ends
+    ours.protocol.dataReceived(bytes(theirs.sent))
+    meeting.connection.cut()
+    assert meeting.protocol.lost.check(ConnectionDone)
+
+
 def test_discarding_does_not_wait_for_the_targets_close_notify():
     meeting = Meeting(issued("example.com"))
     meeting.protocol.transport.write(b"last")
