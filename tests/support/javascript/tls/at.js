@@ -12,13 +12,21 @@ exports.ports = JSON.parse(ports);
 exports.host = host;
 exports.ca = exports.read('ca.pem');
 
-/** The parts of an error that programs look at. */
-exports.shown = (error) => error && [error.code, error.reason, error.host, error.library,
-  error.cert && error.cert.subject.O, error.cert ? '' : error.message.slice(0, 80)];
+/**
+ * The parts of an error that programs look at.
+ *
+ * OpenSSL's words differ between its versions: 3.5 says "ssl/tls alert" for "sslv3 alert".
+ */
+exports.shown = (error) => {
+  const code = error.code && error.code.replace('SSL/TLS', 'SSLV3');
+  if (error.library) return [code, error.library];
+  if (error.cert) return [code, error.reason, error.host, error.cert.subject.O];
+  return [code, error.message];
+};
 
-/** Print each event of a socket, with the bytes that arrived in one piece at the end. */
-exports.follow = (label, socket) => new Promise((resolve) => {
-  const say = (...words) => console.log(label, ...words);
+/** Print the events of a socket that are not silent; the bytes that arrived, at the end. */
+exports.follow = (label, socket, silent = []) => new Promise((resolve) => {
+  const say = (event, ...words) => silent.includes(event) || console.log(label, event, ...words);
   let received = '';
   for (const name of ['connect', 'ready', 'secureConnect', 'timeout']) {
     socket.on(name, () => say(name, socket.connecting, socket.secureConnecting, socket.authorized));

@@ -17,16 +17,18 @@ function get(session, path) {
 
 async function visit(label, url, options) {
   const session = http2.connect(url, options);
-  session.on('error', (error) => console.log(label, 'error', error.code));
+  const codes = []; // of the session and of its streams, in any order
+  session.on('error', (error) => codes.push(error.code));
   const closed = new Promise((resolve) => session.on('close', resolve));
   try {
     console.log(label, await Promise.all(['/a', '/b'].map((path) => get(session, path))), session.alpnProtocol,
       session.encrypted);
     session.close();
   } catch (error) {
-    console.log(label, error.code);
+    codes.push(error.code);
   }
   await closed;
+  console.log(label, codes.sort());
 }
 
 (async () => {
