@@ -30,6 +30,7 @@ class Output {
    * as they are until `taken` is called.
    */
   write(buffers, taken) {
+    if (buffers.length === 0) return true; // of a write of no bytes; libuv aborts the process for it
     if (this._exiting) {
       writeAll(this._handle.fd, Buffer.concat(buffers));
       return true;
