@@ -35,6 +35,17 @@ def test_the_originals_sample_without_a_change_prints_the_proxys_address(deploym
     assert done.stdout == f"{proxy}\n"
 
 
+@pytest.mark.parametrize("settings", [{}, {"PROXY_TRUSTED": 1}], ids=["net", "tls"])
+def test_a_socket_through_the_tunnel_tells_its_target_as_the_remote_address(
+    deployment, device, settings
+):
+    service = "https" if settings else "http"
+    done = device.run("remote", deployment.far.host, deployment.far.ports[service], **settings)
+
+    assert done.exit_code == 0, done
+    assert done.stdout == f"{deployment.far.host} {deployment.far.ports[service]}\n"
+
+
 def test_an_https_page_comes_directly_by_default(deployment, device, watch):
     done = device.run("get", deployment.near.url(scheme="https"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IProtocol
@@ -265,8 +266,14 @@ class Connection:
 
 
 def address_fields(address: IAddress) -> Fields | None:
-    """Return `{address, port, family}`; None for an address without an IP address."""
-    host = getattr(address, "host", None)
+    """Return `{address, port, family}`; None for an address without an IP address or a name.
+
+    Behind the tunnel, the address is the target as the program has named it. A name has no family.
+    """
+    name = address.hostname.decode("utf-8") if isinstance(address, HostnameAddress) else None
+    host = getattr(address, "host", name)
     if host is None:
         return None
-    return {"address": host, "port": getattr(address, "port", None), "family": family_name(host)}
+    family = family_name(host)
+    fields: Fields = {"address": host, "port": getattr(address, "port", None)}
+    return fields if family is None else {**fields, "family": family}
