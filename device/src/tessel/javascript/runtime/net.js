@@ -3,6 +3,7 @@
 /** Replaces what opens TCP connections and servers in Node's `net` and `http`. */
 
 const http = require('http');
+const https = require('https');
 const server = require('./server');
 const socket = require('./socket');
 
@@ -10,6 +11,18 @@ function install(channel) {
   socket.install(channel);
   server.install(channel);
   http.Agent.prototype.getName = nameWithProxy(http.Agent.prototype.getName);
+  for (const agent of [http.globalAgent, https.globalAgent]) keepNothingScarce(agent);
+}
+
+/**
+ * The default agents close idle connections of a chip. With four sockets, as on the CC3000, a fifth
+ * target would be out of reach until a server ends one of them. The board's Node kept none either.
+ */
+function keepNothingScarce(agent) {
+  const { keepSocketAlive } = agent;
+  agent.keepSocketAlive = function keepSocketAliveUnlessScarce(idle) {
+    return !socket.isScarce(idle) && keepSocketAlive.call(this, idle);
+  };
 }
 
 /** An agent's connections that may use the tunnel, and those that may not, are different ones. */

@@ -200,4 +200,10 @@ function warnOfWeakness(socket) {
   if (socket.allowHalfOpen && !isOfHttp) warnOnce(WEAK_HALF_OPEN);
 }
 
-module.exports = { finishConnect, install, kEvents, kLink };
+/** Return whether a socket is one of the few that a chip has. */
+function isScarce(socket) {
+  const handle = socket[kLink];
+  return handle instanceof Handle && handle.isWeak;
+}
+
+module.exports = { finishConnect, install, isScarce, kEvents, kLink };
