@@ -119,16 +119,23 @@ class Channel {
     let frame;
     let isDone = false;
     try {
-      while ((frame = this._reader.next()) !== undefined) {
+      while ((frame = this.checked(() => this._reader.next())) !== undefined) {
         this._dispatch(frame);
         process._tickCallback();
       }
       isDone = true;
+    } finally { // without a catch: Node shows the line that throws last, and it should be the program's
+      if (!isDone) this._resumeLater();
+    }
+  }
+
+  /** Return the result of a step that checks what the device has sent; if it is wrong, end the process. */
+  checked(step) {
+    try {
+      return step();
     } catch (error) {
       if (!(error instanceof ChannelError)) throw error;
-      this._end(`the device has broken the channel's rules: ${error.message}`);
-    } finally {
-      if (!isDone) this._resumeLater();
+      return this._end(`the device has broken the channel's rules: ${error.message}`);
     }
   }
 

@@ -45,7 +45,7 @@ class HandleStream extends JSStream {
   }
 
   onData(bytes) {
-    this._received.came(bytes.length);
+    this._channel.checked(() => this._received.came(bytes.length));
     if (this._state === STATE.CLOSING) return;
     if (this._isFlowing && !this._received.isKeeping) this.readBuffer(bytes);
     else this._received.keep(bytes);
@@ -53,7 +53,7 @@ class HandleStream extends JSStream {
   }
 
   onCredit(nbytes) {
-    this._sending.credited(nbytes);
+    this._channel.checked(() => this._sending.credited(nbytes));
     this._sendWaiting();
   }
 
