@@ -5,11 +5,12 @@
 const fs = require('fs');
 const path = require('path');
 
-const { FOLDER: folder, PORTS: ports, HOST: host = 'localhost' } = process.env;
+const { FOLDER: folder, PORTS: ports, HOST: host = 'localhost', ADDRESSES: addresses } = process.env;
 
 exports.read = (name) => fs.readFileSync(path.join(folder, name));
 exports.ports = JSON.parse(ports);
 exports.host = host;
+exports.addresses = addresses !== 'unknown'; // a tunnel does not show those of its ends
 exports.ca = exports.read('ca.pem');
 
 /**

@@ -3,7 +3,9 @@
 // What a program may ask before, during and after a TLS connection.
 
 const tls = require('tls');
-const { ca, follow, host, ports, read } = require('./at');
+const at = require('./at');
+
+const { ca, follow, host, ports, read } = at;
 
 const client = { cert: read('client.pem'), key: read('client.key') };
 const short = (certificate) => certificate && Object.keys(certificate).length && [
@@ -35,7 +37,7 @@ function facts(label, socket) {
     x509: x509 && [x509.subject, x509.fingerprint256],
     own: short(socket.getCertificate()),
     ownX509: socket.getX509Certificate() && socket.getX509Certificate().subject,
-    remote: [socket.remoteAddress, socket.remoteFamily, typeof socket.localPort],
+    remote: at.addresses && [socket.remoteAddress, socket.remoteFamily, typeof socket.localPort],
   }, null, 1));
 }
 

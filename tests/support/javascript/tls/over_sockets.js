@@ -5,7 +5,7 @@
 const net = require('net');
 const stream = require('stream');
 const tls = require('tls');
-const { ca, follow, host, ports } = require('./at');
+const { addresses, ca, follow, host, ports } = require('./at');
 
 const common = { ca, servername: 'localhost' };
 
@@ -18,7 +18,7 @@ const common = { ca, servername: 'localhost' };
   console.log(first instanceof tls.TLSSocket, connected instanceof tls.TLSSocket, connected.destroyed);
 
   const second = tls.connect({ ...common, socket: net.connect(ports.greet, host) }, () => {
-    console.log(second.remotePort === ports.greet, second.remoteAddress, second.getProtocol());
+    console.log(addresses && [second.remotePort === ports.greet, second.remoteAddress], second.getProtocol());
     second.end('over a connecting one');
   });
   await follow('connecting', second);

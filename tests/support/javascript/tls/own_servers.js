@@ -2,6 +2,7 @@
 
 // TLS and HTTPS servers of the program: names, client certificates, protocols, and errors.
 
+const { once } = require('events');
 const https = require('https');
 const tls = require('tls');
 const { ca, follow, read } = require('./at');
@@ -11,31 +12,38 @@ const client = { cert: read('client.pem'), key: read('client.key') };
 const listening = (server) => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
 
 (async () => {
+  const served = []; // what the server saw, printed after what the client saw
   const server = tls.createServer({ ...own, ca, requestCert: true, rejectUnauthorized: false,
     ALPNProtocols: ['x/2', 'x/1'],
     SNICallback(name, done) {
-      console.log('SNI', name);
+      served.push(['SNI', name]);
       done(null, name === 'other.example' ? tls.createSecureContext({ key: read('other.key'), cert: read('other.pem') }) : null);
     } }, (socket) => {
     const peer = socket.getPeerCertificate();
-    console.log('server', socket.servername, socket.alpnProtocol, socket.authorized, socket.authorizationError,
+    served.push(['server', socket.servername, socket.alpnProtocol, socket.authorized, socket.authorizationError,
       peer.subject && peer.subject.O, socket.remoteAddress, typeof socket.remotePort, socket.localPort === server.address().port,
-      socket instanceof tls.TLSSocket, socket.getProtocol());
+      socket instanceof tls.TLSSocket, socket.getProtocol()]);
     socket.setNoDelay(true).setKeepAlive(true);
-    socket.on('error', (error) => console.log('server error', error.code));
+    socket.on('error', (error) => served.push(['error', error.code]));
+    socket.on('close', () => server.emit('served'));
     socket.end('hello');
   });
-  server.on('tlsClientError', (error, socket) => console.log('tlsClientError', error.code, socket instanceof tls.TLSSocket));
+  server.on('tlsClientError', (error, socket) => {
+    served.push(['tlsClientError', error.code, socket instanceof tls.TLSSocket]);
+    server.emit('served');
+  });
   const port = await listening(server);
   for (const [label, options] of Object.entries({
     plain: {},
     client,
     protocols: { ALPNProtocols: ['x/1'] },
+    'too old': { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' },
     other: { servername: 'other.example', ca: [ca, read('other-ca.pem')] },
   })) {
+    const done = once(server, 'served');
     const socket = tls.connect({ host: '127.0.0.1', port, ca, servername: 'localhost', ...options });
-    await follow(label, socket);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await Promise.all([follow(label, socket), done]);
+    for (const words of served.splice(0)) console.log(...words);
   }
   await new Promise((resolve) => server.close(resolve));
 

@@ -189,9 +189,16 @@ class HandleStream extends JSStream {
     return this._endWriting((status) => request.oncomplete(status));
   }
 
-  /** As `shutdown`, for Node's TLS. */
+  /**
+   * As `shutdown`, for Node's TLS and HTTP/2, which have told the target by bytes that they end.
+   *
+   * A radio that cannot half-close would lose the answer: then the target closes, or the program.
+   */
   onshutdown(request) {
-    return this._endWriting((status) => this.finishShutdown(request, status));
+    const done = (status) => this.finishShutdown(request, status);
+    if (!this.isWeak) return this._endWriting(done);
+    setImmediate(done, 0);
+    return 0;
   }
 
   _endWriting(done) {
