@@ -18,6 +18,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IAddress, IReactorSocket
 from twisted.internet.protocol import Factory, ServerFactory
+from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 
@@ -26,7 +27,7 @@ from tessel.javascript.bridge import Bridge
 from tessel.javascript.channel import Channel
 from tessel.javascript.find_node import Node
 from tessel.javascript.process import SIGNAL_EXIT, NodeProcess, exit_code
-from tessel.javascript.signals import SIGNALS, Signals
+from tessel.javascript.signals import FORWARD_AFTER_S, SIGNALS, Signals
 from tessel.program.program import IProgramReactor
 from tessel.program.report import open_report, report
 from tessel.radio_factory import BusWrap
@@ -158,6 +159,8 @@ class JavaScriptProgram:
         channel = self._bridge.channel
         with suppress(DeferredTimeoutError):
             await channel.closed.addTimeout(CHANNEL_GRACE_S, self._reactor)
+        if self._signals.first is None and -returned in SIGNALS:
+            await deferLater(self._reactor, FORWARD_AFTER_S)  # its own signal may still come
         if self._exit_code is None:
             self._exit_code = self._code_of(returned)
         await channel.abandon_all()

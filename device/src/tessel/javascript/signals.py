@@ -18,8 +18,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 FORWARD_AFTER_S: Final = 0.2
-"""Until a process that got the signal itself has ended or reported it. Also the time in which equal
-signals count as one, because `timeout` sends one to the process and one to its group."""
+"""Until a process that got the signal itself has ended or reported it; in the other order, until
+the command gets the signal that has ended the process. Also the time in which equal signals count
+as one, because `timeout` sends one to the process and one to its group."""
 
 KILL_AFTER_S: Final = 5.0
 """For a process that has got the signal, to end or report it. One that computes without a pause, or
@@ -62,6 +63,7 @@ class Signals:
         self._stage = _Stage.NONE
         self._wait: IDelayedCall | None = None
         self._came_at = 0.0
+        self._ended_at = 0.0
         self.first: signal.Signals | None = None
 
     def came(self, number: signal.Signals) -> None:
@@ -70,6 +72,8 @@ class Signals:
         if self._stage is _Stage.NONE:
             self.first, self._came_at, self._stage = number, now, _Stage.CAME
             self._wait_for(FORWARD_AFTER_S, self._forward)
+        elif self.first is None and now - self._ended_at < FORWARD_AFTER_S:
+            self.first, self._came_at = number, now  # the process has got it a little sooner
         elif number is not self.first or now - self._came_at >= FORWARD_AFTER_S:
             self._leave_at_once(number)
 
@@ -80,8 +84,9 @@ class Signals:
             self._stop_waiting()
 
     def process_ended(self) -> None:
-        """Called when the process has ended: from now on a signal ends everything at once."""
+        """Called when the process has ended: soon after it, a signal ends everything at once."""
         self._stage = _Stage.OVER
+        self._ended_at = self._clock.seconds()
         self._stop_waiting()
 
     def _forward(self) -> None:

@@ -19,7 +19,6 @@ const CODE = 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM'; // Node's own, for what a pl
 
 const SOCKET = 'This way to the network does not go over the device. Use net, tls, http, https, http2, dgram, '
   + 'dns.lookup, fetch or WebSocket';
-const NAME = 'Names are looked up by the device, in the main thread. Use dns there';
 const PROCESS = 'A device runs one program and no child processes: theirs would be this machine\'s network, not the '
   + 'device\'s. Do the work in this program or in a worker thread, or start the other program outside of the device';
 
@@ -28,15 +27,16 @@ const TCP = ['bind', 'bind6', 'connect', 'connect6', 'listen'];
 const UDP = ['bind', 'bind6', 'connect', 'connect6', 'open', 'send', 'send6'];
 const PIPE = ['bind', 'connect', 'listen'];
 
-function install() {
-  refuse(binding('tcp_wrap').TCP.prototype, TCP, SOCKET);
-  refuse(binding('udp_wrap').UDP.prototype, UDP, SOCKET);
-  refuse(binding('pipe_wrap').Pipe.prototype, PIPE, SOCKET);
+/** Replace them. `why` is the text of the errors of sockets and look-ups. */
+function install(why = SOCKET) {
+  refuse(binding('tcp_wrap').TCP.prototype, TCP, why);
+  refuse(binding('udp_wrap').UDP.prototype, UDP, why);
+  refuse(binding('pipe_wrap').Pipe.prototype, PIPE, why);
   refuse(binding('process_wrap').Process.prototype, ['spawn'], PROCESS);
   refuse(binding('spawn_sync'), ['spawn'], PROCESS);
   const cares = binding('cares_wrap');
-  refuse(cares, ['getaddrinfo', 'getnameinfo'], NAME);
-  refuse(cares.ChannelWrap.prototype, questions(cares.ChannelWrap.prototype), NAME);
+  refuse(cares, ['getaddrinfo', 'getnameinfo'], why);
+  refuse(cares.ChannelWrap.prototype, questions(cares.ChannelWrap.prototype), why);
   guardWorkers();
 }
 

@@ -12,7 +12,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'];
 function takeDescriptors() {
   const channel = takeNumber('TESSEL_CHANNEL_FD');
   const lifeline = takeNumber('TESSEL_LIFELINE_FD');
-  process.execArgv = optionsOfTheUser(process.execArgv);
+  hideOptions();
   return { channel, lifeline };
 }
 
@@ -22,11 +22,12 @@ function takeNumber(name) {
   return number;
 }
 
-/** Return Node's options without those that have loaded this file. */
-function optionsOfTheUser(options) {
+/** Remove the options that have loaded this file from those that the program sees. */
+function hideOptions() {
+  const options = process.execArgv.filter((each) => each !== '--');
   const at = options.indexOf(PRELOAD);
-  if (at < 1) return options;
-  return [...options.slice(0, at - 1), ...options.slice(at + 1)].filter((each) => each !== '--');
+  if (at > 0) options.splice(at - 1, 2);
+  process.execArgv = options;
 }
 
 /**
@@ -36,7 +37,12 @@ function optionsOfTheUser(options) {
  */
 function watchDevice(lifeline) {
   new Worker(path.join(__dirname, 'watchdog.js'), {
-    name: 'tessel', env: {}, execArgv: [], workerData: { lifeline },
+    name: 'tessel',
+    env: {},
+    execArgv: [],
+    workerData: { lifeline },
+    stdout: true, // else Node joins the thread's streams to the program's, and so opens those
+    stderr: true,
   }).unref();
 }
 
@@ -53,4 +59,4 @@ function reportSignals(channel) {
   });
 }
 
-module.exports = { PRELOAD, reportSignals, takeDescriptors, watchDevice };
+module.exports = { PRELOAD, hideOptions, reportSignals, takeDescriptors, watchDevice };

@@ -11,8 +11,9 @@
 
 const { isMainThread } = require('worker_threads');
 
-require('tty'); // its streams take Node's own class of sockets when they are loaded
-require('tls'); // its classes of sockets extend Node's own, too
+// Terminals, and TLS over other streams, extend the class of sockets that they find when loaded.
+require('tty');
+require('tls');
 
 function installInMainThread() {
   const life = require('./life');
@@ -29,7 +30,7 @@ function installInMainThread() {
 }
 
 function installInWorker() {
-  require('./guards').install();
+  require('./life').hideOptions();
   require('./guards_worker').install();
 }
 
