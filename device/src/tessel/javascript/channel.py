@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final, cast
 from typing import Protocol as Shape
-from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from tessel.javascript.frames import (
     Credit,
@@ -23,6 +25,14 @@ from tessel.javascript.frames import (
     encode_message,
 )
 from tessel.node.base.handles import Handle, Handles
+
+MAX_OBJECTS: Final = 16_384
+"""Sockets, servers and look-ups of a program at a time. Each needs some 10 KiB here. The CC3000 has
+4 sockets, and a program that opens this many has lost count of them."""
+
+READ_BYTES: Final = 256 * 1024
+"""Bytes that one read of the channel takes at most, and that may wait for a child which does not
+read: then its calls are not read either, so that their answers do not pile up."""
 
 
 class ChannelObject(Shape):
@@ -48,6 +58,7 @@ class BadCallError(Exception):
 Creator = Callable[[int, Fields, bytes], None]
 
 
+@implementer(IPushProducer)
 class Channel(Protocol):
     """The channel's end at the device: knows the objects of the program by their numbers."""
 
@@ -68,14 +79,20 @@ class Channel(Protocol):
         self._emptied: Deferred[None] | None = None
         self.closed: Deferred[None] = Deferred()  # fires when the child has ended or closed it
         self._next_id = 0
+        self._highest_id = 0  # that the child has used
         self._is_open = False
 
     def connectionMade(self) -> None:
         """Called by Twisted when the channel can be used."""
         self._is_open = True
+        transport = self._out()
+        transport.bufferSize = READ_BYTES
+        transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
         """Called by Twisted with bytes from the child: passes its frames on."""
+        if not self._is_open:
+            return  # it broke the rules, and is about to be killed
         try:
             for frame in self._reader.feed(data):
                 self._dispatch(frame)
@@ -91,17 +108,41 @@ class Channel(Protocol):
 
     def _dispatch(self, frame: Message | Data | Credit) -> None:
         found = self._objects.get(frame.object_id)
+        if found is None:
+            self._dispatch_without_object(frame)
+            return
         match frame:
             case Data():
-                if found is not None:  # else it was closed while the bytes were on their way
-                    found.received(frame.data)
+                found.received(frame.data)
             case Credit():
-                if found is not None:
-                    found.credited(frame.nbytes)
-            case Message() if found is not None:
-                found.called(frame.fields, frame.data)
+                found.credited(frame.nbytes)
             case Message():
-                self._create(frame.object_id, frame.fields, frame.data)
+                found.called(frame.fields, frame.data)
+
+    def _dispatch_without_object(self, frame: Message | Data | Credit) -> None:
+        """Create an object; or ignore a frame for one that was closed while it was on its way."""
+        number = frame.object_id
+        is_new = number > (self._highest_id if number % 2 else self._next_id)
+        if isinstance(frame, Message) and (number % 2 or not is_new):
+            self._highest_id = max(self._highest_id, number if number % 2 else 0)
+            self._create(number, frame.fields, frame.data)
+        elif is_new:
+            what = type(frame).__name__.lower()
+            raise BadCallError(f"a frame ({what}) for object {number}, which does not exist")
+
+    # IPushProducer: the channel reads from the child only while the child reads.
+
+    def pauseProducing(self) -> None:
+        """Called by the transport when too many bytes wait for the child: stops reading from it."""
+        self._out().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Called by the transport when the child has read: reads from it again."""
+        if self._is_open:
+            self._out().resumeProducing()
+
+    def stopProducing(self) -> None:
+        pass  # connectionLost follows
 
     # Objects.
 
@@ -113,6 +154,11 @@ class Channel(Protocol):
         `what` is its name in the report of what is open; "": it is not reported. `at` is the
         program's line that opened it.
         """
+        if len(self._objects) >= MAX_OBJECTS:
+            raise BadCallError(f"more than {MAX_OBJECTS} open sockets, servers and look-ups")
+        self._keep(object_id, item, what, at)
+
+    def _keep(self, object_id: int, item: ChannelObject, what: str, at: str | None) -> None:
         self._objects[object_id] = item
         if what:
             self._handles[object_id] = self._reported.open(what, at)
@@ -120,7 +166,7 @@ class Channel(Protocol):
     def add_accepted(self, item: ChannelObject, what: str = "") -> int:
         """Let `item` receive the frames of a new number, and return the number."""
         self._next_id += 2
-        self.add(self._next_id, item, what)
+        self._keep(self._next_id, item, what, None)
         return self._next_id
 
     def rename(self, object_id: int, what: str) -> None:
@@ -172,5 +218,5 @@ class Channel(Protocol):
         if self._is_open:
             self._out().write(encode_credit(object_id, nbytes))
 
-    def _out(self) -> ITransport:
-        return cast("ITransport", self.transport)  # used only while it is open
+    def _out(self) -> Connection:
+        return cast("Connection", self.transport)  # used only while it is open

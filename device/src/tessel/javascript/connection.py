@@ -15,11 +15,11 @@ from tessel.addresses import family_name
 from tessel.errors import NodeError
 from tessel.javascript import call_fields
 from tessel.javascript.channel import BadCallError, Channel
+from tessel.javascript.directions import FromProgram, ToProgram
 from tessel.javascript.error_fields import error_fields
-from tessel.javascript.flow import WINDOW_BYTES, Received, Window
 from tessel.javascript.frames import Fields
 from tessel.javascript.tls_fields import tls_facts
-from tessel.node._net.socket_link import SocketLink
+from tessel.network.socket_link import SocketLink
 from tessel.node.base.runtime import Runtime
 
 MAX_TIMEOUT_MS = 2**31 - 1  # as Node's timers
@@ -44,20 +44,23 @@ class Connection:
             announce: called when there is a transport, before all events.
 
         """
-        self._channel = channel
         self._runtime = runtime
         self._announce = announce
-        self.object_id = object_id
-        self.link = SocketLink(self, runtime)
+        self.link = SocketLink(self, runtime.clock)
         self._attempt: Deferred[IProtocol] | None = None
-        self._down = Window()  # bytes to the program
-        self._up = Received()  # bytes from the program
-        self._early: list[bytes] = []  # written before there is a transport
-        self._early_bytes = 0
-        self._ending = False  # the program has closed its half
+        self._down = ToProgram(channel, object_id)
+        self._up = FromProgram(channel, self.link)
         self._gone = False  # the program has destroyed the socket
-        self._after_bytes: list[Fields] = []  # events that follow bytes which wait for credit
         self._on_open: list[Callable[[], None]] = []  # options set before there is a transport
+
+    @property
+    def object_id(self) -> int:
+        """The connection's number on the channel."""
+        return self._down.object_id
+
+    @object_id.setter
+    def object_id(self, number: int) -> None:
+        self._down.object_id = number
 
     def protocol(self) -> IProtocol:
         """Return the protocol for the network."""
@@ -76,7 +79,7 @@ class Connection:
         if self._gone:
             self.link.discard()  # established before the attempt could be cancelled
             return
-        self._event("connected", **self.addresses(), tls=tls_facts(self.link.secured()))
+        self._down.event("connected", **self.addresses(), tls=tls_facts(self.link.secured()))
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
@@ -102,7 +105,8 @@ class Connection:
         del data
         match fields.get("op"):
             case "end":
-                self._end()
+                if not self._gone:
+                    self._up.end()
             case "destroy":
                 self._destroy()
             case "reset":
@@ -120,31 +124,21 @@ class Connection:
 
     def received(self, data: bytes) -> None:
         """Called with bytes that the program has written."""
-        if self._gone:
-            return
-        if self.link.usable:
-            self.link.write(data)
-            self._return_credit(len(data))
-            return
-        self._early_bytes += len(data)
-        if self._early_bytes > WINDOW_BYTES:
-            raise BadCallError(f"{self._early_bytes} bytes beyond the credit of a socket")
-        self._early.append(data)
+        if not self._gone:
+            self._up.write(self.object_id, data)
 
     def credited(self, nbytes: int) -> None:
         """Called when the program has consumed bytes."""
-        self._flush_down(self._down.credited(nbytes))
-        if not self._down.full and self.link.usable:
+        if self._gone:
+            return
+        was_full = self._down.full
+        self._down.credited(nbytes)
+        if was_full and not self._down.full and self.link.usable:
             self.link.resume()
 
     def abandon(self) -> None:
         """Called when the program has ended: sends what it has written, and closes."""
         self._destroy()
-
-    def _end(self) -> None:
-        self._ending = True
-        if self.link.usable:
-            self.link.end()
 
     def _destroy(self) -> None:
         if self._gone:
@@ -174,15 +168,7 @@ class Connection:
         self._when_open(lambda: self._ask_idle(timeout_ms))
 
     def _ask_idle(self, timeout_ms: float) -> None:
-        self.link.watch_idle(timeout_ms, lambda: self._event("idle"))
-
-    def _return_credit(self, nbytes: int, *, all_of_it: bool = False) -> None:
-        if self.link.congested:
-            self._up.owe(nbytes)  # until the transport has room
-            return
-        credit = self._up.consumed(nbytes, all_of_it=all_of_it)
-        if credit:
-            self._channel.send_credit(self.object_id, credit)
+        self.link.watch_idle(timeout_ms, lambda: self._down.event("idle"))
 
     # Events of the link.
 
@@ -191,50 +177,37 @@ class Connection:
         if self._gone:
             return
         self._announce(self)
-        self._event("opened", watched=self.link.watches_idle, weak=self.link.weak)
+        self._down.event("opened", watched=self.link.watches_idle, weak=self.link.weak)
         for action in self._on_open:
             action()
-        early, self._early = b"".join(self._early), []
-        if early:
-            self.link.write(early)
-            self._return_credit(len(early))
-        if self._ending:
-            self.link.end()
+        self._up.opened(self.object_id)
 
     def link_looked_up(
         self, error: NodeError | None, address: str | None, family: int | None
     ) -> None:
         """Called when the target's name was looked up, by the device or by the proxy."""
         fault = None if error is None else error_fields(error)
-        self._event("lookup", error=fault, address=address, family=family)
+        self._down.event("lookup", error=fault, address=address, family=family)
 
     def link_connected(self) -> None:
         """Called when TCP is established; with TLS, the handshake follows."""
-        self._event("tcp")
+        self._down.event("tcp")
 
     def link_received(self, data: bytes) -> None:
         """Called with bytes from the target: sends those that the program has room for."""
         if self._gone:
             return
-        self._flush_down(self._down.take(data))
+        self._down.send(data)
         if self._down.full and self.link.usable:
             self.link.pause()
 
-    def _flush_down(self, data: bytes) -> None:
-        if data:
-            self._channel.send_data(self.object_id, data)
-        if not self._down.full:
-            waiting, self._after_bytes = self._after_bytes, []
-            for fields in waiting:
-                self._send(fields)
-
     def link_drained(self) -> None:
-        """Called when the transport has room again: returns the credit that was held back."""
-        self._return_credit(0, all_of_it=True)
+        """Called when the transport has room again."""
+        self._up.drained(self.object_id)
 
     def link_peer_ended(self) -> None:
         """Called when the target has closed its half."""
-        self._event("end")
+        self._down.event("end")
 
     def link_lost(self, reason: Failure) -> None:
         """Called when the connection is lost."""
@@ -248,21 +221,8 @@ class Connection:
     def _over(self, error: NodeError | None) -> None:
         """Report the end of the connection; after an error, bytes that wait are dropped."""
         if error is not None or self._gone:
-            self._down = Window()
-            self._after_bytes = []
-        self._event("closed", error=None if error is None else error_fields(error))
-
-    def _event(self, name: str, **fields: object) -> None:
-        """Report an event to the program, after the bytes that came before it."""
-        if self._down.full:
-            self._after_bytes.append({"event": name, **fields})
-        else:
-            self._send({"event": name, **fields})
-
-    def _send(self, fields: Fields) -> None:
-        self._channel.send(self.object_id, fields)
-        if fields["event"] == "closed":
-            self._channel.remove(self.object_id)
+            self._down.drop()
+        self._down.event("closed", error=None if error is None else error_fields(error))
 
 
 def address_fields(address: IAddress) -> Fields | None:

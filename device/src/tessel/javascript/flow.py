@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tessel.javascript.frames import FrameError
+
 WINDOW_BYTES: Final = 128 * 1024
 """Bytes of one direction of a socket that may wait on the channel and in the other process. With
 the 64 KiB that a transport may have read, a stalled program holds less than 256 KiB per socket."""
@@ -36,17 +38,32 @@ class Window:
         return allowed
 
     def credited(self, nbytes: int) -> bytes:
-        """Add credit; return the bytes that waited and may be sent now."""
-        self._left = min(self._left + nbytes, WINDOW_BYTES)
+        """Add credit; return the bytes that waited and may be sent now.
+
+        Raises:
+            FrameError: it is credit for more bytes than were sent.
+
+        """
+        if self._left + nbytes > WINDOW_BYTES:
+            sent = WINDOW_BYTES - self._left
+            raise FrameError(f"a credit for {nbytes} bytes of a socket; allowed: up to {sent}")
+        self._left += nbytes
         waiting, self._waiting = b"".join(self._waiting), []
         return self.take(waiting) if waiting else b""
 
 
 class Received:
-    """Counts the bytes that were consumed, and says when to return credit for them."""
+    """Counts the bytes that came, and says when to return credit for those that were consumed."""
 
     def __init__(self) -> None:
+        self._left = WINDOW_BYTES  # that may still come without further credit
         self._owed = 0
+
+    def came(self, nbytes: int) -> None:
+        """Count bytes that came; raises FrameError if there was no credit for them."""
+        if nbytes > self._left:
+            raise FrameError(f"{nbytes} bytes of a socket with credit for {self._left}")
+        self._left -= nbytes
 
     def owe(self, nbytes: int) -> None:
         """Count bytes for which `consumed` will return the credit later."""
@@ -61,4 +78,5 @@ class Received:
         if not all_of_it and self._owed < CREDIT_STEP_BYTES:
             return 0
         owed, self._owed = self._owed, 0
+        self._left += owed
         return owed

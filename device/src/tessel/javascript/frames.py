@@ -39,7 +39,7 @@ class Kind(IntEnum):
 
 
 class FrameError(Exception):
-    """The bytes on the channel are no frames."""
+    """The bytes on the channel are no frames, or more than the flow control allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,34 +97,46 @@ class FrameReader:
     """Takes the frames out of a stream of bytes."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._parts: list[bytes] = []  # of a frame that is not complete
+        self._waiting = 0  # their bytes
+        self._needed = _HEADER.size  # bytes that the next frame has at least
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that `data` completes; keep the rest for the next call.
+
+        All frames must be taken before the next call.
 
         Raises:
             FrameError: the bytes are no frames. The reader cannot be used any more.
 
         """
-        buffer = self._buffer + data if self._buffer else data
+        self._parts.append(data)
+        self._waiting += len(data)
+        if self._waiting < self._needed:
+            return
+        buffer = data if len(self._parts) == 1 else b"".join(self._parts)
         start = 0
-        try:
-            while len(buffer) - start >= _HEADER.size:
-                length, kind, object_id = _HEADER.unpack_from(buffer, start)
-                _check_length(length)
-                end = start + _NUMBER.size + length
-                if len(buffer) < end:
-                    break
-                body = buffer[start + _HEADER.size : end]
-                start = end
-                yield _decoded(kind, object_id, body)
-        finally:
-            self._buffer = buffer[start:]
+        while (end := self._end_of_frame(buffer, start)) <= len(buffer):
+            _, kind, object_id = _HEADER.unpack_from(buffer, start)
+            body = buffer[start + _HEADER.size : end]
+            start = end
+            yield _decoded(kind, object_id, body)
+        self._parts = [buffer[start:]]
+        self._waiting = len(buffer) - start
+        self._needed = end - start
+
+    def _end_of_frame(self, buffer: bytes, start: int) -> int:
+        """Return where the frame at `start` ends, as far as the buffer says."""
+        if len(buffer) - start < _HEADER.size:
+            return start + _HEADER.size
+        length: int = _NUMBER.unpack_from(buffer, start)[0]
+        _check_length(length)
+        return start + _NUMBER.size + length
 
     @property
     def waiting(self) -> bool:
         """True if the stream would end within a frame."""
-        return bool(self._buffer)
+        return self._waiting > 0
 
 
 def _check_length(length: int) -> None:

@@ -9,8 +9,8 @@ from zope.interface import directlyProvides, implementer
 from support.fake_board import FakeNetwork, Listening, powered_board, record
 from tessel.errors import NodeError
 from tessel.network.interface import IDiscardable, IHostIgnored, IIdleWatch, ISecured, Target
+from tessel.network.socket_link import DISCARD_LIMIT_S
 from tessel.node import net, tls
-from tessel.node._net.socket_link import DISCARD_LIMIT_S
 from tessel.radio.interface import IWeakTransport
 
 EVENTS = ("lookup", "connect", "ready", "data", "drain", "timeout", "end", "error", "close")

@@ -12,7 +12,7 @@ const { constants } = require('os');
 const { Received, Window } = require('./flow');
 const { JSStream, kOwner, reportWrite } = require('./internals');
 
-const { EPIPE } = constants.errno;
+const { ENOTCONN, EPIPE } = constants.errno;
 
 /** What has become of the connection at the device. */
 const STATE = { IDLE: 0, CONNECTING: 1, OPEN: 2, GONE: 3, CLOSING: 4, CLOSED: 5 };
@@ -32,6 +32,7 @@ class HandleStream extends JSStream {
     this._isHeldBack = false; // no bytes are sent yet
     this._received = new Received();
     this._sent = 0;
+    this._hasEnded = false; // the program has closed its half
     this._ending = null; // called with a status when the writing half is closed
     this._isFlowing = false; // the socket wants bytes
     this._end = END.NONE;
@@ -150,7 +151,7 @@ class HandleStream extends JSStream {
   /** Send bytes; return true if that is done, else `done` is called with a status. */
   _send(bytes, done) {
     this._sent += bytes.length;
-    if (this._state === STATE.GONE) {
+    if (this._state === STATE.GONE || this._hasEnded) {
       setImmediate(done, -EPIPE);
       return false;
     }
@@ -202,6 +203,11 @@ class HandleStream extends JSStream {
   }
 
   _endWriting(done) {
+    if (this._hasEnded) {
+      setImmediate(done, -ENOTCONN); // Node's TLS and the socket below it may both end it
+      return 0;
+    }
+    this._hasEnded = true;
     this._ending = done;
     if (this._state === STATE.GONE) this._finishEnd(0);
     else if (!this._sending.isFull) this._sendEnd();

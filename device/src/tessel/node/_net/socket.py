@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
+from tessel.network.socket_link import SocketLink
 from tessel.node._net.options import (
     SOCKET_OPTIONS,
     UNSUPPORTED_OF_NET,
@@ -18,7 +19,6 @@ from tessel.node._net.options import (
     connect_arguments,
 )
 from tessel.node._net.socket_facts import SocketState
-from tessel.node._net.socket_link import SocketLink
 from tessel.node._net.socket_stream import SocketStream
 from tessel.node._streams.base import Chunk, Done
 from tessel.node.base import arguments

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from tessel.addresses import family_name
-from tessel.node._net.socket_link import SocketLink
+from tessel.network.socket_link import SocketLink
 from tessel.node._streams.duplex import Duplex
 from tessel.node.base.handles import Holder
 

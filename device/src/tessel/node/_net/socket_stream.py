@@ -13,9 +13,9 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from tessel.errors import NodeError
+from tessel.network.socket_link import SocketLink
 from tessel.node._net.options import valid_timeout
 from tessel.node._net.socket_facts import SocketFacts, SocketState
-from tessel.node._net.socket_link import SocketLink
 from tessel.node._streams.base import Done
 from tessel.node.base import arguments, capability_warnings
 from tessel.node.base.arguments import Callback
@@ -41,7 +41,7 @@ class SocketStream(SocketFacts):
         self.remote_address: str | None = None
         self.remote_port: int | None = None
         self._state = SocketState.IDLE
-        self._link = SocketLink(self, self._runtime)
+        self._link = SocketLink(self, self._runtime.clock, self._runtime.call)
         self._waiting_write: tuple[bytes, Done] | None = None
         self._waiting_final: Done | None = None
         self._write_done: Done | None = None

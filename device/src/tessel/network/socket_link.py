@@ -1,8 +1,4 @@
-"""The link between a socket and Twisted: a protocol for events, and methods to the transport.
-
-All events go through `Runtime.call`: an exception in a program's listener then ends the program.
-The reactor would only log it.
-"""
+"""The link between a socket and Twisted: a protocol for events, and methods to the transport."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
     IPushProducer,
+    IReactorTime,
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
@@ -30,10 +27,15 @@ from tessel.network.interface import (
     ISecured,
     StreamTransport,
 )
-from tessel.node.base.runtime import Runtime
 from tessel.radio.interface import IWeakTransport
 
+Caller = Callable[..., None]  # calls a function with arguments
+
 DISCARD_LIMIT_S = 2.0  # for a destroyed socket to send its last bytes; then abort
+
+
+def _call(function: Callable[..., object], *args: object) -> None:
+    function(*args)
 
 
 class LinkOwner(Shape):
@@ -68,9 +70,15 @@ class SocketLink:
     Methods for the transport may be called only while `usable` is True.
     """
 
-    def __init__(self, socket: LinkOwner, runtime: Runtime) -> None:
+    def __init__(self, socket: LinkOwner, clock: IReactorTime, call: Caller = _call) -> None:
+        """Create a link that is not connected.
+
+        `call` calls the socket's methods for events: a socket whose methods run a Python program's
+        listeners passes `Runtime.call`, because the reactor would only log their exceptions.
+        """
         self._socket = socket
-        self._runtime = runtime
+        self._clock = clock
+        self._call = call
         self._below: StreamTransport | None = None
         self._limit: IDelayedCall | None = None
         self._lost = False
@@ -115,7 +123,7 @@ class SocketLink:
             transport.resumeProducing()  # a paused transport would not see the end
             transport.loseConnection()
         if not self._lost:
-            self._limit = self._runtime.clock.callLater(DISCARD_LIMIT_S, self._cut)
+            self._limit = self._clock.callLater(DISCARD_LIMIT_S, self._cut)
 
     def give_up(self) -> None:
         """Mark the link of a failed connection attempt as lost, without a report to the socket."""
@@ -157,7 +165,7 @@ class SocketLink:
         transport = self._transport()
         if not IIdleWatch.providedBy(transport):
             return False
-        cast("IIdleWatch", transport).watch_idle(timeout_ms, lambda: self._runtime.call(expired))
+        cast("IIdleWatch", transport).watch_idle(timeout_ms, lambda: self._call(expired))
         return True
 
     def local_address(self) -> IAddress:
@@ -183,15 +191,15 @@ class SocketLink:
         if self._below is None:
             self._below = cast("StreamTransport", transport)
             self._below.registerProducer(self, True)
-            self._runtime.call(self._socket.link_opened)
+            self._call(self._socket.link_opened)
 
     def looked_up(self, error: NodeError | None, address: str | None, family: int | None) -> None:
         """Called when the host name was looked up, or the lookup failed: notifies the socket."""
-        self._runtime.call(self._socket.link_looked_up, error, address, family)
+        self._call(self._socket.link_looked_up, error, address, family)
 
     def connected(self) -> None:
         """Called when TCP is established: notifies the socket."""
-        self._runtime.call(self._socket.link_connected)
+        self._call(self._socket.link_connected)
 
     # IHalfCloseableProtocol.
 
@@ -204,11 +212,11 @@ class SocketLink:
 
     def dataReceived(self, data: bytes) -> None:
         """Called by Twisted with received bytes: passes them to the socket."""
-        self._runtime.call(self._socket.link_received, data)
+        self._call(self._socket.link_received, data)
 
     def readConnectionLost(self) -> None:
         """Called by Twisted at the peer's FIN: notifies the socket."""
-        self._runtime.call(self._socket.link_peer_ended)
+        self._call(self._socket.link_peer_ended)
 
     def writeConnectionLost(self) -> None:
         pass  # the socket has asked for it
@@ -220,7 +228,7 @@ class SocketLink:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
-        self._runtime.call(self._socket.link_lost, reason)
+        self._call(self._socket.link_lost, reason)
 
     def _as_node_tells(self, reason: Failure) -> Failure:
         """Return ConnectionDone for a TLS connection that ended by FIN without close_notify.
@@ -243,7 +251,7 @@ class SocketLink:
         """Called by the transport when it accepts bytes again: notifies the socket."""
         if self.congested:
             self.congested = False
-            self._runtime.call(self._socket.link_drained)
+            self._call(self._socket.link_drained)
 
     def stopProducing(self) -> None:
         pass  # connectionLost follows with the reason
