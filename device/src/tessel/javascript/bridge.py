@@ -7,6 +7,7 @@ from collections.abc import Callable, MutableMapping
 from tessel.javascript import call_fields
 from tessel.javascript.channel import BadCallError, Channel
 from tessel.javascript.connection import Connection
+from tessel.javascript.datagrams import ClosingPorts, DatagramPort
 from tessel.javascript.frames import Fields
 from tessel.javascript.names import LookUp, family
 from tessel.javascript.server import Server
@@ -15,6 +16,10 @@ from tessel.network.interface import BACKLOG, Target
 from tessel.node.base.runtime import Runtime
 
 HIGHEST_BACKLOG = 2**31 - 1
+LATE_CALLS = frozenset(
+    ("destroy", "end", "close", "timeout", "nodelay", "keepalive", "reset", "send", "option")
+)
+"""Calls that may be on their way while the device closes their object."""
 
 
 class Bridge:
@@ -39,6 +44,7 @@ class Bridge:
         self._runtime = runtime
         self._environ = environ
         self._signal_handled = signal_handled
+        self._closing_ports = ClosingPorts()
         self.channel = Channel(self._create, broken)
 
     def _create(self, object_id: int, fields: Fields, data: bytes) -> None:
@@ -50,11 +56,13 @@ class Bridge:
                 self._listen(object_id, fields)
             case "lookup":
                 self._look_up(object_id, fields)
+            case "bind":
+                self._bind(object_id, fields)
             case "env":
                 self._set_environment(fields)
             case "signal":
                 self._signal_handled()
-            case "destroy" | "end" | "close" | "timeout" | "nodelay" | "keepalive" | "reset":
+            case other if other in LATE_CALLS:
                 pass  # the object was closed while the call was on its way
             case other:
                 raise BadCallError(f"the device has no call {other!r}")
@@ -87,6 +95,11 @@ class Bridge:
         look_up = LookUp(self.channel, self._runtime, object_id)
         self.channel.add(object_id, look_up)
         look_up.begin(fields)
+
+    def _bind(self, object_id: int, fields: Fields) -> None:
+        port = DatagramPort(self.channel, self._runtime, object_id, self._closing_ports)
+        self.channel.add(object_id, port)
+        port.bind(fields)
 
     def _set_environment(self, fields: Fields) -> None:
         """Set the variables that the program has changed; None: it has removed the variable."""

@@ -60,7 +60,7 @@ class LookUps {
     this._active -= 1;
     if (this._waiting.length > 0) this._send(this._waiting.shift());
     this._channel.release();
-    question.resource.runInAsyncScope(question.answered, null, fields);
+    later(question.resource, () => question.answered(fields));
   }
 }
 
@@ -160,8 +160,12 @@ function refuse(request, call) {
 
 /** End a request with an error after the call that has made it. */
 function complete(request, code) {
-  const resource = new AsyncResource('LOOKUP');
-  setImmediate(() => resource.runInAsyncScope(() => request.oncomplete(code)));
+  later(new AsyncResource('LOOKUP'), () => request.oncomplete(code));
+}
+
+/** Call back in a turn of its own, as Node does, in the context of the program's call. */
+function later(resource, call) {
+  setImmediate(() => resource.runInAsyncScope(call));
 }
 
 function ordered(found, order, cares) {

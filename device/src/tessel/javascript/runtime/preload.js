@@ -26,6 +26,7 @@ function installInMainThread() {
   require('./net').install(channel);
   require('./tls').install(channel);
   require('./dns').install(channel, () => (process.env.RADIO === 'host' ? null : []));
+  require('./dgram').install(channel);
   require('./modules').install(channel);
 }
 

@@ -20,7 +20,7 @@ from tessel.node.base.runtime import Runtime
 from tessel.node.events import EventEmitter
 from tessel.radio.interface import IDatagramOptions
 
-_Step: TypeAlias = Callable[[object], None]
+Step: TypeAlias = Callable[[object], None]
 
 HIGHEST_TTL = 255
 FIRST_MULTICAST, LAST_MULTICAST = 224, 239  # the first byte of a group's address
@@ -35,7 +35,7 @@ class DatagramOptions(EventEmitter):
     """
 
     _runtime: Runtime
-    _steps: list[_Step]
+    _steps: list[Step]
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,26 +43,26 @@ class DatagramOptions(EventEmitter):
 
     def set_broadcast(self, enabled: bool) -> None:
         """Allow or forbid the socket to send datagrams to broadcast addresses."""
-        self._when_bound("setBroadcast", partial(_set_broadcast, bool(enabled)))
+        self._when_bound("setBroadcast", partial(set_broadcast, bool(enabled)))
 
     def set_ttl(self, ttl: int) -> int:
         """Set the number of routers a sent datagram may pass (TTL), 1 to 255; return the number."""
         number = whole_number(ttl, "ttl", 1, HIGHEST_TTL)
-        self._when_bound("setTTL", lambda below: _able(below, "setTTL").set_ttl(number))
+        self._when_bound("setTTL", lambda below: able_to(below, "setTTL").set_ttl(number))
         return number
 
     def set_multicast_ttl(self, ttl: int) -> int:
         """Set the number of routers a datagram to a group may pass, 0 to 255; return the number."""
         number = whole_number(ttl, "ttl", 0, HIGHEST_TTL)
         name = "setMulticastTTL"
-        self._when_bound(name, lambda below: _able(below, name).setTTL(number))
+        self._when_bound(name, lambda below: able_to(below, name).setTTL(number))
         return number
 
     def set_multicast_loopback(self, enabled: bool) -> bool:
         """Set whether the device receives its own datagrams to joined groups; return it."""
         wanted = bool(enabled)
         name = "setMulticastLoopback"
-        self._when_bound(name, lambda below: _able(below, name).setLoopbackMode(wanted))
+        self._when_bound(name, lambda below: able_to(below, name).setLoopbackMode(wanted))
         return wanted
 
     def set_multicast_interface(self, interface: str) -> None:
@@ -72,7 +72,7 @@ class DatagramOptions(EventEmitter):
         """
         address = _address(interface, "interface")
         name = "setMulticastInterface"
-        self._when_bound(name, lambda below: _able(below, name).set_interface(address))
+        self._when_bound(name, lambda below: able_to(below, name).set_interface(address))
 
     def add_membership(self, group: str, interface: str | None = None) -> None:
         """Join a multicast group, and bind the socket to a free port if it is not bound.
@@ -84,7 +84,7 @@ class DatagramOptions(EventEmitter):
         self._bind_for_options()
         self._when_bound(
             "addMembership",
-            lambda below: self._member(_able(below, "addMembership").joinGroup(*where)),
+            lambda below: member(able_to(below, "addMembership").joinGroup(*where)),
         )
 
     def drop_membership(self, group: str, interface: str | None = None) -> None:
@@ -92,7 +92,7 @@ class DatagramOptions(EventEmitter):
         where = _group(group), text_or_none(interface, "interface") or ""
         self._when_bound(
             "dropMembership",
-            lambda below: self._member(_able(below, "dropMembership").leaveGroup(*where)),
+            lambda below: member(able_to(below, "dropMembership").leaveGroup(*where)),
         )
 
     # For the socket to override.
@@ -113,11 +113,11 @@ class DatagramOptions(EventEmitter):
 
     # How it is done.
 
-    def _when_bound(self, name: str, step: _Step) -> None:
+    def _when_bound(self, name: str, step: Step) -> None:
         self._check_running()
         transport = self._transport()
         if transport is not None:
-            _done(name, step, transport)
+            apply_option(name, step, transport)
         elif self._is_binding():
             self._steps.append(partial(self._later_step, name, step))
         else:
@@ -129,21 +129,15 @@ class DatagramOptions(EventEmitter):
         for step in steps:
             step(self._transport())
 
-    def _later_step(self, name: str, step: _Step, transport: object) -> None:
+    def _later_step(self, name: str, step: Step, transport: object) -> None:
         try:
-            _done(name, step, transport)
+            apply_option(name, step, transport)
         except NodeError as problem:
             self._runtime.next_tick(self.emit, "error", problem)
 
-    def _member(self, joining: object) -> None:
-        """Raise the error of joining or leaving a group; Twisted's Deferred has fired already."""
-        outcome: list[object] = []
-        joining.addBoth(outcome.append)  # type: ignore[attr-defined]  # a Deferred
-        if outcome and isinstance(outcome[0], Failure):
-            outcome[0].raiseException()
 
-
-def _done(name: str, step: _Step, transport: object) -> None:
+def apply_option(name: str, step: Step, transport: object) -> None:
+    """Set an option of a bound socket; raises NodeError if the radio or its system refuses it."""
     try:
         step(transport)
     except MulticastJoinError as fault:
@@ -152,11 +146,20 @@ def _done(name: str, step: _Step, transport: object) -> None:
         raise NodeError(f"{name} {fault.strerror}", "EINVAL") from fault
 
 
-def _set_broadcast(enabled: bool, transport: object) -> None:
+def set_broadcast(enabled: bool, transport: object) -> None:
+    """Allow or forbid to send to broadcast addresses; every radio's port can."""
     cast("IUDPTransport", transport).setBroadcastAllowed(enabled)
 
 
-def _able(transport: object, name: str) -> IDatagramOptions:
+def member(joining: object) -> None:
+    """Raise the error of joining or leaving a group; Twisted's Deferred has fired already."""
+    outcome: list[object] = []
+    joining.addBoth(outcome.append)  # type: ignore[attr-defined]  # a Deferred
+    if outcome and isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+
+
+def able_to(transport: object, name: str) -> IDatagramOptions:
     """Return the transport; raises NodeError for a radio without such options (CC3000)."""
     if not IDatagramOptions.providedBy(transport):
         raise NodeError(f"{name} ENOTSUP: the CC3000 has neither multicast nor a TTL", "ENOTSUP")

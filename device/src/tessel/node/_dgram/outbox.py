@@ -31,6 +31,19 @@ def no_receiver(call: str, host: str, port: int) -> NodeError:
     return NodeError(f"{call} EINVAL {host}:{port}", "EINVAL")
 
 
+def written(transport: IUDPTransport, data: bytes, to: tuple[str, int]) -> NodeError | None:
+    """Write a datagram to the radio; return the error, if there is one."""
+    try:
+        transport.write(data, to)
+    except MessageLengthError:
+        return NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE")
+    except OSError as fault:
+        full = fault.errno in (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
+        code = "ENOBUFS" if full else errno.errorcode.get(fault.errno or 0, "EIO")
+        return NodeError(f"send {code} {to[0]}:{to[1]}", code)
+    return None
+
+
 class Outbox:
     """The queue of datagrams that wait for the port to be bound or for a name lookup.
 
@@ -107,23 +120,13 @@ class Outbox:
             self._settle(datagram, NodeError("Not connected", "ERR_SOCKET_DGRAM_NOT_CONNECTED"))
             return
         try:
-            problem = self._runtime.ask(self._written, datagram.data, to)
+            problem = self._runtime.ask(
+                written, cast("IUDPTransport", self._transport), datagram.data, to
+            )
         except Exception:  # noqa: BLE001 - a bug below, and not an error of the program's call
             self._runtime.next_tick(self._runtime.broken, Failure())
             return
         self._settle(datagram, problem)
-
-    def _written(self, data: bytes, to: tuple[str, int]) -> NodeError | None:
-        """Write a datagram; return the error, if there is one."""
-        try:
-            cast("IUDPTransport", self._transport).write(data, to)
-        except MessageLengthError:
-            return NodeError(f"send EMSGSIZE {to[0]}:{to[1]}", "EMSGSIZE")
-        except OSError as fault:
-            full = fault.errno in (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
-            code = "ENOBUFS" if full else errno.errorcode.get(fault.errno or 0, "EIO")
-            return NodeError(f"send {code} {to[0]}:{to[1]}", code)
-        return None
 
     def _settle(self, datagram: Datagram, problem: BaseException | None) -> None:
         """Call back for a datagram that was sent, or dropped with an error."""

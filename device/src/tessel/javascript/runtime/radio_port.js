@@ -1,0 +1,270 @@
+'use strict';
+
+/**
+ * A UDP port of the radio, in place of Node's handle of a `dgram` socket. Its methods are those of
+ * the handle: they return 0, or the negative number of an error, from which Node makes the Error.
+ *
+ * javascript/datagrams.py is the device's end.
+ */
+
+const net = require('net');
+const os = require('os');
+const { errorOf } = require('./errors');
+const { RadioPortOptions } = require('./radio_port_options');
+const { DATAGRAM_BYTES, Unsent } = require('./unsent');
+const { warnOnce } = require('./warnings');
+
+const { errno } = os.constants;
+
+/** Datagrams of a socket whose names are being looked up; as in Python programs. */
+const MAX_LOOKUP_DATAGRAMS = 1024;
+
+/** The program's taking note is reported in steps of so many bytes. */
+const CREDIT_STEP_BYTES = 32 * 1024;
+
+const MAX_DATAGRAM_BYTES = 65507;
+
+/** Stands for the address of a datagram that is one too many. */
+const ONE_TOO_MANY = Symbol('one datagram too many waits for a look-up');
+
+class RadioPort extends RadioPortOptions {
+  /** `native` is Node's handle, of which the identity is kept. */
+  constructor(channel, socket, native) {
+    super(channel, socket);
+    this._nodeLookup = native.lookup;
+    this._asyncId = native.getAsyncId();
+    for (const symbol of Object.getOwnPropertySymbols(native)) this[symbol] = native[symbol];
+    this._peer = null; // of a connected socket
+    this._expected = null; // { port } of a `bind` that is being called
+    this._whenBound = null; // called when the port is bound, or not
+    this._receiving = false;
+    this._lookingUp = 0; // datagrams
+    this._unsent = new Unsent(channel);
+    this._owed = 0; // bytes of which the program has taken note, but the device does not know
+    this._held = false;
+    this._wanted = true; // the socket keeps the process alive
+    this._closing = false;
+  }
+
+  getAsyncId() {
+    return this._asyncId;
+  }
+
+  // Binding. Node looks the address up first, and binds when it is called back.
+
+  /** Bind the port with the next look-up, before it calls back; null: it is an ordinary one. */
+  expectBind(port) {
+    this._expected = port === null ? null : { port: Number(port) & 0xffff };
+  }
+
+  lookup(address, callback) {
+    const expected = this._expected;
+    this._expected = null;
+    if (expected !== null) this._lookUpAndBind(expected.port, address, callback);
+    else if (net.isIP(address || '127.0.0.1')) this._nodeLookup(address, callback);
+    else this._lookUp(address, callback);
+  }
+
+  _lookUp(address, callback) {
+    if (this._lookingUp >= MAX_LOOKUP_DATAGRAMS) {
+      process.nextTick(callback, null, ONE_TOO_MANY);
+      return;
+    }
+    this._lookingUp += 1;
+    this._nodeLookup(address, (...results) => {
+      this._lookingUp -= 1;
+      callback(...results);
+    });
+  }
+
+  _lookUpAndBind(port, address, callback) {
+    this._nodeLookup(address, (error, ip, ...others) => {
+      if (error || this._closing || !net.isIPv4(ip)) callback(error, ip, ...others);
+      else this._open(port, ip, (failure) => callback(failure, ip, ...others));
+    });
+  }
+
+  _open(port, host, whenBound) {
+    this._whenBound = whenBound;
+    this.id = this._channel.add(this);
+    this._hold();
+    this._channel.sendEnvironment();
+    this._channel.call(this.id, { op: 'bind', host, port });
+  }
+
+  bind(ip) {
+    return this._bound !== null && net.isIPv4(ip) ? 0 : -errno.EINVAL;
+  }
+
+  // Events of the device. As in Node, each has a turn of its own: promises settle in between, and
+  // an error of the program's callback concerns no other event.
+
+  onEvent(fields, data) {
+    setImmediate(() => this[`_on_${fields.event}`](fields, data));
+  }
+
+  /** The device has sent so many datagrams. */
+  onCredit(number) {
+    for (let left = number; left > 0; left -= 1) setImmediate(() => this._unsent.end(0));
+  }
+
+  _on_bound({ address, options, host_ignored: hostIgnored }) {
+    const { address: own, family, port } = address;
+    this._bound = { address: own, family, port };
+    this._able = options;
+    if (hostIgnored) warnOnce('dgram: the host is ignored: the CC3000 receives at all its addresses');
+    this._settleBind(null);
+    this._joinEarly();
+  }
+
+  _on_failed({ error }) {
+    this._end();
+    this._settleBind(errorOf(error));
+  }
+
+  _settleBind(error) {
+    const whenBound = this._whenBound;
+    this._whenBound = null;
+    if (!this._closing) whenBound(error);
+  }
+
+  _on_lost({ error }) {
+    if (this._closing) return;
+    this._socket.emit('error', errorOf(error));
+    if (!this._closing) this._socket.close();
+  }
+
+  _on_closed() {
+    this._end();
+    this._unsent.drop();
+  }
+
+  _on_refused({ option, error }) {
+    if (!this._closing) this._socket.emit('error', Object.assign(errorOf(error), { syscall: option }));
+  }
+
+  _on_message({ address, port }, data) {
+    const bytes = Buffer.allocUnsafeSlow(data === undefined ? 0 : data.length);
+    if (data !== undefined) data.copy(bytes);
+    this._takeNote(bytes.length + DATAGRAM_BYTES);
+    if (!this._receiving || !this._isFromPeer(address, port)) return;
+    this.onmessage(bytes.length, this, bytes, { address, family: 'IPv4', port });
+  }
+
+  /** Let the device send so many further bytes of datagrams. */
+  _takeNote(nbytes) {
+    this._owed += nbytes;
+    if (this._owed < CREDIT_STEP_BYTES || this.id === 0) return;
+    this._channel.sendCredit(this.id, this._owed);
+    this._owed = 0;
+  }
+
+  _isFromPeer(address, port) {
+    return this._peer === null || (this._peer.address === address && this._peer.port === port);
+  }
+
+  // Sending.
+
+  send(request, list, count, ...rest) {
+    const to = rest.length > 1 ? { port: rest[0], address: rest[1] } : this._peer;
+    if (to === null) return -errno.EDESTADDRREQ;
+    if (to.address === ONE_TOO_MANY) return -errno.ENOBUFS;
+    if (!net.isIPv4(to.address)) return -errno.EINVAL;
+    const data = Buffer.concat(list.map(bytesOf));
+    if (data.length > MAX_DATAGRAM_BYTES) return -errno.EMSGSIZE;
+    if (!this._unsent.add(data.length, request)) return -errno.ENOBUFS;
+    this._channel.call(this.id, { op: 'send', host: to.address, port: to.port }, data);
+    return 0;
+  }
+
+  _on_unsent({ code }) {
+    this._unsent.end(-errno[code] || -errno.EIO);
+  }
+
+  getSendQueueSize() {
+    return this._unsent.size;
+  }
+
+  getSendQueueCount() {
+    return this._unsent.count;
+  }
+
+  // The peer, and the addresses.
+
+  connect(address, port) {
+    if (address === ONE_TOO_MANY) return -errno.ENOBUFS;
+    if (!net.isIPv4(address)) return -errno.EINVAL;
+    this._peer = { address, family: 'IPv4', port };
+    return 0;
+  }
+
+  disconnect() {
+    this._peer = null;
+    return 0;
+  }
+
+  getpeername(out) {
+    Object.assign(out, this._peer);
+    return this._peer === null ? -errno.ENOTCONN : 0;
+  }
+
+  getsockname(out) {
+    Object.assign(out, this._bound);
+    return this._bound === null ? -errno.EBADF : 0;
+  }
+
+  // Receiving, and the life of the process.
+
+  recvStart() {
+    this._receiving = true;
+    return 0;
+  }
+
+  recvStop() {
+    this._receiving = false;
+    return 0;
+  }
+
+  close() {
+    this._closing = true;
+    if (this.id !== 0) this._channel.call(this.id, { op: 'close' }); // the device answers: closed
+  }
+
+  _end() {
+    if (this.id !== 0) this._channel.remove(this.id);
+    this.id = 0;
+    this._letGo();
+  }
+
+  ref() {
+    this._wanted = true;
+    if (this.id !== 0) this._hold();
+  }
+
+  unref() {
+    this._wanted = false;
+    this._letGo();
+  }
+
+  hasRef() {
+    return this._wanted;
+  }
+
+  _hold() {
+    if (this._held || !this._wanted) return;
+    this._held = true;
+    this._channel.hold();
+  }
+
+  _letGo() {
+    if (!this._held) return;
+    this._held = false;
+    this._channel.release();
+  }
+}
+
+function bytesOf(part) {
+  return Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+}
+
+module.exports = { RadioPort };

@@ -1,0 +1,60 @@
+'use strict';
+
+/** The datagrams of a socket that the device has not sent yet. */
+
+const os = require('os');
+const { AsyncResource } = require('async_hooks');
+
+const { errno } = os.constants;
+
+/** Bytes of all of them. More than a program sends in one turn, and little for a computer. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
+
+/** Bytes that a datagram counts besides its own, as in datagrams.py. */
+const DATAGRAM_BYTES = 128;
+
+/**
+ * Keeps them in order, and ends each with the device's answer. Until then they keep the process
+ * alive: a system sends a datagram at once, also that of a socket that does not.
+ */
+class Unsent {
+  constructor(channel) {
+    this._channel = channel;
+    this._waiting = [];
+    this._nbytes = 0;
+  }
+
+  get count() {
+    return this._waiting.length;
+  }
+
+  /** The bytes of all datagrams, as the program has given them. */
+  get size() {
+    return this._waiting.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Add a datagram of so many bytes. Returns false if too many wait. */
+  add(size, request) {
+    if (this._nbytes + size + DATAGRAM_BYTES > MAX_UNSENT_BYTES) return false;
+    const resource = request.callback === undefined ? null : new AsyncResource('UDPSENDWRAP');
+    this._nbytes += size + DATAGRAM_BYTES;
+    this._channel.hold();
+    this._waiting.push({ size, request, resource });
+    return true;
+  }
+
+  /** The first one was sent, with the status 0, or was not. */
+  end(status) {
+    const { size, request, resource } = this._waiting.shift();
+    this._nbytes -= size + DATAGRAM_BYTES;
+    this._channel.release();
+    if (resource !== null) resource.runInAsyncScope(() => request.oncomplete(status, size));
+  }
+
+  /** None of them was sent: the port was closed. */
+  drop() {
+    while (this._waiting.length > 0) this.end(-errno.ECANCELED);
+  }
+}
+
+module.exports = { DATAGRAM_BYTES, Unsent };
