@@ -67,10 +67,11 @@ def _run(given: argparse.Namespace) -> int:
         return 1
     path = Path(given.program)
     try:
-        source = path.read_bytes()
+        source = b"" if _is_package(path) else path.read_bytes()
     except OSError as fault:
         return _misused(f"{path}: {fault.strerror}; expected: a JavaScript or Python program")
-    run = _run_javascript if path.suffix in JAVASCRIPT_SUFFIXES else _run_program
+    is_javascript = path.suffix in JAVASCRIPT_SUFFIXES or _is_package(path)
+    run = _run_javascript if is_javascript else _run_program
     for option, (variable, file) in board_options(given).items():
         if run is not _run_javascript:
             return _misused(f"{option}: only JavaScript programs use the board; {path} is another")
@@ -85,6 +86,11 @@ def _run(given: argparse.Namespace) -> int:
         return _misused(f"--trace-spi: {given.trace_spi}: {fault.strerror}")
     with trace:
         return run(path, source, given.arguments, _traced(trace.write))
+
+
+def _is_package(path: Path) -> bool:
+    """Return whether Node finds a program in this folder, by its package.json or its name."""
+    return any((path / name).is_file() for name in ("package.json", "index.js"))
 
 
 def _run_program(path: Path, source: bytes, arguments: Sequence[str], wrap_bus: BusWrap) -> int:

@@ -20,14 +20,14 @@ from support.javascript.running import Running
 from tessel.javascript.signals import FORWARD_AFTER_S
 
 FACTS = """
-console.log(JSON.stringify({
+setImmediate(() => console.log(JSON.stringify({
   argv: process.argv, execArgv: process.execArgv, main: require.main === module,
   paths: module.paths, file: __filename, parent: module.parent,
   signals: process.listenerCount('SIGINT'),
   ours: Object.keys(process.env).filter((name) => /^(TESSEL|NODE)_/.test(name)),
   resources: process.getActiveResourcesInfo(),
   stdin: process.stdin.constructor.name, stdout: process.stdout.constructor.name,
-}));
+})));
 """
 MODULE = """
 import net, { connect } from 'node:net';
@@ -101,6 +101,18 @@ def test_a_link_to_a_program_is_the_program(tmp_path):
     (tmp_path / "link.js").symlink_to("real/program.js")
     done = command(tmp_path, "link.js")
     assert (done.returncode, done.stdout) == (0, b"beside\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("index.js", None), ("main.js", '{"main": "main.js"}')]
+)
+def test_a_folder_with_a_program_is_the_program(tmp_path, name, package):
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / name).write_text("console.log(process.argv.length, module.id)")
+    if package is not None:
+        (tmp_path / "board" / "package.json").write_text(package)
+    done = command(tmp_path, "board")
+    assert (done.returncode, done.stdout) == (0, b"2 .\n")
 
 
 def test_the_users_options_for_node_are_kept(tmp_path):

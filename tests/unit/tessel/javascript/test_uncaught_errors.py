@@ -34,3 +34,17 @@ def test_an_error_event_without_a_listener_is_shown_as_by_node(tmp_path):
     expected = run_on_node(tmp_path, program)
     done = run_on_device(tmp_path, program)
     assert done.err.splitlines()[:BEGINNING] == expected.err.splitlines()[:BEGINNING]
+
+
+@pytest.mark.parametrize(
+    ("line", "call"),
+    [
+        ("require('net').connect(1, '127.0.0.1');", "connect"),
+        ("require('http').get('http://127.0.0.1:1');", "connect"),
+        ("require('net').createServer().listen(0, '192.0.2.1');", "listen"),
+    ],
+)
+def test_a_network_error_names_the_line_that_opened_the_socket_or_server(tmp_path, line, call):
+    done = run_on_device(tmp_path, f"\n\n{line}\n")
+    assert done.code == 1
+    assert done.err.splitlines()[BEGINNING] == f"    at {call} ({tmp_path}/program.js:3)"

@@ -7,14 +7,21 @@
 const os = require('os');
 const { legacyObject } = require('./certificates');
 
-/** Return the Error for the fields that the device has sent, with Node's members. */
-function errorOf(fields) {
+/**
+ * Return the Error for the fields that the device has sent, with Node's members.
+ *
+ * Its stack is the program's line that opened the socket or server, `file:line`, if it is known: the
+ * stack of this moment shows only how the event came.
+ */
+function errorOf(fields, openedAt = null) {
   const error = new Error(fields.message);
+  error.stack = String(error);
   error.code = fields.code;
   const errno = os.constants.errno[fields.code];
   if (errno !== undefined) error.errno = -errno;
   const call = /^(connect|listen|bind|read|write|getaddrinfo|send) E[A-Z]+:? ?(.*)$/.exec(fields.message);
   if (call !== null) addCall(error, call[1], call[2]);
+  if (openedAt !== null) error.stack += `\n    at ${error.syscall || 'connect'} (${openedAt})`;
   if (fields.hint !== undefined) error.hint = fields.hint;
   if (fields.details !== undefined) addDetails(error, fields.details);
   return error;

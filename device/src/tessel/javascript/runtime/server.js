@@ -51,7 +51,7 @@ class Port {
     const server = this[kOwner];
     if (fields.event === 'failed') this._end();
     if (server._handle === this) server._handle = null;
-    server.emit('error', errorOf(fields.error));
+    server.emit('error', errorOf(fields.error, server[kPlace]));
     if (fields.event === 'lost') server._emitCloseIfDrained();
   }
 

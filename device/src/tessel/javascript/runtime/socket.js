@@ -93,7 +93,7 @@ const REPLACED = {
   },
 
   _onDeviceError(handle, fields) {
-    this.destroy(errorOf(fields));
+    this.destroy(errorOf(fields, handle.fields.at));
   },
 
   /** Called when the connection is established. */
