@@ -20,7 +20,7 @@ from support.javascript.running import Running
 from tessel.javascript.signals import FORWARD_AFTER_S
 
 FACTS = """
-setImmediate(() => console.log(JSON.stringify({
+setImmediate(setImmediate, () => console.log(JSON.stringify({  // when all of the start is over
   argv: process.argv, execArgv: process.execArgv, main: require.main === module,
   paths: module.paths, file: __filename, parent: module.parent,
   signals: process.listenerCount('SIGINT'),
