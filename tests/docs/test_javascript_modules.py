@@ -79,3 +79,29 @@ def test_nodes_classes_keep_their_members(tmp_path):
     done = run_on_device(tmp_path, (HERE / "members.js").read_text())
     seen = {where: {*all_} - BACK for where, all_ in json.loads(done.out)["classes"].items()}
     assert seen == {where: {*all_} for where, all_ in recorded("members.json")["classes"].items()}
+
+
+def behaving_differently(folder, but):
+    """The programs that see something else than recorded each time: some race with a clock."""
+    want = recorded("behaviour.json")["results"]
+    found = set(want)
+    for _ in range(RUNS):
+        done = run_on_device(folder, (HERE / "behaviour.js").read_text())
+        seen = json.loads(done.out)["results"]
+        assert seen.keys() == want.keys()
+        found &= {name for name in seen if seen[name] != want[name]}
+        if found <= but:
+            break
+    return found
+
+
+@needs_node_22
+def test_the_page_lists_the_programs_that_behave_differently(tmp_path):
+    listed = {name for cell, _ in rows("What behaves differently") for name in names(cell)}
+    racing = {"net: events of a connection"}
+    found = behaving_differently(tmp_path, but=listed)
+    assert listed - racing <= found <= listed
+
+
+def test_the_page_says_how_many_programs_are_compared():
+    assert f"[{len(recorded('behaviour.json')['results'])} small programs]" in PAGE
