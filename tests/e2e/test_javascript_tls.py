@@ -23,6 +23,7 @@ PROGRAMS = (
     "own_check.js",
     "own_servers.js",
     "requests.js",
+    "special.js",
     "transfers.js",
 )
 ELSEWHERE = (
@@ -118,6 +119,29 @@ def test_the_device_does_the_tls_of_options_that_a_trusted_proxy_cannot_respect(
         f"the options of a context: true,,true,false,{older}",
     ]
     assert kinds(watch) == {"net"}
+
+
+def test_an_agent_keeps_connections_that_avoid_the_tunnel_apart(local, environ, watch):
+    printed = run(local, "pools.js", **environ, **END_TO_END)
+    assert printed.splitlines() == [
+        "proxy undefined false",
+        "proxy false false",
+        "proxy undefined true",
+        "proxy false true",
+        "2 pools",
+    ]
+    assert len(watch.substreams(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, set()), ({"PROXY_TRUSTED": "1"}, {"net"}), (END_TO_END, {"net"})],
+)
+def test_tls_that_only_node_can_do_has_the_route_of_tls(local, environ, watch, settings, expected):
+    assert run(local, "only_node.js", **environ, **settings) == "prime256v1\n"
+    if expected:
+        assert kinds(watch) == expected
+    assert len(watch.tunnels) == len(expected)
 
 
 def kinds(watch):

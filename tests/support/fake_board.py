@@ -115,7 +115,7 @@ class FakeNetwork:
     def ready(self):
         return self.up
 
-    def connect(self, target, factory, *, proxy=True, watcher=None):
+    def connect(self, target, factory, *, proxy=True, encrypted=False, watcher=None):
         return self._attempt(Attempt(self._board, target, factory, proxy))
 
     def connect_tls(self, target, factory, tls, *, proxy=True, watcher=None):

@@ -76,7 +76,10 @@ class Bridge:
         self.channel.add(object_id, connection, f"socket to {target}", at)
         network, watcher = self._runtime.network, connection.link
         if tls is None:
-            attempt = network.connect(target, connection.protocol, proxy=proxy, watcher=watcher)
+            encrypted = call_fields.flag(fields, "encrypted")
+            attempt = network.connect(
+                target, connection.protocol, proxy=proxy, encrypted=encrypted, watcher=watcher
+            )
         else:
             options = tls_options(tls)
             attempt = network.connect_tls(

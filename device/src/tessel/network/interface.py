@@ -224,12 +224,14 @@ class INetwork(Interface):
         factory: ProtocolFactory,
         *,
         proxy: bool = True,
+        encrypted: bool = False,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
         """Connect to a target without TLS; fires with the protocol when TCP is established.
 
-        `factory` makes the protocol. `proxy` False: do not use the tunnel. `watcher` gets the
-        steps.
+        `factory` makes the protocol. `proxy` False: do not use the tunnel. `encrypted`: the program
+        does TLS of its own over the connection, so the route is that of TLS that the proxy cannot
+        do. `watcher` gets the steps.
         """
 
     def connect_tls(

@@ -31,6 +31,7 @@ from tessel.network.route import Route, Way, route
 from tessel.network.tunneled import TunneledNetwork
 from tessel.settings import Settings
 
+PROGRAMS_TLS = TlsOptions(check_name=False)  # the program checks, so the proxy cannot do it
 MAX_HOST_CHARACTERS = 253  # a DNS name without a final dot; addresses are shorter
 
 log = Logger(namespace="tessel")
@@ -71,11 +72,13 @@ class RoutedNetwork:
         factory: ProtocolFactory,
         *,
         proxy: bool = True,
+        encrypted: bool = False,
         watcher: IConnectWatcher | None = None,
     ) -> Deferred[IProtocol]:
         """Connect to a target without TLS, by the route for it; see INetwork.connect."""
         watching = cast("IConnectWatcher", watcher or NoWatcher())
-        return Deferred.fromCoroutine(self._connect(target, factory, watching, proxy=proxy))
+        tls = PROGRAMS_TLS if encrypted else None
+        return Deferred.fromCoroutine(self._connect(target, factory, tls, watching, proxy=proxy))
 
     def connect_tls(
         self,
@@ -137,11 +140,18 @@ class RoutedNetwork:
     # Routing.
 
     async def _connect(
-        self, target: Target, factory: ProtocolFactory, watcher: IConnectWatcher, *, proxy: bool
+        self,
+        target: Target,
+        factory: ProtocolFactory,
+        tls: TlsOptions | None,
+        watcher: IConnectWatcher,
+        *,
+        proxy: bool,
     ) -> IProtocol:
+        """Connect without TLS. `tls` is only for the route: that of the program itself."""
         _check(target)
         joined = await self._ready()
-        chosen = route(target.host, None, joined.settings, proxy=proxy)
+        chosen = route(target.host, tls, joined.settings, proxy=proxy)
         if chosen.way is Way.DIRECT or joined.tunneled is None:
             _log_direct(f"{target} (net)", chosen)
             return await joined.direct.connect(target, factory, watcher)

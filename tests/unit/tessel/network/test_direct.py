@@ -251,6 +251,17 @@ def test_with_a_token_a_plain_connection_is_a_net_substream():
     assert INetwork.providedBy(routed.network)
 
 
+@pytest.mark.parametrize(
+    ("environ", "substreams"),
+    [({}, []), ({"PROXY_TRUSTED": "1"}, ["net"]), ({"PROXY_TLS": "end-to-end"}, ["net"])],
+)
+def test_a_connection_that_the_program_encrypts_has_the_route_of_tls(environ, substreams):
+    routed = Routed(**environ)
+    routed.connect(encrypted=True)
+    assert [served.name for served in routed.proxy.served] == substreams
+    assert len(routed.radio.dials) == 1 - len(substreams)
+
+
 @pytest.mark.parametrize("environ", [{"PROXY_TOKEN": ""}, {"PROXY_LOCAL": "example.com"}])
 def test_without_one_or_to_a_local_target_it_is_direct(environ):
     routed = Routed(**environ)

@@ -24,6 +24,7 @@ const nodeResetAndDestroy = prototype.resetAndDestroy;
 
 const kLink = Symbol('link'); // the socket's latest Handle, also after it is closed
 const kEvents = Symbol('events'); // name -> method, of the events of a Handle
+const kEncrypted = Symbol('encrypted'); // an option of `connect`: Node does TLS over the connection
 const kAskedNoDelay = Symbol('askedNoDelay'); // the program itself has called `setNoDelay`
 
 const WEAK_NO_DELAY = 'setNoDelay is ignored: the CC3000 cannot send without delay';
@@ -50,7 +51,7 @@ function install(channel) {
   };
 
   prototype._connectFields = function connectFields(options) {
-    return { proxy: options.proxy !== false };
+    return { proxy: options.proxy !== false, encrypted: Boolean(options[kEncrypted]) };
   };
 
   Object.assign(prototype, REPLACED);
@@ -206,4 +207,4 @@ function isScarce(socket) {
   return handle instanceof Handle && handle.isWeak;
 }
 
-module.exports = { finishConnect, install, isScarce, kEvents, kLink };
+module.exports = { finishConnect, install, isScarce, kEncrypted, kEvents, kLink };

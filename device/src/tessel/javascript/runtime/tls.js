@@ -10,6 +10,7 @@
 const net = require('net');
 const tls = require('tls');
 const { coded } = require('./errors');
+const { kEncrypted } = require('./socket');
 const { hasContextOptions, onlyNodes, tlsFields } = require('./tls_options');
 const { makeTlsSocketClass } = require('./tls_socket');
 
@@ -26,9 +27,7 @@ function install() {
     const [given, callback] = normalized(args);
     if (given.socket) return nodeConnect.apply(this, args);
     const options = complete(given);
-    const special = onlyNodes(options);
-    const unknown = options.secureContext && !contexts.has(options.secureContext);
-    if (special !== undefined || unknown) return connectByNode(given, callback);
+    if (needsNode(options)) return connectByNode(given, callback);
     if (!options.secureContext && hasContextOptions(options)) nodeCreateSecureContext(options); // throws
     const socket = new DeviceTLSSocket(options);
     if (callback) socket.once('secureConnect', callback);
@@ -97,6 +96,13 @@ function wrongType(name, allowed, value) {
     `The "options.${name}" property must be of type ${allowed}. Received ${typeof value}`);
 }
 
+/** Return whether only Node's own TLS can respect the options. */
+function needsNode(options) {
+  const { secureContext } = options;
+  if (onlyNodes(options)) return true;
+  return Boolean(secureContext) && (!contexts.has(secureContext) || onlyNodes(contexts.get(secureContext)));
+}
+
 /** Return the fields for the device, and the program's own check of the name. */
 function fieldsOf(options) {
   const made = contexts.get(options.secureContext);
@@ -132,12 +138,21 @@ function warnOfAddress(servername) {
 
 /** Connect with the TLS of Node over a socket of the device. */
 function connectByNode(given, callback) {
-  const { host, port, proxy, family, lookup, localAddress, timeout } = given;
-  const below = net.connect({ host, port, proxy, family, lookup, localAddress });
-  const socket = nodeConnect({ ...given, host: host || 'localhost', socket: below });
+  const ofTls = { onread: undefined, signal: undefined, timeout: undefined };
+  const below = net.connect({ ...given, ...ofTls, [kEncrypted]: true });
+  const socket = nodeOver(below, given);
   if (callback) socket.once('secureConnect', callback);
-  if (timeout) socket.setTimeout(timeout);
+  if (given.timeout) socket.setTimeout(given.timeout);
   return socket;
+}
+
+function nodeOver(below, given) {
+  try {
+    return nodeConnect({ ...given, host: given.host || 'localhost', socket: below });
+  } catch (error) {
+    below.destroy(); // an option is wrong
+    throw error;
+  }
 }
 
 module.exports = { install };

@@ -39,10 +39,10 @@ function hasContextOptions(options) {
     && !(name === 'ciphers' && options[name] === DEFAULT_CIPHERS));
 }
 
-/** Return the name of an option that the device's TLS does not have; undefined: it has them all. */
+/** Return whether there is an option that the device's TLS does not have. */
 function onlyNodes(options) {
-  if (options.minDHSize > DEFAULT_MIN_DH_BITS) return 'minDHSize';
-  return ONLY_NODES.find((name) => options[name] && !(name === 'ecdhCurve' && options[name] === 'auto'));
+  return options.minDHSize > DEFAULT_MIN_DH_BITS
+    || ONLY_NODES.some((name) => options[name] && !(name === 'ecdhCurve' && options[name] === 'auto'));
 }
 
 /**

@@ -63,6 +63,8 @@ const connecting = (base, fieldsOf) => ({
     this[kOptions] = { ...this[kOptions], ...options };
     const { fields, check } = fieldsOf(this[kOptions]);
     this[kCheck] = check;
+    // A name that the program looks up itself would not reach the device, which checks it.
+    if (options.lookup || options.blockList) fields.servername ||= options.host || 'localhost';
     return { ...base._connectFields.call(this, options), tls: fields };
   },
 

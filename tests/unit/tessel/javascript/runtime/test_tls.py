@@ -16,6 +16,7 @@ PROGRAMS = (
     "own_check.js",
     "own_servers.js",
     "requests.js",
+    "special.js",
     "transfers.js",
 )
 
@@ -40,3 +41,25 @@ def test_a_program_with_tls_prints_the_same_on_the_device(program, servers):
 
     assert printed == expected, complaints
     assert without_pids(complaints) == without_pids(warnings)
+
+
+@pytest.mark.parametrize("program", ["variables.js"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"NODE_EXTRA_CA_CERTS": "ca.pem"},
+        {"NODE_EXTRA_CA_CERTS": "missing.pem"},
+        {"NODE_TLS_REJECT_UNAUTHORIZED": "0"},
+        {"NODE_TLS_REJECT_UNAUTHORIZED": "1"},
+    ],
+)
+def test_nodes_variables_for_certificates_have_an_effect(program, variables, servers):
+    given = servers.environ | variables
+    if "NODE_EXTRA_CA_CERTS" in given:
+        given["NODE_EXTRA_CA_CERTS"] = f"{given['FOLDER']}/{given['NODE_EXTRA_CA_CERTS']}"
+    printed, complaints = on_device(program, {**given, "RADIO": "host"})
+    expected, warnings = on_node(program, given)
+
+    assert printed == expected, complaints
+    assert bool(complaints) == bool(warnings)
