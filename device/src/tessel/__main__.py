@@ -45,11 +45,13 @@ JAVASCRIPT_SUFFIXES = (".js", ".cjs", ".mjs")
 USAGE_EXIT = 2  # the same as argparse's
 
 _RUN = """\
-Run a program as on the device, until it has no open connection or timer.
+Run a program as on the device, until it has no open connection or timer: a .js, .cjs or .mjs file in
+Node, whose network is the device, any other file in Python.
 Options go before PROGRAM; arguments after it are passed to the program.
 
-Exit code: 0 if the program ended without an error; 1 for an unhandled error or a wrong setting; the
-argument of sys.exit; 130 for SIGINT and 143 for SIGTERM."""
+Exit code: 0 if the program ended without an error; 1 for an unhandled error (JavaScript with
+TESSEL_COMPAT=board: 8) or a wrong setting; the argument of process.exit or sys.exit; 130 for SIGINT
+and 143 for SIGTERM."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
