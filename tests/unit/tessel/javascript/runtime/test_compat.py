@@ -240,3 +240,42 @@ def test_another_value_of_the_setting_is_an_error(tmp_path):
     result = run_on_board(tmp_path, "", TESSEL_COMPAT="bord")
     assert result.code == 1
     assert 'TESSEL_COMPAT="bord"; allowed: board, or unset' in result.errors
+
+
+def test_a_stream_of_bytes_ends_when_it_pushes_undefined(tmp_path):
+    program = """
+    var Readable = require('stream').Readable;
+    var words = ['a', 'b'], bytes = new Readable();
+    bytes._read = function () { this.push(words.shift()); };
+    bytes.on('data', function (chunk) { show(String(chunk)); });
+    bytes.on('end', function () { show('end'); });
+    """
+    assert ran(tmp_path, program).lines == ["a", "b", "end"]
+
+
+def test_a_stream_of_objects_may_have_undefined_in_it(tmp_path):
+    program = """
+    var Readable = require('stream').Readable;
+    var objects = new Readable({ objectMode: true, read: function () {} });
+    objects.push(undefined); objects.push(1); objects.push(null);
+    objects.on('data', show).on('end', function () { show('end'); });
+    """
+    assert ran(tmp_path, program).lines == ["undefined", "1", "end"]
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [("", "200"), ("{ requireHostHeader: true },", "400")]
+)
+def test_a_request_without_a_host_is_answered_unless_the_server_requires_one(
+    options, status, tmp_path
+):
+    program = f"""
+    var http = require('http'), net = require('net');
+    var server = http.createServer({options} function (request, response) {{ response.end(); }});
+    server.listen(0, function () {{
+      var socket = net.connect(server.address().port);
+      socket.end('GET / HTTP/1.1\\r\\n\\r\\n');
+      socket.on('data', function (data) {{ show(String(data).slice(9, 12)); server.close(); }});
+    }});
+    """
+    assert ran(tmp_path, program).lines == [status]

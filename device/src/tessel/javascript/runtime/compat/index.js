@@ -14,6 +14,8 @@ const { installFs } = require('./fs');
 const { installHost } = require('./host');
 const { installProcess } = require('./process');
 const { installQueries } = require('./queries');
+const { installServers } = require('./servers');
+const { installStreams } = require('./streams');
 const { installTimeouts } = require('./timeouts');
 const { installUtil } = require('./util');
 
@@ -36,6 +38,8 @@ function install({ platform = false, exitCode8 = false } = {}) {
   installCrypto();
   installQueries();
   installTimeouts();
+  installStreams();
+  installServers();
   installProcess({ exitCode8 });
   installHost({ platform });
 }
