@@ -45,8 +45,9 @@ JAVASCRIPT_SUFFIXES = (".js", ".cjs", ".mjs")
 USAGE_EXIT = 2  # the same as argparse's
 
 _RUN = """\
-Run a program as on the device, until it has no open connection or timer: a .js, .cjs or .mjs file, or
-a folder with package.json or index.js, in Node, whose network is the device; another file in Python.
+Run a program as on the device, until it has no open connection or timer.
+A .js, .cjs or .mjs file, or a folder with package.json or index.js, runs in Node, whose network is
+the device. Other files are Python.
 Options go before PROGRAM; arguments after it are passed to the program.
 
 Exit code: 0 if the program ended without an error; 1 for an unhandled error (JavaScript with

@@ -43,7 +43,9 @@ def add_run_options(run: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="feed the board's pins, buttons and buses from a script: docs/board.md",
     )
-    run.add_argument("program", metavar="PROGRAM", help="the program to run: a .js or .py file, or a folder of a package")
+    run.add_argument(
+        "program", metavar="PROGRAM", help="the program: a .js or .py file, or a package's folder"
+    )
     run.add_argument(
         "arguments",
         metavar="ARG",
