@@ -5,6 +5,7 @@
 const net = require('net');
 const stream = require('stream');
 const tls = require('tls');
+const util = require('util');
 const { addresses, ca, follow, host, ports } = require('./at');
 
 const common = { ca, servername: 'localhost' };
@@ -52,6 +53,18 @@ const common = { ca, servername: 'localhost' };
   made.on('error', () => {});
   made.destroy();
   other.destroy();
+
+  class Mine extends tls.TLSSocket {
+    get mine() { return true; }
+  }
+  function Older(socket, options) { tls.TLSSocket.call(this, socket, options); }
+  util.inherits(Older, tls.TLSSocket);
+  for (const Class of [Mine, Older]) {
+    const socket = new Class(net.connect(ports.greet, host), { ca: [ca], rejectUnauthorized: false });
+    console.log(socket instanceof Class, socket instanceof tls.TLSSocket, socket.mine, socket.encrypted);
+    socket.on('error', () => {}).destroy();
+    socket._parent.destroy();
+  }
 
   const outer = await new Promise((resolve) => {
     const socket = tls.connect({ ...common, host, port: ports.relay }, () => resolve(socket));

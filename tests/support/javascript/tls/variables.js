@@ -20,4 +20,9 @@ const common = { host, port: ports.greet, servername: 'localhost' };
     await follow(label, socket, ['end', 'ready']);
     console.log(label, socket.authorized, socket.authorizationError);
   }
+  if (!tls.setDefaultCACertificates) return; // Node 20
+  tls.setDefaultCACertificates([ca]);
+  const socket = tls.connect(common);
+  socket.once('data', () => socket.end());
+  await follow('authorities for all', socket, ['end', 'ready']);
 })();

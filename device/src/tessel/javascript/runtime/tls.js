@@ -11,7 +11,9 @@ const net = require('net');
 const tls = require('tls');
 const { coded } = require('./errors');
 const { kEncrypted } = require('./socket');
-const { hasContextOptions, onlyNodes, tlsFields } = require('./tls_options');
+const {
+  hasContextOptions, onlyNodes, setDefaults, tlsFields,
+} = require('./tls_options');
 const { makeTlsSocketClass } = require('./tls_socket');
 
 const NodeTLSSocket = tls.TLSSocket;
@@ -53,6 +55,7 @@ function install() {
 
   tls.TLSSocket = TLSSocket;
   tls.connect = connect;
+  if (tls.setDefaultCACertificates) tls.setDefaultCACertificates = setDefaults;
   tls.createSecureContext = function createSecureContext(options) {
     const context = nodeCreateSecureContext(options);
     contexts.set(context, options || {});

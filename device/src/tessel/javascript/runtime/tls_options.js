@@ -6,10 +6,12 @@ const { createPrivateKey } = require('crypto');
 const fs = require('fs');
 const tls = require('tls');
 const { coded } = require('./errors');
+const { MAX_JSON_BYTES } = require('./frames');
 
 const DEFAULT_CIPHERS = tls.DEFAULT_CIPHERS; // of Node, before a program sets its own
 const DEFAULT_MIN_VERSION = 'TLSv1.2';
 const DEFAULT_MAX_VERSION = 'TLSv1.3';
+const MAX_BYTES = MAX_JSON_BYTES - 4096; // the rest is for the other fields of the call
 const DEFAULT_MIN_DH_BITS = 1024; // Node's
 
 /** Options of a context, which Node checks when it makes one. */
@@ -54,10 +56,11 @@ function onlyNodes(options) {
  */
 function tlsFields(options, checksName) {
   const [minVersion, maxVersion] = versions(options);
+  const authorities = options.ca ? texts(options.ca).filter(isPem) : defaultAuthorities;
   const fields = {
     ...identity(options),
-    ca: options.ca ? texts(options.ca).filter(isPem) : undefined,
-    extraCa: options.ca || extraAuthorities.length === 0 ? undefined : extraAuthorities,
+    ca: authorities,
+    extraCa: authorities || extraAuthorities.length === 0 ? undefined : extraAuthorities,
     servername: options.servername === undefined ? undefined : options.servername || '',
     alpn: options.ALPNProtocols ? alpnNames(options.ALPNProtocols) : undefined,
     ciphers: options.ciphers === DEFAULT_CIPHERS ? undefined : options.ciphers,
@@ -66,7 +69,15 @@ function tlsFields(options, checksName) {
   };
   if (options.rejectUnauthorized === false) fields.reject = false;
   if (!checksName) fields.checkName = false;
+  checkSize(fields);
   return fields;
+}
+
+function checkSize(fields) {
+  const nbytes = Buffer.byteLength(JSON.stringify(fields));
+  if (nbytes <= MAX_BYTES) return;
+  throw coded(RangeError, 'ERR_OUT_OF_RANGE',
+    `The options of TLS have ${nbytes} bytes, in JSON; allowed on the device: ${MAX_BYTES}. Pass fewer authorities`);
 }
 
 function versions(options) {
@@ -153,11 +164,23 @@ const extraAuthorities = readExtra(process.env.NODE_EXTRA_CA_CERTS);
 function readExtra(file) {
   if (!file) return [];
   try {
-    return [fs.readFileSync(file, 'utf8')].filter(isPem);
+    const found = [fs.readFileSync(file, 'utf8')].filter(isPem);
+    checkSize(found);
+    return found;
   } catch (error) {
     process.emitWarning(`NODE_EXTRA_CA_CERTS is ignored: ${error.message}`);
     return [];
   }
 }
 
-module.exports = { hasContextOptions, onlyNodes, tlsFields };
+// Authorities in place of the default ones; Node 22 has the function.
+
+let defaultAuthorities;
+const { setDefaultCACertificates } = tls;
+
+function setDefaults(certificates) {
+  setDefaultCACertificates(certificates);
+  defaultAuthorities = texts(certificates);
+}
+
+module.exports = { hasContextOptions, onlyNodes, setDefaults, tlsFields };

@@ -1,9 +1,11 @@
 """Programs with TLS print the same on a device as on plain Node, with the same servers."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from support.javascript.on_device import run_on_device
 from support.javascript.tls import Servers, on_device, on_node, write_certificates
 
 PROGRAMS = (
@@ -63,3 +65,16 @@ def test_nodes_variables_for_certificates_have_an_effect(program, variables, ser
 
     assert printed == expected, complaints
     assert bool(complaints) == bool(warnings)
+
+
+def test_options_that_do_not_fit_the_channel_are_told_and_nothing_is_left_open(servers, tmp_path):
+    authority = Path(servers.environ["FOLDER"], "ca.pem").read_text()
+    program = f"""
+        const ca = {authority!r} + '#'.repeat(1 << 20);
+        try {{ require('tls').connect({{ port: 1, ca }}); }} catch (error) {{
+          console.log(error.code, error.message);
+        }}
+    """
+    done = run_on_device(tmp_path, program)
+    assert done.code == 0, done
+    assert re.match(r"ERR_OUT_OF_RANGE The options of TLS have 10\d{5} bytes, in JSON; ", done.out)
