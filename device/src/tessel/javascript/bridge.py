@@ -12,6 +12,7 @@ from tessel.javascript.frames import Fields
 from tessel.javascript.names import LookUp, family
 from tessel.javascript.server import Server
 from tessel.javascript.tls_fields import tls_options
+from tessel.javascript.wifi import Wifi
 from tessel.network.interface import BACKLOG, Target
 from tessel.node.base.runtime import Runtime
 
@@ -45,6 +46,7 @@ class Bridge:
         self._environ = environ
         self._signal_handled = signal_handled
         self._closing_ports = ClosingPorts()
+        self._has_wifi = False
         self.channel = Channel(self._create, broken)
 
     def _create(self, object_id: int, fields: Fields, data: bytes) -> None:
@@ -58,6 +60,8 @@ class Bridge:
                 self._look_up(object_id, fields)
             case "bind":
                 self._bind(object_id, fields)
+            case "wifi":
+                self._begin_wifi(object_id)
             case "env":
                 self._set_environment(fields)
             case "signal":
@@ -103,6 +107,14 @@ class Bridge:
         port = DatagramPort(self.channel, self._runtime, object_id, self._closing_ports)
         self.channel.add(object_id, port)
         port.bind(fields)
+
+    def _begin_wifi(self, object_id: int) -> None:
+        if self._has_wifi:
+            raise BadCallError("wifi: a board has one Wi-Fi, and it was begun already")
+        self._has_wifi = True
+        wifi = Wifi(self.channel, self._runtime, object_id)
+        self.channel.add(object_id, wifi)
+        wifi.begin()
 
     def _set_environment(self, fields: Fields) -> None:
         """Set the variables that the program has changed; None: it has removed the variable."""

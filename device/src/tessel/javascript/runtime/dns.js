@@ -14,6 +14,7 @@ const { AsyncResource } = require('async_hooks');
 const { coded } = require('./errors');
 const { binding } = require('./binding');
 const { warnOnce } = require('./warnings');
+const { nameServers } = require('./wifi');
 
 /** Look-ups that the device does at a time; further ones wait here. A radio does one after another. */
 const MAX_LOOKUPS = 64;
@@ -64,13 +65,7 @@ class LookUps {
   }
 }
 
-/**
- * Replaces the functions that look names up.
- *
- * @param {Channel} channel
- * @param {() => string[] | null} nameServers returns the radio's; null: those of this machine
- */
-function install(channel, nameServers) {
+function install(channel) {
   const lookUps = new LookUps(channel);
   const cares = binding('cares_wrap');
   const { prototype } = cares.ChannelWrap;
@@ -95,7 +90,7 @@ function install(channel, nameServers) {
   prototype.queryA = resolver(lookUps, 4);
   prototype.queryAaaa = resolver(lookUps, 6);
   replaceCancel(prototype);
-  replaceServers(prototype, nameServers);
+  replaceServers(prototype);
 }
 
 /** Return a method that resolves a name to addresses of a family, for a resolver's `this`. */
@@ -139,7 +134,7 @@ function replaceCancel(prototype) {
   };
 }
 
-function replaceServers(prototype, nameServers) {
+function replaceServers(prototype) {
   const { getServers } = prototype;
   prototype.getServers = function getRadiosServers() {
     const found = nameServers();

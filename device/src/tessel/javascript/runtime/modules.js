@@ -10,15 +10,16 @@
 const Module = require('module');
 const board = require('./board');
 const compat = require('./compat');
+const { wifiOf } = require('./wifi');
 
 /** The scheme of the addresses that `import` gives the board's modules. */
 const BOARD_SCHEME = 'tessel-board:';
 
 /** Add the members, and let `require` and `import` find the modules. Ends a badly set up program. */
-function install() {
+function install(channel) {
   try {
     compat.install(compat.optionsOf());
-    replaceLoading(modulesOf(board.prepare()));
+    replaceLoading(modulesOf(board.prepare(), channel));
   } catch (error) {
     for (const fault of error.faults || [error.message]) {
       process.stderr.write(`tessel: ${fault}\n`);
@@ -27,10 +28,11 @@ function install() {
   }
 }
 
-function modulesOf(ofTheBoard) {
+function modulesOf(ofTheBoard, channel) {
   return new Map([
     ['tessel', () => ofTheBoard('tessel')],
     ['neopixels', () => ofTheBoard('neopixels')],
+    ['wifi-cc3000', () => wifiOf(channel)],
   ]);
 }
 

@@ -25,7 +25,7 @@ function installInMainThread() {
   life.reportSignals(channel);
   require('./net').install(channel);
   require('./tls').install(channel);
-  require('./dns').install(channel, () => (process.env.RADIO === 'host' ? null : []));
+  require('./dns').install(channel);
   require('./dgram').install(channel);
   require('./modules').install(channel);
 }

@@ -24,9 +24,13 @@ T = TypeVar("T")
 class BoardWifi(EventEmitter):
     """The Wi-Fi of one board. For events and methods see `tessel.node.wifi`."""
 
-    def __init__(self, board: Runtime) -> None:
+    def __init__(
+        self, board: Runtime, warn: Callable[[str, str | None], None] = capability_warnings.warn
+    ) -> None:
+        """Create the Wi-Fi of a board; `warn` is called with a text and the program's line."""
         super().__init__()
         self._board = board
+        self._warn = warn
         self._busy = 0  # operations under way
         self._joining = False  # a network is being joined or left
         self._switch = DeferredLock()  # power operations run one after another
@@ -105,6 +109,15 @@ class BoardWifi(EventEmitter):
         """Return the six bytes of the MAC address; None before the radio was first on."""
         return None if self._radio is None else self._radio.mac
 
+    def begun(self) -> Deferred[None]:
+        """Return a Deferred that fires when the radio was switched on at first, or could not be."""
+        begun: Deferred[None] = Deferred()
+        if self._first is None:
+            begun.callback(None)
+        else:
+            self._first.addCallback(begun.callback)
+        return begun
+
     # Operations.
 
     def _ask(
@@ -155,7 +168,7 @@ class BoardWifi(EventEmitter):
         elif self.listener_count("error"):
             self.emit("error", error)
         else:
-            capability_warnings.warn(f"{error}: the call is ignored", self._asked_at)
+            self._warn(f"{error}: the call is ignored", self._asked_at)
 
     def _begin(self, radio: IWifi) -> None:
         """Switch the radio on and join the network of the settings, as the Tessel at its start."""
@@ -177,7 +190,7 @@ class BoardWifi(EventEmitter):
     def _not_begun(self, failure: Failure) -> None:
         """Warn of a failed start: to be without a network is no error of the program."""
         if isinstance(failure.value, NodeError | RadioError):
-            capability_warnings.warn(f"wifi: {failure.value}", self._asked_at)
+            self._warn(f"wifi: {failure.value}", self._asked_at)
         else:
             self._board.broken(failure)
 
@@ -205,12 +218,7 @@ class BoardWifi(EventEmitter):
             self._board.next_tick(handle.close)  # callbacks may open other handles before
             return result
 
-        begun: Deferred[None] = Deferred()
-        if self._first is None:
-            begun.callback(None)
-        else:
-            self._first.addCallback(begun.callback)
-        done = begun.addCallback(lambda _: work()).addBoth(over)
+        done = self.begun().addCallback(lambda _: work()).addBoth(over)
         done.addCallbacks(
             lambda _: self._succeeded(callback), lambda failure: self._failed(failure, callback)
         ).addErrback(self._board.broken)
@@ -241,7 +249,7 @@ class BoardWifi(EventEmitter):
         if callback is not None:
             callback(error, None)
         elif not heard:
-            capability_warnings.warn(f"wifi: {error}", self._asked_at)
+            self._warn(f"wifi: {error}", self._asked_at)
 
     def _report(self, error: NodeError, callback: Callback | None) -> None:
         """Call back with an error; without a callback, emit it."""
@@ -253,9 +261,7 @@ class BoardWifi(EventEmitter):
 
     def _not_joined(self, fault: Exception | str) -> None:
         """Warn that joining has failed. The radio tries again, and the program continues."""
-        capability_warnings.warn(
-            f"wifi: no network: {fault}. The radio tries again", self._asked_at
-        )
+        self._warn(f"wifi: no network: {fault}. The radio tries again", self._asked_at)
 
     def _link_changed(self, state: LinkState) -> None:
         if self._first is not None:
