@@ -9,12 +9,12 @@ import subprocess
 import sys
 import termios
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from threading import Thread
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from lab.waiting import eventually
+from support.javascript.conversation import CONVERSATION, STEPS, echo_server
 from support.javascript.on_device import PATIENCE_S, run_on_device, run_on_node
 from support.javascript.running import Running
 from tessel.javascript.signals import FORWARD_AFTER_S
@@ -334,24 +334,6 @@ def test_a_process_that_closes_its_channel_is_ended(tmp_path):
     assert ran.err == "tessel: the program's process has closed its channel to the device\n"
 
 
-STEPS = ["begun", "connected", "sent", "received", "served", "ended"]
-CONVERSATION = """
-const net = require('net');
-const server = net.createServer((socket) => socket.end());
-console.log('begun');
-const socket = net.connect(process.argv[2], '127.0.0.1', () => {
-  console.log('connected');
-  socket.write('hello', () => console.log('sent'));
-});
-socket.once('data', () => {
-  console.log('received');
-  server.listen(0, '127.0.0.1', () => { console.log('served'); socket.end(); server.close(); });
-});
-socket.on('close', () => console.log('ended'));
-setTimeout(() => {}, 20000);
-"""
-
-
 @pytest.mark.parametrize("victim", ["device", "child"])
 @pytest.mark.parametrize("step", STEPS)
 def test_killing_either_process_at_any_step_leaves_nothing(tmp_path, victim, step):
@@ -369,28 +351,6 @@ def test_killing_either_process_at_any_step_leaves_nothing(tmp_path, victim, ste
         assert len(err.splitlines()) == 1
         eventually(lambda: not any(peer.is_alive() for peer in peers), 5, "sockets were left")
     assert list(scratch.iterdir()) == []
-
-
-@contextmanager
-def echo_server():
-    """A server that echoes, with a thread for each connection; gives its port and the threads."""
-    peers = []
-
-    def echo(connection):
-        with connection, suppress(ConnectionError):
-            while data := connection.recv(4096):
-                connection.sendall(data)
-
-    def accept():
-        with suppress(OSError):
-            while True:
-                peers.append(Thread(target=echo, args=[listener.accept()[0]], daemon=True))
-                peers[-1].start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1], peers
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 # The end.
