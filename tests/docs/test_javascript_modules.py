@@ -74,6 +74,19 @@ def test_what_is_refused_has_the_code_that_is_shown(tmp_path, radio):
     assert (done.code, json.loads(done.out)) == (0, refused())
 
 
+def test_each_member_of_the_boards_wifi_has_a_row(tmp_path):
+    text = """
+    const wifi = require('wifi-cc3000');
+    const all = Object.getOwnPropertyNames(Object.getPrototypeOf(wifi));
+    const hidden = ['constructor', 'onEvent'];
+    const shown = all.filter((name) => !name.startsWith('_') && !hidden.includes(name));
+    console.log(JSON.stringify([shown, Object.keys(wifi).filter((name) => !name.startsWith('_'))]));
+    """
+    members, others = json.loads(run_on_device(tmp_path, text).out)
+    shown = [name for first, _ in rows("Members of wifi-cc3000") for name in names(first)]
+    assert (sorted(shown), others) == (sorted(members), [])
+
+
 @needs_node_22
 def test_nodes_classes_keep_their_members(tmp_path):
     done = run_on_device(tmp_path, (HERE / "members.js").read_text())

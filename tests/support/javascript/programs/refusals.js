@@ -4,6 +4,7 @@
 
 const childProcess = require('child_process');
 const cluster = require('cluster');
+const dgram = require('dgram');
 const dns = require('dns');
 const net = require('net');
 const { Worker } = require('worker_threads');
@@ -34,6 +35,17 @@ const calls = {
   'dns.lookupService': () => dns.promises.lookupService('127.0.0.1', 80),
   'dns.setServers': () => dns.setServers(['127.0.0.1']),
 };
+Object.assign(calls, {
+  'dgram.createSocket for udp6': () => dgram.createSocket('udp6'),
+  'socket.bind to a descriptor': () => dgram.createSocket('udp4').bind({ fd: 3 }),
+  'socket.addSourceSpecificMembership': () =>
+    dgram.createSocket('udp4').addSourceSpecificMembership('192.0.2.1', '239.1.2.3'),
+  'socket.dropSourceSpecificMembership': () =>
+    dgram.createSocket('udp4').dropSourceSpecificMembership('192.0.2.1', '239.1.2.3'),
+});
+for (const name of ['getRecvBufferSize', 'getSendBufferSize', 'setRecvBufferSize', 'setSendBufferSize']) {
+  calls[`socket.${name}`] = () => dgram.createSocket('udp4')[name](5000);
+}
 for (const kind of ['Any', 'Cname', 'Mx', 'Ns', 'Ptr', 'Soa', 'Srv', 'Txt']) {
   calls[`dns.resolve${kind}`] = ask(`resolve${kind}`);
 }
