@@ -385,6 +385,57 @@ def test_a_program_may_exit_while_a_server_a_look_up_and_a_dial_are_open(tmp_pat
     assert (ran.code, ran.out, ran.err) == (6, "", "")
 
 
+FAULTY = """
+import sys
+from tessel.__main__ import main
+from tessel.board import Board
+from tessel.javascript import program
+from twisted.internet.defer import Deferred
+
+async def finish(board):
+    {fault}
+
+Board.finish = finish
+program.FINISH_LIMIT_S = 0.2
+sys.exit(main(["run", "program.js"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ("raise RuntimeError('closing failed')", "RuntimeError: closing failed"),
+        ("await Deferred()", "tessel: the device did not close all within 0.2 s"),
+    ],
+)
+@pytest.mark.parametrize(("code", "expected"), [(0, 1), (6, 6)])
+def test_a_fault_of_the_device_at_the_end_is_reported_and_the_run_ends(
+    tmp_path, fault, seen, code, expected
+):
+    (tmp_path / "program.js").write_text(f"process.exitCode = {code};")
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTY.format(fault=fault)],
+        cwd=tmp_path,
+        env=os.environ | {"RADIO": "host"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == expected
+    assert seen in done.stderr
+
+
+def test_a_node_that_cannot_be_started_is_one_line(tmp_path):
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nrm $0\necho v22.0.0\n")  # it answers, and then it is gone
+    node.chmod(0o755)
+    ran = run_on_device(tmp_path, "", TESSEL_NODE=str(node))
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"tessel: {node} cannot be started: No such file or directory\n"
+
+
 # Settings.
 
 
