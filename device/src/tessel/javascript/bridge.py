@@ -100,12 +100,12 @@ class Bridge:
 
     def _look_up(self, object_id: int, fields: Fields) -> None:
         look_up = LookUp(self.channel, self._runtime, object_id)
-        self.channel.add(object_id, look_up)
+        self.channel.add(object_id, look_up, f"look-up of {fields.get('name')}")
         look_up.begin(fields)
 
     def _bind(self, object_id: int, fields: Fields) -> None:
         port = DatagramPort(self.channel, self._runtime, object_id, self._closing_ports)
-        self.channel.add(object_id, port)
+        self.channel.add(object_id, port, "UDP socket")
         port.bind(fields)
 
     def _begin_wifi(self, object_id: int) -> None:

@@ -143,9 +143,12 @@ class DatagramPort(DatagramProtocol):
             cast("ILosablePort", port).watch_loss(self._port_lost)
         self._port = port
         self._phase = _Phase.BOUND
+        address = port.getHost()
+        name = f"UDP socket on port {getattr(address, 'port', 0)}"
+        self._channel.rename(self._object_id, name)
         self._event(
             "bound",
-            address=address_fields(port.getHost()),
+            address=address_fields(address),
             options=IDatagramOptions.providedBy(self.transport),
             host_ignored=IHostIgnored.providedBy(port),
         )

@@ -251,17 +251,18 @@ def test_on_ctrl_c_the_user_sees_what_was_open_and_where_it_was_opened(start, tm
         "const server = net.createServer().listen(0, 'localhost', () => {\n"
         "  const { port } = server.address();\n"
         "  console.log(port);\n"
-        "  net.connect(port, '127.0.0.1', () => console.log('up'));\n"
+        "  net.connect(port, '127.0.0.1', () => udp.bind(0, () => console.log('up')));\n"
         "});\n"
+        "const udp = require('dgram').createSocket('udp4');\n"
     )
     program.signal_both(signal.SIGINT)
     _, _, err = program.ended()
     at = f"opened at {tmp_path}/program.js, line"
     first, *places = err.splitlines()
     assert first == "tessel: stopped by SIGINT. Still open:"
-    assert [place.split(" ")[2] for place in places] == ["socket", "server", "socket"]
-    assert places[1].endswith(f"{at} 3")
-    assert places[2].endswith(f"{at} 6")
+    assert [place.split(" ")[2] for place in places] == ["UDP", "socket", "server", "socket"]
+    assert places[2].endswith(f"{at} 3")
+    assert places[3].endswith(f"{at} 6")
 
 
 @pytest.mark.parametrize("sent_to", ["signal_device", "signal_both"])
