@@ -13,6 +13,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
@@ -23,6 +24,7 @@ from support.node import node
 
 HERE = Path(__file__).parent
 PATIENCE_S = 60
+P256 = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 SECRET = BestAvailableEncryption(b"secret")  # the passphrase of the encrypted files
 
 
@@ -41,6 +43,10 @@ def write_certificates(folder):
     (folder / "client-encrypted.key").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, SECRET)
     )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    (folder / "client-ec.key").write_bytes(P256 + plain)
+    legacy = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, SECRET)
+    (folder / "client-legacy.key").write_bytes(legacy)
     certificate = load_pem_x509_certificate(client.cert_chain_pems[0].bytes())
     (folder / "client.pfx").write_bytes(
         serialize_key_and_certificates(b"client", key, certificate, None, SECRET)
