@@ -35,10 +35,15 @@ from tessel.settings import DEBUG_VARIABLE
 from tessel_service_kit.output import Writable
 
 FAILURE_EXIT: Final = 1
+PROCESS_ID: Final = 0  # on the channel: the process as a whole
 
 CHANNEL_GRACE_S: Final = 2.0
 """Between the end of the process and the end of its channel, in either order. The system closes a
 channel when it ends the process."""
+
+EXIT_GRACE_S: Final = 2.0
+"""For a program to exit after an error of the device, with its listeners for `exit`; then it is
+killed. One that computes without a pause does not exit."""
 
 FINISH_LIMIT_S: Final = 12.0
 """To send the last bytes (2 s), to say farewell to the targets (1 s), to close the tunnel (5 s) and
@@ -197,16 +202,18 @@ class JavaScriptProgram:
         self._fail(f"tessel: the program's process broke the channel's rules: {reason}\n")
 
     def _uncaught(self, error: BaseException) -> None:
-        self._fail(report(error))
+        """Report an error of the device, such as a wrong setting; let the program exit with it."""
+        self._bridge.channel.send(PROCESS_ID, {"event": "exit", "code": FAILURE_EXIT})
+        self._fail(report(error), EXIT_GRACE_S)
 
-    def _fail(self, text: str) -> None:
-        """Report an error that ends the run, and end the process."""
+    def _fail(self, text: str, grace_s: float = 0) -> None:
+        """Report an error that ends the run, and end the process after `grace_s` seconds."""
         self._say(text)
         self._exit_code = FAILURE_EXIT
         if self._process is None:
             self._stop()
         else:
-            self._send_signal(signal.SIGKILL)
+            self._reactor.callLater(grace_s, self._send_signal, signal.SIGKILL)
 
     def _report_failure(self, failure: Failure) -> None:
         """Report that closing has failed, which is a bug; the exit code is not 0."""

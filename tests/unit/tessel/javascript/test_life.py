@@ -445,11 +445,18 @@ def test_a_wrong_setting_of_the_program_itself_is_reported_as_for_python(tmp_pat
         "process.env.PROXY_PORT = 'x';\n"
         "require('net').connect(1, 'localhost').on('error', () => {});\n"
         "setInterval(() => {}, 1000);\n"
+        "process.on('exit', (code) => console.log('cleaned', code));\n"
     )
     ran = run_on_device(tmp_path, text)
-    assert ran.code == 1
+    assert (ran.code, ran.out) == (1, "cleaned 1\n")
     assert ran.err.startswith("tessel: PROXY_PORT='x'")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_a_busy_program_with_a_wrong_setting_is_killed(tmp_path):
+    text = "process.env.PROXY_PORT = 'x';\nrequire('net').connect(1, 'localhost');\nfor (;;);\n"
+    ran = run_on_device(tmp_path, text)
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
 
 
 def test_a_program_may_switch_the_report_of_routes_on_itself(tmp_path):

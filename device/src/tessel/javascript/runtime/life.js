@@ -59,4 +59,15 @@ function reportSignals(channel) {
   });
 }
 
-module.exports = { PRELOAD, hideOptions, reportSignals, takeDescriptors, watchDevice };
+/** Let the device end the program, because of an error that it reports itself. */
+function exitOnDemand(channel) {
+  channel.addAccepted(0, {
+    onEvent({ event, code }) {
+      if (event === 'exit') process.exit(code);
+    },
+  });
+}
+
+module.exports = {
+  PRELOAD, exitOnDemand, hideOptions, reportSignals, takeDescriptors, watchDevice,
+};
