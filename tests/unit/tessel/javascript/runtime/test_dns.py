@@ -99,3 +99,13 @@ def test_import_gives_the_same_dns(tmp_path):
     """
     done = run_on_device(tmp_path, text, name="program.mjs")
     assert (done.code, done.lines) == (0, ["127.0.0.1 [ '127.0.0.1' ]"])
+
+
+def test_an_error_in_one_callback_concerns_no_other_look_up(tmp_path):
+    text = """
+    process.on('uncaughtException', (error) => console.log(error.message));
+    for (const number of [1, 2, 3]) {
+      dns.lookup('localhost', 4, () => { throw new Error(`of look-up ${number}`); });
+    }
+    """
+    assert sorted(ran(tmp_path, text).lines) == [f"of look-up {number}" for number in (1, 2, 3)]

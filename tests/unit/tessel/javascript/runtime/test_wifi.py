@@ -178,3 +178,24 @@ def test_a_call_that_the_host_ignores_is_a_warning(tmp_path):
 def test_every_file_gets_the_same_wifi(tmp_path):
     text = "say(require('wifi-cc3000') === wifi, wifi instanceof require('events'));"
     assert ran(tmp_path, text) == [[True, True]]
+
+
+def test_a_udp_port_resumes_when_the_radio_is_on_again(tmp_path):
+    text = """
+    const dns = require('dns');
+    const socket = require('dgram').createSocket('udp4');
+    const send = (data) => socket.send(data, socket.address().port, '127.0.0.1');
+    socket.on('message', (data) => { if (String(data) === 'again') socket.close(); });
+    socket.on('close', () => say('received'));
+    wifi.once('connect', () => socket.bind(() => wifi.disable(() => {
+      dns.lookup('localhost', (error) => {
+        say(error.code, error.message);
+        wifi.once('connect', () => send('again'));
+        wifi.enable();
+      });
+    })));
+    """
+    assert ran(tmp_path, text) == [
+        ["ENETUNREACH", "getaddrinfo ENETUNREACH localhost"],
+        ["received"],
+    ]
