@@ -4,6 +4,7 @@
 
 const path = require('path');
 const { Worker } = require('worker_threads');
+const { warnOnce } = require('./warnings');
 
 const PRELOAD = path.join(__dirname, 'preload.js');
 const SIGNALS = ['SIGINT', 'SIGTERM'];
@@ -36,14 +37,18 @@ function hideOptions() {
  * A thread of its own waits for the end of the lifeline. It does not keep the process alive.
  */
 function watchDevice(lifeline) {
-  new Worker(path.join(__dirname, 'watchdog.js'), {
+  const watchdog = new Worker(path.join(__dirname, 'watchdog.js'), {
     name: 'tessel',
     env: {},
     execArgv: [],
     workerData: { lifeline },
     stdout: true, // else Node joins the thread's streams to the program's, and so opens those
     stderr: true,
-  }).unref();
+  });
+  watchdog.on('error', (error) => {
+    warnOnce(`this process would not notice the end of the device while it is busy: ${error.message}`);
+  });
+  watchdog.unref();
 }
 
 /** Tell the device of signals that the program listens for: it then leaves the end to the program. */
