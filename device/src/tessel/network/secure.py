@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IReactorTime
@@ -67,14 +67,13 @@ class TlsTransport(TLSTransport):
         return self._peer
 
     def peer_certificate_chain(self) -> list[bytes]:
-        chain = self._openssl().get_peer_cert_chain(as_cryptography=True)
+        chain = self._openssl().get_peer_cert_chain()
         if chain:
-            return [one.public_bytes(Encoding.DER) for one in chain]
+            return _ders(chain)
         return [] if self._peer is None else [self._peer]  # a resumed session has no chain
 
     def verified_certificate_chain(self) -> list[bytes]:
-        chain = self._openssl().get_verified_chain(as_cryptography=True)
-        return [one.public_bytes(Encoding.DER) for one in chain or ()]
+        return _ders(self._openssl().get_verified_chain() or ())
 
     def own_certificate(self) -> bytes | None:
         own = self._openssl().get_certificate(as_cryptography=True)
@@ -139,6 +138,11 @@ class TlsTransport(TLSTransport):
             cast("IDiscardable", below).discard()
         else:
             below.loseConnection()
+
+
+def _ders(chain: Iterable[crypto.X509]) -> list[bytes]:
+    """Return certificates of a target in DER, also those that `cryptography` cannot read."""
+    return [crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain]
 
 
 class Handshake:

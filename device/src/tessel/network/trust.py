@@ -24,6 +24,7 @@ from tessel.network.certificate_names import is_common_name, why_not
 from tessel.network.interface import TlsOptions
 from tessel.network.tls_context import context_for
 
+DER = crypto.FILETYPE_ASN1
 LONGEST_NAME = 255  # bytes; OpenSSL rejects longer names
 LONGEST_PROTOCOL = 255  # bytes; one byte holds the length (RFC 7301)
 MOST_PROTOCOL_BYTES = 65_535  # of all names with their lengths, in the ClientHello
@@ -121,9 +122,12 @@ class Verification:
 
 
 def peer_der(connection: SSL.Connection) -> bytes | None:
-    """Return the peer's certificate in DER; None if it sent none."""
-    certificate = connection.get_peer_certificate(as_cryptography=True)
-    return None if certificate is None else certificate.public_bytes(Encoding.DER)
+    """Return the peer's certificate in DER; None if it sent none.
+
+    It may be one that `cryptography` cannot read.
+    """
+    certificate = connection.get_peer_certificate()
+    return None if certificate is None else crypto.dump_certificate(DER, certificate)
 
 
 def _idna(name: str) -> bytes:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLServerConnectionCreator
@@ -300,6 +300,16 @@ def test_a_cut_without_close_notify_is_not_a_clean_end():
     meeting = Meeting(issued("example.com"))
     meeting.connection.cut(ConnectionDone())
     assert meeting.protocol.lost.check(ConnectionLost)
+
+
+def test_a_certificate_that_only_openssl_can_read_is_refused_in_nodes_words():
+    identity = self_signed()
+    version_3 = identity.certificate.public_bytes(Encoding.DER)
+    version_5 = version_3.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04")
+    odd = crypto.load_certificate(crypto.FILETYPE_ASN1, version_5)
+    with pytest.deprecated_call():  # cryptography has no object for it
+        meeting = Meeting(Identity(identity.key, odd))
+    assert meeting.error.code == "DEPTH_ZERO_SELF_SIGNED_CERT"
 
 
 def test_a_reset_after_the_targets_close_notify_is_a_clean_end():

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 import pytest_twisted
 import trustme
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
@@ -21,6 +21,7 @@ from tessel.radio.host import HostRadio
 CA = (AUTHORITY.cert_pem.bytes(),)
 DEVICE = AUTHORITY.issue_cert("device.example")
 CERT, KEY = (DEVICE.cert_chain_pems[0].bytes(),), (DEVICE.private_key_pem.bytes(),)
+VERSION_3, VERSION_5 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04"  # of a certificate
 TLS_1_2, TLS_1_3 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
 
 
@@ -98,6 +99,29 @@ async def test_a_chain_is_told_as_it_was_received(connected):
     chain = (await connected(server)).transport.peer_certificate_chain()
     assert chain == [der(pem.bytes()) for pem in server.issued.cert_chain_pems]
     assert len(chain) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_chain_may_have_a_certificate_that_only_openssl_can_read(connected):
+    """A server may send anything besides its own certificate; it must not end the program."""
+    odd = der(AUTHORITY.cert_pem.bytes()).replace(VERSION_3, VERSION_5)
+    server = TlsServer()
+    with pytest.deprecated_call():  # cryptography has no object for it
+        server.context.add_extra_chain_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, odd))
+    secured = (await connected(server)).transport
+    own = der(server.issued.cert_chain_pems[0].bytes())
+    assert secured.peer_certificate_chain() == [own, odd]
+    assert secured.verified_certificate_chain() == [own, der(AUTHORITY.cert_pem.bytes())]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_verified_chain_ends_with_the_authority_as_far_as_it_is_known(connected):
+    server = TlsServer(issuer=AUTHORITY.create_child_ca())
+    received = [der(pem.bytes()) for pem in server.issued.cert_chain_pems]
+    chain = (await connected(server)).transport.verified_certificate_chain()
+    assert chain == [*received, der(AUTHORITY.cert_pem.bytes())]
+    unknown = await connected(server, ca=(), reject_unauthorized=False)
+    assert unknown.transport.verified_certificate_chain() == received
 
 
 @pytest.mark.parametrize(
