@@ -61,7 +61,7 @@ class LookUps {
     this._active -= 1;
     if (this._waiting.length > 0) this._send(this._waiting.shift());
     this._channel.release();
-    later(question.resource, () => question.answered(fields));
+    question.resource.runInAsyncScope(question.answered, null, fields);
   }
 }
 
@@ -155,12 +155,8 @@ function refuse(request, call) {
 
 /** End a request with an error after the call that has made it. */
 function complete(request, code) {
-  later(new AsyncResource('LOOKUP'), () => request.oncomplete(code));
-}
-
-/** Call back in a turn of its own, as Node does, in the context of the program's call. */
-function later(resource, call) {
-  setImmediate(() => resource.runInAsyncScope(call));
+  const resource = new AsyncResource('LOOKUP');
+  setImmediate(() => resource.runInAsyncScope(() => request.oncomplete(code)));
 }
 
 function ordered(found, order, cares) {

@@ -96,16 +96,15 @@ class RadioPort extends RadioPortOptions {
     return this._bound !== null && net.isIPv4(ip) ? 0 : -errno.EINVAL;
   }
 
-  // Events of the device. As in Node, each has a turn of its own: promises settle in between, and
-  // an error of the program's callback concerns no other event.
+  // Events of the device.
 
   onEvent(fields, data) {
-    setImmediate(() => this[`_on_${fields.event}`](fields, data));
+    this[`_on_${fields.event}`](fields, data);
   }
 
   /** The device has sent so many datagrams. */
   onCredit(number) {
-    for (let left = number; left > 0; left -= 1) setImmediate(() => this._unsent.end(0));
+    for (let left = number; left > 0; left -= 1) this._unsent.end(0);
   }
 
   _on_bound({ address, options, host_ignored: hostIgnored }) {
@@ -113,8 +112,11 @@ class RadioPort extends RadioPortOptions {
     this._bound = { address: own, family, port };
     this._able = options;
     if (hostIgnored) warnOnce('dgram: the host is ignored: the CC3000 receives at all its addresses');
-    this._settleBind(null);
-    this._joinEarly();
+    try {
+      this._settleBind(null);
+    } finally { // also if a listener throws, and the program goes on
+      this._joinEarly();
+    }
   }
 
   _on_failed({ error }) {
@@ -144,8 +146,7 @@ class RadioPort extends RadioPortOptions {
   }
 
   _on_message({ address, port }, data) {
-    const bytes = Buffer.allocUnsafeSlow(data === undefined ? 0 : data.length);
-    if (data !== undefined) data.copy(bytes);
+    const bytes = data || Buffer.alloc(0);
     this._takeNote(bytes.length + DATAGRAM_BYTES);
     if (!this._receiving || !this._isFromPeer(address, port)) return;
     this.onmessage(bytes.length, this, bytes, { address, family: 'IPv4', port });

@@ -51,9 +51,9 @@ class Unsent {
     if (resource !== null) resource.runInAsyncScope(() => request.oncomplete(status, size));
   }
 
-  /** None of them was sent: the port was closed. */
+  /** None of them was sent: the port was closed. Each has a turn of its own, because it may throw. */
   drop() {
-    while (this._waiting.length > 0) this.end(-errno.ECANCELED);
+    for (let left = this.count; left > 0; left -= 1) setImmediate(() => this.end(-errno.ECANCELED));
   }
 }
 

@@ -97,14 +97,11 @@ class Wifi extends EventEmitter {
     return this;
   }
 
-  // Events of the device. Each has a turn of its own, so that an error in a listener concerns no
-  // other event.
+  // Events of the device.
 
   onEvent(fields) {
-    setImmediate(() => {
-      this._state = fields.state || this._state;
-      this[`_on_${fields.event}`](fields);
-    });
+    this._state = fields.state || this._state;
+    this[`_on_${fields.event}`](fields);
   }
 
   _on_state() {}

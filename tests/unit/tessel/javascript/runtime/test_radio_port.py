@@ -73,7 +73,9 @@ def test_datagrams_that_are_not_sent_when_the_port_is_closed_are_cancelled(tmp_p
     device.port.onCredit(1);
     await device.tell('unsent', { code: 'EACCES' });
     socket.close();
+    await turn();
     await device.tell('closed', {});
+    await turn();
     say(device.held);
     """
     assert ran(tmp_path, text) == [
@@ -130,3 +132,22 @@ def test_credit_is_returned_also_for_datagrams_that_are_ignored(tmp_path):
     say(device.calls);
     """
     assert ran(tmp_path, text) == [[20000, 9], [0, 9], [[["bind"], ["credit", 40_256]]]]
+
+
+def test_a_callback_that_throws_does_not_keep_the_others_from_being_called(tmp_path):
+    text = """
+    process.on('uncaughtException', (error) => say(error.message));
+    socket.bind(5000);
+    await turn();
+    await device.bound();
+    for (const number of [1, 2]) {
+      socket.send('x', 9, '127.0.0.1', () => { throw new Error(`in callback ${number}`); });
+    }
+    await turn();
+    socket.close();
+    await turn();
+    await device.tell('closed', {});
+    await turn();
+    say(device.held);
+    """
+    assert ran(tmp_path, text) == [["close", 3], ["in callback 1"], ["in callback 2"], [0]]
