@@ -1,17 +1,27 @@
-"""A JavaScript program that runs on a device, as two processes that a test can signal and kill."""
+"""A JavaScript program on a device: two processes to signal and kill, streams, a terminal."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 from contextlib import suppress
 from pathlib import Path
 
 from lab.waiting import eventually
+from support.javascript.on_device import PATIENCE_S
 
 START_S = 20  # until a program prints its first line, on a busy machine
 END_S = 20
 ANNOUNCE = "console.log(process.pid);\n"
+
+# Handles SIGINT, and exits by itself half a second later.
+HANDLE = """
+process.on('SIGINT', () => { console.log('handled'); setTimeout(() => process.exit(7), 500); });
+setInterval(() => {}, 1000);
+console.log('up');
+"""
 
 
 class Running:
@@ -77,3 +87,41 @@ def is_alive(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def run_file(folder, program, **streams):
+    """Run a program of a folder to its end, with streams of the test; its output is bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "tessel", "run", program],
+        cwd=folder,
+        env=os.environ | {"RADIO": "host"},
+        timeout=PATIENCE_S,
+        check=False,
+        **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams),
+    )
+
+
+def in_terminal(folder, text, ready, keys):
+    """Run a program in a terminal, type keys when it is ready; return its code and last line."""
+    (folder / "program.js").write_text(text)
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tessel", "run", "program.js"],
+        cwd=folder,
+        env=os.environ | {"RADIO": "host"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - it only calls the system
+    )
+    os.close(theirs)
+    shown = b""
+    while ready not in shown:
+        shown += os.read(ours, 1000)
+    os.write(ours, keys)
+    with suppress(OSError):  # when no process has the terminal any more
+        while piece := os.read(ours, 1000):
+            shown += piece
+    os.close(ours)
+    return process.wait(PATIENCE_S), shown.decode().replace("^C", "").splitlines()[-1]
