@@ -100,6 +100,15 @@ def test_a_server_counts_its_pages_until_it_is_stopped():
             process.kill()
 
 
+def test_a_network_is_joined_and_left():
+    done = run("join_network.js", "tesselnet")
+    assert (done.returncode, done.stderr) == (0, "")
+    joined, address, left = done.stdout.splitlines()
+    assert re.fullmatch(r"joined tesselnet as ([0-9a-f]{2}:){5}[0-9a-f]{2}", joined)
+    assert re.fullmatch(r"address [\d.]+, gateway [\d.]+", address)
+    assert left == "left; connected: false"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_program_on_a_page_prints_what_the_site_says(tmp_path, site, page):
     (program,) = (block for block in blocks(ROOT / page, "js") if EXAMPLE_SITE in block)

@@ -156,6 +156,12 @@ def test_a_script_presses_the_button_of_a_javascript_program(checkout):
     assert [line.partition(" ")[2] for line in written.splitlines()][: len(actions)] == actions
 
 
+def test_a_javascript_program_joins_the_network(checkout):
+    (checkout / "join.js").write_text(javascript("join.js"))
+    said, _ = run(".venv/bin/tessel run join.js", checkout)
+    assert re.fullmatch(r"\d+\.\d+\.\d+\.\d+ [0-9a-f]{12}\n", said)
+
+
 def test_the_modules_of_the_javascript_page_are_those_of_the_examples():
     lock = json.loads((ROOT / "examples/npm/package-lock.json").read_text())
     (asked,) = re.findall(r"^npm install (\w+)@(\S+)$", FIRST_JAVASCRIPT.read_text(), re.MULTILINE)

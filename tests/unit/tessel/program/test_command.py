@@ -170,6 +170,7 @@ def test_a_setting_misspelt_is_warned_about(program):
     "name",
     [
         "examples/echo.py",
+        "examples/join_network.js",
         "examples/join_network.py",
         "examples/parallel_downloads.js",
         "examples/parallel_downloads.py",
