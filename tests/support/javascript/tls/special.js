@@ -26,7 +26,8 @@ const common = { ca, host, port: ports.greet, servername: 'localhost' };
       });
       socket.on('OCSPResponse', (response) => console.log(label, 'OCSPResponse', response));
       socket.once('data', () => socket.end());
-      await follow(label, socket, ['lookup', 'ready']);
+      socket.on('lookup', (error, _address, _family, name) => console.log(label, 'lookup', error, name));
+      await follow(label, socket);
     } catch (error) {
       console.log(label, error.code);
     }

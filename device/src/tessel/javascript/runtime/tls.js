@@ -144,6 +144,8 @@ function connectByNode(given, callback) {
   const ofTls = { onread: undefined, signal: undefined, timeout: undefined };
   const below = net.connect({ ...given, ...ofTls, [kEncrypted]: true });
   const socket = nodeOver(below, given);
+  below.on('lookup', (...found) => socket.emit('lookup', ...found));
+  below.on('ready', () => socket.emit('ready'));
   if (callback) socket.once('secureConnect', callback);
   if (given.timeout) socket.setTimeout(given.timeout);
   return socket;
