@@ -4,8 +4,15 @@
  * Errors: those of the device with Node's members, and those that Node's own code would throw.
  */
 
-const os = require('os');
+const util = require('util');
 const { legacyObject } = require('./certificates');
+
+const SYSTEM = util.getSystemErrorMap(); // errno -> [code, text]
+const NUMBERS = new Map([...SYSTEM].map(([errno, [code]]) => [code, errno]));
+NUMBERS.set('ENOTFOUND', NUMBERS.get('EAI_NONAME')); // the name that Node's look-ups have for it
+
+const CALL = /^(connect|listen|bind|read|write|getaddrinfo|send) E[A-Z_]+:? ?(.*)$/;
+const PLACE = /^\[?(.*?)\]?:(\d+)$/;
 
 /**
  * Return the Error for the fields that the device has sent, with Node's members.
@@ -14,16 +21,16 @@ const { legacyObject } = require('./certificates');
  * stack of this moment shows only how the event came.
  */
 function errorOf(fields, openedAt = null) {
-  const error = new Error(fields.message);
+  const { code, hint, details } = fields;
+  const about = aboutCall(fields);
+  const error = new Error(about.message || fields.message);
   error.stack = String(error);
-  error.code = fields.code;
-  const errno = os.constants.errno[fields.code];
-  if (errno !== undefined) error.errno = -errno;
-  const call = /^(connect|listen|bind|read|write|getaddrinfo|send) E[A-Z]+:? ?(.*)$/.exec(fields.message);
-  if (call !== null) addCall(error, call[1], call[2]);
+  if (NUMBERS.has(code)) error.errno = NUMBERS.get(code);
+  error.code = code;
+  Object.assign(error, about.members);
   if (openedAt !== null) error.stack += `\n    at ${error.syscall || 'connect'} (${openedAt})`;
-  if (fields.hint !== undefined) error.hint = fields.hint;
-  if (fields.details !== undefined) addDetails(error, fields.details);
+  if (hint !== undefined) error.hint = hint;
+  if (details !== undefined) addDetails(error, details);
   return error;
 }
 
@@ -33,16 +40,20 @@ function addDetails(error, details) {
   if (details.cert !== undefined) error.cert = legacyObject(Buffer.from(details.cert, 'base64'));
 }
 
-function addCall(error, syscall, about) {
-  error.syscall = syscall;
-  if (syscall === 'getaddrinfo') {
-    error.hostname = about;
-    return;
-  }
-  const place = /^\[?(.*?)\]?:(\d+)$/.exec(about);
-  if (place === null) return;
-  error.address = place[1];
-  error.port = Number(place[2]);
+/** Return the members of an error of a system call, and Node's message if that is another. */
+function aboutCall({ code, message }) {
+  const [, syscall, about] = CALL.exec(message) || [];
+  if (syscall === undefined) return {};
+  if (syscall === 'getaddrinfo') return { members: { syscall, hostname: about } };
+  const [, address, number] = PLACE.exec(about) || [];
+  if (address === undefined) return { members: { syscall } };
+  const port = syscall === 'listen' && number === '0' ? undefined : Number(number);
+  const [, text] = SYSTEM.get(NUMBERS.get(code)) || [];
+  const why = syscall === 'listen' && text !== undefined ? `: ${text}` : '';
+  return {
+    message: `${syscall} ${code}${why} ${address}${port === undefined ? '' : `:${port}`}`,
+    members: { syscall, address, ...(port === undefined ? {} : { port }) },
+  };
 }
 
 /** Return an error of the class `Base` with a code, whose stack shows the code as Node's does. */

@@ -81,6 +81,7 @@ class Handle extends HandleStream {
       this._finishClose();
       return;
     }
+    this._finishNow();
     const wasConnecting = this._state === STATE.CONNECTING;
     this._state = STATE.GONE;
     this._error = error || null;
@@ -101,6 +102,7 @@ class Handle extends HandleStream {
 
   _ended() {
     if (this._state === STATE.CLOSING) return;
+    this._finishNow();
     this._end = END.DUE;
     this._passOn();
   }

@@ -32,6 +32,7 @@ class HandleStream extends JSStream {
     this._isHeldBack = false; // no bytes are sent yet
     this._received = new Received();
     this._sent = 0;
+    this._finishing = null; // reports that the writing half is closed
     this._hasEnded = false; // the program has closed its half
     this._ending = null; // called with a status when the writing half is closed
     this._isFlowing = false; // the socket wants bytes
@@ -223,7 +224,16 @@ class HandleStream extends JSStream {
   _finishEnd(status) {
     const done = this._ending;
     this._ending = null;
-    setImmediate(done, status);
+    this._finishing = () => {
+      this._finishing = null;
+      done(status);
+    };
+    setImmediate(() => this._finishNow());
+  }
+
+  /** Report the end of the writing half, if that is due: before the target's end, as with a system. */
+  _finishNow() {
+    if (this._finishing !== null) this._finishing();
   }
 
   // The life of the process.

@@ -75,7 +75,7 @@ const REPLACED = {
     lookup(handle, fields) {
       if (this.connecting && this._host !== null) {
         const error = fields.error ? errorOf(fields.error) : null;
-        this.emit('lookup', error, fields.address, fields.family, this._host);
+        this.emit('lookup', error, fields.address || undefined, fields.family || undefined, this._host);
       }
     },
     tcp() {},
