@@ -2,13 +2,13 @@
 
 /** The options of `tls.connect`: what the device needs to know of them, as fields of a call. */
 
-const { createPrivateKey } = require('crypto');
+const { constants, createPrivateKey } = require('crypto');
 const fs = require('fs');
 const tls = require('tls');
 const { coded } = require('./errors');
 const { MAX_JSON_BYTES } = require('./frames');
 
-const DEFAULT_CIPHERS = tls.DEFAULT_CIPHERS; // of Node, before a program sets its own
+const DEFAULT_CIPHERS = constants.defaultCoreCipherList; // before an option or a program sets others
 const DEFAULT_MIN_VERSION = 'TLSv1.2';
 const DEFAULT_MAX_VERSION = 'TLSv1.3';
 const MAX_BYTES = MAX_JSON_BYTES - 4096; // the rest is for the other fields of the call
