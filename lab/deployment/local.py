@@ -5,6 +5,8 @@ so that the device's settings can tell them apart.
 """
 
 import json
+import random
+import socket
 import sys
 import urllib.request
 from pathlib import Path
@@ -17,6 +19,8 @@ from lab.waiting import eventually
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "tests" / "e2e" / "programs"
 LOOPBACK = "127.0.0.1"
+QUIET_PORTS = range(20_000, 32_000)  # below those that systems give to outgoing connections
+PORT_TRIES = 50
 
 
 class LocalDeployment(Deployment):
@@ -123,21 +127,21 @@ class LocalDeployment(Deployment):
 
 
 class _Service:
-    """A service that chooses a free port at its first start and uses it again at later starts."""
+    """A service that gets a free port at its first start and uses it again at later starts."""
 
     def __init__(self, start_process, name, settings):
         self._start_process = start_process
         self._name = name
         self._starts = 0
         self._settings = {**settings, "HOST": LOOPBACK, "LOG_FORMAT": "json"}
-        self.port = 0
+        self.port = _quiet_port()
         self.start()
 
     def start(self):
         self._starts += 1
         settings = {**self._settings, "PORT": str(self.port)}
         self.process = self._start_process([_command(self._name)], settings, self._name)
-        self.port = eventually(self._listening, SERVICE_SECONDS, self._why_not)[0]["port"]
+        eventually(self._listening, SERVICE_SECONDS, self._why_not)
 
     def _listening(self):
         """Return the "listening" lines of this start. Raises RuntimeError if it has ended."""
@@ -152,3 +156,15 @@ class _Service:
 def _command(name):
     """Return the path of a command in this virtual environment."""
     return Path(sys.executable).with_name(name)
+
+
+def _quiet_port():
+    """Return a free port that no outgoing connection takes while the service is stopped."""
+    for port in random.sample(QUIET_PORTS, PORT_TRIES):
+        with socket.socket() as trial:
+            try:
+                trial.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"none of {PORT_TRIES} ports in {QUIET_PORTS} is free")
