@@ -24,13 +24,14 @@ from tessel.javascript.frames import (
     encode_data,
     encode_message,
 )
+from tessel.javascript.output import write_now
 from tessel.node.base.handles import Handle, Handles
 
 MAX_OBJECTS: Final = 16_384
 """Sockets, servers and look-ups of a program at a time. Each needs some 10 KiB here. The CC3000 has
 4 sockets, and a program that opens this many has lost count of them."""
 
-READ_BYTES: Final = 256 * 1024
+READ_BYTES: Final = 128 * 1024
 """Bytes that one read of the channel takes at most, and that may wait for a child which does not
 read: then its calls are not read either, so that their answers do not pile up."""
 
@@ -206,17 +207,17 @@ class Channel(Protocol):
     def send(self, object_id: int, fields: Fields, data: bytes = b"") -> None:
         """Send an event of an object to the program."""
         if self._is_open:
-            self._out().write(encode_message(object_id, fields, data))
+            write_now(self._out(), (encode_message(object_id, fields, data),))
 
     def send_data(self, object_id: int, data: bytes) -> None:
         """Send received bytes of an object to the program. The caller keeps to its credit."""
         if self._is_open:
-            self._out().writeSequence(list(encode_data(object_id, data)))
+            write_now(self._out(), list(encode_data(object_id, data)))
 
     def send_credit(self, object_id: int, nbytes: int) -> None:
         """Permit the program to send that many bytes of an object in addition."""
         if self._is_open:
-            self._out().write(encode_credit(object_id, nbytes))
+            write_now(self._out(), (encode_credit(object_id, nbytes),))
 
     def _out(self) -> Connection:
         return cast("Connection", self.transport)  # used only while it is open

@@ -1,0 +1,39 @@
+"""The writes to the channel: at once, as long as the system has room.
+
+Twisted would join the pieces of a frame, and wait for the reactor's next turn to send them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from twisted.internet.tcp import Connection
+
+
+def write_now(transport: Connection, pieces: Sequence[bytes]) -> None:
+    """Write pieces in order; the transport queues what the system has no room for.
+
+    Errors are left to the transport, which meets them again in its next turn: `connectionLost` must
+    not be called inside a write.
+    """
+    sent = 0
+    if not _has_queued(transport):
+        try:
+            sent = transport.getHandle().sendmsg(pieces)
+        except OSError:
+            sent = 0
+    rest = b"".join(_behind(sent, pieces))
+    if rest:
+        transport.write(rest)
+
+
+def _has_queued(transport: Connection) -> bool:
+    unsent = len(transport.dataBuffer) - transport.offset
+    return bool(unsent or transport._tempDataBuffer or transport.disconnecting)
+
+
+def _behind(sent: int, pieces: Sequence[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if sent < len(piece):
+            yield piece[sent:]
+        sent = max(sent - len(piece), 0)
