@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 
 
-def write_now(transport: Connection, pieces: Sequence[bytes]) -> None:
+def write_now(transport: ITransport, pieces: Sequence[bytes]) -> None:
     """Write pieces in order; the transport queues what the system has no room for.
 
     Errors are left to the transport, which meets them again in its next turn: `connectionLost` must
-    not be called inside a write.
+    not be called inside a write. A transport other than TCP's gets an ordinary `write`.
     """
     sent = 0
-    if not _has_queued(transport):
+    if isinstance(transport, Connection) and not _has_queued(transport):
         try:
             sent = transport.getHandle().sendmsg(pieces)
         except OSError:
