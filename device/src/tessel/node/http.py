@@ -35,6 +35,7 @@ from tessel.node._http.outgoing import OutgoingMessage
 from tessel.node._http.request import ClientRequest
 from tessel.node._http.response import ServerResponse
 from tessel.node._http.server import HttpServer, create_server
+from tessel.node._http.sparing_agent import SparingAgent
 from tessel.node._http.vocabulary import METHODS, STATUS_CODES
 from tessel.node.base.arguments import ArgumentTypeError, callback, options_mapping, split_callback
 from tessel.node.net import Socket
@@ -70,7 +71,7 @@ max_header_size = MAX_HEADER_BYTES  # bytes
 validate_header_name = check_name
 validate_header_value = check_value
 
-global_agent = HttpAgent(keep_alive=True)
+global_agent: HttpAgent = SparingAgent(keep_alive=True)
 
 Callback: TypeAlias = Callable[[IncomingMessage], object]
 Options: TypeAlias = Mapping[str, object]

@@ -14,6 +14,7 @@ from tessel.node import http, tls
 from tessel.node._http.agent import of_connection
 from tessel.node._http.options import RequestTarget
 from tessel.node._http.request import ClientRequest
+from tessel.node._http.sparing_agent import SparingAgent
 from tessel.node._net.options import TLS_OPTIONS
 from tessel.node.http import Callback, Options
 from tessel.node.net import Socket
@@ -36,8 +37,12 @@ class HttpsAgent(http.Agent):
         return tls.connect(of_connection(options, TLS_OPTIONS))
 
 
+class _SparingHttpsAgent(SparingAgent, HttpsAgent):
+    """The agent of requests that name none."""
+
+
 Agent = HttpsAgent
-global_agent = HttpsAgent(keep_alive=True)
+global_agent: HttpsAgent = _SparingHttpsAgent(keep_alive=True)
 
 
 def request(

@@ -89,3 +89,9 @@ class SocketFacts(Holder, Duplex):
         if host is None:
             return {}
         return {"address": host, "port": self.local_port, "family": family_name(host)}
+
+
+def is_scarce(socket: SocketFacts) -> bool:
+    """Return whether a socket is one of the few that a chip has: four, on the CC3000."""
+    link = socket._link  # noqa: SLF001 - a fact of the socket that programs have no use for
+    return link.usable and link.weak
