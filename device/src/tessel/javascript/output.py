@@ -30,7 +30,7 @@ def write_now(transport: ITransport, pieces: Sequence[bytes]) -> None:
 
 def _has_queued(transport: Connection) -> bool:
     unsent = len(transport.dataBuffer) - transport.offset
-    return bool(unsent or transport._tempDataBuffer or transport.disconnecting)
+    return bool(unsent or transport._tempDataBuffer or transport.disconnecting)  # noqa: SLF001 - Twisted has no other
 
 
 def _behind(sent: int, pieces: Sequence[bytes]) -> Iterator[bytes]:
