@@ -98,6 +98,10 @@ BENCH_NATIVE := bench/native
 bench: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare the proxy's speed with other programs; ARGS=--help for options
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-javascript
+bench-javascript: setup $(BENCH_BUILT)/site ## compare JavaScript programs on the device with Python's; ARGS=--help for options
+	$(BIN)/python -m bench.javascript $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: ## install the other programs for `make bench`, and a C compiler (Debian, as root)
 	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev

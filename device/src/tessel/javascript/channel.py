@@ -24,7 +24,7 @@ from tessel.javascript.frames import (
     encode_data,
     encode_message,
 )
-from tessel.javascript.output import write_now
+from tessel.network.immediate_writes import write_now
 from tessel.node.base.handles import Handle, Handles
 
 MAX_OBJECTS: Final = 16_384

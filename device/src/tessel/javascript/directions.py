@@ -77,7 +77,7 @@ class FromProgram:
         if not self._link.usable:
             self._early.append(data)
             return
-        self._link.write(data)
+        self._link.write_now(data)
         self._return_credit(object_id, len(data))
 
     def end(self) -> None:

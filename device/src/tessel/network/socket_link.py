@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tessel.errors import NodeError
+from tessel.network.immediate_writes import write_now
 from tessel.network.interface import (
     IConnectWatcher,
     IDiscardable,
@@ -104,6 +105,10 @@ class SocketLink:
     def write(self, data: bytes) -> None:
         """Write bytes to the transport."""
         self._transport().write(data)
+
+    def write_now(self, data: bytes) -> None:
+        """Write bytes without waiting for the reactor's next turn, if the system has room."""
+        write_now(self._transport(), (data,))
 
     def end(self) -> None:
         """Close the writing half (FIN) after all written bytes."""

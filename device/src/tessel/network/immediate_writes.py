@@ -1,17 +1,23 @@
-"""The writes to the channel: at once, as long as the system has room.
+"""Writes to a TCP or UNIX socket at once, as long as the system has room.
 
-Twisted would join the pieces of a frame, and wait for the reactor's next turn to send them.
+Twisted would join the pieces, and wait for the reactor's next turn to send them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol as Shape
 
-from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 
 
-def write_now(transport: ITransport, pieces: Sequence[bytes]) -> None:
+class Writable(Shape):
+    """A transport that can be written to."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+def write_now(transport: Writable, pieces: Sequence[bytes]) -> None:
     """Write pieces in order; the transport queues what the system has no room for.
 
     Errors are left to the transport, which meets them again in its next turn: `connectionLost` must
