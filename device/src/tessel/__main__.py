@@ -54,6 +54,8 @@ Exit code: 0 if the program ended without an error; 1 for an unhandled error (Ja
 TESSEL_COMPAT=board: 8) or a wrong setting; the argument of process.exit or sys.exit; 130 for SIGINT
 and 143 for SIGTERM."""
 
+_PROGRAMS = "a JavaScript or Python program, or a folder with package.json or index.js"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command `tessel` with these arguments and return its exit code.
@@ -72,7 +74,7 @@ def _run(given: argparse.Namespace) -> int:
     try:
         source = b"" if _is_package(path) else path.read_bytes()
     except OSError as fault:
-        return _misused(f"{path}: {fault.strerror}; expected: a JavaScript or Python program")
+        return _misused(f"{path}: {fault.strerror}; expected: {_PROGRAMS}")
     is_javascript = path.suffix in JAVASCRIPT_SUFFIXES or _is_package(path)
     run = _run_javascript if is_javascript else _run_program
     for option, (variable, file) in board_options(given).items():

@@ -7,6 +7,7 @@ from support.fake_board import powered_board
 from support.fake_wifi import CONNECTION, FakeWifi
 from support.javascript.played_child import PlayedChild
 from tessel.errors import NodeError
+from tessel.node._wifi.board_wifi import NOT_JOINED_HINT
 from tessel.radio.interface import LinkState, NetworkUnreachableError, RadioRefusedError
 
 ON = {"enabled": True, "connected": False, "connection": None, "mac": "080028010203"}
@@ -117,7 +118,11 @@ def test_a_network_that_is_not_joined_in_time_is_a_timeout(board, begun):
     begun.call(1, "join", call=3, **HOME | {"timeout": 5})
     board.clock.advance(5)
     board.run()
-    error = {"message": "The network was not joined in time", "code": "ETIMEDOUT"}
+    error = {
+        "message": "The network was not joined in time",
+        "code": "ETIMEDOUT",
+        "hint": NOT_JOINED_HINT,
+    }
     assert begun.take() == [
         event("timeout", ON, error=error),
         answer(3, ON, error, timed_out=True),

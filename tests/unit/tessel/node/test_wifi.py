@@ -256,6 +256,18 @@ def test_a_network_that_is_not_joined_in_time_is_said_where_nobody_listens(begun
         begun.pass_time(20)
 
     assert warned[0].filename == __file__
+    assert str(warned[0].message).endswith("is that of WIFI_SSID, else tesselnet")
+
+
+def test_a_network_that_is_not_joined_in_time_comes_with_a_hint(begun, radio):
+    errors = []
+    wifi.connect(ssid="home", callback=lambda error, _: errors.append(error))
+    begun.pass_time(20)
+
+    assert [error.hint for error in errors] == [
+        "is the network in range, and the password right? The only network of a simulated chip "
+        "is that of WIFI_SSID, else tesselnet"
+    ]
 
 
 def test_a_network_that_the_radio_joins_in_vain_is_said_and_ends_nothing(begun, radio):

@@ -137,7 +137,8 @@ class Wifi extends EventEmitter {
   /** Report the failure of an operation without a callback. */
   _report(error, timedOut) {
     const isUnheard = this.listenerCount(timedOut ? 'timeout' : 'error') === 0;
-    if (isUnheard && (timedOut || !hasWifi())) this._on_warning({ text: `wifi: ${error.message}` });
+    const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+    if (isUnheard && (timedOut || !hasWifi())) this._on_warning({ text: `wifi: ${error.message}${hint}` });
     else if (!timedOut) this.emit('error', error);
   }
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.defer import TimeoutError as TimeIsUp
@@ -19,6 +19,11 @@ from tessel.radio.interface import IWifi, LinkState, NetworkUnreachableError, Ra
 from tessel.source_location import here
 
 T = TypeVar("T")
+
+NOT_JOINED_HINT: Final = (
+    "is the network in range, and the password right? The only network of a simulated chip is that "
+    "of WIFI_SSID, else tesselnet"
+)
 
 
 class BoardWifi(EventEmitter):
@@ -245,11 +250,12 @@ class BoardWifi(EventEmitter):
 
     def _report_timeout(self, callback: Callback | None) -> None:
         error = NodeError("The network was not joined in time", "ETIMEDOUT")
+        error.hint = NOT_JOINED_HINT
         heard = self.emit("timeout", error)
         if callback is not None:
             callback(error, None)
         elif not heard:
-            self._warn(f"wifi: {error}", self._asked_at)
+            self._warn(f"wifi: {error}; {NOT_JOINED_HINT}", self._asked_at)
 
     def _report(self, error: NodeError, callback: Callback | None) -> None:
         """Call back with an error; without a callback, emit it."""
