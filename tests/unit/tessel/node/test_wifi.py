@@ -265,8 +265,10 @@ def test_a_network_that_is_not_joined_in_time_comes_with_a_hint(begun, radio):
     begun.pass_time(20)
 
     assert [error.hint for error in errors] == [
-        "is the network in range, and the password right? The only network of a simulated chip "
-        "is that of WIFI_SSID, else tesselnet"
+        (
+            "is the network in range, and the password right? The only network of a simulated chip "
+            "is that of WIFI_SSID, else tesselnet"
+        )
     ]
 
 
