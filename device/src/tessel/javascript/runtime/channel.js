@@ -14,6 +14,12 @@ const { Output } = require('./output');
 const STDERR = 2;
 
 /**
+ * Bytes of a write up to which they are copied: the write is then done at once, so that a program may
+ * exit after many small ones. Copying more costs more than to wait.
+ */
+const MAX_COPIED_BYTES = 16 * 1024;
+
+/**
  * The channel's end in the program's process.
  *
  * An object of the channel has the methods `onEvent(fields, data)`, `onData(bytes)` and
@@ -96,7 +102,10 @@ class Channel {
    * `taken` is called when they may.
    */
   sendData(id, bytes, taken) {
-    return this._output.write(encodeData(id, bytes), taken);
+    const parts = encodeData(id, bytes);
+    if (bytes.length > MAX_COPIED_BYTES) return this._output.write(parts, taken);
+    this._output.write([Buffer.concat(parts)]);
+    return true;
   }
 
   /** Permit the device to send that many bytes of an object in addition. */
