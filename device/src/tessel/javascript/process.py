@@ -25,6 +25,8 @@ _NODES_OWN: Final = ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE
 """Variables with which a Node process tells its child that it is one. They would name a descriptor
 that this process does not have, or that is now the channel."""
 
+_AUTHORITY_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
 _PR_SET_PDEATHSIG: Final = 1  # of Linux's prctl
 
 
@@ -46,7 +48,10 @@ class NodeProcess:
             opened.callback(os.close, self._lifeline)
             with childs, os.fdopen(watched, "rb"):
                 self._process = _started(
-                    [node, "--require", str(PRELOAD), "--", str(program), *arguments],
+                    [
+                        *(node, *_authorities(environ), "--require", str(PRELOAD)),
+                        *("--", str(program), *arguments),
+                    ],
                     environ,
                     {CHANNEL_VARIABLE: childs.fileno(), LIFELINE_VARIABLE: watched},
                 )
@@ -71,6 +76,16 @@ class NodeProcess:
     def close(self) -> None:
         """Let go of the lifeline: a process that runs on would end."""
         os.close(self._lifeline)
+
+
+def _authorities(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the option with which the TLS of Node trusts the same authorities as the device's.
+
+    Node would ignore the variables, and trust its own list.
+    """
+    is_set = any(environ.get(name) for name in _AUTHORITY_VARIABLES)
+    is_refused = "--use-bundled-ca" in environ.get("NODE_OPTIONS", "")
+    return ("--use-openssl-ca",) if is_set and not is_refused else ()
 
 
 def _started(

@@ -17,6 +17,7 @@ const common = { ca, host, port: ports.greet, servername: 'localhost' };
     requestOCSP: { requestOCSP: true },
     minDHSize: { minDHSize: 4096 },
     'wrong curve': { ecdhCurve: 'nonsense' },
+    'null as name': { servername: null },
     'one that only Node has, of another name': { ecdhCurve: 'P-256', port: ports.wrongName },
     'a context of such an option': { secureContext: tls.createSecureContext({ ca, ecdhCurve: 'P-256' }) },
   })) {

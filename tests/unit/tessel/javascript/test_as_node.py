@@ -97,3 +97,15 @@ def test_the_users_options_for_node_are_kept(tmp_path):
     (tmp_path / "first.js").write_text("console.log('first')")
     ran = run_on_device(tmp_path, "console.log('then')", NODE_OPTIONS="--require ./first.js")
     assert ran.lines == ["first", "then"]
+
+
+@pytest.mark.parametrize("option", ["", "--use-bundled-ca"])
+def test_the_option_for_authorities_is_not_seen_by_programs_and_their_threads(tmp_path, option):
+    program = """
+        const { Worker } = require('worker_threads');
+        console.log(process.execArgv.length);
+        new Worker('console.log(process.execArgv.length)', { eval: true });
+    """
+    given = {"SSL_CERT_FILE": "/missing", "NODE_OPTIONS": option}
+    ran = run_on_device(tmp_path, program, **given)
+    assert (ran.lines, ran.err) == (["0", "0"], "")

@@ -7,6 +7,7 @@ const { Worker } = require('worker_threads');
 const { warnOnce } = require('./warnings');
 
 const PRELOAD = path.join(__dirname, 'preload.js');
+const AUTHORITIES = '--use-openssl-ca'; // process.py adds it
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 
 /** Return the descriptors that the device has passed on, and remove all trace of them. */
@@ -25,7 +26,7 @@ function takeNumber(name) {
 
 /** Remove the options that have loaded this file from those that the program sees. */
 function hideOptions() {
-  const options = process.execArgv.filter((each) => each !== '--');
+  const options = process.execArgv.filter((each) => each !== '--' && each !== AUTHORITIES);
   const at = options.indexOf(PRELOAD);
   if (at > 0) options.splice(at - 1, 2);
   process.execArgv = options;

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Finds the program's own line on the stack, for the report of what is open. */
+/** Finds places on the stack, such as the program's own line for the report of what is open. */
 
 const path = require('path');
 
@@ -11,7 +11,7 @@ const { captureStackTrace } = Error; // test runners of the board's time replace
 
 /** Return file and line of the program, such as `/home/me/hello.js:8`; null if none is on the stack. */
 function here() {
-  const places = frames().map((frame) => `${frame.getFileName() || ''}:${frame.getLineNumber()}`);
+  const places = frames(here).map((frame) => `${frame.getFileName() || ''}:${frame.getLineNumber()}`);
   const outside = places.filter(isOutside).map((place) => place.replace(/^file:\/\//, ''));
   return outside.find((place) => !place.includes(LIBRARIES)) || outside[0] || null;
 }
@@ -20,13 +20,20 @@ function isOutside(place) {
   return place.startsWith('file:') || (path.isAbsolute(place) && !place.startsWith(RUNTIME));
 }
 
-function frames() {
+/** Return the file of the function that has called `callee`, such as `node:net`. */
+function callerOf(callee) {
+  const [frame] = frames(callee);
+  return frame === undefined ? '' : frame.getFileName() || '';
+}
+
+/** Return the frames of the stack below the function `hidden`. */
+function frames(hidden) {
   const { prepareStackTrace, stackTraceLimit } = Error;
   Error.prepareStackTrace = (_, found) => found;
   Error.stackTraceLimit = MAX_FRAMES;
   try {
     const holder = {};
-    captureStackTrace(holder, here);
+    captureStackTrace(holder, hidden);
     return holder.stack;
   } finally {
     Error.prepareStackTrace = prepareStackTrace;
@@ -34,4 +41,4 @@ function frames() {
   }
 }
 
-module.exports = { here };
+module.exports = { callerOf, here };

@@ -13,7 +13,7 @@ const { Handle } = require('./handle');
 const {
   kReinitializeHandle, kSetKeepAlive, kSetNoDelay, kTimeout,
 } = require('./internals');
-const { here } = require('./place');
+const { callerOf, here } = require('./place');
 const { warnOnce } = require('./warnings');
 
 const { prototype } = net.Socket;
@@ -27,6 +27,7 @@ const kEvents = Symbol('events'); // name -> method, of the events of a Handle
 const kEncrypted = Symbol('encrypted'); // an option of `connect`: Node does TLS over the connection
 const kAskedNoDelay = Symbol('askedNoDelay'); // the program itself has called `setNoDelay`
 
+const HTTP2 = 'node:internal/http2/'; // it calls setNoDelay for each of its sockets
 const WEAK_NO_DELAY = 'setNoDelay is ignored: the CC3000 cannot send without delay';
 const WEAK_HALF_OPEN = 'allowHalfOpen is ignored: the CC3000 closes a connection whole';
 
@@ -112,8 +113,9 @@ const REPLACED = {
     return this;
   },
 
-  setNoDelay(enable) {
-    if (enable === undefined || enable) this[kAskedNoDelay] = true;
+  setNoDelay: function setNoDelay(enable) {
+    const isOn = enable === undefined || enable;
+    if (isOn && !callerOf(setNoDelay).startsWith(HTTP2)) this[kAskedNoDelay] = true;
     nodeSetNoDelay.call(this, enable);
     warnOfWeakness(this);
     return this;

@@ -20,7 +20,8 @@ const NodeTLSSocket = tls.TLSSocket;
 const nodeConnect = tls.connect;
 const nodeCreateSecureContext = tls.createSecureContext;
 const nodeCheckServerIdentity = tls.checkServerIdentity;
-const contexts = new WeakMap(); // context -> the options it was made of
+const contexts = new WeakMap(); // context -> the options it was made of, unless it was changed since
+const CHANGING = /^(set|add|load|enable)[A-Z]/; // methods of Node's contexts that change them
 
 function install() {
   const DeviceTLSSocket = makeTlsSocketClass(fieldsOf);
@@ -59,6 +60,7 @@ function install() {
   tls.createSecureContext = function createSecureContext(options) {
     const context = nodeCreateSecureContext(options);
     contexts.set(context, options || {});
+    forgetIfChanged(context);
     return context;
   };
 }
@@ -82,10 +84,11 @@ function complete(given) {
     ...given,
   };
   options.rejectUnauthorized = options.rejectUnauthorized !== false;
-  const { checkServerIdentity, minDHSize } = options;
+  const { checkServerIdentity, minDHSize, servername } = options;
   if (typeof checkServerIdentity !== 'function') {
     throw wrongType('checkServerIdentity', 'function', checkServerIdentity);
   }
+  if (servername && typeof servername !== 'string') throw wrongType('servername', 'string', servername);
   if (typeof minDHSize !== 'number') throw wrongType('minDHSize', 'number', minDHSize);
   if (!(minDHSize >= 1)) {
     throw coded(RangeError, 'ERR_OUT_OF_RANGE',
@@ -97,6 +100,19 @@ function complete(given) {
 function wrongType(name, allowed, value) {
   return coded(TypeError, 'ERR_INVALID_ARG_TYPE',
     `The "options.${name}" property must be of type ${allowed}. Received ${typeof value}`);
+}
+
+/** Forget the options of a context when the program changes it by a method, such as `addCACert`. */
+function forgetIfChanged(context) {
+  const native = context.context;
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(native));
+  for (const name of names.filter((each) => CHANGING.test(each))) {
+    const { [name]: change } = native;
+    native[name] = function changeAndForget(...args) {
+      contexts.delete(context);
+      return change.apply(this, args);
+    };
+  }
 }
 
 /** Return whether only Node's own TLS can respect the options. */
