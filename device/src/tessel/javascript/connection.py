@@ -86,7 +86,7 @@ class Connection:
         self.link.give_up()
         if failure.check(CancelledError) and self._gone:
             self._over(None)
-        elif isinstance(failure.value, NodeError) and failure.value.code != "ERR_SETTINGS":
+        elif isinstance(failure.value, NodeError):
             self._over(failure.value)
         else:
             failure.raiseException()

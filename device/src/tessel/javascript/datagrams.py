@@ -156,7 +156,7 @@ class DatagramPort(DatagramProtocol):
     def _not_bound(self, failure: Failure) -> None:
         if self._phase is _Phase.CLOSED:
             self._closed()  # cancelled by `close`
-        elif isinstance(failure.value, NodeError) and failure.value.code != "ERR_SETTINGS":
+        elif isinstance(failure.value, NodeError):
             self._phase = _Phase.CLOSED
             self._event("failed", error=error_fields(failure.value))
             self._channel.remove(self._object_id)

@@ -64,7 +64,7 @@ class LookUp:
     def _not_found(self, failure: Failure) -> None:
         if self._looking is None:
             return  # cancelled
-        if not isinstance(failure.value, NodeError) or failure.value.code == "ERR_SETTINGS":
+        if not isinstance(failure.value, NodeError):
             failure.raiseException()
         self._channel.send(
             self._object_id, {"event": "failed", "error": error_fields(failure.value)}

@@ -41,10 +41,6 @@ CHANNEL_GRACE_S: Final = 2.0
 """Between the end of the process and the end of its channel, in either order. The system closes a
 channel when it ends the process."""
 
-EXIT_GRACE_S: Final = 2.0
-"""For a program to exit after an error of the device, with its listeners for `exit`; then it is
-killed. One that computes without a pause does not exit."""
-
 FINISH_LIMIT_S: Final = 12.0
 """To send the last bytes (2 s), to say farewell to the targets (1 s), to close the tunnel (5 s) and
 to switch the radio off. If it takes longer, something hangs, and the system closes the rest."""
@@ -135,6 +131,8 @@ class JavaScriptProgram:
 
     def _send_signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._returned is None:
+            fields = {"event": "signal", "name": number.name}
+            self._bridge.channel.send(PROCESS_ID, fields)  # before the signal
             self._process.signal(number)
 
     def _end_by_force(self, number: int) -> None:
@@ -202,18 +200,17 @@ class JavaScriptProgram:
         self._fail(f"tessel: the program's process broke the channel's rules: {reason}\n")
 
     def _uncaught(self, error: BaseException) -> None:
-        """Report an error of the device, such as a wrong setting; let the program exit with it."""
-        self._bridge.channel.send(PROCESS_ID, {"event": "exit", "code": FAILURE_EXIT})
-        self._fail(report(error), EXIT_GRACE_S)
+        """End the run by an error of the device, which is a bug."""
+        self._fail(report(error))
 
-    def _fail(self, text: str, grace_s: float = 0) -> None:
-        """Report an error that ends the run, and end the process after `grace_s` seconds."""
+    def _fail(self, text: str) -> None:
+        """Report an error that ends the run, and end the process."""
         self._say(text)
         self._exit_code = FAILURE_EXIT
         if self._process is None:
             self._stop()
         else:
-            self._reactor.callLater(grace_s, self._send_signal, signal.SIGKILL)
+            self._send_signal(signal.SIGKILL)
 
     def _report_failure(self, failure: Failure) -> None:
         """Report that closing has failed, which is a bug; the exit code is not 0."""

@@ -87,7 +87,7 @@ class Server:
         self._starting = None
         if self._closing:
             self._closed()
-        elif isinstance(failure.value, NodeError) and failure.value.code != "ERR_SETTINGS":
+        elif isinstance(failure.value, NodeError):
             self._event("failed", error=error_fields(failure.value))
             self._channel.remove(self._object_id)
         else:

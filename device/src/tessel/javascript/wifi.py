@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from twisted.python.failure import Failure
-
 from tessel.errors import NodeError
 from tessel.javascript import call_fields
 from tessel.javascript.channel import BadCallError, Channel
@@ -31,16 +29,21 @@ class Wifi:
         self._runtime = runtime
         self._object_id = object_id
         self._board: BoardWifi | None = None
+        self._fault: NodeError | None = None  # wrong settings: there is no radio
         self._timeout: object = None  # the error of the last event `timeout`
         self._stop_watching: Callable[[], None] = lambda: None
 
     def begin(self) -> None:
-        """Switch the radio on; the event `begun` says that it is on, or could not be."""
+        """Switch the radio on; the event `begun` says that it is on, or could not be.
+
+        With wrong settings there is no radio: the event is `failed`.
+        """
         try:
             board = self._board = BoardWifi(self._runtime, self._warn)
             radio = self._runtime.wifi()
-        except NodeError:  # settings that are wrong
-            self._runtime.broken(Failure())
+        except NodeError as error:
+            self._fault = error
+            self._event("failed", error=error_fields(error))
             return
         if radio is not None:
             self._stop_watching = radio.watch_link(self._link_changed)
@@ -55,6 +58,9 @@ class Wifi:
         """Called with an operation of the program; the answer is the event `answer`."""
         del data
         answer = partial(self._answer, call_fields.whole(fields, "call", HIGHEST_CALL))
+        if self._fault is not None:
+            answer(self._fault, None)
+            return
         operation = self._operation(fields)
         try:
             operation(answer)

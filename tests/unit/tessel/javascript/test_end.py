@@ -93,23 +93,39 @@ def test_a_node_that_cannot_be_started_is_one_line(tmp_path):
 # Settings.
 
 
-def test_a_wrong_setting_of_the_program_itself_is_reported_as_for_python(tmp_path):
-    text = (
-        "process.env.PROXY_PORT = 'x';\n"
-        "require('net').connect(1, 'localhost').on('error', () => {});\n"
-        "setInterval(() => {}, 1000);\n"
-        "process.on('exit', (code) => console.log('cleaned', code));\n"
-    )
-    ran = run_on_device(tmp_path, text)
-    assert (ran.code, ran.out) == (1, "cleaned 1\n")
-    assert ran.err.startswith("tessel: PROXY_PORT='x'")
-    assert len(ran.err.splitlines()) == 1
+WRONG = "process.env.PROXY_PORT = 'x'; process.env.PROXY_TRUSTED = 'perhaps';\n"
+FAULTS = ("PROXY_PORT='x'; allowed: ", "PROXY_TRUSTED='perhaps'; allowed: ")
 
 
-def test_a_busy_program_with_a_wrong_setting_is_killed(tmp_path):
-    text = "process.env.PROXY_PORT = 'x';\nrequire('net').connect(1, 'localhost');\nfor (;;);\n"
-    ran = run_on_device(tmp_path, text)
-    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+@pytest.mark.parametrize(
+    "user",
+    [
+        "require('net').connect(1, 'localhost').on('error', say);",
+        "require('tls').connect(1, 'localhost').on('error', say);",
+        "require('http').get('http://localhost').on('error', say);",
+        "require('net').createServer().listen(0).on('error', say);",
+        "require('dgram').createSocket('udp4').bind(0).on('error', say);",
+        "require('dns').lookup('localhost', say);",
+        "require('dns').promises.lookup('localhost').catch(say);",
+        "require('dns').resolve4('localhost', say);",
+        "require('dns').promises.resolve6('localhost').catch(say);",
+        "require('wifi-cc3000').on('error', say);",
+        "require('wifi-cc3000').on('error', () => {}).reset(say);",
+    ],
+)
+def test_a_wrong_setting_of_the_program_itself_is_an_error_of_what_uses_it(tmp_path, user):
+    say = "function say(error) { console.log(error.code, error.message); }\n"
+    ran = run_on_device(tmp_path, WRONG + say + user)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("ERR_SETTINGS ")
+    assert all(fault in ran.out for fault in FAULTS)
+
+
+@pytest.mark.parametrize("user", ["require('net').connect(1)", "require('wifi-cc3000')"])
+def test_a_wrong_setting_ends_a_program_that_does_not_listen_for_errors(tmp_path, user):
+    ran = run_on_device(tmp_path, f"{WRONG}{user};\nsetInterval(() => {{}}, 1000);\n")
+    assert (ran.code, ran.out) == (1, "")
+    assert all(fault in ran.err for fault in FAULTS)
 
 
 def test_a_program_may_switch_the_report_of_routes_on_itself(tmp_path):

@@ -74,12 +74,3 @@ def test_the_look_ups_of_a_program_that_ends_are_cancelled(board, child):
     assert child.take() == []
     assert not len(child.bridge.channel)
     assert not board.uncaught
-
-
-def test_settings_that_are_wrong_end_the_program(board, child):
-    wrong = NodeError("PROXY_PORT=x", "ERR_SETTINGS")
-    board.network.names["site.test"] = fail(wrong)
-    child.call(1, "lookup", name="site.test", family=0)
-    board.run()
-    assert board.uncaught == [wrong]
-    board.uncaught.clear()

@@ -11,7 +11,7 @@ const net = require('net');
 const os = require('os');
 const url = require('url');
 const { AsyncResource } = require('async_hooks');
-const { coded } = require('./errors');
+const { coded, errorOf } = require('./errors');
 const { binding } = require('./binding');
 const { warnOnce } = require('./warnings');
 const { nameServers } = require('./wifi');
@@ -74,8 +74,7 @@ function install(channel) {
     lookUps.ask(name, family, (fields) => {
       if (fields.event === 'found') request.oncomplete(null, ordered(fields.addresses, order, cares));
       else {
-        addHint(request, fields.error);
-        request.oncomplete(errnoOf(fields.error.code), null);
+        fail(request, errnoOf(fields.error.code), fields.error);
       }
     });
     return 0;
@@ -101,8 +100,7 @@ function resolver(lookUps, family) {
       running.delete(stopped);
       if (fields.event === 'failed') {
         const { code } = fields.error;
-        addHint(request, fields.error);
-        request.oncomplete(RESOLVER_CODE[code] || code);
+        fail(request, RESOLVER_CODE[code] || code, fields.error);
         return;
       }
       const found = fields.addresses.map(({ address }) => address);
@@ -175,17 +173,25 @@ function errnoOf(code) {
   return ERRNO_OF_NAME_ERROR[code] || -os.constants.errno[code] || ERRNO_OF_NAME_ERROR.EAI_FAIL;
 }
 
-/** Let the error that Node makes for a request have what the device says that may help. */
-function addHint(request, { hint }) {
-  if (hint === undefined) return;
+/**
+ * End a request with an error of the device. Node makes its own error of the status for `callback`
+ * or `reject`; it gets the device's hint. Codes that only the device has, such as ERR_SETTINGS, need
+ * the device's error: Node would call them a failure of the name server.
+ */
+function fail(request, status, fields) {
   for (const name of ['callback', 'reject']) {
     const report = request[name];
     if (typeof report !== 'function') continue;
-    request[name] = function reportWithHint(error, ...others) {
-      if (error) error.hint = hint;
-      return report.call(this, error, ...others);
+    request[name] = function reportAsDevice(error, ...others) {
+      return report.call(this, errorFor(error, fields), ...others);
     };
   }
+  request.oncomplete(status, null);
+}
+
+function errorFor(error, fields) {
+  if (fields.code.startsWith('ERR_')) return errorOf(fields);
+  return fields.hint === undefined ? error : Object.assign(error, { hint: fields.hint });
 }
 
 module.exports = { install };

@@ -34,6 +34,7 @@ function install(why = SOCKET) {
   refuse(binding('pipe_wrap').Pipe.prototype, PIPE, why);
   refuse(binding('process_wrap').Process.prototype, ['spawn'], PROCESS);
   refuse(binding('spawn_sync'), ['spawn'], PROCESS);
+  if (process.execve !== undefined) refuse(process, ['execve'], PROCESS); // since Node 22.15
   const cares = binding('cares_wrap');
   refuse(cares, ['getaddrinfo', 'getnameinfo'], why);
   refuse(cares.ChannelWrap.prototype, questions(cares.ChannelWrap.prototype), why);

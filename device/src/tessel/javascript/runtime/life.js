@@ -52,28 +52,32 @@ function watchDevice(lifeline) {
   watchdog.unref();
 }
 
-/** Tell the device of signals that the program listens for: it then leaves the end to the program. */
+/**
+ * Report signals that the program listens for to the device: it then leaves the end to the program.
+ *
+ * The device passes a signal on if this process seems not to have got it, and says so before. On a
+ * busy machine this process may have got it, too. The program hears of it once: two
+ * signals to the device end both processes.
+ */
 function reportSignals(channel) {
   const { emit } = process;
+  const emitted = new Set();
+  const passedOn = new Set();
+  channel.addAccepted(0, { onEvent: ({ name }) => passedOn.add(name) });
   Object.defineProperty(process, 'emit', {
     configurable: true,
     writable: true,
     value: function emitAndReport(name, ...args) {
-      if (SIGNALS.includes(name)) channel.call(0, { op: 'signal', name });
+      if (SIGNALS.includes(name)) {
+        if (emitted.has(name) && passedOn.delete(name)) return true;
+        emitted.add(name);
+        channel.call(0, { op: 'signal', name });
+      }
       return emit.call(this, name, ...args);
     },
   });
 }
 
-/** Let the device end the program, because of an error that it reports itself. */
-function exitOnDemand(channel) {
-  channel.addAccepted(0, {
-    onEvent({ event, code }) {
-      if (event === 'exit') process.exit(code);
-    },
-  });
-}
-
 module.exports = {
-  PRELOAD, exitOnDemand, hideOptions, reportSignals, takeDescriptors, watchDevice,
+  PRELOAD, hideOptions, reportSignals, takeDescriptors, watchDevice,
 };

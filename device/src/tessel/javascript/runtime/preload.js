@@ -23,7 +23,6 @@ function installInMainThread() {
   const { Channel } = require('./channel');
   const channel = new Channel(descriptors.channel);
   life.reportSignals(channel);
-  life.exitOnDemand(channel);
   require('./net').install(channel);
   require('./tls').install(channel);
   require('./dns').install(channel);

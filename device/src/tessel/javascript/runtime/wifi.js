@@ -110,6 +110,12 @@ class Wifi extends EventEmitter {
     this._channel.release();
   }
 
+  /** The board's settings are wrong: there is no radio, and each operation fails. */
+  _on_failed({ error }) {
+    this._channel.release();
+    this.emit('error', errorOf(error));
+  }
+
   _on_connect() {
     this.emit('connect', this.connection());
   }

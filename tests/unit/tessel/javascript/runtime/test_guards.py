@@ -65,6 +65,7 @@ attempt('execSync', () => children.execSync('true'));
 attempt('execFileSync', () => children.execFileSync('true'));
 attempt('spawnSync', () => children.spawnSync('true', []));
 attempt('cluster', () => require('cluster').fork());
+attempt('execve', () => (process.execve || children.execSync)('/bin/true', ['true'], {}));
 """
 HANDLES = """
 const handle = (name, kind, value) => new (process.binding(name)[kind])(value);
