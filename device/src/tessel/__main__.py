@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 JAVASCRIPT_SUFFIXES = (".js", ".cjs", ".mjs")
 USAGE_EXIT = 2  # the same as argparse's
+INTERRUPTED_EXIT = 130  # as shells report SIGINT
 
 _RUN = """\
 Run a program as on the device, until it has no open connection or timer.
@@ -63,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `arguments` None: those of the command line. Wrong arguments raise SystemExit.
     """
     given = _parser().parse_args(arguments)
-    code: int = given.command(given)
+    try:
+        code: int = given.command(given)
+    except KeyboardInterrupt:  # before a program runs, or in a command that runs none
+        return INTERRUPTED_EXIT
     return code
 
 

@@ -50,7 +50,7 @@ class NodeProcess:
                 self._process = _started(
                     [
                         *(node, *_authorities(environ), "--require", str(PRELOAD)),
-                        *("--", str(program), *arguments),
+                        *("--", str(program.absolute()), *arguments),
                     ],
                     environ,
                     {CHANNEL_VARIABLE: childs.fileno(), LIFELINE_VARIABLE: watched},

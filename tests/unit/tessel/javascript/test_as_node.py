@@ -48,6 +48,12 @@ def test_the_exit_code_and_the_error_are_nodes(tmp_path, text, code, seen):
     assert bool(ran.err) == bool(seen)
 
 
+def test_the_name_of_a_program_may_begin_with_a_dash(tmp_path):
+    (tmp_path / "-x.js").write_text("console.log(process.argv.slice(2))")
+    ran = run_file(tmp_path, "./-x.js")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"[]\n", b"")
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

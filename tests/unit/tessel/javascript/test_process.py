@@ -60,7 +60,7 @@ def inherited(folder, environ):
 
 def test_the_process_inherits_the_channel_and_the_lifeline(tmp_path):
     arguments, _, lifeline = inherited(tmp_path, {})
-    assert arguments == ["--require", str(PRELOAD), "--", "x.js", "-a"]
+    assert arguments == ["--require", str(PRELOAD), "--", str(Path("x.js").absolute()), "-a"]
     assert lifeline.startswith("pipe:")
 
 

@@ -233,6 +233,18 @@ def test_a_program_may_set_its_settings_itself(program):
     assert done.stdout.startswith("ERR_SETTINGS PROXY_HOST is not set")
 
 
+@pytest.mark.parametrize("name", ["hello.py", "hello.js"])
+def test_ctrl_c_before_the_program_runs_ends_without_a_traceback(name, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for run in ("_run_program", "_run_javascript"):
+        monkeypatch.setattr(f"tessel.__main__.{run}", interrupted)
+    (tmp_path / name).write_text("")
+    assert main(["run", str(tmp_path / name)]) == 130
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
