@@ -28,8 +28,8 @@ from tessel.network.immediate_writes import write_now
 from tessel.node.base.handles import Handle, Handles
 
 MAX_OBJECTS: Final = 16_384
-"""Sockets, servers and look-ups of a program at a time. Each needs some 10 KiB here. The CC3000 has
-4 sockets, and a program that opens this many has lost count of them."""
+"""Sockets, servers and look-ups that a program may have open. Each needs some 10 KiB here. The
+CC3000 has 4 sockets; a program that opens this many probably forgets to close them."""
 
 READ_BYTES: Final = 128 * 1024
 """Bytes that one read of the channel takes at most, and that may wait for a child which does not

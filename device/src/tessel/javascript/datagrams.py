@@ -29,7 +29,7 @@ from tessel.node.base.runtime import Runtime
 from tessel.radio.interface import IDatagramOptions, ILosablePort, RadioError
 
 MAX_UNREAD_BYTES: Final = 256 * 1024
-"""Bytes of received datagrams that the program has not taken note of. Further ones are dropped, as
+"""Bytes of received datagrams that the program has not confirmed yet. Further ones are dropped, as
 by a system whose receive buffer is full; Linux has 208 KiB."""
 
 DATAGRAM_BYTES: Final = 128
@@ -115,7 +115,7 @@ class DatagramPort(DatagramProtocol):
         raise BadCallError(f"{len(data)} bytes without a destination for a UDP port")
 
     def credited(self, nbytes: int) -> None:
-        """Called when the program has taken note of so many bytes of datagrams."""
+        """Called when the program has confirmed so many bytes of datagrams."""
         self._unread_bytes = max(0, self._unread_bytes - nbytes)
 
     def abandon(self) -> None:

@@ -1,4 +1,4 @@
-"""The two directions of a connection of the program: what it gets, and what it has written."""
+"""The two directions of a connection of the program: to the program, and from it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ToProgram:
 
 
 class FromProgram:
-    """Writes what the program has written to the link, and returns the credit for it.
+    """Writes the program's bytes to the link, and returns the credit for it.
 
     Bytes that come before the link has a transport wait for it: at most a window.
     """

@@ -1,4 +1,4 @@
-"""Errors as the channel carries them: NodeError -> JSON, and what JavaScript makes of it."""
+"""Errors on the channel: NodeError -> the JSON from which JavaScript makes an Error."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class LookUp:
         raise BadCallError(f"a credit of {nbytes} for a look-up")
 
     def abandon(self) -> None:
-        """Stop: nobody waits for the answer any more."""
+        """Cancel the look-up: the program has ended."""
         looking, self._looking = self._looking, None
         self._channel.remove(self._object_id)
         if looking is not None:

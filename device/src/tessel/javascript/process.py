@@ -22,8 +22,8 @@ LIFELINE_VARIABLE: Final = "TESSEL_LIFELINE_FD"
 SIGNAL_EXIT: Final = 128  # plus the signal's number, as shells report it
 
 _NODES_OWN: Final = ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID")
-"""Variables with which a Node process tells its child that it is one. They would name a descriptor
-that this process does not have, or that is now the channel."""
+"""Variables by which a Node process knows that its parent is a Node, too. They would name a
+descriptor that this process does not have, or that is now the channel."""
 
 _AUTHORITY_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 

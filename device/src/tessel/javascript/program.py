@@ -38,12 +38,13 @@ FAILURE_EXIT: Final = 1
 PROCESS_ID: Final = 0  # on the channel: the process as a whole
 
 CHANNEL_GRACE_S: Final = 2.0
-"""Between the end of the process and the end of its channel, in either order. The system closes a
-channel when it ends the process."""
+"""Seconds between the end of the process and the end of its channel, in either order. The system
+closes a channel when it ends the process."""
 
 FINISH_LIMIT_S: Final = 12.0
-"""To send the last bytes (2 s), to say farewell to the targets (1 s), to close the tunnel (5 s) and
-to switch the radio off. If it takes longer, something hangs, and the system closes the rest."""
+"""Seconds to send the last bytes (2 s), to close the connections to targets (1 s), to close the
+tunnel (5 s) and to switch the radio off. If it takes longer, something hangs, and the system closes
+the rest."""
 
 log = Logger(namespace="tessel")
 

@@ -19,8 +19,8 @@ from tessel.node.base.runtime import Runtime
 from tessel.radio.interface import ILosablePort, RadioError
 
 MAX_UNCLAIMED: Final = BACKLOG
-"""Accepted connections of a server of which the program has not taken note yet. A program that is
-busy must not let them grow; further ones are closed, as by a full backlog."""
+"""Accepted connections of a server that the program has not confirmed yet. Further ones are closed,
+as with a full backlog, so that they do not pile up while the program is busy."""
 
 
 class Server:
@@ -53,7 +53,7 @@ class Server:
         raise BadCallError(f"{len(data)} bytes for a server")
 
     def credited(self, nbytes: int) -> None:
-        """Called when the program has taken note of that many accepted connections."""
+        """Called when the program has confirmed that many accepted connections."""
         self._unclaimed = max(0, self._unclaimed - nbytes)
 
     def abandon(self) -> None:

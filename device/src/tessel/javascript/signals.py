@@ -18,13 +18,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 FORWARD_AFTER_S: Final = 0.2
-"""Until a process that got the signal itself has ended or reported it; in the other order, until
-the command gets the signal that has ended the process. Also the time in which equal signals count
-as one, because `timeout` sends one to the process and one to its group."""
+"""Seconds in which a process that got the signal itself ends or reports it. In the other order:
+seconds in which the command still gets the signal that has ended the process. Also the time in
+which equal signals count as one: `timeout` sends one to the process and one to its group."""
 
 KILL_AFTER_S: Final = 5.0
-"""For a process that has got the signal, to end or report it. One that computes without a pause, or
-waits in a call of the system, does neither."""
+"""Seconds in which a process that got the signal must end or report it, else it is killed. A
+process that computes without a pause, or waits in a call of the system, does neither."""
 
 
 class _Stage(Enum):

@@ -1,4 +1,4 @@
-"""TLS on the channel: JSON -> TlsOptions, and what programs ask afterwards -> JSON.
+"""TLS on the channel: JSON -> TlsOptions, and the facts of an established TLS -> JSON.
 
 Private keys and PKCS#12 pass the channel, which only the device and its child have. No error shows
 their values.
@@ -101,7 +101,7 @@ def _wrong(name: str, value: object, allowed: str) -> BadCallError:
 
 
 def tls_facts(secured: ISecured | None) -> Fields | None:
-    """Return what a program may ask about its TLS; None if the device does not do the TLS."""
+    """Return the facts about the TLS; None if the device does not do the TLS."""
     if secured is None:
         return None
     error, cipher = secured.authorization_error, secured.cipher()

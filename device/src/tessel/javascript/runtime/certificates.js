@@ -29,7 +29,7 @@ function x509Chain(chain) {
   return found[0];
 }
 
-/** Return the first certificate, its issuer, that one's issuer and so on, as far as they are there. */
+/** Return the first certificate, its issuer, that one's issuer and so on, as far as the chain has them. */
 function issuersInOrder(chain) {
   const others = chain.map((der) => new X509Certificate(der));
   const found = [others.shift()];
@@ -38,7 +38,7 @@ function issuersInOrder(chain) {
     if (isSelfIssued(last)) return found;
     const index = others.findIndex((each) => last.checkIssued(each));
     if (index < 0) return found;
-    found.push(...others.splice(index, 1)); // taken out: a ring of issuers must end
+    found.push(...others.splice(index, 1)); // removed, so that a ring of issuers ends
   }
 }
 

@@ -66,7 +66,7 @@ class Channel {
     this._objects.delete(id);
   }
 
-  /** Keep the process alive until `release` is called as often. */
+  /** Keep the process alive until `release` is called. Each `hold` needs one `release`. */
   hold() {
     this._holders += 1;
     if (this._holders === 1) this._socket.ref();
@@ -98,8 +98,8 @@ class Channel {
   }
 
   /**
-   * Send bytes of an object, within its credit. Return true if they may be changed now; else
-   * `taken` is called when they may.
+   * Send bytes of an object, within its credit. Return true if the system has copied them; else
+   * they must not change until `taken` is called.
    */
   sendData(id, bytes, taken) {
     const parts = encodeData(id, bytes);
@@ -133,7 +133,7 @@ class Channel {
         process._tickCallback();
       }
       isDone = true;
-    } finally { // without a catch: Node shows the line that throws last, and it should be the program's
+    } finally { // no catch and rethrow: Node shows the line that threw last, which should be the program's
       if (!isDone) this._resumeLater();
     }
   }
@@ -149,8 +149,8 @@ class Channel {
   }
 
   /**
-   * A listener of the program has thrown. If the program goes on, so do the frames. Node does not
-   * ask for other memory then, and reads into the same again.
+   * Pass on the other frames later: a listener of the program has thrown, and the program may
+   * continue. Node does not ask for other memory then, and reads into the same again.
    */
   _resumeLater() {
     this._reader.leaveMemory();
@@ -173,12 +173,12 @@ class Channel {
   }
 
   _end(why) {
-    if (this._over) return; // the end and an error of writing may both tell
+    if (this._over) return; // reported already: the channel's end and a failed write may both come
     this._over = true;
     try {
       fs.writeSync(STDERR, `tessel: ${why}\n`);
     } finally {
-      process.exit(1); // also if nobody can read the line
+      process.exit(1); // also if the line cannot be written
     }
   }
 }

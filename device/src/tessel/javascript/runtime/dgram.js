@@ -14,11 +14,11 @@ const { warnOnce } = require('./warnings');
 /** Datagrams of a socket that wait for its port to be bound; as in Python programs. */
 const MAX_UNBOUND_DATAGRAMS = 64;
 
-/** What the radio has no such thing as, and why the option is ignored. */
+/** Options that are ignored, and why. */
 const IGNORED = {
   reuseAddr: 'the radio binds a port once',
   reusePort: 'the radio binds a port once',
-  ipv6Only: 'the radio has IPv4 alone for datagrams',
+  ipv6Only: 'the radio has only IPv4 for datagrams',
   recvBufferSize: 'the radio\'s buffers have a fixed size',
   sendBufferSize: 'the radio\'s buffers have a fixed size',
 };
@@ -88,7 +88,7 @@ function refuseIPv6(given) {
   const type = typeof given === 'object' && given !== null ? given.type : given;
   if (type !== 'udp6') return;
   throw coded(TypeError, 'ERR_SOCKET_BAD_TYPE',
-    'Bad socket type: a board\'s radio has udp4 alone, not udp6');
+    'Bad socket type: a board\'s radio has only udp4, not udp6');
 }
 
 /** Warn of the options that are ignored, and remove them from the state of Node's socket. */

@@ -1,7 +1,8 @@
 'use strict';
 
 /**
- * Names: the device's radio answers Node's `dns`, which keeps its arguments, shapes and errors.
+ * Look-ups of names: the device's radio answers them. Arguments, results and errors stay those of
+ * Node's `dns`.
  *
  * Node's `dns`, its promises and its resolvers ask a part of Node for names. The functions of that
  * part are replaced here.
@@ -22,7 +23,7 @@ const MAX_LOOKUPS = 64;
 /** Numbers of libuv for the codes of look-ups, which are not numbers of the operating system. */
 const ERRNO_OF_NAME_ERROR = { ENOTFOUND: -3008, EAI_AGAIN: -3001, EAI_FAIL: -3004 };
 
-/** The resolver's word for a name server that did not answer. */
+/** The code of a resolver if no name server answers. */
 const RESOLVER_CODE = { EAI_AGAIN: 'ETIMEOUT' };
 
 const NAME_SERVER_PORT = 53;
@@ -104,7 +105,7 @@ function resolver(lookUps, family) {
         return;
       }
       const found = fields.addresses.map(({ address }) => address);
-      request.oncomplete(null, found, found.map(() => 0)); // the radio does not tell how long it is valid
+      request.oncomplete(null, found, found.map(() => 0)); // ttl 0: the radio does not report it
     });
     const stopped = () => {
       cancel();
@@ -144,9 +145,9 @@ function replaceServers(prototype) {
   };
 }
 
-/** A radio looks up addresses alone: end the request with the error for that. */
+/** End a request that is not for addresses: the radio looks up nothing else. */
 function refuse(request, call) {
-  warnOnce(`dns: a board's radio looks up addresses (A and AAAA) alone: ${call} fails with ENOTIMP`);
+  warnOnce(`dns: a board's radio looks up only addresses (A and AAAA): ${call} fails with ENOTIMP`);
   complete(request, NOT_IMPLEMENTED);
   return 0;
 }
@@ -160,7 +161,7 @@ function complete(request, code) {
 function ordered(found, order, cares) {
   const addresses = found.map(({ address }) => address);
   const first = { [cares.DNS_ORDER_IPV4_FIRST]: 4, [cares.DNS_ORDER_IPV6_FIRST]: 6 }[order];
-  if (first === undefined && order !== false) return addresses; // false: of Node before 20.13
+  if (first === undefined && order !== false) return addresses; // Node before 20.13 passes false
   const isFirst = (address) => net.isIP(address) === (first || 4);
   return [...addresses.filter(isFirst), ...addresses.filter((address) => !isFirst(address))];
 }

@@ -9,7 +9,7 @@ const { legacyObject } = require('./certificates');
 
 const SYSTEM = util.getSystemErrorMap(); // errno -> [code, text]
 const NUMBERS = new Map([...SYSTEM].map(([errno, [code]]) => [code, errno]));
-NUMBERS.set('ENOTFOUND', NUMBERS.get('EAI_NONAME')); // the name that Node's look-ups have for it
+NUMBERS.set('ENOTFOUND', NUMBERS.get('EAI_NONAME')); // Node's name for it
 
 const CALL = /^(connect|listen|bind|read|write|getaddrinfo|send) E[A-Z_]+:? ?(.*)$/;
 const PLACE = /^\[?(.*?)\]?:(\d+)$/;
@@ -18,7 +18,7 @@ const PLACE = /^\[?(.*?)\]?:(\d+)$/;
  * Return the Error for the fields that the device has sent, with Node's members.
  *
  * Its stack is the program's line that opened the socket or server, `file:line`, if it is known: the
- * stack of this moment shows only how the event came.
+ * present stack shows only how the event arrived.
  */
 function errorOf(fields, openedAt = null) {
   const { code, hint, details } = fields;
@@ -40,7 +40,7 @@ function addDetails(error, details) {
   if (details.cert !== undefined) error.cert = legacyObject(Buffer.from(details.cert, 'base64'));
 }
 
-/** Return the members of an error of a system call, and Node's message if that is another. */
+/** Return the members of an error of a system call, and Node's message if it differs. */
 function aboutCall({ code, message }) {
   const [, syscall, about] = CALL.exec(message) || [];
   if (syscall === undefined) return {};

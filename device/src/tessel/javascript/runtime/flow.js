@@ -9,7 +9,7 @@ const { ChannelError } = require('./frames');
 const WINDOW_BYTES = 128 * 1024;
 const CREDIT_STEP_BYTES = 32 * 1024;
 
-/** Bytes in a socket's own buffer that count as not consumed yet. A larger buffer is the program's wish. */
+/** Bytes in a socket's own buffer that count as not consumed yet. A program may set a larger buffer. */
 const COUNTED_BUFFER_BYTES = 64 * 1024;
 
 /** Counts the bytes that the device has sent, and the credit that it has got back for them. */
@@ -46,7 +46,7 @@ class Received {
   }
 
   /**
-   * Return the credit to send now, 0 if it is too little yet. `buffered`: bytes that the socket has,
+   * Return the credit to send now; 0 if it is less than a step. `buffered`: bytes that the socket has,
    * and the program has not read.
    */
   creditFor(buffered) {
@@ -78,7 +78,7 @@ class Window {
     return true;
   }
 
-  /** Keep a write until its bytes may be sent. `done` is called with a status by who sends them. */
+  /** Keep a write until its bytes may be sent. The sender calls `done` with a status. */
   keep(bytes, done) {
     this._writes.push({ bytes, done });
     this.waitingBytes += bytes.length;

@@ -11,7 +11,7 @@ const HEADER_BYTES = 9;
 const OVERHEAD = 5; // bytes of kind and object, which the length counts
 const MAX_LENGTH = OVERHEAD + 4 + MAX_JSON_BYTES + MAX_DATA_BYTES;
 
-/** Bytes that one read of the channel may bring: as many as the system keeps for it. */
+/** Bytes that one read of the channel returns at most: the size of the system's buffer. */
 const READ_BYTES = 256 * 1024;
 
 /** The device has sent what the channel's rules do not allow. */

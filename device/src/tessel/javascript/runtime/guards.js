@@ -1,12 +1,12 @@
 'use strict';
 
 /**
- * The floor: what Node would do with sockets, names and processes of this machine fails.
+ * Guards: sockets, look-ups and child processes of this machine raise errors.
  *
- * All of Node's modules stand on a few classes of its C++ part. Those methods which reach the
- * machine's network are replaced, so that no way around the device is left, known or not: child
- * processes, `cluster`, c-ares, handles of `process.binding`. The modules of this folder replace the
- * usual ways on top of it, and do not need the floor.
+ * All of Node's modules use a few classes of its C++ part. Here the methods of these classes that
+ * reach the machine's network are replaced, so that no way around the device is left: child processes,
+ * `cluster`, c-ares, handles of `process.binding`. The other modules of this runtime replace the usual
+ * functions, and call none of these methods.
  */
 
 const worker_threads = require('worker_threads');
@@ -22,12 +22,12 @@ const SOCKET = 'This way to the network does not go over the device. Use net, tl
 const PROCESS = 'A device runs one program and no child processes: theirs would be this machine\'s network, not the '
   + 'device\'s. Do the work in this program or in a worker thread, or start the other program outside of the device';
 
-// `open` of the first and the last stays: a standard stream may be a pipe or a socket.
+// `open` of TCP and Pipe is not replaced: a standard stream may be a pipe or a socket.
 const TCP = ['bind', 'bind6', 'connect', 'connect6', 'listen'];
 const UDP = ['bind', 'bind6', 'connect', 'connect6', 'open', 'send', 'send6'];
 const PIPE = ['bind', 'connect', 'listen'];
 
-/** Replace them. `why` is the text of the errors of sockets and look-ups. */
+/** Replace the methods. `why`: the text of the errors of sockets and look-ups. */
 function install(why = SOCKET) {
   refuse(binding('tcp_wrap').TCP.prototype, TCP, why);
   refuse(binding('udp_wrap').UDP.prototype, UDP, why);
@@ -37,11 +37,12 @@ function install(why = SOCKET) {
   if (process.execve !== undefined) refuse(process, ['execve'], PROCESS); // since Node 22.15
   const cares = binding('cares_wrap');
   refuse(cares, ['getaddrinfo', 'getnameinfo'], why);
-  refuse(cares.ChannelWrap.prototype, questions(cares.ChannelWrap.prototype), why);
+  refuse(cares.ChannelWrap.prototype, queryNames(cares.ChannelWrap.prototype), why);
   guardWorkers();
 }
 
-function questions(prototype) {
+/** Return the names of the methods that ask a name server. */
+function queryNames(prototype) {
   return Object.getOwnPropertyNames(prototype).filter((name) => /^(query|getHostByAddr)/.test(name));
 }
 
@@ -53,7 +54,7 @@ function refuse(owner, names, why) {
   }
 }
 
-/** Worker threads may compute. Each has modules of its own, which this folder has to replace, too. */
+/** Let each worker thread load this runtime, because a thread has its own copies of Node's modules. */
 function guardWorkers() {
   const NodeWorker = worker_threads.Worker;
   worker_threads.Worker = class Worker extends NodeWorker {

@@ -1,7 +1,8 @@
 'use strict';
 
 /**
- * The connection of one socket: what Node's `net.Socket` has in place of a handle of the system.
+ * The connection of one socket, in place of the handle of the operating system that Node's
+ * `net.Socket` would have.
  */
 
 const { constants } = require('os');
@@ -35,7 +36,7 @@ class Handle extends HandleStream {
     this._updateHold();
     this._channel.sendEnvironment();
     this.call('connect', fields);
-    for (const [op, of] of this._options) this.call(op, of);
+    for (const [op, optionFields] of this._options) this.call(op, optionFields);
   }
 
   /** Take a connection that the device has accepted. */
@@ -88,7 +89,7 @@ class Handle extends HandleStream {
     if (this._error === null && this._end === END.NONE) this._end = END.DUE;
     if (wasConnecting) this._fail();
     else this._passOn();
-    if (this._state !== STATE.GONE) return; // the socket was destroyed, and so was all below
+    if (this._state !== STATE.GONE) return; // a listener has destroyed the socket
     for (const done of this._sending.drop()) setImmediate(done, -EPIPE);
     if (this._ending !== null) this._finishEnd(0);
     this._updateHold();

@@ -14,10 +14,10 @@ const { JSStream, kOwner, reportWrite } = require('./internals');
 
 const { ENOTCONN, EPIPE } = constants.errno;
 
-/** What has become of the connection at the device. */
+/** The state of the connection at the device. */
 const STATE = { IDLE: 0, CONNECTING: 1, OPEN: 2, GONE: 3, CLOSING: 4, CLOSED: 5 };
 
-/** What the socket knows of the end of the target's half: it comes after the bytes. */
+/** Whether the target has ended its half, and whether the socket was notified, after all bytes. */
 const END = { NONE: 0, DUE: 1, PASSED: 2 };
 
 /** A stream of Node whose bytes come from the channel, and go to it. */
@@ -26,7 +26,7 @@ class HandleStream extends JSStream {
     super();
     this.id = 0;
     this._channel = channel;
-    this._resource = new AsyncResource('TESSELCONNECTION'); // its listeners run in the context of here
+    this._resource = new AsyncResource('TESSELCONNECTION'); // listeners run in the present async context
     this._state = STATE.IDLE;
     this._sending = new Window();
     this._isHeldBack = false; // no bytes are sent yet
@@ -75,7 +75,7 @@ class HandleStream extends JSStream {
     return 0;
   }
 
-  /** Pass on what the socket did not want before: bytes, then the end or the error. */
+  /** Pass on what has waited for the socket to read: bytes, then the end or the error. */
   _passOn() {
     while (this._isFlowing && this._received.isKeeping) this.readBuffer(this._received.take());
     if (!this._isFlowing) return;
@@ -128,7 +128,7 @@ class HandleStream extends JSStream {
     return this._write(request, Buffer.concat(buffers));
   }
 
-  /** A write of Node's TLS or HTTP/2, which is reported by `finishWrite`. */
+  /** Write for Node's TLS or HTTP/2; `finishWrite` reports the result. */
   onwrite(request, buffers) {
     const done = (status) => setImmediate(() => this.finishWrite(request, status));
     if (this._send(Buffer.concat(buffers), done)) done(0);
@@ -192,9 +192,10 @@ class HandleStream extends JSStream {
   }
 
   /**
-   * As `shutdown`, for Node's TLS and HTTP/2, which have told the target by bytes that they end.
+   * As `shutdown`, for Node's TLS and HTTP/2, whose last bytes notify the target of the end.
    *
-   * A radio that cannot half-close would lose the answer: then the target closes, or the program.
+   * A radio that cannot half-close would lose the answer: the connection stays open until the target
+   * or the program closes it.
    */
   onshutdown(request) {
     const done = (status) => this.finishShutdown(request, status);
@@ -252,7 +253,7 @@ class HandleStream extends JSStream {
     return this._isReferenced;
   }
 
-  /** Hold the process as a handle of the system would: while it does something. */
+  /** Keep the process alive while the connection is busy, as a handle of the system does. */
   _updateHold() {
     const isBusy = this._state === STATE.CONNECTING || this._state === STATE.CLOSING
       || this._sending.isFull || this._ending !== null

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * What this runtime uses of Node's inside: the class of streams that JavaScript implements, and
- * how `net` recognises its handles.
+ * The internal parts of Node that this runtime uses: the class of streams that JavaScript implements,
+ * and the symbols by which `net` knows its handles.
  *
  * Node's own `net.Socket` and `net.Server` work over a *handle*. They get ours, so that all else is
  * Node's: arguments, order of events, time-outs, the HTTP parser, TLS over a socket.

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What ties the life of this process to that of the device, and hides the ties from the program. */
+/** Ends this process with the device, and hides the runtime's variables and options from the program. */
 
 const path = require('path');
 const { Worker } = require('worker_threads');
@@ -10,7 +10,7 @@ const PRELOAD = path.join(__dirname, 'preload.js');
 const AUTHORITIES = '--use-openssl-ca'; // process.py adds it
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 
-/** Return the descriptors that the device has passed on, and remove all trace of them. */
+/** Return the descriptors that the device has passed on, and remove their variables. */
 function takeDescriptors() {
   const channel = takeNumber('TESSEL_CHANNEL_FD');
   const lifeline = takeNumber('TESSEL_LIFELINE_FD');

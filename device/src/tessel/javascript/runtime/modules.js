@@ -4,7 +4,7 @@
  * The board's own modules, and the members of its Node that today's Node no longer has.
  *
  * The modules were built into the board, so a package of the same name in node_modules is not
- * loaded: today's `tessel` there is the command for a computer. All other names are Node's matter.
+ * loaded: today's `tessel` there is the command for a computer. Node loads all other names.
  */
 
 const Module = require('module');
@@ -15,7 +15,7 @@ const { wifiOf } = require('./wifi');
 /** The scheme of the addresses that `import` gives the board's modules. */
 const BOARD_SCHEME = 'tessel-board:';
 
-/** Add the members, and let `require` and `import` find the modules. Ends a badly set up program. */
+/** Add the members, and let `require` and `import` find the modules. Ends the program if a setting is wrong. */
 function install(channel) {
   try {
     compat.install(compat.optionsOf());

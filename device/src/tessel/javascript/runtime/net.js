@@ -25,7 +25,7 @@ function keepNothingScarce(agent) {
   };
 }
 
-/** An agent's connections that may use the tunnel, and those that may not, are different ones. */
+/** Name connections with `proxy: false` apart, so that an agent does not reuse them for others. */
 function nameWithProxy(getName) {
   return function getNameWithProxy(options) {
     const name = getName.call(this, options);

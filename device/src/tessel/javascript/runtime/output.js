@@ -41,7 +41,7 @@ class Output {
     return false;
   }
 
-  /** Write what waits, and from now on do not return before: the process is about to exit. */
+  /** Write what waits. From now on, each write returns when it is done: the process is about to exit. */
   finish() {
     this._exiting = true;
     if (this._writing === null) return;

@@ -19,16 +19,16 @@ const { errno } = os.constants;
 /** Datagrams of a socket whose names are being looked up; as in Python programs. */
 const MAX_LOOKUP_DATAGRAMS = 1024;
 
-/** The program's taking note is reported in steps of so many bytes. */
+/** Credit for received datagrams is returned in steps of this size. */
 const CREDIT_STEP_BYTES = 32 * 1024;
 
 const MAX_DATAGRAM_BYTES = 65507;
 
-/** Stands for the address of a datagram that is one too many. */
+/** In place of an address: too many datagrams wait for a look-up. */
 const ONE_TOO_MANY = Symbol('one datagram too many waits for a look-up');
 
 class RadioPort extends RadioPortOptions {
-  /** `native` is Node's handle, of which the identity is kept. */
+  /** `native`: Node's handle, whose async ID and symbols this port takes over. */
   constructor(channel, socket, native) {
     super(channel, socket);
     this._nodeLookup = native.lookup;
@@ -40,7 +40,7 @@ class RadioPort extends RadioPortOptions {
     this._receiving = false;
     this._lookingUp = 0; // datagrams
     this._unsent = new Unsent(channel);
-    this._owed = 0; // bytes of which the program has taken note, but the device does not know
+    this._owed = 0; // bytes of received datagrams for which no credit was returned yet
     this._held = false;
     this._wanted = true; // the socket keeps the process alive
     this._closing = false;
@@ -102,7 +102,7 @@ class RadioPort extends RadioPortOptions {
     this[`_on_${fields.event}`](fields, data);
   }
 
-  /** The device has sent so many datagrams. */
+  /** Called when the device has sent so many datagrams. */
   onCredit(number) {
     for (let left = number; left > 0; left -= 1) this._unsent.end(0);
   }
@@ -110,7 +110,7 @@ class RadioPort extends RadioPortOptions {
   _on_bound({ address, options, host_ignored: hostIgnored }) {
     const { address: own, family, port } = address;
     this._bound = { address: own, family, port };
-    this._able = options;
+    this._hasOptions = options;
     if (hostIgnored) warnOnce('dgram: the host is ignored: the CC3000 receives at all its addresses');
     try {
       this._settleBind(null);
@@ -147,13 +147,13 @@ class RadioPort extends RadioPortOptions {
 
   _on_message({ address, port }, data) {
     const bytes = data || Buffer.alloc(0);
-    this._takeNote(bytes.length + DATAGRAM_BYTES);
+    this._returnCredit(bytes.length + DATAGRAM_BYTES);
     if (!this._receiving || !this._isFromPeer(address, port)) return;
     this.onmessage(bytes.length, this, bytes, { address, family: 'IPv4', port });
   }
 
-  /** Let the device send so many further bytes of datagrams. */
-  _takeNote(nbytes) {
+  /** Count bytes of a received datagram, and return credit in steps. */
+  _returnCredit(nbytes) {
     this._owed += nbytes;
     if (this._owed < CREDIT_STEP_BYTES || this.id === 0) return;
     this._channel.sendCredit(this.id, this._owed);

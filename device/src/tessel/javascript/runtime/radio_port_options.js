@@ -10,8 +10,8 @@ const { errno } = os.constants;
 const HIGHEST_TTL = 255;
 
 /**
- * The methods of Node's handle that set options. What only the device can find out is an event
- * `error` of the socket afterwards.
+ * The methods of Node's handle that set options. A fault that only the device can find is reported
+ * later, as the event `error` of the socket.
  */
 class RadioPortOptions {
   constructor(channel, socket) {
@@ -19,8 +19,8 @@ class RadioPortOptions {
     this._socket = socket;
     this.id = 0; // 0: no port
     this._bound = null; // the own address, when it is bound
-    this._able = false; // the radio has multicast and a TTL
-    this._early = []; // memberships for when the port is bound
+    this._hasOptions = false; // the radio has multicast and a TTL
+    this._early = []; // memberships to ask for when the port is bound
   }
 
   setBroadcast(on) {
@@ -96,7 +96,7 @@ class RadioPortOptions {
   }
 
   _radioOption(name, fields) {
-    return this._able ? this._option(name, fields) : -errno.ENOTSUP;
+    return this._hasOptions ? this._option(name, fields) : -errno.ENOTSUP;
   }
 
   _option(name, fields) {

@@ -29,7 +29,7 @@ const kAskedNoDelay = Symbol('askedNoDelay'); // the program itself has called `
 
 const HTTP2 = 'node:internal/http2/'; // it calls setNoDelay for each of its sockets
 const WEAK_NO_DELAY = 'setNoDelay is ignored: the CC3000 cannot send without delay';
-const WEAK_HALF_OPEN = 'allowHalfOpen is ignored: the CC3000 closes a connection whole';
+const WEAK_HALF_OPEN = 'allowHalfOpen is ignored: the CC3000 closes both directions at once';
 
 /** Replace the methods of `net.Socket` that would use the computer's own network. */
 function install(channel) {

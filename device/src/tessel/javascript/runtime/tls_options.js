@@ -1,6 +1,6 @@
 'use strict';
 
-/** The options of `tls.connect`: what the device needs to know of them, as fields of a call. */
+/** The options of `tls.connect` -> fields of a call to the device. */
 
 const { constants, createPrivateKey } = require('crypto');
 const fs = require('fs');
@@ -26,7 +26,7 @@ const ONLY_NODES = [
   'clientCertEngine', 'privateKeyEngine', 'privateKeyIdentifier', 'allowPartialTrustChain',
 ];
 
-/** The old names of versions: what `secureProtocol` may be -> lowest and highest version. */
+/** Values of `secureProtocol`, without `_method` -> lowest and highest version. */
 const PROTOCOL_METHODS = {
   TLS: ['TLSv1', 'TLSv1.3'],
   SSLv23: ['TLSv1', 'TLSv1.2'],

@@ -3,8 +3,8 @@
 /**
  * TLS sockets whose TLS is done by the device, or by the proxy.
  *
- * They have the members of Node's `tls.TLSSocket`. If the proxy does the TLS, it knows what the
- * certificate and the cipher are, and the device does not: then the answers are empty.
+ * They have the members of Node's `tls.TLSSocket`. If the proxy does the TLS, the device does not know
+ * the certificate and the cipher: these members are empty then.
  */
 
 const { X509Certificate } = require('crypto');
@@ -14,7 +14,7 @@ const { coded, errorOf } = require('./errors');
 const { finishConnect, kEvents, kLink } = require('./socket');
 
 const kCheck = Symbol('check'); // the program's check of the name, until it was made
-const kFacts = Symbol('facts'); // what the device knows of its TLS; null: the proxy does it
+const kFacts = Symbol('facts'); // the device's description of its TLS; null: the proxy does it
 const kOptions = Symbol('options');
 
 const UNESTABLISHED = 'Client network socket disconnected before secure TLS connection was established';
@@ -45,7 +45,7 @@ function makeTlsSocketClass(fieldsOf) {
   Object.setPrototypeOf(DeviceTLSSocket, Socket);
   Object.defineProperty(DeviceTLSSocket, 'name', { value: 'TLSSocket' });
 
-  Object.assign(DeviceTLSSocket.prototype, connecting(Socket.prototype, fieldsOf), facts, without);
+  Object.assign(DeviceTLSSocket.prototype, connecting(Socket.prototype, fieldsOf), facts, unsupported);
   return DeviceTLSSocket;
 }
 
@@ -115,7 +115,7 @@ function sentName({ servername, host }, known) {
   return known !== null && host && !net.isIP(host) ? host : false;
 }
 
-/** What programs ask about the TLS, as in Node. */
+/** Members that describe the TLS, as in Node. */
 const facts = {
   getPeerCertificate(detailed) {
     if (this.destroyed) return null;
@@ -169,8 +169,8 @@ function ders(chain) {
   return chain.map((der) => Buffer.from(der, 'base64'));
 }
 
-/** What Node's TLS has, and the device's has not. */
-const without = {
+/** Members of Node's TLS that the device's TLS does not have. */
+const unsupported = {
   getSession: nothingYet,
   getTLSTicket: nothingYet,
   getFinished: nothingYet,

@@ -7,15 +7,15 @@ const { AsyncResource } = require('async_hooks');
 
 const { errno } = os.constants;
 
-/** Bytes of all of them. More than a program sends in one turn, and little for a computer. */
+/** Bytes of all unsent datagrams of a socket: more than a program sends in one turn. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
 
 /** Bytes that a datagram counts besides its own, as in datagrams.py. */
 const DATAGRAM_BYTES = 128;
 
 /**
- * Keeps them in order, and ends each with the device's answer. Until then they keep the process
- * alive: a system sends a datagram at once, also that of a socket that does not.
+ * Keeps datagrams in order, and ends each with the device's answer. Until then they keep the process
+ * alive, also those of a socket with `unref`: a system sends them at once.
  */
 class Unsent {
   constructor(channel) {
@@ -43,7 +43,7 @@ class Unsent {
     return true;
   }
 
-  /** The first one was sent, with the status 0, or was not. */
+  /** End the first datagram. `status`: 0 if it was sent, else a negative errno. */
   end(status) {
     const { size, request, resource } = this._waiting.shift();
     this._nbytes -= size + DATAGRAM_BYTES;
@@ -51,7 +51,7 @@ class Unsent {
     if (resource !== null) resource.runInAsyncScope(() => request.oncomplete(status, size));
   }
 
-  /** None of them was sent: the port was closed. Each has a turn of its own, because it may throw. */
+  /** End all datagrams: the port was closed. Each gets a turn of its own: its callback may throw. */
   drop() {
     for (let left = this.count; left > 0; left -= 1) setImmediate(() => this.end(-errno.ECANCELED));
   }

@@ -1,10 +1,10 @@
 'use strict';
 
-/** Warnings of the device for a program: what it asked for and a board does not have. */
+/** Warnings for the program about calls and options that a board does not have. */
 
 const given = new Set();
 
-/** Emit a warning, the first time that it is asked for. */
+/** Emit a warning; do nothing if this text was emitted before. */
 function warnOnce(text) {
   if (given.has(text)) return;
   given.add(text);

@@ -3,8 +3,8 @@
 /**
  * The thread that ends this process some time after the device has ended.
  *
- * The channel tells the main thread of it, which ends the process. But the main thread does not look
- * at the channel while the program computes without a pause, or waits in a call of the system.
+ * The main thread ends the process when the channel ends. But it does not read the channel while the
+ * program computes without a pause, or waits in a call of the system.
  */
 
 const fs = require('fs');
@@ -18,7 +18,7 @@ function kill() {
   try {
     fs.writeSync(STDERR, 'tessel: the device has ended, and this program was busy: it is killed\n');
   } finally {
-    process.kill(process.pid, 'SIGKILL'); // also if nobody can read the line
+    process.kill(process.pid, 'SIGKILL'); // also if the line cannot be written
   }
 }
 

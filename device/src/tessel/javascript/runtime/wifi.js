@@ -1,10 +1,10 @@
 'use strict';
 
 /**
- * What `require('wifi-cc3000')` returns: the board's Wi-Fi. javascript/wifi.py is the device's end.
+ * The board's Wi-Fi, which `require('wifi-cc3000')` returns. javascript/wifi.py is the device's end.
  *
- * Programs ask for the state without waiting. Each event of the device carries the state of its
- * moment, which is kept here, so that what is asked in a listener agrees with the event.
+ * The calls for the state are synchronous. Each event of the device carries the state at its time,
+ * which is kept here, so that a listener sees the state that belongs to the event.
  */
 
 const { EventEmitter } = require('events');
@@ -17,7 +17,7 @@ const HIGHEST_TIMEOUT_S = 2147483; // of Node's timers
 const MAX_SSID_BYTES = 32;
 const MAX_PASSWORD_BYTES = 64;
 
-/** With RADIO=host the network of this machine is used: it is there, and nobody can leave it. */
+/** False with RADIO=host: the network is this machine's, and the program cannot leave it. */
 const hasWifi = () => process.env.RADIO !== 'host';
 
 /** The board's Wi-Fi. Events: connect (the connection), disconnect, timeout, error. */

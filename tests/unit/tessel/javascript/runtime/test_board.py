@@ -393,13 +393,11 @@ def test_no_listener_runs_while_a_program_reads_a_pin(tmp_path):
     program = """
     var uart = tessel.port.A.UART(), reading = true;
     uart.on('data', function (data) { show(String(data), reading); uart.disable(); });
-    setTimeout(function () {
-      tessel.sleep(150);
-      show('read', tessel.port.A.pin.G3.read());
-      reading = false;
-    }, 20);
+    while (tessel.port.A.pin.G3.read() === 1);
+    show('read', 0);
+    reading = false;
     """
-    script = '0.1 A.uart data "x"\n0.1 A.G3 low'
+    script = '1 A.uart data "x"\n1 A.G3 low'
     assert ran(tmp_path, program, script).lines == ["read 0", "x false"]
 
 

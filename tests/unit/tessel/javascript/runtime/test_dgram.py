@@ -78,11 +78,11 @@ def test_datagrams_go_over_the_radio(tmp_path, radio):
     [
         (
             "try { dgram.createSocket('udp6') } catch (error) { say(error) }",
-            "ERR_SOCKET_BAD_TYPE Bad socket type: a board's radio has udp4 alone, not udp6",
+            "ERR_SOCKET_BAD_TYPE Bad socket type: a board's radio has only udp4, not udp6",
         ),
         (
             "try { new dgram.Socket({ type: 'udp6' }) } catch (error) { say(error) }",
-            "ERR_SOCKET_BAD_TYPE Bad socket type: a board's radio has udp4 alone, not udp6",
+            "ERR_SOCKET_BAD_TYPE Bad socket type: a board's radio has only udp4, not udp6",
         ),
         (
             "try { dgram.createSocket('udp4').bind({ fd: 3 }) } catch (error) { say(error) }",

@@ -64,7 +64,7 @@ def test_the_radio_resolves_names_to_addresses(tmp_path, call, printed):
 def test_other_records_fail_with_an_error_and_a_warning(tmp_path, call, printed):
     done = ran(tmp_path, "const say = (error) => console.log(shown(error));" + call)
     assert done.lines == [printed]
-    assert "a board's radio looks up addresses (A and AAAA) alone" in done.err
+    assert "a board's radio looks up only addresses (A and AAAA)" in done.err
 
 
 def test_a_cancelled_look_up_is_answered_once_with_the_error(tmp_path):

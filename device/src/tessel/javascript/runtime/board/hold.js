@@ -4,7 +4,7 @@
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Keeps the program alive while somebody holds it, as the board's event loop does for an interrupt,
+ * Keeps the program alive while it is held, as the board's event loop does for an interrupt,
  * an open UART and a running transfer.
  */
 class Hold {

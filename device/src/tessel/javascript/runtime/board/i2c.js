@@ -3,7 +3,7 @@
 const { ENUMERATIONS, I2C_BUS_OF_PORT } = require('./facts');
 const { shown } = require('./journal');
 
-/** What the board's driver reports as error, a number: 0 without an error, 1 without an answer. */
+/** The errors of the board's driver, which are numbers. */
 const NO_ERROR = 0;
 const NO_ANSWER = 1;
 
@@ -76,14 +76,14 @@ class I2C {
     return [NO_ERROR, received];
   }
 
-  /** Returns the device, or null: in slave mode nobody asks, as the board is the only master. */
+  /** Returns the device, or null: in slave mode no master asks, as the board is the only one. */
   _found() {
     if (this.mode === ENUMERATIONS.I2CMode.Slave) return null;
     return this._hardware.i2cDevice(this.i2c_port, this.addr);
   }
 }
 
-/** The board takes what is no number of bytes for 0. */
+/** Returns a number of bytes. The board reads anything else as 0. */
 function countOf(length) {
   return Math.max(Number(length) || 0, 0);
 }

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The simulated Tessel 1 board: what `require('tessel')` and `require('neopixels')` return.
+ * The simulated Tessel 1 board, and its modules `tessel` and `neopixels`.
  *
  * `prepare` reads the settings before the program starts, so that a wrong input script is reported
  * then. `create` makes the board from what was read.
@@ -19,7 +19,7 @@ const { parseScript } = require('./script');
 const { Tessel } = require('./tessel');
 const { addToProcess } = require('./usb');
 
-/** An input script that somebody wrote is far smaller; more is probably the wrong file. */
+/** Largest input script. Scripts are far smaller; a larger file is probably the wrong one. */
 const MAX_INPUT_BYTES = 16 * 1024 * 1024;
 
 /** The variables of the environment that `prepare` reads. */
@@ -113,7 +113,7 @@ function openLog(path) {
 
 /**
  * Returns a function that writes a line at once, so that the log is complete however the program
- * ends. A full disk ends the log with a warning: the program's pins have nothing to do with it.
+ * ends. A full disk ends the log with a warning, and the program continues.
  */
 function logWriter(descriptor, path) {
   let isUsable = true;

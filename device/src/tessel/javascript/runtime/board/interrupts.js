@@ -5,7 +5,7 @@ const { MAX_INTERRUPTS } = require('./facts');
 /** Bits of an interrupt's mode, as the firmware numbers them. */
 const BITS = { rise: 1, fall: 2, change: 3, high: 4, low: 8 };
 
-/** What kind of interrupt an event needs; undefined: the event is not about the pin's level. */
+/** Returns the kind of interrupt that an event needs; undefined: the event is not about the pin's level. */
 function kindOf(event) {
   if (event === 'high' || event === 'low') return 'level';
   return Object.hasOwn(BITS, event) ? 'edge' : undefined;

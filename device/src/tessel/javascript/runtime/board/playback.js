@@ -3,7 +3,7 @@
 /**
  * Applies the entries of an input script to the board when their time has come.
  *
- * Its timer does not keep the program alive: whoever waits for an input does that, as on the board.
+ * Its timer does not keep the program alive: a listener for an input does, as on the board.
  */
 class Playback {
   constructor(hardware, script) {

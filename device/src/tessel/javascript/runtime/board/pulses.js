@@ -15,7 +15,7 @@ class TimerUnit {
     this._user = null;
   }
 
-  /** Returns null if the unit is free, else the error for whoever wants it. */
+  /** Returns null if the unit is free, else the error for the next user. */
   get inUse() {
     return this._user === null ? null : new Error(`SCT is already in use by ${this._user}`);
   }

@@ -10,7 +10,7 @@ const DEFAULT_CLOCK_SPEED_HZ = 100_000;
 
 /**
  * The one SPI bus of the board. All ports share it, so transfers wait for each other. While
- * somebody has or wants a lock, no transfer starts but those of the lock itself.
+ * a lock is held or wanted, only the transfers of the lock start.
  */
 class SPIBus {
   constructor(hardware) {
@@ -83,7 +83,7 @@ class SPIBus {
   }
 }
 
-/** The right to be alone on the SPI bus. Emits 'ready' when it is granted. */
+/** Exclusive use of the SPI bus. Emits 'ready' when it is granted. */
 class SPILock extends EventEmitter {
   constructor(bus, port) {
     super();
@@ -175,7 +175,7 @@ class SPI extends EventEmitter {
     return this._startBatch(bytes, options, false, callback);
   }
 
-  /** Waits until this program part is alone on the bus, and calls callback(lock). */
+  /** Waits for exclusive use of the bus, and calls callback(lock). */
   lock(callback) {
     const lock = new SPILock(this._hardware.spiBus, this._portName);
     if (callback) lock.once('ready', () => callback.call(lock, lock));

@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Warnings about what was the normal way when the board was made. A program for the board cannot
- * do otherwise, so they are not shown; all other warnings are.
+ * Deprecations that came after the board. Programs for the board have to use these members, so the
+ * warnings are not shown. All other warnings are.
  */
 const NORMAL_FOR_THE_BOARD = new Set([
   'DEP0005', // Buffer() and new Buffer()

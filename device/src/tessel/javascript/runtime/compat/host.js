@@ -6,7 +6,7 @@ const path = require('path');
 const tty = require('tty');
 const { add, define } = require('./define');
 
-/** What the board says of itself. It has 32 MiB of memory. */
+/** The board's values. It has 32 MiB of memory. */
 const BOARD = {
   arch: 'armv7-m',
   hostname: 'tessel.local',
@@ -16,7 +16,7 @@ const BOARD = {
   type: 'Tessel',
 };
 
-/** Members of os, path and tty, and with `platform` what they say of the machine. */
+/** Adds members of os, path and tty, and with `platform` the board's values in place of the machine's. */
 function installHost({ platform }) {
   add(os, 'tmpDir', os.tmpdir);
   add(os, 'getNetworkInterfaces', os.networkInterfaces);

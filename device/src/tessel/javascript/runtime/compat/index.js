@@ -19,7 +19,7 @@ const { installStreams } = require('./streams');
 const { installTimeouts } = require('./timeouts');
 const { installUtil } = require('./util');
 
-/** The variable of the environment, and its only value besides the empty one. */
+/** The variable of the environment, and its only allowed value besides the empty one. */
 const COMPAT_VARIABLE = 'TESSEL_COMPAT';
 const BOARD = 'board';
 

@@ -16,7 +16,7 @@ function ownerOf(object, name) {
   return Object.hasOwn(object, name) ? object : ownerOf(Object.getPrototypeOf(object), name);
 }
 
-/** What is no positive number switched the timeout off in Node 0.10. */
+/** In Node 0.10, a value that is not a positive number switched the timeout off. */
 function withAnyTime(original) {
   return function (timeMs, callback) {
     const isNumber = typeof timeMs === 'number';
