@@ -12,9 +12,9 @@ const net = require('net');
 const os = require('os');
 const url = require('url');
 const { AsyncResource } = require('async_hooks');
-const { coded, errorOf } = require('./errors');
-const { binding } = require('./binding');
-const { warnOnce } = require('./warnings');
+const { coded, errorOf } = require('./base/errors');
+const { binding } = require('./base/binding');
+const { warnOnce } = require('./base/warnings');
 const { nameServers } = require('./wifi');
 
 /** Look-ups that the device does at a time; further ones wait here. A radio does one after another. */

@@ -16,11 +16,11 @@ require('tty');
 require('tls');
 
 function installInMainThread() {
-  const life = require('./life');
+  const life = require('./process/life');
   const descriptors = life.takeDescriptors();
   life.watchDevice(descriptors.lifeline);
-  require('./guards').install();
-  const { Channel } = require('./channel');
+  require('./process/guards').install();
+  const { Channel } = require('./channel/channel');
   const channel = new Channel(descriptors.channel);
   life.reportSignals(channel);
   require('./net').install(channel);
@@ -31,8 +31,8 @@ function installInMainThread() {
 }
 
 function installInWorker() {
-  require('./life').hideOptions();
-  require('./guards_worker').install();
+  require('./process/life').hideOptions();
+  require('./process/guards_worker').install();
 }
 
 if (isMainThread) installInMainThread();

@@ -8,7 +8,7 @@
  */
 
 const { EventEmitter } = require('events');
-const { errorOf } = require('./errors');
+const { errorOf } = require('./base/errors');
 
 const SECURITIES = ['wpa2', 'wpa', 'wep', 'unsecured'];
 const DEFAULT_SECURITY = 'wpa2';

@@ -24,7 +24,7 @@ RUNTIME = PRELOAD.parent
 PATIENCE_S = 60
 
 READ = """
-const { FrameReader } = require('%s/frames');
+const { FrameReader } = require('%s/channel/frames');
 const [size, file] = [Number(process.argv[2]), process.argv[3]];
 const stream = require('fs').readFileSync(file);
 const reader = new FrameReader();
@@ -206,4 +206,4 @@ def test_a_program_that_does_not_read_holds_a_window_at_most(tmp_path):
 
 
 def test_the_files_are_where_this_test_looks_for_them():
-    assert (Path(RUNTIME) / "frames.js").is_file()
+    assert (Path(RUNTIME) / "channel/frames.js").is_file()

@@ -9,8 +9,8 @@
 
 const { AsyncResource } = require('async_hooks');
 const { constants } = require('os');
-const { Received, Window } = require('./flow');
-const { JSStream, kOwner, reportWrite } = require('./internals');
+const { Received, Window } = require('../channel/flow');
+const { JSStream, kOwner, reportWrite } = require('../base/internals');
 
 const { ENOTCONN, EPIPE } = constants.errno;
 

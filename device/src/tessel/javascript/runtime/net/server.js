@@ -3,12 +3,12 @@
 /** Servers: `listen` opens a port of the device. Node's own `net.Server` does all else. */
 
 const net = require('net');
-const { coded, errorOf } = require('./errors');
+const { coded, errorOf } = require('../base/errors');
 const { Handle } = require('./handle');
-const { acceptConnection, kOwner } = require('./internals');
-const { here } = require('./place');
+const { acceptConnection, kOwner } = require('../base/internals');
+const { here } = require('../base/place');
 const { kLink } = require('./socket');
-const { warnOnce } = require('./warnings');
+const { warnOnce } = require('../base/warnings');
 
 const HOST_IGNORED = 'the host is ignored: the CC3000 listens for every machine that can reach it';
 

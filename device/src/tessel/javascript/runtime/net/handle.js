@@ -7,8 +7,8 @@
 
 const { constants } = require('os');
 const { END, HandleStream, STATE } = require('./handle_stream');
-const { kOwner } = require('./internals');
-const { warnOnce } = require('./warnings');
+const { kOwner } = require('../base/internals');
+const { warnOnce } = require('../base/warnings');
 
 const { ECANCELED, EISCONN, ENOTCONN, EPIPE } = constants.errno;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1; // as Node's timers

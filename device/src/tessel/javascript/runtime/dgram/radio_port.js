@@ -9,10 +9,10 @@
 
 const net = require('net');
 const os = require('os');
-const { errorOf } = require('./errors');
+const { errorOf } = require('../base/errors');
 const { RadioPortOptions } = require('./radio_port_options');
 const { DATAGRAM_BYTES, Unsent } = require('./unsent');
-const { warnOnce } = require('./warnings');
+const { warnOnce } = require('../base/warnings');
 
 const { errno } = os.constants;
 

@@ -5,8 +5,8 @@
 const { constants, createPrivateKey } = require('crypto');
 const fs = require('fs');
 const tls = require('tls');
-const { coded } = require('./errors');
-const { MAX_JSON_BYTES } = require('./frames');
+const { coded } = require('../base/errors');
+const { MAX_JSON_BYTES } = require('../channel/frames');
 
 const DEFAULT_CIPHERS = constants.defaultCoreCipherList; // before an option or a program sets others
 const DEFAULT_MIN_VERSION = 'TLSv1.2';

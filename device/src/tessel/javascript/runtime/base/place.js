@@ -4,7 +4,7 @@
 
 const path = require('path');
 
-const RUNTIME = __dirname + path.sep;
+const RUNTIME = path.dirname(__dirname) + path.sep;
 const MAX_FRAMES = 30; // http and npm modules put some 20 frames between the program and the socket
 const LIBRARIES = `${path.sep}node_modules${path.sep}`;
 const { captureStackTrace } = Error; // test runners of the board's time replace it by nothing

@@ -9,9 +9,9 @@
 
 const { X509Certificate } = require('crypto');
 const net = require('net');
-const { legacyChain, legacyObject, x509Chain } = require('./certificates');
-const { coded, errorOf } = require('./errors');
-const { finishConnect, kEvents, kLink } = require('./socket');
+const { legacyChain, legacyObject, x509Chain } = require('../base/certificates');
+const { coded, errorOf } = require('../base/errors');
+const { finishConnect, kEvents, kLink } = require('../net/socket');
 
 const kCheck = Symbol('check'); // the program's check of the name, until it was made
 const kFacts = Symbol('facts'); // the device's description of its TLS; null: the proxy does it

@@ -9,8 +9,8 @@
 
 const net = require('net');
 const tls = require('tls');
-const { coded } = require('./errors');
-const { kEncrypted } = require('./socket');
+const { coded } = require('../base/errors');
+const { kEncrypted } = require('../net/socket');
 const {
   hasContextOptions, onlyNodes, setDefaults, tlsFields,
 } = require('./tls_options');

@@ -4,9 +4,9 @@
 
 const path = require('path');
 const { Worker } = require('worker_threads');
-const { warnOnce } = require('./warnings');
+const { warnOnce } = require('../base/warnings');
 
-const PRELOAD = path.join(__dirname, 'preload.js');
+const PRELOAD = path.join(__dirname, '..', 'preload.js');
 const AUTHORITIES = '--use-openssl-ca'; // process.py adds it
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 

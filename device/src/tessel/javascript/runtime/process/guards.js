@@ -10,8 +10,8 @@
  */
 
 const worker_threads = require('worker_threads');
-const { binding } = require('./binding');
-const { withCode } = require('./errors');
+const { binding } = require('../base/binding');
+const { withCode } = require('../base/errors');
 const { PRELOAD } = require('./life');
 
 const { captureStackTrace } = Error; // a program may replace it

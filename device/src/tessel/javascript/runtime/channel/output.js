@@ -3,7 +3,7 @@
 /** The bytes to the device: written at once, and completely even if the process exits. */
 
 const fs = require('fs');
-const { WriteWrap, lastWriteWaits } = require('./internals');
+const { WriteWrap, lastWriteWaits } = require('../base/internals');
 
 /**
  * Milliseconds that an exiting process waits for the device to take its last bytes. The device takes

@@ -7,9 +7,9 @@
 
 const dgram = require('dgram');
 const os = require('os');
-const { coded } = require('./errors');
+const { coded } = require('../base/errors');
 const { RadioPort } = require('./radio_port');
-const { warnOnce } = require('./warnings');
+const { warnOnce } = require('../base/warnings');
 
 /** Datagrams of a socket that wait for its port to be bound; as in Python programs. */
 const MAX_UNBOUND_DATAGRAMS = 64;

@@ -8,13 +8,13 @@
 
 const http = require('http');
 const net = require('net');
-const { coded, errorOf } = require('./errors');
+const { coded, errorOf } = require('../base/errors');
 const { Handle } = require('./handle');
 const {
   kReinitializeHandle, kSetKeepAlive, kSetNoDelay, kTimeout,
-} = require('./internals');
-const { callerOf, here } = require('./place');
-const { warnOnce } = require('./warnings');
+} = require('../base/internals');
+const { callerOf, here } = require('../base/place');
+const { warnOnce } = require('../base/warnings');
 
 const { prototype } = net.Socket;
 const nodeConnect = prototype.connect;
