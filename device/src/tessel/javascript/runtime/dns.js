@@ -12,6 +12,7 @@ const net = require('net');
 const os = require('os');
 const url = require('url');
 const { AsyncResource } = require('async_hooks');
+const { sentHost } = require('./channel/channel');
 const { coded, errorOf } = require('./base/errors');
 const { binding } = require('./base/binding');
 const { warnOnce } = require('./base/warnings');
@@ -54,7 +55,7 @@ class LookUps {
     const id = channel.add({ onEvent: (fields) => this._onAnswer(id, question, fields) });
     this._active += 1;
     channel.sendEnvironment();
-    channel.call(id, { op: 'lookup', name: question.name, family: question.family });
+    channel.call(id, { op: 'lookup', name: sentHost(question.name), family: question.family });
   }
 
   _onAnswer(id, question, fields) {

@@ -13,6 +13,12 @@ const { Output } = require('./output');
 
 const STDERR = 2;
 
+/** Characters of a variable that the device gets. Linux passes no longer ones on to a process. */
+const MAX_VARIABLE_CHARACTERS = 128 * 1024;
+
+/** Characters of a host that the device gets: more than any name has, so it answers ENOTFOUND. */
+const MAX_HOST_CHARACTERS = 1024;
+
 /**
  * Bytes of a write up to which they are copied: the write is then done at once, so that a program may
  * exit after many small ones. Copying more costs more than to wait.
@@ -83,18 +89,17 @@ class Channel {
     this._output.write([encodeMessage(id, fields, data)]);
   }
 
-  /** Send the variables of `process.env` that have changed since the last time. */
+  /**
+   * Send the variables of `process.env` that have changed since the last time, each in a call of
+   * its own: all together may be more than a call may have.
+   */
   sendEnvironment() {
-    const changes = {};
-    for (const [name, value] of Object.entries(process.env)) {
-      if (this._env[name] !== value) changes[name] = value;
-    }
-    for (const name of Object.keys(this._env)) {
-      if (!(name in process.env)) changes[name] = null;
-    }
-    if (Object.keys(changes).length === 0) return;
+    const before = this._env;
     this._env = { ...process.env };
-    this.call(0, { op: 'env', changes });
+    for (const name of Object.keys({ ...before, ...this._env })) {
+      const value = sentVariable(this._env[name]);
+      if (before[name] !== this._env[name]) this.call(0, { op: 'env', changes: { [name]: value } });
+    }
   }
 
   /**
@@ -183,4 +188,15 @@ class Channel {
   }
 }
 
-module.exports = { Channel };
+/** Return a variable for a call; null: the device does not have it. A program may have set any value. */
+function sentVariable(value) {
+  const text = value === undefined || value === null ? null : String(value);
+  return text === null || text.length > MAX_VARIABLE_CHARACTERS ? null : text;
+}
+
+/** Return a host for a call: whole, unless it is too long to be one. */
+function sentHost(host) {
+  return typeof host === 'string' ? host.slice(0, MAX_HOST_CHARACTERS) : host;
+}
+
+module.exports = { Channel, sentHost };

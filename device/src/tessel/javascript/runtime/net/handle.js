@@ -6,6 +6,7 @@
  */
 
 const { constants } = require('os');
+const { sentHost } = require('../channel/channel');
 const { END, HandleStream, STATE } = require('./handle_stream');
 const { kOwner } = require('../base/internals');
 const { warnOnce } = require('../base/warnings');
@@ -35,7 +36,7 @@ class Handle extends HandleStream {
     this.id = this._channel.add(this);
     this._updateHold();
     this._channel.sendEnvironment();
-    this.call('connect', fields);
+    this.call('connect', { ...fields, host: sentHost(fields.host) });
     for (const [op, optionFields] of this._options) this.call(op, optionFields);
   }
 

@@ -3,6 +3,7 @@
 /** Servers: `listen` opens a port of the device. Node's own `net.Server` does all else. */
 
 const net = require('net');
+const { sentHost } = require('../channel/channel');
 const { coded, errorOf } = require('../base/errors');
 const { Handle } = require('./handle');
 const { acceptConnection, kOwner } = require('../base/internals');
@@ -29,7 +30,9 @@ class Port {
   listen(host, port, backlog, at) {
     this._wanted = { address: host || '::', family: net.isIPv4(host) ? 'IPv4' : 'IPv6', port };
     this._channel.sendEnvironment();
-    this._channel.call(this.id, { op: 'listen', host, port, backlog, at });
+    this._channel.call(this.id, {
+      op: 'listen', host: sentHost(host), port, backlog, at,
+    });
   }
 
   onEvent(fields) {
