@@ -16,7 +16,7 @@ const {
   WriteWrap, kBytesWritten, kLastWriteWasAsync, streamBaseState,
 } = binding('stream_wrap');
 
-/** Return the symbol of an object by its description. */
+/** Return the symbol of an object's property by its description. Throws an Error if there is none. */
 function symbolOf(object, description) {
   const found = Object.getOwnPropertySymbols(object).find((one) => one.description === description);
   if (found === undefined) {
@@ -48,6 +48,7 @@ module.exports = {
   kSetKeepAlive: symbolOf(socket, 'kSetKeepAlive'),
   kSetNoDelay: symbolOf(socket, 'kSetNoDelay'),
   kTimeout: symbolOf(socket, 'timeout'),
+  symbolOf,
   /** Say how a write went, as Node's own handles do: its bytes, and whether it is done. */
   reportWrite(nbytes, isDone) {
     streamBaseState[kBytesWritten] = nbytes;

@@ -133,4 +133,4 @@ function explained(error, setting, allowed) {
   return new BoardError([`${setting}: ${error.code ?? error.message}; allowed: ${allowed}`]);
 }
 
-module.exports = { BoardError, create, deviceIdOf, parseScript, prepare };
+module.exports = { BoardError, create, parseScript, prepare };

@@ -48,4 +48,4 @@ function shown(bytes) {
   return bytes.length > MAX_SHOWN_BYTES ? `${text} ... (${bytes.length} bytes)` : text;
 }
 
-module.exports = { Journal, MAX_SHOWN_BYTES, shown };
+module.exports = { Journal, shown };

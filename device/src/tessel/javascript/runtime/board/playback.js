@@ -95,4 +95,4 @@ function apply(hardware, entry) {
   ACTIONS[entry.kind][entry.verb](hardware, entry);
 }
 
-module.exports = { ACTIONS, Playback };
+module.exports = { Playback };

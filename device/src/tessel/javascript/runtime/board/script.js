@@ -77,4 +77,4 @@ function timeOf(text, previousMs) {
   return timeMs;
 }
 
-module.exports = { MAX_SHOWN_FAULTS, parseScript };
+module.exports = { parseScript };

@@ -199,4 +199,20 @@ function sentHost(host) {
   return typeof host === 'string' ? host.slice(0, MAX_HOST_CHARACTERS) : host;
 }
 
-module.exports = { Channel, sentHost };
+/** Whether one object keeps the process alive: holds the channel once at most. */
+class Hold {
+  constructor(channel) {
+    this._channel = channel;
+    this.isHeld = false;
+  }
+
+  /** Hold the channel, or release it. */
+  set(isHeld) {
+    if (isHeld === this.isHeld) return;
+    this.isHeld = isHeld;
+    if (isHeld) this._channel.hold();
+    else this._channel.release();
+  }
+}
+
+module.exports = { Channel, Hold, sentHost };

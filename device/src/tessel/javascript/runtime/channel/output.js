@@ -107,4 +107,4 @@ function attempt(call) {
   }
 }
 
-module.exports = { EXIT_LIMIT_MS, Output };
+module.exports = { Output };

@@ -58,4 +58,4 @@ function useExitCode8() {
   });
 }
 
-module.exports = { UNCAUGHT_ERROR_CODE, installProcess };
+module.exports = { installProcess };

@@ -8,6 +8,7 @@
 const dgram = require('dgram');
 const os = require('os');
 const { coded } = require('../base/errors');
+const { symbolOf } = require('../base/internals');
 const { RadioPort } = require('./radio_port');
 const { warnOnce } = require('../base/warnings');
 
@@ -27,9 +28,20 @@ const NodeSocket = dgram.Socket;
 const nodeBind = NodeSocket.prototype.bind;
 const nodeSend = NodeSocket.prototype.send;
 
+/** Replace the class of sockets, which gets a RadioPort in place of Node's handle. */
 function install(channel) {
-  const kState = stateSymbol();
+  const probe = new NodeSocket('udp4');
+  const kState = symbolOf(probe, 'state symbol'); // of the property with the handle
+  probe.close();
+  const Socket = makeSocketClass(channel, kState);
+  replaceBindAndSend(Socket.prototype, kState);
+  dgram.Socket = Socket;
+  dgram.createSocket = function createSocket(type, listener) {
+    return new Socket(type, listener);
+  };
+}
 
+function makeSocketClass(channel, kState) {
   function Socket(type, listener) {
     if (!(this instanceof Socket)) return new Socket(type, listener);
     refuseIPv6(type);
@@ -45,8 +57,11 @@ function install(channel) {
   Object.setPrototypeOf(Socket, NodeSocket);
   Socket.prototype = NodeSocket.prototype;
   Socket.prototype.constructor = Socket;
+  return Socket;
+}
 
-  Socket.prototype.bind = function bind(...args) {
+function replaceBindAndSend(prototype, kState) {
+  prototype.bind = function bind(...args) {
     const [place] = args;
     const { handle } = this[kState];
     if (!(handle instanceof RadioPort)) return nodeBind.apply(this, args);
@@ -59,7 +74,7 @@ function install(channel) {
     }
   };
 
-  Socket.prototype.send = function send(...args) {
+  prototype.send = function send(...args) {
     nodeSend.apply(this, args);
     const { queue } = this[kState];
     if (queue === undefined || queue.length <= MAX_UNBOUND_DATAGRAMS) return;
@@ -67,21 +82,6 @@ function install(channel) {
     const callback = args.findLast((one) => typeof one === 'function');
     if (callback !== undefined) process.nextTick(callback, noBuffers());
   };
-
-  dgram.Socket = Socket;
-  dgram.createSocket = function createSocket(type, listener) {
-    return new Socket(type, listener);
-  };
-}
-
-/** Return the symbol by which Node's sockets hold their state. */
-function stateSymbol() {
-  const probe = new NodeSocket('udp4');
-  const found = Object.getOwnPropertySymbols(probe)
-    .find((symbol) => symbol.description === 'state symbol');
-  probe.close();
-  if (found === undefined) throw new Error(`dgram of Node ${process.version} is not known here`);
-  return found;
 }
 
 function refuseIPv6(given) {

@@ -13,6 +13,7 @@ const { errorOf } = require('../base/errors');
 const { RadioPortOptions } = require('./radio_port_options');
 const { DATAGRAM_BYTES, Unsent } = require('./unsent');
 const { warnOnce } = require('../base/warnings');
+const { Hold } = require('../channel/channel');
 
 const { errno } = os.constants;
 
@@ -41,8 +42,8 @@ class RadioPort extends RadioPortOptions {
     this._lookingUp = 0; // datagrams
     this._unsent = new Unsent(channel);
     this._owed = 0; // bytes of received datagrams for which no credit was returned yet
-    this._held = false;
-    this._wanted = true; // the socket keeps the process alive
+    this._hold = new Hold(channel);
+    this._isReferenced = true;
     this._closing = false;
   }
 
@@ -87,7 +88,7 @@ class RadioPort extends RadioPortOptions {
   _open(port, host, whenBound) {
     this._whenBound = whenBound;
     this.id = this._channel.add(this);
-    this._hold();
+    this._updateHold();
     this._channel.sendEnvironment();
     this._channel.call(this.id, { op: 'bind', host, port });
   }
@@ -234,33 +235,26 @@ class RadioPort extends RadioPortOptions {
   _end() {
     if (this.id !== 0) this._channel.remove(this.id);
     this.id = 0;
-    this._letGo();
+    this._updateHold();
   }
 
   ref() {
-    this._wanted = true;
-    if (this.id !== 0) this._hold();
+    this._isReferenced = true;
+    this._updateHold();
   }
 
   unref() {
-    this._wanted = false;
-    this._letGo();
+    this._isReferenced = false;
+    this._updateHold();
   }
 
   hasRef() {
-    return this._wanted;
+    return this._isReferenced;
   }
 
-  _hold() {
-    if (this._held || !this._wanted) return;
-    this._held = true;
-    this._channel.hold();
-  }
-
-  _letGo() {
-    if (!this._held) return;
-    this._held = false;
-    this._channel.release();
+  /** Keep the process alive while the port is open and referenced. */
+  _updateHold() {
+    this._hold.set(this._isReferenced && this.id !== 0);
   }
 }
 

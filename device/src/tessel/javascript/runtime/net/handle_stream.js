@@ -9,6 +9,7 @@
 
 const { AsyncResource } = require('async_hooks');
 const { constants } = require('os');
+const { Hold } = require('../channel/channel');
 const { Received, Window } = require('../channel/flow');
 const { JSStream, kOwner, reportWrite } = require('../base/internals');
 
@@ -39,7 +40,7 @@ class HandleStream extends JSStream {
     this._end = END.NONE;
     this._error = null; // of a connection that is gone, which the socket does not know yet
     this._isReferenced = true;
-    this._isHeld = false;
+    this._hold = new Hold(channel);
   }
 
   call(op, fields) {
@@ -258,10 +259,7 @@ class HandleStream extends JSStream {
     const isBusy = this._state === STATE.CONNECTING || this._state === STATE.CLOSING
       || this._sending.isFull || this._ending !== null
       || (this._isReferenced && this._isFlowing && this._state === STATE.OPEN);
-    if (isBusy === this._isHeld) return;
-    this._isHeld = isBusy;
-    if (isBusy) this._channel.hold();
-    else this._channel.release();
+    this._hold.set(isBusy);
   }
 }
 

@@ -33,4 +33,4 @@ function nameWithProxy(getName) {
   };
 }
 
-module.exports = { install, nameWithProxy };
+module.exports = { install };

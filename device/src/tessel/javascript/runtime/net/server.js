@@ -5,6 +5,7 @@
 const net = require('net');
 const { sentHost } = require('../channel/channel');
 const { coded, errorOf } = require('../base/errors');
+const { Hold } = require('../channel/channel');
 const { Handle } = require('./handle');
 const { acceptConnection, kOwner } = require('../base/internals');
 const { here } = require('../base/place');
@@ -20,7 +21,7 @@ class Port {
   constructor(channel, server) {
     this._channel = channel;
     this._address = null;
-    this._isHeld = false;
+    this._hold = new Hold(channel);
     this._isClosing = false;
     this[kOwner] = server;
     this.id = channel.add(this);
@@ -72,7 +73,7 @@ class Port {
 
   _end() {
     this._channel.remove(this.id);
-    this._release();
+    this.unref();
   }
 
   // Node's interface of a handle.
@@ -89,23 +90,15 @@ class Port {
   }
 
   ref() {
-    if (this._isHeld) return;
-    this._isHeld = true;
-    this._channel.hold();
+    this._hold.set(true);
   }
 
   unref() {
-    this._release();
+    this._hold.set(false);
   }
 
   hasRef() {
-    return this._isHeld;
-  }
-
-  _release() {
-    if (!this._isHeld) return;
-    this._isHeld = false;
-    this._channel.release();
+    return this._hold.isHeld;
   }
 }
 

@@ -23,10 +23,22 @@ const nodeCheckServerIdentity = tls.checkServerIdentity;
 const contexts = new WeakMap(); // context -> the options it was made of, unless it was changed since
 const CHANGING = /^(set|add|load|enable)[A-Z]/; // methods of Node's contexts that change them
 
+/** Replace `tls.connect` and what belongs to it. */
 function install() {
   const DeviceTLSSocket = makeTlsSocketClass(fieldsOf);
+  tls.TLSSocket = makeAnyTlsSocketClass(DeviceTLSSocket);
+  tls.connect = makeConnect(DeviceTLSSocket);
+  if (tls.setDefaultCACertificates) tls.setDefaultCACertificates = setDefaults;
+  tls.createSecureContext = function createSecureContext(options) {
+    const context = nodeCreateSecureContext(options);
+    contexts.set(context, options || {});
+    forgetIfChanged(context);
+    return context;
+  };
+}
 
-  function connect(...args) {
+function makeConnect(DeviceTLSSocket) {
+  return function connect(...args) {
     const [given, callback] = normalized(args);
     if (given.socket) return nodeConnect.apply(this, args);
     const options = complete(given);
@@ -37,9 +49,11 @@ function install() {
     if (options.timeout) socket.setTimeout(options.timeout);
     warnOfAddress(options.servername);
     return socket.connect(options);
-  }
+  };
+}
 
-  /** Node's class, except that a socket of its own is one of the device. */
+/** Make Node's class, except that a socket without another one below it is one of the device. */
+function makeAnyTlsSocketClass(DeviceTLSSocket) {
   function TLSSocket(socket, options) {
     if (!socket && !(options && options.isServer)) return new DeviceTLSSocket(complete({ ...options }));
     if (new.target === undefined) return NodeTLSSocket.call(this, socket, options);
@@ -53,16 +67,7 @@ function install() {
         || (this === TLSSocket && object instanceof DeviceTLSSocket);
     },
   });
-
-  tls.TLSSocket = TLSSocket;
-  tls.connect = connect;
-  if (tls.setDefaultCACertificates) tls.setDefaultCACertificates = setDefaults;
-  tls.createSecureContext = function createSecureContext(options) {
-    const context = nodeCreateSecureContext(options);
-    contexts.set(context, options || {});
-    forgetIfChanged(context);
-    return context;
-  };
+  return TLSSocket;
 }
 
 // The options.
