@@ -9,6 +9,7 @@
 
 const { EventEmitter } = require('events');
 const { errorOf } = require('./base/errors');
+const { warnOnce } = require('./base/warnings');
 
 const SECURITIES = ['wpa2', 'wpa', 'wep', 'unsecured'];
 const DEFAULT_SECURITY = 'wpa2';
@@ -35,6 +36,7 @@ class Wifi extends EventEmitter {
       },
       _id: { value: channel.add(this) },
     });
+    if (isThere) this.on('newListener', warnOfWaiting);
     channel.hold(); // until the radio is on
     channel.sendEnvironment();
     channel.call(this._id, { op: 'wifi' });
@@ -147,6 +149,12 @@ class Wifi extends EventEmitter {
     if (isUnheard && (timedOut || !hasWifi())) this._on_warning({ text: `wifi: ${error.message}${hint}` });
     else if (!timedOut) this.emit('error', error);
   }
+}
+
+/** Warn of a listener for `connect` with RADIO=host: a program that waits for it would do nothing. */
+function warnOfWaiting(event) {
+  if (event !== 'connect') return;
+  warnOnce('RADIO=host: wifi never emits connect, because the network is always there: ask wifi.isConnected()');
 }
 
 /** Return the fields of a call for the options of `connect`. Throws as the board does. */

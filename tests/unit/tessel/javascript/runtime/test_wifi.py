@@ -169,6 +169,14 @@ def test_with_the_host_the_network_is_always_there(tmp_path):
     ]
 
 
+def test_to_wait_for_the_hosts_network_is_a_warning(tmp_path):
+    done = run_on_device(
+        tmp_path, PRELUDE + "wifi.on('connect', () => {}); wifi.once('connect', say)"
+    )
+    text = "RADIO=host: wifi never emits connect, because the network is always there"
+    assert (done.code, done.err.count(text)) == (0, 1)
+
+
 def test_a_call_that_the_host_ignores_is_a_warning(tmp_path):
     done = run_on_device(tmp_path, PRELUDE + "wifi.disconnect();")
     assert done.code == 0
