@@ -144,8 +144,14 @@ class TLSTransport(BufferingTLSTransport):
             self._last_bytes = clock.callLater(LAST_BYTES_S, below.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Called when TCP is lost: sets `tcp_reason` and notifies the wrapped protocol."""
+        """Called when TCP is lost: sets `tcp_reason` and notifies the wrapped protocol.
+
+        After the peer's close_notify, a reset is an end in order: no bytes were to follow. Peers
+        that close without reading this side's close_notify reset the connection.
+        """
         self.tcp_reason = reason
+        if self._lostTLSConnection and reason.type is error.ConnectionLost:  # not aborted here
+            reason = Failure(error.ConnectionDone())
         if self._last_bytes is not None and self._last_bytes.active():
             self._last_bytes.cancel()
         super().connectionLost(reason)

@@ -354,6 +354,19 @@ def test_a_target_that_resets_is_an_error(stage, authority, logged):
     assert logged.named("substream_closed")[0]["outcome"] == "reset_by_target"
 
 
+def test_a_target_that_resets_after_its_close_notify_has_ended(stage, authority, logged):
+    target = Target(stage, Shows(leaf(authority)))
+    target.target_end.pauseProducing()  # it closes without reading the proxy's close_notify
+    target.site.transport.write(b"bye")
+    target.site.transport.loseConnection()
+    target.pump()
+    target.target_end.abortConnection()
+    target.pump()
+    assert target.device.data == b"bye"
+    assert target.device.calls[-2:] == ["read lost", "close"]
+    assert logged.named("substream_closed")[0]["outcome"] == "ended"
+
+
 def test_a_target_that_breaks_tls_is_an_error_of_its_own(stage, authority, logged):
     target = Target(stage, Shows(leaf(authority)))
     target.target_end.write(b"\x17\x03\x03\x00\x40" + b"?" * 64)
