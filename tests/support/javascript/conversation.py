@@ -19,7 +19,7 @@ socket.once('data', () => {
   server.listen(0, '127.0.0.1', () => { console.log('served'); socket.end(); server.close(); });
 });
 socket.on('close', () => console.log('ended'));
-setTimeout(() => {}, 5000);
+setTimeout(() => {}, 60000); // the test kills one of both before
 """
 
 

@@ -1,13 +1,10 @@
 """The end of a JavaScript program: last bytes, open sockets, faults and wrong settings."""
 
-import os
 import socket
-import subprocess
-import sys
 
 import pytest
 
-from support.javascript.on_device import PATIENCE_S, run_on_device
+from support.javascript.on_device import run_on_device
 
 
 def test_bytes_that_were_written_just_before_the_end_are_sent(tmp_path):
@@ -39,48 +36,6 @@ def test_a_program_may_exit_while_a_server_a_look_up_and_a_dial_are_open(tmp_pat
     assert (ran.code, ran.out, ran.err) == (6, "", "")
 
 
-FAULTY = """
-import sys
-from tessel.__main__ import main
-from tessel.board import Board
-from tessel.javascript import program
-from twisted.internet.defer import Deferred
-
-async def finish(board):
-    {fault}
-
-Board.finish = finish
-program.FINISH_LIMIT_S = 0.2
-sys.exit(main(["run", "program.js"]))
-"""
-
-
-@pytest.mark.parametrize(
-    ("fault", "seen"),
-    [
-        ("raise RuntimeError('closing failed')", "RuntimeError: closing failed"),
-        ("await Deferred()", "tessel: the device did not close all within 0.2 s"),
-    ],
-)
-@pytest.mark.parametrize(("code", "expected"), [(0, 1), (6, 6)])
-def test_a_fault_of_the_device_at_the_end_is_reported_and_the_run_ends(
-    tmp_path, fault, seen, code, expected
-):
-    (tmp_path / "program.js").write_text(f"process.exitCode = {code};")
-    done = subprocess.run(
-        [sys.executable, "-c", FAULTY.format(fault=fault)],
-        cwd=tmp_path,
-        env=os.environ | {"RADIO": "host"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == expected
-    assert seen in done.stderr
-
-
 def test_a_node_that_cannot_be_started_is_one_line(tmp_path):
     node = tmp_path / "node"
     node.write_text("#!/bin/sh\nrm $0\necho v22.0.0\n")  # it answers, and then it is gone
@@ -97,28 +52,29 @@ WRONG = "process.env.PROXY_PORT = 'x'; process.env.PROXY_TRUSTED = 'perhaps';\n"
 FAULTS = ("PROXY_PORT='x'; allowed: ", "PROXY_TRUSTED='perhaps'; allowed: ")
 
 
-@pytest.mark.parametrize(
-    "user",
-    [
-        "require('net').connect(1, 'localhost').on('error', say);",
-        "require('tls').connect(1, 'localhost').on('error', say);",
-        "require('http').get('http://localhost').on('error', say);",
-        "require('net').createServer().listen(0).on('error', say);",
-        "require('dgram').createSocket('udp4').bind(0).on('error', say);",
-        "require('dns').lookup('localhost', say);",
-        "require('dns').promises.lookup('localhost').catch(say);",
-        "require('dns').resolve4('localhost', say);",
-        "require('dns').promises.resolve6('localhost').catch(say);",
-        "require('wifi-cc3000').on('error', say);",
-        "require('wifi-cc3000').on('error', () => {}).reset(say);",
-    ],
-)
-def test_a_wrong_setting_of_the_program_itself_is_an_error_of_what_uses_it(tmp_path, user):
-    say = "function say(error) { console.log(error.code, error.message); }\n"
-    ran = run_on_device(tmp_path, WRONG + say + user)
+USERS = """
+const said = (user) => (error) => console.log(user, error.code, error.message);
+require('net').connect(1, 'localhost').on('error', said('net'));
+require('tls').connect(1, 'localhost').on('error', said('tls'));
+require('http').get('http://localhost').on('error', said('http'));
+require('net').createServer().listen(0).on('error', said('server'));
+require('dgram').createSocket('udp4').bind(0).on('error', said('dgram'));
+require('dns').lookup('localhost', said('lookup'));
+require('dns').promises.lookup('localhost').catch(said('promised'));
+require('dns').resolve4('localhost', said('resolve4'));
+require('dns').promises.resolve6('localhost').catch(said('resolve6'));
+require('wifi-cc3000').on('error', said('wifi')).reset(said('reset'));
+"""
+
+
+def test_a_wrong_setting_of_the_program_itself_is_an_error_of_what_uses_it(tmp_path):
+    ran = run_on_device(tmp_path, WRONG + USERS)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("ERR_SETTINGS ")
-    assert all(fault in ran.out for fault in FAULTS)
+    told = dict(line.split(" ", 1) for line in ran.lines)
+    assert len(told) == USERS.count("said('")
+    for error in told.values():
+        assert error.startswith("ERR_SETTINGS ")
+        assert all(fault in error for fault in FAULTS)
 
 
 @pytest.mark.parametrize("user", ["require('net').connect(1)", "require('wifi-cc3000')"])

@@ -13,16 +13,13 @@ const os = require('os');
 const url = require('url');
 const { AsyncResource } = require('async_hooks');
 const { sentHost } = require('./channel/channel');
-const { coded, errorOf } = require('./base/errors');
+const { NUMBERS, coded, errorOf } = require('./base/errors');
 const { binding } = require('./base/binding');
 const { warnOnce } = require('./base/warnings');
 const { nameServers } = require('./wifi');
 
 /** Look-ups that the device does at a time; further ones wait here. A radio does one after another. */
 const MAX_LOOKUPS = 64;
-
-/** Numbers of libuv for the codes of look-ups, which are not numbers of the operating system. */
-const ERRNO_OF_NAME_ERROR = { ENOTFOUND: -3008, EAI_AGAIN: -3001, EAI_FAIL: -3004 };
 
 /** The code of a resolver if no name server answers. */
 const RESOLVER_CODE = { EAI_AGAIN: 'ETIMEOUT' };
@@ -76,7 +73,7 @@ function install(channel) {
     lookUps.ask(name, family, (fields) => {
       if (fields.event === 'found') request.oncomplete(null, ordered(fields.addresses, order, cares));
       else {
-        fail(request, errnoOf(fields.error.code), fields.error);
+        fail(request, NUMBERS.get(fields.error.code) || NUMBERS.get('EAI_FAIL'), fields.error);
       }
     });
     return 0;
@@ -169,10 +166,6 @@ function ordered(found, order, cares) {
 
 function asciiOf(name) {
   return /^[\x00-\x7f]*$/.test(name) ? name : url.domainToASCII(name) || name;
-}
-
-function errnoOf(code) {
-  return ERRNO_OF_NAME_ERROR[code] || -os.constants.errno[code] || ERRNO_OF_NAME_ERROR.EAI_FAIL;
 }
 
 /**

@@ -42,6 +42,10 @@ function replaceLoading(modules) {
     const found = modules.get(name);
     return found === undefined ? load.call(this, name, ...others) : found();
   };
+  const resolveFilename = Module._resolveFilename;
+  Module._resolveFilename = function resolveWithBoard(name, ...others) { // of `require.resolve`
+    return modules.has(name) ? name : resolveFilename.call(this, name, ...others);
+  };
   if (Module.registerHooks === undefined) return; // Node before 22.15: `import` does not find them
   Module.registerHooks({
     resolve(name, context, next) {

@@ -15,9 +15,9 @@ def ran(tmp_path, text, **options):
 def test_a_program_finds_the_boards_modules(tmp_path):
     text = """
     console.log(require('tessel').led.length, typeof require('neopixels'));
-    console.log(require('tessel') === require('tessel'));
+    console.log(require('tessel') === require('tessel'), require.resolve('wifi-cc3000'));
     """
-    assert ran(tmp_path, text).lines == ["4 function", "true"]
+    assert ran(tmp_path, text).lines == ["4 function", "true wifi-cc3000"]
 
 
 def test_the_boards_module_is_preferred_to_a_package_of_its_name(tmp_path):

@@ -68,4 +68,4 @@ function withCode(error, code) {
   return error;
 }
 
-module.exports = { coded, errorOf, withCode };
+module.exports = { NUMBERS, coded, errorOf, withCode };
