@@ -36,7 +36,7 @@ def test_what_the_chip_ignores_is_told_once_each(tmp_path):
     done = run_on_device(tmp_path, text, RADIO="cc3000-sim")
     assert done.code == 0, done.err
     assert warnings(done) == [
-        "allowHalfOpen is ignored: the CC3000 closes a connection whole",
+        "allowHalfOpen is ignored: the CC3000 closes both directions at once",
         "setNoDelay is ignored: the CC3000 cannot send without delay",
         "the host is ignored: the CC3000 listens for every machine that can reach it",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 NO_DELAY = "set_no_delay is ignored: the CC3000 cannot send without delay"
-HALF_OPEN = "allow_half_open is ignored: the CC3000 closes a connection whole"
+HALF_OPEN = "allow_half_open is ignored: the CC3000 closes both directions at once"
 HOST = "the host is ignored: the CC3000 listens for every machine that can reach it"
 
 _warned: dict[
