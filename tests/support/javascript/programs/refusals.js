@@ -26,6 +26,7 @@ const calls = {
   'child_process.fork': () => childProcess.fork(__filename),
   'child_process.execSync': () => childProcess.execSync('true'),
   'cluster.fork': () => cluster.fork(),
+  'process.execve': () => (process.execve || childProcess.execSync)('/bin/true', ['true'], {}), // since Node 22.15
   'net.connect in a worker thread': () => new Promise((_, reject) => {
     new Worker(IN_WORKER, { eval: true }).on('message', (code) => reject(Object.assign(new Error(), { code })));
   }),
