@@ -24,6 +24,7 @@ from twisted.logger import ILogObserver, globalLogBeginner
 from tessel import radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
+from tessel.entry import INTERRUPTED_EXIT
 from tessel.javascript import IJavaScriptReactor, JavaScriptProgram
 from tessel.javascript.find_node import NodeMissingError, find_node
 from tessel.program.bypass import PlainSockets
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 JAVASCRIPT_SUFFIXES = (".js", ".cjs", ".mjs")
 USAGE_EXIT = 2  # the same as argparse's
-INTERRUPTED_EXIT = 130  # as shells report SIGINT
 
 _RUN = """\
 Run a program as on the device, until it has no open connection or timer.

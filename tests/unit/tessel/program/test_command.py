@@ -232,6 +232,24 @@ def test_a_program_may_set_its_settings_itself(program):
     assert done.stdout.startswith("ERR_SETTINGS PROXY_HOST is not set")
 
 
+LOADED = """
+import signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "tessel.__main__": signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from tessel.entry import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_the_command_is_loaded_ends_without_a_traceback():
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 @pytest.mark.parametrize("name", ["hello.py", "hello.js"])
 def test_ctrl_c_before_the_program_runs_ends_without_a_traceback(
     name, tmp_path, monkeypatch, capsys
