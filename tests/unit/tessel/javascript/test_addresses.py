@@ -19,5 +19,5 @@ from tessel.javascript.connection import address_fields
         (UNIXAddress("/run/socket"), None),
     ],
 )
-def test_an_address_or_a_name_behind_the_tunnel_is_told_to_the_program(address, fields):
+def test_an_address_or_a_name_behind_the_tunnel_is_reported_to_the_program(address, fields):
     assert address_fields(address) == fields

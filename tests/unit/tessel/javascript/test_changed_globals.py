@@ -28,7 +28,7 @@ def test_a_program_that_changes_how_stacks_are_made_can_connect(change, tmp_path
     assert (done.code, done.out) == (0, "hello\n"), done.err
 
 
-def test_a_program_that_changes_how_stacks_are_made_is_told_of_a_refused_way(tmp_path):
+def test_a_program_that_changes_how_stacks_are_made_gets_the_error_of_a_refused_way(tmp_path):
     done = run_on_device(
         tmp_path,
         """

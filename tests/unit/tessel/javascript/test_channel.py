@@ -1,4 +1,4 @@
-"""What a program's process may send on the channel; a broken or hostile one costs only itself."""
+"""Frames that a program's process may send; a broken or hostile process harms only itself."""
 
 import struct
 
@@ -189,7 +189,7 @@ def test_too_many_objects_end_the_channel(child, monkeypatch):
     assert child.broken == ["more than 3 open sockets, servers and look-ups"]
 
 
-def test_what_is_no_frame_ends_the_channel_and_nothing_after_it_is_read(board, child):
+def test_a_wrong_frame_ends_the_channel_and_nothing_after_it_is_read(board, child):
     channel = child.bridge.channel
     channel.dataReceived(struct.pack(">IBI", 5, 9, 1))
     channel.dataReceived(encode_message(1, {"op": "connect", **TARGET}))

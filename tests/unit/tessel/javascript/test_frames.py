@@ -1,4 +1,4 @@
-"""The frames of the channel: whole, byte by byte, with trailing bytes, and what is no frame."""
+"""The frames of the channel: whole, byte by byte, with trailing bytes, and wrong ones."""
 
 import json
 import struct
@@ -104,7 +104,7 @@ def test_more_data_than_a_frame_holds_is_several_frames():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_frame_is_an_error_that_says_what_was_seen(data, why):
+def test_a_wrong_frame_is_an_error_that_shows_it(data, why):
     with pytest.raises(FrameError) as caught:
         read(data)
     assert str(caught.value).startswith(why)

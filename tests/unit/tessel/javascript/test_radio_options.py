@@ -31,7 +31,7 @@ def warnings(done):
     )
 
 
-def test_what_the_chip_ignores_is_told_once_each(tmp_path):
+def test_each_option_that_the_chip_ignores_is_one_warning(tmp_path):
     text = SERVING.replace("listen(0,", "listen(0, '127.0.0.1',") % ALL
     done = run_on_device(tmp_path, text, RADIO="cc3000-sim")
     assert done.code == 0, done.err
@@ -111,7 +111,7 @@ def test_agents_keep_connections_around_the_proxy_apart(tmp_path):
     assert (done.code, done.out) == (0, "0,0,2,2,4,4\n"), done.err
 
 
-def test_what_was_written_before_an_exit_arrives(tmp_path):
+def test_bytes_that_were_written_before_an_exit_arrive(tmp_path):
     exiting = """
     const socket = require('net').connect(Number(process.argv[2]), '127.0.0.1', () => {
       for (let count = 0; count < 100; count += 1) socket.write('x'.repeat(1000));

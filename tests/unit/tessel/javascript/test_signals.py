@@ -1,4 +1,4 @@
-"""Each signal reaches the program's process once; one that ignores all is killed."""
+"""Each signal reaches the program's process once; a process that ignores all is killed."""
 
 import signal
 
@@ -48,7 +48,7 @@ def test_a_program_that_handles_the_signal_may_take_its_time(run):
     assert (run.sent, run.said, run.left) == ([TERM], [], [])
 
 
-def test_a_process_that_does_not_react_is_killed_and_the_user_is_told(run):
+def test_a_process_that_does_not_react_is_killed_with_a_line_for_the_user(run):
     run.signals.came(INT)
     run.clock.advance(FORWARD_AFTER_S)
     run.clock.advance(KILL_AFTER_S)

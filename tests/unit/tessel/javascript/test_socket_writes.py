@@ -1,4 +1,4 @@
-"""What programs write to their sockets, such as nothing."""
+"""Writes of programs to their sockets, also empty ones."""
 
 import pytest
 

@@ -88,7 +88,7 @@ def test_each_field_becomes_its_option():
         *((name, value) for name in FLAGS for value in (0, 1, "true", [])),
     ],
 )
-def test_a_field_of_a_wrong_type_is_told_without_its_value(name, value):
+def test_the_error_for_a_wrong_type_does_not_show_the_value(name, value):
     with pytest.raises(BadCallError, match=rf"^connect: tls\.{name} is \w+; allowed: [\w ,]+$"):
         tls_options({name: value})
 
@@ -104,7 +104,7 @@ def test_a_field_of_a_wrong_type_is_told_without_its_value(name, value):
         ({"passphrase": "\udc80"}, "tls.passphrase is not UTF-8"),
     ],
 )
-def test_a_text_that_cannot_be_bytes_is_told(given, what):
+def test_a_text_that_cannot_be_bytes_is_an_error(given, what):
     with pytest.raises(BadCallError, match=what):
         tls_options(given)
 

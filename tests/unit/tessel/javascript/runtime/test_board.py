@@ -37,7 +37,7 @@ def test_a_program_finds_pins_by_port_label_and_index(tmp_path):
     ]
 
 
-def test_what_a_program_writes_is_in_the_log(tmp_path):
+def test_the_writes_of_a_program_are_in_the_log(tmp_path):
     program = """
     tessel.led[0].output(1).low();
     tessel.led[1].toggle();
@@ -328,7 +328,7 @@ def test_wrong_settings_of_buses_are_errors_that_name_the_allowed_values(tmp_pat
     ]
 
 
-def test_what_goes_by_usb_is_logged_and_messages_arrive(tmp_path):
+def test_messages_to_the_usb_host_are_logged_and_its_messages_arrive(tmp_path):
     program = """
     process.on('message', function (message) { show(message.hello); process.unref(); });
     process.ref();

@@ -107,7 +107,7 @@ def test_frames_are_read_in_pieces_of_any_size(tmp_path, size):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_frame_is_an_error_that_says_what_was_seen(tmp_path, stream, why):
+def test_a_wrong_frame_is_an_error_that_shows_it(tmp_path, stream, why):
     found, _, _ = read(tmp_path, stream)
     assert found[0] == "ChannelError"
     assert found[1].startswith(why)

@@ -187,7 +187,7 @@ def test_a_pump_calls_back_once(tmp_path):
     ("call", "code"),
     [("3", 3), ("'4'", 4), ("true", 1), ("null", 0), ("new Error()", 0), ("", 9)],
 )
-def test_process_exit_takes_what_it_took(tmp_path, call, code):
+def test_process_exit_takes_the_values_that_it_took_on_the_board(tmp_path, call, code):
     result = run_on_board(tmp_path, f"process.exitCode = 9; process.exit({call})")
     assert (result.code, result.errors) == (code, "")
 

@@ -100,7 +100,7 @@ def test_datagrams_go_over_the_radio(tmp_path, radio):
         ),
     ],
 )
-def test_what_a_radio_does_not_have_is_an_error_that_says_so(tmp_path, text, printed):
+def test_an_option_that_a_radio_does_not_have_is_an_error(tmp_path, text, printed):
     assert ran(tmp_path, text).lines == [printed]
 
 

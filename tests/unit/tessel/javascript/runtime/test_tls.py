@@ -102,7 +102,7 @@ def test_a_servername_that_is_no_text_is_the_programs_error(tmp_path, name):
     assert [line.partition(" Received")[0] for line in ran.lines] == [told] * 2
 
 
-def test_options_that_do_not_fit_the_channel_are_told_and_nothing_is_left_open(servers, tmp_path):
+def test_options_that_do_not_fit_the_channel_are_errors_and_nothing_is_left_open(servers, tmp_path):
     authority = Path(servers.environ["FOLDER"], "ca.pem").read_text()
     program = f"""
         const ca = {authority!r} + '#'.repeat(1 << 20);

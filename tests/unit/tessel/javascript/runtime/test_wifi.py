@@ -19,7 +19,7 @@ def ran(tmp_path, text, **environ):
     return [json.loads(line) for line in result.lines]
 
 
-def test_a_program_that_starts_in_a_network_is_told_so(tmp_path):
+def test_a_program_that_starts_in_a_network_gets_the_event_connect(tmp_path):
     text = """
     say(wifi.isConnected(), wifi.connection(), wifi.macAddress());
     wifi.on('connect', (connection) => {
