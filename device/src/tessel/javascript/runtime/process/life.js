@@ -56,8 +56,8 @@ function watchDevice(lifeline) {
  * Report signals that the program listens for to the device: it then leaves the end to the program.
  *
  * The device passes a signal on if this process seems not to have got it, and says so before. On a
- * busy machine this process may have got it, too. The program hears of it once: two
- * signals to the device end both processes.
+ * busy machine this process may have got it, too. The program then hears of it once. It never has to
+ * hear of a second one: two signals to the device end both processes.
  */
 function reportSignals(channel) {
   const { emit } = process;
