@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from tessel.node._wifi.board_wifi import BoardWifi
-from tessel.node.base import runtime
+from tessel.node.base import capability_warnings, runtime
 from tessel.node.base.arguments import Callback
 from tessel.node.base.runtime import Runtime
 from tessel.node.events import EventEmitter, Listener
+from tessel.source_location import here
 
 __all__ = [
     "connect",
@@ -51,6 +52,15 @@ def _current() -> BoardWifi:
     return _by_board[board]
 
 
+def _waited_for(event: str) -> BoardWifi:
+    """Return the board's Wi-Fi; warn if it never emits this event, so that a program would wait."""
+    board_wifi = _current()
+    if event == "connect" and runtime.current().wifi() is None:
+        text = "RADIO=host: wifi never emits connect, because the network is always there"
+        capability_warnings.warn(f"{text}: ask wifi.is_connected()", here())
+    return board_wifi
+
+
 def __getattr__(name: str) -> object:
     """Return a method of the board's EventEmitter, such as `emit` or `listener_count`."""
     if name.startswith("_") or not callable(getattr(EventEmitter, name, None)):
@@ -60,12 +70,12 @@ def __getattr__(name: str) -> object:
 
 def on(event: str, listener: Listener) -> BoardWifi:
     """Add a listener for an event of the board's Wi-Fi. For the events see this module."""
-    return _current().on(event, listener)
+    return _waited_for(event).on(event, listener)
 
 
 def once(event: str, listener: Listener) -> BoardWifi:
     """Add a listener for the next event of this name of the board's Wi-Fi."""
-    return _current().once(event, listener)
+    return _waited_for(event).once(event, listener)
 
 
 def off(event: str, listener: Listener) -> BoardWifi:

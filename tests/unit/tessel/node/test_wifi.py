@@ -288,6 +288,13 @@ def test_on_a_machine_without_wifi_of_its_own_a_bare_call_is_said_and_ends_nothi
             board.run()
 
 
+@pytest.mark.parametrize("listen", [wifi.on, wifi.once])
+def test_to_wait_for_the_hosts_network_is_a_warning(listen):
+    with powered_board(), pytest.warns(RuntimeWarning, match="wifi never emits connect") as warned:
+        listen("connect", print)
+    assert [each.filename for each in warned] == [__file__]
+
+
 def test_the_module_is_an_event_emitter(begun, radio):
     heard = []
     wifi.add_listener("connect", heard.append)
