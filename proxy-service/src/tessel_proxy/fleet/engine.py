@@ -1,0 +1,244 @@
+"""The interface to the state that several processes share: limits of accounts, and notices.
+
+A *member* is one process that serves devices: a worker, or a proxy without workers. Its name is
+unique among all hosts of the fleet and is never used again. Every count at the engine belongs to a
+member, and lapses when the member leaves or is silent for MEMBER_LIVES_S.
+
+All counts that a member sends are its own totals and never differences. So a call may be repeated,
+an answer may be lost, and an engine that has lost its data has the right totals again when each
+member has sent its next report.
+
+Each call fails with EngineError if there is no result within CALL_TIMEOUT_S. The docstring of each
+method says what the caller does then: no live tunnel ends, and nothing is refused that the limit
+divided by the number of members would allow. No method is called when a substream opens or moves
+bytes.
+
+An implementation is given no clock of another process: all times in this interface are durations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from typing import Protocol as Interface
+
+CALL_TIMEOUT_S: Final = 0.5
+"""Seconds for one call. An engine on the same site answers in a millisecond or two; a device waits
+for this call at most once, when its token was accepted."""
+
+EXCHANGE_S: Final = 1.0
+"""Seconds between two exchanges of a member: what an account may do is divided anew that often."""
+
+RENEW_S: Final = 5.0
+"""Seconds between two calls of `renew`."""
+
+MEMBER_LIVES_S: Final = 15.0
+"""Seconds of silence after which a member counts as dead: three renewals were missed."""
+
+SLICE_PART: Final = 0.01
+SLICE_BYTES: Final = 64 * 1024 * 1024
+"""A slice of a day's bytes is this part of the limit, at most SLICE_BYTES. A member that dies loses
+the rest of its slice for the account; smaller slices would need more calls."""
+
+KEPT_NOTICES: Final = 10_000
+"""Notices that an engine keeps for members that could not be reached, the oldest dropped first."""
+
+KEPT_NOTICES_S: Final = 3600.0
+"""Seconds for which they are kept. A member that was away for longer treats its tokens as doubtful:
+it checks all of them again."""
+
+
+class EngineError(Exception):
+    """The engine did not answer a call in time, or could not be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one account has and wants on one member. `Totals` are the sums over all members.
+
+    `tunnels` and `substreams` are open now; the other fields are numbers per second, as
+    `tessel_proxy.fleet.demand` computes them: more than was used, if a limit held something back.
+    """
+
+    tunnels: int = 0
+    substreams: int = 0
+    opens: float = 0.0
+    to_targets: float = 0.0  # bytes
+    to_devices: float = 0.0  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The demands for one account, added over all live members that have tunnels of it.
+
+    `holders` is the number of these members, the caller included.
+    """
+
+    demand: Demand
+    holders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to `admit`: whether the tunnel may open, and the totals of its account.
+
+    The totals include the tunnel, if it may open.
+    """
+
+    granted: bool
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of the bytes that an account may move in its day, taken in advance.
+
+    `nbytes` is what was granted; 0: the day's bytes are used up. `ends_in_s` is the time until the
+    account's day ends, and what is left of the slice with it.
+    """
+
+    nbytes: int
+    ends_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMoved:
+    """A device has a newer tunnel on `member`: all others cut their tunnel of this device."""
+
+    account: str
+    device: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokensRevoked:
+    """Tokens of an account may have become invalid: each member checks them again now.
+
+    Results that are remembered do not count. `account` None: those of all accounts.
+    """
+
+    account: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelsEnded:
+    """The operator ends the tunnels of an account, or of one of its devices if `device` is given.
+
+    The devices may connect again.
+    """
+
+    account: str
+    device: str | None = None
+
+
+Notice: TypeAlias = DeviceMoved | TokensRevoked | TunnelsEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """Which live members have acted on a notice within the time of the call, and which have not.
+
+    Those that have not will when they can be reached again, within KEPT_NOTICES_S.
+    """
+
+    confirmed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+Hear: TypeAlias = Callable[[Notice], None]
+"""Acts on a notice. Its return is the confirmation."""
+
+
+class Engine(Interface):
+    """State that the members of a fleet share.
+
+    Implementations: `LocalEngine` in the memory of one process; `RemoteEngine` calls an engine of
+    another process over AMP; one for several hosts keeps everything in Valkey.
+    """
+
+    async def renew(self, member: str) -> Sequence[str]:
+        """Keep `member` among the living for MEMBER_LIVES_S; return the names of all live members.
+
+        Without the engine: those that were last seen are assumed to live.
+        """
+
+    async def leave(self, member: str) -> None:
+        """Remove a member that stops, with all its counts.
+
+        Without the engine: its counts lapse after MEMBER_LIVES_S.
+        """
+
+    async def admit(
+        self, member: str, account: str, device: str | None, own: int, limit: int
+    ) -> Admission:
+        """Count one more tunnel of `account` for `member`, if fewer than `limit` are open in all.
+
+        In one atomic step: set the member's count to `own`, compare the total with `limit`, and
+        raise the count to `own` + 1. If another member has a tunnel of this `device`, that tunnel
+        does not count: its place passes to the new one, and DeviceMoved is published.
+
+        Called by a member whose last known totals do not decide (see
+        `tessel_proxy.fleet.places`), so it is not called for each tunnel.
+
+        Without the engine: granted up to the larger of what the last totals leave and `limit`
+        divided by the last known number of members.
+
+        Args:
+            member: the caller.
+            account: the name of the account.
+            device: the device's name (device/1), or None.
+            own: tunnels of the account that the member has now, without the new one.
+            limit: MAX_TUNNELS_PER_ACCOUNT.
+        """
+
+    async def exchange(
+        self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
+    ) -> Mapping[str, Totals]:
+        """Set the member's demands for these accounts, and return the totals of the same accounts.
+
+        A demand without tunnels and substreams removes the member from the account. `arrived` are
+        account and name of devices whose tunnels were admitted without `admit` since the last call:
+        where another member has the device, DeviceMoved is published.
+
+        Called every EXCHANGE_S with all accounts that have something open, and sooner with accounts
+        that come near a limit.
+
+        Without the engine: the last totals are used for 60 s, then every limit divided by the last
+        known number of members. Arrivals are sent again with the next call.
+        """
+
+    async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
+        """Take up to `wanted` bytes of the account's day in advance; the first call begins the day.
+
+        `limit` is BYTES_PER_DAY. What was taken survives the member, and is not given to others.
+
+        Without the engine: the rest of the slice is used, then an allowance of one more slice,
+        which is taken as soon as the engine answers.
+        """
+
+    async def give_back_bytes(self, account: str, nbytes: int) -> None:
+        """Give back what a member that stops has not used of its slice.
+
+        Without the engine: these bytes are lost for the account until its day ends.
+        """
+
+    async def wrong_tokens(self, source: str, more: int, allowance: int, refill_s: float) -> float:
+        """Count `more` wrong tokens from `source` (0: none), and return how many count now.
+
+        A used-up `allowance` is refilled evenly within `refill_s` seconds. Read before each check
+        of a token.
+
+        Without the engine: each process counts in its own memory.
+        """
+
+    async def publish(self, notice: Notice) -> Confirmations:
+        """Tell all live members; return which of them have acted, after CALL_TIMEOUT_S at most.
+
+        The notice is kept for those that cannot be reached (KEPT_NOTICES, KEPT_NOTICES_S).
+
+        Without the engine: EngineError, and the command that published it says that nobody heard.
+        """
+
+    def listen(self, member: str, hear: Hear) -> None:
+        """Call `hear` with every notice from now on, also with those kept while it was away."""
