@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := streamplex service-kit proxy-service device oauth-stub
-# with the Node that runs JavaScript programs
-INSTALLED := $(PACKAGES:device=device[js])
+# with the Node that runs JavaScript programs, and the client of a fleet's engine
+INSTALLED := $(patsubst proxy-service,proxy-service[fleet],$(PACKAGES:device=device[js]))
 SOURCES := $(PACKAGES:%=%/src)
 
 .DEFAULT_GOAL := help

@@ -73,7 +73,7 @@ def read_pem(file: Path, source: str) -> bytes:
 
 
 def _how_to_make(source: str) -> str:
-    if "CLIENT_" in source:
+    if "CLIENT_" in source or "FLEET_" in source:  # issued by others
         return ""
     kind = " --for-tessel-1" if "LEGACY_" in source else ""
     return f"; `tessel-proxy make-cert{kind}` makes one"

@@ -1,0 +1,63 @@
+"""Which devices the members of this host have, so that the engine may lose it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import islice
+from typing import Final
+
+from tessel_proxy.fleet.engine import DeviceMoved, Hear, Notice
+from tessel_proxy.fleet.valkey.link import Link
+from tessel_proxy.fleet.valkey.scripts import DEVICES
+
+MAX_DEVICES: Final = 65_536
+"""Devices to remember, 0.3 KiB each: far more than one host has tunnels. The oldest are dropped."""
+
+PER_CALL: Final = 256
+
+
+class Devices:
+    """Remembers the newest tunnels of devices, and tells them to an engine that lost its data.
+
+    A device that left without a notice stays in here: the engine then believes that this host has
+    it, until it arrives elsewhere. That cuts no tunnel, because there is none.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._members: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def arrived(self, member: str, account: str, device: str) -> None:
+        """Called when the engine knows that the newest tunnel of a device is on `member`."""
+        self._members[account, device] = member
+        self._members.move_to_end((account, device))
+        if len(self._members) > MAX_DEVICES:
+            self._members.popitem(last=False)
+
+    def hearing(self, member: str, hear: Hear) -> Hear:
+        """Return a hearer that also forgets devices that have moved away from `member`."""
+
+        def heard(notice: Notice) -> None:
+            if isinstance(notice, DeviceMoved):
+                key = (notice.account, notice.device)
+                if self._members.get(key) == member != notice.member:
+                    del self._members[key]
+            return hear(notice)
+
+        return heard
+
+    def forget_member(self, member: str) -> None:
+        """Forget the devices of a member that leaves."""
+        gone = [key for key, each in self._members.items() if each == member]
+        for key in gone:
+            del self._members[key]
+
+    async def send_again(self) -> None:
+        """Tell an engine that has lost its data which devices the members have."""
+        by_member: dict[str, list[tuple[str, str]]] = {}
+        for key, member in self._members.items():
+            by_member.setdefault(member, []).append(key)
+        for member, keys in by_member.items():
+            iterator = iter(keys)
+            while part := list(islice(iterator, PER_CALL)):
+                await self._link.run(DEVICES, member, *(text for key in part for text in key))

@@ -1,0 +1,233 @@
+"""The state of a fleet in Valkey or Redis: an Engine for all processes of one host.
+
+docs/fleet-engine.md describes the keys. Each method is one script, which the server executes in one
+step, so hosts never see half of a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from secrets import token_hex
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import TimeoutError as TookTooLongError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from tessel_proxy.fleet.engine import (
+    CALL_TIMEOUT_S,
+    KEPT_NOTICES,
+    KEPT_NOTICES_S,
+    MEMBER_LIVES_S,
+    Admission,
+    Confirmations,
+    Demand,
+    DeviceMoved,
+    EngineError,
+    Hear,
+    Notice,
+    Slice,
+    Totals,
+)
+from tessel_proxy.fleet.valkey.days import Days
+from tessel_proxy.fleet.valkey.devices import Devices
+from tessel_proxy.fleet.valkey.dialing import Dialer
+from tessel_proxy.fleet.valkey.health import EngineHealth
+from tessel_proxy.fleet.valkey.hearing import Hearing
+from tessel_proxy.fleet.valkey.link import Link
+from tessel_proxy.fleet.valkey.notice_text import dumped
+from tessel_proxy.fleet.valkey.replies import (
+    admission_of,
+    confirmations_of,
+    demand_text,
+    members_of,
+    totals_of,
+)
+from tessel_proxy.fleet.valkey.scripts import (
+    ADMIT,
+    CONFIRM,
+    CONFIRMED,
+    EXCHANGE,
+    LEAVE,
+    PUBLISH,
+    RENEW,
+    WRONG_TOKENS,
+)
+
+T = TypeVar("T")
+
+ACCOUNTS_PER_CALL: Final = 256
+"""Accounts in one script, which takes less than 2 ms: meanwhile the server serves nobody else."""
+
+SWEEP: Final = 512
+"""Accounts of dead members that one script clears, for the same reason. Every call clears some, so
+ten thousand accounts of a dead proxy take a second with 20 calls in it."""
+
+LIVES_MS: Final = round(MEMBER_LIVES_S * 1000)
+
+DEVICES_KEPT: Final = 4096
+"""Names of devices for one account, or 4 for each tunnel if that is more. Devices choose their
+names, and a device that is gone is not told: some entry is dropped when there are more."""
+
+CONFIRMED_KEPT_S: Final = 60
+ASK_AGAIN_S: Final = 0.02
+"""Seconds between two looks whether all members have confirmed a notice."""
+
+
+class ValkeyEngine:
+    """Implements Engine with a Valkey or Redis server. `start` does not wait for the connection."""
+
+    def __init__(self, clock: IReactorTime, dialer: Dialer) -> None:
+        self._clock = clock
+        self.health = EngineHealth(clock, str(dialer))
+        self._link = Link(clock, dialer, self.health)
+        self._hearing = Hearing(clock, dialer, self.health, self._confirm)
+        self._days = Days(clock, self._link, token_hex(8))
+        self._devices = Devices(self._link)
+        self._epoch = ""
+        self._version = ""
+        self._members: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Connect, and keep the connections until `stop`."""
+        self._link.start()
+        self._hearing.connection.start()
+
+    def stop(self) -> None:
+        """Close the connections. Members leave before, or their counts lapse."""
+        self._link.stop()
+        self._hearing.connection.stop()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection for calls now."""
+        return self._link.is_up
+
+    async def renew(self, member: str) -> Sequence[str]:
+        """Keep `member` among the living; return all live members. See Engine."""
+        reply = await self._link.run(RENEW, member, LIVES_MS, self._version, SWEEP)
+        epoch, self._version, members = members_of(reply)
+        if members is not None:
+            self._members = members
+        if self._epoch not in ("", epoch):
+            await self._devices.send_again()
+            await self._days.send_again()
+        self._epoch = epoch  # if a call failed, all is sent again with the next renewal
+        return self._members
+
+    async def leave(self, member: str) -> None:
+        """Remove a member with all its counts. See Engine."""
+        self._hearing.forget(member)
+        self._devices.forget_member(member)
+        while await self._link.run(LEAVE, member, SWEEP) == "1":
+            pass  # each call clears SWEEP accounts
+
+    async def admit(
+        self, member: str, account: str, device: str | None, own: int, limit: int
+    ) -> Admission:
+        """Count one more tunnel, if fewer than `limit` are open in all. See Engine."""
+        moved = dumped(DeviceMoved(account, device or "", member))
+        reply = await self._link.run(
+            ADMIT, member, LIVES_MS, account, device or "", own, limit, SWEEP, moved,
+            KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
+        )  # fmt: skip
+        admission = admission_of(reply)
+        if admission.granted and device is not None:
+            self._devices.arrived(member, account, device)
+        return admission
+
+    async def exchange(
+        self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
+    ) -> Mapping[str, Totals]:
+        """Set the member's demands; return the totals of the same accounts. See Engine."""
+        parts = list(_parts(demands.items())) or [[]]
+        calls = [self._exchange(member, part, ()) for part in parts[:-1]]
+        calls.append(self._exchange(member, parts[-1], arrived))  # after all demands
+        results = await _all(calls)
+        for account, device in arrived:
+            self._devices.arrived(member, account, device)
+        return {account: totals for each in results for account, totals in each.items()}
+
+    async def _exchange(
+        self, member: str, part: Sequence[tuple[str, Demand]], arrived: Sequence[tuple[str, str]]
+    ) -> Mapping[str, Totals]:
+        pairs = [text for name, demand in part for text in (name, demand_text(demand))]
+        moves = [
+            text
+            for account, device in arrived
+            for text in (account, device, dumped(DeviceMoved(account, device, member)))
+        ]
+        reply = await self._link.run(
+            EXCHANGE, member, LIVES_MS, SWEEP, KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
+            len(part), *pairs, *moves,
+        )  # fmt: skip
+        return totals_of([name for name, _ in part], reply)
+
+    async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
+        """Take bytes of the account's day in advance. See Engine."""
+        return await self._in_time(self._days.take(account, wanted, limit))
+
+    async def give_back_bytes(self, account: str, nbytes: int) -> None:
+        """Give back what is left of a slice. See Engine."""
+        await self._in_time(self._days.give_back(account, nbytes))
+
+    async def wrong_tokens(self, source: str, more: int, allowance: int, refill_s: float) -> float:
+        """Count wrong tokens from `source`; return how many count now. See Engine."""
+        reply = await self._link.run(WRONG_TOKENS, source, more, allowance, round(refill_s * 1000))
+        try:
+            return float(reply)
+        except ValueError:
+            raise EngineError(f"wrong tokens: the engine answered {reply!r:.80}") from None
+
+    async def publish(self, notice: Notice) -> Confirmations:
+        """Tell all live members; return which of them have acted. See Engine."""
+        until = self._clock.seconds() + CALL_TIMEOUT_S
+        notice_id = token_hex(8)
+        await self._link.run(
+            PUBLISH, dumped(notice), notice_id, KEPT_NOTICES, round(KEPT_NOTICES_S)
+        )
+        found = Confirmations((), self._members)
+        while self._clock.seconds() < until:
+            await deferLater(self._clock, ASK_AGAIN_S)
+            try:
+                found = confirmations_of(await self._link.run(CONFIRMED, notice_id))
+            except EngineError:  # it was published: those that have confirmed so far count
+                break
+            if not found.missing:
+                break
+        return found
+
+    def listen(self, member: str, hear: Hear) -> None:
+        """Call `hear` with every notice from now on. See Engine."""
+        self._hearing.listen(member, self._devices.hearing(member, hear))
+
+    async def _confirm(self, notice_id: str, heard: Sequence[str]) -> None:
+        try:
+            await self._link.run(CONFIRM, notice_id, CONFIRMED_KEPT_S, *heard)
+        except EngineError:
+            return  # the health tells; the publisher reports these members as missing
+
+    async def _in_time(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
+        """Await `work`, which may wait for an earlier call, for CALL_TIMEOUT_S at most."""
+        try:
+            return await Deferred.fromCoroutine(work).addTimeout(CALL_TIMEOUT_S, self._clock)
+        except TookTooLongError:
+            raise EngineError(f"no answer within {CALL_TIMEOUT_S:g} s") from None
+
+
+async def _all(calls: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:
+    """Run calls at the same time; raises the EngineError of one of them."""
+    running = [Deferred.fromCoroutine(each) for each in calls]
+    try:
+        return await gatherResults(running, consumeErrors=True)
+    except FirstError as error:
+        error.subFailure.raiseException()
+        raise AssertionError("it has raised") from error
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, ACCOUNTS_PER_CALL)):
+        yield part

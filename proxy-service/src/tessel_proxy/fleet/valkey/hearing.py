@@ -1,0 +1,163 @@
+"""Read the notices of a fleet: in the order in which they were published, each once.
+
+Notices are kept in streams: one for all members, and one for each member with what concerns only
+this one. A second connection waits in a command that returns as soon as one of them has an entry
+(XREAD BLOCK). After a reconnect it goes on behind the last entry that was read, so publishing and
+reading after a pause are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as TookTooLongError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from txredisapi import RedisError  # type: ignore[import-untyped]
+
+from tessel_proxy.fleet.engine import KEPT_NOTICES_S, DeviceMoved, Hear, Notice, TokensRevoked
+from tessel_proxy.fleet.valkey.connection import KeptConnection
+from tessel_proxy.fleet.valkey.dialing import Dialer, DialError
+from tessel_proxy.fleet.valkey.health import EngineHealth
+from tessel_proxy.fleet.valkey.notice_text import loaded
+from tessel_proxy.fleet.valkey.protocol import EngineProtocol
+from tessel_proxy.fleet.valkey.scripts import POSITIONS
+
+ALL: Final = "tessel:notices"
+INBOX: Final = "tessel:inbox:"
+
+BLOCK_S: Final = 1.0
+"""Seconds that a read waits at the server. The inbox of a member that has just begun to listen is
+read after that."""
+
+READ_TIMEOUT_S: Final = BLOCK_S + 5.0
+"""Seconds after which a read without an answer means a dead connection."""
+
+PER_READ: Final = 256
+"""Notices of one reply: one that was away does not get thousands at once."""
+
+Confirm = Callable[[str, Sequence[str]], Awaitable[None]]
+"""Called with the id of a notice, and the members of this host that have acted on it."""
+
+
+class Hearing:
+    """Calls the hearers of this host's members with the notices of the fleet."""
+
+    _log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, dialer: Dialer, health: EngineHealth, confirm: Confirm
+    ) -> None:
+        self._clock = clock
+        self._health = health
+        self._confirm = confirm
+        self._hearers: dict[str, Hear] = {}
+        self._read_to: dict[str, str] = {}  # the id of the last entry read, by stream
+        self._epoch = ""
+        self._heard_at = clock.seconds()  # when notices could be read last
+        self.connection = KeptConnection(clock, dialer, self._read, health)
+
+    def listen(self, member: str, hear: Hear) -> None:
+        """Call `hear` with every notice from now on."""
+        self._hearers[member] = hear
+
+    def forget(self, member: str) -> None:
+        """Stop calling the hearer of a member that leaves."""
+        self._hearers.pop(member, None)
+        self._read_to.pop(INBOX + member, None)
+
+    async def _read(self, protocol: EngineProtocol) -> None:
+        try:
+            await self._find_positions(protocol)
+            while True:
+                self._hear_all(await self._next(protocol))
+                self._heard_at = self._clock.seconds()
+        except TookTooLongError:
+            raise DialError(f"no answer within {READ_TIMEOUT_S:g} s") from None
+        except RedisError as error:
+            raise DialError(protocol.fault or str(error)) from error
+        except (ValueError, TypeError) as error:
+            raise DialError(f"notices cannot be read: {error}") from error
+
+    async def _find_positions(self, protocol: EngineProtocol) -> None:
+        """Begin behind the last entries; go on where the last connection ended."""
+        streams = [ALL, *self._read_to]
+        found = Deferred.fromCoroutine(protocol.run(POSITIONS, *streams))
+        reply = (await found.addTimeout(READ_TIMEOUT_S, self._clock)).decode()
+        epoch, now, *last = reply.split("\n")
+        first, self._epoch, before = not self._epoch, epoch, self._epoch
+        if first:
+            self._read_to.setdefault(ALL, last[0])
+            return
+        away_s = self._clock.seconds() - self._heard_at
+        if epoch != before or away_s > KEPT_NOTICES_S:
+            self._doubt_tokens()
+        for stream, end in zip(streams, last, strict=True):
+            if epoch != before:
+                self._read_to[stream] = "0-0"  # all that it has now came after the loss
+            else:  # a server that took over, and whose clock is behind, numbers from there
+                self._read_to[stream] = min(
+                    self._read_to[stream], max(end, f"{now}-0", key=_id), key=_id
+                )
+
+    async def _next(self, protocol: EngineProtocol) -> list[tuple[str, str, bytes, str]]:
+        """Wait for entries: return stream, id, notice, and the notice's id of each."""
+        streams = [ALL, *(INBOX + member for member in self._hearers)]
+        positions = [self._read_to.setdefault(each, "0-0") for each in streams]
+        block = ("BLOCK", round(BLOCK_S * 1000), "STREAMS")
+        asked: Deferred[Any] = protocol.execute_command(
+            "XREAD", "COUNT", PER_READ, *block, *streams, *positions
+        )
+        reply = await asked.addTimeout(READ_TIMEOUT_S, self._clock)
+        try:
+            return [
+                (stream.decode(), entry.decode(), fields[1], fields[3].decode())
+                for stream, entries in reply or ()
+                for entry, fields in entries
+            ]
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise DialError(f"notices cannot be read: {reply!r:.80}") from error
+
+    def _hear_all(self, entries: list[tuple[str, str, bytes, str]]) -> None:
+        for stream, entry, text, notice_id in entries:
+            self._read_to[stream] = entry
+            try:
+                notice = loaded(text)
+            except ValueError as error:  # of a later version, or not of a proxy
+                self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
+                continue
+            member = stream.removeprefix(INBOX) if stream != ALL else None
+            heard = self._hear(notice, member)
+            if notice_id and heard:
+                Deferred.fromCoroutine(self._confirmed(notice_id, heard))
+
+    def _hear(self, notice: Notice, only: str | None = None) -> list[str]:
+        """Call the hearers, and return the names of those that have acted."""
+        heard = []
+        for member, hear in list(self._hearers.items()):
+            if only not in (None, member):
+                continue
+            if isinstance(notice, DeviceMoved) and notice.member == member:
+                continue  # its own tunnel is the newer one
+            try:
+                hear(notice)
+            except Exception:  # noqa: BLE001 -- the others hear it, too; it is logged
+                self._log.failure("a notice was not acted on", event="notice_failed")
+            else:
+                heard.append(member)
+        return heard
+
+    async def _confirmed(self, notice_id: str, heard: Sequence[str]) -> None:
+        await self._confirm(notice_id, heard)
+
+    def _doubt_tokens(self) -> None:
+        """Check all tokens again: notices of revoked ones may have been lost."""
+        self._log.warn("notices_lost: all tokens are checked again", event="notices_lost")
+        self._hear(TokensRevoked(None))
+
+
+def _id(text: str) -> tuple[int, int]:
+    milliseconds, _, number = text.partition("-")
+    return int(milliseconds), int(number)

@@ -1,0 +1,3 @@
+-- ARGV: notice, its id, notices kept, seconds they are kept
+notify('tessel:notices', ARGV[1], ARGV[3], ARGV[4], ARGV[2])
+return '1'

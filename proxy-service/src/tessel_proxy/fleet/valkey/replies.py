@@ -1,0 +1,73 @@
+"""Replies of the scripts as values. Text that is not as expected raises EngineError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from tessel_proxy.fleet.engine import Admission, Confirmations, Demand, EngineError, Totals
+
+T = TypeVar("T")
+
+MILLI = 1000
+"""Opens per second are kept in thousandths: sums of integers are exact."""
+
+
+def demand_text(demand: Demand) -> str:
+    """Return a demand as the scripts keep it: five integers."""
+    opens = round(demand.opens * MILLI)
+    up, down = round(demand.to_targets), round(demand.to_devices)
+    return f"{demand.tunnels} {demand.substreams} {opens} {up} {down}"
+
+
+def admission_of(reply: str) -> Admission:
+    """Return the result of `admit`."""
+    granted, _, totals = reply.partition(" ")
+    if granted not in ("0", "1"):
+        raise _unexpected(reply)
+    return Admission(granted == "1", _read(_totals, totals))
+
+
+def totals_of(accounts: Sequence[str], reply: str) -> dict[str, Totals]:
+    """Return the totals of `accounts`, of which each has a line in the reply."""
+    lines = reply.split("\n") if reply else []
+    if len(lines) != len(accounts):
+        raise _unexpected(reply)
+    return {name: _read(_totals, line) for name, line in zip(accounts, lines, strict=True)}
+
+
+def members_of(reply: str) -> tuple[str, str, tuple[str, ...] | None]:
+    """Return epoch, version, and the members; None: those of the version that was sent."""
+    head, _, names = reply.partition("\n")
+    try:
+        epoch, version = head.split(" ")
+    except ValueError:
+        raise _unexpected(reply) from None
+    return epoch, version, tuple(names.split("\n")) if names else None
+
+
+def confirmations_of(reply: str) -> Confirmations:
+    """Return who has confirmed a notice, and who has not."""
+    done: dict[str, list[str]] = {"0": [], "1": []}
+    for line in reply.split("\n") if reply else ():
+        acted, _, name = line.partition(" ")
+        if acted not in done:
+            raise _unexpected(reply)
+        done[acted].append(name)
+    return Confirmations(tuple(done["1"]), tuple(done["0"]))
+
+
+def _totals(line: str) -> Totals:
+    tunnels, substreams, opens, up, down, holders = map(int, line.split(" "))
+    return Totals(Demand(tunnels, substreams, opens / MILLI, float(up), float(down)), holders)
+
+
+def _read(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError:
+        raise _unexpected(text) from None
+
+
+def _unexpected(reply: str) -> EngineError:
+    return EngineError(f"the engine answered {reply!r:.80}; no script of this version does")
