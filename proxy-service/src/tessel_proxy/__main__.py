@@ -10,7 +10,6 @@ from __future__ import annotations
 from tessel_service_kit.reactor import reactor as installed_reactor
 # isort: on
 
-import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -18,9 +17,6 @@ from os import environ
 from pathlib import Path
 from typing import cast
 
-from twisted.logger import Logger
-
-from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.auth.account_file import (
     TokenError,
     generated_token,
@@ -36,34 +32,20 @@ from tessel_proxy.certificates.make import (
     make_files,
 )
 from tessel_proxy.egress.policies import Policies
+from tessel_proxy.fleet.control import ControlError, ask
 from tessel_proxy.front.tls import ServerTLS, utc
-from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.command_line import parser
-from tessel_proxy.startup.composition import IProxyReactor, ProxyService
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import Ready, get_ready
+from tessel_proxy.startup.run import Host, IReactor, serve, work
 from tessel_service_kit.files import hints_of_exposed, reason
-from tessel_service_kit.log_file import FileOutput
-from tessel_service_kit.logs import begin_logging, file_output
-from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 from tessel_service_kit.serving import (
     AT_FAULT,
     FAILED,
     OK,
-    STOP_TIMEOUT_S,
-    Hangups,
-    IServingReactor,
-    Serving,
 )
 from tessel_service_kit.settings import ConfigError
-
-MIB = 1024 * 1024
-
-
-class IReactor(IProxyReactor, IServingReactor, IAuthReactor, IResolvingReactor):
-    """The reactor interfaces that the command `tessel-proxy` uses."""
-
 
 reactor = cast("IReactor", installed_reactor)
 
@@ -87,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _hash_token(arguments.account, given=arguments.stdin)
             case "check-config":
                 return _check_config()
+            case "upgrade":
+                return _upgrade()
+            case "worker":
+                return work(Host(environ, reactor, sys.stderr), arguments)
             case _:
                 return _serve()
     except ConfigError as error:
@@ -95,77 +81,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
         return FAILED
+    except ControlError as error:
+        _complain("no upgrade", str(error))
+        return FAILED
     except TokenError as error:
         _complain("no token was hashed", str(error))
         return FAILED
 
 
 def _serve() -> int:
-    hangups = Hangups()  # first, so that no SIGHUP is lost while files are read
-    ready = get_ready(environ, reactor)
-    config = ready.config
-    reactor.installNameResolver(resolver_of(reactor))  # for the name of the token service
-    files = _log_files(config)
-    log = begin_logging(sys.stderr, config.log_level, config.log_format, *files)
-    for hint in ready.hints:
-        Logger().warn("{hint}", event="setting_hint", hint=hint)
-    service = ProxyService(
-        config,
-        reactor,
-        ready.authenticator,
-        ready.tls,
-        ready.reloadables,
-        legacy_tls=ready.legacy_tls,
-        certificate_ends=lambda: _first_end(ready),
-        revocations_end=lambda: _revocations_end(ready),
-        log_dropped=lambda: log.dropped + sum(each.dropped for each in files),
-        token_service=ready.chosen.token_service,
-        descriptors=raise_descriptors(),
-    )
-    serving = Serving(
-        service.startService,
-        service.stopService,
-        reactor,
-        reload=lambda: _reload(service, ready),
-        hangups=hangups,
-        halt=service.abort,
-        stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
-        error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
-    )
-    gc.freeze()  # modules stay for ever, so collections need not visit them
-    return serving.run()
+    return serve(Host(environ, reactor, sys.stderr))
 
 
-def _log_files(config: Config) -> list[FileOutput]:
-    """Return the output to LOG_FILE; if it cannot be opened, none, as a hint has said."""
-    if config.log_file is None:
-        return []
-    try:
-        return [file_output(config.log_file, config.log_file_mib * MIB, config.log_format)]
-    except OSError:
-        return []
-
-
-def _reload(service: ProxyService, ready: Ready) -> None:
-    service.reload()
-    if ready.kept:
-        Logger().info(
-            "not read again: {settings}; restart the proxy to apply changes in them",
-            event="not_reloaded",
-            settings=", ".join(ready.kept),
-        )
-
-
-def _first_end(ready: Ready) -> float:
-    """Return when the first server certificate expires; a reload changes it."""
-    shown = [each.identity for each in (ready.tls, ready.legacy_tls) if each]
-    return min(each.ends.timestamp() for each in shown)
-
-
-def _revocations_end(ready: Ready) -> float | None:
-    """Return when the first revocation list expires, None if none does."""
-    ends = ready.tls.identity.revocations.first_end
-    return None if ends is None else ends.timestamp()
+def _upgrade() -> int:
+    config = Config.for_control(environ)
+    if config.control_socket is None:
+        raise ConfigError(["CONTROL_SOCKET is not set; needed: the path that the proxy has"])
+    ask(config.control_socket, "upgrade")
+    print("upgraded: new workers serve, the former ones drain")
+    return OK
 
 
 def _check_config() -> int:

@@ -1,6 +1,7 @@
 """Write the events of twisted.logger to a stream, as text for people or JSON for programs.
 
     text   2026-11-22T15:35:03.123Z info listening listening on 0.0.0.0:5005
+           2026-11-22T15:35:03.123Z info listening [2] listening on 0.0.0.0:5005, of worker 2
            2026-11-22T15:35:04.123Z critical cannot_listen TP3002 cannot listen on port 5005: …
     json   {"time":"2026-…Z","level":"info","event":"listening","message":"…","port":5005}
 
@@ -114,7 +115,11 @@ def file_output(path: Path, max_bytes: int, form: LogFormat) -> FileOutput:
 
 
 def begin_logging(
-    stream: TextIO | None, level: LogLevel, form: LogFormat, *files: FileOutput
+    stream: TextIO | None,
+    level: LogLevel,
+    form: LogFormat,
+    *files: FileOutput,
+    worker: int | None = None,
 ) -> LineOutput:
     """Write everything that this process logs to the stream, and to the files, if there are any.
 
@@ -125,6 +130,8 @@ def begin_logging(
             it (see `tessel_service_kit.output`): a reader that stalls never blocks the service.
             Only the end of the process waits for it, for FLUSH_S at most.
             None: standard error was closed when the process started.
+        worker: number of this process among several that log to the same place; each line shows it.
+            None: there is one process, and no line does.
 
     Returns:
         the output, so that the caller can close it before the process ends.
@@ -136,7 +143,9 @@ def begin_logging(
     for file in files:
         written_to = _Both(written_to, file)
         atexit.register(file.flush)
-    globalLogBeginner.beginLoggingTo([observer(written_to, level, form)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo(
+        [observer(written_to, level, form, worker)], redirectStandardIO=False
+    )
     atexit.register(output.flush)
     return output
 
@@ -164,9 +173,29 @@ def _dropped_record(form: LogFormat, to: str, count: int) -> str:
     return _FORMS[form](event)
 
 
-def observer(stream: Writable, level: LogLevel, form: LogFormat) -> ILogObserver:
-    """Return an observer that writes the events of this level and above to the stream."""
-    return _Lines(stream, _FORMS[form], _at_least(level))
+def observer(
+    stream: Writable, level: LogLevel, form: LogFormat, worker: int | None = None
+) -> ILogObserver:
+    """Return an observer that writes the events of this level and above to the stream.
+
+    `worker`: the number of this process, shown in each line; None: no line shows one.
+    """
+    lines = _Lines(stream, _FORMS[form], _at_least(level))
+    return lines if worker is None else _Numbered(lines, worker)
+
+
+@implementer(ILogObserver)
+class _Numbered:
+    """Adds the number of a worker to each event that does not name one."""
+
+    def __init__(self, lines: ILogObserver, worker: int) -> None:
+        self._lines = lines
+        self._worker = worker
+
+    def __call__(self, event: LogEvent) -> None:
+        event.setdefault("worker", self._worker)
+        event["log_worker"] = self._worker
+        self._lines(event)
 
 
 @implementer(ILogObserver)
@@ -199,7 +228,8 @@ def text_record(event: LogEvent) -> str:
 
     The lines of a traceback follow it, indented.
     """
-    head = " ".join((_time(event), _level(event), _name(event), *_number(event), _message(event)))
+    words = (_time(event), _level(event), _name(event), *_number(event), *_worker(event))
+    head = " ".join((*words, _message(event)))
     continued = "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
     return f"{head}\n{continued}"
 
@@ -274,6 +304,12 @@ def _number(event: LogEvent) -> Iterable[str]:
     number = event.get("error")
     if isinstance(number, str) and number and "event" in event:
         yield _printable(_limited(number, MAX_TEXT))
+
+
+def _worker(event: LogEvent) -> Iterable[str]:
+    """Return the number of the worker that logs, if there are several, for text lines."""
+    if "log_worker" in event:
+        yield f"[{event['log_worker']}]"
 
 
 def _message(event: LogEvent) -> str:

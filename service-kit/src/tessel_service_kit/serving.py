@@ -15,6 +15,10 @@ from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReac
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tessel_service_kit.systemd import Notifier
+
+NOBODY: Final = Notifier({})
+
 STOP_TIMEOUT_S: Final = 10.0  # `docker stop` kills the process after this time
 HALT_S: Final = 0.05  # after a second signal: time to send the last bytes to peers
 
@@ -66,6 +70,7 @@ class Serving:
         error_codes: Mapping[str, str] = MappingProxyType({}),
         foreseen: tuple[type[Exception], ...] = (),
         catch: Callable[[int, Handler], object] = signal.signal,
+        notifier: Notifier = NOBODY,
     ) -> None:
         """Prepare a run; nothing is started yet.
 
@@ -81,7 +86,9 @@ class Serving:
             error_codes: the service's codes for the errors that are logged here, by event name.
             foreseen: exceptions that `start` may raise and that are logged without a traceback.
             catch: sets the handler of a signal.
+            notifier: tells systemd of the start, reloads and the stop.
         """
+        self._notifier = notifier
         self._start = start
         self._stop = stop
         self._reload = reload
@@ -111,7 +118,7 @@ class Serving:
         if self._reload is not None:
             self._catch(signal.SIGHUP, self._hung_up)
         self._starting = maybeDeferred(self._start)
-        self._starting.addErrback(self._not_started)
+        self._starting.addCallbacks(lambda _started: self._notifier.ready(), self._not_started)
         if self._hangups is not None and self._hangups.came and not self._stopping:
             self._reactor.callLater(0, self._reload_now)
 
@@ -137,6 +144,17 @@ class Serving:
             error=self._error_codes.get("cannot_listen"),
         )
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the stop is complete, and the process ends now."""
+        return self._ended
+
+    def stop(self, why: str) -> None:
+        """Begin to stop, as at a signal; if the stop has begun, do nothing. `why` is logged."""
+        if not self._stopping:
+            self._log.info("stopping: {why}", event="stopping", why=why)
+            self._wind_up()
+
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         # A signal handler interrupts any code: the work is left to a turn of the reactor.
         self._reactor.callFromThread(self._stop_on, signal.Signals(number).name)
@@ -150,7 +168,9 @@ class Serving:
         self._reload_is_due = False
         if self._reload is not None and not self._ended:
             self._log.info("reloading on SIGHUP", event="reloading")
+            self._notifier.reloading()
             self._reload()
+            self._notifier.ready()
 
     def _stop_on(self, name: str) -> None:
         if self._stopping:
@@ -165,6 +185,7 @@ class Serving:
         if self._stopping:
             return
         self._stopping = True
+        self._notifier.stopping()
         self._starting.cancel()
         stopped = maybeDeferred(self._stop)
         stopped.addTimeout(self._stop_timeout_s, self._reactor)

@@ -34,7 +34,7 @@ class Proxy:
             "LOG_FORMAT": "json",
             **settings,
         }
-        self._starts = 0
+        self._listening_before = 0  # lines of former starts
         self.expected_faults = []  # names of events
         self.port = 0
         self.start()
@@ -46,8 +46,9 @@ class Proxy:
         issued.cert_chain_pems[0].write_to_path(self.certificate_file)
 
     def start(self):
-        self._starts += 1
         environ = {**self._settings, "PORT": str(self.port)}
+        if self.port:
+            self._listening_before = len(self.log.events("listening"))
         self.process = Process(self._command, environ, self._folder, "tessel-proxy")
         listening = eventually(self._listening, START_SECONDS, lambda: self.process.stderr)
         self.port = listening[0]["port"]
@@ -55,7 +56,7 @@ class Proxy:
 
     def _listening(self):
         assert self.process.exit_code is None, self.process.stderr
-        return self.log.events("listening")[self._starts - 1 :]
+        return self.log.events("listening")[self._listening_before :]
 
     @property
     def log(self):

@@ -36,18 +36,36 @@ def _listen_everywhere(
     reactor: IListeningReactor, port: int, factory: ServerFactory[Any]
 ) -> IListeningPort:
     """Listen with one socket for IPv4 and IPv6, whatever the system's default is."""
-    try:
-        listener = _everywhere(port)
-    except OSError as error:
-        raise CannotListenError("", port, error) from error
-    with listener:  # the reactor duplicates the descriptor
-        listener.setblocking(False)
+    with bound("", port) as listener:  # the reactor duplicates the descriptor
         return reactor.adoptStreamPort(listener.fileno(), listener.family, factory)
 
 
-def _everywhere(port: int) -> socket.socket:
+def bound(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """Return a socket that listens, for the arguments of `listen`; raises CannotListenError.
+
+    `reuse_port`: with SO_REUSEPORT, so that several sockets of one user share the port, and the
+    system spreads new connections over them.
+    """
+    try:
+        listener = _everywhere(port, reuse_port) if not host else _at(host, port, reuse_port)
+    except OSError as error:
+        raise CannotListenError(host, port, error) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _everywhere(port: int, reuse_port: bool) -> socket.socket:
     if socket.has_dualstack_ipv6():
         return socket.create_server(
-            ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
+            ("", port),
+            family=socket.AF_INET6,
+            backlog=BACKLOG,
+            reuse_port=reuse_port,
+            dualstack_ipv6=True,
         )
-    return socket.create_server(("", port), backlog=BACKLOG)
+    return socket.create_server(("", port), backlog=BACKLOG, reuse_port=reuse_port)
+
+
+def _at(host: str, port: int, reuse_port: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=reuse_port)

@@ -10,6 +10,12 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
+from twisted.logger import Logger
+
+from tessel_proxy.records.error_codes import ErrorCode
+
+_log = Logger()
+
 RESERVED: Final = 384
 """Descriptors for everything but tunnels and targets: 256 threads that look up names with a socket
 each (targets/lookup.py), 64 connections of the admin port (monitoring/admin.py), listeners, files,
@@ -59,3 +65,17 @@ class DescriptorShares:
         room = max(2, descriptors - min(RESERVED + max_waiting, descriptors // 2))
         tunnels = min(max_tunnels, room // 2)
         return cls(tunnels, room - tunnels, is_short=max_tunnels > tunnels)
+
+    def warn(self, asked: int, descriptors: int) -> None:
+        """Log a warning if the settings allow more tunnels (`asked`) than the descriptors."""
+        if not self.is_short:
+            return
+        _log.warn(
+            "MAX_TUNNELS={asked}, but {descriptors} file descriptors leave room for {tunnels}: "
+            "raise the hard limit of open files (LimitNOFILE=, ulimits)",
+            event="few_descriptors",
+            error=ErrorCode.FEW_DESCRIPTORS.value,
+            asked=asked,
+            descriptors=descriptors,
+            tunnels=self.tunnels,
+        )

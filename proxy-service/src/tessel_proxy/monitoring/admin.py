@@ -33,7 +33,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from tessel_proxy.front.listening import IListeningReactor, listen
-from tessel_proxy.monitoring.readiness import Readiness
+from tessel_proxy.monitoring.readiness import HasObstacles
 from tessel_proxy.monitoring.settings import MonitoringSettings
 
 IDLE_S: Final = 30.0
@@ -52,7 +52,7 @@ Answer = tuple[HTTPStatus, list[str]]  # status, and the lines of the body
 NO_OTHERS: Final[Mapping[bytes, Callable[[], Answer]]] = MappingProxyType({})
 
 
-def admin_site(readiness: Readiness, registry: CollectorRegistry) -> Site:
+def admin_site(readiness: HasObstacles, registry: CollectorRegistry) -> Site:
     """Return the HTTP server factory of the admin port, with its three pages."""
     root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
     root.putChild(b"", _Answer(_nothing_there, {b"OPTIONS": _health}))
@@ -223,8 +223,8 @@ def _health() -> Answer:
     return HTTPStatus.OK, ["ok"]
 
 
-def _readiness(readiness: Readiness) -> Answer:
-    obstacles = readiness.obstacles
+def _readiness(readiness: HasObstacles) -> Answer:
+    obstacles = [*readiness.obstacles]
     return (HTTPStatus.SERVICE_UNAVAILABLE, obstacles) if obstacles else (HTTPStatus.OK, ["ok"])
 
 

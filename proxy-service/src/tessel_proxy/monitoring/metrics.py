@@ -53,8 +53,14 @@ class Sources:
 
 def registry_of(sources: Sources) -> CollectorRegistry:
     """Return a Prometheus registry with the metrics of one proxy, its process and Python."""
-    registry = CollectorRegistry()
+    registry = process_registry()
     registry.register(ProxyCollector(sources))
+    return registry
+
+
+def process_registry() -> CollectorRegistry:
+    """Return a Prometheus registry with the metrics of this process and of Python alone."""
+    registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -5,15 +5,23 @@ Load balancers ask it before they send a device here; operators read the reasons
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
 CREDENTIALS_WRONG_S: Final = 60.0
 """Seconds for which the proxy is not ready after the token service rejected its credentials. A
 proxy that is not ready gets no tokens to check, so it would not notice corrected credentials."""
+
+
+class HasObstacles(Interface):
+    """An interface of what knows why there should be no new tunnels; no obstacle: it is ready."""
+
+    @property
+    def obstacles(self) -> Sequence[str]: ...
 
 
 @dataclass(slots=True)

@@ -25,6 +25,17 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {version('tessel-proxy')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve devices until SIGTERM (this is the default)")
+    commands.add_parser(
+        "upgrade",
+        help="start the workers of a running proxy anew, from the code that is installed now",
+        description="Ask the supervisor at CONTROL_SOCKET to start new workers on the same "
+        "sockets. When they serve, the former ones drain for DRAIN_S. If they do not, the former "
+        "ones stay, and the exit code is 1.",
+    )
+    worker = commands.add_parser("worker")  # no help: only the supervisor calls it
+    worker.add_argument("--number", type=int, required=True)
+    worker.add_argument("--sockets", required=True)
+    worker.add_argument("--listening", action="append", default=[])
     commands.add_parser("check-config", help="print the settings in effect, or all their faults")
     make = commands.add_parser(
         "make-cert",

@@ -16,7 +16,6 @@ from twisted.internet.interfaces import (
     IReactorFDSet,
     IReactorThreads,
 )
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from tessel_proxy.auth import Authenticator
@@ -24,6 +23,7 @@ from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, Resul
 from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
+from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.tls import ServerTLS
 from tessel_proxy.limits.accounts import AccountLimits
@@ -34,17 +34,22 @@ from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.listeners import DevicePorts, ITimedListeningReactor, ListeningAddress
 from tessel_proxy.startup.reload import Reloader
-from tessel_proxy.startup.stopping import stop_lookups, wait_for_load_balancers
+from tessel_proxy.startup.stopping import (
+    NEWCOMERS_S,
+    STOP_LOOK_S,
+    stop_lookups,
+    wait_for_load_balancers,
+    wait_while,
+)
 from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
-from tessel_proxy.tunnel.drain import Drain
+from tessel_proxy.tunnel.drain import CROSSING_S, Drain
 from tessel_proxy.tunnel.shared_state import SharedState
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
@@ -57,16 +62,17 @@ TOKEN_SOURCES = ("AUTH_FILE", "AUTH_HARDCODED_FILE", "AUTH_TESSEL_OA2_FILE")
 """Files of tokens. When one is reloaded, penalties for wrong tokens end: a token that was wrong may
 now be accepted."""
 
-STOP_LOOK_S = 0.05
-"""Seconds between two checks whether devices and targets have taken that data."""
-
 
 class IProxyReactor(ITimedListeningReactor, IReactorFDSet, IThreadsAndTime, IReactorThreads):
     """The reactor interfaces that the proxy uses."""
 
 
 class ProxyService(Service):
-    """A whole proxy: `startService` listens, `reload` reads files again, `stopService` ends it."""
+    """A whole proxy: `startService` listens, `reload` reads files again, `stopService` ends it.
+
+    If `successors_serve` is set before the stop, other processes accept on the same sockets: the
+    stop does not wait for load balancers, lets handshakes finish, and asks devices to return soon.
+    """
 
     _log = Logger()
 
@@ -85,6 +91,7 @@ class ProxyService(Service):
         log_dropped: Callable[[], int] = lambda: 0,
         token_service: ResultListener | None = None,
         descriptors: int = PLENTY,
+        place: Place | None = None,
     ) -> None:
         """Build and join all parts of the proxy; it listens only after `startService`.
 
@@ -105,12 +112,15 @@ class ProxyService(Service):
             token_service: reports each answer of the token service, on which readiness depends;
                 None: no token service.
             descriptors: how many files and sockets the process may have open.
+            place: of a worker, with the sockets that it inherits; None: a proxy of one process.
 
         Raises:
             ConfigError: TARGET_CA_FILE or POLICY_FILE cannot be used.
         """
         self._config = config
         self._reactor = reactor
+        self._place = place
+        self.successors_serve = False
         self._threads, self._helpers = lookup_threads(), lookup_threads(HELPER_THREADS)
         self._lookups = Lookups(system_resolver(reactor, self._threads, self._helpers))
         trust = TargetTrust(config.target_ca_file)
@@ -131,8 +141,7 @@ class ProxyService(Service):
         if token_service is not None:
             token_service.listener = self._token_service_answered
         self._limits = AccountLimits(config, reactor, descriptors)
-        if self._limits.shares.is_short:
-            self._warn_few_descriptors(descriptors, self._limits.shares.tunnels)
+        self._limits.shares.warn(config.max_tunnels, descriptors)
         self._shared = self._shared_state(authenticator, trust)
         self._memory = MemoryWatch(
             reactor,
@@ -152,7 +161,8 @@ class ProxyService(Service):
             revocations_end=revocations_end,
             log_dropped=log_dropped,
         )
-        self._admin = AdminPort(config, reactor, admin_site(self._readiness, registry_of(metrics)))
+        self.metrics = registry_of(metrics)
+        self._admin = AdminPort(config, reactor, admin_site(self._readiness, self.metrics))
         self._ports = DevicePorts(
             config,
             reactor,
@@ -160,6 +170,7 @@ class ProxyService(Service):
             self._memory,
             server_tls=server_tls,
             legacy_tls=legacy_tls,
+            place=place,
         )
 
     def _shared_state(self, authenticator: Authenticator, trust: TargetTrust) -> SharedState:
@@ -184,17 +195,6 @@ class ProxyService(Service):
             lines=self._lines,
         )
 
-    def _warn_few_descriptors(self, descriptors: int, tunnels: int) -> None:
-        self._log.warn(
-            "MAX_TUNNELS={asked}, but {descriptors} file descriptors leave room for {tunnels}: "
-            "raise the hard limit of open files (LimitNOFILE=, ulimits)",
-            event="few_descriptors",
-            error=ErrorCode.FEW_DESCRIPTORS.value,
-            asked=self._config.max_tunnels,
-            descriptors=descriptors,
-            tunnels=tunnels,
-        )
-
     def _reloaded(self, name: str) -> None:
         if name in TOKEN_SOURCES:
             self._shared.penalties.forget_wrong()
@@ -207,6 +207,16 @@ class ProxyService(Service):
             self._readiness.credentials_wrong()
         elif result in (AuthResult.ACCEPTED, AuthResult.REFUSED):
             self._readiness.credentials_right()
+
+    @property
+    def obstacles(self) -> Sequence[str]:
+        """The reasons, in words, why this process should get no new tunnels; empty: none."""
+        return self._readiness.obstacles
+
+    @property
+    def tunnels(self) -> int:
+        """Number of open tunnels, also of those whose token is not accepted yet."""
+        return len(self._shared.tunnels.all)
 
     @property
     def admin_port(self) -> int | None:
@@ -233,6 +243,8 @@ class ProxyService(Service):
             self._own.add_listener(self._config.admin_host or "::", self.admin_port)
         for each in self.addresses:
             self._own.add_listener(each.host, each.port)
+        for host, port in self._place.listening if self._place else ():
+            self._own.add_listener(host, port)
         self._ports.log()
 
     def reload(self) -> None:
@@ -250,13 +262,20 @@ class ProxyService(Service):
 
     async def _stop(self) -> None:
         self._readiness.draining = True
-        if self._ports.are_open:
+        if self.successors_serve:
+            await self._ports.stop_listening()
+            await wait_while(self._reactor, self._has_newcomers, NEWCOMERS_S)
+        elif self._ports.are_open:
             await wait_for_load_balancers(self._reactor, self._config.drain_delay_s)
         self._expiry.stop()
         await self._ports.close()
-        await Drain(
+        drain = Drain(
             self._shared.tunnels, self._reactor, SystemRandom().randint, self._targets_have_unsent
-        ).run(self._config.drain_s, self._config.drain_return_s)
+        )
+        if self.successors_serve:
+            await drain.run(self._config.drain_s, 0.0, CROSSING_S)
+        else:
+            await drain.run(self._config.drain_s, self._config.drain_return_s)
         self._reloader.stop()  # not before: a token revoked during the drain ends its tunnel
         await self._end_all()
         self._memory.stop()
@@ -265,15 +284,18 @@ class ProxyService(Service):
         stop_lookups(self._lookups, (self._threads, self._helpers))
         self._lines.flush()
 
+    def _has_newcomers(self) -> bool:
+        return bool(self._shared.tunnels.unauthenticated or self._ports.waiting)
+
     def _targets_have_unsent(self) -> bool:
         return any(each.unsent_bytes for each in self._shared.opener.sockets)
 
     async def _end_all(self) -> None:
         for session in list(self._shared.tunnels.all):
             session.stop()
-        await self._all_gone(STOP_GRACE_S)
+        await wait_while(self._reactor, self._some_are_open, STOP_GRACE_S)
         self.abort()
-        await self._all_gone(STOP_LOOK_S)
+        await wait_while(self._reactor, self._some_are_open, STOP_LOOK_S)
 
     def abort(self) -> None:
         """Reset all connections of devices and targets now, so that no cut data looks complete."""
@@ -283,9 +305,5 @@ class ProxyService(Service):
             target.abort()
         self._lines.flush()  # after a second signal nothing else flushes
 
-    async def _all_gone(self, within_s: float) -> None:
-        deadline = self._reactor.seconds() + within_s
-        while self._shared.tunnels.all or self._shared.opener.sockets:
-            if self._reactor.seconds() >= deadline:
-                return
-            await deferLater(self._reactor, STOP_LOOK_S)
+    def _some_are_open(self) -> bool:
+        return bool(self._shared.tunnels.all or self._shared.opener.sockets)

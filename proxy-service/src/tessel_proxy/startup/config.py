@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from tessel_proxy.auth.settings import NO_AUTHENTICATOR
 from tessel_proxy.egress.settings import EgressSettings
+from tessel_proxy.fleet.settings import FleetSettings
 from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_setting
@@ -23,7 +24,7 @@ from tessel_service_kit.texts import cleaned
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(MonitoringSettings, EgressSettings, FrontSettings):
+class Config(MonitoringSettings, EgressSettings, FrontSettings, FleetSettings):
     """Holds all settings of one proxy; fields that are not passed get their defaults."""
 
     reload_look_s: float = setting(
@@ -86,6 +87,11 @@ class Config(MonitoringSettings, EgressSettings, FrontSettings):
         return cls.some_from_env(
             environ, "cert_file", "key_file", "key_pass", "legacy_cert_file", "legacy_key_file"
         )
+
+    @classmethod
+    def for_control(cls, environ: Mapping[str, str]) -> Self:
+        """Return a Config with the settings of upgrade only; raises ConfigError if faulty."""
+        return cls.some_from_env(environ, "control_socket")
 
     @classmethod
     def for_tokens(cls, environ: Mapping[str, str]) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final, cast
@@ -22,6 +22,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
+from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.balancers import ProxyProtocolFactory
 from tessel_proxy.front.listening import IListeningReactor, listen
 from tessel_proxy.front.settings import FrontSettings
@@ -75,7 +76,15 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
 
     noisy = False
 
-    def __init__(self, shared: SharedState, memory: MemoryWatch, tunnels: TLSFactory) -> None:
+    def __init__(
+        self,
+        shared: SharedState,
+        memory: MemoryWatch,
+        tunnels: TLSFactory,
+        room: Callable[[], int] | None = None,
+    ) -> None:
+        """`room`: of a worker, how many tunnels it may have now; None: MAX_TUNNELS."""
+        self._room = room
         self._tunnels = shared.tunnels
         self._witness = shared.witness
         self._lines = shared.lines
@@ -98,13 +107,16 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
         tunnels, config = self._tunnels, self._config
         if self._memory.is_full:
             return Refusal.MEMORY_FULL
-        if len(tunnels.all) >= self._shares.tunnels:
+        if len(tunnels.all) >= self._shares.tunnels or self._others_leave_none():
             return Refusal.TOO_MANY_TUNNELS
         if len(tunnels.unauthenticated) >= config.max_unauthenticated:
             return Refusal.TOO_MANY_UNAUTHENTICATED
         if len(tunnels.handshaking) >= config.max_handshakes:
             return Refusal.TOO_MANY_HANDSHAKES
         return None
+
+    def _others_leave_none(self) -> bool:
+        return self._room is not None and len(self._tunnels.all) >= self._room()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +146,12 @@ class DevicePorts:
         *,
         server_tls: IOpenSSLServerConnectionCreator,
         legacy_tls: IOpenSSLServerConnectionCreator | None,
+        place: Place | None = None,
     ) -> None:
+        """`place`: of a worker, whose sockets listen already; None: `open` makes the sockets."""
         self._config = config
+        self._inherited = place.sockets if place else {}
+        self._room = place.max_tunnels if place else None
         self._reactor = reactor
         self._shared = shared
         self._memory = memory
@@ -150,7 +166,7 @@ class DevicePorts:
         tunnels = TunnelFactory(self._shared, self._numbers, listener)
         below = TLSFactory(tls, False, tunnels, self._reactor)
         return ProxyProtocolFactory(
-            AdmissionFactory(self._shared, self._memory, below),
+            AdmissionFactory(self._shared, self._memory, below, self._room),
             self._config.proxy_protocol_from,
             self._reactor,
             self._shared.config.max_unauthenticated,
@@ -179,8 +195,16 @@ class DevicePorts:
             self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy)
 
     def _listen(self, listener: Listener, port: int, factory: ProxyProtocolFactory) -> None:
-        opened = listen(self._reactor, self._config.host, port, factory)
-        self._ports.append((listener, opened))
+        self._ports.append((listener, self._opened(listener, port, factory)))
+
+    def _opened(
+        self, listener: Listener, port: int, factory: ProxyProtocolFactory
+    ) -> IListeningPort:
+        inherited = self._inherited.get(listener)
+        if inherited is None:
+            return listen(self._reactor, self._config.host, port, factory)
+        with inherited:  # the reactor duplicates the descriptor
+            return self._reactor.adoptStreamPort(inherited.fileno(), inherited.family, factory)
 
     def log(self) -> None:
         """Log each listening address, with a warning for LEGACY_PORT."""
@@ -195,11 +219,20 @@ class DevicePorts:
             if each.listener is Listener.LEGACY:
                 self._log.warn(LEGACY_WARNING, event="legacy_listening", port=each.port)
 
-    async def close(self) -> None:
-        """Stop listening, and close connections that wait for a PROXY header; tunnels stay open."""
+    @property
+    def waiting(self) -> int:
+        """Number of connections of load balancers that wait for their PROXY header."""
+        return sum(len(each.waiting) for each in (self._main, self._legacy) if each)
+
+    async def stop_listening(self) -> None:
+        """Stop listening; connections stay open."""
         ports, self._ports = self._ports, []
         for _listener, port in ports:
             await maybeDeferred(port.stopListening)
+
+    async def close(self) -> None:
+        """Stop listening, and close connections that wait for a PROXY header; tunnels stay open."""
+        await self.stop_listening()
         for factory in (self._main, self._legacy):
             if factory:
                 factory.abort()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -13,6 +14,13 @@ from tessel_proxy.targets.lookup import Lookups
 from tessel_service_kit.texts import counted
 
 _log = Logger()
+
+NEWCOMERS_S: Final = 5.0
+"""Seconds for devices that connected before a hand-over to complete TLS and token check. Slower
+ones are ended and come back; they have no open connections to lose."""
+
+STOP_LOOK_S: Final = 0.05
+"""Seconds between two looks whether a wait is over."""
 
 
 async def wait_for_load_balancers(clock: IReactorTime, delay_s: float) -> None:
@@ -28,6 +36,13 @@ async def wait_for_load_balancers(clock: IReactorTime, delay_s: float) -> None:
         seconds=delay_s,
     )
     await deferLater(clock, delay_s)
+
+
+async def wait_while(clock: IReactorTime, is_true: Callable[[], bool], within_s: float) -> None:
+    """Wait as long as a condition is true, for `within_s` seconds at most."""
+    deadline = clock.seconds() + within_s
+    while is_true() and clock.seconds() < deadline:
+        await deferLater(clock, STOP_LOOK_S)
 
 
 def stop_lookups(lookups: Lookups, pools: Iterable[ThreadPool]) -> None:

@@ -64,12 +64,15 @@ class Drain:
         self._draw = draw
         self._targets_lack = targets_lack
 
-    async def run(self, within_s: float, return_s: float | None = None) -> None:
+    async def run(
+        self, within_s: float, return_s: float | None = None, unasked_s: float = 0.0
+    ) -> None:
         """Close tunnels as they become idle; return when all are closed, or after `within_s`.
 
         All data for targets must also have been sent. Devices are asked to return after `return_s`
         seconds (None: when the next process is likely to listen), plus a random time of up to 5 s.
-        `within_s` is in seconds.
+        `within_s` is in seconds. Idle tunnels of devices that cannot be asked are closed after
+        `unasked_s` seconds.
         """
         if self._is_done:
             return
@@ -87,8 +90,11 @@ class Drain:
             return_seconds=return_s,
         )
         while not self._is_done and self._clock.seconds() - started < within_s:
-            crossed = self._clock.seconds() - started >= CROSSING_S
-            self._end_idle(self._tunnels.all if crossed else self._tunnels.all - asked)
+            passed_s = self._clock.seconds() - started
+            if passed_s >= unasked_s:
+                self._end_idle(self._tunnels.all - asked)
+            if passed_s >= CROSSING_S:
+                self._end_idle(asked & self._tunnels.all)
             await deferLater(self._clock, LOOK_S)
         self._log.info(
             "drained: {log_left} left",

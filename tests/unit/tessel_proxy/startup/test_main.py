@@ -17,6 +17,7 @@ from twisted.logger import capturedLogs
 from support.certificate_authorities import LATELY, Party, pem
 from tessel_proxy import __main__ as command
 from tessel_proxy.front.tls import ServerTLS
+from tessel_proxy.startup import run as run_module
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import get_ready
 from tessel_service_kit.logs import LogFormat, LogLevel
@@ -365,8 +366,8 @@ def test_a_log_file_in_a_folder_that_cannot_be_written_is_hinted_at(
 
 def test_the_log_goes_on_without_a_file_that_cannot_be_opened(tmp_path):
     missing = tmp_path / "missing" / "proxy.log"
-    assert command._log_files(Config(log_file=missing)) == []
-    (file,) = command._log_files(Config(log_file=tmp_path / "proxy.log"))
+    assert run_module.log_files(Config(log_file=missing)) == []
+    (file,) = run_module.log_files(Config(log_file=tmp_path / "proxy.log"))
     file.write("a line\n")
     file.flush()
     assert (tmp_path / "proxy.log").read_text() == "a line\n"
@@ -390,8 +391,19 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
 
     class Run:
         def __init__(
-            self, start, stop, reactor, *, reload, hangups, halt, stop_timeout_s, error_codes
+            self,
+            start,
+            stop,
+            reactor,
+            *,
+            reload,
+            hangups,
+            halt,
+            stop_timeout_s,
+            error_codes,
+            **more,
         ):
+            assert list(more) == ["notifier"]
             assert hangups == "hangups"
             assert (halt.__name__, stop_timeout_s) == ("abort", 40)
             assert error_codes == {"cannot_listen": "TP3002"}
@@ -401,10 +413,10 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
         def run(self):
             return 7
 
-    monkeypatch.setattr(command, "ProxyService", Proxy)
-    monkeypatch.setattr(command, "Serving", Run)
-    monkeypatch.setattr(command, "Hangups", lambda: "hangups")
-    monkeypatch.setattr(command, "begin_logging", lambda *how: begun.append(how))
+    monkeypatch.setattr(run_module, "ProxyService", Proxy)
+    monkeypatch.setattr(run_module, "Serving", Run)
+    monkeypatch.setattr(run_module, "Hangups", lambda: "hangups")
+    monkeypatch.setattr(run_module, "begin_logging", lambda *how: begun.append(how))
     usable.update(LOG_FORMAT="json", PORTS="1", AUTH_HARDCODE="x")
     with capturedLogs() as logged:
         assert command.main([]) == 7

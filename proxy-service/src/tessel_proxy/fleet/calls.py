@@ -1,0 +1,78 @@
+"""The calls between supervisor and worker, over AMP on an inherited socketpair.
+
+The supervisor of one version may start workers of another one (`tessel-proxy upgrade`): a worker
+sends VERSION with its first call, and the supervisor refuses one that it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from twisted.protocols import amp
+
+from tessel_proxy.fleet.engine import EngineError
+
+VERSION: Final = 1
+"""The version of these calls. Raise it when an older supervisor could not serve a newer worker."""
+
+
+class VersionError(Exception):
+    """Worker and supervisor speak different versions of the calls."""
+
+
+class Join(amp.Command):
+    """A worker's first call: it has loaded its settings and will listen next."""
+
+    arguments: ClassVar = [(b"version", amp.Integer())]
+    response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+    errors: ClassVar[dict[type[Exception], bytes]] = {VersionError: b"VERSION"}
+
+
+class Serving(amp.Command):
+    """A worker accepts devices now."""
+
+    response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+
+
+class Look(amp.Command):
+    """The supervisor asks a worker how it is, every second.
+
+    `elsewhere`: tunnels that are open on the other workers. The answer has the worker's own number
+    of tunnels, the reasons why it is not ready, and its metrics (fleet/summing.py).
+    """
+
+    arguments: ClassVar = [(b"elsewhere", amp.Integer())]
+    response: ClassVar = [
+        (b"tunnels", amp.Integer()),
+        (b"obstacles", amp.ListOf(amp.Unicode())),
+        (b"metrics", amp.String()),
+    ]
+
+
+class Retire(amp.Command):
+    """The supervisor tells a worker that its successors serve: it drains and ends."""
+
+    response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+
+
+class EngineCall(amp.Command):
+    """A worker calls a method of the engine; arguments and result are JSON (fleet/wire.py)."""
+
+    arguments: ClassVar = [(b"method", amp.Unicode()), (b"values", amp.String())]
+    response: ClassVar = [(b"result", amp.String())]
+    errors: ClassVar[dict[type[Exception], bytes]] = {EngineError: b"ENGINE"}
+
+
+class Heard(amp.Command):
+    """The supervisor passes on a notice of the engine (fleet/wire.py)."""
+
+    arguments: ClassVar = [(b"notice", amp.String())]
+    response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+
+
+class Guessed(amp.Command):
+    """The supervisor tells how many wrong tokens of a source count now, on all workers."""
+
+    arguments: ClassVar = [(b"source", amp.Unicode()), (b"level", amp.Float())]
+    response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+    requiresAnswer = False

@@ -1,0 +1,69 @@
+"""The metrics that only the supervisor knows: its workers, and totals of accounts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.supervisor import Supervisor
+from tessel_proxy.fleet.workers import WorkerState
+from tessel_proxy.monitoring.metrics import PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCollector(Collector):
+    """A Prometheus collector of the supervisor's own metrics."""
+
+    supervisor: Supervisor
+    engine: LocalEngine
+    workers: int  # the setting
+    log_dropped: Callable[[], int]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with their current values."""
+        supervisor = self.supervisor
+        states = Counter(each.state for each in supervisor.living)
+        workers = GaugeMetricFamily(
+            PREFIX + "workers", "Workers, by state; retiring: they drain.", labels=["state"]
+        )
+        for state in (WorkerState.STARTING, WorkerState.SERVING, WorkerState.RETIRING):
+            workers.add_metric([state.name.lower()], states[state])
+        yield workers
+        yield _gauge("workers_limit", "WORKERS.", self.workers)
+        yield CounterMetricFamily(
+            PREFIX + "worker_restarts",
+            "Workers that died and were started again.",
+            value=supervisor.restarts_total,
+        )
+        yield _gauge("ready", "1: the proxy is ready for new tunnels.", not supervisor.obstacles)
+        yield _gauge("draining", "1: the proxy is draining.", supervisor.stopping)
+        yield CounterMetricFamily(
+            PREFIX + "log_lines_dropped",
+            "Log lines dropped because standard error was blocked.",
+            value=self.log_dropped(),
+        )
+        yield from self._accounts()
+
+    def _accounts(self) -> Iterator[Metric]:
+        totals = [each.demand for each in self.engine.accounts()]
+        yield _gauge("accounts", "Accounts with open tunnels or substreams.", len(totals))
+        yield _gauge(
+            "account_tunnels_max",
+            "Tunnels of the account with most tunnels.",
+            max((each.tunnels for each in totals), default=0),
+        )
+        yield _gauge(
+            "account_substreams_max",
+            "Substreams of the account with most substreams.",
+            max((each.substreams for each in totals), default=0),
+        )
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, meaning, float(value))

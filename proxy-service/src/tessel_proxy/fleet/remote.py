@@ -1,0 +1,148 @@
+"""The engine as a worker sees it: calls to the supervisor over AMP, each with a deadline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as TookTooLongError
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import IReactorTime
+
+from tessel_proxy.fleet.engine import (
+    CALL_TIMEOUT_S,
+    Admission,
+    Confirmations,
+    Demand,
+    EngineError,
+    Hear,
+    Notice,
+    Slice,
+    Totals,
+)
+from tessel_proxy.fleet.wire import (
+    dump_demand,
+    dump_notice,
+    dumped,
+    load_admission,
+    load_confirmations,
+    load_slice,
+    load_totals,
+)
+
+T = TypeVar("T")
+
+ACCOUNTS_PER_CALL: Final = 128
+"""Accounts in one exchange: AMP carries 64 KiB at most, and a name may take 256 bytes in JSON."""
+
+Call = Callable[[str, bytes], Deferred[bytes]]
+"""Sends the name of a method and its arguments as JSON; returns the result as JSON."""
+
+
+class RemoteEngine:
+    """An Engine that calls the engine of the supervisor.
+
+    The supervisor knows which member a worker is, so the argument `member` is not sent. How many
+    wrong tokens of a source count is not asked: the supervisor says it whenever it changes, so the
+    check of a token makes no call.
+    """
+
+    def __init__(self, call: Call, clock: IReactorTime) -> None:
+        self._send = call
+        self._clock = clock
+        self._wrong: dict[str, tuple[float, float]] = {}  # level, and when it was told
+        self.hear: Hear = lambda _notice: None
+
+    async def _call(self, method: str, *values: object) -> Any:
+        sent = self._send(method, dumped(values))
+        sent.addTimeout(CALL_TIMEOUT_S, self._clock)
+        try:
+            return json.loads(await sent)
+        except (TookTooLongError, ConnectionClosed) as error:
+            raise EngineError(f"no answer from the supervisor to {method}") from error
+
+    async def renew(self, member: str) -> Sequence[str]:  # noqa: ARG002 -- see above
+        """See Engine."""
+        names: Sequence[str] = await self._call("renew")
+        return names
+
+    async def leave(self, member: str) -> None:  # noqa: ARG002 -- as above
+        """See Engine."""
+        await self._call("leave")
+
+    async def admit(
+        self,
+        member: str,  # noqa: ARG002 -- as above
+        account: str,
+        device: str | None,
+        own: int,
+        limit: int,
+    ) -> Admission:
+        """See Engine."""
+        return load_admission(await self._call("admit", account, device, own, limit))
+
+    async def exchange(
+        self,
+        member: str,  # noqa: ARG002 -- as above
+        demands: Mapping[str, Demand],
+        arrived: Sequence[tuple[str, str]] = (),
+    ) -> Mapping[str, Totals]:
+        """See Engine. Many accounts take several calls."""
+        totals: dict[str, Totals] = {}
+        arrivals = _parts(iter(arrived))
+        for part in _parts(iter(demands.items())):
+            values = {account: dump_demand(demand) for account, demand in part}
+            answer = await self._call("exchange", values, next(arrivals, ()))
+            totals.update((account, load_totals(each)) for account, each in answer.items())
+        for left in arrivals:
+            await self._call("exchange", {}, left)
+        return totals
+
+    async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
+        """See Engine."""
+        return load_slice(await self._call("take_bytes", account, wanted, limit))
+
+    async def give_back_bytes(self, account: str, nbytes: int) -> None:
+        """See Engine."""
+        await self._call("give_back_bytes", account, nbytes)
+
+    async def wrong_tokens(self, source: str, more: int, allowance: int, refill_s: float) -> float:
+        """See Engine. Only a wrong token makes a call; to read costs none."""
+        if more:
+            level: float = await self._call("wrong_tokens", source, more, allowance, refill_s)
+            return level
+        told = self._wrong.get(source)
+        if told is None:
+            return 0.0
+        level, at = told
+        level -= (self._clock.seconds() - at) * allowance / refill_s
+        if level <= 0.0:
+            del self._wrong[source]
+        return max(0.0, level)
+
+    def guessed(self, source: str, level: float) -> None:
+        """Called when the supervisor says how many wrong tokens of a source count now."""
+        self._wrong.pop(source, None)
+        self._wrong[source] = (level, self._clock.seconds())
+        if len(self._wrong) > MAX_SOURCES:
+            del self._wrong[next(iter(self._wrong))]
+
+    async def publish(self, notice: Notice) -> Confirmations:
+        """See Engine."""
+        return load_confirmations(await self._call("publish", dump_notice(notice).decode()))
+
+    def listen(self, member: str, hear: Hear) -> None:  # noqa: ARG002 -- as above
+        """See Engine."""
+        self.hear = hear
+
+
+MAX_SOURCES: Final = 16_384
+"""Sources to remember, as many as the supervisor does. The oldest are dropped."""
+
+
+def _parts(items: Iterator[T]) -> Iterator[list[T]]:
+    while part := list(islice(items, ACCOUNTS_PER_CALL)):
+        yield part

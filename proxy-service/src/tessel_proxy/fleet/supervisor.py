@@ -1,0 +1,287 @@
+"""The supervisor: starts the workers on their sockets, replaces those that die, and stops all.
+
+It reads no socket of a device. A seat is the place of one worker with its listening sockets; the
+sockets stay open while workers come and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from tessel_proxy.fleet.engine import Engine
+from tessel_proxy.fleet.place import Seat, open_seats
+from tessel_proxy.fleet.restarts import Restarts
+from tessel_proxy.fleet.summing import SummedCollector, unpacked
+from tessel_proxy.fleet.workers import (
+    IWorkerReactor,
+    Launch,
+    WorkerProcess,
+    WorkerState,
+)
+from tessel_proxy.records.accounting import Listener
+from tessel_proxy.records.error_codes import ErrorCode
+
+LOOK_S: Final = 1.0
+"""Seconds between two looks at each worker: its metrics are that old at most."""
+
+SILENT_S: Final = 15.0
+"""Seconds without an answer after which a worker counts as stuck, and the proxy as not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the supervisor opens and starts.
+
+    `count` workers at `host` and `ports`. `drain_delay_s`: seconds after a SIGTERM in which the
+    workers still accept. `name` is part of the members' names, unique among all hosts.
+    """
+
+    count: int
+    host: str
+    ports: Mapping[Listener, int]
+    drain_delay_s: float
+    name: str
+
+
+class Supervisor:
+    """Keeps one worker serving on each seat."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        plan: Plan,
+        launch: Launch,
+        engine: Engine,
+        reactor: IWorkerReactor,
+        *,
+        forget: Callable[[str], None],
+        log: Callable[[bytes], None],
+        metrics: SummedCollector,
+    ) -> None:
+        """`forget` removes a dead member from the engine; `log` writes lines of workers."""
+        self._plan = plan
+        self._launch = launch
+        self._engine = engine
+        self._reactor = reactor
+        self._forget = forget
+        self._log_lines = log
+        self._metrics = metrics
+        self._seats: list[Seat] = []
+        self._current: dict[int, WorkerProcess] = {}  # by number of the seat
+        self._others: set[WorkerProcess] = set()  # candidates of an upgrade, and those that drain
+        self._restarts: dict[int, Restarts] = {}
+        self._due: dict[int, IDelayedCall] = {}  # restarts
+        self._serial = 0
+        self._started: Deferred[None] = Deferred()
+        self._all_ended: Deferred[None] | None = None
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = reactor
+        self._looking: Deferred[LoopingCall] | None = None
+        self.listening: Sequence[tuple[str, int]] = ()  # of the supervisor itself
+        self.has_started = False
+        self.stopping = False
+        self.restarts_total = 0
+
+    @property
+    def living(self) -> Sequence[WorkerProcess]:
+        """All workers whose processes run, also those that start or drain."""
+        return [*self._current.values(), *self._others]
+
+    @property
+    def seats(self) -> Sequence[Seat]:
+        """The seats, in the order of their numbers."""
+        return self._seats
+
+    async def start(self) -> None:
+        """Open the sockets and start the workers; return when each has served once.
+
+        Raises CannotListenError. Workers that die are replaced meanwhile.
+        """
+        self._seats = open_seats(self._plan.count, self._plan.host, self._plan.ports)
+        self._restarts = {seat.number: Restarts() for seat in self._seats}
+        self._looking = self._looks.start(LOOK_S, now=False)
+        self._looking.addErrback(
+            lambda why: self._log.failure("workers are not watched any more", failure=why)
+        )
+        for seat in self._seats:
+            self._start_on(seat)
+        await self._started
+
+    @property
+    def _all_serve(self) -> bool:
+        states = [each.state for each in self._current.values()]
+        return len(states) == self._plan.count and set(states) == {WorkerState.SERVING}
+
+    def _start_on(self, seat: Seat) -> None:
+        self._due.pop(seat.number, None)
+        worker = self.new_worker(seat)
+        self._current[seat.number] = worker
+        worker.ready.addErrback(lambda _ended: None)  # `_worker_ended` replaces it
+
+    def new_worker(self, seat: Seat) -> WorkerProcess:
+        """Start a process on a seat; the caller says what it is for."""
+        self._serial += 1
+        worker = WorkerProcess(
+            seat,
+            f"{self._plan.name}/{seat.number}.{self._serial}",
+            self._engine,
+            self._reactor,
+            log=self._log_lines,
+            seen=lambda member, metrics: self._metrics.seen(member, unpacked(metrics)),
+            ended=self._worker_ended,
+        )
+        worker.ready.addCallback(self._serves, worker)
+        worker.start(self._launch, self.listening)
+        return worker
+
+    def _serves(self, _ready: None, worker: WorkerProcess) -> None:
+        if not self.has_started and self._all_serve:
+            self.has_started = True
+            self._started.callback(None)
+        self._log.info(
+            "worker {worker} serves, process {pid}",
+            event="worker_serves",
+            worker=worker.seat.number,
+            pid=worker.pid,
+        )
+
+    def _worker_ended(self, worker: WorkerProcess, why: str) -> None:
+        self._forget(worker.member)
+        self._metrics.ended(worker.member)
+        number = worker.seat.number
+        was_current = self._current.get(number) is worker
+        self._others.discard(worker)
+        if was_current:
+            del self._current[number]
+        if was_current and not self.stopping:
+            self._replace(worker, why)
+        else:
+            self._log.info(
+                "worker {worker} has ended: {why}",
+                event="worker_ended",
+                worker=number,
+                why=why,
+            )
+        if self._all_ended is not None and not self.living:
+            self._all_ended.callback(None)
+            self._all_ended = None
+
+    def _replace(self, worker: WorkerProcess, why: str) -> None:
+        restarts = self._restarts[worker.seat.number]
+        pause_s = restarts.died(worker.lived_s)
+        self.restarts_total += 1
+        self._log.error(
+            "worker {worker} died after {lived:g} s: {why}; it is started again in {pause:g} s",
+            event="crash_loop" if restarts.is_loop else "worker_died",
+            worker=worker.seat.number,
+            why=why,
+            lived=round(worker.lived_s, 1),
+            pause=pause_s,
+            error=(ErrorCode.CRASH_LOOP if restarts.is_loop else ErrorCode.WORKER_DIED).value,
+        )
+        later = self._reactor.callLater(pause_s, self._start_on, worker.seat)
+        self._due[worker.seat.number] = later
+
+    def _look(self) -> None:
+        living = self.living
+        tunnels = sum(each.status.tunnels for each in living)
+        for each in living:
+            each.look(tunnels - each.status.tunnels)
+        for number, worker in list(self._current.items()):
+            self._restarts[number].has_lived(worker.lived_s)
+            if worker.state is WorkerState.SERVING and "draining" in worker.status.obstacles:
+                self._succeed(worker)
+
+    def _succeed(self, worker: WorkerProcess) -> None:
+        """Start a successor of a worker to which somebody else has sent SIGTERM."""
+        if not self.stopping:
+            worker.state = WorkerState.RETIRING
+            self._others.add(worker)
+            self._start_on(worker.seat)
+
+    def watch(self, candidate: WorkerProcess) -> None:
+        """Keep a worker that is not the current one of its seat among the living."""
+        self._others.add(candidate)
+
+    def hand_over(self, candidates: Iterable[WorkerProcess]) -> None:
+        """Make the candidates the current workers, and let those before them drain."""
+        for each in candidates:
+            number = each.seat.number
+            self._others.discard(each)
+            former = self._current.get(number)
+            self._current[number] = each
+            self._restarts[number] = Restarts()
+            if (due := self._due.pop(number, None)) is not None:
+                due.cancel()
+            if former is not None:
+                self._others.add(former)
+                former.retire()
+
+    def reload(self) -> None:
+        """Send SIGHUP to all workers."""
+        self._signal_all("HUP")
+
+    async def stop(self) -> None:
+        """Let all workers drain and end; the sockets close after `drain_delay_s`."""
+        self.stopping = True
+        for due in self._due.values():
+            due.cancel()
+        self._due.clear()
+        self._signal_all("TERM")
+        ended = self._wait_for_all()
+        if self.living:
+            await DeferredList(
+                [ended, deferLater(self._reactor, self._plan.drain_delay_s)],
+                fireOnOneCallback=True,
+            )
+        for seat in self._seats:
+            seat.close()
+        await ended
+        if self._looks.running:
+            self._looks.stop()
+
+    def _wait_for_all(self) -> Deferred[None]:
+        ended: Deferred[None] = Deferred()
+        if self.living:
+            self._all_ended = ended
+        else:
+            ended.callback(None)
+        return ended
+
+    def halt(self) -> None:
+        """Stop all workers at once: a second SIGTERM for each."""
+        self._signal_all("TERM")
+
+    def _signal_all(self, name: str) -> None:
+        for each in self.living:
+            each.signal(name)
+
+    @property
+    def obstacles(self) -> list[str]:
+        """The reasons, in words, why the proxy should get no new tunnels; empty: it is ready."""
+        if self.stopping:
+            return ["draining"]
+        if not self.has_started:
+            serving = [each for each in self._current.values() if each.state is WorkerState.SERVING]
+            return [f"starting: {len(serving)} of {self._plan.count} workers serve"]
+        return [text for number in self._restarts for text in self._obstacles_of(number)]
+
+    def _obstacles_of(self, number: int) -> Iterable[str]:
+        restarts = self._restarts[number]
+        if restarts.is_loop:
+            yield f"worker {number} died {restarts.early_deaths} times soon after its start"
+        worker = self._current.get(number)
+        if worker is None:
+            return
+        silent_s = self._reactor.seconds() - worker.answered_at
+        if silent_s > SILENT_S:
+            yield f"worker {number} has not answered for {silent_s:.0f} s"
+        yield from (f"worker {number}: {each}" for each in worker.status.obstacles)

@@ -1,0 +1,124 @@
+"""Calls of the engine as JSON: the values that a worker and its supervisor send each other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from tessel_proxy.fleet.engine import (
+    Admission,
+    Confirmations,
+    Demand,
+    DeviceMoved,
+    Engine,
+    EngineError,
+    Notice,
+    Slice,
+    TokensRevoked,
+    Totals,
+    TunnelsEnded,
+)
+
+_NOTICES: Final[dict[str, type[Notice]]] = {
+    each.__name__: each for each in (DeviceMoved, TokensRevoked, TunnelsEnded)
+}
+
+
+def dumped(value: object) -> bytes:
+    """Return JSON without blanks."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def dump_demand(demand: Demand) -> list[float]:
+    """Return a demand as a list of its fields."""
+    return [
+        demand.tunnels,
+        demand.substreams,
+        round(demand.opens, 3),
+        round(demand.to_targets),
+        round(demand.to_devices),
+    ]
+
+
+def load_totals(value: Any) -> Totals:
+    """Return the totals that `_dump_totals` has made."""
+    demand, holders = value
+    return Totals(Demand(*demand), holders)
+
+
+def dump_notice(notice: Notice) -> bytes:
+    """Return a notice as JSON: its kind and its fields."""
+    fields = {name: getattr(notice, name) for name in notice.__slots__}
+    return dumped([type(notice).__name__, fields])
+
+
+def load_notice(data: bytes) -> Notice:
+    """Return the notice that `dump_notice` has made; raises KeyError for an unknown kind."""
+    kind, fields = json.loads(data)
+    return _NOTICES[kind](**fields)
+
+
+async def answer(engine: Engine, member: str, method: str, values: Any) -> object:
+    """Call a method of the engine for `member`, and return its result as JSON types.
+
+    Raises EngineError, also for a method that is not known.
+    """
+    match method:
+        case "renew":
+            return list(await engine.renew(member))
+        case "leave":
+            await engine.leave(member)
+            return None
+        case "admit":
+            return _dump_admission(await engine.admit(member, *values))
+        case "exchange":
+            return await _exchange(engine, member, *values)
+        case "take_bytes":
+            part = await engine.take_bytes(*values)
+            return [part.nbytes, part.ends_in_s]
+        case "give_back_bytes":
+            await engine.give_back_bytes(*values)
+            return None
+        case "wrong_tokens":
+            return await engine.wrong_tokens(*values)
+        case "publish":
+            done = await engine.publish(load_notice(values[0].encode()))
+            return [done.confirmed, done.missing]
+        case _:
+            raise EngineError(f"the engine has no method {method!r}")
+
+
+async def _exchange(
+    engine: Engine, member: str, demands: dict[str, list[Any]], arrived: list[list[str]]
+) -> dict[str, object]:
+    totals = await engine.exchange(
+        member,
+        {account: Demand(*fields) for account, fields in demands.items()},
+        [(account, device) for account, device in arrived],
+    )
+    return {account: _dump_totals(each) for account, each in totals.items()}
+
+
+def load_admission(value: Any) -> Admission:
+    """Return the admission that `answer` has made JSON of."""
+    granted, totals = value
+    return Admission(granted, load_totals(totals))
+
+
+def load_slice(value: Any) -> Slice:
+    """Return the slice that `answer` has made JSON of."""
+    return Slice(*value)
+
+
+def load_confirmations(value: Any) -> Confirmations:
+    """Return the confirmations that `answer` has made JSON of."""
+    confirmed, missing = value
+    return Confirmations(tuple(confirmed), tuple(missing))
+
+
+def _dump_admission(admission: Admission) -> list[object]:
+    return [admission.granted, _dump_totals(admission.totals)]
+
+
+def _dump_totals(totals: Totals) -> list[object]:
+    return [dump_demand(totals.demand), totals.holders]

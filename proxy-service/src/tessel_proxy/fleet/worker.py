@@ -1,0 +1,90 @@
+"""A worker's end of the connection to its supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from tessel_proxy.fleet.calls import (
+    VERSION,
+    EngineCall,
+    Guessed,
+    Heard,
+    Join,
+    Look,
+    Retire,
+    Serving,
+)
+from tessel_proxy.fleet.remote import RemoteEngine
+from tessel_proxy.fleet.wire import load_notice
+from tessel_proxy.records.error_codes import ErrorCode
+
+
+class WorkerLink(amp.AMP):
+    """The worker's end: answers the supervisor's looks, and calls its engine.
+
+    The attributes are set after the service was made, before the first look.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Twisted's has no types
+        self.engine = RemoteEngine(self._call_engine, clock)
+        self._looked: tuple[int, float | None] = (0, None)
+        self._clock = clock
+        self.status: Callable[[], tuple[int, Sequence[str], bytes]] = lambda: (0, (), b"")
+        self.retire: Callable[[], None] = lambda: None
+        self.orphaned: Callable[[], None] = lambda: None
+
+    async def join(self) -> None:
+        """Say which version this worker speaks; raises VersionError if the supervisor does not."""
+        await self.callRemote(Join, version=VERSION)  # type: ignore[no-untyped-call] # as above
+
+    async def serving(self) -> None:
+        """Say that this worker accepts devices."""
+        await self.callRemote(Serving)  # type: ignore[no-untyped-call] # as above
+
+    def _call_engine(self, method: str, values: bytes) -> Deferred[bytes]:
+        called = self.callRemote(EngineCall, method=method, values=values)  # type: ignore[no-untyped-call] # as above
+        return cast("Deferred[Any]", called).addCallback(lambda answer: answer["result"])
+
+    def last_look(self) -> tuple[int, float | None]:
+        """Return how many tunnels the other workers had at the last look, and when that was."""
+        return self._looked
+
+    @Look.responder
+    def _look(self, elsewhere: int) -> dict[str, object]:
+        self._looked = (elsewhere, self._clock.seconds())
+        tunnels, obstacles, metrics = self.status()
+        return {"tunnels": tunnels, "obstacles": list(obstacles), "metrics": metrics}
+
+    @Retire.responder
+    def _retire(self) -> dict[str, object]:
+        self.retire()
+        return {}
+
+    @Heard.responder
+    def _heard(self, notice: bytes) -> dict[str, object]:
+        try:
+            self.engine.hear(load_notice(notice))
+        except Exception:  # noqa: BLE001 -- amp would close the connection, and the worker would end
+            self._log.failure("a notice was not acted on", error=ErrorCode.INTERNAL_ERROR.value)
+        return {}
+
+    @Guessed.responder
+    def _guessed(self, source: str, level: float) -> dict[str, object]:
+        self.engine.guessed(source, level)
+        return {}
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called when the supervisor has ended, and when this process ends."""
+        super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
+        self.orphaned()

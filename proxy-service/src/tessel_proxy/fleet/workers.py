@@ -1,0 +1,285 @@
+"""One worker as the supervisor sees it: a process, its log lines, and calls to and from it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import (
+    IAddress,
+    IProcessTransport,
+    IReactorProcess,
+    IReactorSocket,
+    IReactorTime,
+)
+from twisted.internet.protocol import ProcessProtocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from tessel_proxy.fleet import place
+from tessel_proxy.fleet.calls import (
+    VERSION,
+    EngineCall,
+    Guessed,
+    Heard,
+    Join,
+    Look,
+    Retire,
+    Serving,
+    VersionError,
+)
+from tessel_proxy.fleet.engine import Engine, EngineError, Notice
+from tessel_proxy.fleet.place import Seat, ports_in_text
+from tessel_proxy.fleet.wire import answer, dump_notice, dumped
+from tessel_proxy.records.error_codes import ErrorCode
+
+MAX_PART_BYTES: Final = 256 * 1024
+"""Longest line of a worker's log that is written in one piece: a traceback in JSON is less."""
+
+
+class IWorkerReactor(IReactorProcess, IReactorSocket, IReactorTime):
+    """The reactor interfaces that a WorkerProcess uses."""
+
+
+class WorkerState(Enum):
+    """The states of a worker: from its start to its end."""
+
+    STARTING = auto()
+    SERVING = auto()
+    RETIRING = auto()  # it drains
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What starts workers: program and arguments, environment, and descriptors they inherit.
+
+    `standard_error` gets a worker's last words if the supervisor dies; `nothing` is /dev/null.
+    """
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    standard_error: int
+    nothing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a worker was at the last look."""
+
+    tunnels: int
+    obstacles: Sequence[str]
+
+
+class SupervisorLink(amp.AMP):
+    """The supervisor's end of the connection to one worker: serves its calls."""
+
+    _log = Logger()
+
+    def __init__(self, engine: Engine, member: str, serving: Callable[[], None]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Twisted's has no types
+        self._engine = engine
+        self._member = member
+        self._serving = serving
+        self.is_joined = False
+        self.lost = False
+
+    @Join.responder
+    def _joins(self, version: int) -> dict[str, object]:
+        if version != VERSION:
+            raise VersionError(f"the supervisor speaks version {VERSION}, the worker {version}")
+        self._engine.listen(self._member, self._tell)
+        self.is_joined = True
+        return {}
+
+    @Serving.responder
+    def _serves(self) -> dict[str, object]:
+        self._serving()
+        return {}
+
+    @EngineCall.responder
+    async def _engine_called(self, method: str, values: bytes) -> dict[str, bytes]:
+        try:
+            result = await answer(self._engine, self._member, method, json.loads(values))
+        except EngineError:
+            raise
+        except Exception as error:
+            self._log.failure("a call of a worker failed", error=ErrorCode.INTERNAL_ERROR.value)
+            raise EngineError("internal error of the supervisor") from error
+        return {"result": dumped(result)}
+
+    def _tell(self, notice: Notice) -> None:
+        self.call(Heard, notice=dump_notice(notice)).addErrback(lambda _lost: None)
+
+    def call(self, command: type[amp.Command], **values: object) -> Deferred[Any]:
+        """Call the worker; the Deferred fails if the connection is lost."""
+        called = self.callRemote(command, **values)  # type: ignore[no-untyped-call] # as above
+        return cast("Deferred[Any]", called)
+
+    def guessed(self, source: str, level: float) -> None:
+        """Tell the worker how many wrong tokens of a source count now."""
+        if self.is_joined and not self.lost:
+            self.callRemote(Guessed, source=source, level=level)  # type: ignore[no-untyped-call] # as above
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called when the worker has ended or closed the connection."""
+        self.lost = True
+        super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
+
+
+class _Links(ServerFactory[SupervisorLink]):
+    """A factory with one protocol, for one adopted connection."""
+
+    noisy = False
+
+    def __init__(self, link: SupervisorLink) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: IAddress | None) -> SupervisorLink:  # noqa: ARG002 -- Twisted's
+        return self._link
+
+
+class WorkerProcess(ProcessProtocol):
+    """A running worker. `ready` fires when it serves, and fails if it ends before.
+
+    `ended` is called once with the worker and the reason in words, when its process has ended.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        member: str,
+        engine: Engine,
+        reactor: IWorkerReactor,
+        *,
+        log: Callable[[bytes], None],
+        seen: Callable[[str, bytes], None],
+        ended: Callable[[WorkerProcess, str], None],
+    ) -> None:
+        """`seen` is called with the member's name and its metrics after each look."""
+        self._seen = seen
+        self.seat = seat
+        self.member = member
+        self.state = WorkerState.STARTING
+        self.ready: Deferred[None] = Deferred()
+        self.status = Status(0, ())
+        self.started_at = self.answered_at = reactor.seconds()
+        self._reactor = reactor
+        self._log_lines = log
+        self._ended = ended
+        self._rest = b""
+        self.link = SupervisorLink(engine, member, self._serves)
+
+    def start(self, launch: Launch, listening: Sequence[tuple[str, int]]) -> None:
+        """Start the process; raises OSError if the system does not allow it."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            for each in (ours, theirs):
+                each.setblocking(False)
+            descriptors: dict[int, Any] = {
+                0: launch.nothing,
+                1: launch.standard_error,
+                place.STDERR: "r",
+                place.SUPERVISOR: theirs.fileno(),
+                place.LAST_WORDS: launch.standard_error,
+            }
+            sockets = enumerate(self.seat.sockets.values(), place.FIRST_SOCKET)
+            descriptors |= {number: each.fileno() for number, each in sockets}
+            self._reactor.spawnProcess(
+                self,
+                launch.command[0],
+                [*launch.command, *self._arguments(listening)],
+                env=dict(launch.environ),
+                childFDs=descriptors,
+            )
+            self._reactor.adoptStreamConnection(
+                ours.fileno(),
+                ours.family,
+                _Links(self.link),  # type: ignore[arg-type] # it is one
+            )
+
+    def _arguments(self, listening: Sequence[tuple[str, int]]) -> list[str]:
+        others = [f"--listening={host}:{port}" for host, port in listening]
+        return [f"--number={self.seat.number}", f"--sockets={ports_in_text(self.seat)}", *others]
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None after the end."""
+        return cast("int | None", self._process.pid)
+
+    @property
+    def _process(self) -> IProcessTransport:
+        return cast("IProcessTransport", self.transport)
+
+    @property
+    def lived_s(self) -> float:
+        """Seconds since the start."""
+        return self._reactor.seconds() - self.started_at
+
+    def _serves(self) -> None:
+        if self.state is WorkerState.STARTING:
+            self.state = WorkerState.SERVING
+            self.look(0)  # so that its metrics are there at once
+            self.ready.callback(None)
+
+    def retire(self) -> None:
+        """Let the worker drain, because others serve on its sockets now."""
+        if self.state is WorkerState.SERVING and not self.link.lost:
+            self.state = WorkerState.RETIRING
+            self.link.call(Retire).addErrback(lambda _lost: None)
+        else:
+            self.signal("TERM")
+
+    def signal(self, name: str) -> None:
+        """Send a signal, such as "HUP"; does nothing if the process has ended."""
+        with suppress(ProcessExitedAlready):
+            self._process.signalProcess(name)
+
+    def look(self, elsewhere: int) -> None:
+        """Ask the worker how it is; the result is in `status` when it has answered."""
+        if self.link.is_joined and not self.link.lost:
+            asked = self.link.call(Look, elsewhere=elsewhere)
+            asked.addCallbacks(self._answered, lambda _lost: None)
+
+    def _answered(self, box: dict[str, Any]) -> None:
+        self.answered_at = self._reactor.seconds()
+        if self.state is not WorkerState.ENDED:
+            self.status = Status(box["tunnels"], box["obstacles"])
+            self._seen(self.member, box["metrics"])
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002 -- Twisted's
+        """Called with log lines of the worker: passes whole lines on."""
+        whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
+        if len(self._rest) > MAX_PART_BYTES:
+            whole, newline, self._rest = whole + newline + self._rest, b"\n", b""
+        if whole or newline:
+            self._log_lines(whole + newline)
+
+    def processEnded(self, reason: Failure) -> None:
+        """Called when the process has ended and all its log lines were read."""
+        if self._rest:
+            self._log_lines(self._rest + b"\n")
+        self.state = WorkerState.ENDED
+        why = _in_words(reason)
+        if not self.ready.called:
+            self.ready.errback(WorkerEndedError(why))
+        self._ended(self, why)
+
+
+class WorkerEndedError(Exception):
+    """A worker ended before it served; the text says how."""
+
+
+def _in_words(reason: Failure) -> str:
+    number = getattr(reason.value, "signal", None)
+    if number is not None:
+        return f"signal {number}"
+    return f"exit code {getattr(reason.value, 'exitCode', 0) or 0}"

@@ -1,0 +1,234 @@
+"""Run the proxy until it ends: as one process, as the supervisor of workers, or as a worker."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TextIO
+
+from twisted.logger import Logger
+
+from tessel_proxy.auth import IAuthReactor
+from tessel_proxy.fleet.division import TunnelRoom, divided
+from tessel_proxy.fleet.place import Place, place_of
+from tessel_proxy.fleet.worker import WorkerLink
+from tessel_proxy.fleet.workers import Launch
+from tessel_proxy.limits.descriptors import raise_descriptors
+from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.startup.composition import IProxyReactor, ProxyService
+from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.preparation import Ready, get_ready
+from tessel_proxy.startup.supervising import ISupervisingReactor, SupervisorService
+from tessel_proxy.startup.working import Worker
+from tessel_service_kit.log_file import FileOutput
+from tessel_service_kit.logs import begin_logging, file_output
+from tessel_service_kit.output import descriptor_of
+from tessel_service_kit.resolver import IResolvingReactor, resolver_of
+from tessel_service_kit.serving import (
+    STOP_TIMEOUT_S,
+    Handler,
+    Hangups,
+    IServingReactor,
+    Serving,
+)
+from tessel_service_kit.systemd import Notifier
+
+MIB: Final = 1024 * 1024
+
+SUPERVISOR_MORE_S: Final = 2.0
+"""Seconds that the supervisor waits for its workers, beyond the time after which they end
+themselves."""
+
+
+class IReactor(
+    IProxyReactor, ISupervisingReactor, IServingReactor, IAuthReactor, IResolvingReactor
+):
+    """The reactor interfaces that the command `tessel-proxy` uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the command has of its process: environment, reactor and standard error.
+
+    `standard_error` None: it was closed when the process started.
+    """
+
+    environ: Mapping[str, str]
+    reactor: IReactor
+    standard_error: TextIO | None
+
+
+def serve(host: Host) -> int:
+    """Run the proxy with the settings of the environment; return the exit code.
+
+    With more than one worker, this process is their supervisor. Raises ConfigError.
+    """
+    hangups = Hangups()  # first, so that no SIGHUP is lost while files are read
+    ready = get_ready(host.environ, host.reactor)
+    if ready.config.workers > 1:
+        return _supervise(host, ready, hangups)
+    config, reactor = ready.config, host.reactor
+    reactor.installNameResolver(resolver_of(reactor))  # for the name of the token service
+    files = log_files(config)
+    log = begin_logging(host.standard_error, config.log_level, config.log_format, *files)
+    _log_hints(ready)
+    service = _proxy(host, config, ready, lambda: log.dropped + sum(each.dropped for each in files))
+    serving = Serving(
+        service.startService,
+        service.stopService,
+        reactor,
+        reload=lambda: _reload(service, ready),
+        hangups=hangups,
+        halt=service.abort,
+        stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
+        error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
+        notifier=Notifier(host.environ),
+    )
+    gc.freeze()  # modules stay for ever, so collections need not visit them
+    return serving.run()
+
+
+def _proxy(
+    host: Host,
+    config: Config,
+    ready: Ready,
+    log_dropped: Callable[[], int],
+    place: Place | None = None,
+) -> ProxyService:
+    return ProxyService(
+        config,
+        host.reactor,
+        ready.authenticator,
+        ready.tls,
+        ready.reloadables,
+        legacy_tls=ready.legacy_tls,
+        certificate_ends=lambda: _first_end(ready),
+        revocations_end=lambda: _revocations_end(ready),
+        log_dropped=log_dropped,
+        token_service=ready.chosen.token_service,
+        descriptors=raise_descriptors(),
+        place=place,
+    )
+
+
+def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
+    """Run the supervisor of several workers. It keeps nothing of `ready` but the settings."""
+    config, reactor = ready.config, host.reactor
+    files = log_files(config)
+    log = begin_logging(host.standard_error, config.log_level, config.log_format, *files)
+    _log_hints(ready)
+    service = SupervisorService(
+        config,
+        reactor,
+        _launch(host),
+        [log, *files],
+        lambda: log.dropped + sum(each.dropped for each in files),
+    )
+    raise_descriptors()  # workers inherit the limit
+    signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(service.upgrade))
+    return Serving(
+        service.start,
+        service.stop,
+        reactor,
+        reload=service.reload,
+        hangups=hangups,
+        halt=service.halt,
+        stop_timeout_s=config.stop_s + STOP_TIMEOUT_S + SUPERVISOR_MORE_S,
+        error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
+        notifier=Notifier(host.environ),
+    ).run()
+
+
+def _launch(host: Host) -> Launch:
+    """Return what starts workers: by name, so that they are the code that is installed then."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    descriptor = descriptor_of(host.standard_error)
+    return Launch(
+        # -P: no module in the working directory can take the place of an installed one
+        [sys.executable, "-P", "-m", "tessel_proxy", "worker"],
+        host.environ,
+        nothing if descriptor is None else descriptor,
+        nothing,
+    )
+
+
+def work(host: Host, arguments: Namespace) -> int:
+    """Run one worker of a supervisor, with the arguments that it gives; return the exit code.
+
+    Raises ConfigError, if the settings' files have changed since the supervisor has read them.
+    """
+    for number in (signal.SIGINT, signal.SIGUSR2):  # for the supervisor, but sent to all
+        signal.signal(number, signal.SIG_IGN)
+    hangups = Hangups()
+    ready = get_ready(host.environ, host.reactor)
+    config = divided(replace(ready.config, admin_port=None), ready.config.workers)
+    reactor = host.reactor
+    reactor.installNameResolver(resolver_of(reactor))
+    log = begin_logging(
+        host.standard_error, config.log_level, config.log_format, worker=arguments.number
+    )
+    link = WorkerLink(reactor)
+    room = TunnelRoom(config.max_tunnels, config.workers, link.last_look, reactor.seconds)
+    place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
+    service = _proxy(host, config, ready, lambda: log.dropped, place)
+    worker = Worker(service, link)
+    serving = Serving(
+        lambda: worker.start(reactor),
+        service.stopService,
+        reactor,
+        reload=lambda: _reload(service, ready),
+        hangups=hangups,
+        halt=service.abort,
+        stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
+        catch=_catch_unless_ignored,
+    )
+    worker.of(serving)
+    gc.freeze()  # as above
+    return serving.run()
+
+
+def _catch_unless_ignored(number: int, handler: Handler) -> None:
+    if number != signal.SIGINT:
+        signal.signal(number, handler)
+
+
+def _log_hints(ready: Ready) -> None:
+    for hint in ready.hints:
+        Logger().warn("{hint}", event="setting_hint", hint=hint)
+
+
+def log_files(config: Config) -> list[FileOutput]:
+    """Return the output to LOG_FILE; if it cannot be opened, none, as a hint has said."""
+    if config.log_file is None:
+        return []
+    try:
+        return [file_output(config.log_file, config.log_file_mib * MIB, config.log_format)]
+    except OSError:
+        return []
+
+
+def _reload(service: ProxyService, ready: Ready) -> None:
+    service.reload()
+    if ready.kept:
+        Logger().info(
+            "not read again: {settings}; restart the proxy to apply changes in them",
+            event="not_reloaded",
+            settings=", ".join(ready.kept),
+        )
+
+
+def _first_end(ready: Ready) -> float:
+    """Return when the first server certificate expires; a reload changes it."""
+    shown = [each.identity for each in (ready.tls, ready.legacy_tls) if each]
+    return min(each.ends.timestamp() for each in shown)
+
+
+def _revocations_end(ready: Ready) -> float | None:
+    """Return when the first revocation list expires, None if none does."""
+    ends = ready.tls.identity.revocations.first_end
+    return None if ends is None else ends.timestamp()

@@ -1,0 +1,136 @@
+"""The supervisor as a whole: its workers, the admin port, the control socket and the shared state.
+
+It is what the command runs with more than one worker, in place of a ProxyService.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorUNIX
+from twisted.logger import Logger
+
+from tessel_proxy.fleet.control import ControlPort
+from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.own_metrics import OwnCollector
+from tessel_proxy.fleet.summing import SummedCollector
+from tessel_proxy.fleet.supervisor import Plan, Supervisor
+from tessel_proxy.fleet.upgrade import Upgrade
+from tessel_proxy.fleet.workers import IWorkerReactor, Launch
+from tessel_proxy.front.listening import IListeningReactor
+from tessel_proxy.monitoring.admin import AdminPort, admin_site
+from tessel_proxy.monitoring.metrics import process_registry
+from tessel_proxy.records.accounting import Listener
+from tessel_proxy.startup.config import Config
+from tessel_service_kit.output import Writable
+
+
+class ISupervisingReactor(IListeningReactor, IWorkerReactor, IReactorUNIX):
+    """The reactor interfaces that the supervisor uses."""
+
+
+class SupervisorService:
+    """A proxy of several workers: `start`, `reload`, `upgrade`, `stop` and `halt` are for all."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: ISupervisingReactor,
+        launch: Launch,
+        outputs: Sequence[Writable],
+        log_dropped: Callable[[], int],
+    ) -> None:
+        """Build all parts; nothing is opened or started.
+
+        Args:
+            config: the settings.
+            reactor: Twisted's reactor.
+            launch: what starts a worker.
+            outputs: get the log lines of the workers.
+            log_dropped: returns how many log lines were dropped.
+        """
+        self._config = config
+        self._outputs = outputs
+        self._engine = LocalEngine(reactor, self._guessed)
+        self._metrics = SummedCollector(process_registry())
+        self.supervisor = Supervisor(
+            Plan(
+                config.workers,
+                config.host,
+                _ports(config),
+                config.drain_delay_s,
+                f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            ),
+            launch,
+            self._engine,
+            reactor,
+            forget=self._engine.forget,
+            log=self._write,
+            metrics=self._metrics,
+        )
+        self._metrics.own = OwnCollector(self.supervisor, self._engine, config.workers, log_dropped)
+        self._upgrade = Upgrade(self.supervisor, reactor)
+        registry = CollectorRegistry()
+        registry.register(self._metrics)
+        self._admin = AdminPort(config, reactor, admin_site(self.supervisor, registry))
+        self._control = ControlPort(config.control_socket, {"upgrade": self._upgrade.run}, reactor)
+
+    async def start(self) -> None:
+        """Open all ports and start the workers; return when all serve.
+
+        Raises CannotListenError.
+        """
+        self._admin.start()
+        self._control.start()
+        if self._admin.port is not None:
+            self.supervisor.listening = [(self._config.admin_host or "::", self._admin.port)]
+        await self.supervisor.start()
+
+    def reload(self) -> None:
+        """Let all workers read their files again."""
+        self.supervisor.reload()
+
+    def upgrade(self) -> None:
+        """Begin an upgrade; its end is logged."""
+        done = Deferred.fromCoroutine(self._upgrade.run())
+        done.addCallbacks(
+            self._refused, lambda why: self._log.failure("the upgrade broke off", failure=why)
+        )
+
+    def _refused(self, why: str | None) -> None:
+        if why is not None:
+            self._log.warn("no upgrade on SIGUSR2: {why}", event="upgrade_refused", why=why)
+
+    async def stop(self) -> None:
+        """Drain and end all workers, then close what is left."""
+        await self.supervisor.stop()
+        await self._control.stop()
+        await self._admin.stop()
+
+    def halt(self) -> None:
+        """End all workers at once."""
+        self.supervisor.halt()
+
+    def _guessed(self, source: str, level: float) -> None:
+        for each in self.supervisor.living:
+            each.link.guessed(source, level)
+
+    def _write(self, lines: bytes) -> None:
+        for line in lines.decode("utf-8", "backslashreplace").splitlines(keepends=True):
+            for output in self._outputs:
+                output.write(line)
+
+
+def _ports(config: Config) -> dict[Listener, int]:
+    """Return the ports for devices; workers inherit their sockets in this order."""
+    ports = {Listener.MAIN: config.port}
+    if config.legacy_port is not None:
+        ports[Listener.LEGACY] = config.legacy_port
+    return ports

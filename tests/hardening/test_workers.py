@@ -1,0 +1,296 @@
+"""Several workers on one port: they are killed, reloaded, stopped and replaced under load."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from lab.waiting import eventually
+from support.hardening.device import GoneError, connecting, data
+from support.hardening.proxy import COMMAND, TOKEN
+from support.hardening.workers import (
+    ECHOED,
+    Comers,
+    has_ended,
+    kill,
+    wait_for_workers,
+    worker_pids,
+)
+
+WORKERS = 2
+BREAKS_NEW_WORKERS = """
+import os, sys
+if "worker" in sys.orig_argv and os.path.exists({flag!r}):
+    os._exit(3)
+"""
+
+
+@pytest.fixture
+def workers_with(proxy_with):
+    """Start a proxy of two workers, and wait until both serve."""
+
+    def start(**settings):
+        proxy = proxy_with(WORKERS=WORKERS, ADMIN_PORT=0, **settings)
+        wait_for_workers(proxy, WORKERS)
+        return proxy
+
+    return start
+
+
+def echoes(device, site, channel=2):
+    device.send(connecting(channel, site["echo"]), data(channel, ECHOED))
+    return device.read_bytes(channel, len(ECHOED)) == ECHOED
+
+
+def readyz(proxy):
+    (admin,) = proxy.log.events("admin_listening")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/readyz", timeout=5) as it:
+            return it.status, it.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def upgrade(control):
+    return subprocess.run(
+        [*COMMAND, "upgrade"],
+        env={"CONTROL_SOCKET": str(control), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_workers_share_the_port_and_number_their_log_lines(workers_with, device_of, site):
+    proxy = workers_with()
+    devices = [device_of(proxy, TOKEN) for _ in range(40)]
+    assert all(echoes(each, site) for each in devices)
+    lines = eventually(lambda: authenticated(proxy, len(devices)))
+    assert {line["worker"] for line in lines} == {1, 2}
+    eventually(lambda: proxy.metric('tunnels{state="authenticated"}') == 40)
+
+
+def test_a_killed_worker_takes_only_its_own_tunnels_along_and_no_connection_is_refused(
+    workers_with, device_of, context, site
+):
+    proxy = workers_with()
+    devices = [device_of(proxy, TOKEN) for _ in range(20)]
+    lines = eventually(lambda: authenticated(proxy, len(devices)))
+    of_first = sum(line["worker"] == 1 for line in lines)
+    first = next(line for line in proxy.log.events("worker_serves") if line["worker"] == 1)
+    with Comers(proxy, context, site) as comers:
+        kill(first["pid"])
+        wait_for_workers(proxy, WORKERS + 1)
+        served = comers.served
+        eventually(lambda: comers.served > served + 20)
+    assert comers.refused == []  # those that waited for the worker were served by the next one
+    assert len(comers.cut) <= 2  # at most what each of the threads had open there
+    survivors = [each for each in devices if still_echoes(each, site)]
+    assert len(survivors) == len(devices) - of_first
+    assert proxy.metric("worker_restarts_total") == 1
+    proxy.expected_faults = ["worker_died"]
+
+
+def authenticated(proxy, count):
+    lines = proxy.log.events("tunnel_authenticated")
+    return lines if len(lines) == count else None
+
+
+def still_echoes(device, site):
+    try:
+        return echoes(device, site)
+    except (GoneError, OSError):
+        return False
+
+
+def test_the_counters_of_a_killed_worker_are_kept(workers_with, device_of, site):
+    proxy = workers_with()
+    for _ in range(10):
+        with device_of(proxy, TOKEN) as device:
+            echoes(device, site)
+    accepted = 'tunnels_accepted_total{listener="main"}'
+    eventually(lambda: proxy.metric(accepted) == 10)
+    for pid in worker_pids(proxy):
+        kill(pid)
+    wait_for_workers(proxy, 2 * WORKERS)
+    assert proxy.metric(accepted) == 10
+    proxy.expected_faults = ["worker_died"] * 2
+
+
+def test_a_worker_that_dies_again_and_again_turns_readiness_red_and_says_why(workers_with):
+    proxy = workers_with()
+    for deaths in range(1, 4):
+        served = [line for line in proxy.log.events("worker_serves") if line["worker"] == 2]
+        kill(served[-1]["pid"])
+        wait_for_workers(proxy, WORKERS + deaths)
+    status, text = readyz(proxy)
+    assert (status, text) == (503, "worker 2 died 3 times soon after its start\n")
+    proxy.expected_faults = ["worker_died"] * 2 + ["crash_loop"]
+
+
+def test_a_worker_that_gets_sigterm_from_somebody_else_is_succeeded_at_once(
+    workers_with, device_of, site
+):
+    proxy = workers_with(DRAIN_S=30)
+    devices = [device_of(proxy, TOKEN) for _ in range(10)]
+    assert all(echoes(each, site) for each in devices)
+    pids = worker_pids(proxy)
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+    wait_for_workers(proxy, 2 * WORKERS)
+    assert echoes(device_of(proxy, TOKEN), site)
+    for each in devices:  # they drain meanwhile
+        each.send(data(2, ECHOED))
+        assert each.read_bytes(2, len(ECHOED)) == ECHOED
+        each.socket.close()
+    eventually(lambda: all(has_ended(pid) for pid in pids))
+
+
+def test_workers_whose_supervisor_was_killed_drain_and_say_so(workers_with, device_of, site):
+    proxy = workers_with(DRAIN_S=30)
+    device = device_of(proxy, TOKEN)
+    assert echoes(device, site)
+    pids = worker_pids(proxy)
+    kill(proxy.process.id)
+    proxy.process.wait(5)
+    eventually(lambda: len(proxy.log.events("supervisor_lost")) == WORKERS)
+    device.send(data(2, ECHOED))
+    assert device.read_bytes(2, len(ECHOED)) == ECHOED
+    device.socket.close()
+    eventually(lambda: all(has_ended(pid) for pid in pids))
+    proxy.start()  # on the same port
+    assert echoes(device_of(proxy, TOKEN), site)
+    proxy.expected_faults = ["supervisor_lost"] * WORKERS
+
+
+def test_sighup_reloads_all_workers(workers_with, context, site):
+    proxy = workers_with()
+    with Comers(proxy, context, site) as comers:
+        proxy.reload()
+        loaded = lambda: [  # noqa: E731 -- two words
+            line["worker"]
+            for line in proxy.log.events("reloaded")
+            if line["what"] == "the certificate"
+        ]
+        eventually(lambda: sorted(loaded()) == [1, 2])
+    assert (comers.refused, comers.cut) == ([], [])
+
+
+def test_sigterm_drains_all_workers_and_the_port_is_free_then(workers_with, device_of, site):
+    proxy = workers_with(DRAIN_S=30)
+    devices = [device_of(proxy, TOKEN) for _ in range(6)]
+    for each in devices:
+        each.send(connecting(2, site["echo"]))
+        each.send(data(2, b"1"))
+        each.read_bytes(2, 1)
+    proxy.terminate()
+    eventually(lambda: len(proxy.log.events("stopping")) == WORKERS + 1)
+    eventually(lambda: proxy.log.events("draining"))
+    with pytest.raises(OSError):  # noqa: PT011 -- refused, or reset while the last socket closed
+        device_of(proxy)
+    for each in devices:
+        each.send(data(2, ECHOED))
+        assert each.read_bytes(2, len(ECHOED)) == ECHOED
+        each.socket.close()
+    assert proxy.process.wait(20) == 0
+    proxy.start()
+
+
+def test_a_second_signal_stops_all_workers_at_once(workers_with, device_of, site):
+    proxy = workers_with(DRAIN_S=60)
+    assert echoes(device_of(proxy, TOKEN), site)
+    pids = worker_pids(proxy)
+    proxy.terminate()
+    eventually(lambda: proxy.log.events("draining"))
+    proxy.terminate()
+    assert proxy.process.wait(10) == 0
+    eventually(lambda: all(has_ended(pid) for pid in pids), 5)
+
+
+def test_upgrades_under_load_refuse_no_connection_and_cut_no_transfer(
+    workers_with, context, site, tmp_path, device_of
+):
+    control = tmp_path / "control"
+    proxy = workers_with(DRAIN_S=20, CONTROL_SOCKET=control)
+    long_one = device_of(proxy, TOKEN)
+    assert echoes(long_one, site)
+    with Comers(proxy, context, site) as comers:
+        for _ in range(3):
+            before = set(worker_pids(proxy))
+            done = upgrade(control)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert not before & set(now_serving(proxy))
+            long_one.send(data(2, ECHOED))  # on a worker that drains
+            assert long_one.read_bytes(2, len(ECHOED)) == ECHOED
+        served = comers.served
+        eventually(lambda: comers.served > served + 10)
+    assert (comers.refused, comers.cut) == ([], [])
+    long_one.socket.close()
+    eventually(lambda: len(worker_pids(proxy)) == WORKERS)
+
+
+def now_serving(proxy):
+    """Return the newest worker of each number."""
+    return {line["worker"]: line["pid"] for line in proxy.log.events("worker_serves")}.values()
+
+
+def test_sigusr2_upgrades_too(workers_with):
+    proxy = workers_with()
+    proxy.process.signal(signal.SIGUSR2)
+    eventually(lambda: proxy.log.events("upgraded"), 30)
+    eventually(lambda: len(worker_pids(proxy)) == WORKERS)
+
+
+def test_a_broken_new_version_leaves_the_old_one_serving(proxy_with, context, site, tmp_path):
+    flag, control = tmp_path / "broken", tmp_path / "control"
+    (tmp_path / "sitecustomize.py").write_text(BREAKS_NEW_WORKERS.format(flag=str(flag)))
+    proxy = proxy_with(WORKERS=2, ADMIN_PORT=0, CONTROL_SOCKET=control, PYTHONPATH=tmp_path)
+    wait_for_workers(proxy, 2)
+    pids = worker_pids(proxy)
+    with Comers(proxy, context, site) as comers:
+        flag.touch()
+        done = upgrade(control)
+        assert done.returncode == 1
+        assert re.search(r"new worker 1 ended before it served: exit code 3", done.stderr)
+        served = comers.served
+        eventually(lambda: comers.served > served + 10)
+    assert worker_pids(proxy) == pids
+    assert (comers.refused, comers.cut) == ([], [])
+    assert readyz(proxy) == (200, "ok\n")
+    proxy.expected_faults = ["upgrade_failed"]
+
+
+def test_only_its_owner_can_use_the_control_socket(workers_with, tmp_path):
+    control = tmp_path / "control"
+    proxy = workers_with(CONTROL_SOCKET=control)
+    assert control.stat().st_mode & 0o777 == 0o600
+    kill(proxy.process.id)
+    proxy.process.wait(5)
+    pids = [line["pid"] for line in proxy.log.events("worker_serves")]
+    eventually(lambda: all(has_ended(pid) for pid in pids))
+    proxy.start()  # a socket that was left behind is in nobody's way
+    eventually(lambda: upgrade(control).returncode == 0, 30)
+    proxy.terminate()
+    assert proxy.process.wait(20) == 0
+    assert not control.exists()
+    proxy.expected_faults = ["supervisor_lost"] * 2
+
+
+def test_lines_of_all_workers_are_whole_and_also_in_the_log_file(
+    workers_with, context, site, tmp_path
+):
+    file = tmp_path / "proxy.log"
+    proxy = workers_with(LOG_FILE=file)
+    with Comers(proxy, context, site, threads=4) as comers:
+        eventually(lambda: comers.served > 100, 30)
+    proxy.terminate()
+    assert proxy.process.wait(20) == 0
+    lines = file.read_text().splitlines()
+    assert lines == proxy.process.stderr.splitlines()
+    assert {json.loads(line).get("worker") for line in lines} == {None, 1, 2}
