@@ -122,9 +122,9 @@ class SlowRelay:
         self._listening = None
         self._halves = []
 
-    async def start(self):
+    async def start(self, port=0):
         factory = Factory.forProtocol(self._accepted)
-        self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(
+        self._listening = await TCP4ServerEndpoint(reactor, port, interface="127.0.0.1").listen(
             factory
         )
         self.port = self._listening.getHost().port

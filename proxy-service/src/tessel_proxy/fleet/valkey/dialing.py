@@ -101,8 +101,9 @@ class Dialer:
         try:
             await self._prepare(protocol)
         except RedisError as error:
-            protocol.end("not prepared")
-            raise DialError(f"{host}:{port}: {error}") from error
+            why = protocol.fault or str(error)  # the fault has the reason of a failed handshake
+            protocol.end(why)
+            raise DialError(f"{host}:{port}: {why}") from error
         except BaseException:  # also cancelled by the deadline
             protocol.end("not prepared")
             raise

@@ -113,10 +113,10 @@ local function notify(stream, notice, kept, kept_s, id)
   redis.call('EXPIRE', stream, kept_s)
 end
 
--- The member that has the device now, if it is another living one with tunnels of the account.
+-- The member that has the device now, if it is another one with tunnels of the account.
 local function older_holder(member, account, device)
   local older = redis.call('HGET', 'tessel:devices:' .. account, device)
-  if not older or older == member or not redis.call('ZSCORE', MEMBERS, older) then return nil end
+  if not older or older == member then return nil end
   local _, record = totals(account, older)
   if numbers(record)[1] == 0 then return nil end
   return older
@@ -131,6 +131,7 @@ local function arrive(member, account, device, moved, kept, kept_s, most)
     put_tunnels(older, account, numbers(record)[1] - 1)
     notify('tessel:inbox:' .. older, moved, kept, kept_s)
   end
+  if redis.call('EXISTS', 'tessel:account:' .. account) == 0 then return end  -- ended meanwhile
   if redis.call('HSET', key, device, member) == 1 then
     local open = tonumber(redis.call('HGET', 'tessel:account:' .. account, 't') or '0')
     if redis.call('HLEN', key) > math.max(most, 4 * open) then

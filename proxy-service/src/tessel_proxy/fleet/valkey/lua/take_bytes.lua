@@ -15,12 +15,12 @@ if ttl < 0 or not day then  -- the day begins, or the engine has lost it
     day, ttl, own = int(now_ms()), tonumber(ARGV[8]), 0
   end
 elseif day ~= known then
-  if known == '' or left <= 0 then
-    own = 0  -- of a day that is over
-  elseif tonumber(known) < tonumber(day) then
-    day, ttl = known, math.min(ttl, left)  -- another host began a day after the engine had lost it
-  elseif not before then
+  -- The engine had lost a day, and another host has begun one: they are joined, and end with the first.
+  -- A day that ends within a second may be over here already.
+  if known == '' or left <= 1000 then
     own = 0
+  elseif tonumber(known) < tonumber(day) then
+    day, ttl = known, math.min(ttl, left)
   end
 end
 sum, before = tonumber(sum), tonumber(before or '0')
