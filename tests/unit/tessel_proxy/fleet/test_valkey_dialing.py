@@ -3,7 +3,9 @@
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -89,6 +91,39 @@ async def test_databases_of_a_server_are_different_fleets(server, engines):
     two = await engines.up(server.port, database=2)
     await one.renew("a")
     assert await two.renew("b") == ("b",)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_engine_that_is_stopped_while_it_dials_dials_no_more(engines, monkeypatch):
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.dialing.HostnameEndpoint", NeverConnects)
+    engine = engines.started(ValkeyEngine(reactor, dialer(("127.0.0.1", 1))))
+    engine.stop()
+    assert NeverConnects.cancelled == 2  # both connections
+    await passes(0.3)
+    assert not engine.health.failures
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_attempt_to_connect_has_a_deadline(monkeypatch):
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.dialing.HostnameEndpoint", NeverConnects)
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.dialing.DIAL_TIMEOUT_S", 0.05)
+    assert await refused(dialer(("127.0.0.1", 1))) == "no answer within 0.05 s"
+
+
+class NeverConnects:
+    """An endpoint in a network that drops packets."""
+
+    cancelled = 0
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def connect(self, factory):
+        return Deferred(self.cancel)
+
+    def cancel(self, connecting):
+        NeverConnects.cancelled += 1
+        connecting.errback(ConnectingCancelledError(None))
 
 
 @pytest_twisted.ensureDeferred

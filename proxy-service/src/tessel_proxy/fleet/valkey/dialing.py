@@ -14,10 +14,15 @@ from typing import Any, Final, TypeVar, cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionClosed,
+    DNSLookupError,
+)
 from twisted.internet.interfaces import (
     IReactorPluggableNameResolver,
     IReactorTCP,
@@ -157,6 +162,8 @@ class Dialer:
         factory.noisy = False
         try:
             protocol = await self._endpoint(host, port).connect(factory)
+        except ConnectingCancelledError:  # which is no CancelledError
+            raise CancelledError from None
         except (ConnectError, ConnectionClosed, DNSLookupError, SSL.Error) as error:
             raise DialError(f"{host}:{port}: {error or type(error).__name__}") from error
         return cast("EngineProtocol", protocol)
