@@ -63,11 +63,16 @@ class EngineCall(amp.Command):
     errors: ClassVar[dict[type[Exception], bytes]] = {EngineError: b"ENGINE"}
 
 
+class NotHeardError(Exception):
+    """A worker could not act on a notice; its log says why."""
+
+
 class Heard(amp.Command):
-    """The supervisor passes on a notice of the engine (fleet/wire.py)."""
+    """The supervisor passes on a notice of the engine (fleet/wire.py); the worker has acted."""
 
     arguments: ClassVar = [(b"notice", amp.String())]
     response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+    errors: ClassVar[dict[type[Exception], bytes]] = {NotHeardError: b"NOT_HEARD"}
 
 
 class Guessed(amp.Command):

@@ -20,8 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from typing import Protocol as Interface
+
+from twisted.internet.defer import Deferred
 
 CALL_TIMEOUT_S: Final = 0.5
 """Seconds for one call. An engine on the same site answers in a millisecond or two; a device waits
@@ -146,8 +148,9 @@ class Confirmations:
     missing: tuple[str, ...]
 
 
-Hear: TypeAlias = Callable[[Notice], None]
-"""Acts on a notice. Its return is the confirmation."""
+Hear: TypeAlias = Callable[[Notice], "Deferred[Any] | None"]
+"""Acts on a notice. Its return is the confirmation; a Deferred confirms when it fires, for a hearer
+that passes the notice on to another process, and one that fails does not confirm."""
 
 
 class Engine(Interface):

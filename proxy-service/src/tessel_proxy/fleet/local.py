@@ -18,6 +18,7 @@ from tessel_proxy.fleet.engine import (
     Slice,
     Totals,
 )
+from tessel_proxy.fleet.telling import acted
 from tessel_proxy.limits.quota import DAY_S
 
 MAX_SOURCES: Final = 16_384
@@ -133,13 +134,12 @@ class LocalEngine:
 
     async def publish(self, notice: Notice) -> Confirmations:
         """Tell all members; see Engine. A member in the same process acts within this call."""
-        return self.tell(notice)
-
-    def tell(self, notice: Notice) -> Confirmations:
-        """Call the hearers of all members with a notice."""
-        heard = [name for name, each in self._members.items() if each.hear is not None]
-        for name in heard:
-            self._tell(name, notice)
+        telling = [
+            (name, acted(each.hear, notice, self._clock))
+            for name, each in self._members.items()
+            if each.hear is not None
+        ]
+        heard = [name for name, telling_one in telling if await telling_one]
         return Confirmations(tuple(heard), tuple(set(self._members) - set(heard)))
 
     def listen(self, member: str, hear: Hear) -> None:
@@ -196,7 +196,7 @@ class LocalEngine:
     def _tell(self, member: str, notice: Notice) -> None:
         hear = self._members[member].hear if member in self._members else None
         if hear is not None:
-            hear(notice)
+            acted(hear, notice, self._clock)
 
     def _make_room_for_day(self, now: float) -> None:
         if len(self._days) < MAX_DAYS:

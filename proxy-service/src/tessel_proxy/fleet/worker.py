@@ -19,6 +19,7 @@ from tessel_proxy.fleet.calls import (
     Heard,
     Join,
     Look,
+    NotHeardError,
     Retire,
     Serving,
 )
@@ -75,8 +76,9 @@ class WorkerLink(amp.AMP):
     def _heard(self, notice: bytes) -> dict[str, object]:
         try:
             self.engine.hear(load_notice(notice))
-        except Exception:  # noqa: BLE001 -- amp would close the connection, and the worker would end
+        except Exception as error:  # amp would close the connection, and the worker would end
             self._log.failure("a notice was not acted on", error=ErrorCode.INTERNAL_ERROR.value)
+            raise NotHeardError from error
         return {}
 
     @Guessed.responder

@@ -116,8 +116,8 @@ class SupervisorLink(amp.AMP):
             raise EngineError("internal error of the supervisor") from error
         return {"result": dumped(result)}
 
-    def _tell(self, notice: Notice) -> None:
-        self.call(Heard, notice=dump_notice(notice)).addErrback(lambda _lost: None)
+    def _tell(self, notice: Notice) -> Deferred[Any]:
+        return self.call(Heard, notice=dump_notice(notice))
 
     def call(self, command: type[amp.Command], **values: object) -> Deferred[Any]:
         """Call the worker; the Deferred fails if the connection is lost."""

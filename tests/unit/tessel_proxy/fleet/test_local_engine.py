@@ -2,9 +2,11 @@
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 
 from tessel_proxy.fleet.engine import (
+    CALL_TIMEOUT_S,
     Confirmations,
     Demand,
     DeviceMoved,
@@ -180,3 +182,26 @@ def test_a_notice_reaches_all_members_and_names_those_that_did_not_hear(engine):
     now(engine.renew("b"))
     assert now(engine.publish(TokensRevoked("kim"))) == Confirmations(("a",), ("b",))
     assert heard == [TokensRevoked("kim")]
+
+
+def test_a_member_in_another_process_confirms_when_it_has_acted(engine, clock):
+    acting = {name: Deferred() for name in ("a", "b", "c")}
+    for name, each in acting.items():
+        engine.listen(name, lambda _, each=each: each)
+    results = []
+    Deferred.fromCoroutine(engine.publish(TokensRevoked(None))).addCallback(results.append)
+    acting["a"].callback(None)
+    acting["b"].errback(ConnectionDone())
+    assert results == []
+    clock.advance(CALL_TIMEOUT_S)
+    assert results[0].confirmed == ("a",)
+    assert set(results[0].missing) == {"b", "c"}
+
+
+def test_a_member_whose_hearer_fails_has_not_heard(engine, logged_failures):
+    def fail(_notice):
+        raise ZeroDivisionError
+
+    engine.listen("a", fail)
+    assert now(engine.publish(TokensRevoked(None))).missing == ("a",)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1

@@ -2,6 +2,9 @@
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import ConnectionDone
 
 from support.fleet_engines import Engines, passes, until
 from support.valkey_server import ValkeyServer
@@ -187,8 +190,6 @@ async def test_bytes_that_were_given_back_can_be_taken_by_another(hosts):
 
 @pytest_twisted.ensureDeferred
 async def test_slices_that_are_asked_for_together_are_different_ones(hosts):
-    from twisted.internet.defer import Deferred, gatherResults  # noqa: PLC0415
-
     asked = [Deferred.fromCoroutine(hosts[0].take_bytes("shop", 30, 100)) for _ in range(5)]
     assert [each.nbytes for each in await gatherResults(asked)] == [30, 30, 30, 10, 0]
 
@@ -246,6 +247,19 @@ async def test_a_member_whose_hearer_fails_does_not_confirm(hosts, logged_failur
     await hosts[0].renew("a")
     assert (await hosts[0].publish(TokensRevoked(None))).missing == ("a",)
     assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_hearer_in_another_process_confirms_when_it_has_acted(hosts):
+    acting = [Deferred(), Deferred()]
+    hosts[0].listen("a", lambda _: acting[0])
+    hosts[1].listen("b", lambda _: acting[1])
+    await hosts[0].renew("a")
+    await hosts[1].renew("b")
+    reactor.callLater(0.1, acting[0].callback, None)
+    reactor.callLater(0.1, acting[1].errback, ConnectionDone())
+    done = await hosts[0].publish(TokensRevoked(None))
+    assert (done.confirmed, done.missing) == (("a",), ("b",))
 
 
 @pytest_twisted.ensureDeferred

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import islice
-from typing import Final
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
 
 from tessel_proxy.fleet.engine import DeviceMoved, Hear, Notice
 from tessel_proxy.fleet.valkey.link import Link
@@ -37,7 +39,7 @@ class Devices:
     def hearing(self, member: str, hear: Hear) -> Hear:
         """Return a hearer that also forgets devices that have moved away from `member`."""
 
-        def heard(notice: Notice) -> None:
+        def heard(notice: Notice) -> Deferred[Any] | None:
             if isinstance(notice, DeviceMoved):
                 key = (notice.account, notice.device)
                 if self._members.get(key) == member != notice.member:

@@ -37,7 +37,6 @@ from tessel_proxy.fleet.valkey.dialing import Dialer
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.hearing import Hearing
 from tessel_proxy.fleet.valkey.link import Link
-from tessel_proxy.fleet.valkey.notice_text import dumped
 from tessel_proxy.fleet.valkey.replies import (
     admission_of,
     confirmations_of,
@@ -55,6 +54,7 @@ from tessel_proxy.fleet.valkey.scripts import (
     RENEW,
     WRONG_TOKENS,
 )
+from tessel_proxy.fleet.wire import dump_notice
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class ValkeyEngine:
         self, member: str, account: str, device: str | None, own: int, limit: int
     ) -> Admission:
         """Count one more tunnel, if fewer than `limit` are open in all. See Engine."""
-        moved = dumped(DeviceMoved(account, device or "", member))
+        moved = dump_notice(DeviceMoved(account, device or "", member))
         reply = await self._link.run(
             ADMIT, member, LIVES_MS, account, device or "", own, limit, SWEEP, moved,
             KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
@@ -157,7 +157,7 @@ class ValkeyEngine:
         moves = [
             text
             for account, device in arrived
-            for text in (account, device, dumped(DeviceMoved(account, device, member)))
+            for text in (account, device, dump_notice(DeviceMoved(account, device, member)))
         ]
         reply = await self._link.run(
             EXCHANGE, member, LIVES_MS, SWEEP, KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
@@ -183,10 +183,10 @@ class ValkeyEngine:
 
     async def publish(self, notice: Notice) -> Confirmations:
         """Tell all live members; return which of them have acted. See Engine."""
-        until = self._clock.seconds() + CALL_TIMEOUT_S
+        until = self._clock.seconds() + CALL_TIMEOUT_S - 2 * ASK_AGAIN_S
         notice_id = token_hex(8)
         await self._link.run(
-            PUBLISH, dumped(notice), notice_id, KEPT_NOTICES, round(KEPT_NOTICES_S)
+            PUBLISH, dump_notice(notice), notice_id, KEPT_NOTICES, round(KEPT_NOTICES_S)
         )
         found = Confirmations((), self._members)
         while self._clock.seconds() < until:
@@ -203,11 +203,11 @@ class ValkeyEngine:
         """Call `hear` with every notice from now on. See Engine."""
         self._hearing.listen(member, self._devices.hearing(member, hear))
 
-    async def _confirm(self, notice_id: str, heard: Sequence[str]) -> None:
+    async def _confirm(self, notice_id: str, member: str) -> None:
         try:
-            await self._link.run(CONFIRM, notice_id, CONFIRMED_KEPT_S, *heard)
+            await self._link.run(CONFIRM, notice_id, CONFIRMED_KEPT_S, member)
         except EngineError:
-            return  # the health tells; the publisher reports these members as missing
+            return  # the health tells; the publisher reports this member as missing
 
     async def _in_time(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
         """Await `work`, which may wait for an earlier call, for CALL_TIMEOUT_S at most."""

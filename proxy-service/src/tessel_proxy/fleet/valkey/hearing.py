@@ -8,7 +8,8 @@ reading after a pause are the same.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -18,12 +19,13 @@ from twisted.logger import Logger
 from txredisapi import RedisError  # type: ignore[import-untyped]
 
 from tessel_proxy.fleet.engine import KEPT_NOTICES_S, DeviceMoved, Hear, Notice, TokensRevoked
+from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.connection import KeptConnection
 from tessel_proxy.fleet.valkey.dialing import Dialer, DialError
 from tessel_proxy.fleet.valkey.health import EngineHealth
-from tessel_proxy.fleet.valkey.notice_text import loaded
 from tessel_proxy.fleet.valkey.protocol import EngineProtocol
 from tessel_proxy.fleet.valkey.scripts import POSITIONS
+from tessel_proxy.fleet.wire import load_notice
 
 ALL: Final = "tessel:notices"
 INBOX: Final = "tessel:inbox:"
@@ -38,8 +40,8 @@ READ_TIMEOUT_S: Final = BLOCK_S + 5.0
 PER_READ: Final = 256
 """Notices of one reply: one that was away does not get thousands at once."""
 
-Confirm = Callable[[str, Sequence[str]], Awaitable[None]]
-"""Called with the id of a notice, and the members of this host that have acted on it."""
+Confirm = Callable[[str, str], Coroutine[Deferred[Any], Any, None]]
+"""Called with the id of a notice, and a member of this host that has acted on it."""
 
 
 class Hearing:
@@ -124,33 +126,26 @@ class Hearing:
         for stream, entry, text, notice_id in entries:
             self._read_to[stream] = entry
             try:
-                notice = loaded(text)
-            except ValueError as error:  # of a later version, or not of a proxy
+                notice = load_notice(text)
+            except (ValueError, LookupError, TypeError) as error:  # also one of a later version
                 self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
                 continue
             member = stream.removeprefix(INBOX) if stream != ALL else None
-            heard = self._hear(notice, member)
-            if notice_id and heard:
-                Deferred.fromCoroutine(self._confirmed(notice_id, heard))
+            self._hear(notice, notice_id, member)
 
-    def _hear(self, notice: Notice, only: str | None = None) -> list[str]:
-        """Call the hearers, and return the names of those that have acted."""
-        heard = []
+    def _hear(self, notice: Notice, notice_id: str = "", only: str | None = None) -> None:
+        """Call the hearers, and confirm the notice for those that have acted."""
         for member, hear in list(self._hearers.items()):
             if only not in (None, member):
                 continue
             if isinstance(notice, DeviceMoved) and notice.member == member:
                 continue  # its own tunnel is the newer one
-            try:
-                hear(notice)
-            except Exception:  # noqa: BLE001 -- the others hear it, too; it is logged
-                self._log.failure("a notice was not acted on", event="notice_failed")
-            else:
-                heard.append(member)
-        return heard
+            done = acted(hear, notice, self._clock)
+            if notice_id:
+                done.addCallback(partial(self._acted, notice_id, member))
 
-    async def _confirmed(self, notice_id: str, heard: Sequence[str]) -> None:
-        await self._confirm(notice_id, heard)
+    def _acted(self, notice_id: str, member: str, has_acted: bool) -> Deferred[None] | None:
+        return Deferred.fromCoroutine(self._confirm(notice_id, member)) if has_acted else None
 
     def _doubt_tokens(self) -> None:
         """Check all tokens again: notices of revoked ones may have been lost."""

@@ -1,4 +1,4 @@
--- ARGV: id of a notice, seconds to keep the confirmation, then the members that have acted
-for i = 3, #ARGV do redis.call('SADD', 'tessel:confirmed:' .. ARGV[1], ARGV[i]) end
+-- ARGV: id of a notice, seconds to keep the confirmation, a member that has acted
+redis.call('SADD', 'tessel:confirmed:' .. ARGV[1], ARGV[3])
 redis.call('EXPIRE', 'tessel:confirmed:' .. ARGV[1], ARGV[2])
 return '1'
