@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from lab.waiting import eventually
-from support.hardening.device import GoneError, connecting, data
+from support.hardening.device import GoneError, connecting, data, hello
 from support.hardening.proxy import COMMAND, TOKEN
 from support.hardening.workers import (
     ECHOED,
@@ -294,3 +294,111 @@ def test_lines_of_all_workers_are_whole_and_also_in_the_log_file(
     lines = file.read_text().splitlines()
     assert lines == proxy.process.stderr.splitlines()
     assert {json.loads(line).get("worker") for line in lines} == {None, 1, 2}
+
+
+# --- limits of accounts
+
+
+def open_tunnels(proxy, device_of, count):
+    """Open tunnels until `count` were tried; return those that were accepted."""
+    devices = [device_of(proxy) for _ in range(count)]
+    return [each for each in devices if each.authenticate(TOKEN) == {"authed": True}]
+
+
+def test_the_tunnels_of_an_account_are_limited_over_all_workers(workers_with, device_of):
+    proxy = workers_with(MAX_TUNNELS_PER_ACCOUNT=12)
+    accepted = open_tunnels(proxy, device_of, 20)
+    assert len(accepted) == 12
+    workers = {line["worker"] for line in proxy.log.events("tunnel_authenticated")}
+    assert workers == {1, 2}
+    eventually(lambda: proxy.metric("account_tunnels_max") == 12)
+    accepted[0].socket.close()
+    eventually(lambda: open_tunnels(proxy, device_of, 1))
+
+
+def test_max_tunnels_holds_over_all_workers(workers_with, device_of):
+    proxy = workers_with(MAX_TUNNELS=20)
+    opened = []
+    while len(opened) < 20:
+        opened += connected(proxy, device_of)
+    eventually(lambda: sum_of_tunnels(proxy) == len(opened))
+    # each worker knows of the others' tunnels within two looks of the supervisor
+    eventually(lambda: not any(connected(proxy, device_of) for _ in range(8)))
+    assert proxy.metric("tunnels_limit") == 20
+
+
+def connected(proxy, device_of):
+    try:
+        device = device_of(proxy)
+        return [device] if device.authenticate(TOKEN) == {"authed": True} else []
+    except (GoneError, OSError):
+        return []
+
+
+def sum_of_tunnels(proxy):
+    return sum(proxy.metric(f'tunnels{{state="{each}"}}') for each in STATES)
+
+
+STATES = ("authenticated", "unauthenticated")
+
+
+def test_a_device_that_connects_to_another_worker_replaces_its_tunnel_there(
+    workers_with, device_of
+):
+    proxy = workers_with()
+    named = {"features": ["device/1"], "device": "a board"}
+    for _ in range(12):  # by chance, some come to the other worker
+        device = device_of(proxy)
+        device.send(hello(TOKEN, **named))
+        assert device.said()[1]["object"]["authed"] is True
+    lines = eventually(lambda: authenticated(proxy, 12))
+    assert {line["worker"] for line in lines} == {1, 2}
+    eventually(lambda: proxy.metric('tunnels{state="authenticated"}') == 1)
+    eventually(lambda: proxy.metric('tunnels_closed_total{outcome="replaced"}') == 11)
+
+
+def test_wrong_tokens_of_an_address_count_on_all_workers(workers_with, device_of):
+    proxy = workers_with(MAX_WRONG_TOKENS=6)
+    for number in range(24):
+        with device_of(proxy) as device:
+            device.send(hello(f"guess {number}"))
+            device.said()
+    eventually(lambda: sum_of_refusals(proxy) == 24)
+    wrong = proxy.metric('refusals_total{reason="wrong_token"}')
+    assert 6 <= wrong <= 7  # the last one may have been checked before the other worker was told
+    assert {line["worker"] for line in proxy.log.events("tunnel_closed")} >= {1, 2}
+
+
+def sum_of_refusals(proxy):
+    return sum(
+        proxy.metric(f'refusals_total{{reason="{each}"}}')
+        for each in ("wrong_token", "source_penalty")
+    )
+
+
+def test_the_bytes_of_a_day_are_limited_over_all_workers_and_restarts(
+    workers_with, device_of, site
+):
+    proxy = workers_with(BYTES_PER_DAY=1_000_000)
+    moved = sum(moved_until_refused(device_of(proxy, TOKEN), site) for _ in range(6))
+    assert 900_000 <= moved <= 1_200_000
+    for pid in worker_pids(proxy):
+        kill(pid)
+    wait_for_workers(proxy, 2 * WORKERS)
+    assert moved_until_refused(device_of(proxy, TOKEN), site) <= 40_000
+    proxy.expected_faults = ["worker_died"] * 2
+
+
+def moved_until_refused(device, site):
+    """Echo bytes until the account's day is used up; return the bytes of both directions."""
+    device.send(connecting(2, site["echo"]))
+    moved = 0
+    piece = ECHOED * 10
+    try:
+        while moved < 2_000_000:
+            device.send(data(2, piece))
+            device.socket.settimeout(2.0)
+            moved += 2 * len(device.read_bytes(2, len(piece)))
+    except (GoneError, OSError):
+        pass
+    return moved

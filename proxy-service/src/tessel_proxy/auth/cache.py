@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -71,6 +72,7 @@ class CachingAuthenticator:
         self._accepted: BoundedMemory[_Accepted] = BoundedMemory(MAX_ACCEPTED)
         self._refused_at: BoundedMemory[float] = BoundedMemory(MAX_REFUSED)
         self._checks: SingleFlight[Account | Refused] = SingleFlight()
+        self._doubted_at = -inf  # results from before are not fresh
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         """Return the cached result for `token`, or else the result of the other authenticator.
@@ -92,8 +94,15 @@ class CachingAuthenticator:
         """
         self._refused_at = BoundedMemory(MAX_REFUSED)
 
+    def doubt(self) -> None:
+        """Ask about each token again at its next check, whenever it was asked about before.
+
+        Accepted tokens keep their grace period, in case the other authenticator cannot be asked.
+        """
+        self._doubted_at = self._clock.seconds()
+
     def _fresh(self, key: bytes) -> Account | Refused | None:
-        after = self._clock.seconds() - self._times.fresh_s
+        after = max(self._clock.seconds() - self._times.fresh_s, self._doubted_at)
         good = self._accepted.get(key)
         if good is not None:
             in_time = good.asked_at > after and self._is_good_still(good)

@@ -23,11 +23,22 @@ from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.repeated_lines import LineKind, LogLines
 
 
+class Guesses(Protocol):
+    """Wrong tokens of sources, counted together with other processes.
+
+    `level` returns how many count now, or None if that is not known; it does not fail. `wrong` adds
+    one.
+    """
+
+    async def level(self, source: str) -> float | None: ...
+    def wrong(self, source: str) -> None: ...
+
+
 class SharedForChecks(Protocol):
     """The parts of the proxy that the token checks of all tunnels share.
 
     They are the authenticator, the penalties for wrong tokens, the clock, the digest function for
-    tokens, and the limited log lines.
+    tokens, the limited log lines, and the wrong tokens of other processes, if there are any.
     """
 
     @property
@@ -40,6 +51,8 @@ class SharedForChecks(Protocol):
     def digest(self) -> Digest: ...
     @property
     def lines(self) -> LogLines: ...
+    @property
+    def guesses(self) -> Guesses | None: ...
 
 
 class TokenChecks:
@@ -62,6 +75,7 @@ class TokenChecks:
         if token is None:
             return Refusal.WRONG_TOKEN
         try:
+            await self._hear_of_guesses()
             answer = await first_check(self._shared, token, self._source)
         except PenaltyError as error:
             return _unasked(error.penalty)
@@ -69,6 +83,11 @@ class TokenChecks:
             self._log_failure(error)
             return Refusal.NOT_CHECKED
         return answer if isinstance(answer, Account) else Refusal.WRONG_TOKEN
+
+    async def _hear_of_guesses(self) -> None:
+        guesses = self._shared.guesses
+        if guesses is not None and (level := await guesses.level(self._source)) is not None:
+            self._shared.penalties.heard(self._source, level, self._shared.clock.seconds())
 
     def _log_failure(self, error: AuthUnavailableError) -> None:
         mine = isinstance(error, AuthMisconfiguredError)
@@ -116,7 +135,9 @@ def first_check(shared: SharedForChecks, token: str, source: str) -> Deferred[Ac
             case Account():
                 penalties.was_right(source, digest)
             case Refused():
-                penalties.was_wrong(source, digest, shared.clock.seconds())
+                is_new = penalties.was_wrong(source, digest, shared.clock.seconds())
+                if is_new and shared.guesses is not None:
+                    shared.guesses.wrong(source)
             case _:
                 pass
         return result

@@ -56,6 +56,12 @@ class ChosenAuthenticator:
         ResultListener  # results of the service itself, without the cache and the grace period
     )
     secrets: tuple[ReadAgain, ...] = ()
+    caches: tuple[CachingAuthenticator, ...] = ()
+
+    def doubt(self) -> None:
+        """Ask about all tokens again at their next check, whatever is remembered of them."""
+        for each in self.caches:
+            each.doubt()
 
 
 def authenticator_for(
@@ -87,6 +93,7 @@ def authenticator_for(
         by_file,
         results,
         tuple(secrets),
+        tuple(each for each in authenticators if isinstance(each, CachingAuthenticator)),
     )
 
 

@@ -57,6 +57,14 @@ class Recheck:
             pause_s = self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter())
             self._next = self.clock.callLater(pause_s, self._ask)
 
+    def now(self) -> None:
+        """Check at once, in place of the next check; a check in progress is left to end."""
+        if self._asking is not None and not self._asking.called:
+            return
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._ask()
+
     def stop(self) -> None:
         """Stop checking, and cancel a check that is in progress."""
         if self._next is not None and self._next.active():

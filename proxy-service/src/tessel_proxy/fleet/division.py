@@ -47,8 +47,8 @@ def memory_hint(config: LimitSettings, workers: int) -> list[str]:
 class TunnelRoom:
     """How many tunnels this worker may have, so that all together have at most MAX_TUNNELS.
 
-    The supervisor says each second how many the others have. If it has not for LOOKED_S, this
-    worker has its even part.
+    The supervisor says each second how many the others have, so the limit may be exceeded by what
+    opens within two seconds. If it has not for LOOKED_S, this worker has its even part.
     """
 
     def __init__(

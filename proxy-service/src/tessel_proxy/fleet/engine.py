@@ -181,11 +181,10 @@ class Engine(Interface):
         raise the count to `own` + 1. If another member has a tunnel of this `device`, that tunnel
         does not count: its place passes to the new one, and DeviceMoved is published.
 
-        Called by a member whose last known totals do not decide (see
-        `tessel_proxy.fleet.places`), so it is not called for each tunnel.
+        Called for each tunnel whose token was accepted: a handshake costs ten times as much.
 
-        Without the engine: granted up to the larger of what the last totals leave and `limit`
-        divided by the last known number of members.
+        Without the engine: granted up to the larger of what the others' last totals leave, and
+        `limit` divided by the last known number of members.
 
         Args:
             member: the caller.

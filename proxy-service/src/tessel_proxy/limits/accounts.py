@@ -5,16 +5,16 @@ Only accounts with a valid token are counted here, so the operator knows their n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final
 from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.limits.bucket import Bucket
+from tessel_proxy.limits.bucket import Bucket, CountingBucket
 from tessel_proxy.limits.descriptors import PLENTY, DescriptorShares
-from tessel_proxy.limits.quota import DailyQuota
+from tessel_proxy.limits.quota import DailyQuota, Quota
 from tessel_proxy.limits.rate import PATIENCE_S, RateLimit
 from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.records.ends import Outcome
@@ -41,14 +41,25 @@ class Lingering(Interface):
 
 
 class AccountUsage:
-    """Counts the open tunnels and substreams of one account; holds its rate limits and quota."""
+    """Counts the open tunnels and substreams of one account; holds its rate limits and quota.
 
-    def __init__(self, limits: AccountLimits, config: LimitSettings, clock: IReactorTime) -> None:
+    `bucket` is CountingBucket, and `quota` another one, if several processes serve the account.
+    """
+
+    def __init__(
+        self,
+        limits: AccountLimits,
+        config: LimitSettings,
+        clock: IReactorTime,
+        quota: Quota | None = None,
+        bucket: type[Bucket] = Bucket,
+    ) -> None:
         self._limits = limits
-        self.opens = Bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
-        self.to_targets = RateLimit(config.bytes_per_s, clock, PATIENCE_S)
-        self.to_devices = RateLimit(config.bytes_per_s, clock)
-        self.quota = DailyQuota(config.bytes_per_day, clock)
+        self.opens = bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
+        self.to_targets = RateLimit(config.bytes_per_s, clock, PATIENCE_S, bucket)
+        self.to_devices = RateLimit(config.bytes_per_s, clock, bucket=bucket)
+        self.quota: Quota = quota or DailyQuota(config.bytes_per_day, clock)
+        self.max_substreams = config.max_substreams_per_account
         self.tunnels = 0
         self.substreams = 0
         self._lingering: set[Lingering] = set()
@@ -107,12 +118,24 @@ class AccountUsage:
             target.abort()
 
 
+class SharedAccounts(Interface):
+    """What other processes that serve the same accounts leave to this one.
+
+    `quota` returns the part of an account's day that this process may use; `begun` is called with
+    an account and its new usage, to set the limits of this process.
+    """
+
+    def quota(self, account: str) -> Quota: ...
+    def begun(self, account: str, usage: AccountUsage) -> None: ...
+
+
 class AccountLimits:
     """Holds the usage of all accounts, and the limits of each account and of the whole proxy."""
 
     def __init__(
         self, config: LimitSettings, clock: IReactorTime, descriptors: int = PLENTY
     ) -> None:
+        self.shared: SharedAccounts | None = None  # set if several processes serve the accounts
         self._config = config
         self._clock = clock
         self.shares = DescriptorShares.of(
@@ -127,11 +150,20 @@ class AccountLimits:
 
         None: the account has MAX_TUNNELS_PER_ACCOUNT tunnels already, and nothing is counted.
         """
-        tally = self._tallies.get(account) or self._new(account)
+        tally = self.usage(account)
         if tally.tunnels >= self._config.max_tunnels_per_account:
             return None
         tally.tunnels += 1
         return tally
+
+    def usage(self, account: str) -> AccountUsage:
+        """Return the usage of an account, which begins now if there is none."""
+        return self._tallies.get(account) or self._new(account)
+
+    @property
+    def by_account(self) -> Mapping[str, AccountUsage]:
+        """The usage of each account that is remembered, by its name."""
+        return self._tallies
 
     @property
     def waiting_for_rate(self) -> int:
@@ -146,7 +178,13 @@ class AccountLimits:
     def _new(self, account: str) -> AccountUsage:
         if len(self._tallies) >= self._sweep_at:
             self._sweep()
-        tally = self._tallies[account] = AccountUsage(self, self._config, self._clock)
+        if self.shared is None:
+            tally = AccountUsage(self, self._config, self._clock)
+        else:
+            quota = self.shared.quota(account)
+            tally = AccountUsage(self, self._config, self._clock, quota, CountingBucket)
+            self.shared.begun(account, tally)
+        self._tallies[account] = tally
         return tally
 
     def _sweep(self) -> None:
@@ -163,7 +201,7 @@ class AccountLimits:
 
         None: no limit forbids it, and one open was taken from the account's rate of opens.
         """
-        if tally.substreams >= self._config.max_substreams_per_account:
+        if tally.substreams >= tally.max_substreams:
             return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
         if self.substreams >= self.shares.substreams:
             return Outcome.TOO_MANY_SUBSTREAMS_IN_ALL

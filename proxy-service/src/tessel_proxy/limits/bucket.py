@@ -41,3 +41,32 @@ class Bucket:
         self._level = min(self._size, self._level + self._rate * max(0.0, now - self._at))
         self._at = now
         return self._level
+
+    def resize(self, rate: float, size: float, now: float) -> None:
+        """Change rate and size from `now` on; what the bucket holds beyond the new size is lost."""
+        self.level(now)
+        self._rate, self._size = rate, size
+        self._level = min(self._level, size)
+
+
+class CountingBucket(Bucket):
+    """A bucket that also adds up what was taken, for an account that several processes serve."""
+
+    def __init__(self, rate: float, size: float, now: float) -> None:
+        super().__init__(rate, size, now)
+        self.taken = 0.0
+        self.was_short = False  # something was refused or waits, since the caller reset it
+
+    def take(self, amount: float, now: float) -> bool:
+        """See Bucket."""
+        taken = super().take(amount, now)
+        if taken:
+            self.taken += amount
+        else:
+            self.was_short = True
+        return taken
+
+    def spend(self, amount: float, now: float) -> None:
+        """See Bucket."""
+        super().spend(amount, now)
+        self.taken += amount

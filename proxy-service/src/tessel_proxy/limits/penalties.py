@@ -106,10 +106,11 @@ class Penalties:
         self._wrong.pop(pair, None)
         _remember(self._right, pair, None)
 
-    def was_wrong(self, source: str, digest: bytes, now: float) -> None:
+    def was_wrong(self, source: str, digest: bytes, now: float) -> bool:
         """Called when a token was refused: lengthens the backoff of this token.
 
-        Uses up some of the source's allowance, unless the same token was refused before.
+        Uses up some of the source's allowance and returns True, unless the same token was refused
+        before.
         """
         pair = (source, digest)
         self._right.pop(pair, None)
@@ -119,6 +120,17 @@ class Penalties:
         if not times:  # the same token again is not a guess
             _remember(self._spent, source, (self._spent_by(source, now) + 1, now))
         _remember(self._wrong, pair, (times + 1, now))
+        return not times
+
+    def heard(self, source: str, spent: float, now: float) -> None:
+        """Note how much of the source's allowance is used up, counted over several processes."""
+        if spent > self._spent_by(source, now):
+            _remember(self._spent, source, (spent, now))
+
+    @property
+    def allowance(self) -> int:
+        """The wrong tokens that a source may send."""
+        return self._allowance
 
     def forget_wrong(self) -> None:
         """End the backoff of all wrong tokens.

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from typing import Final
+from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
 DAY_S: Final = 24 * 3600.0
+
+
+class Quota(Interface):
+    """An interface of the bytes that an account may move in its day; DailyQuota explains it."""
+
+    def move(self, nbytes: int) -> bool: ...
+    @property
+    def is_spent(self) -> bool: ...
+    @property
+    def is_running(self) -> bool: ...
 
 
 class DailyQuota:

@@ -42,15 +42,29 @@ class Paced(Protocol):
 class RateLimit:
     """Limits the bytes per second of one account in one direction, over all its substreams."""
 
-    def __init__(self, bytes_per_s: int, clock: IReactorTime, patience_s: float = inf) -> None:
+    def __init__(
+        self,
+        bytes_per_s: int,
+        clock: IReactorTime,
+        patience_s: float = inf,
+        bucket: type[Bucket] = Bucket,
+    ) -> None:
         """`bytes_per_s`: the rate; 0: no limit. The bytes of one second may come at once."""
         size = max(bytes_per_s, SHARE_BYTES)
-        self._bucket = Bucket(bytes_per_s, size, clock.seconds())
-        self._rate = bytes_per_s
+        self.bucket = self._bucket = bucket(bytes_per_s, size, clock.seconds())
+        self._rate: float = bytes_per_s
         self._clock = clock
         self._patience_s = patience_s
         self._waiting: dict[Paced, float] = {}  # in their order, with when they came
         self._turn_due: IDelayedCall | None = None
+
+    def change(self, bytes_per_s: float) -> None:
+        """Change the rate, which is not 0; those that wait get their turns at the new rate."""
+        self._rate = bytes_per_s
+        now = self._clock.seconds()
+        self._bucket.resize(bytes_per_s, max(bytes_per_s, SHARE_BYTES), now)
+        if self._turn_due is not None:
+            self._turn_due.reset(self._time_to_turn(now))
 
     @property
     def waiting(self) -> int:

@@ -137,6 +137,13 @@ class ReplacedError(Exception):
         super().__init__(f"the device came back over tunnel {newer.tunnel} of {newer.peer}")
 
 
+class MovedError(ReplacedError):
+    """The reason of a tunnel that the proxy cut because its device connected to another process."""
+
+    def __init__(self, member: str) -> None:
+        Exception.__init__(self, f"the device came back to process {member}")
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class SubstreamRecord:
     """The facts about one substream for its log line and the metrics, collected while it is open.

@@ -23,6 +23,7 @@ from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, Resul
 from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
+from tessel_proxy.fleet.member import Fleet, member_of
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.tls import ServerTLS
@@ -50,7 +51,7 @@ from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.drain import CROSSING_S, Drain
-from tessel_proxy.tunnel.shared_state import SharedState
+from tessel_proxy.tunnel.shared_state import SharedState, TunnelRegistry
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.names import HELPER_THREADS, IThreadsAndTime
@@ -92,6 +93,7 @@ class ProxyService(Service):
         token_service: ResultListener | None = None,
         descriptors: int = PLENTY,
         place: Place | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
         """Build and join all parts of the proxy; it listens only after `startService`.
 
@@ -113,6 +115,7 @@ class ProxyService(Service):
                 None: no token service.
             descriptors: how many files and sockets the process may have open.
             place: of a worker, with the sockets that it inherits; None: a proxy of one process.
+            fleet: the state that other processes share with this one; None: there are none.
 
         Raises:
             ConfigError: TARGET_CA_FILE or POLICY_FILE cannot be used.
@@ -142,7 +145,11 @@ class ProxyService(Service):
             token_service.listener = self._token_service_answered
         self._limits = AccountLimits(config, reactor, descriptors)
         self._limits.shares.warn(config.max_tunnels, descriptors)
-        self._shared = self._shared_state(authenticator, trust)
+        tunnels = TunnelRegistry()
+        self._member = (
+            None if fleet is None else member_of(fleet, config, reactor, self._limits, tunnels)
+        )
+        self._shared = self._shared_state(authenticator, trust, tunnels)
         self._memory = MemoryWatch(
             reactor,
             config.memory_max_mib,
@@ -173,7 +180,9 @@ class ProxyService(Service):
             place=place,
         )
 
-    def _shared_state(self, authenticator: Authenticator, trust: TargetTrust) -> SharedState:
+    def _shared_state(
+        self, authenticator: Authenticator, trust: TargetTrust, tunnels: TunnelRegistry
+    ) -> SharedState:
         config, reactor = self._config, self._reactor
         opener = Opener(
             reactor,
@@ -191,8 +200,11 @@ class ProxyService(Service):
             opener,
             self._limits,
             Penalties(config.max_wrong_tokens, config.auth_penalty_s),
+            tunnels,
             witness=self._ledger,
             lines=self._lines,
+            places=self._member,
+            guesses=self._member,
         )
 
     def _reloaded(self, name: str) -> None:
@@ -238,6 +250,8 @@ class ProxyService(Service):
         self._expiry.start()
         self._memory.start()
         self._unanswered.start()
+        if self._member is not None:
+            self._member.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         if self.admin_port is not None:
             self._own.add_listener(self._config.admin_host or "::", self.admin_port)
@@ -280,6 +294,8 @@ class ProxyService(Service):
         await self._end_all()
         self._memory.stop()
         self._unanswered.stop()
+        if self._member is not None:
+            await self._member.stop()
         await self._admin.stop()
         stop_lookups(self._lookups, (self._threads, self._helpers))
         self._lines.flush()

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.fleet.division import TunnelRoom, divided
+from tessel_proxy.fleet.member import Fleet
 from tessel_proxy.fleet.place import Place, place_of
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import Launch
@@ -98,7 +99,9 @@ def _proxy(
     config: Config,
     ready: Ready,
     log_dropped: Callable[[], int],
+    *,
     place: Place | None = None,
+    fleet: Fleet | None = None,
 ) -> ProxyService:
     return ProxyService(
         config,
@@ -113,6 +116,7 @@ def _proxy(
         token_service=ready.chosen.token_service,
         descriptors=raise_descriptors(),
         place=place,
+        fleet=fleet,
     )
 
 
@@ -175,7 +179,8 @@ def work(host: Host, arguments: Namespace) -> int:
     link = WorkerLink(reactor)
     room = TunnelRoom(config.max_tunnels, config.workers, link.last_look, reactor.seconds)
     place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
-    service = _proxy(host, config, ready, lambda: log.dropped, place)
+    fleet = Fleet(str(arguments.number), config.workers, link.engine, ready.chosen.doubt)
+    service = _proxy(host, config, ready, lambda: log.dropped, place=place, fleet=fleet)
     worker = Worker(service, link)
     serving = Serving(
         lambda: worker.start(reactor),

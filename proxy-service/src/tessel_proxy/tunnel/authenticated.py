@@ -103,6 +103,11 @@ class AuthenticatedTunnel:
         self._tunnel.goaway(after_ms)
         return True
 
+    def check_again(self) -> None:
+        """Check the token now."""
+        if self._recheck is not None:
+            self._recheck.now()
+
     def stop(self) -> None:
         """Stop checking the token; the tunnel itself stays open."""
         if self._recheck is not None:

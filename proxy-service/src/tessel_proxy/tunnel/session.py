@@ -29,7 +29,7 @@ from tessel_proxy.auth import Account
 from tessel_proxy.auth.checking import TokenChecks
 from tessel_proxy.auth.recheck import TokenLoss
 from tessel_proxy.records import log_lines
-from tessel_proxy.records.accounting import ReplacedError, TunnelRecord
+from tessel_proxy.records.accounting import MovedError, ReplacedError, TunnelRecord
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.tunnel.admission import (
     MAX_AUTH_FAILURES,
@@ -42,6 +42,7 @@ from tessel_proxy.tunnel.admission import (
 )
 from tessel_proxy.tunnel.authenticated import AuthenticatedTunnel
 from tessel_proxy.tunnel.endings import in_log_words, outcome_of, was_resumed
+from tessel_proxy.tunnel.judging import NoPlace, judged
 from tessel_proxy.tunnel.membership import Membership
 from tessel_proxy.tunnel.serving import Serving
 from tessel_proxy.tunnel.shared_state import DeviceKey, SharedState
@@ -63,7 +64,7 @@ class Session:
         self._held = HeldQueue()
         self._secured = False
         self._deadline = Deadline(shared.clock)
-        self._checking: Deferred[Account | Refusal] | None = None
+        self._checking: Deferred[Account | Refusal | NoPlace] | None = None
         self._authenticated: AuthenticatedTunnel | None = None
         self._outcome: TunnelOutcome | None = None  # set if the proxy ends the tunnel
         self._tokens = TokenChecks(shared, source, record.tunnel)
@@ -147,6 +148,33 @@ class Session:
         self._membership.leave_account()  # now: the newer tunnel is counted next
         self._tunnel.abortConnection(ReplacedError(newer))
 
+    def move_away(self, member: str) -> None:
+        """Cut this tunnel, because its device has a newer one on another process.
+
+        `member` is the name of that process. As in `replace`, both are needed if the numbers of
+        this tunnel are used up.
+        """
+        if self._tunnel.core.peer_is_spent or self._state is SessionState.CLOSED:
+            return
+        self._close(TunnelOutcome.REPLACED)
+        self._membership.leave_account()
+        self._tunnel.abortConnection(MovedError(member))
+
+    @property
+    def owner(self) -> DeviceKey | None:
+        """The account of the tunnel and the device's name (""; it has none).
+
+        None while no token is accepted.
+        """
+        if self._authenticated is None or self._record.account is None:
+            return None
+        return DeviceKey(self._record.account, self._record.device or "")
+
+    def check_again(self) -> None:
+        """Check the token now, if the tunnel is open."""
+        if self._authenticated is not None and self._state is SessionState.OPEN:
+            self._authenticated.check_again()
+
     def abort(self) -> None:
         """Cut the tunnel at once; queued data is lost."""
         self._tunnel.abortConnection()
@@ -213,13 +241,17 @@ class Session:
         self._deadline.stop()
         self._tunnel.hear_at_most(MAX_BYTES_WHILE_CHECKED)
         # The authenticator limits the time of a check itself.
-        answer = self._checking = Deferred.fromCoroutine(self._tokens.ask(hello.token))
+        answer = self._checking = Deferred.fromCoroutine(
+            judged(self._shared, self._tokens, self._membership, self._record, hello)
+        )
         answer.addCallback(self._answered, hello).addErrback(self._broken)
 
-    def _answered(self, answer: Account | Refusal, hello: Hello) -> None:
+    def _answered(self, answer: Account | Refusal | NoPlace, hello: Hello) -> None:
         match answer:
             case Account():
                 self._accept(hello, answer)
+            case NoPlace(account):
+                self._turn_away_for_now(hello, account)
             case Refusal() as why:
                 self._refuse(hello, why)
             case _:

@@ -11,6 +11,7 @@ from typing import Protocol as Interface
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.auth import Authenticator
+from tessel_proxy.auth.checking import Guesses
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
@@ -32,11 +33,25 @@ class OpenTunnel(Interface):
     def give_up_unanswered(self, limit_s: float) -> None: ...
     def end_for_memory(self) -> None: ...
     def replace(self, newer: TunnelRecord) -> None: ...
+    def move_away(self, member: str) -> None: ...
+    def check_again(self) -> None: ...
+    @property
+    def owner(self) -> DeviceKey | None: ...
     @property
     def is_idle(self) -> bool: ...
     def end_if_idle(self) -> None: ...
     def stop(self) -> None: ...
     def abort(self) -> None: ...
+
+
+class Places(Interface):
+    """The tunnels of accounts, counted together with other processes.
+
+    `take` returns whether the account may have one more tunnel, for this device (None: without a
+    name). The tunnel opens at once then. It does not fail.
+    """
+
+    async def take(self, account: str, device: str | None) -> bool: ...
 
 
 class DeviceKey(NamedTuple):
@@ -73,3 +88,5 @@ class SharedState:
     lines: LogLines = field(default_factory=EachLine)
     digest: Digest = field(default_factory=fresh_digest)  # of tokens, for the penalties
     jitter: Callable[[], float] = random.random  # from 0 to 1
+    places: Places | None = None  # None: no other process serves the accounts
+    guesses: Guesses | None = None  # as `places`

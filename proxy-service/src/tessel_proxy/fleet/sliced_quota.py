@@ -1,0 +1,87 @@
+"""The bytes of an account's day, when several processes serve it: taken in slices, in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from tessel_proxy.fleet.engine import SLICE_BYTES, SLICE_PART, EngineError, Slice
+
+RETRY_S: Final = 1.0
+"""Seconds until the engine is asked again after it did not answer."""
+
+Take = Callable[[int], Deferred[Slice]]
+"""Takes up to a number of bytes of the account's day."""
+
+
+class SlicedQuota:
+    """Counts the bytes of one account on this process against slices of its day.
+
+    A byte never waits: the next slice is asked for when half of this one is left. Until it comes,
+    bytes are counted as a debt, of one slice at most, which the next slice pays.
+    """
+
+    def __init__(self, bytes_per_day: int, take: Take, clock: IReactorTime) -> None:
+        """`bytes_per_day` 0: no limit."""
+        self._limit = bytes_per_day
+        self._slice = max(1, min(int(bytes_per_day * SLICE_PART), SLICE_BYTES))
+        self._take = take
+        self._clock = clock
+        self.left = 0  # of what was taken; less than 0: a debt
+        self._until = -1.0  # the end of the account's day
+        self._is_over = False  # the engine has no more bytes of this day
+        self._asking: Deferred[None] | None = None
+        self._ask_at = 0.0
+
+    def move(self, nbytes: int) -> bool:
+        """Count `nbytes` and return True; if the day's bytes are used up, return False."""
+        if not self._limit:
+            return True
+        if self.is_spent:
+            return False
+        self.left -= nbytes
+        if self.left < self._slice // 2:
+            self._ask()
+        return True
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no byte may be moved now."""
+        if not self._limit:
+            return False
+        self._end_day()
+        return (self.left <= 0 and self._is_over) or self.left <= -self._slice
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the account's day is under way here, as far as this process knows."""
+        return self._clock.seconds() < self._until or self._asking is not None
+
+    def _end_day(self) -> None:
+        if self._until >= 0.0 and self._clock.seconds() >= self._until:
+            self.left, self._is_over, self._until = 0, False, -1.0
+        elif self.left <= -self._slice and not self._is_over:
+            self._ask()  # after an outage, nothing else would
+
+    def _ask(self) -> None:
+        if self._asking is not None or self._is_over or self._clock.seconds() < self._ask_at:
+            return
+        asked = self._take(self._slice - self.left)
+        self._asking = asked.addCallbacks(self._took, self._failed)
+        if self._asking.called:  # it was answered already
+            self._asking = None
+
+    def _took(self, part: Slice) -> None:
+        self._asking = None
+        self.left += part.nbytes
+        self._until = self._clock.seconds() + part.ends_in_s
+        self._is_over = part.nbytes == 0
+
+    def _failed(self, failure: Failure) -> None:
+        self._asking = None
+        failure.trap(EngineError)
+        self._ask_at = self._clock.seconds() + RETRY_S

@@ -1,0 +1,271 @@
+"""One process as a member: what it allows with an engine, and without."""
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tessel_proxy.fleet.engine import (
+    EXCHANGE_S,
+    RENEW_S,
+    Admission,
+    Demand,
+    DeviceMoved,
+    EngineError,
+    Totals,
+)
+from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.member import STALE_S, Member
+from tessel_proxy.limits.accounts import AccountLimits
+from tessel_proxy.records.ends import Outcome
+from tessel_proxy.startup.config import Config
+
+CONFIG = Config(
+    max_tunnels_per_account=8,
+    max_substreams_per_account=100,
+    opens_per_s=100,
+    bytes_per_s=10_000_000,
+    bytes_per_day=10_000,
+)
+
+
+class Fragile:
+    """A LocalEngine that can be away."""
+
+    def __init__(self, clock):
+        self._engine = LocalEngine(clock)
+        self.is_away = False
+
+    def __getattr__(self, name):
+        method = getattr(self._engine, name)
+        if name == "listen":
+            return method
+
+        async def call(*values):
+            if self.is_away:
+                raise EngineError("away")
+            return await method(*values)
+
+        return call
+
+
+class Process:
+    """A member with its limits."""
+
+    def __init__(self, name, engine, clock):
+        self.limits = AccountLimits(CONFIG, clock)
+        self.heard = []
+        self.member = Member(
+            name,
+            engine,
+            clock,
+            CONFIG,
+            self.limits,
+            allowance=5,
+            workers=2,
+            hear=self.heard.append,
+        )
+        self.member.start()
+
+    def open(self, account="kim", device=None):
+        """Open a tunnel; return whether it may be open."""
+        allowed = now(self.member.take(account, device))
+        return allowed and self.limits.open_tunnel(account) is not None
+
+    def open_substreams(self, account="kim"):
+        """Open as many as are allowed; return how many."""
+        usage, opened = self.limits.by_account[account], 0
+        while usage.open_substream() is None:
+            opened += 1
+        return opened
+
+    @property
+    def usage(self):
+        return self.limits.by_account["kim"]
+
+
+def now(coroutine):
+    results = []
+    Deferred.fromCoroutine(coroutine).addCallback(results.append)
+    return results[0]
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def engine(clock):
+    return Fragile(clock)
+
+
+@pytest.fixture
+def two(engine, clock):
+    return Process("a", engine, clock), Process("b", engine, clock)
+
+
+def pass_time(clock, seconds):
+    for _ in range(int(seconds / EXCHANGE_S)):
+        clock.advance(EXCHANGE_S)
+
+
+def test_the_tunnels_of_an_account_are_limited_over_all_processes(two):
+    a, b = two
+    opened = [each.open() for _ in range(8) for each in (a, b)]
+    assert sum(opened) == 8
+    assert a.usage.tunnels + b.usage.tunnels == 8
+
+
+def test_a_tunnel_that_ends_makes_room_on_the_other_process_with_the_next_exchange(two, clock):
+    a, b = two
+    for _ in range(8):
+        a.open()
+    assert not b.open()
+    a.usage.tunnels -= 1
+    pass_time(clock, EXCHANGE_S)
+    assert b.open()
+
+
+def test_tunnels_that_are_asked_for_at_the_same_time_are_all_counted(clock):
+    asked = []
+
+    class Slow(LocalEngine):
+        async def admit(self, *values):
+            asked.append(values)
+            await waiting
+            return Admission(True, Totals(Demand(2), 1))
+
+    waiting = Deferred()
+    process = Process("a", Slow(clock), clock)
+    for _ in range(2):
+        Deferred.fromCoroutine(process.member.take("kim", None))
+    assert [values[3] for values in asked] == [0, 1]
+    waiting.callback(None)
+
+
+def test_a_device_that_moves_is_told_to_the_process_that_had_it(two):
+    a, b = two
+    a.open(device="d")
+    b.open(device="d")
+    assert (a.heard, b.heard) == ([DeviceMoved("kim", "d", "b")], [])
+
+
+def test_the_substreams_of_an_account_are_limited_over_all_processes(two, clock):
+    a, b = two
+    a.open()
+    b.open()
+    opened = 0
+    for _ in range(12):
+        opened += a.open_substreams() + b.open_substreams()
+        pass_time(clock, EXCHANGE_S)
+    assert 95 <= opened <= 100
+
+
+def test_an_account_on_one_process_may_use_the_whole_limit(two, clock):
+    a, _ = two
+    a.open()
+    opened = []
+    for _ in range(10):
+        opened.append(a.open_substreams())
+        pass_time(clock, EXCHANGE_S)
+    assert sum(opened) == 100
+    assert opened[0] >= 50
+
+
+def test_rates_follow_the_demand(two, clock):
+    a, b = two
+    a.open()
+    b.open()
+    for _ in range(5):
+        a.usage.opens.spend(80, clock.seconds())
+        pass_time(clock, EXCHANGE_S)
+    assert a.usage.opens._rate == pytest.approx(90.0)
+    assert b.usage.opens._rate == pytest.approx(10.0)
+    assert a.usage.to_targets._rate == 5_000_000
+
+
+def test_the_bytes_of_a_day_are_limited_over_all_processes(two):
+    a, b = two
+    a.open()
+    b.open()
+    moved = 0
+    while a.usage.quota.move(10) | b.usage.quota.move(10):
+        moved += 20
+    assert 10_000 - 20 <= moved <= 10_000 + 200  # a slice of allowance each
+    assert a.open_substreams() == 0
+    assert a.limits.refusal_of_substream(a.usage) is Outcome.QUOTA_SPENT
+
+
+def test_unused_bytes_of_a_slice_are_given_back_by_a_process_that_stops(two, engine):
+    a, b = two
+    a.open()
+    a.usage.quota.move(10)
+    now(a.member.stop())
+    b.open()
+    moved = 0
+    while b.usage.quota.move(1):
+        moved += 1
+    assert moved == 10_000 - 10
+
+
+def test_wrong_tokens_of_a_source_count_on_all_processes(two):
+    a, b = two
+    for _ in range(3):
+        a.member.wrong("192.0.2.1")
+    assert now(b.member.level("192.0.2.1")) == 3.0
+
+
+# --- without the engine
+
+
+def test_without_the_engine_the_last_totals_count_but_an_even_part_is_allowed_at_least(
+    two, engine, clock
+):
+    a, b = two
+    for _ in range(6):
+        a.open()
+    b.open()
+    pass_time(clock, RENEW_S + EXCHANGE_S)
+    engine.is_away = True
+    assert [b.open() for _ in range(4)] == [True] * 3 + [False]  # 8 / 2 for b
+    assert [a.open() for _ in range(2)] == [True, False]  # 8 - 1, as b last had
+
+
+def test_without_the_engine_for_a_minute_each_process_has_its_even_part(two, engine, clock):
+    a, b = two
+    a.open()
+    b.open()
+    pass_time(clock, RENEW_S + EXCHANGE_S)
+    engine.is_away = True
+    pass_time(clock, STALE_S + 2 * EXCHANGE_S)
+    assert sum(b.open() for _ in range(9)) == 3
+    assert a.usage.max_substreams == 50
+    assert a.usage.opens._rate == 50.0
+
+
+def test_wrong_tokens_are_not_known_without_the_engine(two, engine):
+    a, _ = two
+    engine.is_away = True
+    a.member.wrong("192.0.2.1")
+    assert now(a.member.level("192.0.2.1")) is None
+
+
+def test_devices_that_came_without_the_engine_are_told_when_it_is_back(two, engine, clock):
+    a, b = two
+    a.open(device="d")
+    engine.is_away = True
+    assert b.open(device="d")
+    engine.is_away = False
+    pass_time(clock, EXCHANGE_S)
+    assert a.heard == [DeviceMoved("kim", "d", "b")]
+
+
+def test_counts_are_right_again_after_the_engine_has_lost_them(two, engine, clock):
+    a, b = two
+    for _ in range(4):
+        a.open()
+        b.open()
+    engine._engine = LocalEngine(clock)
+    pass_time(clock, EXCHANGE_S)
+    assert not a.open()
+    assert not b.open()

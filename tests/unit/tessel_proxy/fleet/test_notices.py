@@ -1,0 +1,71 @@
+"""What a process does about notices of the engine."""
+
+import pytest
+
+from tessel_proxy.fleet.engine import DeviceMoved, TokensRevoked, TunnelsEnded
+from tessel_proxy.fleet.notices import NoticeActions
+from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
+
+
+class Tunnel:
+    def __init__(self, account, device=""):
+        self.owner = account and DeviceKey(account, device)
+        self.said = []
+
+    def move_away(self, member):
+        self.said.append(f"moved to {member}")
+
+    def check_again(self):
+        self.said.append("checked")
+
+    def stop(self):
+        self.said.append("stopped")
+
+
+@pytest.fixture
+def tunnels():
+    return {
+        "kim's": Tunnel("kim"),
+        "kim's d": Tunnel("kim", "d"),
+        "alex's d": Tunnel("alex", "d"),
+        "nobody's": Tunnel(None),
+    }
+
+
+@pytest.fixture
+def hear(tunnels):
+    """Hear a notice; return what the tunnels were told."""
+    registry = TunnelRegistry(all=set(tunnels.values()))
+    for each in tunnels.values():
+        if each.owner and each.owner.name:
+            registry.by_device[each.owner] = each
+    doubts = []
+
+    def heard(notice):
+        NoticeActions(registry, lambda: doubts.append(True)).hear(notice)
+        said = {name: each.said for name, each in tunnels.items() if each.said}
+        return said, bool(doubts)
+
+    return heard
+
+
+def test_a_device_that_moved_is_cut_here(hear):
+    assert hear(DeviceMoved("kim", "d", "b")) == ({"kim's d": ["moved to b"]}, False)
+
+
+def test_a_device_that_is_not_here_is_no_error(hear):
+    assert hear(DeviceMoved("kim", "other", "b")) == ({}, False)
+
+
+def test_revoked_tokens_of_an_account_are_checked_again(hear):
+    assert hear(TokensRevoked("kim")) == ({"kim's": ["checked"], "kim's d": ["checked"]}, True)
+
+
+def test_revoked_tokens_may_be_those_of_all_accounts(hear):
+    said, _ = hear(TokensRevoked(None))
+    assert set(said) == {"kim's", "kim's d", "alex's d"}
+
+
+def test_the_tunnels_of_an_account_or_of_one_device_are_ended(hear, tunnels):
+    assert hear(TunnelsEnded("kim", "d"))[0] == {"kim's d": ["stopped"]}
+    assert hear(TunnelsEnded("alex"))[0] == {"kim's d": ["stopped"], "alex's d": ["stopped"]}

@@ -1,0 +1,123 @@
+"""The bytes of a day, taken in slices."""
+
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from tessel_proxy.fleet.engine import SLICE_BYTES, EngineError, Slice
+from tessel_proxy.fleet.sliced_quota import RETRY_S, SlicedQuota
+
+LIMIT, SLICE = 1000, 10  # 1 %
+DAY_S = 100.0
+
+
+class Engine:
+    """Gives slices of a day's bytes, at once or when `answer` is called."""
+
+    def __init__(self):
+        self.taken, self.asked, self.answers = 0, [], []
+        self.is_away, self.is_slow = False, False
+
+    def take(self, wanted):
+        self.asked.append(wanted)
+        if self.is_away:
+            return fail(EngineError("away"))
+        if self.is_slow:
+            self.answers.append((Deferred(), wanted))
+            return self.answers[-1][0]
+        return succeed(self._part(wanted))
+
+    def _part(self, wanted):
+        nbytes = min(wanted, LIMIT - self.taken)
+        self.taken += nbytes
+        return Slice(nbytes, DAY_S)
+
+    def answer(self):
+        answer, wanted = self.answers.pop()
+        answer.callback(self._part(wanted))
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def engine():
+    return Engine()
+
+
+@pytest.fixture
+def quota(engine, clock):
+    return SlicedQuota(LIMIT, engine.take, clock)
+
+
+def test_without_a_limit_nothing_is_asked(engine, clock):
+    quota = SlicedQuota(0, engine.take, clock)
+    assert quota.move(10**12)
+    assert not quota.is_spent
+    assert engine.asked == []
+
+
+def test_all_bytes_of_the_day_can_be_moved_and_not_one_more(quota, engine):
+    moved = 0
+    while quota.move(1):
+        moved += 1
+    assert moved == LIMIT
+    assert quota.is_spent
+    assert engine.taken == LIMIT
+
+
+def test_a_slice_is_asked_for_before_it_is_needed(quota, engine):
+    quota.move(1)
+    assert engine.asked == [SLICE + 1]
+    for _ in range(SLICE // 2):
+        quota.move(1)
+    assert len(engine.asked) == 1
+    quota.move(1)
+    assert len(engine.asked) == 2
+
+
+def test_bytes_do_not_wait_for_a_slow_engine_and_are_settled_when_it_answers(quota, engine):
+    engine.is_slow = True
+    for _ in range(SLICE - 1):
+        assert quota.move(1)
+    assert len(engine.asked) == 1
+    engine.answer()
+    assert (engine.taken, quota.left) == (SLICE + 1, 2)
+
+
+def test_the_allowance_without_the_engine_is_one_slice(quota, engine, clock):
+    engine.is_away = True
+    moved = 0
+    while quota.move(1):
+        moved += 1
+    assert moved == SLICE
+    engine.is_away = False
+    assert quota.is_spent  # it is not asked more often than each RETRY_S
+    clock.advance(RETRY_S)
+    assert not quota.is_spent
+    assert engine.taken == 2 * SLICE
+
+
+def test_a_spent_day_ends_with_the_day_of_the_engine(quota, engine, clock):
+    while quota.move(100):
+        pass
+    clock.advance(DAY_S)
+    engine.taken = 0
+    assert not quota.is_spent
+    assert quota.move(1)
+
+
+def test_what_is_left_of_a_slice_ends_with_the_day(quota, engine, clock):
+    quota.move(1)
+    assert quota.is_running
+    clock.advance(DAY_S)
+    assert not quota.is_spent
+    assert (quota.left, quota.is_running) == (0, False)
+
+
+def test_no_slice_is_larger_than_the_largest(engine, clock):
+    quota = SlicedQuota(10**12, engine.take, clock)
+    quota.move(1)
+    assert engine.asked == [SLICE_BYTES + 1]
