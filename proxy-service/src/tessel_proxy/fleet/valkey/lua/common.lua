@@ -37,11 +37,11 @@ local function touch(member, now, lives)
   end
 end
 
+-- The five numbers of a record; false, no record, is five zeros.
 local function numbers(text)
-  local found = {}
-  for each in string.gmatch(text or '', '%S+') do found[#found + 1] = tonumber(each) end
-  for i = #found + 1, 5 do found[i] = 0 end
-  return found
+  local t, s, o, a, b = string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if not t then return {0, 0, 0, 0, 0} end
+  return {tonumber(t), tonumber(s), tonumber(o), tonumber(a), tonumber(b)}
 end
 
 local function packed(five)
@@ -65,20 +65,25 @@ local function put(member, account, new)
   local holds = after[1] > 0 or after[2] > 0
   if not own and not holds then return values end
   if not holds then after = {0, 0, 0, 0, 0} end
-  for i = 1, 5 do values[i] = int(math.max(0, tonumber(values[i]) + after[i] - before[i])) end
-  values[6] = int(math.max(0, tonumber(values[6]) + (holds and 1 or 0) - (own and 1 or 0)))
-  if not holds then
-    redis.call('HDEL', key, 'm' .. member)
-    redis.call('SREM', 'tessel:holds:' .. member, account)
-  elseif not own then
-    redis.call('SADD', 'tessel:holds:' .. member, account)
+  for i = 1, 5 do
+    if after[i] ~= before[i] then
+      values[i] = int(math.max(0, tonumber(values[i]) + after[i] - before[i]))
+    end
+  end
+  if holds ~= (own and true) then
+    values[6] = int(math.max(0, tonumber(values[6]) + (holds and 1 or -1)))
   end
   if values[6] == '0' then
     redis.call('DEL', key, 'tessel:devices:' .. account)
   else
     redis.call('HSET', key, 't', values[1], 's', values[2], 'o', values[3], 'a', values[4],
-               'b', values[5], 'h', values[6])
-    if holds then redis.call('HSET', key, 'm' .. member, new) end
+               'b', values[5], 'h', values[6], 'm' .. member, new)
+    if not holds then redis.call('HDEL', key, 'm' .. member) end
+  end
+  if not holds then
+    redis.call('SREM', 'tessel:holds:' .. member, account)
+  elseif not own then
+    redis.call('SADD', 'tessel:holds:' .. member, account)
   end
   return values
 end

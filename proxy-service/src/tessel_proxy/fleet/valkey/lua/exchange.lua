@@ -6,12 +6,14 @@ local now, member, count, lines = now_ms(), ARGV[1], tonumber(ARGV[7]), {}
 touch(member, now, tonumber(ARGV[2]))
 sweep(now, tonumber(ARGV[3]))
 for i = 8, 7 + 2 * count, 2 do
-  put(member, ARGV[i], ARGV[i + 1])
+  lines[#lines + 1] = table.concat(put(member, ARGV[i], ARGV[i + 1]), ' ')
 end
 for i = 8 + 2 * count, #ARGV, 3 do
   arrive(member, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
 end
-for i = 8, 7 + 2 * count, 2 do
-  lines[#lines + 1] = table.concat(totals(ARGV[i], member), ' ')
+if #ARGV > 7 + 2 * count then  -- a device that moved took its place along
+  for i = 1, count do
+    lines[i] = table.concat(totals(ARGV[6 + 2 * i], member), ' ')
+  end
 end
 return table.concat(lines, '\n')
