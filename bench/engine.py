@@ -6,6 +6,9 @@
 Each proxy does what one without workers does: each second an exchange of all its accounts, each 5 s
 a renewal, a connection that waits for notices, and some admissions, slices and wrong tokens. Some
 of its accounts are shared with all other proxies. docs/scaling.md explains the figures.
+
+All proxies are in this one process, which would be the limit with more than MOST: then each of them
+does everything less often, and the processor time and the calls are multiplied by the same number.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from twisted.internet.task import deferLater
 
 from tessel_proxy.fleet import Demand, EngineError
 from tessel_proxy.fleet.engine import EXCHANGE_S, RENEW_S
+from tessel_proxy.fleet.valkey import hearing
 from tessel_proxy.fleet.valkey.address import EngineAddress
 from tessel_proxy.fleet.valkey.dialing import Dialer
 from tessel_proxy.fleet.valkey.engine import ValkeyEngine
@@ -39,10 +43,15 @@ from tessel_service_kit.reactor import reactor  # noqa: TID251 -- this is a comm
 T = TypeVar("T")
 
 SIZES: Final = (1, 10, 100, 1000)
+MOST: Final = 100
+"""Proxies that this process can be without being slower than the server: each sends 4 commands per
+second, whose answers it reads."""
+
 WARM_UP_S: Final = 3.0
 UP_S: Final = 60.0
 """Seconds within which all proxies must be connected."""
 
+BLOCK_S: Final = hearing.BLOCK_S
 LIMIT: Final = 1_000_000
 DAY_BYTES: Final = 10**12
 
@@ -81,13 +90,14 @@ class Tally:
 
 
 class Proxy:
-    """One simulated proxy: a member of the fleet with a connection of its own."""
+    """One simulated proxy: a member of the fleet with connections of its own."""
 
-    def __init__(self, number: int, port: int, load: Load, tally: Tally) -> None:
+    def __init__(self, number: int, port: int, load: Load, tally: Tally, slower: float) -> None:
         self.engine = ValkeyEngine(reactor, Dialer(reactor, EngineAddress((("127.0.0.1", port),))))
         self._name = f"host-{number}-4711-{number:08x}"
         self._load = load
         self._tally = tally
+        self._slower = slower
         own = [f"account-{number}-{each}" for each in range(load.accounts - load.shared)]
         self._accounts = [*own, *(f"shared-{each}" for each in range(load.shared))]
         self._tunnels = dict.fromkeys(self._accounts, 1)
@@ -107,7 +117,11 @@ class Proxy:
             (load.slices, self._take),
             (load.guesses, self._guess),
         ]
-        return [Deferred.fromCoroutine(self._repeat(rate, do)) for rate, do in work if rate]
+        return [
+            Deferred.fromCoroutine(self._repeat(rate / self._slower, do))
+            for rate, do in work
+            if rate
+        ]
 
     async def _repeat(self, rate: float, do: Any) -> None:
         await deferLater(reactor, random.random() / rate)
@@ -196,20 +210,23 @@ def _program() -> str:
 
 async def measure(proxies: int, load: Load, seconds: float) -> str:
     """Run simulated proxies for some seconds; return a row of the table."""
+    slower = max(1.0, proxies / MOST)
+    for name, value in (("BLOCK_S", BLOCK_S * slower), ("READ_TIMEOUT_S", BLOCK_S * slower + UP_S)):
+        setattr(hearing, name, value)
     with server() as running:
         tally = Tally()
-        fleet = [Proxy(number, running.port, load, tally) for number in range(proxies)]
+        fleet = [Proxy(number, running.port, load, tally, slower) for number in range(proxies)]
         for each in fleet:
             each.start()
-            await deferLater(reactor, 0.002)
+            await deferLater(reactor, 0.01)
         until = reactor.seconds() + UP_S
         while not all(each.engine.is_up for each in fleet):
             if reactor.seconds() > until:
                 raise SystemExit("not all proxies are connected: raise the limit of open files")
             await deferLater(reactor, 0.1)
         doing = [each for proxy in fleet for each in proxy.run()]
-        await deferLater(reactor, WARM_UP_S)
-        row = await _window(running, tally, seconds)
+        await deferLater(reactor, WARM_UP_S * slower)
+        row = await _window(running, tally, seconds * slower, slower)
         for running_one in doing:
             running_one.addErrback(lambda _cancelled: None).cancel()
         for proxy in fleet:
@@ -218,7 +235,7 @@ async def measure(proxies: int, load: Load, seconds: float) -> str:
     return f"{proxies:>7}  {row}"
 
 
-async def _window(running: Server, tally: Tally, seconds: float) -> str:
+async def _window(running: Server, tally: Tally, seconds: float, slower: float) -> str:
     tally.counts = True
     began, commands = time.monotonic(), running.info("total_commands_processed")
     cpu_s, own_s = running.cpu_s(), time.process_time()
@@ -230,7 +247,8 @@ async def _window(running: Server, tally: Tally, seconds: float) -> str:
     cpu = (running.cpu_s() - cpu_s) / passed_s
     commands = running.info("total_commands_processed") - commands
     return (
-        f"{calls / passed_s:>8.0f}  {commands / passed_s:>10.0f}  {100 * cpu:>10.1f}  "
+        f"{slower:>4.0f}  {slower * calls / passed_s:>8.0f}  "
+        f"{slower * commands / passed_s:>10.0f}  {100 * slower * cpu:>10.1f}  "
         f"{1e6 * cpu * passed_s / max(1, calls):>11.0f}  "
         f"{1e3 * _part(took, 0.5):>7.2f}  {1e3 * _part(took, 0.99):>7.2f}  {tally.failed:>6}  "
         f"{running.info('used_memory') / 2**20:>10.1f}  "
@@ -243,8 +261,8 @@ def _part(values: Sequence[float], part: float) -> float:
 
 
 HEADS: Final = (
-    "proxies   calls/s  commands/s  server CPU  us CPU/call   p50 ms   p99 ms  failed  memory MiB"
-    "  client CPU"
+    "proxies  slow   calls/s  commands/s  server CPU  us CPU/call   p50 ms   p99 ms  failed"
+    "  memory MiB  client CPU"
 )
 
 

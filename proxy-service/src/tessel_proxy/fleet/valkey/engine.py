@@ -21,6 +21,7 @@ from tessel_proxy.fleet.engine import (
     KEPT_NOTICES,
     KEPT_NOTICES_S,
     MEMBER_LIVES_S,
+    RENEW_S,
     Admission,
     Confirmations,
     Demand,
@@ -89,6 +90,7 @@ class ValkeyEngine:
         self._epoch = ""
         self._version = ""
         self._members: tuple[str, ...] = ()
+        self._totals: dict[str, tuple[Totals, float]] = {}  # and when they were exchanged
 
     def start(self) -> None:
         """Connect, and keep the connections until `stop`."""
@@ -107,6 +109,7 @@ class ValkeyEngine:
 
     async def renew(self, member: str) -> Sequence[str]:
         """Keep `member` among the living; return all live members. See Engine."""
+        self._forget_old_totals()
         reply = await self._link.run(RENEW, member, LIVES_MS, self._version, SWEEP)
         epoch, self._version, members = members_of(reply)
         if members is not None:
@@ -116,6 +119,20 @@ class ValkeyEngine:
             await self._days.send_again()
         self._epoch = epoch  # if a call failed, all is sent again with the next renewal
         return self._members
+
+    def forget(self, member: str) -> None:
+        """Remove a member that has died. If the engine is away, its counts lapse."""
+        leaving = Deferred.fromCoroutine(self.leave(member))
+        leaving.addErrback(lambda failure: failure.trap(EngineError) and None)
+
+    def accounts(self) -> Sequence[Totals]:
+        """Return the totals of each account that members of this host have exchanged lately."""
+        self._forget_old_totals()
+        return [totals for totals, _at in self._totals.values() if totals.holders]
+
+    def _forget_old_totals(self) -> None:
+        oldest = self._clock.seconds() - RENEW_S
+        self._totals = {name: each for name, each in self._totals.items() if each[1] > oldest}
 
     async def leave(self, member: str) -> None:
         """Remove a member with all its counts. See Engine."""
@@ -148,7 +165,10 @@ class ValkeyEngine:
         results = await _all(calls)
         for account, device in arrived:
             self._devices.arrived(member, account, device)
-        return {account: totals for each in results for account, totals in each.items()}
+        found = {account: totals for each in results for account, totals in each.items()}
+        now = self._clock.seconds()
+        self._totals.update((account, (totals, now)) for account, totals in found.items())
+        return found
 
     async def _exchange(
         self, member: str, part: Sequence[tuple[str, Demand]], arrived: Sequence[tuple[str, str]]

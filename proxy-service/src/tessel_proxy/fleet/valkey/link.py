@@ -43,14 +43,20 @@ class Link:
     async def run(self, script: Script, *args: object) -> str:
         """Execute a script and return its reply.
 
-        Raises EngineError within CALL_TIMEOUT_S; at once, if there is no connection.
+        Raises EngineError within CALL_TIMEOUT_S; at once, if there is no connection, or if an
+        earlier call waits for longer already. The script is executed in the second case, too: an
+        engine that is slow still learns all counts.
         """
         protocol = self._protocol
         if protocol is None:
             raise EngineError(f"no connection to the engine: {self._connection.why}")
         if protocol.waiting >= MAX_WAITING:
             raise self._failed(protocol, f"{MAX_WAITING} calls wait for an answer already")
+        is_late = protocol.silent_s > CALL_TIMEOUT_S
         work = Deferred.fromCoroutine(protocol.run(script, *args))
+        if is_late:  # answers come in order
+            work.addErrback(lambda _late: None)
+            raise self._failed(protocol, f"earlier calls have no answer for {CALL_TIMEOUT_S:g} s")
         try:
             reply = await work.addTimeout(CALL_TIMEOUT_S, self._clock)
         except TookTooLongError:
