@@ -8,6 +8,9 @@ used for STALE_S, then even parts.
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -298,6 +301,11 @@ def _with_tunnels(demand: Demand, tunnels: int) -> Demand:
 
 async def _nothing() -> None:
     """Do nothing: no account has anything open."""
+
+
+def member_name() -> str:
+    """Return a name for this process that no other one has or will have."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -15,13 +16,16 @@ from tessel_proxy.fleet.supervisor import Supervisor
 from tessel_proxy.fleet.workers import WorkerState
 from tessel_proxy.monitoring.metrics import PREFIX
 
+if TYPE_CHECKING:
+    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+
 
 @dataclass(frozen=True, slots=True)
 class OwnCollector(Collector):
     """A Prometheus collector of the supervisor's own metrics."""
 
     supervisor: Supervisor
-    engine: LocalEngine
+    engine: LocalEngine | ValkeyEngine
     workers: int  # the setting
     log_dropped: Callable[[], int]
 

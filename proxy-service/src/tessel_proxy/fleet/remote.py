@@ -47,8 +47,10 @@ class RemoteEngine:
 
     The supervisor knows which member a worker is, so the argument `member` is not sent. How many
     wrong tokens of a source count is not asked: the supervisor says it whenever it changes, so the
-    check of a token makes no call.
+    check of a token makes no call. With `asks_levels` it is asked: other hosts count them, too.
     """
+
+    asks_levels = False
 
     def __init__(self, call: Call, clock: IReactorTime) -> None:
         self._send = call
@@ -111,7 +113,7 @@ class RemoteEngine:
 
     async def wrong_tokens(self, source: str, more: int, allowance: int, refill_s: float) -> float:
         """See Engine. Only a wrong token makes a call; to read costs none."""
-        if more:
+        if more or self.asks_levels:
             level: float = await self._call("wrong_tokens", source, more, allowance, refill_s)
             return level
         told = self._wrong.get(source)

@@ -15,6 +15,7 @@ from typing import Final, Self
 from tessel_proxy.auth.settings import NO_AUTHENTICATOR
 from tessel_proxy.egress.settings import EgressSettings
 from tessel_proxy.fleet.settings import FleetSettings
+from tessel_proxy.fleet.valkey.settings import EngineSettings
 from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_setting
@@ -24,7 +25,7 @@ from tessel_service_kit.texts import cleaned
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(MonitoringSettings, EgressSettings, FrontSettings, FleetSettings):
+class Config(MonitoringSettings, EgressSettings, FrontSettings, FleetSettings, EngineSettings):
     """Holds all settings of one proxy; fields that are not passed get their defaults."""
 
     reload_look_s: float = setting(

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tessel_proxy.auth import Authenticator, ChosenAuthenticator, IAuthReactor, authenticator_for
 from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
-from tessel_proxy.files.secret_files import held_until_restart
+from tessel_proxy.files.secret_files import ReadAgain, held_until_restart
+from tessel_proxy.fleet.shared import IEngineReactor, fleet_engine
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.startup.config import SETTINGS, Config
@@ -21,6 +22,10 @@ from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.files import hints_of_exposed
 from tessel_service_kit.log_file import can_be_renamed, why_unusable
 from tessel_service_kit.settings import ConfigError, SecretFile, lookalikes
+
+if TYPE_CHECKING:
+    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+
 
 T = TypeVar("T")
 
@@ -39,6 +44,10 @@ NO_NAME = (
 )
 
 
+class IReadyReactor(IEngineReactor, IAuthReactor):
+    """The reactor interfaces that authenticators and engine use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """The checked parts of a ProxyService, and hints: advice for the operator that is no fault."""
@@ -50,6 +59,7 @@ class Ready:
     hints: tuple[str, ...]
     reloadables: tuple[Reloadable, ...] = ()
     kept: tuple[str, ...] = ()  # names of secrets that a reload does not read again
+    engine: ValkeyEngine | None = None  # of FLEET_URL
 
     @property
     def authenticator(self) -> Authenticator:
@@ -84,7 +94,7 @@ def _account_hints(chosen: ChosenAuthenticator) -> list[str]:
 
 
 def get_ready(
-    environ: Mapping[str, str], reactor: IAuthReactor, wall_time: WallTime = time.time
+    environ: Mapping[str, str], reactor: IReadyReactor, wall_time: WallTime = time.time
 ) -> Ready:
     """Read and check settings, files and plug-in; return all parts that serving needs.
 
@@ -114,6 +124,7 @@ def get_ready(
         chosen = collect(lambda: authenticator_for(config, reactor, files))
     trust = collect(lambda: TargetTrust(config.target_ca_file, wall_time))
     policies = collect(lambda: Policies(config))
+    engine = collect(lambda: fleet_engine(config, reactor))
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     hints += hints_of_exposed(_secrets(config, files.values()))
     if faults or tls is None or chosen is None:
@@ -121,9 +132,25 @@ def get_ready(
     hints += _log_hints(config) + _account_hints(chosen) + _legacy_hints(config, legacy_tls)
     hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
     made_of_files = (tls, legacy_tls, chosen.by_file, *chosen.secrets)
-    reloadables = [each for each in made_of_files if each is not None]
+    reloadables: list[Reloadable] = [each for each in made_of_files if each is not None]
+    reloadables += _engine_secrets(engine, files)
     kept = held_until_restart(SETTINGS, environ)
-    return Ready(config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables), tuple(kept))
+    return Ready(
+        config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables), tuple(kept), engine
+    )
+
+
+def _engine_secrets(
+    engine: ValkeyEngine | None, files: Mapping[str, SecretFile]
+) -> list[Reloadable]:
+    """Return the files of the engine's passwords, which apply to new connections when reloaded."""
+    if engine is None:
+        return []
+    uses = {
+        "fleet_password": engine.use_password,
+        "fleet_sentinel_password": engine.use_sentinel_password,
+    }
+    return [ReadAgain(files[name], use) for name, use in uses.items() if name in files]
 
 
 def _secrets(config: Config, files: Iterable[SecretFile]) -> Iterator[tuple[str, Path]]:

@@ -9,21 +9,22 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from tessel_proxy.auth import IAuthReactor
 from tessel_proxy.fleet.division import TunnelRoom, divided
-from tessel_proxy.fleet.member import Fleet
+from tessel_proxy.fleet.member import Fleet, member_name
 from tessel_proxy.fleet.place import Place, place_of
+from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import Launch
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.composition import IProxyReactor, ProxyService
 from tessel_proxy.startup.config import Config
-from tessel_proxy.startup.preparation import Ready, get_ready
+from tessel_proxy.startup.preparation import IReadyReactor, Ready, get_ready
 from tessel_proxy.startup.supervising import ISupervisingReactor, SupervisorService
 from tessel_proxy.startup.working import Worker
 from tessel_service_kit.log_file import FileOutput
@@ -39,6 +40,10 @@ from tessel_service_kit.serving import (
 )
 from tessel_service_kit.systemd import Notifier
 
+if TYPE_CHECKING:
+    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+
+
 MIB: Final = 1024 * 1024
 
 SUPERVISOR_MORE_S: Final = 2.0
@@ -47,7 +52,7 @@ themselves."""
 
 
 class IReactor(
-    IProxyReactor, ISupervisingReactor, IServingReactor, IAuthReactor, IResolvingReactor
+    IProxyReactor, ISupervisingReactor, IServingReactor, IReadyReactor, IResolvingReactor
 ):
     """The reactor interfaces that the command `tessel-proxy` uses."""
 
@@ -78,10 +83,19 @@ def serve(host: Host) -> int:
     files = log_files(config)
     log = begin_logging(host.standard_error, config.log_level, config.log_format, *files)
     _log_hints(ready)
-    service = _proxy(host, config, ready, lambda: log.dropped + sum(each.dropped for each in files))
+    fleet = None
+    if ready.engine is not None:
+        fleet = Fleet(member_name(), 1, ready.engine, ready.chosen.doubt)
+    service = _proxy(
+        host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
+    )
+    start, stop = service.startService, service.stopService
+    if ready.engine is not None:
+        in_fleet = _InFleet(service, ready.engine)
+        start, stop = in_fleet.start, in_fleet.stop
     serving = Serving(
-        service.startService,
-        service.stopService,
+        start,
+        stop,
         reactor,
         reload=lambda: _reload(service, ready),
         hangups=hangups,
@@ -92,6 +106,22 @@ def serve(host: Host) -> int:
     )
     gc.freeze()  # modules stay for ever, so collections need not visit them
     return serving.run()
+
+
+class _InFleet:
+    """A ProxyService with the connection to the engine that it shares with other hosts."""
+
+    def __init__(self, service: ProxyService, engine: ValkeyEngine) -> None:
+        self._service = service
+        self._engine = engine
+        service.metrics.register(EngineCollector(engine.health))
+
+    def start(self) -> None:
+        self._engine.start()
+        self._service.startService()
+
+    def stop(self) -> Deferred[None]:
+        return self._service.stopService().addCallback(lambda _: self._engine.stop())
 
 
 def _proxy(
@@ -132,6 +162,7 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
         _launch(host),
         [log, *files],
         lambda: log.dropped + sum(each.dropped for each in files),
+        fleet=ready.engine,
     )
     raise_descriptors()  # workers inherit the limit
     signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(service.upgrade))
@@ -177,6 +208,7 @@ def work(host: Host, arguments: Namespace) -> int:
         host.standard_error, config.log_level, config.log_format, worker=arguments.number
     )
     link = WorkerLink(reactor)
+    link.engine.asks_levels = ready.engine is not None
     room = TunnelRoom(config.max_tunnels, config.workers, link.last_look, reactor.seconds)
     place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
     fleet = Fleet(str(arguments.number), config.workers, link.engine, ready.chosen.doubt)

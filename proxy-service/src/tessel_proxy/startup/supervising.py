@@ -5,10 +5,8 @@ It is what the command runs with more than one worker, in place of a ProxyServic
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
@@ -17,10 +15,12 @@ from twisted.logger import Logger
 
 from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.member import member_name
 from tessel_proxy.fleet.own_metrics import OwnCollector
 from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import Plan, Supervisor
 from tessel_proxy.fleet.upgrade import Upgrade
+from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.fleet.workers import IWorkerReactor, Launch
 from tessel_proxy.front.listening import IListeningReactor
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
@@ -28,6 +28,9 @@ from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.output import Writable
+
+if TYPE_CHECKING:
+    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
 
 
 class ISupervisingReactor(IListeningReactor, IWorkerReactor, IReactorUNIX):
@@ -46,6 +49,8 @@ class SupervisorService:
         launch: Launch,
         outputs: Sequence[Writable],
         log_dropped: Callable[[], int],
+        *,
+        fleet: ValkeyEngine | None = None,
     ) -> None:
         """Build all parts; nothing is opened or started.
 
@@ -55,10 +60,12 @@ class SupervisorService:
             launch: what starts a worker.
             outputs: get the log lines of the workers.
             log_dropped: returns how many log lines were dropped.
+            fleet: the state that other hosts share with this one; None: there are none.
         """
         self._config = config
         self._outputs = outputs
-        self._engine = LocalEngine(reactor, self._guessed)
+        self._fleet = fleet
+        self._engine = LocalEngine(reactor, self._guessed) if fleet is None else fleet
         self._metrics = SummedCollector(process_registry())
         self.supervisor = Supervisor(
             Plan(
@@ -66,7 +73,7 @@ class SupervisorService:
                 config.host,
                 _ports(config),
                 config.drain_delay_s,
-                f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+                member_name(),
             ),
             launch,
             self._engine,
@@ -79,6 +86,8 @@ class SupervisorService:
         self._upgrade = Upgrade(self.supervisor, reactor)
         registry = CollectorRegistry()
         registry.register(self._metrics)
+        if fleet is not None:
+            registry.register(EngineCollector(fleet.health))
         self._admin = AdminPort(config, reactor, admin_site(self.supervisor, registry))
         self._control = ControlPort(config.control_socket, {"upgrade": self._upgrade.run}, reactor)
 
@@ -87,6 +96,8 @@ class SupervisorService:
 
         Raises CannotListenError.
         """
+        if self._fleet is not None:
+            self._fleet.start()
         self._admin.start()
         self._control.start()
         if self._admin.port is not None:
@@ -113,6 +124,8 @@ class SupervisorService:
         await self.supervisor.stop()
         await self._control.stop()
         await self._admin.stop()
+        if self._fleet is not None:
+            self._fleet.stop()
 
     def halt(self) -> None:
         """End all workers at once."""

@@ -294,7 +294,7 @@ def test_a_fault_in_a_secrets_file_names_the_file_and_not_what_it_holds(tmp_path
 def test_secrets_are_not_shown():
     config = read(KEY_PASS="PASS-1", AUTH_TESSEL_OA2="http://id:PASS-2@host")
     for shown in (repr(config), str(config.shown())):
-        assert "PASS" not in shown.replace("KEY_PASS", "")
+        assert "PASS-" not in shown
         assert "DEV-CRED" not in shown
 
 

@@ -24,9 +24,6 @@ from twisted.internet.error import (
     DNSLookupError,
 )
 from twisted.internet.interfaces import (
-    IReactorPluggableNameResolver,
-    IReactorTCP,
-    IReactorTime,
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory
@@ -39,6 +36,7 @@ from twisted.internet.ssl import (
 from txredisapi import RedisError  # type: ignore[import-untyped]
 
 from tessel_proxy.certificates.pem import certificates_in
+from tessel_proxy.fleet.shared import IEngineReactor
 from tessel_proxy.fleet.valkey.address import EngineAddress
 from tessel_proxy.fleet.valkey.protocol import EngineProtocol
 
@@ -54,10 +52,6 @@ OLDEST_VERSION: Final = 7
 """Version of Redis from which on scripts may read the time and then write. Valkey says 7.2.4."""
 
 KEEPS_ALL: Final = "noeviction"
-
-
-class IEngineReactor(IReactorTCP, IReactorTime, IReactorPluggableNameResolver):
-    """The reactor interfaces that a connection to the engine uses."""
 
 
 class DialError(Exception):
@@ -88,7 +82,7 @@ class Dialer:
         """
         self._reactor = reactor
         self._address = address
-        self._credentials = credentials
+        self.credentials = credentials  # of the next connections
         self._trust = _trust(ca_file)
         self._first = 0  # the Sentinel to ask first: the one that knew the answer last
 
@@ -115,8 +109,8 @@ class Dialer:
         return protocol
 
     async def _prepare(self, protocol: EngineProtocol) -> None:
-        if self._credentials.password is not None:
-            await protocol.auth(self._credentials.password, self._address.user)
+        if self.credentials.password is not None:
+            await protocol.auth(self.credentials.password, self._address.user)
         if self._address.database:
             await protocol.select(self._address.database)
         if self._address.service is not None:
@@ -145,8 +139,8 @@ class Dialer:
         """Ask a Sentinel for the address of the primary."""
         protocol = await self._connect(host, port)
         try:
-            if self._credentials.sentinel_password is not None:
-                await protocol.auth(self._credentials.sentinel_password)
+            if self.credentials.sentinel_password is not None:
+                await protocol.auth(self.credentials.sentinel_password)
             found = await protocol.sentinel_get_master_addr_by_name(self._address.service)
             if found is None:
                 raise DialError(f"it knows no service {self._address.service!r}")

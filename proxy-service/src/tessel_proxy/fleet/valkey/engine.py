@@ -7,6 +7,7 @@ step, so hosts never see half of a change.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from secrets import token_hex
 from typing import Any, Final, TypeVar
@@ -82,6 +83,7 @@ class ValkeyEngine:
 
     def __init__(self, clock: IReactorTime, dialer: Dialer) -> None:
         self._clock = clock
+        self._dialer = dialer
         self.health = EngineHealth(clock, str(dialer))
         self._link = Link(clock, dialer, self.health)
         self._hearing = Hearing(clock, dialer, self.health, self._confirm)
@@ -101,6 +103,15 @@ class ValkeyEngine:
         """Close the connections. Members leave before, or their counts lapse."""
         self._link.stop()
         self._hearing.connection.stop()
+
+    def use_password(self, password: object) -> None:
+        """Use another password for the next connections; a reload calls this."""
+        self._dialer.credentials = replace(self._dialer.credentials, password=str(password))
+
+    def use_sentinel_password(self, password: object) -> None:
+        """Use another password of the Sentinels for the next connections."""
+        new = replace(self._dialer.credentials, sentinel_password=str(password))
+        self._dialer.credentials = new
 
     @property
     def is_up(self) -> bool:
