@@ -64,6 +64,14 @@ class ValkeyServer:
             wire.sendall(command(*words))
             return wire.recv(65536)
 
+    def ask(self, password, *words):
+        """Send a command to a server with a password, and return the raw reply."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as wire:
+            wire.sendall(command("AUTH", password))
+            wire.recv(5)
+            wire.sendall(command(*words))
+            return wire.recv(65536)
+
     def kill(self):
         self._process.kill()
         self._process.wait()

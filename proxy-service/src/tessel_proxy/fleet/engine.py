@@ -215,8 +215,9 @@ class Engine(Interface):
 
         `limit` is BYTES_PER_DAY. What was taken survives the member, and is not given to others.
 
-        Without the engine: the rest of the slice is used, then an allowance of one more slice,
-        which is taken as soon as the engine answers.
+        Without the engine: the rest of the slice is used, then an allowance: one more slice, or
+        more until the process has moved the limit divided by the last known number of members. It
+        is taken as soon as the engine answers.
         """
 
     async def give_back_bytes(self, account: str, nbytes: int) -> None:

@@ -172,7 +172,7 @@ class Member:
         def take(wanted: int) -> Deferred[Any]:
             return Deferred.fromCoroutine(self._engine.take_bytes(account, wanted, limit))
 
-        return SlicedQuota(limit, take, self._clock)
+        return SlicedQuota(limit, take, self._clock, lambda: even_part(limit, self._members))
 
     def begun(self, account: str, usage: AccountUsage) -> None:
         """Set the limits of an account that begins here: even parts, until its first exchange."""

@@ -22,15 +22,20 @@ class SlicedQuota:
     """Counts the bytes of one account on this process against slices of its day.
 
     A byte never waits: the next slice is asked for when half of this one is left. Until it comes,
-    bytes are counted as a debt, of one slice at most, which the next slice pays.
+    bytes are counted as a debt, which the next slice pays. The debt is one slice at most; without
+    the engine, more is allowed until this process has moved its even part of the day.
     """
 
-    def __init__(self, bytes_per_day: int, take: Take, clock: IReactorTime) -> None:
-        """`bytes_per_day` 0: no limit."""
+    def __init__(
+        self, bytes_per_day: int, take: Take, clock: IReactorTime, even: Callable[[], int]
+    ) -> None:
+        """`bytes_per_day` 0: no limit. `even` returns the even part of it for one process now."""
         self._limit = bytes_per_day
         self._slice = max(1, min(int(bytes_per_day * SLICE_PART), SLICE_BYTES))
         self._take = take
         self._clock = clock
+        self._even = even
+        self._moved = 0  # in this day
         self.left = 0  # of what was taken; less than 0: a debt
         self._until = -1.0  # the end of the account's day
         self._is_over = False  # the engine has no more bytes of this day
@@ -44,6 +49,7 @@ class SlicedQuota:
         if self.is_spent:
             return False
         self.left -= nbytes
+        self._moved += nbytes
         if self.left < self._slice // 2:
             self._ask()
         return True
@@ -54,7 +60,9 @@ class SlicedQuota:
         if not self._limit:
             return False
         self._end_day()
-        return (self.left <= 0 and self._is_over) or self.left <= -self._slice
+        if self._is_over:
+            return self.left <= 0
+        return self.left <= -self._slice and self._moved >= self._even()
 
     @property
     def is_running(self) -> bool:
@@ -63,7 +71,7 @@ class SlicedQuota:
 
     def _end_day(self) -> None:
         if self._until >= 0.0 and self._clock.seconds() >= self._until:
-            self.left, self._is_over, self._until = 0, False, -1.0
+            self.left, self._moved, self._is_over, self._until = 0, 0, False, -1.0
         elif self.left <= -self._slice and not self._is_over:
             self._ask()  # after an outage, nothing else would
 

@@ -8,6 +8,7 @@ from tessel_proxy.fleet.engine import SLICE_BYTES, EngineError, Slice
 from tessel_proxy.fleet.sliced_quota import RETRY_S, SlicedQuota
 
 LIMIT, SLICE = 1000, 10  # 1 %
+EVEN = 250  # of 4 processes
 DAY_S = 100.0
 
 
@@ -49,11 +50,11 @@ def engine():
 
 @pytest.fixture
 def quota(engine, clock):
-    return SlicedQuota(LIMIT, engine.take, clock)
+    return SlicedQuota(LIMIT, engine.take, clock, lambda: EVEN)
 
 
 def test_without_a_limit_nothing_is_asked(engine, clock):
-    quota = SlicedQuota(0, engine.take, clock)
+    quota = SlicedQuota(0, engine.take, clock, lambda: 0)
     assert quota.move(10**12)
     assert not quota.is_spent
     assert engine.asked == []
@@ -87,17 +88,36 @@ def test_bytes_do_not_wait_for_a_slow_engine_and_are_settled_when_it_answers(quo
     assert (engine.taken, quota.left) == (SLICE + 1, 2)
 
 
-def test_the_allowance_without_the_engine_is_one_slice(quota, engine, clock):
-    engine.is_away = True
+def moved_by(quota):
     moved = 0
     while quota.move(1):
         moved += 1
-    assert moved == SLICE
+    return moved
+
+
+def test_the_allowance_without_the_engine_is_the_even_part(quota, engine, clock):
+    engine.is_away = True
+    assert moved_by(quota) == EVEN
     engine.is_away = False
     assert quota.is_spent  # it is not asked more often than each RETRY_S
     clock.advance(RETRY_S)
     assert not quota.is_spent
-    assert engine.taken == 2 * SLICE
+    assert engine.taken == EVEN + SLICE
+
+
+def test_a_process_that_has_moved_its_even_part_gets_one_slice_more(quota, engine):
+    for _ in range(EVEN):
+        quota.move(1)
+    engine.is_away = True
+    assert moved_by(quota) == engine.taken - EVEN + SLICE
+
+
+def test_more_than_a_slice_may_be_moved_until_the_first_answer(quota, engine):
+    engine.is_slow = True
+    assert quota.move(5 * SLICE)
+    assert quota.move(5 * SLICE)
+    engine.answer()
+    assert (engine.taken, quota.is_spent) == (6 * SLICE, False)
 
 
 def test_a_spent_day_ends_with_the_day_of_the_engine(quota, engine, clock):
@@ -118,6 +138,6 @@ def test_what_is_left_of_a_slice_ends_with_the_day(quota, engine, clock):
 
 
 def test_no_slice_is_larger_than_the_largest(engine, clock):
-    quota = SlicedQuota(10**12, engine.take, clock)
+    quota = SlicedQuota(10**12, engine.take, clock, lambda: 0)
     quota.move(1)
     assert engine.asked == [SLICE_BYTES + 1]

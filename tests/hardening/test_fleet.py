@@ -1,0 +1,211 @@
+"""Two hosts with one engine: limits hold over both, and nothing ends when the engine does."""
+
+import urllib.request
+
+import pytest
+
+from lab.waiting import eventually
+from support.hardening.device import GoneError, connecting, data, hello
+from support.hardening.proxy import TOKEN, running_proxy
+from support.valkey_server import ValkeyServer
+
+ECHOED = b"a few bytes" * 100
+NAMED = {"features": ["device/1"], "device": "a board"}
+
+
+@pytest.fixture
+def server():
+    found = ValkeyServer("--requirepass", "sesame").start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def host_with(authority, tmp_path, server):
+    """Start a proxy that is connected to the engine."""
+    password = tmp_path / "password"
+    password.write_text("sesame\n")
+    password.chmod(0o600)
+    running = []
+
+    def start(**settings):
+        folder = tmp_path / f"host-{len(running)}"
+        folder.mkdir()
+        merged = {
+            "AUTH_HARDCODED": TOKEN,
+            "EGRESS_ALLOW": "127.0.0.0/8",
+            "ADMIN_PORT": 0,
+            "FLEET_URL": f"valkey://127.0.0.1:{server.port}",
+            "FLEET_PASSWORD_FILE": password,
+            **settings,
+        }
+        set_ones = {name: str(value) for name, value in merged.items()}
+        context = running_proxy(folder, authority, set_ones)
+        proxy = context.__enter__()
+        running.append((context, proxy))
+        if "WORKERS" in settings:
+            eventually(lambda: len(proxy.log.events("worker_serves")) >= settings["WORKERS"], 30)
+        return proxy
+
+    yield start
+    for context, _ in reversed(running):
+        context.__exit__(None, None, None)
+
+
+def accepted(proxy, device_of):
+    """Return a device whose tunnel was accepted, or None."""
+    device = device_of(proxy)
+    try:
+        return device if device.authenticate(TOKEN) == {"authed": True} else None
+    except (GoneError, OSError):
+        return None
+
+
+def accepted_of(count, proxy, device_of):
+    return [device for _ in range(count) if (device := accepted(proxy, device_of))]
+
+
+def echoes(device, site, channel):
+    device.send(connecting(channel, site["echo"]), data(channel, ECHOED))
+    return device.read_bytes(channel, len(ECHOED)) == ECHOED
+
+
+def is_ready(proxy):
+    (admin,) = proxy.log.events("admin_listening")
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/readyz", timeout=5) as answer:
+        return answer.status == 200
+
+
+def members(server):
+    reply = server.ask("sesame", "ZCARD", "tessel:members")
+    return int(reply.partition(b":")[2])
+
+
+def test_the_tunnels_of_an_account_are_limited_over_hosts_and_their_workers(
+    host_with, server, device_of
+):
+    hosts = host_with(MAX_TUNNELS_PER_ACCOUNT=6), host_with(MAX_TUNNELS_PER_ACCOUNT=6, WORKERS=2)
+    eventually(lambda: members(server) == 3)
+    devices = [each for proxy in hosts * 2 for each in accepted_of(3, proxy, device_of)]
+    assert len(devices) == 6
+    devices[0].socket.close()
+    eventually(lambda: accepted(hosts[1], device_of))
+
+
+def test_a_device_that_moves_to_another_host_is_noticed_within_a_second(
+    host_with, server, device_of
+):
+    first, second = host_with(), host_with(WORKERS=2)
+    eventually(lambda: members(server) == 3)
+    older, newer = device_of(first), device_of(second)
+    for each in (older, newer):
+        each.send(hello(TOKEN, **NAMED))
+        assert each.said()[1]["object"]["authed"] is True
+    older.wait_until_gone(within=1.0)
+    eventually(lambda: first.metric('tunnels_closed_total{outcome="replaced"}') == 1)
+    eventually(lambda: second.metric('tunnels{state="authenticated"}') == 1)
+
+
+@pytest.mark.parametrize("failure", ["killed", "hung"])
+def test_nothing_ends_and_limit_by_hosts_is_allowed_without_the_engine(
+    host_with, server, device_of, site, failure
+):
+    hosts = host_with(MAX_TUNNELS_PER_ACCOUNT=8), host_with(MAX_TUNNELS_PER_ACCOUNT=8)
+    eventually(lambda: members(server) == 2)
+    for proxy in hosts:  # they have seen each other
+        eventually(lambda proxy=proxy: proxy.metric("engine_failures_total") == 0)
+    devices = [accepted(proxy, device_of) for proxy in hosts]
+    eventually(lambda: b"tessel:account:" in server.ask("sesame", "KEYS", "*"))
+    (server.kill if failure == "killed" else server.hang)()
+    assert all(echoes(each, site, 2) for each in devices)
+    for proxy in hosts:
+        assert len(accepted_of(3, proxy, device_of)) == 3  # 8 / 2, with the one that is open
+        eventually(lambda proxy=proxy: proxy.metric("engine_degraded") == 1)
+        assert is_ready(proxy)
+    (server.start if failure == "killed" else server.go_on)()
+    for proxy in hosts:
+        eventually(lambda proxy=proxy: proxy.metric("engine_degraded") == 0, 20)
+        (line,) = proxy.log.events("engine_away")
+        assert line["error"] == "TP3034"
+        proxy.expected_faults = ["engine_away"]
+    assert all(echoes(each, site, 4) for each in devices)
+    eventually(lambda: members(server) == 2, 15)
+    assert accepted(hosts[0], device_of) is None  # 8 are open
+
+
+def test_an_emptied_engine_learns_all_tunnels_within_15_s(host_with, server, device_of, site):
+    hosts = host_with(MAX_TUNNELS_PER_ACCOUNT=4), host_with(MAX_TUNNELS_PER_ACCOUNT=4, WORKERS=2)
+    eventually(lambda: members(server) == 3)
+    devices = [each for proxy in hosts for each in accepted_of(2, proxy, device_of)]
+    assert len(devices) == 4
+    server.ask("sesame", "FLUSHALL")
+    eventually(lambda: b"$1\r\n4" in server.ask("sesame", "HGET", account_key(server), "t"), 15)
+    assert not [each for proxy in hosts for each in accepted_of(1, proxy, device_of)]
+    assert all(echoes(each, site, 2) for each in devices)
+
+
+def account_key(server):
+    keys = server.ask("sesame", "KEYS", "tessel:account:*").split(b"\r\n")
+    return next((each for each in keys if each.startswith(b"tessel:")), "none")
+
+
+def test_a_host_that_stops_takes_its_counts_with_it(host_with, server, device_of):
+    first, second = host_with(MAX_TUNNELS_PER_ACCOUNT=2), host_with(MAX_TUNNELS_PER_ACCOUNT=2)
+    eventually(lambda: members(server) == 2)
+    assert len(accepted_of(2, first, device_of)) == 2
+    assert accepted(second, device_of) is None
+    first.terminate()
+    eventually(lambda: members(server) == 1)
+    assert accepted(second, device_of)
+
+
+def test_the_bytes_of_a_day_survive_the_restart_of_a_host(host_with, server, device_of, site):
+    settings = {"BYTES_PER_DAY": 1_000_000}
+    first = host_with(**settings)
+    second = host_with(**settings)
+    eventually(lambda: members(server) == 2)
+    moved = sum(moved_until_refused(device_of(each, TOKEN), site) for each in (first, second))
+    assert 900_000 <= moved <= 1_200_000
+    first.kill()
+    again = host_with(**settings)
+    assert moved_until_refused(device_of(again, TOKEN), site) <= 60_000
+
+
+def moved_until_refused(device, site):
+    """Echo bytes until the account's day is used up; return the bytes of both directions."""
+    device.send(connecting(2, site["echo"]))
+    moved = 0
+    piece = ECHOED * 10
+    try:
+        while moved < 2_000_000:
+            device.send(data(2, piece))
+            device.socket.settimeout(2.0)
+            moved += 2 * len(device.read_bytes(2, len(piece)))
+    except (GoneError, OSError):
+        pass
+    return moved
+
+
+def test_wrong_tokens_of_an_address_count_on_all_hosts(host_with, server, device_of):
+    hosts = host_with(MAX_WRONG_TOKENS=6), host_with(MAX_WRONG_TOKENS=6, WORKERS=2)
+    eventually(lambda: members(server) == 3)
+    for number in range(20):
+        with device_of(hosts[number % 2]) as device:
+            device.send(hello(f"guess {number}"))
+            device.said()
+    eventually(lambda: refusals(hosts, "wrong_token") + refusals(hosts, "source_penalty") == 20)
+    assert 6 <= refusals(hosts, "wrong_token") <= 8
+
+
+def refusals(hosts, reason):
+    return sum(proxy.metric(f'refusals_total{{reason="{reason}"}}') for proxy in hosts)
+
+
+def test_a_faulty_fleet_url_is_a_fault_of_the_settings(authority, tmp_path):
+    with (
+        pytest.raises(AssertionError, match="FLEET_URL"),
+        running_proxy(
+            tmp_path, authority, {"AUTH_HARDCODED": TOKEN, "FLEET_URL": "valkey://a:b@c"}
+        ),
+    ):
+        pass
