@@ -13,6 +13,7 @@ from tessel_proxy.certificates.issuing import dns_names_of
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.files.secret_files import ReadAgain, held_until_restart
+from tessel_proxy.fleet.division import memory_hint
 from tessel_proxy.fleet.shared import IEngineReactor, fleet_engine
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
@@ -65,6 +66,13 @@ class Ready:
     def authenticator(self) -> Authenticator:
         """The object that checks tokens."""
         return self.chosen.authenticator
+
+
+def _worker_hints(config: Config) -> list[str]:
+    hints = memory_hint(config, config.workers)
+    if config.control_socket is not None and config.workers == 1:
+        hints.append("CONTROL_SOCKET is ignored with one worker, which cannot be upgraded")
+    return hints
 
 
 def _log_hints(config: Config) -> list[str]:
@@ -129,7 +137,12 @@ def get_ready(
     hints += hints_of_exposed(_secrets(config, files.values()))
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
-    hints += _log_hints(config) + _account_hints(chosen) + _legacy_hints(config, legacy_tls)
+    hints += (
+        _worker_hints(config)
+        + _log_hints(config)
+        + _account_hints(chosen)
+        + _legacy_hints(config, legacy_tls)
+    )
     hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
     made_of_files = (tls, legacy_tls, chosen.by_file, *chosen.secrets)
     reloadables: list[Reloadable] = [each for each in made_of_files if each is not None]
