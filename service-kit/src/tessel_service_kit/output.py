@@ -42,6 +42,7 @@ class Writable(Protocol):
 class _Line:
     data: bytes
     lost: int = 0  # in a report: the number of dropped lines; 0: an ordinary line
+    count: int = 1  # of the lines in `data`
 
 
 class LineOutput:
@@ -72,9 +73,12 @@ class LineOutput:
         self._changed = Condition()  # its lock is reentrant: a signal handler may flush
         self._thread: Thread | None = None
 
-    def write(self, text: str) -> None:
-        """Queue a line, or drop it if the queue is full or there is no descriptor. Never blocks."""
-        line = _Line(text.encode(self._encoding, "backslashreplace"))
+    def write(self, text: str, count: int = 1) -> None:
+        """Queue a line, or drop it if the queue is full or there is no descriptor. Never blocks.
+
+        `count`: lines in the text, which are queued or dropped together.
+        """
+        line = _Line(text.encode(self._encoding, "backslashreplace"), count=count)
         with self._changed:
             if self._descriptor is None or self._held + len(line.data) > MAX_WAITING_BYTES:
                 self._drop([line])
@@ -104,8 +108,8 @@ class LineOutput:
             self._lost = 0
 
     def _drop(self, lines: Sequence[_Line]) -> None:
-        self._lost += sum(each.lost or 1 for each in lines)
-        self.dropped += sum(not each.lost for each in lines)
+        self._lost += sum(each.lost or each.count for each in lines)
+        self.dropped += sum(each.count for each in lines if not each.lost)
 
     def _wake(self) -> None:
         if self._thread is None:

@@ -27,7 +27,7 @@ from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
-from tessel_service_kit.output import Writable
+from tessel_service_kit.output import LineOutput
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
@@ -47,7 +47,7 @@ class SupervisorService:
         config: Config,
         reactor: ISupervisingReactor,
         launch: Launch,
-        outputs: Sequence[Writable],
+        outputs: Sequence[LineOutput],
         log_dropped: Callable[[], int],
         *,
         fleet: ValkeyEngine | None = None,
@@ -136,9 +136,9 @@ class SupervisorService:
             each.link.guessed(source, level)
 
     def _write(self, lines: bytes) -> None:
-        for line in lines.decode("utf-8", "backslashreplace").splitlines(keepends=True):
-            for output in self._outputs:
-                output.write(line)
+        text = lines.decode("utf-8", "backslashreplace")
+        for output in self._outputs:
+            output.write(text, lines.count(b"\n"))
 
 
 def _ports(config: Config) -> dict[Listener, int]:
