@@ -268,13 +268,24 @@ class Member:
         )
 
     def _set_rates(self, usage: AccountUsage, own: Demand, totals: Totals) -> None:
+        """Set the rates. What may come at once is an even part at least.
+
+        A process with little demand would else lose what it may use at once, and refuse the next
+        program that starts.
+        """
         config, all_of_it = self._config, totals.demand
         opens = rate_part(config.opens_per_s, own.opens, all_of_it.opens, totals.holders)
-        usage.opens.resize(opens, opens * BURST_S, self._clock.seconds())
+        at_once = max(opens, config.opens_per_s / self._members)
+        usage.opens.resize(opens, at_once * BURST_S, self._clock.seconds())
         if config.bytes_per_s:
             part = partial(rate_part, config.bytes_per_s, holders=totals.holders)
-            usage.to_targets.change(part(own.to_targets, all_of_it.to_targets))
-            usage.to_devices.change(part(own.to_devices, all_of_it.to_devices))
+            even = config.bytes_per_s / self._members
+            for limit, mine, whole in (
+                (usage.to_targets, own.to_targets, all_of_it.to_targets),
+                (usage.to_devices, own.to_devices, all_of_it.to_devices),
+            ):
+                rate = part(mine, whole)
+                limit.change(rate, max(rate, even))
 
     def _demand(self, usage: AccountUsage, passed_s: float) -> Demand:
         config = self._config

@@ -58,11 +58,14 @@ class RateLimit:
         self._waiting: dict[Paced, float] = {}  # in their order, with when they came
         self._turn_due: IDelayedCall | None = None
 
-    def change(self, bytes_per_s: float) -> None:
-        """Change the rate, which is not 0; those that wait get their turns at the new rate."""
+    def change(self, bytes_per_s: float, at_once: float) -> None:
+        """Change the rate, which is not 0, and the bytes that may come at once.
+
+        Those that wait get their turns at the new rate.
+        """
         self._rate = bytes_per_s
         now = self._clock.seconds()
-        self._bucket.resize(bytes_per_s, max(bytes_per_s, SHARE_BYTES), now)
+        self._bucket.resize(bytes_per_s, max(at_once, SHARE_BYTES), now)
         if self._turn_due is not None:
             self._turn_due.reset(self._time_to_turn(now))
 

@@ -50,7 +50,7 @@ from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
-from tessel_proxy.tunnel.drain import CROSSING_S, Drain
+from tessel_proxy.tunnel.drain import Drain
 from tessel_proxy.tunnel.shared_state import SharedState, TunnelRegistry
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
@@ -287,7 +287,7 @@ class ProxyService(Service):
             self._shared.tunnels, self._reactor, SystemRandom().randint, self._targets_have_unsent
         )
         if self.successors_serve:
-            await drain.run(self._config.drain_s, 0.0, CROSSING_S)
+            await drain.run(self._config.drain_s, 0.0, NEWCOMERS_S)
         else:
             await drain.run(self._config.drain_s, self._config.drain_return_s)
         self._reloader.stop()  # not before: a token revoked during the drain ends its tunnel

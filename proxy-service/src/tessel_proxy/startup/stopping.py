@@ -16,8 +16,9 @@ from tessel_service_kit.texts import counted
 _log = Logger()
 
 NEWCOMERS_S: Final = 5.0
-"""Seconds for devices that connected before a hand-over to complete TLS and token check. Slower
-ones are ended and come back; they have no open connections to lose."""
+"""Seconds for devices that connected before a hand-over to complete TLS and token check, and as
+many to open their first substream. Slower ones are ended and come back; they have no open
+connections to lose."""
 
 STOP_LOOK_S: Final = 0.05
 """Seconds between two looks whether a wait is over."""

@@ -65,14 +65,14 @@ class Drain:
         self._targets_lack = targets_lack
 
     async def run(
-        self, within_s: float, return_s: float | None = None, unasked_s: float = 0.0
+        self, within_s: float, return_s: float | None = None, idle_s: float = 0.0
     ) -> None:
         """Close tunnels as they become idle; return when all are closed, or after `within_s`.
 
         All data for targets must also have been sent. Devices are asked to return after `return_s`
         seconds (None: when the next process is likely to listen), plus a random time of up to 5 s.
-        `within_s` is in seconds. Idle tunnels of devices that cannot be asked are closed after
-        `unasked_s` seconds.
+        `within_s` is in seconds. No tunnel is closed in the first `idle_s` seconds: a slow device
+        may be about to open its first substream.
         """
         if self._is_done:
             return
@@ -91,9 +91,9 @@ class Drain:
         )
         while not self._is_done and self._clock.seconds() - started < within_s:
             passed_s = self._clock.seconds() - started
-            if passed_s >= unasked_s:
+            if passed_s >= idle_s:
                 self._end_idle(self._tunnels.all - asked)
-            if passed_s >= CROSSING_S:
+            if passed_s >= max(idle_s, CROSSING_S):
                 self._end_idle(asked & self._tunnels.all)
             await deferLater(self._clock, LOOK_S)
         self._log.info(

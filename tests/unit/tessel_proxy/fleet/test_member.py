@@ -184,6 +184,16 @@ def test_rates_follow_the_demand(two, clock):
     assert a.usage.to_targets._rate == 5_000_000
 
 
+def test_a_process_without_demand_keeps_what_may_be_opened_at_once(two, clock):
+    a, b = two
+    a.open()
+    b.open()
+    for _ in range(5):
+        a.usage.opens.spend(80, clock.seconds())
+        pass_time(clock, EXCHANGE_S)
+    assert b.usage.opens.level(clock.seconds()) == 500  # of 1,000, half for each process
+
+
 def test_the_bytes_of_a_day_are_limited_over_all_processes(two):
     a, b = two
     a.open()

@@ -219,3 +219,14 @@ def test_while_it_drains_a_device_that_was_not_told_is_still_served():
     stage.pump()
     assert second.data == b"hello"
     assert not first.aborted
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_where_others_serve_already_no_tunnel_ends_in_the_first_seconds(draining, knows):
+    Tunnel(draining.tunnels, knows=knows)
+    done = Deferred.fromCoroutine(draining.drain.run(30, 0.0, idle_s=5.0))
+    draining.passes(5.0 - LOOK_S)
+    assert draining.tunnels.all
+    draining.passes(3 * LOOK_S)
+    assert not draining.tunnels.all
+    assert done.called
