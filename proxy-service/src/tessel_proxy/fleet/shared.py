@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from twisted.internet.interfaces import IReactorPluggableNameResolver, IReactorTCP, IReactorTime
-
+from tessel_proxy.fleet.valkey.address import IEngineReactor
 from tessel_proxy.fleet.valkey.settings import EngineSettings
 from tessel_service_kit.settings import ConfigError
 
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
 
 EXTRA: Final = "txredisapi"
-
-
-class IEngineReactor(IReactorTCP, IReactorPluggableNameResolver, IReactorTime):
-    """The reactor interfaces that a connection to the engine uses."""
 
 
 def fleet_engine(settings: EngineSettings, reactor: IEngineReactor) -> ValkeyEngine | None:

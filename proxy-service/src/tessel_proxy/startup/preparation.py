@@ -14,7 +14,8 @@ from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.files.secret_files import ReadAgain, held_until_restart
 from tessel_proxy.fleet.division import memory_hint
-from tessel_proxy.fleet.shared import IEngineReactor, fleet_engine
+from tessel_proxy.fleet.shared import fleet_engine
+from tessel_proxy.fleet.valkey.address import IEngineReactor
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 from tessel_proxy.startup.config import SETTINGS, Config
@@ -61,6 +62,7 @@ class Ready:
     reloadables: tuple[Reloadable, ...] = ()
     kept: tuple[str, ...] = ()  # names of secrets that a reload does not read again
     engine: ValkeyEngine | None = None  # of FLEET_URL
+    engine_secrets: tuple[Reloadable, ...] = ()  # for the process that connects to it
 
     @property
     def authenticator(self) -> Authenticator:
@@ -146,10 +148,17 @@ def get_ready(
     hints += [warning for each in (tls, legacy_tls, trust) if each for warning in each.warnings]
     made_of_files = (tls, legacy_tls, chosen.by_file, *chosen.secrets)
     reloadables: list[Reloadable] = [each for each in made_of_files if each is not None]
-    reloadables += _engine_secrets(engine, files)
     kept = held_until_restart(SETTINGS, environ)
     return Ready(
-        config, tls, legacy_tls, chosen, tuple(hints), tuple(reloadables), tuple(kept), engine
+        config,
+        tls,
+        legacy_tls,
+        chosen,
+        tuple(hints),
+        tuple(reloadables),
+        tuple(kept),
+        engine,
+        tuple(_engine_secrets(engine, files)),
     )
 
 

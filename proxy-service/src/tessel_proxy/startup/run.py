@@ -86,6 +86,7 @@ def serve(host: Host) -> int:
     fleet = None
     if ready.engine is not None:
         fleet = Fleet(member_name(), 1, ready.engine, ready.chosen.doubt)
+        ready = replace(ready, reloadables=(*ready.reloadables, *ready.engine_secrets))
     service = _proxy(
         host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
     )
@@ -163,6 +164,7 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
         [log, *files],
         lambda: log.dropped + sum(each.dropped for each in files),
         fleet=ready.engine,
+        reloadables=ready.engine_secrets,
     )
     raise_descriptors()  # workers inherit the limit
     signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(service.upgrade))

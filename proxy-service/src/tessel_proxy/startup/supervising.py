@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorUNIX
 from twisted.logger import Logger
 
+from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.member import member_name
@@ -27,6 +28,7 @@ from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.output import LineOutput
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class SupervisorService:
         log_dropped: Callable[[], int],
         *,
         fleet: ValkeyEngine | None = None,
+        reloadables: Sequence[Reloadable] = (),
     ) -> None:
         """Build all parts; nothing is opened or started.
 
@@ -61,10 +64,12 @@ class SupervisorService:
             outputs: get the log lines of the workers.
             log_dropped: returns how many log lines were dropped.
             fleet: the state that other hosts share with this one; None: there are none.
+            reloadables: what this process uses of files: the passwords of `fleet`.
         """
         self._config = config
         self._outputs = outputs
         self._fleet = fleet
+        self._reloader = Reloader(reactor, reloadables, config.reload_look_s)
         self._engine = LocalEngine(reactor, self._guessed) if fleet is None else fleet
         self._metrics = SummedCollector(process_registry())
         self.supervisor = Supervisor(
@@ -98,6 +103,7 @@ class SupervisorService:
         """
         if self._fleet is not None:
             self._fleet.start()
+        self._reloader.start()
         self._admin.start()
         self._control.start()
         if self._admin.port is not None:
@@ -106,6 +112,7 @@ class SupervisorService:
 
     def reload(self) -> None:
         """Let all workers read their files again."""
+        self._reloader.reload_all()
         self.supervisor.reload()
 
     def upgrade(self) -> None:
@@ -122,6 +129,7 @@ class SupervisorService:
     async def stop(self) -> None:
         """Drain and end all workers, then close what is left."""
         await self.supervisor.stop()
+        self._reloader.stop()
         await self._control.stop()
         await self._admin.stop()
         if self._fleet is not None:

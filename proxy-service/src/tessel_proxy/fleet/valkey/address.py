@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from twisted.internet.interfaces import IReactorPluggableNameResolver, IReactorTCP, IReactorTime
+
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26_379
 MAX_DATABASE: Final = 99_999
@@ -18,6 +20,10 @@ _FORM: Final = (
     "valkey://[USER@]HOST[:PORT][/DATABASE], valkeys:// for TLS, or "
     "valkey+sentinel://[USER@]HOST[:PORT][,HOST[:PORT]...]/SERVICE[/DATABASE]"
 )
+
+
+class IEngineReactor(IReactorTCP, IReactorPluggableNameResolver, IReactorTime):
+    """The reactor interfaces that a connection to the engine uses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,7 @@ from twisted.internet.ssl import (
 from txredisapi import RedisError  # type: ignore[import-untyped]
 
 from tessel_proxy.certificates.pem import certificates_in
-from tessel_proxy.fleet.shared import IEngineReactor
-from tessel_proxy.fleet.valkey.address import EngineAddress
+from tessel_proxy.fleet.valkey.address import EngineAddress, IEngineReactor
 from tessel_proxy.fleet.valkey.protocol import EngineProtocol
 
 T = TypeVar("T")
