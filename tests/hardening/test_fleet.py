@@ -150,12 +150,13 @@ def account_key(server):
 
 
 def test_a_host_that_stops_takes_its_counts_with_it(host_with, server, device_of):
-    first, second = host_with(MAX_TUNNELS_PER_ACCOUNT=2), host_with(MAX_TUNNELS_PER_ACCOUNT=2)
+    settings = {"MAX_TUNNELS_PER_ACCOUNT": 2, "DRAIN_S": 1}
+    first, second = host_with(**settings), host_with(**settings)
     eventually(lambda: members(server) == 2)
     assert len(accepted_of(2, first, device_of)) == 2
     assert accepted(second, device_of) is None
     first.terminate()
-    eventually(lambda: members(server) == 1)
+    eventually(lambda: members(server) == 1, 20)
     assert accepted(second, device_of)
 
 
