@@ -1,12 +1,15 @@
 """Two hosts with one engine: limits hold over both, and nothing ends when the engine does."""
 
+import os
+import signal
+import subprocess
 import urllib.request
 
 import pytest
 
 from lab.waiting import eventually
 from support.hardening.device import GoneError, connecting, data, hello
-from support.hardening.proxy import TOKEN, running_proxy
+from support.hardening.proxy import COMMAND, TOKEN, running_proxy
 from support.valkey_server import ValkeyServer
 
 ECHOED = b"a few bytes" * 100
@@ -158,6 +161,52 @@ def test_a_host_that_stops_takes_its_counts_with_it(host_with, server, device_of
     first.terminate()
     eventually(lambda: members(server) == 1, 20)
     assert accepted(second, device_of)
+
+
+def tell(server, password, *words):
+    """Run a command that tells all proxies of the fleet."""
+    return subprocess.run(
+        [*COMMAND, *words],
+        env={
+            "FLEET_URL": f"valkey://127.0.0.1:{server.port}",
+            "FLEET_PASSWORD": password,
+            "PATH": os.environ["PATH"],
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_operator_ends_the_tunnels_of_an_account_on_all_hosts(host_with, server, device_of):
+    hosts = host_with(), host_with(WORKERS=2)
+    eventually(lambda: members(server) == 3)
+    devices = [accepted(proxy, device_of) for proxy in hosts]
+    done = tell(server, "sesame", "end-tunnels", "hardcoded")
+    assert (done.returncode, done.stdout) == (0, "3 of 3 have acted\n")
+    for each in devices:
+        each.wait_until_gone(within=1.0)
+    assert tell(server, "sesame", "check-tokens").stdout == "3 of 3 have acted\n"
+
+
+def test_a_host_that_was_away_is_named_and_acts_when_it_is_back(host_with, server, device_of):
+    proxy = host_with()
+    eventually(lambda: members(server) == 1)
+    device = accepted(proxy, device_of)
+    os.kill(proxy.process.id, signal.SIGSTOP)
+    done = tell(server, "sesame", "end-tunnels", "hardcoded")
+    os.kill(proxy.process.id, signal.SIGCONT)
+    assert done.returncode == 1
+    assert "0 of 1 have acted\nnot confirmed: " in done.stdout
+    device.wait_until_gone(within=5.0)
+
+
+def test_a_command_that_no_proxy_can_hear_says_so(server):
+    done = tell(server, "wrong", "end-tunnels", "hardcoded")
+    assert done.returncode == 1
+    assert "no proxy was told (TP3034)" in done.stderr
+    assert "WRONGPASS" in done.stderr
 
 
 def test_the_bytes_of_a_day_survive_the_restart_of_a_host(host_with, server, device_of, site):

@@ -12,6 +12,7 @@ from tessel_service_kit.reactor import reactor as installed_reactor
 
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from os import environ
 from pathlib import Path
@@ -33,12 +34,14 @@ from tessel_proxy.certificates.make import (
 )
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.fleet.control import ControlError, ask
+from tessel_proxy.fleet.engine import EngineError, Notice, TokensRevoked, TunnelsEnded
 from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.command_line import parser
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import Ready, get_ready
 from tessel_proxy.startup.run import Host, IReactor, serve, work
+from tessel_proxy.startup.telling import confirmed_text, tell_fleet
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.serving import (
     AT_FAULT,
@@ -55,26 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `argv`: the arguments without the program's name; None: those of the process.
     """
-    arguments = parser().parse_args(argv)
     try:
-        match arguments.command:
-            case "make-cert":
-                family = (
-                    CertificateFamily.TESSEL_1
-                    if arguments.for_tessel_1
-                    else CertificateFamily.CURRENT
-                )
-                return _make_cert(arguments.names, family, arguments.out, arguments.days)
-            case "hash-token":
-                return _hash_token(arguments.account, given=arguments.stdin)
-            case "check-config":
-                return _check_config()
-            case "upgrade":
-                return _upgrade()
-            case "worker":
-                return work(Host(environ, reactor, sys.stderr), arguments)
-            case _:
-                return _serve()
+        return _run(parser().parse_args(argv))
     except ConfigError as error:
         _complain(f"wrong settings ({ErrorCode.SETTINGS.value})", *error.faults)
         return AT_FAULT
@@ -84,9 +69,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ControlError as error:
         _complain("no upgrade", str(error))
         return FAILED
+    except EngineError as error:
+        _complain(f"no proxy was told ({ErrorCode.ENGINE_AWAY.value})", str(error))
+        return FAILED
     except TokenError as error:
         _complain("no token was hashed", str(error))
         return FAILED
+
+
+def _run(arguments: Namespace) -> int:
+    match arguments.command:
+        case "make-cert":
+            family = (
+                CertificateFamily.TESSEL_1 if arguments.for_tessel_1 else CertificateFamily.CURRENT
+            )
+            return _make_cert(arguments.names, family, arguments.out, arguments.days)
+        case "hash-token":
+            return _hash_token(arguments.account, given=arguments.stdin)
+        case "check-config":
+            return _check_config()
+        case "upgrade":
+            return _upgrade()
+        case "end-tunnels":
+            return _tell(TunnelsEnded(arguments.account, arguments.device))
+        case "check-tokens":
+            return _tell(TokensRevoked(arguments.account))
+        case "worker":
+            return work(Host(environ, reactor, sys.stderr), arguments)
+        case _:
+            return _serve()
 
 
 def _serve() -> int:
@@ -100,6 +111,12 @@ def _upgrade() -> int:
     ask(config.control_socket, "upgrade")
     print("upgraded: new workers serve, the former ones drain")
     return OK
+
+
+def _tell(notice: Notice) -> int:
+    done = tell_fleet(notice, environ, reactor)
+    print(confirmed_text(done))
+    return FAILED if done.missing else OK
 
 
 def _check_config() -> int:

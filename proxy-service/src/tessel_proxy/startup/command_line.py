@@ -36,6 +36,22 @@ def parser() -> argparse.ArgumentParser:
     worker.add_argument("--number", type=int, required=True)
     worker.add_argument("--sockets", required=True)
     worker.add_argument("--listening", action="append", default=[])
+    ending = commands.add_parser(
+        "end-tunnels",
+        help="end the tunnels of an account, or of one of its devices, on all proxies of the fleet",
+        description="Tell all proxies at FLEET_URL, and print which have done it within half a "
+        "second; the others will when they can be reached, within an hour. The exit code is then "
+        "1. The devices may connect again.",
+    )
+    ending.add_argument("account", metavar="ACCOUNT")
+    ending.add_argument("device", metavar="DEVICE", nargs="?")
+    checking = commands.add_parser(
+        "check-tokens",
+        help="let all proxies of the fleet check the tokens of open tunnels now",
+        description="After a token was revoked: tell all proxies at FLEET_URL to check the tokens "
+        "of this account, or of all, again now. Results are printed as for end-tunnels.",
+    )
+    checking.add_argument("account", metavar="ACCOUNT", nargs="?")
     commands.add_parser("check-config", help="print the settings in effect, or all their faults")
     make = commands.add_parser(
         "make-cert",

@@ -95,6 +95,11 @@ class Config(MonitoringSettings, EgressSettings, FrontSettings, FleetSettings, E
         return cls.some_from_env(environ, "control_socket")
 
     @classmethod
+    def for_fleet(cls, environ: Mapping[str, str]) -> Self:
+        """Return a Config with the settings of the fleet's engine; raises ConfigError if faulty."""
+        return cls.some_from_env(environ, *EngineSettings.table())
+
+    @classmethod
     def for_tokens(cls, environ: Mapping[str, str]) -> Self:
         """Return a Config with the settings of hash-token only; raises ConfigError if faulty."""
         return cls.some_from_env(environ, "auth_file")
