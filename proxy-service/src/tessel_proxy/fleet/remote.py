@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
+from twisted.protocols.amp import RemoteAmpError
 
 from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
@@ -63,6 +64,8 @@ class RemoteEngine:
         sent.addTimeout(CALL_TIMEOUT_S, self._clock)
         try:
             return json.loads(await sent)
+        except RemoteAmpError as error:
+            raise EngineError(error.description) from error
         except (TookTooLongError, ConnectionClosed) as error:
             raise EngineError(f"no answer from the supervisor to {method}") from error
 

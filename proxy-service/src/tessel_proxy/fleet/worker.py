@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -54,8 +55,11 @@ class WorkerLink(amp.AMP):
         await self.callRemote(Serving)  # type: ignore[no-untyped-call] # as above
 
     def _call_engine(self, method: str, values: bytes) -> Deferred[bytes]:
-        called = self.callRemote(EngineCall, method=method, values=values)  # type: ignore[no-untyped-call] # as above
-        return cast("Deferred[Any]", called).addCallback(lambda answer: answer["result"])
+        # without the conversions of callRemote, which take a third of the time of a call
+        called = self.callRemoteString(  # type: ignore[no-untyped-call] # as above
+            EngineCall.commandName, method=method.encode(), values=values
+        )
+        return cast("Deferred[Any]", called).addCallback(itemgetter(b"result"))
 
     def last_look(self) -> tuple[int, float | None]:
         """Return how many tunnels the other workers had at the last look, and when that was."""

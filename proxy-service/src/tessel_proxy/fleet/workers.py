@@ -105,16 +105,26 @@ class SupervisorLink(amp.AMP):
         self._serving()
         return {}
 
-    @EngineCall.responder
-    async def _engine_called(self, method: str, values: bytes) -> dict[str, bytes]:
+    def locateResponder(self, name: bytes) -> Callable[[amp.AmpBox], object] | None:
+        """Called by amp: returns what answers a command.
+
+        Calls of the engine are answered without amp's conversions, as they are sent.
+        """
+        if name == EngineCall.commandName:
+            return self._engine_called
+        found = super().locateResponder(name)  # type: ignore[no-untyped-call] # as above
+        return cast("Callable[[amp.AmpBox], object] | None", found)
+
+    async def _engine_called(self, box: amp.AmpBox) -> amp.AmpBox:
+        method, values = box[b"method"].decode(), json.loads(box[b"values"])
         try:
-            result = await answer(self._engine, self._member, method, json.loads(values))
-        except EngineError:
-            raise
+            result = await answer(self._engine, self._member, method, values)
+        except EngineError as error:
+            raise _refused(error) from error
         except Exception as error:
             self._log.failure("a call of a worker failed", error=ErrorCode.INTERNAL_ERROR.value)
-            raise EngineError("internal error of the supervisor") from error
-        return {"result": dumped(result)}
+            raise _refused(EngineError("internal error of the supervisor")) from error
+        return amp.AmpBox({b"result": dumped(result)})
 
     def _tell(self, notice: Notice) -> Deferred[Any]:
         return self.call(Heard, notice=dump_notice(notice))
@@ -133,6 +143,10 @@ class SupervisorLink(amp.AMP):
         """Called when the worker has ended or closed the connection."""
         self.lost = True
         super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
+
+
+def _refused(error: EngineError) -> amp.RemoteAmpError:
+    return amp.RemoteAmpError(EngineCall.errors[EngineError], str(error), False)
 
 
 class _Links(ServerFactory[SupervisorLink]):

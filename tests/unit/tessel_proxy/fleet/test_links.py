@@ -1,0 +1,130 @@
+"""The calls between a worker and its supervisor, over AMP in memory."""
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.test.iosim import connectedServerAndClient
+
+from tessel_proxy.fleet import worker
+from tessel_proxy.fleet.calls import Look, NotHeardError, VersionError
+from tessel_proxy.fleet.engine import (
+    Admission,
+    Demand,
+    DeviceMoved,
+    EngineError,
+    TokensRevoked,
+    Totals,
+)
+from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.worker import WorkerLink
+from tessel_proxy.fleet.workers import SupervisorLink
+
+
+class Broken(LocalEngine):
+    """An engine whose calls fail, as `error` says."""
+
+    error = None
+
+    async def admit(self, *values):
+        if self.error is not None:
+            raise self.error
+        return await super().admit(*values)
+
+
+class Pair:
+    """A worker that has joined its supervisor."""
+
+    def __init__(self):
+        clock = Clock()
+        self.engine = Broken(clock, self._guessed)
+        self.served = []
+        self.worker, self.supervisor, self._pump = connectedServerAndClient(
+            lambda: SupervisorLink(self.engine, "host/1.1", lambda: self.served.append(True)),
+            lambda: WorkerLink(clock),
+        )
+        assert self.result(self.worker.join()) is None
+
+    def _guessed(self, source, level):
+        self.supervisor.guessed(source, level)
+
+    def result(self, call):
+        """Return the result of a coroutine or Deferred, or its error."""
+        results = []
+        done = call if isinstance(call, Deferred) else Deferred.fromCoroutine(call)
+        done.addBoth(results.append)
+        self._pump.flush()
+        return getattr(results[0], "value", results[0])
+
+
+@pytest.fixture
+def pair():
+    return Pair()
+
+
+def test_a_worker_calls_the_engine_of_its_supervisor(pair):
+    admission = pair.result(pair.worker.engine.admit("", "kim", None, 0, 5))
+    assert admission == Admission(True, Totals(Demand(1), 1))
+    assert pair.result(pair.engine.renew("host/1.1")) == ["host/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(EngineError("it is away"), "it is away"), (KeyError("bug"), "internal error")],
+)
+def test_an_error_of_the_engine_is_the_workers_and_the_connection_stays(
+    pair, error, text, logged_failures
+):
+    pair.engine.error = error
+    failure = pair.result(pair.worker.engine.admit("", "kim", None, 0, 5))
+    assert isinstance(failure, EngineError)
+    assert text in str(failure)
+    logged_failures.flush(KeyError)
+    pair.engine.error = None
+    assert pair.result(pair.worker.engine.admit("", "kim", None, 0, 5)).granted
+
+
+def test_a_worker_of_another_version_is_refused(pair, monkeypatch):
+    monkeypatch.setattr(worker, "VERSION", 99)
+    assert isinstance(pair.result(pair.worker.join()), VersionError)
+
+
+def test_the_supervisor_learns_when_a_worker_serves(pair):
+    pair.result(pair.worker.serving())
+    assert pair.served == [True]
+
+
+def test_a_look_tells_of_the_others_tunnels_and_returns_the_workers_state(pair):
+    pair.worker.status = lambda: (7, ["memory is full"], b"metrics")
+    box = pair.result(pair.supervisor.call(Look, elsewhere=30))
+    assert box == {"tunnels": 7, "obstacles": ["memory is full"], "metrics": b"metrics"}
+    assert pair.worker.last_look() == (30, 0.0)
+
+
+def test_a_notice_reaches_the_worker_and_its_error_is_no_confirmation(pair, logged_failures):
+    heard = []
+    pair.worker.engine.listen("", heard.append)
+    told = pair.supervisor._tell(DeviceMoved("kim", "d", "host/2.1"))
+    pair.result(told)
+    assert heard == [DeviceMoved("kim", "d", "host/2.1")]
+
+    def broken(_notice):
+        raise KeyError("bug")
+
+    pair.worker.engine.listen("", broken)
+    assert isinstance(pair.result(pair.supervisor._tell(TokensRevoked(None))), NotHeardError)
+    assert len(logged_failures.flush(KeyError)) == 1
+
+
+def test_wrong_tokens_are_told_to_the_worker(pair):
+    pair.result(pair.engine.wrong_tokens("192.0.2.1", 1, 5, 600.0))
+    pair._pump.flush()
+    assert pair.result(pair.worker.engine.wrong_tokens("192.0.2.1", 0, 5, 600.0)) == 1.0
+
+
+def test_the_end_of_the_supervisor_is_the_workers_to_act_on(pair):
+    ends = []
+    pair.worker.orphaned = lambda: ends.append(True)
+    pair.supervisor.transport.loseConnection()
+    pair._pump.flush()
+    assert ends == [True]
+    assert isinstance(pair.result(pair.worker.engine.renew("")), EngineError)
