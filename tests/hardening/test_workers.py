@@ -4,7 +4,9 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -402,3 +404,33 @@ def moved_until_refused(device, site):
     except (GoneError, OSError):
         pass
     return moved
+
+
+# --- listeners
+
+
+def test_both_ports_are_served_by_all_workers_and_balancers_may_send_their_header(
+    workers_with, context, tmp_path, site
+):
+    made = [sys.executable, "-m", "tessel_proxy", "make-cert", "--for-tessel-1", "boards.test"]
+    subprocess.run([*made, "--out", tmp_path], check=True, capture_output=True)
+    legacy = {
+        f"LEGACY_{what}_FILE": tmp_path / f"tessel-1-{what.lower()}.pem" for what in ("CERT", "KEY")
+    }
+    proxy = workers_with(LEGACY_PORT=0, PROXY_PROTOCOL_FROM="127.0.0.1", **legacy)
+    boards = proxy.log.events("legacy_listening")
+    assert {line["worker"] for line in boards} == {1, 2}
+    assert len({line["port"] for line in boards}) == 1
+    for number in range(20):
+        with behind_balancer(proxy.port, context, f"192.0.2.{number}") as device:
+            device.sendall(hello(TOKEN))
+            assert b"true" in device.recv(1000)
+    lines = eventually(lambda: authenticated(proxy, 20))
+    assert {line["worker"] for line in lines} == {1, 2}
+    assert {line["peer"].partition(":")[0] for line in lines} == {f"192.0.2.{n}" for n in range(20)}
+
+
+def behind_balancer(port, context, host):
+    plain = socket.create_connection(("127.0.0.1", port), 10)
+    plain.sendall(f"PROXY TCP4 {host} 127.0.0.1 1000 {port}\r\n".encode())
+    return context.wrap_socket(plain, server_hostname="localhost")
