@@ -311,8 +311,8 @@ def test_the_tunnels_of_an_account_are_limited_over_all_workers(workers_with, de
     proxy = workers_with(MAX_TUNNELS_PER_ACCOUNT=12)
     accepted = open_tunnels(proxy, device_of, 20)
     assert len(accepted) == 12
-    workers = {line["worker"] for line in proxy.log.events("tunnel_authenticated")}
-    assert workers == {1, 2}
+    lines = eventually(lambda: authenticated(proxy, 12))
+    assert {line["worker"] for line in lines} == {1, 2}
     eventually(lambda: proxy.metric("account_tunnels_max") == 12)
     accepted[0].socket.close()
     eventually(lambda: open_tunnels(proxy, device_of, 1))

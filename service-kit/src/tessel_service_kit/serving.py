@@ -145,6 +145,11 @@ class Serving:
         )
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether the stop has begun."""
+        return self._stopping
+
+    @property
     def has_ended(self) -> bool:
         """Whether the stop is complete, and the process ends now."""
         return self._ended

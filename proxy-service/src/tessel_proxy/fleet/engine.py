@@ -74,11 +74,14 @@ class Demand:
 class Totals:
     """The demands for one account, added over all live members that have tunnels of it.
 
-    `holders` is the number of these members, the caller included.
+    `holders` is the number of these members, the caller included. `places` is how many tunnels the
+    caller may open without `admit` until its next call for this account: the engine counts them as
+    used meanwhile. An engine need not give any.
     """
 
     demand: Demand
     holders: int
+    places: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,8 @@ class Engine(Interface):
         raise the count to `own` + 1. If another member has a tunnel of this `device`, that tunnel
         does not count: its place passes to the new one, and DeviceMoved is published.
 
-        Called for each tunnel whose token was accepted: a handshake costs ten times as much.
+        Called for each tunnel whose token was accepted, unless the last totals left places and the
+        device has no name.
 
         Without the engine: granted up to the larger of what the others' last totals leave, and
         `limit` divided by the last known number of members.

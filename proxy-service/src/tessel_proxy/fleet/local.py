@@ -27,6 +27,13 @@ MAX_SOURCES: Final = 16_384
 MAX_DAYS: Final = 65_536
 """Accounts whose day is remembered. Days that are over are dropped first, then the oldest."""
 
+PLACES_PART: Final = 8
+"""One of so many free tunnels of an account is given in advance, to all members together. While it
+is not used, another member is refused so many tunnels before the limit."""
+
+LEAST_PLACES: Final = 2
+"""Fewer places are not given."""
+
 NOTHING: Final = Demand()
 
 
@@ -57,6 +64,8 @@ class LocalEngine:
         self._members: dict[str, _Member] = {}
         self._holders: dict[str, set[str]] = {}  # members by account
         self._devices: dict[tuple[str, str], str] = {}  # member by account and device
+        self._places: dict[str, dict[str, int]] = {}  # given, by account and member
+        self._limit = 0  # of an account's tunnels, as members name it
         self._days: dict[str, _Day] = {}
         self._wrong: dict[str, tuple[float, float]] = {}  # level, and when
 
@@ -84,13 +93,14 @@ class LocalEngine:
         self._put(member, account, _with_tunnels(mine, own))
         older = self._devices.get((account, device)) if device is not None else None
         passed_on = older is not None and older != member
+        self._limit = limit
         open_now = self._totals(account).demand.tunnels - passed_on
-        granted = open_now < limit
+        granted = open_now + self._places_of_others(member, account) < limit
         if granted:
             self._put(member, account, _with_tunnels(mine, own + 1))
             if device is not None:
                 self._arrived(member, account, device)
-        return Admission(granted, self._totals(account))
+        return Admission(granted, self._with_places(member, account))
 
     async def exchange(
         self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
@@ -100,7 +110,7 @@ class LocalEngine:
             self._put(member, account, demand)
         for account, device in arrived:
             self._arrived(member, account, device)
-        return {account: self._totals(account) for account in demands}
+        return {account: self._with_places(member, account) for account in demands}
 
     async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
         """Take bytes of the account's day in advance; see Engine."""
@@ -164,11 +174,32 @@ class LocalEngine:
         elif demands.pop(account, None) is not None:
             self._let_go(account, member)
 
+    def _with_places(self, member: str, account: str) -> Totals:
+        """Return the totals of an account, with places for the member instead of those it had.
+
+        Near the limit there are none, so that the last tunnels are counted exactly.
+        """
+        totals = self._totals(account)
+        given = self._places.get(account, {})
+        given.pop(member, None)
+        free = self._limit - totals.demand.tunnels - sum(given.values())
+        places = free // (PLACES_PART * len(self._members)) if totals.holders else 0
+        if places < LEAST_PLACES:
+            return totals
+        self._places.setdefault(account, given)[member] = places
+        return Totals(totals.demand, totals.holders, places)
+
+    def _places_of_others(self, member: str, account: str) -> int:
+        given = self._places.get(account, {})
+        return sum(each for name, each in given.items() if name != member)
+
     def _let_go(self, account: str, member: str) -> None:
+        self._places.get(account, {}).pop(member, None)
         holders = self._holders[account]
         holders.discard(member)
         if not holders:
             del self._holders[account]
+            self._places.pop(account, None)
 
     def _totals(self, account: str) -> Totals:
         holders = self._holders.get(account, ())

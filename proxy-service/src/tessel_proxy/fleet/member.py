@@ -53,11 +53,15 @@ WAIT_FOR_LEAVE_S: Final = 1.0
 
 @dataclass(slots=True)
 class _Standing:
-    """What this member knows of one account: totals of all, its own demand in them, and when."""
+    """What this member knows of one account: totals of all, its own demand in them, and when.
+
+    `places` is what is left of the places that came with the totals.
+    """
 
     totals: Totals
     own: Demand
     at: float
+    places: int
 
 
 class Member:
@@ -93,6 +97,7 @@ class Member:
         self._allowance = allowance
         self._standings: dict[str, _Standing] = {}
         self._pending: Counter[str] = Counter()  # tunnels that the engine is asked about
+        self._granted: Counter[str] = Counter()  # tunnels that were opened on places, ever
         self._arrived: list[tuple[str, str]] = []  # devices that the engine was not told of
         self._members = workers
         self._at = clock.seconds()
@@ -136,7 +141,15 @@ class Member:
     async def take(self, account: str, device: str | None) -> bool:
         """Return whether the account may have one more tunnel now; see Places."""
         usage = self._limits.usage(account)
+        known = self._standings.get(account)
+        # The engine hears of each named device at once: else two members could not tell which of
+        # their tunnels of it is the newer one.
+        if known is not None and known.places > 0 and device is None:
+            known.places -= 1
+            self._granted[account] += 1
+            return True
         own = usage.tunnels + self._pending[account]
+        granted = self._granted[account]
         limit = self._config.max_tunnels_per_account
         self._pending[account] += 1
         try:
@@ -151,7 +164,8 @@ class Member:
                 del self._pending[account]
         known = self._standings.get(account)
         demand = known.own if known else Demand(0, usage.substreams)
-        self._note(account, admission.totals, _with_tunnels(demand, own + admission.granted))
+        demand = _with_tunnels(demand, own + admission.granted)
+        self._note(account, admission.totals, demand, granted)
         return admission.granted
 
     def _tunnels_without_engine(self, account: str) -> int:
@@ -226,21 +240,27 @@ class Member:
             if each.tunnels or each.substreams or account in self._standings
         }
         arrived, self._arrived = self._arrived, []
+        for known in self._standings.values():
+            known.places = 0  # the engine gives new ones
+        granted = self._granted.copy()
         if not demands and not arrived:
             return Deferred.fromCoroutine(_nothing())
         called = Deferred.fromCoroutine(self._engine.exchange(self._name, demands, arrived))
         called.addCallbacks(
-            partial(self._exchanged, demands), partial(self._not_exchanged, arrived)
+            partial(self._exchanged, demands, granted), partial(self._not_exchanged, arrived)
         )
         return called.addErrback(self._not_called)
 
-    def _exchanged(self, demands: dict[str, Demand], totals: Mapping[str, Totals]) -> None:
+    def _exchanged(
+        self, demands: dict[str, Demand], granted: Counter[str], totals: Mapping[str, Totals]
+    ) -> None:
         for account, each in totals.items():
             own = demands.get(account, Demand())
             if own.tunnels or own.substreams:
-                self._note(account, each, own)
+                self._note(account, each, own, granted[account])
             else:
                 self._standings.pop(account, None)
+                self._granted.pop(account, None)
 
     def _not_exchanged(self, arrived: list[tuple[str, str]], failure: Failure) -> Failure:
         self._arrived[:0] = arrived
@@ -252,8 +272,14 @@ class Member:
                     self.begun(account, usage)
         return failure
 
-    def _note(self, account: str, totals: Totals, own: Demand) -> None:
-        self._standings[account] = _Standing(totals, own, self._clock.seconds())
+    def _note(self, account: str, totals: Totals, own: Demand, granted: int) -> None:
+        """Use new totals. `granted`: tunnels that had been granted here when they were asked for.
+
+        Those that were granted since use places of them.
+        """
+        since = max(0, self._granted[account] - granted)
+        places = max(0, totals.places - since)
+        self._standings[account] = _Standing(totals, own, self._clock.seconds(), places)
         usage = self._limits.by_account.get(account)
         if usage is None:
             return

@@ -122,7 +122,11 @@ class Supervisor:
 
     def _start_on(self, seat: Seat) -> None:
         self._due.pop(seat.number, None)
-        worker = self.new_worker(seat)
+        try:
+            worker = self.new_worker(seat)
+        except OSError as error:  # the system has no process or no memory for it
+            self._replace(seat, 0.0, f"it cannot be started: {error}")
+            return
         self._current[seat.number] = worker
         worker.ready.addErrback(lambda _ended: None)  # `_worker_ended` replaces it
 
@@ -162,7 +166,7 @@ class Supervisor:
         if was_current:
             del self._current[number]
         if was_current and not self.stopping:
-            self._replace(worker, why)
+            self._replace(worker.seat, worker.lived_s, why)
         else:
             self._log.info(
                 "worker {worker} has ended: {why}",
@@ -174,21 +178,20 @@ class Supervisor:
             self._all_ended.callback(None)
             self._all_ended = None
 
-    def _replace(self, worker: WorkerProcess, why: str) -> None:
-        restarts = self._restarts[worker.seat.number]
-        pause_s = restarts.died(worker.lived_s)
+    def _replace(self, seat: Seat, lived_s: float, why: str) -> None:
+        restarts = self._restarts[seat.number]
+        pause_s = restarts.died(lived_s)
         self.restarts_total += 1
         self._log.error(
             "worker {worker} died after {lived:g} s: {why}; it is started again in {pause:g} s",
             event="crash_loop" if restarts.is_loop else "worker_died",
-            worker=worker.seat.number,
+            worker=seat.number,
             why=why,
-            lived=round(worker.lived_s, 1),
+            lived=round(lived_s, 1),
             pause=pause_s,
             error=(ErrorCode.CRASH_LOOP if restarts.is_loop else ErrorCode.WORKER_DIED).value,
         )
-        later = self._reactor.callLater(pause_s, self._start_on, worker.seat)
-        self._due[worker.seat.number] = later
+        self._due[seat.number] = self._reactor.callLater(pause_s, self._start_on, seat)
 
     def _look(self) -> None:
         living = self.living
@@ -271,13 +274,17 @@ class Supervisor:
             return ["draining"]
         if not self.has_started:
             serving = [each for each in self._current.values() if each.state is WorkerState.SERVING]
-            return [f"starting: {len(serving)} of {self._plan.count} workers serve"]
+            found = [f"starting: {len(serving)} of {self._plan.count} workers serve"]
+            return found + [text for number in self._restarts for text in self._loop_of(number)]
         return [text for number in self._restarts for text in self._obstacles_of(number)]
 
-    def _obstacles_of(self, number: int) -> Iterable[str]:
+    def _loop_of(self, number: int) -> Iterable[str]:
         restarts = self._restarts[number]
         if restarts.is_loop:
             yield f"worker {number} died {restarts.early_deaths} times soon after its start"
+
+    def _obstacles_of(self, number: int) -> Iterable[str]:
+        yield from self._loop_of(number)
         worker = self._current.get(number)
         if worker is None:
             return

@@ -42,8 +42,8 @@ def dump_demand(demand: Demand) -> list[float]:
 
 def load_totals(value: Any) -> Totals:
     """Return the totals that `_dump_totals` has made."""
-    demand, holders = value
-    return Totals(Demand(*demand), holders)
+    demand, holders, places = value
+    return Totals(Demand(*demand), holders, places)
 
 
 def dump_notice(notice: Notice) -> bytes:
@@ -121,4 +121,4 @@ def _dump_admission(admission: Admission) -> list[object]:
 
 
 def _dump_totals(totals: Totals) -> list[object]:
-    return [dump_demand(totals.demand), totals.holders]
+    return [dump_demand(totals.demand), totals.holders, totals.places]

@@ -55,6 +55,8 @@ class Worker:
         if serving.has_ended:
             return  # this process ends, and not the supervisor
         os.dup2(LAST_WORDS, STDERR)  # the log lines went to the supervisor
+        if serving.is_stopping:
+            return  # the supervisor stops, too, and does not wait after a second signal
         self._log.error(
             "the supervisor has ended; this worker drains and ends",
             event="supervisor_lost",

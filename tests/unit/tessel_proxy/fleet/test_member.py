@@ -1,6 +1,10 @@
 """One process as a member: what it allows with an engine, and without."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -51,14 +55,14 @@ class Fragile:
 class Process:
     """A member with its limits."""
 
-    def __init__(self, name, engine, clock):
-        self.limits = AccountLimits(CONFIG, clock)
+    def __init__(self, name, engine, clock, config=CONFIG):
+        self.limits = AccountLimits(config, clock)
         self.heard = []
         self.member = Member(
             name,
             engine,
             clock,
-            CONFIG,
+            config,
             self.limits,
             allowance=5,
             workers=2,
@@ -141,6 +145,51 @@ def test_tunnels_that_are_asked_for_at_the_same_time_are_all_counted(clock):
         Deferred.fromCoroutine(process.member.take("kim", None))
     assert [values[3] for values in asked] == [0, 1]
     waiting.callback(None)
+
+
+class Counting(LocalEngine):
+    """A LocalEngine that counts how often it is asked for a place."""
+
+    asked = 0
+
+    async def admit(self, *values):
+        self.asked += 1
+        return await super().admit(*values)
+
+
+def test_far_from_the_limit_most_tunnels_open_without_a_call(clock):
+    engine = Counting(clock)
+    config = replace(CONFIG, max_tunnels_per_account=1000)
+    a = Process("a", engine, clock, config)
+    for _ in range(5):
+        assert all(a.open() for _ in range(20))
+        pass_time(clock, EXCHANGE_S)
+    assert engine.asked == 1
+    assert next(iter(engine.accounts())).demand.tunnels == 100
+
+
+@given(st.lists(st.sampled_from(["open a", "open b", "open c", "close a", "close b", "time"])))
+def test_the_tunnels_of_an_account_never_exceed_the_limit(steps):
+    clock = Clock()
+    engine, config = LocalEngine(clock), replace(CONFIG, max_tunnels_per_account=60)
+    processes = {name: Process(name, engine, clock, config) for name in "abc"}
+    for step in steps:
+        what, _, name = step.partition(" ")
+        for _ in range(11):  # many of the same kind reach the limit
+            match what:
+                case "open":
+                    processes[name].open()
+                case "close":
+                    usage = processes[name].limits.usage("kim")
+                    usage.tunnels = max(0, usage.tunnels - 1)
+                case _:
+                    pass_time(clock, EXCHANGE_S)
+        open_now = sum(each.limits.usage("kim").tunnels for each in processes.values())
+        assert open_now <= 60
+    pass_time(clock, 3 * EXCHANGE_S)
+    while any(each.open() for each in processes.values()):
+        pass_time(clock, EXCHANGE_S)
+    assert sum(each.limits.usage("kim").tunnels for each in processes.values()) == 60
 
 
 def test_a_device_that_moves_is_told_to_the_process_that_had_it(two):
