@@ -10,6 +10,7 @@ import pytest
 from lab.waiting import eventually
 from support.hardening.device import GoneError, connecting, data, hello
 from support.hardening.proxy import COMMAND, TOKEN, running_proxy
+from support.hardening.relay import Relay
 from support.valkey_server import ValkeyServer
 
 ECHOED = b"a few bytes" * 100
@@ -24,7 +25,16 @@ def server():
 
 
 @pytest.fixture
-def host_with(authority, tmp_path, server):
+def relay(server):
+    """Connects hosts with the server, and can be slow."""
+    found = Relay(server.port)
+    found.server = server
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def host_with(authority, tmp_path, relay):
     """Start a proxy that is connected to the engine."""
     password = tmp_path / "password"
     password.write_text("sesame\n")
@@ -38,7 +48,7 @@ def host_with(authority, tmp_path, server):
             "AUTH_HARDCODED": TOKEN,
             "EGRESS_ALLOW": "127.0.0.0/8",
             "ADMIN_PORT": 0,
-            "FLEET_URL": f"valkey://127.0.0.1:{server.port}",
+            "FLEET_URL": f"valkey://127.0.0.1:{relay.port}",
             "FLEET_PASSWORD_FILE": password,
             **settings,
         }
@@ -109,23 +119,39 @@ def test_a_device_that_moves_to_another_host_is_noticed_within_a_second(
     eventually(lambda: second.metric('tunnels{state="authenticated"}') == 1)
 
 
-@pytest.mark.parametrize("failure", ["killed", "hung"])
+def delayed_by(seconds):
+    def delay(relay):
+        relay.delay_s = seconds
+
+    return delay
+
+
+FAILURES = {
+    "killed": (lambda relay: relay.server.kill(), lambda relay: relay.server.start()),
+    "hung": (lambda relay: relay.server.hang(), lambda relay: relay.server.go_on()),
+    "slow by 2 s": (delayed_by(2.0), delayed_by(0.0)),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
 def test_nothing_ends_and_limit_by_hosts_is_allowed_without_the_engine(
-    host_with, server, device_of, site, failure
+    host_with, relay, device_of, site, failure
 ):
+    begin, end = FAILURES[failure]
+    server = relay.server
     hosts = host_with(MAX_TUNNELS_PER_ACCOUNT=8), host_with(MAX_TUNNELS_PER_ACCOUNT=8)
     eventually(lambda: members(server) == 2)
     for proxy in hosts:  # they have seen each other
         eventually(lambda proxy=proxy: proxy.metric("engine_failures_total") == 0)
     devices = [accepted(proxy, device_of) for proxy in hosts]
     eventually(lambda: b"tessel:account:" in server.ask("sesame", "KEYS", "*"))
-    (server.kill if failure == "killed" else server.hang)()
+    begin(relay)
     assert all(echoes(each, site, 2) for each in devices)
     for proxy in hosts:
         assert len(accepted_of(3, proxy, device_of)) == 3  # 8 / 2, with the one that is open
         eventually(lambda proxy=proxy: proxy.metric("engine_degraded") == 1)
         assert is_ready(proxy)
-    (server.start if failure == "killed" else server.go_on)()
+    end(relay)
     for proxy in hosts:
         eventually(lambda proxy=proxy: proxy.metric("engine_degraded") == 0, 20)
         (line,) = proxy.log.events("engine_away")

@@ -1,4 +1,4 @@
-"""A relay between device and proxy that can stop forwarding without closing."""
+"""A relay between two ends that can be slow, or stop forwarding without closing."""
 
 import select
 import socket
@@ -9,7 +9,12 @@ LOOK_SECONDS = 0.05
 
 
 class Relay:
-    """Forwards bytes in both directions until `be_silent` is called; then it stops reading."""
+    """Forwards bytes in both directions until `be_silent` is called; then it stops reading.
+
+    All bytes are late by `delay_s`.
+    """
+
+    delay_s = 0.0
 
     def __init__(self, port):
         self._to = port
@@ -43,6 +48,7 @@ class Relay:
                     data = source.recv(65_536)
                     if not data:
                         return
+                    self._closing.wait(self.delay_s)
                     sink.sendall(data)
             except OSError:
                 return
