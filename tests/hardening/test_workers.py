@@ -418,6 +418,7 @@ def test_both_ports_are_served_by_all_workers_and_balancers_may_send_their_heade
         f"LEGACY_{what}_FILE": tmp_path / f"tessel-1-{what.lower()}.pem" for what in ("CERT", "KEY")
     }
     proxy = workers_with(LEGACY_PORT=0, PROXY_PROTOCOL_FROM="127.0.0.1", **legacy)
+    eventually(lambda: len(proxy.log.events("legacy_listening")) == WORKERS)
     boards = proxy.log.events("legacy_listening")
     assert {line["worker"] for line in boards} == {1, 2}
     assert len({line["port"] for line in boards}) == 1

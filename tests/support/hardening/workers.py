@@ -72,8 +72,11 @@ class Comers:
             began = time.monotonic()
             try:
                 device = Device(self._proxy.port, self._context)
-            except OSError as error:
+            except ConnectionRefusedError as error:
                 self.refused.append(error)
+                continue
+            except OSError as error:  # in the TLS handshake
+                self.cut.append(error)
                 continue
             with device:
                 self._use(device)
