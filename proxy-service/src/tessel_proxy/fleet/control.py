@@ -5,6 +5,7 @@ One line is asked, such as "upgrade", and one is answered: "ok", or "failed" and
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorUNIX, ITCPTransport
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
@@ -96,7 +98,10 @@ class ControlPort:
         """Listen; raises CannotListenError, also if another process listens there."""
         if self._path is None:
             return
-        if self._path.is_socket() and not _is_in_use(self._path):
+        if self._path.is_socket():
+            if _is_in_use(self._path):
+                taken = OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+                raise CannotListenError(str(self._path), "CONTROL_SOCKET", taken)
             self._path.unlink()  # of a supervisor that was killed
         mask = os.umask(0o177)  # the reactor sets the mode a moment after it has bound the socket
         try:
