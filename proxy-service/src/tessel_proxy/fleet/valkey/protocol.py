@@ -1,6 +1,6 @@
 """One connection to the engine: txredisapi's protocol without its waits and its trust in replies.
 
-docs/decisions/0021 says which parts of txredisapi are used, and why not the others.
+docs/decisions/0022 says which parts of txredisapi are used, and why not the others.
 """
 
 from __future__ import annotations
