@@ -87,6 +87,7 @@ def test_every_example_is_run():
 
 
 @pytest.mark.filterwarnings("ignore:RADIO=host has no Wi-Fi")
+@pytest.mark.filterwarnings("ignore:RADIO=host. wifi never emits connect")
 @pytest.mark.parametrize("example", OTHERS)
 def test_an_example_without_a_site_runs_on_a_board(example):
     with powered_board() as board:
