@@ -1,4 +1,4 @@
-"""What systemd is told about a service."""
+"""The messages that a service sends to systemd."""
 
 import re
 import socket

@@ -212,7 +212,7 @@ async def test_sentinel_leads_to_the_primary_and_after_a_failover_to_the_new_one
     replica = ValkeyServer("--replicaof", "127.0.0.1", str(primary.port)).start()
     sentinel = ValkeyServer(sentinel_of=primary.port).start()
     try:
-        missing = ("127.0.0.1", 1)  # a Sentinel that does not answer is passed over
+        missing = ("127.0.0.1", 1)  # a Sentinel that does not answer is skipped
         found = dialer(missing, ("127.0.0.1", sentinel.port), service="fleet")
         engine = engines.started(ValkeyEngine(reactor, found))
         await until(lambda: engine.is_up)

@@ -47,7 +47,7 @@ def members_of(reply: str) -> tuple[str, str, tuple[str, ...] | None]:
 
 
 def confirmations_of(reply: str) -> Confirmations:
-    """Return who has confirmed a notice, and who has not."""
+    """Return the members that have confirmed a notice, and those that have not."""
     done: dict[str, list[str]] = {"0": [], "1": []}
     for line in reply.split("\n") if reply else ():
         acted, _, name = line.partition(" ")
