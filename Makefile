@@ -47,6 +47,10 @@ lint: setup ## check style, types and imports: ruff, mypy --strict, import-linte
 settings-page: setup ## write docs/settings.md from the tables of settings in the code
 	$(BIN)/python -m docs.tools.settings_page
 
+.PHONY: errors-page
+errors-page: ## copy docs/errors.md into the package that explains errors
+	cp docs/errors.md proxy-service/src/tessel_proxy/explanations/errors.md
+
 # The generator is installed when it is needed for the first time.
 $(VENV)/.docs-installed: $(VENV)/.installed constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs

@@ -3,16 +3,22 @@
 import os
 import re
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.logger import Logger, LogPublisher
 
+from tessel_proxy.explanations.explanation import explanations_of
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.logs import LogFormat, LogLevel, observer
+from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
-PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "errors.md"
 NO_ERRORS = {
     Outcome.ENDED,
     Outcome.ENDED_WITHOUT_CLOSE_NOTIFY,
@@ -23,14 +29,75 @@ NO_ERRORS = {
 }
 
 
-def paragraphs():
-    """The first word in bold under each number."""
-    return dict(re.findall(r"^### (TP\d{4})\n\n(\*\*.+)", PAGE.read_text(), re.MULTILINE))
+EXPLANATIONS = {each.error: each for each in explanations_of(PAGE.read_text())}
+OF_OTHERS = {  # exported by the supervisor, by the engine's client and by Prometheus' own client
+    "tessel_proxy_worker_restarts_total",
+    "tessel_proxy_workers",
+    "tessel_proxy_engine_degraded",
+    "tessel_proxy_engine_away_seconds",
+    "process_max_fds",
+}
+COMMAND_NAMES = {
+    *("tunnels", "tunnel", "accounts", "proxies", "usage", "end", "refuse", "allow", "refused"),
+    *("rebalance", "drain", "top", "check-tokens", "upgrade", "check-config"),
+}
+METRIC = re.compile(r'`((?:tessel_proxy|process)_[a-z_]+)(?:\{([a-z]+)="([a-z_]+)"\})?`')
+METRICS_OF = {
+    Outcome: 'tessel_proxy_substreams_closed_total{outcome="%s"}',
+    TunnelOutcome: 'tessel_proxy_tunnels_closed_total{outcome="%s"}',
+    Refusal: 'tessel_proxy_refusals_total{reason="%s"}',
+}
 
 
 def test_every_number_has_a_paragraph_and_every_paragraph_a_number():
-    assert sorted(paragraphs()) == sorted(ErrorCode)
+    assert sorted(EXPLANATIONS) == sorted(ErrorCode)
     assert PAGE.read_text().count("\n### ") == len(ErrorCode)
+
+
+def test_the_package_has_the_same_page():
+    shipped = files("tessel_proxy.explanations").joinpath("errors.md")
+    assert shipped.read_text("utf-8") == PAGE.read_text(), "run `make errors-page`"
+
+
+@pytest.mark.parametrize("error", ErrorCode)
+def test_a_paragraph_says_where_to_see_the_error(error):
+    see = EXPLANATIONS[error].see
+    commands = set(re.findall(r"`tessel-proxy ([a-z-]+)", see))
+    assert commands, "no command"
+    assert commands <= COMMAND_NAMES
+    assert re.search(r"\bpage\b", see)
+    assert re.search(r"\bmetrics? `|\bno metric", see)
+    assert re.search(r"\blog(:| events? `)|on standard error", see)
+
+
+@pytest.mark.parametrize("error", ErrorCode)
+def test_the_events_that_a_paragraph_names_are_those_of_the_code(error):
+    named = re.findall(r"`([a-z]+_[a-z_]+)`", EXPLANATIONS[error].see.partition("log event")[2])
+    sources = (ROOT / "proxy-service" / "src").rglob("*.py")
+    assert set(named) <= set(re.findall(r'"([a-z_]+)"', "".join(map(Path.read_text, sources))))
+
+
+@pytest.fixture(scope="module")
+def samples():
+    text = generate_latest(Scrape().registry).decode()
+    return [each for family in text_string_to_metric_families(text) for each in family.samples]
+
+
+@pytest.mark.parametrize("error", ErrorCode)
+def test_the_metrics_that_a_paragraph_names_are_exported(error, samples):
+    for name, label, value in METRIC.findall(EXPLANATIONS[error].see):
+        assert name in OF_OTHERS or any(
+            each.name in (name, f"{name}_count") and (not label or each.labels[label] == value)
+            for each in samples
+        ), name
+
+
+@pytest.mark.parametrize(
+    ("metric", "end"), [(METRICS_OF[kind], each) for kind in METRICS_OF for each in kind]
+)
+def test_the_counter_of_each_end_is_in_its_paragraph(metric, end):
+    if end.error is not None:
+        assert f"`{metric % end.value}`" in EXPLANATIONS[end.error].see
 
 
 COMMANDS = re.findall(r"^    (.+ \| grep .+)$", PAGE.read_text(), re.MULTILINE)
