@@ -29,6 +29,9 @@ GOAWAY = "goaway/1"
 PING = "ping/1"
 """Either side may ask a silent peer whether it is still there."""
 
+MESSAGE = "message/1"
+"""A refusal carries the operator's own words, and the time after which to come back."""
+
 CREDIT = "credit/1"
 """Flow control for each direction of each substream."""
 

@@ -45,6 +45,10 @@ REFUSED_HOLD_S = 60.0
 """Time for which a refused token is not sent again. Connections through the tunnel fail at once,
 with the proxy's answer. Otherwise a program that retries would ask the proxy each time."""
 
+RETRY_AFTER_CAP_S = 300.0
+"""The longest of these times that a proxy may ask for, when its operator refuses the device until a
+time. The operator may allow the device earlier, and then it is back this soon."""
+
 GOAWAY_CAP_S = 60.0
 """The longest delay before the next tunnel that a stopping proxy may ask for: programs wait."""
 

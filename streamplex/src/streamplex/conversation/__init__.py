@@ -6,6 +6,7 @@ nowhere else. The package is pure: it turns JSON values into typed messages and 
 
 from streamplex.conversation.answers import (
     ALREADY_ACCEPTED,
+    MAX_MESSAGE_CHARACTERS,
     NOT_AUTHORIZED,
     Accepted,
     Answer,
@@ -14,6 +15,7 @@ from streamplex.conversation.answers import (
     decode_answer,
     decode_later_refusal,
     encode_answer,
+    shown_message,
 )
 from streamplex.conversation.error_words import (
     WRONG_NAME,
@@ -62,6 +64,7 @@ __all__ = [
     "LOOKED_UP",
     "MAX_DEVICE_CHARACTERS",
     "MAX_HOST_CHARACTERS",
+    "MAX_MESSAGE_CHARACTERS",
     "MAX_TIMEOUT_MS",
     "NOT_AUTHORIZED",
     "SECURED",
@@ -86,6 +89,7 @@ __all__ = [
     "encode_idle_timeout",
     "error_code",
     "offer",
+    "shown_message",
     "substream_kind",
     "verify_error",
 ]

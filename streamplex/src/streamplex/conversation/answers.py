@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from streamplex.conversation.hello import Hello
 from streamplex.conversation.negotiation import FEATURES, first_window, offered
 from streamplex.credit import FIRST_WINDOW_BYTES
-from streamplex.features import CREDIT, REASON, RETRY
+from streamplex.features import CREDIT, MESSAGE, REASON, RETRY
 from streamplex.jsontext import Json
 
 ALREADY_ACCEPTED: Json = {"authed": True}
 """The answer to every further message of a device whose token was accepted."""
+
+MAX_MESSAGE_CHARACTERS: Final = 200
+"""Characters of the operator's message: a sentence or two, in each device's log."""
+
+MAX_RETRY_AFTER_MS: Final = 2**53 - 1
+"""The largest integer that each JSON parser reads exactly; a device has a shorter limit itself."""
 
 NOT_AUTHORIZED: Json = {"error": "Not authorized!"}
 """The answer to a device that opens a substream before it sent a token. The tunnel then ends."""
@@ -32,6 +38,8 @@ class Reason(StrEnum):
     UNCONFIRMED = "unconfirmed"  # accepted before; it could not be checked again
     TOO_MANY_TUNNELS = "too_many_tunnels"  # of the account
     TOO_MANY_ATTEMPTS = "too_many_attempts"  # with wrong tokens, from the device's address
+    ENDED = "ended"  # by the operator; the device may come back
+    REFUSED = "refused"  # by the operator, until a time or for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +58,15 @@ class Accepted:
 class Refused:
     """The proxy's answer that it does not accept the token.
 
-    `try_again` is True if the same token may be accepted later.
+    `try_again` is True if the same token may be accepted later. `message` is the operator's text
+    for the device, "" for none. `retry_after_ms` are the milliseconds after which the device may
+    come back; None: not known.
     """
 
     reason: Reason
     try_again: bool
+    message: str = ""
+    retry_after_ms: int | None = None
 
 
 Answer: TypeAlias = Accepted | Refused
@@ -73,7 +85,27 @@ def encode_answer(answer: Answer, hello: Hello) -> Json:
         said["retry"] = answer.try_again
     if REASON in hello.common:
         said["reason"] = answer.reason.value
+    if MESSAGE in hello.common:
+        said |= _operators_words(answer)
     return said | _features(frozenset(FEATURES), hello)
+
+
+def _operators_words(answer: Refused) -> dict[str, Json]:
+    said: dict[str, Json] = {}
+    if message := shown_message(answer.message):
+        said["message"] = message
+    if answer.retry_after_ms is not None:
+        said["retry_after_ms"] = max(0, min(answer.retry_after_ms, MAX_RETRY_AFTER_MS))
+    return said
+
+
+def shown_message(text: str) -> str:
+    """Return the text as a message: without characters that cannot be printed, and not too long.
+
+    Line breaks become spaces. Both ends call this: a device prints what a proxy sends.
+    """
+    text = "".join(each for each in " ".join(text.split()) if each.isprintable())
+    return text[:MAX_MESSAGE_CHARACTERS].strip()
 
 
 def _features(named: frozenset[str], hello: Hello) -> dict[str, Json]:
@@ -105,7 +137,14 @@ def decode_later_refusal(value: Json) -> Refused | None:
 def _decode_refusal(value: Json, *, accepted_before: bool) -> Refused:
     said = value if isinstance(value, dict) else {}
     try_again = said.get("retry") is True
-    return Refused(_reason(said.get("reason"), try_again, accepted_before), try_again)
+    message, after_ms = said.get("message"), said.get("retry_after_ms")
+    return Refused(
+        _reason(said.get("reason"), try_again, accepted_before),
+        try_again,
+        shown_message(message) if isinstance(message, str) else "",
+        # isinstance would accept booleans
+        after_ms if type(after_ms) is int and 0 <= after_ms <= MAX_RETRY_AFTER_MS else None,
+    )
 
 
 def _reason(word: Json, try_again: bool, accepted_before: bool) -> Reason:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES
-from streamplex.features import CREDIT, DEVICE, GOAWAY, HALFCLOSE, PING, REASON, RETRY, REUSE
+from streamplex.features import (
+    CREDIT,
+    DEVICE,
+    GOAWAY,
+    HALFCLOSE,
+    MESSAGE,
+    PING,
+    REASON,
+    RETRY,
+    REUSE,
+)
 from streamplex.jsontext import Json
 
-FEATURES = (REUSE, HALFCLOSE, RETRY, REASON, DEVICE, GOAWAY, PING, CREDIT)
+FEATURES = (REUSE, HALFCLOSE, RETRY, REASON, DEVICE, GOAWAY, PING, CREDIT, MESSAGE)
 """Every feature of this library, in the order in which the proxy lists them."""
 
 

@@ -25,6 +25,7 @@ ALL_OURS = [
     "goaway/1",
     "ping/1",
     "credit/1",
+    "message/1",
 ]
 
 
@@ -120,3 +121,49 @@ def test_a_device_reads_the_window_and_the_features_of_the_proxy():
     hello = hello_with(features=["credit/1"])
     assert decode_answer(encode_answer(Accepted(2000), hello)) == Accepted(2000)
     assert decode_answer({"authed": True}) == Accepted(65_536, frozenset())
+
+
+def test_the_operators_words_are_told_to_those_who_asked():
+    said = Refused(Reason.REFUSED, True, "moved to\nthe new proxy", 90_000)
+    answer = encode_answer(said, hello_with(features=["reason/1", "message/1"]))
+    assert list(answer.items())[1:4] == [
+        ("reason", "refused"),
+        ("message", "moved to the new proxy"),
+        ("retry_after_ms", 90_000),
+    ]
+    assert list(encode_answer(said, hello_with(features=["reason/1"])))[1:] == [
+        "reason",
+        "features",
+    ]
+
+
+def test_without_words_of_the_operator_there_are_no_keys_for_them():
+    answer = encode_answer(Refused(Reason.ENDED, True), hello_with(features=["message/1"]))
+    assert list(answer) == ["authed", "features"]
+
+
+@pytest.mark.parametrize("reason", [Reason.ENDED, Reason.REFUSED])
+def test_the_operators_words_arrive(reason):
+    said = Refused(reason, True, "tea break", 1500)
+    hello = hello_with(features=["retry/1", "reason/1", "message/1"])
+    assert decode_answer(encode_answer(said, hello)) == said
+    assert decode_later_refusal(encode_answer(said, hello)) == said
+
+
+def test_a_message_cannot_break_lines_hide_text_or_be_long():
+    shown = decode_answer({"authed": False, "message": "a\r\n\x1b[2Jb\u202e" + "c" * 300})
+    assert shown.message == "a [2Jb" + "c" * 194
+
+
+@pytest.mark.parametrize("message", [None, 1, True, [], {}])
+@pytest.mark.parametrize("after", [None, True, -1, 1.5, "1", 2**53, []])
+def test_words_of_another_kind_are_ignored(message, after):
+    said = decode_answer({"authed": False, "message": message, "retry_after_ms": after})
+    assert (said.message, said.retry_after_ms) == ("", None)
+
+
+@pytest.mark.parametrize(("after_ms", "sent"), [(-5, 0), (2**60, 2**53 - 1)])
+def test_a_time_that_no_peer_could_read_is_not_sent(after_ms, sent):
+    said = Refused(Reason.REFUSED, True, "", after_ms)
+    answer = encode_answer(said, hello_with(features=["message/1"]))
+    assert answer["retry_after_ms"] == sent

@@ -16,6 +16,7 @@ from tessel.network.limits import (
     GOAWAY_CAP_S,
     PROVEN_S,
     REFUSED_HOLD_S,
+    RETRY_AFTER_CAP_S,
     TUNNEL_SETUP_TIMEOUT_S,
 )
 from tessel.network.tls_errors import TlsError
@@ -34,6 +35,7 @@ def test_the_token_and_the_features_come_first_and_nothing_before_the_answer():
                 "device/1",
                 "goaway/1",
                 "halfclose/1",
+                "message/1",
                 "ping/1",
                 "reason/1",
                 "retry/1",
@@ -59,6 +61,7 @@ def test_a_device_without_a_name_does_not_offer_to_have_one():
                 "credit/1",
                 "goaway/1",
                 "halfclose/1",
+                "message/1",
                 "ping/1",
                 "reason/1",
                 "retry/1",
@@ -130,6 +133,9 @@ def test_after_a_refusal_the_token_is_not_shown_to_the_proxy_again_for_a_minute(
         ("too_many_attempts", True, "EAGAIN", "too many wrong tokens from this address"),
         ("not_checked", True, "EAGAIN", "cannot check the token now"),
         ("unconfirmed", True, "EAGAIN", "could not check the token again"),
+        ("ended", True, "EAGAIN", "operator ended the tunnel"),
+        ("refused", True, "EAGAIN", "operator refuses this device for now"),
+        ("refused", False, "ERR_PROXY_AUTHORIZATION", "operator refuses this device"),
         ("a new word", True, "EAGAIN", "cannot check the token now"),
     ],
 )
@@ -138,6 +144,40 @@ def test_a_refusal_says_why(reason, retry, code, said):
     error = device.connect(Plain).error
     assert error.code == code
     assert said in str(error)
+
+
+@pytest.mark.parametrize("retry", [True, False])
+def test_what_the_operator_says_is_in_the_programs_error(retry):
+    said = {"authed": False, "retry": retry, "reason": "refused", "message": "too much traffic"}
+    assert str(Device(answer=said).connect(Plain).error).endswith(": too much traffic")
+
+
+@pytest.mark.parametrize(
+    ("said", "held_s"),
+    [
+        ({"retry_after_ms": 90_000}, 90.0),
+        ({"retry_after_ms": 2**40}, RETRY_AFTER_CAP_S),
+        ({}, REFUSED_HOLD_S),
+    ],
+)
+def test_an_operators_refusal_is_not_tried_again_before_its_time(said, held_s):
+    device = Device(answer={"authed": False, "retry": True, "reason": "refused"} | said)
+    device.connect(Plain)
+    device.proxy.answer = OURS
+    device.pass_time(held_s - 0.01)
+    assert device.connect(Plain).error.code == "EAGAIN"
+    assert len(device.proxy.dials) == 1
+    device.pass_time(0.02)
+    device.connect(Plain)
+    assert len(device.proxy.served) == 1
+
+
+def test_refusals_that_ask_for_no_wait_are_tried_again_with_backoff():
+    said = {"authed": False, "retry": True, "reason": "refused", "retry_after_ms": 0}
+    device = Device(answer=said)
+    for _ in range(5):
+        device.connect(Plain)
+    assert len(device.proxy.dials) == 1
 
 
 def test_a_token_that_cannot_be_checked_now_counts_as_a_proxy_not_reached():
@@ -397,6 +437,29 @@ class TestRevoked:
         device.pass_time(1.0)
         assert waiting.error is None
         assert len(device.proxy.dials) == 2
+
+    def test_the_operators_reason_reaches_open_sockets_and_the_device_comes_back(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        self.revoke(device, retry=True, reason="ended", message="maintenance")
+        error = above.lost.value
+        assert (error.code, str(error)) == (
+            "EAGAIN",
+            "the proxy's operator ended the tunnel: maintenance",
+        )
+        waiting = device.connect(Plain)
+        device.pass_time(1.0)
+        assert waiting.error is None
+        assert len(device.proxy.dials) == 2
+
+    def test_a_device_that_is_refused_later_waits_for_the_time_it_was_told(self):
+        device = Device()
+        above, _ = device.stand(HalfCloseable)
+        self.revoke(device, retry=True, reason="refused", message="tea", retry_after_ms=90_000)
+        assert str(above.lost.value) == "the proxy's operator refuses this device for now: tea"
+        device.pass_time(89.9)
+        assert device.connect(Plain).error.code == "EAGAIN"
+        assert len(device.proxy.dials) == 1
 
     def test_an_accepted_token_ends_the_hold(self):
         device = Device()

@@ -19,7 +19,6 @@ from tessel.network.limits import (
     FAREWELL_LIMIT_S,
     GOAWAY_CAP_S,
     PROVEN_S,
-    REFUSED_HOLD_S,
     TUNNEL_SETUP_TIMEOUT_S,
     within,
 )
@@ -27,7 +26,7 @@ from tessel.network.sessions import Sessions
 from tessel.network.tls_errors import TlsError
 from tessel.network.trust import UNKNOWN_AUTHORITY
 from tessel.network.tunneled.backoff import Backoff
-from tessel.network.tunneled.refused import AuthorizationFailed
+from tessel.network.tunneled.refused import AuthorizationFailed, RefusedForNow, hold_s
 from tessel.network.tunneled.tunnel import ProxyTunnel, TunnelPhase, log
 from tessel.settings import Settings
 
@@ -75,7 +74,7 @@ class TunnelPool:
         self._clock = clock
         self._backoff = Backoff(random)
         self._tunnels: list[ProxyTunnel] = []  # with a connection to the proxy
-        self._refusal: AuthorizationFailed | None = None  # the last refusal, until the hold is over
+        self._refusal: NodeError | None = None  # the last refusal, until the hold is over
         self._refused_until_s = 0.0
         self._attempt: Deferred[ProxyTunnel] | None = None
         self._waiting: list[Deferred[ProxyTunnel]] = []
@@ -85,7 +84,7 @@ class TunnelPool:
         """Return the open tunnel, or fire when the next attempt has opened one.
 
         Fails with NodeError if the proxy is not reached or refuses the token. For REFUSED_HOLD_S
-        after a refusal it fails at once.
+        after a refusal, or the time that the proxy gave with it, it fails at once.
         """
         for tunnel in self._tunnels:
             if tunnel.phase is TunnelPhase.OPEN:
@@ -174,7 +173,7 @@ class TunnelPool:
 
     def _explained(self, failure: Failure) -> BaseException | None:
         error = failure.value
-        if isinstance(error, AuthorizationFailed):
+        if isinstance(error, AuthorizationFailed | RefusedForNow):
             # the proxy was reached: no failure, and no success either
             self._hold(error)
             return error
@@ -210,14 +209,16 @@ class TunnelPool:
 
     def refused(self, error: NodeError) -> None:
         """Called when the proxy closes a tunnel because of its token: delay the next tunnel."""
-        if isinstance(error, AuthorizationFailed):
+        if isinstance(error, AuthorizationFailed | RefusedForNow):
             self._hold(error)
         else:
             self._backoff.failed(self._clock.seconds())
 
-    def _hold(self, refusal: AuthorizationFailed) -> None:
+    def _hold(self, refusal: NodeError) -> None:
+        if isinstance(refusal, RefusedForNow):  # its time may be short, and end with a refusal
+            self._backoff.failed(self._clock.seconds())
         self._refusal = refusal
-        self._refused_until_s = self._clock.seconds() + REFUSED_HOLD_S
+        self._refused_until_s = self._clock.seconds() + hold_s(refusal)
 
     def lost(self, tunnel: ProxyTunnel, *, unexpectedly: bool) -> None:
         """Called when a tunnel is closed or lost: forget it.

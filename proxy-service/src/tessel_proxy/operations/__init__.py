@@ -1,0 +1,21 @@
+"""What an operator sees and does: refusals, and the usage of accounts.
+
+`Rule` says whom the operator refuses; `Refusals` is the interface to change the rules, and
+`RefusalList` finds the one that holds for a device.
+"""
+
+from tessel_proxy.operations.refusal_list import MAX_RULES, RefusalList, TooManyRulesError
+from tessel_proxy.operations.refusals import Refusals, RefusalsError, Spread
+from tessel_proxy.operations.rules import Rule, RuleError, rule_id
+
+__all__ = [
+    "MAX_RULES",
+    "RefusalList",
+    "Refusals",
+    "RefusalsError",
+    "Rule",
+    "RuleError",
+    "Spread",
+    "TooManyRulesError",
+    "rule_id",
+]
