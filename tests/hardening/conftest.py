@@ -19,6 +19,8 @@ from lab.waiting import eventually
 from support.hardening.bystander import Bystander
 from support.hardening.device import Device, trusting
 from support.hardening.proxy import COMMAND, TOKEN, running_proxy
+from support.hardening.relay import Relay
+from support.valkey_server import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,3 +136,52 @@ def device_of(context):
 def bystander_of(context, site):
     """A transfer of another account during the test."""
     return lambda proxy, **more: Bystander(proxy.port, context, TOKEN, site["echo"], **more)
+
+
+@pytest.fixture
+def server():
+    """The engine of a fleet: a real Valkey."""
+    found = ValkeyServer("--requirepass", "sesame").start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def relay(server):
+    """Connects hosts with the server, and can be slow."""
+    found = Relay(server.port)
+    found.server = server
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def host_with(authority, tmp_path, relay):
+    """Start a proxy that is connected to the engine."""
+    password = tmp_path / "password"
+    password.write_text("sesame\n")
+    password.chmod(0o600)
+    running = []
+
+    def start(**settings):
+        folder = tmp_path / f"host-{len(running)}"
+        folder.mkdir()
+        merged = {
+            "AUTH_HARDCODED": TOKEN,
+            "EGRESS_ALLOW": "127.0.0.0/8",
+            "ADMIN_PORT": 0,
+            "FLEET_URL": f"valkey://127.0.0.1:{relay.port}",
+            "FLEET_PASSWORD_FILE": password,
+            **settings,
+        }
+        set_ones = {name: str(value) for name, value in merged.items() if value is not None}
+        context = running_proxy(folder, authority, set_ones)
+        proxy = context.__enter__()
+        running.append((context, proxy))
+        if "WORKERS" in settings:
+            eventually(lambda: len(proxy.log.events("worker_serves")) >= settings["WORKERS"], 30)
+        return proxy
+
+    yield start
+    for context, _ in reversed(running):
+        context.__exit__(None, None, None)

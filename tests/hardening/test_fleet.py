@@ -2,67 +2,17 @@
 
 import os
 import signal
-import subprocess
 import urllib.request
 
 import pytest
 
 from lab.waiting import eventually
 from support.hardening.device import GoneError, connecting, data, hello
-from support.hardening.proxy import COMMAND, TOKEN, running_proxy
-from support.hardening.relay import Relay
-from support.valkey_server import ValkeyServer
+from support.hardening.fleet import fleet, members, tell
+from support.hardening.proxy import TOKEN, running_proxy
 
 ECHOED = b"a few bytes" * 100
 NAMED = {"features": ["device/1"], "device": "a board"}
-
-
-@pytest.fixture
-def server():
-    found = ValkeyServer("--requirepass", "sesame").start()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def relay(server):
-    """Connects hosts with the server, and can be slow."""
-    found = Relay(server.port)
-    found.server = server
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def host_with(authority, tmp_path, relay):
-    """Start a proxy that is connected to the engine."""
-    password = tmp_path / "password"
-    password.write_text("sesame\n")
-    password.chmod(0o600)
-    running = []
-
-    def start(**settings):
-        folder = tmp_path / f"host-{len(running)}"
-        folder.mkdir()
-        merged = {
-            "AUTH_HARDCODED": TOKEN,
-            "EGRESS_ALLOW": "127.0.0.0/8",
-            "ADMIN_PORT": 0,
-            "FLEET_URL": f"valkey://127.0.0.1:{relay.port}",
-            "FLEET_PASSWORD_FILE": password,
-            **settings,
-        }
-        set_ones = {name: str(value) for name, value in merged.items()}
-        context = running_proxy(folder, authority, set_ones)
-        proxy = context.__enter__()
-        running.append((context, proxy))
-        if "WORKERS" in settings:
-            eventually(lambda: len(proxy.log.events("worker_serves")) >= settings["WORKERS"], 30)
-        return proxy
-
-    yield start
-    for context, _ in reversed(running):
-        context.__exit__(None, None, None)
 
 
 def accepted(proxy, device_of):
@@ -87,11 +37,6 @@ def is_ready(proxy):
     (admin,) = proxy.log.events("admin_listening")
     with urllib.request.urlopen(f"http://127.0.0.1:{admin['port']}/readyz", timeout=5) as answer:
         return answer.status == 200
-
-
-def members(server):
-    reply = server.ask("sesame", "ZCARD", "tessel:members")
-    return int(reply.partition(b":")[2])
 
 
 def test_the_tunnels_of_an_account_are_limited_over_hosts_and_their_workers(
@@ -189,31 +134,15 @@ def test_a_host_that_stops_takes_its_counts_with_it(host_with, server, device_of
     assert accepted(second, device_of)
 
 
-def tell(server, password, *words):
-    """Run a command that tells all proxies of the fleet."""
-    return subprocess.run(
-        [*COMMAND, *words],
-        env={
-            "FLEET_URL": f"valkey://127.0.0.1:{server.port}",
-            "FLEET_PASSWORD": password,
-            "PATH": os.environ["PATH"],
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_the_operator_ends_the_tunnels_of_an_account_on_all_hosts(host_with, server, device_of):
     hosts = host_with(), host_with(WORKERS=2)
     eventually(lambda: members(server) == 3)
     devices = [accepted(proxy, device_of) for proxy in hosts]
-    done = tell(server, "sesame", "end-tunnels", "hardcoded")
+    done = tell(fleet(server), "end-tunnels", "hardcoded")
     assert (done.returncode, done.stdout) == (0, "3 of 3 have acted\n")
     for each in devices:
         each.wait_until_gone(within=1.0)
-    assert tell(server, "sesame", "check-tokens").stdout == "3 of 3 have acted\n"
+    assert tell(fleet(server), "check-tokens").stdout == "3 of 3 have acted\n"
 
 
 def test_a_host_that_was_away_is_named_and_acts_when_it_is_back(host_with, server, device_of):
@@ -221,7 +150,7 @@ def test_a_host_that_was_away_is_named_and_acts_when_it_is_back(host_with, serve
     eventually(lambda: members(server) == 1)
     device = accepted(proxy, device_of)
     os.kill(proxy.process.id, signal.SIGSTOP)
-    done = tell(server, "sesame", "end-tunnels", "hardcoded")
+    done = tell(fleet(server), "end-tunnels", "hardcoded")
     os.kill(proxy.process.id, signal.SIGCONT)
     assert done.returncode == 1
     assert "0 of 1 have acted\nnot confirmed: " in done.stdout
@@ -229,7 +158,7 @@ def test_a_host_that_was_away_is_named_and_acts_when_it_is_back(host_with, serve
 
 
 def test_a_command_that_no_proxy_can_hear_says_so(server):
-    done = tell(server, "wrong", "end-tunnels", "hardcoded")
+    done = tell(fleet(server, "wrong"), "end-tunnels", "hardcoded")
     assert done.returncode == 1
     assert "no proxy was told (TP3034)" in done.stderr
     assert "WRONGPASS" in done.stderr

@@ -41,7 +41,7 @@ from tessel_proxy.startup.command_line import parser
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import Ready, get_ready
 from tessel_proxy.startup.run import Host, IReactor, serve, work
-from tessel_proxy.startup.telling import confirmed_text, tell_fleet
+from tessel_proxy.startup.telling import confirmed_text, tell_proxies
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.serving import (
     AT_FAULT,
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain("no certificate was made", *str(error).splitlines())
         return FAILED
     except ControlError as error:
-        _complain("no upgrade", str(error))
+        _complain("the proxy did not do this", str(error))
         return FAILED
     except EngineError as error:
         _complain(f"no proxy was told ({ErrorCode.ENGINE_AWAY.value})", str(error))
@@ -114,7 +114,7 @@ def _upgrade() -> int:
 
 
 def _tell(notice: Notice) -> int:
-    done = tell_fleet(notice, environ, reactor)
+    done = tell_proxies(notice, environ, reactor)
     print(confirmed_text(done))
     return FAILED if done.missing else OK
 

@@ -1,11 +1,13 @@
-"""The control socket: `tessel-proxy upgrade` asks the supervisor, and waits for the result.
+"""The control socket: a command such as `tessel-proxy upgrade` asks the proxy, and waits.
 
-One line is asked, such as "upgrade", and one is answered: "ok", or "failed" and the reason.
+One line is asked: the name of a command and its argument, if it has one. One line is answered: "ok"
+and the result, if there is one, or "failed" and the reason.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,16 +23,23 @@ from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-MAX_LINE: Final = 1024
-"""Bytes of a command."""
+from tessel_proxy.fleet.engine import Confirmations, EngineError, Notice
+from tessel_proxy.fleet.wire import dump_notice, dumped, load_confirmations, load_notice
+
+MAX_LINE: Final = 4096
+"""Bytes of a command. The names of an account and a device take 3 KiB in JSON at most."""
 
 ANSWER_S: Final = 120.0
 """Seconds to wait for the answer: more than an upgrade takes until it has failed."""
 
-OK: Final = "ok"
+TOLD_S: Final = 10.0
+"""Seconds to wait for the answer to `tell`: far more than the engine waits for confirmations."""
 
-Command = Callable[[], Awaitable[str | None]]
-"""Does something; the result is None, or why it failed."""
+OK: Final = "ok"
+FAILED: Final = "failed"
+
+Command = Callable[[str], Awaitable[str]]
+"""Does something with the argument of a command, and returns the result. Raises ControlError."""
 
 
 class ControlError(Exception):
@@ -49,25 +58,28 @@ class _Asked(LineOnlyReceiver):
 
     def lineReceived(self, line: bytes) -> None:
         """Called with a command: runs it, then answers and closes."""
-        command = self._commands.get(line.decode("ascii", "replace").strip())
+        name, _, argument = line.decode("utf-8", "replace").strip().partition(" ")
+        command = self._commands.get(name)
         if command is None:
-            self._answer(f"unknown command; known: {', '.join(self._commands)}")
+            self._answer(f"{FAILED} unknown command; known: {', '.join(self._commands)}")
             return
-        done = Deferred.fromCoroutine(_result_of(command))
-        done.addCallbacks(self._answer, self._broken)
+        done = Deferred.fromCoroutine(_result_of(command, argument))
+        done.addCallbacks(lambda result: self._answer(f"{OK} {result}"), self._failed)
 
-    def _broken(self, failure: Failure) -> None:
-        self._log.failure("a command failed", failure=failure)
-        self._answer("internal error; the log has a traceback")
+    def _failed(self, failure: Failure) -> None:
+        why = failure.getErrorMessage()
+        if failure.check(ControlError) is None:
+            self._log.failure("a command failed", failure=failure)
+            why = "internal error; the log has a traceback"
+        self._answer(f"{FAILED} {why}")
 
-    def _answer(self, why: str | None) -> None:
-        text = OK if why is None else f"failed {why}"
+    def _answer(self, text: str) -> None:
         self.sendLine(text.encode())  # type: ignore[no-untyped-call] # Twisted's has no types
         cast("ITCPTransport", self.transport).loseConnection()
 
 
-async def _result_of(command: Command) -> str | None:
-    return await command()
+async def _result_of(command: Command, argument: str) -> str:
+    return await command(argument)
 
 
 class _Commands(ServerFactory[_Asked]):
@@ -131,8 +143,34 @@ def _is_in_use(path: Path) -> bool:
         return True
 
 
-def ask(path: Path, command: str, within_s: float = ANSWER_S) -> None:
-    """Send a command to a running proxy and wait for its success. Blocks.
+def telling(publish: Callable[[Notice], Awaitable[Confirmations]]) -> Command:
+    """Return the command `tell`, which publishes a notice and returns who has confirmed it."""
+
+    async def tell(argument: str) -> str:
+        try:
+            notice = load_notice(argument.encode())
+        except (ValueError, LookupError, TypeError) as error:
+            raise ControlError(f"tell: no notice that this proxy knows: {error!r}") from error
+        try:
+            done = await publish(notice)
+        except EngineError as error:
+            raise ControlError(str(error)) from error
+        return dumped([done.confirmed, done.missing]).decode()
+
+    return tell
+
+
+def tell(path: Path, notice: Notice) -> Confirmations:
+    """Tell a running proxy, and the others that share its state, a notice. Blocks.
+
+    Raises ControlError.
+    """
+    answer = ask(path, f"tell {dump_notice(notice).decode()}", TOLD_S)
+    return load_confirmations(json.loads(answer))
+
+
+def ask(path: Path, command: str, within_s: float = ANSWER_S) -> str:
+    """Send a command to a running proxy, wait for its success and return the result. Blocks.
 
     Raises ControlError.
     """
@@ -145,5 +183,7 @@ def ask(path: Path, command: str, within_s: float = ANSWER_S) -> None:
                 answer = answers.readline().strip()
     except OSError as error:
         raise ControlError(f"CONTROL_SOCKET='{path}': {error.strerror or error}") from error
-    if answer != OK:
-        raise ControlError(answer.removeprefix("failed ") or "the proxy has ended meanwhile")
+    word, _, rest = answer.partition(" ")
+    if word != OK:
+        raise ControlError(rest or "the proxy has ended meanwhile")
+    return rest

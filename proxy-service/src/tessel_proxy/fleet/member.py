@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -29,10 +29,9 @@ from tessel_proxy.fleet.engine import (
     Demand,
     Engine,
     EngineError,
-    Notice,
+    Hear,
     Totals,
 )
-from tessel_proxy.fleet.notices import NoticeActions
 from tessel_proxy.fleet.shares import demand_of, even_part, number_part, rate_part
 from tessel_proxy.fleet.sliced_quota import SlicedQuota
 from tessel_proxy.limits.accounts import BURST_S, AccountLimits, AccountUsage
@@ -42,7 +41,6 @@ from tessel_proxy.limits.quota import Quota
 from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.tunnel.settings import TunnelSettings
-from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
 STALE_S: Final = 60.0
 """Seconds for which the last totals are used when the engine cannot be reached."""
@@ -82,7 +80,7 @@ class Member:
         *,
         allowance: int,
         workers: int,
-        hear: Callable[[Notice], None],
+        hear: Hear,
     ) -> None:
         """`allowance`: wrong tokens of a source; `hear` acts on notices of the engine.
 
@@ -347,7 +345,7 @@ def member_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What a process needs to be a member: its name, the engine, and how to doubt its tokens.
+    """What a process needs to be a member: its name and the engine.
 
     `workers`: the number of processes of this host.
     """
@@ -355,7 +353,6 @@ class Fleet:
     member: str
     workers: int
     engine: Engine
-    doubt: Callable[[], None]
 
 
 def member_of(
@@ -363,9 +360,9 @@ def member_of(
     config: TunnelSettings,
     clock: IReactorTime,
     limits: AccountLimits,
-    tunnels: TunnelRegistry,
+    hear: Hear,
 ) -> Member:
-    """Return this process as a member, which acts on notices about `tunnels`."""
+    """Return this process as a member, which acts on notices with `hear`."""
     return Member(
         fleet.member,
         fleet.engine,
@@ -374,5 +371,5 @@ def member_of(
         limits,
         allowance=config.max_wrong_tokens,
         workers=fleet.workers,
-        hear=NoticeActions(tunnels, fleet.doubt).hear,
+        hear=hear,
     )

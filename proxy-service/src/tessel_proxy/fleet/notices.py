@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
+
+from twisted.internet.defer import Deferred, fail
 
 from tessel_proxy.fleet.engine import DeviceMoved, Notice, TokensRevoked, TunnelsEnded
 from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
 
 
+class NotActedError(Exception):
+    """A notice could not be acted on in full; the log has said why."""
+
+
 class NoticeActions:
     """Acts on notices about the tunnels of this process.
 
-    `doubt` makes the authenticators forget that they have checked tokens lately.
+    `doubt` reads files of tokens again if they have changed, and makes the authenticators forget
+    that they have checked tokens lately. It returns the names of the files that have faults.
     """
 
-    def __init__(self, tunnels: TunnelRegistry, doubt: Callable[[], None]) -> None:
+    def __init__(self, tunnels: TunnelRegistry, doubt: Callable[[], Sequence[str]]) -> None:
         self._tunnels = tunnels
         self._doubt = doubt
 
-    def hear(self, notice: Notice) -> None:
-        """Act on a notice."""
+    def hear(self, notice: Notice) -> Deferred[None] | None:
+        """Act on a notice; the Deferred fails with NotActedError if that was not possible."""
         match notice:
             case DeviceMoved(account, device, member):
                 older = self._tunnels.by_device.get(DeviceKey(account, device))
                 if older is not None:
                     older.move_away(member)
             case TokensRevoked(account):
-                self._check_again(account)
+                return self._check_again(account)
             case TunnelsEnded(account, device):
                 self._end(account, device)
             case _:
                 assert_never(notice)
+        return None
 
-    def _check_again(self, account: str | None) -> None:
-        self._doubt()
+    def _check_again(self, account: str | None) -> Deferred[None] | None:
+        faulty = self._doubt()
         for tunnel in list(self._tunnels.all):
             owner = tunnel.owner
             if owner is not None and account in (None, owner.account):
                 tunnel.check_again()
+        return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
 
     def _end(self, account: str, device: str | None) -> None:
         for tunnel in list(self._tunnels.all):

@@ -57,7 +57,8 @@ class FleetSettings(Settings):
     control_socket: Path | None = setting(
         "CONTROL_SOCKET",
         "",
-        "path of a UNIX socket for `tessel-proxy upgrade`, which only the proxy's user and root "
-        "can use; needs WORKERS above 1; unset: no socket, and only SIGUSR2 begins an upgrade",
+        "path of a UNIX socket for the commands `upgrade`, `end-tunnels` and `check-tokens`, which "
+        "only the proxy's user and root can use; `upgrade` needs WORKERS above 1; unset: no "
+        "socket, only SIGUSR2 begins an upgrade, and the other commands need FLEET_URL",
         optional(socket_path),
     )

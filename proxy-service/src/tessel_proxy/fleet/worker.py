@@ -25,8 +25,8 @@ from tessel_proxy.fleet.calls import (
     Serving,
 )
 from tessel_proxy.fleet.remote import RemoteEngine
+from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.wire import load_notice
-from tessel_proxy.records.error_codes import ErrorCode
 
 
 class WorkerLink(amp.AMP):
@@ -77,12 +77,15 @@ class WorkerLink(amp.AMP):
         return {}
 
     @Heard.responder
-    def _heard(self, notice: bytes) -> dict[str, object]:
+    async def _heard(self, notice: bytes) -> dict[str, object]:
+        # any other error than NotHeardError would close the connection, and the worker would end
         try:
-            self.engine.hear(load_notice(notice))
-        except Exception as error:  # amp would close the connection, and the worker would end
-            self._log.failure("a notice was not acted on", error=ErrorCode.INTERNAL_ERROR.value)
+            known = load_notice(notice)
+        except (ValueError, LookupError, TypeError) as error:  # one of another version
+            self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
             raise NotHeardError from error
+        if not await acted(self.engine.hear, known, self._clock):
+            raise NotHeardError
         return {}
 
     @Guessed.responder

@@ -38,18 +38,20 @@ def parser() -> argparse.ArgumentParser:
     worker.add_argument("--listening", action="append", default=[])
     ending = commands.add_parser(
         "end-tunnels",
-        help="end the tunnels of an account, or of one of its devices, on all proxies of the fleet",
-        description="Tell all proxies at FLEET_URL, and print which have done it within half a "
-        "second; the others will when they can be reached, within an hour. The exit code is then "
+        help="end the tunnels of an account, or of one of its devices, on all proxies",
+        description="Tell all proxies at FLEET_URL or, if that is not set, the one at "
+        "CONTROL_SOCKET, and print which processes have done it within half a second; those of a "
+        "fleet that have not will when they can be reached, within an hour. The exit code is then "
         "1. The devices may connect again.",
     )
     ending.add_argument("account", metavar="ACCOUNT")
     ending.add_argument("device", metavar="DEVICE", nargs="?")
     checking = commands.add_parser(
         "check-tokens",
-        help="let all proxies of the fleet check the tokens of open tunnels now",
-        description="After a token was revoked: tell all proxies at FLEET_URL to check the tokens "
-        "of this account, or of all, again now. Results are printed as for end-tunnels.",
+        help="let all proxies check the tokens of open tunnels now",
+        description="After a token was revoked: let all proxies read changed files of tokens, and "
+        "check the tokens of this account, or of all, again now. They are told as by end-tunnels, "
+        "and the results are printed as there.",
     )
     checking.add_argument("account", metavar="ACCOUNT", nargs="?")
     commands.add_parser("check-config", help="print the settings in effect, or all their faults")

@@ -23,7 +23,9 @@ from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, Resul
 from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
+from tessel_proxy.fleet.engine import Hear
 from tessel_proxy.fleet.member import Fleet, member_of
+from tessel_proxy.fleet.notices import NoticeActions
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.tls import ServerTLS
@@ -71,6 +73,8 @@ class IProxyReactor(ITimedListeningReactor, IReactorFDSet, IThreadsAndTime, IRea
 class ProxyService(Service):
     """A whole proxy: `startService` listens, `reload` reads files again, `stopService` ends it.
 
+    `hear` acts on a notice, such as that tokens were revoked.
+
     If `successors_serve` is set before the stop, other processes accept on the same sockets: the
     stop does not wait for load balancers, lets handshakes finish, and asks devices to return soon.
     """
@@ -91,6 +95,7 @@ class ProxyService(Service):
         wall_time: WallTime = time.time,
         log_dropped: Callable[[], int] = lambda: 0,
         token_service: ResultListener | None = None,
+        doubt: Callable[[], None] = lambda: None,
         descriptors: int = PLENTY,
         place: Place | None = None,
         fleet: Fleet | None = None,
@@ -113,6 +118,7 @@ class ProxyService(Service):
             log_dropped: returns how many log lines were dropped.
             token_service: reports each answer of the token service, on which readiness depends;
                 None: no token service.
+            doubt: makes the authenticator forget that it has checked tokens lately.
             descriptors: how many files and sockets the process may have open.
             place: of a worker, with the sockets that it inherits; None: a proxy of one process.
             fleet: the state that other processes share with this one; None: there are none.
@@ -146,8 +152,10 @@ class ProxyService(Service):
         self._limits = AccountLimits(config, reactor, descriptors)
         self._limits.shares.warn(config.max_tunnels, descriptors)
         tunnels = TunnelRegistry()
+        self._doubt = doubt
+        self.hear: Hear = NoticeActions(tunnels, self._doubt_tokens).hear
         self._member = (
-            None if fleet is None else member_of(fleet, config, reactor, self._limits, tunnels)
+            None if fleet is None else member_of(fleet, config, reactor, self._limits, self.hear)
         )
         self._shared = self._shared_state(authenticator, trust, tunnels)
         self._memory = MemoryWatch(
@@ -210,6 +218,11 @@ class ProxyService(Service):
     def _reloaded(self, name: str) -> None:
         if name in TOKEN_SOURCES:
             self._shared.penalties.forget_wrong()
+
+    def _doubt_tokens(self) -> Sequence[str]:
+        faulty = self._reloader.load_changed(TOKEN_SOURCES)
+        self._doubt()
+        return faulty
 
     def _token_checked(self, result: AuthResult) -> None:
         self._ledger.auth_answers[result] += 1

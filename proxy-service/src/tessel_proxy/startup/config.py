@@ -95,9 +95,12 @@ class Config(MonitoringSettings, EgressSettings, FrontSettings, FleetSettings, E
         return cls.some_from_env(environ, "control_socket")
 
     @classmethod
-    def for_fleet(cls, environ: Mapping[str, str]) -> Self:
-        """Return a Config with the settings of the fleet's engine; raises ConfigError if faulty."""
-        return cls.some_from_env(environ, *EngineSettings.table())
+    def for_telling(cls, environ: Mapping[str, str]) -> Self:
+        """Return a Config with the settings of the ways to proxies; raises ConfigError if faulty.
+
+        These are the control socket of one host, and the engine of a fleet.
+        """
+        return cls.some_from_env(environ, "control_socket", *EngineSettings.table())
 
     @classmethod
     def for_tokens(cls, environ: Mapping[str, str]) -> Self:

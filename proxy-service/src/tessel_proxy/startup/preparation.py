@@ -70,13 +70,6 @@ class Ready:
         return self.chosen.authenticator
 
 
-def _worker_hints(config: Config) -> list[str]:
-    hints = memory_hint(config, config.workers)
-    if config.control_socket is not None and config.workers == 1:
-        hints.append("CONTROL_SOCKET is ignored with one worker, which cannot be upgraded")
-    return hints
-
-
 def _log_hints(config: Config) -> list[str]:
     file = config.log_file
     if file is None:
@@ -140,7 +133,7 @@ def get_ready(
     if faults or tls is None or chosen is None:
         raise ConfigError(faults + hints)
     hints += (
-        _worker_hints(config)
+        memory_hint(config, config.workers)
         + _log_hints(config)
         + _account_hints(chosen)
         + _legacy_hints(config, legacy_tls)

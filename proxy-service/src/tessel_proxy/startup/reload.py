@@ -9,7 +9,7 @@ not read half way; a file that is renamed into place waits one look longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -75,6 +75,15 @@ class Reloader:
             each.fault = None  # so that a fault is logged again
             each.load()
 
+    def load_changed(self, names: Collection[str]) -> Sequence[str]:
+        """Reload those of these objects whose files have changed, without waiting for a next look.
+
+        Called when somebody says that the change is complete. Returns the names of those whose
+        files have faults: their former content stays in use.
+        """
+        asked = [each for each in self._watched if each.name in names]
+        return [each.name for each in asked if not each.is_current()]
+
 
 class _Watched:
     """One reloadable, and the stamps of its files at the last look."""
@@ -94,23 +103,32 @@ class _Watched:
         if quiet and (now != self._subject.stamps or self.fault is not None):
             self.load()
 
-    def load(self) -> None:
+    def is_current(self) -> bool:
+        """Return whether the content in use is that of the files; it is after a load that works."""
+        if self.fault is None and stamps_of(self._subject.paths) == self._subject.stamps:
+            return True
+        return self.load()
+
+    def load(self) -> bool:
+        """Reload the subject; return whether its files can be used. Faults are logged."""
         try:
             self._subject.reload()
         except ConfigError as error:
             self._failed(str(error))
+            return False
         except Exception:  # noqa: BLE001 -- a bug in one must not stop the others
             self._log.failure(
                 "cannot reload {what}",
                 event="reload_failed",
-                what=self._name,
+                what=self.name,
                 error=ErrorCode.RELOAD_FAILED.value,
             )
-        else:
-            self.fault = None
-            self._log.info("reloaded {what}", event="reloaded", what=self._name)
-            self._reloaded(self._name)
-            self._warn()
+            return False
+        self.fault = None
+        self._log.info("reloaded {what}", event="reloaded", what=self.name)
+        self._reloaded(self.name)
+        self._warn()
+        return True
 
     def _warn(self) -> None:
         if isinstance(self._subject, Warns):
@@ -118,7 +136,8 @@ class _Watched:
                 self._log.warn("{hint}", event="setting_hint", hint=warning)
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The name of the subject in the log."""
         return self._subject.name
 
     def _failed(self, fault: str) -> None:
@@ -126,7 +145,7 @@ class _Watched:
             self._log.error(
                 "{what} not reloaded, the former content stays in use: {why}",
                 event="reload_failed",
-                what=self._name,
+                what=self.name,
                 why=fault,
                 error=ErrorCode.RELOAD_FAILED.value,
             )

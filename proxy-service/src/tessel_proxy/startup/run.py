@@ -9,19 +9,18 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from tessel_proxy.fleet.division import TunnelRoom, divided
 from tessel_proxy.fleet.member import Fleet, member_name
 from tessel_proxy.fleet.place import Place, place_of
-from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import Launch
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
+from tessel_proxy.startup.alone import IAloneReactor, SingleProcess
 from tessel_proxy.startup.composition import IProxyReactor, ProxyService
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import IReadyReactor, Ready, get_ready
@@ -40,10 +39,6 @@ from tessel_service_kit.serving import (
 )
 from tessel_service_kit.systemd import Notifier
 
-if TYPE_CHECKING:
-    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
-
-
 MIB: Final = 1024 * 1024
 
 SUPERVISOR_MORE_S: Final = 2.0
@@ -52,7 +47,12 @@ themselves."""
 
 
 class IReactor(
-    IProxyReactor, ISupervisingReactor, IServingReactor, IReadyReactor, IResolvingReactor
+    IProxyReactor,
+    IAloneReactor,
+    ISupervisingReactor,
+    IServingReactor,
+    IReadyReactor,
+    IResolvingReactor,
 ):
     """The reactor interfaces that the command `tessel-proxy` uses."""
 
@@ -85,18 +85,15 @@ def serve(host: Host) -> int:
     _log_hints(ready)
     fleet = None
     if ready.engine is not None:
-        fleet = Fleet(member_name(), 1, ready.engine, ready.chosen.doubt)
+        fleet = Fleet(member_name(), 1, ready.engine)
         ready = replace(ready, reloadables=(*ready.reloadables, *ready.engine_secrets))
     service = _proxy(
         host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
     )
-    start, stop = service.startService, service.stopService
-    if ready.engine is not None:
-        in_fleet = _InFleet(service, ready.engine)
-        start, stop = in_fleet.start, in_fleet.stop
+    alone = SingleProcess(service, reactor, config.control_socket, ready.engine)
     serving = Serving(
-        start,
-        stop,
+        alone.start,
+        alone.stop,
         reactor,
         reload=lambda: _reload(service, ready),
         hangups=hangups,
@@ -107,22 +104,6 @@ def serve(host: Host) -> int:
     )
     gc.freeze()  # modules stay for ever, so collections need not visit them
     return serving.run()
-
-
-class _InFleet:
-    """A ProxyService with the connection to the engine that it shares with other hosts."""
-
-    def __init__(self, service: ProxyService, engine: ValkeyEngine) -> None:
-        self._service = service
-        self._engine = engine
-        service.metrics.register(EngineCollector(engine.health))
-
-    def start(self) -> None:
-        self._engine.start()
-        self._service.startService()
-
-    def stop(self) -> Deferred[None]:
-        return self._service.stopService().addCallback(lambda _: self._engine.stop())
 
 
 def _proxy(
@@ -145,6 +126,7 @@ def _proxy(
         revocations_end=lambda: _revocations_end(ready),
         log_dropped=log_dropped,
         token_service=ready.chosen.token_service,
+        doubt=ready.chosen.doubt,
         descriptors=raise_descriptors(),
         place=place,
         fleet=fleet,
@@ -213,7 +195,7 @@ def work(host: Host, arguments: Namespace) -> int:
     link.engine.asks_levels = ready.engine is not None
     room = TunnelRoom(config.max_tunnels, config.workers, link.last_look, reactor.seconds)
     place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
-    fleet = Fleet(str(arguments.number), config.workers, link.engine, ready.chosen.doubt)
+    fleet = Fleet(str(arguments.number), config.workers, link.engine)
     service = _proxy(host, config, ready, lambda: log.dropped, place=place, fleet=fleet)
     worker = Worker(service, link)
     serving = Serving(

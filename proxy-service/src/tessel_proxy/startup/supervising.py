@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorUNIX
 from twisted.logger import Logger
 
 from tessel_proxy.files.reloadable import Reloadable
-from tessel_proxy.fleet.control import ControlPort
+from tessel_proxy.fleet.control import ControlError, ControlPort, telling
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.member import member_name
 from tessel_proxy.fleet.own_metrics import OwnCollector
@@ -94,7 +94,8 @@ class SupervisorService:
         if fleet is not None:
             registry.register(EngineCollector(fleet.health))
         self._admin = AdminPort(config, reactor, admin_site(self.supervisor, registry))
-        self._control = ControlPort(config.control_socket, {"upgrade": self._upgrade.run}, reactor)
+        commands = {"upgrade": self._upgrade_asked, "tell": telling(self._engine.publish)}
+        self._control = ControlPort(config.control_socket, commands, reactor)
 
     async def start(self) -> None:
         """Open all ports and start the workers; return when all serve.
@@ -121,6 +122,11 @@ class SupervisorService:
         done.addCallbacks(
             self._refused, lambda why: self._log.failure("the upgrade broke off", failure=why)
         )
+
+    async def _upgrade_asked(self, _argument: str) -> str:
+        if (why := await self._upgrade.run()) is not None:
+            raise ControlError(why)
+        return ""
 
     def _refused(self, why: str | None) -> None:
         if why is not None:

@@ -1,4 +1,7 @@
-"""The commands that tell all proxies of a fleet something: `end-tunnels` and `check-tokens`."""
+"""The commands that tell running proxies something: `end-tunnels` and `check-tokens`.
+
+With FLEET_URL they tell all proxies of the fleet, else the one at CONTROL_SOCKET.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from tessel_proxy.fleet import Confirmations, Notice
+from tessel_proxy.fleet.control import tell
 from tessel_proxy.fleet.shared import fleet_engine
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.run import IReactor
@@ -24,15 +28,23 @@ CONNECT_S: Final = 5.0
 LOOK_S: Final = 0.02
 
 
-def tell_fleet(notice: Notice, environ: Mapping[str, str], reactor: IReactor) -> Confirmations:
-    """Tell all proxies of the fleet; return which have acted. Runs the reactor until then.
+def tell_proxies(notice: Notice, environ: Mapping[str, str], reactor: IReactor) -> Confirmations:
+    """Tell all proxies that can be reached; return which have acted. Blocks until then.
 
-    Raises ConfigError, also if FLEET_URL is not set, and EngineError.
+    Raises ConfigError, also if no way to a proxy is set; EngineError and ControlError.
     """
-    config = Config.for_fleet(environ)
+    config = Config.for_telling(environ)
     engine = fleet_engine(config, reactor)
-    if engine is None:
-        raise ConfigError(["FLEET_URL is not set; needed: the one that the proxies have"])
+    if engine is not None:
+        return _tell_fleet(engine, notice, reactor)
+    if config.control_socket is not None:
+        return tell(config.control_socket, notice)
+    raise ConfigError(
+        ["FLEET_URL and CONTROL_SOCKET are not set; needed: one of them, as the proxies have it"]
+    )
+
+
+def _tell_fleet(engine: ValkeyEngine, notice: Notice, reactor: IReactor) -> Confirmations:
     results: list[Confirmations | Failure] = []
     telling = Deferred.fromCoroutine(_tell(engine, notice, reactor))
     telling.addBoth(results.append)

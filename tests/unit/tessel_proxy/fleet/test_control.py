@@ -9,19 +9,40 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThread
 
-from tessel_proxy.fleet.control import ControlError, ControlPort, ask
+from tessel_proxy.fleet.control import ControlError, ControlPort, ask, tell, telling
+from tessel_proxy.fleet.engine import Confirmations, EngineError, TokensRevoked, TunnelsEnded
 
 
-async def succeeds():
-    return None
+async def succeeds(argument):
+    return f"done with {argument!r}"
 
 
-async def fails():
-    return "new worker 1 ended before it served"
+async def fails(_argument):
+    raise ControlError("new worker 1 ended before it served")
 
 
-async def breaks():
+async def breaks(_argument):
     raise KeyError("bug")
+
+
+class Told:
+    """Publishes notices: to one member, which confirms them, and to one that does not."""
+
+    error = None
+
+    def __init__(self):
+        self.notices = []
+
+    async def publish(self, notice):
+        if self.error is not None:
+            raise self.error
+        self.notices.append(notice)
+        return Confirmations(("a",), ("b",))
+
+
+@pytest.fixture
+def told():
+    return Told()
 
 
 @pytest.fixture
@@ -30,8 +51,9 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def control(path):
-    port = ControlPort(path, {"upgrade": succeeds, "fail": fails, "break": breaks}, reactor)
+def control(path, told):
+    commands = {"upgrade": succeeds, "fail": fails, "break": breaks, "tell": telling(told.publish)}
+    port = ControlPort(path, commands, reactor)
     port.start()
     yield port
     pytest_twisted.blockon(Deferred.fromCoroutine(port.stop()))
@@ -39,7 +61,35 @@ def control(path):
 
 @pytest_twisted.ensureDeferred
 async def test_a_command_is_run_and_its_success_is_the_answer(control, path):
-    assert await deferToThread(ask, path, "upgrade", 5.0) is None
+    assert await deferToThread(ask, path, "upgrade", 5.0) == "done with ''"
+    assert await deferToThread(ask, path, "upgrade to é", 5.0) == "done with 'to é'"
+
+
+LONGEST = TunnelsEnded("\N{OLD PERSIAN SIGN A}" * 256, "\N{OLD PERSIAN SIGN A}" * 64)
+
+
+@pytest.mark.parametrize(
+    "notice", [TokensRevoked(None), TunnelsEnded("kim's shop", "a b"), LONGEST]
+)
+@pytest_twisted.ensureDeferred
+async def test_a_notice_is_published_and_the_answer_says_who_has_acted(control, path, told, notice):
+    assert await deferToThread(tell, path, notice) == Confirmations(("a",), ("b",))
+    assert told.notices == [notice]
+
+
+@pytest.mark.parametrize("argument", ["", "[]", '["Unknown",{}]', '["TokensRevoked",{"x":1}]'])
+@pytest_twisted.ensureDeferred
+async def test_a_notice_that_is_not_known_is_refused(control, path, told, argument):
+    with pytest.raises(ControlError, match="no notice that this proxy knows"):
+        await deferToThread(ask, path, f"tell {argument}", 5.0)
+    assert told.notices == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_engine_that_is_away_is_the_reason_why_nobody_was_told(control, path, told):
+    told.error = EngineError("it is away")
+    with pytest.raises(ControlError, match="it is away"):
+        await deferToThread(tell, path, TokensRevoked("kim"))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +97,7 @@ async def test_a_command_is_run_and_its_success_is_the_answer(control, path):
     [
         ("fail", "new worker 1 ended before it served"),
         ("break", "internal error; the log has a traceback"),
-        ("unknown", "unknown command; known: upgrade, fail, break"),
+        ("unknown", "unknown command; known: upgrade, fail, break, tell"),
     ],
 )
 @pytest_twisted.ensureDeferred

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.test.iosim import connectedServerAndClient
 
 from tessel_proxy.fleet import worker
-from tessel_proxy.fleet.calls import Look, NotHeardError, VersionError
+from tessel_proxy.fleet.calls import Heard, Look, NotHeardError, VersionError
 from tessel_proxy.fleet.engine import (
     Admission,
     Demand,
@@ -16,6 +16,7 @@ from tessel_proxy.fleet.engine import (
     Totals,
 )
 from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import SupervisorLink
 
@@ -113,6 +114,24 @@ def test_a_notice_reaches_the_worker_and_its_error_is_no_confirmation(pair, logg
     pair.worker.engine.listen("", broken)
     assert isinstance(pair.result(pair.supervisor._tell(TokensRevoked(None))), NotHeardError)
     assert len(logged_failures.flush(KeyError)) == 1
+
+
+def test_a_worker_confirms_a_notice_when_its_work_is_done(pair):
+    work = Deferred()
+    pair.worker.engine.listen("", lambda _notice: work)
+    confirmed = []
+    pair.supervisor._tell(TokensRevoked(None)).addBoth(confirmed.append)
+    pair._pump.flush()
+    assert confirmed == []
+    work.errback(NotActedError("AUTH_FILE"))
+    pair._pump.flush()
+    assert confirmed[0].check(NotHeardError)
+
+
+def test_a_notice_of_another_version_is_not_confirmed_and_the_connection_stays(pair):
+    told = pair.supervisor.call(Heard, notice=b'["Unknown",{}]')
+    assert isinstance(pair.result(told), NotHeardError)
+    assert pair.result(pair.worker.engine.renew("")) == ["host/1.1"]
 
 
 def test_wrong_tokens_are_told_to_the_worker(pair):

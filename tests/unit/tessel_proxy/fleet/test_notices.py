@@ -42,7 +42,7 @@ def hear(tunnels):
     doubts = []
 
     def heard(notice):
-        NoticeActions(registry, lambda: doubts.append(True)).hear(notice)
+        assert NoticeActions(registry, lambda: doubts.append(True) or ()).hear(notice) is None
         said = {name: each.said for name, each in tunnels.items() if each.said}
         return said, bool(doubts)
 
@@ -69,3 +69,12 @@ def test_revoked_tokens_may_be_those_of_all_accounts(hear):
 def test_the_tunnels_of_an_account_or_of_one_device_are_ended(hear, tunnels):
     assert hear(TunnelsEnded("kim", "d"))[0] == {"kim's d": ["stopped"]}
     assert hear(TunnelsEnded("alex"))[0] == {"kim's d": ["stopped"], "alex's d": ["stopped"]}
+
+
+def test_tokens_are_checked_but_not_confirmed_if_their_file_cannot_be_read(tunnels):
+    registry = TunnelRegistry(all=set(tunnels.values()))
+    failures = []
+    done = NoticeActions(registry, lambda: ["AUTH_FILE"]).hear(TokensRevoked("kim"))
+    done.addErrback(failures.append)
+    assert str(failures[0].value) == "cannot be read: AUTH_FILE"
+    assert tunnels["kim's"].said == ["checked"]

@@ -427,7 +427,7 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
         "HardcodedAuthenticator",
         "ServerTLS",
     )
-    assert run == [("startService", "stopService", command.reactor)]
+    assert run == [("start", "stop", command.reactor)]
     assert begun == [(sys.stderr, LogLevel.INFO, LogFormat.JSON)]  # and no file
     assert [each["event"] for each in logged] == ["setting_hint"] * 2 + ["not_reloaded"]
     assert logged[-1]["settings"] == "AUTH_HARDCODED"

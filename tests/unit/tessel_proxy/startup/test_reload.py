@@ -164,6 +164,26 @@ def test_all_is_reloaded_at_once_when_the_operator_asks(reloader, words):
     assert words.text == "second"
 
 
+def test_a_change_is_read_without_another_look_when_somebody_says_it_is_complete(reloader, words):
+    words.put("second")
+    assert reloader.load_changed(["words", "others"]) == []
+    assert words.text == "second"
+
+
+def test_what_has_not_changed_or_is_not_asked_for_is_not_read(reloader, words):
+    assert reloader.load_changed(["words"]) == []
+    words.put("second")
+    assert reloader.load_changed(["others"]) == []
+    assert words.loads == 0
+
+
+def test_a_fault_is_named_at_each_call_until_the_files_can_be_used(reloader, words):
+    words.put("second", only="one")
+    assert [reloader.load_changed(["words"]) for _ in range(2)] == [["words"]] * 2
+    words.put("second", only="two")
+    assert reloader.load_changed(["words"]) == []
+
+
 def test_a_bug_in_one_reloadable_costs_that_one_alone(clock, words, logged_failures):
     class Broken:
         name = "broken"

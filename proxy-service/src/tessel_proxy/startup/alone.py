@@ -1,0 +1,66 @@
+"""A proxy of one process as a whole: its service, the control socket, and the fleet's engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime, IReactorUNIX
+
+from tessel_proxy.fleet.control import ControlError, ControlPort, telling
+from tessel_proxy.fleet.engine import Confirmations, Notice
+from tessel_proxy.fleet.member import member_name
+from tessel_proxy.fleet.telling import acted
+from tessel_proxy.fleet.valkey.metrics import EngineCollector
+from tessel_proxy.startup.composition import ProxyService
+
+if TYPE_CHECKING:
+    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+
+
+class IAloneReactor(IReactorTime, IReactorUNIX):
+    """The reactor interfaces that the control socket of one process uses."""
+
+
+class SingleProcess:
+    """Starts and stops a ProxyService with what it needs beside it."""
+
+    def __init__(
+        self,
+        service: ProxyService,
+        reactor: IAloneReactor,
+        control_socket: Path | None,
+        engine: ValkeyEngine | None,
+    ) -> None:
+        """`engine`: the state that other hosts share with this one; None: there are none."""
+        self._service = service
+        self._reactor = reactor
+        self._engine = engine
+        publish = self._act if engine is None else engine.publish
+        commands = {"upgrade": _no_upgrade, "tell": telling(publish)}
+        self._control = ControlPort(control_socket, commands, reactor)
+        if engine is not None:
+            service.metrics.register(EngineCollector(engine.health))
+
+    def start(self) -> None:
+        """Connect to the engine and listen; raises CannotListenError."""
+        if self._engine is not None:
+            self._engine.start()
+        self._service.startService()
+        self._control.start()
+
+    async def stop(self) -> None:
+        """Drain and stop the proxy. Commands are heard until it has ended."""
+        await self._service.stopService()
+        await self._control.stop()
+        if self._engine is not None:
+            self._engine.stop()
+
+    async def _act(self, notice: Notice) -> Confirmations:
+        name = (member_name(),)
+        has_acted = await acted(self._service.hear, notice, self._reactor)
+        return Confirmations(name, ()) if has_acted else Confirmations((), name)
+
+
+async def _no_upgrade(_argument: str) -> str:
+    raise ControlError("a proxy of one process cannot be upgraded: set WORKERS to 2 or more")

@@ -1,0 +1,114 @@
+"""A proxy of one process, with its control socket and the engine of a fleet."""
+
+import pytest
+import pytest_twisted
+from prometheus_client import CollectorRegistry
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.threads import deferToThread
+
+from tessel_proxy.fleet.control import ControlError, ask, tell
+from tessel_proxy.fleet.engine import Confirmations, TokensRevoked
+from tessel_proxy.fleet.notices import NotActedError
+from tessel_proxy.fleet.valkey.health import EngineHealth
+from tessel_proxy.startup.alone import SingleProcess
+
+
+class Service:
+    """A ProxyService that hears notices, and notes what it is asked to do."""
+
+    def __init__(self, said):
+        self.metrics = CollectorRegistry()
+        self.said = said
+        self.outcome = None
+
+    def startService(self):
+        self.said.append("service")
+
+    def stopService(self):
+        self.said.append("stop service")
+        return succeed(None)
+
+    def hear(self, notice):
+        self.said.append(notice)
+        return self.outcome
+
+
+class Engine:
+    def __init__(self, said):
+        self.health = EngineHealth(reactor, "an engine")
+        self.said = said
+
+    def start(self):
+        self.said.append("engine")
+
+    def stop(self):
+        self.said.append("stop engine")
+
+    async def publish(self, notice):
+        return Confirmations(("here", "there"), ())
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def service(said):
+    return Service(said)
+
+
+@pytest.fixture
+def running(service, tmp_path):
+    """Start a single process, with an engine if there is one; return its control socket."""
+    path = tmp_path / "control"
+    started = []
+
+    def start(engine=None):
+        alone = SingleProcess(service, reactor, path, engine)
+        alone.start()
+        started.append(alone)
+        return path
+
+    yield start
+    for each in started:
+        pytest_twisted.blockon(Deferred.fromCoroutine(each.stop()))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_notice_over_the_control_socket_is_acted_on_and_confirmed(running, said):
+    done = await deferToThread(tell, running(), TokensRevoked("kim"))
+    assert (len(done.confirmed), done.missing) == (1, ())
+    assert said == ["service", TokensRevoked("kim")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_notice_that_could_not_be_acted_on_is_not_confirmed(running, service):
+    service.outcome = fail(NotActedError("cannot be read: AUTH_FILE"))
+    done = await deferToThread(tell, running(), TokensRevoked("kim"))
+    assert (done.confirmed, len(done.missing)) == ((), 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_in_a_fleet_all_proxies_are_told(running, said):
+    done = await deferToThread(tell, running(Engine(said)), TokensRevoked("kim"))
+    assert done == Confirmations(("here", "there"), ())
+    assert said == ["engine", "service"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_process_says_that_it_cannot_be_upgraded(running):
+    with pytest.raises(ControlError, match="set WORKERS to 2 or more"):
+        await deferToThread(ask, running(), "upgrade")
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_engine_is_left_after_the_drain_and_the_socket_is_removed(
+    service, said, tmp_path
+):
+    alone = SingleProcess(service, reactor, tmp_path / "control", Engine(said))
+    alone.start()
+    await alone.stop()
+    assert said == ["engine", "service", "stop service", "stop engine"]
+    assert not (tmp_path / "control").exists()
