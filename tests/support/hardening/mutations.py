@@ -25,6 +25,7 @@ FEATURES = [
     "goaway/1",
     "ping/1",
     "credit/1",
+    "message/1",
 ]
 ODD_VALUES = [
     *(None, True, False, 0, -1, 1, 2, 3, 65_535, 65_536, 2**31, 2**53, 10**300, 0.5, -0.0, 1e308),

@@ -28,6 +28,7 @@ OURS = [
     "goaway/1",
     "ping/1",
     "credit/1",
+    "message/1",
 ]
 NOT_AUTHORIZED = {"error": "Not authorized!"}
 
