@@ -25,6 +25,8 @@ from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
 
+from tessel_proxy.operations import Rule
+
 CALL_TIMEOUT_S: Final = 0.5
 """Seconds for one call. An engine on the same site answers in a millisecond or two; a device waits
 for this call at most once, when its token was accepted."""
@@ -130,14 +132,29 @@ class TokensRevoked:
 class TunnelsEnded:
     """The operator ends the tunnels of an account, or of one of its devices if `device` is given.
 
-    The devices may connect again.
+    The devices may connect again. `reason` is told to them.
     """
 
     account: str
     device: str | None = None
+    reason: str = ""
 
 
-Notice: TypeAlias = DeviceMoved | TokensRevoked | TunnelsEnded
+@dataclass(frozen=True, slots=True)
+class RuleAdded:
+    """The operator refuses an account, device or address: the tunnels that it covers are ended."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRemoved:
+    """The operator has removed a rule."""
+
+    rule_id: str
+
+
+Notice: TypeAlias = DeviceMoved | TokensRevoked | TunnelsEnded | RuleAdded | RuleRemoved
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,17 @@ from typing import assert_never
 
 from twisted.internet.defer import Deferred, fail
 
-from tessel_proxy.fleet.engine import DeviceMoved, Notice, TokensRevoked, TunnelsEnded
+from streamplex.conversation import Reason, Refused
+from tessel_proxy.fleet.engine import (
+    DeviceMoved,
+    Notice,
+    RuleAdded,
+    RuleRemoved,
+    TokensRevoked,
+    TunnelsEnded,
+)
+from tessel_proxy.operations import Refusing
+from tessel_proxy.records.ends import TunnelOutcome
 from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
 
 
@@ -22,8 +32,11 @@ class NoticeActions:
     that they have checked tokens lately. It returns the names of the files that have faults.
     """
 
-    def __init__(self, tunnels: TunnelRegistry, doubt: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, tunnels: TunnelRegistry, doubt: Callable[[], Sequence[str]], refusing: Refusing
+    ) -> None:
         self._tunnels = tunnels
+        self._refusing = refusing
         self._doubt = doubt
 
     def hear(self, notice: Notice) -> Deferred[None] | None:
@@ -35,8 +48,12 @@ class NoticeActions:
                     older.move_away(member)
             case TokensRevoked(account):
                 return self._check_again(account)
-            case TunnelsEnded(account, device):
-                self._end(account, device)
+            case TunnelsEnded(account, device, reason):
+                self._end(account, device, Refused(Reason.ENDED, True, reason))
+            case RuleAdded(rule):
+                self._refusing.add(rule)
+            case RuleRemoved(rule_id):
+                self._refusing.remove(rule_id)
             case _:
                 assert_never(notice)
         return None
@@ -49,8 +66,8 @@ class NoticeActions:
                 tunnel.check_again()
         return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
 
-    def _end(self, account: str, device: str | None) -> None:
+    def _end(self, account: str, device: str | None, said: Refused) -> None:
         for tunnel in list(self._tunnels.all):
             owner = tunnel.owner
             if owner is not None and owner.account == account and device in (None, owner.name):
-                tunnel.stop()
+                tunnel.dismiss(said, TunnelOutcome.ENDED_BY_OPERATOR)

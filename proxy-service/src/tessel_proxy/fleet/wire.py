@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from tessel_proxy.fleet.engine import (
@@ -13,14 +14,18 @@ from tessel_proxy.fleet.engine import (
     Engine,
     EngineError,
     Notice,
+    RuleAdded,
+    RuleRemoved,
     Slice,
     TokensRevoked,
     Totals,
     TunnelsEnded,
 )
+from tessel_proxy.operations import Rule
 
 _NOTICES: Final[dict[str, type[Notice]]] = {
-    each.__name__: each for each in (DeviceMoved, TokensRevoked, TunnelsEnded)
+    each.__name__: each
+    for each in (DeviceMoved, TokensRevoked, TunnelsEnded, RuleAdded, RuleRemoved)
 }
 
 
@@ -48,14 +53,21 @@ def load_totals(value: Any) -> Totals:
 
 def dump_notice(notice: Notice) -> bytes:
     """Return a notice as JSON: its kind and its fields."""
-    fields = {name: getattr(notice, name) for name in notice.__slots__}
-    return dumped([type(notice).__name__, fields])
+    return dumped([type(notice).__name__, asdict(notice)])
 
 
 def load_notice(data: bytes) -> Notice:
-    """Return the notice that `dump_notice` has made; raises KeyError for an unknown kind."""
-    kind, fields = json.loads(data)
-    return _NOTICES[kind](**fields)
+    """Return the notice that `dump_notice` has made.
+
+    Fields that only a later version knows are ignored. Raises KeyError for an unknown kind, and
+    RuleError, a ValueError, for a rule that cannot be used.
+    """
+    kind, values = json.loads(data)
+    if kind == RuleAdded.__name__:
+        return RuleAdded(Rule.from_json(values["rule"]))
+    notice = _NOTICES[kind]
+    known = {each.name for each in fields(notice)}
+    return notice(**{name: value for name, value in values.items() if name in known})
 
 
 async def answer(engine: Engine, member: str, method: str, values: Any) -> object:

@@ -6,6 +6,7 @@
 
 from tessel_proxy.operations.refusal_list import MAX_RULES, RefusalList, TooManyRulesError
 from tessel_proxy.operations.refusals import Refusals, RefusalsError, Spread
+from tessel_proxy.operations.refusing import Refusing
 from tessel_proxy.operations.rules import Rule, RuleError, rule_id
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "RefusalList",
     "Refusals",
     "RefusalsError",
+    "Refusing",
     "Rule",
     "RuleError",
     "Spread",

@@ -54,7 +54,7 @@ QUICK_RETURN_S: Final = 60.0
 MAX_QUICK_RETURNS: Final = 2
 """In a row. A restart and a lost link may coincide; more suggest two devices with one name."""
 
-_REFUSED_ACCOUNTS = (TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT,)
+_REFUSED_ACCOUNTS = (TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT, TunnelOutcome.REFUSED_BY_OPERATOR)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -140,6 +140,8 @@ class TunnelOutcome(Enum):
     REVOKED = "revoked", ErrorCode.REVOKED
     UNCONFIRMED = "unconfirmed", ErrorCode.UNCONFIRMED
     REPLACED = "replaced", ErrorCode.REPLACED  # by the device's newer tunnel
+    ENDED_BY_OPERATOR = "ended_by_operator", ErrorCode.ENDED_BY_OPERATOR
+    REFUSED_BY_OPERATOR = "refused_by_operator", ErrorCode.REFUSED_BY_OPERATOR
     INTERNAL_ERROR = "internal_error", ErrorCode.INTERNAL_ERROR
 
 
@@ -179,6 +181,12 @@ class Refusal(Enum):
         "too many tunnels of the account",
         Reason.TOO_MANY_TUNNELS,
         True,
+    )
+    # The answer to the device says until when, and the operator's reason.
+    REFUSED_BY_OPERATOR = (
+        ErrorCode.REFUSED_BY_OPERATOR,
+        "refused by the operator",
+        Reason.REFUSED,
     )
     HANDSHAKE_TIMEOUT = ErrorCode.HANDSHAKE_TIMEOUT, "no complete TLS handshake in time"
     AUTH_TIMEOUT = ErrorCode.AUTH_TIMEOUT, "no token in time"

@@ -41,5 +41,9 @@ def source_of(host: str) -> str:
 
 def source_of_peer(peer: str) -> str:
     """Return the address group (see `source_of`) of a peer that is given as HOST:PORT."""
-    host = peer.rpartition(":")[0]
-    return source_of(host.removeprefix("[").removesuffix("]"))
+    return source_of(host_of_peer(peer))
+
+
+def host_of_peer(peer: str) -> str:
+    """Return the address of a peer that is given as HOST:PORT."""
+    return peer.rpartition(":")[0].removeprefix("[").removesuffix("]")

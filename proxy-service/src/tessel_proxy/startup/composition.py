@@ -37,6 +37,7 @@ from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
+from tessel_proxy.operations import Refusing
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.listeners import DevicePorts, ITimedListeningReactor, ListeningAddress
@@ -153,7 +154,8 @@ class ProxyService(Service):
         self._limits.shares.warn(config.max_tunnels, descriptors)
         tunnels = TunnelRegistry()
         self._doubt = doubt
-        self.hear: Hear = NoticeActions(tunnels, self._doubt_tokens).hear
+        self.refusing = Refusing(tunnels, wall_time)
+        self.hear: Hear = NoticeActions(tunnels, self._doubt_tokens, self.refusing).hear
         self._member = (
             None if fleet is None else member_of(fleet, config, reactor, self._limits, self.hear)
         )
@@ -213,6 +215,7 @@ class ProxyService(Service):
             lines=self._lines,
             places=self._member,
             guesses=self._member,
+            refusals=self.refusing,
         )
 
     def _reloaded(self, name: str) -> None:

@@ -70,8 +70,8 @@ class TunnelFactory(ServerFactory[TunnelProtocol]):
 class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
     """A factory that starts TLS on a connection, or refuses it if a limit of the proxy is reached.
 
-    The limits are memory, open tunnels, unauthenticated tunnels and TLS handshakes. `tunnels` is
-    the factory of TLS connections.
+    The limits are memory, open tunnels, unauthenticated tunnels and TLS handshakes. Addresses that
+    the operator refuses cost no handshake. `tunnels` is the factory of TLS connections.
     """
 
     noisy = False
@@ -85,6 +85,7 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
     ) -> None:
         """`room`: of a worker, how many tunnels it may have now; None: MAX_TUNNELS."""
         self._room = room
+        self._refusals = shared.refusals
         self._tunnels = shared.tunnels
         self._witness = shared.witness
         self._lines = shared.lines
@@ -98,10 +99,15 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
 
         A refusal is counted and logged.
         """
-        if why := self._no_room():
+        if why := self._refused(addr) or self._no_room():
             log_refused(None, _peer(addr), why, self._witness, self._lines)
             return None  # the connection is closed at once
         return self._factory.buildProtocol(addr)
+
+    def _refused(self, addr: IAddress | None) -> Refusal | None:
+        if isinstance(addr, IPv4Address | IPv6Address) and self._refusals.of_address(addr.host):
+            return Refusal.REFUSED_BY_OPERATOR
+        return None
 
     def _no_room(self) -> Refusal | None:
         tunnels, config = self._tunnels, self._config

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamplex import features
-from streamplex.conversation import Accepted, Hello, encode_answer
+from streamplex.conversation import Accepted, Hello, Refused, encode_answer
 from streamplex.tx import Substream, TunnelProtocol
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.recheck import Recheck, TokenLoss
@@ -102,6 +102,10 @@ class AuthenticatedTunnel:
             return False
         self._tunnel.goaway(after_ms)
         return True
+
+    def tell(self, said: Refused) -> None:
+        """Send the device the reason why its tunnel ends."""
+        self._tunnel.message(encode_answer(said, self._hello))
 
     def check_again(self) -> None:
         """Check the token now."""

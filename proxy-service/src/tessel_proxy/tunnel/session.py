@@ -42,7 +42,7 @@ from tessel_proxy.tunnel.admission import (
 )
 from tessel_proxy.tunnel.authenticated import AuthenticatedTunnel
 from tessel_proxy.tunnel.endings import in_log_words, outcome_of, was_resumed
-from tessel_proxy.tunnel.judging import NoPlace, judged
+from tessel_proxy.tunnel.judging import TurnedAway, judged, no_place
 from tessel_proxy.tunnel.membership import Membership
 from tessel_proxy.tunnel.serving import Serving
 from tessel_proxy.tunnel.shared_state import DeviceKey, SharedState
@@ -64,7 +64,7 @@ class Session:
         self._held = HeldQueue()
         self._secured = False
         self._deadline = Deadline(shared.clock)
-        self._checking: Deferred[Account | Refusal | NoPlace] | None = None
+        self._checking: Deferred[Account | Refusal | TurnedAway] | None = None
         self._authenticated: AuthenticatedTunnel | None = None
         self._outcome: TunnelOutcome | None = None  # set if the proxy ends the tunnel
         self._tokens = TokenChecks(shared, source, record.tunnel)
@@ -175,6 +175,17 @@ class Session:
         if self._authenticated is not None and self._state is SessionState.OPEN:
             self._authenticated.check_again()
 
+    @property
+    def peer(self) -> str:
+        """The device's address, as HOST:PORT."""
+        return self._record.peer
+
+    def dismiss(self, said: Refused, outcome: TunnelOutcome) -> None:
+        """End the tunnel; a device whose token was accepted is told why."""
+        if self._authenticated is not None and self._state is SessionState.OPEN:
+            self._authenticated.tell(said)
+        self._end(outcome)
+
     def abort(self) -> None:
         """Cut the tunnel at once; queued data is lost."""
         self._tunnel.abortConnection()
@@ -246,12 +257,12 @@ class Session:
         )
         answer.addCallback(self._answered, hello).addErrback(self._broken)
 
-    def _answered(self, answer: Account | Refusal | NoPlace, hello: Hello) -> None:
+    def _answered(self, answer: Account | Refusal | TurnedAway, hello: Hello) -> None:
         match answer:
             case Account():
                 self._accept(hello, answer)
-            case NoPlace(account):
-                self._turn_away_for_now(hello, account)
+            case TurnedAway() as turned_away:
+                self._turn_owner_away(hello, turned_away)
             case Refusal() as why:
                 self._refuse(hello, why)
             case _:
@@ -268,7 +279,7 @@ class Session:
         self._membership.replace_older(device, self._record)
         usage = self._membership.join_account(account.name)
         if usage is None:
-            self._turn_away_for_now(hello, account)
+            self._turn_owner_away(hello, no_place(account))
             return
         self._move(SessionInput.RIGHT)
         self._membership.authenticated(device)
@@ -276,20 +287,19 @@ class Session:
         self._authenticated = AuthenticatedTunnel(
             self._shared, self._record, self._tunnel, hello=hello, account=account, usage=usage
         )
-        self._authenticated.start(partial(self._token_ended, hello), self._broken)
+        self._authenticated.start(self._token_ended, self._broken)
         self._go_on_with_held()
 
-    def _turn_away_for_now(self, hello: Hello, account: Account) -> None:
-        self._record.account = account.name
-        self._record.log_refused(Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
-        answer_refused(self._tunnel, hello, Refusal.TOO_MANY_TUNNELS_OF_ACCOUNT)
-        self._end(TunnelOutcome.TOO_MANY_TUNNELS_OF_ACCOUNT)
+    def _turn_owner_away(self, hello: Hello, turned_away: TurnedAway) -> None:
+        self._record.account = turned_away.account.name
+        self._record.device = hello.device
+        self._record.log_refused(turned_away.why)
+        self._tunnel.message(encode_answer(turned_away.said, hello))
+        self._end(TunnelOutcome(turned_away.why.value))  # both tables have these codes
 
-    def _token_ended(self, hello: Hello, doubt: TokenLoss) -> None:
+    def _token_ended(self, doubt: TokenLoss) -> None:
         try_again = doubt is TokenLoss.UNCONFIRMED
-        reason = Reason(doubt.value)
-        self._tunnel.message(encode_answer(Refused(reason, try_again), hello))
-        self._end(TunnelOutcome(doubt.value))
+        self.dismiss(Refused(Reason(doubt.value), try_again), TunnelOutcome(doubt.value))
 
     def _refuse(self, hello: Hello, why: Refusal) -> None:
         self._move(SessionInput.WRONG)

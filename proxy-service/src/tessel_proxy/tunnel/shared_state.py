@@ -10,12 +10,14 @@ from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IReactorTime
 
+from streamplex.conversation import Refused
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.checking import Guesses
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord, Witness
+from tessel_proxy.records.ends import TunnelOutcome
 from tessel_proxy.records.repeated_lines import EachLine, LogLines
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.tunnel.settings import TunnelSettings
@@ -35,6 +37,9 @@ class OpenTunnel(Interface):
     def replace(self, newer: TunnelRecord) -> None: ...
     def move_away(self, member: str) -> None: ...
     def check_again(self) -> None: ...
+    def dismiss(self, said: Refused, outcome: TunnelOutcome) -> None: ...
+    @property
+    def peer(self) -> str: ...
     @property
     def owner(self) -> DeviceKey | None: ...
     @property
@@ -52,6 +57,28 @@ class Places(Interface):
     """
 
     async def take(self, account: str, device: str | None) -> bool: ...
+
+
+class OperatorsRefusals(Interface):
+    """The rules by which the operator refuses devices.
+
+    `of_owner` returns the answer to a device of this account (`device` None: it has no name), or
+    None if it may connect. `of_address` returns whether an address may not connect.
+    """
+
+    def of_owner(self, account: str, device: str | None) -> Refused | None: ...
+    def of_address(self, host: str) -> bool: ...
+
+
+class NobodyRefused:
+    """An OperatorsRefusals without rules."""
+
+    def of_owner(self, account: str, device: str | None) -> None:
+        """Return None: every device may connect."""
+
+    def of_address(self, host: str) -> bool:  # noqa: ARG002 -- see above
+        """Return False: every address may connect."""
+        return False
 
 
 class DeviceKey(NamedTuple):
@@ -90,3 +117,4 @@ class SharedState:
     jitter: Callable[[], float] = random.random  # from 0 to 1
     places: Places | None = None  # None: no other process serves the accounts
     guesses: Guesses | None = None  # as `places`
+    refusals: OperatorsRefusals = field(default_factory=NobodyRefused)

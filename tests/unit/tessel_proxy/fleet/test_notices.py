@@ -2,12 +2,23 @@
 
 import pytest
 
-from tessel_proxy.fleet.engine import DeviceMoved, TokensRevoked, TunnelsEnded
+from tessel_proxy.fleet.engine import (
+    DeviceMoved,
+    RuleAdded,
+    RuleRemoved,
+    TokensRevoked,
+    TunnelsEnded,
+)
 from tessel_proxy.fleet.notices import NoticeActions
+from tessel_proxy.operations import Refusing, Rule
 from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
+
+NOW = 1_800_000_000.0
 
 
 class Tunnel:
+    peer = "192.0.2.9:4711"
+
     def __init__(self, account, device=""):
         self.owner = account and DeviceKey(account, device)
         self.said = []
@@ -18,8 +29,8 @@ class Tunnel:
     def check_again(self):
         self.said.append("checked")
 
-    def stop(self):
-        self.said.append("stopped")
+    def dismiss(self, said, outcome):
+        self.said.append((said.reason.value, said.message, outcome.value))
 
 
 @pytest.fixture
@@ -40,9 +51,13 @@ def hear(tunnels):
         if each.owner and each.owner.name:
             registry.by_device[each.owner] = each
     doubts = []
+    refusing = Refusing(registry, lambda: NOW)
 
     def heard(notice):
-        assert NoticeActions(registry, lambda: doubts.append(True) or ()).hear(notice) is None
+        assert (
+            NoticeActions(registry, lambda: doubts.append(True) or (), refusing).hear(notice)
+            is None
+        )
         said = {name: each.said for name, each in tunnels.items() if each.said}
         return said, bool(doubts)
 
@@ -67,14 +82,27 @@ def test_revoked_tokens_may_be_those_of_all_accounts(hear):
 
 
 def test_the_tunnels_of_an_account_or_of_one_device_are_ended(hear, tunnels):
-    assert hear(TunnelsEnded("kim", "d"))[0] == {"kim's d": ["stopped"]}
-    assert hear(TunnelsEnded("alex"))[0] == {"kim's d": ["stopped"], "alex's d": ["stopped"]}
+    ended = ("ended", "maintenance", "ended_by_operator")
+    assert hear(TunnelsEnded("kim", "d", "maintenance"))[0] == {"kim's d": [ended]}
+    assert hear(TunnelsEnded("alex"))[0] == {
+        "kim's d": [ended],
+        "alex's d": [("ended", "", "ended_by_operator")],
+    }
+
+
+def test_a_rule_ends_tunnels_until_it_is_removed(hear):
+    rule = Rule.made(account="kim", reason="abuse", by="token", now=NOW)
+    refused = ("refused", "abuse", "refused_by_operator")
+    assert hear(RuleAdded(rule))[0] == {"kim's": [refused], "kim's d": [refused]}
+    assert hear(RuleRemoved(rule.id))[0] == {"kim's": [refused], "kim's d": [refused]}
 
 
 def test_tokens_are_checked_but_not_confirmed_if_their_file_cannot_be_read(tunnels):
     registry = TunnelRegistry(all=set(tunnels.values()))
     failures = []
-    done = NoticeActions(registry, lambda: ["AUTH_FILE"]).hear(TokensRevoked("kim"))
+    done = NoticeActions(registry, lambda: ["AUTH_FILE"], Refusing(registry, lambda: NOW)).hear(
+        TokensRevoked("kim")
+    )
     done.addErrback(failures.append)
     assert str(failures[0].value) == "cannot be read: AUTH_FILE"
     assert tunnels["kim's"].said == ["checked"]
