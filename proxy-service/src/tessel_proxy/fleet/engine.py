@@ -154,7 +154,19 @@ class RuleRemoved:
     rule_id: str
 
 
-Notice: TypeAlias = DeviceMoved | TokensRevoked | TunnelsEnded | RuleAdded | RuleRemoved
+@dataclass(frozen=True, slots=True)
+class CountAsked:
+    """The engine asks one member for its tunnels of an account, before it refuses one elsewhere.
+
+    The member gives up its places and calls `exchange` for the account. Only LocalEngine asks.
+    """
+
+    account: str
+
+
+Notice: TypeAlias = (
+    DeviceMoved | TokensRevoked | TunnelsEnded | RuleAdded | RuleRemoved | CountAsked
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.fleet.engine import (
     Admission,
     Confirmations,
+    CountAsked,
     Demand,
     DeviceMoved,
     Hear,
@@ -18,29 +20,27 @@ from tessel_proxy.fleet.engine import (
     Slice,
     Totals,
 )
+from tessel_proxy.fleet.local_days import LocalDays
 from tessel_proxy.fleet.telling import acted
-from tessel_proxy.limits.quota import DAY_S
 
 MAX_SOURCES: Final = 16_384
 """Sources with wrong tokens to remember, as in limits/penalties.py. The oldest are dropped."""
 
-MAX_DAYS: Final = 65_536
-"""Accounts whose day is remembered. Days that are over are dropped first, then the oldest."""
+MAX_DEVICES: Final = 4096
+"""Names of devices of one account, or 4 for each tunnel if that is more. Devices choose their
+names, and one that has left is not reported: the oldest are dropped when there are more."""
 
 PLACES_PART: Final = 8
-"""One of so many free tunnels of an account is given in advance, to all members together. While it
-is not used, another member is refused so many tunnels before the limit."""
+"""One of so many free tunnels of an account is given in advance, to all members together. Before a
+tunnel is refused for them, the members are asked to give back those that they have not used."""
+
+ASK_S: Final = 0.25
+"""Seconds in which they must answer: half of CALL_TIMEOUT_S, which the admission has in all."""
 
 LEAST_PLACES: Final = 2
 """Fewer places are not given."""
 
 NOTHING: Final = Demand()
-
-
-@dataclass(slots=True)
-class _Day:
-    ends_at: float
-    taken: int = 0
 
 
 @dataclass(slots=True)
@@ -63,10 +63,11 @@ class LocalEngine:
         self._guessed = guessed
         self._members: dict[str, _Member] = {}
         self._holders: dict[str, set[str]] = {}  # members by account
-        self._devices: dict[tuple[str, str], str] = {}  # member by account and device
+        self._devices: dict[str, dict[str, str]] = {}  # member by device, by account
         self._places: dict[str, dict[str, int]] = {}  # given, by account and member
+        self._asked: dict[str, list[Deferred[None]]] = {}  # admissions that wait, by account
         self._limit = 0  # of an account's tunnels, as members name it
-        self._days: dict[str, _Day] = {}
+        self._days = LocalDays(clock)
         self._wrong: dict[str, tuple[float, float]] = {}  # level, and when
 
     async def renew(self, member: str) -> Sequence[str]:
@@ -83,24 +84,70 @@ class LocalEngine:
         gone = self._members.pop(member, None)
         for account in gone.demands if gone else ():
             self._let_go(account, member)
-        self._devices = {key: each for key, each in self._devices.items() if each != member}
+            devices = self._devices.get(account, {})
+            for device in [name for name, each in devices.items() if each == member]:
+                del devices[device]
 
     async def admit(
         self, member: str, account: str, device: str | None, own: int, limit: int
     ) -> Admission:
-        """Count one more tunnel, if fewer than `limit` are open; see Engine."""
-        mine = self._demand(member, account)
-        self._put(member, account, _with_tunnels(mine, own))
-        older = self._devices.get((account, device)) if device is not None else None
-        passed_on = older is not None and older != member
+        """Count one more tunnel, if fewer than `limit` are open; see Engine.
+
+        Before it is refused, the other members are asked for their counts, which may be a second
+        old and contain unused places. Admissions of one account are decided in their order: each
+        member has counted its earlier ones in `own`.
+        """
         self._limit = limit
-        open_now = self._totals(account).demand.tunnels - passed_on
-        granted = open_now + self._places_of_others(member, account) < limit
+        wanted = (member, account, device, own)
+        if account in self._asked:
+            await self._turn(account)
+        elif not self._has_room(*wanted):
+            return await self._admit_when_asked(wanted)
+        return self._decided(*wanted)
+
+    async def _admit_when_asked(self, wanted: tuple[str, str, str | None, int]) -> Admission:
+        member, account, _, _ = wanted
+        self._asked[account] = []
+        try:
+            await self._ask_others(member, account)
+        finally:
+            waiting = self._asked.pop(account)
+        admission = self._decided(*wanted)
+        for each in waiting:
+            each.callback(None)
+        return admission
+
+    def _decided(self, member: str, account: str, device: str | None, own: int) -> Admission:
+        if member not in self._members:  # it has died meanwhile
+            return Admission(False, self._totals(account))
+        granted = self._has_room(member, account, device, own)
         if granted:
+            mine = self._demand(member, account)
             self._put(member, account, _with_tunnels(mine, own + 1))
             if device is not None:
                 self._arrived(member, account, device)
         return Admission(granted, self._with_places(member, account))
+
+    def _has_room(self, member: str, account: str, device: str | None, own: int) -> bool:
+        """Set the member's count to `own`, and return whether one more tunnel may open."""
+        self._put(member, account, _with_tunnels(self._demand(member, account), own))
+        passed_on = device is not None and self._older(member, account, device) is not None
+        open_now = self._totals(account).demand.tunnels - passed_on
+        return open_now + self._places_of_others(member, account) < self._limit
+
+    async def _ask_others(self, member: str, account: str) -> None:
+        holders = {*self._holders.get(account, ()), *self._places.get(account, ())} - {member}
+        hearers = [each.hear for name in holders if (each := self._members.get(name))]
+        asked = CountAsked(account)
+        answers = [acted(hear, asked, self._clock, ASK_S) for hear in hearers if hear is not None]
+        for answer in answers:
+            await answer
+
+    def _turn(self, account: str) -> Deferred[None]:
+        """Return a Deferred that fires when all members have been asked about the account."""
+        turn: Deferred[None] = Deferred()
+        self._asked[account].append(turn)
+        return turn
 
     async def exchange(
         self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
@@ -114,20 +161,11 @@ class LocalEngine:
 
     async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
         """Take bytes of the account's day in advance; see Engine."""
-        now = self._clock.seconds()
-        day = self._days.get(account)
-        if day is None or day.ends_at <= now:
-            self._make_room_for_day(now)
-            day = self._days[account] = _Day(now + DAY_S)
-        nbytes = max(0, min(wanted, limit - day.taken))
-        day.taken += nbytes
-        return Slice(nbytes, day.ends_at - now)
+        return self._days.take(account, wanted, limit)
 
     async def give_back_bytes(self, account: str, nbytes: int) -> None:
         """Give back unused bytes of a slice; see Engine."""
-        day = self._days.get(account)
-        if day is not None and day.ends_at > self._clock.seconds():
-            day.taken = max(0, day.taken - nbytes)
+        self._days.give_back(account, nbytes)
 
     async def wrong_tokens(self, source: str, more: int, allowance: int, refill_s: float) -> float:
         """Count wrong tokens from `source`; return how many count now. See Engine."""
@@ -183,7 +221,8 @@ class LocalEngine:
         given = self._places.get(account, {})
         given.pop(member, None)
         free = self._limit - totals.demand.tunnels - sum(given.values())
-        places = free // (PLACES_PART * len(self._members)) if totals.holders else 0
+        holds = account in self._member(member).demands
+        places = free // (PLACES_PART * len(self._members)) if holds else 0
         if places < LEAST_PLACES:
             return totals
         self._places.setdefault(account, given)[member] = places
@@ -200,6 +239,7 @@ class LocalEngine:
         if not holders:
             del self._holders[account]
             self._places.pop(account, None)
+            self._devices.pop(account, None)
 
     def _totals(self, account: str) -> Totals:
         holders = self._holders.get(account, ())
@@ -216,25 +256,31 @@ class LocalEngine:
         )
 
     def _arrived(self, member: str, account: str, device: str) -> None:
-        older = self._devices.get((account, device))
-        self._devices[account, device] = member
-        if older is None or older == member:
+        older = self._older(member, account, device)
+        if older is not None:
+            demand = self._demand(older, account)
+            self._put(older, account, _with_tunnels(demand, demand.tunnels - 1))
+            self._tell(older, DeviceMoved(account, device, member))
+        holders = self._holders.get(account)
+        if not holders:  # the tunnel has ended meanwhile
             return
-        demand = self._demand(older, account)
-        self._put(older, account, _with_tunnels(demand, max(0, demand.tunnels - 1)))
-        self._tell(older, DeviceMoved(account, device, member))
+        devices = self._devices.setdefault(account, {})
+        devices.pop(device, None)  # it becomes the newest
+        devices[device] = member
+        if len(devices) > max(MAX_DEVICES, 4 * self._totals(account).demand.tunnels):
+            del devices[next(iter(devices))]
+
+    def _older(self, member: str, account: str, device: str) -> str | None:
+        """Return the member that has the device now, if it is another one with tunnels."""
+        older = self._devices.get(account, {}).get(device)
+        if older is None or older == member:
+            return None
+        return older if self._demand(older, account).tunnels else None
 
     def _tell(self, member: str, notice: Notice) -> None:
         hear = self._members[member].hear if member in self._members else None
         if hear is not None:
             acted(hear, notice, self._clock)
-
-    def _make_room_for_day(self, now: float) -> None:
-        if len(self._days) < MAX_DAYS:
-            return
-        self._days = {name: day for name, day in self._days.items() if day.ends_at > now}
-        while len(self._days) >= MAX_DAYS:
-            del self._days[next(iter(self._days))]
 
 
 def _with_tunnels(demand: Demand, tunnels: int) -> Demand:

@@ -8,16 +8,12 @@ used for STALE_S, then even parts.
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -26,46 +22,35 @@ from twisted.python.failure import Failure
 from tessel_proxy.fleet.engine import (
     EXCHANGE_S,
     RENEW_S,
+    CountAsked,
     Demand,
     Engine,
     EngineError,
     Hear,
+    Notice,
     Totals,
 )
-from tessel_proxy.fleet.shares import demand_of, even_part, number_part, rate_part
+from tessel_proxy.fleet.gathering import Arrivals, GatheredAccounts
+from tessel_proxy.fleet.parts import AccountParts, Standing, with_tunnels
+from tessel_proxy.fleet.shares import even_part
 from tessel_proxy.fleet.sliced_quota import SlicedQuota
-from tessel_proxy.limits.accounts import BURST_S, AccountLimits, AccountUsage
-from tessel_proxy.limits.bucket import CountingBucket
-from tessel_proxy.limits.penalties import REFILL_S
+from tessel_proxy.limits.accounts import AccountLimits, AccountUsage
 from tessel_proxy.limits.quota import Quota
 from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.records.error_codes import ErrorCode
-from tessel_proxy.tunnel.settings import TunnelSettings
-
-STALE_S: Final = 60.0
-"""Seconds for which the last totals are used when the engine cannot be reached."""
 
 WAIT_FOR_LEAVE_S: Final = 1.0
 """Seconds that a member that stops waits for its last calls."""
 
 
-@dataclass(slots=True)
-class _Standing:
-    """What this member knows of one account: totals of all, its own demand in them, and when.
-
-    `places` is what is left of the places that came with the totals.
-    """
-
-    totals: Totals
-    own: Demand
-    at: float
-    places: int
+NEAR_PART: Final = 0.75
+"""An account is near its limit of tunnels from this part of it on."""
 
 
 class Member:
     """Joins the limits of this process to an engine.
 
-    It is the `shared` of AccountLimits, and the `places` and `guesses` of the tunnels.
+    It is the `shared` of AccountLimits, and the `places` of the tunnels.
     """
 
     _log = Logger()
@@ -78,11 +63,10 @@ class Member:
         config: LimitSettings,
         limits: AccountLimits,
         *,
-        allowance: int,
         workers: int,
         hear: Hear,
     ) -> None:
-        """`allowance`: wrong tokens of a source; `hear` acts on notices of the engine.
+        """`hear` acts on notices of the engine.
 
         `workers`: how many members there are at least, also while some of them start.
         """
@@ -92,17 +76,19 @@ class Member:
         self._clock = clock
         self._config = config
         self._limits = limits
-        self._allowance = allowance
-        self._standings: dict[str, _Standing] = {}
+        self._standings: dict[str, Standing] = {}
         self._pending: Counter[str] = Counter()  # tunnels that the engine is asked about
         self._granted: Counter[str] = Counter()  # tunnels that were opened on places, ever
-        self._arrived: list[tuple[str, str]] = []  # devices that the engine was not told of
+        self._arrived = Arrivals()
+        self._reports = GatheredAccounts(clock, lambda account: self._call(self._report(account)))
         self._members = workers
         self._at = clock.seconds()
         self._loops = [LoopingCall(self._exchange), LoopingCall(self._renew)]
         self._running: list[Deferred[LoopingCall]] = []
+        self._parts = AccountParts(config, clock)
+        self._hear = hear
         limits.shared = self
-        engine.listen(name, hear)
+        engine.listen(name, self._heard)
 
     def start(self) -> None:
         """Begin to exchange and to renew."""
@@ -123,6 +109,7 @@ class Member:
         for loop in self._loops:
             if loop.running:
                 loop.stop()
+        self._reports.stop()
         leaving = Deferred.fromCoroutine(self._leave())
         leaving.addTimeout(WAIT_FOR_LEAVE_S, self._clock)
         leaving.addErrback(lambda _late: None)  # the counts lapse
@@ -146,6 +133,8 @@ class Member:
             known.places -= 1
             self._granted[account] += 1
             return True
+        if known is not None:
+            known.places = 0  # none is used while the engine counts
         own = usage.tunnels + self._pending[account]
         granted = self._granted[account]
         limit = self._config.max_tunnels_per_account
@@ -154,26 +143,26 @@ class Member:
             admission = await self._engine.admit(self._name, account, device, own, limit)
         except EngineError:
             if device is not None:
-                self._arrived.append((account, device))
+                self._arrived.add((account, device))
             return own < self._tunnels_without_engine(account)
         finally:
             self._pending[account] -= 1
             if not self._pending[account]:
                 del self._pending[account]
+        if not admission.granted and own > usage.tunnels + self._pending[account]:
+            self._reports.add(account)  # `own` had others in it that were refused as well
         known = self._standings.get(account)
         demand = known.own if known else Demand(0, usage.substreams)
-        demand = _with_tunnels(demand, own + admission.granted)
+        demand = with_tunnels(demand, own + admission.granted)
         self._note(account, admission.totals, demand, granted)
         return admission.granted
 
     def _tunnels_without_engine(self, account: str) -> int:
-        limit = self._config.max_tunnels_per_account
+        limit, known = self._config.max_tunnels_per_account, self._standings.get(account)
         even = even_part(limit, self._members)
-        known = self._standings.get(account)
-        if known is None or self._clock.seconds() - known.at > STALE_S:
+        if known is None or known.is_stale(self._clock.seconds()):
             return even
-        others = known.totals.demand.tunnels - known.own.tunnels
-        return max(even, limit - others)
+        return max(even, limit - known.tunnels_of_others)
 
     # --- SharedAccounts, for limits
 
@@ -188,22 +177,43 @@ class Member:
 
     def begun(self, account: str, usage: AccountUsage) -> None:
         """Set the limits of an account that begins here: even parts, until its first exchange."""
-        self._set_rates(usage, Demand(), Totals(Demand(), self._members))
-        usage.max_substreams = even_part(self._config.max_substreams_per_account, self._members)
+        self._parts.begin(usage, self._members)
         self._standings.pop(account, None)
 
-    # --- Guesses, for token checks
+    def tunnel_closed(self, account: str) -> None:
+        """Called when a tunnel does not count any more: near the limit, the others need its place.
 
-    async def level(self, source: str) -> float | None:
-        """Return how many wrong tokens of a source count now; None: not known. See Guesses."""
-        try:
-            return await self._engine.wrong_tokens(source, 0, self._allowance, REFILL_S)
-        except EngineError:
-            return None
+        Else the next exchange says it.
+        """
+        known = self._standings.get(account)
+        limit = self._config.max_tunnels_per_account
+        if known is not None and known.totals.demand.tunnels >= NEAR_PART * limit:
+            self._reports.add(account)
 
-    def wrong(self, source: str) -> None:
-        """Count a wrong token; without the engine, it counts in this process only."""
-        self._call(self._engine.wrong_tokens(source, 1, self._allowance, REFILL_S))
+    # --- counts that others wait for
+
+    def _heard(self, notice: Notice) -> Deferred[Any] | None:
+        if isinstance(notice, CountAsked):
+            return Deferred.fromCoroutine(self._report(notice.account))
+        return self._hear(notice)
+
+    async def _report(self, account: str) -> None:
+        """Send the tunnels of one account now, and give up its places."""
+        known, usage = self._standings.get(account), self._limits.by_account.get(account)
+        demand = Demand() if known is None else known.own
+        if known is not None:
+            known.places = 0
+        demand = with_tunnels(demand, 0 if usage is None else self._tunnels(account, usage))
+        granted = Counter({account: self._granted[account]})
+        totals = await self._engine.exchange(self._name, {account: demand})
+        self._exchanged({account: demand}, granted, totals)
+
+    def _tunnels(self, account: str, usage: AccountUsage) -> int:
+        """Return the tunnels to report: an admission that is not answered yet may be granted."""
+        limit = self._config.max_tunnels_per_account
+        return max(usage.tunnels, min(limit, usage.tunnels + self._pending[account]))
+
+    # --- exchange
 
     def _call(self, call: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
         """Run a call whose result nobody needs. EngineError is the health's to tell."""
@@ -218,8 +228,6 @@ class Member:
                 error=ErrorCode.INTERNAL_ERROR.value,
             )
 
-    # --- exchange
-
     def _renew(self) -> Deferred[Any]:
         renewed = Deferred.fromCoroutine(self._engine.renew(self._name))
         return renewed.addCallback(self._renewed).addErrback(self._not_called)
@@ -231,18 +239,23 @@ class Member:
         now = self._clock.seconds()
         passed_s, self._at = max(0.001, now - self._at), now
         usages = self._limits.by_account
-        demands = {account: self._demand(usage, passed_s) for account, usage in usages.items()}
+        demands = {
+            account: self._parts.demand(usage, self._tunnels(account, usage), passed_s)
+            for account, usage in usages.items()
+        }
         demands = {
             account: each
             for account, each in demands.items()
             if each.tunnels or each.substreams or account in self._standings
         }
-        arrived, self._arrived = self._arrived, []
+        for account in [each for each in self._standings if each not in usages]:
+            demands[account] = Demand()  # its usage was forgotten
+        arrived = self._arrived.taken()
         for known in self._standings.values():
             known.places = 0  # the engine gives new ones
         granted = self._granted.copy()
         if not demands and not arrived:
-            return Deferred.fromCoroutine(_nothing())
+            return succeed(None)
         called = Deferred.fromCoroutine(self._engine.exchange(self._name, demands, arrived))
         called.addCallbacks(
             partial(self._exchanged, demands, granted), partial(self._not_exchanged, arrived)
@@ -261,10 +274,10 @@ class Member:
                 self._granted.pop(account, None)
 
     def _not_exchanged(self, arrived: list[tuple[str, str]], failure: Failure) -> Failure:
-        self._arrived[:0] = arrived
+        self._arrived.put_back(arrived)
         now = self._clock.seconds()
         for account, known in list(self._standings.items()):
-            if now - known.at > STALE_S:
+            if known.is_stale(now):
                 del self._standings[account]
                 if (usage := self._limits.by_account.get(account)) is not None:
                     self.begun(account, usage)
@@ -277,99 +290,7 @@ class Member:
         """
         since = max(0, self._granted[account] - granted)
         places = max(0, totals.places - since)
-        self._standings[account] = _Standing(totals, own, self._clock.seconds(), places)
+        self._standings[account] = Standing(totals, own, self._clock.seconds(), places)
         usage = self._limits.by_account.get(account)
-        if usage is None:
-            return
-        self._set_rates(usage, own, totals)
-        limit = self._config.max_substreams_per_account
-        usage.max_substreams = number_part(
-            limit,
-            own.substreams,
-            totals.demand.substreams,
-            totals.holders,
-            max(self._members, totals.holders),
-        )
-
-    def _set_rates(self, usage: AccountUsage, own: Demand, totals: Totals) -> None:
-        """Set the rates. What may come at once is an even part at least.
-
-        A process with little demand would else lose what it may use at once, and refuse the next
-        program that starts.
-        """
-        config, all_of_it = self._config, totals.demand
-        opens = rate_part(config.opens_per_s, own.opens, all_of_it.opens, totals.holders)
-        at_once = max(opens, config.opens_per_s / self._members)
-        usage.opens.resize(opens, at_once * BURST_S, self._clock.seconds())
-        if config.bytes_per_s:
-            part = partial(rate_part, config.bytes_per_s, holders=totals.holders)
-            even = config.bytes_per_s / self._members
-            for limit, mine, whole in (
-                (usage.to_targets, own.to_targets, all_of_it.to_targets),
-                (usage.to_devices, own.to_devices, all_of_it.to_devices),
-            ):
-                rate = part(mine, whole)
-                limit.change(rate, max(rate, even))
-
-    def _demand(self, usage: AccountUsage, passed_s: float) -> Demand:
-        config = self._config
-        return Demand(
-            usage.tunnels,
-            usage.substreams,
-            _used(usage.opens, passed_s, config.opens_per_s),
-            _used(usage.to_targets.bucket, passed_s, config.bytes_per_s, usage.to_targets.waiting),
-            _used(usage.to_devices.bucket, passed_s, config.bytes_per_s, usage.to_devices.waiting),
-        )
-
-
-def _used(bucket: object, passed_s: float, limit: float, waiting: int = 0) -> float:
-    """Return the demand on a bucket since the last call, and begin to count anew."""
-    counting = cast("CountingBucket", bucket)  # of an account that several processes serve
-    taken, was_short = counting.taken, counting.was_short or waiting > 0
-    counting.taken, counting.was_short = 0.0, False
-    return demand_of(taken / passed_s, limit, was_short=was_short)
-
-
-def _with_tunnels(demand: Demand, tunnels: int) -> Demand:
-    return Demand(tunnels, demand.substreams, demand.opens, demand.to_targets, demand.to_devices)
-
-
-async def _nothing() -> None:
-    """Do nothing: no account has anything open."""
-
-
-def member_name() -> str:
-    """Return a name for this process that no other one has or will have."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """What a process needs to be a member: its name and the engine.
-
-    `workers`: the number of processes of this host.
-    """
-
-    member: str
-    workers: int
-    engine: Engine
-
-
-def member_of(
-    fleet: Fleet,
-    config: TunnelSettings,
-    clock: IReactorTime,
-    limits: AccountLimits,
-    hear: Hear,
-) -> Member:
-    """Return this process as a member, which acts on notices with `hear`."""
-    return Member(
-        fleet.member,
-        fleet.engine,
-        clock,
-        config,
-        limits,
-        allowance=config.max_wrong_tokens,
-        workers=fleet.workers,
-        hear=hear,
-    )
+        if usage is not None:
+            self._parts.set(usage, own, totals, self._members)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, fail
 
 from streamplex.conversation import Reason, Refused
 from tessel_proxy.fleet.engine import (
+    CountAsked,
     DeviceMoved,
     Notice,
     RuleAdded,
@@ -54,6 +55,8 @@ class NoticeActions:
                 self._refusing.add(rule)
             case RuleRemoved(rule_id):
                 self._refusing.remove(rule_id)
+            case CountAsked():
+                pass  # no tunnel is concerned: the Member answers
             case _:
                 assert_never(notice)
         return None

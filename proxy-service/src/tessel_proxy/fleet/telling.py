@@ -14,8 +14,10 @@ from tessel_proxy.records.error_codes import ErrorCode
 _LOG: Final = Logger()
 
 
-def acted(hear: Hear, notice: Notice, clock: IReactorTime) -> Deferred[bool]:
-    """Call a hearer; the Deferred says whether it has acted, within CALL_TIMEOUT_S.
+def acted(
+    hear: Hear, notice: Notice, clock: IReactorTime, within_s: float = CALL_TIMEOUT_S
+) -> Deferred[bool]:
+    """Call a hearer; the Deferred says whether it has acted within `within_s` seconds.
 
     It never fails: a fault of the hearer is logged here, or where it happened in another process.
     """
@@ -28,5 +30,5 @@ def acted(hear: Hear, notice: Notice, clock: IReactorTime) -> Deferred[bool]:
         return succeed(False)
     if acting is None:
         return succeed(True)
-    acting.addTimeout(CALL_TIMEOUT_S, clock)
+    acting.addTimeout(within_s, clock)
     return acting.addCallbacks(lambda _: True, lambda _: False)

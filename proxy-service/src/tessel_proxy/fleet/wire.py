@@ -9,6 +9,7 @@ from typing import Any, Final
 from tessel_proxy.fleet.engine import (
     Admission,
     Confirmations,
+    CountAsked,
     Demand,
     DeviceMoved,
     Engine,
@@ -25,7 +26,7 @@ from tessel_proxy.operations import Rule
 
 _NOTICES: Final[dict[str, type[Notice]]] = {
     each.__name__: each
-    for each in (DeviceMoved, TokensRevoked, TunnelsEnded, RuleAdded, RuleRemoved)
+    for each in (DeviceMoved, TokensRevoked, TunnelsEnded, RuleAdded, RuleRemoved, CountAsked)
 }
 
 

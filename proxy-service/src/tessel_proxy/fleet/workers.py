@@ -117,6 +117,8 @@ class SupervisorLink(amp.AMP):
 
     async def _engine_called(self, box: amp.AmpBox) -> amp.AmpBox:
         method, values = box[b"method"].decode(), json.loads(box[b"values"])
+        if self.lost:  # a call of a process that has ended would make it a member again
+            raise _refused(EngineError("this worker has ended"))
         try:
             result = await answer(self._engine, self._member, method, values)
         except EngineError as error:
@@ -138,6 +140,12 @@ class SupervisorLink(amp.AMP):
         """Tell the worker how many wrong tokens of a source count now."""
         if self.is_joined and not self.lost:
             self.callRemote(Guessed, source=source, level=level)  # type: ignore[no-untyped-call] # as above
+
+    def end(self) -> None:
+        """Close the connection and refuse calls that are still unread: the process has ended."""
+        self.lost = True
+        if self.transport is not None:
+            self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Called when the worker has ended or closed the connection."""
@@ -282,6 +290,7 @@ class WorkerProcess(ProcessProtocol):
         if self._rest:
             self._log_lines(self._rest + b"\n")
         self.state = WorkerState.ENDED
+        self.link.end()
         why = _in_words(reason)
         if not self.ready.called:
             self.ready.errback(WorkerEndedError(why))

@@ -122,10 +122,12 @@ class SharedAccounts(Interface):
     """What other processes that serve the same accounts leave to this one.
 
     `quota` returns the part of an account's day that this process may use; `begun` is called with
-    an account and its new usage, to set the limits of this process.
+    an account and its new usage, to set the limits of this process; `tunnel_closed` is called when
+    a tunnel of the account does not count any more.
     """
 
     def quota(self, account: str) -> Quota: ...
+    def tunnel_closed(self, account: str) -> None: ...
     def begun(self, account: str, usage: AccountUsage) -> None: ...
 
 
@@ -155,6 +157,12 @@ class AccountLimits:
             return None
         tally.tunnels += 1
         return tally
+
+    def close_tunnel(self, account: str, usage: AccountUsage) -> None:
+        """Count one tunnel of `account` less; `usage` is what `open_tunnel` returned for it."""
+        usage.tunnels -= 1
+        if self.shared is not None:
+            self.shared.tunnel_closed(account)
 
     def usage(self, account: str) -> AccountUsage:
         """Return the usage of an account, which begins now if there is none."""

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
 from tessel_proxy.fleet.engine import Confirmations, Notice
-from tessel_proxy.fleet.member import member_name
+from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.startup.composition import ProxyService

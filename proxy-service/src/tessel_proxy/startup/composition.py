@@ -24,7 +24,7 @@ from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.engine import Hear
-from tessel_proxy.fleet.member import Fleet, member_of
+from tessel_proxy.fleet.joining import Fleet, SharedGuesses, member_of
 from tessel_proxy.fleet.notices import NoticeActions
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
@@ -159,6 +159,9 @@ class ProxyService(Service):
         self._member = (
             None if fleet is None else member_of(fleet, config, reactor, self._limits, self.hear)
         )
+        self._guesses = (
+            None if fleet is None else SharedGuesses(fleet.engine, config.max_wrong_tokens)
+        )
         self._shared = self._shared_state(authenticator, trust, tunnels)
         self._memory = MemoryWatch(
             reactor,
@@ -214,7 +217,7 @@ class ProxyService(Service):
             witness=self._ledger,
             lines=self._lines,
             places=self._member,
-            guesses=self._member,
+            guesses=self._guesses,
             refusals=self.refusing,
         )
 

@@ -14,7 +14,7 @@ from typing import Final, TextIO
 from twisted.logger import Logger
 
 from tessel_proxy.fleet.division import TunnelRoom, divided
-from tessel_proxy.fleet.member import Fleet, member_name
+from tessel_proxy.fleet.joining import Fleet, member_name
 from tessel_proxy.fleet.place import Place, place_of
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import Launch

@@ -15,8 +15,8 @@ from twisted.logger import Logger
 
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
+from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.local import LocalEngine
-from tessel_proxy.fleet.member import member_name
 from tessel_proxy.fleet.own_metrics import OwnCollector
 from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import Plan, Supervisor

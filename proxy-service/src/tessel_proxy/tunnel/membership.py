@@ -17,6 +17,7 @@ class Membership:
         self._shared = shared
         self._tunnel = tunnel
         self._usage: AccountUsage | None = None
+        self._account = ""  # of `_usage`
         self._device: DeviceKey | None = None
         tunnels = shared.tunnels
         tunnels.all.add(tunnel)
@@ -38,6 +39,7 @@ class Membership:
 
     def join_account(self, account: str) -> AccountUsage | None:
         """Count the tunnel for its account; return None if the account has its maximum already."""
+        self._account = account
         self._usage = self._shared.limits.open_tunnel(account)
         return self._usage
 
@@ -52,7 +54,7 @@ class Membership:
         """Remove the tunnel from its account and device; a second call does nothing."""
         usage, self._usage = self._usage, None
         if usage is not None:
-            usage.tunnels -= 1
+            self._shared.limits.close_tunnel(self._account, usage)
         by_device = self._shared.tunnels.by_device
         if self._device is not None and by_device.get(self._device) is self._tunnel:
             del by_device[self._device]

@@ -147,3 +147,12 @@ def test_the_end_of_the_supervisor_is_the_workers_to_act_on(pair):
     pair._pump.flush()
     assert ends == [True]
     assert isinstance(pair.result(pair.worker.engine.renew("")), EngineError)
+
+
+def test_a_call_of_a_worker_that_has_ended_makes_it_no_member_again(pair):
+    pair.engine.forget("host/1.1")
+    called = Deferred.fromCoroutine(pair.worker.engine.admit("", "kim", None, 0, 5))
+    called.addErrback(lambda _lost: None)
+    pair.supervisor.end()
+    pair._pump.flush()
+    assert pair.result(pair.engine.renew("other")) == ["other"]

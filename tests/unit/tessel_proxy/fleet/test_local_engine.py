@@ -5,6 +5,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 
+from tessel_proxy.fleet import local
 from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
     Confirmations,
@@ -205,3 +206,39 @@ def test_a_member_whose_hearer_fails_has_not_heard(engine, logged_failures):
     engine.listen("a", fail)
     assert now(engine.publish(TokensRevoked(None))).missing == ("a",)
     assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_a_device_that_left_its_member_has_no_place_to_take_along(engine):
+    admit(engine, "a", device="d")
+    now(engine.exchange("a", {"kim": Demand()}))  # it has left
+    for own in range(3):
+        admit(engine, "b", own)
+    assert not admit(engine, "c", device="d").granted
+
+
+def test_names_of_devices_are_bounded_and_end_with_the_tunnels(engine, monkeypatch):
+    monkeypatch.setattr(local, "MAX_DEVICES", 10)
+    for number in range(100):
+        admit(engine, "a", 1, device=f"device {number}")
+    assert len(engine._devices["kim"]) == 10
+    now(engine.exchange("a", {"kim": Demand()}))
+    assert engine._devices == {}
+
+
+def test_the_places_of_a_dead_member_are_free(engine):
+    admit(engine, "a", 1, limit=200)
+    admit(engine, "b", 1, limit=200)  # with places
+    engine.forget("b")
+    assert admit(engine, "a", 199, limit=200).granted
+
+
+def test_an_admission_of_a_member_that_dies_meanwhile_is_refused(engine, clock):
+    engine.listen("b", lambda _notice: Deferred())
+    now(engine.exchange("b", {"kim": Demand(3)}))
+    answers = []
+    Deferred.fromCoroutine(engine.admit("a", "kim", None, 0, 3)).addCallback(answers.append)
+    engine.forget("a")
+    engine.forget("b")
+    clock.advance(local.ASK_S)
+    assert [each.granted for each in answers] == [False]
+    assert now(engine.renew("c")) == ["c"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from tessel_proxy.fleet import gathering
 from tessel_proxy.fleet.engine import (
     EXCHANGE_S,
     RENEW_S,
@@ -17,9 +18,13 @@ from tessel_proxy.fleet.engine import (
     EngineError,
     Totals,
 )
-from tessel_proxy.fleet.local import LocalEngine
-from tessel_proxy.fleet.member import STALE_S, Member
-from tessel_proxy.limits.accounts import AccountLimits
+from tessel_proxy.fleet.gathering import GATHER_S, Arrivals, GatheredAccounts
+from tessel_proxy.fleet.joining import SharedGuesses
+from tessel_proxy.fleet.local import ASK_S, LocalEngine
+from tessel_proxy.fleet.local_days import LocalDays
+from tessel_proxy.fleet.member import Member
+from tessel_proxy.fleet.parts import STALE_S
+from tessel_proxy.limits.accounts import SWEEP_AT, AccountLimits
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
 
@@ -64,11 +69,15 @@ class Process:
             clock,
             config,
             self.limits,
-            allowance=5,
             workers=2,
             hear=self.heard.append,
         )
+        self.guesses = SharedGuesses(engine, 5)
         self.member.start()
+
+    def close(self, account="kim"):
+        """Close a tunnel."""
+        self.limits.close_tunnel(account, self.limits.by_account[account])
 
     def open(self, account="kim", device=None):
         """Open a tunnel; return whether it may be open."""
@@ -270,8 +279,8 @@ def test_unused_bytes_of_a_slice_are_given_back_by_a_process_that_stops(two, eng
 def test_wrong_tokens_of_a_source_count_on_all_processes(two):
     a, b = two
     for _ in range(3):
-        a.member.wrong("192.0.2.1")
-    assert now(b.member.level("192.0.2.1")) == 3.0
+        a.guesses.wrong("192.0.2.1")
+    assert now(b.guesses.level("192.0.2.1")) == 3.0
 
 
 # --- without the engine
@@ -305,8 +314,8 @@ def test_without_the_engine_for_a_minute_each_process_has_its_even_part(two, eng
 def test_wrong_tokens_are_not_known_without_the_engine(two, engine):
     a, _ = two
     engine.is_away = True
-    a.member.wrong("192.0.2.1")
-    assert now(a.member.level("192.0.2.1")) is None
+    a.guesses.wrong("192.0.2.1")
+    assert now(a.guesses.level("192.0.2.1")) is None
 
 
 def test_devices_that_came_without_the_engine_are_told_when_it_is_back(two, engine, clock):
@@ -328,3 +337,114 @@ def test_counts_are_right_again_after_the_engine_has_lost_them(two, engine, cloc
     pass_time(clock, EXCHANGE_S)
     assert not a.open()
     assert not b.open()
+
+
+def test_devices_that_wait_for_the_engine_are_bounded(two, engine, clock, monkeypatch):
+    monkeypatch.setattr(gathering, "MAX_ARRIVED", 3)
+    a, b = two
+    for name in "cdef":
+        a.open(device=name)
+    engine.is_away = True
+    for name in "cdefc":  # c comes again
+        b.open(device=name)
+    engine.is_away = False
+    pass_time(clock, EXCHANGE_S)
+    assert [each.device for each in a.heard] == ["e", "f", "c"]
+
+
+# --- nothing is refused below the limit
+
+
+LARGE = replace(CONFIG, max_tunnels_per_account=200)
+
+
+def test_places_that_another_process_has_not_used_refuse_no_tunnel(engine, clock):
+    a, b = (Process(name, engine, clock, LARGE) for name in "ab")
+    assert a.open()  # with some places in advance
+    assert sum(b.open() for _ in range(250)) == 199
+    assert not a.open()
+
+
+def test_a_tunnel_that_has_just_been_closed_elsewhere_leaves_its_place(two):
+    a, b = two
+    assert sum(a.open() for _ in range(9)) == 8
+    a.close()
+    assert b.open()
+    assert not b.open()
+
+
+def test_a_process_that_does_not_answer_delays_a_refusal_by_less_than_its_deadline(clock):
+    engine = LocalEngine(clock)
+    a = Process("a", engine, clock)
+    engine.listen("hung", lambda _notice: Deferred())
+    now(engine.exchange("hung", {"kim": Demand(8)}))
+    answers = [Deferred.fromCoroutine(a.member.take("kim", None)) for _ in range(2)]
+    clock.advance(ASK_S)
+    assert [each.result for each in answers] == [False, False]
+
+
+def test_the_end_of_a_tunnel_near_the_limit_is_reported_at_once(two, engine, clock):
+    a, _ = two
+    for _ in range(8):
+        a.open()
+    for _ in range(2):
+        a.close()
+    clock.advance(GATHER_S)
+    assert now(engine.exchange("b", {"kim": Demand()}))["kim"].demand.tunnels == 6
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["open", "close", "wait"]))))
+def test_a_tunnel_is_refused_exactly_at_the_limit(steps):
+    clock = Clock()
+    engine = LocalEngine(clock)
+    config = replace(CONFIG, max_tunnels_per_account=40)  # enough for places in advance
+    two = {name: Process(name, engine, clock, config) for name in "ab"}
+    for _ in range(30):
+        two["a"].open()
+    for name, step in steps:
+        process, count = (
+            two[name],
+            sum(each.usage.tunnels for each in two.values() if each.limits.by_account),
+        )
+        if step == "wait":
+            clock.advance(EXCHANGE_S)
+        elif step == "open":
+            assert process.open() is (count < 40)
+        elif process.limits.by_account and process.usage.tunnels:
+            process.close()
+
+
+# --- nothing grows
+
+
+def test_ten_thousand_accounts_that_come_and_go_leave_nothing_behind(clock):
+    engine = LocalEngine(clock)
+    config = replace(CONFIG, bytes_per_day=0)
+    a, b = (Process(name, engine, clock, config) for name in "ab")
+    left = []
+    for number in range(10_000):
+        account = f"account {number}"
+        for each in (a, b):
+            assert each.open(account, device="d")
+        a.close(account)  # as its device has moved
+        b.close(account)
+        if number % 100 == 99:
+            clock.advance(EXCHANGE_S)
+            left.append(sum(_sizes(each) for each in (engine, a.member, b.member)))
+    assert max(left) <= 10  # members, timers
+    assert max(len(each.limits.by_account) for each in (a, b)) <= SWEEP_AT
+
+
+def _sizes(owner):
+    """Return how many entries the collections of an object have."""
+    found = vars(owner).values()
+    return sum(_size(each) for each in found)
+
+
+def _size(value):
+    if isinstance(value, dict | set | list):
+        inside = value.values() if isinstance(value, dict) else value
+        return len(value) + sum(_size(each) for each in inside)
+    if isinstance(value, Arrivals | LocalDays | GatheredAccounts):
+        return _sizes(value)
+    return 0

@@ -11,6 +11,7 @@ from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
     Admission,
     Confirmations,
+    CountAsked,
     Demand,
     DeviceMoved,
     EngineError,
@@ -85,7 +86,8 @@ def test_many_accounts_and_arrivals_take_several_calls(remote, calls, local):
     totals = now(remote.exchange("a", demands, [*arrived, *((each, "e") for each, _ in arrived)]))
     assert totals == dict.fromkeys(demands, Totals(Demand(1), 1))
     assert calls == ["exchange"] * 4
-    assert len(local._devices) == 4 * ACCOUNTS_PER_CALL
+    assert set(local._devices) == set(demands)
+    assert set(local._devices[arrived[0][0]]) == {"d", "e"}
 
 
 def test_a_call_without_an_answer_fails_after_its_deadline(clock):
@@ -117,6 +119,7 @@ def test_to_read_wrong_tokens_makes_no_call_but_uses_what_the_supervisor_told(re
         DeviceMoved("kim", "d\u00e9", "host/1.2"),
         TokensRevoked(None),
         TokensRevoked("kim"),
+        CountAsked("kim"),
         TunnelsEnded("kim"),
         TunnelsEnded("kim", "d"),
     ],

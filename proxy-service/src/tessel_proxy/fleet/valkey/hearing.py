@@ -124,13 +124,15 @@ class Hearing:
 
     def _hear_all(self, entries: list[tuple[str, str, bytes, str]]) -> None:
         for stream, entry, text, notice_id in entries:
+            member = stream.removeprefix(INBOX) if stream != ALL else None
+            if member is not None and member not in self._hearers:
+                continue  # it has left while this was read
             self._read_to[stream] = entry
             try:
                 notice = load_notice(text)
             except (ValueError, LookupError, TypeError) as error:  # also one of a later version
                 self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
                 continue
-            member = stream.removeprefix(INBOX) if stream != ALL else None
             self._hear(notice, notice_id, member)
 
     def _hear(self, notice: Notice, notice_id: str = "", only: str | None = None) -> None:
