@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from tessel.gateway import GATEWAY_SETTINGS
 from tessel.settings import SETTINGS as DEVICE_SETTINGS
 from tessel_oauth.config import SETTINGS as TOKEN_SERVICE_SETTINGS
 from tessel_proxy.startup.config import SETTINGS as PROXY_SETTINGS
@@ -23,6 +24,10 @@ DEVICE: Final = {
     "JavaScript programs": "TESSEL_NODE TESSEL_COMPAT TESSEL_BOARD_LOG TESSEL_BOARD_INPUT",
     "Radio and Wi-Fi": "RADIO CC3000_PROFILE WIFI_SSID WIFI_PASSWORD WIFI_SECURITY",
     "A real CC3000": "CC3000_SPI CC3000_GPIO_CS CC3000_GPIO_IRQ CC3000_GPIO_VBAT_EN",
+}
+GATEWAY: Final = {
+    "The gateway's port": "GATEWAY_LISTEN GATEWAY_USER GATEWAY_PASSWORD GATEWAY_MAX_CLIENTS "
+    "GATEWAY_HANDSHAKE_TIMEOUT_S",
 }
 PROXY: Final = {
     "Basic settings": "HOST PORT CERT_FILE KEY_FILE AUTH_HARDCODED EGRESS_ALLOW EGRESS_DENY",
@@ -58,6 +63,7 @@ value counts as unset.
 
 - [The device](#the-device): `tessel run`. `--env NAME=VALUE` before the program's name sets a
   variable as well.
+- [The gateway](#the-gateway): `tessel gateway`, besides the settings of the device.
 - [The proxy](#the-proxy): `tessel-proxy`. `tessel-proxy check-config` reports all faults of the
   settings at once.
 - [The token service](#the-token-service): `tessel-oauth`.
@@ -68,6 +74,8 @@ Set only one of the two.
 INTRODUCTIONS: Final = {
     "The device": "The device reads its settings when the program opens its first connection. "
     "Until then, the program itself can set them in `os.environ`.",
+    "The gateway": "The gateway reads its settings at the start. Those of the device decide how it "
+    "connects, with one other default: `RADIO=host`. [gateway.md](gateway.md) explains it.",
     "The proxy": "The proxy reads its settings at the start. [What is read again](tokens.md"
     "#what-is-read-again) on SIGHUP is in a table. `deploy/compose.env` and the systemd unit in "
     "`deploy/` change some defaults.",
@@ -91,6 +99,7 @@ class Setting(Protocol):
 
 TABLES: Final[Mapping[str, tuple[Mapping[str, str], Sequence[Setting]]]] = {
     "The device": (DEVICE, DEVICE_SETTINGS),
+    "The gateway": (GATEWAY, GATEWAY_SETTINGS),
     "The proxy": (PROXY, PROXY_SETTINGS),
     "The token service": (TOKEN_SERVICE, TOKEN_SERVICE_SETTINGS),
 }

@@ -16,6 +16,7 @@ from twisted.logger import globalLogBeginner
 
 from lab.processes import Process
 from lab.waiting import eventually
+from support.gateway.process import device_settings, running_gateway
 from support.hardening.bystander import Bystander
 from support.hardening.device import Device, trusting
 from support.hardening.proxy import COMMAND, TOKEN, running_proxy
@@ -185,3 +186,18 @@ def host_with(authority, tmp_path, relay):
     yield start
     for context, _ in reversed(running):
         context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def gateway_of(authority, tmp_path, proxy_with):
+    """Start a gateway whose connections all go through a proxy. It stops before the proxy."""
+    del proxy_with
+    authority_file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(authority_file)
+    with ExitStack() as stack:
+
+        def start(proxy, token=TOKEN, **settings):
+            device = device_settings(proxy, authority_file, token)
+            return stack.enter_context(running_gateway(tmp_path, {**device, **settings}))
+
+        yield start

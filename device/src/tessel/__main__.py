@@ -1,6 +1,8 @@
 """The command `tessel`: runs programs, checks a chip, decodes traces.
 
 tessel run [OPTION]... PROGRAM [ARG...]    run it as on the device
+tessel gateway [OPTION]... [-- PROGRAM]    a SOCKS and HTTP proxy over its network
+tessel connect [OPTION]... HOST PORT       join a connection to stdin and stdout
 tessel radio check [--env NAME=VALUE]...   check the chip's wiring
 tessel radio decode FILE                   explain a trace
 """
@@ -25,13 +27,21 @@ from tessel import radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
 from tessel.entry import INTERRUPTED_EXIT
+from tessel.gateway_options import add_connect, add_gateway
 from tessel.javascript import IJavaScriptReactor, JavaScriptProgram
 from tessel.javascript.find_node import NodeMissingError, find_node
 from tessel.program.bypass import PlainSockets
 from tessel.program.program import IProgramReactor, Program
 from tessel.radio_factory import BusWrap
 from tessel.radio_settings import RadioSettings
-from tessel.run_options import RUN_USAGE, add_env, add_run_options, board_options
+from tessel.run_options import (
+    PROGRAMS,
+    RUN_DESCRIPTION,
+    RUN_USAGE,
+    add_env,
+    add_run_options,
+    board_options,
+)
 from tessel.settings import SETTINGS, exposed, lookalikes, malformed
 from tessel_service_kit.command_line import CommandParser
 from tessel_service_kit.output import LineOutput, descriptor_of
@@ -44,18 +54,6 @@ if TYPE_CHECKING:
 
 JAVASCRIPT_SUFFIXES = (".js", ".cjs", ".mjs")
 USAGE_EXIT = 2  # the same as argparse's
-
-_RUN = """\
-Run a program as on the device, until it has no open connection or timer.
-A .js, .cjs or .mjs file, or a folder with package.json or index.js, runs in Node, whose network is
-the device. Other files are Python.
-Options go before PROGRAM; arguments after it are passed to the program.
-
-Exit code: 0 if the program ended without an error; 1 for an unhandled error (JavaScript with
-TESSEL_COMPAT=board: 8) or a wrong setting; the argument of process.exit or sys.exit; 130 for SIGINT
-and 143 for SIGTERM."""
-
-_PROGRAMS = "a JavaScript or Python program, or a folder with package.json or index.js"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +76,7 @@ def _run(given: argparse.Namespace) -> int:
     try:
         source = b"" if _is_package(path) else path.read_bytes()
     except OSError as fault:
-        return _misused(f"{path}: {fault.strerror}; expected: {_PROGRAMS}")
+        return _misused(f"{path}: {fault.strerror}; expected: {PROGRAMS}")
     is_javascript = path.suffix in JAVASCRIPT_SUFFIXES or _is_package(path)
     run = _run_javascript if is_javascript else _run_program
     for option, (variable, file) in board_options(given).items():
@@ -178,6 +176,17 @@ def _private(name: str) -> TextIO:
     return open(descriptor, "w", buffering=1, encoding="ascii")  # noqa: PTH123 - a descriptor has no Path
 
 
+def _gateway(given: argparse.Namespace) -> int:
+    """Run `tessel gateway` or `tessel connect`."""
+    from tessel.gateway_command import COMMANDS  # noqa: PLC0415 - programs do not need it
+    from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
+
+    if not _settings_are_good(given):
+        return 1
+    code: int = COMMANDS[given.name](given, os.environ, reactor, _output()[0])
+    return code
+
+
 def _check(given: argparse.Namespace) -> int:
     if not _settings_are_good(given):
         return 1
@@ -248,12 +257,14 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="run a program until it has no open connection or timer",
         usage=RUN_USAGE,
-        description=_RUN,
+        description=RUN_DESCRIPTION,
         epilog=f"settings, from the environment or --env:\n{described(SETTINGS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)
     add_run_options(run)
+    add_gateway(commands, _gateway)
+    add_connect(commands, _gateway)
     _add_radio(commands.add_parser("radio", help="check the chip, or decode a trace"))
     return parser
 

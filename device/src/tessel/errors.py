@@ -40,5 +40,19 @@ class NodeError(Exception):
         return copy
 
 
+class ProxyUnreachedError(NodeError):
+    """No tunnel could be opened: the proxy was not reached, or did not answer.
+
+    The code is that of the attempt to reach the proxy, and says nothing about a target.
+    """
+
+    def again(self) -> NodeError:
+        """Return a copy of the error for another socket."""
+        copy = ProxyUnreachedError(str(self), self.code)
+        copy.hint = self.hint
+        copy.details = self.details
+        return copy
+
+
 class BoardError(Exception):
     """A call needs a board but none is on, or a second board is switched on."""

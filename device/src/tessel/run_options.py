@@ -13,6 +13,19 @@ RUN_USAGE: Final = (
 )
 
 
+RUN_DESCRIPTION: Final = """\
+Run a program as on the device, until it has no open connection or timer.
+A .js, .cjs or .mjs file, or a folder with package.json or index.js, runs in Node, whose network is
+the device. Other files are Python.
+Options go before PROGRAM; arguments after it are passed to the program.
+
+Exit code: 0 if the program ended without an error; 1 for an unhandled error (JavaScript with
+TESSEL_COMPAT=board: 8) or a wrong setting; the argument of process.exit or sys.exit; 130 for SIGINT
+and 143 for SIGTERM."""
+
+PROGRAMS: Final = "a JavaScript or Python program, or a folder with package.json or index.js"
+
+
 def add_env(parser: argparse.ArgumentParser) -> None:
     """Add --env, which several commands have."""
     parser.add_argument(

@@ -130,6 +130,12 @@ class SocketLink:
         if not self._lost:
             self._limit = self._clock.callLater(DISCARD_LIMIT_S, self._cut)
 
+    def close(self) -> None:
+        """Close the connection after all written bytes, however long the peer takes for them."""
+        transport = self._transport()
+        transport.unregisterProducer()
+        transport.loseConnection()
+
     def give_up(self) -> None:
         """Mark the link of a failed connection attempt as lost, without a report to the socket."""
         self._lost = True

@@ -22,7 +22,8 @@ from tessel.source_location import is_programs
 TEXT = (
     "this connection bypasses the device's network (the tunnel or the chip): plain Python "
     "sockets, and with them requests, urllib and asyncio, use the machine's own. Use tessel.net or "
-    "tessel.http, or treq with tessel.agent"
+    "tessel.http, or treq with tessel.agent; or run the program with "
+    "`tessel gateway -- python PROGRAM`"
 )
 
 _EVENTS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"})

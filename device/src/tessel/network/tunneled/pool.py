@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from tessel.errors import NodeError
+from tessel.errors import NodeError, ProxyUnreachedError
 from tessel.network.interface import ProtocolFactory, Target, TlsOptions
 from tessel.network.limits import (
     CLOSE_TIMEOUT_S,
@@ -180,7 +180,7 @@ class TunnelPool:
         if isinstance(error, NodeError):
             self._backoff.failed(self._clock.seconds())
             log.debug("the proxy was not reached: {error}", error=error)
-            explained = NodeError(f"proxy {self._proxy}: {error}", error.code)
+            explained = ProxyUnreachedError(f"proxy {self._proxy}: {error}", error.code)
             explained.hint = _NO_PROXY if isinstance(error, TlsError) else _HINTS.get(error.code)
             return explained
         return error  # cancelled
