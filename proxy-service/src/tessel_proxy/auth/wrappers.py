@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from tessel_proxy.auth.interface import (
@@ -15,6 +16,7 @@ from tessel_proxy.auth.interface import (
     AuthUnavailableError,
     Refused,
 )
+from tessel_proxy.records.durations import Histogram
 
 
 class AuthResult(StrEnum):
@@ -41,6 +43,28 @@ class ResultListener:
         """Call the listener, if there is one, with `result`."""
         if self.listener is not None:
             self.listener(result)
+
+
+class TimedAuthenticator:
+    """An authenticator that asks another one, and counts how long each check takes.
+
+    Checks that fail, or are cancelled, count as well.
+    """
+
+    def __init__(self, authenticator: Authenticator, clock: IReactorTime, took: Histogram) -> None:
+        self._authenticator = authenticator
+        self._clock = clock
+        self._took = took
+
+    def check(self, token: str) -> Deferred[Account | Refused]:
+        """Return the other authenticator's result for `token`."""
+        return self._authenticator.check(token).addBoth(self._ended, self._clock.seconds())
+
+    def _ended(
+        self, result: Account | Refused | Failure, began: float
+    ) -> Account | Refused | Failure:
+        self._took.observe(self._clock.seconds() - began)
+        return result
 
 
 class ReportingAuthenticator:

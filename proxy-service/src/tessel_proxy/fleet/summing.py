@@ -1,7 +1,7 @@
-"""The metrics of all workers as one: counters and most gauges are added.
+"""The metrics of all workers as one: counters, histograms and most gauges are added.
 
-A worker sends a snapshot of its metrics each second. The counters of a worker that has ended are
-kept, so that no counter goes back; its gauges are not.
+A worker sends a snapshot of its metrics each second. The counters and histograms of a worker that
+has ended are kept, so that no counter goes back; its gauges are not.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Labels: TypeAlias = tuple[tuple[str, str], ...]
 MAXIMUM: Final = frozenset(
     PREFIX + name
     for name in (
-        "account_opens_per_s_limit",
+        "account_opens_per_second_limit",
         "account_substreams_limit",
         "account_tunnels_limit",
         "accounts_quota_spent",
         "build_info",
         "bytes_per_day_limit",
-        "bytes_per_s_limit",
+        "bytes_per_second_limit",
         "draining",
         "memory_full",
         "substreams_per_tunnel_limit",
@@ -48,6 +48,9 @@ MINIMUM: Final = frozenset(
     )
 ) | {"process_start_time_seconds"}
 """Gauges of which the smallest counts."""
+
+LASTING: Final = frozenset(("counter", "histogram"))
+"""Kinds of metrics of which the values of a process that has ended still count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +114,39 @@ def merged(snapshots: Iterable[Snapshot]) -> dict[str, Family]:
 
 
 def counters_of(snapshot: Snapshot) -> Snapshot:
-    """Return only the counters of a snapshot: what is kept of a process that has ended."""
-    return [each for each in snapshot if each.kind == "counter"]
+    """Return what is kept of a process that has ended: its counters and histograms."""
+    return [each for each in snapshot if each.kind in LASTING]
 
 
 def _joined(one: Family, other: Family) -> Family:
+    if one.kind == "histogram":
+        one, other = _with_common_bounds(one, other)
     samples = dict(one.samples)
     for key, value in other.samples.items():
         before = samples.get(key)
         samples[key] = value if before is None else _combined(one, before, value)
     return Family(one.name, one.kind, one.meaning, samples)
+
+
+def _with_common_bounds(one: Family, other: Family) -> tuple[Family, Family]:
+    """Return two histograms without the buckets whose bounds the other one lacks.
+
+    During an upgrade, former workers may have other bounds. Buckets are cumulative, so that those
+    with common bounds remain right without the others.
+    """
+    common = _bounds(one) & _bounds(other)
+    return _restricted(one, common), _restricted(other, common)
+
+
+def _bounds(family: Family) -> set[str | None]:
+    return {dict(labels).get("le") for _, labels in family.samples}
+
+
+def _restricted(family: Family, bounds: set[str | None]) -> Family:
+    if _bounds(family) == bounds:
+        return family
+    kept = {key: n for key, n in family.samples.items() if dict(key[1]).get("le") in bounds}
+    return Family(family.name, family.kind, family.meaning, kept)
 
 
 def _combined(family: Family, one: float, other: float) -> float:
@@ -155,7 +181,7 @@ class SummedCollector(Collector):
         yield from ()
 
     def ended(self, worker: str) -> None:
-        """Called when a worker has ended: keeps its counters."""
+        """Called when a worker has ended: keeps its counters and histograms."""
         last = counters_of(self._living.pop(worker, ()))
         self._ended = list(merged([self._ended, last]).values())
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tessel_proxy.records.accounting import Listener, SubstreamRecord, TunnelRecord
+from tessel_proxy.records.durations import Durations
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 
 
@@ -28,6 +29,7 @@ class Ledger:
     substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)
     auth_answers: Counter[str] = field(default_factory=Counter)
+    durations: Durations = field(default_factory=Durations)
     _tcp_checks: int = 0  # of load balancers with the PROXY protocol
     _from_device: Counter[Listener] = field(default_factory=Counter)  # of closed substreams
     _from_target: Counter[Listener] = field(default_factory=Counter)
@@ -40,6 +42,7 @@ class Ledger:
     def tunnel_secured(self, record: TunnelRecord) -> None:
         """Called when a TLS handshake is complete: counts it."""
         self.handshakes_done[record.resumed] += 1
+        self.durations.handshake.observe(record.handshake_s)
 
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None:
         """Called when a tunnel ends: counts the outcome and drops the record."""
@@ -55,6 +58,7 @@ class Ledger:
         """Called when a substream ends: counts outcome and bytes, and drops the record."""
         self.substreams.discard(record)
         self.substreams_closed[record.kind, outcome] += 1
+        self.durations.substream.observe(record.lasted_s)
         self._from_device[record.of.listener] += record.bytes_from_device
         self._from_target[record.of.listener] += record.bytes_from_target
 

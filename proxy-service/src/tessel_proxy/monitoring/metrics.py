@@ -13,12 +13,17 @@ from importlib.metadata import version
 from platform import python_version
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from streamplex.conversation import SubstreamKind
 from tessel_proxy.auth.wrappers import AuthResult
@@ -28,6 +33,7 @@ from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_proxy.records.accounting import Listener
+from tessel_proxy.records.durations import Histogram
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
@@ -79,6 +85,7 @@ class ProxyCollector(Collector):
         yield from self._substreams()
         yield from self._accounts()
         yield from self._refusals()
+        yield from self._durations()
         yield from self._state()
 
     def _tunnels(self) -> Iterator[Metric]:
@@ -212,8 +219,8 @@ class ProxyCollector(Collector):
             "MAX_SUBSTREAMS_PER_ACCOUNT.",
             config.max_substreams_per_account,
         )
-        yield _gauge("account_opens_per_s_limit", "OPENS_PER_S.", config.opens_per_s)
-        yield _gauge("bytes_per_s_limit", "BYTES_PER_S; 0: no limit.", config.bytes_per_s)
+        yield _gauge("account_opens_per_second_limit", "OPENS_PER_S.", config.opens_per_s)
+        yield _gauge("bytes_per_second_limit", "BYTES_PER_S; 0: no limit.", config.bytes_per_s)
         yield _gauge("bytes_per_day_limit", "BYTES_PER_DAY; 0: no limit.", config.bytes_per_day)
         yield _gauge(
             "accounts_quota_spent",
@@ -235,6 +242,19 @@ class ProxyCollector(Collector):
             ["result"],
             [([each.value], ledger.auth_answers[each]) for each in AuthResult],
         )
+
+    def _durations(self) -> Iterator[Metric]:
+        durations = self._sources.ledger.durations
+        for name, meaning, histogram in (
+            ("lookup", "Look-ups of targets' names, with the time in the queue.", durations.lookup),
+            ("dial", "TCP connections to targets.", durations.dial),
+            ("target_tls", "TLS handshakes with targets.", durations.target_tls),
+            ("handshake", "TLS handshakes of devices that were completed.", durations.handshake),
+            ("token_check", "Token checks, also those from the cache.", durations.token_check),
+            ("substream", "Substreams that have ended.", durations.substream),
+            ("reactor_lag", "How late timers fire: nobody is served then.", durations.reactor_lag),
+        ):
+            yield _histogram(f"{name}_seconds", f"Duration: {meaning}", histogram)
 
     def _state(self) -> Iterator[Metric]:
         sources = self._sources
@@ -291,6 +311,14 @@ def _labelled_counter(
     for words, value in values:
         family.add_metric(words, float(value))
     return family
+
+
+def _histogram(name: str, meaning: str, histogram: Histogram) -> Metric:
+    buckets = [
+        (str(floatToGoString(bound_s)), float(n))  # type: ignore[no-untyped-call] # the client's
+        for bound_s, n in histogram.cumulative()
+    ]
+    return HistogramMetricFamily(PREFIX + name, meaning, buckets, histogram.sum_s)
 
 
 def _labelled_gauge_of_build() -> Metric:

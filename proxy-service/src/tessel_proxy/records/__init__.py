@@ -14,6 +14,7 @@ from tessel_proxy.records.accounting import (
     Witness,
     log_refused,
 )
+from tessel_proxy.records.durations import Durations, Histogram
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.peers import peer_name, source_of, source_of_peer
@@ -29,8 +30,10 @@ from tessel_proxy.records.repeated_lines import (
 
 __all__ = [
     "EVERY_LINE",
+    "Durations",
     "EachLine",
     "ErrorCode",
+    "Histogram",
     "LineKind",
     "Listener",
     "LogLine",

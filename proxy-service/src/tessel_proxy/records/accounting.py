@@ -73,6 +73,7 @@ class TunnelRecord:
     account: str | None = None
     device: str | None = None
     resumed: bool = False  # with a TLS session ticket
+    handshake_s: float = 0.0  # until TLS was established
     quick_returns: int = 0  # replacements in a row, each of a tunnel younger than QUICK_RETURN_S
     substreams: int = 0
     bytes_from_device: int = 0
@@ -87,9 +88,13 @@ class TunnelRecord:
         self.bytes_from_device += substream.bytes_from_device
         self.bytes_from_target += substream.bytes_from_target
 
-    def secured(self, *, resumed: bool) -> None:
-        """Count the completed TLS handshake; `resumed`: with a session ticket."""
+    def secured(self, now: float, *, resumed: bool) -> None:
+        """Count the completed TLS handshake; `resumed`: with a session ticket.
+
+        `now`: the time on the proxy's clock, in seconds.
+        """
         self.resumed = resumed
+        self.handshake_s = now - self.started_at
         self.witness.tunnel_secured(self)
 
     def replaces(self, older: TunnelRecord) -> None:
@@ -159,6 +164,7 @@ class SubstreamRecord:
     target: str = ""
     address: str = ""
     rule: str = ""  # the egress rule that refused the target
+    lasted_s: float = 0.0  # set at the end
     bytes_from_device: int = 0
     bytes_from_target: int = 0
 
@@ -170,9 +176,10 @@ class SubstreamRecord:
 
         `now`: the time on the proxy's clock, in seconds.
         """
+        self.lasted_s = now - self.started_at
         self.of.add(self)
         self.of.witness.substream_closed(self, outcome)
-        log_lines.substream_closed(self, now - self.started_at, outcome)
+        log_lines.substream_closed(self, outcome)
 
 
 def log_refused(

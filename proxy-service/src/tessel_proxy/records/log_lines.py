@@ -117,8 +117,8 @@ def tunnel_closed(
     lines.log(kind, write)
 
 
-def substream_closed(record: SubstreamRecord, lasted_s: float, outcome: Outcome) -> None:
-    """Log the end of a substream, in one line with its totals; `lasted_s`: seconds it was open."""
+def substream_closed(record: SubstreamRecord, outcome: Outcome) -> None:
+    """Log the end of a substream, in one line with its totals."""
     _log.info(
         _SUBSTREAM_REFUSED if record.rule else _SUBSTREAM_CLOSED,
         event="substream_closed",
@@ -134,7 +134,7 @@ def substream_closed(record: SubstreamRecord, lasted_s: float, outcome: Outcome)
         address=record.address,
         bytes_from_device=record.bytes_from_device,
         bytes_from_target=record.bytes_from_target,
-        seconds=round(lasted_s, 3),
+        seconds=round(record.lasted_s, 3),
         outcome=outcome.value,
         error=error_value(outcome.error),
         rule=record.rule,

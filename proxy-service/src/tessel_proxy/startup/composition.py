@@ -19,7 +19,12 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 from tessel_proxy.auth import Authenticator
-from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
+from tessel_proxy.auth.wrappers import (
+    AuthResult,
+    ReportingAuthenticator,
+    ResultListener,
+    TimedAuthenticator,
+)
 from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
@@ -34,6 +39,7 @@ from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.limits.memory import MemoryWatch
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
+from tessel_proxy.monitoring.lag import LagWatch
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
@@ -144,6 +150,7 @@ class ProxyService(Service):
             reactor, lambda: self._ports.are_open, lambda: self._memory.is_full
         )
         self._ledger = Ledger()
+        self._lag = LagWatch(reactor, self._ledger.durations.reactor_lag)
         self._lines = RepeatedLines(reactor)
         for each in (server_tls, legacy_tls):
             if isinstance(each, ServerTLS):
@@ -205,11 +212,13 @@ class ProxyService(Service):
             self.policies,
             self._own,
             config.connect_timeout_s,
+            durations=self._ledger.durations,
         )
+        timed = TimedAuthenticator(authenticator, reactor, self._ledger.durations.token_check)
         return SharedState(
             config,
             reactor,
-            ReportingAuthenticator(authenticator, self._token_checked),
+            ReportingAuthenticator(timed, self._token_checked),
             opener,
             self._limits,
             Penalties(config.max_wrong_tokens, config.auth_penalty_s),
@@ -269,6 +278,7 @@ class ProxyService(Service):
         self._expiry.start()
         self._memory.start()
         self._unanswered.start()
+        self._lag.start()
         if self._member is not None:
             self._member.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
@@ -313,6 +323,7 @@ class ProxyService(Service):
         await self._end_all()
         self._memory.stop()
         self._unanswered.stop()
+        self._lag.stop()
         if self._member is not None:
             await self._member.stop()
         await self._admin.stop()

@@ -26,6 +26,7 @@ from tessel_proxy.egress.policies import Policies
 from tessel_proxy.egress.policy import OwnMachine, RequestedTarget
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
+from tessel_proxy.records.durations import Durations, Histogram
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import Connect
 from tessel_proxy.targets.dial import dial, in_turn
@@ -59,7 +60,7 @@ class Opener:
     """Opens connections to targets for all devices of the proxy.
 
     `timeout_s` is the time in seconds for all steps of one opening together. `sockets` holds all
-    targets that are open.
+    targets that are open. `durations` counts how long each step takes.
     """
 
     clock: IReactorTime
@@ -70,6 +71,7 @@ class Opener:
     own: OwnMachine
     timeout_s: float
     sockets: set[Target] = field(default_factory=set)  # all that are open
+    durations: Durations = field(default_factory=Durations)
 
     def open(
         self,
@@ -106,7 +108,8 @@ class _Opening:
         self._asker = asker
         self._policy = opener.policies.of(account)
         self._reported = False
-        self._deadline = opener.clock.seconds() + opener.timeout_s
+        self._began = opener.clock.seconds()  # the step that is under way
+        self._deadline = self._began + opener.timeout_s
 
     async def run(self, kind: SubstreamKind) -> Target:
         host = self._host()
@@ -146,6 +149,8 @@ class _Opening:
         except NotNowError:
             self._asker.target_looked_up()
             raise node_errors.not_found_now(self._request.host) from None
+        finally:
+            self._step_ended(self._opener.durations.lookup)
         self._asker.target_looked_up()  # also if the name has no address
         if not addresses:
             raise node_errors.not_found(self._request.host)
@@ -167,9 +172,12 @@ class _Opening:
     ) -> Address:
         opener, port = self._opener, self._request.port
         dialling = dial(opener.connect, opener.clock, in_turn(addresses), port, protocol)
-        address = await self._in_time(
-            dialling, lambda: node_errors.connect_timed_out(addresses[0], port)
-        )
+        try:
+            address = await self._in_time(
+                dialling, lambda: node_errors.connect_timed_out(addresses[0], port)
+            )
+        finally:
+            self._step_ended(opener.durations.dial)
         self._asker.target_connected(address)
         return address
 
@@ -194,8 +202,15 @@ class _Opening:
             raise verification.fault or failed from why
         except (error.ConnectionLost, error.ConnectionDone):
             raise node_errors.tls_cut() from None
+        finally:
+            self._step_ended(opener.durations.target_tls)
         self._asker.target_secured()
         return target
+
+    def _step_ended(self, took: Histogram) -> None:
+        now = self._opener.clock.seconds()
+        took.observe(now - self._began)
+        self._began = now
 
     async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
         def expired(_result: object, _timeout_s: float) -> T:

@@ -86,7 +86,8 @@ class Session:
     def tunnelSecured(self) -> None:
         """Called after the TLS handshake: starts the timeout of the token."""
         self._secured = True
-        self._record.secured(resumed=was_resumed(self._tunnel.transport))
+        resumed = was_resumed(self._tunnel.transport)
+        self._record.secured(self._shared.clock.seconds(), resumed=resumed)
         self._membership.handshake_done()
         if self._state is SessionState.UNAUTHENTICATED:
             self._await_token()

@@ -1,10 +1,17 @@
 """Watchers are notified how checks of tokens end."""
 
 import pytest
-from twisted.internet.defer import CancelledError, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import Clock
 
 from tessel_proxy.auth import Account, AuthMisconfiguredError, AuthUnavailableError, Refused
-from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
+from tessel_proxy.auth.wrappers import (
+    AuthResult,
+    ReportingAuthenticator,
+    ResultListener,
+    TimedAuthenticator,
+)
+from tessel_proxy.records.durations import Histogram
 
 
 class Answering:
@@ -12,6 +19,8 @@ class Answering:
         self._answer = answer
 
     def check(self, _token):
+        if isinstance(self._answer, Deferred):
+            return self._answer
         failed = isinstance(self._answer, Exception)
         return fail(self._answer) if failed else succeed(self._answer)
 
@@ -40,3 +49,12 @@ def test_news_go_to_whoever_listens():
     news.listener = told.append
     news.report(AuthResult.ACCEPTED)
     assert told == [AuthResult.ACCEPTED]
+
+
+def test_the_time_of_each_check_counts_also_if_it_fails():
+    clock, took = Clock(), Histogram((1.0, 5.0))
+    waiting = Deferred()
+    TimedAuthenticator(Answering(waiting), clock, took).check("t").addErrback(lambda _: None)
+    clock.advance(3)
+    waiting.errback(AuthUnavailableError("down"))
+    assert (took.counts, took.sum_s) == ([0, 1, 0], 3.0)

@@ -1,7 +1,11 @@
 """The metrics of all workers as one."""
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 
 from tessel_proxy.fleet.summing import SummedCollector, packed, snapshot_of, unpacked
 
@@ -15,6 +19,11 @@ def counter(name, **by_kind):
 
 def gauge(name, value):
     return GaugeMetricFamily(f"tessel_proxy_{name}", "Meaning.", value)
+
+
+def histogram(sum_s, **cumulative):
+    buckets = [(bound, float(n)) for bound, n in cumulative.items()]
+    return HistogramMetricFamily("tessel_proxy_lookup_seconds", "Meaning.", buckets, sum_s)
 
 
 def exported(collector):
@@ -84,3 +93,38 @@ def test_the_metrics_of_a_whole_proxy_fit_into_an_amp_value():
         counter(f"number_{n}", **{f"kind_{k}": n * k for k in range(40)}) for n in range(30)
     ]
     assert len(packed(snapshot_of(families))) < 0xFFFF
+
+
+def lookups(sum_s, count, **buckets):
+    name = "tessel_proxy_lookup_seconds"
+    told = {f'{name}_bucket{{le="{bound}"}}': n for bound, n in buckets.items()}
+    return {**told, f"{name}_count": count, f"{name}_sum": sum_s}
+
+
+def test_the_buckets_of_histograms_are_added():
+    found = exported(
+        summed([histogram(1.5, **{"0.5": 1, "+Inf": 2})], [histogram(9.0, **{"0.5": 0, "+Inf": 1})])
+    )
+    assert found == lookups(10.5, 3, **{"0.5": 1, "+Inf": 3})
+
+
+def test_the_histograms_of_a_worker_that_has_ended_are_kept():
+    one = [histogram(1.5, **{"0.5": 1, "+Inf": 2})]
+    collector = summed(one, one)
+    collector.ended("0")
+    assert exported(collector) == lookups(3.0, 4, **{"0.5": 2, "+Inf": 4})
+
+
+def test_of_histograms_with_different_bounds_the_common_ones_are_left():
+    former, new = (
+        [histogram(1.5, **{"0.5": 1, "1.0": 2, "+Inf": 3})],
+        [histogram(2.5, **{"0.5": 2, "2.0": 5, "+Inf": 6})],
+    )
+    assert exported(summed(former, new)) == lookups(4.0, 9, **{"0.5": 3, "+Inf": 9})
+
+
+def test_the_types_of_summed_metrics_stay():
+    registry = CollectorRegistry()
+    registry.register(summed([counter("opened", net=1), histogram(1.0, **{"+Inf": 1})]))
+    kinds = {each.name: each.type for each in registry.collect()}
+    assert kinds == {"tessel_proxy_opened": "counter", "tessel_proxy_lookup_seconds": "histogram"}

@@ -1,5 +1,8 @@
 """What Prometheus scrapes."""
 
+import shutil
+import subprocess
+
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -83,7 +86,7 @@ def test_the_end_of_revocation_lists_is_told_if_there_are_any(scrape):
 
 def test_handshakes_that_resumed_are_counted_apart(scrape):
     for resumed in (False, True, True):
-        scrape.tunnel().secured(resumed=resumed)
+        scrape.tunnel().secured(0.25, resumed=resumed)
     assert scrape.value("handshakes_done_total", kind="full") == 1
     assert scrape.value("handshakes_done_total", kind="resumed") == 2
 
@@ -109,7 +112,7 @@ def test_of_accounts_the_greatest_value_stands_beside_the_limit_and_no_name():
     limits = {
         "account_tunnels_limit": 3,
         "account_substreams_limit": 5,
-        "account_opens_per_s_limit": 7,
+        "account_opens_per_second_limit": 7,
         "bytes_per_day_limit": 11,
     }
     assert {name: scrape.value(name) for name in limits} == limits
@@ -138,7 +141,7 @@ def test_full_memory_is_told_of_and_is_not_ready(scrape):
 
 def test_who_waits_for_the_rate_is_counted_beside_the_limits():
     scrape = Scrape(bytes_per_s=1, bytes_per_day=2)
-    assert scrape.value("bytes_per_s_limit") == 1
+    assert scrape.value("bytes_per_second_limit") == 1
     assert scrape.value("bytes_per_day_limit") == 2
     assert scrape.value("substreams_waiting_for_rate") == 0
     tally = scrape.limits.open_tunnel("ann")
@@ -237,3 +240,27 @@ def test_no_label_is_other_peoples_text(scrape):
 def test_two_proxies_of_one_process_count_for_themselves(scrape):
     Scrape().tunnel()
     assert scrape.value("tunnels_accepted_total") == 0
+
+
+def test_a_completed_handshake_and_an_ended_substream_show_how_long_they_took(scrape):
+    tunnel = scrape.tunnel()
+    tunnel.secured(0.25, resumed=False)
+    SubstreamRecord(of=tunnel, substream=2, kind="net", started_at=1.0).close(4.0, Outcome.ENDED)
+    assert scrape.value("handshake_seconds_sum") == 0.25
+    assert scrape.value("handshake_seconds_bucket", le="0.1") == 0
+    assert scrape.value("handshake_seconds_bucket", le="0.25") == 1
+    assert scrape.value("substream_seconds_sum") == 3.0
+    assert scrape.value("substream_seconds_count") == 1
+
+
+@pytest.mark.skipif(
+    shutil.which("promtool") is None,
+    reason="promtool is not installed (Debian: apt-get install prometheus)",
+)
+def test_promtool_has_no_complaint_about_the_names(scrape):
+    text = generate_latest(scrape.registry)
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, check=False
+    )
+    assert (done.stdout + done.stderr).decode() == ""
+    assert done.returncode == 0
