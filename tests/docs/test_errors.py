@@ -7,15 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 from twisted.logger import Logger, LogPublisher
 
+from support.exported_metrics import exported_samples
 from tessel_proxy.explanations.explanation import explanations_of
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.logs import LogFormat, LogLevel, observer
-from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "errors.md"
@@ -30,13 +28,6 @@ NO_ERRORS = {
 
 
 EXPLANATIONS = {each.error: each for each in explanations_of(PAGE.read_text())}
-OF_OTHERS = {  # exported by the supervisor, by the engine's client and by Prometheus' own client
-    "tessel_proxy_worker_restarts_total",
-    "tessel_proxy_workers",
-    "tessel_proxy_engine_degraded",
-    "tessel_proxy_engine_away_seconds",
-    "process_max_fds",
-}
 COMMAND_NAMES = {
     *("tunnels", "tunnel", "accounts", "proxies", "usage", "end", "refuse", "allow", "refused"),
     *("rebalance", "drain", "top", "check-tokens", "upgrade", "check-config"),
@@ -79,14 +70,13 @@ def test_the_events_that_a_paragraph_names_are_those_of_the_code(error):
 
 @pytest.fixture(scope="module")
 def samples():
-    text = generate_latest(Scrape().registry).decode()
-    return [each for family in text_string_to_metric_families(text) for each in family.samples]
+    return exported_samples()
 
 
 @pytest.mark.parametrize("error", ErrorCode)
 def test_the_metrics_that_a_paragraph_names_are_exported(error, samples):
     for name, label, value in METRIC.findall(EXPLANATIONS[error].see):
-        assert name in OF_OTHERS or any(
+        assert any(
             each.name in (name, f"{name}_count") and (not label or each.labels[label] == value)
             for each in samples
         ), name

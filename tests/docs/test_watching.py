@@ -5,10 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
-from unit.tessel_proxy.monitoring.test_metrics import Scrape
+from support.exported_metrics import exported_samples
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = re.compile(r"\b(?:tessel_proxy|process)_[a-z_]+\b")
@@ -28,8 +26,7 @@ def of_rules():
 
 @pytest.fixture(scope="module")
 def samples():
-    text = generate_latest(Scrape().registry).decode()
-    return [each for family in text_string_to_metric_families(text) for each in family.samples]
+    return exported_samples()
 
 
 @pytest.mark.parametrize("expressions", [of_dashboard(), of_rules()], ids=["dashboard", "rules"])

@@ -1,0 +1,25 @@
+"""All metrics that a proxy can export: its own, the supervisor's, and those of a fleet's engine."""
+
+from types import SimpleNamespace
+
+from twisted.internet.task import Clock
+
+from tessel_proxy.fleet.own_metrics import OwnCollector
+from tessel_proxy.fleet.valkey.health import EngineHealth
+from tessel_proxy.fleet.valkey.metrics import EngineCollector
+from unit.tessel_proxy.monitoring.test_metrics import Scrape
+
+
+def exported_samples():
+    """Return the samples of a proxy on which nothing has happened."""
+    families = [*Scrape().registry.collect(), *own().collect(), *of_engine().collect()]
+    return [sample for each in families for sample in each.samples]
+
+
+def own():
+    supervisor = SimpleNamespace(living=[], restarts_total=0, obstacles=[], stopping=False)
+    return OwnCollector(supervisor, SimpleNamespace(accounts=list), 2, lambda: 0)
+
+
+def of_engine():
+    return EngineCollector(EngineHealth(Clock(), "127.0.0.1:6379"))
