@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 from typing import Protocol as Shape
 from urllib.parse import quote
 
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -77,12 +79,13 @@ class Command(ProcessProtocol):
     def end(self) -> None:
         """Ask the process to end, if it runs. The gateway ends with it."""
         if self._process is not None:
-            self._process.signalProcess("TERM")
+            with suppress(ProcessExitedAlready):
+                self._process.signalProcess("TERM")
 
     def processEnded(self, reason: Failure) -> None:
         """Called by Twisted when the process has ended."""
-        self._process = None
         number = getattr(reason.value, "signal", None)
         code = getattr(reason.value, "exitCode", None)
         self.exit_code = SIGNAL_EXIT + number if number else code or 0
-        self._ended(f"{os.path.basename(self._command[0])} has ended")  # noqa: PTH119 - a name
+        # in a later turn: the process may end before `spawnProcess` returns
+        self._reactor.callFromThread(self._ended, f"{Path(self._command[0]).name} has ended")
