@@ -229,8 +229,9 @@ class Supervisor:
                 former.retire()
 
     def reload(self) -> None:
-        """Send SIGHUP to all workers."""
-        self._signal_all("HUP")
+        """Let all workers read their files again."""
+        for each in self.living:
+            each.reload()
 
     async def stop(self) -> None:
         """Let all workers drain and end; the sockets close after `drain_delay_s`."""

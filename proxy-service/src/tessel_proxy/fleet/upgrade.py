@@ -68,6 +68,7 @@ class Upgrade:
                 candidate = self._supervisor.new_worker(seat)
                 candidates.append(candidate)
                 self._supervisor.watch(candidate)
+                self._limit_start(candidate)
         except OSError as error:
             self._give_up(candidates)
             return f"a worker cannot be started: {error}"
@@ -89,16 +90,16 @@ class Upgrade:
         return None
 
     async def _served(self, candidate: WorkerProcess) -> str | None:
-        number = candidate.seat.number
-        ready = candidate.ready
-        if not ready.called:
-            late = self._reactor.callLater(START_S, candidate.signal, "KILL")
-            ready.addBoth(_pass_after(late))
         try:
-            await ready
+            await candidate.ready
         except WorkerEndedError as error:
-            return f"new worker {number} ended before it served: {error}"
+            return f"new worker {candidate.seat.number} ended before it served: {error}"
         return None
+
+    def _limit_start(self, candidate: WorkerProcess) -> None:
+        """End a new worker that does not serve in time; START_S counts for all at once."""
+        late = self._reactor.callLater(START_S, candidate.signal, "KILL")
+        candidate.ready.addBoth(_pass_after(late))
 
     def _give_up(self, candidates: Iterable[WorkerProcess]) -> None:
         for each in candidates:

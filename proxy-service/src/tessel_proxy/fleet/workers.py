@@ -198,6 +198,7 @@ class WorkerProcess(ProcessProtocol):
         self._log_lines = log
         self._ended = ended
         self._rest = b""
+        self._reload_is_due = False
         self.link = SupervisorLink(engine, member, self._serves)
 
     def start(self, launch: Launch, listening: Sequence[tuple[str, int]]) -> None:
@@ -251,6 +252,18 @@ class WorkerProcess(ProcessProtocol):
             self.state = WorkerState.SERVING
             self.look(0)  # so that its metrics are there at once
             self.ready.callback(None)
+            if self._reload_is_due:
+                self.signal("HUP")
+
+    def reload(self) -> None:
+        """Let the worker read its files again.
+
+        One that starts gets the signal when it serves: before it handles signals, it would die.
+        """
+        if self.state is WorkerState.STARTING:
+            self._reload_is_due = True
+        else:
+            self.signal("HUP")
 
     def retire(self) -> None:
         """Let the worker drain, because others serve on its sockets now."""

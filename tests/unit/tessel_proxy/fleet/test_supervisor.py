@@ -11,6 +11,7 @@ from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import SILENT_S, Plan, Supervisor
+from tessel_proxy.fleet.upgrade import START_S, Upgrade
 from tessel_proxy.fleet.workers import Launch, Status, WorkerState
 from tessel_proxy.records.accounting import Listener
 
@@ -180,3 +181,26 @@ def test_log_lines_are_passed_on_whole(supervisor, processes):
     assert lines == [b"one\n", b"two\n"]
     die(worker)
     assert lines[-1] == b"three\n"  # the rest of one that was cut
+
+
+def test_a_worker_that_starts_reloads_when_it_serves(supervisor, processes):
+    started = Deferred.fromCoroutine(supervisor.start())
+    supervisor.reload()
+    first, second = processes.started
+    assert first.transport.signals == []
+    first._serves()
+    assert first.transport.signals == ["HUP"]
+    supervisor.reload()
+    second._serves()
+    assert (first.transport.signals, second.transport.signals) == (["HUP", "HUP"], ["HUP"])
+    assert started.called
+
+
+def test_all_workers_of_an_upgrade_have_the_same_time_to_start(supervisor, processes):
+    begin(supervisor, processes)
+    Deferred.fromCoroutine(Upgrade(supervisor, processes).run())
+    candidates = processes.started[2:]
+    processes.advance(START_S)
+    assert [each.transport.signals for each in candidates] == [["KILL"], ["KILL"]]
+    for each in candidates:
+        die(each)

@@ -267,3 +267,28 @@ async def test_a_server_that_drops_keys_is_reported(engines, logged):
     finally:
         await engines.close()
         server.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_late_notice_does_not_cut_a_device_that_has_come_back(server, engines):
+    first, second = await engines.up(server.port), await engines.up(server.port)
+    await first.admit("a", "shop", "till", 0, 9)
+    await second.admit("b", "shop", "till", 0, 9)
+    await first.admit("a", "shop", "till", 0, 9)
+    heard = []
+    first.listen("a", heard.append)  # its first notice waits since the device was away
+    await until(lambda: first._hearing._read_to.get("tessel:inbox:a", "0-0") != "0-0")
+    await passes(0.1)
+    assert heard == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_entry_of_another_program_does_not_hide_the_notices_after_it(server, engines):
+    engine = await engines.up(server.port)
+    heard = []
+    engine.listen("a", heard.append)
+    await engine.renew("a")
+    await until(lambda: engine._hearing._read_to)
+    server("XADD", "tessel:notices", "*", "what", "is this")
+    await engine.publish(TokensRevoked("shop"))
+    assert heard == [TokensRevoked("shop")]

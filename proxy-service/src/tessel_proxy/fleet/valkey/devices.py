@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from tessel_proxy.fleet.engine import DeviceMoved, Hear, Notice
+from tessel_proxy.fleet.engine import DeviceMoved, EngineError, Hear, Notice
 from tessel_proxy.fleet.valkey.link import Link
-from tessel_proxy.fleet.valkey.scripts import DEVICES
+from tessel_proxy.fleet.valkey.scripts import DEVICES, HOLDER
 
 MAX_DEVICES: Final = 65_536
 """Devices to remember, 0.3 KiB each: far more than one host has tunnels. The oldest are dropped."""
@@ -37,16 +37,32 @@ class Devices:
             self._members.popitem(last=False)
 
     def hearing(self, member: str, hear: Hear) -> Hear:
-        """Return a hearer that also forgets devices that have moved away from `member`."""
+        """Return a hearer that acts on a move only if the device has not come back to `member`."""
 
         def heard(notice: Notice) -> Deferred[Any] | None:
             if isinstance(notice, DeviceMoved):
-                key = (notice.account, notice.device)
-                if self._members.get(key) == member != notice.member:
-                    del self._members[key]
+                return Deferred.fromCoroutine(self._moved(member, notice, hear))
             return hear(notice)
 
         return heard
+
+    async def _moved(self, member: str, notice: DeviceMoved, hear: Hear) -> None:
+        """Act on a move, unless a newer tunnel of the device is on `member` again.
+
+        The engine is asked over the connection of `admit`, whose answers come in order: so none
+        can be older than what this process knows.
+        """
+        key = (notice.account, notice.device)
+        try:
+            if await self._link.run(HOLDER, *key) == member:
+                return
+        except EngineError:
+            pass  # most likely it has moved: a device comes back within a second only rarely
+        if self._members.get(key) == member != notice.member:
+            del self._members[key]
+        acting = hear(notice)
+        if acting is not None:
+            await acting
 
     def forget_member(self, member: str) -> None:
         """Forget the devices of a member that leaves."""

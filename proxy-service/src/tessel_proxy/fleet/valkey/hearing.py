@@ -115,7 +115,7 @@ class Hearing:
         reply = await asked.addTimeout(READ_TIMEOUT_S, self._clock)
         try:
             return [
-                (stream.decode(), entry.decode(), fields[1], fields[3].decode())
+                (stream.decode(), entry.decode(), *_notice_of(fields))
                 for stream, entries in reply or ()
                 for entry, fields in entries
             ]
@@ -153,6 +153,15 @@ class Hearing:
         """Check all tokens again: notices of revoked ones may have been lost."""
         self._log.warn("notices_lost: all tokens are checked again", event="notices_lost")
         self._hear(TokensRevoked(None))
+
+
+def _notice_of(fields: list[bytes]) -> tuple[bytes, str]:
+    """Return a notice and its id; empty, which is no notice, if the entry has no such fields.
+
+    Another program may have written it. It must not keep the notices after it from being read.
+    """
+    found = dict(zip(fields[::2], fields[1::2], strict=False))
+    return found.get(b"notice", b""), found.get(b"id", b"").decode("utf-8", "replace")
 
 
 def _id(text: str) -> tuple[int, int]:
