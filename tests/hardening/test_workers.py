@@ -133,6 +133,7 @@ def test_a_worker_that_dies_again_and_again_turns_readiness_red_and_says_why(wor
         wait_for_workers(proxy, WORKERS + deaths)
     status, text = readyz(proxy)
     assert (status, text) == (503, "worker 2 died 3 times soon after its start\n")
+    assert proxy.metric("workers_in_crash_loop") == 1
     proxy.expected_faults = ["worker_died"] * 2 + ["crash_loop"]
 
 

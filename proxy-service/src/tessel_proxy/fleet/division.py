@@ -21,7 +21,7 @@ def divided(config: S, workers: int) -> S:
     """Return the settings of one of several workers: with its part of the process limits.
 
     MAX_TUNNELS is not divided: `TunnelRoom` counts the tunnels of the others. Descriptors are not,
-    because the system limits them for each process.
+    because the system limits them for each process (limits/descriptors.py knows the exception).
     """
     return replace(
         config,

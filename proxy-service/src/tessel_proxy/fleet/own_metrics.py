@@ -14,10 +14,28 @@ from prometheus_client.registry import Collector
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.supervisor import Supervisor
 from tessel_proxy.fleet.workers import WorkerState
+from tessel_proxy.limits.descriptors import DescriptorShares
+from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.monitoring.metrics import PREFIX
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """WORKERS, and how many tunnels all of them together may have."""
+
+    workers: int
+    tunnels: int
+
+    @classmethod
+    def of(cls, workers: int, config: LimitSettings, descriptors: int) -> WorkerLimits:
+        """Return the limits by the settings and the file descriptors of each worker."""
+        of_each = DescriptorShares.of(
+            descriptors, config.max_tunnels, config.max_waiting_for_header
+        )
+        return cls(workers, min(config.max_tunnels, of_each.tunnels * workers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +44,7 @@ class OwnCollector(Collector):
 
     supervisor: Supervisor
     engine: LocalEngine | ValkeyEngine
-    workers: int  # the setting
+    limits: WorkerLimits
     log_dropped: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
@@ -39,11 +57,21 @@ class OwnCollector(Collector):
         for state in (WorkerState.STARTING, WorkerState.SERVING, WorkerState.RETIRING):
             workers.add_metric([state.name.lower()], states[state])
         yield workers
-        yield _gauge("workers_limit", "WORKERS.", self.workers)
+        yield _gauge("workers_limit", "WORKERS.", self.limits.workers)
         yield CounterMetricFamily(
             PREFIX + "worker_restarts",
             "Workers that died and were started again.",
             value=supervisor.restarts_total,
+        )
+        yield _gauge(
+            "workers_in_crash_loop",
+            "Workers that died again and again soon after their start.",
+            supervisor.crash_loops,
+        )
+        yield _gauge(
+            "tunnels_limit",
+            "MAX_TUNNELS, or fewer if the file descriptors of all workers do not suffice.",
+            self.limits.tunnels,
         )
         yield _gauge("ready", "1: the proxy is ready for new tunnels.", not supervisor.obstacles)
         yield _gauge("draining", "1: the proxy is draining.", supervisor.stopping)

@@ -269,6 +269,11 @@ class Supervisor:
             each.signal(name)
 
     @property
+    def crash_loops(self) -> int:
+        """Number of workers that died again and again soon after their start."""
+        return sum(each.is_loop for each in self._restarts.values())
+
+    @property
     def obstacles(self) -> list[str]:
         """The reasons, in words, why the proxy should get no new tunnels; empty: it is ready."""
         if self.stopping:

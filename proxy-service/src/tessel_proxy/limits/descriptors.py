@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from twisted.logger import Logger
@@ -26,11 +27,29 @@ PLENTY: Final = 1 << 20
 """The common limit of systems that report none."""
 
 
-def raise_descriptors() -> int:
-    """Raise the limit of open file descriptors of this process as far as allowed, and return it.
+SYSTEM_LIMIT: Final = Path("/proc/sys/fs/file-max")
+"""Open files of all processes of the system, which is the only limit that workers share: the limit
+of open files (`LimitNOFILE=`) holds for each process. Kernels since 5.9 have no such limit, unless
+an operator sets one."""
 
-    An unlimited number is returned as PLENTY.
+
+def raise_descriptors(processes: int = 1, system_limit: Path = SYSTEM_LIMIT) -> int:
+    """Raise the limit of open file descriptors of this process as far as allowed.
+
+    Returns how many it may use: the limit or, if that is less, an even part of the system's limit
+    for one of so many `processes`. An unlimited number is returned as PLENTY.
     """
+    return min(_raised(), _of_system(system_limit) // processes)
+
+
+def _of_system(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # not Linux
+        return PLENTY
+
+
+def _raised() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -40,7 +59,7 @@ def raise_descriptors() -> int:
 
 
 def _counted(limit: int) -> int:
-    return PLENTY if limit == resource.RLIM_INFINITY else limit
+    return PLENTY if limit == resource.RLIM_INFINITY else min(limit, PLENTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +71,6 @@ class DescriptorShares:
 
     tunnels: int
     substreams: int
-    is_short: bool  # the settings allow more tunnels than the descriptors
 
     @classmethod
     def of(cls, descriptors: int, max_tunnels: int, max_waiting: int = 0) -> DescriptorShares:
@@ -64,18 +82,22 @@ class DescriptorShares:
         """
         room = max(2, descriptors - min(RESERVED + max_waiting, descriptors // 2))
         tunnels = min(max_tunnels, room // 2)
-        return cls(tunnels, room - tunnels, is_short=max_tunnels > tunnels)
+        return cls(tunnels, room - tunnels)
 
-    def warn(self, asked: int, descriptors: int) -> None:
-        """Log a warning if the settings allow more tunnels (`asked`) than the descriptors."""
-        if not self.is_short:
+    def warn(self, asked: int, descriptors: int, processes: int = 1) -> None:
+        """Log a warning if the settings allow more tunnels (`asked`) than the descriptors.
+
+        `processes`: workers that have as many descriptors as this one, and share MAX_TUNNELS.
+        """
+        tunnels = self.tunnels * processes
+        if asked <= tunnels:
             return
         _log.warn(
-            "MAX_TUNNELS={asked}, but {descriptors} file descriptors leave room for {tunnels}: "
-            "raise the hard limit of open files (LimitNOFILE=, ulimits)",
+            "MAX_TUNNELS={asked}, but {descriptors} file descriptors of each process leave room "
+            "for {tunnels}: raise the hard limit of open files (LimitNOFILE=, ulimits)",
             event="few_descriptors",
             error=ErrorCode.FEW_DESCRIPTORS.value,
             asked=asked,
             descriptors=descriptors,
-            tunnels=self.tunnels,
+            tunnels=tunnels,
         )

@@ -158,7 +158,9 @@ class ProxyService(Service):
         if token_service is not None:
             token_service.listener = self._token_service_answered
         self._limits = AccountLimits(config, reactor, descriptors)
-        self._limits.shares.warn(config.max_tunnels, descriptors)
+        self._limits.shares.warn(
+            config.max_tunnels, descriptors, 1 if fleet is None else fleet.workers
+        )
         tunnels = TunnelRegistry()
         self._doubt = doubt
         self.refusing = Refusing(tunnels, wall_time)

@@ -127,7 +127,7 @@ def _proxy(
         log_dropped=log_dropped,
         token_service=ready.chosen.token_service,
         doubt=ready.chosen.doubt,
-        descriptors=raise_descriptors(),
+        descriptors=raise_descriptors(_processes(config)),
         place=place,
         fleet=fleet,
     )
@@ -139,6 +139,7 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
     files = log_files(config)
     log = begin_logging(host.standard_error, config.log_level, config.log_format, *files)
     _log_hints(ready)
+    descriptors = raise_descriptors(_processes(config))  # workers inherit the limit
     service = SupervisorService(
         config,
         reactor,
@@ -147,8 +148,8 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
         lambda: log.dropped + sum(each.dropped for each in files),
         fleet=ready.engine,
         reloadables=ready.engine_secrets,
+        descriptors=descriptors,
     )
-    raise_descriptors()  # workers inherit the limit
     signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(service.upgrade))
     return Serving(
         service.start,
@@ -161,6 +162,11 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
         error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
         notifier=Notifier(host.environ),
     ).run()
+
+
+def _processes(config: Config) -> int:
+    """Return how many processes the proxy has: workers, and the supervisor of several ones."""
+    return config.workers + (config.workers > 1)
 
 
 def _launch(host: Host) -> Launch:

@@ -17,13 +17,14 @@ from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.local import LocalEngine
-from tessel_proxy.fleet.own_metrics import OwnCollector
+from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
 from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import Plan, Supervisor
 from tessel_proxy.fleet.upgrade import Upgrade
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.fleet.workers import IWorkerReactor, Launch
 from tessel_proxy.front.listening import IListeningReactor
+from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.records.accounting import Listener
@@ -54,6 +55,7 @@ class SupervisorService:
         *,
         fleet: ValkeyEngine | None = None,
         reloadables: Sequence[Reloadable] = (),
+        descriptors: int = PLENTY,
     ) -> None:
         """Build all parts; nothing is opened or started.
 
@@ -64,6 +66,7 @@ class SupervisorService:
             outputs: get the log lines of the workers.
             log_dropped: returns how many log lines were dropped.
             fleet: the state that other hosts share with this one; None: there are none.
+            descriptors: how many files and sockets each worker may have open.
             reloadables: what this process uses of files: the passwords of `fleet`.
         """
         self._config = config
@@ -87,7 +90,12 @@ class SupervisorService:
             log=self._write,
             metrics=self._metrics,
         )
-        self._metrics.own = OwnCollector(self.supervisor, self._engine, config.workers, log_dropped)
+        self._metrics.own = OwnCollector(
+            self.supervisor,
+            self._engine,
+            WorkerLimits.of(config.workers, config, descriptors),
+            log_dropped,
+        )
         self._upgrade = Upgrade(self.supervisor, reactor)
         registry = CollectorRegistry()
         registry.register(self._metrics)

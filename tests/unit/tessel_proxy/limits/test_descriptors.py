@@ -3,6 +3,7 @@
 import resource
 
 import pytest
+from twisted.logger import capturedLogs
 
 from tessel_proxy.limits import descriptors
 from tessel_proxy.limits.descriptors import PLENTY, RESERVED, DescriptorShares, raise_descriptors
@@ -40,15 +41,37 @@ def test_no_limit_is_plenty(system):
     assert raise_descriptors() == PLENTY
 
 
+def test_workers_share_what_the_whole_system_may_open(system, tmp_path):
+    limit = tmp_path / "file-max"
+    limit.write_text("6000\n")
+    assert [raise_descriptors(count, limit) for count in (1, 3)] == [4096, 2000]
+
+
+@pytest.mark.parametrize("text", [None, "many"])
+def test_a_system_that_names_no_limit_has_none(system, tmp_path, text):
+    limit = tmp_path / "file-max"
+    if text is not None:
+        limit.write_text(text)
+    assert raise_descriptors(3, limit) == 4096
+
+
+@pytest.mark.parametrize(("processes", "warned"), [(1, True), (2, False)])
+def test_too_few_descriptors_for_max_tunnels_are_warned_of(processes, warned):
+    shares = DescriptorShares.of(2 * RESERVED, 300)
+    with capturedLogs() as logged:
+        shares.warn(300, 2 * RESERVED, processes)
+    assert [each["event"] for each in logged] == ["few_descriptors"] * warned
+
+
 def test_with_plenty_tunnels_are_as_many_as_were_asked_for():
     shares = DescriptorShares.of(PLENTY, 4096)
-    assert (shares.tunnels, shares.is_short) == (4096, False)
+    assert shares.tunnels == 4096
     assert shares.substreams == PLENTY - RESERVED - 4096
 
 
 def test_with_few_half_is_kept_for_targets():
     shares = DescriptorShares.of(2 * RESERVED, 4096)
-    assert shares == DescriptorShares(RESERVED // 2, RESERVED // 2, is_short=True)
+    assert shares == DescriptorShares(RESERVED // 2, RESERVED // 2)
 
 
 def test_balancers_whose_header_is_still_to_come_have_a_share():
@@ -61,4 +84,4 @@ def test_each_thread_that_looks_up_a_name_may_have_its_socket():
 
 
 def test_there_is_always_room_for_one():
-    assert DescriptorShares.of(3, 4096) == DescriptorShares(1, 1, is_short=True)
+    assert DescriptorShares.of(3, 4096) == DescriptorShares(1, 1)
