@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet.own_metrics import OwnCollector
+from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from unit.tessel_proxy.monitoring.test_metrics import Scrape
@@ -17,8 +17,12 @@ def exported_samples():
 
 
 def own():
-    supervisor = SimpleNamespace(living=[], restarts_total=0, obstacles=[], stopping=False)
-    return OwnCollector(supervisor, SimpleNamespace(accounts=list), 2, lambda: 0)
+    supervisor = SimpleNamespace(
+        living=[], restarts_total=0, crash_loops=0, obstacles=[], stopping=False
+    )
+    return OwnCollector(
+        supervisor, SimpleNamespace(accounts=list), WorkerLimits(2, 1000), lambda: 0
+    )
 
 
 def of_engine():
