@@ -218,7 +218,8 @@ class Client(End):
 
     def _one_is_over(self) -> None:
         if self.is_lost and (self._other is None or self._other.is_lost):
-            self._report_over(self)
+            report, self._report_over = self._report_over, lambda _: None
+            report(self)
 
     def _warn(self, text: str) -> None:
         _log.warn("{client}: {text}", client=self._name, text=text)

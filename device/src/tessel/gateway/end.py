@@ -59,8 +59,8 @@ class End:
 
     def finish(self) -> None:
         """Send a FIN after all bytes: the other end's peer has sent one."""
-        self._finished = True
-        if self.link.usable:
+        was_finished, self._finished = self._finished, True
+        if self.link.usable and not was_finished:
             self.link.end()
 
     def go_on(self) -> None:

@@ -121,7 +121,8 @@ class StdioRun:
         self._end(CUT_EXIT)
 
     def _one_is_over(self) -> None:
-        if self._exit_code is None and self._near.is_lost and self._far.is_lost:
+        is_open = self._exit_code is None and not self._signal
+        if is_open and self._near.is_lost and self._far.is_lost:
             self._end(self._judged())
 
     def _judged(self) -> int:
