@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -23,6 +24,7 @@ from support.hardening.workers import (
     wait_for_workers,
     worker_pids,
 )
+from tessel_proxy.fleet.supervisor import HUNG_S
 
 WORKERS = 2
 BREAKS_NEW_WORKERS = """
@@ -211,6 +213,18 @@ def test_a_second_signal_stops_all_workers_at_once(workers_with, device_of, site
     pids = worker_pids(proxy)
     proxy.terminate()
     eventually(lambda: proxy.log.events("draining"))
+    proxy.terminate()
+    assert proxy.process.wait(10) == 0
+    eventually(lambda: all(has_ended(pid) for pid in pids), 5)
+
+
+def test_a_worker_that_hangs_does_not_survive_its_proxy(workers_with):
+    proxy = workers_with(DRAIN_S=30)
+    pids = worker_pids(proxy)
+    os.kill(pids[0], signal.SIGSTOP)
+    time.sleep(HUNG_S + 1.5)  # until it has missed some looks
+    proxy.terminate()
+    eventually(lambda: len(proxy.log.events("stopping")) == WORKERS)
     proxy.terminate()
     assert proxy.process.wait(10) == 0
     eventually(lambda: all(has_ended(pid) for pid in pids), 5)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from tessel_service_kit.files import unreadable
-from tessel_service_kit.texts import cleaned, is_quoted, without_line_ends
+from tessel_service_kit.texts import cleaned, is_quoted, without_line_ends, without_login
 
 T = TypeVar("T")
 
@@ -68,7 +68,8 @@ class Setting:
         if len(given) > 1 and not self.aliases:
             raise ConfigError([f"{' and '.join(given)} are both set; allowed: one of them"])
         name, text = given[0], environ[given[0]]
-        source = name if self.secret and not self.names_file(name) else f"{name}={text!r}"
+        shown = f"{name}={without_login(text)!r}"
+        source = name if self.secret and not self.names_file(name) else shown
         if self.names_file(name):
             text = _secret_in(_path(text, source), source, self.how_to_make, self.max_bytes)
         return self._value(text, source)

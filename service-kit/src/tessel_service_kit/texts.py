@@ -83,3 +83,8 @@ def token(text: str) -> str:
     if len(text) > MAX_TOKEN_CHARACTERS:
         raise ValueError(f"a token of at most {MAX_TOKEN_CHARACTERS} characters")
     return text
+
+
+def without_login(text: str) -> str:
+    """Return a URL without user and password, for a fault: operators put passwords there."""
+    return re.sub(r"//.*@", "//...@", text)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
@@ -33,6 +33,10 @@ LOOK_S: Final = 1.0
 
 SILENT_S: Final = 15.0
 """Seconds without an answer after which a worker counts as stuck, and the proxy as not ready."""
+
+HUNG_S: Final = 3.0
+"""Seconds without an answer after which a worker is not expected to act on SIGTERM: it has missed
+three looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,11 @@ class Supervisor:
             )
         for seat in self._seats:
             seat.close()
-        await ended
+        try:
+            await ended
+        except CancelledError:  # the time to stop is over, and this process ends
+            self._signal_all("KILL")
+            raise
         if self._looks.running:
             self._looks.stop()
 
@@ -261,8 +269,14 @@ class Supervisor:
         return ended
 
     def halt(self) -> None:
-        """Stop all workers at once: a second SIGTERM for each."""
-        self._signal_all("TERM")
+        """Stop all workers at once: a second SIGTERM for each, SIGKILL for those that hang.
+
+        One that hangs would survive this process and keep its sockets, on which devices that
+        connect to the next proxy would wait for ever.
+        """
+        now = self._reactor.seconds()
+        for each in self.living:
+            each.signal("KILL" if now - each.answered_at > HUNG_S else "TERM")
 
     def _signal_all(self, name: str) -> None:
         for each in self.living:

@@ -2,7 +2,7 @@
 
 import pytest
 from prometheus_client import CollectorRegistry
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.summing import SummedCollector
-from tessel_proxy.fleet.supervisor import SILENT_S, Plan, Supervisor
+from tessel_proxy.fleet.supervisor import HUNG_S, SILENT_S, Plan, Supervisor
 from tessel_proxy.fleet.upgrade import START_S, Upgrade
 from tessel_proxy.fleet.workers import Launch, Status, WorkerState
 from tessel_proxy.records.accounting import Listener
@@ -204,3 +204,21 @@ def test_all_workers_of_an_upgrade_have_the_same_time_to_start(supervisor, proce
     assert [each.transport.signals for each in candidates] == [["KILL"], ["KILL"]]
     for each in candidates:
         die(each)
+
+
+def test_workers_that_hang_do_not_survive_the_supervisor(supervisor, processes):
+    begin(supervisor, processes)
+    hung, other = processes.started
+    processes.advance(HUNG_S + 1)
+    other.answered_at = processes.seconds()
+    supervisor.halt()
+    assert (hung.transport.signals, other.transport.signals) == (["KILL"], ["TERM"])
+
+
+def test_workers_that_do_not_end_in_time_are_killed(supervisor, processes):
+    begin(supervisor, processes)
+    stopping = Deferred.fromCoroutine(supervisor.stop())
+    processes.advance(0)
+    stopping.cancel()
+    stopping.addErrback(lambda failure: failure.trap(CancelledError))
+    assert [each.transport.signals for each in processes.started] == [["TERM", "KILL"]] * 2

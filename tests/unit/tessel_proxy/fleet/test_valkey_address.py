@@ -72,3 +72,10 @@ def test_without_settings_there_is_no_engine():
 def test_a_faulty_setting_is_a_fault_of_the_settings():
     with pytest.raises(ConfigError, match="FLEET_URL='x'; allowed: valkey://"):
         EngineSettings.from_env({"FLEET_URL": "x"})
+
+
+@pytest.mark.parametrize("url", ["valkey://me:hush@h", "valkey://:hu/sh@h", "x://hush@h:0"])
+def test_a_password_in_a_faulty_setting_is_not_shown(url):
+    with pytest.raises(ConfigError, match=r"FLEET_URL='\w+://\.\.\.@h") as caught:
+        EngineSettings.from_env({"FLEET_URL": url})
+    assert "sh@" not in str(caught.value)
