@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 
 from support.valkey_server import ValkeyServer, command
 from tessel_proxy.fleet import Demand, EngineError
+from tessel_proxy.fleet.valkey import engine as valkey_engine
 from tessel_proxy.fleet.valkey.days import Days
 from tessel_proxy.fleet.valkey.devices import Devices
 from tessel_proxy.fleet.valkey.engine import ValkeyEngine
@@ -38,7 +39,7 @@ demands = st.builds(
     tunnels=st.integers(0, 4),
     substreams=st.integers(0, 3),
     opens=st.integers(0, 10**6).map(lambda n: n / 1000),
-    to_targets=st.integers(0, 10**12).map(float),
+    to_targets=st.sampled_from([0.0, 1.0, 10.0**12, 10.0**15]),  # Lua writes the last as 1e+15
     to_devices=st.integers(0, 3).map(float),
 )
 
@@ -232,6 +233,7 @@ class FleetMachine(RuleBasedStateMachine):
             for account in self.known[host]:
                 self.settle(host, account)
         self.epoch_of[host] = self.epoch
+        assert self.engines[host]._epoch == self.link.command("HGET", "tessel:fleet", "epoch")
 
     @rule(member=members)
     def leave(self, member):
@@ -313,7 +315,65 @@ class FleetMachine(RuleBasedStateMachine):
                 keys = (f"tessel:account:{account}", f"tessel:devices:{account}")
                 assert self.link.command("EXISTS", *keys) == "0"
         for member in HOST_OF:
+            held = [account for account, found in self.records.items() if member in found]
+            assert self.link.command("SCARD", f"tessel:holds:{member}") == str(len(held))
             assert self.link.command("XLEN", f"tessel:inbox:{member}") == str(self.moved[member])
+
+
+@pytest.fixture
+def link():
+    server = ValkeyServer().start()
+    found = BlockingLink(server.port)
+    yield found
+    found.close()
+    server.close()
+
+
+def engine_on(link):
+    engine = ValkeyEngine(Clock(), Unused())
+    engine._link = link
+    engine._days = Days(engine._clock, link, "host")
+    engine._devices = Devices(link)
+    return engine
+
+
+def test_one_call_clears_no_more_accounts_of_dead_members_than_its_budget(link, monkeypatch):
+    monkeypatch.setattr(valkey_engine, "SWEEP", 4)
+    engine = engine_on(link)
+    at_once(engine.exchange("dead", {f"account {n}": Demand(1) for n in range(10)}))
+    link.command("ZADD", "tessel:members", 0, "dead")
+    left = []
+    for _ in range(4):
+        at_once(engine.exchange("other", {"shop": Demand(1)}))
+        left.append(link.command("SCARD", "tessel:holds:dead"))
+    assert left == ["6", "2", "0", "0"]
+    assert at_once(engine.renew("other")) == ("other",)
+
+
+def test_a_member_that_leaves_clears_all_its_accounts_in_several_calls(link, monkeypatch):
+    monkeypatch.setattr(valkey_engine, "SWEEP", 4)
+    engine = engine_on(link)
+    at_once(engine.exchange("leaves", {f"account {n}": Demand(1) for n in range(10)}))
+    at_once(engine.leave("leaves"))
+    assert link.command("EXISTS", "tessel:holds:leaves", "tessel:account:account 9") == "0"
+
+
+def test_an_engine_that_lost_its_data_learns_the_devices_again(link):
+    engine = engine_on(link)
+    at_once(engine.admit("a", "shop", "till", 0, 10))
+    at_once(engine.renew("a"))
+    link.command("FLUSHALL")
+    at_once(engine.exchange("a", {"shop": Demand(1)}))
+    at_once(engine.renew("a"))
+    assert link.command("HGET", "tessel:devices:shop", "till") == "a"
+
+
+def test_the_names_of_devices_of_an_account_are_bounded(link, monkeypatch):
+    monkeypatch.setattr(valkey_engine, "DEVICES_KEPT", 5)
+    engine = engine_on(link)
+    for number in range(30):
+        at_once(engine.admit("a", "shop", f"device {number}", 1, 10))
+    assert link.command("HLEN", "tessel:devices:shop") == "8"  # 4 for each of two tunnels
 
 
 def test_any_order_of_calls_and_failures_gives_the_totals_of_the_model():
