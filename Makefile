@@ -106,6 +106,10 @@ bench: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare the proxy's spee
 bench-javascript: setup $(BENCH_BUILT)/site ## compare JavaScript programs on the device with Python's; ARGS=--help for options
 	$(BIN)/python -m bench.javascript $(ARGS)
 
+.PHONY: bench-workers
+bench-workers: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare two workers with one process; ARGS=--help for options
+	$(BIN)/python -m bench.workers $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: ## install the other programs for `make bench`, and a C compiler (Debian, as root)
 	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev

@@ -119,9 +119,27 @@ def proxy_without_credit(setup: Setup) -> Contender:
     return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(setup))
 
 
+def proxy_with_workers(setup: Setup, workers: int) -> Contender:
+    """Start the proxy with workers, and wait until all of them serve."""
+    settings = _settings(setup) | {"WORKERS": str(workers)}
+    server = Server("proxy", [command("tessel-proxy")], setup.folder, settings)
+
+    def all_serve(text: str) -> int | None:
+        return _listening(text) if text.count('"worker_serves"') == workers else None
+
+    port = _port_of(server, all_serve)
+    return Contender("workers", "tunnel", port, multiplexed=True, credit=True, served=server)
+
+
 def _proxy(setup: Setup) -> Serving:
-    """Start the proxy with default settings, except limits that the load would exceed."""
-    settings = {
+    """Start the proxy."""
+    server = Server("proxy", [command("tessel-proxy")], setup.folder, _settings(setup))
+    return {"port": _port_of(server, _listening), "served": server}
+
+
+def _settings(setup: Setup) -> dict[str, str]:
+    """Return the default settings, except limits that the load would exceed."""
+    return {
         "HOST": LOOPBACK,
         "PORT": "0",
         "CERT_FILE": str(setup.certificate),
@@ -135,8 +153,6 @@ def _proxy(setup: Setup) -> Serving:
         "OPENS_PER_S": "1000000",
         "TUNNEL_WINDOW_MAX": str(1 << 30),  # enough for the first windows of 10,000 substreams
     }
-    server = Server("proxy", [command("tessel-proxy")], setup.folder, settings)
-    return {"port": _port_of(server, _listening), "served": server}
 
 
 def twisted(setup: Setup) -> Contender:

@@ -64,6 +64,10 @@ class Server:
         """Return CPU time and memory of the process and its running descendants."""
         return _sum(_usage_of(pid) for pid in _family(self.pid))
 
+    def each_usage(self) -> dict[int, Usage]:
+        """Return CPU time and memory by process id: the started one first, then its children."""
+        return {pid: _usage_of(pid) for pid in _family(self.pid)}
+
     def awaited(self, ready: Callable[[str], int | None]) -> int:
         """Call `ready` with the output until it finds something, such as a port; return that."""
         deadline = time.monotonic() + START_S

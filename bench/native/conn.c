@@ -189,6 +189,8 @@ void conn_close(struct conn *conn)
 
 static void conn_free(struct conn *conn)
 {
+    if (conn->tunnel)
+        tunnel_free(conn->tunnel);
     free(conn->out.at);
     free(conn->leaving.at);
     free(conn->unsent.at);

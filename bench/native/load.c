@@ -2,6 +2,7 @@
 
        bulk D|U STREAMS BYTES               transfer down or up; BYTES for all streams together
        opens PARALLEL COUNT                  open, echo one byte, close; PARALLEL at a time
+       tunnels PARALLEL COUNT                open a tunnel, close it; PARALLEL at a time
        sequence PARALLEL WARM_UP FIRST REST  the same, with stops before FIRST and before REST
        echo COUNT SECONDS [D|U STREAMS]      echo one byte, alone or during a transfer
        idle TUNNELS SUBSTREAMS SAMPLES       hold them, then echo on some; with 0, open one for it
@@ -57,6 +58,8 @@ static void run(int argc, char **argv)
         mode_bulk(argv[1][0], atoi(argv[2]), strtoull(argv[3], NULL, 10));
     else if (!strcmp(mode, "opens") && argc == 3)
         mode_opens(atoi(argv[1]), atoi(argv[2]));
+    else if (!strcmp(mode, "tunnels") && argc == 3)
+        mode_tunnels(atoi(argv[1]), atoi(argv[2]));
     else if (!strcmp(mode, "sequence") && argc == 5)
         mode_sequence(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
     else if (!strcmp(mode, "echo") && argc == 3)

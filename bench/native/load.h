@@ -117,11 +117,13 @@ void conn_ended(struct conn *conn);
 size_t conn_next_bulk(struct conn *conn);
 
 /* modes.c and hold.c: reactions to events, and the modes of the command line */
+void on_tunnel(struct conn *conn);
 void on_open(struct stream *stream);
 void on_bytes(struct stream *stream, size_t length);
 void on_close(struct stream *stream);
 void mode_bulk(char direction, int streams, uint64_t nbytes);
 void mode_opens(int parallel, int count);
+void mode_tunnels(int parallel, int count);
 void mode_sequence(int parallel, int warm_up, int first, int rest);
 void mode_echo(int count, double seconds, char direction, int bulk_streams);
 void mode_idle(int tunnels, int substreams, int samples);

@@ -1,4 +1,4 @@
-/* The modes opens, sequence, bulk and echo, and functions that all modes share. */
+/* The modes opens, tunnels, sequence, bulk and echo, and functions that all modes share. */
 
 #include "modes.h"
 
@@ -143,6 +143,38 @@ void mode_opens(int parallel, int count)
     ready();
     int64_t start = now_ns();
     open_in_turn(parallel, count);
+    double seconds = seconds_since(start);
+    printf("{\"seconds\":%.4f,\"per_s\":%.2f}\n", seconds, count / seconds);
+}
+
+/* tunnels */
+
+static void tunnel_next(void)
+{
+    if (to_open-- > 0)
+        tunnel_begin(conn_open(settings.port, true));
+}
+
+void on_tunnel(struct conn *conn)
+{
+    if (conn == carrier)
+        return;
+    closed++;
+    conn_close(conn);
+    tunnel_next();
+}
+
+void mode_tunnels(int parallel, int count)
+{
+    new_carrier(); /* it stays: the first one loads code */
+    ready();
+    int64_t start = now_ns();
+    to_open = wanted = count;
+    closed = 0;
+    for (int index = 0; index < parallel; index++)
+        tunnel_next();
+    if (!run_until(all_closed, 10 * WAIT_S))
+        die("%u of %u tunnels were open", closed, wanted);
     double seconds = seconds_since(start);
     printf("{\"seconds\":%.4f,\"per_s\":%.2f}\n", seconds, count / seconds);
 }

@@ -187,7 +187,7 @@ static void control_message(struct tunnel *tunnel, char *text)
         tunnel->up = true;
         tunnel->credit = settings.credit && strstr(text, "\"credit/1\"");
         tunnel->peer_window = number_after(text, "\"window\":");
-        conn_is_up(tunnel->conn);
+        on_tunnel(tunnel->conn);
     } else if (strstr(text, "\"ping\"")) {
         *(strstr(text, "\"ping\"") + 2) = 'o';
         send_text(tunnel, 0, text);
