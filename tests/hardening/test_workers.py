@@ -264,6 +264,14 @@ def test_sigusr2_upgrades_too(workers_with):
     eventually(lambda: len(worker_pids(proxy)) == WORKERS)
 
 
+def test_sigusr2_does_not_end_a_proxy_of_one_process(proxy_with, device_of, site):
+    proxy = proxy_with()
+    device = device_of(proxy, TOKEN)
+    proxy.process.signal(signal.SIGUSR2)
+    eventually(lambda: proxy.log.events("upgrade_refused"))
+    assert echoes(device, site)
+
+
 def test_a_broken_new_version_leaves_the_old_one_serving(proxy_with, context, site, tmp_path):
     flag, control = tmp_path / "broken", tmp_path / "control"
     (tmp_path / "sitecustomize.py").write_text(BREAKS_NEW_WORKERS.format(flag=str(flag)))

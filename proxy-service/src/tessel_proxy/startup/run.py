@@ -75,6 +75,7 @@ def serve(host: Host) -> int:
     With more than one worker, this process is their supervisor. Raises ConfigError.
     """
     hangups = Hangups()  # first, so that no SIGHUP is lost while files are read
+    signal.signal(signal.SIGUSR2, lambda *_: host.reactor.callFromThread(_not_upgraded))
     ready = get_ready(host.environ, host.reactor)
     if ready.config.workers > 1:
         return _supervise(host, ready, hangups)
@@ -167,6 +168,14 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
 def _processes(config: Config) -> int:
     """Return how many processes the proxy has: workers, and the supervisor of several ones."""
     return config.workers + (config.workers > 1)
+
+
+def _not_upgraded() -> None:
+    """Called at SIGUSR2 with one worker, or too early: its default would end the process."""
+    Logger().warn(
+        "no upgrade on SIGUSR2: it needs WORKERS above 1, and a proxy that serves",
+        event="upgrade_refused",
+    )
 
 
 def _launch(host: Host) -> Launch:
