@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from twisted.internet.task import Clock
 
+from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
@@ -12,7 +13,12 @@ from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
 def exported_samples():
     """Return the samples of a proxy on which nothing has happened."""
-    families = [*Scrape().registry.collect(), *own().collect(), *of_engine().collect()]
+    families = [
+        *Scrape().registry.collect(),
+        *own().collect(),
+        *of_engine().collect(),
+        *of_host().collect(),
+    ]
     return [sample for each in families for sample in each.samples]
 
 
@@ -27,3 +33,7 @@ def own():
 
 def of_engine():
     return EngineCollector(EngineHealth(Clock(), "127.0.0.1:6379"))
+
+
+def of_host():
+    return HostCollector(SimpleNamespace(rules=list, file_failures=0))

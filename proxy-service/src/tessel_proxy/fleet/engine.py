@@ -180,6 +180,20 @@ class Confirmations:
     missing: tuple[str, ...]
 
 
+class Kept(Interface):
+    """What a host keeps for its members: HostRefusals explains `rules_after`."""
+
+    def rules_after(self, rule_id: str) -> Sequence[Rule]: ...
+
+
+class NothingKept:
+    """A Kept without rules."""
+
+    def rules_after(self, rule_id: str) -> Sequence[Rule]:  # noqa: ARG002 -- the interface's
+        """Return no rules."""
+        return ()
+
+
 Hear: TypeAlias = Callable[[Notice], "Deferred[Any] | None"]
 """Acts on a notice. Its return is the confirmation; a Deferred confirms when it fires, for a hearer
 that passes the notice on to another process, and one that fails does not confirm."""

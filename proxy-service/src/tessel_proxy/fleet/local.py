@@ -16,6 +16,8 @@ from tessel_proxy.fleet.engine import (
     Demand,
     DeviceMoved,
     Hear,
+    Kept,
+    NothingKept,
     Notice,
     Slice,
     Totals,
@@ -61,6 +63,7 @@ class LocalEngine:
         """`guessed` is called with a source and its level when a wrong token was counted."""
         self._clock = clock
         self._guessed = guessed
+        self.kept: Kept = NothingKept()
         self._members: dict[str, _Member] = {}
         self._holders: dict[str, set[str]] = {}  # members by account
         self._devices: dict[str, dict[str, str]] = {}  # member by device, by account

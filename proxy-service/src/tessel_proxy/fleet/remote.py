@@ -30,9 +30,11 @@ from tessel_proxy.fleet.wire import (
     dumped,
     load_admission,
     load_confirmations,
+    load_rules,
     load_slice,
     load_totals,
 )
+from tessel_proxy.operations import Rule
 
 T = TypeVar("T")
 
@@ -138,6 +140,13 @@ class RemoteEngine:
     async def publish(self, notice: Notice) -> Confirmations:
         """See Engine."""
         return load_confirmations(await self._call("publish", dump_notice(notice).decode()))
+
+    async def rules(self) -> Sequence[Rule]:
+        """Return all rules of the operator. Notices that come meanwhile are newer."""
+        found: list[Rule] = []
+        while page := load_rules(await self._call("rules_after", found[-1].id if found else "")):
+            found += page
+        return found
 
     def listen(self, member: str, hear: Hear) -> None:  # noqa: ARG002 -- as above
         """See Engine."""

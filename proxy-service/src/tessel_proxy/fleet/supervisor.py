@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from tessel_proxy.fleet.engine import Engine
 from tessel_proxy.fleet.place import Seat, open_seats
 from tessel_proxy.fleet.restarts import Restarts
 from tessel_proxy.fleet.summing import SummedCollector, unpacked
+from tessel_proxy.fleet.wire import HostEngine
 from tessel_proxy.fleet.workers import (
     IWorkerReactor,
     Launch,
@@ -63,7 +63,7 @@ class Supervisor:
         self,
         plan: Plan,
         launch: Launch,
-        engine: Engine,
+        engine: HostEngine,
         reactor: IWorkerReactor,
         *,
         forget: Callable[[str], None],

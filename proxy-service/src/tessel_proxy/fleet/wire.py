@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
+from typing import Protocol as Interface
 
 from tessel_proxy.fleet.engine import (
     Admission,
@@ -14,6 +16,7 @@ from tessel_proxy.fleet.engine import (
     DeviceMoved,
     Engine,
     EngineError,
+    Kept,
     Notice,
     RuleAdded,
     RuleRemoved,
@@ -23,6 +26,9 @@ from tessel_proxy.fleet.engine import (
     TunnelsEnded,
 )
 from tessel_proxy.operations import Rule
+
+PAGE_BYTES: Final = 48 * 1024
+"""Bytes of rules, in JSON, in one answer to a worker: AMP carries 64 KiB."""
 
 _NOTICES: Final[dict[str, type[Notice]]] = {
     each.__name__: each
@@ -71,7 +77,13 @@ def load_notice(data: bytes) -> Notice:
     return notice(**{name: value for name, value in values.items() if name in known})
 
 
-async def answer(engine: Engine, member: str, method: str, values: Any) -> object:
+class HostEngine(Engine, Interface):
+    """The engine of the process that owns what its host keeps."""
+
+    kept: Kept
+
+
+async def answer(engine: HostEngine, member: str, method: str, values: Any) -> object:
     """Call a method of the engine for `member`, and return its result as JSON types.
 
     Raises EngineError, also for a method that is not known.
@@ -97,8 +109,28 @@ async def answer(engine: Engine, member: str, method: str, values: Any) -> objec
         case "publish":
             done = await engine.publish(load_notice(values[0].encode()))
             return [done.confirmed, done.missing]
+        case "rules_after":
+            return _page(engine.kept.rules_after(*values))
         case _:
             raise EngineError(f"the engine has no method {method!r}")
+
+
+def _page(rules: Sequence[Rule]) -> list[object]:
+    """Return as many rules as one answer may carry, at least one; an empty list is the end."""
+    page: list[object] = []
+    nbytes = 0
+    for rule in rules:
+        value = rule.as_json()
+        nbytes += len(dumped(value)) + 1
+        if page and nbytes > PAGE_BYTES:
+            break
+        page.append(value)
+    return page
+
+
+def load_rules(value: Any) -> list[Rule]:
+    """Return the rules of one page."""
+    return [Rule.from_json(each) for each in value]
 
 
 async def _exchange(

@@ -36,9 +36,9 @@ from tessel_proxy.fleet.calls import (
     Serving,
     VersionError,
 )
-from tessel_proxy.fleet.engine import Engine, EngineError, Notice
+from tessel_proxy.fleet.engine import EngineError, Notice
 from tessel_proxy.fleet.place import Seat, ports_in_text
-from tessel_proxy.fleet.wire import answer, dump_notice, dumped
+from tessel_proxy.fleet.wire import HostEngine, answer, dump_notice, dumped
 from tessel_proxy.records.error_codes import ErrorCode
 
 MAX_PART_BYTES: Final = 256 * 1024
@@ -84,7 +84,7 @@ class SupervisorLink(amp.AMP):
 
     _log = Logger()
 
-    def __init__(self, engine: Engine, member: str, serving: Callable[[], None]) -> None:
+    def __init__(self, engine: HostEngine, member: str, serving: Callable[[], None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Twisted's has no types
         self._engine = engine
         self._member = member
@@ -179,7 +179,7 @@ class WorkerProcess(ProcessProtocol):
         self,
         seat: Seat,
         member: str,
-        engine: Engine,
+        engine: HostEngine,
         reactor: IWorkerReactor,
         *,
         log: Callable[[bytes], None],

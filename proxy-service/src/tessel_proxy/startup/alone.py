@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IReactorTime, IReactorUNIX
+from twisted.internet.interfaces import IReactorUNIX
 
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
 from tessel_proxy.fleet.engine import Confirmations, Notice
+from tessel_proxy.fleet.host_metrics import HostCollector
+from tessel_proxy.fleet.host_refusals import HostRefusals
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
+from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.composition import ProxyService
+from tessel_service_kit.names import IThreadsAndTime
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
 
 
-class IAloneReactor(IReactorTime, IReactorUNIX):
-    """The reactor interfaces that the control socket of one process uses."""
+class IAloneReactor(IThreadsAndTime, IReactorUNIX):
+    """The reactor interfaces that one process uses beside its ProxyService."""
 
 
 class SingleProcess:
@@ -31,19 +36,30 @@ class SingleProcess:
         reactor: IAloneReactor,
         control_socket: Path | None,
         engine: ValkeyEngine | None,
+        kept: KeptRules,
     ) -> None:
-        """`engine`: the state that other hosts share with this one; None: there are none."""
+        """`engine`: the state that other hosts share with this one; None: there are none.
+
+        `kept`: the operator's rules at the start.
+        """
         self._service = service
         self._reactor = reactor
         self._engine = engine
         publish = self._act if engine is None else engine.publish
-        commands = {"upgrade": _no_upgrade, "tell": telling(publish)}
+        self.refusals = HostRefusals(
+            publish, reactor, time.time, kept, is_shared=engine is not None
+        )
+        service.metrics.register(HostCollector(self.refusals))
+        commands = {"upgrade": _no_upgrade, "tell": telling(self.refusals.publish)}
         self._control = ControlPort(control_socket, commands, reactor)
         if engine is not None:
             service.metrics.register(EngineCollector(engine.health))
+            engine.follow_rules(self.refusals)
 
     def start(self) -> None:
         """Connect to the engine and listen; raises CannotListenError."""
+        self.refusals.start()
+        self._service.refusing.replace(self.refusals.rules())
         if self._engine is not None:
             self._engine.start()
         self._service.startService()
@@ -55,6 +71,7 @@ class SingleProcess:
         await self._control.stop()
         if self._engine is not None:
             self._engine.stop()
+        await self.refusals.stop()
 
     async def _act(self, notice: Notice) -> Confirmations:
         name = (member_name(),)

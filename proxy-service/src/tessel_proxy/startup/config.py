@@ -18,6 +18,7 @@ from tessel_proxy.fleet.settings import FleetSettings
 from tessel_proxy.fleet.valkey.settings import EngineSettings
 from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.monitoring.settings import MonitoringSettings
+from tessel_proxy.operations.settings import OperationsSettings
 from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_setting
 from tessel_service_kit.parsers import integer, optional, seconds
 from tessel_service_kit.settings import SecretFile, setting
@@ -25,7 +26,14 @@ from tessel_service_kit.texts import cleaned
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(MonitoringSettings, EgressSettings, FrontSettings, FleetSettings, EngineSettings):
+class Config(
+    MonitoringSettings,
+    OperationsSettings,
+    EgressSettings,
+    FrontSettings,
+    FleetSettings,
+    EngineSettings,
+):
     """Holds all settings of one proxy; fields that are not passed get their defaults."""
 
     reload_look_s: float = setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +18,7 @@ from tessel_proxy.fleet.shared import fleet_engine
 from tessel_proxy.fleet.valkey.address import IEngineReactor
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
+from tessel_proxy.operations.refusals_file import KeptRules, kept_rules
 from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_service_kit.clocks import WallTime
@@ -63,6 +64,7 @@ class Ready:
     kept: tuple[str, ...] = ()  # names of secrets that a reload does not read again
     engine: ValkeyEngine | None = None  # of FLEET_URL
     engine_secrets: tuple[Reloadable, ...] = ()  # for the process that connects to it
+    kept_rules: KeptRules = field(default_factory=KeptRules)  # of REFUSALS_FILE
 
     @property
     def authenticator(self) -> Authenticator:
@@ -128,6 +130,7 @@ def get_ready(
     trust = collect(lambda: TargetTrust(config.target_ca_file, wall_time))
     policies = collect(lambda: Policies(config))
     engine = collect(lambda: fleet_engine(config, reactor))
+    rules = collect(lambda: kept_rules(config.refusals_file))
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     hints += hints_of_exposed(_secrets(config, files.values()))
     if faults or tls is None or chosen is None:
@@ -152,6 +155,7 @@ def get_ready(
         tuple(kept),
         engine,
         tuple(_engine_secrets(engine, files)),
+        rules or KeptRules(),
     )
 
 

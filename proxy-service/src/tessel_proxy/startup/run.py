@@ -46,6 +46,9 @@ SUPERVISOR_MORE_S: Final = 2.0
 themselves."""
 
 
+SUPERVISORS_FILES: Final = ("REFUSALS_FILE",)
+
+
 class IReactor(
     IProxyReactor,
     IAloneReactor,
@@ -91,7 +94,7 @@ def serve(host: Host) -> int:
     service = _proxy(
         host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
     )
-    alone = SingleProcess(service, reactor, config.control_socket, ready.engine)
+    alone = SingleProcess(service, reactor, config.control_socket, ready.engine, ready.kept_rules)
     serving = Serving(
         alone.start,
         alone.stop,
@@ -150,6 +153,7 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
         fleet=ready.engine,
         reloadables=ready.engine_secrets,
         descriptors=descriptors,
+        kept=ready.kept_rules,
     )
     signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(service.upgrade))
     return Serving(
@@ -199,7 +203,7 @@ def work(host: Host, arguments: Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGUSR2):  # for the supervisor, but sent to all
         signal.signal(number, signal.SIG_IGN)
     hangups = Hangups()
-    ready = get_ready(host.environ, host.reactor)
+    ready = get_ready(_for_workers(host.environ), host.reactor)
     config = divided(replace(ready.config, admin_port=None), ready.config.workers)
     reactor = host.reactor
     reactor.installNameResolver(resolver_of(reactor))
@@ -226,6 +230,14 @@ def work(host: Host, arguments: Namespace) -> int:
     worker.of(serving)
     gc.freeze()  # as above
     return serving.run()
+
+
+def _for_workers(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment without files of the supervisor.
+
+    A worker is restarted also while somebody has damaged one of them.
+    """
+    return {name: value for name, value in environ.items() if name not in SUPERVISORS_FILES}
 
 
 def _catch_unless_ignored(number: int, handler: Handler) -> None:

@@ -5,6 +5,7 @@ It is what the command runs with more than one worker, in place of a ProxyServic
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from twisted.logger import Logger
 
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
+from tessel_proxy.fleet.host_metrics import HostCollector
+from tessel_proxy.fleet.host_refusals import HostRefusals
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
@@ -27,16 +30,18 @@ from tessel_proxy.front.listening import IListeningReactor
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.metrics import process_registry
+from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.reload import Reloader
+from tessel_service_kit.names import IThreadsAndTime
 from tessel_service_kit.output import LineOutput
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
 
 
-class ISupervisingReactor(IListeningReactor, IWorkerReactor, IReactorUNIX):
+class ISupervisingReactor(IListeningReactor, IWorkerReactor, IThreadsAndTime, IReactorUNIX):
     """The reactor interfaces that the supervisor uses."""
 
 
@@ -56,6 +61,7 @@ class SupervisorService:
         fleet: ValkeyEngine | None = None,
         reloadables: Sequence[Reloadable] = (),
         descriptors: int = PLENTY,
+        kept: KeptRules,
     ) -> None:
         """Build all parts; nothing is opened or started.
 
@@ -68,12 +74,17 @@ class SupervisorService:
             fleet: the state that other hosts share with this one; None: there are none.
             descriptors: how many files and sockets each worker may have open.
             reloadables: what this process uses of files: the passwords of `fleet`.
+            kept: the operator's rules at the start.
         """
         self._config = config
         self._outputs = outputs
         self._fleet = fleet
         self._reloader = Reloader(reactor, reloadables, config.reload_look_s)
         self._engine = LocalEngine(reactor, self._guessed) if fleet is None else fleet
+        self.refusals = HostRefusals(
+            self._engine.publish, reactor, time.time, kept, is_shared=fleet is not None
+        )
+        self._engine.kept = self.refusals
         self._metrics = SummedCollector(process_registry())
         self.supervisor = Supervisor(
             Plan(
@@ -99,10 +110,12 @@ class SupervisorService:
         self._upgrade = Upgrade(self.supervisor, reactor)
         registry = CollectorRegistry()
         registry.register(self._metrics)
+        registry.register(HostCollector(self.refusals))
         if fleet is not None:
             registry.register(EngineCollector(fleet.health))
+            fleet.follow_rules(self.refusals)
         self._admin = AdminPort(config, reactor, admin_site(self.supervisor, registry))
-        commands = {"upgrade": self._upgrade_asked, "tell": telling(self._engine.publish)}
+        commands = {"upgrade": self._upgrade_asked, "tell": telling(self.refusals.publish)}
         self._control = ControlPort(config.control_socket, commands, reactor)
 
     async def start(self) -> None:
@@ -110,6 +123,7 @@ class SupervisorService:
 
         Raises CannotListenError.
         """
+        self.refusals.start()
         if self._fleet is not None:
             self._fleet.start()
         self._reloader.start()
@@ -148,6 +162,7 @@ class SupervisorService:
         await self._admin.stop()
         if self._fleet is not None:
             self._fleet.stop()
+        await self.refusals.stop()
 
     def halt(self) -> None:
         """End all workers at once."""

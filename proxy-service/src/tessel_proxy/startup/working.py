@@ -44,6 +44,8 @@ class Worker:
                 _Link(self._link),  # type: ignore[arg-type] # it is one
             )
         await self._link.join()
+        for rule in await self._link.engine.rules():  # notices of changes come already
+            self._service.refusing.add(rule)
         self._service.startService()
         await self._link.serving()
 

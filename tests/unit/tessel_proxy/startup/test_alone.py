@@ -11,7 +11,10 @@ from tessel_proxy.fleet.control import ControlError, ask, tell
 from tessel_proxy.fleet.engine import Confirmations, TokensRevoked
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.valkey.health import EngineHealth
+from tessel_proxy.operations import Refusing
+from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.alone import SingleProcess
+from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
 
 class Service:
@@ -19,6 +22,7 @@ class Service:
 
     def __init__(self, said):
         self.metrics = CollectorRegistry()
+        self.refusing = Refusing(TunnelRegistry(), lambda: 0.0)
         self.said = said
         self.outcome = None
 
@@ -45,6 +49,9 @@ class Engine:
     def stop(self):
         self.said.append("stop engine")
 
+    def follow_rules(self, copy):
+        self.copy = copy
+
     async def publish(self, notice):
         return Confirmations(("here", "there"), ())
 
@@ -66,7 +73,7 @@ def running(service, tmp_path):
     started = []
 
     def start(engine=None):
-        alone = SingleProcess(service, reactor, path, engine)
+        alone = SingleProcess(service, reactor, path, engine, KeptRules())
         alone.start()
         started.append(alone)
         return path
@@ -107,7 +114,7 @@ async def test_one_process_says_that_it_cannot_be_upgraded(running):
 async def test_the_engine_is_left_after_the_drain_and_the_socket_is_removed(
     service, said, tmp_path
 ):
-    alone = SingleProcess(service, reactor, tmp_path / "control", Engine(said))
+    alone = SingleProcess(service, reactor, tmp_path / "control", Engine(said), KeptRules())
     alone.start()
     await alone.stop()
     assert said == ["engine", "service", "stop service", "stop engine"]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import pytest
+from prometheus_client import CollectorRegistry
 from twisted.application.service import Service
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
@@ -380,6 +381,8 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
     begun, made, run = [], [], []
 
     class Proxy(Service):
+        metrics = CollectorRegistry()
+
         def __init__(self, *parts, **more):
             made.append((*parts, more))
 

@@ -29,7 +29,11 @@ from tessel_proxy.fleet.engine import (
     DeviceMoved,
     EngineError,
     Hear,
+    Kept,
+    NothingKept,
     Notice,
+    RuleAdded,
+    RuleRemoved,
     Slice,
     Totals,
 )
@@ -46,17 +50,21 @@ from tessel_proxy.fleet.valkey.replies import (
     members_of,
     totals_of,
 )
+from tessel_proxy.fleet.valkey.rules import CopyOfRules, RulesFollower, rule_arguments
 from tessel_proxy.fleet.valkey.scripts import (
     ADMIT,
+    ALLOW,
     CONFIRM,
     CONFIRMED,
     EXCHANGE,
     LEAVE,
     PUBLISH,
+    REFUSE,
     RENEW,
     WRONG_TOKENS,
 )
 from tessel_proxy.fleet.wire import dump_notice
+from tessel_proxy.operations import MAX_RULES
 
 T = TypeVar("T")
 
@@ -89,6 +97,8 @@ class ValkeyEngine:
         self._hearing = Hearing(clock, dialer, self.health, self._confirm)
         self._days = Days(clock, self._link, token_hex(8))
         self._devices = Devices(self._link)
+        self._rules: RulesFollower | None = None
+        self.kept: Kept = NothingKept()
         self._epoch = ""
         self._version = ""
         self._members: tuple[str, ...] = ()
@@ -98,9 +108,19 @@ class ValkeyEngine:
         """Connect, and keep the connections until `stop`."""
         self._link.start()
         self._hearing.connection.start()
+        if self._rules is not None:
+            self._rules.start()
+
+    def follow_rules(self, copy: CopyOfRules) -> None:
+        """Keep this host's copy of the operator's rules as the engine has them; before `start`."""
+        self._rules = RulesFollower(self._clock, self._link, copy, self._hearing.tell)
+        self._link.connected = self._rules.check_soon
+        self._hearing.overhear = self._rules.overhear
 
     def stop(self) -> None:
         """Close the connections. Members leave before, or their counts lapse."""
+        if self._rules is not None:
+            self._rules.stop()
         self._link.stop()
         self._hearing.connection.stop()
 
@@ -216,9 +236,15 @@ class ValkeyEngine:
         """Tell all live members; return which of them have acted. See Engine."""
         until = self._clock.seconds() + CALL_TIMEOUT_S - 2 * ASK_AGAIN_S
         notice_id = token_hex(8)
-        await self._link.run(
-            PUBLISH, dump_notice(notice), notice_id, KEPT_NOTICES, round(KEPT_NOTICES_S)
-        )
+        kept = (dump_notice(notice), notice_id, KEPT_NOTICES, round(KEPT_NOTICES_S))
+        match notice:  # the engine keeps rules for those that start later
+            case RuleAdded(rule):
+                if await self._link.run(REFUSE, *rule_arguments(rule), MAX_RULES, *kept) != "1":
+                    raise EngineError(f"the engine has {MAX_RULES} rules already")
+            case RuleRemoved(rule_id):
+                await self._link.run(ALLOW, rule_id, *kept)
+            case _:
+                await self._link.run(PUBLISH, *kept)
         found = Confirmations((), self._members)
         while self._clock.seconds() < until:
             await deferLater(self._clock, ASK_AGAIN_S)

@@ -56,6 +56,7 @@ class Hearing:
         self._health = health
         self._confirm = confirm
         self._hearers: dict[str, Hear] = {}
+        self.overhear: Callable[[Notice], None] = lambda _notice: None  # before the hearers
         self._read_to: dict[str, str] = {}  # the id of the last entry read, by stream
         self._epoch = ""
         self._heard_at = clock.seconds()  # when notices could be read last
@@ -69,6 +70,10 @@ class Hearing:
         """Stop calling the hearer of a member that leaves."""
         self._hearers.pop(member, None)
         self._read_to.pop(INBOX + member, None)
+
+    def tell(self, notice: Notice) -> None:
+        """Tell a notice to the members of this host, which nobody has published."""
+        self._hear(notice)
 
     async def _read(self, protocol: EngineProtocol) -> None:
         try:
@@ -133,6 +138,7 @@ class Hearing:
             except (ValueError, LookupError, TypeError) as error:  # also one of a later version
                 self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
                 continue
+            self.overhear(notice)
             self._hear(notice, notice_id, member)
 
     def _hear(self, notice: Notice, notice_id: str = "", only: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -32,6 +33,7 @@ class Link:
         self._clock = clock
         self._health = health
         self._protocol: EngineProtocol | None = None
+        self.connected: Callable[[], None] = lambda: None  # called after each connect
         self._connection = KeptConnection(clock, dialer, self._use, health)
         self.start, self.stop = self._connection.start, self._connection.stop
 
@@ -78,6 +80,7 @@ class Link:
         if protocol.policy != KEEPS_ALL:
             self._health.may_evict(protocol.policy)
         self._protocol = protocol
+        self.connected()
         try:
             await protocol.lost
         finally:

@@ -144,3 +144,29 @@ local function arrive(member, account, device, moved, kept, kept_s, most)
     end
   end
 end
+
+-- The operator's rules: JSON by id, and when they end.
+local RULES, RULES_END = 'tessel:rules', 'tessel:rules:end'
+
+local function rules_changed()
+  redis.call('HINCRBY', FLEET, 'rules', 1)
+end
+
+-- Remove the rules that have ended.
+local function end_rules()
+  local over = redis.call('ZRANGEBYSCORE', RULES_END, '-inf', int(now_ms()), 'LIMIT', 0, 1000)
+  if #over == 0 then return end
+  redis.call('HDEL', RULES, unpack(over))
+  redis.call('ZREM', RULES_END, unpack(over))
+  rules_changed()
+end
+
+-- Set a rule; `ends` is ms since 1970, 0: it has no end.
+local function set_rule(id, text, ends)
+  redis.call('HSET', RULES, id, text)
+  if tonumber(ends) > 0 then
+    redis.call('ZADD', RULES_END, ends, id)
+  else
+    redis.call('ZREM', RULES_END, id)
+  end
+end

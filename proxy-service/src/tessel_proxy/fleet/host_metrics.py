@@ -1,0 +1,32 @@
+"""Metrics of what one host keeps: the operator's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tessel_proxy.fleet.host_refusals import HostRefusals
+from tessel_proxy.monitoring.metrics import PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class HostCollector(Collector):
+    """A Prometheus collector of the rules, for the process that owns them."""
+
+    refusals: HostRefusals
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with their current values."""
+        yield GaugeMetricFamily(
+            PREFIX + "refusal_rules",
+            "Rules in force by which the operator refuses accounts, devices and addresses.",
+            len(self.refusals.rules()),
+        )
+        yield CounterMetricFamily(
+            PREFIX + "refusals_file_failures",
+            "Failed writes of REFUSALS_FILE (TP3040).",
+            value=self.refusals.file_failures,
+        )

@@ -1,0 +1,25 @@
+"""Settings of what an operator does and sees."""
+
+# ruff: noqa: RUF009 -- setting() declares a field, as dataclasses.field() does
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tessel_service_kit.parsers import optional
+from tessel_service_kit.settings import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationsSettings(Settings):
+    """Files in which refusals and usage outlive the process."""
+
+    refusals_file: Path | None = setting(
+        "REFUSALS_FILE",
+        "",
+        "file in which the operator's refusals are kept, JSON, written by the proxy, mode 600; its "
+        "folder must be writable; with FLEET_URL the engine keeps them, and the file is this "
+        "host's copy for a start without the engine; unset: without FLEET_URL they end with the "
+        "process",
+        optional(Path),
+    )
