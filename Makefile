@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := streamplex service-kit proxy-service device oauth-stub
 # with the Node that runs JavaScript programs, and the client of a fleet's engine
-INSTALLED := $(patsubst proxy-service,proxy-service[fleet],$(PACKAGES:device=device[js]))
+COMMA := ,
+INSTALLED := $(patsubst proxy-service,proxy-service[fleet$(COMMA)otel],$(PACKAGES:device=device[js]))
 SOURCES := $(PACKAGES:%=%/src)
 
 .DEFAULT_GOAL := help

@@ -10,6 +10,7 @@ from typing import Protocol as Interface
 from tessel_proxy.records import log_lines
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.repeated_lines import EVERY_LINE, LogLines
+from tessel_proxy.records.traces import StepTrace, Trace
 
 
 class Listener(Enum):
@@ -74,6 +75,7 @@ class TunnelRecord:
     device: str | None = None
     resumed: bool = False  # with a TLS session ticket
     handshake_s: float = 0.0  # until TLS was established
+    trace: Trace | None = None  # set if it is traced
     quick_returns: int = 0  # replacements in a row, each of a tunnel younger than QUICK_RETURN_S
     substreams: int = 0
     bytes_from_device: int = 0
@@ -165,6 +167,7 @@ class SubstreamRecord:
     address: str = ""
     rule: str = ""  # the egress rule that refused the target
     lasted_s: float = 0.0  # set at the end
+    trace: StepTrace | None = None  # set if its tunnel is traced
     bytes_from_device: int = 0
     bytes_from_target: int = 0
 

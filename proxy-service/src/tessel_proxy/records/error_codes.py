@@ -79,3 +79,4 @@ class ErrorCode(StrEnum):
     ENGINE_AWAY = "TP3034"
     ENGINE_EVICTS = "TP3035"
     REFUSALS_NOT_KEPT = "TP3040"
+    TRACES_NOT_SENT = "TP3043"

@@ -112,6 +112,7 @@ def tunnel_closed(
             outcome=outcome.value,
             error=kind.error,
             why=why,
+            **_trace_id(record),
         )
 
     lines.log(kind, write)
@@ -138,6 +139,7 @@ def substream_closed(record: SubstreamRecord, outcome: Outcome) -> None:
         outcome=outcome.value,
         error=error_value(outcome.error),
         rule=record.rule,
+        **_trace_id(record),
     )
 
 
@@ -187,6 +189,10 @@ def would_be_refused(tunnel: int, account: str, target: str, address: str, rule:
 def error_value(error: ErrorCode | None) -> str | None:
     """Return the `error` field of a log line: the TP number, or None if there is no error."""
     return None if error is None else error.value
+
+
+def _trace_id(record: TunnelRecord | SubstreamRecord) -> dict[str, str]:
+    return {} if record.trace is None else {"trace_id": record.trace.trace_id}
 
 
 def _whose(tunnel: TunnelRecord) -> str:

@@ -77,7 +77,10 @@ class Outbound(TargetSide):
         if self._state is not RelayState.OPENING:
             return
         context = self._context
-        opening = context.opener.open(request, self._kind, context.account, context.tunnel, self)
+        trace = self._record.trace
+        opening = context.opener.open(
+            request, self._kind, context.account, context.tunnel, self, trace=trace
+        )
         opened = opening.addCallback(self._connected).addErrback(self._not_opened)
         if not opened.called:
             self._opening = opened

@@ -43,6 +43,8 @@ from tessel_proxy.monitoring.lag import LagWatch
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
+from tessel_proxy.monitoring.tracing import traces_of
+from tessel_proxy.monitoring.tracing.choice import ITracingReactor
 from tessel_proxy.operations import Refusing
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
@@ -73,7 +75,9 @@ TOKEN_SOURCES = ("AUTH_FILE", "AUTH_HARDCODED_FILE", "AUTH_TESSEL_OA2_FILE")
 now be accepted."""
 
 
-class IProxyReactor(ITimedListeningReactor, IReactorFDSet, IThreadsAndTime, IReactorThreads):
+class IProxyReactor(
+    ITimedListeningReactor, IReactorFDSet, IThreadsAndTime, ITracingReactor, IReactorThreads
+):
     """The reactor interfaces that the proxy uses."""
 
 
@@ -152,6 +156,7 @@ class ProxyService(Service):
         self._ledger = Ledger()
         self._lag = LagWatch(reactor, self._ledger.durations.reactor_lag)
         self._lines = RepeatedLines(reactor)
+        self._traces = traces_of(config, reactor, wall_time, self._lines)
         for each in (server_tls, legacy_tls):
             if isinstance(each, ServerTLS):
                 each.lines = self._lines
@@ -205,7 +210,7 @@ class ProxyService(Service):
     def _shared_state(
         self, authenticator: Authenticator, trust: TargetTrust, tunnels: TunnelRegistry
     ) -> SharedState:
-        config, reactor = self._config, self._reactor
+        config, reactor, traces = self._config, self._reactor, self._traces
         opener = Opener(
             reactor,
             TCPConnector(reactor, keep_alive=config.keep_alive),
@@ -225,7 +230,7 @@ class ProxyService(Service):
             self._limits,
             Penalties(config.max_wrong_tokens, config.auth_penalty_s),
             tunnels,
-            witness=self._ledger,
+            witness=self._ledger if traces is None else traces.witness(self._ledger),
             lines=self._lines,
             places=self._member,
             guesses=self._guesses,
@@ -326,6 +331,8 @@ class ProxyService(Service):
         self._memory.stop()
         self._unanswered.stop()
         self._lag.stop()
+        if self._traces is not None:
+            await self._traces.stop()
         if self._member is not None:
             await self._member.stop()
         await self._admin.stop()

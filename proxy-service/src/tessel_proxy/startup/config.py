@@ -18,6 +18,7 @@ from tessel_proxy.fleet.settings import FleetSettings
 from tessel_proxy.fleet.valkey.settings import EngineSettings
 from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.monitoring.settings import MonitoringSettings
+from tessel_proxy.monitoring.tracing.settings import TracingSettings
 from tessel_proxy.operations.settings import OperationsSettings
 from tessel_service_kit.logs import LogFormat, LogLevel, format_setting, level_setting
 from tessel_service_kit.parsers import integer, optional, seconds
@@ -29,6 +30,7 @@ from tessel_service_kit.texts import cleaned
 class Config(
     MonitoringSettings,
     OperationsSettings,
+    TracingSettings,
     EgressSettings,
     FrontSettings,
     FleetSettings,

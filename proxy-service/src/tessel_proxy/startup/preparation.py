@@ -18,6 +18,7 @@ from tessel_proxy.fleet.shared import fleet_engine
 from tessel_proxy.fleet.valkey.address import IEngineReactor
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
+from tessel_proxy.monitoring.tracing import require_packages
 from tessel_proxy.operations.refusals_file import KeptRules, kept_rules
 from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.targets.trust import TargetTrust
@@ -131,6 +132,7 @@ def get_ready(
     policies = collect(lambda: Policies(config))
     engine = collect(lambda: fleet_engine(config, reactor))
     rules = collect(lambda: kept_rules(config.refusals_file))
+    collect(lambda: require_packages(config))
     hints = lookalikes(environ, SETTINGS) + (policies.hints() if policies else [])
     hints += hints_of_exposed(_secrets(config, files.values()))
     if faults or tls is None or chosen is None:

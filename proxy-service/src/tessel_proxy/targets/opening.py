@@ -27,6 +27,7 @@ from tessel_proxy.egress.policy import OwnMachine, RequestedTarget
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
 from tessel_proxy.records.durations import Durations, Histogram
+from tessel_proxy.records.traces import Step, StepTrace
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import Connect
 from tessel_proxy.targets.dial import dial, in_turn
@@ -80,13 +81,16 @@ class Opener:
         account: str,
         tunnel: int,
         asker: OpeningOwner,
+        *,
+        trace: StepTrace | None = None,
     ) -> Deferred[Target]:
         """Return a Deferred with a new connection for a device, with TLS if `kind` is TLS.
 
         `account` and `tunnel` (its number) are those of the device. `asker` is notified after each
-        step, and will own the target. Fails with TargetError. May be cancelled.
+        step, and will own the target. `trace`, if there is one, records the steps. Fails with
+        TargetError. May be cancelled.
         """
-        opening = _Opening(self, request, account, tunnel, asker)
+        opening = _Opening(self, request, account, tunnel, asker, trace=trace)
         return Deferred.fromCoroutine(opening.run(kind))
 
 
@@ -100,8 +104,11 @@ class _Opening:
         account: str,
         tunnel: int,
         asker: OpeningOwner,
+        *,
+        trace: StepTrace | None,
     ) -> None:
         self._opener = opener
+        self._trace = trace
         self._request = request
         self._account = account
         self._tunnel = tunnel
@@ -150,7 +157,7 @@ class _Opening:
             self._asker.target_looked_up()
             raise node_errors.not_found_now(self._request.host) from None
         finally:
-            self._step_ended(self._opener.durations.lookup)
+            self._step_ended(Step.LOOKUP, self._opener.durations.lookup)
         self._asker.target_looked_up()  # also if the name has no address
         if not addresses:
             raise node_errors.not_found(self._request.host)
@@ -177,7 +184,7 @@ class _Opening:
                 dialling, lambda: node_errors.connect_timed_out(addresses[0], port)
             )
         finally:
-            self._step_ended(opener.durations.dial)
+            self._step_ended(Step.DIAL, opener.durations.dial)
         self._asker.target_connected(address)
         return address
 
@@ -203,13 +210,15 @@ class _Opening:
         except (error.ConnectionLost, error.ConnectionDone):
             raise node_errors.tls_cut() from None
         finally:
-            self._step_ended(opener.durations.target_tls)
+            self._step_ended(Step.TLS, opener.durations.target_tls)
         self._asker.target_secured()
         return target
 
-    def _step_ended(self, took: Histogram) -> None:
+    def _step_ended(self, step: Step, took: Histogram) -> None:
         now = self._opener.clock.seconds()
         took.observe(now - self._began)
+        if self._trace is not None:
+            self._trace.step(step, self._began, now)
         self._began = now
 
     async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
