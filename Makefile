@@ -111,6 +111,10 @@ bench-javascript: setup $(BENCH_BUILT)/site ## compare JavaScript programs on th
 bench-workers: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare two workers with one process; ARGS=--help for options
 	$(BIN)/python -m bench.workers $(ARGS)
 
+.PHONY: bench-gateway
+bench-gateway: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare gateway and proxy with ssh -D and sshd; ARGS=--help for options
+	$(BIN)/python -m bench.gateway $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: ## install the other programs for `make bench`, and a C compiler (Debian, as root)
 	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
