@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tessel_proxy.fleet.host_refusals import HostRefusals
-from tessel_proxy.monitoring.metrics import PREFIX
+from tessel_proxy.monitoring.families import PREFIX
 
 
 @dataclass(frozen=True, slots=True)

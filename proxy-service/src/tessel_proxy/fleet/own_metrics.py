@@ -16,7 +16,7 @@ from tessel_proxy.fleet.supervisor import Supervisor
 from tessel_proxy.fleet.workers import WorkerState
 from tessel_proxy.limits.descriptors import DescriptorShares
 from tessel_proxy.limits.settings import LimitSettings
-from tessel_proxy.monitoring.metrics import PREFIX
+from tessel_proxy.monitoring.families import PREFIX, gauge
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
@@ -57,24 +57,24 @@ class OwnCollector(Collector):
         for state in (WorkerState.STARTING, WorkerState.SERVING, WorkerState.RETIRING):
             workers.add_metric([state.name.lower()], states[state])
         yield workers
-        yield _gauge("workers_limit", "WORKERS.", self.limits.workers)
+        yield gauge("workers_limit", "WORKERS.", self.limits.workers)
         yield CounterMetricFamily(
             PREFIX + "worker_restarts",
             "Workers that died and were started again.",
             value=supervisor.restarts_total,
         )
-        yield _gauge(
+        yield gauge(
             "workers_in_crash_loop",
             "Workers that died again and again soon after their start.",
             supervisor.crash_loops,
         )
-        yield _gauge(
+        yield gauge(
             "tunnels_limit",
             "MAX_TUNNELS, or fewer if the file descriptors of all workers do not suffice.",
             self.limits.tunnels,
         )
-        yield _gauge("ready", "1: the proxy is ready for new tunnels.", not supervisor.obstacles)
-        yield _gauge("draining", "1: the proxy is draining.", supervisor.stopping)
+        yield gauge("ready", "1: the proxy is ready for new tunnels.", not supervisor.obstacles)
+        yield gauge("draining", "1: the proxy is draining.", supervisor.stopping)
         yield CounterMetricFamily(
             PREFIX + "log_lines_dropped",
             "Log lines dropped because standard error was blocked.",
@@ -84,18 +84,14 @@ class OwnCollector(Collector):
 
     def _accounts(self) -> Iterator[Metric]:
         totals = [each.demand for each in self.engine.accounts()]
-        yield _gauge("accounts", "Accounts with open tunnels or substreams.", len(totals))
-        yield _gauge(
+        yield gauge("accounts", "Accounts with open tunnels or substreams.", len(totals))
+        yield gauge(
             "account_tunnels_max",
             "Tunnels of the account with most tunnels.",
             max((each.tunnels for each in totals), default=0),
         )
-        yield _gauge(
+        yield gauge(
             "account_substreams_max",
             "Substreams of the account with most substreams.",
             max((each.substreams for each in totals), default=0),
         )
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, meaning, float(value))

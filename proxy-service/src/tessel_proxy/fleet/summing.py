@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from tessel_proxy.monitoring.metrics import PREFIX
+from tessel_proxy.monitoring.families import PREFIX
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 

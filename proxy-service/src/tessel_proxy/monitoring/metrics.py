@@ -7,7 +7,7 @@ beside their values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from platform import python_version
@@ -16,29 +16,32 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
 )
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from streamplex.conversation import SubstreamKind
 from tessel_proxy.auth.wrappers import AuthResult
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.memory import MIB
+from tessel_proxy.monitoring.families import (
+    PREFIX,
+    duration_histogram,
+    gauge,
+    labelled_counter,
+    labelled_gauge,
+)
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_proxy.records.accounting import Listener
-from tessel_proxy.records.durations import Histogram
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.targets.lookup import LOOKUP_THREADS, Lookups
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
-PREFIX = "tessel_proxy_"
 KINDS = [kind.value for kind in SubstreamKind]
 
 
@@ -91,7 +94,7 @@ class ProxyCollector(Collector):
     def _tunnels(self) -> Iterator[Metric]:
         tunnels, ledger = self._sources.tunnels, self._sources.ledger
         unauthenticated = len(tunnels.unauthenticated)
-        yield _labelled_gauge(
+        yield labelled_gauge(
             "tunnels",
             "Tunnels that are open, by whether their token was accepted.",
             "state",
@@ -100,20 +103,20 @@ class ProxyCollector(Collector):
                 ("unauthenticated", unauthenticated),
             ],
         )
-        yield _gauge(
+        yield gauge(
             "tunnels_unauthenticated_limit",
             "MAX_UNAUTHENTICATED.",
             self._sources.config.max_unauthenticated,
         )
         config = self._sources.config
-        yield _gauge(
+        yield gauge(
             "tunnels_limit",
             "Tunnels that may be open: MAX_TUNNELS, or fewer if descriptors are scarce.",
             self._sources.limits.shares.tunnels,
         )
-        yield _gauge("handshakes", "TLS handshakes in progress.", len(tunnels.handshaking))
-        yield _gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
-        yield _labelled_counter(
+        yield gauge("handshakes", "TLS handshakes in progress.", len(tunnels.handshaking))
+        yield gauge("handshakes_limit", "MAX_HANDSHAKES.", config.max_handshakes)
+        yield labelled_counter(
             "handshakes_done",
             "TLS handshakes of devices that were completed; resumed: with a session ticket.",
             ["kind"],
@@ -122,7 +125,7 @@ class ProxyCollector(Collector):
                 (["resumed"], ledger.handshakes_done[True]),
             ],
         )
-        yield _labelled_counter(
+        yield labelled_counter(
             "tunnels_accepted",
             "Tunnels accepted, by port; legacy: LEGACY_PORT for Tessel 1 boards.",
             ["listener"],
@@ -133,7 +136,7 @@ class ProxyCollector(Collector):
             "Connections that ended before they sent a byte, as in port checks of load balancers.",
             value=ledger.tcp_checks,
         )
-        yield _labelled_counter(
+        yield labelled_counter(
             "tunnels_closed",
             "Tunnels that have ended, by outcome; failed TLS handshakes are handshake_failed.",
             ["outcome"],
@@ -143,36 +146,36 @@ class ProxyCollector(Collector):
     def _substreams(self) -> Iterator[Metric]:
         ledger, limits = self._sources.ledger, self._sources.limits
         opened = [each.kind for each in ledger.substreams]
-        yield _labelled_gauge(
+        yield labelled_gauge(
             "substreams",
             "Substreams that are open.",
             "kind",
             [(kind, opened.count(kind)) for kind in KINDS],
         )
         config = self._sources.config
-        yield _gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
-        yield _gauge(
+        yield gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
+        yield gauge(
             "substreams_waiting_for_rate",
             "Directions of substreams paused because of BYTES_PER_S.",
             limits.waiting_for_rate,
         )
-        yield _gauge(
+        yield gauge(
             "substreams_counted",
             "Substreams that count against the limit, with ended ones whose targets still close.",
             limits.substreams,
         )
-        yield _gauge(
+        yield gauge(
             "substreams_limit",
             "Substreams for which there are descriptors.",
             limits.shares.substreams,
         )
-        yield _labelled_counter(
+        yield labelled_counter(
             "substreams_opened",
             "Substreams that devices opened.",
             ["kind"],
             [([kind], ledger.substreams_opened[kind]) for kind in KINDS],
         )
-        yield _labelled_counter(
+        yield labelled_counter(
             "substreams_closed",
             "Substreams that have ended, by outcome.",
             ["kind", "outcome"],
@@ -182,7 +185,7 @@ class ProxyCollector(Collector):
                 for each in Outcome
             ],
         )
-        yield _labelled_counter(
+        yield labelled_counter(
             "relayed_bytes",
             "Bytes relayed, including those of open substreams.",
             ["listener", "direction"],
@@ -200,29 +203,29 @@ class ProxyCollector(Collector):
         """Yield the largest values of any account: account names must not become labels."""
         tallies, config = self._sources.limits.tallies, self._sources.config
         busy = [each for each in tallies if each.tunnels or each.substreams]
-        yield _gauge("accounts", "Accounts with open tunnels or substreams.", len(busy))
-        yield _gauge(
+        yield gauge("accounts", "Accounts with open tunnels or substreams.", len(busy))
+        yield gauge(
             "account_tunnels_max",
             "Tunnels of the account with most tunnels.",
             max((each.tunnels for each in busy), default=0),
         )
-        yield _gauge(
+        yield gauge(
             "account_tunnels_limit", "MAX_TUNNELS_PER_ACCOUNT.", config.max_tunnels_per_account
         )
-        yield _gauge(
+        yield gauge(
             "account_substreams_max",
             "Substreams of the account with most substreams.",
             max((each.substreams for each in busy), default=0),
         )
-        yield _gauge(
+        yield gauge(
             "account_substreams_limit",
             "MAX_SUBSTREAMS_PER_ACCOUNT.",
             config.max_substreams_per_account,
         )
-        yield _gauge("account_opens_per_second_limit", "OPENS_PER_S.", config.opens_per_s)
-        yield _gauge("bytes_per_second_limit", "BYTES_PER_S; 0: no limit.", config.bytes_per_s)
-        yield _gauge("bytes_per_day_limit", "BYTES_PER_DAY; 0: no limit.", config.bytes_per_day)
-        yield _gauge(
+        yield gauge("account_opens_per_second_limit", "OPENS_PER_S.", config.opens_per_s)
+        yield gauge("bytes_per_second_limit", "BYTES_PER_S; 0: no limit.", config.bytes_per_s)
+        yield gauge("bytes_per_day_limit", "BYTES_PER_DAY; 0: no limit.", config.bytes_per_day)
+        yield gauge(
             "accounts_quota_spent",
             "Accounts that have moved BYTES_PER_DAY and are refused until their next day.",
             sum(each.quota.is_spent for each in tallies),
@@ -230,13 +233,13 @@ class ProxyCollector(Collector):
 
     def _refusals(self) -> Iterator[Metric]:
         ledger = self._sources.ledger
-        yield _labelled_counter(
+        yield labelled_counter(
             "refusals",
             "Tunnels and tokens refused, by reason.",
             ["reason"],
             [([each.value], ledger.refusals[each]) for each in Refusal],
         )
-        yield _labelled_counter(
+        yield labelled_counter(
             "auth_checks",
             "Token checks, by result.",
             ["result"],
@@ -254,71 +257,41 @@ class ProxyCollector(Collector):
             ("substream", "Substreams that have ended.", durations.substream),
             ("reactor_lag", "How late timers fire: nobody is served then.", durations.reactor_lag),
         ):
-            yield _histogram(f"{name}_seconds", f"Duration: {meaning}", histogram)
+            yield duration_histogram(f"{name}_seconds", f"Duration: {meaning}", histogram)
 
     def _state(self) -> Iterator[Metric]:
         sources = self._sources
-        yield _gauge("lookups", "Name look-ups in progress.", sources.lookups.under_way)
-        yield _gauge("lookups_limit", "Name look-ups that can be in progress.", LOOKUP_THREADS)
-        yield _gauge(
+        yield gauge("lookups", "Name look-ups in progress.", sources.lookups.under_way)
+        yield gauge("lookups_limit", "Name look-ups that can be in progress.", LOOKUP_THREADS)
+        yield gauge(
             "ready", "1: the proxy is ready for new tunnels.", not sources.readiness.obstacles
         )
-        yield _gauge("draining", "1: the proxy is draining.", sources.readiness.draining)
+        yield gauge("draining", "1: the proxy is draining.", sources.readiness.draining)
         yield CounterMetricFamily(
             PREFIX + "log_lines_dropped",
             "Log lines dropped because standard error was blocked.",
             value=sources.log_dropped(),
         )
         limit = sources.config.memory_max_mib * MIB
-        yield _gauge("memory_limit_bytes", "MEMORY_MAX_MIB; 0: no limit.", limit)
-        yield _gauge(
+        yield gauge("memory_limit_bytes", "MEMORY_MAX_MIB; 0: no limit.", limit)
+        yield gauge(
             "memory_full",
             "1: the memory limit is near, and new tunnels are refused.",
             sources.readiness.is_full(),
         )
         ends = sources.certificate_ends()
         if ends is not None:
-            yield _gauge(
+            yield gauge(
                 "certificate_not_after_timestamp_seconds",
                 "When the first server certificate expires.",
                 ends,
             )
-        yield _gauge(
+        yield gauge(
             "revocations_not_after_timestamp_seconds",
             "When the first revocation list in CLIENT_CRL_FILE expires; 0: no list.",
             sources.revocations_end() or 0,
         )
         yield _labelled_gauge_of_build()
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, meaning, float(value))
-
-
-def _labelled_gauge(
-    name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]
-) -> Metric:
-    family = GaugeMetricFamily(PREFIX + name, meaning, labels=[label])
-    for label_value, value in values:
-        family.add_metric([label_value], float(value))
-    return family
-
-
-def _labelled_counter(
-    name: str, meaning: str, labels: list[str], values: Iterable[tuple[list[str], float]]
-) -> Metric:
-    family = CounterMetricFamily(PREFIX + name, meaning, labels=labels)
-    for words, value in values:
-        family.add_metric(words, float(value))
-    return family
-
-
-def _histogram(name: str, meaning: str, histogram: Histogram) -> Metric:
-    buckets = [
-        (str(floatToGoString(bound_s)), float(n))  # type: ignore[no-untyped-call] # the client's
-        for bound_s, n in histogram.cumulative()
-    ]
-    return HistogramMetricFamily(PREFIX + name, meaning, buckets, histogram.sum_s)
 
 
 def _labelled_gauge_of_build() -> Metric:

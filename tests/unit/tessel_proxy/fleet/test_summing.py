@@ -6,8 +6,10 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
 )
+from twisted.protocols.amp import MAX_VALUE_LENGTH
 
 from tessel_proxy.fleet.summing import SummedCollector, packed, snapshot_of, unpacked
+from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
 
 def counter(name, **by_kind):
@@ -128,3 +130,8 @@ def test_the_types_of_summed_metrics_stay():
     registry.register(summed([counter("opened", net=1), histogram(1.0, **{"+Inf": 1})]))
     kinds = {each.name: each.type for each in registry.collect()}
     assert kinds == {"tessel_proxy_opened": "counter", "tessel_proxy_lookup_seconds": "histogram"}
+
+
+def test_a_snapshot_of_all_metrics_fits_into_a_message_between_processes():
+    snapshot = snapshot_of(Scrape().registry.collect())
+    assert len(packed(snapshot)) < MAX_VALUE_LENGTH / 4

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from tessel_proxy.fleet.valkey.health import EngineHealth
-from tessel_proxy.monitoring.metrics import PREFIX
+from tessel_proxy.monitoring.families import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
