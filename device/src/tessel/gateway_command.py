@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, cast
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
 
 from tessel.gateway import (
+    GATEWAY_SETTINGS,
     GatewayRun,
     GatewaySettings,
     IGatewayReactor,
@@ -23,9 +24,10 @@ from tessel.gateway import (
 from tessel.gateway.settings import Address
 from tessel.gateway_options import CONNECT, GATEWAY
 from tessel.network.interface import Target
-from tessel.settings import DEBUG_VARIABLE, Settings, SettingsError
+from tessel.settings import DEBUG_VARIABLE, SETTINGS, Settings, SettingsError
+from tessel_service_kit.files import hints_of_exposed
 from tessel_service_kit.output import Writable
-from tessel_service_kit.settings import ConfigError
+from tessel_service_kit.settings import ConfigError, lookalikes
 
 Level: TypeAlias = object  # of Twisted's log: its constants have no public type
 
@@ -49,6 +51,8 @@ def run_gateway(
         settings = _gateway_settings(given.listen, environ, has_program=bool(program))
     except (SettingsError, ConfigError) as error:
         return _report(error.faults, errors)
+    for hint in _hints(environ):
+        errors.write(f"tessel: warning: {hint}\n")
     if program and shutil.which(program[0]) is None:
         errors.write(f"tessel: {program[0]}: there is no such program\n")
         return NOT_FOUND_EXIT
@@ -72,6 +76,13 @@ def run_connect(
     target = Target(given.host, given.port)
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     return StdioRun(reactor, environ, target, random.random, is_typed=is_typed).run()
+
+
+def _hints(environ: Mapping[str, str]) -> list[str]:
+    """Return hints about misspelt settings, and about a password that every user can read."""
+    file = GatewaySettings.table()["password"].file(environ)
+    exposed = hints_of_exposed([] if file is None else [(file.name, file.path)])
+    return [*lookalikes(environ, (*GATEWAY_SETTINGS, *SETTINGS)), *exposed]
 
 
 def on_host(environ: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tessel.run_options import add_env
 from tessel.settings import MAX_PORT
+from tessel_service_kit.settings import described
 
 GATEWAY: Final = "gateway"
 CONNECT: Final = "connect"
@@ -42,9 +43,10 @@ def add_gateway(commands: Any, command: Command) -> None:
         usage="tessel gateway [-h] [--env NAME=VALUE]... [--listen ADDRESS:PORT] "
         "[-- PROGRAM [ARG...]]",
         description=_GATEWAY,
-        epilog="settings: docs/settings.md, or `tessel run --help` for those of the device",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
+    parser.add_argument("-h", "--help", action=_ShowHelp, nargs=0, help="show this and exit")
     parser.set_defaults(command=command, name=GATEWAY)
     add_env(parser)
     parser.add_argument(
@@ -73,6 +75,20 @@ def add_connect(commands: Any, command: Command) -> None:
     add_env(parser)
     parser.add_argument("host", metavar="HOST", help="name or address of the target")
     parser.add_argument("port", metavar="PORT", type=_port, help="1 to 65535")
+
+
+class _ShowHelp(argparse.Action):
+    """Shows the help with the gateway's settings, which are loaded only for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from tessel.gateway.settings import GATEWAY_SETTINGS  # noqa: PLC0415 - `run` needs no gateway
+
+        parser.epilog = (
+            f"settings, from the environment or --env:\n{described(GATEWAY_SETTINGS)}\n"
+            "  and those of the device: tessel run --help"
+        )
+        parser.print_help()
+        parser.exit()
 
 
 def _port(text: str) -> int:

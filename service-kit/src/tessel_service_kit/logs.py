@@ -45,6 +45,7 @@ from tessel_service_kit.log_file import FileOutput
 from tessel_service_kit.output import LineOutput, Writable, descriptor_of
 from tessel_service_kit.parsers import one_of
 from tessel_service_kit.settings import setting
+from tessel_service_kit.texts import printable
 
 MAX_TEXT = 8 * 1024  # characters of one message or field; only hostile peers cause longer ones
 MAX_TRACEBACK = 64 * 1024
@@ -230,7 +231,7 @@ def text_record(event: LogEvent) -> str:
     """
     words = (_time(event), _level(event), _name(event), *_number(event), *_worker(event))
     head = " ".join((*words, _message(event)))
-    continued = "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
+    continued = "".join(f"    {printable(line)}\n" for line in _traceback(event).splitlines())
     return f"{head}\n{continued}"
 
 
@@ -296,14 +297,14 @@ def _level(event: LogEvent) -> str:
 
 
 def _name(event: LogEvent) -> str:
-    return _printable(str(event.get("event") or event.get("log_namespace") or "-"))
+    return printable(str(event.get("event") or event.get("log_namespace") or "-"))
 
 
 def _number(event: LogEvent) -> Iterable[str]:
     """Return the error's number (TP...), if it has one, so that text lines show it, too."""
     number = event.get("error")
     if isinstance(number, str) and number and "event" in event:
-        yield _printable(_limited(number, MAX_TEXT))
+        yield printable(_limited(number, MAX_TEXT))
 
 
 def _worker(event: LogEvent) -> Iterable[str]:
@@ -317,7 +318,7 @@ def _message(event: LogEvent) -> str:
     failure = event.get("log_failure")
     if not message and isinstance(failure, Failure):
         message = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
-    return _printable(_limited(message, MAX_TEXT))
+    return printable(_limited(message, MAX_TEXT))
 
 
 def _formatted(event: LogEvent) -> str:
@@ -341,13 +342,6 @@ def _has_named_fields_alone(form: str) -> bool:
 def _traceback(event: LogEvent) -> str:
     failure = event.get("log_failure")
     return _limited(failure.getTraceback(), MAX_TRACEBACK) if isinstance(failure, Failure) else ""
-
-
-def _printable(text: str) -> str:
-    """Replace characters that are not printable by backslash escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _limited(text: str, limit: int) -> str:

@@ -56,6 +56,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def printable(text: str) -> str:
+    """Return `text` with characters that are not printable as backslash escapes.
+
+    So a peer's text cannot control the terminal of whoever reads a log.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def is_quoted(text: str) -> bool:
     """Return whether the text begins and ends with a quotation mark that belongs to a pair."""
     return len(text) > 1 and text[-1] in QUOTES.get(text[0], "")

@@ -27,6 +27,7 @@ from tessel.gateway.opening import (
 )
 from tessel.gateway.target_end import TargetEnd
 from tessel.network.interface import INetwork, Target
+from tessel_service_kit.texts import printable
 
 _log = Logger(namespace="tessel")
 
@@ -222,4 +223,4 @@ class Client(End):
             report(self)
 
     def _warn(self, text: str) -> None:
-        _log.warn("{client}: {text}", client=self._name, text=text)
+        _log.warn("{client}: {text}", client=self._name, text=printable(text))

@@ -21,6 +21,7 @@ from tessel.gateway.target_end import TargetEnd
 from tessel.network.interface import Target
 from tessel.radio.host import IHostReactor
 from tessel_service_kit.serving import IServingReactor, Serving
+from tessel_service_kit.texts import printable
 
 log = Logger(namespace="tessel")
 
@@ -116,8 +117,9 @@ class StdioRun:
         await self._board.power_off()
 
     def _failed(self, error: NodeError) -> None:
-        hint = f"\n  hint: {error.hint}" if error.hint else ""
-        log.error("{target}: {error}{hint}", target=self._target, error=error, hint=hint)
+        hint = f"\n  hint: {printable(error.hint)}" if error.hint else ""
+        why = f"{printable(str(error))}{hint}"
+        log.error("{target}: {why}", target=self._target, why=why)
         self._end(CUT_EXIT)
 
     def _one_is_over(self) -> None:
@@ -129,7 +131,11 @@ class StdioRun:
         loss = self._far.loss or self._near.loss
         if loss is None:
             return 0
-        log.error("{target}: the connection was cut: {why}", target=self._target, why=cut_by(loss))
+        log.error(
+            "{target}: the connection was cut: {why}",
+            target=self._target,
+            why=printable(cut_by(loss)),
+        )
         return CUT_EXIT
 
     def _end(self, code: int) -> None:

@@ -168,6 +168,26 @@ def test_gateway_refuses_to_serve_other_machines_without_a_password():
     assert b"GATEWAY_LISTEN=0.0.0.0:0 without GATEWAY_PASSWORD; allowed: a loopback" in done.stderr
 
 
+def test_gateway_warns_of_misspelt_settings_and_a_password_that_all_can_read(tmp_path):
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    file.chmod(0o644)
+    settings = {"GATEWAY_LISTN": "1", "GATEWAY_PASSWORD_FILE": str(file)}
+
+    done = tessel("gateway", "--", "true", **settings)
+
+    assert done.returncode == 0
+    assert b"GATEWAY_LISTN is not a setting: did you mean GATEWAY_LISTEN?" in done.stderr
+    assert str(file).encode() in done.stderr
+
+
+def test_help_lists_the_gateways_settings():
+    done = tessel("gateway", "--help")
+
+    assert done.returncode == 0
+    assert b"GATEWAY_MAX_CLIENTS" in done.stdout
+
+
 def test_gateway_says_that_its_port_is_used():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

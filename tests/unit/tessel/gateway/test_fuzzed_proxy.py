@@ -92,6 +92,7 @@ class Run:
                 self.client_ended = True
                 self.wire.protocol.readConnectionLost()
             case "client is lost":
+                self.client_ended = True
                 self.wire.lose(ConnectionLost())
             case "client is full" if self.wire.producer is not None:
                 self.wire.producer.pauseProducing()

@@ -42,6 +42,8 @@ REFUSED_REQUESTS = {
     "port 0": ("05010001 c0000204 0000", 1, Outcome.MALFORMED),
     "an empty name": ("05010003 00 0050", 1, Outcome.MALFORMED),
     "a name that is not UTF-8": ("05010003 02 c328 0050", 1, Outcome.MALFORMED),
+    "a name with a space": ("05010003 03 612062 0050", 1, Outcome.MALFORMED),
+    "a name that would control a terminal": ("05010003 03 611b5b 0050", 1, Outcome.MALFORMED),
     "version 4 in the request": ("04010001 c0000204 0050", 1, Outcome.MALFORMED),
 }
 

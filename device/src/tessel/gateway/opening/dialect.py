@@ -33,6 +33,20 @@ class Dialect(Protocol):
         ...
 
 
+def is_host(text: str) -> bool:
+    """Return whether a text can be a host: a name or an address, without spaces and controls."""
+    return bool(text) and text.isprintable() and not any(c.isspace() for c in text)
+
+
+def decoded_host(name: bytes) -> str | None:
+    """Return a host in UTF-8 as text; None if it is none."""
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if is_host(text) else None
+
+
 def split_authority(text: str, default_port: int | None) -> tuple[str, int] | None:
     """Return host and port of `host:port` or `[address]:port`; None if the text is neither.
 
@@ -42,6 +56,7 @@ def split_authority(text: str, default_port: int | None) -> tuple[str, int] | No
     if found is None:
         return None
     port = int(found[3]) if found[3] else default_port
-    if port is None or not 0 < port <= MAX_PORT:
+    host = found[1] or found[2]
+    if port is None or not 0 < port <= MAX_PORT or not is_host(host):
         return None
-    return found[1] or found[2], port
+    return host, port

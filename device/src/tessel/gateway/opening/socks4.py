@@ -11,6 +11,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
+from tessel.gateway.opening.dialect import decoded_host
 from tessel.gateway.opening.events import Connect, Event, Refuse, ToTarget
 from tessel.gateway.opening.outcomes import CODES, Outcome
 
@@ -86,9 +87,9 @@ class Socks4:
             return self._refused(Outcome.UNSUPPORTED_COMMAND, f"command {command}")
         if self._has_password:
             return self._refused(Outcome.WRONG_PASSWORD, "SOCKS4 has no passwords")
-        host = _decoded(texts[1]) if names else str(ipaddress.IPv4Address(address))
+        host = decoded_host(texts[1]) if names else str(ipaddress.IPv4Address(address))
         if not host or not port:
-            return self._refused(Outcome.MALFORMED, f"host {host!r}, port {port}")
+            return self._refused(Outcome.MALFORMED, f"host or port {port} is not allowed")
         self._state = NEXT[self._state][Step.REQUEST]
         self._rest = b""
         early = texts[-1]
@@ -98,13 +99,6 @@ class Socks4:
         self._state = NEXT[self._state][Step.REFUSED]
         self._rest = b""
         return [Refuse(_reply(outcome), outcome, detail)]
-
-
-def _decoded(name: bytes) -> str | None:
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return None
 
 
 def _reply(outcome: Outcome) -> bytes:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tessel.gateway.opening.credentials import Credentials
+from tessel.gateway.opening.dialect import decoded_host
 from tessel.gateway.opening.events import Connect, Event, Refuse, Send, ToTarget
 from tessel.gateway.opening.outcomes import CODES, Outcome
 
@@ -186,22 +187,19 @@ class Socks5:
         if command != COMMAND_CONNECT:
             return _refused(Outcome.UNSUPPORTED_COMMAND, f"command {command}")
         if not host or not port:
-            return _refused(Outcome.MALFORMED, f"host {host!r}, port {port}")
+            return _refused(Outcome.MALFORMED, f"host or port {port} is not allowed")
         return Step.REQUEST, [Connect(host, port)]
 
 
 def _host(kind: AddressType, reader: _Reader) -> str | None:
-    """Return the host of a request; None for a name that is not UTF-8."""
+    """Return the host of a request; None for a name that is none."""
     match kind:
         case AddressType.IPV4:
             return str(ipaddress.IPv4Address(reader.take(IPV4_BYTES)))
         case AddressType.IPV6:
             return str(ipaddress.IPv6Address(reader.take(IPV6_BYTES)))
         case AddressType.NAME:
-            try:
-                return reader.counted().decode()
-            except UnicodeDecodeError:
-                return None
+            return decoded_host(reader.counted())
 
 
 def _refused(outcome: Outcome, detail: str) -> tuple[Step, list[Event]]:
