@@ -2,7 +2,9 @@
 
 import hashlib
 import random
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -128,6 +130,36 @@ def test_bind_and_udp_get_command_not_supported_and_an_end(gateway, site, comman
     with gateway.client() as client:
         assert socks5(client, "127.0.0.1", site["echo"], command) == 7
         assert to_end(client) == b""
+
+
+@pytest.mark.parametrize("local", ["127.0.0.0/8", "nothing.invalid"])
+def test_a_simulated_chip_carries_connections_directly_and_through_the_tunnel(
+    gateway_of, proxy, site, local
+):
+    gateway = gateway_of(proxy, RADIO="cc3000-sim", PROXY_LOCAL=local)
+    with gateway.joined(site["source"]) as client:
+        client.sendall(b"100000\n")
+        found = to_end(client)  # an end, although the chip cannot half-close
+
+    assert hashlib.sha256(found).hexdigest() == sha256_of(100_000)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_download_without_a_length_is_an_error_for_curl_if_the_proxy_is_killed(
+    gateway, proxy, site
+):
+    command = ["curl", "-sS", "--http0.9", "--no-buffer", "--socks5-hostname"]
+    address = f"http://127.0.0.1:{site['trickle']}/"
+    download = subprocess.Popen(
+        [*command, f"127.0.0.1:{gateway.port}", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with download:
+        assert download.stdout.read(1000)
+        proxy.kill()
+        assert download.wait(20) == 56  # CURLE_RECV_ERROR
+        assert b"reset" in download.stderr.read()
 
 
 def test_a_target_that_resets_resets_the_client(gateway, site):
