@@ -31,8 +31,8 @@ GATEWAY: Final = {
 }
 PROXY: Final = {
     "Basic settings": "HOST PORT CERT_FILE KEY_FILE AUTH_HARDCODED EGRESS_ALLOW EGRESS_DENY",
-    "Tokens": "AUTH_FILE AUTH_TESSEL_OA2 AUTH_PLUGIN AUTH_CACHE_S AUTH_STALE_S AUTH_RECHECK_S "
-    "AUTH_TIMEOUT_S AUTH_PENALTY_S MAX_WRONG_TOKENS",
+    "Tokens": "AUTH_FILE INVITATIONS_DIR AUTH_TESSEL_OA2 AUTH_PLUGIN AUTH_CACHE_S AUTH_STALE_S "
+    "AUTH_RECHECK_S AUTH_TIMEOUT_S AUTH_PENALTY_S MAX_WRONG_TOKENS",
     "What devices may reach": "EGRESS_MODE POLICY_FILE TARGET_CA_FILE CONNECT_TIMEOUT_S",
     "Certificates": "KEY_PASS CLIENT_CA_FILE CLIENT_CRL_FILE RELOAD_LOOK_S",
     "Tessel 1 boards": "LEGACY_PORT LEGACY_CERT_FILE LEGACY_KEY_FILE",
@@ -75,7 +75,10 @@ Set only one of the two.
 """
 INTRODUCTIONS: Final = {
     "The device": "The device reads its settings when the program opens its first connection. "
-    "Until then, the program itself can set them in `os.environ`.",
+    "Until then, the program itself can set them in `os.environ`. If neither `PROXY_HOST` nor a "
+    "token is set, `tessel run`, `gateway` and `connect` add the settings in "
+    "`~/.config/tessel/settings.env`, or in the file that `TESSEL_SETTINGS_FILE` names: "
+    "[`tessel join`](tokens.md#invite-a-device-without-typing-a-token) writes it.",
     "The gateway": "The gateway reads its settings at the start. Those of the device decide how it "
     "connects, with one other default: `RADIO=host`. [gateway.md](gateway.md) explains it.",
     "The proxy": "The proxy reads its settings at the start. [What is read again](tokens.md"

@@ -22,6 +22,7 @@ NO_ERRORS = {
     Outcome.ENDED_WITHOUT_CLOSE_NOTIFY,
     Outcome.LEFT_BY_DEVICE,
     TunnelOutcome.ENDED,
+    TunnelOutcome.JOINED,
     TunnelOutcome.NOTHING_SENT,
     TunnelOutcome.STOPPED,
 }

@@ -3,6 +3,7 @@
 tessel run [OPTION]... PROGRAM [ARG...]    run it as on the device
 tessel gateway [OPTION]... [-- PROGRAM]    a SOCKS and HTTP proxy over its network
 tessel connect [OPTION]... HOST PORT       join a connection to stdin and stdout
+tessel join [--print FORM] INVITATION      exchange an invitation for this device's settings
 tessel radio check [--env NAME=VALUE]...   check the chip's wiring
 tessel radio decode FILE                   explain a trace
 """
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from twisted.logger import ILogObserver, globalLogBeginner
 
-from tessel import radio_check
+from tessel import join_command, radio_check
 from tessel.cc3000.decode import NotATraceError, explained, read_trace
 from tessel.cc3000.trace import TracedBus
 from tessel.entry import INTERRUPTED_EXIT
@@ -43,6 +44,7 @@ from tessel.run_options import (
     board_options,
 )
 from tessel.settings import SETTINGS, exposed, lookalikes, malformed
+from tessel.settings_file import SettingsFileError, add_settings_of_file
 from tessel_service_kit.command_line import CommandParser
 from tessel_service_kit.output import LineOutput, descriptor_of
 from tessel_service_kit.settings import described
@@ -198,6 +200,13 @@ def _check(given: argparse.Namespace) -> int:
     return radio_check.run(settings, cast("radio_check.ICheckReactor", reactor), print, sys.stderr)
 
 
+def _join(given: argparse.Namespace) -> int:
+    from tessel_service_kit.reactor import reactor  # noqa: PLC0415 - it is installed when imported
+
+    streams = join_command.Streams(sys.stdin, sys.stdout, sys.stderr)
+    return join_command.run(given, os.environ, cast("join_command.IJoinReactor", reactor), streams)
+
+
 def _decode(given: argparse.Namespace) -> int:
     try:
         with Path(given.file).open(encoding="ascii", errors="replace") as trace:
@@ -217,6 +226,11 @@ def _decode(given: argparse.Namespace) -> int:
 
 def _settings_are_good(given: argparse.Namespace) -> bool:
     os.environ.update(dict(given.env))
+    try:
+        add_settings_of_file(os.environ)
+    except SettingsFileError as error:
+        print(f"tessel: {error}", file=sys.stderr)
+        return False
     for hint in [*lookalikes(os.environ), *exposed(os.environ)]:
         print(f"tessel: warning: {hint}", file=sys.stderr)
     faults = malformed(os.environ)
@@ -265,6 +279,14 @@ def _parser() -> argparse.ArgumentParser:
     add_run_options(run)
     add_gateway(commands, _gateway)
     add_connect(commands, _gateway)
+    joining = commands.add_parser(
+        "join",
+        help="exchange an invitation for the settings of this device",
+        description=join_command.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    joining.set_defaults(command=_join)
+    join_command.add_join_options(joining)
     _add_radio(commands.add_parser("radio", help="check the chip, or decode a trace"))
     return parser
 

@@ -25,6 +25,7 @@ from tessel_proxy.auth.account_file import (
     line_for,
     recipe_for,
 )
+from tessel_proxy.auth.invitations import InvitationsError
 from tessel_proxy.certificates.issuing import names_of
 from tessel_proxy.certificates.make import (
     CertificateError,
@@ -39,6 +40,7 @@ from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.command_line import parser
 from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.inviting import Place, explained, invite, qr_code
 from tessel_proxy.startup.preparation import Ready, get_ready
 from tessel_proxy.startup.run import Host, IReactor, serve, work
 from tessel_proxy.startup.telling import confirmed_text, tell_proxies
@@ -73,7 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(f"no proxy was told ({ErrorCode.ENGINE_AWAY.value})", str(error))
         return FAILED
     except TokenError as error:
-        _complain("no token was hashed", str(error))
+        _complain("no token was made", str(error))
+        return FAILED
+    except InvitationsError as error:
+        _complain("no invitation was made", str(error))
         return FAILED
 
 
@@ -86,6 +91,8 @@ def _run(arguments: Namespace) -> int:
             return _make_cert(arguments.names, family, arguments.out, arguments.days)
         case "hash-token":
             return _hash_token(arguments.account, given=arguments.stdin)
+        case "invite":
+            return _invite(arguments)
         case "check-config":
             return _check_config()
         case "upgrade":
@@ -187,6 +194,17 @@ def _hash_token(account: str, *, given: bool) -> int:
             print(f"hint: {hint}", file=sys.stderr)
     if not given:
         print(f"the token of {account}, shown only once: {token}", file=sys.stderr)
+    return OK
+
+
+def _invite(arguments: Namespace) -> int:
+    config = Config.for_invitations(environ)
+    place = Place(arguments.host, arguments.port)
+    invited = invite(config, arguments.account, place, time.time(), arguments.hours * 3600.0)
+    print(invited.uri)
+    if not arguments.no_qr:
+        print(qr_code(invited.uri), file=sys.stderr)
+    print(explained(invited), file=sys.stderr)
     return OK
 
 

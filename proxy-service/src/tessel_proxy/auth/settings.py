@@ -64,6 +64,13 @@ class AuthSettings(Settings):
         "and when it changes",
         optional(Path),
     )
+    invitations_dir: Path | None = setting(
+        "INVITATIONS_DIR",
+        "",
+        "folder of invitations that tessel-proxy invite makes, which the proxy must be able to "
+        "write; unset: the folder invitations beside AUTH_FILE",
+        optional(Path),
+    )
     auth_timeout_s: float = setting(
         "AUTH_TIMEOUT_S",
         "10",

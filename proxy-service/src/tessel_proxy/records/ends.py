@@ -142,6 +142,8 @@ class TunnelOutcome(Enum):
     REPLACED = "replaced", ErrorCode.REPLACED  # by the device's newer tunnel
     ENDED_BY_OPERATOR = "ended_by_operator", ErrorCode.ENDED_BY_OPERATOR
     REFUSED_BY_OPERATOR = "refused_by_operator", ErrorCode.REFUSED_BY_OPERATOR
+    JOINED = "joined"  # the device got what it needs to come back with a token
+    WRONG_INVITATION = "wrong_invitation", ErrorCode.WRONG_INVITATION
     INTERNAL_ERROR = "internal_error", ErrorCode.INTERNAL_ERROR
 
 
@@ -208,4 +210,5 @@ class Refusal(Enum):
     )
     FLOODED = ErrorCode.FLOODED, "too many messages while the token is checked"
     NOT_AUTHORIZED = ErrorCode.NOT_AUTHORIZED, "a substream before an accepted token"
+    WRONG_INVITATION = ErrorCode.WRONG_INVITATION, "its invitation is not valid"
     PROXY_HEADER = ErrorCode.PROXY_HEADER, "no PROXY protocol header from a load balancer"

@@ -58,6 +58,7 @@ class ErrorCode(StrEnum):
     SOURCE_PENALTY = "TP2018"
     MEMORY_FULL = "TP2019"
     ENDED_FOR_MEMORY = "TP2020"
+    WRONG_INVITATION = "TP2034"
 
     # the operator is asked to do something
     SETTINGS = "TP3001"
@@ -80,3 +81,4 @@ class ErrorCode(StrEnum):
     ENGINE_EVICTS = "TP3035"
     REFUSALS_NOT_KEPT = "TP3040"
     TRACES_NOT_SENT = "TP3043"
+    INVITATIONS_UNUSABLE = "TP3050"

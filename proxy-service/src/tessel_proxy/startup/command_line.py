@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Final
 
 from tessel_proxy.certificates.make import MAX_DAYS, SERVER_DAYS
 from tessel_proxy.startup.config import SETTINGS
 from tessel_service_kit.command_line import CommandParser, explain_assignment
 from tessel_service_kit.parsers import integer
 from tessel_service_kit.settings import described
+
+MAX_PORT: Final = 65_535
+INVITATION_HOURS: Final = 24
+MAX_INVITATION_HOURS: Final = 24 * 365
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument(
         "--days",
-        type=_days,
+        type=_ranged(1, MAX_DAYS),
         default=SERVER_DAYS,
         help="days until the server certificate expires (default: %(default)s)",
     )
@@ -92,11 +98,39 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="read the token from standard input instead of making one",
     )
+    _add_invite(commands)
     return top
 
 
-def _days(text: str) -> int:
-    try:
-        return integer(1, MAX_DAYS)(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {error}") from None
+def _add_invite(commands: Any) -> None:
+    inviting = commands.add_parser(
+        "invite",
+        help="make a token for a new device, as an invitation that is used once",
+        description="Make a token for the account, add its line to AUTH_FILE, and print an "
+        "invitation: a URI that tessel join exchanges for the token, once. On standard error "
+        "follow the URI as a QR code, and what to do with it.",
+    )
+    inviting.add_argument("account", metavar="ACCOUNT")
+    inviting.add_argument(
+        "--host", help="name by which devices reach the proxy, instead of the certificate's first"
+    )
+    inviting.add_argument(
+        "--port", type=_ranged(1, MAX_PORT), help="port that devices connect to, instead of PORT"
+    )
+    inviting.add_argument(
+        "--hours",
+        type=_ranged(1, MAX_INVITATION_HOURS),
+        default=INVITATION_HOURS,
+        help="hours until the invitation expires (default: %(default)s)",
+    )
+    inviting.add_argument("--no-qr", action="store_true", help="print no QR code")
+
+
+def _ranged(lowest: int, highest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        try:
+            return integer(lowest, highest)(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r}; allowed: {error}") from None
+
+    return number

@@ -48,6 +48,7 @@ from tessel_proxy.monitoring.tracing.choice import ITracingReactor
 from tessel_proxy.operations import Refusing
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.joining import invitations_of
 from tessel_proxy.startup.listeners import DevicePorts, ITimedListeningReactor, ListeningAddress
 from tessel_proxy.startup.reload import Reloader
 from tessel_proxy.startup.stopping import (
@@ -62,6 +63,7 @@ from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
 from tessel_proxy.tunnel.drain import Drain
+from tessel_proxy.tunnel.joining import Invitations
 from tessel_proxy.tunnel.shared_state import SharedState, TunnelRegistry
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
@@ -176,7 +178,18 @@ class ProxyService(Service):
         self._guesses = (
             None if fleet is None else SharedGuesses(fleet.engine, config.max_wrong_tokens)
         )
-        self._shared = self._shared_state(authenticator, trust, tunnels)
+        self._shared = self._shared_state(
+            authenticator,
+            trust,
+            tunnels,
+            invitations_of(
+                config,
+                reactor,
+                wall_time,
+                lambda: self._reloader.load_changed(TOKEN_SOURCES),
+                fleet,
+            ),
+        )
         self._memory = MemoryWatch(
             reactor,
             config.memory_max_mib,
@@ -208,7 +221,11 @@ class ProxyService(Service):
         )
 
     def _shared_state(
-        self, authenticator: Authenticator, trust: TargetTrust, tunnels: TunnelRegistry
+        self,
+        authenticator: Authenticator,
+        trust: TargetTrust,
+        tunnels: TunnelRegistry,
+        invitations: Invitations,
     ) -> SharedState:
         config, reactor, traces = self._config, self._reactor, self._traces
         opener = Opener(
@@ -235,6 +252,7 @@ class ProxyService(Service):
             places=self._member,
             guesses=self._guesses,
             refusals=self.refusing,
+            invitations=invitations,
         )
 
     def _reloaded(self, name: str) -> None:

@@ -86,6 +86,13 @@ class Config(
         ports = 1 if self.legacy_port is None else 2
         return ports * self.max_unauthenticated if self.proxy_protocol_from else 0
 
+    @property
+    def invitations_folder(self) -> Path | None:
+        """The folder of invitations; None without AUTH_FILE, in which their tokens are."""
+        if self.auth_file is None:
+            return None
+        return self.invitations_dir or self.auth_file.with_name("invitations")
+
     @classmethod
     def secret_files(cls, environ: Mapping[str, str]) -> dict[str, SecretFile]:
         """Return the files of secrets that can be read again, by the field name of the setting."""
@@ -116,6 +123,12 @@ class Config(
     def for_tokens(cls, environ: Mapping[str, str]) -> Self:
         """Return a Config with the settings of hash-token only; raises ConfigError if faulty."""
         return cls.some_from_env(environ, "auth_file")
+
+    @classmethod
+    def for_invitations(cls, environ: Mapping[str, str]) -> Self:
+        """Return a Config with the settings of invite only; raises ConfigError if faulty."""
+        needed = ("auth_file", "invitations_dir", "cert_file", "port")
+        return cls.some_from_env(environ, *needed)
 
 
 SETTINGS: Final = tuple(Config.table().values())

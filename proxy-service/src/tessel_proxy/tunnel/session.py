@@ -17,10 +17,16 @@ from streamplex.conversation import (
     ALREADY_ACCEPTED,
     NOT_AUTHORIZED,
     Hello,
+    JoinAnswer,
+    Joined,
+    JoinRequest,
+    NotJoined,
     Reason,
     Refused,
     decode_hello,
+    decode_join,
     encode_answer,
+    encode_joined,
 )
 from streamplex.jsontext import Json
 from streamplex.tx import ITunnelListener, Substream, TunnelProtocol
@@ -64,7 +70,9 @@ class Session:
         self._held = HeldQueue()
         self._secured = False
         self._deadline = Deadline(shared.clock)
-        self._checking: Deferred[Account | Refusal | TurnedAway] | None = None
+        self._checking: Deferred[Account | Refusal | TurnedAway] | Deferred[JoinAnswer] | None = (
+            None
+        )
         self._authenticated: AuthenticatedTunnel | None = None
         self._outcome: TunnelOutcome | None = None  # set if the proxy ends the tunnel
         self._tokens = TokenChecks(shared, source, record.tunnel)
@@ -224,7 +232,28 @@ class Session:
 
     def messageReceived(self, value: Json) -> None:
         """Called with a device's message: checks its token, or holds it during another check."""
-        self._hello_received(decode_hello(value))
+        request = decode_join(value)
+        if request is not None and self._state is SessionState.UNAUTHENTICATED:
+            self._join(request)
+        else:
+            self._hello_received(decode_hello(value))
+
+    def _join(self, request: JoinRequest) -> None:
+        self._move(SessionInput.TOKEN)
+        self._deadline.stop()
+        self._tunnel.hear_at_most(MAX_BYTES_WHILE_CHECKED)
+        answering = Deferred.fromCoroutine(self._shared.invitations.answer(request))
+        self._checking = answering
+        answering.addCallback(self._join_answered).addErrback(self._broken)
+
+    def _join_answered(self, answer: JoinAnswer) -> None:
+        refused = isinstance(answer, NotJoined)
+        if refused:
+            self._record.log_refused(Refusal.WRONG_INVITATION)
+        if isinstance(answer, Joined):
+            self._record.account = answer.account
+        self._tunnel.message(encode_joined(answer))
+        self._end(TunnelOutcome.WRONG_INVITATION if refused else TunnelOutcome.JOINED)
 
     def _hello_received(self, hello: Hello) -> None:
         match self._state:

@@ -20,6 +20,7 @@ from tessel_proxy.records.accounting import NoWitness, TunnelRecord, Witness
 from tessel_proxy.records.ends import TunnelOutcome
 from tessel_proxy.records.repeated_lines import EachLine, LogLines
 from tessel_proxy.targets.opening import Opener
+from tessel_proxy.tunnel.joining import Invites, NoInvitations
 from tessel_proxy.tunnel.settings import TunnelSettings
 
 
@@ -118,3 +119,4 @@ class SharedState:
     places: Places | None = None  # None: no other process serves the accounts
     guesses: Guesses | None = None  # as `places`
     refusals: OperatorsRefusals = field(default_factory=NobodyRefused)
+    invitations: Invites = field(default_factory=NoInvitations)

@@ -329,7 +329,7 @@ def test_a_malformed_setting_is_an_exit_code(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        ("", "tessel: error: a command is missing; expected: run, gateway, connect or radio"),
+        ("", "tessel: error: a command is missing; expected: run, gateway, connect, join or radio"),
         ("run", "tessel run: error: the following arguments are required: PROGRAM"),
         (
             "run --env NOVALUE x.py",
