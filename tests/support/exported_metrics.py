@@ -36,4 +36,5 @@ def of_engine():
 
 
 def of_host():
-    return HostCollector(SimpleNamespace(rules=list, file_failures=0))
+    refusals = SimpleNamespace(rules=list, file_failures=0)
+    return HostCollector(SimpleNamespace(refusals=refusals, usage=None))

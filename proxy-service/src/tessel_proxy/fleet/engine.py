@@ -25,7 +25,7 @@ from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
 
-from tessel_proxy.operations import Rule
+from tessel_proxy.operations import Rule, Usage
 
 CALL_TIMEOUT_S: Final = 0.5
 """Seconds for one call. An engine on the same site answers in a millisecond or two; a device waits
@@ -181,13 +181,17 @@ class Confirmations:
 
 
 class Kept(Interface):
-    """What a host keeps for its members: HostRefusals explains `rules_after`."""
+    """What a host keeps for its members; HostKeeping explains the methods."""
 
     def rules_after(self, rule_id: str) -> Sequence[Rule]: ...
+    def reported(self, member: str, number: int, more: Mapping[str, Usage]) -> None: ...
 
 
 class NothingKept:
-    """A Kept without rules."""
+    """A Kept without rules and usage."""
+
+    def reported(self, member: str, number: int, more: Mapping[str, Usage]) -> None:
+        """Ignore usage."""
 
     def rules_after(self, rule_id: str) -> Sequence[Rule]:  # noqa: ARG002 -- the interface's
         """Return no rules."""

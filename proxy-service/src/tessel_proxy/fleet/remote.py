@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -34,7 +35,7 @@ from tessel_proxy.fleet.wire import (
     load_slice,
     load_totals,
 )
-from tessel_proxy.operations import Rule
+from tessel_proxy.operations import Rule, Usage
 
 T = TypeVar("T")
 
@@ -147,6 +148,10 @@ class RemoteEngine:
         while page := load_rules(await self._call("rules_after", found[-1].id if found else "")):
             found += page
         return found
+
+    async def reported(self, number: int, more: Mapping[str, Usage]) -> None:
+        """Report what accounts have used since the last report; see UsageReports."""
+        await self._call("reported", number, {name: astuple(each) for name, each in more.items()})
 
     def listen(self, member: str, hear: Hear) -> None:  # noqa: ARG002 -- as above
         """See Engine."""

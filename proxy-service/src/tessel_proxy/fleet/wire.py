@@ -25,7 +25,7 @@ from tessel_proxy.fleet.engine import (
     Totals,
     TunnelsEnded,
 )
-from tessel_proxy.operations import Rule
+from tessel_proxy.operations import Rule, Usage
 
 PAGE_BYTES: Final = 48 * 1024
 """Bytes of rules, in JSON, in one answer to a worker: AMP carries 64 KiB."""
@@ -109,8 +109,19 @@ async def answer(engine: HostEngine, member: str, method: str, values: Any) -> o
         case "publish":
             done = await engine.publish(load_notice(values[0].encode()))
             return [done.confirmed, done.missing]
+        case _:
+            return _kept_answer(engine.kept, member, method, values)
+
+
+def _kept_answer(kept: Kept, member: str, method: str, values: Any) -> object:
+    match method:
         case "rules_after":
-            return _page(engine.kept.rules_after(*values))
+            return _page(kept.rules_after(*values))
+        case "reported":
+            number, more = values
+            usage = {account: Usage(*each) for account, each in more.items()}
+            kept.reported(member, number, usage)
+            return None
         case _:
             raise EngineError(f"the engine has no method {method!r}")
 

@@ -7,6 +7,7 @@ byte costs nothing besides the addition in its record.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tessel_proxy.records.accounting import Listener, SubstreamRecord, TunnelRecord
@@ -30,6 +31,7 @@ class Ledger:
     refusals: Counter[Refusal] = field(default_factory=Counter)
     auth_answers: Counter[str] = field(default_factory=Counter)
     durations: Durations = field(default_factory=Durations)
+    closed: Callable[[TunnelRecord], object] = lambda _record: None  # called when a tunnel ends
     _tcp_checks: int = 0  # of load balancers with the PROXY protocol
     _from_device: Counter[Listener] = field(default_factory=Counter)  # of closed substreams
     _from_target: Counter[Listener] = field(default_factory=Counter)
@@ -47,6 +49,7 @@ class Ledger:
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None:
         """Called when a tunnel ends: counts the outcome and drops the record."""
         self.tunnels.discard(record)
+        self.closed(record)
         self.tunnels_closed[outcome] += 1
 
     def substream_opened(self, record: SubstreamRecord) -> None:

@@ -1,13 +1,23 @@
 """What an operator sees and does: refusals, and the usage of accounts.
 
 `Rule` says whom the operator refuses; `Refusals` is the interface to change the rules, and
-`RefusalList` finds the one that holds for a device.
+`RefusalList` finds the one that holds for a device. `UsageMeter` adds up what accounts use, and
+`UsageKeeping` writes it.
 """
 
 from tessel_proxy.operations.refusal_list import MAX_RULES, RefusalList, TooManyRulesError
 from tessel_proxy.operations.refusals import Refusals, RefusalsError, Spread
 from tessel_proxy.operations.refusing import Refusing
 from tessel_proxy.operations.rules import Rule, RuleError, rule_id
+from tessel_proxy.operations.usage import (
+    Usage,
+    UsageError,
+    UsageMeter,
+    UsagePage,
+    UsageQuestion,
+    UsageRow,
+)
+from tessel_proxy.operations.usage_keeping import UsageKeeping
 
 __all__ = [
     "MAX_RULES",
@@ -19,5 +29,12 @@ __all__ = [
     "RuleError",
     "Spread",
     "TooManyRulesError",
+    "Usage",
+    "UsageError",
+    "UsageKeeping",
+    "UsageMeter",
+    "UsagePage",
+    "UsageQuestion",
+    "UsageRow",
     "rule_id",
 ]

@@ -23,3 +23,11 @@ class OperationsSettings(Settings):
         "process",
         optional(Path),
     )
+    usage_file: Path | None = setting(
+        "USAGE_FILE",
+        "",
+        "SQLite file with the bytes, openings, tunnels and refusals of each account and day (UTC) "
+        "for 90 days, written by the proxy every 5 s, mode 600; its folder must be writable; with "
+        "FLEET_URL they are kept by the engine instead; unset: without FLEET_URL they are not kept",
+        optional(Path),
+    )

@@ -8,7 +8,7 @@ from typing import Final
 from typing import Protocol as Interface
 
 from tessel_proxy.records import log_lines
-from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.ends import REFUSED, Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.repeated_lines import EVERY_LINE, LogLines
 from tessel_proxy.records.traces import StepTrace, Trace
 
@@ -80,6 +80,8 @@ class TunnelRecord:
     substreams: int = 0
     bytes_from_device: int = 0
     bytes_from_target: int = 0
+    accepted: bool = False  # its token
+    refused: int = 0  # tunnel or substreams, to its account
 
     def __post_init__(self) -> None:
         self.witness.tunnel_opened(self)
@@ -113,12 +115,14 @@ class TunnelRecord:
 
         `features`: the features that both ends support.
         """
+        self.accepted = True
         log_lines.tunnel_authenticated(self, features)
         if self.quick_returns > MAX_QUICK_RETURNS:
             log_lines.device_name_shared(self)
 
     def log_refused(self, why: Refusal) -> None:
         """Count and log that the tunnel, or a token on it, was refused."""
+        self.refused += 1
         log_refused(self.tunnel, self.peer, why, self.witness, self.lines)
 
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
@@ -181,6 +185,8 @@ class SubstreamRecord:
         """
         self.lasted_s = now - self.started_at
         self.of.add(self)
+        if outcome in REFUSED:
+            self.of.refused += 1
         self.of.witness.substream_closed(self, outcome)
         log_lines.substream_closed(self, outcome)
 

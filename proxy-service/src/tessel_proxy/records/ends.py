@@ -8,7 +8,7 @@ changes its meaning.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Self
+from typing import Final, Self
 
 from twisted.logger import LogLevel
 
@@ -95,6 +95,20 @@ class Outcome(Enum):
         ErrorCode.INTERNAL_ERROR,
         "ECONNABORTED: internal error of the proxy",
     )
+
+
+REFUSED: Final = frozenset(
+    {
+        Outcome.TOO_MANY_SUBSTREAMS,
+        Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT,
+        Outcome.TOO_MANY_SUBSTREAMS_IN_ALL,
+        Outcome.WINDOWS_USED_UP,
+        Outcome.OPENS_TOO_FAST,
+        Outcome.QUOTA_SPENT,
+        Outcome.REFUSED_BY_POLICY,
+    }
+)
+"""Ends of substreams that a limit or a rule of the proxy refused."""
 
 
 class TunnelOutcome(Enum):

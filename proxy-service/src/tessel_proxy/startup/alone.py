@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorUNIX
@@ -11,12 +9,13 @@ from twisted.internet.interfaces import IReactorUNIX
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
 from tessel_proxy.fleet.engine import Confirmations, Notice
 from tessel_proxy.fleet.host_metrics import HostCollector
-from tessel_proxy.fleet.host_refusals import HostRefusals
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.composition import ProxyService
+from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.keeping import host_keeping
 from tessel_service_kit.names import IThreadsAndTime
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class SingleProcess:
         self,
         service: ProxyService,
         reactor: IAloneReactor,
-        control_socket: Path | None,
+        settings: Config,
         engine: ValkeyEngine | None,
         kept: KeptRules,
     ) -> None:
@@ -46,20 +45,20 @@ class SingleProcess:
         self._reactor = reactor
         self._engine = engine
         publish = self._act if engine is None else engine.publish
-        self.refusals = HostRefusals(
-            publish, reactor, time.time, kept, is_shared=engine is not None
+        take = service.usage.take if service.usage is not None else dict
+        self.keeping = host_keeping(
+            settings, kept, reactor, publish=publish, engine=engine, take=take
         )
-        service.metrics.register(HostCollector(self.refusals))
-        commands = {"upgrade": _no_upgrade, "tell": telling(self.refusals.publish)}
-        self._control = ControlPort(control_socket, commands, reactor)
+        service.metrics.register(HostCollector(self.keeping))
+        commands = {"upgrade": _no_upgrade, "tell": telling(self.keeping.refusals.publish)}
+        self._control = ControlPort(settings.control_socket, commands, reactor)
         if engine is not None:
             service.metrics.register(EngineCollector(engine.health))
-            engine.follow_rules(self.refusals)
 
     def start(self) -> None:
         """Connect to the engine and listen; raises CannotListenError."""
-        self.refusals.start()
-        self._service.refusing.replace(self.refusals.rules())
+        self.keeping.start()
+        self._service.refusing.replace(self.keeping.refusals.rules())
         if self._engine is not None:
             self._engine.start()
         self._service.startService()
@@ -69,9 +68,9 @@ class SingleProcess:
         """Drain and stop the proxy. Commands are heard until it has ended."""
         await self._service.stopService()
         await self._control.stop()
+        await self.keeping.stop()
         if self._engine is not None:
             self._engine.stop()
-        await self.refusals.stop()
 
     async def _act(self, notice: Notice) -> Confirmations:
         name = (member_name(),)

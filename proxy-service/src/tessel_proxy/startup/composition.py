@@ -45,7 +45,7 @@ from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.monitoring.tracing import traces_of
 from tessel_proxy.monitoring.tracing.choice import ITracingReactor
-from tessel_proxy.operations import Refusing
+from tessel_proxy.operations import Refusing, UsageMeter
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.joining import invitations_of
@@ -156,6 +156,10 @@ class ProxyService(Service):
             reactor, lambda: self._ports.are_open, lambda: self._memory.is_full
         )
         self._ledger = Ledger()
+        self.usage: UsageMeter | None = None
+        if config.usage_file is not None or config.fleet_url is not None:
+            self.usage = UsageMeter(self._ledger)
+            self._ledger.closed = self.usage.closed
         self._lag = LagWatch(reactor, self._ledger.durations.reactor_lag)
         self._lines = RepeatedLines(reactor)
         self._traces = traces_of(config, reactor, wall_time, self._lines)

@@ -94,7 +94,7 @@ def serve(host: Host) -> int:
     service = _proxy(
         host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
     )
-    alone = SingleProcess(service, reactor, config.control_socket, ready.engine, ready.kept_rules)
+    alone = SingleProcess(service, reactor, config, ready.engine, ready.kept_rules)
     serving = Serving(
         alone.start,
         alone.stop,
@@ -216,10 +216,10 @@ def work(host: Host, arguments: Namespace) -> int:
     place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
     fleet = Fleet(str(arguments.number), config.workers, link.engine)
     service = _proxy(host, config, ready, lambda: log.dropped, place=place, fleet=fleet)
-    worker = Worker(service, link)
+    worker = Worker(service, link, reactor)
     serving = Serving(
         lambda: worker.start(reactor),
-        service.stopService,
+        worker.stop,
         reactor,
         reload=lambda: _reload(service, ready),
         hangups=hangups,

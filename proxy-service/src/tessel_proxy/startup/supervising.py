@@ -5,7 +5,6 @@ It is what the command runs with more than one worker, in place of a ProxyServic
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from twisted.logger import Logger
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.control import ControlError, ControlPort, telling
 from tessel_proxy.fleet.host_metrics import HostCollector
-from tessel_proxy.fleet.host_refusals import HostRefusals
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
@@ -33,6 +31,7 @@ from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.keeping import host_keeping
 from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.names import IThreadsAndTime
 from tessel_service_kit.output import LineOutput
@@ -81,10 +80,10 @@ class SupervisorService:
         self._fleet = fleet
         self._reloader = Reloader(reactor, reloadables, config.reload_look_s)
         self._engine = LocalEngine(reactor, self._guessed) if fleet is None else fleet
-        self.refusals = HostRefusals(
-            self._engine.publish, reactor, time.time, kept, is_shared=fleet is not None
+        self.keeping = host_keeping(
+            config, kept, reactor, publish=self._engine.publish, engine=fleet
         )
-        self._engine.kept = self.refusals
+        self._engine.kept = self.keeping
         self._metrics = SummedCollector(process_registry())
         self.supervisor = Supervisor(
             Plan(
@@ -97,7 +96,7 @@ class SupervisorService:
             launch,
             self._engine,
             reactor,
-            forget=self._engine.forget,
+            forget=self._forget,
             log=self._write,
             metrics=self._metrics,
         )
@@ -110,12 +109,11 @@ class SupervisorService:
         self._upgrade = Upgrade(self.supervisor, reactor)
         registry = CollectorRegistry()
         registry.register(self._metrics)
-        registry.register(HostCollector(self.refusals))
+        registry.register(HostCollector(self.keeping))
         if fleet is not None:
             registry.register(EngineCollector(fleet.health))
-            fleet.follow_rules(self.refusals)
         self._admin = AdminPort(config, reactor, admin_site(self.supervisor, registry))
-        commands = {"upgrade": self._upgrade_asked, "tell": telling(self.refusals.publish)}
+        commands = {"upgrade": self._upgrade_asked, "tell": telling(self.keeping.refusals.publish)}
         self._control = ControlPort(config.control_socket, commands, reactor)
 
     async def start(self) -> None:
@@ -123,7 +121,7 @@ class SupervisorService:
 
         Raises CannotListenError.
         """
-        self.refusals.start()
+        self.keeping.start()
         if self._fleet is not None:
             self._fleet.start()
         self._reloader.start()
@@ -160,13 +158,17 @@ class SupervisorService:
         self._reloader.stop()
         await self._control.stop()
         await self._admin.stop()
+        await self.keeping.stop()
         if self._fleet is not None:
             self._fleet.stop()
-        await self.refusals.stop()
 
     def halt(self) -> None:
         """End all workers at once."""
         self.supervisor.halt()
+
+    def _forget(self, member: str) -> None:
+        self._engine.forget(member)
+        self.keeping.forget(member)
 
     def _guessed(self, source: str, level: float) -> None:
         for each in self.supervisor.living:

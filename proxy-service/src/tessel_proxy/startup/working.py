@@ -7,12 +7,13 @@ import socket
 from collections.abc import Sequence
 from functools import partial
 
-from twisted.internet.interfaces import IAddress, IReactorSocket
+from twisted.internet.interfaces import IAddress, IReactorSocket, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 
 from tessel_proxy.fleet.place import LAST_WORDS, STDERR, SUPERVISOR
 from tessel_proxy.fleet.summing import packed, snapshot_of
+from tessel_proxy.fleet.usage_reports import UsageReports
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.composition import ProxyService
@@ -24,8 +25,11 @@ class Worker:
 
     _log = Logger()
 
-    def __init__(self, service: ProxyService, link: WorkerLink) -> None:
+    def __init__(self, service: ProxyService, link: WorkerLink, clock: IReactorTime) -> None:
         self._service = service
+        self._reports = None
+        if service.usage is not None:
+            self._reports = UsageReports(service.usage.take, link.engine.reported, clock)
         self._link = link
         link.status = self._status
 
@@ -47,7 +51,15 @@ class Worker:
         for rule in await self._link.engine.rules():  # notices of changes come already
             self._service.refusing.add(rule)
         self._service.startService()
+        if self._reports is not None:
+            self._reports.start()
         await self._link.serving()
+
+    async def stop(self) -> None:
+        """Drain and stop, and report the last usage."""
+        await self._service.stopService()
+        if self._reports is not None:
+            await self._reports.stop()
 
     def _retire(self, serving: Serving) -> None:
         self._service.successors_serve = True

@@ -13,6 +13,7 @@ from tessel_proxy.fleet.engine import (
     RuleRemoved,
     TokensRevoked,
 )
+from tessel_proxy.fleet.host_keeping import HostKeeping
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.host_refusals import HostRefusals
 from tessel_proxy.fleet.local import LocalEngine
@@ -163,10 +164,11 @@ def test_the_metrics_count_the_rules_in_force():
     host.now += 1
     samples = {
         each.name: each.value
-        for family in HostCollector(host.refusals).collect()
+        for family in HostCollector(HostKeeping(host.refusals, None)).collect()
         for each in family.samples
     }
     assert samples == {
         "tessel_proxy_refusal_rules": 1,
         "tessel_proxy_refusals_file_failures_total": 0,
+        "tessel_proxy_usage_failures_total": 0,
     }

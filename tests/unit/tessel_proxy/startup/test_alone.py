@@ -11,9 +11,11 @@ from tessel_proxy.fleet.control import ControlError, ask, tell
 from tessel_proxy.fleet.engine import Confirmations, TokensRevoked
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.valkey.health import EngineHealth
+from tessel_proxy.fleet.valkey.usage import EngineUsage
 from tessel_proxy.operations import Refusing
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.alone import SingleProcess
+from tessel_proxy.startup.config import Config
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
 
@@ -22,6 +24,7 @@ class Service:
 
     def __init__(self, said):
         self.metrics = CollectorRegistry()
+        self.usage = None
         self.refusing = Refusing(TunnelRegistry(), lambda: 0.0)
         self.said = said
         self.outcome = None
@@ -42,6 +45,7 @@ class Engine:
     def __init__(self, said):
         self.health = EngineHealth(reactor, "an engine")
         self.said = said
+        self.usage = EngineUsage(None)
 
     def start(self):
         self.said.append("engine")
@@ -73,7 +77,7 @@ def running(service, tmp_path):
     started = []
 
     def start(engine=None):
-        alone = SingleProcess(service, reactor, path, engine, KeptRules())
+        alone = SingleProcess(service, reactor, Config(control_socket=path), engine, KeptRules())
         alone.start()
         started.append(alone)
         return path
@@ -114,7 +118,9 @@ async def test_one_process_says_that_it_cannot_be_upgraded(running):
 async def test_the_engine_is_left_after_the_drain_and_the_socket_is_removed(
     service, said, tmp_path
 ):
-    alone = SingleProcess(service, reactor, tmp_path / "control", Engine(said), KeptRules())
+    alone = SingleProcess(
+        service, reactor, Config(control_socket=tmp_path / "control"), Engine(said), KeptRules()
+    )
     alone.start()
     await alone.stop()
     assert said == ["engine", "service", "stop service", "stop engine"]

@@ -63,6 +63,7 @@ from tessel_proxy.fleet.valkey.scripts import (
     RENEW,
     WRONG_TOKENS,
 )
+from tessel_proxy.fleet.valkey.usage import EngineUsage
 from tessel_proxy.fleet.wire import dump_notice
 from tessel_proxy.operations import MAX_RULES
 
@@ -97,6 +98,7 @@ class ValkeyEngine:
         self._hearing = Hearing(clock, dialer, self.health, self._confirm)
         self._days = Days(clock, self._link, token_hex(8))
         self._devices = Devices(self._link)
+        self.usage = EngineUsage(self._link)
         self._rules: RulesFollower | None = None
         self.kept: Kept = NothingKept()
         self._epoch = ""

@@ -1,0 +1,141 @@
+"""What each account has used: counted from the records of its tunnels, at no cost for a byte.
+
+The records count bytes and substreams anyway. A meter adds them up now and then, and returns what
+has come since it did so before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import astuple, dataclass
+from typing import Final
+from typing import Protocol as Interface
+
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+
+KEPT_DAYS: Final = 90
+"""Days for which usage is kept: three months of an invoice or a dispute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account used: bytes, openings of substreams, tunnels, and refusals.
+
+    Refusals are tunnels and substreams that the proxy refused to the account.
+    """
+
+    bytes_from_device: int = 0
+    bytes_from_target: int = 0
+    opens: int = 0
+    tunnels: int = 0
+    refusals: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+
+NOTHING: Final = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """The usage of an account on a day (YYYY-MM-DD, UTC)."""
+
+    day: str
+    account: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePage:
+    """Rows ordered by day and account. `has_more`: others follow behind the last one."""
+
+    rows: Sequence[UsageRow]
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageQuestion:
+    """Which rows are asked for: days from `first` to `last` (both included), and an account.
+
+    `account` None: all accounts. `after` are day and account of the last row that is known; the
+    page begins behind it. `limit`: rows of the page.
+    """
+
+    first: str
+    last: str
+    account: str | None = None
+    after: tuple[str, str] = ("", "")
+    limit: int = 1000
+
+
+class UsageError(Exception):
+    """Usage could not be written or read; the text says why."""
+
+
+class OpenRecords(Interface):
+    """The records of open tunnels and substreams; the Ledger of the metrics has them."""
+
+    @property
+    def tunnels(self) -> AbstractSet[TunnelRecord]: ...
+    @property
+    def substreams(self) -> AbstractSet[SubstreamRecord]: ...
+
+
+class UsageMeter:
+    """Adds up what accounts have used since it was last asked."""
+
+    def __init__(self, records: OpenRecords) -> None:
+        """`records`: of the tunnels that are open now. `closed` tells the others."""
+        self._records = records
+        self._counted: dict[TunnelRecord, Usage] = {}  # what was returned, of open tunnels
+        self._closed: list[TunnelRecord] = []
+
+    def closed(self, record: TunnelRecord) -> None:
+        """Called when a tunnel ends: it is counted the next time."""
+        if record.account is not None:
+            self._closed.append(record)
+
+    def take(self) -> Mapping[str, Usage]:
+        """Return what each account has used since the last call."""
+        still_open = self._of_open_substreams()
+        found: dict[str, Usage] = {}
+        closed, self._closed = self._closed, []
+        for record in {*self._records.tunnels, *closed, *self._counted}:
+            if record.account is None:
+                continue
+            total = _of_closed_substreams(record) + still_open.get(record, NOTHING)
+            if more := total - self._counted.get(record, NOTHING):
+                found[record.account] = found.get(record.account, NOTHING) + more
+            # substreams may outlive their tunnel for a moment
+            if record in self._records.tunnels or record in still_open:
+                self._counted[record] = total
+            else:
+                self._counted.pop(record, None)
+        return found
+
+    def _of_open_substreams(self) -> dict[TunnelRecord, Usage]:
+        sums: dict[TunnelRecord, list[int]] = {}
+        for each in self._records.substreams:
+            found = sums.setdefault(each.of, [0, 0, 0])
+            found[0] += each.bytes_from_device
+            found[1] += each.bytes_from_target
+            found[2] += 1
+        return {record: Usage(*found) for record, found in sums.items()}
+
+
+def _of_closed_substreams(record: TunnelRecord) -> Usage:
+    return Usage(
+        record.bytes_from_device,
+        record.bytes_from_target,
+        record.substreams,
+        int(record.accepted),
+        record.refused,
+    )
