@@ -70,6 +70,16 @@ class TestConnecting:
         assert "read lost" in served.calls  # the device answered `end`
         assert not device.proxy.connections[0].ends[0].protocol.substreams
 
+    @pytest.mark.parametrize("has_ended", [True, False])
+    def test_a_close_in_place_of_connect_is_a_reset(self, device, has_ended):
+        attempt = device.connect(HalfCloseable)
+        served = device.proxy.served[0]
+        if has_ended:
+            served.ends()
+        served.closes()
+        device.pump()
+        assert attempt.error.code == "ECONNRESET"
+
     def test_a_refusal_by_the_proxys_rules_has_a_hint_beside_the_error(self, device):
         attempt = device.connect(HalfCloseable)
         device.proxy.served[0].fails("connect EACCES 10.0.0.1:80")

@@ -182,7 +182,8 @@ class ProxiedConnection(ProxiedTransport):
 
     def _heard_close(self) -> None:
         """Report the close. Without an `end` of the proxy before it, the connection was cut."""
-        cut = self._phase in NOT_LEFT and not self._substream.peer_ended
+        connecting = self._phase is ConnectionPhase.CONNECTING  # a target that never answered
+        cut = self._phase in NOT_LEFT and (connecting or not self._substream.peer_ended)
         self._leave(_reset() if cut else Failure(ConnectionDone()))
         self._substream.release()
 
