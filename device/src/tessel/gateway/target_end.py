@@ -46,7 +46,11 @@ class TargetEnd(End):
 
     def connect(self, network: INetwork, target: Target) -> None:
         """Begin the attempt. The bytes that `send` gets from now on follow it."""
-        late = NodeError(f"connect ETIMEDOUT {target}", "ETIMEDOUT")
+        late = NodeError(
+            f"connect ETIMEDOUT {target}: neither the proxy nor the target has answered within "
+            f"{OPENING_TIMEOUT_S:g} s",
+            "ETIMEDOUT",
+        )
         attempt = network.connect(target, self.protocol, watcher=self.link)
         self._attempt = within(OPENING_TIMEOUT_S, self._clock, attempt, late)
         self._attempt.addCallbacks(lambda _: self._succeeded(), self._not_connected)
