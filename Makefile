@@ -57,6 +57,15 @@ $(VENV)/.docs-installed: $(VENV)/.installed constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
 	@touch $@
 
+# So are the driver of the browser, which is large, and the rules of accessibility.
+$(VENV)/.page-installed: $(VENV)/.installed constraints.txt pyproject.toml
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group page
+	@touch $@
+
+.PHONY: page-test
+page-test: setup $(VENV)/.page-installed ## test the operator's page in a real Chromium, if one is installed (4 minutes)
+	$(BIN)/pytest tests/page
+
 SITE := docs/build/site
 
 .PHONY: docs

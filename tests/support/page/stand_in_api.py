@@ -15,7 +15,9 @@ from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tessel_proxy.monitoring.page import PAGE, SECURITY_HEADERS
+from tessel_proxy.explanations import paragraph
+from tessel_proxy.monitoring.page import PAGE, SECURITY_HEADERS, error_page
+from tessel_proxy.records.error_codes import ErrorCode
 
 TOKEN = "an operator's token"
 STEP_S = 10
@@ -207,7 +209,7 @@ def _page_of(rows, key, name, query):
     }
 
 
-class _Refusal(Exception):
+class RefusalError(Exception):
     def __init__(self, status, code, message):
         super().__init__(message)
         self.status, self.code = status, code
@@ -226,7 +228,7 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
         def do_GET(self):
             self._answer()
 
-        do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 -- the base class's names
+        do_POST = do_DELETE = do_HEAD = do_GET
 
         def _answer(self):
             api.requests.append((self.command, self.path))
@@ -239,7 +241,7 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
                     self._send(200, page.body, page.content_type.decode())
                 else:
                     self._resource(split.path)
-            except _Refusal as refusal:
+            except RefusalError as refusal:
                 said = {"code": refusal.code, "message": str(refusal)}
                 self._json({"error": said}, refusal.status)
             except (BrokenPipeError, ConnectionResetError):
@@ -255,7 +257,7 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
             for pattern, call in self._resources().items():
                 if found := re.fullmatch(pattern, f"{self.command} {path}"):
                     return call(*(unquote(each) for each in found.groups()))
-            raise _Refusal(*NOT_FOUND)
+            raise RefusalError(*NOT_FOUND)
 
         def _resources(self):
             return {
@@ -276,17 +278,17 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
                 ),
                 "GET /api/v1/history": lambda: self._json(api.history),
                 "GET /api/v1/errors/(.+)": lambda number: self._json(
-                    {"error": number, "title": f"What {number} is called"}
+                    paragraph(ErrorCode(number)).as_json()
                 ),
                 "GET /errors/(.+)": lambda number: self._send(
-                    200, f"<h1>{number}</h1>".encode(), "text/html"
+                    200, error_page(number), "text/html; charset=utf-8"
                 ),
                 "GET /api/v1/events": self._events,
             }
 
         def _log_in(self):
             if self.body != {"token": TOKEN}:
-                raise _Refusal(403, "wrong_token", "wrong token")
+                raise RefusalError(403, "wrong_token", "wrong token")
             name = secrets.token_hex(16)
             api.sessions[name] = secrets.token_hex(16)
             cookie = f"tessel_session={name}; HttpOnly; SameSite=Strict; Path=/"
@@ -301,13 +303,13 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
 
         def _need_session(self):
             if self._cookie() not in api.sessions:
-                raise _Refusal(*NOT_FOUND)
+                raise RefusalError(*NOT_FOUND)
 
         def _need_own_origin(self):
             own = f"http://{self.headers['Host']}"
             guard = api.sessions[self._cookie()]
             if self.headers.get("Origin") != own or self.headers.get("X-Tessel-CSRF") != guard:
-                raise _Refusal(403, "forged", "the request is not from the page")
+                raise RefusalError(403, "forged", "the request is not from the page")
 
         def _session(self):
             return {"csrf": api.sessions[self._cookie()], "expires_at": time.time() + 43_200}
@@ -317,18 +319,22 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
             self._send(204, b"", "text/plain")
 
         def _tunnels(self):
-            asked = {key: self.query[key][0] for key in ("account", "device", "address") if key in self.query}
+            asked = {
+                key: self.query[key][0]
+                for key in ("account", "device", "address")
+                if key in self.query
+            }
             rows = [t for t in api.tunnels.values() if all(t[k] == v for k, v in asked.items())]
             self._json(_page_of(rows, "id", "tunnels", self.query))
 
         def _tunnel(self, name):
             if name not in api.tunnels:
-                raise _Refusal(*NOT_FOUND)
+                raise RefusalError(*NOT_FOUND)
             self._json({**api.tunnels[name], "open": api.substreams.get(name, [])})
 
         def _end(self, name):
             if api.tunnels.pop(name, None) is None:
-                raise _Refusal(*NOT_FOUND)
+                raise RefusalError(*NOT_FOUND)
             why = self.query["reason"][0]
             end = {"id": name, "outcome": "ended by the operator", "error": "TP2032", "why": why}
             api.push("tunnels", {"opened": [], "changed": [], "closed": [end]})
@@ -338,7 +344,12 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
             rule = {"account": None, "device": None, "address": None, **self.body}
             seconds = rule.pop("for_s", None)
             until = time.time() + seconds if seconds else None
-            rule |= {"id": f"r{len(api.refused)}", "until_at": until, "by": "session", "since_at": time.time()}
+            rule |= {
+                "id": f"r{len(api.refused)}",
+                "until_at": until,
+                "by": "session",
+                "since_at": time.time(),
+            }
             api.refused.append(rule)
             self._json({**rule, "ended": 1, "confirmed": ["edge-1"], "missing": []})
 

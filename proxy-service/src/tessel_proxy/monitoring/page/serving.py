@@ -18,25 +18,23 @@ CONTENT_TYPES: Final = {
 }
 """By the end of a file's name. Other files of the folder, such as licences, are not served."""
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        # text of a device can become HTML nowhere: browsers that know this refuse the attempt
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
+_RULES: Final = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    # text of a device can become HTML nowhere: browsers that know this refuse the attempt
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
 )
 
 SECURITY_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType(
     {
-        b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
+        b"content-security-policy": "; ".join(_RULES).encode(),
         b"cross-origin-opener-policy": b"same-origin",
         b"cross-origin-resource-policy": b"same-origin",
         b"referrer-policy": b"no-referrer",

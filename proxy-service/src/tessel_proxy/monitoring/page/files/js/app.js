@@ -31,6 +31,7 @@ export class App {
     const { signal } = this.#ends;
     window.addEventListener("hashchange", () => this.#route(), { signal });
     byId("try-now").addEventListener("click", () => this.stream.tryNow(), { signal });
+    document.querySelector(".skip").addEventListener("click", (event) => this.#skip(event), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
     byId("totals").replaceChildren(...this.#figures());
     this.#listen();
@@ -91,6 +92,12 @@ export class App {
     byId("content").replaceChildren(this.#view.element);
     this.complain("view", null);
     this.#view.enter();
+  }
+
+  /** Move the focus to the content, without a change of the address, which names the view. */
+  #skip(event) {
+    event.preventDefault();
+    byId("content").focus();
   }
 
   #key(event) {

@@ -49,7 +49,8 @@ export function refuse(known, done = () => {}) {
     confirm: "Refuse",
     act: async (form) => {
       const answer = await post("/refused", ruleOf(form));
-      toast(`Refused. ${plural(answer.ended, "tunnel")} ended.${outcomeOf(answer)}`);
+      const kept = answer.kept === false ? " It ends with this process: set REFUSALS_FILE to keep it." : "";
+      toast(`Refused. ${plural(answer.ended, "tunnel")} ended.${outcomeOf(answer)}${kept}`);
       done();
     },
   });
@@ -75,13 +76,25 @@ function choice(what, rule, name, owner = null) {
   return h("label.choice", {}, input, sentence(`${what} `, strong(name), ...of));
 }
 
+const SUBJECTS = { device: ["account", "device"], account: ["account"], address: ["address"] };
+
 function openFields() {
-  const plain = { autocomplete: "off", spellcheck: "false" };
-  return [
-    field("Account", h("input", { name: "account", autofocus: true, ...plain })),
-    field("Device", h("input", { name: "device", ...plain }), "A device's name counts within its account. Empty: all devices of the account."),
-    field("Address or network", h("input", { name: "address", ...plain }), "For example 192.0.2.7 or 2001:db8::/48. Empty: any address."),
-  ];
+  const input = (name, more = {}) => h("input", { name, required: true, autocomplete: "off", spellcheck: "false", ...more });
+  const fields = {
+    account: field("Account", input("account", { autofocus: true })),
+    device: field("Device", input("device"), "Its name within the account."),
+    address: field("Address or network", input("address"), "For example 192.0.2.7 or 2001:db8::/48."),
+  };
+  const show = () => {
+    for (const [name, element] of Object.entries(fields)) {
+      element.hidden = !SUBJECTS[what.value].includes(name);
+      element.querySelector("input").disabled = element.hidden; // a disabled field is not sent
+    }
+  };
+  const options = [["device", "one device of an account"], ["account", "all devices of an account"], ["address", "an address or network"]];
+  const what = h("select", { on: { change: show } }, ...options.map(([value, text]) => h("option", { value }, text)));
+  show();
+  return [field("Refuse", what), ...Object.values(fields)];
 }
 
 function periodField() {
@@ -95,10 +108,8 @@ function ruleOf(form) {
 }
 
 function typedRule(form) {
-  const typed = ["account", "device", "address"].map((name) => [name, form.get(name).trim()]);
-  const rule = Object.fromEntries(typed.filter(([, value]) => value !== ""));
-  if (!rule.account && !rule.address) throw new Error("Enter an account or an address.");
-  return rule;
+  const typed = ["account", "device", "address"].filter((name) => form.has(name));
+  return Object.fromEntries(typed.map((name) => [name, form.get(name).trim()]));
 }
 
 /** Remove an operator's refusal, after which its devices may return. */

@@ -35,10 +35,10 @@ export class Grid {
     this.#columns = options.columns;
     this.header = h("div.grid-row.grid-header", { role: "row", "aria-rowindex": 1 }, ...this.#columns.map((c) => this.#heading(c)));
     this.space = h("div.grid-space", { role: "rowgroup" });
-    this.scroller = h("div.grid-scroller", { role: "presentation" }, this.space);
+    this.head = h("div.grid-head", { role: "rowgroup" }, this.header);
     this.empty = h("div.grid-empty", { hidden: true });
     this.element = h("div.grid", { role: "grid", tabindex: 0, "aria-label": options.label, "aria-colcount": this.#columns.length },
-      h("div.grid-head", { role: "rowgroup" }, this.header), this.scroller);
+      this.head, this.space);
     this.frame = h("div.grid-frame", {}, this.element, this.empty);
     this.#listen();
   }
@@ -50,14 +50,19 @@ export class Grid {
   }
 
   #listen() {
-    this.scroller.addEventListener("scroll", () => this.#drawSoon(), { passive: true });
-    this.scroller.addEventListener("click", (event) => this.#clicked(event));
+    this.element.addEventListener("scroll", () => this.#drawSoon(), { passive: true });
+    this.space.addEventListener("click", (event) => this.#clicked(event));
     this.element.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.#drawSoon()).observe(this.scroller);
+    new ResizeObserver(() => this.#drawSoon()).observe(this.element);
   }
 
   get rowHeight() {
     return NARROW.matches ? this.options.narrowRow : this.options.wideRow;
+  }
+
+  /** The height in px that is left for rows: the header stays above them. */
+  get #room() {
+    return this.element.clientHeight - this.head.offsetHeight;
   }
 
   /** Show these rows; `sorting` is {key, descending}. */
@@ -98,10 +103,10 @@ export class Grid {
 
   #draw() {
     const { rowHeight } = this;
-    const [top, height] = [this.scroller.scrollTop, this.scroller.clientHeight];
+    this.space.style.height = `${this.#rows.length * rowHeight}px`;
+    const top = this.element.scrollTop;
     const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN);
-    const last = Math.min(this.#rows.length, Math.ceil((top + height) / rowHeight) + OVERSCAN);
-    this.space.style.height = this.scroller.style.height = `${this.#rows.length * rowHeight}px`;
+    const last = Math.min(this.#rows.length, Math.ceil((top + this.#room) / rowHeight) + OVERSCAN);
     this.#makeElements(last - first);
     this.#pool.forEach((element, at) => this.#fill(element, first + at, first + at < last));
     this.#pointOutActive(first, last);
@@ -161,7 +166,7 @@ export class Grid {
   #key(event) {
     if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return;
     const [at, last] = [this.#activeIndex(), this.#rows.length - 1];
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.rowHeight) - 1);
+    const page = Math.max(1, Math.floor(this.#room / this.rowHeight) - 1);
     const moves = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: last };
     if (event.key in moves) this.#activate(Math.min(last, Math.max(0, moves[event.key])));
     else if (event.key === "Enter" || event.key === " ") this.#open(at);
@@ -173,9 +178,9 @@ export class Grid {
     if (this.#rows.length === 0) return;
     this.#active = this.options.rowId(this.#rows[index]);
     const [top, bottom] = [index * this.rowHeight, (index + 1) * this.rowHeight];
-    const { scroller } = this;
-    if (top < scroller.scrollTop) scroller.scrollTop = top;
-    if (bottom > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom - scroller.clientHeight;
+    const { element } = this;
+    if (top < element.scrollTop) element.scrollTop = top;
+    if (bottom > element.scrollTop + this.#room) element.scrollTop = bottom - this.#room;
     this.#drawSoon();
   }
 }

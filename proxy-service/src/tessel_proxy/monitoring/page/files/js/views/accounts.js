@@ -53,9 +53,9 @@ export class AccountsView {
     this.count = h("span.count", {}, "");
     this.order = h("select.order", { "aria-label": "Sort by", on: { change: () => this.#sort(this.order.value) } }, ...COLUMNS.map((c) => h("option", { value: c.key }, c.label)));
     const all = h("button", { type: "button", on: { click: () => checkTokens(null) } }, "Check all tokens…");
-    const tools = h("div.tools", {}, h("h1", {}, "Accounts"), this.filter, this.count, this.order, all);
+    const tools = h("div.tools", {}, this.filter, this.count, this.order, all);
     this.panel = h("section.panel", { "aria-label": "Details of the account", hidden: true });
-    this.element = h("div.split", {}, h("section.list", { "aria-label": "List of accounts" }, tools, this.grid.frame), this.panel);
+    this.element = h("div.split", {}, h("h1.unseen", {}, "Accounts"), h("section.list", { "aria-label": "List of accounts" }, tools, this.grid.frame), this.panel);
   }
 
   enter() {

@@ -40,8 +40,8 @@ export class RefusedView {
     this.filter = h("input", { type: "search", placeholder: "Name, address or reason", "aria-label": "Filter by name, address or reason", autocomplete: "off", spellcheck: "false", on: { input: () => this.#filtered() } });
     this.count = h("span.count", {}, "");
     const add = h("button", { type: "button", on: { click: () => this.#add() } }, "Refuse…");
-    this.element = h("div.split", {}, h("section.list", { "aria-label": "Refused by operators" },
-      h("div.tools", {}, h("h1", {}, "Refused"), this.filter, this.count, add), this.grid.frame));
+    this.element = h("div.split", {}, h("h1.unseen", {}, "Refused"), h("section.list", { "aria-label": "Refused by operators" },
+      h("div.tools", {}, this.filter, this.count, add), this.grid.frame));
   }
 
   enter() {

@@ -49,7 +49,7 @@ export class TunnelsView {
       open: (t) => (location.hash = `#/tunnels/${enc(t.id)}`), sort: (key) => this.#sort(key),
     });
     this.panel = new TunnelPanel(app, () => this.escape());
-    this.element = h("div.split", {}, h("section.list", { "aria-label": "List of tunnels" }, this.#tools(), this.grid.frame), this.panel.element);
+    this.element = h("div.split", {}, h("h1.unseen", {}, "Tunnels"), h("section.list", { "aria-label": "List of tunnels" }, this.#tools(), this.grid.frame), this.panel.element);
   }
 
   get topics() {
@@ -60,7 +60,7 @@ export class TunnelsView {
     this.filter = h("input", { type: "search", placeholder: "Account, device or address", "aria-label": "Filter by account, device or address", autocomplete: "off", spellcheck: "false", on: { input: () => this.#filtered() } });
     this.count = h("span.count", {}, "");
     this.order = h("select.order", { "aria-label": "Sort by", on: { change: () => this.#sort(this.order.value) } }, ...COLUMNS.map((c) => h("option", { value: c.key }, c.label)));
-    return h("div.tools", {}, h("h1", {}, "Tunnels"), this.filter, this.count, this.order);
+    return h("div.tools", {}, this.filter, this.count, this.order);
   }
 
   enter() {
