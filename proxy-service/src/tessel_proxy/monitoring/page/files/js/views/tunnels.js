@@ -57,7 +57,7 @@ export class TunnelsView {
   }
 
   #tools() {
-    this.filter = h("input", { type: "search", placeholder: "Account, device or address", "aria-label": "Filter by account, device or address", autocomplete: "off", spellcheck: "false", on: { input: () => this.#filtered() } });
+    this.filter = h("input", { type: "search", placeholder: "Name or address", "aria-label": "Filter by account, device or address", autocomplete: "off", spellcheck: "false", on: { input: () => this.#filtered() } });
     this.count = h("span.count", {}, "");
     this.order = h("select.order", { "aria-label": "Sort by", on: { change: () => this.#sort(this.order.value) } }, ...COLUMNS.map((c) => h("option", { value: c.key }, c.label)));
     return h("div.tools", {}, this.filter, this.count, this.order);
