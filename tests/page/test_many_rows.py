@@ -78,4 +78,5 @@ def test_a_filter_finds_one_of_them(tab):
     tab.shown("5,000 tunnels")
     tab.page.fill("input[type=search]", "device-4321")
     tab.shown("1 of 5,000")
+    tab.has_rows(1)
     assert tab.devices == ["device-4321"]

@@ -21,6 +21,7 @@ def test_a_chart_can_be_read_as_a_table(tab):
     tab.log_in("overview")
     tab.page.get_by_text("Show as a table").first.click()
     rows = tab.page.locator("figure").first.locator("tbody tr")
+    rows.first.wait_for()
     assert rows.first.locator("td").all_inner_texts() == ["9.77 KiB/s", "391 KiB/s"]
     assert rows.count() in (12, 13)
 
