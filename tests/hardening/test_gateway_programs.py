@@ -222,7 +222,8 @@ class sshd:  # noqa: N801 - used like a function
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        Path("/run/sshd").mkdir(exist_ok=True)  # sshd demands it
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd demands it of root
         command = [SSHD, "-D", "-e", "-f", "/dev/null", "-p", str(port), "-h", folder / "host"]
         for option in (
             "ListenAddress=127.0.0.1",
