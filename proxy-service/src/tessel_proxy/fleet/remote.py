@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -151,7 +150,7 @@ class RemoteEngine:
 
     async def reported(self, number: int, more: Mapping[str, Usage]) -> None:
         """Report what accounts have used since the last report; see UsageReports."""
-        await self._call("reported", number, {name: astuple(each) for name, each in more.items()})
+        await self._call("reported", number, {name: each.numbers for name, each in more.items()})
 
     def listen(self, member: str, hear: Hear) -> None:  # noqa: ARG002 -- as above
         """See Engine."""

@@ -8,11 +8,12 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from tessel_proxy.certificates.keyfiles import NewFile, write_together
 from tessel_proxy.operations.one_thread import OneThread
@@ -118,35 +119,43 @@ class RefusalsFile:
         self._clock = clock
         self._thread = thread
         self._content = content
-        self._lock = DeferredLock()
-        self._wanted = self._written = 0  # numbers of changes
+        self._waiting: list[Deferred[bool]] = []  # calls whose content is not written yet
+        self._is_writing = False
         self._retry: IDelayedCall | None = None
         self._is_failing = False
         self.failures = 0
 
     async def save(self) -> bool:
         """Write the content of now; return whether it is on the disk. Calls share a write."""
-        self._wanted += 1
-        mine = self._wanted
-        async with self._lock:
-            if self._written >= mine:
-                return True
-            target = self._wanted
-            try:
-                await self._thread.run(_write, self._path, self._content())
-            except OSError as error:
-                self._failed(error)
-                return False
-            self._written = target
-            self._succeeded()
-            return True
+        waiter: Deferred[bool] = Deferred()
+        self._waiting.append(waiter)
+        if not self._is_writing:
+            self._is_writing = True
+            self._write_next()
+        return await waiter
+
+    def _write_next(self) -> None:
+        if not self._waiting:
+            self._is_writing = False
+            return
+        waiting, self._waiting = self._waiting, []
+        writing: Deferred[Any] = self._thread.run(_write, self._path, self._content())
+        writing.addCallbacks(lambda _: self._succeeded(), self._failed)
+        writing.addBoth(self._ended, waiting)
+
+    def _ended(self, result: bool | Failure, waiting: list[Deferred[bool]]) -> None:
+        for each in waiting:  # one after the other: waiters of a lock would be called recursively
+            each.callback(result)
+        self._write_next()
 
     def stop(self) -> None:
         """Stop trying again."""
         if self._retry is not None and self._retry.active():
             self._retry.cancel()
 
-    def _failed(self, error: OSError) -> None:
+    def _failed(self, failure: Failure) -> bool:
+        failure.trap(OSError)
+        error = cast("OSError", failure.value)
         self.failures += 1
         self.stop()
         self._retry = self._clock.callLater(RETRY_S, self._try_again)
@@ -160,13 +169,15 @@ class RefusalsFile:
                 why=error.strerror or str(error),
             )
         self._is_failing = True
+        return False
 
-    def _succeeded(self) -> None:
+    def _succeeded(self) -> bool:
         if self._is_failing:
             self._log.info(
                 "refusals are kept again in {file}", event="refusals_kept", file=str(self._path)
             )
         self._is_failing = False
+        return True
 
     def _try_again(self) -> None:
         saving = Deferred.fromCoroutine(self.save())

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import astuple, dataclass
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 from typing import Protocol as Interface
 
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 
 KEPT_DAYS: Final = 90
 """Days for which usage is kept: three months of an invoice or a dispute."""
+
+_Numbers: TypeAlias = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,30 @@ class Usage:
     refusals: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(
+            self.bytes_from_device + other.bytes_from_device,
+            self.bytes_from_target + other.bytes_from_target,
+            self.opens + other.opens,
+            self.tunnels + other.tunnels,
+            self.refusals + other.refusals,
+        )
 
-    def __sub__(self, other: Usage) -> Usage:
-        return Usage(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-    def __bool__(self) -> bool:
-        return any(astuple(self))
+    @property
+    def numbers(self) -> _Numbers:
+        """The five numbers in their order: dataclasses.astuple is twenty times slower."""
+        return (
+            self.bytes_from_device,
+            self.bytes_from_target,
+            self.opens,
+            self.tunnels,
+            self.refusals,
+        )
 
 
 NOTHING: Final = Usage()
+FIELDS: Final = 5
+NOT_COUNTED: Final = (0, 0, 0, 0, 0)
+NONE_OPEN: Final = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +111,7 @@ class UsageMeter:
     def __init__(self, records: OpenRecords) -> None:
         """`records`: of the tunnels that are open now. `closed` tells the others."""
         self._records = records
-        self._counted: dict[TunnelRecord, Usage] = {}  # what was returned, of open tunnels
+        self._counted: dict[TunnelRecord, _Numbers] = {}  # what was returned, of open tunnels
         self._closed: list[TunnelRecord] = []
 
     def closed(self, record: TunnelRecord) -> None:
@@ -104,38 +120,46 @@ class UsageMeter:
             self._closed.append(record)
 
     def take(self) -> Mapping[str, Usage]:
-        """Return what each account has used since the last call."""
+        """Return what each account has used since the last call.
+
+        It is plain arithmetic on integers: the reactor's thread makes it every few seconds.
+        """
         still_open = self._of_open_substreams()
-        found: dict[str, Usage] = {}
+        found: dict[str, list[int]] = {}
         closed, self._closed = self._closed, []
-        for record in {*self._records.tunnels, *closed, *self._counted}:
+        before, self._counted = self._counted, {}
+        for record in {*self._records.tunnels, *closed, *before}:
             if record.account is None:
                 continue
-            total = _of_closed_substreams(record) + still_open.get(record, NOTHING)
-            if more := total - self._counted.get(record, NOTHING):
-                found[record.account] = found.get(record.account, NOTHING) + more
+            total = _total(record, still_open.get(record, NONE_OPEN))
+            last = before.get(record, NOT_COUNTED)
+            if total != last:
+                sums = found.setdefault(record.account, [0, 0, 0, 0, 0])
+                for index in range(FIELDS):
+                    sums[index] += total[index] - last[index]
             # substreams may outlive their tunnel for a moment
             if record in self._records.tunnels or record in still_open:
                 self._counted[record] = total
-            else:
-                self._counted.pop(record, None)
-        return found
+        return {account: Usage(*sums) for account, sums in found.items()}
 
-    def _of_open_substreams(self) -> dict[TunnelRecord, Usage]:
+    def _of_open_substreams(self) -> dict[TunnelRecord, list[int]]:
         sums: dict[TunnelRecord, list[int]] = {}
         for each in self._records.substreams:
-            found = sums.setdefault(each.of, [0, 0, 0])
+            found = sums.get(each.of)
+            if found is None:
+                found = sums[each.of] = [0, 0, 0]
             found[0] += each.bytes_from_device
             found[1] += each.bytes_from_target
             found[2] += 1
-        return {record: Usage(*found) for record, found in sums.items()}
+        return sums
 
 
-def _of_closed_substreams(record: TunnelRecord) -> Usage:
-    return Usage(
-        record.bytes_from_device,
-        record.bytes_from_target,
-        record.substreams,
+def _total(record: TunnelRecord, still_open: Sequence[int]) -> _Numbers:
+    from_device, from_target, opens = still_open
+    return (
+        record.bytes_from_device + from_device,
+        record.bytes_from_target + from_target,
+        record.substreams + opens,
         int(record.accepted),
         record.refused,
     )

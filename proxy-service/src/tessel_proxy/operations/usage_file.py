@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -87,7 +86,7 @@ class UsageFile:
 
     def _add(self, rows: Sequence[UsageRow], oldest_day: str) -> None:
         with self._connection() as connection, connection:  # a transaction
-            values = [(each.day, each.account, *astuple(each.usage)) for each in rows]
+            values = [(each.day, each.account, *each.usage.numbers) for each in rows]
             connection.executemany(ADD, values)
             connection.execute(FORGET, (oldest_day,))
 

@@ -1,5 +1,7 @@
 """Connecting to the engine: user, database, TLS, Sentinel, and servers that are no engine."""
 
+import time
+
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
@@ -13,15 +15,19 @@ from support.fleet_engines import Engines, passes, until, until_async
 from support.tls_servers import AUTHORITY, TlsServer
 from support.valkey_server import ValkeyServer
 from tessel_proxy.fleet import Demand, EngineError
+from tessel_proxy.fleet.engine import RuleAdded, RuleRemoved
 from tessel_proxy.fleet.valkey.address import EngineAddress
 from tessel_proxy.fleet.valkey.dialing import Credentials, Dialer, DialError
 from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+from tessel_proxy.fleet.valkey.rules import rule_arguments
+from tessel_proxy.fleet.valkey.scripts import RESTORE_RULES, RULES
+from tessel_proxy.operations import Rule, Usage, UsageQuestion, UsageRow
 from tessel_service_kit.settings import ConfigError
 
 RIGHTS = (
     "~tessel:* -@all +auth +select +role +ping +info +evalsha +script|load +xread "
     "+time +get +set +del +exists +expire +pexpire +pttl +hget +hmget +hset +hsetnx +hdel +hlen "
-    "+hincrby +hrandfield "
+    "+hincrby +hrandfield +hexists +hkeys +hvals "
     "+sadd +srem +spop +sismember +zadd +zrem +zscore +zrange +zrangebyscore +xadd +xrevrange"
 )
 
@@ -72,6 +78,14 @@ async def test_a_user_with_the_documented_rights_can_do_everything(server, engin
     await until(lambda: engine.is_up)
     await uses_everything(engine)
     await until(lambda: engine._hearing._read_to)
+    rule = Rule.made(account="kim", reason="abuse", by="test", now=time.time())
+    for notice in (RuleAdded(rule), RuleRemoved(rule.id)):
+        await engine.publish(notice)
+    await engine._link.run(RESTORE_RULES, 10, *rule_arguments(rule))
+    await engine._link.run(RULES, "")
+    await engine.usage.add(1, [UsageRow("2026-11-30", "kim", Usage(1))], "")
+    await engine.usage.read(UsageQuestion(first="2026-11-30", last="2026-11-30"))
+    await engine.usage.read(UsageQuestion(first="2026-11-30", last="2026-11-30", account="kim"))
     assert not engine.health.failures
 
 

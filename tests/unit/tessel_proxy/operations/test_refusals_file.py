@@ -159,7 +159,7 @@ def test_changes_during_a_write_share_the_next_one(path):
 
     thread = Slow()
     file = RefusalsFile(path, Clock(), thread, lambda: KeptRules(RULES))
-    saving = gatherResults([Deferred.fromCoroutine(file.save()) for _ in range(100)])
+    saving = gatherResults([Deferred.fromCoroutine(file.save()) for _ in range(2000)])
     first.callback(None)
     assert all(saving.result)
     assert thread.calls == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from datetime import date, timedelta
 from secrets import token_hex
 from typing import Final
@@ -36,7 +35,7 @@ class EngineUsage:
 
     async def add(self, number: int, rows: Sequence[UsageRow], oldest_day: str) -> None:  # noqa: ARG002 -- days lapse
         """Add to the rows, once for each number."""
-        values = [each for row in rows for each in (row.day, row.account, *astuple(row.usage))]
+        values = [each for row in rows for each in (row.day, row.account, *row.usage.numbers)]
         try:
             await self._link.run(ADD_USAGE, self._host, number, NUMBER_LIVES_S, LIVES_S, *values)
         except EngineError as error:
