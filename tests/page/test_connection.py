@@ -94,3 +94,18 @@ def test_announcements_are_not_more_than_one_in_three_seconds(tab):
         })"""
     )
     assert 1 <= changes <= 2
+
+
+def test_a_hidden_tab_gives_its_stream_up_and_connects_again_when_it_is_shown(tab, api):
+    tab.page.clock.install()
+    tab.log_in()
+    hide = """(hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    tab.page.evaluate(hide, True)
+    tab.page.clock.run_for(31_000)
+    tab.shown("Paused")
+    eventually(lambda: api.watched == [], 10, lambda: api.watched)
+    tab.page.evaluate(hide, False)
+    tab.page.wait_for_selector("#connection[data-state=live]")

@@ -68,6 +68,15 @@ def test_an_empty_list_says_how_to_connect_a_device(tab):
     assert "PROXY_HOST" in tab.page.inner_text(".grid-empty")
 
 
+def test_beyond_ten_thousand_a_filter_asks_the_proxy(tab, api):
+    last = tunnel(9_999_999, device="the last", account="zoe")
+    api.have(*(tunnel(number) for number in range(1_000_000, 1_010_000)), last)
+    tab.log_in()
+    tab.shown("Only 10,000 of 10,001 tunnels are listed.")
+    tab.page.fill("input[type=search]", "zoe")
+    tab.row("the last").wait_for()
+
+
 @pytest.mark.usefixtures("three")
 class TestOne:
     def test_substreams_come_and_go_while_it_is_open(self, tab, api):
@@ -92,6 +101,19 @@ class TestOne:
         tab.shown("Substreams (0 open)")
         link = tab.page.locator(".substreams a")
         assert link.get_attribute("href") == "/errors/TP1006"
+
+    def test_a_substream_that_came_and_went_within_a_second_is_shown(self, tab, api):
+        name = tunnel(1)["id"]
+        tab.log_in()
+        tab.row("kitchen").click()
+        topic = f"substreams:{name}"
+        eventually(lambda: any(topic in topics for topics in api.watched), 10, lambda: api.watched)
+        end = {"outcome": "refused by policy", "error": "TP1005", "why": ""}
+        closed = [{**substream(7, "10.0.0.1:22"), **end}]
+        event = {"tunnel": name, "opened": [], "changed": [], "closed": closed}
+        api.push("substreams", event, topic=topic)
+        row = tab.page.locator(".substreams tr", has_text="10.0.0.1:22")
+        row.get_by_text("TP1005").wait_for()
 
     def test_ending_asks_for_a_reason_and_tells_the_proxy(self, tab, api):
         tab.log_in()

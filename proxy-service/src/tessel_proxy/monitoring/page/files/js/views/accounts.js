@@ -25,6 +25,7 @@ const COLUMNS = [
 ];
 
 function todayText({ bytes_today: used, limits }) {
+  if (used === null) return "–";
   return limits.bytes_per_day ? `${bytes(used)} · ${Math.floor((100 * used) / limits.bytes_per_day)} %` : bytes(used);
 }
 
@@ -163,9 +164,9 @@ function detailsOf(account) {
       ["From devices", rate(account.bytes_from_device_per_s)],
       ["From targets", rate(account.bytes_from_target_per_s)],
       ["Limit of both", limits.bytes_per_s ? `${bytes(limits.bytes_per_s)}/s` : "none"],
-      ["Today", of(account.bytes_today, limits.bytes_per_day, bytes)],
+      ["Today", account.bytes_today === null ? "not known" : of(account.bytes_today, limits.bytes_per_day, bytes)],
     ]),
-    limits.bytes_per_day ? h("meter", { min: 0, max: limits.bytes_per_day, high: 0.9 * limits.bytes_per_day, value: account.bytes_today, "aria-label": "Share of the day's bytes" }) : h("span"),
+    limits.bytes_per_day && account.bytes_today !== null ? h("meter", { min: 0, max: limits.bytes_per_day, high: 0.9 * limits.bytes_per_day, value: account.bytes_today, "aria-label": "Share of the day's bytes" }) : h("span"),
     h("h3", {}, "Refusals"),
     ...refusalsOf(account),
   ];

@@ -41,12 +41,17 @@ export class Substreams {
       const substream = this.#byNumber.get(key);
       if (substream) Object.assign(substream, { bytes_from_device: fromDevice, bytes_from_target: fromTarget, state });
     }
-    for (const { number: key, ...end } of closed) {
-      const substream = this.#byNumber.get(key);
-      if (substream) Object.assign(substream, { closed: { ...end, at: Date.now() / 1000 } });
-    }
+    for (const end of closed) this.#close(end);
     this.#dropOld();
     this.#show();
+  }
+
+  /** Mark one as closed. One that came and went within a second is known by its end alone. */
+  #close({ number: key, outcome, error, ...row }) {
+    const substream = this.#byNumber.get(key) ?? (row.target ? { number: key, ...row } : undefined);
+    if (substream === undefined || substream.closed) return;
+    Object.assign(substream, { closed: { outcome, error, at: Date.now() / 1000 } });
+    this.#byNumber.set(key, substream);
   }
 
   /** Mark all as closed: their tunnel has ended. */

@@ -111,7 +111,7 @@ export class TunnelPanel {
     this.end.disabled = this.#end !== null;
     if (this.#end === null) return this.#notify();
     const { error, why, outcome, at } = this.#end;
-    const reason = why ?? outcome;
+    const reason = why || outcome;
     this.#notify("This tunnel has ended", ...(reason && reason !== "ended" ? [`: ${visible(reason)}`] : []), ". ", h("span.muted", { title: moment(at) }, moment(at)), ...(error ? [" ", errorLink(error)] : []));
   }
 
