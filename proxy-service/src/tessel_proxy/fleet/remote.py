@@ -41,6 +41,9 @@ T = TypeVar("T")
 ACCOUNTS_PER_CALL: Final = 128
 """Accounts in one exchange: AMP carries 64 KiB at most, and a name may take 256 bytes in JSON."""
 
+RULES_TIMEOUT_S: Final = 10.0
+"""Seconds to wait for a page of rules: a worker starts only with them, also on a busy host."""
+
 Call = Callable[[str, bytes], Deferred[bytes]]
 """Sends the name of a method and its arguments as JSON; returns the result as JSON."""
 
@@ -61,9 +64,9 @@ class RemoteEngine:
         self._wrong: dict[str, tuple[float, float]] = {}  # level, and when it was told
         self.hear: Hear = lambda _notice: None
 
-    async def _call(self, method: str, *values: object) -> Any:
+    async def _call(self, method: str, *values: object, within_s: float = CALL_TIMEOUT_S) -> Any:
         sent = self._send(method, dumped(values))
-        sent.addTimeout(CALL_TIMEOUT_S, self._clock)
+        sent.addTimeout(within_s, self._clock)
         try:
             return json.loads(await sent)
         except RemoteAmpError as error:
@@ -144,8 +147,10 @@ class RemoteEngine:
     async def rules(self) -> Sequence[Rule]:
         """Return all rules of the operator. Notices that come meanwhile are newer."""
         found: list[Rule] = []
-        while page := load_rules(await self._call("rules_after", found[-1].id if found else "")):
-            found += page
+        last = ""
+        while page := await self._call("rules_after", last, within_s=RULES_TIMEOUT_S):
+            found += load_rules(page)
+            last = found[-1].id
         return found
 
     async def reported(self, number: int, more: Mapping[str, Usage]) -> None:

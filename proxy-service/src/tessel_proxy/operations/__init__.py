@@ -8,6 +8,12 @@
 from tessel_proxy.operations.refusal_list import MAX_RULES, RefusalList, TooManyRulesError
 from tessel_proxy.operations.refusals import Refusals, RefusalsError, Spread
 from tessel_proxy.operations.refusing import Refusing
+from tessel_proxy.operations.requests import (
+    ArgumentError,
+    rule_from_request,
+    usage_as_json,
+    usage_question,
+)
 from tessel_proxy.operations.rules import Rule, RuleError, rule_id
 from tessel_proxy.operations.usage import (
     Usage,
@@ -21,6 +27,7 @@ from tessel_proxy.operations.usage_keeping import UsageKeeping
 
 __all__ = [
     "MAX_RULES",
+    "ArgumentError",
     "RefusalList",
     "Refusals",
     "RefusalsError",
@@ -36,5 +43,8 @@ __all__ = [
     "UsagePage",
     "UsageQuestion",
     "UsageRow",
+    "rule_from_request",
     "rule_id",
+    "usage_as_json",
+    "usage_question",
 ]

@@ -25,6 +25,7 @@ class Refusing:
         self._tunnels = tunnels
         self._wall_time = wall_time
         self._rules = RefusalList()
+        self._ended: dict[str, int] = {}  # tunnels that a rule has ended, by its id
 
     def of_owner(self, account: str, device: str | None) -> Refused | None:
         """Return the answer to a device that is refused; None: it may connect."""
@@ -38,7 +39,7 @@ class Refusing:
 
     def rules(self) -> Sequence[Rule]:
         """Return the rules in force, ordered by id."""
-        self._rules.drop_ended(self._wall_time())
+        self._drop_ended(self._wall_time())
         return self._rules.rules()
 
     def add(self, rule: Rule) -> int:
@@ -47,26 +48,36 @@ class Refusing:
         A rule that has ended only replaces an earlier one for the same subject.
         """
         now = self._wall_time()
-        self._rules.drop_ended(now)
+        self._drop_ended(now)
         if rule.is_over(now):
-            self._rules.remove(rule.id)
+            self.remove(rule.id)
             return 0
         self._rules.add(rule)
         covered = [each for each in self._tunnels.all if covers(rule, each)]
         for tunnel in covered:
             tunnel.dismiss(answer_of(rule, now), TunnelOutcome.REFUSED_BY_OPERATOR)
+        self._ended[rule.id] = len(covered)
         return len(covered)
+
+    def ended_by(self, rule_id: str) -> int:
+        """Return how many tunnels the rule ended when it was added; 0: it is not in force."""
+        return self._ended.get(rule_id, 0)
 
     def remove(self, rule_id: str) -> None:
         """Remove a rule; devices that it covers may connect again."""
         self._rules.remove(rule_id)
+        self._ended.pop(rule_id, None)
+
+    def _drop_ended(self, now: float) -> None:
+        for rule in self._rules.drop_ended(now):
+            self._ended.pop(rule.id, None)
 
     def replace(self, rules: Sequence[Rule]) -> None:
         """Use these rules instead of all others."""
         ids = {each.id for each in rules}
         for rule in self._rules.rules():
             if rule.id not in ids:
-                self._rules.remove(rule.id)
+                self.remove(rule.id)
         for rule in rules:
             if self._rules.get(rule.id) != rule:
                 self.add(rule)

@@ -12,6 +12,7 @@ from tessel_proxy.fleet.engine import (
     Demand,
     DeviceMoved,
     EngineError,
+    NothingKept,
     TokensRevoked,
     Totals,
 )
@@ -19,6 +20,7 @@ from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import SupervisorLink
+from tessel_proxy.operations import Rule
 
 
 class Broken(LocalEngine):
@@ -156,3 +158,23 @@ def test_a_call_of_a_worker_that_has_ended_makes_it_no_member_again(pair):
     pair.supervisor.end()
     pair._pump.flush()
     assert pair.result(pair.engine.renew("other")) == ["other"]
+
+
+def test_a_worker_gets_all_rules_of_the_host_over_its_link(pair):
+    rules = sorted(
+        (
+            Rule.made(account=f"account {n}", reason="x" * 200, by="token", now=1.8e9)
+            for n in range(400)
+        ),
+        key=lambda each: each.id,
+    )
+    pair.engine.kept = KeepsRules(rules)
+    assert pair.result(pair.worker.engine.rules()) == rules
+
+
+class KeepsRules(NothingKept):
+    def __init__(self, rules):
+        self._rules = rules
+
+    def rules_after(self, rule_id):
+        return [each for each in self._rules if each.id > rule_id]

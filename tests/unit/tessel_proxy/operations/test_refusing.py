@@ -167,6 +167,18 @@ def test_a_rule_that_has_ended_on_its_way_ends_nothing():
     assert (tunnel.said, list(refusing.rules())) == ([], [])
 
 
+def test_how_many_tunnels_a_rule_has_ended_is_known_while_it_is_in_force(wall):
+    refusing = Refusing(TunnelRegistry(all={Tunnel("kim"), Tunnel("kim", "d")}), wall)
+    refusing.add(first := rule(account="kim", until_at=NOW + 90))
+    refusing.add(second := rule(address="192.0.2.9"))
+    assert (refusing.ended_by(first.id), refusing.ended_by(second.id)) == (2, 2)
+    refusing.remove(second.id)
+    wall.now += 90
+    refusing.rules()
+    assert (refusing.ended_by(first.id), refusing.ended_by(second.id)) == (0, 0)
+    assert refusing._ended == {}
+
+
 def test_a_whole_list_replaces_what_was_known_and_ends_only_for_what_is_new(wall):
     kim, alex = Tunnel("kim"), Tunnel("alex")
     refusing = Refusing(TunnelRegistry(all={kim, alex}), wall)
