@@ -66,6 +66,10 @@ $(VENV)/.page-installed: $(VENV)/.installed constraints.txt pyproject.toml
 page-test: setup $(VENV)/.page-installed ## test the operator's page in a real Chromium, if one is installed (4 minutes)
 	$(BIN)/pytest tests/page
 
+.PHONY: page-screenshots
+page-screenshots: setup $(VENV)/.page-installed ## take the pictures of the operator's page anew; ARGS=--serve: only serve it with an invented fleet
+	PYTHONPATH=tests:. $(BIN)/python -m support.page.screenshots $(ARGS)
+
 SITE := docs/build/site
 
 .PHONY: docs

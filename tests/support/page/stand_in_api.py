@@ -136,12 +136,12 @@ class StandInApi:
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}/"
-        self._closing = threading.Event()
+        self.closing = threading.Event()
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         threading.Thread(target=self._totals, daemon=True).start()
 
     def close(self):
-        self._closing.set()
+        self.closing.set()
         self.drop_streams()
         self._server.shutdown()
         self._server.server_close()
@@ -179,7 +179,7 @@ class StandInApi:
             del self._streams[stream]
 
     def _totals(self):
-        while not self._closing.wait(1.0):
+        while not self.closing.wait(1.0):
             if not self.silent:
                 self.push("totals", self.totals())
 
