@@ -76,8 +76,8 @@ class ProxyProtocolFactory(ServerFactory[Any]):
 
     def refuse(self, balancer: IAddress, why: str) -> None:
         """Count and log that a load balancer's connection is refused, with the reason `why`."""
-        self._witness.refused(Refusal.PROXY_HEADER)
         peer, number = peer_name(balancer), Refusal.PROXY_HEADER.error.value
+        self._witness.refused(Refusal.PROXY_HEADER, peer)
 
         def write() -> None:
             self._log.warn(

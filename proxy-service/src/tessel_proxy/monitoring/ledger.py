@@ -65,7 +65,7 @@ class Ledger:
         self._from_device[record.of.listener] += record.bytes_from_device
         self._from_target[record.of.listener] += record.bytes_from_target
 
-    def refused(self, why: Refusal) -> None:
+    def refused(self, why: Refusal, peer: str, record: TunnelRecord | None = None) -> None:  # noqa: ARG002 -- the interface's
         """Called when a tunnel or a token is refused: counts the reason."""
         self.refusals[why] += 1
 

@@ -33,7 +33,7 @@ class Witness(Interface):
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
     def substream_opened(self, record: SubstreamRecord) -> None: ...
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
-    def refused(self, why: Refusal) -> None: ...
+    def refused(self, why: Refusal, peer: str, record: TunnelRecord | None = None) -> None: ...
     def tcp_checked(self) -> None: ...
 
 
@@ -45,7 +45,7 @@ class NoWitness:
     def tunnel_closed(self, record: TunnelRecord, outcome: TunnelOutcome) -> None: ...
     def substream_opened(self, record: SubstreamRecord) -> None: ...
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None: ...
-    def refused(self, why: Refusal) -> None: ...
+    def refused(self, why: Refusal, peer: str, record: TunnelRecord | None = None) -> None: ...
     def tcp_checked(self) -> None: ...
 
 
@@ -81,6 +81,7 @@ class TunnelRecord:
     bytes_from_device: int = 0
     bytes_from_target: int = 0
     accepted: bool = False  # its token
+    features: frozenset[str] = frozenset()  # that both ends support
     refused: int = 0  # tunnel or substreams, to its account
 
     def __post_init__(self) -> None:
@@ -116,6 +117,7 @@ class TunnelRecord:
         `features`: the features that both ends support.
         """
         self.accepted = True
+        self.features = features
         log_lines.tunnel_authenticated(self, features)
         if self.quick_returns > MAX_QUICK_RETURNS:
             log_lines.device_name_shared(self)
@@ -123,7 +125,8 @@ class TunnelRecord:
     def log_refused(self, why: Refusal) -> None:
         """Count and log that the tunnel, or a token on it, was refused."""
         self.refused += 1
-        log_refused(self.tunnel, self.peer, why, self.witness, self.lines)
+        self.witness.refused(why, self.peer, self)
+        log_lines.refused(self.tunnel, self.peer, why, self.lines)
 
     def log_closed(self, now: float, outcome: TunnelOutcome, why: str) -> None:
         """Count the end of the tunnel and write its closing log line.
@@ -191,12 +194,10 @@ class SubstreamRecord:
         log_lines.substream_closed(self, outcome)
 
 
-def log_refused(
-    tunnel: int | None, peer: str, why: Refusal, witness: Witness, lines: LogLines = EVERY_LINE
-) -> None:
-    """Count and log a refused connection (`tunnel` None), tunnel or token.
+def log_refused(peer: str, why: Refusal, witness: Witness, lines: LogLines = EVERY_LINE) -> None:
+    """Count and log a refused connection, which is no tunnel yet.
 
     `peer` is HOST:PORT, `witness` counts, `lines` decides whether the line is written.
     """
-    witness.refused(why)
-    log_lines.refused(tunnel, peer, why, lines)
+    witness.refused(why, peer)
+    log_lines.refused(None, peer, why, lines)

@@ -100,7 +100,7 @@ class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
         A refusal is counted and logged.
         """
         if why := self._refused(addr) or self._no_room():
-            log_refused(None, _peer(addr), why, self._witness, self._lines)
+            log_refused(_peer(addr), why, self._witness, self._lines)
             return None  # the connection is closed at once
         return self._factory.buildProtocol(addr)
 

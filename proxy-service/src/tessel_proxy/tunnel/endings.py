@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import ITransport
 from twisted.python.failure import Failure
@@ -48,3 +51,11 @@ def in_log_words(reason: Failure, transport: ITransport | None, *, by_proxy: boo
 def was_resumed(transport: ITransport | None) -> bool:
     """Return whether the device resumed an earlier TLS session with a ticket."""
     return isinstance(transport, TLSTransport) and transport.resumed
+
+
+def tls_facts(transport: ITransport | None) -> tuple[str, str] | None:
+    """Return the TLS version and the cipher of a connection; None: it is no TLS connection."""
+    if not isinstance(transport, TLSTransport):
+        return None
+    connection = cast("SSL.Connection", transport.getHandle())
+    return connection.get_protocol_version_name(), connection.get_cipher_name() or ""

@@ -47,7 +47,7 @@ from tessel_proxy.tunnel.admission import (
     answer_refused,
 )
 from tessel_proxy.tunnel.authenticated import AuthenticatedTunnel
-from tessel_proxy.tunnel.endings import in_log_words, outcome_of, was_resumed
+from tessel_proxy.tunnel.endings import in_log_words, outcome_of, tls_facts, was_resumed
 from tessel_proxy.tunnel.judging import TurnedAway, judged, no_place
 from tessel_proxy.tunnel.membership import Membership
 from tessel_proxy.tunnel.serving import Serving
@@ -115,6 +115,14 @@ class Session:
         """
         if self._authenticated is None or self._state is not SessionState.OPEN:
             self.stop()
+            return False
+        return self._authenticated.ask_to_leave(after_ms)
+
+    def ask_to_move(self, after_ms: int) -> bool:
+        """Ask the device to reconnect after `after_ms`, elsewhere if it can; return whether it was
+        asked. Nothing ends if it was not.
+        """
+        if self._authenticated is None or self._state is not SessionState.OPEN:
             return False
         return self._authenticated.ask_to_leave(after_ms)
 
@@ -188,6 +196,23 @@ class Session:
     def peer(self) -> str:
         """The device's address, as HOST:PORT."""
         return self._record.peer
+
+    @property
+    def record(self) -> TunnelRecord:
+        """The facts about this tunnel, which are counted while it is open."""
+        return self._record
+
+    @property
+    def stage(self) -> str:
+        """The state in the operator's words: handshake, or the name of the SessionState."""
+        if self._state is SessionState.UNAUTHENTICATED and not self._secured:
+            return "handshake"
+        return self._state.name.lower()
+
+    @property
+    def tls(self) -> tuple[str, str] | None:
+        """The TLS version and cipher; None before the handshake is complete."""
+        return tls_facts(self._tunnel.transport) if self._secured else None
 
     def dismiss(self, said: Refused, outcome: TunnelOutcome) -> None:
         """End the tunnel; a device whose token was accepted is told why."""

@@ -106,9 +106,9 @@ class TracingWitness:
             ended = record.started_at + record.lasted_s
             record.trace.end(ended, outcome.error, _of_substream(record, outcome))
 
-    def refused(self, why: Refusal) -> None:
+    def refused(self, why: Refusal, peer: str, record: TunnelRecord | None = None) -> None:
         """Called when a tunnel or a token is refused: passes it on."""
-        self._below.refused(why)
+        self._below.refused(why, peer, record)
 
     def tcp_checked(self) -> None:
         """Called when a load balancer connected and closed: passes it on."""

@@ -1,0 +1,181 @@
+"""Who may use the API: a bearer of the token, a session of the page, or a user of this machine."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.web.server import Request
+
+from tessel_proxy.limits.bucket import Bucket
+from tessel_proxy.records.peers import source_of
+
+COOKIE: Final = "tessel_session"
+CSRF_HEADER: Final = b"x-tessel-csrf"
+SESSION_S: Final = 12 * 3600.0
+"""Seconds until a session ends: a working day."""
+
+MAX_SESSIONS: Final = 32
+"""Sessions at the same time; the oldest is ended for a new one."""
+
+TRIES_PER_MINUTE: Final = 5
+"""Wrong tokens of one address group in a minute, at the form of the page."""
+
+ALL_TRIES_PER_MINUTE: Final = 30
+MAX_SOURCES: Final = 1000
+"""Address groups whose tries are counted; the oldest is forgotten first."""
+
+UCRED: Final = struct.Struct("3i")
+"""What SO_PEERCRED gives: pid, uid and gid."""
+
+READING: Final = (b"GET", b"HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who has sent a request: `by` for the audit, and the address it came from."""
+
+    by: str
+    address: str
+
+
+@dataclass(slots=True)
+class Session:
+    """A log-in of the page. `csrf` guards commands against other sites."""
+
+    csrf: str
+    until: float
+    expires_at: float
+
+
+class ForgedError(Exception):
+    """A command with a session's cookie that the page itself has not sent."""
+
+
+class TooManyTriesError(Exception):
+    """Too many wrong tokens came from this address, or in all."""
+
+
+class Access:
+    """Decides whose request this is."""
+
+    def __init__(
+        self, token: str | None, clock: Callable[[], float], wall_time: Callable[[], float]
+    ) -> None:
+        """`token` None: only users of this machine have access. `clock`: monotonic seconds."""
+        self._token = None if token is None else token.encode()
+        self._clock = clock
+        self._wall_time = wall_time
+        self._sessions: dict[str, Session] = {}
+        self._tries: dict[str, Bucket] = {}
+        self._all_tries = Bucket(ALL_TRIES_PER_MINUTE / 60, ALL_TRIES_PER_MINUTE, clock())
+
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token, so that the page can be used."""
+        return self._token is not None
+
+    def caller(self, request: Request) -> Caller | None:
+        """Return who sent the request; None: somebody without access.
+
+        Raises ForgedError for a command with a cookie that does not come from the page.
+        """
+        peer = request.getClientAddress()
+        if isinstance(peer, UNIXAddress):
+            return Caller(f"unix:uid={_peer_uid(request)}", "")
+        address = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        if self._has_bearer(request):
+            return Caller("token", address)
+        session = self.session(request)
+        if session is None:
+            return None
+        if request.method not in READING and not _is_of_the_page(request, session):
+            raise ForgedError
+        return Caller("session", address)
+
+    def _has_bearer(self, request: Request) -> bool:
+        scheme, _, given = (request.getHeader(b"authorization") or b"").partition(b" ")
+        return scheme.lower() == b"bearer" and self._is_right(given.strip())
+
+    def _is_right(self, given: bytes) -> bool:
+        return self._token is not None and hmac.compare_digest(given, self._token)
+
+    def session(self, request: Request) -> Session | None:
+        """Return the session of a request, or None."""
+        try:
+            header = (request.getHeader(b"cookie") or b"").decode("latin-1")
+            morsel = SimpleCookie(header).get(COOKIE)
+        except CookieError:
+            return None
+        found = self._sessions.get(morsel.value) if morsel else None
+        return found if found is not None and self._clock() < found.until else None
+
+    def log_in(self, request: Request, token: str) -> tuple[str, Session] | None:
+        """Return the id of a new session and the session; None: the token is wrong.
+
+        Raises TooManyTriesError before the token is compared.
+        """
+        source = source_of(getattr(request.getClientAddress(), "host", ""))
+        tries = self._tries_of(source)
+        now = self._clock()
+        if tries.level(now) < 1 or self._all_tries.level(now) < 1:
+            raise TooManyTriesError
+        if not self._is_right(token.encode("utf-8", "surrogatepass")):
+            tries.take(1, now)
+            self._all_tries.take(1, now)
+            return None
+        name = secrets.token_urlsafe(32)
+        session = Session(
+            secrets.token_urlsafe(32), now + SESSION_S, self._wall_time() + SESSION_S
+        )
+        self._sessions[name] = session
+        while len(self._sessions) > MAX_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        return name, session
+
+    def log_out(self, session: Session) -> None:
+        """End a session."""
+        self._sessions = {
+            name: each for name, each in self._sessions.items() if each is not session
+        }
+
+    def is_open(self, session: Session) -> bool:
+        """Return whether a session has not ended."""
+        return session in self._sessions.values() and self._clock() < session.until
+
+    def _tries_of(self, source: str) -> Bucket:
+        found = self._tries.pop(source, None)
+        if found is None:
+            found = Bucket(TRIES_PER_MINUTE / 60, TRIES_PER_MINUTE, self._clock())
+        self._tries[source] = found
+        if len(self._tries) > MAX_SOURCES:
+            del self._tries[next(iter(self._tries))]
+        return found
+
+
+def _is_of_the_page(request: Request, session: Session) -> bool:
+    """Return whether the page has sent a command: it knows `csrf`, and has our origin."""
+    given = request.getHeader(CSRF_HEADER) or b""
+    if not hmac.compare_digest(given, session.csrf.encode()):
+        return False
+    origin = request.getHeader(b"origin")
+    if origin is None:
+        return request.getHeader(b"sec-fetch-site") == b"same-origin"
+    return origin.partition(b"://")[2] == (request.getHeader(b"host") or b"-")
+
+
+def _peer_uid(request: Request) -> int:
+    """Return the user at the other end of a UNIX socket; -1 where the system does not tell."""
+    connection = getattr(request.channel.transport, "socket", None)  # type: ignore[union-attr] # there is one
+    option = getattr(socket, "SO_PEERCRED", None)
+    if connection is None or option is None:
+        return -1
+    raw = cast("bytes", connection.getsockopt(socket.SOL_SOCKET, option, UCRED.size))
+    return int(UCRED.unpack(raw)[1])

@@ -1,0 +1,257 @@
+"""What is open in this process, as rows for the operator. Nothing is counted before it is asked.
+
+Times in rows are seconds since 1970, as everybody's clock shows them; the records have the times of
+the proxy's own clock.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from tessel_proxy.limits.accounts import AccountLimits
+from tessel_proxy.limits.settings import LimitSettings
+from tessel_proxy.operations.happenings import AccountRefusals, Happenings
+from tessel_proxy.operations.usage import OpenRecords
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+from tessel_proxy.records.peers import host_of_peer
+from tessel_proxy.tunnel.shared_state import OpenTunnel, TunnelRegistry
+from tessel_service_kit.clocks import WallTime
+
+MAX_SUBSTREAMS_SHOWN: Final = 1000
+"""Substreams of one tunnel in an answer."""
+
+FRESH_S: Final = 0.5
+"""Seconds in which the rates are not computed anew: the next sample would be too short."""
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Sample:
+    """The bytes of a tunnel at the last look, its open substreams, and its rates since before."""
+
+    bytes_from_device: int = 0
+    bytes_from_target: int = 0
+    open_substreams: int = 0
+    from_device_per_s: float = 0.0
+    from_target_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """How this process is called: `member` among all processes, `proxy` its host."""
+
+    member: str
+    proxy: str
+    role: str
+    started_at: float
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of the ids of its tunnels."""
+        return self.member[-8:]
+
+
+@dataclass(slots=True)
+class Inventory:
+    """Makes the rows of one process."""
+
+    process: Process
+    records: OpenRecords
+    tunnels: TunnelRegistry
+    limits: AccountLimits
+    config: LimitSettings
+    happenings: Happenings
+    clock: IReactorTime
+    wall_time: WallTime
+    _samples: dict[TunnelRecord, Sample] = field(default_factory=dict)
+    _sampled_at: float = -1e9
+    _opens: Counter[str] = field(default_factory=Counter)
+    _opens_per_s: dict[str, float] = field(default_factory=dict)
+
+    def sampled(self) -> dict[TunnelRecord, Sample]:
+        """Return what each tunnel has moved, with the rates since the sample before."""
+        now = self.clock.seconds()
+        passed_s = now - self._sampled_at
+        if passed_s < FRESH_S:
+            return self._samples
+        before, self._sampled_at = self._samples, now
+        self._samples = {each.record: _closed(each.record) for each in self.tunnels.all}
+        for substream in self.records.substreams:
+            if (sample := self._samples.get(substream.of)) is not None:
+                sample.bytes_from_device += substream.bytes_from_device
+                sample.bytes_from_target += substream.bytes_from_target
+                sample.open_substreams += 1
+        opens = self.happenings.opens
+        self._opens_per_s = {
+            account: (count - self._opens[account]) / passed_s for account, count in opens.items()
+        }
+        self._opens = opens.copy()
+        for record, sample in self._samples.items():
+            if (old := before.get(record)) is not None:
+                sample.from_device_per_s = (
+                    sample.bytes_from_device - old.bytes_from_device
+                ) / passed_s
+                sample.from_target_per_s = (
+                    sample.bytes_from_target - old.bytes_from_target
+                ) / passed_s
+        return self._samples
+
+    def id_of(self, record: TunnelRecord) -> str:
+        """Return the id of a tunnel, unique among all processes."""
+        return f"{self.process.prefix}-{record.tunnel}"
+
+    def find(self, tunnel_id: str) -> OpenTunnel | None:
+        """Return the open tunnel with an id, or None."""
+        prefix, _, number = tunnel_id.rpartition("-")
+        if prefix != self.process.prefix:
+            return None
+        return next((each for each in self.tunnels.all if str(each.record.tunnel) == number), None)
+
+    def rows(self, tunnels: Iterable[OpenTunnel]) -> list[Row]:
+        """Return a row for each of these tunnels."""
+        samples = self.sampled()
+        return [self._row(each, samples.get(each.record) or Sample()) for each in tunnels]
+
+    def selected(
+        self, account: str | None, device: str | None, address: str | None
+    ) -> list[OpenTunnel]:
+        """Return the tunnels of an account, a device and an address, in the order of their ids.
+
+        None: of any.
+        """
+        found = [
+            each
+            for each in self.tunnels.all
+            if account in (None, each.record.account)
+            and device in (None, each.record.device)
+            and address in (None, host_of_peer(each.record.peer))
+        ]
+        return sorted(found, key=lambda each: each.record.tunnel)
+
+    def _row(self, tunnel: OpenTunnel, sample: Sample) -> Row:
+        record, tls = tunnel.record, tunnel.tls or (None, None)
+        return {
+            "id": self.id_of(record),
+            "proxy": self.process.proxy,
+            "member": self.process.member,
+            "account": record.account,
+            "device": record.device,
+            "address": host_of_peer(record.peer),
+            "listener": record.listener.value,
+            "since_at": self.wall_time_of(record.started_at),
+            "tls_version": tls[0],
+            "tls_cipher": tls[1],
+            "resumed": record.resumed,
+            "features": sorted(record.features),
+            "bytes_from_device": sample.bytes_from_device,
+            "bytes_from_target": sample.bytes_from_target,
+            "bytes_from_device_per_s": round(sample.from_device_per_s, 1),
+            "bytes_from_target_per_s": round(sample.from_target_per_s, 1),
+            "open_substreams": sample.open_substreams,
+            "substreams": record.substreams + sample.open_substreams,
+            "state": tunnel.stage,
+        }
+
+    def wall_time_of(self, at: float) -> float:
+        """Return a time of the proxy's clock in seconds since 1970."""
+        return round(self.wall_time() - (self.clock.seconds() - at), 3)
+
+    def substreams_of(self, record: TunnelRecord) -> list[Row]:
+        """Return the open substreams of a tunnel, the first MAX_SUBSTREAMS_SHOWN."""
+        found = [each for each in self.records.substreams if each.of is record]
+        found.sort(key=lambda each: each.substream)
+        return [self.substream_row(each) for each in found[:MAX_SUBSTREAMS_SHOWN]]
+
+    def substream_row(self, record: SubstreamRecord) -> Row:
+        """Return the row of a substream; it is connecting until the target's address is known."""
+        return {
+            "number": record.substream,
+            "kind": record.kind,
+            "target": record.target,
+            "address": record.address,
+            "state": "open" if record.address else "connecting",
+            "since_at": self.wall_time_of(record.started_at),
+            "bytes_from_device": record.bytes_from_device,
+            "bytes_from_target": record.bytes_from_target,
+        }
+
+    def accounts(self) -> list[Row]:
+        """Return a row for each account with something open, or refused lately."""
+        sums: dict[str, Sample] = {}
+        for record, sample in self.sampled().items():
+            if record.account is not None:
+                total = sums.setdefault(record.account, Sample())
+                total.from_device_per_s += sample.from_device_per_s
+                total.from_target_per_s += sample.from_target_per_s
+        known = {
+            account
+            for account, usage in self.limits.by_account.items()
+            if usage.tunnels or usage.substreams
+        }
+        names = sorted(known | set(self.happenings.by_account))
+        return [self._account_row(name, sums.get(name) or Sample()) for name in names]
+
+    def _account_row(self, account: str, sums: Sample) -> Row:
+        usage = self.limits.by_account.get(account)
+        refusals = self.happenings.by_account.get(account) or AccountRefusals()
+        return {
+            "account": account,
+            "tunnels": usage.tunnels if usage else 0,
+            "substreams": usage.substreams if usage else 0,
+            "bytes_today": None,
+            "limits": {
+                "tunnels": self.config.max_tunnels_per_account,
+                "substreams": self.config.max_substreams_per_account,
+                "opens_per_s": self.config.opens_per_s,
+                "bytes_per_s": self.config.bytes_per_s,
+                "bytes_per_day": self.config.bytes_per_day,
+            },
+            "bytes_from_device_per_s": round(sums.from_device_per_s, 1),
+            "bytes_from_target_per_s": round(sums.from_target_per_s, 1),
+            "opens_per_s": round(self._opens_per_s.get(account, 0.0), 2),
+            "refused": dict(refusals.counts),
+            "last_refusal": refusals.last,
+        }
+
+    def status(self, obstacles: list[str], *, draining: bool) -> Row:
+        """Return the row of this process."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        busy = [each for each in self.limits.tallies if each.tunnels or each.substreams]
+        return {
+            "proxy": self.process.proxy,
+            "member": self.process.member,
+            "pid": os.getpid(),
+            "role": self.process.role,
+            "version": version("tessel-proxy"),
+            "since_at": self.process.started_at,
+            "ready": not obstacles,
+            "obstacles": obstacles,
+            "draining": draining,
+            "tunnels": len(self.tunnels.all),
+            "substreams": len(self.records.substreams),
+            "accounts": len(busy),
+            "cpu_s": round(used.ru_utime + used.ru_stime, 3),
+            "memory_bytes": _memory_bytes(used.ru_maxrss),
+        }
+
+
+def _closed(record: TunnelRecord) -> Sample:
+    return Sample(record.bytes_from_device, record.bytes_from_target)
+
+
+def _memory_bytes(most_kib: int) -> int:
+    """Return the memory of this process now; without /proc, the most that it had."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 -- no file
+            return int(pages.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return most_kib * 1024

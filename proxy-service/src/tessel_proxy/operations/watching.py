@@ -1,0 +1,163 @@
+"""Who watches gets each second what has changed since the second before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tessel_proxy.operations.happenings import Mailbox
+from tessel_proxy.operations.inventory import Inventory, Row, Sample
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+
+FORGET_S: Final = 10.0
+"""Seconds without a look after which a watcher is forgotten: it looks every second."""
+
+MAX_TUNNELS_WATCHED: Final = 64
+"""Tunnels of which one look may ask for the substreams: two for each watcher."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one watcher has seen, and when it looked last."""
+
+    mailbox: Mailbox
+    at: float
+    stages: dict[TunnelRecord, tuple[str, str | None]] = field(default_factory=dict)
+    counts: dict[TunnelRecord, tuple[int, int, int]] = field(default_factory=dict)
+    moving: set[TunnelRecord] = field(default_factory=set)
+    substreams: dict[str, dict[SubstreamRecord, tuple[int, int, str]]] = field(
+        default_factory=dict
+    )
+
+
+class Watching:
+    """The watchers of this process: the pages of one host, or of several."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._seen: dict[str, _Seen] = {}
+
+    def look(self, watcher: str, tunnels: Sequence[str]) -> dict[str, Any]:
+        """Return what has changed since this watcher's last look; the first look has no changes.
+
+        `tunnels`: ids of tunnels whose substreams are wanted, too.
+        """
+        self._forget_those_that_left()
+        seen = self._seen.get(watcher)
+        if seen is None:
+            mailbox = self._inventory.happenings.mailboxes.setdefault(watcher, Mailbox())
+            seen = self._seen[watcher] = _Seen(mailbox, 0.0)
+            self._changed(seen)
+            mailbox.closed.clear()
+        seen.at = self._inventory.clock.seconds()
+        opened, changed = self._changed(seen)
+        return {
+            "tunnels": {"opened": opened, "changed": changed, "closed": self._closed(seen)},
+            "substreams": {
+                each: self._substreams(seen, each) for each in tunnels[:MAX_TUNNELS_WATCHED]
+            },
+            "refusals": seen.mailbox.take_refusals(),
+            "totals": self.totals(),
+        }
+
+    def totals(self) -> Row:
+        """Return what is open now, the rates, and the openings so far."""
+        inventory = self._inventory
+        samples = inventory.sampled().values()
+        return {
+            "tunnels": len(inventory.tunnels.all),
+            "substreams": len(inventory.records.substreams),
+            "bytes_from_device_per_s": sum(each.from_device_per_s for each in samples),
+            "bytes_from_target_per_s": sum(each.from_target_per_s for each in samples),
+            "opens": inventory.happenings.opens.total(),
+        }
+
+    def _changed(self, seen: _Seen) -> tuple[list[Row], list[list[Any]]]:
+        """Return rows of tunnels that are new or in another state, and the counts of others.
+
+        A tunnel that has stopped to move bytes is in the counts once more, with rates of 0.
+        """
+        inventory, samples = self._inventory, self._inventory.sampled()
+        fresh, changed = [], []
+        stages, counts, moving = {}, {}, set()
+        for tunnel in inventory.tunnels.all:
+            record = tunnel.record
+            sample = samples.get(record) or Sample()
+            stage = stages[record] = (tunnel.stage, record.account)
+            count = counts[record] = (
+                sample.bytes_from_device,
+                sample.bytes_from_target,
+                sample.open_substreams,
+            )
+            if seen.stages.get(record) != stage:
+                fresh.append(tunnel)
+            elif count != seen.counts.get(record) or record in seen.moving:
+                changed.append(_counts(inventory.id_of(record), sample))
+            if sample.from_device_per_s or sample.from_target_per_s:
+                moving.add(record)
+        seen.stages, seen.counts, seen.moving = stages, counts, moving
+        return inventory.rows(fresh), changed
+
+    def _closed(self, seen: _Seen) -> list[Row]:
+        closed = [
+            {
+                "id": self._inventory.id_of(record),
+                "outcome": outcome.value,
+                "error": outcome.error and outcome.error.value,
+                "why": "",
+            }
+            for record, outcome in seen.mailbox.closed
+        ]
+        seen.mailbox.closed.clear()
+        seen.mailbox.opened.clear()
+        return closed
+
+    def _substreams(self, seen: _Seen, tunnel_id: str) -> dict[str, Any] | None:
+        """Return the changes of a tunnel's substreams; None: it is not of this process."""
+        inventory = self._inventory
+        if not tunnel_id.startswith(f"{inventory.process.prefix}-"):
+            return None
+        before = seen.substreams.get(tunnel_id, {})
+        tunnel = inventory.find(tunnel_id)
+        now: dict[SubstreamRecord, tuple[int, int, str]] = {}
+        opened, changed = [], []
+        for each in inventory.records.substreams:
+            if tunnel is None or each.of is not tunnel.record:
+                continue
+            state = "open" if each.address else "connecting"
+            count = now[each] = (each.bytes_from_device, each.bytes_from_target, state)
+            if each not in before:
+                opened.append(inventory.substream_row(each))
+            elif before[each] != count:
+                changed.append([each.substream, *count])
+        seen.substreams[tunnel_id] = now
+        closed = [
+            {
+                "number": record.substream,
+                "outcome": outcome.value,
+                "error": outcome.error and outcome.error.value,
+                "why": "",
+            }
+            for record, outcome in seen.mailbox.closed_substreams
+            if inventory.id_of(record.of) == tunnel_id
+        ]
+        seen.mailbox.closed_substreams.clear()
+        return {"opened": opened, "changed": changed, "closed": closed}
+
+    def _forget_those_that_left(self) -> None:
+        now = self._inventory.clock.seconds()
+        for watcher in [each for each, seen in self._seen.items() if now - seen.at > FORGET_S]:
+            del self._seen[watcher]
+            del self._inventory.happenings.mailboxes[watcher]
+
+
+def _counts(tunnel_id: str, sample: Sample) -> list[Any]:
+    return [
+        tunnel_id,
+        sample.bytes_from_device,
+        sample.bytes_from_target,
+        round(sample.from_device_per_s, 1),
+        round(sample.from_target_per_s, 1),
+        sample.open_substreams,
+    ]
