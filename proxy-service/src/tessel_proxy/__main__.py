@@ -115,7 +115,7 @@ def _upgrade() -> int:
     config = Config.for_control(environ)
     if config.control_socket is None:
         raise ConfigError(["CONTROL_SOCKET is not set; needed: the path that the proxy has"])
-    ask(config.control_socket, "upgrade")
+    ask(config.control_socket, "POST", "upgrade")
     print("upgraded: new workers serve, the former ones drain")
     return OK
 

@@ -1,95 +1,33 @@
-"""The control socket: a command such as `tessel-proxy upgrade` asks the proxy, and waits.
-
-One line is asked: the name of a command and its argument, if it has one. One line is answered: "ok"
-and the result, if there is one, or "failed" and the reason.
-"""
+"""The control socket: the API over a UNIX socket, for the owner of the process; and its client."""
 
 from __future__ import annotations
 
 import errno
+import http.client
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorUNIX, ITCPTransport
-from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
-from twisted.protocols.basic import LineOnlyReceiver
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IListeningPort, IReactorUNIX
+from twisted.internet.protocol import Factory
 
-from tessel_proxy.fleet.engine import Confirmations, EngineError, Notice
-from tessel_proxy.fleet.wire import dump_notice, dumped, load_confirmations, load_notice
+from tessel_proxy.fleet.engine import Confirmations, Notice, TokensRevoked, TunnelsEnded
 
-MAX_LINE: Final = 4096
-"""Bytes of a command. The names of an account and a device take 3 KiB in JSON at most."""
-
+API: Final = "/api/v1/"
 ANSWER_S: Final = 120.0
-"""Seconds to wait for the answer: more than an upgrade takes until it has failed."""
+"""Seconds to wait for an answer: more than an upgrade takes until it has failed."""
 
-TOLD_S: Final = 10.0
-"""Seconds to wait for the answer to `tell`: far more than the engine waits for confirmations."""
-
-OK: Final = "ok"
-FAILED: Final = "failed"
-
-Command = Callable[[str], Awaitable[str]]
-"""Does something with the argument of a command, and returns the result. Raises ControlError."""
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of an answer; a page of 1,000 tunnels has half a megabyte."""
 
 
 class ControlError(Exception):
     """A command could not be sent, or failed; the text says why."""
-
-
-class _Asked(LineOnlyReceiver):
-    """One connection: one command and its answer."""
-
-    delimiter = b"\n"
-    MAX_LENGTH = MAX_LINE
-    _log = Logger()
-
-    def __init__(self, commands: Mapping[str, Command]) -> None:
-        self._commands = commands
-
-    def lineReceived(self, line: bytes) -> None:
-        """Called with a command: runs it, then answers and closes."""
-        name, _, argument = line.decode("utf-8", "replace").strip().partition(" ")
-        command = self._commands.get(name)
-        if command is None:
-            self._answer(f"{FAILED} unknown command; known: {', '.join(self._commands)}")
-            return
-        done = Deferred.fromCoroutine(_result_of(command, argument))
-        done.addCallbacks(lambda result: self._answer(f"{OK} {result}"), self._failed)
-
-    def _failed(self, failure: Failure) -> None:
-        why = failure.getErrorMessage()
-        if failure.check(ControlError) is None:
-            self._log.failure("a command failed", failure=failure)
-            why = "internal error; the log has a traceback"
-        self._answer(f"{FAILED} {why}")
-
-    def _answer(self, text: str) -> None:
-        self.sendLine(text.encode())  # type: ignore[no-untyped-call] # Twisted's has no types
-        cast("ITCPTransport", self.transport).loseConnection()
-
-
-async def _result_of(command: Command, argument: str) -> str:
-    return await command(argument)
-
-
-class _Commands(ServerFactory[_Asked]):
-    noisy = False
-
-    def __init__(self, commands: Mapping[str, Command]) -> None:
-        self._commands = commands
-
-    def buildProtocol(self, addr: IAddress | None) -> _Asked:  # noqa: ARG002 -- Twisted's
-        return _Asked(self._commands)
 
 
 class ControlPort:
@@ -99,10 +37,11 @@ class ControlPort:
     """
 
     def __init__(
-        self, path: Path | None, commands: Mapping[str, Command], reactor: IReactorUNIX
+        self, path: Path | None, factory: Factory[Any] | None, reactor: IReactorUNIX
     ) -> None:
+        """`factory` serves the API over HTTP; None, and no path: there is no socket."""
         self._path = path
-        self._factory = _Commands(commands)
+        self._factory = factory
         self._reactor = reactor
         self._port: IListeningPort | None = None
 
@@ -143,21 +82,47 @@ def _is_in_use(path: Path) -> bool:
         return True
 
 
-def telling(publish: Callable[[Notice], Awaitable[Confirmations]]) -> Command:
-    """Return the command `tell`, which publishes a notice and returns who has confirmed it."""
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
 
-    async def tell(argument: str) -> str:
-        try:
-            notice = load_notice(argument.encode())
-        except (ValueError, LookupError, TypeError) as error:
-            raise ControlError(f"tell: no notice that this proxy knows: {error!r}") from error
-        try:
-            done = await publish(notice)
-        except EngineError as error:
-            raise ControlError(str(error)) from error
-        return dumped([done.confirmed, done.missing]).decode()
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+        self._timeout_s = timeout_s
 
-    return tell
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self._timeout_s)
+        self.sock.connect(str(self._path))
+
+
+def ask(
+    path: Path,
+    method: str,
+    resource: str,
+    body: dict[str, Any] | None = None,
+    within_s: float = ANSWER_S,
+) -> dict[str, Any]:
+    """Send a request to the API of a running proxy, and return its answer. Blocks.
+
+    `resource` is what follows /api/v1/. Raises ControlError, also for an answer that is an error.
+    """
+    connection = _Connection(path, within_s)
+    try:
+        text = None if body is None else json.dumps(body)
+        connection.request(method, API + resource, text, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read(MAX_ANSWER_BYTES))
+    except OSError as error:
+        raise ControlError(f"CONTROL_SOCKET='{path}': {error.strerror or error}") from error
+    except (http.client.HTTPException, ValueError) as error:
+        raise ControlError(f"CONTROL_SOCKET='{path}': no proxy of this version answers") from error
+    finally:
+        connection.close()
+    if response.status >= http.client.BAD_REQUEST:
+        raise ControlError(answer["error"]["message"])
+    return answer
 
 
 def tell(path: Path, notice: Notice) -> Confirmations:
@@ -165,25 +130,12 @@ def tell(path: Path, notice: Notice) -> Confirmations:
 
     Raises ControlError.
     """
-    answer = ask(path, f"tell {dump_notice(notice).decode()}", TOLD_S)
-    return load_confirmations(json.loads(answer))
-
-
-def ask(path: Path, command: str, within_s: float = ANSWER_S) -> str:
-    """Send a command to a running proxy, wait for its success and return the result. Blocks.
-
-    Raises ControlError.
-    """
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(within_s)
-            connection.connect(str(path))
-            connection.sendall(f"{command}\n".encode())
-            with connection.makefile() as answers:
-                answer = answers.readline().strip()
-    except OSError as error:
-        raise ControlError(f"CONTROL_SOCKET='{path}': {error.strerror or error}") from error
-    word, _, rest = answer.partition(" ")
-    if word != OK:
-        raise ControlError(rest or "the proxy has ended meanwhile")
-    return rest
+    match notice:
+        case TunnelsEnded(account, device, reason):
+            body = {"account": account, "device": device, "reason": reason or "ended"}
+            answer = ask(path, "POST", "end", body)
+        case TokensRevoked(account):
+            answer = ask(path, "POST", "check-tokens", {"account": account})
+        case _:
+            raise ControlError(f"{type(notice).__name__} is not told by this way")
+    return Confirmations(tuple(answer["confirmed"]), tuple(answer["missing"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
+from tessel_proxy.fleet.asking import ASK, asked
 from tessel_proxy.fleet.calls import (
     VERSION,
     EngineCall,
@@ -27,6 +28,7 @@ from tessel_proxy.fleet.calls import (
 from tessel_proxy.fleet.remote import RemoteEngine
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.wire import load_notice
+from tessel_proxy.records.error_codes import ErrorCode
 
 
 class WorkerLink(amp.AMP):
@@ -43,8 +45,25 @@ class WorkerLink(amp.AMP):
         self._looked: tuple[int, float | None] = (0, None)
         self._clock = clock
         self.status: Callable[[], tuple[int, Sequence[str], bytes]] = lambda: (0, (), b"")
+        self.answer: Callable[[str, Mapping[str, Any]], Any] = lambda _method, _arguments: None
         self.retire: Callable[[], None] = lambda: None
         self.orphaned: Callable[[], None] = lambda: None
+
+    def locateResponder(self, name: bytes) -> Callable[[amp.AmpBox], object] | None:
+        """Called by amp: returns what answers a command. Questions are answered without amp's
+        conversions.
+        """
+        if name == ASK:
+            return self._asked
+        found = super().locateResponder(name)  # type: ignore[no-untyped-call] # as above
+        return cast("Callable[[amp.AmpBox], object] | None", found)
+
+    async def _asked(self, box: amp.AmpBox) -> amp.AmpBox:
+        try:
+            return asked(box[b"question"], self.answer)
+        except Exception as error:  # amp would close the connection, and the worker would end
+            self._log.failure("a question was not answered", error=ErrorCode.INTERNAL_ERROR.value)
+            raise amp.RemoteAmpError(amp.UNKNOWN_ERROR_CODE, "not answered", False) from error
 
     async def join(self) -> None:
         """Say which version this worker speaks; raises VersionError if the supervisor does not."""

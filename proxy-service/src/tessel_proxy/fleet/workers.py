@@ -25,6 +25,7 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from tessel_proxy.fleet import place
+from tessel_proxy.fleet.asking import ASK
 from tessel_proxy.fleet.calls import (
     VERSION,
     EngineCall,
@@ -231,7 +232,18 @@ class WorkerProcess(ProcessProtocol):
 
     def _arguments(self, listening: Sequence[tuple[str, int]]) -> list[str]:
         others = [f"--listening={host}:{port}" for host, port in listening]
-        return [f"--number={self.seat.number}", f"--sockets={ports_in_text(self.seat)}", *others]
+        own = [f"--number={self.seat.number}", f"--member={self.member}"]
+        return [*own, f"--sockets={ports_in_text(self.seat)}", *others]
+
+    def ask(self, question: bytes) -> Deferred[amp.AmpBox]:
+        """Ask the worker a question of the operator; fails if the connection is lost."""
+        called = self.link.callRemoteString(ASK, question=question)  # type: ignore[no-untyped-call] # Twisted's has no types
+        return cast("Deferred[amp.AmpBox]", called)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether the worker serves or drains, so that it can answer."""
+        return self.state in (WorkerState.SERVING, WorkerState.RETIRING) and not self.link.lost
 
     @property
     def pid(self) -> int | None:

@@ -4,17 +4,20 @@
     /readyz    200 if the proxy is ready for new tunnels; else 503 and the reasons, one per line
     /metrics   for Prometheus
 
+With ADMIN_TOKEN, also the operator's page (/, /page/, /errors/) and the API (/api/v1/).
+
 Monitors ask in many forms. GET, HEAD and OPTIONS get the same status, with HTTP/1.0 or 1.1, with
 or without a query, a trailing slash, a second slash in front, or the whole URL as the target.
-`OPTIONS /` is the default check of HAProxy. Other methods get 405: nothing can be changed here.
+`OPTIONS /` is the default check of HAProxy. Other methods get 405: only the API changes something.
 
-The pages contain no secrets, but they show how busy the proxy is. So the port is bound to loopback
-unless ADMIN_HOST is set.
+These three contain no secrets, but they show how busy the proxy is. So the port is bound to
+loopback unless ADMIN_HOST is set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
@@ -28,11 +31,13 @@ from twisted.internet.interfaces import IListeningPort, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import CACHED, HTTPChannel
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from tessel_proxy.front.listening import IListeningReactor, listen
+from tessel_proxy.monitoring.api.access import Access
+from tessel_proxy.monitoring.page import PAGE, SECURITY_HEADERS, PageFile, error_page
 from tessel_proxy.monitoring.readiness import HasObstacles
 from tessel_proxy.monitoring.settings import MonitoringSettings
 
@@ -42,14 +47,42 @@ IDLE_S: Final = 30.0
 MAX_CONNECTIONS: Final = 64
 """Connections at the same time; scrapers, load balancers and an operator need a dozen."""
 
-MAX_BODY_BYTES: Final = 1024
-"""Bytes of a request's body. No request here needs one, and Twisted stores long bodies on disk."""
+MAX_BODY_BYTES: Final = 8192
+"""Bytes of a request's body: commands of the API name an account, a device and a reason. Twisted
+stores long bodies on disk."""
 TOO_LONG: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
 
 READING: Final = (b"GET", b"HEAD", b"OPTIONS")
 
 Answer = tuple[HTTPStatus, list[str]]  # status, and the lines of the body
 NO_OTHERS: Final[Mapping[bytes, Callable[[], Answer]]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What the operator reaches: the API, and who may use it.
+
+    `api` returns the resource below /api/; its argument answers as for an unknown path.
+    """
+
+    api: Callable[[Callable[[Request], bytes]], IResource]
+    access: Access
+
+
+def operator_site(operator: Operator) -> Site:
+    """Return the HTTP server factory of the control socket: the API alone."""
+    root = _Root()  # type: ignore[no-untyped-call] # Twisted's has no types
+    root.putChild(b"api", operator.api(_NOTHING_THERE.render))
+    return _Site(root)
+
+
+def add_operator(site: Site, operator: Operator) -> None:
+    """Add the operator's page and API to the admin port."""
+    root = cast("Resource", site.resource)
+    root.putChild(b"", _Start(PAGE[b"/"]))
+    root.putChild(b"page", _PageFiles())  # type: ignore[no-untyped-call] # as above
+    root.putChild(b"errors", _ErrorPages(operator.access))
+    root.putChild(b"api", operator.api(_NOTHING_THERE.render))
 
 
 def admin_site(readiness: HasObstacles, registry: CollectorRegistry) -> Site:
@@ -176,6 +209,61 @@ class _Metrics(_Page):
         answer = self._page.render(request)  # it reads the method now, and answers later
         request.method = asked  # so that HEAD gets no body
         return cast("bytes | int", answer)
+
+
+class _PageFiles(Resource):
+    """The files of the operator's page, the same in every installation."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes | int:
+        file = PAGE.get(b"/page/" + b"/".join(request.postpath or ()))
+        if file is None:
+            return _NOTHING_THERE.render(request)
+        if request.method not in (b"GET", b"HEAD"):
+            return _reply(request, HTTPStatus.METHOD_NOT_ALLOWED, [])
+        return _page_file(request, file)
+
+
+class _Start(_Page):
+    """The operator's page itself. `OPTIONS /` is a load balancer's check, as without the page."""
+
+    def __init__(self, file: PageFile) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # as above
+        self._file = file
+
+    def read(self, request: Request) -> bytes:
+        if request.method == b"OPTIONS":
+            return _reply(request, *_health())
+        return _page_file(request, self._file)
+
+
+class _ErrorPages(Resource):
+    """A page for each error number, for those who may use the API."""
+
+    isLeaf = True
+
+    def __init__(self, access: Access) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # as above
+        self._access = access
+
+    def render(self, request: Request) -> bytes:
+        number = b"/".join(request.postpath or ()).decode("latin-1")
+        may = request.method in (b"GET", b"HEAD") and self._access.caller(request) is not None
+        body = error_page(number) if may else None
+        if body is None:
+            return _NOTHING_THERE.render(request)
+        return _page_file(request, PageFile(b"text/html; charset=utf-8", body, b""))
+
+
+def _page_file(request: Request, file: PageFile) -> bytes:
+    for name, value in SECURITY_HEADERS.items():
+        request.setHeader(name, value)
+    request.setHeader(b"content-type", file.content_type)
+    request.setHeader(b"cache-control", b"no-cache" if file.etag else b"no-store")
+    if file.etag and request.setETag(file.etag) is CACHED:
+        return b""
+    return b"" if request.method == b"HEAD" else file.body
 
 
 class _NothingThere(Resource):

@@ -11,6 +11,7 @@ import resource
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ class Process:
     @property
     def prefix(self) -> str:
         """The beginning of the ids of its tunnels."""
-        return self.member[-8:]
+        return sha256(self.member.encode()).hexdigest()[:8]
 
 
 @dataclass(slots=True)

@@ -26,9 +26,7 @@ class _Seen:
     stages: dict[TunnelRecord, tuple[str, str | None]] = field(default_factory=dict)
     counts: dict[TunnelRecord, tuple[int, int, int]] = field(default_factory=dict)
     moving: set[TunnelRecord] = field(default_factory=set)
-    substreams: dict[str, dict[SubstreamRecord, tuple[int, int, str]]] = field(
-        default_factory=dict
-    )
+    substreams: dict[str, dict[SubstreamRecord, tuple[int, int, str]]] = field(default_factory=dict)
 
 
 class Watching:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorUNIX
 
-from tessel_proxy.fleet.control import ControlError, ControlPort, telling
+from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.fleet.engine import Confirmations, Notice
 from tessel_proxy.fleet.host_metrics import HostCollector
-from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
+from tessel_proxy.monitoring.admin import add_operator
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.keeping import host_keeping
+from tessel_proxy.startup.operating import OperatorPorts, desk_of, operator_ports
 from tessel_service_kit.names import IThreadsAndTime
 
 if TYPE_CHECKING:
@@ -50,8 +51,15 @@ class SingleProcess:
             settings, kept, reactor, publish=publish, engine=engine, take=take
         )
         service.metrics.register(HostCollector(self.keeping))
-        commands = {"upgrade": _no_upgrade, "tell": telling(self.keeping.refusals.publish)}
-        self._control = ControlPort(settings.control_socket, commands, reactor)
+        self._operator: OperatorPorts | None = None
+        control = None
+        if service.operated is not None:
+            desk = desk_of(service.operated.operations, self.keeping, engine, _no_upgrade)
+            self._operator = operator_ports(settings, desk, reactor)
+            control = self._operator.control
+            if self._operator.admin is not None:
+                add_operator(service.admin_site, self._operator.admin)
+        self._control = ControlPort(settings.control_socket, control, reactor)
         if engine is not None:
             service.metrics.register(EngineCollector(engine.health))
 
@@ -67,16 +75,18 @@ class SingleProcess:
     async def stop(self) -> None:
         """Drain and stop the proxy. Commands are heard until it has ended."""
         await self._service.stopService()
+        if self._operator is not None:
+            self._operator.stop()
         await self._control.stop()
         await self.keeping.stop()
         if self._engine is not None:
             self._engine.stop()
 
     async def _act(self, notice: Notice) -> Confirmations:
-        name = (member_name(),)
+        name = (self._service.member,)
         has_acted = await acted(self._service.hear, notice, self._reactor)
         return Confirmations(name, ()) if has_acted else Confirmations((), name)
 
 
-async def _no_upgrade(_argument: str) -> str:
-    raise ControlError("a proxy of one process cannot be upgraded: set WORKERS to 2 or more")
+async def _no_upgrade() -> str:
+    return "a proxy of one process cannot be upgraded: set WORKERS to 2 or more"

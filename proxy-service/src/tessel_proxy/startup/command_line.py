@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     worker = commands.add_parser("worker")  # no help: only the supervisor calls it
     worker.add_argument("--number", type=int, required=True)
+    worker.add_argument("--member", default="worker")  # a supervisor of before does not name it
     worker.add_argument("--sockets", required=True)
     worker.add_argument("--listening", action="append", default=[])
     ending = commands.add_parser(

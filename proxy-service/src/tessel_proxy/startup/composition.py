@@ -29,7 +29,7 @@ from tessel_proxy.egress.own_addresses import OwnAddresses
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.engine import Hear
-from tessel_proxy.fleet.joining import Fleet, SharedGuesses, member_of
+from tessel_proxy.fleet.joining import Fleet, SharedGuesses, member_name, member_of
 from tessel_proxy.fleet.notices import NoticeActions
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
@@ -46,10 +46,12 @@ from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.monitoring.tracing import traces_of
 from tessel_proxy.monitoring.tracing.choice import ITracingReactor
 from tessel_proxy.operations import Refusing, UsageMeter
+from tessel_proxy.operations.happenings import Happenings
 from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.joining import invitations_of
 from tessel_proxy.startup.listeners import DevicePorts, ITimedListeningReactor, ListeningAddress
+from tessel_proxy.startup.operating import InProcess, can_be_operated, in_process
 from tessel_proxy.startup.reload import Reloader
 from tessel_proxy.startup.stopping import (
     NEWCOMERS_S,
@@ -86,7 +88,8 @@ class IProxyReactor(
 class ProxyService(Service):
     """A whole proxy: `startService` listens, `reload` reads files again, `stopService` ends it.
 
-    `hear` acts on a notice, such as that tokens were revoked.
+    `member` is its name among all processes. `hear` acts on a notice, such as that tokens were
+    revoked.
 
     If `successors_serve` is set before the stop, other processes accept on the same sockets: the
     stop does not wait for load balancers, lets handshakes finish, and asks devices to return soon.
@@ -160,6 +163,9 @@ class ProxyService(Service):
         if config.usage_file is not None or config.fleet_url is not None:
             self.usage = UsageMeter(self._ledger)
             self._ledger.closed = self.usage.closed
+        self.member = member_name() if fleet is None else fleet.member
+        self.operated: InProcess | None = None
+        self._happenings = Happenings(self._ledger) if can_be_operated(config) else None
         self._lag = LagWatch(reactor, self._ledger.durations.reactor_lag)
         self._lines = RepeatedLines(reactor)
         self._traces = traces_of(config, reactor, wall_time, self._lines)
@@ -213,7 +219,21 @@ class ProxyService(Service):
             log_dropped=log_dropped,
         )
         self.metrics = registry_of(metrics)
-        self._admin = AdminPort(config, reactor, admin_site(self._readiness, self.metrics))
+        self.admin_site = admin_site(self._readiness, self.metrics)
+        self._admin = AdminPort(config, reactor, self.admin_site)
+        if self._happenings is not None:
+            self.operated = in_process(
+                config,
+                reactor,
+                wall_time,
+                member=self.member,
+                role="proxy" if place is None else "worker",
+                ledger=self._ledger,
+                happenings=self._happenings,
+                tunnels=tunnels,
+                limits=self._limits,
+                readiness=self._readiness,
+            )
         self._ports = DevicePorts(
             config,
             reactor,
@@ -243,6 +263,7 @@ class ProxyService(Service):
             durations=self._ledger.durations,
         )
         timed = TimedAuthenticator(authenticator, reactor, self._ledger.durations.token_check)
+        below = self._ledger if self._happenings is None else self._happenings
         return SharedState(
             config,
             reactor,
@@ -251,7 +272,7 @@ class ProxyService(Service):
             self._limits,
             Penalties(config.max_wrong_tokens, config.auth_penalty_s),
             tunnels,
-            witness=self._ledger if traces is None else traces.witness(self._ledger),
+            witness=below if traces is None else traces.witness(below),
             lines=self._lines,
             places=self._member,
             guesses=self._guesses,
@@ -308,6 +329,8 @@ class ProxyService(Service):
         self._memory.start()
         self._unanswered.start()
         self._lag.start()
+        if self.operated is not None:
+            self.operated.history.start()
         if self._member is not None:
             self._member.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
@@ -353,6 +376,8 @@ class ProxyService(Service):
         self._memory.stop()
         self._unanswered.stop()
         self._lag.stop()
+        if self.operated is not None:
+            self.operated.history.stop()
         if self._traces is not None:
             await self._traces.stop()
         if self._member is not None:

@@ -214,7 +214,7 @@ def work(host: Host, arguments: Namespace) -> int:
     link.engine.asks_levels = ready.engine is not None
     room = TunnelRoom(config.max_tunnels, config.workers, link.last_look, reactor.seconds)
     place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
-    fleet = Fleet(str(arguments.number), config.workers, link.engine)
+    fleet = Fleet(arguments.member, config.workers, link.engine)
     service = _proxy(host, config, ready, lambda: log.dropped, place=place, fleet=fleet)
     worker = Worker(service, link, reactor)
     serving = Serving(

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorUNIX
 from twisted.logger import Logger
 
 from tessel_proxy.files.reloadable import Reloadable
-from tessel_proxy.fleet.control import ControlError, ControlPort, telling
+from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.local import LocalEngine
@@ -26,12 +26,13 @@ from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.fleet.workers import IWorkerReactor, Launch
 from tessel_proxy.front.listening import IListeningReactor
 from tessel_proxy.limits.descriptors import PLENTY
-from tessel_proxy.monitoring.admin import AdminPort, admin_site
+from tessel_proxy.monitoring.admin import AdminPort, add_operator, admin_site
 from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.keeping import host_keeping
+from tessel_proxy.startup.operating import SupervisedAnswers, desk_of, operator_ports
 from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.names import IThreadsAndTime
 from tessel_service_kit.output import LineOutput
@@ -85,14 +86,11 @@ class SupervisorService:
         )
         self._engine.kept = self.keeping
         self._metrics = SummedCollector(process_registry())
+        plan = Plan(
+            config.workers, config.host, _ports(config), config.drain_delay_s, member_name()
+        )
         self.supervisor = Supervisor(
-            Plan(
-                config.workers,
-                config.host,
-                _ports(config),
-                config.drain_delay_s,
-                member_name(),
-            ),
+            plan,
             launch,
             self._engine,
             reactor,
@@ -112,9 +110,14 @@ class SupervisorService:
         registry.register(HostCollector(self.keeping))
         if fleet is not None:
             registry.register(EngineCollector(fleet.health))
-        self._admin = AdminPort(config, reactor, admin_site(self.supervisor, registry))
-        commands = {"upgrade": self._upgrade_asked, "tell": telling(self.keeping.refusals.publish)}
-        self._control = ControlPort(config.control_socket, commands, reactor)
+        site = admin_site(self.supervisor, registry)
+        self._admin = AdminPort(config, reactor, site)
+        answers = SupervisedAnswers(self.supervisor, reactor, plan.name)
+        desk = desk_of(answers, self.keeping, fleet, self._upgrade.run)
+        self._operator = operator_ports(config, desk, reactor)
+        if self._operator.admin is not None:
+            add_operator(site, self._operator.admin)
+        self._control = ControlPort(config.control_socket, self._operator.control, reactor)
 
     async def start(self) -> None:
         """Open all ports and start the workers; return when all serve.
@@ -143,11 +146,6 @@ class SupervisorService:
             self._refused, lambda why: self._log.failure("the upgrade broke off", failure=why)
         )
 
-    async def _upgrade_asked(self, _argument: str) -> str:
-        if (why := await self._upgrade.run()) is not None:
-            raise ControlError(why)
-        return ""
-
     def _refused(self, why: str | None) -> None:
         if why is not None:
             self._log.warn("no upgrade on SIGUSR2: {why}", event="upgrade_refused", why=why)
@@ -156,6 +154,7 @@ class SupervisorService:
         """Drain and end all workers, then close what is left."""
         await self.supervisor.stop()
         self._reloader.stop()
+        self._operator.stop()
         await self._control.stop()
         await self._admin.stop()
         await self.keeping.stop()

@@ -32,6 +32,8 @@ class Worker:
             self._reports = UsageReports(service.usage.take, link.engine.reported, clock)
         self._link = link
         link.status = self._status
+        if service.operated is not None:
+            link.answer = service.operated.operations.answer
 
     def of(self, serving: Serving) -> None:
         """Let the supervisor, and its end, stop this run."""

@@ -106,6 +106,11 @@ class ValkeyEngine:
         self._members: tuple[str, ...] = ()
         self._totals: dict[str, tuple[Totals, float]] = {}  # and when they were exchanged
 
+    @property
+    def shown_url(self) -> str:
+        """Where the engine is, without the login."""
+        return str(self._dialer)
+
     def start(self) -> None:
         """Connect, and keep the connections until `stop`."""
         self._link.start()

@@ -132,9 +132,7 @@ class Access:
             self._all_tries.take(1, now)
             return None
         name = secrets.token_urlsafe(32)
-        session = Session(
-            secrets.token_urlsafe(32), now + SESSION_S, self._wall_time() + SESSION_S
-        )
+        session = Session(secrets.token_urlsafe(32), now + SESSION_S, self._wall_time() + SESSION_S)
         self._sessions[name] = session
         while len(self._sessions) > MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
@@ -173,7 +171,7 @@ def _is_of_the_page(request: Request, session: Session) -> bool:
 
 def _peer_uid(request: Request) -> int:
     """Return the user at the other end of a UNIX socket; -1 where the system does not tell."""
-    connection = getattr(request.channel.transport, "socket", None)  # type: ignore[union-attr] # there is one
+    connection = getattr(request.channel.transport, "socket", None)
     option = getattr(socket, "SO_PEERCRED", None)
     if connection is None or option is None:
         return -1

@@ -31,7 +31,7 @@ class NotThereError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The state that hosts share, as it is shown: its URL without the login; None: there is none."""
+    """The state that hosts share, as it is shown. `url` None: there is none."""
 
     url: str | None = None
     is_away: Callable[[], bool] = lambda: False
@@ -42,6 +42,7 @@ class Desk:
 
     def __init__(
         self,
+        *,
         answers: Answers,
         publish: Callable[[Notice], Awaitable[Confirmations]],
         refusals: Refusals,
@@ -164,9 +165,7 @@ class Desk:
             raise NotThereError(f"there is no rule {rule_id}")
         return {"confirmed": list(spread.confirmed), "missing": list(spread.missing)}
 
-    async def rebalance(
-        self, member: str | None, tunnels: int | None, share: float | None
-    ) -> Row:
+    async def rebalance(self, member: str | None, tunnels: int | None, share: float | None) -> Row:
         """Ask some devices to reconnect elsewhere; `tunnels` and `share` are of each process."""
         asked = await self.answers.ask(
             "rebalance", {"member": member, "tunnels": tunnels, "share": share}

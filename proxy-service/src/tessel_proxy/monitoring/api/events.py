@@ -30,7 +30,7 @@ MAX_WATCHERS: Final = 32
 """Streams at the same time: a handful of operators with some tabs each."""
 
 MAX_UNSENT_BYTES: Final = 1024 * 1024
-"""Bytes that wait for one watcher. A browser that takes nothing for so long takes a new snapshot."""
+"""Bytes that wait for one watcher. A browser that is cut takes a new snapshot."""
 
 KEEP_ALIVE_LOOKS: Final = 15
 """Looks between two comments, which find out that a watcher has gone."""
@@ -56,7 +56,7 @@ class Watcher:
         self.may = may
         self._waiting: list[bytes] = []
         self._is_paused = False
-        request.registerProducer(self, True)  # type: ignore[no-untyped-call] # Twisted's has no types
+        request.registerProducer(self, True)
 
     @property
     def tunnels(self) -> list[str]:
@@ -76,7 +76,7 @@ class Watcher:
 
     def cut(self) -> None:
         """Cut the connection; a browser connects again by itself."""
-        transport = cast("ITCPTransport", self._request.channel.transport)  # type: ignore[union-attr] # there is one
+        transport = cast("ITCPTransport", self._request.channel.transport)
         transport.abortConnection()
 
     def pauseProducing(self) -> None:
@@ -119,7 +119,7 @@ class EventStreams:
         request.setHeader(b"x-accel-buffering", b"no")  # nginx would hold events back
         watcher = Watcher(request, topics, may)
         self._watchers.add(watcher)
-        ended: Deferred[Any] = request.notifyFinish()  # type: ignore[no-untyped-call] # as above
+        ended: Deferred[Any] = request.notifyFinish()
         ended.addBoth(lambda _: self._left(watcher))
         watcher.send(b": this stream has one event for each topic and second\n\n")
         self._proxies = None  # the new one gets them at once
@@ -176,7 +176,7 @@ class EventStreams:
             for closed in part["tunnels"]["closed"]:
                 if closed["id"] == name:
                     end = {key: closed[key] for key in ("outcome", "error", "why")}
-                    nothing = {"opened": [], "changed": [], "closed": []}
+                    nothing: dict[str, Any] = {"opened": [], "changed": [], "closed": []}
                     self._send(SUBSTREAMS + name, {"tunnel": name, **nothing, "ended": end})
 
     async def _look_at_proxies(self) -> None:

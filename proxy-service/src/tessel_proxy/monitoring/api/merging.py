@@ -29,7 +29,7 @@ def order(tunnel_id: str) -> tuple[str, int]:
 
 
 def accounts(answers: Iterable[Sequence[Row]]) -> list[Row]:
-    """Return one row for each account, ordered by name: numbers are added, the last refusal wins."""
+    """Return one row for each account, ordered by name; numbers are added."""
     found: dict[str, Row] = {}
     for row in (each for part in answers for each in part):
         before = found.get(row["account"])

@@ -1,0 +1,149 @@
+"""What the operator sees and does: joins its parts, for a process, a supervisor, and both ports."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory
+
+from tessel_proxy.fleet.asking import AskedWorkers
+from tessel_proxy.fleet.host_keeping import HostKeeping
+from tessel_proxy.fleet.supervisor import Supervisor
+from tessel_proxy.limits.accounts import AccountLimits
+from tessel_proxy.monitoring.admin import Operator, operator_site
+from tessel_proxy.monitoring.api import Access, Desk, EventStreams, OperatorApi
+from tessel_proxy.monitoring.api.desk import Engine
+from tessel_proxy.monitoring.ledger import Ledger
+from tessel_proxy.monitoring.readiness import HasObstacles
+from tessel_proxy.operations.happenings import Happenings
+from tessel_proxy.operations.history import History
+from tessel_proxy.operations.inventory import Inventory, Process
+from tessel_proxy.operations.process import Answers, Parts, ProcessOperations
+from tessel_proxy.operations.usage import UsageMeter
+from tessel_proxy.startup.config import Config
+from tessel_proxy.tunnel.shared_state import TunnelRegistry
+from tessel_service_kit.clocks import WallTime
+
+if TYPE_CHECKING:
+    from tessel_proxy.fleet.valkey.engine import ValkeyEngine
+
+
+@dataclass(frozen=True, slots=True)
+class InProcess:
+    """The operator's part of a process that serves devices: questions, and the last hour."""
+
+    operations: ProcessOperations
+    history: History
+
+
+def can_be_operated(config: Config) -> bool:
+    """Return whether an operator can look: otherwise nothing is kept for one."""
+    return config.admin_token is not None or config.control_socket is not None
+
+
+def in_process(
+    config: Config,
+    clock: IReactorTime,
+    wall_time: WallTime,
+    *,
+    member: str,
+    role: str,
+    ledger: Ledger,
+    happenings: Happenings,
+    tunnels: TunnelRegistry,
+    limits: AccountLimits,
+    readiness: HasObstacles,
+) -> InProcess:
+    """Return the operator's part of a process."""
+    meter = UsageMeter(ledger)
+    happenings.closed = meter.closed
+    process = Process(member, socket.gethostname(), role, round(wall_time(), 3))
+    inventory = Inventory(process, ledger, tunnels, limits, config, happenings, clock, wall_time)
+    history = History(meter, happenings, clock, wall_time)
+    operations = ProcessOperations(
+        inventory, history, lambda: readiness.obstacles, _terminate, random.random
+    )
+    return InProcess(operations, history)
+
+
+def _terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class SupervisedAnswers:
+    """The answers of the workers, and of their supervisor about itself."""
+
+    def __init__(self, supervisor: Supervisor, clock: IReactorTime, member: str) -> None:
+        self._supervisor = supervisor
+        self._workers = AskedWorkers(
+            lambda: [each for each in supervisor.living if each.can_be_asked], clock
+        )
+        self._member = member
+
+    async def ask(self, method: str, arguments: Mapping[str, Any]) -> Parts:
+        """Return the answers of all workers. A drain is of all: a worker alone is replaced."""
+        if method == "drain":
+            is_meant = arguments["member"] in (None, self._member)
+            if is_meant:
+                _terminate()
+            return Parts({self._member: is_meant})
+        return await self._workers.ask(method, arguments)
+
+
+def desk_of(
+    answers: Answers,
+    keeping: HostKeeping,
+    engine: ValkeyEngine | None,
+    upgrade: Callable[[], Awaitable[str | None]],
+) -> Desk:
+    """Return the desk of a host."""
+    shown = Engine()
+    if engine is not None:
+        health = engine.health
+        shown = Engine(engine.shown_url, lambda: health.is_degraded)
+    refusals = keeping.refusals
+    return Desk(
+        answers=answers,
+        publish=refusals.publish,
+        refusals=refusals,
+        read_usage=keeping.read_usage,
+        wall_time=time.time,
+        engine=shown,
+        upgrade=upgrade,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPorts:
+    """The API on both ways in: on the admin port with the token, on the control socket without."""
+
+    events: Sequence[EventStreams]
+    admin: Operator | None
+    control: Factory[Any]
+
+    def stop(self) -> None:
+        """End all streams of events."""
+        for each in self.events:
+            each.stop()
+
+
+def operator_ports(config: Config, desk: Desk, clock: IReactorTime) -> OperatorPorts:
+    """Return the resources for the admin port and the control socket."""
+    events = EventStreams(desk, clock)
+    admin = None
+    if config.admin_token is not None:
+        access = Access(config.admin_token, clock.seconds, time.time)
+        admin = Operator(lambda nothing: OperatorApi(desk, access, events, nothing), access)
+    local = Access(None, clock.seconds, time.time)
+    control = operator_site(
+        Operator(lambda nothing: OperatorApi(desk, local, events, nothing), local)
+    )
+    return OperatorPorts([events], admin, control)
