@@ -10,7 +10,7 @@ import pytest
 from lab.waiting import eventually
 from support.hardening.device import Device, hello
 from support.hardening.fleet import members
-from tessel_proxy.fleet.control import tell
+from support.hardening.operating import tell
 from tessel_proxy.fleet.engine import RuleAdded, RuleRemoved, TunnelsEnded
 from tessel_proxy.operations import Rule
 

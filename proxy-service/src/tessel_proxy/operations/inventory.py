@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -115,7 +115,11 @@ class Inventory:
         prefix, _, number = tunnel_id.rpartition("-")
         if prefix != self.process.prefix:
             return None
-        return next((each for each in self.tunnels.all if str(each.record.tunnel) == number), None)
+        return next((each for each in self._open() if str(each.record.tunnel) == number), None)
+
+    def _open(self) -> Iterator[OpenTunnel]:
+        """Yield the tunnels that are not closing: a slow device may take seconds to close one."""
+        return (each for each in self.tunnels.all if each.stage != "closing")
 
     def rows(self, tunnels: Iterable[OpenTunnel]) -> list[Row]:
         """Return a row for each of these tunnels."""
@@ -131,7 +135,7 @@ class Inventory:
         """
         found = [
             each
-            for each in self.tunnels.all
+            for each in self._open()
             if account in (None, each.record.account)
             and device in (None, each.record.device)
             and address in (None, host_of_peer(each.record.peer))

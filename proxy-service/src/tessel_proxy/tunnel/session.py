@@ -204,10 +204,14 @@ class Session:
 
     @property
     def stage(self) -> str:
-        """The state in the operator's words: handshake, or the name of the SessionState."""
-        if self._state is SessionState.UNAUTHENTICATED and not self._secured:
-            return "handshake"
-        return self._state.name.lower()
+        """The state in the operator's words: handshake, closing, or the SessionState's name."""
+        match self._state:
+            case SessionState.UNAUTHENTICATED if not self._secured:
+                return "handshake"
+            case SessionState.CLOSED:
+                return "closing"
+            case _:
+                return self._state.name.lower()
 
     @property
     def tls(self) -> tuple[str, str] | None:

@@ -83,7 +83,7 @@ def test_without_a_file_each_line_has_a_salt_of_its_own(monkeypatch, run):
 def test_what_can_be_no_line_is_told_without_the_token(file, run, account, stdin, why):
     code, line, said = run("--stdin", account, stdin=stdin)
     assert (code, line) == (1, "")
-    assert said.startswith(f"tessel-proxy: no token was hashed:\n  {why}")
+    assert said.startswith(f"tessel-proxy: no token was made:\n  {why}")
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o602, True), (0o640, False)])

@@ -1,5 +1,6 @@
-"""The control socket, and the command that asks it."""
+"""The control socket, and its client."""
 
+import json
 import socket
 
 import pytest
@@ -8,41 +9,28 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThread
+from twisted.web.resource import Resource
+from twisted.web.server import Site
 
-from tessel_proxy.fleet.control import ControlError, ControlPort, ask, tell, telling
-from tessel_proxy.fleet.engine import Confirmations, EngineError, TokensRevoked, TunnelsEnded
-
-
-async def succeeds(argument):
-    return f"done with {argument!r}"
+from tessel_proxy.fleet.control import ControlError, ControlPort, ask, tell
+from tessel_proxy.fleet.engine import Confirmations, DeviceMoved, TokensRevoked, TunnelsEnded
 
 
-async def fails(_argument):
-    raise ControlError("new worker 1 ended before it served")
+class Api(Resource):
+    """An API that keeps requests, and has one answer."""
 
-
-async def breaks(_argument):
-    raise KeyError("bug")
-
-
-class Told:
-    """Publishes notices: to one member, which confirms them, and to one that does not."""
-
-    error = None
+    isLeaf = True
 
     def __init__(self):
-        self.notices = []
+        super().__init__()
+        self.requests = []
+        self.answer = (200, b'{"confirmed":["a"],"missing":["b"]}')
 
-    async def publish(self, notice):
-        if self.error is not None:
-            raise self.error
-        self.notices.append(notice)
-        return Confirmations(("a",), ("b",))
-
-
-@pytest.fixture
-def told():
-    return Told()
+    def render(self, request):
+        body = request.content.read()
+        self.requests.append((request.method, request.path, json.loads(body or b"null")))
+        request.setResponseCode(self.answer[0])
+        return self.answer[1]
 
 
 @pytest.fixture
@@ -51,60 +39,62 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def control(path, told):
-    commands = {"upgrade": succeeds, "fail": fails, "break": breaks, "tell": telling(told.publish)}
-    port = ControlPort(path, commands, reactor)
+def api():
+    return Api()
+
+
+@pytest.fixture
+def control(path, api):
+    port = ControlPort(path, Site(api), reactor)
     port.start()
     yield port
     pytest_twisted.blockon(Deferred.fromCoroutine(port.stop()))
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_command_is_run_and_its_success_is_the_answer(control, path):
-    assert await deferToThread(ask, path, "upgrade", 5.0) == "done with ''"
-    assert await deferToThread(ask, path, "upgrade to é", 5.0) == "done with 'to é'"
-
-
-LONGEST = TunnelsEnded("\N{OLD PERSIAN SIGN A}" * 256, "\N{OLD PERSIAN SIGN A}" * 64)
-
-
-@pytest.mark.parametrize(
-    "notice", [TokensRevoked(None), TunnelsEnded("kim's shop", "a b"), LONGEST]
-)
-@pytest_twisted.ensureDeferred
-async def test_a_notice_is_published_and_the_answer_says_who_has_acted(control, path, told, notice):
-    assert await deferToThread(tell, path, notice) == Confirmations(("a",), ("b",))
-    assert told.notices == [notice]
-
-
-@pytest.mark.parametrize("argument", ["", "[]", '["Unknown",{}]', '["TokensRevoked",{"x":1}]'])
-@pytest_twisted.ensureDeferred
-async def test_a_notice_that_is_not_known_is_refused(control, path, told, argument):
-    with pytest.raises(ControlError, match="no notice that this proxy knows"):
-        await deferToThread(ask, path, f"tell {argument}", 5.0)
-    assert told.notices == []
-
-
-@pytest_twisted.ensureDeferred
-async def test_an_engine_that_is_away_is_the_reason_why_nobody_was_told(control, path, told):
-    told.error = EngineError("it is away")
-    with pytest.raises(ControlError, match="it is away"):
-        await deferToThread(tell, path, TokensRevoked("kim"))
+async def test_a_request_is_sent_to_the_api_and_its_answer_returned(control, path, api):
+    answer = await deferToThread(ask, path, "POST", "end", {"account": "kim"}, 5.0)
+    assert answer == {"confirmed": ["a"], "missing": ["b"]}
+    assert api.requests == [(b"POST", b"/api/v1/end", {"account": "kim"})]
 
 
 @pytest.mark.parametrize(
-    ("command", "why"),
+    ("notice", "request_"),
     [
-        ("fail", "new worker 1 ended before it served"),
-        ("break", "internal error; the log has a traceback"),
-        ("unknown", "unknown command; known: upgrade, fail, break, tell"),
+        (TokensRevoked(None), (b"check-tokens", {"account": None})),
+        (
+            TunnelsEnded("kim's shop", "a b", "why"),
+            (b"end", {"account": "kim's shop", "device": "a b", "reason": "why"}),
+        ),
+        (TunnelsEnded("é"), (b"end", {"account": "é", "device": None, "reason": "ended"})),
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_why_a_command_failed_is_the_answer(control, path, command, why, logged_failures):
-    with pytest.raises(ControlError, match=why):
-        await deferToThread(ask, path, command, 5.0)
-    logged_failures.flush(KeyError)
+async def test_a_notice_is_told_and_the_answer_says_who_has_acted(
+    control, path, api, notice, request_
+):
+    assert await deferToThread(tell, path, notice) == Confirmations(("a",), ("b",))
+    assert api.requests == [(b"POST", b"/api/v1/" + request_[0], request_[1])]
+
+
+def test_a_notice_between_processes_is_told_by_no_command(path):
+    with pytest.raises(ControlError, match="DeviceMoved is not told"):
+        tell(path, DeviceMoved("a", "b", "c"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_text_of_an_error_is_the_reason(control, path, api):
+    api.answer = (409, b'{"error":{"code":"not_upgraded","message":"new worker 1 ended"}}')
+    with pytest.raises(ControlError, match="new worker 1 ended"):
+        await deferToThread(ask, path, "POST", "upgrade", None, 5.0)
+
+
+@pytest.mark.parametrize("answer", [b"", b"ok", b"{"])
+@pytest_twisted.ensureDeferred
+async def test_an_answer_of_something_else_is_reported(control, path, api, answer):
+    api.answer = (200, answer)
+    with pytest.raises(ControlError, match="no proxy of this version answers"):
+        await deferToThread(ask, path, "GET", "tunnels", None, 5.0)
 
 
 def test_only_the_owner_may_connect(control, path):
@@ -117,19 +107,19 @@ def left_behind(path):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_socket_that_was_left_behind_is_replaced_and_removed_at_the_end(path):
+async def test_a_socket_that_was_left_behind_is_replaced_and_removed_at_the_end(path, api):
     left_behind(path)
-    port = ControlPort(path, {}, reactor)
+    port = ControlPort(path, Site(api), reactor)
     port.start()
     await port.stop()
     assert not path.exists()
 
 
-def test_a_socket_in_use_is_not_replaced(control, path):
+def test_a_socket_in_use_is_not_replaced(control, path, api):
     with pytest.raises(CannotListenError):
-        ControlPort(path, {}, reactor).start()
+        ControlPort(path, Site(api), reactor).start()
 
 
 def test_without_a_proxy_the_command_says_what_is_missing(path):
     with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*No such file"):
-        ask(path, "upgrade")
+        ask(path, "POST", "upgrade")

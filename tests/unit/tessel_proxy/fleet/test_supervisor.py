@@ -99,10 +99,13 @@ def test_workers_of_one_port_have_sockets_of_their_own(supervisor, processes):
     sockets = [seat.sockets[Listener.MAIN] for seat in supervisor.seats]
     assert len({each.getsockname() for each in sockets}) == 1
     assert len({each.fileno() for each in sockets}) == 2
-    assert [each.transport.args[1:3] for each in processes.started] == [
+    arguments = [each.transport.args for each in processes.started]
+    assert [[each[1], each[3]] for each in arguments] == [
         ["--number=1", "--sockets=main=5"],
         ["--number=2", "--sockets=main=5"],
     ]
+    members = [each[2].removeprefix("--member=") for each in arguments]
+    assert members == [each.member for each in processes.started]
 
 
 def test_a_worker_that_dies_is_started_again_on_its_seat(supervisor, processes, logged):

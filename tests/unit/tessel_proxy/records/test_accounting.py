@@ -81,7 +81,7 @@ def test_where_a_substream_led_is_told_in_words(target, address, where):
 
 def test_a_connection_that_never_was_a_tunnel_is_refused_without_a_number():
     with LoggedEvents() as logged:
-        log_refused(None, "192.0.2.9:4711", Refusal.TOO_MANY_HANDSHAKES, NoWitness())
+        log_refused("192.0.2.9:4711", Refusal.TOO_MANY_HANDSHAKES, NoWitness())
     (event,) = logged.named("tunnel_refused")
     assert "connection of 192.0.2.9:4711 refused: too many TLS handshakes" in text_record(event)
 

@@ -17,7 +17,7 @@ class Scene:
 
     def refuse(self, times=1, peer="192.0.2.9:4711", why=Refusal.TOO_MANY_TUNNELS):
         for _ in range(times):
-            log_refused(None, peer, why, NoWitness(), self.lines)
+            log_refused(peer, why, NoWitness(), self.lines)
 
     def close(self, outcome, why="", **record):
         made = TunnelRecord(

@@ -13,10 +13,19 @@ from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.usage import EngineUsage
 from tessel_proxy.operations import Refusing
+from tessel_proxy.operations.process import Parts
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.alone import SingleProcess
 from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.operating import InProcess
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
+
+
+class NobodyAsked:
+    """A process without tunnels, which answers no question."""
+
+    async def ask(self, method, arguments):
+        return Parts({})
 
 
 class Service:
@@ -25,6 +34,8 @@ class Service:
     def __init__(self, said):
         self.metrics = CollectorRegistry()
         self.usage = None
+        self.member = "host-1"
+        self.operated = InProcess(NobodyAsked(), None)
         self.refusing = Refusing(TunnelRegistry(), lambda: 0.0)
         self.said = said
         self.outcome = None
@@ -42,6 +53,8 @@ class Service:
 
 
 class Engine:
+    shown_url = "an engine"
+
     def __init__(self, said):
         self.health = EngineHealth(reactor, "an engine")
         self.said = said
@@ -111,7 +124,7 @@ async def test_in_a_fleet_all_proxies_are_told(running, said):
 @pytest_twisted.ensureDeferred
 async def test_one_process_says_that_it_cannot_be_upgraded(running):
     with pytest.raises(ControlError, match="set WORKERS to 2 or more"):
-        await deferToThread(ask, running(), "upgrade")
+        await deferToThread(ask, running(), "POST", "upgrade")
 
 
 @pytest_twisted.ensureDeferred

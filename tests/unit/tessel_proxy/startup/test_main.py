@@ -382,7 +382,7 @@ def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monk
 
     class Proxy(Service):
         metrics = CollectorRegistry()
-        usage = None
+        usage = operated = None
 
         def __init__(self, *parts, **more):
             made.append((*parts, more))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tessel_proxy.fleet.engine import Confirmations, Notice, TokensRevoked, TunnelsEnded
@@ -17,6 +17,7 @@ from tessel_proxy.operations import (
     UsageQuestion,
 )
 from tessel_proxy.operations.process import Answers
+from tessel_proxy.operations.requests import usage_as_json
 
 EVERYTHING: Final = {"account": None, "device": None, "address": None}
 MAX_USAGE_ROWS: Final = 10_000
@@ -182,26 +183,7 @@ class Desk:
 
     async def usage(self, question: UsageQuestion) -> Row:
         """Return rows of usage by day and account. Raises UsageError."""
-        page = await self._read_usage(question)
-        rows = [
-            {
-                "day": row.day,
-                "account": row.account,
-                "bytes_from_device": row.usage.bytes_from_device,
-                "bytes_from_target": row.usage.bytes_from_target,
-                "opens": row.usage.opens,
-                "tunnels": row.usage.tunnels,
-                "refusals": row.usage.refusals,
-            }
-            for row in page.rows
-        ]
-        more = f"{rows[-1]['day']} {rows[-1]['account']}" if page.has_more else None
-        return {"usage": rows, "next": more}
-
-    def day(self, days_ago: int) -> str:
-        """Return a day (YYYY-MM-DD, UTC)."""
-        at = datetime.fromtimestamp(self._wall_time(), UTC) - timedelta(days=days_ago)
-        return f"{at:%F}"
+        return usage_as_json(await self._read_usage(question))
 
     async def upgrade(self) -> str | None:
         """Start workers of the installed code; return None, or why it failed."""

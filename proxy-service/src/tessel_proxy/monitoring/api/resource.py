@@ -35,15 +35,13 @@ from tessel_proxy.monitoring.api.events import (
     EventStreams,
     TooManyWatchersError,
 )
-from tessel_proxy.monitoring.api.routes import ROUTES, ArgumentError, Route, openapi
+from tessel_proxy.monitoring.api.routes import ROUTES, Route, openapi
 from tessel_proxy.operations import (
     RefusalsError,
-    Rule,
-    RuleError,
     TooManyRulesError,
     UsageError,
-    UsageQuestion,
 )
+from tessel_proxy.operations.requests import ArgumentError, rule_from_request, usage_question
 from tessel_proxy.records.error_codes import ErrorCode
 
 TRY_AGAIN_S: Final = 60
@@ -54,7 +52,6 @@ Answer = tuple[HTTPStatus, Any]
 
 STATUSES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     ArgumentError: (HTTPStatus.BAD_REQUEST, "bad_argument"),
-    RuleError: (HTTPStatus.BAD_REQUEST, "bad_argument"),
     NotThereError: (HTTPStatus.NOT_FOUND, "not_found"),
     UsageError: (HTTPStatus.NOT_FOUND, "not_kept"),
     TooManyRulesError: (HTTPStatus.CONFLICT, "too_many_rules"),
@@ -206,11 +203,8 @@ class OperatorApi(Resource):
         return HTTPStatus.OK, {"refused": self._desk.refused()}
 
     async def _refuse(self, _request: Request, caller: Caller, **asked: Any) -> Answer:
-        for_s, until_at, now = asked.pop("for_s"), asked.pop("until_at"), self._desk.now()
-        if for_s is not None and until_at is not None:
-            raise ArgumentError("for_s and until_at are given; expected one of them, or neither")
-        until_at = now + for_s if for_s is not None else until_at
-        rule = Rule.made(**asked, until_at=until_at, by=caller.by, now=now)
+        given = {name: value for name, value in asked.items() if value is not None}
+        rule = rule_from_request(given, caller.by, self._desk.now())
         return HTTPStatus.OK, await self._desk.refuse(rule)
 
     async def _allow(self, _request: Request, _caller: Caller, rule_id: str) -> Answer:
@@ -231,14 +225,8 @@ class OperatorApi(Resource):
         return HTTPStatus.CONFLICT, {"error": {"code": "not_upgraded", "message": why}}
 
     async def _usage(self, _request: Request, _caller: Caller, **asked: Any) -> Answer:
-        day, _, account = (asked["after"] or " ").partition(" ")
-        question = UsageQuestion(
-            first=asked["from"] or self._desk.day(30),
-            last=asked["to"] or self._desk.day(0),
-            account=asked["account"],
-            after=(day, account),
-            limit=asked["limit"],
-        )
+        given = {name: str(value) for name, value in asked.items() if value}
+        question = usage_question(given, self._desk.now())
         return HTTPStatus.OK, await self._desk.usage(question)
 
     async def _history(self, _request: Request, _caller: Caller) -> Answer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamplex.conversation import MAX_MESSAGE_CHARACTERS
+from tessel_proxy.operations.requests import ArgumentError
 
 PREFIX: Final = "/api/v1/"
 MAX_LIMIT: Final = 1000
@@ -21,10 +22,6 @@ MAX_TEXT: Final = 300
 """Characters of a name or an id. The longest account has 256."""
 
 _SHOWN: Final = 60
-
-
-class ArgumentError(ValueError):
-    """An argument is not allowed; the text says which, what was seen and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +216,9 @@ ROUTES: Final = (
         "Usage",
         (
             ACCOUNT,
-            Field("from", meaning="first day, YYYY-MM-DD; 30 days ago", highest=10),
+            Field("from", meaning="first day, YYYY-MM-DD; the oldest that is kept", highest=10),
             Field("to", meaning="last day, YYYY-MM-DD; today", highest=10),
-            Field("limit", "integer", "rows of this page", 1000, lowest=1, highest=10_000),
+            LIMIT,
             AFTER,
         ),
     ),
