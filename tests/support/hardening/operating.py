@@ -10,7 +10,7 @@ import jsonschema
 from lab.waiting import eventually
 from tessel_proxy.fleet.control import ask
 from tessel_proxy.fleet.control import tell as tell_by_command
-from tessel_proxy.fleet.engine import RuleAdded, RuleRemoved
+from tessel_proxy.fleet.engine import Confirmations, RuleAdded, RuleRemoved
 from tessel_proxy.monitoring.api.routes import PREFIX, ROUTES
 
 TOKEN = "an-operators-token"
@@ -22,11 +22,12 @@ def tell(path, notice):
         case RuleAdded(rule):
             names = ("account", "device", "address", "until_at", "reason")
             body = {name: getattr(rule, name) for name in names}
-            return ask(path, "POST", "refused", body)
+            answer = ask(path, "POST", "refused", body)
         case RuleRemoved(rule_id):
-            return ask(path, "DELETE", f"refused/{rule_id}")
+            answer = ask(path, "DELETE", f"refused/{rule_id}")
         case _:
             return tell_by_command(path, notice)
+    return Confirmations(tuple(answer["confirmed"]), tuple(answer["missing"]))
 
 
 class Operator:
