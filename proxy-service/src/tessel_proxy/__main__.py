@@ -16,6 +16,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from os import environ
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import cast
 
 from tessel_proxy.auth.account_file import (
@@ -33,6 +34,8 @@ from tessel_proxy.certificates.make import (
     MadeCertificates,
     make_files,
 )
+from tessel_proxy.console import COMMANDS, ConsoleError, Screen, run
+from tessel_proxy.console.client import WrongPlaceError
 from tessel_proxy.egress.policies import Policies
 from tessel_proxy.fleet.control import ControlError, ask
 from tessel_proxy.fleet.engine import EngineError, Notice, TokensRevoked, TunnelsEnded
@@ -68,6 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CertificateError as error:
         _complain("no certificate was made", *str(error).splitlines())
         return FAILED
+    except WrongPlaceError as error:
+        _complain("this cannot be asked", str(error))
+        return AT_FAULT
+    except ConsoleError as error:
+        _complain("the command failed", str(error))
+        return FAILED
     except ControlError as error:
         _complain("the proxy did not do this", str(error))
         return FAILED
@@ -101,6 +110,8 @@ def _run(arguments: Namespace) -> int:
             return _tell(TunnelsEnded(arguments.account, arguments.device))
         case "check-tokens":
             return _tell(TokensRevoked(arguments.account))
+        case command if command in COMMANDS:
+            return run(arguments, environ, _screen())
         case "worker":
             return work(Host(environ, reactor, sys.stderr), arguments)
         case _:
@@ -109,6 +120,12 @@ def _run(arguments: Namespace) -> int:
 
 def _serve() -> int:
     return serve(Host(environ, reactor, sys.stderr))
+
+
+def _screen() -> Screen:
+    is_terminal = sys.stdout.isatty()
+    columns = get_terminal_size().columns if is_terminal else None
+    return Screen(sys.stdout, columns, input if is_terminal and sys.stdin.isatty() else None)
 
 
 def _upgrade() -> int:

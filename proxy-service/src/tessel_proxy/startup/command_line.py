@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tessel_proxy.certificates.make import MAX_DAYS, SERVER_DAYS
+from tessel_proxy.console import add_commands
 from tessel_proxy.startup.config import SETTINGS
 from tessel_service_kit.command_line import CommandParser, explain_assignment
 from tessel_service_kit.parsers import integer
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         "and the results are printed as there.",
     )
     checking.add_argument("account", metavar="ACCOUNT", nargs="?")
+    add_commands(commands)
     commands.add_parser("check-config", help="print the settings in effect, or all their faults")
     make = commands.add_parser(
         "make-cert",

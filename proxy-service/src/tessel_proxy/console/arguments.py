@@ -1,0 +1,124 @@
+"""The arguments of the commands."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any, Final
+
+COMMANDS: Final = frozenset(
+    {
+        "tunnels",
+        "tunnel",
+        "accounts",
+        "proxies",
+        "usage",
+        "end",
+        "refuse",
+        "allow",
+        "refused",
+        "rebalance",
+        "drain",
+        "top",
+    }
+)
+WHERE: Final = (
+    "Asks the proxy at CONTROL_SOCKET, as its user or root, or at --url with the operator's token. "
+    "One proxy answers for all its workers and for the others of its fleet. On a terminal, the "
+    "answer is a table; otherwise JSON."
+)
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def add_commands(commands: Any) -> None:
+    """Declare all commands of the operator."""
+    tunnels = _command(commands, "tunnels", "list open tunnels")
+    tunnels.add_argument("--account", help="only those of this account")
+    tunnels.add_argument("--device", help="only those of devices with this name")
+    tunnels.add_argument("--address", help="only those from this IP address")
+    tunnel = _command(commands, "tunnel", "show one tunnel and its open substreams")
+    tunnel.add_argument("id", metavar="ID", help="as `tessel-proxy tunnels` shows it")
+    _command(commands, "accounts", "list accounts: what they use, and refusals by number")
+    _command(commands, "proxies", "list processes, and what keeps one from being ready")
+    _command(commands, "refused", "list whom the operator refuses")
+    _command(commands, "top", "show sums, faults and the busiest tunnels live; q ends")
+    _add_usage(commands)
+    _add_steering(commands)
+
+
+def _add_usage(commands: Any) -> None:
+    usage = _command(commands, "usage", "sum bytes and openings by account and day (UTC)")
+    usage.add_argument("--account", help="only this account")
+    usage.add_argument("--from", dest="first", type=_day, metavar="DAY", help="YYYY-MM-DD")
+    usage.add_argument("--to", dest="last", type=_day, metavar="DAY", help="YYYY-MM-DD")
+    usage.add_argument("--csv", action="store_true", help="print comma-separated values")
+    usage.add_argument(
+        "--log",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="sum log files of the proxy, JSON or text, also .gz, instead of asking a proxy",
+    )
+
+
+def _add_steering(commands: Any) -> None:
+    ending = _command(commands, "end", "end a tunnel, or all of an account or device")
+    ending.add_argument("id", metavar="ID", nargs="?", help="of one tunnel")
+    ending.add_argument("--account", help="all tunnels of this account")
+    ending.add_argument("--device", help="of this device alone; needs --account")
+    _add_reason(ending)
+    refusing = _command(commands, "refuse", "end and refuse an account, a device or an address")
+    refusing.add_argument("--account")
+    refusing.add_argument("--device", help="a device of the account; needs --account")
+    refusing.add_argument("--address", help="an IP address, or a network such as 192.0.2.0/24")
+    refusing.add_argument(
+        "--for",
+        dest="for_s",
+        type=_duration,
+        metavar="TIME",
+        help="such as 30m, 12h or 7d; without it until it is removed by `allow`",
+    )
+    _add_reason(refusing)
+    allowing = _command(commands, "allow", "remove a refusal")
+    allowing.add_argument("rule", metavar="RULE", help="as `tessel-proxy refused` shows it")
+    moving = _command(commands, "rebalance", "ask devices to reconnect, elsewhere if possible")
+    amount = moving.add_mutually_exclusive_group(required=True)
+    amount.add_argument("--tunnels", type=int, help="number of tunnels of each process")
+    amount.add_argument("--share", type=float, help="share of the tunnels, 0 to 1")
+    moving.add_argument("--member", help="of this process alone; see `tessel-proxy proxies`")
+    draining = _command(commands, "drain", "stop processes as SIGTERM does")
+    which = draining.add_mutually_exclusive_group(required=True)
+    which.add_argument("--member", help="this process; see `tessel-proxy proxies`")
+    which.add_argument("--all", action="store_true", help="all processes, of all hosts")
+
+
+def _command(commands: Any, name: str, meaning: str) -> Any:
+    text = f"{meaning[0].upper()}{meaning[1:]}. {WHERE}"
+    command = commands.add_parser(name, help=meaning, description=text)
+    command.add_argument("--url", help="the proxy's admin port (ADMIN_URL), http://HOST:PORT")
+    command.add_argument("--token-file", metavar="FILE", help="the token (ADMIN_TOKEN_FILE)")
+    if name != "top":
+        form = command.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print JSON on a terminal, too")
+        form.add_argument("--table", action="store_true", help="print a table to a pipe, too")
+    return command
+
+
+def _add_reason(command: Any) -> None:
+    command.add_argument("--reason", help="told to the device, and kept in the audit log")
+
+
+def _day(text: str) -> str:
+    if not _DAY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: YYYY-MM-DD")
+    return text
+
+
+def _duration(text: str) -> float:
+    """Return the seconds of a text such as 30m."""
+    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a number and s, m, h or d: 12h")
+    return float(int(found[1]) * UNITS[found[2]])

@@ -1,0 +1,70 @@
+"""Tables for a terminal: aligned, and no wider than it. A pure function of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tessel_proxy.console.units import cut, plain, width
+
+GAP: Final = "  "
+NARROWEST: Final = 6
+"""Columns below which a text is not shortened."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, and how a cell is made of a row. Numbers are aligned to the right."""
+
+    heading: str
+    cell: Callable[[Row], str]
+    is_number: bool = False
+
+
+def field(heading: str, name: str) -> Column:
+    """Return a column that shows a field as it is."""
+    return Column(heading, lambda row: plain(row.get(name)))
+
+
+def number(heading: str, cell: Callable[[Row], str]) -> Column:
+    """Return a column of numbers."""
+    return Column(heading, cell, is_number=True)
+
+
+def table(columns: Sequence[Column], rows: Sequence[Row], columns_wide: int | None) -> list[str]:
+    """Return the lines of a table, with its headings.
+
+    `columns_wide`: columns of the terminal; the widest texts are shortened for it, and what is
+    still too long is cut. None: no limit.
+    """
+    cells = [[each.cell(row) for each in columns] for row in rows]
+    headings = [each.heading for each in columns]
+    widths = [max(map(width, texts)) for texts in zip(headings, *cells, strict=True)]
+    if columns_wide is not None:
+        _shrink(widths, columns, columns_wide)
+    lines = [_line(columns, widths, each) for each in (headings, *cells)]
+    return lines if columns_wide is None else [cut(each, columns_wide) for each in lines]
+
+
+def _shrink(widths: list[int], columns: Sequence[Column], columns_wide: int) -> None:
+    """Take columns from the widest texts until all fit, or each is as narrow as allowed."""
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - columns_wide
+    texts = [place for place, each in enumerate(columns) if not each.is_number]
+    while excess > 0 and texts:
+        widest = max(texts, key=lambda place: widths[place])
+        if widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+        excess -= 1
+
+
+def _line(columns: Sequence[Column], widths: Sequence[int], texts: Sequence[str]) -> str:
+    cells = []
+    for column, columns_wide, text in zip(columns, widths, texts, strict=True):
+        shown = cut(text, columns_wide)
+        blank = " " * (columns_wide - width(shown))
+        cells.append(blank + shown if column.is_number else shown + blank)
+    return GAP.join(cells).rstrip()
