@@ -125,7 +125,8 @@ def _serve() -> int:
 def _screen() -> Screen:
     is_terminal = sys.stdout.isatty()
     columns = get_terminal_size().columns if is_terminal else None
-    return Screen(sys.stdout, columns, input if is_terminal and sys.stdin.isatty() else None)
+    ask = input if is_terminal and sys.stdin.isatty() else None
+    return Screen(sys.stdout, sys.stderr, columns, ask)
 
 
 def _upgrade() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +40,7 @@ class Screen:
     """
 
     out: TextIO
+    errors: TextIO
     columns: int | None
     ask: Callable[[str], str] | None = None
 
@@ -59,12 +59,12 @@ def run(arguments: Namespace, environ: Mapping[str, str], screen: Screen) -> int
     else:
         answer, lines = _STEERING[arguments.command](client, arguments, screen)
     _print(arguments, answer, lines, screen)
-    return _told(answer.get("missing") or ())
+    return _told(answer.get("missing") or (), screen)
 
 
-def _told(missing: Sequence[str]) -> int:
+def _told(missing: Sequence[str], screen: Screen) -> int:
     for name in missing:
-        print(f"tessel-proxy: no answer from {plain(name)}", file=sys.stderr)
+        print(f"tessel-proxy: no answer from {plain(name)}", file=screen.errors)
     return FAILED if missing else OK
 
 

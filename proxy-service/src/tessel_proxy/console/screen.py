@@ -49,10 +49,13 @@ def _sums(snapshot: Snapshot) -> list[str]:
         refused.update(account["refused"])
     from_device, from_target = total("bytes_from_device_per_s"), total("bytes_from_target_per_s")
     opens = sum(account["opens_per_s"] for account in snapshot.accounts)
+    counted = (
+        f"processes {len(snapshot.proxies)}  accounts {len(snapshot.accounts)}  "
+        f"tunnels {len(snapshot.tunnels)}  open {total('open_substreams'):.0f}"
+    )
     return [
         f"tessel-proxy top  {moment(snapshot.now)}  q: quit",
-        f"processes {len(snapshot.proxies)}  accounts {len(snapshot.accounts)}  "
-        f"tunnels {len(snapshot.tunnels)}  open {total('open_substreams'):.0f}",
+        counted,
         f"from devices {rate(from_device)}  from targets {rate(from_target)}  opens {opens:.1f}/s",
         f"refused: {views.counts(refused)}",
     ]
