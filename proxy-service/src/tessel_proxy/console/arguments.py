@@ -1,4 +1,8 @@
-"""The arguments of the commands."""
+"""The arguments of the commands.
+
+CommandParser does not know the options of argparse's groups: which exclude each other is checked
+by each command.
+"""
 
 from __future__ import annotations
 
@@ -84,14 +88,12 @@ def _add_steering(commands: Any) -> None:
     allowing = _command(commands, "allow", "remove a refusal")
     allowing.add_argument("rule", metavar="RULE", help="as `tessel-proxy refused` shows it")
     moving = _command(commands, "rebalance", "ask devices to reconnect, elsewhere if possible")
-    amount = moving.add_mutually_exclusive_group(required=True)
-    amount.add_argument("--tunnels", type=int, help="number of tunnels of each process")
-    amount.add_argument("--share", type=float, help="share of the tunnels, 0 to 1")
+    moving.add_argument("--tunnels", type=int, help="number of tunnels of each process")
+    moving.add_argument("--share", type=float, help="share of the tunnels, 0 to 1")
     moving.add_argument("--member", help="of this process alone; see `tessel-proxy proxies`")
     draining = _command(commands, "drain", "stop processes as SIGTERM does")
-    which = draining.add_mutually_exclusive_group(required=True)
-    which.add_argument("--member", help="this process; see `tessel-proxy proxies`")
-    which.add_argument("--all", action="store_true", help="all processes, of all hosts")
+    draining.add_argument("--member", help="this process; see `tessel-proxy proxies`")
+    draining.add_argument("--all", action="store_true", help="all processes, of all hosts")
 
 
 def _command(commands: Any, name: str, meaning: str) -> Any:
@@ -100,9 +102,8 @@ def _command(commands: Any, name: str, meaning: str) -> Any:
     command.add_argument("--url", help="the proxy's admin port (ADMIN_URL), http://HOST:PORT")
     command.add_argument("--token-file", metavar="FILE", help="the token (ADMIN_TOKEN_FILE)")
     if name != "top":
-        form = command.add_mutually_exclusive_group()
-        form.add_argument("--json", action="store_true", help="print JSON on a terminal, too")
-        form.add_argument("--table", action="store_true", help="print a table to a pipe, too")
+        command.add_argument("--json", action="store_true", help="print JSON on a terminal, too")
+        command.add_argument("--table", action="store_true", help="print a table to a pipe, too")
     return command
 
 

@@ -47,6 +47,8 @@ class Screen:
 
 def run(arguments: Namespace, environ: Mapping[str, str], screen: Screen) -> int:
     """Run a command of the operator; return its exit code. Raises ConsoleError."""
+    if arguments.command != "top" and arguments.json and arguments.table:
+        raise WrongPlaceError("expected either --json, or --table")
     if arguments.command == "usage" and arguments.log:
         return _print_usage(arguments, summed(arguments.log), screen)
     client = Client(place_of(arguments.url, arguments.token_file, environ))
@@ -164,12 +166,16 @@ def _allow(client: Client, arguments: Namespace, _: Screen) -> Shown:
 
 
 def _rebalance(client: Client, arguments: Namespace, _: Screen) -> Shown:
+    if (arguments.tunnels is None) == (arguments.share is None):
+        raise WrongPlaceError("rebalance: expected either --tunnels, or --share")
     asked = {name: getattr(arguments, name) for name in ("tunnels", "share", "member")}
     answer = client.post("rebalance", **asked)
     return answer, [f"asked {counted(answer['asked'], 'tunnel')} to reconnect"]
 
 
 def _drain(client: Client, arguments: Namespace, _: Screen) -> Shown:
+    if (arguments.member is None) == (not arguments.all):
+        raise WrongPlaceError("drain: expected either --member, or --all")
     answer = client.post("drain", member=arguments.member)
     return answer, ["draining: no new devices; open connections may finish within DRAIN_S"]
 

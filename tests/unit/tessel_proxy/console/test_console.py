@@ -1,6 +1,5 @@
 """The operator's commands, against an API that answers what its contract says."""
 
-import argparse
 import gzip
 import io
 import json
@@ -18,6 +17,7 @@ from tessel_proxy.console.log_usage import summed
 from tessel_proxy.console.screen import Snapshot, lines_of
 from tessel_proxy.console.tables import field, table
 from tessel_proxy.console.units import cut, lasted, size, width
+from tessel_service_kit.command_line import CommandParser
 
 SPREAD = {"confirmed": ["edge-1/a"], "missing": []}
 
@@ -65,7 +65,7 @@ def command(tmp_path):
     """Run a command against these answers; return exit code, output and errors."""
 
     def ran(answers, *words, columns=80, ask=None):
-        parser = argparse.ArgumentParser()
+        parser = CommandParser()
         add_commands(parser.add_subparsers(dest="command"))
         out, errors = io.StringIO(), io.StringIO()
         ran.asked = []
@@ -133,7 +133,7 @@ def test_refuse_says_that_a_rule_ends_with_the_process(command):
 
 
 def test_a_missing_proxy_is_explained(tmp_path):
-    parser = argparse.ArgumentParser()
+    parser = CommandParser()
     add_commands(parser.add_subparsers(dest="command"))
     place = {"CONTROL_SOCKET": str(tmp_path / "none")}
     with pytest.raises(ConsoleError, match="is it running, and are you its user or root"):
@@ -141,7 +141,7 @@ def test_a_missing_proxy_is_explained(tmp_path):
 
 
 def test_a_wrong_token_is_explained(tmp_path):
-    parser = argparse.ArgumentParser()
+    parser = CommandParser()
     add_commands(parser.add_subparsers(dest="command"))
     token = tmp_path / "token"
     token.write_text("secret\n")
@@ -208,3 +208,22 @@ def test_durations_and_wide_texts():
     assert [lasted(each) for each in (5, 65, 3700, 90_000)] == ["5s", "1m 5s", "1h 1m", "1d 1h"]
     assert cut("日本語", 5) == "日本…"
     assert table([field("A", "a")], [{"a": "x"}], None) == ["A", "x"]
+
+
+@pytest.mark.parametrize(
+    "words", [["drain"], ["rebalance"], ["accounts", "--json", "--table"], ["refuse", "--device=x"]]
+)
+def test_arguments_that_name_nothing_or_two_things_are_refused(command, words):
+    with pytest.raises(WrongPlaceError, match="expected either"):
+        command({}, *words)
+
+
+def test_drain_of_all_names_no_member(command):
+    _, out, _ = command({"POST drain": {}}, "drain", "--all")
+    assert command.asked == [("POST", "/api/v1/drain", {})]
+    assert out.startswith("draining")
+
+
+def test_rebalance_says_how_many_were_asked(command):
+    answers = {"POST rebalance": {"asked": 2, "missing": []}}
+    assert command(answers, "rebalance", "--share", "0.5")[1] == "asked 2 tunnels to reconnect\n"
