@@ -81,7 +81,8 @@ def test_events_are_taken_apart_however_they_arrive(browser, chunks, events):
     taken = page.evaluate(
         """async (chunks) => { const { EventParser } = await import("/page/js/sse.js");
             const parser = new EventParser();
-            return chunks.flatMap((chunk) => parser.take(chunk)); }""",
+            const events = chunks.flatMap((chunk) => parser.take(chunk));
+            return events.map((event) => event.slice(0, 2)); }""",
         chunks,
     )
     page.close()

@@ -87,7 +87,7 @@ def echo():
 
 
 @pytest.fixture
-def tab(open_tab, proxy):
+def tab(proxy, open_tab):
     """A tab of a logged-in operator, on the list of tunnels."""
     opened = open_tab(proxy.url)
     opened.log_in(token=proxy.token)

@@ -7,8 +7,9 @@ export class EventParser {
   #pending = "";
   #name = "";
   #data = [];
+  #id = "";
 
-  /** Return the events that this piece of text completes, as [name, data]. */
+  /** Return the events that this piece of text completes, as [name, data, id]. */
   take(text) {
     this.#pending += text;
     if (this.#pending.length > MAX_PENDING) throw new RangeError("an event is too long");
@@ -24,23 +25,24 @@ export class EventParser {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "event") this.#name = value;
     if (field === "data") this.#data.push(value);
-    return null; // "id", "retry" and comments are not used
+    if (field === "id") this.#id = value;
+    return null; // "retry" and comments are not used
   }
 
   #finish() {
-    const event = this.#data.length ? [this.#name || "message", this.#data.join("\n")] : null;
+    const event = this.#data.length ? [this.#name || "message", this.#data.join("\n"), this.#id] : null;
     [this.#name, this.#data] = ["", []];
     return event;
   }
 }
 
-/** Yield the events of a body's stream as [name, value]. */
+/** Yield the events of a body's stream as [name, value, id]. */
 export async function* eventsOf(body) {
   const parser = new EventParser();
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    for (const [name, data] of parser.take(value)) yield [name, JSON.parse(data)];
+    for (const [name, data, id] of parser.take(value)) yield [name, JSON.parse(data), id];
   }
 }

@@ -13,6 +13,7 @@ const FIRST_BACKOFF_S = 1;
 const MAX_BACKOFF_S = 30;
 const SILENCE_S = 6; // the totals come once a second; after more the data is old
 const OVERLAP_MS = 1_500; // one round of events, which come once a second, and some time
+const ADDED_UP = new Set(["refusals"]); // all other events say how things are: twice is once
 const HIDDEN_MS = 30_000;
 
 export const LIVE = "live";
@@ -24,6 +25,8 @@ export class Stream extends EventTarget {
   #topics = [];
   #current = null; // AbortController of the stream in use
   #attempt = 0; // counts streams: late news of an older one are ignored
+  #source = 0; // the stream whose refusals count: two that overlap bring each of them twice
+  #lastId = 0; // the number of the second that they are of
   #failures = 0;
   #retry = null;
   #hidden = null;
@@ -81,9 +84,10 @@ export class Stream extends EventTarget {
     if (old === null) this.#become(CONNECTING);
     try {
       const body = await openEvents(this.#topics, own.signal);
-      if (old !== null) setTimeout(() => old.abort(), OVERLAP_MS);
+      if (old === null) this.#source = number;
+      else setTimeout(() => this.#replace(old, number), OVERLAP_MS);
       if (number === this.#attempt) this.#opened(old === null);
-      await this.#read(body, own.signal);
+      await this.#read(body, own.signal, number);
       throw new ApiError(0, "The proxy ended the connection.");
     } catch (error) {
       old?.abort();
@@ -98,10 +102,24 @@ export class Stream extends EventTarget {
     this.dispatchEvent(new CustomEvent("opened", { detail: { afterGap } }));
   }
 
-  async #read(body, signal) {
-    for await (const [name, value] of eventsOf(body)) {
+  #replace(old, number) {
+    old.abort();
+    this.#source = number;
+  }
+
+  /** Whether an event is to be taken from this stream: it becomes the source with a new second. */
+  #counts(number, id) {
+    if (number !== this.#source && number === this.#attempt && id > this.#lastId) this.#source = number;
+    if (number !== this.#source) return false;
+    this.#lastId = id;
+    return true;
+  }
+
+  async #read(body, signal, number) {
+    for await (const [name, value, id] of eventsOf(body)) {
       if (signal.aborted) return;
       this.lastEventAt = performance.now();
+      if (ADDED_UP.has(name) && !this.#counts(number, Number(id))) continue;
       this.dispatchEvent(new CustomEvent(`event:${name}`, { detail: value }));
     }
   }
