@@ -458,3 +458,18 @@ def behind_balancer(port, context, host):
     plain = socket.create_connection(("127.0.0.1", port), 10)
     plain.sendall(f"PROXY TCP4 {host} 127.0.0.1 1000 {port}\r\n".encode())
     return context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_sigterm_to_the_whole_process_group_lets_workers_drain(workers_with, device_of, site):
+    proxy = workers_with(DRAIN_S=30)
+    device = device_of(proxy, TOKEN)
+    assert echoes(device, site)
+    for pid in (proxy.process.id, *worker_pids(proxy)):
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: proxy.log.events("draining"))
+    time.sleep(0.5)
+    device.send(data(2, ECHOED))
+    assert device.read_bytes(2, len(ECHOED)) == ECHOED
+    device.socket.close()
+    assert proxy.process.wait(20) == 0
+    assert "stopping at once" not in proxy.process.stderr

@@ -6,6 +6,7 @@ sends VERSION with its first call, and the supervisor refuses one that it does n
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
 from twisted.protocols import amp
@@ -14,6 +15,35 @@ from tessel_proxy.fleet.engine import EngineError
 
 VERSION: Final = 1
 """The version of these calls. Raise it when an older supervisor could not serve a newer worker."""
+
+MAX_VALUE_BYTES: Final = 0xFFFF
+"""Bytes of one value in a box of AMP."""
+
+
+def in_parts(name: str, data: bytes) -> dict[str, bytes]:
+    """Return `data` as values of an AMP box: `name`, and `name.1` and so on if it is longer.
+
+    An exchange with the longest names, or the names of thousands of members, is longer than AMP's
+    limit for one value. A box may have any number of them.
+    """
+    starts = range(0, max(1, len(data)), MAX_VALUE_BYTES)
+    return {
+        f"{name}.{number}" if number else name: data[start : start + MAX_VALUE_BYTES]
+        for number, start in enumerate(starts)
+    }
+
+
+def whole(name: str, box: Mapping[bytes, bytes]) -> bytes:
+    """Return the data that `in_parts` has split; raises KeyError if there is none."""
+    return b"".join(_values(name, box))
+
+
+def _values(name: str, box: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    yield box[name.encode()]
+    number = 1
+    while (value := box.get(f"{name}.{number}".encode())) is not None:
+        yield value
+        number += 1
 
 
 class VersionError(Exception):
@@ -56,7 +86,10 @@ class Retire(amp.Command):
 
 
 class EngineCall(amp.Command):
-    """A worker calls a method of the engine; arguments and result are JSON (fleet/wire.py)."""
+    """A worker calls a method of the engine; arguments and result are JSON (fleet/wire.py).
+
+    Both are sent as `in_parts` splits them.
+    """
 
     arguments: ClassVar = [(b"method", amp.Unicode()), (b"values", amp.String())]
     response: ClassVar = [(b"result", amp.String())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -18,25 +18,30 @@ class Arrivals:
     """Devices, as account and name, that the engine was not told of: the oldest first."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], None] = {}
+        self._waiting: dict[tuple[str, str], int] = {}  # the number of the arrival, by device
+        self._number = 0
+
+    def __contains__(self, device: tuple[str, str]) -> bool:
+        return device in self._waiting
 
     def add(self, *devices: tuple[str, str]) -> None:
         """Keep devices, the newest last."""
         for each in devices:
             self._waiting.pop(each, None)
-            self._waiting[each] = None
+            self._number += 1
+            self._waiting[each] = self._number
         while len(self._waiting) > MAX_ARRIVED:
             del self._waiting[next(iter(self._waiting))]
 
-    def taken(self) -> list[tuple[str, str]]:
-        """Return all devices, and keep none."""
-        taken, self._waiting = list(self._waiting), {}
-        return taken
+    def waiting(self) -> dict[tuple[str, str], int]:
+        """Return all devices, for a call to the engine; they are kept until `told`."""
+        return self._waiting.copy()
 
-    def put_back(self, devices: Iterable[tuple[str, str]]) -> None:
-        """Keep devices that were taken, because the engine could not be reached."""
-        since = self.taken()
-        self.add(*devices, *since)
+    def told(self, devices: Mapping[tuple[str, str], int]) -> None:
+        """Forget devices of which the engine was told, except for those that came again since."""
+        for device, number in devices.items():
+            if self._waiting.get(device) == number:
+                del self._waiting[device]
 
 
 class GatheredAccounts:

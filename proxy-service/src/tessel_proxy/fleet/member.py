@@ -24,6 +24,7 @@ from tessel_proxy.fleet.engine import (
     RENEW_S,
     CountAsked,
     Demand,
+    DeviceMoved,
     Engine,
     EngineError,
     Hear,
@@ -195,6 +196,8 @@ class Member:
     def _heard(self, notice: Notice) -> Deferred[Any] | None:
         if isinstance(notice, CountAsked):
             return Deferred.fromCoroutine(self._report(notice.account))
+        if isinstance(notice, DeviceMoved) and (notice.account, notice.device) in self._arrived:
+            return None  # an older move: the engine has not heard of the tunnel that is here
         return self._hear(notice)
 
     async def _report(self, account: str) -> None:
@@ -250,16 +253,15 @@ class Member:
         }
         for account in [each for each in self._standings if each not in usages]:
             demands[account] = Demand()  # its usage was forgotten
-        arrived = self._arrived.taken()
+        arrived = self._arrived.waiting()
         for known in self._standings.values():
             known.places = 0  # the engine gives new ones
         granted = self._granted.copy()
         if not demands and not arrived:
             return succeed(None)
-        called = Deferred.fromCoroutine(self._engine.exchange(self._name, demands, arrived))
-        called.addCallbacks(
-            partial(self._exchanged, demands, granted), partial(self._not_exchanged, arrived)
-        )
+        called = Deferred.fromCoroutine(self._engine.exchange(self._name, demands, [*arrived]))
+        called.addCallbacks(partial(self._exchanged, demands, granted), self._not_exchanged)
+        called.addCallback(lambda _exchanged: self._arrived.told(arrived))
         return called.addErrback(self._not_called)
 
     def _exchanged(
@@ -273,8 +275,7 @@ class Member:
                 self._standings.pop(account, None)
                 self._granted.pop(account, None)
 
-    def _not_exchanged(self, arrived: list[tuple[str, str]], failure: Failure) -> Failure:
-        self._arrived.put_back(arrived)
+    def _not_exchanged(self, failure: Failure) -> Failure:
         now = self._clock.seconds()
         for account, known in list(self._standings.items()):
             if known.is_stale(now):

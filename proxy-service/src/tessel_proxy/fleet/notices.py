@@ -49,8 +49,8 @@ class NoticeActions:
                     older.move_away(member)
             case TokensRevoked(account):
                 return self._check_again(account)
-            case TunnelsEnded(account, device, reason):
-                self._end(account, device, Refused(Reason.ENDED, True, reason))
+            case TunnelsEnded():
+                self._end(notice)
             case RuleAdded(rule):
                 self._refusing.add(rule)
             case RuleRemoved(rule_id):
@@ -69,8 +69,11 @@ class NoticeActions:
                 tunnel.check_again()
         return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
 
-    def _end(self, account: str, device: str | None, said: Refused) -> None:
+    def _end(self, command: TunnelsEnded) -> None:
+        said = Refused(Reason.ENDED, True, command.reason)
         for tunnel in list(self._tunnels.all):
             owner = tunnel.owner
-            if owner is not None and owner.account == account and device in (None, owner.name):
+            if owner is None or owner.account != command.account:
+                continue
+            if command.device in (None, owner.name) and tunnel.age_s >= command.age_s:
                 tunnel.dismiss(said, TunnelOutcome.ENDED_BY_OPERATOR)

@@ -39,7 +39,7 @@ from tessel_proxy.operations import Rule, Usage
 T = TypeVar("T")
 
 ACCOUNTS_PER_CALL: Final = 128
-"""Accounts in one exchange: AMP carries 64 KiB at most, and a name may take 256 bytes in JSON."""
+"""Accounts in one exchange: the supervisor serves nobody else meanwhile."""
 
 RULES_TIMEOUT_S: Final = 10.0
 """Seconds to wait for a page of rules: a worker starts only with them, also on a busy host."""

@@ -14,6 +14,10 @@ from tessel_proxy.fleet.engine import SLICE_BYTES, SLICE_PART, EngineError, Slic
 RETRY_S: Final = 1.0
 """Seconds until the engine is asked again after it did not answer."""
 
+USED_UP_S: Final = 10.0
+"""Seconds until the engine is asked again after the day's bytes were used up: a member that stops
+gives back its rest. One call in this time costs the engine little, also for each account."""
+
 Take = Callable[[int], Deferred[Slice]]
 """Takes up to a number of bytes of the account's day."""
 
@@ -72,11 +76,11 @@ class SlicedQuota:
     def _end_day(self) -> None:
         if self._until >= 0.0 and self._clock.seconds() >= self._until:
             self.left, self._moved, self._is_over, self._until = 0, 0, False, -1.0
-        elif self.left <= -self._slice and not self._is_over:
-            self._ask()  # after an outage, nothing else would
+        elif self.left <= (0 if self._is_over else -self._slice):
+            self._ask()  # after an outage, or when the bytes were used up, nothing else would
 
     def _ask(self) -> None:
-        if self._asking is not None or self._is_over or self._clock.seconds() < self._ask_at:
+        if self._asking is not None or self._clock.seconds() < self._ask_at:
             return
         asked = self._take(self._slice - self.left)
         self._asking = asked.addCallbacks(self._took, self._failed)
@@ -88,6 +92,8 @@ class SlicedQuota:
         self.left += part.nbytes
         self._until = self._clock.seconds() + part.ends_in_s
         self._is_over = part.nbytes == 0
+        if self._is_over:
+            self._ask_at = self._clock.seconds() + USED_UP_S
 
     def _failed(self, failure: Failure) -> None:
         self._asking = None

@@ -20,6 +20,7 @@ from tessel_proxy.fleet.restarts import Restarts
 from tessel_proxy.fleet.summing import SummedCollector, unpacked
 from tessel_proxy.fleet.wire import HostEngine
 from tessel_proxy.fleet.workers import (
+    HALT,
     IWorkerReactor,
     Launch,
     WorkerProcess,
@@ -269,14 +270,14 @@ class Supervisor:
         return ended
 
     def halt(self) -> None:
-        """Stop all workers at once: a second SIGTERM for each, SIGKILL for those that hang.
+        """Stop all workers at once: HALT for each, SIGKILL for those that hang.
 
         One that hangs would survive this process and keep its sockets, on which devices that
         connect to the next proxy would wait for ever.
         """
         now = self._reactor.seconds()
         for each in self.living:
-            each.signal("KILL" if now - each.answered_at > HUNG_S else "TERM")
+            each.signal("KILL" if now - each.answered_at > HUNG_S else HALT)
 
     def _signal_all(self, name: str) -> None:
         for each in self.living:

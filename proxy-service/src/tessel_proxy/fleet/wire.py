@@ -28,7 +28,7 @@ from tessel_proxy.fleet.engine import (
 from tessel_proxy.operations import Rule, Usage
 
 PAGE_BYTES: Final = 48 * 1024
-"""Bytes of rules, in JSON, in one answer to a worker: AMP carries 64 KiB."""
+"""Bytes of rules, in JSON, in one answer to a worker: the supervisor serves nobody meanwhile."""
 
 _NOTICES: Final[dict[str, type[Notice]]] = {
     each.__name__: each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -24,6 +24,8 @@ from tessel_proxy.fleet.calls import (
     NotHeardError,
     Retire,
     Serving,
+    in_parts,
+    whole,
 )
 from tessel_proxy.fleet.remote import RemoteEngine
 from tessel_proxy.fleet.telling import acted
@@ -76,9 +78,9 @@ class WorkerLink(amp.AMP):
     def _call_engine(self, method: str, values: bytes) -> Deferred[bytes]:
         # without the conversions of callRemote, which take a third of the time of a call
         called = self.callRemoteString(  # type: ignore[no-untyped-call] # as above
-            EngineCall.commandName, method=method.encode(), values=values
+            EngineCall.commandName, method=method.encode(), **in_parts("values", values)
         )
-        return cast("Deferred[Any]", called).addCallback(itemgetter(b"result"))
+        return cast("Deferred[Any]", called).addCallback(partial(whole, "result"))
 
     def last_look(self) -> tuple[int, float | None]:
         """Return how many tunnels the other workers had at the last look, and when that was."""

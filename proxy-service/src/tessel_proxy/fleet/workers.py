@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -36,6 +37,8 @@ from tessel_proxy.fleet.calls import (
     Retire,
     Serving,
     VersionError,
+    in_parts,
+    whole,
 )
 from tessel_proxy.fleet.engine import EngineError, Notice
 from tessel_proxy.fleet.place import Seat, ports_in_text
@@ -44,6 +47,11 @@ from tessel_proxy.records.error_codes import ErrorCode
 
 MAX_PART_BYTES: Final = 256 * 1024
 """Longest line of a worker's log that is written in one piece: a traceback in JSON is less."""
+
+HALT: Final = signal.SIGUSR1
+"""The signal that lets a worker stop at once. A second SIGTERM does not: whoever signals the whole
+process group, or all processes of a service, sends one to each worker, and the supervisor another.
+"""
 
 
 class IWorkerReactor(IReactorProcess, IReactorSocket, IReactorTime):
@@ -117,7 +125,7 @@ class SupervisorLink(amp.AMP):
         return cast("Callable[[amp.AmpBox], object] | None", found)
 
     async def _engine_called(self, box: amp.AmpBox) -> amp.AmpBox:
-        method, values = box[b"method"].decode(), json.loads(box[b"values"])
+        method, values = box[b"method"].decode(), json.loads(whole("values", box))
         if self.lost:  # a call of a process that has ended would make it a member again
             raise _refused(EngineError("this worker has ended"))
         try:
@@ -127,7 +135,8 @@ class SupervisorLink(amp.AMP):
         except Exception as error:
             self._log.failure("a call of a worker failed", error=ErrorCode.INTERNAL_ERROR.value)
             raise _refused(EngineError("internal error of the supervisor")) from error
-        return amp.AmpBox({b"result": dumped(result)})
+        parts = in_parts("result", dumped(result))
+        return amp.AmpBox({name.encode(): part for name, part in parts.items()})
 
     def _tell(self, notice: Notice) -> Deferred[Any]:
         return self.call(Heard, notice=dump_notice(notice))
@@ -285,8 +294,8 @@ class WorkerProcess(ProcessProtocol):
         else:
             self.signal("TERM")
 
-    def signal(self, name: str) -> None:
-        """Send a signal, such as "HUP"; does nothing if the process has ended."""
+    def signal(self, name: str | int) -> None:
+        """Send a signal, such as "HUP" or a number; does nothing if the process has ended."""
         with suppress(ProcessExitedAlready):
             self._process.signalProcess(name)
 
@@ -304,11 +313,11 @@ class WorkerProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002 -- Twisted's
         """Called with log lines of the worker: passes whole lines on."""
-        whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
+        lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
         if len(self._rest) > MAX_PART_BYTES:
-            whole, newline, self._rest = whole + newline + self._rest, b"\n", b""
-        if whole or newline:
-            self._log_lines(whole + newline)
+            lines, newline, self._rest = lines + newline + self._rest, b"\n", b""
+        if lines or newline:
+            self._log_lines(lines + newline)
 
     def processEnded(self, reason: Failure) -> None:
         """Called when the process has ended and all its log lines were read."""

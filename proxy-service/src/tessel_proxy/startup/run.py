@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import Final, TextIO
 
 from twisted.logger import Logger
@@ -17,7 +18,7 @@ from tessel_proxy.fleet.division import TunnelRoom, divided
 from tessel_proxy.fleet.joining import Fleet, member_name
 from tessel_proxy.fleet.place import Place, place_of
 from tessel_proxy.fleet.worker import WorkerLink
-from tessel_proxy.fleet.workers import Launch
+from tessel_proxy.fleet.workers import HALT, Launch
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.alone import IAloneReactor, SingleProcess
@@ -225,7 +226,7 @@ def work(host: Host, arguments: Namespace) -> int:
         hangups=hangups,
         halt=service.abort,
         stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
-        catch=_catch_unless_ignored,
+        catch=_catch_in_worker,
     )
     worker.of(serving)
     gc.freeze()  # as above
@@ -240,9 +241,21 @@ def _for_workers(environ: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in environ.items() if name not in SUPERVISORS_FILES}
 
 
-def _catch_unless_ignored(number: int, handler: Handler) -> None:
-    if number != signal.SIGINT:
+def _catch_in_worker(number: int, handler: Handler) -> None:
+    """Set a worker's handlers: SIGTERM counts once, HALT stops at once; see HALT."""
+    if number == signal.SIGTERM:
+        signal.signal(HALT, handler)
+        signal.signal(number, _once(handler))
+    elif number != signal.SIGINT:
         signal.signal(number, handler)
+
+
+def _once(handler: Handler) -> Handler:
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        handler(number, frame)
+
+    return handle
 
 
 def _log_hints(ready: Ready) -> None:

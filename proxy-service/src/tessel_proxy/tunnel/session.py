@@ -187,6 +187,11 @@ class Session:
             return None
         return DeviceKey(self._record.account, self._record.device or "")
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since the device connected."""
+        return self._shared.clock.seconds() - self._record.started_at
+
     def check_again(self) -> None:
         """Check the token now, if the tunnel is open."""
         if self._authenticated is not None and self._state is SessionState.OPEN:

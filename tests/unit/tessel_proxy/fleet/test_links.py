@@ -18,6 +18,7 @@ from tessel_proxy.fleet.engine import (
 )
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.notices import NotActedError
+from tessel_proxy.fleet.remote import ACCOUNTS_PER_CALL
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import SupervisorLink
 from tessel_proxy.operations import Rule
@@ -178,3 +179,19 @@ class KeepsRules(NothingKept):
 
     def rules_after(self, rule_id):
         return [each for each in self._rules if each.id > rule_id]
+
+
+LONGEST = "\N{OLD PERSIAN SIGN A}" * 256  # 3 KiB in JSON
+
+
+def test_the_longest_names_fit_in_an_exchange(pair):
+    demands = {f"{number:03}{LONGEST[3:]}": Demand(1) for number in range(ACCOUNTS_PER_CALL)}
+    arrived = [(account, LONGEST) for account in demands]
+    totals = pair.result(pair.worker.engine.exchange("", demands, arrived))
+    assert totals == dict.fromkeys(demands, Totals(Demand(1), 1))
+
+
+def test_the_names_of_thousands_of_members_fit_in_an_answer(pair):
+    for number in range(3000):
+        pair.engine.listen(f"host-{number}-{'n' * 30}", lambda _notice: None)
+    assert len(pair.result(pair.worker.engine.renew(""))) == 3001

@@ -44,6 +44,9 @@ class Fragile:
         self._engine = LocalEngine(clock)
         self.is_away = False
 
+    def hear(self, notice, member):
+        self._engine._members[member].hear(notice)
+
     def __getattr__(self, name):
         method = getattr(self._engine, name)
         if name == "listen":
@@ -327,6 +330,20 @@ def test_devices_that_came_without_the_engine_are_told_when_it_is_back(two, engi
     engine.is_away = False
     pass_time(clock, EXCHANGE_S)
     assert a.heard == [DeviceMoved("kim", "d", "b")]
+
+
+def test_an_older_notice_does_not_cut_a_tunnel_of_which_the_engine_has_not_heard_yet(
+    two, engine, clock
+):
+    _, b = two
+    engine.is_away = True
+    b.open(device="d")
+    engine.hear(DeviceMoved("kim", "d", "a"), "b")
+    assert b.heard == []
+    engine.is_away = False
+    pass_time(clock, EXCHANGE_S)
+    engine.hear(DeviceMoved("kim", "d", "a"), "b")
+    assert b.heard == [DeviceMoved("kim", "d", "a")]
 
 
 def test_counts_are_right_again_after_the_engine_has_lost_them(two, engine, clock):

@@ -19,8 +19,9 @@ NOW = 1_800_000_000.0
 class Tunnel:
     peer = "192.0.2.9:4711"
 
-    def __init__(self, account, device=""):
+    def __init__(self, account, device="", age_s=60.0):
         self.owner = account and DeviceKey(account, device)
+        self.age_s = age_s
         self.said = []
 
     def move_away(self, member):
@@ -88,6 +89,12 @@ def test_the_tunnels_of_an_account_or_of_one_device_are_ended(hear, tunnels):
         "kim's d": [ended],
         "alex's d": [("ended", "", "ended_by_operator")],
     }
+
+
+def test_a_command_that_is_heard_late_ends_no_tunnel_that_was_opened_after_it(hear, tunnels):
+    tunnels["kim's"].age_s = 599.0
+    tunnels["kim's d"].age_s = 601.0
+    assert set(hear(TunnelsEnded("kim", age_s=600.0))[0]) == {"kim's d"}
 
 
 def test_a_rule_ends_tunnels_until_it_is_removed(hear):

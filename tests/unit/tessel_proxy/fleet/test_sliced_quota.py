@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from tessel_proxy.fleet.engine import SLICE_BYTES, EngineError, Slice
-from tessel_proxy.fleet.sliced_quota import RETRY_S, SlicedQuota
+from tessel_proxy.fleet.sliced_quota import RETRY_S, USED_UP_S, SlicedQuota
 
 LIMIT, SLICE = 1000, 10  # 1 %
 EVEN = 250  # of 4 processes
@@ -141,3 +141,13 @@ def test_no_slice_is_larger_than_the_largest(engine, clock):
     quota = SlicedQuota(10**12, engine.take, clock, lambda: 0)
     quota.move(1)
     assert engine.asked == [SLICE_BYTES + 1]
+
+
+def test_a_day_that_was_used_up_goes_on_when_another_member_gives_bytes_back(quota, engine, clock):
+    while quota.move(1):
+        pass
+    engine.taken -= 5
+    assert quota.is_spent  # it is not asked more often than each USED_UP_S
+    clock.advance(USED_UP_S)
+    assert not quota.is_spent
+    assert moved_by(quota) == 5

@@ -12,7 +12,7 @@ from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import HUNG_S, SILENT_S, Plan, Supervisor
 from tessel_proxy.fleet.upgrade import START_S, Upgrade
-from tessel_proxy.fleet.workers import Launch, Status, WorkerState
+from tessel_proxy.fleet.workers import HALT, Launch, Status, WorkerState
 from tessel_proxy.records.accounting import Listener
 
 
@@ -215,7 +215,7 @@ def test_workers_that_hang_do_not_survive_the_supervisor(supervisor, processes):
     processes.advance(HUNG_S + 1)
     other.answered_at = processes.seconds()
     supervisor.halt()
-    assert (hung.transport.signals, other.transport.signals) == (["KILL"], ["TERM"])
+    assert (hung.transport.signals, other.transport.signals) == (["KILL"], [HALT])
 
 
 def test_workers_that_do_not_end_in_time_are_killed(supervisor, processes):

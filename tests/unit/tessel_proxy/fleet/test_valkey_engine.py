@@ -267,3 +267,16 @@ async def test_scripts_are_loaded_again_when_the_server_has_lost_them(hosts, ser
     await hosts[0].renew("a")
     server("SCRIPT", "FLUSH")
     assert await hosts[0].renew("a") == ("a",)
+
+
+@pytest_twisted.ensureDeferred
+async def test_members_that_die_after_the_servers_clock_was_set_back_lapse_in_time(hosts, server):
+    first, second = hosts
+    await first.renew("dies")
+    ahead = str(10**12 + int(server("TIME").split(b"\r\n")[2]) * 1000)
+    server("ZADD", "tessel:members", ahead, "dies")  # as before the clock was set back
+    await second.renew("lives")
+    dies, lives = (
+        float(server("ZSCORE", "tessel:members", each).split()[1]) for each in ("dies", "lives")
+    )
+    assert dies <= lives

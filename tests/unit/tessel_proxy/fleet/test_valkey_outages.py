@@ -7,7 +7,7 @@ from twisted.internet import reactor
 from support.fleet_engines import Engines, passes, until, until_async
 from support.proxy_in_memory import LoggedEvents
 from support.valkey_server import SlowRelay, ValkeyServer
-from tessel_proxy.fleet import Demand, DeviceMoved, EngineError, TokensRevoked
+from tessel_proxy.fleet import Demand, DeviceMoved, EngineError, TokensRevoked, TunnelsEnded
 from tessel_proxy.fleet.engine import CALL_TIMEOUT_S
 
 MIB = 1024 * 1024
@@ -225,6 +225,27 @@ async def test_a_notice_is_heard_after_the_reconnect(server, engines):
     await again.start(again_port)
     await until(lambda: heard)
     assert heard == [TokensRevoked("shop")]
+    await again.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_command_that_is_heard_late_says_how_old_it_is(server, engines):
+    relay = await SlowRelay(server.port).start()
+    away, other = await engines.up(relay.port), await engines.up(server.port)
+    heard = []
+    away.listen("a", heard.append)
+    await until(lambda: away._hearing._read_to)
+    await other.publish(TunnelsEnded("shop"))
+    await until(lambda: heard)
+    await relay.stop()
+    await until(lambda: not away.is_up)
+    await other.publish(TunnelsEnded("shop"))
+    await passes(0.5)
+    again = SlowRelay(server.port)
+    await again.start(relay.port)
+    await until(lambda: len(heard) == 2)
+    assert heard[0].age_s == 0.0
+    assert 0.5 <= heard[1].age_s < 10.0
     await again.stop()
 
 

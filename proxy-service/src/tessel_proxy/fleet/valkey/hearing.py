@@ -9,6 +9,7 @@ reading after a pause are the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +19,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from txredisapi import RedisError  # type: ignore[import-untyped]
 
-from tessel_proxy.fleet.engine import KEPT_NOTICES_S, DeviceMoved, Hear, Notice, TokensRevoked
+from tessel_proxy.fleet.engine import (
+    KEPT_NOTICES_S,
+    DeviceMoved,
+    Hear,
+    Notice,
+    TokensRevoked,
+    TunnelsEnded,
+)
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.connection import KeptConnection
 from tessel_proxy.fleet.valkey.dialing import Dialer, DialError
@@ -58,6 +66,8 @@ class Hearing:
         self._hearers: dict[str, Hear] = {}
         self.overhear: Callable[[Notice], None] = lambda _notice: None  # before the hearers
         self._read_to: dict[str, str] = {}  # the id of the last entry read, by stream
+        self._late_to: dict[str, str] = {}  # up to this id, entries are older than the connection
+        self._server_ahead_s = 0.0  # the server's time minus the clock's, at the connection
         self._epoch = ""
         self._heard_at = clock.seconds()  # when notices could be read last
         self.connection = KeptConnection(clock, dialer, self._read, health)
@@ -94,6 +104,8 @@ class Hearing:
         found = Deferred.fromCoroutine(protocol.run(POSITIONS, *streams))
         reply = (await found.addTimeout(READ_TIMEOUT_S, self._clock)).decode()
         epoch, now, *last = reply.split("\n")
+        self._late_to = dict(zip(streams, last, strict=True))
+        self._server_ahead_s = int(now) / 1000 - self._clock.seconds()
         first, self._epoch, before = not self._epoch, epoch, self._epoch
         if first:
             self._read_to.setdefault(ALL, last[0])
@@ -138,8 +150,21 @@ class Hearing:
             except (ValueError, LookupError, TypeError) as error:  # also one of a later version
                 self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
                 continue
+            if isinstance(notice, TunnelsEnded):
+                notice = replace(notice, age_s=self._age_s(stream, entry))
             self.overhear(notice)
             self._hear(notice, notice_id, member)
+
+    def _age_s(self, stream: str, entry: str) -> float:
+        """Return for how many seconds an entry waited for this connection; 0: it did not.
+
+        The ids of entries begin with the server's time, which may be set while there is a
+        connection. So it is used only for entries that are older than that.
+        """
+        if _id(entry) > _id(self._late_to.get(stream, "0-0")):
+            return 0.0
+        server_s = self._clock.seconds() + self._server_ahead_s
+        return max(0.0, server_s - _id(entry)[0] / 1000)
 
     def _hear(self, notice: Notice, notice_id: str = "", only: str | None = None) -> None:
         """Call the hearers, and confirm the notice for those that have acted."""

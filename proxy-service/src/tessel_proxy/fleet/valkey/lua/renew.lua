@@ -2,7 +2,12 @@
 -- Returns epoch and version; then the names, if the version is another one.
 local now = now_ms()
 touch(ARGV[1], now, tonumber(ARGV[2]))
-redis.call('ZADD', MEMBERS, int(now + tonumber(ARGV[2])), ARGV[1])
+local due = int(now + tonumber(ARGV[2]))
+redis.call('ZADD', MEMBERS, due, ARGV[1])
+-- Nobody may live longer than a member that renews now, unless the server's clock was set back.
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', MEMBERS, '(' .. due, '+inf', 'LIMIT', 0, 1000)) do
+  redis.call('ZADD', MEMBERS, due, name)
+end
 sweep(now, tonumber(ARGV[4]))
 local version = epoch() .. ':' .. (redis.call('HGET', FLEET, 'version') or '0')
 local lines = {epoch() .. ' ' .. version}
